@@ -1,0 +1,1 @@
+"""Tasks in this process and in child processes."""

@@ -1,0 +1,1 @@
+"""The process boundary: parse, call, render. No policy, no storage."""

@@ -1,0 +1,1 @@
+"""The three YAML files and the settings, typed and validated."""

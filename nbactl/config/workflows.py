@@ -1,0 +1,122 @@
+"""The model of workflows.yaml: tasks, phases, workflows, schedules, alerts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from nbactl.config.base import Name, Seconds, Strict, TimeOfDay
+
+ExecutionMode = Literal["parallel", "sequential"]
+
+
+class Service(Strict):
+    """Where a task runs on the `gcp` target: a Cloud Run service and the path that is called."""
+
+    name: str
+    path: str = "/"
+
+
+class Task(Strict):
+    """One unit of work.
+
+    At most one of `processor`, `call`, `command` says what it does in process; `service` says where it runs on gcp.
+    """
+
+    description: str
+    processor: str | None = None
+    call: str | None = None
+    command: tuple[str, ...] | None = None
+    service: Service | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
+    timeout: str
+    """A name in timeouts.yaml; bounds each attempt."""
+    retry: str = "none"
+    """A name under retry_policies in timeouts.yaml."""
+    output: Literal["rows", "none"] = "rows"
+    """Whether the task must report how many rows it wrote."""
+    no_data: Literal["fail", "ok"] = "fail"
+    """Whether 0 rows is a success (INVARIANTS 15)."""
+    isolate: Literal["none", "process"] = "none"
+    """`process` runs it in a process of its own that is killed when it times out."""
+
+
+class TaskUse(Strict):
+    """A task inside a phase or workflow. In YAML a bare name stands for `{task: name}`."""
+
+    task: str
+    needs: tuple[str, ...] = ()
+    required: bool = True
+
+
+class Executable(Strict):
+    """What phases and workflows share."""
+
+    description: str
+    execution_mode: ExecutionMode = "parallel"
+    max_workers: Annotated[int, Field(ge=1, le=256)] = 8
+    deadline: str | None = None
+    """A name under deadlines in timeouts.yaml; bounds the whole run."""
+    tasks: tuple[TaskUse, ...] = Field(min_length=1)
+
+
+class Phase(Executable):
+    """A workflow that is tracked per game date and leads to the next one."""
+
+    needs: tuple[str, ...] = ()
+    service: str
+    topic: str
+    """The topic that announces its completion on gcp."""
+
+
+class TimeWindow(Strict):
+    """From `start` to `end`, Eastern time; `end` may be past midnight."""
+
+    start: TimeOfDay
+    end: TimeOfDay
+
+
+class Schedule(Strict):
+    """When a workflow is due. Exactly one of `at`, `once_between`, `every`."""
+
+    at: TimeOfDay | None = None
+    once_between: TimeWindow | None = None
+    every: Seconds | None = None
+    between: TimeWindow | None = None
+    before_first_game: Seconds | None = None
+    """Seconds before the day's first tip-off from which `every` counts."""
+    max_per_day: int | None = None
+    game_date: Literal["today", "yesterday"] = "today"
+    """Which game date a run started by this schedule works on."""
+
+
+class Workflow(Executable):
+    """Tasks with an execution mode, run on a schedule or by hand."""
+
+    schedule: Schedule | None = None
+
+
+class Alert(Strict):
+    """What is said, and where, when a run ends in a state worth an alert."""
+
+    severity: Literal["info", "warning", "critical"]
+    channels: tuple[Literal["console", "log"], ...] = Field(min_length=1)
+
+
+class Alerts(Strict):
+    """Alerts by event."""
+
+    run_failed: Alert
+    run_partial: Alert
+
+
+class WorkflowsFile(Strict):
+    """workflows.yaml."""
+
+    version: Literal[1]
+    timezone: Literal["America/New_York"]
+    tasks: dict[Name, Task]
+    phases: dict[Name, Phase]
+    workflows: dict[Name, Workflow]
+    alerts: Alerts

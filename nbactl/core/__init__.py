@@ -1,0 +1,1 @@
+"""What services import: public API, loads no CLI, cloud client or warehouse engine."""

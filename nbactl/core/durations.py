@@ -1,0 +1,36 @@
+"""Durations as people write them: `90s`, `30m`, `4h`, `7d`, `500ms`."""
+
+from __future__ import annotations
+
+import re
+
+from nbactl.errors import UsageError
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that `text` stands for; parts may be joined, as in `1h30m`.
+
+    Raises UsageError when `text` is no duration or is not above zero.
+    """
+    parts = _PATTERN.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"'{text}' is no duration", next_step="Write a number and a unit, such as 90s, 30m, 4h or 7d.")
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise UsageError(f"'{text}' is no duration above zero", next_step="Give a duration of at least 1ms.")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Return `seconds` for a person: `0.4s`, `12s`, `3m05s`, `2h10m`."""
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds the tenth matters
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    minutes, secs = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{secs:02d}s" if minutes else f"{secs}s"

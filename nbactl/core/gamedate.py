@@ -1,0 +1,68 @@
+"""The game date: a calendar date in America/New_York, a type of its own (INVARIANTS 14)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+EASTERN = ZoneInfo("America/New_York")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GameDate:
+    """A date on which games are played, as the league counts it: in Eastern time."""
+
+    day: date
+
+    @classmethod
+    def of(cls, instant: datetime) -> GameDate:
+        """Return the game date of an instant. Raises ValueError for a naive datetime."""
+        if instant.tzinfo is None:
+            raise ValueError("a naive datetime has no game date")
+        return cls(instant.astimezone(EASTERN).date())
+
+    @classmethod
+    def parse(cls, text: str, *, now: datetime, latest: Callable[[], GameDate] | None = None) -> GameDate:
+        """Read `YYYY-MM-DD`, `today`, `yesterday` or `latest`.
+
+        `latest` answers the newest game date of the source, and is called only when asked for. Raises UsageError.
+        """
+        if text == "today":
+            return cls.of(now)
+        if text == "yesterday":
+            return cls.of(now).plus(-1)
+        if text == "latest" and latest is not None:
+            return latest()
+        if _ISO.fullmatch(text):
+            try:
+                return cls(date.fromisoformat(text))
+            except ValueError as error:
+                raise UsageError(f"'{text}' is not a date: {error}", next_step=_DATE_FORMS) from error
+        raise UsageError(f"'{text}' is not a date", next_step=_DATE_FORMS)
+
+    def plus(self, days: int) -> GameDate:
+        """Return the game date `days` calendar days later (earlier when negative)."""
+        return GameDate(self.day + timedelta(days=days))
+
+    def until(self, last: GameDate) -> Iterator[GameDate]:
+        """Yield every date from this one to `last`, both included."""
+        current = self
+        while current <= last:
+            yield current
+            current = current.plus(1)
+
+    def __str__(self) -> str:
+        """Return the ISO form, `YYYY-MM-DD`."""
+        return self.day.isoformat()
+
+
+_DATE_FORMS = "Give YYYY-MM-DD, today, yesterday or latest (Eastern time)."

@@ -1,0 +1,132 @@
+"""The errors of nbactl: what happened, why, what to do next, and which exit code that is.
+
+This module sits below every other one, so that ports and adapters raise what the command line renders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class NbactlError(Exception):
+    """A failure that was foreseen where it is raised.
+
+    `code` is stable and meant for programs; `exit_code` is the process exit code of CONTRACT; `retryable` says
+    whether the same call may succeed later without anybody changing anything (transient against permanent).
+    """
+
+    code: ClassVar[str] = "failed"
+    exit_code: ClassVar[int] = 1
+    transient: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cause: str | None = None,
+        next_step: str | None = None,
+        retryable: bool | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.cause = cause
+        self.next_step = next_step
+        self.retryable = self.transient if retryable is None else retryable
+        self.details = dict(details or {})
+
+
+class UsageError(NbactlError):
+    """The call itself is wrong: an option, an argument, a combination."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class ConfigError(NbactlError):
+    """A configuration file or setting is wrong."""
+
+    code = "config"
+    exit_code = 2
+
+
+class DataError(NbactlError):
+    """Input or stored data do not have the shape they must have."""
+
+    code = "data"
+
+
+class NotFoundError(NbactlError):
+    """The named thing does not exist."""
+
+    code = "not_found"
+    exit_code = 4
+
+
+class NotAuthorisedError(NbactlError):
+    """The caller may not do this, or not in this environment."""
+
+    code = "not_authorised"
+    exit_code = 5
+
+
+class PreconditionError(NbactlError):
+    """A condition of the call does not hold; nothing was changed."""
+
+    code = "precondition"
+    exit_code = 6
+
+
+class AlreadyExistsError(PreconditionError):
+    """A document was to be created and is there already."""
+
+    code = "already_exists"
+
+
+class LeaseHeldError(PreconditionError):
+    """Somebody else holds the lease. `details` has `holder` and `expires_at`."""
+
+    code = "lease_held"
+
+
+class StaleFenceError(PreconditionError):
+    """A write carried a fencing token older than the newest one seen, or one that was revoked."""
+
+    code = "stale_fence"
+
+
+class UnavailableError(NbactlError):
+    """A backend did not answer, or is busy."""
+
+    code = "unavailable"
+    exit_code = 7
+    transient = True
+
+
+class ContentionError(UnavailableError):
+    """A transaction lost against others more often than it may try."""
+
+    code = "contention"
+
+
+class TimedOutError(UnavailableError):
+    """A call used up its time limit or the caller's deadline."""
+
+    code = "timed_out"
+
+
+class StillRunningError(NbactlError):
+    """The work goes on; waiting for it ran out."""
+
+    code = "still_running"
+    exit_code = 8
+
+
+class InterruptedRunError(NbactlError):
+    """The work was stopped on request and can be resumed. Exit code 130, or 143 after SIGTERM."""
+
+    code = "interrupted"
+    exit_code = 130

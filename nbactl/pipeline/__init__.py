@@ -1,0 +1,1 @@
+"""The NBA processors, their SQL and their sources."""

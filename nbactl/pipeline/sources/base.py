@@ -1,0 +1,66 @@
+"""What a source of NBA data offers to phase 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+Dataset = Literal[
+    "schedule", "player_boxscores", "injuries", "odds_events", "odds_player_props", "odds_game_lines", "referees"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record as the source gave it, with where it stood."""
+
+    dataset: Dataset
+    game_date: date
+    shape: str
+    """Which form `payload` has: sample, game, player_game_log, bdl, nbac, …"""
+    origin: str
+    """Where it stood: `file.csv.gz:17`, a request, or the seed."""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A supplier of raw records by game date."""
+
+    @property
+    def name(self) -> str:
+        """As given to --source: `sample`, `path:DIR`, `nba_api`."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """A folder name, different for different data: each source has its own raw files and local warehouse."""
+        ...
+
+    @property
+    def has_history(self) -> bool:
+        """Whether earlier dates cost next to nothing, so that phase 1 collects all that are still missing as well."""
+        ...
+
+    def datasets(self) -> frozenset[Dataset]:
+        """Return what this source can supply."""
+        ...
+
+    def latest(self) -> date:
+        """Return the newest game date with finished games. Raises DataError if there is none."""
+        ...
+
+    def game_dates(self, first: date, last: date) -> list[date]:
+        """Return the dates with games between `first` and `last`, both included, in order."""
+        ...
+
+    def collect(self, dataset: Dataset, days: Sequence[date]) -> Iterator[RawRecord]:
+        """Yield the records of `days`.
+
+        Raises DataError with file and line for input that cannot be read at all (truncated, wrong gzip, no JSON),
+        UnavailableError for a server that does not answer.
+        """
+        ...

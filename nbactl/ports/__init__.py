@@ -1,0 +1,1 @@
+"""The narrow interfaces that adapters implement, and their records."""

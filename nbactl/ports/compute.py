@@ -1,0 +1,80 @@
+"""The compute port: how one task is executed, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from nbactl.ports.warehouse import Fence
+
+WorkKind = Literal["processor", "call", "command", "service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a task does: a registered processor, a Python function, a command or a service call.
+
+    `target` is the processor's name, `package.module:function`, the command line (argv) or the service's name.
+    """
+
+    kind: WorkKind
+    target: str | tuple[str, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    isolate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCall:
+    """One attempt at one task. `timeout` is in seconds."""
+
+    run_id: str
+    run_name: str
+    task: str
+    game_date: date
+    attempt: int
+    timeout: float
+    work: Work
+    correlation_id: str
+    source: str
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Job labels that name the run (lower case, as BigQuery wants them)."""
+        return {"run_id": self.run_id, "task": self.task, "game_date": self.game_date.isoformat()}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """What a task reports. `rows` is None where the task declares that it writes none (`output: none`)."""
+
+    rows: int | None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """What a task function is called with."""
+
+    call: TaskCall
+    fence: Fence
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The task's `with:` values from workflows.yaml."""
+        return self.call.work.parameters
+
+
+class Compute(Protocol):
+    """What executes tasks."""
+
+    async def run(self, context: TaskContext) -> TaskOutcome:
+        """Execute the task once; raises what the task raised.
+
+        Cancelling the coroutine stops an async task and kills a process; a sync task in a thread cannot be
+        stopped, so its fence must be revoked by the caller.
+        """
+        ...

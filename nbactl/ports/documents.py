@@ -1,0 +1,202 @@
+"""The document port: Firestore's model, cut to what is needed.
+
+Paths have an even number of segments for a document (`runs/run-1/tasks/schedule`) and an odd one for a collection.
+Values are None, bool, int, float (finite), str, timezone-aware datetime, and lists and string-keyed dicts of these.
+A field is named by a string (one top-level field, dots are ordinary characters) or by a tuple of map keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+T = TypeVar("T")
+
+FieldPath = str | tuple[str, ...]
+Operator = Literal["==", "!=", "<", "<=", ">", ">=", "in", "array-contains"]
+MAX_WRITES: Final = 500
+"""Most writes one commit may hold (Firestore's limit)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A stored document at one moment."""
+
+    path: str
+    data: dict[str, Any]
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def id(self) -> str:
+        """The last segment of the path."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """Transform: add `by` to a number; a missing field counts as 0."""
+
+    by: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayUnion:
+    """Transform: append those of `values` that the array lacks; a missing field counts as []."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayRemove:
+    """Transform: remove every occurrence of `values` from the array."""
+
+    values: tuple[Any, ...]
+
+
+class ServerTime:
+    """Transform: the commit's time."""
+
+    __slots__ = ()
+
+
+class DeleteField:
+    """In an update: remove the field."""
+
+    __slots__ = ()
+
+
+SERVER_TIME: Final = ServerTime()
+DELETE_FIELD: Final = DeleteField()
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create a document; AlreadyExistsError if it is there."""
+
+    path: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Create or replace a document whole."""
+
+    path: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change fields of a document that exists (NotFoundError otherwise).
+
+    With `if_updated_at` the write holds only if the document was last changed at exactly that time
+    (PreconditionError otherwise).
+    """
+
+    path: str
+    fields: Mapping[FieldPath, Any]
+    if_updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a document. Without a condition a missing one is no error."""
+
+    path: str
+    must_exist: bool = False
+    if_updated_at: datetime | None = None
+
+
+Write = Create | Set | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A condition on one field. A document that lacks the field does not match."""
+
+    field: FieldPath
+    op: Operator
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A sort key. A document that lacks the field is not in the result."""
+
+    field: FieldPath
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Documents directly in `collection`; ties, and an empty order, go by document id."""
+
+    collection: str
+    filters: tuple[Filter, ...] = ()
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    start_after: Document | None = None
+
+
+class Transaction(Protocol):
+    """Reads at one consistent moment, and writes that are committed together when the function returns."""
+
+    def get(self, path: str) -> Document | None:
+        """Return the document, or None. All reads come before the first write."""
+        ...
+
+    def query(self, query: Query) -> list[Document]:
+        """Return the matching documents."""
+        ...
+
+    def write(self, *writes: Write) -> None:
+        """Add writes to the commit."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """The verbs of a document database. Every method raises UnavailableError when the backend does not answer."""
+
+    def get(self, path: str) -> Document | None:
+        """Return the document, or None if there is none."""
+        ...
+
+    def get_all(self, paths: Sequence[str]) -> list[Document | None]:
+        """Return the documents in the order asked for, None for each that is missing; one moment for all."""
+        ...
+
+    def commit(self, writes: Sequence[Write]) -> datetime:
+        """Apply all writes or none, at most MAX_WRITES; returns the commit time.
+
+        Raises AlreadyExistsError, NotFoundError or PreconditionError for the first write that cannot be applied,
+        DataError for values that cannot be stored.
+        """
+        ...
+
+    def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:
+        """Run `fn` and commit its writes; run it again if another writer came between.
+
+        `fn` must have no other effect. Raises ContentionError after `max_attempts`.
+        """
+        ...
+
+    def query(self, query: Query) -> Iterator[Document]:
+        """Stream the matching documents."""
+        ...
+
+    def count(self, query: Query) -> int:
+        """Return how many documents match."""
+        ...
+
+    def list_ids(self, collection: str) -> Iterator[str]:
+        """Stream the ids of a collection in order, without reading the documents."""
+        ...
+
+    def close(self) -> None:
+        """Release connections. The store cannot be used afterwards."""
+        ...

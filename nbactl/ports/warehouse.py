@@ -1,0 +1,174 @@
+"""The warehouse port: SQL tables partitioned by date. SQL is BigQuery's dialect on every engine.
+
+Tables are named `dataset.table`. Query parameters are named (`@game_date`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import date, datetime
+
+ColumnType = Literal["STRING", "INT64", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "JSON"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    type: ColumnType
+    required: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """What a table is declared to be."""
+
+    name: str
+    columns: tuple[Column, ...]
+    partition_by: str | None = None
+    cluster_by: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """What a table is."""
+
+    schema: TableSchema
+    rows: int
+    bytes: int | None
+    modified: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """The rows of a query, as tuples in the order of `columns`."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    bytes_processed: int | None = None
+    cache_hit: bool = False
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return the rows keyed by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def scalar(self) -> Any:  # noqa: ANN401 - a cell can be of any type
+        """Return the only cell of a one-row, one-column result."""
+        ((value,),) = self.rows
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a query would do: its result columns, and the bytes it would read where the engine can tell."""
+
+    columns: tuple[str, ...]
+    bytes_processed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Rows given by a query."""
+
+    sql: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows given as values, one tuple per row in the order of `columns`; columns not named are NULL."""
+
+    columns: tuple[str, ...]
+    values: Sequence[tuple[Any, ...]]
+
+
+class Fence(Protocol):
+    """The right to write, taken from a lease: a token that only grows, and that can be revoked."""
+
+    @property
+    def token(self) -> int:
+        """The fencing token; a later holder has a greater one."""
+        ...
+
+    @property
+    def holder(self) -> str:
+        """Who writes, for messages."""
+        ...
+
+    def guard(self, commit: Callable[[], None]) -> None:
+        """Call `commit` unless the right was revoked (StaleFenceError); revoking waits while `commit` runs."""
+        ...
+
+
+class Warehouse(Protocol):
+    """The verbs of a warehouse. Timeouts are seconds; `labels` name the run in the engine's job history.
+
+    Every method raises UnavailableError when the engine does not answer or is held by another process,
+    TimedOutError when `timeout` is used up, NotFoundError for a missing table or column, DataError for values
+    or SQL that do not fit.
+    """
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        cache: bool = True,
+        max_bytes: int | None = None,
+    ) -> QueryResult:
+        """Run a query and return all its rows."""
+        ...
+
+    def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
+        """Check a query and describe its result without running it."""
+        ...
+
+    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
+        """Append rows; returns how many."""
+        ...
+
+    def replace_partitions(
+        self,
+        table: str,
+        days: Sequence[date],
+        source: Select | Rows,
+        *,
+        fence: Fence | None = None,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+    ) -> int:
+        """Replace the partitions of `days` by `source` in one transaction; returns the rows written.
+
+        A row outside `days` is a DataError and nothing is changed. With a fence the same transaction refuses
+        (StaleFenceError) if any of the partitions was written under a greater token, and records this token.
+        """
+        ...
+
+    def create_table(self, schema: TableSchema) -> None:
+        """Create the table (and its dataset) unless it is there."""
+        ...
+
+    def table(self, name: str) -> TableInfo:
+        """Describe a table. Raises NotFoundError."""
+        ...
+
+    def list_tables(self, dataset: str | None = None) -> list[str]:
+        """Return the names `dataset.table`, sorted."""
+        ...
+
+    def apply_ddl(self, statements: Iterable[str], *, timeout: float) -> None:
+        """Run DDL statements in order."""
+        ...
+
+    def close(self) -> None:
+        """Release the engine. The warehouse cannot be used afterwards."""
+        ...

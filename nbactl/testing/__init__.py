@@ -1,0 +1,1 @@
+"""Public helpers for tests: fake clock, fault points, in-memory store."""

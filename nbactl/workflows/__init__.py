@@ -1,0 +1,1 @@
+"""Plan, run and remember: phases, workflows and tasks."""

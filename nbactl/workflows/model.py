@@ -1,0 +1,162 @@
+"""Runs, tasks and their states: the records that the engine writes, the ledger keeps and commands show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from nbactl.core.gamedate import GameDate
+    from nbactl.core.retry import RetryPolicy
+    from nbactl.ports.compute import Work
+
+Kind = Literal["phase", "workflow", "task"]
+Mode = Literal["parallel", "sequential"]
+Upstream = Literal["auto", "run", "skip", "fail"]
+
+
+class RunStatus(StrEnum):
+    """State of a run. A run whose process died stays RUNNING in the ledger; readers call it `interrupted`."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+class TaskStatus(StrEnum):
+    """State of a task in a run."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    NO_DATA = "no_data"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+    @property
+    def done(self) -> bool:
+        """Whether the task did its work and needs no further attempt."""
+        return self in (TaskStatus.SUCCEEDED, TaskStatus.NO_DATA)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTask:
+    """A task as it will be run. `timeout` is in seconds and bounds each attempt."""
+
+    name: str
+    work: Work
+    timeout: float
+    retry: RetryPolicy
+    needs: tuple[str, ...] = ()
+    required: bool = True
+    counts_rows: bool = True
+    no_data_ok: bool = False
+    carried: TaskRecord | None = None
+    """The record of an earlier run in which the task was done, so that it is not run again."""
+    excluded: str | None = None
+    """Why the task is left out of this run (`--skip`, `--only`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run, decided before anything starts. `deadline` is seconds from the start, or None."""
+
+    name: str
+    kind: Kind
+    game_date: GameDate
+    source: str
+    lease: str
+    mode: Mode
+    max_workers: int
+    tasks: tuple[PlannedTask, ...]
+    deadline: float | None = None
+    resumed_from: str | None = None
+    skip_reason: str | None = None
+    """Why there is nothing to do; the run is reported as skipped and not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task in the ledger. `error` has type, message, traceback."""
+
+    name: str
+    required: bool
+    status: TaskStatus
+    attempts: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    rows: int | None = None
+    error: Mapping[str, Any] | None = None
+    reason: str | None = None
+    carried_from: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run in the ledger, with its tasks in declared order."""
+
+    run_id: str
+    name: str
+    kind: Kind
+    game_date: GameDate
+    source: str
+    target: str
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime | None
+    correlation_id: str
+    owner: str
+    resumed_from: str | None
+    group: str | None
+    tasks: tuple[TaskRecord, ...] = ()
+    reason: str | None = None
+    mode: Mode = "parallel"
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """One change of state, told to observers after it is in the ledger."""
+
+    kind: Literal["run_started", "task_started", "task_retrying", "task_finished", "run_finished"]
+    run: RunRecord
+    task: TaskRecord | None = None
+    message: str = ""
+
+
+Observer = Callable[[RunEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What `nbactl run` was asked to do. `dates` is oldest first; `timeout` is seconds for each run."""
+
+    names: tuple[str, ...]
+    dates: tuple[GameDate, ...]
+    mode: Mode | None = None
+    max_workers: int | None = None
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    resume: str | None = None
+    force: bool = False
+    upstream: Upstream = "auto"
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What became of a request: its runs in the order they were executed."""
+
+    runs: tuple[RunRecord, ...]
+    warnings: tuple[str, ...] = ()
+    interrupted_by: Literal["SIGINT", "SIGTERM"] | None = None
