@@ -1,0 +1,46 @@
+# Everything a fresh machine needs is Python 3.11 or newer, and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN    := $(VENV)/bin
+JOBS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+run: $(VENV)/.runtime ## Set up, then run phase 3 of the newest game date of the sample season
+	$(BIN)/nbactl run phase3
+
+test: $(VENV)/.dev ## Set up, then run all tests
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: $(VENV)/.dev ## Style, types, import contracts, docs drift
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m nbactl.cli.reference --check docs/reference.md
+
+bench: $(VENV)/.dev ## Measure against the floors and peers (ratios of one run)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/.dev ## Write the generated pages again
+	$(BIN)/python -m nbactl.cli.reference docs/reference.md
+
+clean: ## Remove the environment and all caches (never .nbactl, which is data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: no python3.11 or python3 found; set PYTHON=/path/to/python" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.runtime
