@@ -1,0 +1,1 @@
+"""Measurements against named floors and peers, as ratios from one run: `make bench`."""

@@ -1,0 +1,34 @@
+"""`python -m benchmarks [engine startup pipeline]`: measure, print, exit 1 if a target is missed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import engine, pipeline, startup
+
+SUITES = {"engine": engine.measure, "startup": startup.measure, "pipeline": pipeline.measure}
+
+
+def main() -> int:
+    """Measure the suites asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"any of {', '.join(SUITES)} (default: all)")
+    parser.add_argument("--runs", type=int, default=5, help="counted runs of each command after one warm-up")
+    options = parser.parse_args()
+    if unknown := [name for name in options.suites if name not in SUITES]:
+        parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
+    missed = 0
+    for name in options.suites or SUITES:
+        for line in SUITES[name](options.runs):
+            verdict = {True: "met", False: "MISSED", None: ""}[line.met]
+            missed += line.met is False
+            target = "" if line.target is None else f"≤ {line.target:.2f}"
+            print(
+                f"{line.name:<28} {line.value:>8.2f} {line.unit:<18} {target:<9} {verdict:<7} {line.note}", flush=True
+            )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

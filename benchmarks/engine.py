@@ -1,0 +1,82 @@
+"""Engine overhead: `nbactl run` of five graphs, whole process with its durable ledger, beside the floor."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.engine_shapes import SHAPES
+from benchmarks.measure import Command, Line, Sample, in_turn, nbactl
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+# Ratio of wall time to the floor that TARGETS allows for each graph (target seconds over floor seconds).
+TARGETS = {
+    "one": 0.35 / 0.09,
+    "wide": 0.45 / 0.193,
+    "chain": 0.42 / 0.142,
+    "diamond": 0.65 / 0.298,
+    "network": 0.60 / 0.36,
+}
+MAX_CPU_MS_PER_TASK = 1.0
+MAX_PEAK_MB = 60.0
+
+_HEADER = """\
+version: 1
+timezone: America/New_York
+phases: {}
+alerts:
+  run_failed: {severity: critical, channels: [log]}
+  run_partial: {severity: warning, channels: [log]}
+"""
+
+
+def write_config(folder: Path) -> None:
+    """Write a workflows.yaml that declares every graph as a workflow of its own."""
+    tasks, workflows = ["tasks:"], ["workflows:"]
+    for shape_name, make in SHAPES.items():
+        workflows.append(f"  {shape_name}:\n    description: benchmark\n    max_workers: 256\n    tasks:")
+        for task, (needs, seconds) in make().items():
+            name = f"{shape_name}_{task}"
+            tasks.append(
+                f"  {name}: {{description: benchmark, call: 'benchmarks.engine_tasks:work', "
+                f"with: {{seconds: {seconds}}}, timeout: task.processor, output: none}}"
+            )
+            wanted = ", ".join(f"{shape_name}_{need}" for need in needs)
+            workflows.append(f"      - {{task: {name}, needs: [{wanted}]}}")
+    (folder / "workflows.yaml").write_text("\n".join([_HEADER, *tasks, *workflows, ""]))
+    for shared in ("timeouts.yaml", "flags.yaml"):
+        shutil.copy(ROOT / shared, folder / shared)
+
+
+def measure(runs: int) -> list[Line]:
+    """Run every graph on the floor and on nbactl in turn."""
+    lines: list[Line] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_config(folder)
+        ours: dict[str, Sample] = {}
+        for shape in SHAPES:
+
+            def floor(shape: str = shape) -> list[str]:
+                return [sys.executable, str(HERE / "engine_floor.py"), shape, tempfile.mktemp(dir=folder)]  # noqa: S306
+
+            def own(shape: str = shape) -> list[str]:
+                state = tempfile.mkdtemp(dir=folder)
+                common = ("--config-dir", str(folder), "--state-dir", state)
+                return nbactl(*common, "run", shape, "--date", "2024-01-15", "-o", "json")
+
+            taken = in_turn([Command("floor", floor), Command("nbactl", own, cwd=ROOT)], runs)
+            ours[shape] = taken["nbactl"]
+            ratio = taken["nbactl"].wall / taken["floor"].wall
+            lines.append(Line(f"engine {shape}", ratio, "x floor wall", TARGETS[shape], _walls(taken)))
+        per_task = (ours["wide"].cpu - ours["one"].cpu) / (len(SHAPES["wide"]()) - 1) * 1000
+        lines.append(Line("engine CPU per task", per_task, "ms", MAX_CPU_MS_PER_TASK, "100 tasks less 1 task"))
+        lines.append(Line("engine peak memory", max(s.peak_mb for s in ours.values()), "MB", MAX_PEAK_MB))
+    return lines
+
+
+def _walls(taken: dict[str, Sample]) -> str:
+    return ", ".join(f"{name} {sample.wall:.2f} s" for name, sample in taken.items())
