@@ -10,8 +10,7 @@ from pathlib import Path
 from benchmarks.engine_shapes import SHAPES
 from benchmarks.measure import Command, Line, Sample, in_turn, nbactl
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
+ROOT = Path(__file__).resolve().parents[1]
 # Ratio of wall time to the floor that TARGETS allows for each graph (target seconds over floor seconds).
 TARGETS = {
     "one": 0.35 / 0.09,
@@ -61,14 +60,14 @@ def measure(runs: int) -> list[Line]:
         for shape in SHAPES:
 
             def floor(shape: str = shape) -> list[str]:
-                return [sys.executable, str(HERE / "engine_floor.py"), shape, tempfile.mktemp(dir=folder)]  # noqa: S306
+                return [sys.executable, "-m", "benchmarks.engine_floor", shape, tempfile.mktemp(dir=folder)]  # noqa: S306
 
             def own(shape: str = shape) -> list[str]:
                 state = tempfile.mkdtemp(dir=folder)
                 common = ("--config-dir", str(folder), "--state-dir", state)
                 return nbactl(*common, "run", shape, "--date", "2024-01-15", "-o", "json")
 
-            taken = in_turn([Command("floor", floor), Command("nbactl", own, cwd=ROOT)], runs)
+            taken = in_turn([Command("floor", floor, cwd=ROOT), Command("nbactl", own, cwd=ROOT)], runs)
             ours[shape] = taken["nbactl"]
             ratio = taken["nbactl"].wall / taken["floor"].wall
             lines.append(Line(f"engine {shape}", ratio, "x floor wall", TARGETS[shape], _walls(taken)))

@@ -7,9 +7,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_shapes import SHAPES, Shape
+from benchmarks.engine_shapes import SHAPES, Shape
 
 
 async def execute(shape: Shape, path: Path) -> None:
