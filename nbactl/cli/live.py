@@ -1,0 +1,181 @@
+"""Progress of runs: a live table on a terminal, plain lines otherwise. Always on stderr."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from nbactl.cli.states import look
+from nbactl.cli.times import clock_time
+from nbactl.core.durations import format_duration
+from nbactl.workflows.model import TaskStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from types import TracebackType
+
+    from rich.console import Console as RichConsole
+    from rich.console import RenderableType
+
+    from nbactl.core.clock import Clock
+    from nbactl.workflows.model import RunEvent, RunRecord, TaskRecord
+
+
+class PlainProgress:
+    """Writes one line for each change of a task: `12:00:01 player_game_summary succeeded 229 rows 0.3s`."""
+
+    def __init__(self, write: Callable[[str], None], clock: Clock) -> None:
+        self._write = write
+        self._clock = clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing: every line is written when it happens."""
+
+    def __call__(self, event: RunEvent) -> None:
+        """Observe an event."""
+        stamp = clock_time(self._clock.now())
+        if event.task is not None:
+            self._write(" ".join([stamp, event.task.name, *_told(event)]))
+        elif event.kind == "run_started":
+            self._write(f"{stamp} {event.run.name} {event.run.game_date} started as {event.run.run_id}")
+        else:
+            self._write(" ".join([stamp, *_summary(event.run)]))
+
+
+class LiveProgress:
+    """Shows the tasks of the runs that are going on in a table that is redrawn in place.
+
+    A finished run is printed once above the table, so that a backfill scrolls by as one line a run.
+    """
+
+    def __init__(self, console: RichConsole, clock: Clock) -> None:
+        self._clock = clock
+        self._runs: dict[str, RunRecord] = {}
+        self._notes: dict[tuple[str, str], str] = {}
+        self._spinner = Spinner("dots", style="cyan")
+        self._lock = Lock()
+        self._live = Live(
+            get_renderable=self.table, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was, with what finished still on it."""
+        self._live.stop()
+
+    def __call__(self, event: RunEvent) -> None:
+        """Observe an event."""
+        run = event.run
+        with self._lock:
+            if event.kind == "run_finished":
+                self._runs.pop(run.run_id, None)
+            else:
+                self._runs[run.run_id] = run
+            if event.task is not None:
+                self._notes[run.run_id, event.task.name] = event.message if event.kind == "task_retrying" else ""
+        if event.kind == "run_finished":
+            self._live.console.print(_finished(run), soft_wrap=True)
+
+    def table(self) -> RenderableType:
+        """Return what is on the screen now."""
+        with self._lock:
+            runs, notes, now = list(self._runs.values()), dict(self._notes), self._clock.now()
+        return Group(*(self._table(run, notes, now) for run in runs))
+
+    def _table(self, run: RunRecord, notes: dict[tuple[str, str], str], now: datetime) -> Table:
+        passed = format_duration((now - run.started_at).total_seconds())
+        title = Text.assemble((f"{run.name} {run.game_date}", "bold"), (f"  {passed}  {run.run_id}", "dim"))
+        table = Table(title=title, title_justify="left", title_style="", box=None, padding=(0, 2, 0, 0), expand=False)
+        for name, justify in _COLUMNS:
+            table.add_column(name, justify=justify, header_style="dim", no_wrap=name != "remark")
+        for task in run.tasks:
+            table.add_row(*self._cells(task, notes.get((run.run_id, task.name), ""), now))
+        return table
+
+    def _cells(self, task: TaskRecord, note: str, now: datetime) -> list[RenderableType]:
+        state = look(task.status.value)
+        running = task.status is TaskStatus.RUNNING
+        glyph: RenderableType = self._spinner if running else Text(state.glyph, style=state.style)
+        took = _took(task, now)
+        return [
+            glyph,
+            task.name,
+            Text("retrying" if running and note else state.word, style=state.style),
+            "" if took is None else format_duration(took),
+            str(task.attempts) if task.attempts else "",
+            "" if task.rows is None else f"{task.rows:,}",
+            Text(note or _remark(task), style="dim", overflow="ellipsis", no_wrap=True),
+        ]
+
+
+_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("", "left"),
+    ("task", "left"),
+    ("state", "left"),
+    ("elapsed", "right"),
+    ("attempts", "right"),
+    ("rows", "right"),
+    ("remark", "left"),
+)
+
+
+def _took(task: TaskRecord, now: datetime) -> float | None:
+    if task.started_at is None:
+        return None
+    return max(((task.finished_at or now) - task.started_at).total_seconds(), 0.0)
+
+
+def _remark(task: TaskRecord) -> str:
+    if task.carried_from:
+        return f"done in {task.carried_from}"
+    if task.error:
+        return str(task.error.get("message", "")).partition("\n")[0]
+    return task.reason or ""
+
+
+def _told(event: RunEvent) -> list[str]:
+    """Return what there is to say of a task after its name."""
+    task = event.task
+    if task is None:
+        return []
+    if event.kind == "task_started":
+        return ["started"] if task.attempts <= 1 else [f"started (attempt {task.attempts})"]
+    if event.kind == "task_retrying":
+        return ["retrying:", event.message]
+    took = _took(task, task.finished_at) if task.finished_at else None
+    words = [look(task.status.value).word]
+    words += [f"{task.rows} rows"] if task.rows is not None else []
+    words += [format_duration(took)] if took is not None else []
+    words += [f"({task.attempts} attempts)"] if task.attempts > 1 else []
+    words += [f"- {remark}"] if (remark := _remark(task)) else []
+    return words
+
+
+def _summary(run: RunRecord) -> list[str]:
+    done = sum(task.status.done for task in run.tasks)
+    passed = ((run.finished_at or run.started_at) - run.started_at).total_seconds()
+    words = [f"{run.name} {run.game_date}", look(run.status.value).word, f"{done} of {len(run.tasks)} tasks done"]
+    return [*words, *([run.reason] if run.reason else []), format_duration(passed)]
+
+
+def _finished(run: RunRecord) -> Text:
+    state = look(run.status.value)
+    name, word, *rest = _summary(run)
+    return Text.assemble((state.glyph, state.style), f" {name} ", (word, state.style), (f"  {'  '.join(rest)}", "dim"))

@@ -1,0 +1,89 @@
+"""Runs as programs read them: the JSON shape that CONTRACT fixes, and may only grow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nbactl.workflows.model import Plan, RunRecord, TaskRecord
+
+
+def run_json(run: RunRecord, status: str | None = None) -> dict[str, Any]:
+    """Return a run; `status` overrides the ledger's, as for a run whose process died. Times are UTC."""
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "kind": run.kind,
+        "game_date": str(run.game_date),
+        "status": status or run.status.value,
+        "started_at": _time(run.started_at),
+        "finished_at": _time(run.finished_at),
+        "duration_s": _seconds(run.started_at, run.finished_at),
+        "resumed_from": run.resumed_from,
+        "group": run.group,
+        "source": run.source,
+        "target": run.target,
+        "mode": run.mode,
+        "correlation_id": run.correlation_id,
+        "owner": run.owner,
+        "reason": run.reason,
+        "tasks": [task_json(task) for task in run.tasks],
+    }
+
+
+def task_json(task: TaskRecord) -> dict[str, Any]:
+    """Return a task of a run."""
+    return {
+        "name": task.name,
+        "required": task.required,
+        "status": task.status.value,
+        "attempts": task.attempts,
+        "started_at": _time(task.started_at),
+        "finished_at": _time(task.finished_at),
+        "duration_s": _seconds(task.started_at, task.finished_at),
+        "rows": task.rows,
+        "error": dict(task.error) if task.error else None,
+        "reason": task.reason,
+        "carried_from": task.carried_from,
+        "detail": dict(task.detail),
+    }
+
+
+def plan_json(plan: Plan, level_of: dict[str, int]) -> dict[str, Any]:
+    """Return a planned run; `level` of a task is how many others must be done one after the other before it."""
+    return {
+        "name": plan.name,
+        "kind": plan.kind,
+        "game_date": str(plan.game_date),
+        "source": plan.source,
+        "mode": plan.mode,
+        "max_workers": plan.max_workers,
+        "deadline_s": plan.deadline,
+        "lease": plan.lease,
+        "resumed_from": plan.resumed_from,
+        "skip_reason": plan.skip_reason,
+        "tasks": [
+            {
+                "name": task.name,
+                "level": level_of[task.name],
+                "needs": list(task.needs),
+                "required": task.required,
+                "timeout_s": task.timeout,
+                "retry": {"policy": task.retry.name, "attempts": task.retry.attempts},
+                "work": {"kind": task.work.kind, "target": task.work.target},
+                "carried_from": task.carried.carried_from if task.carried else None,
+                "excluded": task.excluded,
+            }
+            for task in plan.tasks
+        ],
+    }
+
+
+def _time(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else round((end - start).total_seconds(), 3)

@@ -1,0 +1,82 @@
+"""What is being worked on: the run, task and game date that log records and errors name (INVARIANTS 17).
+
+The context lives in a context variable: coroutines and `asyncio.to_thread` inherit it, a thread pool gets it
+through `carry`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The work at hand; what is not known is None."""
+
+    run_id: str | None = None
+    workflow: str | None = None
+    task: str | None = None
+    game_date: str | None = None
+    correlation_id: str | None = None
+    attempt: int | None = None
+
+    def labels(self) -> dict[str, str]:
+        """Return what is known, as strings, the way log labels want it."""
+        pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: str(value) for name, value in pairs if value is not None}
+
+
+_current: ContextVar[Context] = ContextVar("nbactl_context", default=Context())  # noqa: B039 - frozen
+
+
+def current() -> Context:
+    """Return the context of this thread or coroutine."""
+    return _current.get()
+
+
+@contextmanager
+def bound(
+    *,
+    run_id: str | None = None,
+    workflow: str | None = None,
+    task: str | None = None,
+    game_date: str | None = None,
+    correlation_id: str | None = None,
+    attempt: int | None = None,
+) -> Iterator[Context]:
+    """Add what is given to the context for the length of a `with` block."""
+    given = {
+        "run_id": run_id,
+        "workflow": workflow,
+        "task": task,
+        "game_date": game_date,
+        "correlation_id": correlation_id,
+        "attempt": attempt,
+    }
+    inner = replace(_current.get(), **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    token = _current.set(inner)
+    try:
+        yield inner
+    finally:
+        _current.reset(token)
+
+
+def carry(function: Callable[P, R]) -> Callable[P, R]:
+    """Return `function` bound to this moment's context, to be called in another thread."""
+    captured = copy_context()
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return captured.copy().run(function, *args, **kwargs)
+
+    return call
