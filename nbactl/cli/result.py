@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbactl.cli.console import Console
+    from nbactl.errors import NbactlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Result:
     """The outcome of a command.
 
     `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data`
-    whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line).
+    whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line). `error` says
+    in one sentence why `exit_code` is not 0, where the data alone would leave a reader to guess.
     """
 
     data: Mapping[str, Any]
@@ -25,3 +27,4 @@ class Result:
     exit_code: int = 0
     run_id: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    error: NbactlError | None = None

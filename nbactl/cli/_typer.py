@@ -1,0 +1,156 @@
+"""All that touches Typer's internals: command classes, lazy loading, shared options.
+
+The assumptions made here are tested in tests/unit/cli/test_typer_assumptions.py.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import _get_params_name_from_function, get_command
+
+from nbactl.cli import options
+from nbactl.cli.helptext import write_help
+from nbactl.cli.render import render
+from nbactl.cli.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nbactl.cli.session import Session
+
+    Function = Callable[..., Result]
+
+
+class _AsGiven:
+    """Stands in for Typer's coercion: the settings parse these values, alike for flag, environment and file."""
+
+    def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - Typer's signature
+        return value
+
+
+def _shared_parameters() -> list[Any]:
+    parameters, _ = _get_params_name_from_function(options.shared)
+    for parameter in parameters:
+        parameter._runtime_param = _AsGiven()  # type: ignore[assignment]  # noqa: SLF001
+    return list(parameters)
+
+
+class Leaf(TyperCommand):
+    """A command: takes the shared options, returns a Result that is rendered, or an exit code."""
+
+    examples: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_shared_parameters())
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            ctx.obj.command = _dotted(ctx)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> int:
+        session: Session = ctx.obj
+        _ = session.settings  # refused before the command starts
+        result = super().invoke(ctx)
+        if not isinstance(result, Result):
+            raise TypeError(f"the command {session.command} returned {type(result).__name__}, not a Result")
+        return show_result(session, result)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        write_help(self, ctx, formatter)
+
+
+class Group(TyperGroup):
+    """Commands under a noun; takes the shared options too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_shared_parameters())
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        write_help(self, ctx, formatter)
+
+
+class Entry(NamedTuple):
+    """A command that is imported when it is used: where it is, and what the overview says of it."""
+
+    name: str
+    module: str
+    help: str
+    panel: str
+
+
+class LazyGroup(Group):
+    """The root: knows its commands by name and imports the one that is called."""
+
+    table: Mapping[str, Entry] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for entry in self.table.values():
+            self.commands[entry.name] = TyperCommand(
+                name=entry.name, help=entry.help, short_help=entry.help, rich_help_panel=entry.panel
+            )
+
+    def load(self, name: str) -> Any:
+        """Import the module of a command and put the command in place of its entry."""
+        entry = self.table[name]
+        command = get_command(import_module(entry.module).app)
+        command.name = name
+        if isinstance(command, Group):
+            command.help = entry.help
+        command.short_help, command.rich_help_panel = entry.help, entry.panel  # type: ignore[attr-defined]
+        self.commands[name] = command
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, self.load(name) if name is not None and name in self.table else command, rest
+
+
+def show_result(session: Session, result: Result) -> int:
+    """Render what a command returned; returns its exit code."""
+    render(
+        session.console,
+        result,
+        command=session.command,
+        target=session.settings.target,
+        output=session.settings.output,
+    )
+    return result.exit_code
+
+
+def single() -> typer.Typer:
+    """Return the Typer app of a noun that is itself the command, such as `run`."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def group() -> typer.Typer:
+    """Return the Typer app of a noun with verbs, such as `runs list`."""
+    app = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+    app.callback()(lambda: None)
+    return app
+
+
+def command(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable[[Function], Function]:
+    """Add the decorated function to `app` as the command `name`; each example is a whole command line."""
+
+    def add(function: Function) -> Function:
+        leaf = type("Leaf", (Leaf,), {"examples": tuple(examples)})
+        app.command(name, cls=leaf)(function)
+        return function
+
+    return add
+
+
+def _dotted(ctx: Any) -> str:
+    names = []
+    while ctx.parent is not None:
+        names.append(ctx.info_name)
+        ctx = ctx.parent
+    return ".".join(reversed(names)) or "nbactl"

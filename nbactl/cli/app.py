@@ -1,0 +1,76 @@
+"""The commands of nbactl: one line each, imported when called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from nbactl import __version__
+from nbactl.cli._typer import Entry, LazyGroup, show_result
+from nbactl.cli.result import Result
+from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from nbactl.bootstrap import Application
+    from nbactl.cli.console import Console
+    from nbactl.cli.session import Session
+    from nbactl.config.settings import Settings
+
+_WORK = "Run the pipeline"
+_SETUP = "Set up and understand"
+
+# Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/_typer.py).
+COMMANDS = (Entry("help", "nbactl.cli.commands.help", "Explain the environment, exit codes, output or dates.", _SETUP),)
+
+
+class Root(LazyGroup):
+    """`nbactl` itself."""
+
+    table = {entry.name: entry for entry in COMMANDS}  # noqa: RUF012 - never changed
+
+
+def root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", show_default=False)] = False,
+) -> Any:
+    """Operate the NBA statistics and player-prop pipeline: run it, watch it, repair it."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    if version:
+        return show_result(
+            session(ctx), Result({"version": __version__}, lambda console: console.print(f"nbactl {__version__}"))
+        )
+    if settings(ctx).output != "table":
+        raise UsageError("No command was given", next_step="Run 'nbactl --help'.")
+    return show_result(session(ctx), Result({}, lambda console: console.out.write(ctx.get_help() + "\n")))
+
+
+def build() -> Any:
+    """Return the command tree; commands are still entries that name their module."""
+    app = typer.Typer(
+        cls=Root, add_completion=False, rich_markup_mode=None, invoke_without_command=True, no_args_is_help=False
+    )
+    app.callback()(root)
+    return get_command(app)
+
+
+def session(ctx: typer.Context) -> Session:
+    """Return the call that a command belongs to."""
+    return ctx.obj  # type: ignore[no-any-return]
+
+
+def settings(ctx: typer.Context) -> Settings:
+    """Return the settings in force."""
+    return session(ctx).settings
+
+
+def console(ctx: typer.Context) -> Console:
+    """Return the two streams."""
+    return session(ctx).console
+
+
+def application(ctx: typer.Context) -> Application:
+    """Return the composed application; it is closed when the command ends."""
+    return session(ctx).application

@@ -1,0 +1,74 @@
+"""Where every error ends: parse, call, and turn whatever happens into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import typer
+
+from nbactl.cli import app
+from nbactl.cli.crash import report_crash
+from nbactl.cli.render import render_error
+from nbactl.cli.session import Session
+from nbactl.cli.signals import SignalledError, stoppable
+from nbactl.cli.stream import OutputError
+from nbactl.cli.usage import as_usage_error
+from nbactl.errors import InterruptedRunError, NbactlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    _tolerate_any_encoding()
+    session = Session(argv, os.environ)
+    with stoppable():
+        try:
+            return _guarded(session)
+        finally:
+            session.close()
+
+
+def _guarded(session: Session) -> int:
+    try:
+        code = app.build().main(list(session.argv), prog_name="nbactl", standalone_mode=False, obj=session)
+    except typer.TyperException as error:
+        return _report(session, as_usage_error(error))
+    except typer.Abort:
+        return _report(session, InterruptedRunError("interrupted"))
+    except SignalledError as signalled:
+        _report(session, InterruptedRunError("interrupted" if signalled.name == "SIGINT" else "terminated"))
+        return signalled.exit_code
+    except NbactlError as error:
+        _show_traceback(session, error)
+        return _report(session, error)
+    except Exception as error:  # noqa: BLE001 - the process boundary
+        _show_traceback(session, error)
+        settings = session.settings_for_errors()
+        return _report(session, report_crash(error, session.argv, settings.origins, settings.state_dir))
+    return code if isinstance(code, int) else 0
+
+
+def _report(session: Session, error: NbactlError) -> int:
+    console, settings = session.console_for_errors(), session.settings_for_errors()
+    try:
+        render_error(console, error, command=session.command, target=settings.target, output=settings.output)
+    except OutputError as refusal:
+        console.error(refusal)
+    return error.exit_code
+
+
+def _show_traceback(session: Session, error: BaseException) -> None:
+    if session.settings_for_errors().debug:
+        session.console_for_errors().err.write("".join(traceback.format_exception(error)))
+
+
+def _tolerate_any_encoding() -> None:
+    """Never fail on a character that the terminal, or a C locale, cannot show."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

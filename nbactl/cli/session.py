@@ -1,0 +1,111 @@
+"""What one call of the command line holds together: flags, settings, console, application."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbactl.cli.console import Console
+from nbactl.config.settings import SETTINGS, Setting, Settings, load_settings
+from nbactl.errors import NbactlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nbactl.bootstrap import Application
+
+_SHORT_OUTPUT = re.compile(r"-[qv]*o(.*)")
+
+
+class Session:
+    """One call. `flags` collects the shared options from before and after the command; the later one wins."""
+
+    def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+        self.argv = tuple(argv)
+        self.environ = environ
+        self.flags: dict[str, Any] = {}
+        self.command = "nbactl"
+        """The command as the envelope names it, `runs.list`."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings in force. Raises UsageError or ConfigError."""
+        return load_settings(self.flags, self.environ, Path())
+
+    @cached_property
+    def console(self) -> Console:
+        """The console as the settings want it."""
+        return self._console(self.settings)
+
+    @cached_property
+    def application(self) -> Application:
+        """The composed application, built when a command first asks for it."""
+        from nbactl.bootstrap import Application  # noqa: PLC0415 - many commands need none
+
+        return Application(self.settings)
+
+    def close(self) -> None:
+        """Release what the application holds."""
+        if "application" in self.__dict__:
+            self.application.close()
+
+    def settings_for_errors(self) -> Settings:
+        """Return settings that are good enough to report an error, even an error in the settings.
+
+        A call that could not be parsed has not reached its options, so they are looked up in the words themselves.
+        """
+        flags = {**_prescan(self.argv), **self.flags}
+        valid = _valid(flags, lambda setting: setting.name), _valid(self.environ, lambda setting: setting.variable)
+        for attempt in ((flags, self.environ, Path()), (*valid, Path()), (*valid, Path("/dev/null"))):
+            try:
+                return load_settings(*attempt)
+            except NbactlError:
+                continue
+        raise AssertionError("valid flags and variables alone always make settings")
+
+    def console_for_errors(self) -> Console:
+        """Return the console of the settings for errors."""
+        if "console" in self.__dict__:
+            return self.console
+        return self._console(self.settings_for_errors())
+
+    def _console(self, settings: Settings) -> Console:
+        return Console(
+            color=settings.color,
+            quiet=settings.quiet,
+            verbosity=settings.verbosity,
+            yes=settings.yes,
+            no_input=settings.no_input,
+            environ=self.environ,
+        )
+
+
+def _prescan(argv: Sequence[str]) -> dict[str, Any]:
+    """Find --output, --json, --color and --debug among words that may not parse."""
+    found: dict[str, Any] = {}
+    words = iter(argv)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word == "--":
+            break
+        if word == "--json":
+            found["output"] = "json"
+        elif word == "--debug":
+            found["debug"] = True
+        elif name in ("--output", "--color"):
+            found[name.removeprefix("--")] = value if equals else next(words, None)
+        elif match := _SHORT_OUTPUT.fullmatch(word):
+            found["output"] = match[1] or next(words, None)
+    return found
+
+
+def _valid(values: Mapping[str, Any], key: Callable[[Setting], str]) -> dict[str, Any]:
+    """Return those that need no parsing, or certainly parse: choices, and where to write a crash report."""
+    keys = {key(setting): setting for setting in SETTINGS if setting.choices or setting.name == "state_dir"}
+    return {
+        name: value
+        for name, value in values.items()
+        if value and name in keys and (not keys[name].choices or value in keys[name].choices)
+    }

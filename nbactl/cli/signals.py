@@ -1,0 +1,79 @@
+"""Ctrl-C and SIGTERM: once to stop in an orderly way, twice to stop at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    Handler = Callable[[int, FrameType | None], None]
+
+SignalName = Literal["SIGINT", "SIGTERM"]
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class SignalledError(BaseException):
+    """The process was told to stop. No subclass of Exception: nothing between may swallow it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.name = cast("SignalName", signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Have both signals raise SignalledError in the main thread while a command runs."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise SignalledError(number)
+
+    with _handling(stop):
+        yield
+
+
+@contextmanager
+def interruptible(cancel: Callable[[SignalName], None]) -> Iterator[None]:
+    """Have the first signal call `cancel`, and a second one end the process at once with 130 or 143.
+
+    `cancel` is called in the main thread between two bytecodes, also while an event loop runs there: it only sets a
+    flag and wakes whoever waits for it.
+    """
+    told = False
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        if told:
+            _exit_at_once(number)
+        told = True
+        cancel(cast("SignalName", signal.Signals(number).name))
+
+    with _handling(stop):
+        yield
+
+
+@contextmanager
+def _handling(handler: Handler) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _exit_at_once(number: int) -> None:
+    if sys.stderr is not None and sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode() + b"\n")
+    os._exit(128 + number)

@@ -1,0 +1,109 @@
+"""The texts of `nbactl help TOPIC`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from nbactl.config.settings import SETTINGS, SETTINGS_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXIT_CODES = {
+    0: "done, or nothing to do",
+    1: "failed: a required task failed, a check found something, data are inconsistent",
+    2: "wrong usage or configuration; or it would have had to ask",
+    3: "not all of it: optional tasks failed, or a deadline let a phase go on with part of its data",
+    4: "no such thing",
+    5: "not authorised, or the wrong environment",
+    6: "a precondition does not hold: lease held, stale plan, gate refused, upstream phase missing",
+    7: "a backend is unavailable after its retries",
+    8: "still running when --wait ran out",
+    70: "a bug; the crash report says more",
+    130: "interrupted (Ctrl-C); can be resumed",
+    143: "terminated (SIGTERM); can be resumed",
+}
+
+OTHER_VARIABLES = {
+    "NO_COLOR": "Any value: as --color never.",
+    "FORCE_COLOR": "Any value: as --color always.",
+    "CI": "Any value: no live display, plain lines instead.",
+    "NBACTL_FAULTS": "For tests: named instants at which the process is killed, fails or waits.",
+}
+
+
+class Topic(NamedTuple):
+    """A text and the line that announces it."""
+
+    summary: str
+    text: Callable[[], str]
+
+
+def environment_variables() -> dict[str, str]:
+    """Return every variable that nbactl reads, with its meaning."""
+    meaning = {setting.variable: f"{setting.help} As {setting.flag}." for setting in SETTINGS}
+    return {**meaning, **OTHER_VARIABLES}
+
+
+def _environment() -> str:
+    return (
+        "Every setting can be given as a flag, as an environment variable, or as a key of\n"
+        f"{SETTINGS_FILE} in the working directory or in --config-dir. The flag wins over the\n"
+        "variable, the variable over the file, the file over the default.\n"
+        "'nbactl config show --origin' tells the value in force and where it comes from.\n\n"
+        + _columns(environment_variables())
+        + "\nAn empty variable counts as not set. Switches take true/false, yes/no, on/off, 1/0.\n"
+    )
+
+
+def _exit_codes() -> str:
+    return "The exit code says how it ended, the same for every command.\n\n" + _columns(
+        {str(code): meaning for code, meaning in EXIT_CODES.items()}
+    )
+
+
+def _output() -> str:
+    return """\
+Data go to stdout; progress, notes, warnings, questions and errors go to stderr.
+
+  -o table   aligned columns for a person (the default)
+  -o json    exactly one JSON document, on failure too; --json is the same
+  -o jsonl   the items of a list, one JSON object a line
+
+The JSON document:
+
+  {"schema": "nbactl/runs.list/v1", "ok": true, "target": "local", "run_id": null,
+   "data": {...}, "warnings": [], "error": null}
+
+"ok" is true exactly if the exit code is 0. After a failure "error" has "code", "message",
+"cause", "next" and "retryable". Keys are only ever added; the text for people may change.
+
+Colours appear on a terminal only (--color, NO_COLOR). When stdout is no terminal nothing
+is cut to fit a width.
+"""
+
+
+def _dates() -> str:
+    return """\
+A game date is a calendar date in America/New_York, whatever the clock of this machine says.
+
+  YYYY-MM-DD   that date
+  today        the date it is now in New York
+  yesterday    the date before
+  latest       the newest game date of the source (--source)
+
+Durations are a number and a unit: 500ms, 90s, 30m, 4h, 7d, or joined, 1h30m.
+"""
+
+
+def _columns(rows: dict[str, str]) -> str:
+    width = max(map(len, rows)) + 2
+    return "".join(f"  {name.ljust(width)}{text}\n" for name, text in rows.items())
+
+
+TOPICS = {
+    "environment": Topic("variables and the settings file", _environment),
+    "exit-codes": Topic("what each exit code means", _exit_codes),
+    "output": Topic("table, json, jsonl; the JSON envelope", _output),
+    "dates": Topic("game dates and durations", _dates),
+}
