@@ -1,0 +1,23 @@
+-- Finished team games with the share of the team's minutes that the player rows cover.
+-- Where the source does not say how many periods were played, overtimes are inferred from what is impossible
+-- without them: team minutes above 240 (25 for each overtime) or a player above 48 minutes (5 for each). The half
+-- minute and the rounding allow for whole minutes.
+-- with: team_games, box_sums
+SELECT
+  team.* EXCEPT (periods),
+  COALESCE(box.player_rows, 0) AS player_rows,
+  COALESCE(box.player_points, 0) AS player_points,
+  COALESCE(box.player_seconds, 0) AS player_seconds,
+  box.* EXCEPT (game_date, game_id, team_abbr, player_rows, player_points, player_seconds, longest_minutes),
+  COALESCE(
+    team.periods,
+    4 + MAX(GREATEST(
+      0,
+      CAST(ROUND((COALESCE(box.player_seconds, 0) / 60 - 240) / 25) AS INT64),
+      CAST(CEIL((COALESCE(box.longest_minutes, 0) - 48.5) / 5) AS INT64)
+    )) OVER (PARTITION BY team.game_date, team.game_id)
+  ) AS periods
+FROM team_games AS team
+LEFT JOIN box_sums AS box
+  ON box.game_date = team.game_date AND box.game_id = team.game_id AND box.team_abbr = team.team_abbr
+WHERE team.points IS NOT NULL AND team.points_allowed IS NOT NULL

@@ -1,0 +1,25 @@
+-- The four factors by which a player's usual output is scaled for the game on @game_date; 1 is neutral.
+SELECT
+  player.game_date, player.game_id, player.season, player.player_lookup, player.team_abbr, player.opponent_team_abbr,
+  0.4 * IF(COALESCE(player.back_to_back, FALSE), 1, 0)
+    + 0.3 * LEAST(1.0, player.minutes_last_7_days / 160)
+    + 0.3 * LEAST(1.0, cache.games_last_14_days / 8) AS fatigue_score,
+  SAFE_DIVIDE(
+    opponent.games_played * COALESCE(opponent.points_allowed_avg_season, 0) + 10 * own.league_points_avg_season,
+    (opponent.games_played + 10) * own.league_points_avg_season
+  ) AS opponent_strength_factor,
+  SAFE_DIVIDE(own.pace_season * opponent.pace_season, own.league_pace_season * own.league_pace_season) AS pace_factor,
+  IF(
+    player.games_played >= 5,
+    LEAST(1.2, GREATEST(0.8, 0.5 + 0.5 * SAFE_DIVIDE(cache.plays_per_36_last_5, cache.plays_per_36_season))),
+    NULL
+  ) AS usage_trend_factor
+FROM nba_analytics.upcoming_player_game_context AS player
+JOIN nba_precompute.player_daily_cache AS cache
+  ON cache.player_lookup = player.player_lookup AND cache.game_id = player.game_id
+LEFT JOIN nba_analytics.upcoming_team_game_context AS own
+  ON own.team_abbr = player.team_abbr AND own.game_id = player.game_id AND own.game_date = @game_date
+LEFT JOIN nba_analytics.upcoming_team_game_context AS opponent
+  ON opponent.team_abbr = player.opponent_team_abbr AND opponent.game_id = player.game_id
+  AND opponent.game_date = @game_date
+WHERE player.game_date = @game_date AND cache.game_date = @game_date

@@ -1,0 +1,14 @@
+-- One row per team and game of the last 365 days up to @game_date. Preseason games are no history.
+SELECT
+  game_date, game_id, season, home_team_abbr AS team_abbr, away_team_abbr AS opponent_team_abbr,
+  TRUE AS home_game, home_points AS points, away_points AS points_allowed, periods
+FROM nba_raw.games
+WHERE game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND @game_date
+  AND (game_date = @game_date OR COALESCE(season_type, 'regular') <> 'preseason')
+UNION ALL
+SELECT
+  game_date, game_id, season, away_team_abbr, home_team_abbr,
+  FALSE, away_points, home_points, periods
+FROM nba_raw.games
+WHERE game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND @game_date
+  AND (game_date = @game_date OR COALESCE(season_type, 'regular') <> 'preseason')

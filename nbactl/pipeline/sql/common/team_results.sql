@@ -1,0 +1,25 @@
+-- A team's results in the season of @game_date, before that date. They come from final scores alone.
+-- with: team_games, current_season
+SELECT
+  team_abbr,
+  COUNT(*) AS games_played,
+  MAX(game_date) AS last_game_date,
+  COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY)) AS games_last_7_days,
+  COUNTIF(points > points_allowed) AS wins,
+  COUNTIF(points < points_allowed) AS losses,
+  COUNTIF(points > points_allowed AND recency <= 10) / COUNTIF(recency <= 10) AS win_pct_last_10,
+  AVG(IF(recency <= 5, points, NULL)) AS points_avg_last_5,
+  AVG(IF(recency <= 10, points, NULL)) AS points_avg_last_10,
+  AVG(points) AS points_avg_season,
+  AVG(IF(recency <= 5, points_allowed, NULL)) AS points_allowed_avg_last_5,
+  AVG(IF(recency <= 10, points_allowed, NULL)) AS points_allowed_avg_last_10,
+  AVG(points_allowed) AS points_allowed_avg_season
+FROM (
+  SELECT
+    team.*,
+    ROW_NUMBER() OVER (PARTITION BY team.team_abbr ORDER BY team.game_date DESC, team.game_id DESC) AS recency
+  FROM team_games AS team
+  JOIN current_season ON current_season.season = team.season
+  WHERE team.game_date < @game_date AND team.points IS NOT NULL AND team.points_allowed IS NOT NULL
+) AS past
+GROUP BY team_abbr

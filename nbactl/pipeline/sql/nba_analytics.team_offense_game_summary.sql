@@ -1,0 +1,23 @@
+-- What each team scored on @game_date, and how. docs/definitions.md has the formulas.
+-- with: team_box
+SELECT
+  own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game,
+  own.points, own.points_allowed, own.points > own.points_allowed AS won, own.periods,
+  own.player_rows, own.player_points, own.minutes_coverage, own.box_complete,
+  own.fg_made, own.fg_attempted, own.three_made, own.three_attempted, own.ft_made, own.ft_attempted,
+  own.rebounds, own.offensive_rebounds, own.defensive_rebounds,
+  own.assists, own.turnovers,
+  own.possessions,
+  240 * own.possessions / own.team_minutes AS pace,
+  SAFE_DIVIDE(100 * own.points, own.possessions) AS offensive_rating,
+  SAFE_DIVIDE(own.points, 2 * (own.fg_attempted + 0.44 * own.ft_attempted)) AS ts_pct,
+  SAFE_DIVIDE(own.fg_made + 0.5 * own.three_made, own.fg_attempted) AS efg_pct,
+  SAFE_DIVIDE(own.turnovers, own.fg_attempted + 0.44 * own.ft_attempted + own.turnovers) AS turnover_pct,
+  SAFE_DIVIDE(own.offensive_rebounds, own.offensive_rebounds + opponent.defensive_rebounds)
+    AS offensive_rebound_pct,
+  SAFE_DIVIDE(own.ft_made, own.fg_attempted) AS ft_rate
+FROM team_box AS own
+JOIN team_box AS opponent
+  ON opponent.game_date = own.game_date AND opponent.game_id = own.game_id
+  AND opponent.team_abbr = own.opponent_team_abbr
+WHERE own.game_date = @game_date
