@@ -14,7 +14,7 @@ from nbactl.errors import UsageError
 class Strict(BaseModel):
     """A model that refuses unknown keys and wrong types (INVARIANTS 21) and cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def _seconds(value: Any) -> Any:  # noqa: ANN401 - raw YAML

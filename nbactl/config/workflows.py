@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nbactl.config.base import Name, Seconds, Strict, TimeOfDay
 
@@ -44,6 +44,11 @@ class Task(Strict):
 
 class TaskUse(Strict):
     """A task inside a phase or workflow. In YAML a bare name stands for `{task: name}`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:  # noqa: ANN401 - raw YAML
+        return {"task": value} if isinstance(value, str) else value
 
     task: str
     needs: tuple[str, ...] = ()
@@ -86,7 +91,7 @@ class Schedule(Strict):
     between: TimeWindow | None = None
     before_first_game: Seconds | None = None
     """Seconds before the day's first tip-off from which `every` counts."""
-    max_per_day: int | None = None
+    max_per_day: Annotated[int, Field(ge=1)] | None = None
     game_date: Literal["today", "yesterday"] = "today"
     """Which game date a run started by this schedule works on."""
 

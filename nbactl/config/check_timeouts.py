@@ -1,0 +1,42 @@
+"""Checks of timeouts.yaml: callers wait longer than what they call, backoff fits its cap, leases outlive a beat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbactl.core.durations import format_duration as shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.config.problems import Problem
+    from nbactl.config.source import ConfigFile
+    from nbactl.config.timeouts import TimeoutsFile
+
+
+def check_timeouts(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
+    """Yield the problems."""
+    yield from _calls(file)
+    for name, retry in file.model.retry_policies.items():
+        if retry.base > retry.cap:
+            told = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"
+            yield file.positions.problem(("retry_policies", name, "base"), told)
+    for name, lease in file.model.leases.items():
+        if lease.renew_every >= lease.ttl / 2:
+            told = f"renewed every {shown(lease.renew_every)}, a lease of {shown(lease.ttl)} is lost by one late beat"
+            yield file.positions.problem(("leases", name, "renew_every"), f"{told}; stay below half")
+
+
+def _calls(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
+    timeouts = file.model.timeouts
+    declared = file.names("timeouts")
+    for name, timeout in timeouts.items():
+        for index, callee in enumerate(timeout.calls):
+            path = ("timeouts", name, "calls", index)
+            if callee not in declared:
+                yield file.unknown(path, callee, declared, "not under timeouts")
+            elif callee in timeouts and timeouts[callee].limit >= timeout.limit:
+                limits = f"{shown(timeout.limit)}, {callee} up to {shown(timeouts[callee].limit)}"
+                yield file.positions.problem(
+                    path, f"a caller must wait longer than what it calls: {name} waits {limits}"
+                )

@@ -1,0 +1,150 @@
+"""Checks of workflows.yaml: every name refers to something, nothing waits for itself, nothing outlives its deadline."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from nbactl.config.check_schedule import check_schedule
+from nbactl.config.cycles import find_cycles
+from nbactl.core.durations import format_duration as shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.config.problems import Problem
+    from nbactl.config.source import ConfigFile
+    from nbactl.config.timeouts import TimeoutsFile
+    from nbactl.config.workflows import Executable, Task, WorkflowsFile
+
+RESERVED = frozenset({"daily"})
+"""Names that `nbactl run` gives a meaning of its own."""
+
+_CALL = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_WAYS = ("processor", "call", "command")
+
+
+def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[TimeoutsFile] | None) -> Iterator[Problem]:
+    """Yield the problems; references to timeouts.yaml are checked only if that could be read."""
+    yield from _names(file)
+    for name, task in file.model.tasks.items():
+        yield from _work(file, ("tasks", name), task)
+        if timeouts is not None:
+            yield from _refers(file, ("tasks", name, "timeout"), task.timeout, timeouts, "timeouts")
+            if task.retry != "none":
+                yield from _refers(file, ("tasks", name, "retry"), task.retry, timeouts, "retry_policies")
+    for section, executables in (("phases", file.model.phases), ("workflows", file.model.workflows)):
+        for name, executable in executables.items():
+            path = (section, name)
+            yield from _tasks(file, path, executable)
+            if (
+                executable.execution_mode == "sequential"
+                and executable.max_workers > 1
+                and "max_workers" in executable.model_fields_set
+            ):
+                told = (
+                    f"max_workers is {executable.max_workers}, but a sequential {section[:-1]} runs one task at a time"
+                )
+                yield file.positions.problem((*path, "max_workers"), told)
+            if timeouts is not None and executable.deadline is not None:
+                yield from _refers(file, (*path, "deadline"), executable.deadline, timeouts, "deadlines")
+                yield from _deadline(file, path, executable, timeouts.model)
+    yield from _phases(file)
+    for name, workflow in file.model.workflows.items():
+        if workflow.schedule is not None:
+            yield from check_schedule(file.positions, ("workflows", name, "schedule"), workflow.schedule)
+
+
+def _names(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
+    """Yield the names that `nbactl run NAME` could not tell apart."""
+    seen: dict[str, str] = {}
+    for section in ("tasks", "phases", "workflows"):
+        for name in file.names(section):
+            if name in RESERVED:
+                yield file.positions.problem(
+                    (section, name), f"the name '{name}' is reserved: it stands for all phases", key=True
+                )
+            elif name in seen:
+                told = f"'{name}' is already the name of a {seen[name][:-1]}; `nbactl run {name}` could mean either"
+                yield file.positions.problem((section, name), told, key=True)
+            seen.setdefault(name, section)
+
+
+def _work(file: ConfigFile[WorkflowsFile], path: tuple[str, str], task: Task) -> Iterator[Problem]:
+    """Yield what is wrong with how the task says what it does."""
+    ways = [way for way in _WAYS if getattr(task, way) is not None]
+    if len(ways) > 1:
+        yield file.positions.problem(
+            (*path, ways[1]), f"a task has one of {', '.join(_WAYS)}; {path[1]} has {' and '.join(ways)}", key=True
+        )
+    if not ways and task.service is None:
+        told = f"{path[1]} says nowhere what it does: give it one of {', '.join(_WAYS)} or service"
+        yield file.positions.problem(path, told, key=True)
+    if task.call is not None and not _CALL.fullmatch(task.call):
+        yield file.positions.problem((*path, "call"), f"'{task.call}' is no function: write package.module:function")
+    if task.command is not None and (not task.command or not task.command[0].strip()):
+        yield file.positions.problem((*path, "command"), "the command is empty: write [program, argument, …]")
+    if task.parameters and not ways:
+        told = f"nothing takes these parameters: {path[1]} runs only as a service"
+        yield file.positions.problem((*path, "with"), told, key=True)
+
+
+def _refers(
+    file: ConfigFile[WorkflowsFile], path: tuple[Any, ...], name: str, timeouts: ConfigFile[TimeoutsFile], section: str
+) -> Iterator[Problem]:
+    declared = timeouts.names(section)
+    if name not in declared:
+        yield file.unknown(path, name, declared, f"not under {section} in {timeouts.positions.file}")
+
+
+def _tasks(file: ConfigFile[WorkflowsFile], path: tuple[str, str], executable: Executable) -> Iterator[Problem]:
+    """Yield what is wrong with the list of tasks and the needs between them."""
+    declared = file.names("tasks")
+    uses = {use.task: use for use in executable.tasks}
+    seen: set[str] = set()
+    for index, use in enumerate(executable.tasks):
+        here = (*path, "tasks", index)
+        if use.task not in declared:
+            yield file.unknown((*here, "task"), use.task, declared, "no task under tasks")
+        if use.task in seen:
+            yield file.positions.problem((*here, "task"), f"'{use.task}' is in the list twice")
+        seen.add(use.task)
+        for place, needed in enumerate(use.needs):
+            there = (*here, "needs", place)
+            if needed not in uses:
+                yield file.unknown(there, needed, uses, f"not in the tasks of {path[1]}")
+            elif needed in use.needs[:place]:
+                yield file.positions.problem(there, f"'{needed}' is needed twice")
+            elif use.required and not uses[needed].required:
+                told = f"{use.task} is required but needs {needed}, which is optional; make both or none required"
+                yield file.positions.problem(there, told)
+    places = {use.task: index for index, use in enumerate(executable.tasks)}
+    for circle in find_cycles({use.task: use.needs for use in executable.tasks}):
+        told = f"tasks that wait for each other in a circle: {' → '.join(circle)}"
+        yield file.positions.problem((*path, "tasks", places[circle[0]], "needs"), told)
+
+
+def _deadline(
+    file: ConfigFile[WorkflowsFile], path: tuple[str, str], executable: Executable, timeouts: TimeoutsFile
+) -> Iterator[Problem]:
+    """Yield the tasks that may take longer than the whole run."""
+    deadline = timeouts.deadlines.get(executable.deadline or "")
+    for index, use in enumerate(executable.tasks):
+        task = file.model.tasks.get(use.task)
+        timeout = timeouts.timeouts.get(task.timeout) if task else None
+        if task and timeout and deadline and timeout.limit > deadline.limit:
+            limits = f"{shown(timeout.limit)} ({task.timeout}), the whole run {shown(deadline.limit)}"
+            told = f"{use.task} may take {limits} ({executable.deadline})"
+            yield file.positions.problem((*path, "tasks", index, "task"), told)
+
+
+def _phases(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
+    """Yield needs between phases that lead nowhere or in a circle."""
+    phases, declared = file.model.phases, file.names("phases")
+    for name, phase in phases.items():
+        for index, needed in enumerate(phase.needs):
+            if needed not in declared:
+                yield file.unknown(("phases", name, "needs", index), needed, declared, "no phase")
+    for circle in find_cycles({name: phase.needs for name, phase in phases.items()}):
+        told = f"phases that wait for each other in a circle: {' → '.join(circle)}"
+        yield file.positions.problem(("phases", circle[0], "needs"), told)

@@ -1,0 +1,96 @@
+"""The model of flags.yaml: what each feature flag means, and how it is rolled out."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from nbactl.config.base import Name, Seconds, Strict
+
+
+def _flag_value(value: Any) -> Any:  # noqa: ANN401 - raw YAML
+    if not isinstance(value, (bool, int, str)):
+        raise ValueError("a flag's value is true, false, a whole number or text")  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
+FlagValue = Annotated[Any, BeforeValidator(_flag_value)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+def _date(value: Any) -> Any:  # noqa: ANN401 - raw YAML
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError("a date is written YYYY-MM-DD") from error
+
+
+class Flag(Strict):
+    """One flag. `type` bool needs no variants; int and string name the values that may be served."""
+
+    description: str = Field(min_length=10)
+    type: Literal["bool", "int", "string"] = "bool"
+    default: FlagValue
+    """What is served while the flag is off, and whenever nothing else can be decided."""
+    treatment: FlagValue = True
+    """What is served to entities inside the rolled-out percentage."""
+    variants: tuple[FlagValue, ...] = ()
+    salt: Annotated[str, Field(min_length=1)]
+    """Goes into the bucket hash; changing it reshuffles who is inside."""
+    hash_version: Literal[1] = 1
+    owner: Annotated[str, Field(min_length=1)]
+    expires: Annotated[date, BeforeValidator(_date)]
+    """The day by which the flag is to be removed from the code."""
+    env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    """The environment variable that overrides the flag in one process."""
+    entity: Literal["player", "batch", "game_date", "request"]
+    """What the percentage is counted in; the same entity always gets the same answer."""
+    prerequisites: tuple[str, ...] = ()
+    """Flags that must be on for the same entity, or this one is off."""
+    parameters: dict[str, FlagValue] = Field(default_factory=dict)
+    """Further environment variables of the feature, with their values."""
+    rollout: str
+    """A name under rollout.plans."""
+
+
+class Stage(Strict):
+    """One step of a rollout: the percentage, and how long it must prove itself before the next."""
+
+    percent: Percent
+    bake: Seconds
+
+
+class Guard(Strict):
+    """A metric that ends a rollout when it is above its limit over `window`, with at least `minimum_sample` events."""
+
+    metric: Literal["workflow_failure_rate", "error_rate_increase", "p95_increase", "duplicate_rate", "cost_increase"]
+    above: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """A ratio: 0.02 is 2 %."""
+    window: Seconds
+    minimum_sample: Annotated[int, Field(ge=1)]
+
+
+class RolloutPlan(Strict):
+    """Stages and the guards that watch them; `guards` names entries under rollout.guards."""
+
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    guards: tuple[str, ...] = Field(min_length=1)
+
+
+class Rollout(Strict):
+    """What is being rolled out now, and how that is done."""
+
+    active: tuple[str, ...] = ()
+    """The flags that `nbactl flags set --percent` moves when it is given no flag."""
+    plans: dict[Name, RolloutPlan]
+    guards: dict[Name, Guard]
+
+
+class FlagsFile(Strict):
+    """flags.yaml."""
+
+    version: Literal[1]
+    flags: dict[Name, Flag]
+    rollout: Rollout

@@ -1,0 +1,73 @@
+"""Find, read and check the three YAML files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbactl.config.check import check
+from nbactl.config.flags import FlagsFile
+from nbactl.config.problems import config_error
+from nbactl.config.source import read_config_file, read_positions
+from nbactl.config.timeouts import TimeoutsFile
+from nbactl.config.workflows import WorkflowsFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbactl.config.yamltext import Positions
+
+FILES = {"workflows": "workflows.yaml", "timeouts": "timeouts.yaml", "flags": "flags.yaml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the three files say, which files these are, and where each value stands (keys as in FILES)."""
+
+    workflows: WorkflowsFile
+    timeouts: TimeoutsFile
+    flags: FlagsFile
+    files: Mapping[str, Path]
+    positions: Mapping[str, Positions]
+
+
+def load_config(config_dir: Path | None = None) -> Config:
+    """Return the checked configuration.
+
+    It is taken from `config_dir`, else from the working directory if workflows.yaml is there, else from the package.
+    Raises ConfigError that names every problem of all three files at once, in `details["problems"]`.
+    """
+    folder = config_dir or find_config_dir()
+    files = {key: folder / name for key, name in FILES.items()}
+    workflows, problems = read_config_file(WorkflowsFile, files["workflows"])
+    timeouts, more = read_config_file(TimeoutsFile, files["timeouts"])
+    flags, most = read_config_file(FlagsFile, files["flags"])
+    problems += more + most + check(workflows, timeouts, flags)
+    if problems or workflows is None or timeouts is None or flags is None:
+        raise config_error(problems)
+    positions = {"workflows": workflows.positions, "timeouts": timeouts.positions, "flags": flags.positions}
+    return Config(workflows.model, timeouts.model, flags.model, files, positions)
+
+
+def find_config_dir() -> Path:
+    """Return the working directory if workflows.yaml is there, else where the shipped files are."""
+    here = Path.cwd()
+    return here if (here / FILES["workflows"]).is_file() else shipped_config_dir()
+
+
+def shipped_config_dir() -> Path:
+    """Return the folder of the files that come with nbactl: inside the package, or beside it in a checkout."""
+    packaged = Path(__file__).parent / "shipped"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2]
+
+
+def load_yaml(path: Path) -> tuple[Any, Positions]:
+    """Return the data of a YAML file and where they stand; sequences are tuples.
+
+    Raises ConfigError with file, line and column if the file cannot be read or is no single YAML document.
+    """
+    positions, problems = read_positions(path)
+    if problems or positions is None:
+        raise config_error(problems)
+    return positions.root.data, positions

@@ -1,0 +1,74 @@
+"""One of the three files as it was read: its model and where everything stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from nbactl.config.problems import Problem, closest
+from nbactl.config.validate import validate
+from nbactl.config.yamltext import Positions, YamlError, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile(Generic[Model]):
+    """A file's model (of its right parts, while there are problems) and positions."""
+
+    model: Model
+    positions: Positions
+
+    def names(self, *path: str) -> dict[str, tuple[int, int]]:
+        """Return the names declared under `path`, even those whose entry is wrong, with their places."""
+        node = self.positions.root
+        for step in path:
+            if step not in node.children:
+                return {}
+            node = node.children[step]
+        return node.keys
+
+    def unknown(self, path: Sequence[Any], name: str, known: Iterable[str], what: str) -> Problem:
+        """Return the problem that `name` at `path` is not among the `known` ones; `what` ends the sentence."""
+        return self.positions.problem(path, f"'{name}' is {what}", closest(name, known))
+
+
+def read_positions(path: Path) -> tuple[Positions | None, list[Problem]]:
+    """Return the positions and data of a YAML file, None if it cannot be read, and the problems."""
+    name = _shown(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        root, problems = parse(text, name)
+    except OSError as error:
+        return None, [Problem(name, 1, 1, f"the file cannot be read: {(error.strerror or str(error)).lower()}")]
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        told = f"byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        return None, [Problem(name, line, column, told)]
+    except YamlError as error:
+        return None, [Problem(name, error.line, error.column, error.message)]
+    return Positions(name, root), problems
+
+
+def read_config_file(model: type[Model], path: Path) -> tuple[ConfigFile[Model] | None, list[Problem]]:
+    """Return the file as `model`, None if too little of it is right, and the problems."""
+    positions, problems = read_positions(path)
+    if positions is None:
+        return None, problems
+    valid, positions, more = validate(model, positions)
+    return None if valid is None else ConfigFile(valid, positions), problems + more
+
+
+def _shown(path: Path) -> str:
+    """Return the path relative to the working directory where that is shorter and clear."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
