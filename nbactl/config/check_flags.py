@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbactl.config.cycles import find_cycles
 
@@ -44,7 +44,7 @@ def check_flags(file: ConfigFile[FlagsFile]) -> Iterator[Problem]:
 def _values(file: ConfigFile[FlagsFile], name: str, flag: Flag) -> Iterator[Problem]:
     kind, wanted = _TYPES[flag.type]
     path = ("flags", name)
-    values = {("default",): flag.default, ("treatment",): flag.treatment}
+    values: dict[tuple[str | int, ...], Any] = {("default",): flag.default, ("treatment",): flag.treatment}
     values |= {("variants", index): value for index, value in enumerate(flag.variants)}
     for key, value in values.items():
         if type(value) is not kind:

@@ -132,7 +132,7 @@ class _Builder:
             raise YamlError(1, 1, "the file is empty")
         return root
 
-    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
+    def _node(self, event: Any, events: Iterator[yaml.Event], depth: int) -> Node:  # noqa: ANN401 - untyped events
         line, column = _place(event)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
@@ -181,7 +181,7 @@ class _Builder:
         return Node(tuple(item.data for item in items), line, column, size, {}, dict(enumerate(items)))
 
 
-def _place(event: yaml.Event) -> tuple[int, int]:
+def _place(event: Any) -> tuple[int, int]:  # noqa: ANN401 - untyped events
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
