@@ -31,6 +31,11 @@ def arm(name: str, action: Callable[[], None]) -> None:
     _armed[name] = action
 
 
+def disarm(name: str) -> None:
+    """Forget the fault at `name`."""
+    _armed.pop(name, None)
+
+
 def disarm_all() -> None:
     """Forget every armed fault."""
     _armed.clear()

@@ -1,0 +1,142 @@
+"""The document port on SQLite: one file, shared by threads and processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from nbactl.adapters.sqlite.connections import Connections
+from nbactl.adapters.sqlite.encoding import from_micros, to_micros
+from nbactl.adapters.sqlite.failures import translated
+from nbactl.adapters.sqlite.querysql import select
+from nbactl.adapters.sqlite.writes import apply, check_count, document, read_document
+from nbactl.core.faults import reach
+from nbactl.ports.document_rules import check_collection, split_document
+from nbactl.ports.documents import Document, Query
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from nbactl.core.clock import Clock
+    from nbactl.ports.documents import Transaction, Write
+
+T = TypeVar("T")
+
+_COLUMNS = "id, data, created, updated"
+
+
+class SqliteDocuments:
+    """Documents as JSON in one SQLite file (WAL, synchronous FULL): what `commit` returned survives a crash.
+
+    Writers run one after the other; readers see the last commit and are never blocked. `busy_timeout` is how many
+    seconds a writer waits for the others. `":memory:"` keeps everything in this process.
+    """
+
+    def __init__(self, path: Path | Literal[":memory:"], *, clock: Clock, busy_timeout: float) -> None:
+        self._clock = clock
+        self._connections = Connections(path, clock, busy_timeout)
+        self._last_commit = 0
+
+    def get(self, path: str) -> Document | None:
+        with self._connections.read() as connection:
+            return read_document(connection, path)
+
+    def get_all(self, paths: Sequence[str]) -> list[Document | None]:
+        for path in paths:
+            split_document(path)
+        with self._connections.read() as connection:
+            if self._connections.in_memory:
+                return [read_document(connection, path) for path in paths]
+            connection.execute("BEGIN")
+            try:
+                return [read_document(connection, path) for path in paths]
+            finally:
+                connection.execute("COMMIT")
+
+    def commit(self, writes: Sequence[Write]) -> datetime:
+        check_count(writes)
+        if not writes:
+            return self._clock.now()
+        with self._connections.write() as connection:
+            return self._commit(connection, writes)
+
+    def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:  # noqa: ARG002 - writers run one after the other: there is nothing to try again
+        with self._connections.write() as connection:
+            transaction = SqliteTransaction(connection, self._connections.where)
+            result = fn(transaction)
+            if transaction.writes:
+                self._commit(connection, transaction.writes)
+            return result
+
+    def query(self, query: Query) -> Iterator[Document]:
+        sql, parameters = select(query, _COLUMNS)
+        return (
+            document(f"{query.collection}/{row[0]}", row[1], row[2], row[3]) for row in self._stream(sql, parameters)
+        )
+
+    def count(self, query: Query) -> int:
+        sql, parameters = select(query, "1")
+        with self._connections.read() as connection:
+            found: int = connection.execute(f"SELECT count(*) FROM ({sql})", parameters).fetchone()[0]  # noqa: S608 - made by select()
+            return found
+
+    def list_ids(self, collection: str) -> Iterator[str]:
+        sql, parameters = select(Query(check_collection(collection)), "id")
+        return (row[0] for row in self._stream(sql, parameters))
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _stream(self, sql: str, parameters: tuple[object, ...]) -> Iterator[tuple[Any, ...]]:
+        with self._connections.read() as connection:
+            cursor = connection.execute(sql, parameters)
+            if self._connections.in_memory:
+                rows = cursor.fetchall()
+            else:
+                try:
+                    yield from cursor
+                finally:
+                    cursor.close()
+                return
+        yield from rows
+
+    def _commit(self, connection: sqlite3.Connection, writes: Sequence[Write]) -> datetime:
+        check_count(writes)
+        with translated(self._connections.where):
+            now = max(to_micros(self._clock.now()), self._last_commit + 1)
+            time = apply(connection, writes, now)
+            reach("documents.before_commit")
+            connection.execute("COMMIT")
+        self._last_commit = time
+        reach("documents.after_commit")
+        return from_micros(time)
+
+
+class SqliteTransaction:
+    """Reads and collected writes of one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, where: str) -> None:
+        self._connection = connection
+        self._where = where
+        self.writes: list[Write] = []
+
+    def get(self, path: str) -> Document | None:
+        self._check_reads_first()
+        with translated(self._where):
+            return read_document(self._connection, path)
+
+    def query(self, query: Query) -> list[Document]:
+        self._check_reads_first()
+        sql, parameters = select(query, _COLUMNS)
+        with translated(self._where):
+            rows = self._connection.execute(sql, parameters).fetchall()
+        return [document(f"{query.collection}/{row[0]}", row[1], row[2], row[3]) for row in rows]
+
+    def write(self, *writes: Write) -> None:
+        self.writes.extend(writes)
+
+    def _check_reads_first(self) -> None:
+        if self.writes:
+            raise RuntimeError("a transaction reads before it writes")

@@ -1,0 +1,93 @@
+"""The database file: its tables, its version, and how a connection to it is set up."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from nbactl.adapters.sqlite.sortkey import stored_sort_key
+from nbactl.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEMORY: Final = ":memory:"
+APPLICATION_ID: Final = 0x6E626163
+"""Marks the file as nbactl's ("nbac")."""
+VERSION: Final = 1
+
+_LARGEST_WAL = 64 * 1024 * 1024
+_DOCUMENTS = """
+CREATE TABLE documents (
+  collection TEXT NOT NULL,
+  id TEXT NOT NULL,
+  data TEXT NOT NULL,         -- JSON, see encoding.py
+  created INTEGER NOT NULL,   -- microseconds since 1970
+  updated INTEGER NOT NULL,
+  PRIMARY KEY (collection, id)
+) STRICT
+"""
+_TABLES = (
+    _DOCUMENTS,
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {VERSION}",
+)
+
+
+def connect(file: Path | str, busy_timeout: float, *, writable: bool) -> sqlite3.Connection:
+    """Open a connection in autocommit mode that any thread may use, one at a time."""
+    connection = sqlite3.connect(file, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    if not writable:
+        connection.execute("PRAGMA query_only = ON")
+    connection.create_function("sort_key", 1, stored_sort_key, deterministic=True)
+    return connection
+
+
+def empty() -> sqlite3.Connection:
+    """Return a connection to a store in memory that holds nothing."""
+    connection = connect(MEMORY, 0.0, writable=True)
+    _create(connection)
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, where: str) -> None:
+    """Create the tables of a new file, or check that the file is ours and not newer than this program."""
+    if not check(connection, where):
+        if where != MEMORY:
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if not check(connection, where):  # another process may have been faster
+                _create(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def check(connection: sqlite3.Connection, where: str) -> bool:
+    """Say whether the file has our tables. Raises DataError for another program's, ConfigError for a newer version."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application == APPLICATION_ID:
+        if version > VERSION:
+            raise ConfigError(
+                f"{where} was written by a newer nbactl",
+                cause=f"Its format is {version}; this program knows formats up to {VERSION}.",
+                next_step="Update nbactl, or choose another place with --state-dir.",
+            )
+        return True
+    if application or version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        raise DataError(
+            f"{where} is a database of another program",
+            next_step="Choose another place with --state-dir, or move the file away.",
+        )
+    return False
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
+        connection.execute(statement)

@@ -1,0 +1,127 @@
+"""What a write makes of a document's data: plain values, transforms, nested field paths."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from nbactl.adapters.sqlite.sortkey import sort_key
+from nbactl.errors import DataError
+from nbactl.ports.document_rules import MAX_INT, MIN_INT, check_key, check_value, field_keys
+from nbactl.ports.documents import ArrayRemove, ArrayUnion, DeleteField, Increment, ServerTime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from nbactl.ports.documents import FieldPath
+
+_TRANSFORMS = (Increment, ArrayUnion, ArrayRemove, ServerTime)
+_MISSING: Any = object()
+
+
+def whole(data: Mapping[str, Any], where: str, now: datetime) -> dict[str, Any]:
+    """Return the data of a created or replaced document."""
+    if not isinstance(data, dict):
+        data = dict(data)
+    made: dict[str, Any] = _made(data, _MISSING, where, now)
+    check_value(made, where, depth=0)
+    return made
+
+
+def changed(old: dict[str, Any], fields: Mapping[FieldPath, Any], where: str, now: datetime) -> dict[str, Any]:
+    """Return a document's data after an update; `old` is left as it is."""
+    if not fields:
+        raise DataError(f"the update of {where} has no fields")
+    assignments = {field_keys(field): value for field, value in fields.items()}
+    _check_disjoint(assignments, len(fields), where)
+    new = dict(old)
+    for keys, value in assignments.items():
+        name = f"{where}.{'.'.join(keys)}"
+        parent = _parent(new, keys, create=not isinstance(value, DeleteField))
+        if isinstance(value, DeleteField):
+            if parent is not None:
+                parent.pop(keys[-1], None)
+            continue
+        assert parent is not None  # noqa: S101 - it was to be created
+        made = _made(value, parent.get(keys[-1], _MISSING), name, now)
+        check_value(made, name, depth=len(keys))
+        parent[keys[-1]] = made
+    return new
+
+
+def _check_disjoint(assignments: Iterable[tuple[str, ...]], given: int, where: str) -> None:
+    paths = sorted(assignments)
+    clash = len(paths) < given or any(later[: len(first)] == first for first, later in pairwise(paths))
+    if clash:
+        raise DataError(f"the update of {where} names a field twice, or a field and a part of it")
+
+
+def _parent(data: dict[str, Any], keys: tuple[str, ...], *, create: bool) -> dict[str, Any] | None:
+    """Return the (copied) map that holds the last key; what is no map on the way is replaced by one."""
+    for key in keys[:-1]:
+        inner = data.get(key)
+        if isinstance(inner, dict):
+            inner = dict(inner)
+        elif create:
+            inner = {}
+        else:
+            return None
+        data[key] = inner
+        data = inner
+    return data
+
+
+def _made(value: Any, old: Any, where: str, now: datetime) -> Any:  # noqa: ANN401 - any storable value
+    made: Any = value
+    match value:
+        case ServerTime():
+            made = now
+        case Increment():
+            made = _sum(old, value.by, where)
+        case ArrayUnion():
+            made = _union(old, _elements(value.values, where))
+        case ArrayRemove():
+            gone = {sort_key(item) for item in _elements(value.values, where)}
+            made = [item for item in _array(old) if sort_key(item) not in gone]
+        case DeleteField():
+            raise DataError(f"{where} cannot be deleted here", next_step="Name the field itself in an Update.")
+        case dict():
+            for key in value:
+                check_key(key, where)
+            made = {key: _made(item, _MISSING, f"{where}.{key}", now) for key, item in value.items()}
+        case list():
+            if any(isinstance(item, (*_TRANSFORMS, DeleteField)) for item in value):
+                raise DataError(f"{where} has a transform within a list")
+    return made
+
+
+def _sum(old: Any, by: float, where: str) -> int | float:  # noqa: ANN401 - any stored value
+    if isinstance(by, bool) or not isinstance(by, (int, float)):
+        raise DataError(f"{where} cannot be incremented by {by!r}", next_step="Give a number.")
+    check_value(by, where)
+    if isinstance(old, bool) or not isinstance(old, (int, float)):
+        return by  # Firestore's rule: what is no number counts as 0
+    total = old + by
+    return min(max(total, MIN_INT), MAX_INT) if isinstance(total, int) else total
+
+
+def _elements(values: tuple[Any, ...], where: str) -> list[Any]:
+    elements = list(values)
+    check_value(elements, where)
+    return elements
+
+
+def _array(old: Any) -> list[Any]:  # noqa: ANN401 - any stored value
+    return old if isinstance(old, list) else []
+
+
+def _union(old: Any, values: list[Any]) -> list[Any]:  # noqa: ANN401 - any stored value
+    result = list(_array(old))
+    seen = {sort_key(item) for item in result}
+    for item in values:
+        key = sort_key(item)
+        if key not in seen:
+            seen.add(key)
+            result.append(item)
+    return result

@@ -1,0 +1,73 @@
+"""Deadlines that travel with the work: nested scopes only shorten, calls are clipped to what remains (INVARIANTS 18).
+
+asyncio tasks inherit the deadline of their creator; a thread does when it is started through
+`contextvars.copy_context().run`, as `asyncio.to_thread` does.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nbactl.core.durations import format_duration
+from nbactl.errors import TimedOutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.core.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """An instant of a monotonic clock. `seconds` is how far away it was when it was set."""
+
+    at: float
+    seconds: float
+    clock: Clock
+
+    @classmethod
+    def after(cls, seconds: float, clock: Clock) -> Deadline:
+        """Return the deadline `seconds` from now."""
+        return cls(clock.monotonic() + seconds, seconds, clock)
+
+    def remaining(self) -> float:
+        """Return the seconds left, 0.0 when none are."""
+        return max(0.0, self.at - self.clock.monotonic())
+
+    def check(self, what: str) -> None:
+        """Raise TimedOutError if the deadline has passed; `what` is about to be done."""
+        if self.remaining() <= 0.0:
+            raise TimedOutError(
+                f"no time is left for {what}", cause=f"The deadline of {format_duration(self.seconds)} has passed."
+            )
+
+
+_current: ContextVar[Deadline | None] = ContextVar("nbactl_deadline", default=None)
+
+
+def current_deadline() -> Deadline | None:
+    """Return the deadline in force here, or None."""
+    return _current.get()
+
+
+def remaining(default: float) -> float:
+    """Return `default` seconds, or what is left of the deadline in force if that is less (down to 0.0)."""
+    deadline = _current.get()
+    return default if deadline is None else min(default, deadline.remaining())
+
+
+@contextmanager
+def deadline_scope(seconds: float, clock: Clock) -> Iterator[Deadline]:
+    """Put a deadline of `seconds` in force; one that ends earlier stays in force."""
+    deadline = Deadline.after(seconds, clock)
+    outer = _current.get()
+    if outer is not None and outer.remaining() < seconds:
+        deadline = outer
+    token = _current.set(deadline)
+    try:
+        yield deadline
+    finally:
+        _current.reset(token)

@@ -1,0 +1,73 @@
+"""Who holds a lease: a process, named so that others on its machine can tell whether it still lives."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_UNKNOWN = "-"
+_PARTS = 5
+_AFTER_COMMAND = 3  # the fields of /proc/PID/stat after the command's name begin with the third
+_STATE, _THREADS, _START = (number - _AFTER_COMMAND for number in (3, 20, 22))
+
+
+def this_process(run_id: str) -> str:
+    """Return the owner text of this process: `host:boot:pid:start:run_id`.
+
+    `boot` is the running system and its process namespace, `start` the process's start in clock ticks; both are
+    `-` where the system has no /proc.
+    """
+    pid = os.getpid()
+    stat = _stat(pid)
+    return ":".join((_host(), _boot(), str(pid), stat[_START] if stat else _UNKNOWN, run_id))
+
+
+def is_dead(owner: str) -> bool:
+    """Say whether `owner` is provably a process of this machine that is gone; False whenever in doubt."""
+    parts = owner.split(":", _PARTS - 1)
+    if len(parts) != _PARTS or not parts[2].isdecimal() or parts[:2] != [_host(), _boot()]:
+        return False
+    pid, start = int(parts[2]), parts[3]
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    stat = _stat(pid)
+    if stat is None:
+        return False
+    reused = start not in (_UNKNOWN, stat[_START])
+    zombie = stat[_STATE] in "ZX" and int(stat[_THREADS]) <= 1
+    return reused or zombie
+
+
+def describe(owner: str) -> str:
+    """Return an owner for people, such as `pid 4711 on host-a, run run-01jd3k9xq2m7t0`."""
+    parts = owner.split(":", _PARTS - 1)
+    if len(parts) != _PARTS:
+        return owner
+    host, _, pid, _, run_id = parts
+    return f"pid {pid} on {host}, run {run_id}"
+
+
+def _host() -> str:
+    return os.uname().nodename.replace(":", "_") or _UNKNOWN
+
+
+def _boot() -> str:
+    # A process id means something only within one boot and one pid namespace (a container has its own).
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = Path("/proc/self/ns/pid").readlink().name.strip("pid:[]")
+    except OSError:
+        return _UNKNOWN
+    return f"{boot}.{namespace}"
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()

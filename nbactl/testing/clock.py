@@ -1,0 +1,108 @@
+"""A clock that tests move by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import threading
+from datetime import UTC, datetime, timedelta
+
+_START = datetime(2024, 1, 15, 12, 0, tzinfo=UTC)
+_TURNS = 20
+"""Turns of the event loop in which what was woken may go on, and go to sleep again."""
+
+
+class FakeClock:
+    """Time that stands still until it is moved.
+
+    `sleep` moves it by itself, so that code with one thread never waits. `sleep_async` waits until `advance` or
+    `advance_async` reaches its end; with `autojump` the earliest sleeper moves the clock as soon as the event loop
+    has nothing else to do. `sleeps` lists every pause that was asked for, in seconds.
+    """
+
+    def __init__(self, start: datetime = _START, *, autojump: bool = False) -> None:
+        self.sleeps: list[float] = []
+        self._now = start
+        self._elapsed = 0.0
+        self._autojump = autojump
+        self._lock = threading.Lock()
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        """Return the clock's instant, aware UTC."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the seconds by which the clock was moved."""
+        return self._elapsed
+
+    def sleep(self, seconds: float) -> None:
+        """Move the clock by `seconds`."""
+        self.sleeps.append(seconds)
+        self.advance(seconds)
+
+    async def sleep_async(self, seconds: float) -> None:
+        """Wait until the clock was moved by `seconds`."""
+        self.sleeps.append(seconds)
+        loop = asyncio.get_running_loop()
+        woken: asyncio.Future[None] = loop.create_future()
+        entry = (self._elapsed + max(0.0, seconds), next(self._order), loop, woken)
+        with self._lock:
+            heapq.heappush(self._sleepers, entry)
+        try:
+            while self._autojump and not woken.done():
+                await _let_others_run()
+                if self._sleepers and self._sleepers[0] is entry:
+                    self.advance(entry[0] - self._elapsed)
+            await woken
+        finally:
+            with self._lock:
+                if entry in self._sleepers:
+                    self._sleepers.remove(entry)
+                    heapq.heapify(self._sleepers)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock, and wake those whose time has come in the order of their ends."""
+        end = self._elapsed + max(0.0, seconds)
+        while self._wake_next(end):
+            pass
+        self._move_to(end)
+
+    async def advance_async(self, seconds: float) -> None:
+        """Move the clock from sleeper to sleeper, letting each act at its own time before the next is woken."""
+        end = self._elapsed + max(0.0, seconds)
+        await _let_others_run()
+        while self._wake_next(end):
+            await _let_others_run()
+        self._move_to(end)
+
+    def set(self, now: datetime) -> None:
+        """Set the wall clock, forward or back; `monotonic` and sleepers do not notice."""
+        self._now = now
+
+    def _wake_next(self, end: float) -> bool:
+        with self._lock:
+            if not self._sleepers or self._sleepers[0][0] > end:
+                return False
+            due, _, loop, woken = heapq.heappop(self._sleepers)
+        self._move_to(due)
+        loop.call_soon_threadsafe(_wake, woken)
+        return True
+
+    def _move_to(self, elapsed: float) -> None:
+        with self._lock:
+            step = max(0.0, elapsed - self._elapsed)
+            self._elapsed += step
+            self._now += timedelta(seconds=step)
+
+
+async def _let_others_run() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+
+
+def _wake(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)
