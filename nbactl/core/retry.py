@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from nbactl.core.deadline import Deadline, current_deadline
+from nbactl.core.durations import format_duration
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from random import Random
+
+    from nbactl.core.clock import Clock
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +52,72 @@ def is_transient(error: BaseException) -> bool:
 
 
 NO_RETRY = RetryPolicy()
+
+
+def retry_call(
+    policy: RetryPolicy, fn: Callable[[], T], *, clock: Clock, rng: Random, deadline: Deadline | None = None
+) -> T:
+    """Call `fn` until it succeeds, at most as often and as long as `policy` and the deadline allow.
+
+    Raises the last error, with what became of every try in its notes. Only transient errors are followed by another
+    try; an error's `retry_after` (seconds) lengthens the pause; a pause that the deadline would cut is not begun.
+    Without `deadline` the one in force counts.
+    """
+    tries = _Tries(policy, clock, rng, deadline or current_deadline())
+    while True:
+        tries.begin()
+        try:
+            return fn()
+        except Exception as error:
+            pause = tries.pause_after(error)
+            if pause is None:
+                raise
+        clock.sleep(pause)
+
+
+async def retry_call_async(
+    policy: RetryPolicy, fn: Callable[[], Awaitable[T]], *, clock: Clock, rng: Random, deadline: Deadline | None = None
+) -> T:
+    """Await `fn()` until it succeeds, as `retry_call` does."""
+    tries = _Tries(policy, clock, rng, deadline or current_deadline())
+    while True:
+        tries.begin()
+        try:
+            return await fn()
+        except Exception as error:
+            pause = tries.pause_after(error)
+            if pause is None:
+                raise
+        await clock.sleep_async(pause)
+
+
+class _Tries:
+    """What was tried so far in one call."""
+
+    def __init__(self, policy: RetryPolicy, clock: Clock, rng: Random, deadline: Deadline | None) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._rng = rng
+        self._deadline = deadline
+        self._history: list[str] = []
+        self._began = 0.0
+
+    def begin(self) -> None:
+        self._began = self._clock.monotonic()
+
+    def pause_after(self, error: Exception) -> float | None:
+        """Return the seconds until the next try, or None if `error` is the last one (it then carries the notes)."""
+        attempt = len(self._history) + 1
+        took = format_duration(self._clock.monotonic() - self._began)
+        self._history.append(
+            f"attempt {attempt} of {self._policy.attempts} failed after {took}: {type(error).__name__}: {error}"
+        )
+        if self._policy.allows(attempt, error):
+            pause = self._policy.delay(attempt, self._rng, retry_after=getattr(error, "retry_after", None))
+            if self._deadline is None or pause < self._deadline.remaining():
+                return pause
+            self._history.append(f"not tried again: the deadline comes before the next try, due in {pause:.1f}s")
+        if len(self._history) > 1:
+            for line in self._history:
+                error.add_note(line)
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +27,8 @@ class FakeClock:
         self._now = start
         self._elapsed = 0.0
         self._autojump = autojump
+        self._watched: asyncio.AbstractEventLoop | None = None
+        self._turns_left = _TURNS
         self._lock = threading.Lock()
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
@@ -51,11 +54,9 @@ class FakeClock:
         entry = (self._elapsed + max(0.0, seconds), next(self._order), loop, woken)
         with self._lock:
             heapq.heappush(self._sleepers, entry)
+        if self._autojump:
+            self._watch(loop)
         try:
-            while self._autojump and not woken.done():
-                await _let_others_run()
-                if self._sleepers and self._sleepers[0] is entry:
-                    self.advance(entry[0] - self._elapsed)
             await woken
         finally:
             with self._lock:
@@ -81,6 +82,22 @@ class FakeClock:
     def set(self, now: datetime) -> None:
         """Set the wall clock, forward or back; `monotonic` and sleepers do not notice."""
         self._now = now
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake the earliest sleeper once everything else has had its turns of the event loop."""
+        self._turns_left = _TURNS
+        if self._watched is not loop:
+            self._watched = loop
+            loop.call_soon(self._turn, loop)
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._turns_left -= 1
+        if self._turns_left <= 0:
+            self._turns_left = _TURNS
+            if not self._wake_next(math.inf):
+                self._watched = None
+                return
+        loop.call_soon(self._turn, loop)
 
     def _wake_next(self, end: float) -> bool:
         with self._lock:
