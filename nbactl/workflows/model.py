@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["phase", "workflow", "task"]
 Mode = Literal["parallel", "sequential"]
+EventKind = Literal["run_started", "task_started", "task_retrying", "task_finished", "run_finished"]
 Upstream = Literal["auto", "run", "skip", "fail"]
 
 
@@ -83,6 +84,8 @@ class Plan:
     resumed_from: str | None = None
     skip_reason: str | None = None
     """Why there is nothing to do; the run is reported as skipped and not recorded."""
+    previous: RunRecord | None = None
+    """The run of this name, date and source that was started last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class RunRecord:
 class RunEvent:
     """One change of state, told to observers after it is in the ledger."""
 
-    kind: Literal["run_started", "task_started", "task_retrying", "task_finished", "run_finished"]
+    kind: EventKind
     run: RunRecord
     task: TaskRecord | None = None
     message: str = ""

@@ -1,0 +1,205 @@
+"""The composition root: settings to adapters to services, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from nbactl.core.clock import SystemClock
+from nbactl.core.ids import TimeSortedIds
+from nbactl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+    from types import TracebackType
+
+    from nbactl.config.loader import Config
+    from nbactl.config.settings import Settings
+    from nbactl.core.clock import Clock
+    from nbactl.core.lease import Leases
+    from nbactl.pipeline.processor import Services
+    from nbactl.pipeline.sources.base import Source
+    from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
+    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.warehouse import TableSchema, Warehouse
+    from nbactl.workflows.ledger import Ledger
+    from nbactl.workflows.planner import Planner
+    from nbactl.workflows.runner import Runner
+
+WORKER = "nbactl.worker"
+"""The module whose process runs a task with `isolate: process`."""
+
+
+class Application:
+    """Everything that one call of nbactl works with. Close it, or use it as a context manager.
+
+    Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and
+    `crash/`.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        made = self.__dict__
+        for name in ("warehouse", "documents"):
+            if name in made:
+                made[name].close()
+
+    @cached_property
+    def config(self) -> Config:
+        """The three YAML files. Raises ConfigError."""
+        from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
+
+        return load_config(self.settings.config_dir)
+
+    @cached_property
+    def documents(self) -> DocumentStore:
+        """The document store of the target."""
+        self._require_local("the ledger")
+        from nbactl.adapters.sqlite.documents import SqliteDocuments  # noqa: PLC0415 - loads sqlite3
+
+        busy = self.config.timeouts["documents.busy"]
+        return SqliteDocuments(self.settings.state_dir / "documents.db", clock=self.clock, busy_timeout=busy)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """The leases, with the dead of this machine known."""
+        from nbactl.core.holder import is_dead  # noqa: PLC0415
+        from nbactl.core.lease import Leases  # noqa: PLC0415
+
+        return Leases(self.documents, self.clock, is_dead=is_dead)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The history of runs."""
+        from nbactl.core.holder import is_dead  # noqa: PLC0415
+        from nbactl.workflows.ledger import Ledger  # noqa: PLC0415
+
+        return Ledger(self.documents, self.clock, is_dead=is_dead)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where game data come from. Raises UsageError for a source that is none."""
+        from nbactl.pipeline.sources import open_source  # noqa: PLC0415
+
+        return open_source(self.settings.source, self.clock)
+
+    @cached_property
+    def data_dir(self) -> Path:
+        """The folder of this source's raw files and local warehouse."""
+        return self.settings.state_dir / "data" / self.source.key
+
+    @cached_property
+    def tables(self) -> Mapping[str, TableSchema]:
+        """The declared warehouse tables."""
+        from nbactl.warehouse.tables import load_tables  # noqa: PLC0415
+
+        return load_tables()
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The warehouse of the target, of this source's data."""
+        self._require_local("the warehouse")
+        from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse  # noqa: PLC0415
+        from nbactl.core.holder import this_process  # noqa: PLC0415
+
+        return DuckDbWarehouse(
+            self.data_dir / "warehouse.duckdb",
+            clock=self.clock,
+            lock_wait=self.config.timeouts["warehouse.lock_wait"],
+            holder=this_process("nbactl"),
+        )
+
+    @cached_property
+    def services(self) -> Services:
+        """What processors work with."""
+        from nbactl.pipeline.processor import Services  # noqa: PLC0415
+        from nbactl.pipeline.rawstore import RawStore  # noqa: PLC0415
+
+        return Services(
+            warehouse=lambda: self.warehouse,
+            source=lambda: self.source,
+            raw=RawStore(self.data_dir / "raw"),
+            timeouts=self.config.timeouts,
+            tables=lambda: self.tables,
+        )
+
+    @cached_property
+    def planner(self) -> Planner:
+        """What turns requests into plans; on a target without a ledger here, as if nothing had been run."""
+        from nbactl.workflows.planner import NoHistory, Planner  # noqa: PLC0415
+
+        def game_dates(first: date, last: date) -> Sequence[date]:
+            return self.source.game_dates(first, last)
+
+        return Planner(
+            self.config.workflows,
+            self.config.timeouts,
+            history=self.ledger if self.settings.target == "local" else NoHistory(),
+            source=self.source.key,
+            target=self.settings.target,
+            game_dates=game_dates,
+        )
+
+    @cached_property
+    def compute(self) -> Compute:
+        """What executes tasks."""
+        self._require_local("running tasks")
+        from nbactl.adapters.inprocess.compute import InProcessCompute  # noqa: PLC0415
+
+        return InProcessCompute(
+            self.run_processor,
+            worker=WORKER,
+            # A mapping proxy cannot be sent to a child process.
+            worker_setup=dataclasses.replace(self.settings, origins=dict(self.settings.origins)),
+            grace=self.config.timeouts["run.stop_grace"],
+        )
+
+    def run_processor(self, name: str, context: TaskContext) -> TaskOutcome:
+        """Run a registered processor."""
+        from nbactl.pipeline.registry import run  # noqa: PLC0415
+
+        return run(name, self.services, context)
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What executes requests."""
+        from nbactl.core.holder import this_process  # noqa: PLC0415
+        from nbactl.workflows.engine import Engine  # noqa: PLC0415
+        from nbactl.workflows.runner import Runner  # noqa: PLC0415
+
+        timeouts = self.config.timeouts
+        rng = random.SystemRandom()
+        return Runner(
+            planner=self.planner,
+            engine=Engine(self.compute, self.ledger, self.clock, rng, timeouts["run.stop_grace"]),
+            ledger=self.ledger,
+            leases=self.leases,
+            timeouts=timeouts,
+            clock=self.clock,
+            ids=TimeSortedIds(self.clock, rng),
+            owner=this_process,
+        )
+
+    def _require_local(self, what: str) -> None:
+        if self.settings.target != "local":
+            raise ConfigError(
+                f"{what} on target {self.settings.target} is not in this version",
+                cause="The adapters of Google Cloud are not built yet.",
+                next_step="Use --target local; `nbactl config` and `nbactl run --dry-run` work for both targets.",
+            )

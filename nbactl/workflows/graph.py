@@ -1,0 +1,81 @@
+"""The directed acyclic graph of a run's tasks: its order, and which tasks may start next."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from nbactl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+
+def topological_order(needs: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the nodes so that each comes after what it needs, else in the order given.
+
+    Raises ConfigError naming the nodes of a cycle, or a need that is no node.
+    """
+    frontier = Frontier(needs)
+    order = []
+    while (name := frontier.pop()) is not None:
+        order.append(name)
+        frontier.done(name)
+    if len(order) < len(needs):
+        rest = ", ".join(name for name in needs if name not in order)
+        raise ConfigError(f"tasks need each other in a circle: {rest}", next_step="Remove one of their `needs`.")
+    return order
+
+
+class Frontier:
+    """Which tasks may start: all of whose needs are done, earliest declared first."""
+
+    def __init__(self, needs: Mapping[str, Iterable[str]], done: Collection[str] = ()) -> None:
+        """`needs` maps every task, in declared order; tasks in `done` are not handed out.
+
+        Raises ConfigError for a need that is no task.
+        """
+        self._names = tuple(needs)
+        self._position = {name: position for position, name in enumerate(self._names)}
+        self._dependants: dict[str, list[str]] = {name: [] for name in needs}
+        self._missing: dict[str, int] = {}
+        self._ready: list[int] = []
+        for name, required in needs.items():
+            if name in done:
+                continue
+            open_needs = {need for need in required if need not in done}
+            for need in open_needs:
+                if need not in self._dependants:
+                    raise ConfigError(f"task {name} needs {need}, which is not among the tasks of the run")
+                self._dependants[need].append(name)
+            self._missing[name] = len(open_needs)
+            if not open_needs:
+                self._ready.append(self._position[name])
+
+    def pop(self) -> str | None:
+        """Take the next task that may start, or None while there is none."""
+        return self._names[heapq.heappop(self._ready)] if self._ready else None
+
+    def done(self, name: str) -> None:
+        """Note that a task did its work: what waited for it alone may start."""
+        for dependant in self._dependants[name]:
+            if dependant in self._missing:
+                self._missing[dependant] -= 1
+                if self._missing[dependant] == 0:
+                    heapq.heappush(self._ready, self._position[dependant])
+
+    def block(self, name: str) -> dict[str, str]:
+        """Note that a task will not do its work.
+
+        Returns every task that can no longer run with the need that stands in its way, each after its need.
+        """
+        blocked: dict[str, str] = {}
+        waiting = [name]
+        while waiting:
+            need = waiting.pop(0)
+            for dependant in self._dependants[need]:
+                if self._missing.get(dependant, 0) > 0:
+                    del self._missing[dependant]
+                    blocked[dependant] = need
+                    waiting.append(dependant)
+        return blocked

@@ -1,0 +1,195 @@
+"""The ledger: every run and task with its state, in the document store."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from nbactl.errors import NotFoundError, PreconditionError, UsageError
+from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
+from nbactl.workflows.documents import (
+    RUNS,
+    read_run,
+    read_task,
+    run_document,
+    run_ending,
+    run_path,
+    task_changes,
+    task_document,
+    task_path,
+)
+from nbactl.workflows.model import RunStatus, TaskStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from nbactl.core.clock import Clock
+    from nbactl.core.gamedate import GameDate
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
+    from nbactl.workflows.model import RunRecord, TaskRecord
+
+    # Inside the class `list` is the method.
+    Runs = list[RunRecord]
+    Writes = list[Write]
+
+_AMBIGUOUS_SHOWN = 5
+
+
+class Ledger:
+    """Reads and writes runs. `is_dead` says of a run's owner whether its process provably ended."""
+
+    def __init__(self, store: DocumentStore, clock: Clock, *, is_dead: Callable[[str], bool]) -> None:
+        self._store = store
+        self._clock = clock
+        self._is_dead = is_dead
+
+    def find(self, run: str) -> RunRecord:
+        """Return a run by id, by the unique beginning of an id (with or without `run-`), or the `last` started.
+
+        Raises NotFoundError, UsageError for a beginning that fits several runs.
+        """
+        if run == "last":
+            newest = self.list(limit=1)
+            if not newest:
+                raise NotFoundError("there is no run yet", next_step="Start one: nbactl run phase3")
+            return newest[0]
+        document = self._store.get(run_path(run)) if "/" not in run else None
+        if document is None:
+            document = self._store.get(run_path(self._complete(run)))
+        if document is None:
+            raise NotFoundError(f"there is no run {run}", next_step="List them: nbactl runs list")
+        return self._with_tasks([document])[0]
+
+    def list(
+        self,
+        name: str | None = None,
+        date: GameDate | None = None,
+        since: datetime | None = None,
+        status: str | None = None,
+        limit: int | None = 20,
+    ) -> Runs:
+        """Return runs, newest first. `status` is a RunStatus or `interrupted`."""
+        filters = [Filter("name", "==", name)] if name else []
+        if date is not None:
+            filters.append(Filter("game_date", "==", str(date)))
+        if since is not None:
+            filters.append(Filter("started_at", ">=", since))
+        by_life = status in ("interrupted", RunStatus.RUNNING)
+        if status is not None:
+            filters.append(Filter("status", "==", RunStatus.RUNNING.value if by_life else status))
+        query = Query(RUNS, tuple(filters), (Order("started_at", descending=True),), None if by_life else limit)
+        documents = self._store.query(query)
+        if by_life:
+            wanted = status == "interrupted"
+            documents = itertools.islice((d for d in documents if self._is_dead(d.data["owner"]) is wanted), limit)
+        return self._with_tasks(list(documents))
+
+    def latest(self, name: str, game_date: GameDate, source: str) -> RunRecord | None:
+        """Return the run of `name` for this date and source that was started last."""
+        return self.latest_between((name,), game_date, game_date, source).get((name, game_date))
+
+    def latest_between(
+        self, names: Iterable[str], first: GameDate, last: GameDate, source: str
+    ) -> dict[tuple[str, GameDate], RunRecord]:
+        """Return the last started run of each name and date; one pass over the runs of the dates."""
+        wanted = set(names)
+        filters = (Filter("source", "==", source), *_between(first, last))
+        newest: dict[tuple[str, str], Document] = {}
+        for document in self._store.query(Query(RUNS, filters)):
+            key = (document.data["name"], document.data["game_date"])
+            if key[0] in wanted and (key not in newest or _age(newest[key]) < _age(document)):
+                newest[key] = document
+        return {(run.name, run.game_date): run for run in self._with_tasks(list(newest.values()))}
+
+    def interrupted(self, run: RunRecord) -> bool:
+        """Say whether the run is recorded as running though its process is dead."""
+        return run.status is RunStatus.RUNNING and self._is_dead(run.owner)
+
+    def request_cancel(self, run_id: str) -> None:
+        """Ask the process that executes a run to stop it. Raises NotFoundError, PreconditionError if it has ended."""
+        run = self.find(run_id)
+        if run.status is not RunStatus.RUNNING:
+            raise PreconditionError(f"run {run.run_id} is not running: it {run.status.value}")
+        if self.interrupted(run):
+            raise PreconditionError(
+                f"run {run.run_id} is not running: its process is dead",
+                next_step=f"Resume it: nbactl run {run.name} --date {run.game_date}",
+            )
+        self._store.commit([Update(run_path(run.run_id), {"cancel_requested_at": SERVER_TIME})])
+
+    def cancel_requested(self, run_id: str) -> bool:
+        """Say whether somebody asked to stop the run."""
+        document = self._store.get(run_path(run_id))
+        return document is not None and document.data["cancel_requested_at"] is not None
+
+    def start(self, run: RunRecord, *, lease: str, supersedes: RunRecord | None) -> None:
+        """Record a run and all its tasks; a run that died before it is given its end in the same commit."""
+        tasks: Writes = [Create(task_path(run.run_id, task.name), task_document(run, task)) for task in run.tasks]
+        head: Writes = [Create(run_path(run.run_id), run_document(run, lease=lease))]
+        if supersedes is not None and supersedes.status is RunStatus.RUNNING:
+            head += self._burial(supersedes, run)
+        # The run exists when its own document does: with more tasks than a commit holds, that one comes last.
+        while len(tasks) + len(head) > MAX_WRITES:
+            self._store.commit(tasks[:MAX_WRITES])
+            del tasks[:MAX_WRITES]
+        self._store.commit([*tasks, *head])
+
+    def task_writes(self, run_id: str, tasks: Iterable[TaskRecord]) -> Writes:
+        """Return the writes that bring the ledger up to these records."""
+        return [_update(task_path(run_id, task.name), task_changes(task)) for task in tasks]
+
+    def end_write(self, run: RunRecord) -> Write:
+        """Return the write that records a run's end."""
+        return _update(run_path(run.run_id), run_ending(run))
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """Apply writes: all or none, up to MAX_WRITES; more are applied in order."""
+        for begin in range(0, len(writes), MAX_WRITES):
+            self._store.commit(writes[begin : begin + MAX_WRITES])
+
+    def _burial(self, dead: RunRecord, heir: RunRecord) -> Writes:
+        now = self._clock.now()
+        reason = f"its process died; {heir.run_id} took over"
+        tasks = tuple(
+            replace(task, status=TaskStatus.CANCELLED, finished_at=now, reason=reason)
+            if task.status in (TaskStatus.RUNNING, TaskStatus.PENDING)
+            else task
+            for task in dead.tasks
+        )
+        buried = replace(dead, status=RunStatus.FAILED, finished_at=now, reason=reason, tasks=tasks)
+        changed = [task for task, before in zip(tasks, dead.tasks, strict=True) if task is not before]
+        return [*self.task_writes(dead.run_id, changed), self.end_write(buried)]
+
+    def _complete(self, beginning: str) -> str:
+        prefixes = (beginning, f"run-{beginning}")
+        matches = [run_id for run_id in self._store.list_ids(RUNS) if run_id.startswith(prefixes)]
+        if not matches:
+            raise NotFoundError(f"there is no run {beginning}", next_step="List them: nbactl runs list")
+        if len(matches) > 1:
+            shown = ", ".join(matches[-_AMBIGUOUS_SHOWN:])
+            raise UsageError(f"{len(matches)} runs begin with {beginning}", next_step=f"Write more of it: {shown}")
+        return matches[0]
+
+    def _with_tasks(self, runs: Sequence[Document]) -> Runs:
+        paths = [task_path(run.id, task) for run in runs for task in run.data["task_order"]]
+        found: dict[str, Any] = {d.path: d.data for d in self._store.get_all(paths) if d is not None}
+        return [
+            read_run(run.data, [read_task(found[task_path(run.id, task)]) for task in run.data["task_order"]])
+            for run in runs
+        ]
+
+
+def _update(path: str, changes: dict[str, Any]) -> Update:
+    return Update(path, cast("dict[FieldPath, Any]", changes))
+
+
+def _between(first: GameDate, last: GameDate) -> tuple[Filter, ...]:
+    if first == last:
+        return (Filter("game_date", "==", str(first)),)
+    return Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last))
+
+
+def _age(run: Document) -> tuple[datetime, str]:
+    return run.data["started_at"], run.id

@@ -1,0 +1,293 @@
+"""The planner: from a request, the configuration and the ledger to runs, before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from nbactl.core.names import did_you_mean
+from nbactl.core.retry import NO_RETRY
+from nbactl.errors import NotFoundError, PreconditionError, UsageError
+from nbactl.ports.compute import Work
+from nbactl.workflows.model import Plan, PlannedTask
+from nbactl.workflows.units import find_unit, find_units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from nbactl.config.timeouts import TimeoutsFile
+    from nbactl.config.workflows import Task, TaskUse, WorkflowsFile
+    from nbactl.core.gamedate import GameDate
+    from nbactl.workflows.model import RunRecord, RunRequest, TaskRecord
+    from nbactl.workflows.units import Unit
+
+    Past = Mapping[tuple[str, GameDate], RunRecord]
+
+
+class History(Protocol):
+    """What the planner asks the ledger."""
+
+    def find(self, run: str) -> RunRecord:
+        """Return a run by id."""
+        ...
+
+    def latest_between(
+        self, names: Iterable[str], first: GameDate, last: GameDate, source: str
+    ) -> dict[tuple[str, GameDate], RunRecord]:
+        """Return the last run of each name and date."""
+        ...
+
+
+class NoHistory:
+    """The history where nothing has been run."""
+
+    def find(self, run: str) -> RunRecord:
+        raise NotFoundError(f"there is no run {run}")
+
+    def latest_between(
+        self,
+        names: Iterable[str],  # noqa: ARG002
+        first: GameDate,  # noqa: ARG002
+        last: GameDate,  # noqa: ARG002
+        source: str,  # noqa: ARG002
+    ) -> dict[tuple[str, GameDate], RunRecord]:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Plans requests. `game_dates` asks the source which dates between two have games."""
+
+    workflows: WorkflowsFile
+    timeouts: TimeoutsFile
+    history: History
+    source: str
+    target: Literal["local", "gcp"]
+    game_dates: Callable[[date, date], Sequence[date]]
+
+    def plan(self, request: RunRequest) -> list[Plan]:
+        """Return the runs of a request in the order of their execution.
+
+        What is finished, has no games or cannot run on this target is planned with a `skip_reason`. Raises UsageError
+        for unknown names, NotFoundError if there is nothing to resume, PreconditionError if a phase must be run first
+        and may not be run along.
+        """
+        units = find_units(request.names, self.workflows)
+        if not units or not request.dates:
+            raise UsageError("there is nothing to run", next_step="Name a phase, workflow or task.")
+        _check_tasks(request, units)
+        request = self._on_date_of_named_run(request, units)
+        first, last = min(request.dates), max(request.dates)
+        past = self.history.latest_between(
+            {unit.name for unit in units} | set(self.workflows.phases), first, last, self.source
+        )
+        _check_is_latest(request, past)
+        idle = self._idle_dates(units, request.dates)
+        plans = [plan for day in request.dates for plan in self._plan_date(units, day, request, past, idle)]
+        if request.resume == "last":
+            _check_resumable({unit.name for unit in units}, plans, request)
+        return plans
+
+    def plan_again(self, plan: Plan, request: RunRequest) -> Plan:
+        """Plan one run anew from what the ledger holds now; to be called under its lease."""
+        past = self.history.latest_between((plan.name,), plan.game_date, plan.game_date, self.source)
+        named = {unit.name for unit in find_units(request.names, self.workflows)}
+        unit = find_unit(plan.name, self.workflows)
+        return self._plan_unit(unit, plan.game_date, request if unit.name in named else _plain(request), past)
+
+    def needs(self, name: str) -> set[str]:
+        """Return the phases that `name` needs, and those that these need."""
+        needs: set[str] = set()
+        waiting = list(find_unit(name, self.workflows).needs)
+        while waiting:
+            phase = waiting.pop()
+            needs.add(phase)
+            waiting += self.workflows.phases[phase].needs
+        return needs
+
+    def _plan_date(
+        self, units: Sequence[Unit], day: GameDate, request: RunRequest, past: Past, idle: Collection[GameDate]
+    ) -> Iterator[Plan]:
+        named = {unit.name for unit in units}
+        planned: set[str] = set()
+        for unit in units:
+            for each in (*self._upstream(unit, day, request, past, planned), unit):
+                if each.name in planned:
+                    continue
+                planned.add(each.name)
+                if day in idle and each.kind != "workflow":
+                    yield replace(self._empty(each, day), skip_reason="no games")
+                else:
+                    yield self._plan_unit(each, day, request if each.name in named else _plain(request), past)
+
+    def _upstream(
+        self, unit: Unit, day: GameDate, request: RunRequest, past: Past, planned: Collection[str]
+    ) -> list[Unit]:
+        """Return the phases that `unit` needs and that are not finished for the date, in order."""
+        if request.upstream == "skip" or not self._runs_here(unit):
+            return []
+        missing: list[Unit] = []
+        for name in unit.needs:
+            phase = find_unit(name, self.workflows)
+            if name not in planned and not self._finished(phase, past.get((name, day))):
+                missing += [*self._upstream(phase, day, replace(request, upstream="run"), past, planned), phase]
+        if missing and (request.upstream == "fail" or (request.upstream == "auto" and self.target == "gcp")):
+            names = ", ".join(phase.name for phase in missing)
+            raise PreconditionError(
+                f"{unit.name} for {day} needs {names}, not finished for that date",
+                next_step=f"Run it first: nbactl run {missing[0].name} --date {day}; or give --upstream run or skip.",
+                details={"missing": [phase.name for phase in missing]},
+            )
+        return missing
+
+    def _plan_unit(self, unit: Unit, day: GameDate, request: RunRequest, past: Past) -> Plan:
+        before = past.get((unit.name, day))
+        tasks = tuple(self._plan_task(use, request, before) for use in unit.uses)
+        chosen = [task for task in tasks if task.excluded is None]
+        plan = replace(
+            self._empty(unit, day),
+            mode=request.mode or unit.mode,
+            max_workers=request.max_workers or unit.max_workers,
+            tasks=tasks,
+            deadline=request.timeout or (self.timeouts.deadlines[unit.deadline].limit if unit.deadline else None),
+            previous=before,
+        )
+        if not self._runs_here(unit):
+            return replace(plan, skip_reason=f"none of its tasks runs on target {self.target}")
+        if not chosen:
+            return replace(plan, skip_reason="none of its tasks was chosen")
+        if before is not None and all(task.carried is not None for task in chosen):
+            return replace(plan, skip_reason=f"finished by {before.run_id}")
+        resumes = before is not None and not request.force
+        return replace(plan, resumed_from=before.run_id if before is not None and resumes else None)
+
+    def _empty(self, unit: Unit, day: GameDate) -> Plan:
+        lease = f"{unit.lease}/{day}"
+        return Plan(unit.name, unit.kind, day, self.source, lease, unit.mode, unit.max_workers, tasks=())
+
+    def _plan_task(self, use: TaskUse, request: RunRequest, before: RunRecord | None) -> PlannedTask:
+        task = self.workflows.tasks[use.task]
+        excluded = self._exclusion(use.task, request)
+        # What is left out of a forced run keeps the state it had: only what runs anew loses it.
+        carried = _done_before(use.task, before) if excluded or not request.force else None
+        return PlannedTask(
+            name=use.task,
+            work=self._work(task) or Work("service", ""),
+            timeout=self.timeouts[task.timeout],
+            retry=self.timeouts.retry_policies[task.retry].policy(task.retry) if task.retry != "none" else NO_RETRY,
+            needs=use.needs,
+            required=use.required,
+            counts_rows=task.output == "rows",
+            no_data_ok=task.no_data == "ok",
+            carried=carried,
+            excluded=excluded,
+        )
+
+    def _exclusion(self, name: str, request: RunRequest) -> str | None:
+        if self._work(self.workflows.tasks[name]) is None:
+            return f"does not run on target {self.target}"
+        if name in request.skip:
+            return "left out by --skip"
+        if request.only and name not in request.only:
+            return "left out by --only"
+        return None
+
+    def _work(self, task: Task) -> Work | None:
+        """Return what the task does on this target, or None if it does not run there."""
+        isolate = task.isolate == "process"
+        if self.target == "gcp":
+            if task.service is None:
+                return None
+            return Work("service", task.service.name, {"path": task.service.path, **task.parameters})
+        if task.processor is not None:
+            return Work("processor", task.processor, task.parameters, isolate)
+        if task.call is not None:
+            return Work("call", task.call, task.parameters, isolate)
+        return Work("command", task.command, task.parameters) if task.command is not None else None
+
+    def _runs_here(self, unit: Unit) -> bool:
+        return any(self._work(self.workflows.tasks[use.task]) is not None for use in unit.uses)
+
+    def _finished(self, unit: Unit, run: RunRecord | None) -> bool:
+        """Say whether every required task that runs on this target is done: membership, not a count (INVARIANTS 9)."""
+        if run is None:
+            return False
+        done = {task.name for task in run.tasks if task.status.done}
+        return all(
+            use.task in done
+            for use in unit.uses
+            if use.required and self._work(self.workflows.tasks[use.task]) is not None
+        )
+
+    def _idle_dates(self, units: Sequence[Unit], dates: Sequence[GameDate]) -> set[GameDate]:
+        """Return the dates of a range that have no games; a single date is taken as it is asked for."""
+        if len(dates) == 1 or all(unit.kind == "workflow" for unit in units):
+            return set()
+        played = set(self.game_dates(min(dates).day, max(dates).day))
+        return {date for date in dates if date.day not in played}
+
+    def _on_date_of_named_run(self, request: RunRequest, units: Sequence[Unit]) -> RunRequest:
+        """Return the request with the date of the run that `--resume` names, if it names one."""
+        if request.resume is None:
+            return request
+        if request.force:
+            raise UsageError("--resume and --force contradict each other", next_step="Give one of them.")
+        if request.resume == "last":
+            return request
+        run = self.history.find(request.resume)
+        if run.name not in {unit.name for unit in units}:
+            raise UsageError(
+                f"{run.run_id} is a run of {run.name}", next_step=f"nbactl run {run.name} --resume {run.run_id}"
+            )
+        if run.source != self.source:
+            raise UsageError(f"{run.run_id} works on source {run.source}", next_step=f"Give --source {run.source}.")
+        if self._finished(find_unit(run.name, self.workflows), run) and run.status == "succeeded":
+            raise NotFoundError(f"{run.run_id} is finished: there is nothing to resume")
+        return replace(request, names=(run.name,), dates=(run.game_date,), resume=run.run_id)
+
+
+def _check_is_latest(request: RunRequest, past: Past) -> None:
+    if request.resume in (None, "last"):
+        return
+    latest = past[request.names[0], request.dates[0]]
+    if latest.run_id != request.resume:
+        raise PreconditionError(
+            f"{request.resume} was followed by {latest.run_id}", next_step=f"Resume that one: --resume {latest.run_id}"
+        )
+
+
+def _check_tasks(request: RunRequest, units: Iterable[Unit]) -> None:
+    known = list(dict.fromkeys(use.task for unit in units for use in unit.uses))
+    for option, names in (("--only", request.only), ("--skip", request.skip)):
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"{option}: no task of {', '.join(request.names)} is named '{name}'",
+                    next_step=did_you_mean(name, known),
+                )
+
+
+def _check_resumable(named: Collection[str], plans: Sequence[Plan], request: RunRequest) -> None:
+    own = [plan for plan in plans if plan.name in named]
+    started = any(plan.previous is not None for plan in own)
+    if started and any(plan.skip_reason is None for plan in own):
+        return
+    dates = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"
+    raise NotFoundError(
+        f"there is nothing to resume of {', '.join(request.names)} for {dates}",
+        cause="All of it is finished." if started else "None of it has been started.",
+        next_step="Give --force to run it again." if started else "Run it without --resume.",
+    )
+
+
+def _done_before(task: str, run: RunRecord | None) -> TaskRecord | None:
+    for record in run.tasks if run is not None else ():
+        if record.name == task and record.status.done:
+            return replace(record, carried_from=record.carried_from or (run.run_id if run else None))
+    return None
+
+
+def _plain(request: RunRequest) -> RunRequest:
+    """Return the request as it holds for a phase that is only run because another needs it."""
+    return replace(request, mode=None, max_workers=None, only=(), skip=(), resume=None, force=False)

@@ -1,0 +1,241 @@
+"""The runner: plans a request and executes its runs, one after the other, each under its lease."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, cast
+
+from nbactl.core.context import bound
+from nbactl.core.faults import reach
+from nbactl.errors import LeaseHeldError, NbactlError
+from nbactl.workflows.engine import Execution, Surroundings
+from nbactl.workflows.fence import Fences
+from nbactl.workflows.heartbeat import Heartbeat
+from nbactl.workflows.journal import ThreadedJournal
+from nbactl.workflows.loop import run_on_loop
+from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
+from nbactl.workflows.stop import Stop, StopSignal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbactl.config.timeouts import TimeoutsFile
+    from nbactl.core.clock import Clock
+    from nbactl.core.ids import IdGenerator
+    from nbactl.core.lease import Lease, Leases
+    from nbactl.workflows.cancellation import Cancellation
+    from nbactl.workflows.engine import Engine
+    from nbactl.workflows.ledger import Ledger
+    from nbactl.workflows.model import Observer, Plan, PlannedTask, RunRequest
+    from nbactl.workflows.planner import Planner
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Executes requests. `owner` names this process as the holder of a run's lease."""
+
+    planner: Planner
+    engine: Engine
+    ledger: Ledger
+    leases: Leases
+    timeouts: TimeoutsFile
+    clock: Clock
+    ids: IdGenerator
+    owner: Callable[[str], str]
+
+    def plan(self, request: RunRequest) -> list[Plan]:
+        """Return what `execute` would do now; changes nothing."""
+        return self.planner.plan(request)
+
+    def execute(self, request: RunRequest, *, observer: Observer, cancellation: Cancellation) -> RunReport:
+        """Execute a request and return what became of it; a run that fails does not keep the others from running.
+
+        A run whose phase before failed is skipped. Raises LeaseHeldError if another process runs one of them, and
+        what broke the ledger.
+        """
+        plans = self.planner.plan(request)
+        return _Execution(self, request, observer, cancellation, plans).run(plans)
+
+
+class _Execution:
+    """The execution of one request."""
+
+    def __init__(
+        self, runner: Runner, request: RunRequest, observer: Observer, cancellation: Cancellation, plans: list[Plan]
+    ) -> None:
+        self._runner = runner
+        self._request = request
+        self._observer = observer
+        self._cancellation = cancellation
+        self._correlation_id = runner.ids.new("corr")
+        self._group = self._group_of(plans)
+        self._runs: list[RunRecord] = []
+        self._warnings: list[str] = []
+
+    def run(self, plans: list[Plan]) -> RunReport:
+        idle = [str(plan.game_date) for plan in plans if not plan.tasks]
+        if idle:
+            days = list(dict.fromkeys(idle))
+            self._warnings.append(f"no games on {len(days)} of the dates: {', '.join(days)}")
+        for plan in plans:
+            if self._cancellation.requested:
+                break
+            if plan.tasks:
+                self._runs.append(self._run_plan(plan))
+        reason = self._cancellation.reason
+        interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
+        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted)
+
+    def _run_plan(self, plan: Plan) -> RunRecord:
+        if plan.skip_reason is None and (failed := self._failed_upstream(plan)) is not None:
+            plan = replace(plan, skip_reason=f"{failed.name} for {plan.game_date} {failed.status.value}")
+        if plan.skip_reason is not None:
+            return self._skipped(plan)
+        run_id = self._runner.ids.new("run")
+        lease = self._acquire(plan, run_id)
+        try:
+            with bound(run_id=run_id, workflow=plan.name, game_date=str(plan.game_date)):
+                # What another process did between planning and the lease counts.
+                plan = self._runner.planner.plan_again(plan, self._request)
+                if plan.skip_reason is not None:
+                    return self._skipped(plan)
+                return self._run_under(lease, plan, run_id)
+        finally:
+            reach("runner.before_release")
+            self._release(lease)
+
+    def _run_under(self, lease: Lease, plan: Plan, run_id: str) -> RunRecord:
+        runner = self._runner
+        run = self._new_run(plan, run_id)
+        reach("runner.before_run_recorded")
+        runner.ledger.start(run, lease=lease.name, supersedes=plan.previous)
+        reach("runner.run_recorded")
+        limits = runner.timeouts.leases["run"]
+
+        async def work() -> RunRecord:
+            stop = StopSignal()
+            fences = Fences(lease.token, lease.owner)
+
+            def on_lost(reason: str) -> None:
+                fences.revoke_all(reason)
+                stop.request_threadsafe(Stop("lease_lost", reason))
+
+            heartbeat = Heartbeat(
+                runner.leases,
+                lease,
+                ttl=limits.ttl,
+                renew_every=limits.renew_every,
+                poll_every=runner.timeouts["run.cancel_poll"],
+                clock=runner.clock,
+                cancel_requested=lambda: runner.ledger.cancel_requested(run_id),
+                on_cancel=lambda: self._cancellation.request("cancelled by `nbactl runs cancel`"),
+                on_lost=on_lost,
+            )
+            unsubscribe = self._cancellation.subscribe(
+                lambda reason: stop.request_threadsafe(Stop("cancelled", _cancel_reason(reason)))
+            )
+            try:
+                with ThreadedJournal(runner.ledger.commit) as journal, heartbeat:
+                    around = Surroundings(journal, fences, self._observer, stop)
+                    return await Execution(runner.engine, plan, run, around).run()
+            finally:
+                unsubscribe()
+
+        return run_on_loop(work(), on_interrupt=lambda: self._cancellation.request("SIGINT"))
+
+    def _acquire(self, plan: Plan, run_id: str) -> Lease:
+        reach("runner.before_lease")
+        runner = self._runner
+        try:
+            lease = runner.leases.acquire(plan.lease, runner.owner(run_id), runner.timeouts.leases["run"].ttl)
+        except LeaseHeldError as error:
+            raise self._held(plan, error) from error
+        reach("runner.lease_acquired")
+        return lease
+
+    def _held(self, plan: Plan, error: LeaseHeldError) -> LeaseHeldError:
+        """Return the error with what the ledger knows about the holder's run."""
+        owner = str(error.details.get("holder", ""))
+        run_id = owner.rpartition(":")[2]
+        try:
+            since = f", since {self._runner.ledger.find(run_id).started_at.isoformat(timespec='seconds')}"
+        except NbactlError:
+            since = ""  # it has not been recorded yet
+        return LeaseHeldError(
+            f"{plan.name} for {plan.game_date} is already running: {error.message}{since}",
+            cause=error.cause,
+            next_step=f"Watch it: nbactl runs show {run_id}; or stop it: nbactl runs cancel {run_id}",
+            details={**error.details, "run_id": run_id},
+        )
+
+    def _release(self, lease: Lease) -> None:
+        try:
+            self._runner.leases.release(lease)
+        except NbactlError as error:
+            # It was lost, or the store is down. It runs out by itself, and sooner when this process is seen to be dead.
+            _log.warning("the lease %s could not be released: %s", lease.name, error.message)
+
+    def _new_run(self, plan: Plan, run_id: str) -> RunRecord:
+        runner = self._runner
+        return RunRecord(
+            run_id=run_id,
+            name=plan.name,
+            kind=plan.kind,
+            game_date=plan.game_date,
+            source=plan.source,
+            target=runner.planner.target,
+            status=RunStatus.RUNNING,
+            started_at=runner.clock.now(),
+            finished_at=None,
+            correlation_id=self._correlation_id,
+            owner=runner.owner(run_id),
+            resumed_from=plan.resumed_from,
+            group=self._group,
+            tasks=tuple(_first_record(task) for task in plan.tasks),
+            mode=plan.mode,
+        )
+
+    def _skipped(self, plan: Plan) -> RunRecord:
+        """Return a run that is not needed as it is reported: with the tasks and the id of the run that did the work."""
+        now = self._runner.clock.now()
+        previous = plan.previous
+        skipped = self._new_run(plan, previous.run_id if previous is not None else "")
+        tasks = previous.tasks if previous is not None else skipped.tasks
+        if plan.skip_reason is not None and not plan.skip_reason.startswith("finished"):
+            self._warnings.append(f"{plan.name} for {plan.game_date} skipped: {plan.skip_reason}")
+        return replace(
+            skipped, status=RunStatus.SKIPPED, started_at=now, finished_at=now, reason=plan.skip_reason, tasks=tasks
+        )
+
+    def _failed_upstream(self, plan: Plan) -> RunRecord | None:
+        if plan.kind == "workflow" or self._request.upstream == "skip":
+            return None
+        needs = self._runner.planner.needs(plan.name)
+        for run in self._runs:
+            bad = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
+            if run.game_date == plan.game_date and run.name in needs and bad:
+                return run
+        return None
+
+    def _group_of(self, plans: list[Plan]) -> str | None:
+        if len(plans) == 1:
+            return None
+        if self._request.resume == "last":
+            groups = [plan.previous.group for plan in plans if plan.previous is not None and plan.previous.group]
+            if groups:
+                return groups[-1]
+        return self._runner.ids.new("group")
+
+
+def _first_record(task: PlannedTask) -> TaskRecord:
+    if task.carried is not None:
+        return replace(task.carried, required=task.required)
+    status = TaskStatus.PENDING if task.excluded is None else TaskStatus.SKIPPED
+    return TaskRecord(task.name, task.required, status, reason=task.excluded)
+
+
+def _cancel_reason(reason: str) -> str:
+    return {"SIGINT": "interrupted (Ctrl-C)", "SIGTERM": "terminated (SIGTERM)"}.get(reason, reason)
