@@ -72,9 +72,10 @@ class Console:
     def error(self, error: NbactlError) -> None:
         """Say what happened, why, and what to do next."""
         self._say(Styled("error: ", "bold red"), error.message)
-        for problem in error.details.get("problems", ()):
+        problems = error.details.get("problems", ())
+        for problem in problems:
             self._problem(problem)
-        if error.cause:
+        if error.cause and not problems:
             self._say(Styled("  cause: ", "bold"), _indent(error.cause, 9))
         if error.next_step:
             self._say(Styled("  next:  ", "bold cyan"), _indent(error.next_step, 9))

@@ -19,18 +19,18 @@ class Strict(BaseModel):
 
 def _seconds(value: Any) -> Any:  # noqa: ANN401 - raw YAML
     if not isinstance(value, str):
-        raise ValueError("a duration is a number with a unit, such as 90s, 30m, 4h or 7d")  # noqa: TRY004 - pydantic wants ValueError
+        raise ValueError("write a duration as number and unit, such as 90s, 30m, 4h or 7d")  # noqa: TRY004 - pydantic wants ValueError
     try:
         return parse_duration(value)
     except UsageError as error:
-        raise ValueError(f"{error.message}: write a number and a unit, such as 90s, 30m, 4h or 7d") from error
+        raise ValueError("write a duration above zero as number and unit, such as 90s, 30m, 4h or 7d") from error
 
 
 def _time_of_day(value: Any) -> Any:  # noqa: ANN401 - raw YAML
     try:
         return time.fromisoformat(value)
     except (TypeError, ValueError) as error:
-        raise ValueError("a time of day is written HH:MM, Eastern time") from error
+        raise ValueError("write a time of day as HH:MM, Eastern time") from error
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]*$")]

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nbactl.config.cycles import find_cycles
+from nbactl.config.problems import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,15 +20,11 @@ _TYPES = {"bool": (bool, "true or false"), "int": (int, "a whole number"), "stri
 
 def check_flags(file: ConfigFile[FlagsFile]) -> Iterator[Problem]:
     """Yield the problems."""
-    flags, rollout = file.model.flags, file.model.rollout
-    declared, plans = file.names("flags"), file.names("rollout", "plans")
+    flags, rollout, declared = file.model.flags, file.model.rollout, file.names("flags")
     for name, flag in flags.items():
-        yield from _values(file, name, flag)
-        for index, other in enumerate(flag.prerequisites):
-            if other not in declared:
-                yield file.unknown(("flags", name, "prerequisites", index), other, declared, "no flag")
-        if flag.rollout not in plans:
-            yield file.unknown(("flags", name, "rollout"), flag.rollout, plans, "not under rollout.plans")
+        yield from _references(file, name, flag)
+        if "type" in flag.model_fields_set or "type" not in file.names("flags", name):  # it is not a wrong one
+            yield from _values(file, name, flag)
     for index, name in enumerate(rollout.active):
         if name not in declared:
             yield file.unknown(("rollout", "active", index), name, declared, "no flag")
@@ -41,6 +38,15 @@ def check_flags(file: ConfigFile[FlagsFile]) -> Iterator[Problem]:
     yield from _environment(file)
 
 
+def _references(file: ConfigFile[FlagsFile], name: str, flag: Flag) -> Iterator[Problem]:
+    declared, plans = file.names("flags"), file.names("rollout", "plans")
+    for index, other in enumerate(flag.prerequisites):
+        if other not in declared:
+            yield file.unknown(("flags", name, "prerequisites", index), other, declared, "no flag")
+    if flag.rollout not in plans:
+        yield file.unknown(("flags", name, "rollout"), flag.rollout, plans, "not under rollout.plans")
+
+
 def _values(file: ConfigFile[FlagsFile], name: str, flag: Flag) -> Iterator[Problem]:
     kind, wanted = _TYPES[flag.type]
     path = ("flags", name)
@@ -48,9 +54,11 @@ def _values(file: ConfigFile[FlagsFile], name: str, flag: Flag) -> Iterator[Prob
     values |= {("variants", index): value for index, value in enumerate(flag.variants)}
     for key, value in values.items():
         if type(value) is not kind:
-            yield file.positions.problem((*path, *key), f"a flag of type {flag.type} serves {wanted}, not {value!r}")
+            yield file.positions.problem(
+                (*path, *key), f"a flag of type {flag.type} serves {wanted}, not {shown(value)}"
+            )
         elif flag.type != "bool" and value not in flag.variants:
-            yield file.positions.problem((*path, *key), f"{value!r} is not among the variants of {name}")
+            yield file.positions.problem((*path, *key), f"{shown(value)} is not among the variants of {name}")
     if flag.type == "bool" and flag.variants:
         yield file.positions.problem((*path, "variants"), "a flag of type bool has no variants", key=True)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nbactl.config.problems import suggest
+from nbactl.config.used import USED
 from nbactl.core.durations import format_duration as shown
 
 if TYPE_CHECKING:
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 def check_timeouts(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
     """Yield the problems."""
     yield from _calls(file)
+    for section, used in USED.items():
+        names = file.names(section)
+        for name in sorted(used.difference(names)):
+            told = f"{section} lacks '{name}', which nbactl uses"
+            yield file.positions.problem((section,), told, suggest(name, names), key=True)
     for name, retry in file.model.retry_policies.items():
         if retry.base > retry.cap:
             told = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"

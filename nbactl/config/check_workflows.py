@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.config.check_schedule import check_schedule
 from nbactl.config.cycles import find_cycles
 from nbactl.core.durations import format_duration as shown
+from nbactl.core.names import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
     """Yield the problems; references to timeouts.yaml are checked only if that could be read."""
     yield from _names(file)
     for name, task in file.model.tasks.items():
-        yield from _work(file, ("tasks", name), task)
+        yield from _work(file, name, task)
         if timeouts is not None:
             yield from _refers(file, ("tasks", name, "timeout"), task.timeout, timeouts, "timeouts")
             if task.retry != "none":
@@ -52,7 +53,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
     yield from _phases(file)
     for name, workflow in file.model.workflows.items():
         if workflow.schedule is not None:
-            yield from check_schedule(file.positions, ("workflows", name, "schedule"), workflow.schedule)
+            yield from check_schedule(file, ("workflows", name, "schedule"), workflow.schedule)
 
 
 def _names(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
@@ -70,22 +71,22 @@ def _names(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
             seen.setdefault(name, section)
 
 
-def _work(file: ConfigFile[WorkflowsFile], path: tuple[str, str], task: Task) -> Iterator[Problem]:
+def _work(file: ConfigFile[WorkflowsFile], name: str, task: Task) -> Iterator[Problem]:
     """Yield what is wrong with how the task says what it does."""
-    ways = [way for way in _WAYS if getattr(task, way) is not None]
+    path, written = ("tasks", name), file.names("tasks", name)
+    ways = [way for way in _WAYS if way in written]
     if len(ways) > 1:
-        yield file.positions.problem(
-            (*path, ways[1]), f"a task has one of {', '.join(_WAYS)}; {path[1]} has {' and '.join(ways)}", key=True
-        )
-    if not ways and task.service is None:
-        told = f"{path[1]} says nowhere what it does: give it one of {', '.join(_WAYS)} or service"
+        told = f"a task has one of {', '.join(_WAYS)}; '{name}' has {' and '.join(ways)}"
+        yield file.positions.problem((*path, ways[1]), told, key=True)
+    if not ways and "service" not in written:
+        told = f"'{name}' says nowhere what it does: give it one of {', '.join(_WAYS)} or service"
         yield file.positions.problem(path, told, key=True)
     if task.call is not None and not _CALL.fullmatch(task.call):
         yield file.positions.problem((*path, "call"), f"'{task.call}' is no function: write package.module:function")
     if task.command is not None and (not task.command or not task.command[0].strip()):
         yield file.positions.problem((*path, "command"), "the command is empty: write [program, argument, …]")
     if task.parameters and not ways:
-        told = f"nothing takes these parameters: {path[1]} runs only as a service"
+        told = f"nothing takes these parameters: '{name}' runs only as a service"
         yield file.positions.problem((*path, "with"), told, key=True)
 
 
@@ -112,6 +113,8 @@ def _tasks(file: ConfigFile[WorkflowsFile], path: tuple[str, str], executable: E
         for place, needed in enumerate(use.needs):
             there = (*here, "needs", place)
             if needed not in uses:
+                if closest(needed, [name for name in uses if name not in declared]) is not None:
+                    continue  # the list misspells it, which is said already
                 yield file.unknown(there, needed, uses, f"not in the tasks of {path[1]}")
             elif needed in use.needs[:place]:
                 yield file.positions.problem(there, f"'{needed}' is needed twice")

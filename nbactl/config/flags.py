@@ -12,7 +12,7 @@ from nbactl.config.base import Name, Seconds, Strict
 
 def _flag_value(value: Any) -> Any:  # noqa: ANN401 - raw YAML
     if not isinstance(value, (bool, int, str)):
-        raise ValueError("a flag's value is true, false, a whole number or text")  # noqa: TRY004 - pydantic wants ValueError
+        raise ValueError("must be true, false, a whole number or text")  # noqa: TRY004 - pydantic wants ValueError
     return value
 
 
@@ -24,7 +24,7 @@ def _date(value: Any) -> Any:  # noqa: ANN401 - raw YAML
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError) as error:
-        raise ValueError("a date is written YYYY-MM-DD") from error
+        raise ValueError("write a date as YYYY-MM-DD") from error
 
 
 class Flag(Strict):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from nbactl.core.names import closest, did_you_mean
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+_FEW = 12
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `line` and `column` count from 1; `suggestion` is what was probably meant."""
+    """One thing that is wrong. `line` and `column` count from 1; `suggestion` is a sentence."""
 
     file: str
     line: int
@@ -23,25 +26,35 @@ class Problem:
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        """Return `file:line:column: message`, the form editors and terminals make clickable."""
-        hint = f" (did you mean '{self.suggestion}'?)" if self.suggestion else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}{hint}"
+        """Return `file:line:column: message`, the form that editors and terminals make clickable."""
+        hint = f" {self.suggestion}" if self.suggestion else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}.{hint}"
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """Return the one of `known` that `word` is most likely a misspelling of, or None."""
-    matches = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+def suggest(name: str, known: Iterable[str]) -> str | None:
+    """Return what to say of a name that is not among the `known` ones, None where that would be a long list."""
+    names = list(known)
+    return did_you_mean(name, names) if closest(name, names) or 0 < len(names) <= _FEW else None
 
 
 def config_error(problems: Sequence[Problem]) -> ConfigError:
     """Return one error that names every problem, in the order of the files' lines."""
     ordered = sorted(set(problems), key=lambda each: (each.file, each.line, each.column, each.message))
-    files = " and ".join(sorted({problem.file for problem in ordered}))
-    message = str(ordered[0]) if len(ordered) == 1 else f"{len(ordered)} problems in {files}"
+    files = ", ".join(sorted({problem.file for problem in ordered}))
     return ConfigError(
-        message,
-        cause=None if len(ordered) == 1 else "\n".join(map(str, ordered)),
+        f"{len(ordered)} problem{'s' if len(ordered) > 1 else ''} in {files}",
+        cause="\n".join(map(str, ordered)),
         next_step="Correct the lines named above; `nbactl config validate` checks again. Nothing was started.",
         details={"problems": [asdict(problem) for problem in ordered]},
     )
+
+
+def shown(value: object) -> str:
+    """Return a value of a file for a message."""
+    if value is None or value in ((), {}):
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (dict, tuple)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return f"'{value}'" if isinstance(value, str) else str(value)

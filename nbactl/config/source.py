@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from nbactl.config.problems import Problem, closest
+from nbactl.config.problems import Problem, suggest
 from nbactl.config.validate import validate
 from nbactl.config.yamltext import Positions, YamlError, parse
 
@@ -25,18 +25,18 @@ class ConfigFile(Generic[Model]):
     model: Model
     positions: Positions
 
-    def names(self, *path: str) -> dict[str, tuple[int, int]]:
-        """Return the names declared under `path`, even those whose entry is wrong, with their places."""
+    def names(self, *path: str) -> list[str]:
+        """Return the keys that stand under `path` with a value, even with a wrong one."""
         node = self.positions.root
         for step in path:
             if step not in node.children:
-                return {}
+                return []
             node = node.children[step]
-        return node.keys
+        return [key for key in node.keys if key not in node.children or node.children[key].data is not None]
 
     def unknown(self, path: Sequence[Any], name: str, known: Iterable[str], what: str) -> Problem:
         """Return the problem that `name` at `path` is not among the `known` ones; `what` ends the sentence."""
-        return self.positions.problem(path, f"'{name}' is {what}", closest(name, known))
+        return self.positions.problem(path, f"'{name}' is {what}", suggest(name, known))
 
 
 def read_positions(path: Path) -> tuple[Positions | None, list[Problem]]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_
 
 from pydantic import BaseModel, ValidationError
 
-from nbactl.config.problems import Problem, closest
+from nbactl.config.problems import Problem, shown, suggest
 from nbactl.config.yamltext import Node, Positions
+from nbactl.core.names import closest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,16 +21,29 @@ Path = tuple[Any, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 _MUST_BE = {
-    "bool_type": "true or false",
-    "date_type": "a date",
-    "dict_type": "a mapping",
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "model_type": "a mapping",
-    "string_type": "text",
-    "tuple_type": "a list",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le:g}",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a mapping",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_type": "must be text",
+    "too_short": "must have {min_length} or more entries",
+    "tuple_type": "must be a list",
+    "value_error": "{error}",
 }
-_SPELT_OTHERWISE = {"on": "true", "yes": "true", "off": "false", "no": "false"}
+"""What pydantic's error types mean, in words for somebody who reads YAML."""
+_SPELT_OTHERWISE = {
+    word: f"Write {truth}, without quotes."
+    for truth, words in {"true": ("on", "yes", "true"), "false": ("off", "no", "false")}.items()
+    for word in words
+}
 _ROUNDS = 10
 
 
@@ -47,7 +61,7 @@ def validate(model: type[Model], positions: Positions) -> tuple[Model | None, Po
         except ValidationError as error:
             errors = error.errors(include_url=False)
             if attempt == 0:  # later rounds only see what the pruning itself tore open
-                problems = [_problem(model, positions, each) for each in errors]
+                problems = _problems(model, positions, errors)
             doomed = {_blamed(root, each) for each in errors}
             if () in doomed:
                 break
@@ -77,46 +91,46 @@ def _present(root: Node, path: Path) -> Path:
     return path
 
 
-def _problem(model: type[BaseModel], positions: Positions, error: ErrorDetails) -> Problem:
-    path, kind = tuple(error["loc"]), error["type"]
-    if kind == "extra_forbidden":
-        known = _keys_at(model, path[:-1])
-        told = f"unknown key '{path[-1]}' in {describe(path[:-1])}"
-        return positions.problem(path, told, closest(str(path[-1]), known), key=True)
-    if kind == "missing":
-        return positions.problem(path[:-1], f"{describe(path[:-1])} lacks '{path[-1]}'", key=True)
+def _problems(model: type[BaseModel], positions: Positions, errors: Sequence[ErrorDetails]) -> list[Problem]:
+    problems, misspelt = [], set()
+    for error in errors:
+        path = tuple(error["loc"])
+        if error["type"] == "extra_forbidden":
+            parent, key = path[:-1], str(path[-1])
+            known = _keys_at(model, parent)
+            misspelt.add((*parent, closest(key, known)))
+            told = f"unknown key '{key}' in {describe(parent)}"
+            problems.append(positions.problem(path, told, suggest(key, known), key=True))
+        elif error["type"] != "missing":
+            problems.append(_problem(positions, path, error))
+    missing = [tuple(error["loc"]) for error in errors if error["type"] == "missing"]
+    return problems + [
+        positions.problem(path[:-1], f"{describe(path[:-1])} lacks '{path[-1]}'", key=True)
+        for path in missing
+        if path not in misspelt
+    ]
+
+
+def _problem(positions: Positions, path: Path, error: ErrorDetails) -> Problem:
     if path[-1:] == ("[key]",):
         name = str(path[-2])
         told = f"the name '{name}' may hold lower-case letters, digits, '_' and '.', and begins with a letter"
-        return positions.problem(path[:-1], told, re.sub(r"[^a-z0-9_.]+", "_", name.lower()), key=True)
+        better = re.sub("[^a-z0-9_.]+", "_", name.lower()).lstrip("0123456789_.")
+        return positions.problem(path[:-1], told, f"Write '{better}'." if better else None, key=True)
     path = _present(positions.root, path)
-    told, meant = _told(kind, error)
+    told, meant = _told(error)
     return positions.problem(path, f"{describe(path)} {told}", meant)
 
 
-def _told(kind: str, error: ErrorDetails) -> tuple[str, str | None]:
+def _told(error: ErrorDetails) -> tuple[str, str | None]:
     """Return what is wrong with a value, and what was probably meant."""
-    value = error["input"]
-    if kind == "value_error":
-        return f"is {_shown(value)}: {error['ctx']['error']}", None
-    if kind == "literal_error":
-        expected = str(error["ctx"]["expected"])
-        choices = re.findall(r"'([^']*)'", expected)
-        return f"is {_shown(value)}, must be {expected}", closest(value, choices) if isinstance(value, str) else None
-    if kind in _MUST_BE:
-        meant = _SPELT_OTHERWISE.get(value) if kind == "bool_type" and isinstance(value, str) else None
-        return f"is {_shown(value)}, must be {_MUST_BE[kind]}", meant
-    return f"is {_shown(value)}: {error['msg'].lower()}", None
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (dict, tuple)):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    told = f"is {shown(value)}: {_MUST_BE[kind].format(**context) if kind in _MUST_BE else error['msg']}"
+    if not isinstance(value, str):
+        return told, None
+    if kind == "literal_error" and (match := closest(value, re.findall(r"'([^']*)'", context["expected"]))):
+        return told, f"Did you mean '{match}'?"
+    return told, _SPELT_OTHERWISE.get(value) if kind == "bool_type" else None
 
 
 def _keys_at(annotation: Any, path: Path) -> list[str]:  # noqa: ANN401 - any type form

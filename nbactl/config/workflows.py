@@ -48,6 +48,8 @@ class TaskUse(Strict):
     @model_validator(mode="before")
     @classmethod
     def _bare_name(cls, value: Any) -> Any:  # noqa: ANN401 - raw YAML
+        if not isinstance(value, (str, dict)):
+            raise ValueError("write a task's name, or {task: NAME, needs: [OTHER], required: false}")  # noqa: TRY004 - pydantic wants ValueError
         return {"task": value} if isinstance(value, str) else value
 
     task: str

@@ -1,0 +1,14 @@
+"""The names of timeouts.yaml that the code itself looks up, so that it could not run without them.
+
+A test keeps this list in step with the code.
+"""
+
+from __future__ import annotations
+
+USED: dict[str, frozenset[str]] = {
+    "timeouts": frozenset({"warehouse.query_large"}),
+    "retry_policies": frozenset(),
+    "deadlines": frozenset(),
+    "breakers": frozenset(),
+    "leases": frozenset({"run"}),
+}
