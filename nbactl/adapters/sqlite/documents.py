@@ -65,7 +65,10 @@ class SqliteDocuments:
     def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:  # noqa: ARG002 - writers run one after the other: there is nothing to try again
         with self._connections.write() as connection:
             transaction = SqliteTransaction(connection, self._connections.where)
-            result = fn(transaction)
+            try:
+                result = fn(transaction)
+            finally:
+                transaction.end()
             if transaction.writes:
                 self._commit(connection, transaction.writes)
             return result
@@ -120,6 +123,7 @@ class SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection, where: str) -> None:
         self._connection = connection
         self._where = where
+        self._ended = False
         self.writes: list[Write] = []
 
     def get(self, path: str) -> Document | None:
@@ -135,8 +139,18 @@ class SqliteTransaction:
         return [document(f"{query.collection}/{row[0]}", row[1], row[2], row[3]) for row in rows]
 
     def write(self, *writes: Write) -> None:
+        self._check_open()
         self.writes.extend(writes)
 
+    def end(self) -> None:
+        """Refuse further use: what came after would not be part of the commit."""
+        self._ended = True
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise RuntimeError("the transaction has ended")
+
     def _check_reads_first(self) -> None:
+        self._check_open()
         if self.writes:
             raise RuntimeError("a transaction reads before it writes")
