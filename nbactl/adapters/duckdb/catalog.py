@@ -1,0 +1,171 @@
+"""What the warehouse file knows of its tables beyond what DuckDB keeps: partitioning, clustering, descriptions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from nbactl.adapters.duckdb.errors import no_such_table
+from nbactl.errors import DataError
+from nbactl.ports.warehouse import Column, ColumnType, TableSchema
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from duckdb import DuckDBPyConnection
+
+INTERNAL: Final = "nbactl_internal"
+_MAKE_INTERNALS: Final = """
+CREATE SCHEMA IF NOT EXISTS nbactl_internal;
+CREATE TABLE IF NOT EXISTS nbactl_internal.tables (name VARCHAR NOT NULL, declared JSON NOT NULL, modified TIMESTAMP);
+CREATE TABLE IF NOT EXISTS nbactl_internal.partition_fences (
+    table_name VARCHAR NOT NULL, day DATE NOT NULL, token BIGINT NOT NULL, holder VARCHAR NOT NULL
+);
+"""
+_TO_DUCKDB: Final[dict[ColumnType, str]] = {
+    "STRING": "VARCHAR",
+    "INT64": "BIGINT",
+    "FLOAT64": "DOUBLE",
+    "BOOL": "BOOLEAN",
+    "DATE": "DATE",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+    "JSON": "JSON",
+}
+_FROM_DUCKDB: Final[dict[str, ColumnType]] = {
+    **{duck: big for big, duck in _TO_DUCKDB.items()},
+    **dict.fromkeys(
+        ("HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT"), "INT64"
+    ),
+    "FLOAT": "FLOAT64",
+}
+
+
+def quoted(name: str) -> str:
+    """Return a column, or a table `dataset.table`, as SQL identifiers."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+
+
+def duckdb_type(column_type: ColumnType) -> str:
+    """Return DuckDB's name of a BigQuery type."""
+    return _TO_DUCKDB[column_type]
+
+
+def bigquery_type(name: str) -> ColumnType | None:
+    """Return the BigQuery type of a DuckDB type, None for one that tables cannot have."""
+    return _FROM_DUCKDB.get(name)
+
+
+def split_name(table: str) -> tuple[str, str]:
+    """Return dataset and table. Raises DataError for another form."""
+    dataset, _, name = table.partition(".")
+    if not dataset or not name or "." in name:
+        raise DataError(f"'{table}' is no table name", next_step="Write dataset.table.")
+    return dataset, name
+
+
+def make_internals(cursor: DuckDBPyConnection) -> None:
+    """Create the tables of this module unless they are there."""
+    cursor.execute(_MAKE_INTERNALS)
+
+
+def create(cursor: DuckDBPyConnection, schema: TableSchema) -> None:
+    """Create the table and its dataset unless it is there."""
+    dataset, _ = split_name(schema.name)
+    columns = ", ".join(
+        f"{quoted(column.name)} {duckdb_type(column.type)}{' NOT NULL' if column.required else ''}"
+        for column in schema.columns
+    )
+    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(dataset)}")
+    cursor.execute(f"CREATE TABLE {quoted(schema.name)} ({columns})")
+    remember(cursor, schema)
+
+
+def remember(cursor: DuckDBPyConnection, schema: TableSchema) -> None:
+    """Keep what was declared of a table."""
+    declared = {
+        "partition_by": schema.partition_by,
+        "cluster_by": schema.cluster_by,
+        "description": schema.description,
+        "columns": {column.name: column.description for column in schema.columns if column.description},
+    }
+    cursor.execute("DELETE FROM nbactl_internal.tables WHERE name = $name", {"name": schema.name})
+    cursor.execute(
+        "INSERT INTO nbactl_internal.tables (name, declared) VALUES ($name, $declared)",
+        {"name": schema.name, "declared": json.dumps(declared)},
+    )
+
+
+def forget(cursor: DuckDBPyConnection, table: str) -> None:
+    """Drop what was kept of a table."""
+    cursor.execute("DELETE FROM nbactl_internal.tables WHERE name = $name", {"name": table})
+    cursor.execute("DELETE FROM nbactl_internal.partition_fences WHERE table_name = $name", {"name": table})
+
+
+def rename(cursor: DuckDBPyConnection, table: str, name: str) -> None:
+    """Keep what was kept of a table under another name."""
+    values = {"table": table, "name": name}
+    cursor.execute("UPDATE nbactl_internal.tables SET name = $name WHERE name = $table", values)
+    cursor.execute("UPDATE nbactl_internal.partition_fences SET table_name = $name WHERE table_name = $table", values)
+
+
+def touch(cursor: DuckDBPyConnection, table: str, now: datetime) -> None:
+    """Note when a table's rows were changed."""
+    cursor.execute(
+        "UPDATE nbactl_internal.tables SET modified = $now WHERE name = $name",
+        {"now": now.replace(tzinfo=None), "name": table},
+    )
+
+
+def exists(cursor: DuckDBPyConnection, table: str) -> bool:
+    """Say whether the table is there."""
+    dataset, name = split_name(table)
+    cursor.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = $dataset AND table_name = $name",
+        {"dataset": dataset, "name": name},
+    )
+    return cursor.fetchone() is not None
+
+
+def names(cursor: DuckDBPyConnection) -> list[str]:
+    """Return all tables, sorted, without internal ones."""
+    cursor.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() "
+        "WHERE schema_name NOT IN ($internal, 'main') AND NOT temporary ORDER BY 1",
+        {"internal": INTERNAL},
+    )
+    return [name for (name,) in cursor.fetchall()]
+
+
+def column_names(cursor: DuckDBPyConnection, tables: tuple[str, ...]) -> list[str]:
+    """Return the names of the columns of some tables."""
+    cursor.execute("SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE NOT internal")
+    return [column for table, column in cursor.fetchall() if table in tables]
+
+
+def describe(cursor: DuckDBPyConnection, table: str) -> tuple[TableSchema, datetime | None]:
+    """Return the table's schema and when it was last changed (naive UTC). Raises NotFoundError."""
+    dataset, name = split_name(table)
+    cursor.execute(
+        "SELECT column_name, data_type, is_nullable FROM duckdb_columns() "
+        "WHERE schema_name = $dataset AND table_name = $name AND NOT internal ORDER BY column_index",
+        {"dataset": dataset, "name": name},
+    )
+    found = cursor.fetchall()
+    if not found:
+        raise no_such_table(table, names(cursor))
+    cursor.execute("SELECT declared, modified FROM nbactl_internal.tables WHERE name = $name", {"name": table})
+    kept = cursor.fetchone()
+    declared: dict[str, Any] = json.loads(kept[0]) if kept else {}
+    described = declared.get("columns", {})
+    columns = tuple(
+        Column(column, bigquery_type(kind) or cast("ColumnType", kind), not nullable, described.get(column, ""))
+        for column, kind, nullable in found
+    )
+    schema = TableSchema(
+        table,
+        columns,
+        declared.get("partition_by"),
+        tuple(declared.get("cluster_by", ())),
+        declared.get("description", ""),
+    )
+    return schema, kept[1] if kept else None

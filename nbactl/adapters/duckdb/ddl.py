@@ -1,0 +1,130 @@
+"""BigQuery's data definition statements on DuckDB: what DuckDB lacks is kept in the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nbactl.adapters.duckdb import catalog
+from nbactl.adapters.duckdb.dialect import parse_one, translate
+from nbactl.errors import DataError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from sqlglot import exp
+
+    from nbactl.ports.warehouse import TableSchema
+
+
+def run_statement(cursor: DuckDBPyConnection, sql: str) -> None:
+    """Run one statement inside the caller's transaction. Raises DataError for one that defines nothing."""
+    from sqlglot import exp
+
+    tree = parse_one(sql)
+    if not isinstance(tree, (exp.Create, exp.Alter, exp.Drop)):
+        raise DataError(
+            f"this statement defines nothing: {sql.strip().partition(chr(10))[0][:80]}",
+            next_step="apply_ddl takes CREATE, ALTER and DROP.",
+        )
+    if tree.args.get("kind") != "TABLE":
+        _without_options(tree)
+        cursor.execute(translate(tree).sql)
+    elif isinstance(tree, exp.Create):
+        _create_table(cursor, tree)
+    elif isinstance(tree, exp.Drop):
+        table = _name(tree)
+        cursor.execute(translate(tree).sql)
+        catalog.forget(cursor, table)
+    else:
+        _alter_table(cursor, tree)
+
+
+def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> None:
+    table = _name(tree)
+    if tree.args.get("exists") and catalog.exists(cursor, table):
+        return
+    partition_by, cluster_by = _layout(tree)
+    description = _description(tree)
+    columns = _column_descriptions(tree)
+    _without_options(tree)
+    cursor.execute(translate(tree).sql)
+    catalog.forget(cursor, table)
+    schema, _ = catalog.describe(cursor, table)
+    described = tuple(replace(column, description=columns.get(column.name, "")) for column in schema.columns)
+    schema = replace(
+        schema, columns=described, partition_by=partition_by, cluster_by=cluster_by, description=description or ""
+    )
+    _check_layout(schema)
+    catalog.remember(cursor, schema)
+
+
+def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter) -> None:
+    from sqlglot import exp
+
+    table = _name(tree)
+    before, _ = catalog.describe(cursor, table)
+    description = _description(tree)
+    action = tree.args["actions"][0]
+    if not isinstance(action, exp.AlterSet):
+        cursor.execute(translate(tree).sql)
+    if isinstance(action, exp.AlterRename):
+        catalog.rename(cursor, table, f"{table.partition('.')[0]}.{action.this.name}")
+        return
+    after, _ = catalog.describe(cursor, table)
+    after = replace(after, description=before.description if description is None else description)
+    _check_layout(after)
+    catalog.remember(cursor, after)
+
+
+def _check_layout(schema: TableSchema) -> None:
+    columns = {column.name for column in schema.columns}
+    for name in filter(None, (schema.partition_by, *schema.cluster_by)):
+        if name not in columns:
+            raise DataError(f"{schema.name} is partitioned or clustered by {name}, which is none of its columns")
+
+
+def _layout(tree: exp.Create) -> tuple[str | None, tuple[str, ...]]:
+    from sqlglot import exp
+
+    partition, cluster = tree.find(exp.PartitionedByProperty), tree.find(exp.ClusterProperty)
+    column = partition.find(exp.Identifier) if partition else None
+    return column.name if column else None, tuple(part.name for part in cluster.expressions) if cluster else ()
+
+
+def _description(tree: exp.Expression) -> str | None:
+    from sqlglot import exp
+
+    for option in tree.find_all(exp.Property):
+        if option.name.lower() == "description" and option.find_ancestor(exp.ColumnDef) is None:
+            return option.args["value"].name
+    return None
+
+
+def _column_descriptions(tree: exp.Expression) -> dict[str, str]:
+    from sqlglot import exp
+
+    return {
+        column.name: option.args["value"].name
+        for column in tree.find_all(exp.ColumnDef)
+        for option in column.find_all(exp.Property)
+        if option.name.lower() == "description"
+    }
+
+
+def _without_options(tree: exp.Expression) -> None:
+    from sqlglot import exp
+
+    for options in list(tree.find_all(exp.Properties)):
+        if isinstance(options.parent, exp.ColumnConstraint):
+            options.parent.pop()
+        else:
+            options.pop()
+
+
+def _name(tree: exp.Expression) -> str:
+    from sqlglot import exp
+
+    table = tree.find(exp.Table)
+    if table is None or not table.db:
+        raise DataError("a table is named dataset.table", cause=f"given is: {tree.sql('bigquery')[:80]}")
+    return f"{table.db}.{table.name}"

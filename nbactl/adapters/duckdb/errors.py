@@ -1,0 +1,116 @@
+"""DuckDB's errors as ours: what happened, why, what to do next."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from nbactl.errors import (
+    ContentionError,
+    DataError,
+    NbactlError,
+    NotFoundError,
+    TimedOutError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_TABLE: Final = re.compile(r"(?:Table|View) with name \"?([\w.\-]+)\"? does not exist")
+_COLUMN: Final = re.compile(r"column \"?([\w.]+)\"? not found|does not have a column named \"([^\"]+)\"")
+_NO_SPACE: Final = re.compile(r"no space left|file too large|max_temp_directory_size", re.IGNORECASE)
+
+
+@contextmanager
+def translated(
+    *, sql: str = "", tables: Callable[[], Iterable[str]] = tuple, columns: Callable[[], Iterable[str]] = tuple
+) -> Iterator[None]:
+    """Turn DuckDB's errors into ours; `tables` and `columns` supply the names for did-you-mean."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise _missing(error, sql, tables, columns) from error
+    except duckdb.Error as error:
+        raise _failed(error, sql) from error
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """Return a next step that suggests the nearest known name, or None."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"Did you mean {close[0]}?" if close else None
+
+
+def no_such_table(name: str, known: Iterable[str], cause: str | None = None) -> NotFoundError:
+    """Return the error for a table that is not there."""
+    by_last_part = {full.rpartition(".")[2]: full for full in known}
+    hint = did_you_mean(name, by_last_part.values())
+    if hint is None and (close := difflib.get_close_matches(name.rpartition(".")[2], by_last_part, n=1)):
+        hint = f"Did you mean {by_last_part[close[0]]}?"
+    return NotFoundError(
+        f"there is no table {name}",
+        cause=cause,
+        next_step=hint or "`nbactl run` creates declared tables when it needs them.",
+        details={"table": name},
+    )
+
+
+def no_room(cause: str) -> UnavailableError:
+    """Return the error for a full disk."""
+    return UnavailableError(
+        "there is no room to write the local warehouse",
+        cause=cause,
+        next_step="Free disk space, or choose another state directory: --state-dir DIR.",
+        retryable=False,
+    )
+
+
+def is_no_room(text: str) -> bool:
+    """Say whether an engine's message means that the disk, or the process's share of it, is full."""
+    return _NO_SPACE.search(text) is not None
+
+
+def first_line(error: BaseException) -> str:
+    """Return the message without the excerpt of SQL that follows it."""
+    return str(error).strip().partition("\n")[0]
+
+
+def _missing(
+    error: Exception, sql: str, tables: Callable[[], Iterable[str]], columns: Callable[[], Iterable[str]]
+) -> NbactlError:
+    text = str(error)
+    if table := _TABLE.search(text):
+        return no_such_table(table.group(1), tables(), first_line(error))
+    if column := _COLUMN.search(text):
+        name = next(group for group in column.groups() if group)
+        return NotFoundError(
+            f"there is no column {name}",
+            cause=first_line(error),
+            next_step=did_you_mean(name.rpartition(".")[2], columns()),
+            details={"column": name, "sql": sql},
+        )
+    return DataError("the query is not valid", cause=first_line(error), details={"sql": sql})
+
+
+def _failed(error: Exception, sql: str) -> NbactlError:
+    import duckdb
+
+    cause, details = first_line(error), {"sql": sql} if sql else {}
+    if isinstance(error, duckdb.InterruptException):
+        return TimedOutError("the query was interrupted", cause=cause, details=details)
+    if isinstance(error, duckdb.TransactionException):
+        return ContentionError("the transaction lost against another one", cause=cause, details=details)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return UnavailableError(
+            "the query needs more memory than there is",
+            cause=cause,
+            next_step="Free memory or disk space, or process fewer dates at once.",
+            details=details,
+        )
+    if isinstance(error, (duckdb.IOException, duckdb.FatalException)):
+        return no_room(cause) if is_no_room(str(error)) else UnavailableError("the local warehouse failed", cause=cause)
+    return DataError("the query cannot be run on these data", cause=cause, details=details)

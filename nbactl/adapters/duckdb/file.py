@@ -1,0 +1,160 @@
+"""The open warehouse file: shared by the threads of this process, let go as soon as another process wants it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nbactl.adapters.duckdb import catalog
+from nbactl.adapters.duckdb.lock import FileLock
+from nbactl.adapters.duckdb.opening import cannot_open
+from nbactl.errors import PreconditionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+    from nbactl.core.clock import Clock
+
+_LINGER = 0.5
+"""Seconds that an idle file stays open for the next operation of the same run; opening and closing cost 30 ms."""
+_WATCH = 0.02
+"""Seconds between looks at whether somebody waits for an idle file."""
+_FOREIGN_PAUSE = 0.05
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": "false",  # a table name never means a Python variable
+    "enable_external_access": "false",  # SQL reads tables, not files or addresses
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+}
+
+
+class WarehouseFile:
+    """A DuckDB file that is open while it is used.
+
+    Operations that overlap share one connection. When another process wants the file no new operation joins:
+    those in flight end, the file is closed, and this process queues up behind the other.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock, holder: str) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock = FileLock(path, clock=clock, holder=holder)
+        self._changed = threading.Condition()
+        self._connection: DuckDBPyConnection | None = None
+        self._users = 0
+        self._opening = False
+        self._leaving = False
+        self._shut = False
+        self._idle_since = 0.0
+
+    @contextmanager
+    def use(self, wait: float) -> Iterator[DuckDBPyConnection]:
+        """Give the open connection for the duration of one operation; not to be nested in a thread.
+
+        Waits up to `wait` seconds for other processes. Raises UnavailableError.
+        """
+        connection = self._enter(self._clock.monotonic() + wait)
+        try:
+            yield connection
+        finally:
+            self._leave()
+
+    def renew(self) -> None:
+        """Have the file closed and opened again before the next operation, because the connection broke."""
+        with self._changed:
+            self._leaving = True
+
+    def close(self) -> None:
+        """Close for good once operations in flight have ended."""
+        with self._changed:
+            self._shut = True
+            while self._users or self._opening:
+                self._changed.wait()
+            self._close_now()
+
+    def _enter(self, until: float) -> DuckDBPyConnection:
+        with self._changed:
+            while True:
+                if self._shut:
+                    raise PreconditionError("the warehouse has been closed")
+                if self._connection is not None and not self._leaving:
+                    self._leaving = self._lock.wanted()
+                    if not self._leaving:
+                        self._users += 1
+                        return self._connection
+                if self._leaving and not self._users:
+                    self._close_now()
+                if self._connection is None and not self._opening:
+                    self._opening = True
+                    break
+                self._changed.wait()
+        connection = None
+        try:
+            connection = self._open(until)
+        finally:
+            with self._changed:
+                self._opening = False
+                self._connection = connection
+                self._users = int(connection is not None)
+                self._changed.notify_all()
+        return connection
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._users -= 1
+            if not self._users:
+                if self._lock.wanted():
+                    self._close_now()
+                self._idle_since = self._clock.monotonic()
+            self._changed.notify_all()
+
+    def _open(self, until: float) -> DuckDBPyConnection:
+        import duckdb
+
+        self._lock.acquire(until)
+        try:
+            while True:
+                try:
+                    connection = duckdb.connect(str(self._path), config=_SETTINGS)
+                    break
+                except duckdb.Error as error:
+                    if "Conflicting lock" not in str(error):
+                        raise cannot_open(self._path, error) from error
+                    if self._clock.monotonic() >= until:
+                        cause = str(error).partition("lock is held in ")[2].partition(". See also")[0]
+                        raise self._lock.held_by_another(f"it is open in {cause}") from error
+                    self._clock.sleep(_FOREIGN_PAUSE)
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            catalog.make_internals(connection)
+        except BaseException:
+            self._lock.release()
+            raise
+        threading.Thread(target=self._keep, args=(connection,), name="warehouse-keeper", daemon=True).start()
+        return connection
+
+    def _keep(self, mine: DuckDBPyConnection) -> None:
+        """Close the file when it has been idle for a while or somebody else waits for it."""
+        with self._changed:
+            while self._connection is mine or self._opening:
+                if self._users or self._opening:
+                    self._changed.wait()
+                    continue
+                idle = self._clock.monotonic() - self._idle_since
+                if idle >= _LINGER or self._lock.wanted():
+                    self._close_now()
+                else:
+                    self._changed.wait(_WATCH)
+
+    def _close_now(self) -> None:
+        connection, self._connection, self._leaving = self._connection, None, False
+        self._changed.notify_all()
+        if connection is not None:
+            try:
+                connection.close()
+            finally:
+                self._lock.release()

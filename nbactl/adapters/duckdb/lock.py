@@ -1,0 +1,125 @@
+"""The lock that lets one process at a time open the warehouse file, with a turnstile so that nobody starves.
+
+Both locks are `flock`s on side files: the kernel drops them when their process dies, by whatever signal.
+Whoever wants the lock takes the turnstile first and keeps it while it waits; so the holder sees that somebody
+waits, and, having let go, cannot overtake it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from nbactl.adapters.duckdb.opening import cannot_open
+from nbactl.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbactl.core.clock import Clock
+
+_FIRST_PAUSE = 0.001
+_LONGEST_PAUSE = 0.02
+
+
+class FileLock:
+    """An exclusive lock beside `path`. Not for use by two threads at once."""
+
+    def __init__(self, path: Path, *, clock: Clock, holder: str) -> None:
+        self._database = path
+        self._lock_path = path.with_name(path.name + ".lock")
+        self._turnstile_path = path.with_name(path.name + ".turnstile")
+        self._clock = clock
+        self._holder = holder
+        self._lock: int | None = None
+        self._turnstile: int | None = None
+
+    def acquire(self, until: float) -> None:
+        """Take the lock; waits until the clock's monotonic time `until`.
+
+        Raises UnavailableError that names the holder.
+        """
+        lock = self._open(self._lock_path)
+        try:
+            turnstile = self._open(self._turnstile_path)
+            try:
+                self._poll(turnstile, until)
+                self._poll(lock, until)
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, self._note(), 0)
+                fcntl.flock(turnstile, fcntl.LOCK_UN)
+            except BaseException:
+                os.close(turnstile)
+                raise
+        except OSError as error:
+            os.close(lock)
+            raise cannot_open(self._database, error) from error
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock, self._turnstile = lock, turnstile
+
+    def release(self) -> None:
+        """Let the lock go."""
+        for descriptor in (self._lock, self._turnstile):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._lock = self._turnstile = None
+
+    def wanted(self) -> bool:
+        """Say whether another process waits for the lock that this one holds."""
+        if self._turnstile is None:
+            return False
+        try:
+            fcntl.flock(self._turnstile, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._turnstile, fcntl.LOCK_UN)
+        return False
+
+    def held_by_another(self, cause: str | None = None) -> UnavailableError:
+        """Return the error that says who has the warehouse open."""
+        note = self._read_note()
+        if cause is None and note:
+            cause = f"pid {note.get('pid')} ({note.get('holder')}) has had it open since {note.get('since')}"
+        return UnavailableError(
+            f"the local warehouse {self._database} is in use by another process",
+            cause=cause or "its lock file does not name the holder",
+            next_step="Wait for that process to finish or stop it, then run the same command again.",
+            details={"path": str(self._database), **note},
+        )
+
+    def _open(self, path: Path) -> int:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise cannot_open(self._database, error) from error
+
+    def _poll(self, descriptor: int, until: float) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                left = until - self._clock.monotonic()
+                if left <= 0:
+                    raise self.held_by_another() from error
+                self._clock.sleep(min(pause, left))
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                return
+
+    def _note(self) -> bytes:
+        note = {"pid": os.getpid(), "holder": self._holder, "since": self._clock.now().isoformat(timespec="seconds")}
+        return json.dumps(note).encode() + b"\n"
+
+    def _read_note(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError, ValueError):
+            note = json.loads(self._lock_path.read_bytes())
+            if isinstance(note, dict):
+                return note
+        return {}

@@ -1,0 +1,109 @@
+"""Rows on their way into a table: put aside in a temporary table, and checked there before anything is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.adapters.duckdb.catalog import bigquery_type, duckdb_type, quoted
+from nbactl.adapters.duckdb.dialect import translate_query
+from nbactl.adapters.duckdb.values import bind, check_columns, check_rows
+from nbactl.errors import DataError
+from nbactl.ports.warehouse import Rows, Select
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from duckdb import DuckDBPyConnection
+
+    from nbactl.ports.warehouse import ColumnType, TableSchema
+
+STAGE: Final = "temp.nbactl_stage"
+_UNTYPED: Final = '"NULL"'
+_WIDENS: Final[frozenset[tuple[str | None, ColumnType]]] = frozenset({("INT64", "FLOAT64"), ("STRING", "JSON")})
+
+
+def stage(cursor: DuckDBPyConnection, source: Select | Rows, schema: TableSchema) -> tuple[str, ...]:
+    """Put the source's rows into the stage; returns their columns. Raises DataError for what does not fit."""
+    return _stage_rows(cursor, source, schema) if isinstance(source, Rows) else _stage_select(cursor, source, schema)
+
+
+def insert(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema) -> int:
+    """Copy the stage into the table; returns the number of rows."""
+    listed = ", ".join(quoted(name) for name in columns)
+    cursor.execute(f"INSERT INTO {quoted(schema.name)} ({listed}) SELECT {listed} FROM {STAGE}")
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def check_days(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema, days: Sequence[date]) -> None:
+    """Raise DataError if a staged row lies outside `days`."""
+    partition = schema.partition_by
+    if partition is None:
+        raise DataError(f"{schema.name} is not partitioned", next_step="Declare partition_by, or use load.")
+    if partition not in columns:
+        raise DataError(
+            f"required column {partition} of {schema.name} is missing",
+            cause="the table is partitioned by it",
+            details={"table": schema.name, "column": partition},
+        )
+    cursor.execute(
+        f"SELECT DISTINCT CAST({quoted(partition)} AS DATE) AS day FROM {STAGE} "
+        f"WHERE day IS NULL OR day NOT IN (SELECT UNNEST(CAST($days AS DATE[]))) ORDER BY day",
+        {"days": list(days)},
+    )
+    if outside := [day for (day,) in cursor.fetchall()]:
+        listed = ", ".join("NULL" if day is None else day.isoformat() for day in outside[:5])
+        raise DataError(
+            f"{schema.name}.{partition} has rows outside the partitions that are replaced: {listed}",
+            cause=f"to be replaced: {', '.join(day.isoformat() for day in list(days)[:5]) or 'none'}",
+            details={"table": schema.name, "column": partition},
+        )
+
+
+def _stage_rows(cursor: DuckDBPyConnection, rows: Rows, schema: TableSchema) -> tuple[str, ...]:
+    values = check_rows(rows, schema)
+    types = {column.name: duckdb_type(column.type) for column in schema.columns}
+    declared = ", ".join(f"{quoted(name)} {types[name]}" for name in rows.columns)
+    cursor.execute(f"CREATE TEMP TABLE nbactl_stage ({declared})")
+    with cursor.appender(STAGE) as appender:
+        appender.append_rows(values)
+    return rows.columns
+
+
+def _stage_select(cursor: DuckDBPyConnection, select: Select, schema: TableSchema) -> tuple[str, ...]:
+    query = translate_query(select.sql)
+    cursor.execute(f"CREATE TEMP TABLE nbactl_stage AS {query.sql}", bind(select.parameters, query.parameters))
+    cursor.execute(f"DESCRIBE {STAGE}")
+    found = {row[0]: row[1] for row in cursor.fetchall()}
+    columns = tuple(found)
+    check_columns(columns, schema)
+    for column in schema.columns:
+        kind = found.get(column.name)
+        if kind not in (None, _UNTYPED) and not _fits(bigquery_type(kind), column.type):
+            raise DataError(
+                f"{schema.name}.{column.name} is {column.type}, and the query gives {bigquery_type(kind) or kind}",
+                next_step=f"CAST it to {column.type}.",
+                details={"table": schema.name, "column": column.name},
+            )
+    _check_required(cursor, columns, schema)
+    return columns
+
+
+def _fits(given: ColumnType | None, wanted: ColumnType) -> bool:
+    return given == wanted or (given, wanted) in _WIDENS
+
+
+def _check_required(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema) -> None:
+    required = [column.name for column in schema.columns if column.required and column.name in columns]
+    if not required:
+        return
+    nulls = ", ".join(f"COUNT(*) - COUNT({quoted(name)})" for name in required)
+    cursor.execute(f"SELECT {nulls} FROM {STAGE}")
+    counts: tuple[Any, ...] = cursor.fetchone() or ()
+    for name, count in zip(required, counts, strict=True):
+        if count:
+            raise DataError(
+                f"{schema.name}.{name} is required, and the query gives NULL in {count} rows",
+                details={"table": schema.name, "column": name},
+            )

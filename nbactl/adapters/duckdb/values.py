@@ -1,0 +1,135 @@
+"""Python values for DuckDB: query parameters and rows to load, checked before the engine sees them."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbactl.ports.warehouse import Column, ColumnType, Rows, TableSchema
+
+_NONE: Final = type(None)
+_FITS: Final[dict[ColumnType, frozenset[type]]] = {
+    "STRING": frozenset({str}),
+    "INT64": frozenset({int}),
+    "FLOAT64": frozenset({float, int}),
+    "BOOL": frozenset({bool}),
+    "DATE": frozenset({date}),
+    "TIMESTAMP": frozenset({datetime}),
+    "JSON": frozenset({str, dict, list}),
+}
+_PARAMETER_TYPES: Final = frozenset({_NONE, bool, int, float, str, bytes, date, datetime, Decimal})
+
+
+def bind(parameters: Mapping[str, Any] | None, named: frozenset[str]) -> dict[str, Any]:
+    """Return the values of the parameters that the SQL names. Raises DataError for a missing one or an odd type."""
+    given = parameters or {}
+    if missing := sorted(named - given.keys()):
+        raise DataError(
+            f"no value for query parameter @{missing[0]}",
+            cause=f"given are: {', '.join(sorted(given)) or 'none'}",
+            details={"parameters": missing},
+        )
+    bound = {name: given[name] for name in named}
+    for name, value in bound.items():
+        for part in value if isinstance(value, (list, tuple)) else (value,):
+            if type(part) not in _PARAMETER_TYPES or (isinstance(part, datetime) and part.tzinfo is None):
+                raise DataError(
+                    f"query parameter @{name} cannot be bound",
+                    cause=f"{part!r} is no string, number, bool, date, aware datetime or list of these",
+                )
+        if isinstance(value, tuple):
+            bound[name] = list(value)
+    return bound
+
+
+def check_rows(rows: Rows, schema: TableSchema) -> list[tuple[Any, ...]]:
+    """Return the rows ready to be loaded, in the order of `rows.columns`.
+
+    Raises DataError that names table, column and row for an unknown or missing column, a value of the wrong type,
+    or a NULL where one is not allowed.
+    """
+    check_columns(rows.columns, schema)
+    by_name = {column.name: column for column in schema.columns}
+    values = list(rows.values)
+    width = len(rows.columns)
+    if any(len(row) != width for row in values):
+        number = next(n for n, row in enumerate(values, 1) if len(row) != width)
+        raise DataError(f"row {number} for {schema.name} has {len(values[number - 1])} values for {width} columns")
+    rewritten = (
+        [
+            _check_column(schema.name, by_name[name], column)
+            for name, column in zip(rows.columns, zip(*values, strict=True), strict=True)
+        ]
+        if values
+        else []
+    )
+    return values if all(column is None for column in rewritten) else _merge(values, rewritten)
+
+
+def check_columns(names: tuple[str, ...], schema: TableSchema) -> None:
+    """Raise DataError unless `names` are columns of the table, once each, and hold all required ones."""
+    from nbactl.adapters.duckdb.errors import did_you_mean  # noqa: PLC0415
+
+    known = [column.name for column in schema.columns]
+    for name in names:
+        if name not in known:
+            raise DataError(
+                f"{schema.name} has no column {name}",
+                cause=f"its columns are: {', '.join(known)}",
+                next_step=did_you_mean(name, known),
+                details={"table": schema.name, "column": name},
+            )
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(
+            f"column {twice} is given twice for {schema.name}", details={"table": schema.name, "column": twice}
+        )
+    for column in schema.columns:
+        if column.required and column.name not in names:
+            raise DataError(
+                f"required column {column.name} of {schema.name} is missing",
+                details={"table": schema.name, "column": column.name},
+            )
+
+
+def _check_column(table: str, column: Column, values: tuple[Any, ...]) -> list[Any] | None:
+    """Check one column; returns new values where they must be changed, else None."""
+    kinds = set(map(type, values))
+    if column.required and _NONE in kinds:
+        raise _bad(table, column, values.index(None) + 1, "NULL", "the column is required")
+    for kind in kinds - _FITS[column.type] - {_NONE}:
+        number, value = next((n, v) for n, v in enumerate(values, 1) if type(v) is kind)
+        raise _bad(table, column, number, f"{kind.__name__} {value!r}", f"the column is {column.type}")
+    if column.type == "TIMESTAMP":
+        for number, value in enumerate(values, 1):
+            if value is not None and value.tzinfo is None:
+                raise _bad(table, column, number, f"{value!r}", "a naive datetime is no TIMESTAMP")
+    if column.type == "INT64" and (large := [v for v in values if v is not None and not -(2**63) <= v < 2**63]):
+        raise _bad(table, column, values.index(large[0]) + 1, str(large[0]), "it is out of range for INT64")
+    return [_json_text(value) for value in values] if column.type == "JSON" and kinds & {dict, list} else None
+
+
+def _json_text(value: Any) -> str | None:  # noqa: ANN401 - JSON
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _merge(values: list[tuple[Any, ...]], rewritten: list[list[Any] | None]) -> list[tuple[Any, ...]]:
+    return [
+        tuple(old if new is None else new[n] for old, new in zip(row, rewritten, strict=True))
+        for n, row in enumerate(values)
+    ]
+
+
+def _bad(table: str, column: Column, row: int, what: str, why: str) -> DataError:
+    return DataError(
+        f"{table}.{column.name} cannot take {what[:120]} (row {row})",
+        cause=why,
+        details={"table": table, "column": column.name, "row": row},
+    )

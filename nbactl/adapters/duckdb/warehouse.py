@@ -1,0 +1,198 @@
+"""The warehouse on one machine: a DuckDB file that answers BigQuery SQL."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from nbactl.adapters.duckdb import catalog, fences, staging
+from nbactl.adapters.duckdb.ddl import run_statement
+from nbactl.adapters.duckdb.dialect import translate_query
+from nbactl.adapters.duckdb.errors import translated
+from nbactl.adapters.duckdb.file import WarehouseFile
+from nbactl.adapters.duckdb.results import check_names, fetch
+from nbactl.adapters.duckdb.values import bind
+from nbactl.adapters.duckdb.watchdog import Watchdog
+from nbactl.core import faults
+from nbactl.ports.warehouse import DryRun, QueryResult, Rows, TableInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+    from nbactl.core.clock import Clock
+    from nbactl.ports.warehouse import Fence, Select, TableSchema
+
+_log = logging.getLogger(__name__)
+
+
+class DuckDbWarehouse:
+    """A Warehouse in the file `path`, which one process at a time has open, for as long as it is working with it.
+
+    `lock_wait` is how many seconds an operation waits for another process; `holder` says to others who has it.
+    Threads may share it: they read side by side and write one after the other.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock, lock_wait: float, holder: str) -> None:
+        self._clock = clock
+        self._lock_wait = lock_wait
+        self._file = WarehouseFile(path, clock=clock, holder=holder)
+        self._writing = threading.Lock()
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        cache: bool = True,  # noqa: ARG002 - a local file has no result cache
+        max_bytes: int | None = None,  # noqa: ARG002 - and nothing to pay for
+    ) -> QueryResult:
+        query = translate_query(sql)
+        bound = bind(parameters, query.parameters)
+        with self._operation("query", timeout, labels, query.sql, query.tables) as (cursor, _):
+            return fetch(cursor, query.sql, bound)
+
+    def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
+        query = translate_query(sql)
+        bound = bind(parameters, query.parameters)
+        with self._operation("dry_run", timeout, None, query.sql, query.tables) as (cursor, _):
+            cursor.execute(f"SELECT * FROM ({query.sql}) LIMIT 0", bound)
+            return DryRun(check_names(cursor), None)
+
+    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
+        with self._operation("load", timeout, labels) as (cursor, watchdog):
+            schema, _ = catalog.describe(cursor, table)
+            columns = staging.stage(cursor, rows, schema)
+            with self._transaction(cursor, watchdog):
+                count = staging.insert(cursor, columns, schema)
+                catalog.touch(cursor, table, self._clock.now())
+            return count
+
+    def replace_partitions(
+        self,
+        table: str,
+        days: Sequence[date],
+        source: Select | Rows,
+        *,
+        fence: Fence | None = None,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+    ) -> int:
+        sql = "" if isinstance(source, Rows) else source.sql
+        named = () if isinstance(source, Rows) else translate_query(sql).tables
+        with self._operation("replace_partitions", timeout, labels, sql, named) as (cursor, watchdog):
+            schema, _ = catalog.describe(cursor, table)
+            columns = staging.stage(cursor, source, schema)
+            staging.check_days(cursor, columns, schema, days)
+            with self._transaction(cursor, watchdog, fence.guard if fence else None):
+                if fence is not None:
+                    fences.check_and_record(cursor, table, days, fence)
+                cursor.execute(
+                    f"DELETE FROM {catalog.quoted(table)} "
+                    f"WHERE CAST({catalog.quoted(schema.partition_by or '')} AS DATE) "
+                    "IN (SELECT UNNEST(CAST($days AS DATE[])))",
+                    {"days": list(days)},
+                )
+                count = staging.insert(cursor, columns, schema)
+                catalog.touch(cursor, table, self._clock.now())
+            return count
+
+    def create_table(self, schema: TableSchema) -> None:
+        with self._operation("create_table", self._lock_wait, None) as (cursor, watchdog):
+            if catalog.exists(cursor, schema.name):
+                return
+            with self._transaction(cursor, watchdog):
+                if not catalog.exists(cursor, schema.name):
+                    catalog.create(cursor, schema)
+
+    def table(self, name: str) -> TableInfo:
+        with self._operation("table", self._lock_wait, None) as (cursor, _):
+            schema, modified = catalog.describe(cursor, name)
+            rows = cursor.execute(f"SELECT COUNT(*) FROM {catalog.quoted(name)}").fetchall()[0][0]
+            return TableInfo(schema, rows, None, modified.replace(tzinfo=UTC) if modified else None)
+
+    def list_tables(self, dataset: str | None = None) -> list[str]:
+        with self._operation("list_tables", self._lock_wait, None) as (cursor, _):
+            return [name for name in catalog.names(cursor) if dataset is None or name.startswith(f"{dataset}.")]
+
+    def apply_ddl(self, statements: Iterable[str], *, timeout: float) -> None:
+        for statement in statements:
+            with (
+                self._operation("apply_ddl", timeout, None, statement) as (cursor, watchdog),
+                self._transaction(cursor, watchdog),
+            ):
+                run_statement(cursor, statement)
+
+    def close(self) -> None:
+        self._file.close()
+
+    @contextmanager
+    def _operation(
+        self,
+        verb: str,
+        timeout: float,
+        labels: Mapping[str, str] | None,
+        sql: str = "",
+        tables: tuple[str, ...] = (),
+    ) -> Iterator[tuple[DuckDBPyConnection, Watchdog]]:
+        """Give a cursor of the open file, with the time limit in force and errors translated."""
+        with self._file.use(self._lock_wait) as connection:
+            started = self._clock.monotonic()
+            outcome = "failed"
+            cursor = connection.cursor()
+            names = connection.cursor  # a failed transaction's own cursor cannot be asked for names
+            try:
+                with (
+                    translated(
+                        sql=sql,
+                        tables=lambda: catalog.names(names()),
+                        columns=lambda: catalog.column_names(names(), tables),
+                    ),
+                    Watchdog(cursor, timeout) as watchdog,
+                ):
+                    yield cursor, watchdog
+                outcome = "done"
+            finally:
+                cursor.close()
+                seconds = self._clock.monotonic() - started
+                _log.debug("warehouse %s %s in %.3f s", verb, outcome, seconds, extra={"labels": dict(labels or {})})
+
+    @contextmanager
+    def _transaction(
+        self,
+        cursor: DuckDBPyConnection,
+        watchdog: Watchdog,
+        guard: Callable[[Callable[[], None]], None] | None = None,
+    ) -> Iterator[None]:
+        """Commit what the block did, or nothing of it; one transaction at a time."""
+        if not self._writing.acquire(timeout=watchdog.left()):
+            raise watchdog.expired()
+        try:
+            cursor.begin()
+            try:
+                yield
+                watchdog.left()
+                (guard or _at_once)(lambda: _commit(cursor))
+            except BaseException:
+                cursor.rollback()
+                raise
+        finally:
+            self._writing.release()
+
+
+def _commit(cursor: DuckDBPyConnection) -> None:
+    faults.reach("warehouse.before_commit")
+    cursor.commit()
+    faults.reach("warehouse.after_commit")
+
+
+def _at_once(commit: Callable[[], None]) -> None:
+    commit()

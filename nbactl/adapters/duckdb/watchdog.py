@@ -1,0 +1,62 @@
+"""A time limit on what runs inside DuckDB, which only another thread can interrupt."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from nbactl.errors import TimedOutError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from duckdb import DuckDBPyConnection
+
+_AGAIN = 0.05
+
+
+class Watchdog:
+    """Interrupt a cursor's statements once `limit` seconds of real time are used up.
+
+    An interrupt ends only the statement that is running at that moment, so it is repeated until the guarded
+    block is left; `check` covers the time between statements.
+    """
+
+    def __init__(self, cursor: DuckDBPyConnection, limit: float) -> None:
+        self._cursor = cursor
+        self._limit = limit
+        self._ends = time.monotonic() + limit
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="warehouse-watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def left(self) -> float:
+        """Return the seconds that are left. Raises TimedOutError if there are none."""
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise self.expired()
+        return left
+
+    def expired(self) -> TimedOutError:
+        """Return the error for the limit's end."""
+        return TimedOutError(
+            f"the warehouse did not finish within {self._limit:g} s",
+            cause="the time limit of the call, or what was left of the run's deadline, is used up",
+            next_step="Raise the limit in timeouts.yaml if the amount of data justifies it.",
+        )
+
+    def _watch(self) -> None:
+        if not self._done.wait(max(0.0, self._limit)):
+            self._cursor.interrupt()
+            while not self._done.wait(_AGAIN):
+                self._cursor.interrupt()
