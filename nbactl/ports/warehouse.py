@@ -157,6 +157,13 @@ class Warehouse(Protocol):
         """Create the table (and its dataset) unless it is there."""
         ...
 
+    def add_columns(self, table: str, columns: Sequence[Column]) -> None:
+        """Add those of `columns` that the table lacks; rows that are there get NULL.
+
+        Raises DataError for a required column.
+        """
+        ...
+
     def table(self, name: str) -> TableInfo:
         """Describe a table. Raises NotFoundError."""
         ...

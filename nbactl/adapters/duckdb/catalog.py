@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from nbactl.adapters.duckdb.errors import no_such_table
@@ -10,6 +11,7 @@ from nbactl.errors import DataError
 from nbactl.ports.warehouse import Column, ColumnType, TableSchema
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from duckdb import DuckDBPyConnection
@@ -78,6 +80,19 @@ def create(cursor: DuckDBPyConnection, schema: TableSchema) -> None:
     cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(dataset)}")
     cursor.execute(f"CREATE TABLE {quoted(schema.name)} ({columns})")
     remember(cursor, schema)
+
+
+def add_columns(cursor: DuckDBPyConnection, schema: TableSchema, columns: Sequence[Column]) -> None:
+    """Add those of `columns` that the table lacks."""
+    known = {column.name for column in schema.columns}
+    new = [column for column in columns if column.name not in known]
+    for column in new:
+        if column.required:
+            raise DataError(
+                f"required column {column.name} cannot be added to {schema.name}", cause="rows would lack it"
+            )
+        cursor.execute(f"ALTER TABLE {quoted(schema.name)} ADD COLUMN {quoted(column.name)} {duckdb_type(column.type)}")
+    remember(cursor, replace(schema, columns=(*schema.columns, *new)))
 
 
 def remember(cursor: DuckDBPyConnection, schema: TableSchema) -> None:

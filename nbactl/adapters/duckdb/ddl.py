@@ -91,16 +91,16 @@ def _layout(tree: exp.Create) -> tuple[str | None, tuple[str, ...]]:
     return column.name if column else None, tuple(part.name for part in cluster.expressions) if cluster else ()
 
 
-def _description(tree: exp.Expression) -> str | None:
+def _description(tree: exp.Expr) -> str | None:
     from sqlglot import exp
 
     for option in tree.find_all(exp.Property):
         if option.name.lower() == "description" and option.find_ancestor(exp.ColumnDef) is None:
-            return option.args["value"].name
+            return str(option.args["value"].name)
     return None
 
 
-def _column_descriptions(tree: exp.Expression) -> dict[str, str]:
+def _column_descriptions(tree: exp.Expr) -> dict[str, str]:
     from sqlglot import exp
 
     return {
@@ -111,7 +111,7 @@ def _column_descriptions(tree: exp.Expression) -> dict[str, str]:
     }
 
 
-def _without_options(tree: exp.Expression) -> None:
+def _without_options(tree: exp.Expr) -> None:
     from sqlglot import exp
 
     for options in list(tree.find_all(exp.Properties)):
@@ -121,7 +121,7 @@ def _without_options(tree: exp.Expression) -> None:
             options.pop()
 
 
-def _name(tree: exp.Expression) -> str:
+def _name(tree: exp.Expr) -> str:
     from sqlglot import exp
 
     table = tree.find(exp.Table)

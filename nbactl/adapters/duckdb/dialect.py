@@ -36,7 +36,7 @@ def translate_query(sql: str) -> Translated:
     return translate(tree)
 
 
-def translate(tree: exp.Expression) -> Translated:
+def translate(tree: exp.Expr) -> Translated:
     """Translate a parsed query; the tree is changed."""
     from sqlglot import ErrorLevel, exp
     from sqlglot.dialects.duckdb import DuckDB
@@ -54,7 +54,7 @@ def translate(tree: exp.Expression) -> Translated:
     return Translated(DuckDB().generate(tree, unsupported_level=ErrorLevel.IGNORE), parameters, tuple(tables))
 
 
-def parse_one(sql: str) -> exp.Expression:
+def parse_one(sql: str) -> exp.Expr:
     """Parse exactly one BigQuery statement. Raises DataError with line and column."""
     statements = parse(sql)
     if len(statements) != 1:
@@ -62,7 +62,7 @@ def parse_one(sql: str) -> exp.Expression:
     return statements[0]
 
 
-def parse(sql: str) -> list[exp.Expression]:
+def parse(sql: str) -> list[exp.Expr]:
     """Parse BigQuery statements. Raises DataError with line and column."""
     import sqlglot
     from sqlglot.errors import ParseError, TokenError

@@ -12,7 +12,6 @@ from nbactl.errors import (
     DataError,
     NbactlError,
     NotFoundError,
-    TimedOutError,
     UnavailableError,
 )
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _TABLE: Final = re.compile(r"(?:Table|View) with name \"?([\w.\-]+)\"? does not exist")
+_DATASET: Final = re.compile(r"Schema with name \"?([\w\-]+)\"? does not exist")
 _COLUMN: Final = re.compile(r"column \"?([\w.]+)\"? not found|does not have a column named \"([^\"]+)\"")
 _NO_SPACE: Final = re.compile(r"no space left|file too large|max_temp_directory_size", re.IGNORECASE)
 
@@ -85,6 +85,12 @@ def _missing(
     text = str(error)
     if table := _TABLE.search(text):
         return no_such_table(table.group(1), tables(), first_line(error))
+    if dataset := _DATASET.search(text):
+        name = dataset.group(1)
+        known = {full.partition(".")[0] for full in tables()}
+        return NotFoundError(
+            f"there is no dataset {name}", cause=first_line(error), next_step=did_you_mean(name, known)
+        )
     if column := _COLUMN.search(text):
         name = next(group for group in column.groups() if group)
         return NotFoundError(
@@ -100,8 +106,8 @@ def _failed(error: Exception, sql: str) -> NbactlError:
     import duckdb
 
     cause, details = first_line(error), {"sql": sql} if sql else {}
-    if isinstance(error, duckdb.InterruptException):
-        return TimedOutError("the query was interrupted", cause=cause, details=details)
+    if isinstance(error, (duckdb.ParserException, duckdb.SyntaxException)):
+        return DataError("SQL syntax error", cause=cause, details=details)
     if isinstance(error, duckdb.TransactionException):
         return ContentionError("the transaction lost against another one", cause=cause, details=details)
     if isinstance(error, duckdb.OutOfMemoryException):

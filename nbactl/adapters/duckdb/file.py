@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.duckdb import catalog
+from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.lock import FileLock
 from nbactl.adapters.duckdb.opening import cannot_open
 from nbactl.errors import PreconditionError
@@ -51,6 +52,7 @@ class WarehouseFile:
         self._leaving = False
         self._shut = False
         self._idle_since = 0.0
+        self._keeper: threading.Thread | None = None
 
     @contextmanager
     def use(self, wait: float) -> Iterator[DuckDBPyConnection]:
@@ -75,7 +77,10 @@ class WarehouseFile:
             self._shut = True
             while self._users or self._opening:
                 self._changed.wait()
+            keeper = self._keeper
             self._close_now()
+        if keeper is not None:
+            keeper.join()
 
     def _enter(self, until: float) -> DuckDBPyConnection:
         with self._changed:
@@ -101,6 +106,9 @@ class WarehouseFile:
                 self._opening = False
                 self._connection = connection
                 self._users = int(connection is not None)
+                if self._keeper is None and connection is not None:
+                    self._keeper = threading.Thread(target=self._keep, name="warehouse-keeper", daemon=True)
+                    self._keeper.start()
                 self._changed.notify_all()
         return connection
 
@@ -114,34 +122,40 @@ class WarehouseFile:
             self._changed.notify_all()
 
     def _open(self, until: float) -> DuckDBPyConnection:
-        import duckdb
-
         self._lock.acquire(until)
         try:
-            while True:
-                try:
-                    connection = duckdb.connect(str(self._path), config=_SETTINGS)
-                    break
-                except duckdb.Error as error:
-                    if "Conflicting lock" not in str(error):
-                        raise cannot_open(self._path, error) from error
-                    if self._clock.monotonic() >= until:
-                        cause = str(error).partition("lock is held in ")[2].partition(". See also")[0]
-                        raise self._lock.held_by_another(f"it is open in {cause}") from error
-                    self._clock.sleep(_FOREIGN_PAUSE)
-            connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            catalog.make_internals(connection)
+            connection = self._connect(until)
+            try:
+                connection.execute("SET GLOBAL TimeZone = 'UTC'")
+                with translated():
+                    catalog.make_internals(connection)
+            except BaseException:
+                connection.close()
+                raise
         except BaseException:
             self._lock.release()
             raise
-        threading.Thread(target=self._keep, args=(connection,), name="warehouse-keeper", daemon=True).start()
         return connection
 
-    def _keep(self, mine: DuckDBPyConnection) -> None:
-        """Close the file when it has been idle for a while or somebody else waits for it."""
+    def _connect(self, until: float) -> DuckDBPyConnection:
+        import duckdb
+
+        while True:
+            try:
+                return duckdb.connect(str(self._path), config=_SETTINGS)
+            except duckdb.Error as error:
+                if "Conflicting lock" not in str(error):
+                    raise cannot_open(self._path, error) from error
+                if self._clock.monotonic() >= until:  # a tool that does not know our lock has it open
+                    process = str(error).partition("lock is held in ")[2].partition(". See also")[0]
+                    raise self._lock.held_by_another(f"it is open in {process}") from error
+            self._clock.sleep(_FOREIGN_PAUSE)
+
+    def _keep(self) -> None:
+        """Close the file when it has been idle for a while or somebody else waits for it; runs while it is open."""
         with self._changed:
-            while self._connection is mine or self._opening:
-                if self._users or self._opening:
+            while self._connection is not None:
+                if self._users:
                     self._changed.wait()
                     continue
                 idle = self._clock.monotonic() - self._idle_since
@@ -149,6 +163,7 @@ class WarehouseFile:
                     self._close_now()
                 else:
                     self._changed.wait(_WATCH)
+            self._keeper = None
 
     def _close_now(self) -> None:
         connection, self._connection, self._leaving = self._connection, None, False

@@ -15,12 +15,12 @@ from sqlglot import exp  # noqa: TID253 - as above
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Rule = Callable[[exp.Expression], exp.Expression | None]
+    Rule = Callable[[exp.Expr], exp.Expr | None]
 
 _WHOLE_NUMBER: Final = r"\s*[+-]?(\d+|0[xX][0-9a-fA-F]+)\s*"
 
 
-def as_duckdb(tree: exp.Expression) -> exp.Expression:
+def as_duckdb(tree: exp.Expr) -> exp.Expr:
     """Rewrite the tree so that DuckDB gives BigQuery's answers; inner nodes first."""
     for node in reversed(list(tree.walk())):
         rule = RULES.get(type(node))
@@ -33,7 +33,7 @@ def as_duckdb(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def _build(template: str, **parts: exp.Expression) -> exp.Expression:
+def _build(template: str, **parts: exp.Expr) -> exp.Expr:
     tree = _parsed(template).copy()
     for hole in list(tree.find_all(exp.Placeholder)):
         part = parts[hole.name].copy()
@@ -42,18 +42,18 @@ def _build(template: str, **parts: exp.Expression) -> exp.Expression:
 
 
 @lru_cache(maxsize=64)
-def _parsed(template: str) -> exp.Expression:
+def _parsed(template: str) -> exp.Expr:
     return sqlglot.parse_one(template, read="duckdb")
 
 
-def _float_literal(node: exp.Expression) -> exp.Expression | None:
+def _float_literal(node: exp.Expr) -> exp.Expr | None:
     """1.5 is FLOAT64, not a decimal."""
     if node.is_string or "." not in node.this or "e" in node.this.lower():
         return None
     return exp.Literal.number(f"{node.this}e0")
 
 
-def _divide(node: exp.Expression) -> exp.Expression | None:
+def _divide(node: exp.Expr) -> exp.Expr | None:
     """Dividing by zero is an error, not infinity."""
     divisor = node.expression
     plain = divisor.unnest()
@@ -63,7 +63,7 @@ def _divide(node: exp.Expression) -> exp.Expression | None:
     return exp.Div(this=node.this, expression=guarded)
 
 
-def _ieee_divide(node: exp.Expression) -> exp.Expression | None:
+def _ieee_divide(node: exp.Expr) -> exp.Expr | None:
     """IEEE_DIVIDE(a, b) is the division that gives infinity and NaN."""
     if node.name.upper() != "IEEE_DIVIDE" or len(node.expressions) != 2:  # noqa: PLR2004 - a and b
         return None
@@ -71,24 +71,24 @@ def _ieee_divide(node: exp.Expression) -> exp.Expression | None:
     return _build("CAST(:a AS DOUBLE) / :b", a=dividend, b=divisor)
 
 
-def _safe_arithmetic(node: exp.Expression) -> exp.Expression | None:
+def _safe_arithmetic(node: exp.Expr) -> exp.Expr | None:
     """SAFE_ADD and its like give NULL where the plain operator overflows."""
     return _build(_OPERATORS[type(node)], a=node.this, b=node.expression)
 
 
-_OPERATORS: Final[dict[type[exp.Expression], str]] = {
+_OPERATORS: Final[dict[type[exp.Expr], str]] = {
     exp.SafeAdd: "TRY(:a + :b)",
     exp.SafeSubtract: "TRY(:a - :b)",
     exp.SafeMultiply: "TRY(:a * :b)",
 }
 
 
-def _safe_function(node: exp.Expression) -> exp.Expression | None:
+def _safe_function(node: exp.Expr) -> exp.Expr | None:
     """SAFE.f(…) gives NULL where f fails."""
     return exp.Anonymous(this="TRY", expressions=[node.this.copy()])
 
 
-def _cast(node: exp.Expression) -> exp.Expression | None:
+def _cast(node: exp.Expr) -> exp.Expr | None:
     """A cast to INT64 rounds half away from zero and refuses '1.5'; a cast of 1.0 to STRING is '1'."""
     value, target = node.this, node.args["to"]
     safe = isinstance(node, exp.TryCast)
@@ -118,12 +118,12 @@ _STRING: Final = r"""
 CASE typeof(:x) WHEN 'DOUBLE' THEN regexp_replace(CAST(:x AS TEXT), '\.0$', '') ELSE CAST(:x AS TEXT) END"""
 
 
-def _stay_date(node: exp.Expression) -> exp.Expression | None:
+def _stay_date(node: exp.Expr) -> exp.Expr | None:
     """DATE_ADD, DATE_SUB and DATE_TRUNC give a DATE; for a TIMESTAMP there are TIMESTAMP_ADD and so on."""
     return exp.cast(node.copy(), "DATE", copy=False)
 
 
-def _extract(node: exp.Expression) -> exp.Expression | None:
+def _extract(node: exp.Expr) -> exp.Expr | None:
     """Weeks begin on Sunday, which is day 1; DATE is a part."""
     part = node.name.upper()
     template = _PARTS.get(part)
@@ -138,13 +138,13 @@ _PARTS: Final = {
 }
 
 
-def _elapsed(node: exp.Expression) -> exp.Expression | None:
+def _elapsed(node: exp.Expr) -> exp.Expr | None:
     """TIMESTAMP_DIFF counts whole units that have passed, not boundaries that were crossed."""
     unit = exp.Literal.string(node.args["unit"].name.lower())
     return exp.Anonymous(this="date_sub", expressions=[unit, node.expression.copy(), node.this.copy()])
 
 
-def _array_agg(node: exp.Expression) -> exp.Expression | None:
+def _array_agg(node: exp.Expr) -> exp.Expr | None:
     """ARRAY_AGG(… LIMIT n), which DuckDB does not know: the first n of all."""
     outer = node
     if isinstance(node, exp.IgnoreNulls):
@@ -159,7 +159,7 @@ def _array_agg(node: exp.Expression) -> exp.Expression | None:
     return exp.Bracket(this=exp.paren(outer.copy(), copy=False), expressions=[first], offset=1)
 
 
-def _unnest(node: exp.Expression) -> exp.Expression | None:
+def _unnest(node: exp.Expr) -> exp.Expr | None:
     """UNNEST(…) WITH OFFSET counts from 0."""
     offset, alias = node.args.get("offset"), node.args.get("alias")
     if not offset or len(node.expressions) != 1:
@@ -173,18 +173,18 @@ def _unnest(node: exp.Expression) -> exp.Expression | None:
     return exp.Subquery(this=rows, alias=exp.TableAlias(this=exp.to_identifier(f"_{element}")))
 
 
-def _format(node: exp.Expression) -> exp.Expression | None:
+def _format(node: exp.Expr) -> exp.Expr | None:
     """FORMAT takes C's directives."""
     return exp.Anonymous(this="printf", expressions=[node.this.copy(), *(part.copy() for part in node.expressions)])
 
 
-def _in_float(node: exp.Expression) -> exp.Expression | None:
+def _in_float(node: exp.Expr) -> exp.Expr | None:
     """ROUND, CEIL and FLOOR of an INT64 are FLOAT64."""
     node.set("this", exp.cast(node.this, "DOUBLE"))
     return None
 
 
-RULES: Final[dict[type[exp.Expression], Rule]] = {
+RULES: Final[dict[type[exp.Expr], Rule]] = {
     exp.Literal: _float_literal,
     exp.Div: _divide,
     exp.Anonymous: _ieee_divide,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from nbactl.ports.warehouse import Column, ColumnType, Rows, TableSchema
 
@@ -107,13 +107,37 @@ def _check_column(table: str, column: Column, values: tuple[Any, ...]) -> list[A
     for kind in kinds - _FITS[column.type] - {_NONE}:
         number, value = next((n, v) for n, v in enumerate(values, 1) if type(v) is kind)
         raise _bad(table, column, number, f"{kind.__name__} {value!r}", f"the column is {column.type}")
-    if column.type == "TIMESTAMP":
+    if (check := _CHECKS.get(column.type)) is not None:
         for number, value in enumerate(values, 1):
-            if value is not None and value.tzinfo is None:
-                raise _bad(table, column, number, f"{value!r}", "a naive datetime is no TIMESTAMP")
-    if column.type == "INT64" and (large := [v for v in values if v is not None and not -(2**63) <= v < 2**63]):
-        raise _bad(table, column, values.index(large[0]) + 1, str(large[0]), "it is out of range for INT64")
+            if value is not None and (why := check(value)):
+                raise _bad(table, column, number, repr(value), why)
     return [_json_text(value) for value in values] if column.type == "JSON" and kinds & {dict, list} else None
+
+
+def _bad_int(value: int) -> str | None:
+    return None if -(2**63) <= value < 2**63 else "it is out of range for INT64"
+
+
+def _bad_timestamp(value: datetime) -> str | None:
+    return "a naive datetime is no instant" if value.tzinfo is None else None
+
+
+def _bad_json(value: Any) -> str | None:  # noqa: ANN401 - JSON
+    try:
+        if isinstance(value, str):
+            json.loads(value)
+        else:
+            json.dumps(value)
+    except (ValueError, TypeError) as error:
+        return f"it is no JSON: {error}"
+    return None
+
+
+_CHECKS: Final[dict[ColumnType, Callable[[Any], str | None]]] = {
+    "INT64": _bad_int,
+    "TIMESTAMP": _bad_timestamp,
+    "JSON": _bad_json,
+}
 
 
 def _json_text(value: Any) -> str | None:  # noqa: ANN401 - JSON

@@ -17,6 +17,8 @@ from nbactl.adapters.duckdb.results import check_names, fetch
 from nbactl.adapters.duckdb.values import bind
 from nbactl.adapters.duckdb.watchdog import Watchdog
 from nbactl.core import faults
+from nbactl.core.deadline import remaining
+from nbactl.errors import TimedOutError, UnavailableError
 from nbactl.ports.warehouse import DryRun, QueryResult, Rows, TableInfo
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from nbactl.core.clock import Clock
-    from nbactl.ports.warehouse import Fence, Select, TableSchema
+    from nbactl.ports.warehouse import Column, Fence, Select, TableSchema
 
 _log = logging.getLogger(__name__)
 
@@ -113,6 +115,14 @@ class DuckDbWarehouse:
                 if not catalog.exists(cursor, schema.name):
                     catalog.create(cursor, schema)
 
+    def add_columns(self, table: str, columns: Sequence[Column]) -> None:
+        with (
+            self._operation("add_columns", self._lock_wait, None) as (cursor, watchdog),
+            self._transaction(cursor, watchdog),
+        ):
+            schema, _ = catalog.describe(cursor, table)
+            catalog.add_columns(cursor, schema, columns)
+
     def table(self, name: str) -> TableInfo:
         with self._operation("table", self._lock_wait, None) as (cursor, _):
             schema, modified = catalog.describe(cursor, name)
@@ -144,11 +154,16 @@ class DuckDbWarehouse:
         tables: tuple[str, ...] = (),
     ) -> Iterator[tuple[DuckDBPyConnection, Watchdog]]:
         """Give a cursor of the open file, with the time limit in force and errors translated."""
-        with self._file.use(self._lock_wait) as connection:
+        limit = remaining(timeout)
+        if limit <= 0:
+            raise TimedOutError(f"no time is left for {verb}", cause="the deadline of the run has passed")
+        import duckdb
+
+        with self._file.use(remaining(self._lock_wait)) as connection:
             started = self._clock.monotonic()
             outcome = "failed"
             cursor = connection.cursor()
-            names = connection.cursor  # a failed transaction's own cursor cannot be asked for names
+            names = connection.cursor  # the cursor of a failed transaction cannot be asked for names
             try:
                 with (
                     translated(
@@ -156,10 +171,14 @@ class DuckDbWarehouse:
                         tables=lambda: catalog.names(names()),
                         columns=lambda: catalog.column_names(names(), tables),
                     ),
-                    Watchdog(cursor, timeout) as watchdog,
+                    Watchdog(cursor, limit) as watchdog,
                 ):
                     yield cursor, watchdog
                 outcome = "done"
+            except UnavailableError as error:
+                if isinstance(error.__cause__, duckdb.FatalException):
+                    self._file.renew()
+                raise
             finally:
                 cursor.close()
                 seconds = self._clock.monotonic() - started

@@ -37,8 +37,12 @@ class Watchdog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        import duckdb
+
         self._done.set()
         self._thread.join()
+        if isinstance(error, duckdb.InterruptException):
+            raise self.expired() from error
 
     def left(self) -> float:
         """Return the seconds that are left. Raises TimedOutError if there are none."""

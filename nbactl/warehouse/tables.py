@@ -1,0 +1,105 @@
+"""The declared tables: tables.yaml, checked, and made in a warehouse when they are needed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from nbactl.config.problems import closest, config_error
+from nbactl.config.source import read_positions
+from nbactl.config.validate import validate
+from nbactl.config.yamltext import Node, Positions
+from nbactl.errors import NotFoundError, PreconditionError
+from nbactl.warehouse.declaration import TablesFile, check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nbactl.ports.warehouse import Column, TableSchema, Warehouse
+
+TABLES_FILE: Final = Path(__file__).with_name("tables.yaml")
+
+
+@cache
+def load_tables(path: Path = TABLES_FILE) -> Mapping[str, TableSchema]:
+    """Return the declared tables by name; the file is read once (it takes 10 ms).
+
+    Raises ConfigError that names every problem of the file with line and column.
+    """
+    positions, problems = read_positions(path)
+    if positions is None:
+        raise config_error(problems)
+    root = positions.root  # one level deeper, because a model's keys are fixed and table names are not
+    node = Node({"tables": root.data}, root.line, root.column, root.size, {"tables": (1, 1)}, {"tables": root})
+    file, positions, more = validate(TablesFile, Positions(positions.file, node))
+    problems += more
+    if file is not None:
+        problems += check(file, positions)
+    if problems or file is None:
+        raise config_error(problems)
+    return MappingProxyType({name: table.schema_of(name) for name, table in file.tables.items()})
+
+
+def declared_table(name: str, tables: Mapping[str, TableSchema] | None = None) -> TableSchema:
+    """Return one declared table. Raises NotFoundError with a suggestion."""
+    known = load_tables() if tables is None else tables
+    if name not in known:
+        meant = closest(name, known)
+        raise NotFoundError(
+            f"no table {name} is declared in tables.yaml",
+            next_step=f"Did you mean {meant}?" if meant else f"Declared are: {', '.join(sorted(known))}",
+            details={"table": name},
+        )
+    return known[name]
+
+
+def ensure_tables(warehouse: Warehouse, names: Iterable[str], tables: Mapping[str, TableSchema] | None = None) -> None:
+    """Create the declared tables that are missing, and add columns that were declared since a table was made.
+
+    Raises NotFoundError for a table that is not declared, PreconditionError for one that is there and differs in a
+    way that only a rebuild changes.
+    """
+    wanted = [declared_table(name, tables) for name in names]
+    present = set(warehouse.list_tables())
+    for schema in wanted:
+        if schema.name in present:
+            _bring_up_to_date(warehouse, schema)
+        else:
+            warehouse.create_table(schema)
+
+
+def _bring_up_to_date(warehouse: Warehouse, declared: TableSchema) -> None:
+    actual = warehouse.table(declared.name).schema
+    if actual == declared:
+        return
+    there = {column.name: column for column in actual.columns}
+    for column in declared.columns:
+        found = there.get(column.name)
+        if found is None and column.required:
+            raise _differs(declared.name, f"it lacks {column.name}, and rows that are there cannot have a value for it")
+        if found is not None and found.type != column.type:
+            raise _differs(declared.name, f"{column.name} is {found.type}, declared as {column.type}")
+        if found is not None and found.required != column.required:
+            raise _differs(declared.name, f"{column.name} is {_mode(found)}, declared {_mode(column)}")
+    if undeclared := [name for name in there if name not in {column.name for column in declared.columns}]:
+        raise _differs(declared.name, f"it has {', '.join(undeclared)}, which is not declared")
+    if actual.partition_by != declared.partition_by:
+        raise _differs(
+            declared.name, f"it is partitioned by {actual.partition_by}, declared is {declared.partition_by}"
+        )
+    warehouse.add_columns(declared.name, [column for column in declared.columns if column.name not in there])
+
+
+def _mode(column: Column) -> str:
+    return "required" if column.required else "nullable"
+
+
+def _differs(table: str, cause: str) -> PreconditionError:
+    return PreconditionError(
+        f"{table} is not what tables.yaml declares",
+        cause=cause,
+        next_step="Undo the change in tables.yaml, or drop the table: the next run makes it anew.",
+        details={"table": table},
+    )
