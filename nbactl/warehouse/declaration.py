@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 
 from nbactl.config.base import Name, Strict
-from nbactl.config.problems import closest
+from nbactl.config.problems import suggest
 from nbactl.ports.warehouse import Column, ColumnType, TableSchema
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def check(file: TablesFile, positions: Positions) -> Iterator[Problem]:
             place = (*here, "partition_by")
             if partition not in table.columns:
                 told = f"{name} is partitioned by '{partition}', which is none of its columns"
-                yield positions.problem(place, told, closest(partition, table.columns))
+                yield positions.problem(place, told, suggest(partition, table.columns))
             elif (kind := table.columns[partition].type) not in ("DATE", "TIMESTAMP"):
                 told = f"{name} is partitioned by {partition}, a {kind}; it must be a DATE or TIMESTAMP"
                 yield positions.problem(place, told)
@@ -74,7 +74,7 @@ def _check_clustering(name: str, table: TableDeclaration, positions: Positions) 
     for number, column in enumerate(table.cluster_by):
         if column not in table.columns:
             told = f"{name} is clustered by '{column}', which is none of its columns"
-            yield positions.problem((*place, number), told, closest(column, table.columns))
+            yield positions.problem((*place, number), told, suggest(column, table.columns))
         elif (kind := table.columns[column].type) not in _CLUSTERABLE:
             yield positions.problem(
                 (*place, number), f"{name} cannot be clustered by {column}: BigQuery refuses {kind}"

@@ -7,10 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from nbactl.config.problems import closest, config_error
+from nbactl.config.problems import config_error
 from nbactl.config.source import read_positions
 from nbactl.config.validate import validate
 from nbactl.config.yamltext import Node, Positions
+from nbactl.core.names import did_you_mean
 from nbactl.errors import NotFoundError, PreconditionError
 from nbactl.warehouse.declaration import TablesFile, check
 
@@ -46,10 +47,9 @@ def declared_table(name: str, tables: Mapping[str, TableSchema] | None = None) -
     """Return one declared table. Raises NotFoundError with a suggestion."""
     known = load_tables() if tables is None else tables
     if name not in known:
-        meant = closest(name, known)
         raise NotFoundError(
             f"no table {name} is declared in tables.yaml",
-            next_step=f"Did you mean {meant}?" if meant else f"Declared are: {', '.join(sorted(known))}",
+            next_step=did_you_mean(name, sorted(known)),
             details={"table": name},
         )
     return known[name]

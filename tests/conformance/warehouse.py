@@ -281,13 +281,13 @@ class WarehouseSuite:
         ):
             with pytest.raises(NotFoundError) as caught:
                 call()
-            assert caught.value.next_step == "Did you mean nba_test.games?"
+            assert caught.value.next_step == "Did you mean 'nba_test.games'?"
 
     def test_a_missing_column_is_named_with_its_nearest_neighbour(self, warehouse: Warehouse) -> None:
         for sql in ("SELECT pionts FROM nba_test.games", "SELECT g.pionts FROM nba_test.games AS g"):
             with pytest.raises(NotFoundError, match="pionts") as caught:
                 warehouse.query(sql, timeout=TIMEOUT)
-            assert caught.value.next_step == "Did you mean points?"
+            assert caught.value.next_step == "Did you mean 'points'?"
 
     def test_a_syntax_error_is_placed(self, warehouse: Warehouse) -> None:
         with pytest.raises(DataError, match="line 2, column") as caught:

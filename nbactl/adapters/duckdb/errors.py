@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core.names import closest
 from nbactl.errors import (
     ContentionError,
     DataError,
@@ -41,16 +41,16 @@ def translated(
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """Return a next step that suggests the nearest known name, or None."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"Did you mean {close[0]}?" if close else None
+    close = closest(name, known)
+    return f"Did you mean '{close}'?" if close else None
 
 
 def no_such_table(name: str, known: Iterable[str], cause: str | None = None) -> NotFoundError:
     """Return the error for a table that is not there."""
     by_last_part = {full.rpartition(".")[2]: full for full in known}
     hint = did_you_mean(name, by_last_part.values())
-    if hint is None and (close := difflib.get_close_matches(name.rpartition(".")[2], by_last_part, n=1)):
-        hint = f"Did you mean {by_last_part[close[0]]}?"
+    if hint is None and (close := closest(name.rpartition(".")[2], by_last_part)):
+        hint = f"Did you mean '{by_last_part[close]}'?"
     return NotFoundError(
         f"there is no table {name}",
         cause=cause,
