@@ -271,7 +271,7 @@ class WarehouseSuite:
 
     @pytest.mark.parametrize("name", ["nba_test.gamez", "nba_tset.games", "nba_test.games_"])
     def test_a_missing_table_is_named_with_its_nearest_neighbour(self, warehouse: Warehouse, name: str) -> None:
-        sql = f"SELECT * FROM `{name}`"
+        sql = f"SELECT * FROM `{name}`"  # noqa: S608 - a name that is written above
         for call in (
             lambda: warehouse.query(sql, timeout=TIMEOUT),
             lambda: warehouse.dry_run(sql, timeout=TIMEOUT),
