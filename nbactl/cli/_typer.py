@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
+from typer._click.shell_completion import _resolve_context, _resolve_incomplete
 from typer.core import TyperCommand, TyperGroup
 from typer.main import _get_params_name_from_function, get_command
 
@@ -146,6 +147,16 @@ def command(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable
         return function
 
     return add
+
+
+def candidates(root: Any, session: Session, before: Sequence[str], current: str) -> list[tuple[str, str]]:
+    """Return what the word `current` may become after the words `before`, each with its meaning."""
+    words = list(before)
+    context = _resolve_context(root, {"obj": session}, "nbactl", words)
+    if context._protected_args:  # noqa: SLF001 - a word that is no command: nothing sensible can follow
+        return []
+    found, incomplete = _resolve_incomplete(context, words, current)
+    return [(str(item.value), item.help or "") for item in found.shell_complete(context, incomplete)]
 
 
 def _dotted(ctx: Any) -> str:

@@ -22,7 +22,10 @@ _WORK = "Run the pipeline"
 _SETUP = "Set up and understand"
 
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/_typer.py).
-COMMANDS = (Entry("help", "nbactl.cli.commands.help", "Explain the environment, exit codes, output or dates.", _SETUP),)
+COMMANDS = (
+    Entry("completion", "nbactl.cli.commands.completion", "Print the completion script of your shell.", _SETUP),
+    Entry("help", "nbactl.cli.commands.help", "Explain the environment, exit codes, output or dates.", _SETUP),
+)
 
 
 class Root(LazyGroup):

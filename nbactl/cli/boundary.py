@@ -26,6 +26,10 @@ def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     _tolerate_any_encoding()
     session = Session(argv, os.environ)
+    if shell := os.environ.get("_NBACTL_COMPLETE"):
+        from nbactl.cli.completion import answer  # noqa: PLC0415 - only a shell asks for it
+
+        return answer(session, shell, argv)
     with stoppable():
         try:
             return _guarded(session)

@@ -20,7 +20,10 @@ app = single()
 
 @command(app, "help", examples=["nbactl help", "nbactl help exit-codes"])
 def help_(
-    topic: Annotated[str | None, typer.Argument(help="environment, exit-codes, output or dates.")] = None,
+    topic: Annotated[
+        str | None,
+        typer.Argument(help="environment, exit-codes, output or dates.", autocompletion=lambda: list(TOPICS)),
+    ] = None,
 ) -> Result:
     """Explain what holds for every command: environment, exit codes, output, dates."""
     if topic is None:
