@@ -40,10 +40,10 @@ def _shared_parameters() -> list[Any]:
     return list(parameters)
 
 
-class Leaf(TyperCommand):
-    """A command: takes the shared options, returns a Result that is rendered, or an exit code."""
+class _House:
+    """What commands and groups share: the shared options, our help, and the session knowing who speaks."""
 
-    examples: tuple[str, ...] = ()
+    params: list[Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,7 +52,22 @@ class Leaf(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
             ctx.obj.command = _dotted(ctx)
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, args)  # type: ignore[misc, no-any-return]
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        option.callback = _show_help
+        option.help = "Show this help and exit."
+        return option
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        write_help(self, ctx, formatter)
+
+
+class Leaf(_House, TyperCommand):
+    """A command: returns a Result that is rendered."""
+
+    examples: tuple[str, ...] = ()
 
     def invoke(self, ctx: Any) -> int:
         session: Session = ctx.obj
@@ -62,19 +77,9 @@ class Leaf(TyperCommand):
             raise TypeError(f"the command {session.command} returned {type(result).__name__}, not a Result")
         return show_result(session, result)
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        write_help(self, ctx, formatter)
 
-
-class Group(TyperGroup):
-    """Commands under a noun; takes the shared options too."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.extend(_shared_parameters())
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        write_help(self, ctx, formatter)
+class Group(_House, TyperGroup):
+    """Commands under a noun."""
 
 
 class Entry(NamedTuple):
@@ -157,6 +162,14 @@ def candidates(root: Any, session: Session, before: Sequence[str], current: str)
         return []
     found, incomplete = _resolve_incomplete(context, words, current)
     return [(str(item.value), item.help or "") for item in found.shell_complete(context, incomplete)]
+
+
+def _show_help(ctx: Any, _parameter: Any, value: Any) -> None:
+    if value and not ctx.resilient_parsing:
+        console = ctx.obj.console_for_errors()
+        console.out.write(ctx.get_help() + "\n")
+        console.out.flush()
+        ctx.exit()
 
 
 def _dotted(ctx: Any) -> str:

@@ -23,6 +23,8 @@ _SETUP = "Set up and understand"
 
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/_typer.py).
 COMMANDS = (
+    Entry("config", "nbactl.cli.commands.config", "Show, check and explain settings and files.", _SETUP),
+    Entry("doctor", "nbactl.cli.commands.doctor", "Check this installation and its data.", _SETUP),
     Entry("completion", "nbactl.cli.commands.completion", "Print the completion script of your shell.", _SETUP),
     Entry("help", "nbactl.cli.commands.help", "Explain the environment, exit codes, output or dates.", _SETUP),
 )

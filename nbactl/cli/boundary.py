@@ -41,7 +41,7 @@ def _guarded(session: Session) -> int:
     try:
         code = app.build().main(list(session.argv), prog_name="nbactl", standalone_mode=False, obj=session)
     except typer.TyperException as error:
-        return _report(session, as_usage_error(error))
+        return _report(session, as_usage_error(error, session.command_line))
     except typer.Abort:
         return _report(session, InterruptedRunError("interrupted"))
     except SignalledError as signalled:

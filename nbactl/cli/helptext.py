@@ -25,7 +25,6 @@ _NAME_COLUMN = 30
 def write_help(command: Any, ctx: Any, formatter: Any) -> None:
     """Write the help of a command or group, with colours if the session shows them on stdout."""
     color = ctx.obj is not None and ctx.obj.console_for_errors().out.color
-    ctx.color = color
     width = min(shutil.get_terminal_size().columns, _MAX_WIDTH)
     formatter.write(Help(command, ctx, width=width, color=color).text())
 

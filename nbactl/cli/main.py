@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False  # typing alone would load 20 modules before `--version` is answered
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (see `nbactl help exit-codes`). Raises nothing."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments == ["--version"]:
+    if arguments == ["--version"] and not os.environ.get("NBACTL_OUTPUT"):
         from nbactl import __version__  # noqa: PLC0415 - nothing else is needed
 
-        sys.stdout.write(f"nbactl {__version__}\n")
-        return 0
+        try:
+            os.write(1, f"nbactl {__version__}\n".encode())
+        except OSError:
+            pass  # told below, where errors are told
+        else:
+            return 0
     from nbactl.cli.boundary import run  # noqa: PLC0415 - loads Typer
 
     return run(arguments)

@@ -29,6 +29,11 @@ class Session:
         self.command = "nbactl"
         """The command as the envelope names it, `runs.list`."""
 
+    @property
+    def command_line(self) -> str:
+        """The command as it is typed, `nbactl runs list`."""
+        return "nbactl" if self.command == "nbactl" else f"nbactl {self.command.replace('.', ' ')}"
+
     @cached_property
     def settings(self) -> Settings:
         """The settings in force. Raises UsageError or ConfigError."""

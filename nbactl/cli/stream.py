@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -12,7 +13,7 @@ from nbactl.errors import NbactlError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import rich.console
+    from rich.console import Console, RenderableType
 
 Color = Literal["auto", "always", "never"]
 Style = str
@@ -43,7 +44,7 @@ class Stream:
 
     def __init__(self, file: TextIO | None, color: Color, environ: Mapping[str, str]) -> None:
         self._file = file
-        self._rich: rich.console.Console | None = None
+        self._rich: Console | None = None
         self.is_terminal = file is not None and file.isatty()
         dumb = environ.get("TERM") == "dumb"
         self.color = color == "always" or (color == "auto" and self.is_terminal and not dumb)
@@ -60,22 +61,10 @@ class Stream:
         return max(shutil.get_terminal_size().columns, _MINIMUM_WIDTH)
 
     @property
-    def rich(self) -> rich.console.Console:
-        """The Rich console on this stream, for tables and live displays."""
+    def rich(self) -> Console:
+        """The Rich console on this stream, for live displays; everything else goes through `print` and `table`."""
         if self._rich is None:
-            from rich.console import Console  # noqa: PLC0415 - only where colours or a terminal need it
-
-            self._rich = Console(
-                file=self._file,
-                force_terminal=self.color or self.is_terminal,
-                no_color=not self.color,
-                color_system="auto" if self.is_terminal else "standard",
-                width=None if self.is_terminal else _UNBOUNDED,
-                highlight=False,
-                markup=False,
-                emoji=False,
-                soft_wrap=False,
-            )
+            self._rich = self._console(self._file, terminal=self.is_terminal)
         return self._rich
 
     def glyph(self, unicode: str, plain: str) -> str:
@@ -85,12 +74,10 @@ class Stream:
     def print(self, *segments: Segment, end: str = "\n") -> None:
         """Write a line made of segments."""
         if self.color:
-            from rich.text import Text  # noqa: PLC0415
+            from rich.text import Text  # noqa: PLC0415 - only where there are colours
 
-            line = Text.assemble(*((s.text, s.style) if isinstance(s, Styled) else s for s in segments))
-            with self.rich.capture() as capture:
-                self.rich.print(line, end=end, soft_wrap=True)
-            self.write(capture.get())
+            text = Text.assemble(*((s.text, s.style) if isinstance(s, Styled) else s for s in segments))
+            self.write(self._rendered(text) + end)
         else:
             self.write("".join(s.text if isinstance(s, Styled) else s for s in segments) + end)
 
@@ -144,9 +131,27 @@ class Stream:
             )
         for row in rows:
             table.add_row(*(Text(c.text, style=c.style) if isinstance(c, Styled) else Text(c or "") for c in row))
-        with self.rich.capture() as capture:
-            self.rich.print(table)
-        self.write("".join(line.rstrip() + "\n" for line in capture.get().splitlines()))
+        self.write("".join(line.rstrip() + "\n" for line in self._rendered(table).splitlines()))
+
+    def _rendered(self, renderable: RenderableType) -> str:
+        console = self._console(io.StringIO(), terminal=self.color)
+        with console.capture() as capture:
+            console.print(renderable, end="", soft_wrap=not hasattr(renderable, "columns"))
+        return capture.get()
+
+    def _console(self, file: TextIO | None, *, terminal: bool) -> Console:
+        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+        return Console(
+            file=file,
+            force_terminal=terminal,
+            no_color=not self.color,
+            color_system="standard" if self.color else None,
+            width=self.width,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
 
     def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[Segment | None]]) -> None:
         lines = [[column.upper() for column in columns]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from nbactl.config.settings import SETTINGS, SETTINGS_FILE
+from nbactl.config.settings import SETTINGS_FILE
+from nbactl.config.variables import environment_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,25 +25,12 @@ EXIT_CODES = {
     143: "terminated (SIGTERM); can be resumed",
 }
 
-OTHER_VARIABLES = {
-    "NO_COLOR": "Any value: as --color never.",
-    "FORCE_COLOR": "Any value: as --color always.",
-    "CI": "Any value: no live display, plain lines instead.",
-    "NBACTL_FAULTS": "For tests: named instants at which the process is killed, fails or waits.",
-}
-
 
 class Topic(NamedTuple):
     """A text and the line that announces it."""
 
     summary: str
     text: Callable[[], str]
-
-
-def environment_variables() -> dict[str, str]:
-    """Return every variable that nbactl reads, with its meaning."""
-    meaning = {setting.variable: f"{setting.help} As {setting.flag}." for setting in SETTINGS}
-    return {**meaning, **OTHER_VARIABLES}
 
 
 def _environment() -> str:

@@ -11,12 +11,18 @@ if TYPE_CHECKING:
     import typer
 
 
-def as_usage_error(error: typer.TyperException) -> UsageError:
-    """Return the error as ours, with a suggestion for a misspelt command, option or choice."""
+def as_usage_error(error: typer.TyperException, command: str) -> UsageError:
+    """Return the error as ours, with a suggestion for a misspelt command, option or choice.
+
+    `command` is the command line's, `nbactl runs list`: not every error of Typer knows it.
+    """
     context: Any = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "nbactl"
+    path = context.command_path if context is not None else command
     message = error.format_message()
     meant = None
+    if type(error).__name__ == "NoArgsIsHelpError":
+        verbs = ", ".join(context.command.commands)
+        return UsageError(f"'{path}' needs a command: {verbs}", next_step=f"Run '{path} --help'.")
     if (option := getattr(error, "option_name", None)) and type(error).__name__ == "NoSuchOption":
         message = f"No such option '{option}'"
         meant = closest(option, _options(context))

@@ -16,8 +16,10 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     return by_folded[matches[0]] if matches else None
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the next step after a misspelt name: the closest one, else all of them."""
+def did_you_mean(name: str, known: Iterable[str], *, otherwise: str | None = None) -> str:
+    """Return the next step after a misspelt name: the closest one, else `otherwise`, else all that are known."""
     names = list(known)
     match = closest(name, names)
-    return f"Did you mean '{match}'?" if match else f"Known: {', '.join(names)}."
+    if match:
+        return f"Did you mean '{match}'?"
+    return otherwise or f"Known: {', '.join(names)}."

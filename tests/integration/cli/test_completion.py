@@ -78,7 +78,12 @@ def test_the_script_is_one_that_the_shell_can_read(command_on_path: Path, tmp_pa
         pytest.skip(f"{shell} is not installed here; its script is read where it is")
     script = subprocess.run(
         [command_on_path / "nbactl", "completion", shell],
-        env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True,
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     ).stdout
     (tmp_path / "script").write_text(script)
     subprocess.run([binary, "-n", str(tmp_path / "script")], timeout=60, check=True)

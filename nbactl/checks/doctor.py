@@ -1,0 +1,35 @@
+"""`nbactl doctor`: every check, one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nbactl.checks import machine, pipeline, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.checks.finding import Check, Finding, Patient
+
+CHECKS: Final[tuple[Check, ...]] = (
+    machine.python,
+    machine.dependencies,
+    machine.time_zone,
+    machine.clock,
+    machine.environment,
+    pipeline.configuration,
+    pipeline.tasks,
+    pipeline.source,
+    pipeline.target,
+    state.state_dir,
+    state.documents,
+    pipeline.interrupted_runs,
+    state.leases,
+    state.crash_reports,
+)
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Yield what each check finds, at least one finding a check. Nothing is changed."""
+    for check in CHECKS:
+        yield from check(patient)

@@ -1,0 +1,143 @@
+"""Checks of the state directory: room to write, the document store, runs and leases left behind by dead processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.checks.finding import Finding
+from nbactl.core.holder import describe, is_dead
+from nbactl.errors import NbactlError
+from nbactl.ports.documents import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.checks.finding import Patient
+    from nbactl.ports.documents import Document
+
+_MIB: Final = 1024 * 1024
+_TIGHT: Final = 1024 * _MIB
+_FULL: Final = 100 * _MIB
+_REMOTE: Final = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "glusterfs", "fuse.glusterfs"}
+_BUSY_SECONDS: Final = 2.0
+"""How long the doctor waits for another process; longer is itself worth telling."""
+
+
+def state_dir(patient: Patient) -> Iterator[Finding]:
+    """Check that the state directory can be written and has room."""
+    folder = patient.settings.state_dir.absolute()
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    fix = "Choose another with --state-dir, or give this user the right to write."
+    try:
+        if not there.is_dir():
+            raise NotADirectoryError(20, "a file is in the way", str(there))
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(b"nbactl")
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        yield Finding("state directory", "failed", f"{folder} cannot be written", error.strerror, fix)
+        return
+    free = shutil.disk_usage(there).free
+    told = f"{folder}{'' if there == folder else ' (made by the first run)'}, {free // _MIB:,} MiB free"
+    kind = _file_system(there)
+    if free < _FULL:
+        yield Finding("state directory", "failed", told, "The disk is full.", "Free some space.")
+    elif kind in _REMOTE:
+        cause = f"It is on a network file system ({kind}), where SQLite's locks cannot be relied on."
+        yield Finding("state directory", "warn", told, cause, "Choose a local disk with --state-dir.")
+    elif free < _TIGHT:
+        yield Finding("state directory", "warn", told, "Little space is left.", "Free some space.")
+    else:
+        yield Finding("state directory", "ok", told)
+
+
+def documents(patient: Patient) -> Iterator[Finding]:
+    """Check the integrity of the document store."""
+    file = patient.documents
+    if not file.exists():
+        yield Finding("documents", "skipped", "no run was recorded here yet")
+        return
+    fix = f"Stop all runs, move {file} (and its -wal and -shm files) away and restore a copy; runs can be repeated."
+    try:
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+            faults = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
+        with closing(_store(patient)) as store:
+            runs = store.count(Query("runs"))
+    except (sqlite3.Error, NbactlError) as error:
+        cause = getattr(error, "cause", None)
+        told = f"{error}{f': {cause}' if cause else ''}"
+        yield Finding("documents", "failed", f"{file} cannot be read", told, fix)
+        return
+    if faults:
+        yield Finding("documents", "failed", f"{file} is damaged", "; ".join(faults[:3]), fix)
+    else:
+        yield Finding("documents", "ok", f"{file}, {file.stat().st_size / _MIB:.1f} MiB, {runs} runs")
+
+
+def leases(patient: Patient) -> Iterator[Finding]:
+    """Look for leases whose holder is dead or which ran out; they hold nobody up."""
+    held = [document for document in _read(patient, "leases") if document.data.get("owner")]
+    now = patient.clock.now()
+    left_behind = 0
+    for document in held:
+        owner, expires = document.data["owner"], document.data["expires_at"]
+        name = document.id.replace("%2F", "/").replace("%25", "%")
+        if is_dead(owner) or expires <= now:
+            left_behind += 1
+            why = "Its process is dead." if is_dead(owner) else f"It ran out at {expires:%Y-%m-%d %H:%M:%S} UTC."
+            run, _, date = name.partition("/")
+            fix = f"Nothing must be unlocked: `nbactl run {run}{f' --date {date}' if date else ''}` takes it over."
+            yield Finding("leases", "warn", f"{name} was left behind by {describe(owner)}", why, fix)
+    if not left_behind:
+        told = ", ".join(
+            f"{document.id.replace('%2F', '/')} by {describe(document.data['owner'])}" for document in held
+        )
+        yield Finding("leases", "ok", f"held: {told}" if held else "none is held")
+
+
+def crash_reports(patient: Patient) -> Iterator[Finding]:
+    """Tell of crash reports that nobody looked at."""
+    reports = sorted((patient.settings.state_dir / "crash").glob("*.txt"))
+    if reports:
+        told = f"{len(reports)} in {reports[-1].parent}, the newest {reports[-1].name}"
+        yield Finding("crash reports", "warn", told, "nbactl met a bug.", "Report it with that file, then delete it.")
+    else:
+        yield Finding("crash reports", "ok", "none")
+
+
+def _read(patient: Patient, collection: str) -> list[Document]:
+    if not patient.documents.exists():
+        return []
+    try:
+        with closing(_store(patient)) as store:
+            return list(store.query(Query(collection)))
+    except NbactlError:
+        return []  # `documents` has said so
+
+
+def _store(patient: Patient) -> SqliteDocuments:
+    return SqliteDocuments(patient.documents, clock=patient.clock, busy_timeout=_BUSY_SECONDS)
+
+
+def _file_system(folder: Path) -> str:
+    """Return the type of the file system that holds `folder`, where the system tells (Linux)."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "unknown"
+    best, kind = "", "unknown"
+    for line in mounts:
+        _, point, type_, *_ = line.split(" ")
+        point = point.replace("\\040", " ")
+        if folder.is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, type_
+    return kind

@@ -1,0 +1,61 @@
+"""`nbactl doctor`: is everything here as it must be?"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nbactl.cli import app as nbactl_app
+from nbactl.cli._typer import command, single
+from nbactl.cli.result import Result
+from nbactl.cli.stream import Styled
+from nbactl.core.clock import SystemClock
+
+if TYPE_CHECKING:
+    from nbactl.checks.finding import Finding
+    from nbactl.cli.console import Console
+
+app = single()
+
+_LOOK = {"ok": ("✓", "ok", "green"), "warn": ("!", "!", "bold yellow"), "failed": ("✗", "x", "bold red")}
+_SKIPPED = ("-", "-", "dim")
+
+
+@command(app, "doctor", examples=["nbactl doctor", "nbactl doctor -o json"])
+def doctor(
+    ctx: typer.Context,
+    source: Annotated[str | None, typer.Option("--source", help="The source to check.", metavar="SOURCE")] = None,
+) -> Result:
+    """Check this installation and its data: each check with its status, the cause and what to do.
+
+    Nothing is changed. The exit code is 1 if any check failed.
+    """
+    from nbactl.checks.doctor import examine  # noqa: PLC0415 - brings every dependency
+    from nbactl.checks.finding import Patient  # noqa: PLC0415
+
+    settings = nbactl_app.settings(ctx).with_flag("source", source)
+    findings = list(examine(Patient(settings, os.environ, SystemClock())))
+    counts = Counter(finding.status for finding in findings)
+    summary = {status: counts[status] for status in ("ok", "warn", "failed", "skipped")}
+    data = {"checks": [asdict(finding) for finding in findings], "summary": summary}
+
+    def show(console: Console) -> None:
+        for finding in findings:
+            _show(console, finding)
+        console.note(Styled(", ".join(f"{count} {status}" for status, count in summary.items()), "dim"))
+
+    return Result(data, show, items="checks", exit_code=1 if counts["failed"] else 0)
+
+
+def _show(console: Console, finding: Finding) -> None:
+    unicode, plain, style = _LOOK.get(finding.status, _SKIPPED)
+    mark = Styled(console.out.glyph(unicode, plain), style)
+    console.print(mark, " ", Styled(f"{finding.name:<16}", "bold"), finding.message)
+    if finding.cause:
+        console.print(f"{'':<18}", Styled("cause: ", "dim"), finding.cause)
+    if finding.fix:
+        console.print(f"{'':<18}", Styled("fix:   ", "cyan"), finding.fix)

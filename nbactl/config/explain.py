@@ -1,0 +1,190 @@
+"""What a key of the three YAML files means: its value, where it stands, who refers to it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from nbactl.config.flags import FlagsFile
+from nbactl.config.timeouts import TimeoutsFile
+from nbactl.config.workflows import WorkflowsFile
+from nbactl.core.names import did_you_mean
+from nbactl.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+    from nbactl.config.loader import Config
+    from nbactl.config.yamltext import Node
+
+_MODELS: dict[str, type[BaseModel]] = {"workflows": WorkflowsFile, "timeouts": TimeoutsFile, "flags": FlagsFile}
+Path = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One key. `keys` are those below it; `used_by` are the places that name it; unset, it has its default."""
+
+    key: str
+    value: Any
+    is_set: bool
+    file: str
+    line: int
+    column: int
+    meaning: str
+    keys: tuple[str, ...] = ()
+    used_by: tuple[str, ...] = ()
+
+
+def explain(config: Config, key: str) -> Explanation:
+    """Explain `phases.phase3.max_workers`, `timeouts.warehouse.query` or, shorter, `warehouse.query` or `max_workers`.
+
+    Raises NotFoundError with the closest key.
+    """
+    everything = [(file, path, node) for file, p in config.positions.items() for path, node in _walk(p.root, ())]
+    for wanted in (_dotted, lambda path: str(path[-1]) if path else ""):
+        for file, path, node in everything:
+            if wanted(path) == key:
+                return _explain_set(config, file, path, node)
+    for file, path, node in everything:
+        for name in _unset_fields(_MODELS[file], path, node):
+            if key in (name, _dotted((*path, name))):
+                return _explain_unset(config, file, path, name)
+    known = {_dotted(path) for _, path, _ in everything} | {str(path[-1]) for _, path, _ in everything if path}
+    otherwise = "Keys are written as in phases.phase3.max_workers; `nbactl config show` lists the settings."
+    raise NotFoundError(
+        f"There is no key '{key}' in the configuration", next_step=did_you_mean(key, known, otherwise=otherwise)
+    )
+
+
+def _explain_set(config: Config, file: str, path: Path, node: Node) -> Explanation:
+    line, column = config.positions[file].key(path)
+    is_mapping = isinstance(node.data, dict)
+    return Explanation(
+        key=_dotted(path),
+        value=node.data,
+        is_set=True,
+        file=config.positions[file].file,
+        line=line,
+        column=column,
+        meaning=_said_in_file(node) or _at(_MODELS[file], path)[0],
+        keys=tuple(map(str, node.children)) if is_mapping else (),
+        used_by=tuple(_references(config, str(path[-1]))) if is_mapping else (),
+    )
+
+
+def _explain_unset(config: Config, file: str, path: Path, name: str) -> Explanation:
+    model = _model(_at(_MODELS[file], path)[1])
+    line, column = config.positions[file].key(path)
+    described, _ = _step(model, name)
+    default = next(f.get_default(call_default_factory=True) for n, f in _fields(model).items() if n == name)
+    return Explanation(
+        key=_dotted((*path, name)),
+        value=default,
+        is_set=False,
+        file=config.positions[file].file,
+        line=line,
+        column=column,
+        meaning=described,
+    )
+
+
+def _dotted(path: Path) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def _walk(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
+    yield path, node
+    for step, child in node.children.items():
+        yield from _walk(child, (*path, step))
+
+
+def _references(config: Config, name: str) -> Iterator[str]:
+    for file, positions in config.positions.items():
+        for path, node in _walk(positions.root, ()):
+            if node.data == name and path and path[-1] not in ("description", "why"):
+                yield f"{file}.yaml:{node.line} {_dotted(path)}"
+
+
+def _said_in_file(node: Node) -> str:
+    said = [node.children[key].data for key in ("why", "description") if key in node.children]
+    return str(said[0]) if said else ""
+
+
+def _unset_fields(model: type[BaseModel], path: Path, node: Node) -> list[str]:
+    found = _model(_at(model, path)[1]) if isinstance(node.data, dict) else None
+    return [name for name in _fields(found) if name not in node.children]
+
+
+def _at(model: type[BaseModel], path: Path) -> tuple[str, Any]:
+    """Return what the models say of the value at `path`, and its annotation."""
+    described, annotation = "", model
+    for step in path:
+        described, annotation = _step(annotation, step)
+    return described, annotation
+
+
+def _step(annotation: Any, step: Any) -> tuple[str, Any]:  # noqa: ANN401 - any type form
+    for form in _forms(annotation):
+        if (model := _model(form)) is not None and step in _fields(model):
+            field = _fields(model)[step]
+            names = {f.alias or name: name for name, f in model.model_fields.items()}
+            return _field_docstrings(model).get(names[step], ""), field.annotation
+        if get_origin(form) in (dict, tuple):
+            inner = get_args(form)[1 if get_origin(form) is dict else 0]
+            return _first_sentence(_model(inner)), inner
+    return "", None
+
+
+def _forms(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Yield the types that `annotation` stands for: a union's members, without Annotated."""
+    if get_origin(annotation) is Annotated:
+        yield from _forms(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from _forms(member)
+    else:
+        yield annotation
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
+    return next((f for f in _forms(annotation) if isinstance(f, type) and issubclass(f, BaseModel)), None)
+
+
+def _fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
+    """Return the fields of a model as they are called in the file."""
+    return {} if model is None else {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _first_sentence(model: type[BaseModel] | None) -> str:
+    return " ".join((model.__doc__ or "").partition("\n\n")[0].split()) if model else ""
+
+
+@cache
+def _field_docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """Return the strings written below the fields of a model and the models it extends."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if not issubclass(base, BaseModel) or base is BaseModel:
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        statements = body.body if isinstance(body, ast.ClassDef) else []
+        for field, text in pairwise(statements):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                found[field.target.id] = " ".join(str(text.value.value).split())
+    return found
