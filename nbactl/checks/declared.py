@@ -6,7 +6,7 @@ import importlib.util
 import shutil
 from typing import TYPE_CHECKING
 
-from nbactl.core.names import closest
+from nbactl.config.problems import suggest
 from nbactl.pipeline.registry import PROCESSORS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def undone_declarations(config: Config) -> list[Problem]:
         path = ("tasks", name)
         if task.processor is not None and task.processor not in PROCESSORS:
             told = f"task '{name}' names the processor '{task.processor}', which is not registered"
-            problems.append(positions.problem((*path, "processor"), told, closest(task.processor, PROCESSORS)))
+            problems.append(positions.problem((*path, "processor"), told, suggest(task.processor, PROCESSORS)))
         if task.call is not None and not _importable(task.call):
             told = f"task '{name}' calls '{task.call}', whose module cannot be found"
             problems.append(positions.problem((*path, "call"), told))

@@ -45,7 +45,7 @@ def tasks(patient: Patient) -> Iterator[Finding]:
         return
     problems = undone_declarations(config)
     for problem in problems:
-        fix = f"Did you mean '{problem.suggestion}'?" if problem.suggestion else f"Correct {problem.file}."
+        fix = problem.suggestion or f"Correct {problem.file}."
         yield Finding("tasks", "failed", problem.message, f"{problem.file}:{problem.line}:{problem.column}", fix)
     drifted = drift(config, _runs(patient))
     for told in drifted:
