@@ -45,6 +45,11 @@ class Source(Protocol):
         """Whether earlier dates cost next to nothing, so that phase 1 collects all that are still missing as well."""
         ...
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was passed over and why, for the operator: files that are no data, for instance."""
+        ...
+
     def datasets(self) -> frozenset[Dataset]:
         """Return what this source can supply."""
         ...

@@ -1,0 +1,200 @@
+"""Phase 2: validate the raw files of a game date and write them to nba_raw, the unfit records to quarantine.
+
+A date is written with every earlier one that was collected but never normalised, so that whatever looks back finds
+its past. Records in = rows + quarantined + set aside; the task's detail says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nbactl.errors import DataError
+from nbactl.pipeline import boxscores, market, quarantine
+from nbactl.pipeline import games as game_rules
+from nbactl.pipeline.lookup import Lookups
+from nbactl.pipeline.quarantine import quarantine_table
+from nbactl.ports.compute import TaskOutcome
+from nbactl.ports.warehouse import Rows
+from nbactl.warehouse.tables import ensure_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+
+    from nbactl.pipeline.normalised import Normalised
+    from nbactl.pipeline.processor import Services
+    from nbactl.pipeline.sources.base import Dataset
+    from nbactl.ports.compute import TaskContext
+
+_PLAYERS: Final = "nba_raw.player_boxscores"
+_KNOWN_PLAYERS: Final = """
+SELECT player_lookup, player_name, team_abbr, source_player_id, MAX(game_date) AS last_seen
+FROM nba_raw.player_boxscores
+WHERE game_date >= DATE '1946-11-01'
+GROUP BY player_lookup, player_name, team_abbr, source_player_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A table, the datasets it is made of, and how."""
+
+    table: str
+    columns: tuple[str, ...]
+    datasets: tuple[Dataset, ...]
+    normalise: Callable[[date], Normalised]
+
+
+def games(services: Services, context: TaskContext) -> TaskOutcome:
+    """Write nba_raw.games."""
+    kind = _kind(context)
+
+    def normalise(day: date) -> Normalised:
+        return game_rules.games_of(day, services.raw.read("schedule", day), kind).outcome
+
+    return _write(services, context, _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise))
+
+
+def player_boxscores(services: Services, context: TaskContext) -> TaskOutcome:
+    """Write nba_raw.player_boxscores."""
+    lookups = _remembered(services, context)
+
+    def normalise(day: date) -> Normalised:
+        schedule = _games(services, context, day)
+        records = services.raw.read("player_boxscores", day)
+        return boxscores.boxscores_of(day, records, schedule, lookups)
+
+    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise)
+    return _write(services, context, target)
+
+
+def injuries(services: Services, context: TaskContext) -> TaskOutcome:
+    """Write nba_raw.injuries."""
+    lookups = _remembered(services, context)
+
+    def normalise(day: date) -> Normalised:
+        return market.injuries_of(day, services.raw.read("injuries", day), lookups, _kind(context))
+
+    return _write(services, context, _Target("nba_raw.injuries", market.INJURY_COLUMNS, ("injuries",), normalise))
+
+
+def referees(services: Services, context: TaskContext) -> TaskOutcome:
+    """Write nba_raw.referees."""
+
+    def normalise(day: date) -> Normalised:
+        records = services.raw.read("referees", day)
+        return market.referees_of(day, records, _games(services, context, day), _kind(context))
+
+    target = _Target("nba_raw.referees", market.REFEREE_COLUMNS, ("referees", "schedule"), normalise)
+    return _write(services, context, target)
+
+
+def odds(services: Services, context: TaskContext) -> TaskOutcome:
+    """Write nba_raw.odds: the lines on games and players."""
+    lookups = _remembered(services, context)
+    datasets: tuple[Dataset, ...] = ("odds_player_props", "odds_game_lines")
+
+    def normalise(day: date) -> Normalised:
+        collected = [dataset for dataset in datasets if services.raw.path(dataset, day).exists()] or datasets[:1]
+        records = [record for dataset in collected for record in services.raw.read(dataset, day)]
+        return market.odds_of(day, records, _games(services, context, day), lookups, _kind(context))
+
+    target = _Target("nba_raw.odds", market.ODDS_COLUMNS, ("odds_player_props", "schedule"), normalise)
+    return _write(services, context, target)
+
+
+def _write(services: Services, context: TaskContext, target: _Target) -> TaskOutcome:
+    warehouse, day = services.warehouse(), context.call.game_date
+    ensure_tables(warehouse, (target.table, quarantine_table(target.table)))
+    unwritten = [(other, target.normalise(other)) for other in _unwritten(services, context, target)]
+    past = [(other, earlier) for other, earlier in unwritten if earlier.rows or earlier.quarantined]
+    outcome = target.normalise(day)
+    if past:
+        # The past is the same whoever writes it, and the run that holds an earlier date's lease must not be locked
+        # out of it: so it is written unfenced, by a holder that is still in its right.
+        context.fence.guard(lambda: None)
+        _replace(services, context, target, past, fenced=False)
+    _replace(services, context, target, [(day, outcome)], fenced=True)
+    detail = outcome.detail()
+    if past:
+        detail["earlier_dates"] = len(past)
+        detail["earlier_rows"] = sum(len(earlier.rows) for _, earlier in past)
+        detail["earlier_quarantined"] = sum(len(earlier.quarantined) for _, earlier in past)
+    if outcome.quarantined and not outcome.rows:
+        raise DataError(
+            f"none of {outcome.records} records of {day} is fit for {target.table}",
+            cause=f"The first: {outcome.quarantined[0].message} ({outcome.quarantined[0].record.origin}).",
+            next_step=f"See reason, message and origin of each in {quarantine_table(target.table)}.",
+            details=detail,
+        )
+    if not outcome.rows:
+        detail["reason"] = f"nothing was collected for {day}" if not outcome.records else f"nobody played on {day}"
+    return TaskOutcome(len(outcome.rows), detail)
+
+
+def _replace(
+    services: Services,
+    context: TaskContext,
+    target: _Target,
+    outcomes: Sequence[tuple[date, Normalised]],
+    *,
+    fenced: bool,
+) -> None:
+    """Replace the partitions of these dates, quarantine first: a row is never there without what was left out."""
+    days = [day for day, _ in outcomes]
+    bad = [record.row() for _, outcome in outcomes for record in outcome.quarantined]
+    good = [row for _, outcome in outcomes for row in outcome.rows]
+    for table, rows in (
+        (quarantine_table(target.table), Rows(quarantine.COLUMNS, bad)),
+        (target.table, Rows(target.columns, good)),
+    ):
+        services.warehouse().replace_partitions(
+            table,
+            days,
+            rows,
+            fence=context.fence if fenced else None,
+            timeout=services.timeouts["warehouse.load"],
+            labels=context.call.labels,
+        )
+
+
+def _unwritten(services: Services, context: TaskContext, target: _Target) -> list[date]:
+    """Return the earlier dates that were collected and have neither rows nor quarantine."""
+    day = context.call.game_date
+    collected = set.intersection(*(set(services.raw.dates(dataset)) for dataset in target.datasets))
+    earlier = {other for other in collected if other < day}
+    if not earlier:
+        return []
+    first = min(earlier)
+    written = set()
+    for table in (target.table, quarantine_table(target.table)):
+        sql = f"SELECT DISTINCT game_date FROM {table} WHERE game_date BETWEEN @first AND @day"  # noqa: S608 - our names
+        found = services.warehouse().query(
+            sql,
+            {"first": first, "day": day},
+            timeout=services.timeouts["warehouse.query"],
+            labels=context.call.labels,
+            cache=False,
+        )
+        written |= {row[0] for row in found.rows}
+    return sorted(earlier - written)
+
+
+def _games(services: Services, context: TaskContext, day: date) -> dict[tuple[str, str], game_rules.Game]:
+    return game_rules.games_of(day, services.raw.read("schedule", day), _kind(context)).games
+
+
+def _remembered(services: Services, context: TaskContext) -> Lookups:
+    warehouse = services.warehouse()
+    ensure_tables(warehouse, (_PLAYERS,))
+    known = warehouse.query(
+        _KNOWN_PLAYERS, timeout=services.timeouts["warehouse.query"], labels=context.call.labels, cache=False
+    )
+    lookups = Lookups()
+    lookups.remember(tuple(row) for row in known.rows)
+    return lookups
+
+
+def _kind(context: TaskContext) -> str:
+    return context.call.source.partition(":")[0]

@@ -1,0 +1,165 @@
+"""Raw files: what phase 1 collected, verbatim, one file per dataset and game date.
+
+The first line is a header with the number of records and the SHA-256 of the rest, so that a file that was cut or
+changed is told from a whole one; each further line is one record. A file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from nbactl.core.faults import reach
+from nbactl.errors import DataError, PreconditionError, StaleFenceError
+from nbactl.pipeline.sources.base import Dataset, RawRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from nbactl.ports.warehouse import Fence
+
+_FORMAT = 1
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class RawStore:
+    """The raw files of one source under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, dataset: Dataset, day: date) -> Path:
+        """Return where the file is, whether it is there or not."""
+        return self._root / dataset / f"{day.isoformat()}.jsonl"
+
+    def dates(self, dataset: Dataset) -> list[date]:
+        """Return the dates that have a file, in order."""
+        return sorted(date.fromisoformat(path.stem) for path in (self._root / dataset).glob("*.jsonl"))
+
+    def write(
+        self,
+        dataset: Dataset,
+        day: date,
+        records: Iterable[RawRecord],
+        *,
+        source: str,
+        fence: Fence,
+        replace: bool = True,
+    ) -> int:
+        """Write the file of `day` durably; returns the number of records.
+
+        Raises StaleFenceError if the right to write was revoked, or if a later holder wrote this file. With
+        `replace` off a file that is there stays as it is, and the one written gives way to any later holder.
+        """
+        lines = [
+            _encode({"dataset": r.dataset, "shape": r.shape, "origin": r.origin, "payload": r.payload}) for r in records
+        ]
+        body = "".join(f"{line}\n" for line in lines).encode()
+        header = {
+            "nbactl_raw": _FORMAT,
+            "dataset": dataset,
+            "game_date": day.isoformat(),
+            "source": source,
+            "token": fence.token if replace else 0,
+            "records": len(lines),
+            "sha256": hashlib.sha256(body).hexdigest(),
+        }
+        target = self.path(dataset, day)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.{fence.token}.tmp")
+        try:
+            with temporary.open("wb") as file:
+                file.write(f"{_encode(header)}\n".encode())
+                file.write(body)
+                file.flush()
+                os.fsync(file.fileno())
+            reach("rawstore.before_rename")
+            fence.guard(lambda: self._publish(temporary, target, fence, replace=replace))
+        finally:
+            temporary.unlink(missing_ok=True)
+        return len(lines)
+
+    def read(self, dataset: Dataset, day: date) -> list[RawRecord]:
+        """Return the records of `day` in the order they were collected.
+
+        Raises PreconditionError if there is no file, DataError if it is not what was written.
+        """
+        path = self.path(dataset, day)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise PreconditionError(
+                f"no raw {dataset} of {day}",
+                cause=f"{path} is not there: phase 1 has not collected it.",
+                next_step=f"nbactl run phase1 --date {day}",
+            ) from error
+        head, _, body = content.partition(b"\n")
+        header = _header(path, head)
+        if hashlib.sha256(body).hexdigest() != header.get("sha256"):
+            raise _damaged(path, "its content does not match the checksum in its first line")
+        records = [json.loads(line) for line in body.splitlines()]
+        return [RawRecord(r["dataset"], day, r["shape"], r["origin"], r["payload"]) for r in records]
+
+    def _publish(self, temporary: Path, target: Path, fence: Fence, *, replace: bool) -> None:
+        with self._locked():
+            if target.exists():
+                if not replace:
+                    return
+                _refuse_if_newer(target, fence)
+            temporary.replace(target)
+            _sync_directory(target.parent)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # Held for a look at one line and a rename, so waiting for it needs no limit; the kernel frees it on a crash.
+        with (self._root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _refuse_if_newer(target: Path, fence: Fence) -> None:
+    with target.open("rb") as file:
+        head = file.readline()
+    try:
+        token = _header(target, head.rstrip(b"\n")).get("token", 0)
+    except DataError:
+        return  # a damaged file is replaced by whoever collects it again
+    if token > fence.token:
+        raise StaleFenceError(
+            f"{target.name} was written by a later run",
+            cause=f"It carries fencing token {token}, {fence.holder} has {fence.token}.",
+            next_step="nbactl runs list shows the later run; start this one again if it should win.",
+        )
+
+
+def _header(path: Path, line: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+    except ValueError as error:
+        raise _damaged(path, f"its first line is no JSON: {error}") from error
+    if not isinstance(header, dict) or header.get("nbactl_raw") != _FORMAT:
+        raise _damaged(path, "its first line is not the header of a raw file")
+    return header
+
+
+def _damaged(path: Path, cause: str) -> DataError:
+    day = path.stem
+    return DataError(
+        f"raw file {path}:1 is damaged",
+        cause=f"It is not what was written: {cause}.",
+        next_step=f"nbactl run phase1 --date {day} --force collects it again.",
+    )
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

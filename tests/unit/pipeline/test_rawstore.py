@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbactl.errors import DataError, PreconditionError, StaleFenceError, UnavailableError
+from nbactl.pipeline.rawstore import RawStore
+from nbactl.pipeline.sources.base import RawRecord
+from nbactl.testing import faults
+from tests.pipeline_kit import PlainFence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+DAY = date(2024, 1, 15)
+
+
+class RevokedFence(PlainFence):
+    def guard(self, commit: Callable[[], None]) -> None:  # noqa: ARG002 - the port's signature
+        raise StaleFenceError("revoked")
+
+
+def _records(*points: int) -> list[RawRecord]:
+    return [RawRecord("schedule", DAY, "game", f"f.csv:{n}", {"PTS": n, "NAME": "Dončić"}) for n in points]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RawStore:
+    return RawStore(tmp_path)
+
+
+def test_records_come_back_as_they_were_written(store: RawStore) -> None:
+    assert store.write("schedule", DAY, _records(1, 2), source="sample", fence=PlainFence()) == 2
+    assert store.read("schedule", DAY) == _records(1, 2)
+    assert store.dates("schedule") == [DAY]
+
+
+def test_no_records_are_a_file_too(store: RawStore) -> None:
+    store.write("schedule", DAY, [], source="sample", fence=PlainFence())
+    assert store.read("schedule", DAY) == []
+
+
+def test_what_was_not_collected_is_a_missing_upstream_phase(store: RawStore) -> None:
+    with pytest.raises(PreconditionError, match="no raw schedule") as caught:
+        store.read("schedule", DAY)
+    assert caught.value.next_step == "nbactl run phase1 --date 2024-01-15"
+
+
+@pytest.mark.parametrize("keep", [0, 10, -1, -40])
+def test_a_file_that_was_cut_is_refused(store: RawStore, keep: int) -> None:
+    store.write("schedule", DAY, _records(1, 2, 3), source="sample", fence=PlainFence())
+    path = store.path("schedule", DAY)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match="is damaged") as caught:
+        store.read("schedule", DAY)
+    assert "--force" in str(caught.value.next_step)
+
+
+def test_a_file_that_was_changed_is_refused(store: RawStore) -> None:
+    store.write("schedule", DAY, _records(1, 2, 3), source="sample", fence=PlainFence())
+    path = store.path("schedule", DAY)
+    path.write_bytes(path.read_bytes().replace(b'"PTS":2', b'"PTS":9'))
+    with pytest.raises(DataError, match="is damaged"):
+        store.read("schedule", DAY)
+
+
+def test_a_damaged_file_is_replaced_by_the_next_collection(store: RawStore) -> None:
+    store.path("schedule", DAY).parent.mkdir(parents=True)
+    store.path("schedule", DAY).write_text("rubbish")
+    store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence())
+    assert store.read("schedule", DAY) == _records(1)
+
+
+def test_inv_12_a_stale_holder_does_not_overwrite_a_later_one(store: RawStore) -> None:
+    store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence(token=7))
+    with pytest.raises(StaleFenceError):
+        store.write("schedule", DAY, _records(2), source="sample", fence=PlainFence(token=6))
+    assert store.read("schedule", DAY) == _records(1)
+
+
+def test_inv_12_a_revoked_holder_writes_nothing(store: RawStore) -> None:
+    with pytest.raises(StaleFenceError):
+        store.write("schedule", DAY, _records(1), source="sample", fence=RevokedFence())
+    assert store.dates("schedule") == []
+
+
+def test_a_file_collected_in_passing_neither_replaces_one_nor_bars_the_date_s_own_run(store: RawStore) -> None:
+    store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence(token=9), replace=False)
+    store.write("schedule", DAY, _records(2), source="sample", fence=PlainFence(token=9), replace=False)
+    assert store.read("schedule", DAY) == _records(1)
+    store.write("schedule", DAY, _records(3), source="sample", fence=PlainFence(token=2))
+    assert store.read("schedule", DAY) == _records(3)
+
+
+def test_inv_20_a_crash_before_the_rename_leaves_the_earlier_file_and_no_litter(store: RawStore) -> None:
+    store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence())
+
+    with faults.failing("rawstore.before_rename", UnavailableError("crash")), pytest.raises(UnavailableError):
+        store.write("schedule", DAY, _records(2), source="sample", fence=PlainFence())
+    assert store.read("schedule", DAY) == _records(1)
+    assert [path.name for path in store.path("schedule", DAY).parent.iterdir()] == ["2024-01-15.jsonl"]
