@@ -41,9 +41,11 @@ class Application:
     `crash/`.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, reads_only: bool = False) -> None:
+        """With `reads_only` a ledger that is not there yet is taken for an empty one, and not made."""
         self.settings = settings
         self.clock = clock or SystemClock()
+        self._reads_only = reads_only
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +76,9 @@ class Application:
         from nbactl.adapters.sqlite.documents import SqliteDocuments  # noqa: PLC0415 - loads sqlite3
 
         busy = self.config.timeouts["documents.busy"]
-        return SqliteDocuments(self.settings.state_dir / "documents.db", clock=self.clock, busy_timeout=busy)
+        path = self.settings.state_dir / "documents.db"
+        missing = self._reads_only and not path.exists()
+        return SqliteDocuments(":memory:" if missing else path, clock=self.clock, busy_timeout=busy)
 
     @cached_property
     def leases(self) -> Leases:

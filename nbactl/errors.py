@@ -130,3 +130,16 @@ class InterruptedRunError(NbactlError):
 
     code = "interrupted"
     exit_code = 130
+
+
+class RunFailedError(NbactlError):
+    """A run ended with required tasks that are not done."""
+
+    code = "run_failed"
+
+
+class PartialRunError(NbactlError):
+    """A run did what is required, but not all of it: optional tasks failed."""
+
+    code = "run_partial"
+    exit_code = 3

@@ -52,7 +52,7 @@ ERROR = {
     "type": "UnavailableError",
     "message": "the warehouse is held by <pid 17>\nand a second line",
     "cause": "another writer",
-    "next_step": "Wait for it.",
+    "next": "Wait for it.",
     "traceback": "Traceback (most recent call last):\n  boom & <b>bold</b>",
 }
 

@@ -23,6 +23,9 @@ _SETUP = "Set up and understand"
 
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/_typer.py).
 COMMANDS = (
+    Entry("run", "nbactl.cli.commands.run", "Run phases, workflows or tasks of a game date.", _WORK),
+    Entry("runs", "nbactl.cli.commands.runs", "List, show, follow, cancel and draw runs.", _WORK),
+    Entry("status", "nbactl.cli.commands.status", "Show the board of a game date.", _WORK),
     Entry("config", "nbactl.cli.commands.config", "Show, check and explain settings and files.", _SETUP),
     Entry("doctor", "nbactl.cli.commands.doctor", "Check this installation and its data.", _SETUP),
     Entry("completion", "nbactl.cli.commands.completion", "Print the completion script of your shell.", _SETUP),
@@ -76,6 +79,7 @@ def console(ctx: typer.Context) -> Console:
     return session(ctx).console
 
 
-def application(ctx: typer.Context) -> Application:
-    """Return the composed application; it is closed when the command ends."""
+def application(ctx: typer.Context, *, reads_only: bool = False) -> Application:
+    """Return the composed application; it is closed when the command ends. One that only reads makes no files."""
+    session(ctx).reads_only = reads_only
     return session(ctx).application

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
-from rich.text import Text
 
 from nbactl.cli.states import look
+from nbactl.cli.stream import Styled
 from nbactl.cli.timeline import Row, Timeline, tick_label, timeline
 from nbactl.core.durations import format_duration
 from nbactl.workflows.model import TaskStatus
@@ -24,7 +24,10 @@ _CHART_MOST: Final = 160
 _HEIGHTS: Final = " ▁▂▃▄▅▆▇█"
 
 
-def gantt_lines(run: RunRecord, now: datetime, width: int) -> list[Text]:
+Line = list[Styled]
+
+
+def gantt_lines(run: RunRecord, now: datetime, width: int) -> list[Line]:
     """Draw `run` in lines of at most `width` cells: an axis, a bar for each task, how many ran at once."""
     line = timeline(run, now)
     name_width, chart, with_duration = _columns(line, width)
@@ -32,10 +35,7 @@ def gantt_lines(run: RunRecord, now: datetime, width: int) -> list[Text]:
     lines += [_task_line(line, row, name_width, chart, with_duration=with_duration) for row in line.rows]
     if chart and line.peak():
         lines.append(_concurrency(line, name_width, chart))
-    for text in lines:
-        text.rstrip()
-        text.truncate(max(width, 1))
-    return lines
+    return [_clip(pieces, width) for pieces in lines]
 
 
 def _columns(line: Timeline, width: int) -> tuple[int, int, bool]:
@@ -51,7 +51,7 @@ def _columns(line: Timeline, width: int) -> tuple[int, int, bool]:
     return min(longest, max(1, width - 2)), 0, True
 
 
-def _axis(line: Timeline, name_width: int, chart: int) -> Text:
+def _axis(line: Timeline, name_width: int, chart: int) -> Line:
     ticks = line.ticks(max(3, chart // 8))
     step = ticks[1] - ticks[0] if len(ticks) > 1 else line.seconds
     cells = [" "] * chart
@@ -62,38 +62,33 @@ def _axis(line: Timeline, name_width: int, chart: int) -> Text:
         if column >= free and column + 1 + len(label) <= chart:
             cells[column : column + 1 + len(label)] = list("╷" + label)
             free = column + len(label) + 2
-    return Text(" " * (2 + name_width + 2) + "".join(cells), style="dim")
+    return [Styled(" " * (2 + name_width + 2) + "".join(cells), "dim")]
 
 
-def _task_line(line: Timeline, row: Row, name_width: int, chart: int, *, with_duration: bool) -> Text:
+def _task_line(line: Timeline, row: Row, name_width: int, chart: int, *, with_duration: bool) -> Line:
     state = look(row.task.status.value)
     style = "dim" if row.task.carried_from else state.style
-    text = Text()
-    text.append(state.glyph, style=style)
-    text.append(" " + set_cell_size(_shortened(row.task.name, name_width), name_width))
+    head = [
+        Styled(state.glyph, style),
+        Styled(" " + set_cell_size(_shortened(row.task.name, name_width), name_width), ""),
+    ]
     if not chart:
-        text.append(f" {_duration(row)}", style="dim")
-        return text
-    text.append("  ")
+        return [*head, Styled(f" {_duration(row)}", "dim")]
     if row.begin is None or row.end is None:
-        text.append(set_cell_size(_shortened(f"· {row.note}", chart), chart), style="dim")
-        return text
+        return [*head, Styled("  " + _shortened(f"· {row.note}", chart), "dim")]
     left, right = _span(row.begin, row.end, line.seconds, chart)
-    text.append("·" * left, style="dim")
-    text.append(("▒" if row.task.status is TaskStatus.RUNNING else "█") * (right - left), style=style)
-    text.append(" " * (chart - right))
-    if with_duration:
-        text.append(f" {_duration(row)}", style="dim")
-    return text
+    bar = ("▒" if row.task.status is TaskStatus.RUNNING else "█") * (right - left)
+    tail = " " * (chart - right) + (f" {_duration(row)}" if with_duration else "")
+    return [*head, Styled("  " + "·" * left, "dim"), Styled(bar, style), Styled(tail, "dim")]
 
 
-def _concurrency(line: Timeline, name_width: int, chart: int) -> Text:
+def _concurrency(line: Timeline, name_width: int, chart: int) -> Line:
     cell = line.seconds / chart
     counts = [line.busiest(index * cell, (index + 1) * cell) for index in range(chart)]
     peak = max(line.peak(), *counts)
     bars = "".join(_HEIGHTS[0 if not count else max(1, round(count / peak * 8))] for count in counts)
     label = set_cell_size(_shortened(f"{peak} at once", name_width), name_width)
-    return Text(f"  {label}  {bars}", style="dim")
+    return [Styled(f"  {label}  {bars}", "dim")]
 
 
 def _span(begin: float, end: float, seconds: float, chart: int) -> tuple[int, int]:
@@ -111,3 +106,15 @@ def _duration(row: Row) -> str:
 
 def _shortened(text: str, width: int) -> str:
     return text if cell_len(text) <= width else set_cell_size(text, max(width - 1, 0)) + "…"
+
+
+def _clip(pieces: Line, width: int) -> Line:
+    """Cut a line to `width` cells, and blanks off its end."""
+    clipped: Line = []
+    for piece in pieces:
+        room = width - sum(cell_len(each.text) for each in clipped)
+        fits = cell_len(piece.text) <= room
+        clipped.append(piece if fits else Styled(set_cell_size(piece.text, max(room, 0)), piece.style))
+    while clipped and not clipped[-1].text.rstrip():
+        clipped.pop()
+    return [*clipped[:-1], Styled(clipped[-1].text.rstrip(), clipped[-1].style)] if clipped else []

@@ -153,7 +153,7 @@ def _failure(task: TaskRecord) -> Html:
     return tag("article", *parts)
 
 
-_ERROR_PARTS: Final = {"type": "Type", "cause": "Why", "next_step": "Next"}
+_ERROR_PARTS: Final = {"type": "Type", "cause": "Why", "next": "Next"}
 
 
 def _percent(second: float, line: Timeline) -> str:

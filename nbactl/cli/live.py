@@ -43,6 +43,10 @@ class PlainProgress:
     ) -> None:
         """Do nothing: every line is written when it happens."""
 
+    def say(self, text: str) -> None:
+        """Write a line that is no event."""
+        self._write(text)
+
     def __call__(self, event: RunEvent) -> None:
         """Observe an event."""
         stamp = clock_time(self._clock.now())
@@ -79,6 +83,10 @@ class LiveProgress:
     ) -> None:
         """Leave the terminal as it was, with what finished still on it."""
         self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Write a line above the table."""
+        self._live.console.print(text, soft_wrap=True)
 
     def __call__(self, event: RunEvent) -> None:
         """Observe an event."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def run_json(run: RunRecord, status: str | None = None) -> dict[str, Any]:
     """Return a run; `status` overrides the ledger's, as for a run whose process died. Times are UTC."""
     return {
-        "run_id": run.run_id,
+        "run_id": run.run_id or None,
         "name": run.name,
         "kind": run.kind,
         "game_date": str(run.game_date),

@@ -28,6 +28,8 @@ class Session:
         self.flags: dict[str, Any] = {}
         self.command = "nbactl"
         """The command as the envelope names it, `runs.list`."""
+        self.reads_only = False
+        """Whether the command leaves no file behind."""
 
     @property
     def command_line(self) -> str:
@@ -49,7 +51,7 @@ class Session:
         """The composed application, built when a command first asks for it."""
         from nbactl.bootstrap import Application  # noqa: PLC0415 - many commands need none
 
-        return Application(self.settings)
+        return Application(self.settings, reads_only=self.reads_only)
 
     def close(self) -> None:
         """Release what the application holds."""

@@ -41,6 +41,16 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
+def left_by_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end a block that only watches: to leave it is no failure."""
+    try:
+        yield
+    except SignalledError as signalled:
+        if signalled.name != "SIGINT":
+            raise
+
+
+@contextmanager
 def interruptible(cancel: Callable[[SignalName], None]) -> Iterator[None]:
     """Have the first signal call `cancel`, and a second one end the process at once with 130 or 143.
 

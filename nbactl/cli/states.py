@@ -30,7 +30,9 @@ _LOOKS: Final = {
         Look("✗", "timed out", "bold red"),
         Look("-", "skipped", "dim"),
         Look("■", "cancelled", "yellow"),
-        Look("■", "interrupted", "yellow"),
+        Look("■", "interrupted", "bold yellow"),
+        Look("·", "missing", "dim"),
+        Look("-", "unavailable", "dim"),
     )
 }
 

@@ -203,7 +203,12 @@ class _Execution:
         now = self._runner.clock.now()
         previous = plan.previous
         skipped = self._new_run(plan, previous.run_id if previous is not None else "")
-        tasks = previous.tasks if previous is not None else skipped.tasks
+        tasks = tuple(
+            replace(task, status=TaskStatus.SKIPPED, reason=plan.skip_reason)
+            if task.status is TaskStatus.PENDING
+            else task
+            for task in (previous.tasks if previous is not None else skipped.tasks)
+        )
         if plan.skip_reason is not None and not plan.skip_reason.startswith("finished"):
             self._warnings.append(f"{plan.name} for {plan.game_date} skipped: {plan.skip_reason}")
         return replace(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from nbactl.cli.gantt import gantt_lines
+from nbactl.cli.gantt import Line, gantt_lines
 from nbactl.cli.timeline import timeline
 from tests.run_records import MIXED, at, run, task
 
@@ -26,7 +26,11 @@ WIDE = """\
 
 
 def drawn(record: RunRecord, width: int) -> str:
-    return "\n".join(line.plain for line in gantt_lines(record, at(2.6), width))
+    return "\n".join(plain(line) for line in gantt_lines(record, at(2.6), width))
+
+
+def plain(line: Line) -> str:
+    return "".join(piece.text for piece in line)
 
 
 def test_a_run_is_drawn_with_every_kind_of_task_on_one_axis() -> None:
@@ -80,6 +84,6 @@ tasks = st.builds(
 @given(st.lists(tasks, max_size=6), st.integers(1, 250), times)
 def test_no_line_is_wider_than_the_terminal_and_no_task_is_missing(rows: list[object], width: int, end: float) -> None:
     record = run(*rows, end=end)  # type: ignore[arg-type]
-    lines = gantt_lines(record, at(end), width)
-    assert all(cell_len(line.plain) <= width for line in lines)
-    assert sum(line.plain[:1] in set("✓✗▸■") for line in lines) == len(rows)
+    lines = [plain(line) for line in gantt_lines(record, at(end), width)]
+    assert all(cell_len(line) <= width for line in lines)
+    assert sum(line[:1] in set("✓✗▸■") for line in lines) == len(rows)

@@ -1,0 +1,126 @@
+"""`nbactl status`: one board."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nbactl.cli._typer import command, single
+from nbactl.cli.app import application, console, session
+from nbactl.cli.board_text import board_json, show_board
+from nbactl.cli.result import Result
+from nbactl.cli.signals import left_by_ctrl_c
+from nbactl.core.gamedate import GameDate
+from nbactl.errors import UsageError
+from nbactl.workflows.board import Boards
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.bootstrap import Application
+    from nbactl.cli.console import Console
+    from nbactl.workflows.board import Board
+
+app = single()
+
+_CLEAR = "\x1b[H\x1b[J"
+_OTHER_SCREEN, _FIRST_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+
+
+@command(app, "status", examples=["nbactl status", "nbactl status --date yesterday -o json"])
+def status(
+    ctx: typer.Context,
+    date: Annotated[
+        str | None,
+        typer.Option(
+            help="Game date: YYYY-MM-DD, today, yesterday or latest.",
+            metavar="DATE",
+            show_default="latest; today on gcp",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Where game data come from.", metavar="sample|path:DIR|nba_api")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Draw it anew until Ctrl-C; without a terminal, after each change.")
+    ] = False,
+) -> Result:
+    """Show the board of a game date: each phase, who is at work, what went wrong.
+
+    Exits with 1 if a phase failed, was interrupted or is late.
+    """
+    call = session(ctx)
+    call.settings = call.settings.with_flag("source", source)
+    if watch and call.settings.output == "json":
+        raise UsageError(
+            "--watch does not go together with --output json",
+            cause="JSON output is one document, and a board that is watched has no end.",
+            next_step="Use --output jsonl: one board a line.",
+        )
+    services = application(ctx, reads_only=True)
+    boards = _boards(services, date)
+    if watch:
+        return _watched(services, boards, console(ctx), as_lines=call.settings.output == "jsonl")
+    board = next(boards)
+    return Result(board_json(board), lambda console: show_board(console, board), exit_code=int(board.wrong))
+
+
+def _boards(services: Application, date: str | None) -> Iterator[Board]:
+    """Yield the board as it is, each time it is asked for."""
+    settings = services.settings
+    limits = {name: deadline.limit for name, deadline in services.config.timeouts.deadlines.items()}
+    boards = Boards(services.config.workflows, limits, services.ledger, settings.target)
+    text = date or ("latest" if settings.target == "local" else "today")
+    while True:
+        now = services.clock.now()
+        day = GameDate.parse(text, now=now, latest=lambda: GameDate(services.source.latest()))
+        yield boards.draw(day, services.source.key, now)
+
+
+def _watched(services: Application, boards: Iterator[Board], console: Console, *, as_lines: bool) -> Result:
+    """Return a result that ends with Ctrl-C."""
+    pause = services.config.timeouts["status.refresh"]
+
+    def changes() -> Iterator[dict[str, Any]]:
+        with left_by_ctrl_c():
+            for board in _ever_again(services, boards, pause):
+                yield board_json(board)
+                console.out.flush()
+
+    def show(console: Console) -> None:
+        with left_by_ctrl_c():
+            if console.out.is_live:
+                _draw_in_place(console, _ever_again(services, boards, pause, every=True))
+            for board in _ever_again(services, boards, pause):
+                show_board(console, board)
+                console.print()
+                console.out.flush()
+
+    return Result({"boards": changes() if as_lines else []}, show, items="boards")
+
+
+def _draw_in_place(console: Console, boards: Iterator[Board]) -> None:
+    console.out.write(_OTHER_SCREEN)
+    try:
+        for board in boards:
+            console.out.write(_CLEAR)
+            show_board(console, board)
+            console.print("\nCtrl-C leaves.")
+            console.out.flush()
+    finally:
+        console.out.write(_FIRST_SCREEN)
+        console.out.flush()
+
+
+def _ever_again(
+    services: Application, boards: Iterator[Board], pause: float, *, every: bool = False
+) -> Iterator[Board]:
+    """Yield boards for ever: each one, or only those that differ in more than the time."""
+    shown: Board | None = None
+    for board in boards:
+        if every or shown is None or replace(board, now=shown.now) != shown:
+            shown = board
+            yield board
+        services.clock.sleep(pause)

@@ -1,0 +1,64 @@
+"""What watches a run that this process executes: progress for a person, the run's log, alerts."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from nbactl.cli.stream import OutputError
+from nbactl.core.logging import RunLogHandler, logging_to, stream_handler
+from nbactl.workflows.alerts import RunAlerts, log_alert
+from nbactl.workflows.eventlog import log_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nbactl.cli.console import Console
+    from nbactl.cli.live import LiveProgress, PlainProgress
+    from nbactl.config.workflows import Alerts
+    from nbactl.core.clock import Clock
+    from nbactl.workflows.alerts import RunAlert
+    from nbactl.workflows.model import Observer, RunEvent
+
+
+@contextmanager
+def watching(console: Console, *, logs: Path, alerts: Alerts, clock: Clock) -> Iterator[Observer]:
+    """Yield the observer of the runs that are executed in the block.
+
+    With -v the log itself is the progress that is shown; with --quiet none is.
+    """
+    handlers: list[logging.Handler] = [RunLogHandler(logs)]
+    if console.verbosity and not console.quiet:
+        handlers.append(stream_handler(sys.stderr, logging.DEBUG if console.verbosity > 1 else logging.INFO))
+    with logging_to(*handlers), _progress(console, clock) as progress:
+
+        def alert_on_console(alert: RunAlert) -> None:
+            progress.say(f"alert ({alert.severity}): {alert.message}")
+
+        alarm = RunAlerts(alerts, {"console": alert_on_console, "log": log_alert})
+        shown = not console.quiet and not console.verbosity
+
+        def observe(event: RunEvent) -> None:
+            log_event(event)
+            if shown:
+                progress(event)
+            alarm(event)
+
+        yield observe
+
+
+def _progress(console: Console, clock: Clock) -> LiveProgress | PlainProgress:
+    from nbactl.cli.live import LiveProgress, PlainProgress  # noqa: PLC0415 - loads Rich
+
+    if console.is_terminal and not console.verbosity:
+        return LiveProgress(console.err.rich, clock)
+
+    def write(line: str) -> None:
+        with suppress(OutputError):  # nobody reads stderr any more; the run and its log go on
+            console.err.print(line)
+            console.err.flush()
+
+    return PlainProgress(write, clock)

@@ -1,0 +1,154 @@
+"""The state of a game date at a glance: each phase, who is at work, what went wrong last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from nbactl.workflows.model import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from nbactl.config.workflows import Phase, WorkflowsFile
+    from nbactl.core.gamedate import GameDate
+    from nbactl.workflows.model import RunRecord
+
+PhaseState = Literal["succeeded", "partial", "failed", "interrupted", "cancelled", "running", "missing", "unavailable"]
+_FAILURES_SHOWN: Final = 5
+_FAILURES_READ: Final = 20
+
+
+class Runs(Protocol):
+    """What the board asks the ledger."""
+
+    def list(
+        self,
+        name: str | None = None,
+        date: GameDate | None = None,
+        since: datetime | None = None,
+        status: str | None = None,
+        limit: int | None = 20,
+    ) -> list[RunRecord]:
+        """Return runs, newest first."""
+        ...
+
+    def latest(self, name: str, game_date: GameDate, source: str) -> RunRecord | None:
+        """Return the last run of a name and date."""
+        ...
+
+    def interrupted(self, run: RunRecord) -> bool:
+        """Say whether the run's process died."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseLine:
+    """A phase of the date. `tasks` are those that run on the target, in declared order."""
+
+    name: str
+    state: PhaseState
+    run: RunRecord | None
+    tasks: tuple[str, ...]
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+    missing: tuple[str, ...]
+    waits_for: tuple[str, ...]
+    deadline: datetime | None
+    late: bool
+
+    @property
+    def wrong(self) -> bool:
+        """Whether somebody has to look at it."""
+        return self.late or self.state in ("failed", "interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The board of one game date; `running` and `failures` are of all dates, newest first."""
+
+    game_date: GameDate
+    source: str
+    target: str
+    now: datetime
+    phases: tuple[PhaseLine, ...]
+    running: tuple[RunRecord, ...]
+    failures: tuple[RunRecord, ...]
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something of the date failed or is late."""
+        return any(phase.wrong for phase in self.phases)
+
+
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """Draws up boards. `deadlines` are seconds by name (timeouts.yaml)."""
+
+    workflows: WorkflowsFile
+    deadlines: Mapping[str, float]
+    runs: Runs
+    target: Literal["local", "gcp"]
+
+    def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
+        """Return the board of a game date as it is now."""
+        lines: dict[str, PhaseLine] = {}
+        for name, phase in self.workflows.phases.items():
+            run = self.runs.latest(name, game_date, source)
+            lines[name] = self._phase(name, phase, run, now)
+        phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
+        running = tuple(self.runs.list(status="running", limit=None))
+        return Board(game_date, source, self.target, now, phases, running, self._failures())
+
+    def _phase(self, name: str, phase: Phase, run: RunRecord | None, now: datetime) -> PhaseLine:
+        names = tuple(use.task for use in phase.tasks if self._runs_here(use.task))
+        records = {task.name: task for task in run.tasks} if run else {}
+        done = tuple(task for task in names if task in records and records[task].status.done)
+        failed = tuple(task for task in names if task in records and records[task].status.value in _FAILED)
+        missing = tuple(task for task in names if task not in {*done, *failed})
+        state = self._state(run, all_done=set(names) <= set(done)) if names else "unavailable"
+        limit = self.deadlines.get(phase.deadline) if phase.deadline else None
+        deadline = run.started_at + timedelta(seconds=limit) if run and limit else None
+        late = deadline is not None and now > deadline and state in ("running", "interrupted")
+        return PhaseLine(name, state, run, names, done, failed, missing, (), deadline, late)
+
+    def _state(self, run: RunRecord | None, *, all_done: bool) -> PhaseState:
+        """Judge by which tasks are done, not by what the run says of itself: it may have run only some of them."""
+        if run is None:
+            return "missing"
+        if run.status is RunStatus.RUNNING:
+            return "interrupted" if self.runs.interrupted(run) else "running"
+        if all_done:
+            return "succeeded"
+        if run.status in (RunStatus.FAILED, RunStatus.CANCELLED):
+            return "failed" if run.status is RunStatus.FAILED else "cancelled"
+        return "partial"
+
+    def _runs_here(self, task: str) -> bool:
+        declared = self.workflows.tasks[task]
+        if self.target == "gcp":
+            return declared.service is not None
+        return any(work is not None for work in (declared.processor, declared.call, declared.command))
+
+    def _failures(self) -> tuple[RunRecord, ...]:
+        """Return the last runs that failed or died and were not run again since."""
+        found = [
+            *self.runs.list(status="failed", limit=_FAILURES_READ),
+            *self.runs.list(status="interrupted", limit=_FAILURES_READ),
+        ]
+        still_open = [run for run in found if self._is_newest(run)]
+        return tuple(sorted(still_open, key=lambda run: run.started_at, reverse=True)[:_FAILURES_SHOWN])
+
+    def _is_newest(self, run: RunRecord) -> bool:
+        newest = self.runs.latest(run.name, run.game_date, run.source)
+        return newest is None or newest.run_id == run.run_id
+
+
+_FAILED: Final = ("failed", "timed_out")
+
+
+def _with_upstream(line: PhaseLine, phase: Phase, lines: Mapping[str, PhaseLine]) -> PhaseLine:
+    waits = tuple(need for need in phase.needs if lines[need].state not in ("succeeded", "partial"))
+    return replace(line, waits_for=waits)
