@@ -26,6 +26,7 @@ COMMANDS = (
     Entry("run", "nbactl.cli.commands.run", "Run phases, workflows or tasks of a game date.", _WORK),
     Entry("runs", "nbactl.cli.commands.runs", "List, show, follow, cancel and draw runs.", _WORK),
     Entry("status", "nbactl.cli.commands.status", "Show the board of a game date.", _WORK),
+    Entry("schedule", "nbactl.cli.commands.schedule", "Show when workflows are due.", _WORK),
     Entry("config", "nbactl.cli.commands.config", "Show, check and explain settings and files.", _SETUP),
     Entry("doctor", "nbactl.cli.commands.doctor", "Check this installation and its data.", _SETUP),
     Entry("completion", "nbactl.cli.commands.completion", "Print the completion script of your shell.", _SETUP),

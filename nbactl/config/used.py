@@ -6,9 +6,8 @@ A test keeps this list in step with the code.
 from __future__ import annotations
 
 USED: dict[str, frozenset[str]] = {
-    "timeouts": frozenset({"warehouse.query_large"}),
-    "retry_policies": frozenset(),
-    "deadlines": frozenset(),
-    "breakers": frozenset(),
+    "timeouts": frozenset(
+        {"documents.busy", "run.cancel_poll", "run.stop_grace", "warehouse.lock_wait", "warehouse.query_large"}
+    ),
     "leases": frozenset({"run"}),
 }

@@ -1,0 +1,109 @@
+"""`nbactl schedule`: when workflows are due."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nbactl.cli import app as root
+from nbactl.cli._typer import command, group
+from nbactl.cli.result import Result
+from nbactl.core.gamedate import EASTERN, GameDate
+from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from nbactl.cli.console import Console
+    from nbactl.config.workflows import Workflow
+    from nbactl.workflows.schedule import Occurrence
+
+_SHOWN_TIMES = 4
+
+app = group()
+
+
+@command(
+    app,
+    "show",
+    examples=[
+        "nbactl schedule show",
+        "nbactl schedule show --date 2024-01-15 --first-game 19:00",
+        "nbactl schedule show --date 2024-03-10 -o json",
+    ],
+)
+def show(
+    ctx: typer.Context,
+    date: Annotated[
+        str, typer.Option("--date", help="Calendar day in Eastern time: YYYY-MM-DD, today, yesterday or latest.")
+    ] = "today",
+    first_game: Annotated[
+        str | None,
+        typer.Option("--first-game", help="That day's first tip-off, HH:MM Eastern; some workflows count from it."),
+    ] = None,
+) -> Result:
+    """Show when each workflow is due on a day, and which game date it works on."""
+    from nbactl.workflows.schedule import occurrences  # noqa: PLC0415 - not needed for help
+
+    application = root.application(ctx)
+    day = GameDate.parse(date, now=application.clock.now(), latest=lambda: GameDate(application.source.latest()))
+    tip_off = None if first_game is None else _tip_off(day, first_game)
+    rows = []
+    for name, workflow in application.config.workflows.workflows.items():
+        due = [] if workflow.schedule is None else occurrences(workflow.schedule, day.day, tip_off)
+        rows.append((name, workflow, due, None if due else _why_not(workflow)))
+    rows.sort(key=lambda row: (row[2][0].due_at.isoformat() if row[2] else "~", row[0]))
+    data = {
+        "date": str(day),
+        "first_game": tip_off,
+        "workflows": [_described(name, workflow, due, reason) for name, workflow, due, reason in rows],
+    }
+
+    def table(console: Console) -> None:
+        console.table(
+            ["workflow", "due (Eastern)", "game date", "what it does"],
+            [
+                (name, reason or _times(due, day), str(due[0].game_date) if due else "", workflow.description)
+                for name, workflow, due, reason in rows
+            ],
+        )
+
+    return Result(data, table, items="workflows")
+
+
+def _tip_off(day: GameDate, text: str) -> datetime:
+    try:
+        return datetime.combine(day.day, time.fromisoformat(text), EASTERN)
+    except ValueError as error:
+        raise UsageError(f"--first-game: '{text}' is no time of day", next_step="Give HH:MM, Eastern time.") from error
+
+
+def _why_not(workflow: Workflow) -> str:
+    if workflow.schedule is None:
+        return "by hand"
+    return "first game not known (--first-game)" if workflow.schedule.before_first_game else "not on this day"
+
+
+def _described(name: str, workflow: Workflow, due: list[Occurrence], reason: str | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "description": workflow.description,
+        "tasks": [use.task for use in workflow.tasks],
+        "due": [{"at": each.due_at, "until": each.until, "game_date": str(each.game_date)} for each in due],
+        "reason": reason,
+    }
+
+
+def _times(due: list[Occurrence], day: GameDate) -> str:
+    """Return the times of a row; of many the first ones and the last."""
+    texts = [_local(each.due_at, day) for each in due]
+    if due[0].until is not None:
+        return f"{texts[0]} to {_local(due[0].until, day)}"
+    if len(texts) <= _SHOWN_TIMES:
+        return ", ".join(texts)
+    return f"{', '.join(texts[: _SHOWN_TIMES - 1])} ... {texts[-1]} ({len(texts)} times)"
+
+
+def _local(instant: datetime, day: GameDate) -> str:
+    there = instant.astimezone(EASTERN)
+    return f"{there:%H:%M}" if there.date() == day.day else f"{there:%H:%M} (+1)"

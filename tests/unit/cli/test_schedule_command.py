@@ -1,0 +1,73 @@
+"""`nbactl schedule show` tells the night's operator what comes when, and cron the same as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.cli.main import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert main(["schedule", "show", *arguments, "-o", "json"]) == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "nbactl/schedule.show/v1"
+    return {each["name"]: each for each in document["data"]["workflows"]}
+
+
+def test_each_workflow_says_when_it_is_due_and_for_which_game_date(capsys: pytest.CaptureFixture[str]) -> None:
+    flows = shown(capsys, "--date", "2024-01-15", "--first-game", "19:00")
+    assert flows["post_game_window_2"]["due"] == [
+        {"at": "2024-01-15T06:00:00+00:00", "until": None, "game_date": "2024-01-14"}
+    ]
+    assert flows["morning_operations"]["due"][0]["until"] == "2024-01-15T15:00:00+00:00"
+    assert flows["betting_lines"]["due"][0]["at"] == "2024-01-15T12:00:00+00:00"
+    assert flows["betting_lines"]["tasks"] == ["odds_events", "odds_player_props", "odds_game_lines"]
+
+
+def test_a_workflow_that_counts_from_an_unknown_game_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    betting = shown(capsys, "--date", "2024-01-15")["betting_lines"]
+    assert betting["due"] == []
+    assert betting["reason"] == "first game not known (--first-game)"
+
+
+def test_the_table_is_in_the_order_of_the_day(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schedule", "show", "--date", "2024-01-15"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split()[0] for line in lines[1:]]
+    assert names.index("post_game_window_3") < names.index("morning_recovery") < names.index("post_game_window_1")
+    assert any("00:00, 02:00, 04:00 ... 22:00 (12 times)" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--date", "2024-13-01"), "'2024-13-01' is not a date"),
+        (("--first-game", "7pm"), "--first-game: '7pm' is no time of day"),
+    ],
+)
+def test_wrong_values_are_usage_errors(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    assert main(["schedule", "show", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_inv_21_a_typo_in_the_files_stops_the_command_with_its_place(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "workflows.yaml").write_text("version: 1\ntimezon: America/New_York\n")
+    assert main(["schedule", "show"]) == 2
+    errors = capsys.readouterr().err
+    assert "workflows.yaml:2:1: unknown key 'timezon' in the file" in errors
+    assert "Did you mean 'timezone'?" in errors

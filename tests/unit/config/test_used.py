@@ -1,0 +1,43 @@
+"""A name that the code looks up in timeouts.yaml is missed when the file is read, not in the middle of the night."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import nbactl
+from nbactl.config.timeouts import TimeoutsFile
+from nbactl.config.used import USED
+from tests.config_files import edit, problems, small_config
+
+PACKAGE = Path(nbactl.__file__).parent
+SECTIONS = set(TimeoutsFile.model_fields) - {"version"}
+
+
+def looked_up() -> set[tuple[str, str]]:
+    """Find `timeouts["name"]` and `timeouts.leases["name"]` in the code."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)):
+                continue
+            *_, owner, attribute = ["", *ast.unparse(node.value).split(".")]
+            if attribute == "timeouts":
+                found.add(("timeouts", str(node.slice.value)))
+            elif owner == "timeouts" and attribute in SECTIONS:
+                found.add((attribute, str(node.slice.value)))
+    return found
+
+
+def test_inv_18_the_list_of_used_names_is_what_the_code_looks_up() -> None:
+    assert {(section, name) for section, names in USED.items() for name in names} == looked_up(), (
+        "bring nbactl/config/used.py in step with the code"
+    )
+
+
+def test_a_file_without_a_used_name_is_refused(tmp_path: Path) -> None:
+    folder = small_config(tmp_path)
+    edit(folder, "timeouts.yaml", "documents.busy", "documents.bussy")
+    assert problems(folder) == [
+        "timeouts.yaml:22:1: timeouts lacks 'documents.busy', which nbactl uses. Did you mean 'documents.bussy'?"
+    ]
