@@ -7,7 +7,15 @@ from __future__ import annotations
 
 USED: dict[str, frozenset[str]] = {
     "timeouts": frozenset(
-        {"documents.busy", "run.cancel_poll", "run.stop_grace", "warehouse.lock_wait", "warehouse.query_large"}
+        {
+            "documents.busy",
+            "run.cancel_poll",
+            "run.stop_grace",
+            "warehouse.load",
+            "warehouse.lock_wait",
+            "warehouse.query",
+            "warehouse.query_large",
+        }
     ),
     "leases": frozenset({"run"}),
 }
