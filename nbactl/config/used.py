@@ -10,6 +10,9 @@ USED: dict[str, frozenset[str]] = {
         {
             "documents.busy",
             "run.cancel_poll",
+            "run.cancel_wait",
+            "run.watch_poll",
+            "status.refresh",
             "run.stop_grace",
             "warehouse.load",
             "warehouse.lock_wait",
