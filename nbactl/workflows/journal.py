@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class Journal(Protocol):
-    """What commits state changes in the order they are given."""
+    """What commits state changes in the order they are given, for the length of a `with` block."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     async def commit(self, writes: Sequence[Write]) -> None:
         """Return when the writes are durable; raises what the store raised."""
@@ -32,6 +38,14 @@ class DirectJournal:
 
     def __init__(self, commit: Commit) -> None:
         self._commit = commit
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is left to commit."""
 
     async def commit(self, writes: Sequence[Write]) -> None:
         self._commit(writes)

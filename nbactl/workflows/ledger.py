@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Writes = list[Write]
 
 _AMBIGUOUS_SHOWN = 5
+_ID = re.compile(r"[A-Za-z0-9-]+")
 
 
 class Ledger:
@@ -55,11 +57,11 @@ class Ledger:
             if not newest:
                 raise NotFoundError("there is no run yet", next_step="Start one: nbactl run phase3")
             return newest[0]
-        document = self._store.get(run_path(run)) if "/" not in run else None
+        if not _ID.fullmatch(run):
+            raise _no_run(run)
+        document = self._store.get(run_path(run)) or self._store.get(run_path(self._complete(run)))
         if document is None:
-            document = self._store.get(run_path(self._complete(run)))
-        if document is None:
-            raise NotFoundError(f"there is no run {run}", next_step="List them: nbactl runs list")
+            raise _no_run(run)
         return self._with_tasks([document])[0]
 
     def list(
@@ -166,7 +168,7 @@ class Ledger:
         prefixes = (beginning, f"run-{beginning}")
         matches = [run_id for run_id in self._store.list_ids(RUNS) if run_id.startswith(prefixes)]
         if not matches:
-            raise NotFoundError(f"there is no run {beginning}", next_step="List them: nbactl runs list")
+            raise _no_run(beginning)
         if len(matches) > 1:
             shown = ", ".join(matches[-_AMBIGUOUS_SHOWN:])
             raise UsageError(f"{len(matches)} runs begin with {beginning}", next_step=f"Write more of it: {shown}")
@@ -179,6 +181,10 @@ class Ledger:
             read_run(run.data, [read_task(found[task_path(run.id, task)]) for task in run.data["task_order"]])
             for run in runs
         ]
+
+
+def _no_run(run: str) -> NotFoundError:
+    return NotFoundError(f"there is no run '{run}'", next_step="List them: nbactl runs list")
 
 
 def _update(path: str, changes: dict[str, Any]) -> Update:

@@ -76,6 +76,7 @@ class Planner:
         units = find_units(request.names, self.workflows)
         if not units or not request.dates:
             raise UsageError("there is nothing to run", next_step="Name a phase, workflow or task.")
+        self._check_runs_here(request, units)
         _check_tasks(request, units)
         request = self._on_date_of_named_run(request, units)
         first, last = min(request.dates), max(request.dates)
@@ -208,6 +209,15 @@ class Planner:
 
     def _runs_here(self, unit: Unit) -> bool:
         return any(self._work(self.workflows.tasks[use.task]) is not None for use in unit.uses)
+
+    def _check_runs_here(self, request: RunRequest, units: Iterable[Unit]) -> None:
+        for unit in units:
+            if unit.name in request.names and not self._runs_here(unit):
+                raise PreconditionError(
+                    f"{unit.name} cannot be run: none of its tasks runs on target {self.target}",
+                    cause="Its tasks declare a service only, or none, in workflows.yaml.",
+                    next_step="Choose another --target.",
+                )
 
     def _finished(self, unit: Unit, run: RunRecord | None) -> bool:
         """Say whether every required task that runs on this target is done: membership, not a count (INVARIANTS 9)."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nbactl.core.lease import Lease, Leases
     from nbactl.workflows.cancellation import Cancellation
     from nbactl.workflows.engine import Engine
+    from nbactl.workflows.journal import Commit, Journal
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.model import Observer, Plan, PlannedTask, RunRequest
     from nbactl.workflows.planner import Planner
@@ -45,6 +46,7 @@ class Runner:
     clock: Clock
     ids: IdGenerator
     owner: Callable[[str], str]
+    journal: Callable[[Commit], Journal] = ThreadedJournal
 
     def plan(self, request: RunRequest) -> list[Plan]:
         """Return what `execute` would do now; changes nothing."""
@@ -138,7 +140,7 @@ class _Execution:
                 lambda reason: stop.request_threadsafe(Stop("cancelled", _cancel_reason(reason)))
             )
             try:
-                with ThreadedJournal(runner.ledger.commit) as journal, heartbeat:
+                with runner.journal(runner.ledger.commit) as journal, heartbeat:
                     around = Surroundings(journal, fences, self._observer, stop)
                     return await Execution(runner.engine, plan, run, around).run()
             finally:

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from nbactl.core.lease import Leases
+from nbactl.errors import NotFoundError, PreconditionError, UsageError
+from nbactl.ports.documents import MAX_WRITES
+from nbactl.workflows.model import RunStatus, TaskStatus
+from tests.workflow_harness import DAY, Harness, statuses, workflows
+
+FAILS_ONCE = {"with": {"raises": "data", "fails": 1}}
+
+
+def interrupted() -> Harness:
+    """A harness whose ledger holds a run that died between its tasks: a done, b running, c pending."""
+    harness = Harness(workflows({"a": {}, "b": {}, "c": {}}, execution_mode="sequential"), owner="dead")
+    harness.run()
+    run = harness.ledger.find("last")
+    died = replace(
+        run,
+        run_id="run-0000",
+        status=RunStatus.RUNNING,
+        finished_at=None,
+        owner="dead:run-0000",
+        started_at=run.started_at + timedelta(seconds=1),
+        tasks=(
+            run.tasks[0],
+            replace(run.tasks[1], status=TaskStatus.RUNNING, finished_at=None, rows=None),
+            replace(run.tasks[2], status=TaskStatus.PENDING, finished_at=None, rows=None),
+        ),
+    )
+    harness.ledger.start(died, lease=f"w/{DAY}", supersedes=None)
+    Leases(harness.documents, harness.clock, is_dead=lambda _: False).acquire(f"w/{DAY}", "dead:run-0000", 30)
+    harness.dead.add("dead:run-0000")
+    harness.owner = "me"
+    harness.world.events.clear()
+    return harness
+
+
+def test_a_run_is_found_by_id_by_a_beginning_and_as_the_last() -> None:
+    harness = Harness(workflows({"a": {}}))
+    first, second = harness.run_one(), harness.run_one(force=True)
+    assert harness.ledger.find(first.run_id) == first
+    assert harness.ledger.find("0001") == first
+    assert harness.ledger.find("last") == second
+    with pytest.raises(UsageError, match="2 runs begin with run-") as several:
+        harness.ledger.find("run-")
+    assert second.run_id in str(several.value.next_step)
+    for unknown in ("run-9", "", "../runs", "a/b"):
+        with pytest.raises((NotFoundError, UsageError)):
+            harness.ledger.find(unknown)
+
+
+def test_the_last_run_of_an_empty_ledger_is_not_found() -> None:
+    with pytest.raises(NotFoundError):
+        Harness(workflows({"a": {}})).ledger.find("last")
+
+
+def test_runs_are_listed_newest_first_by_name_date_age_and_status() -> None:
+    harness = Harness(workflows({"a": FAILS_ONCE, "b": {}}))
+    runs = []
+    for names, dates in ((("w",), (DAY,)), (("w",), (DAY,)), (("b",), (DAY.plus(1),))):
+        runs.append(harness.run_one(*names, dates=dates))
+        harness.clock.advance(60)
+    failed, done, task = runs
+    ledger = harness.ledger
+    assert ledger.list() == [task, done, failed]
+    assert ledger.list(limit=1) == [task]
+    assert ledger.list(name="w") == [done, failed]
+    assert ledger.list(date=DAY.plus(1)) == [task]
+    assert ledger.list(status="failed") == [failed]
+    assert ledger.list(since=done.started_at) == [task, done]
+
+
+def test_a_run_whose_process_died_is_interrupted_not_running() -> None:
+    harness = interrupted()
+    died = harness.ledger.find("run-0000")
+    assert harness.ledger.interrupted(died)
+    assert harness.ledger.list(status="interrupted") == [died]
+    assert harness.ledger.list(status="running") == []
+    harness.dead.clear()
+    assert harness.ledger.list(status="running") == [died]
+
+
+def test_inv_20_the_next_run_takes_over_from_a_dead_one_and_gives_it_its_end() -> None:
+    harness = interrupted()
+    run = harness.run_one()
+    assert run.resumed_from == "run-0000"
+    assert harness.world.order == ["b", "c"]
+    assert run.tasks[0].carried_from == "run-0000"
+    died = harness.ledger.find("run-0000")
+    assert died.status is RunStatus.FAILED
+    assert died.reason == f"its process died; {run.run_id} took over"
+    assert statuses(died) == {"a": "succeeded", "b": "cancelled", "c": "cancelled"}
+
+
+def test_a_run_can_be_asked_to_stop_while_it_lives() -> None:
+    harness = interrupted()
+    with pytest.raises(PreconditionError, match="its process is dead"):
+        harness.ledger.request_cancel("run-0000")
+    harness.dead.clear()
+    assert not harness.ledger.cancel_requested("run-0000")
+    harness.ledger.request_cancel("run-0000")
+    assert harness.ledger.cancel_requested("run-0000")
+    with pytest.raises(PreconditionError, match="not running"):
+        harness.ledger.request_cancel("run-0001")
+    with pytest.raises(NotFoundError):
+        harness.ledger.request_cancel("run-7777")
+
+
+def test_a_run_of_more_tasks_than_one_commit_holds_is_recorded() -> None:
+    harness = Harness(workflows({f"t{n}": {} for n in range(MAX_WRITES + 20)}, max_workers=256))
+    run = harness.run_one()
+    assert run.status is RunStatus.SUCCEEDED
+    assert len(harness.ledger.find(run.run_id).tasks) == MAX_WRITES + 20
+
+
+def test_the_documents_carry_the_names_that_other_programs_read() -> None:
+    harness = Harness(workflows({"a": {"with": {"raises": "data"}}, "b": {"with": {"rows": 7}}}))
+    run = harness.run_one()
+    document = harness.documents.get(f"runs/{run.run_id}").data
+    assert document["game_date"] == str(DAY)
+    assert {
+        "name": "w",
+        "kind": "workflow",
+        "status": "failed",
+        "target": "local",
+        "rows": 7,
+    }.items() <= document.items()
+    assert document["error"]["task"] == "a"
+    assert document["correlation_id"] == run.correlation_id
+    task = harness.documents.get(f"runs/{run.run_id}/tasks/a").data
+    assert {"name": "a", "kind": "task", "status": "failed", "attempt": 1, "rows": None}.items() <= task.items()
+    assert {"type", "message", "traceback"} <= task["error"].keys()
+    assert task["correlation_id"] == run.correlation_id
