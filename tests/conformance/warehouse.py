@@ -10,6 +10,7 @@ import pytest
 
 from nbactl.errors import DataError, NotFoundError, StaleFenceError
 from nbactl.ports.warehouse import Column, Rows, Select, TableSchema
+from tests.conformance.bigquery_answers import ANSWERS, ERROR, PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -325,3 +326,15 @@ class WarehouseSuite:
     def test_a_dry_run_names_the_columns_and_runs_nothing(self, warehouse: Warehouse) -> None:
         sql = "SELECT game_id, DIV(1, 0) AS bad FROM nba_test.games WHERE game_date = @d"
         assert warehouse.dry_run(sql, {"d": D1}, timeout=TIMEOUT).columns == ("game_id", "bad")
+
+    @pytest.mark.parametrize("topic", ANSWERS)
+    def test_queries_are_answered_as_bigquery_does(self, warehouse: Warehouse, topic: str) -> None:
+        wrong = []
+        for expression, expected in ANSWERS[topic]:
+            try:
+                answer = warehouse.query(f"SELECT {expression}", PARAMETERS, timeout=TIMEOUT).rows[0][0]
+            except DataError as error:
+                answer = ERROR if expected is ERROR else error
+            if answer != expected or type(answer) is not type(expected):
+                wrong.append((expression, answer, expected))
+        assert wrong == []

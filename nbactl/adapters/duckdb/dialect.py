@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
+
+_HARMLESS: Final = frozenset(
+    # every connection is in UTC
+    {"EXTRACT from TIMESTAMPTZ / TIMESTAMPLTZ may produce different results due to timezone handling differences"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,14 @@ def translate(tree: exp.Expr) -> Translated:
         table.set("catalog", None)  # the project: one file is one project
         if table.name and (table.db or table.name not in defined):
             tables.append(f"{table.db}.{table.name}" if table.db else table.name)
-    tree = as_duckdb(tree)
-    return Translated(DuckDB().generate(tree, unsupported_level=ErrorLevel.IGNORE), parameters, tuple(tables))
+    generator = DuckDB().generator(unsupported_level=ErrorLevel.IGNORE)
+    sql = generator.generate(as_duckdb(tree))
+    if refused := [told for told in generator.unsupported_messages if told not in _HARMLESS]:
+        raise DataError(
+            f"the local warehouse cannot answer this as BigQuery does: {refused[0]}",
+            next_step="Say it with other functions, so that both engines agree.",
+        )
+    return Translated(sql, parameters, tuple(tables))
 
 
 def parse_one(sql: str) -> exp.Expr:

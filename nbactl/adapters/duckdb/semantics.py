@@ -46,8 +46,10 @@ def _parsed(template: str) -> exp.Expr:
     return sqlglot.parse_one(template, read="duckdb")
 
 
-def _float_literal(node: exp.Expr) -> exp.Expr | None:
-    """1.5 is FLOAT64, not a decimal."""
+def _literal(node: exp.Expr) -> exp.Expr | None:
+    """1.5 is FLOAT64, not a decimal; 1 is INT64, which matters where arithmetic could leave 32 bits."""
+    if node.is_int:
+        return exp.cast(node.copy(), "BIGINT") if isinstance(node.parent, (exp.Alias, exp.Array, exp.Mul)) else None
     if node.is_string or "." not in node.this or "e" in node.this.lower():
         return None
     return exp.Literal.number(f"{node.this}e0")
@@ -159,6 +161,20 @@ def _array_agg(node: exp.Expr) -> exp.Expr | None:
     return exp.Bracket(this=exp.paren(outer.copy(), copy=False), expressions=[first], offset=1)
 
 
+def _element(node: exp.Expr) -> exp.Expr | None:
+    """An index that is out of bounds is an error, unless it is a SAFE_ one."""
+    if node.args.get("safe") is not False or len(node.expressions) != 1 or node.args.get("offset") is None:
+        return None
+    first = node.args["offset"]
+    position = exp.Add(this=exp.paren(node.expressions[0].copy()), expression=exp.Literal.number(1 - first))
+    return _build(_ELEMENT, a=node.this, i=position)
+
+
+_ELEMENT: Final = """
+CASE WHEN :a IS NULL THEN NULL WHEN :i BETWEEN 1 AND LEN(:a) THEN LIST_EXTRACT(:a, :i)
+ELSE ERROR('Array index is out of bounds') END"""
+
+
 def _unnest(node: exp.Expr) -> exp.Expr | None:
     """UNNEST(…) WITH OFFSET counts from 0."""
     offset, alias = node.args.get("offset"), node.args.get("alias")
@@ -185,7 +201,7 @@ def _in_float(node: exp.Expr) -> exp.Expr | None:
 
 
 RULES: Final[dict[type[exp.Expr], Rule]] = {
-    exp.Literal: _float_literal,
+    exp.Literal: _literal,
     exp.Div: _divide,
     exp.Anonymous: _ieee_divide,
     exp.Cast: _cast,
@@ -197,6 +213,7 @@ RULES: Final[dict[type[exp.Expr], Rule]] = {
     exp.TimestampDiff: _elapsed,
     exp.ArrayAgg: _array_agg,
     exp.IgnoreNulls: _array_agg,
+    exp.Bracket: _element,
     exp.SafeFunc: _safe_function,
     **dict.fromkeys(_OPERATORS, _safe_arithmetic),
     exp.Unnest: _unnest,
