@@ -18,6 +18,7 @@ from nbactl.adapters.inprocess.isolated import Answer
 from nbactl.bootstrap import Application
 from nbactl.core.context import bound
 from nbactl.core.deadline import deadline_scope
+from nbactl.core.faults import arm_from_environment
 from nbactl.core.logging import RunLogHandler, logging_to
 from nbactl.ports.compute import TaskContext
 
@@ -42,6 +43,7 @@ class InheritedFence:
 
 def main(argv: Sequence[str]) -> int:
     """Do one assignment and send its answer back."""
+    arm_from_environment(os.environ.get("NBACTL_FAULTS", ""))
     request, answer = (int(text) for text in argv)
     with os.fdopen(request, "rb") as stream:
         assignment: Assignment = pickle.load(stream)  # noqa: S301 - our parent wrote it to a pipe that only we hold

@@ -16,6 +16,7 @@ from nbactl.cli.session import Session
 from nbactl.cli.signals import SignalledError, stoppable
 from nbactl.cli.stream import OutputError
 from nbactl.cli.usage import as_usage_error
+from nbactl.core.faults import arm_from_environment
 from nbactl.errors import InterruptedRunError, NbactlError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _guarded(session: Session) -> int:
     try:
+        arm_from_environment(session.environ.get("NBACTL_FAULTS", ""))
         code = app.build().main(list(session.argv), prog_name="nbactl", standalone_mode=False, obj=session)
     except typer.TyperException as error:
         return _report(session, as_usage_error(error, session.command_line))

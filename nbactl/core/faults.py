@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from nbactl.errors import UnavailableError
+from nbactl.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +42,18 @@ def disarm_all() -> None:
 
 
 def arm_from_environment(text: str) -> None:
-    """Arm what NBACTL_FAULTS says. Raises ValueError for text that is no fault list."""
+    """Arm what NBACTL_FAULTS says. Raises ConfigError for text that is no fault list."""
     for item in filter(None, text.split(",")):
         name, _, rest = item.partition("=")
         verb, _, hit = rest.partition("@")
-        arm(name, _on_hit(_action(name, verb), int(hit or 1)))
+        try:
+            arm(name, _on_hit(_action(name, verb), int(hit or 1)))
+        except ValueError as error:
+            raise ConfigError(
+                f"NBACTL_FAULTS: '{item}' is no fault",
+                cause=str(error),
+                next_step="Write NAME=kill, NAME=fail or NAME=sleep:SECONDS, with @N to act on the Nth time.",
+            ) from error
 
 
 def _on_hit(action: Callable[[], None], wanted: int) -> Callable[[], None]:
@@ -73,4 +80,4 @@ def _action(name: str, verb: str) -> Callable[[], None]:
     if verb.startswith("sleep:"):
         seconds = float(verb.removeprefix("sleep:"))
         return lambda: time.sleep(seconds)
-    raise ValueError(f"NBACTL_FAULTS: '{verb}' is not kill, fail or sleep:SECONDS")
+    raise ValueError(f"'{verb}' is not kill, fail or sleep:SECONDS")

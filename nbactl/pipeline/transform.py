@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
+from nbactl.warehouse.tables import ensure_tables
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -36,7 +37,9 @@ def transform(services: Services, context: TaskContext) -> TaskOutcome:
     """Replace the game date's partition of the table that the processor is named after by what its SQL computes."""
     call = context.call
     table = str(call.work.target)
-    rows = services.warehouse().replace_partitions(
+    warehouse = services.warehouse()
+    ensure_tables(warehouse, (table,))
+    rows = warehouse.replace_partitions(
         table,
         [call.game_date],
         Select(table_sql(table), {"game_date": call.game_date}),
