@@ -1,0 +1,200 @@
+"""Every key of the YAML files is heeded: schedules, references, gcp services, flags (INVARIANTS 22)."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.core.gamedate import EASTERN, GameDate
+from nbactl.ports.compute import Work
+from nbactl.workflows.model import RunRequest
+from nbactl.workflows.planner import NoHistory, Planner
+from nbactl.workflows.schedule import occurrences
+from tests.config_keys import PROVED, all_keys, proves
+from tests.config_project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DAY = date(2024, 1, 15)
+TIP_OFF = datetime(2024, 1, 15, 19, tzinfo=EASTERN)
+
+
+@pytest.fixture
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Project:
+    return Project(tmp_path, capsys)
+
+
+def due(project: Project, **keys: Any) -> list[str]:
+    project.workflows["workflows"]["often"]["schedule"] = keys
+    schedule = project.load().workflows.workflows["often"].schedule
+    assert schedule is not None
+    return [f"{each.due_at.astimezone(EASTERN):%H:%M}" for each in occurrences(schedule, DAY, TIP_OFF)]
+
+
+PREFIX = "workflows.yaml: workflows.*.schedule."
+
+
+@proves(PREFIX + "at", PREFIX + "every", PREFIX + "between.start", PREFIX + "between.end", PREFIX + "max_per_day")
+@proves(PREFIX + "before_first_game")
+def test_inv_22_schedule(project: Project) -> None:
+    assert due(project, at="13:30") == ["13:30"]
+    window = {"start": "10:00", "end": "16:00"}
+    assert due(project, every="3h", between=window) == ["10:00", "13:00", "16:00"]
+    assert due(project, every="2h", between={"start": "09:00", "end": "12:00"}) == ["09:00", "11:00"]
+    assert due(project, every="3h", between=window, max_per_day=2) == ["10:00", "13:00"]
+    assert due(project, every="3h", between=window, before_first_game="6h") == ["13:00", "16:00"]
+
+
+@proves(PREFIX + "once_between.start", PREFIX + "once_between.end", PREFIX + "game_date")
+def test_inv_22_schedule_windows_and_game_dates(project: Project) -> None:
+    flow = project.workflows["workflows"]["often"]
+    flow["schedule"] = {"once_between": {"start": "07:15", "end": "08:45"}, "game_date": "yesterday"}
+    schedule = project.load().workflows.workflows["often"].schedule
+    assert schedule is not None
+    [once] = occurrences(schedule, DAY)
+    assert once.until is not None
+    assert (f"{once.due_at.astimezone(EASTERN):%H:%M}", f"{once.until.astimezone(EASTERN):%H:%M}") == ("07:15", "08:45")
+    assert once.game_date == GameDate(date(2024, 1, 14))
+
+
+@proves("workflows.yaml: workflows.*.description")
+def test_inv_22_description_of_a_workflow(project: Project) -> None:
+    project.workflows["workflows"]["often"]["description"] = "Said in its own words"
+    listed = project.command("schedule", "show", "--date", "2024-01-15")["data"]["workflows"]
+    assert {flow["description"] for flow in listed if flow["name"] == "often"} == {"Said in its own words"}
+
+
+@proves("workflows.yaml: tasks.*.service.name", "workflows.yaml: tasks.*.service.path")
+def test_inv_22_services_of_tasks_on_gcp(project: Project) -> None:
+    project.workflows["tasks"]["predict"]["service"] = {"name": "oracle", "path": "/ask"}
+    config = project.load()
+    planner = Planner(config.workflows, config.timeouts, NoHistory(), "sample", "gcp", lambda _first, _last: [])
+    [plan] = planner.plan(RunRequest(("predict",), (GameDate(DAY),), upstream="skip"))
+    assert plan.tasks[0].work == Work("service", "oracle", {"path": "/ask"})
+
+
+@pytest.mark.parametrize("file", ["workflows", "timeouts", "flags"])
+@proves("workflows.yaml: version", "timeouts.yaml: version", "flags.yaml: version")
+def test_inv_22_version(project: Project, file: str) -> None:
+    getattr(project, file)["version"] = 2
+    assert project.problems() == ["version is 2: must be 1."]
+
+
+@proves("workflows.yaml: timezone")
+def test_inv_22_timezone(project: Project) -> None:
+    project.workflows["timezone"] = "UTC"
+    assert project.problems() == ["timezone is 'UTC': must be 'America/New_York'."]
+
+
+@proves("timeouts.yaml: timeouts.*.calls")
+def test_inv_22_calls(project: Project) -> None:
+    project.timeouts["timeouts"]["connect"]["calls"] = ["task.fetch"]
+    [problem] = project.problems()
+    assert problem.startswith("a caller must wait longer than what it calls: connect waits 5.0s, task.fetch up to")
+
+
+REASONS = ("timeouts.*", "retry_policies.*", "deadlines.*", "breakers.*", "leases.*")
+
+
+@pytest.mark.parametrize("section", [each.removesuffix(".*") for each in REASONS])
+@proves(*(f"timeouts.yaml: {each}.why" for each in REASONS))
+def test_inv_22_why(project: Project, section: str) -> None:
+    entry = next(iter(project.timeouts[section].values()))
+    del entry["why"]
+    [problem] = project.problems()
+    assert problem.endswith("lacks 'why'.")
+    entry["why"] = "because"
+    [problem] = project.problems()
+    assert problem.endswith(".why is 'because': must have at least 10 characters.")
+
+
+# Keys that only the model has so far: what the file says is what the code is given.
+GIVEN: dict[str, tuple[str, Any, Callable[[Any], Any]]] = {
+    "workflows.yaml: tasks.*.description": ("tasks.fetch.description", "Other", lambda c: c.workflows.tasks["fetch"]),
+    "workflows.yaml: phases.*.description": ("phases.first.description", "New", lambda c: c.workflows.phases["first"]),
+    "workflows.yaml: phases.*.service": ("phases.first.service", "other", lambda c: c.workflows.phases["first"]),
+    "workflows.yaml: phases.*.topic": ("phases.first.topic", "other", lambda c: c.workflows.phases["first"]),
+    **{
+        f"timeouts.yaml: breakers.*.{key}": (f"breakers.odds.{key}", value, lambda c: c.timeouts.breakers["odds"])
+        for key, value in {
+            "failure_rate": 0.25,
+            "minimum_calls": 3,
+            "window": ("7s", 7.0),
+            "open_for": ("8s", 8.0),
+            "probes": 4,
+        }.items()
+    },
+    **{
+        f"flags.yaml: flags.*.{key}": (f"flags.model.{key}", value, lambda c: c.flags.flags["model"])
+        for key, value in {
+            "description": "Described otherwise",
+            "default": "ensemble",
+            "treatment": "average",
+            "variants": (["average", "ensemble", "third"], ("average", "ensemble", "third")),
+            "salt": "pepper",
+            "owner": "somebody",
+            "expires": ("2031-01-02", date(2031, 1, 2)),
+            "env": "OTHER",
+            "entity": "request",
+            "prerequisites": ([], ()),
+            "parameters": {"A": 1},
+            "rollout": "quick",
+        }.items()
+    },
+    "flags.yaml: rollout.active": ("rollout.active", (["model"], ("model",)), lambda c: c.flags.rollout),
+    "flags.yaml: rollout.plans.*.guards": (
+        "rollout.plans.quick.guards", (["more"], ("more",)), lambda c: c.flags.rollout.plans["quick"]
+    ),
+    "flags.yaml: rollout.plans.*.stages[].percent": (
+        "rollout.plans.quick.stages.0.percent", 33, lambda c: c.flags.rollout.plans["quick"].stages[0]
+    ),
+    "flags.yaml: rollout.plans.*.stages[].bake": (
+        "rollout.plans.quick.stages.0.bake", ("33s", 33.0), lambda c: c.flags.rollout.plans["quick"].stages[0]
+    ),
+    **{
+        f"flags.yaml: rollout.guards.*.{key}": (
+            f"rollout.guards.failures.{key}", value, lambda c: c.flags.rollout.guards["failures"]
+        )
+        for key, value in {
+            "metric": "p95_increase", "above": 0.5, "window": ("9s", 9.0), "minimum_sample": 7
+        }.items()
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", GIVEN)
+@proves(*GIVEN)
+def test_inv_22_what_the_file_says_is_what_the_code_is_given(project: Project, key: str) -> None:
+    rollout = project.flags["rollout"]
+    rollout["plans"]["quick"] = {"stages": [{"percent": 1, "bake": "1s"}], "guards": ["failures"]}
+    rollout["guards"]["more"] = rollout["guards"]["failures"]
+    path, value, of = GIVEN[key]
+    written, read = value if isinstance(value, tuple) else (value, value)
+    *parents, last = path.split(".")
+    place = getattr(project, key.partition(".yaml")[0])
+    for step in parents:
+        place = place[int(step) if isinstance(place, list) else step]
+    assert getattr(of(project.load()), last) != read
+    place[last] = written
+    assert getattr(of(project.load()), last) == read
+
+
+@proves("flags.yaml: flags.*.type", "flags.yaml: flags.*.hash_version")
+def test_inv_22_flag_types_and_hash_versions(project: Project) -> None:
+    project.flags["flags"]["fast_path"] |= {"type": "int", "hash_version": 1}
+    assert "a flag of type int serves a whole number, not false." in project.problems()
+    project.flags["flags"]["fast_path"] |= {"type": "bool", "hash_version": 2}
+    assert project.problems() == ["flags.fast_path.hash_version is 2: must be 1."]
+
+
+def test_inv_22_every_key_has_a_test() -> None:
+    folder = Path(__file__).parent
+    for module in pkgutil.iter_modules([str(folder)]):
+        importlib.import_module(f"tests.integration.config.{module.name}")
+    assert all_keys() == PROVED
