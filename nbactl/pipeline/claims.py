@@ -88,8 +88,8 @@ def _sample(payload: Payload) -> tuple[Claim, date]:
         values.team(payload.get("home_team"), "home team"),
         values.team(payload.get("away_team"), "away team"),
         values.text(payload.get("game_id"), "game id"),
-        payload.get("season"),
-        payload.get("season_type"),
+        values.text_or_none(payload.get("season"), "season"),
+        _season_type(payload.get("season_type")),
         _points(payload.get("home_points"), "home points"),
         _points(payload.get("away_points"), "away points"),
         final=payload.get("status") == "final",
@@ -106,7 +106,7 @@ def _game_file(payload: Payload) -> tuple[Claim, date]:
         values.team(payload.get("HOMETEAMNAME"), "home team"),
         values.team(payload.get("AWAYTEAMNAME"), "away team"),
         game_id,
-        payload.get("SEASON") or None,
+        values.text_or_none(payload.get("SEASON"), "season"),
         _season_type(payload.get("SEASON_TYPE"), game_id),
         home_points,
         away_points,
@@ -119,8 +119,8 @@ def _bdl(payload: Payload) -> tuple[Claim, date]:
     season = game.get("season")
     final = str(game.get("status", "")).lower() == "final"
     return Claim(
-        _bdl_team(game, "home_team"),
-        _bdl_team(game, "visitor_team"),
+        bdl_team(game, "home_team"),
+        bdl_team(game, "visitor_team"),
         season=f"{season}-{(season + 1) % 100:02}" if isinstance(season, int) else None,
         season_type="playoffs" if game.get("postseason") else "regular",
         home_points=_points(game.get("home_team_score"), "home team score") if final else None,
@@ -131,7 +131,8 @@ def _bdl(payload: Payload) -> tuple[Claim, date]:
     ), values.day_of(game.get("date"))
 
 
-def _bdl_team(game: Payload, side: str) -> str:
+def bdl_team(game: Payload, side: str) -> str:
+    """Return the abbreviation of `home_team` or `visitor_team` of a balldontlie game."""
     team = game.get(side)
     name = team.get("abbreviation") or team.get("full_name") if isinstance(team, dict) else None
     return values.team(name, side.replace("_", " "))

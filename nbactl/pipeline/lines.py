@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.pipeline import values
-from nbactl.pipeline.claims import matchup
+from nbactl.pipeline.claims import bdl_team, matchup
 from nbactl.pipeline.quarantine import RejectedRecordError
 
 if TYPE_CHECKING:
@@ -150,10 +150,12 @@ def _log_who(payload: Payload) -> Who:
 
 def _bdl_who(payload: Payload) -> Who:
     game, at_home = payload["game"], payload["side"] == "home_team"
-    player = payload["row"].get("player") or {}
+    player = payload["row"].get("player")
+    if not isinstance(player, dict):
+        raise RejectedRecordError("missing_name", "player is missing")
     name = f"{player.get('first_name') or ''} {player.get('last_name') or ''}"
     sides = ("home_team", "visitor_team") if at_home else ("visitor_team", "home_team")
-    team, opponent = (values.team((game.get(side) or {}).get("abbreviation"), side.replace("_", " ")) for side in sides)
+    team, opponent = (bdl_team(game, side) for side in sides)
     number = player.get("id")
     day = values.day_of(game.get("date"))
     source_id = f"bdl:{number}" if number else None

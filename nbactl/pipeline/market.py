@@ -57,7 +57,8 @@ def injuries_of(day: date, records: Sequence[RawRecord], lookups: Lookups, sourc
             raise RejectedRecordError("bad_value", f"status is '{status}', not one of {', '.join(_STATUSES)}")
         lookup = lookups.assign(name, team, _player_id(payload), day)
         reported_at = values.instant_or_none(payload.get("reported_at"), "reported_at")
-        return lookup, (day, lookup, name, team, status, payload.get("reason"), reported_at, source)
+        injury = values.text_or_none(payload.get("reason"), "reason")
+        return lookup, (day, lookup, name, team, status, injury, reported_at, source)
 
     return _collect(records, read)
 
@@ -102,7 +103,7 @@ def referees_of(
         if game_id not in known:
             raise RejectedRecordError("no_such_game", f"game {game_id} is not played on {day}")
         name = values.text(payload.get("name"), "referee's name")
-        return (game_id, name), (day, game_id, name, payload.get("role"), source)
+        return (game_id, name), (day, game_id, name, values.text_or_none(payload.get("role"), "role"), source)
 
     return _collect(records, read)
 

@@ -44,6 +44,8 @@ class _Target:
     columns: tuple[str, ...]
     datasets: tuple[Dataset, ...]
     normalise: Callable[[date], Normalised]
+    why_empty: Callable[[date], str]
+    """Says why a date has no rows. Raises DataError if it should have some (INVARIANTS 15)."""
 
 
 def games(services: Services, context: TaskContext) -> TaskOutcome:
@@ -53,7 +55,8 @@ def games(services: Services, context: TaskContext) -> TaskOutcome:
     def normalise(day: date) -> Normalised:
         return game_rules.games_of(day, services.raw.read("schedule", day), kind).outcome
 
-    return _write(services, context, _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise))
+    target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, "no games on {}".format)
+    return _write(services, context, target)
 
 
 def player_boxscores(services: Services, context: TaskContext) -> TaskOutcome:
@@ -65,7 +68,19 @@ def player_boxscores(services: Services, context: TaskContext) -> TaskOutcome:
         records = services.raw.read("player_boxscores", day)
         return boxscores.boxscores_of(day, records, schedule, lookups)
 
-    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise)
+    def why_empty(day: date) -> str:
+        schedule = _games(services, context, day).values()
+        if not schedule:
+            return f"no games on {day}"
+        if not (over := sum(game.claim.final for game in schedule)):
+            return f"{len(schedule)} games are scheduled for {day}, none is over"
+        raise DataError(
+            f"no player is in a box score of {day}",
+            cause=f"{over} of {len(schedule)} games are over, and what phase 1 collected has nobody who played.",
+            next_step=f"nbactl run phase1 --date {day} --force collects again, once the source has them.",
+        )
+
+    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise, why_empty)
     return _write(services, context, target)
 
 
@@ -76,7 +91,8 @@ def injuries(services: Services, context: TaskContext) -> TaskOutcome:
     def normalise(day: date) -> Normalised:
         return market.injuries_of(day, services.raw.read("injuries", day), lookups, _kind(context))
 
-    return _write(services, context, _Target("nba_raw.injuries", market.INJURY_COLUMNS, ("injuries",), normalise))
+    target = _Target("nba_raw.injuries", market.INJURY_COLUMNS, ("injuries",), normalise, _nothing_collected)
+    return _write(services, context, target)
 
 
 def referees(services: Services, context: TaskContext) -> TaskOutcome:
@@ -86,7 +102,9 @@ def referees(services: Services, context: TaskContext) -> TaskOutcome:
         records = services.raw.read("referees", day)
         return market.referees_of(day, records, _games(services, context, day), _kind(context))
 
-    target = _Target("nba_raw.referees", market.REFEREE_COLUMNS, ("referees", "schedule"), normalise)
+    target = _Target(
+        "nba_raw.referees", market.REFEREE_COLUMNS, ("referees", "schedule"), normalise, _nothing_collected
+    )
     return _write(services, context, target)
 
 
@@ -96,11 +114,13 @@ def odds(services: Services, context: TaskContext) -> TaskOutcome:
     datasets: tuple[Dataset, ...] = ("odds_player_props", "odds_game_lines")
 
     def normalise(day: date) -> Normalised:
-        collected = [dataset for dataset in datasets if services.raw.path(dataset, day).exists()] or datasets[:1]
-        records = [record for dataset in collected for record in services.raw.read(dataset, day)]
+        # Game lines are collected by a workflow of their own, and may not be there.
+        there = [dataset for dataset in datasets if services.raw.path(dataset, day).exists()] or datasets[:1]
+        records = [record for dataset in there for record in services.raw.read(dataset, day)]
         return market.odds_of(day, records, _games(services, context, day), lookups, _kind(context))
 
-    target = _Target("nba_raw.odds", market.ODDS_COLUMNS, ("odds_player_props", "schedule"), normalise)
+    collected: tuple[Dataset, ...] = ("odds_player_props", "schedule")
+    target = _Target("nba_raw.odds", market.ODDS_COLUMNS, collected, normalise, _nothing_collected)
     return _write(services, context, target)
 
 
@@ -129,7 +149,7 @@ def _write(services: Services, context: TaskContext, target: _Target) -> TaskOut
             details=detail,
         )
     if not outcome.rows:
-        detail["reason"] = f"nothing was collected for {day}" if not outcome.records else f"nobody played on {day}"
+        detail["reason"] = target.why_empty(day)
     return TaskOutcome(len(outcome.rows), detail)
 
 
@@ -194,6 +214,10 @@ def _remembered(services: Services, context: TaskContext) -> Lookups:
     lookups = Lookups()
     lookups.remember(tuple(row) for row in known.rows)
     return lookups
+
+
+def _nothing_collected(day: date) -> str:
+    return f"the source has nothing for {day}"
 
 
 def _kind(context: TaskContext) -> str:

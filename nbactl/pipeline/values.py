@@ -92,6 +92,11 @@ def text(value: Any, name: str) -> str:  # noqa: ANN401 - raw input
     return value.strip()
 
 
+def text_or_none(value: Any, name: str) -> str | None:  # noqa: ANN401 - raw input
+    """Return a text, or None where nothing is given."""
+    return None if value in _EMPTY else text(value, name)
+
+
 def team(value: Any, name: str = "team") -> str:  # noqa: ANN401 - raw input
     """Return the league's abbreviation of a team."""
     given = text(value, name)

@@ -64,7 +64,7 @@ def entries(path: Path, text: str) -> Iterator[Entry] | None:
     named = {suffix.lower() for suffix in path.suffixes}
     if start in ("{", "[") and ".csv" not in named:
         try:
-            document = json.loads(text)
+            document = json.loads(text, parse_constant=_refuse_constant)
         except ValueError as error:
             if ".json" not in named:
                 return None
@@ -74,6 +74,10 @@ def entries(path: Path, text: str) -> Iterator[Entry] | None:
     if ".json" in named:
         raise refused(path, 1, "it is no JSON: it starts with neither { nor [" if start else "it is empty")
     return _csv_entries(path, text, must=".csv" in named)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
 
 
 def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[Entry] | None:
