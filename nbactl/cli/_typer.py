@@ -19,7 +19,7 @@ from nbactl.cli.render import render
 from nbactl.cli.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nbactl.cli.session import Session
 
@@ -162,6 +162,21 @@ def candidates(root: Any, session: Session, before: Sequence[str], current: str)
         return []
     found, incomplete = _resolve_incomplete(context, words, current)
     return [(str(item.value), item.help or "") for item in found.shell_complete(context, incomplete)]
+
+
+def walk(root: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the root and every command and group below it, each with a context to describe it in; imports them all."""
+    context = root.make_context("nbactl", [], resilient_parsing=True)
+    yield root, context
+    for name in root.table:
+        yield from _below(root.load(name), name, context)
+
+
+def _below(command: Any, name: str, parent: Any) -> Iterator[tuple[Any, Any]]:
+    context = command.make_context(name, [], parent=parent, resilient_parsing=True)
+    yield command, context
+    for verb, found in getattr(command, "commands", {}).items():
+        yield from _below(found, verb, context)
 
 
 def _show_help(ctx: Any, _parameter: Any, value: Any) -> None:

@@ -46,19 +46,9 @@ class Help:
     def _head(self) -> Iterator[str]:
         paragraphs = inspect.cleandoc(self._command.help or "").split("\n\n")
         yield self._wrap(paragraphs[0])
-        usage = " ".join([self._ctx.command_path, *self._usage_pieces()])
-        yield f"{self._style('Usage:', _HEADING)} {self._style(usage, _NAME)}"
+        yield f"{self._style('Usage:', _HEADING)} {self._style(usage(self._command, self._ctx), _NAME)}"
         for paragraph in paragraphs[1:]:
             yield self._wrap(paragraph)
-
-    def _usage_pieces(self) -> Iterator[str]:
-        yield "[OPTIONS]"
-        for parameter in self._command.get_params(self._ctx):
-            if parameter.param_type_name == "argument" and not parameter.hidden:
-                name = argument_name(parameter)
-                yield name if parameter.required else f"[{name}]"
-        if hasattr(self._command, "commands"):
-            yield "COMMAND ..."
 
     def _commands(self) -> Iterator[str]:
         panels: dict[str, list[Row]] = {}
@@ -112,6 +102,16 @@ class Help:
 
     def _style(self, text: str, style: str) -> str:
         return f"{style}{text}{_RESET}" if self._color else text
+
+
+def usage(command: Any, ctx: Any) -> str:
+    """Return the line that shows how a command is called."""
+    pieces = [ctx.command_path, "[OPTIONS]"]
+    for parameter in command.get_params(ctx):
+        if parameter.param_type_name == "argument" and not parameter.hidden:
+            name = argument_name(parameter)
+            pieces.append(name if parameter.required else f"[{name}]")
+    return " ".join([*pieces, "COMMAND ..."] if hasattr(command, "commands") else pieces)
 
 
 def parameter_panel(parameter: Any) -> str:
