@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbactl.checks.finding import Finding
-from nbactl.config.variables import environment_variables
+from nbactl.config.variables import GIVEN, environment_variables
 from nbactl.core.names import closest
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def clock(patient: Patient) -> Iterator[Finding]:
 def environment(patient: Patient) -> Iterator[Finding]:
     """Look for misspelt variables, which would be ignored silently."""
     known = environment_variables()
-    unknown = [name for name in patient.environ if name.startswith("NBACTL_") and name not in known]
+    unknown = [name for name in patient.environ if name.startswith("NBACTL_") and name not in {**known, **GIVEN}]
     for name in unknown:
         match = closest(name, known)
         fix = f"Did you mean {match}?" if match else "Remove it; `nbactl help environment` lists what is read."

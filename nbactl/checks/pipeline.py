@@ -12,7 +12,7 @@ from nbactl.checks.finding import Finding
 from nbactl.config.loader import Config, load_config
 from nbactl.core.holder import describe, is_dead
 from nbactl.errors import NbactlError
-from nbactl.pipeline.sources import open_source  # type: ignore[attr-defined,unused-ignore]
+from nbactl.pipeline.sources import open_source
 from nbactl.workflows.ledger import Ledger
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nbactl.config.settings import SETTINGS_FILE
-from nbactl.config.variables import environment_variables
+from nbactl.config.variables import GIVEN, environment_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,9 @@ def _environment() -> str:
         "variable, the variable over the file, the file over the default.\n"
         "'nbactl config show --origin' tells the value in force and where it comes from.\n\n"
         + _columns(environment_variables())
-        + "\nAn empty variable counts as not set. Switches take true/false, yes/no, on/off, 1/0.\n"
+        + "\nAn empty variable counts as not set. Switches take true/false, yes/no, on/off, 1/0.\n\n"
+        + "A task that is a command (`command:` in workflows.yaml) finds in its environment:\n\n"
+        + _columns(GIVEN)
     )
 
 

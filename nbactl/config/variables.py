@@ -1,4 +1,4 @@
-"""Every environment variable that nbactl reads."""
+"""The environment variables that nbactl reads, and those that it gives to commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ OTHERS: Final = {
     "NBACTL_FAULTS": "For tests: named instants at which the process is killed, fails or waits.",
 }
 
+GIVEN: Final = {
+    "NBACTL_RUN_ID": "The run.",
+    "NBACTL_TASK": "The task.",
+    "NBACTL_GAME_DATE": "The game date, YYYY-MM-DD.",
+    "NBACTL_ATTEMPT": "The number of the attempt, from 1.",
+    "NBACTL_FENCE_TOKEN": "The fencing token of the run's lease, for writes of its own.",
+}
+"""What a task that is a command (`command:` in workflows.yaml) finds in its environment."""
+
 
 def environment_variables() -> dict[str, str]:
-    """Return the names with their meaning."""
+    """Return what nbactl reads, each with its meaning."""
     return {**{setting.variable: f"{setting.help} As {setting.flag}." for setting in SETTINGS}, **OTHERS}

@@ -1,0 +1,56 @@
+"""Every example in a command's help is executed, on the local target, in a directory where something was run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbactl.cli._typer import walk
+from nbactl.cli.app import build
+from tests.integration.cli.conftest import ROOT, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_EXAMPLES = [example for command, _ in walk(build()) for example in getattr(command, "examples", ())]
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the three YAML files and one finished run."""
+    directory = tmp_path_factory.mktemp("used")
+    for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
+        shutil.copy(ROOT / name, directory)
+    (directory / ".bin").mkdir()
+    script = directory / ".bin" / "nbactl"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
+    script.chmod(0o755)
+    assert _run("nbactl run phase3", directory).returncode == 0
+    return directory
+
+
+@pytest.mark.parametrize("example", _EXAMPLES)
+def test_an_example_works(example: str, used: Path, request: pytest.FixtureRequest) -> None:
+    if "path:DIR" in example:
+        example = example.replace("path:DIR", f"path:{request.getfixturevalue('nba_data')}")
+    done = _run(example, used)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def _run(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{directory / '.bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", line],
+        cwd=directory,
+        env=environment({"PATH": path}),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )

@@ -1,0 +1,71 @@
+"""Start-up is held by which modules are loaded, which does not depend on how busy the machine is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.cli.conftest import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOADED = """
+import sys
+from nbactl.cli.main import main
+code = main(sys.argv[1:])
+print(code, *sys.modules, sep="\\n", file=sys.stderr)
+"""
+_NEVER = {"google", "duckdb", "sqlglot", "starlette", "uvicorn", "httpx2", "structlog", "numpy", "pandas", "requests"}
+
+
+def _loaded(directory: Path, *arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, *arguments],
+        cwd=directory,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    code, *modules = done.stderr[done.stderr.index("0\n") :].split()
+    assert code == "0"
+    return set(modules)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "at_most", "unwanted"),
+    [
+        (("--version",), 40, {"typer", "typing", "json"}),
+        (("--help",), 320, {"rich", "pydantic", "yaml", "sqlite3", "asyncio"}),
+        (("runs", "--help"), 320, {"rich", "sqlite3"}),
+        (("help", "dates"), 320, {"rich", "yaml", "sqlite3", "asyncio"}),
+        (("completion", "bash"), 320, {"rich", "yaml", "sqlite3", "asyncio"}),
+        (("runs", "list"), 420, {"rich"}),
+        (("status",), 420, {"rich"}),
+    ],
+)
+def test_a_command_loads_no_more_than_it_needs(
+    tmp_path: Path, arguments: tuple[str, ...], at_most: int, unwanted: set[str]
+) -> None:
+    modules = _loaded(tmp_path, *arguments)
+    assert {module.partition(".")[0] for module in modules} & (_NEVER | unwanted) == set()
+    assert len(modules) <= at_most
+
+
+def test_the_core_loads_no_command_line_and_no_engine(tmp_path: Path) -> None:
+    code = "import sys, nbactl.core, nbactl.core.lease, nbactl.core.retry, nbactl.core.deadline; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert {module.partition(".")[0] for module in done.stdout.split()} & (_NEVER | {"typer", "rich"}) == set()

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from nbactl.cli._typer import Group, Leaf, walk
+from nbactl.cli.app import COMMANDS, build
+from nbactl.cli.options import PANEL
+from nbactl.cli.reference import reference
+from nbactl.cli.topics import EXIT_CODES
+from nbactl.config.settings import SETTINGS
+from nbactl.config.variables import GIVEN, environment_variables
+
+_ROOT = Path(__file__).resolve().parents[3]
+_TREE = list(walk(build()))
+_LEAVES = [(context.command_path, command) for command, context in _TREE if not isinstance(command, Group)]
+_SHARED = {
+    *("--output", "--json", "--target", "--project", "--config-dir", "--state-dir", "--color", "--quiet", "--verbose"),
+    *("--yes", "--no-input", "--debug"),
+}
+
+
+def test_every_entry_leads_to_its_command() -> None:
+    assert {path for path, _ in _LEAVES if path.count(" ") == 1} | {
+        context.command_path for command, context in _TREE if isinstance(command, Group)
+    } == {"nbactl", *(f"nbactl {entry.name}" for entry in COMMANDS)}
+
+
+@pytest.mark.parametrize(("path", "command"), _LEAVES, ids=[path for path, _ in _LEAVES])
+def test_every_command_is_of_the_house(path: str, command: Leaf) -> None:
+    assert isinstance(command, Leaf)
+    assert command.callback is not None
+    function = inspect.unwrap(command.callback)
+    assert not inspect.iscoroutinefunction(function), "Typer never awaits a command"
+    assert inspect.get_annotations(function)["return"] == "Result"
+    assert command.help
+    assert command.help.splitlines()[0].endswith("."), "the first line is a sentence"
+    assert command.examples
+    assert all(re.fullmatch(rf"([A-Z_]+=\S+ )*{path}( .*)?", example) for example in command.examples)
+    assert {option for p in command.params if p.rich_help_panel == PANEL for option in p.opts} >= _SHARED
+    own = [p for p in command.params if p.rich_help_panel != PANEL]
+    assert all(parameter.help for parameter in own), "every argument and option says what it means"
+    names = [name for p in command.params for name in [*p.opts, *p.secondary_opts]]
+    assert len(names) == len(set(names)), "no option stands for two things"
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=[entry.name for entry in COMMANDS])
+def test_the_overview_has_one_short_sentence_a_command(entry: object) -> None:
+    text = getattr(entry, "help", "")
+    assert re.fullmatch(r"[A-Z][^.]{8,62}\.", text), "it fits beside the name in 80 columns"
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    assert (_ROOT / "docs" / "reference.md").read_text() == reference(), "run `make docs`"
+
+
+def test_help_environment_names_every_variable_that_is_read() -> None:
+    source = "\n".join(file.read_text() for file in sorted((_ROOT / "nbactl").rglob("*.py")))
+    read = set(re.findall(r"\bNBACTL_[A-Z_]+\b", source)) | {setting.variable for setting in SETTINGS}
+    assert read == {name for name in environment_variables() if name.startswith("NBACTL_")} | set(GIVEN)
+
+
+def test_every_exit_code_of_an_error_is_explained() -> None:
+    source = "\n".join(file.read_text() for file in sorted((_ROOT / "nbactl").rglob("*.py")))
+    assert {int(code) for code in re.findall(r"exit_code: ClassVar\[int\] = (\d+)", source)} <= set(EXIT_CODES)
