@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _READ_ONLY: Final = re.compile(r"read-only file system", re.IGNORECASE)
 _FORBIDDEN: Final = re.compile(r"permission denied|operation not permitted", re.IGNORECASE)
-_DAMAGED: Final = re.compile(r"not a valid DuckDB database file|checksum|corrupt|WAL", re.IGNORECASE)
+_DAMAGED: Final = re.compile(r"not a valid DuckDB database file|checksum|corrupt|read enough bytes|WAL", re.IGNORECASE)
 _NEWER: Final = re.compile(r"newer|version number|storage version", re.IGNORECASE)
 
 

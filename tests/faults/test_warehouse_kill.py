@@ -1,0 +1,66 @@
+"""A process that works with the warehouse is killed with SIGKILL."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.warehouse_process import ROWS, TABLE, batches, ended, open_warehouse, start, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "warehouse.duckdb"
+    warehouse = open_warehouse(path)
+    warehouse.create_table(TABLE)
+    write(warehouse, 0, 1)
+    warehouse.close()
+    return path
+
+
+@pytest.mark.parametrize(("point", "found"), [("before", 1), ("after", 2)])
+def test_inv_20_a_killed_replacement_happened_whole_or_not_at_all(path: Path, point: str, found: int) -> None:
+    process = start(path, 5.0, "write", 0, 2, fault=f"warehouse.{point}_commit=kill")
+    assert ended(process) == -signal.SIGKILL
+    warehouse = open_warehouse(path)
+    assert batches(warehouse) == [(0, found, ROWS)]
+    assert write(warehouse, 0, 2) == ROWS
+    assert batches(warehouse) == [(0, 2, ROWS)]
+    warehouse.close()
+
+
+def test_inv_20_writes_before_the_killed_one_stay(path: Path) -> None:
+    process = start(path, 5.0, "write_many", 1, 5, fault="warehouse.before_commit=kill@4")
+    assert ended(process) == -signal.SIGKILL
+    warehouse = open_warehouse(path)
+    assert batches(warehouse) == [(0, 1, ROWS), (1, 2, ROWS)]
+    warehouse.close()
+
+
+def test_inv_20_a_killed_holder_leaves_no_lock_behind(path: Path) -> None:
+    process = start(path, 5.0, "write", 0, 2, fault="warehouse.before_commit=sleep:60")
+    time.sleep(0.5)
+    process.kill()
+    ended(process)
+    warehouse = open_warehouse(path, lock_wait=0.0)
+    assert batches(warehouse) == [(0, 1, ROWS)]
+    warehouse.close()
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.01, 0.03, 0.05, 0.08])
+def test_inv_20_a_process_killed_while_it_makes_the_file_does_no_harm(tmp_path: Path, moment: float) -> None:
+    path = tmp_path / "fresh.duckdb"
+    process = start(path, 5.0, "write_many", 1, 1)
+    time.sleep(moment)
+    process.kill()
+    ended(process)
+    warehouse = open_warehouse(path)
+    warehouse.create_table(TABLE)
+    assert write(warehouse, 0, 1) == ROWS
+    warehouse.close()
