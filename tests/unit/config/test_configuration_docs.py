@@ -1,0 +1,80 @@
+"""docs/configuration.md has every key with its default, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from nbactl.config import flags, timeouts, workflows
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+SECTIONS: dict[str, type[BaseModel]] = {
+    "workflows.yaml": workflows.WorkflowsFile,
+    "tasks.*": workflows.Task,
+    "tasks.*.service": workflows.Service,
+    "phases.*": workflows.Phase,
+    "phases.*.tasks[]": workflows.TaskUse,
+    "workflows.*": workflows.Workflow,
+    "workflows.*.schedule": workflows.Schedule,
+    "workflows.*.schedule.between": workflows.TimeWindow,
+    "alerts": workflows.Alerts,
+    "alerts.run_failed": workflows.Alert,
+    "timeouts.yaml": timeouts.TimeoutsFile,
+    "timeouts.*": timeouts.Timeout,
+    "retry_policies.*": timeouts.Retry,
+    "deadlines.*": timeouts.Deadline,
+    "breakers.*": timeouts.Breaker,
+    "leases.*": timeouts.Lease,
+    "flags.yaml": flags.FlagsFile,
+    "flags.*": flags.Flag,
+    "rollout": flags.Rollout,
+    "rollout.plans.*": flags.RolloutPlan,
+    "rollout.plans.*.stages[]": flags.Stage,
+    "rollout.guards.*": flags.Guard,
+}
+
+
+def documented(section: str) -> dict[str, str]:
+    _, found, rest = PAGE.partition(f"\n## {section}\n" if section.endswith(".yaml") else f"\n### {section}\n")
+    assert found, f"docs/configuration.md has no section {section}"
+    text = re.split(r"\n##", rest)[0]
+    return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+?) \|", text, re.MULTILINE))
+
+
+def default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    return "none" if value in (None, (), {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_has_the_keys_of_its_model_with_their_defaults(section: str) -> None:
+    fields = SECTIONS[section].model_fields
+    expected = {
+        field.alias or name: "none" if field.default_factory is not None else default(field.default)
+        for name, field in fields.items()
+    }
+    assert documented(section) == expected
+
+
+def test_there_is_no_section_without_a_model() -> None:
+    headings = re.findall(r"^###? (.+)$", PAGE, re.MULTILINE)
+    assert headings == list(SECTIONS)
+
+
+def test_every_model_has_a_section() -> None:
+    shared = {workflows.Executable}
+    models = {
+        each
+        for module in (flags, timeouts, workflows)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, module.Strict) and each.__module__ == module.__name__
+    }
+    assert models - shared == set(SECTIONS.values())
