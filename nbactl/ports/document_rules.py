@@ -80,6 +80,20 @@ def _check_name(name: str, what: str) -> None:
 
 def check_key(key: object, where: str) -> None:
     """Raise DataError unless `key` can name a field."""
+    if not _is_good_key(key):
+        _refuse_key(key, where)
+
+
+@lru_cache(maxsize=4096)
+def _is_good_key(key: object) -> bool:
+    try:
+        _refuse_key(key, "")
+    except DataError:
+        return False
+    return True
+
+
+def _refuse_key(key: object, where: str) -> None:
     if not isinstance(key, str):
         raise DataError(f"{where} has the key {key!r}", cause="Keys of a map must be strings.")
     if not key:
@@ -141,6 +155,10 @@ def _check_container(value: list[Any] | dict[Any, Any], where: str, depth: int) 
     if isinstance(value, dict):
         for key, item in value.items():
             check_key(key, where)
+            # Nearly all values are of these types; the rest needs its name, which is costly to make.
+            kind = type(item)
+            if item is None or kind is bool or (kind is str and item.isascii()):
+                continue
             check_value(item, f"{where}.{key}", depth + 1)
         return
     for index, item in enumerate(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,18 @@ VALUES = [
 ]
 
 
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+class Ratio(float):
+    pass
+
+
 class Values:
     """Round trips."""
 
@@ -61,6 +74,20 @@ class Values:
         store.commit([Set(f"{collection}/d", {"value": value}), Set(f"{collection}/other", {"value": "another value"})])
         found = store.query(Query(collection, (Filter("value", "==", value),)))
         assert [document.id for document in found] == ["d"]
+
+    def test_subclasses_come_back_as_the_plain_type(self, store: DocumentStore, collection: str) -> None:
+        store.commit(
+            [Create(f"{collection}/d", {"s": Colour.RED, "n": Number.ONE, "f": Ratio(0.5), "l": [Number.ONE]})]
+        )
+        document = store.get(f"{collection}/d")
+        assert document is not None
+        assert {name: (value, type(value)) for name, value in document.data.items()} == {
+            "s": ("red", str),
+            "n": (1, int),
+            "f": (0.5, float),
+            "l": ([1], list),
+        }
+        assert store.count(Query(collection, (Filter("s", "==", Colour.RED), Filter("n", "==", Number.ONE)))) == 1
 
     def test_inv_14_times_are_kept_to_the_microsecond_and_come_back_in_utc(
         self, store: DocumentStore, collection: str

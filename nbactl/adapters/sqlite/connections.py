@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections import deque
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite import schema
 from nbactl.adapters.sqlite.failures import busy, translate, translated
+from nbactl.adapters.sqlite.forking import watch
 from nbactl.core.deadline import remaining
 
 if TYPE_CHECKING:
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
 _IDLE_READERS = 8
 _CREATION_PAUSE = 0.005
+_spoilt: set[str] = set()
+"""Files that this process must not touch, because it was forked while they were in use."""
 _inherited: list[object] = []
-"""Connections of the parent process: SQLite forbids to use or even close them in a forked child."""
+"""Connections of the parent, which the child must not even close."""
 
 
 class Connections:
-    """Opens connections when they are first needed; usable from any thread and after a fork.
+    """Opens connections when they are first needed; usable from any thread.
 
     A file that does not exist reads as an empty store and is created by the first write. In memory there is one
     connection, which readers and writers share in turns.
@@ -34,40 +36,40 @@ class Connections:
 
     def __init__(self, path: Path | str, clock: Clock, busy_timeout: float) -> None:
         self.in_memory = str(path) == schema.MEMORY
-        self.where = str(path)
+        # Absolute, for the process may change its directory between two connections.
+        self.where = schema.MEMORY if self.in_memory else str(Path(path).absolute())
         self._clock = clock
         self._busy_timeout = busy_timeout
         self._closed = False
-        self._start()
+        self._writer: sqlite3.Connection | None = None
+        self._writer_timeout = busy_timeout
+        self._forked_in_use = self._has_turn = False
+        self._begin()
+        watch(self)
 
-    def _start(self, writer: sqlite3.Connection | None = None) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.RLock()
-        self._readers: deque[sqlite3.Connection] = deque()
-        self._writer = writer
+    def _begin(self) -> None:
+        self._lock = threading.RLock()  # the writer's turn
         self._writing_thread: int | None = None
-
-    def _ready(self) -> None:
-        if self._closed:
-            raise RuntimeError(f"the document store {self.where} is closed")
-        if self._pid != os.getpid():
-            _inherited.extend((self._writer, self._readers))
-            self._start(self._writer if self.in_memory else None)
+        self._gate = threading.Lock()  # held while a reader is taken out
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._lent: set[sqlite3.Connection] = set()
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Give the writing connection within BEGIN IMMEDIATE; rolls back if the block raises.
+        """Give the writing connection within BEGIN IMMEDIATE; rolls back what the block does not commit.
 
-        The block commits by itself. Raises UnavailableError when other writers do not let go in time.
+        Raises UnavailableError when other writers do not let go in time.
         """
-        self._ready()
+        self._check_usable()
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("a transaction's function must write through its transaction, not through the store")
         wait = remaining(self._busy_timeout)
         with self._turn(wait):
             with translated(self.where):
                 connection = self._open_writer()
-                connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
+                if wait != self._writer_timeout:
+                    connection.execute(f"PRAGMA busy_timeout = {int(wait * 1000)}")
+                    self._writer_timeout = wait
                 connection.execute("BEGIN IMMEDIATE")
             self._writing_thread = threading.get_ident()
             try:
@@ -81,7 +83,7 @@ class Connections:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Give a connection to read from, for this block alone."""
-        self._ready()
+        self._check_usable()
         if self.in_memory:
             with self._turn(remaining(self._busy_timeout)), translated(self.where):
                 yield self._open_writer()
@@ -98,16 +100,39 @@ class Connections:
                 self._give_back(connection)
 
     def close(self) -> None:
-        """Close what is idle; connections in use are closed when they are given back."""
+        """Close what is idle; a connection in use is closed when it is given back."""
         self._closed = True
-        if self._pid != os.getpid():
-            return
         with self._lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            while self._readers:
-                self._readers.pop().close()
+            self._close_idle()
+
+    def before_fork(self) -> None:
+        """Hold everybody up and close all connections, if none is in use."""
+        self._gate.acquire()  # released after the fork
+        self._has_turn = self._lock.acquire(blocking=False)
+        self._forked_in_use = not self._has_turn or self._writing_thread is not None or bool(self._lent)
+        if not self._forked_in_use and not self.in_memory:
+            self._close_idle()
+
+    def after_fork_in_parent(self) -> None:
+        """Let everybody go on."""
+        if self._has_turn:
+            self._lock.release()
+        self._gate.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin with nothing open; or refuse, if something was in use."""
+        if self._forked_in_use:
+            _spoilt.add(self.where)
+            _inherited.append((self._writer, self._idle, self._lent))
+            self._writer = None
+            self._closed = self.in_memory
+        self._begin()
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"the document store {self.where} is closed")
+        if self.where in _spoilt and not self.in_memory:
+            raise RuntimeError(f"this process was forked while {self.where} was in use and cannot use it")
 
     @contextmanager
     def _turn(self, wait: float) -> Iterator[None]:
@@ -118,30 +143,39 @@ class Connections:
         finally:
             self._lock.release()
 
+    def _close_idle(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        while self._idle:
+            self._idle.pop().close()
+
     def _take_reader(self) -> sqlite3.Connection | None:
         """Return a reader, or None if there is nothing to read: no file yet, or one whose creation is under way."""
-        try:
-            return self._readers.pop()
-        except IndexError:
-            pass
+        with self._gate:
+            connection = self._idle.pop() if self._idle else self._open_reader()
+            if connection is not None:
+                self._lent.add(connection)
+            return connection
+
+    def _open_reader(self) -> sqlite3.Connection | None:
         if not Path(self.where).exists():
             return None
         connection = schema.connect(self.where, self._busy_timeout, writable=False)
+        ready = False
         try:
             ready = schema.check(connection, self.where)
-        except BaseException:
-            connection.close()
-            raise
-        if not ready:
-            connection.close()
-            return None
-        return connection
+        finally:
+            if not ready:
+                connection.close()
+        return connection if ready else None
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
-        if self._closed or len(self._readers) >= _IDLE_READERS:
+        self._lent.discard(connection)
+        if self._closed or len(self._idle) >= _IDLE_READERS:
             connection.close()
         else:
-            self._readers.append(connection)
+            self._idle.append(connection)
 
     def _open_writer(self) -> sqlite3.Connection:
         if self._writer is None:
@@ -154,6 +188,7 @@ class Connections:
                 connection.close()
                 raise
             self._writer = connection
+            self._writer_timeout = self._busy_timeout
         return self._writer
 
     def _prepare(self, connection: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from nbactl.errors import DataError
@@ -20,6 +21,7 @@ TIME_MARK: Final = "\x01\x03"
 AFTER_TIMES: Final = "\x01\x04"
 """Sorts after every encoded time stamp and before every string that follows."""
 
+_AS_THEY_ARE = frozenset({type(None), bool, int, float})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _KEY_ESCAPED = re.compile(r'[%"\\\x00-\x1f]')
@@ -57,19 +59,26 @@ def decode_any(text: str) -> Any:  # noqa: ANN401 - any stored value
 
 def encode_value(value: Any) -> Any:  # noqa: ANN401 - any storable value
     """Return a checked value as JSON types."""
+    made: Any = value
     match value:
-        case bool() | None | float():
-            return value
+        case bool() | None:
+            pass
         case str():
-            return encode_text(value)
-        case int():
-            return int(value)
+            made = encode_text(value)
+        case dict():
+            made = {
+                encode_key(key): item if type(item) in _AS_THEY_ARE else encode_value(item)
+                for key, item in value.items()
+            }
         case datetime():
-            return encode_time(value)
+            made = encode_time(value)
         case list():
-            return [encode_value(item) for item in value]
+            made = [encode_value(item) for item in value]
+        case float():
+            made = float(value)
         case _:
-            return {encode_key(key): encode_value(item) for key, item in value.items()}
+            made = int(value)
+    return made
 
 
 def encode_text(text: str) -> str:
@@ -87,6 +96,7 @@ def encode_time(instant: datetime) -> str:
         raise DataError(f"{instant.isoformat()} is outside the years 1 to 9999 in UTC") from error
 
 
+@lru_cache(maxsize=4096)
 def encode_key(key: str) -> str:
     """Return a map key in stored form."""
     return _KEY_ESCAPED.sub(lambda match: f"%{ord(match[0]):02X}", key)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.sqlite.sortkey import sort_key
 from nbactl.errors import DataError
-from nbactl.ports.document_rules import MAX_INT, MIN_INT, check_key, check_value, field_keys
+from nbactl.ports.document_rules import MAX_INT, MIN_INT, check_value, field_keys
 from nbactl.ports.documents import ArrayRemove, ArrayUnion, DeleteField, Increment, ServerTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
     from nbactl.ports.documents import FieldPath
 
 _TRANSFORMS = (Increment, ArrayUnion, ArrayRemove, ServerTime)
+_PLAIN = frozenset({type(None), bool, int, float, str, datetime})
 _MISSING: Any = object()
 
 
@@ -87,9 +88,10 @@ def _made(value: Any, old: Any, where: str, now: datetime) -> Any:  # noqa: ANN4
         case DeleteField():
             raise DataError(f"{where} cannot be deleted here", next_step="Name the field itself in an Update.")
         case dict():
-            for key in value:
-                check_key(key, where)
-            made = {key: _made(item, _MISSING, f"{where}.{key}", now) for key, item in value.items()}
+            made = {
+                key: item if type(item) in _PLAIN else _made(item, _MISSING, f"{where}.{key}", now)
+                for key, item in value.items()
+            }
         case list():
             if any(isinstance(item, (*_TRANSFORMS, DeleteField)) for item in value):
                 raise DataError(f"{where} has a transform within a list")
