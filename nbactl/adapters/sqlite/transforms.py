@@ -76,6 +76,14 @@ def _parent(data: dict[str, Any], keys: tuple[str, ...], *, create: bool) -> dic
 def _made(value: Any, old: Any, where: str, now: datetime) -> Any:  # noqa: ANN401 - any storable value
     made: Any = value
     match value:
+        case dict():
+            made = {
+                key: item if type(item) in _PLAIN else _made(item, _MISSING, f"{where}.{key}", now)
+                for key, item in value.items()
+            }
+        case list():
+            if any(isinstance(item, (*_TRANSFORMS, DeleteField)) for item in value):
+                raise DataError(f"{where} has a transform within a list")
         case ServerTime():
             made = now
         case Increment():
@@ -87,14 +95,6 @@ def _made(value: Any, old: Any, where: str, now: datetime) -> Any:  # noqa: ANN4
             made = [item for item in _array(old) if sort_key(item) not in gone]
         case DeleteField():
             raise DataError(f"{where} cannot be deleted here", next_step="Name the field itself in an Update.")
-        case dict():
-            made = {
-                key: item if type(item) in _PLAIN else _made(item, _MISSING, f"{where}.{key}", now)
-                for key, item in value.items()
-            }
-        case list():
-            if any(isinstance(item, (*_TRANSFORMS, DeleteField)) for item in value):
-                raise DataError(f"{where} has a transform within a list")
     return made
 
 
