@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time
 
 from nbactl.config.loader import load_config, shipped_config_dir
+from nbactl.pipeline.transform import table_sql
 
 
 def test_the_shipped_files_have_no_problem() -> None:
@@ -28,3 +30,19 @@ def test_workflows_have_their_eastern_times() -> None:
         "post_game_window_2b": (time(2), "yesterday"),
         "post_game_window_3": (time(4), "yesterday"),
     }
+
+
+def test_a_task_needs_the_tasks_of_its_phase_whose_tables_it_reads() -> None:
+    """A table that is still being written would be read as if it were empty."""
+    workflows = load_config(shipped_config_dir()).workflows
+    for phase in (workflows.phases["phase3"], workflows.phases["phase4"]):
+        needs = {use.task: set(use.needs) for use in phase.tasks}
+        writers = {workflows.tasks[name].processor: name for name in needs}
+        for name in needs:
+            sql = table_sql(str(workflows.tasks[name].processor))
+            reads = {writers[table] for table in re.findall(r"nba_\w+\.\w+", sql) if table in writers}
+            assert reads <= closure(name, needs), f"{name} reads {reads} without needing them"
+
+
+def closure(name: str, needs: dict[str, set[str]]) -> set[str]:
+    return {name} | {each for needed in needs[name] for each in closure(needed, needs)}
