@@ -108,7 +108,9 @@ def _failed(error: Exception, sql: str) -> NbactlError:
     cause, details = first_line(error), {"sql": sql} if sql else {}
     if isinstance(error, (duckdb.ParserException, duckdb.SyntaxException)):
         return DataError("SQL syntax error", cause=cause, details=details)
-    if isinstance(error, duckdb.TransactionException):
+    if is_no_room(str(error)):
+        return no_room(cause)
+    if isinstance(error, duckdb.TransactionException) and "conflict" in str(error).lower():
         return ContentionError("the transaction lost against another one", cause=cause, details=details)
     if isinstance(error, duckdb.OutOfMemoryException):
         return UnavailableError(
@@ -117,6 +119,6 @@ def _failed(error: Exception, sql: str) -> NbactlError:
             next_step="Free memory or disk space, or process fewer dates at once.",
             details=details,
         )
-    if isinstance(error, (duckdb.IOException, duckdb.FatalException)):
-        return no_room(cause) if is_no_room(str(error)) else UnavailableError("the local warehouse failed", cause=cause)
+    if isinstance(error, (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException)):
+        return UnavailableError("the local warehouse failed", cause=cause, details=details)
     return DataError("the query cannot be run on these data", cause=cause, details=details)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +192,8 @@ class DuckDbWarehouse:
         guard: Callable[[Callable[[], None]], None] | None = None,
     ) -> Iterator[None]:
         """Commit what the block did, or nothing of it; one transaction at a time."""
+        import duckdb
+
         if not self._writing.acquire(timeout=watchdog.left()):
             raise watchdog.expired()
         try:
@@ -201,7 +203,8 @@ class DuckDbWarehouse:
                 watchdog.left()
                 (guard or _at_once)(lambda: _commit(cursor))
             except BaseException:
-                cursor.rollback()
+                with suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
+                    cursor.rollback()
                 raise
         finally:
             self._writing.release()
