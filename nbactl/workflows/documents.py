@@ -24,7 +24,7 @@ def task_path(run_id: str, task: str) -> str:
     return f"{RUNS}/{run_id}/tasks/{task}"
 
 
-def run_document(run: RunRecord, *, lease: str) -> dict[str, Any]:
+def run_document(run: RunRecord) -> dict[str, Any]:
     """Return a run as a document; `task_order` names its tasks in declared order."""
     return {
         "run_id": run.run_id,
@@ -40,7 +40,7 @@ def run_document(run: RunRecord, *, lease: str) -> dict[str, Any]:
         "error": None,
         "correlation_id": run.correlation_id,
         "owner": run.owner,
-        "lease": lease,
+        "lease": run.lease,
         "resumed_from": run.resumed_from,
         "group": run.group,
         "mode": run.mode,
@@ -118,6 +118,7 @@ def read_run(data: Mapping[str, Any], tasks: Sequence[TaskRecord]) -> RunRecord:
         tasks=tuple(tasks),
         reason=data["reason"],
         mode=data["mode"],
+        lease=data["lease"],
     )
 
 

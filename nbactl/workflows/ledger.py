@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from nbactl.core.lease import Leases
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.documents import (
@@ -23,7 +24,7 @@ from nbactl.workflows.documents import (
 from nbactl.workflows.model import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from nbactl.core.clock import Clock
@@ -46,6 +47,7 @@ class Ledger:
         self._store = store
         self._clock = clock
         self._is_dead = is_dead
+        self._leases = Leases(store, clock, is_dead=is_dead)
 
     def find(self, run: str) -> RunRecord:
         """Return a run by id, by the unique beginning of an id (with or without `run-`), or the `last` started.
@@ -85,7 +87,7 @@ class Ledger:
         documents = self._store.query(query)
         if by_life:
             wanted = status == "interrupted"
-            documents = itertools.islice((d for d in documents if self._is_dead(d.data["owner"]) is wanted), limit)
+            documents = itertools.islice((d for d in documents if self._abandoned(d.data) is wanted), limit)
         return self._with_tasks(list(documents))
 
     def latest(self, name: str, game_date: GameDate, source: str) -> RunRecord | None:
@@ -106,17 +108,20 @@ class Ledger:
         return {(run.name, run.game_date): run for run in self._with_tasks(list(newest.values()))}
 
     def interrupted(self, run: RunRecord) -> bool:
-        """Say whether the run is recorded as running though its process is dead."""
-        return run.status is RunStatus.RUNNING and self._is_dead(run.owner)
+        """Say whether the run is recorded as running though its process is dead or has lost its lease."""
+        return run.status is RunStatus.RUNNING and self._abandoned({"owner": run.owner, "lease": run.lease})
 
     def request_cancel(self, run_id: str) -> None:
         """Ask the process that executes a run to stop it. Raises NotFoundError, PreconditionError if it has ended."""
         run = self.find(run_id)
         if run.status is not RunStatus.RUNNING:
-            raise PreconditionError(f"run {run.run_id} is not running: it {run.status.value}")
+            raise PreconditionError(
+                f"run {run.run_id} is not running: it ended as {run.status.value}",
+                next_step=f"See what it did: nbactl runs show {run.run_id}",
+            )
         if self.interrupted(run):
             raise PreconditionError(
-                f"run {run.run_id} is not running: its process is dead",
+                f"run {run.run_id} is not running: its process died or lost its lease",
                 next_step=f"Resume it: nbactl run {run.name} --date {run.game_date}",
             )
         self._store.commit([Update(run_path(run.run_id), {"cancel_requested_at": SERVER_TIME})])
@@ -126,10 +131,10 @@ class Ledger:
         document = self._store.get(run_path(run_id))
         return document is not None and document.data["cancel_requested_at"] is not None
 
-    def start(self, run: RunRecord, *, lease: str, supersedes: RunRecord | None) -> None:
+    def start(self, run: RunRecord, *, supersedes: RunRecord | None) -> None:
         """Record a run and all its tasks; a run that died before it is given its end in the same commit."""
         tasks: Writes = [Create(task_path(run.run_id, task.name), task_document(run, task)) for task in run.tasks]
-        head: Writes = [Create(run_path(run.run_id), run_document(run, lease=lease))]
+        head: Writes = [Create(run_path(run.run_id), run_document(run))]
         if supersedes is not None and supersedes.status is RunStatus.RUNNING:
             head += self._burial(supersedes, run)
         # The run exists when its own document does: with more tasks than a commit holds, that one comes last.
@@ -150,6 +155,13 @@ class Ledger:
         """Apply writes: all or none, up to MAX_WRITES; more are applied in order."""
         for begin in range(0, len(writes), MAX_WRITES):
             self._store.commit(writes[begin : begin + MAX_WRITES])
+
+    def _abandoned(self, run: Mapping[str, Any]) -> bool:
+        """Say whether nobody works on a run any more: its process is dead, or another machine's let the lease go."""
+        if self._is_dead(run["owner"]):
+            return True
+        lease = self._leases.current(run["lease"])
+        return lease is None or lease.owner != run["owner"] or lease.expires_at <= self._clock.now()
 
     def _burial(self, dead: RunRecord, heir: RunRecord) -> Writes:
         now = self._clock.now()

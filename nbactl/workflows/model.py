@@ -125,6 +125,8 @@ class RunRecord:
     tasks: tuple[TaskRecord, ...] = ()
     reason: str | None = None
     mode: Mode = "parallel"
+    lease: str = ""
+    """The name of the lease it runs under."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ class _Execution:
         runner = self._runner
         run = self._new_run(plan, run_id)
         reach("runner.before_run_recorded")
-        runner.ledger.start(run, lease=lease.name, supersedes=plan.previous)
+        runner.ledger.start(run, supersedes=plan.previous)
         reach("runner.run_recorded")
         limits = runner.timeouts.leases["run"]
 
@@ -198,6 +198,7 @@ class _Execution:
             group=self._group,
             tasks=tuple(_first_record(task) for task in plan.tasks),
             mode=plan.mode,
+            lease=plan.lease,
         )
 
     def _skipped(self, plan: Plan) -> RunRecord:

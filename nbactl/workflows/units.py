@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.core.names import did_you_mean
-from nbactl.errors import UsageError
+from nbactl.errors import NotFoundError
 from nbactl.workflows.graph import topological_order
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Unit:
 
 
 def find_units(names: Iterable[str], workflows: WorkflowsFile) -> list[Unit]:
-    """Return what `names` stand for, each once. Raises UsageError for a name that is none."""
+    """Return what `names` stand for, each once. Raises NotFoundError for a name that is none."""
     units: dict[str, Unit] = {}
     for name in names:
         for each in phase_order(workflows) if name == DAILY else (name,):
@@ -44,7 +44,7 @@ def find_units(names: Iterable[str], workflows: WorkflowsFile) -> list[Unit]:
 
 
 def find_unit(name: str, workflows: WorkflowsFile) -> Unit:
-    """Return the phase, workflow or task of that name. Raises UsageError."""
+    """Return the phase, workflow or task of that name. Raises NotFoundError."""
     if (phase := workflows.phases.get(name)) is not None:
         mode, workers, deadline = phase.execution_mode, phase.max_workers, phase.deadline
         return Unit(name, "phase", name, mode, workers, deadline, phase.tasks, phase.needs)
@@ -54,7 +54,7 @@ def find_unit(name: str, workflows: WorkflowsFile) -> Unit:
     if name in workflows.tasks:
         return _single_task(name, workflows)
     known = [DAILY, *workflows.phases, *workflows.workflows, *workflows.tasks]
-    raise UsageError(
+    raise NotFoundError(
         f"there is no phase, workflow or task named '{name}'",
         next_step=did_you_mean(name, known),
     )

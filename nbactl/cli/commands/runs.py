@@ -25,7 +25,7 @@ from nbactl.errors import NotFoundError, StillRunningError, UsageError
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nbactl.bootstrap import Application
     from nbactl.cli.console import Console
@@ -114,9 +114,9 @@ def logs(
             next_step=f"See what the ledger knows: nbactl runs show {record.run_id} -v",
         )
     file = LogFile(path, LogFilter(level.upper(), task))
-    entries = _entries(services, record.run_id, file, console(ctx), follow=follow)
+    entries: Iterable[dict[str, Any]] = _entries(services, record.run_id, file, console(ctx), follow=follow)
     if settings(ctx).output == "json":
-        entries = iter(list(entries))
+        entries = list(entries)
 
     def show(console: Console) -> None:
         with left_by_ctrl_c():

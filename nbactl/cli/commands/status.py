@@ -59,7 +59,8 @@ def status(
             cause="JSON output is one document, and a board that is watched has no end.",
             next_step="Use --output jsonl: one board a line.",
         )
-    services = application(ctx, reads_only=True)
+    # Who watches wants to see a ledger that is made later.
+    services = application(ctx, reads_only=not watch)
     boards = _boards(services, date)
     if watch:
         return _watched(services, boards, console(ctx), as_lines=call.settings.output == "jsonl")

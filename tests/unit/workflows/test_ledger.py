@@ -32,7 +32,7 @@ def interrupted() -> Harness:
             replace(run.tasks[2], status=TaskStatus.PENDING, finished_at=None, rows=None),
         ),
     )
-    harness.ledger.start(died, lease=f"w/{DAY}", supersedes=None)
+    harness.ledger.start(died, supersedes=None)
     Leases(harness.documents, harness.clock, is_dead=lambda _: False).acquire(f"w/{DAY}", "dead:run-0000", 30)
     harness.dead.add("dead:run-0000")
     harness.owner = "me"
@@ -99,7 +99,7 @@ def test_inv_20_the_next_run_takes_over_from_a_dead_one_and_gives_it_its_end() -
 
 def test_a_run_can_be_asked_to_stop_while_it_lives() -> None:
     harness = interrupted()
-    with pytest.raises(PreconditionError, match="its process is dead"):
+    with pytest.raises(PreconditionError, match="process died"):
         harness.ledger.request_cancel("run-0000")
     harness.dead.clear()
     assert not harness.ledger.cancel_requested("run-0000")

@@ -138,7 +138,7 @@ def test_a_single_task_of_a_workflow_runs_under_its_lease() -> None:
 
 @pytest.mark.parametrize("name", ["phase33", "p2_extr", "dayly"])
 def test_an_unknown_name_is_refused_with_the_closest_one(name: str) -> None:
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(NotFoundError) as refused:
         pipeline().plan(name)
     assert "Did you mean" in str(refused.value.next_step)
 

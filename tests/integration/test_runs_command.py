@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.screen_kit import DATE, Project, project, wait_for_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = ("--date", DATE)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Project:
+    return project(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which first succeeded, then second failed."""
+    made = project(tmp_path_factory.mktemp("ran") / "project")
+    made.run("run", "second", *DAY, code=1)
+    return made
+
+
+def test_the_list_is_newest_first_and_filtered(ran: Project) -> None:
+    def names(*filters: str) -> list[str]:
+        return [run["name"] for run in ran.data("runs", "list", *filters)["runs"]]
+
+    assert names() == ["second", "first"]
+    assert names("--status", "failed") == ["second"]
+    assert names("--name", "first", "--since", "1h") == ["first"]
+    assert names("--date", "2025-01-05") == []
+    assert names("--since", "today", "--limit", "1") == ["second"]
+    lines = ran.run("runs", "list", "-o", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == ["second", "first"]
+
+
+def test_reading_an_empty_ledger_makes_no_files(here: Project) -> None:
+    empty = here.run("runs", "list")
+    assert (empty.stdout, empty.stderr) == ("", "There is no run yet.\n")
+    assert here.data("runs", "list")["runs"] == []
+    here.run("runs", "show", "last", code=4)
+    assert not here.state.exists()
+
+
+def test_a_run_is_found_by_id_by_its_beginning_and_as_last(ran: Project) -> None:
+    newest, first = ran.data("runs", "list")["runs"]
+    assert ran.data("runs", "show", "last")["run"]["run_id"] == newest["run_id"]
+    assert ran.data("runs", "show", first["run_id"])["run"]["name"] == "first"
+    assert ran.data("runs", "show", first["run_id"][:-1])["run"]["name"] == "first"
+    assert "2 runs begin with" in ran.run("runs", "show", first["run_id"][:6], code=2).stderr
+    assert "runs list" in ran.run("runs", "show", "run-none", code=4).stderr
+
+
+def test_inv_17_show_names_cause_next_step_and_with_v_the_traceback(ran: Project) -> None:
+    shown = ran.run("runs", "show", "last").stdout
+    assert "bad: DataError: bad cannot <go> on" in shown
+    assert "cause: It never could." in shown
+    assert "next:  Leave it out." in shown
+    assert "Traceback" not in shown
+    assert "screen_tasks.py" in ran.run("runs", "show", "last", "-v").stdout
+    (task, _) = ran.data("runs", "show", "last")["run"]["tasks"]
+    assert "Traceback" in task["error"]["traceback"]
+
+
+def test_inv_17_the_log_has_the_context_and_the_traceback(ran: Project) -> None:
+    entries = ran.data("runs", "logs", "last", "--level", "error")["entries"]
+    failure = entries[0]
+    assert failure["message"] == "task failed"
+    assert failure["labels"].keys() >= {"run_id", "workflow", "task", "game_date", "correlation_id"}
+    assert "cannot <go> on" in failure["stack_trace"]
+    said = ran.run("runs", "logs", "last", "--task", "bad").stdout
+    assert "task started" in said
+    assert "after_bad" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["list", "--status", "faild"], 2, "Did you mean 'failed'?"),
+        (["list", "--since", "7x"], 2, "no duration"),
+        (["logs", "last", "--level", "warn"], 2, "Did you mean 'warning'?"),
+        (["logs", "last", "--task", "badd"], 4, "Did you mean 'bad'?"),
+        (["cancel", "last"], 6, "is not running: it ended as failed"),
+        (["gantt", "last", "--html", "."], 2, "is a directory"),
+        (["gantt", "last", "--html", "no/such/folder.html"], 2, "cannot be written"),
+    ],
+)
+def test_a_wrong_call_says_what_to_do(ran: Project, arguments: list[str], code: int, told: str) -> None:
+    assert told in ran.run("runs", *arguments, code=code).stderr
+
+
+def test_the_timeline_goes_to_the_terminal_or_to_a_page(ran: Project, tmp_path: Path) -> None:
+    drawn = ran.run("runs", "gantt", "last").stdout
+    assert "✗ bad" in drawn
+    assert "needs bad, which failed" in drawn
+    page = tmp_path / "page.html"
+    assert ran.data("runs", "gantt", "last", "--html", str(page))["html"] == str(page)
+    text = page.read_text()
+    assert "cannot &lt;go&gt; on" in text
+    assert "<go>" not in text
+
+
+def test_cancel_from_another_terminal_waits_for_the_end(here: Project) -> None:
+    process = here.start("run", "sleepy", *DAY)
+    wait_for_line(process, "slow started")
+    assert "slow, after_bad" in here.run("runs", "cancel", "last", "--dry-run").stderr
+    assert process.poll() is None, "a dry run changes nothing"
+    (run_id,) = [run["run_id"] for run in here.data("runs", "list", "--status", "running")["runs"]]
+    assert here.data("runs", "cancel", run_id)["run"]["status"] == "cancelled"
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "was cancelled already" in here.run("runs", "cancel", run_id).stderr
+
+
+def test_cancel_gives_up_waiting_with_8(here: Project) -> None:
+    process = here.start("run", "sleepy", *DAY)
+    wait_for_line(process, "slow started")
+    process.send_signal(signal.SIGSTOP)
+    assert "still running after" in here.run("runs", "cancel", "last", "--timeout", "300ms", code=8).stderr
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+
+
+def test_inv_20_a_run_whose_process_was_killed_is_shown_as_interrupted(here: Project) -> None:
+    process = here.start("run", "sleepy", *DAY)
+    wait_for_line(process, "slow started")
+    process.kill()
+    process.communicate(timeout=30)
+    (run,) = here.data("runs", "list", "--status", "interrupted")["runs"]
+    assert run["status"] == "interrupted"
+    assert here.data("runs", "list", "--status", "running")["runs"] == []
+    assert "■ interrupted" in here.run("runs", "show", "last").stdout
+    assert "process died" in here.run("runs", "cancel", "last", code=6).stderr
+    assert here.run("runs", "logs", "last", "--follow").stdout.count("slow: task started") == 1
+
+
+def test_following_a_log_ends_with_the_run(here: Project) -> None:
+    process = here.start("run", "sleepy", *DAY)
+    wait_for_line(process, "slow started")
+    follower = here.start("runs", "logs", "last", "--follow", "-o", "jsonl")
+    assert follower.stdout is not None
+    assert json.loads(follower.stdout.readline())["message"] == "run started", "before the run has ended"
+    process.terminate()
+    process.communicate(timeout=30)
+    rest, _ = follower.communicate(timeout=30)
+    assert json.loads(rest.splitlines()[-1])["message"] == "run cancelled"
+    assert follower.returncode == 0
+
+
+def test_leaving_a_followed_log_is_no_failure(here: Project) -> None:
+    process = here.start("run", "sleepy", *DAY)
+    wait_for_line(process, "slow started")
+    follower = here.start("runs", "logs", "last", "--follow")
+    assert follower.stdout is not None
+    assert "run started" in follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    follower.communicate(timeout=30)
+    assert follower.returncode == 0
+    process.terminate()
+    process.communicate(timeout=30)
