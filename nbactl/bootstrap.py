@@ -101,7 +101,7 @@ class Application:
         """Where game data come from. Raises UsageError for a source that is none."""
         from nbactl.pipeline.sources import open_source  # noqa: PLC0415
 
-        return open_source(self.settings.source, self.clock)
+        return open_source(self.settings.source, self.clock, self.config.timeouts)
 
     @cached_property
     def data_dir(self) -> Path:

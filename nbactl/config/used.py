@@ -9,6 +9,8 @@ USED: dict[str, frozenset[str]] = {
     "timeouts": frozenset(
         {
             "documents.busy",
+            "http.connect",
+            "http.request",
             "run.cancel_poll",
             "run.cancel_wait",
             "run.watch_poll",
@@ -21,4 +23,5 @@ USED: dict[str, frozenset[str]] = {
         }
     ),
     "leases": frozenset({"run"}),
+    "retry_policies": frozenset({"scraper"}),
 }

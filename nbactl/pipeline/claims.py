@@ -26,6 +26,10 @@ _SEASON_TYPES: Final = {
 _SEASON_TYPE_OF_ID: Final = {"001": "preseason", "002": "regular", "004": "playoffs", "005": "play_in"}
 
 
+_FINAL: Final = 3
+"""The league's number for a game that is over; 1 is to come, 2 is on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What one record, or several that agree, say of a game; `game_id` is the one the source gives."""
@@ -114,6 +118,25 @@ def _game_file(payload: Payload) -> tuple[Claim, date]:
     ), values.day_of(payload.get("GAME_DATE"))
 
 
+def _scoreboard(payload: Payload) -> tuple[Claim, date]:
+    game = payload["game"]
+    game_id = values.league_id(game.get("gameId"))
+    status = game.get("gameStatus")
+    final = status == _FINAL
+    home, away = (game.get(side) if isinstance(game.get(side), dict) else {} for side in ("homeTeam", "awayTeam"))
+    return Claim(
+        values.team(home.get("teamTricode"), "home team"),
+        values.team(away.get("teamTricode"), "away team"),
+        game_id,
+        season_type=_season_type(None, game_id),
+        home_points=_points(home.get("score"), "home score") if final else None,
+        away_points=_points(away.get("score"), "away score") if final else None,
+        final=final,
+        periods=_points(game.get("period"), "period") if final else None,
+        tipoff_at=values.instant_or_none(game.get("gameTimeUTC"), "gameTimeUTC"),
+    ), values.day_of(payload.get("GAME_DATE"))
+
+
 def _bdl(payload: Payload) -> tuple[Claim, date]:
     game = payload["game"]
     season = game.get("season")
@@ -150,6 +173,7 @@ def _game_log(payload: Payload) -> tuple[Claim, date]:
 
 SHAPES: Final[Mapping[str, Callable[[Payload], tuple[Claim, date]]]] = {
     "sample": _sample,
+    "scoreboard": _scoreboard,
     "game": _game_file,
     "bdl": _bdl,
     "nbac": _game_log,

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 from nbactl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core.clock import Clock
     from nbactl.pipeline.sources.base import Source
 
-_FORMS = ("sample", "path:DIR")
+_FORMS = ("sample", "path:DIR", "nba_api")
 
 
-def open_source(spec: str, clock: Clock) -> Source:  # noqa: ARG001 - live sources ask for the time
-    """Return the source that `--source` names. Raises UsageError for a spec that names none."""
+def open_source(spec: str, clock: Clock, timeouts: TimeoutsFile | None = None) -> Source:
+    """Return the source that `--source` names; only `nba_api` needs the timeouts.
+
+    Raises UsageError for a spec that names none, NotFoundError for a folder that is not there.
+    """
     kind, _, rest = spec.partition(":")
     if spec == "sample":
         from nbactl.pipeline.sources.sample import SampleSource  # noqa: PLC0415 - only the source that is asked for
@@ -29,7 +34,13 @@ def open_source(spec: str, clock: Clock) -> Source:  # noqa: ARG001 - live sourc
         if not folder.exists():
             raise NotFoundError(f"there is no folder {rest}", cause=f"--source {spec} looked for {folder.absolute()}.")
         return PathSource(spec, folder)
-    near = get_close_matches(kind, ("sample", "path"), n=1)
+    if spec == "nba_api":
+        from nbactl.pipeline.sources.nba_api import NbaApiSource  # noqa: PLC0415 - only the source that is asked for
+
+        if timeouts is None:
+            raise ValueError("the source nba_api makes requests, so it has to be given the timeouts")
+        return NbaApiSource(clock=clock, timeouts=timeouts, rng=Random())  # noqa: S311 - jitter is no secret
+    near = get_close_matches(kind, ("sample", "path", "nba_api"), n=1)
     raise UsageError(
         f"there is no source '{spec}'",
         next_step=f"Did you mean '{near[0]}'?" if near else f"Give one of: {', '.join(_FORMS)}.",
