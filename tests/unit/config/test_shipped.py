@@ -6,6 +6,7 @@ import re
 from datetime import time
 
 from nbactl.config.loader import load_config, shipped_config_dir
+from nbactl.pipeline.registry import PROCESSORS
 from nbactl.pipeline.transform import table_sql
 
 
@@ -46,3 +47,10 @@ def test_a_task_needs_the_tasks_of_its_phase_whose_tables_it_reads() -> None:
 
 def closure(name: str, needs: dict[str, set[str]]) -> set[str]:
     return {name} | {each for needed in needs[name] for each in closure(needed, needs)}
+
+
+def test_inv_10_every_processor_that_is_registered_has_a_task_and_every_task_is_run_by_something() -> None:
+    workflows = load_config(shipped_config_dir()).workflows
+    assert {task.processor for task in workflows.tasks.values()} - {None} == set(PROCESSORS)
+    used = {use.task for each in (*workflows.phases.values(), *workflows.workflows.values()) for use in each.tasks}
+    assert used == set(workflows.tasks)
