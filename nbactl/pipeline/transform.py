@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from nbactl.errors import PreconditionError
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
 from nbactl.warehouse.tables import ensure_tables
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
     from nbactl.ports.compute import TaskContext
 
 _INCLUDE = "-- with:"
+_TABLE = re.compile(r"\bnba_\w+\.\w+")
+"""What a statement reads. An optional task that did not run has left its table unmade."""
+_CONTEXT = "nba_analytics.upcoming_team_game_context"
+_GAMES_AND_TEAMS = f"""
+SELECT
+  (SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @game_date) AS games,
+  (SELECT COUNT(*) FROM {_CONTEXT} WHERE game_date = @game_date) AS teams
+"""  # noqa: S608 - the names are ours
 
 
 @cache
@@ -38,16 +48,40 @@ def transform(services: Services, context: TaskContext) -> TaskOutcome:
     call = context.call
     table = str(call.work.target)
     warehouse = services.warehouse()
-    ensure_tables(warehouse, (table,))
+    sql = table_sql(table)
+    missing = set(_TABLE.findall(sql)) - set(warehouse.list_tables())
+    ensure_tables(warehouse, sorted({table} | missing))
     rows = warehouse.replace_partitions(
         table,
         [call.game_date],
-        Select(table_sql(table), {"game_date": call.game_date}),
+        Select(sql, {"game_date": call.game_date}),
         fence=context.fence,
         timeout=services.timeouts["warehouse.query_large"],
         labels=call.labels,
     )
+    if rows == 0 and table.startswith("nba_precompute."):
+        _refuse_without_phase3(services, context)
     return TaskOutcome(rows)
+
+
+def _refuse_without_phase3(services: Services, context: TaskContext) -> None:
+    """Raise PreconditionError if no rows came out only because phase 3 of the date was not run.
+
+    Every game has its two teams in upcoming_team_game_context, so games without them tell.
+    """
+    day = context.call.game_date
+    ensure_tables(services.warehouse(), ("nba_raw.games", _CONTEXT))
+    games, teams = (
+        services.warehouse()
+        .query(_GAMES_AND_TEAMS, {"game_date": day}, timeout=services.timeouts["warehouse.query"])
+        .rows[0]
+    )
+    if games and not teams:
+        raise PreconditionError(
+            f"{context.call.task} has nothing to read: {_CONTEXT} is empty for {day}",
+            cause=f"{games} games are on {day}, and phase 3 has not computed their contexts",
+            next_step=f"nbactl run phase3 --date {day}",
+        )
 
 
 def _add_common(sql: str, common: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ SELECT
   form.turnovers_avg_last_5, form.turnovers_avg_last_10, form.turnovers_avg_season,
   form.three_made_avg_last_5, form.three_made_avg_last_10, form.three_made_avg_season
 FROM nba_raw.player_boxscores AS box
-LEFT JOIN current_season ON TRUE
+CROSS JOIN current_season
 LEFT JOIN team_box AS team
   ON team.game_date = box.game_date AND team.game_id = box.game_id AND team.team_abbr = box.team_abbr
 LEFT JOIN player_form AS form ON form.player_lookup = box.player_lookup

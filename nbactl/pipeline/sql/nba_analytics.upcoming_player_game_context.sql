@@ -1,5 +1,5 @@
 -- The players expected to play on @game_date, with what is known of them before that date.
--- with: team_games, roster, player_form, team_results
+-- with: team_games, roster, player_form, team_results, injury_report
 SELECT
   game.game_date, game.game_id, game.season, roster.player_lookup, roster.player_name,
   game.team_abbr, game.opponent_team_abbr, game.home_game,
@@ -19,9 +19,11 @@ SELECT
   form.three_made_avg_last_5, form.three_made_avg_last_10, form.three_made_avg_season,
   form.ts_pct_season, form.efg_pct_season,
   opponent.points_allowed_avg_last_10 AS opponent_points_allowed_avg_last_10,
-  opponent.points_allowed_avg_season AS opponent_points_allowed_avg_season
+  opponent.points_allowed_avg_season AS opponent_points_allowed_avg_season,
+  report.status AS injury_status, report.injury
 FROM team_games AS game
 JOIN roster ON roster.team_abbr = game.team_abbr
 LEFT JOIN player_form AS form ON form.player_lookup = roster.player_lookup
 LEFT JOIN team_results AS opponent ON opponent.team_abbr = game.opponent_team_abbr
+LEFT JOIN injury_report AS report ON report.player_lookup = roster.player_lookup
 WHERE game.game_date = @game_date

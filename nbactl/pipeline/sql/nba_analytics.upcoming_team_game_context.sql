@@ -1,5 +1,5 @@
 -- The teams that play on @game_date, with what is known of them and their opponents before that date.
--- with: team_games, team_results, team_ratings, league_season
+-- with: team_games, team_results, team_ratings, league_season, injury_report
 SELECT
   game.game_date, game.game_id, game.season, game.team_abbr, game.opponent_team_abbr, game.home_game,
   COALESCE(own.games_played, 0) AS games_played,
@@ -20,11 +20,15 @@ SELECT
   opponent_rating.defensive_rating_season AS opponent_defensive_rating_season,
   opponent_rating.pace_season AS opponent_pace_season,
   league.points_avg AS league_points_avg_season,
-  league.pace AS league_pace_season
+  league.pace AS league_pace_season,
+  COALESCE(injured.players_out, 0) AS players_out
 FROM team_games AS game
 CROSS JOIN league_season AS league
 LEFT JOIN team_results AS own ON own.team_abbr = game.team_abbr
 LEFT JOIN team_results AS opponent ON opponent.team_abbr = game.opponent_team_abbr
 LEFT JOIN team_ratings AS rating ON rating.team_abbr = game.team_abbr
 LEFT JOIN team_ratings AS opponent_rating ON opponent_rating.team_abbr = game.opponent_team_abbr
+LEFT JOIN (
+  SELECT team_abbr, COUNT(*) AS players_out FROM injury_report WHERE status = 'out' GROUP BY team_abbr
+) AS injured ON injured.team_abbr = game.team_abbr
 WHERE game.game_date = @game_date

@@ -1,8 +1,9 @@
--- The season that @game_date is in and the day it began, preseason left aside.
+-- The season that @game_date is in and the day it began, preseason left aside: always one row.
 SELECT
-  game.season,
-  MIN(IF(COALESCE(game.season_type, 'regular') <> 'preseason', game.game_date, NULL)) AS first_date
-FROM nba_raw.games AS game
-WHERE game.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND @game_date
-GROUP BY game.season
-QUALIFY ROW_NUMBER() OVER (ORDER BY game.season DESC) = 1
+  MAX(season) AS season,
+  MIN(IF(season = latest_season AND COALESCE(season_type, 'regular') <> 'preseason', game_date, NULL)) AS first_date
+FROM (
+  SELECT game_date, season, season_type, MAX(season) OVER () AS latest_season
+  FROM nba_raw.games
+  WHERE game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND @game_date
+) AS game

@@ -1,0 +1,154 @@
+"""The analytics of real dates against the same numbers computed in plain Python from the files."""
+
+from __future__ import annotations
+
+from datetime import date
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.recomputed import Played, plain, read_played, read_scores
+from tests.warehouse_lab import PHASE3, Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OFFENSE, DEFENSE, SUMMARY, PLAYERS, TEAMS = PHASE3
+BOXES = date(2024, 1, 15)
+"""Full box scores of eleven games, one with an overtime, in the balldontlie shape."""
+LOGS = date(2024, 1, 16)
+"""Game logs of a part of the players."""
+LATER = date(2025, 3, 15)
+"""Full box scores of eight games in the stats.nba.com shape."""
+STATS = ("points", "rebounds", "assists", "steals", "blocks", "turnovers", "three_made", "minutes")
+
+
+@pytest.fixture(scope="module")
+def played(nba_data: Path) -> list[Played]:
+    return read_played(nba_data)
+
+
+@pytest.fixture(scope="module")
+def lab(nba_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("real"), f"path:{nba_data}")
+    lab.collect(LATER)
+    for table in ("raw.games", "raw.player_boxscores"):
+        lab.run(table, LATER)
+    for day in (BOXES, LOGS, LATER):
+        lab.compute(day)
+    yield lab
+    lab.warehouse.close()
+
+
+def by_name(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {plain(row["player_name"]): row for row in rows}
+
+
+@pytest.mark.parametrize(("day", "players", "points"), [(BOXES, 229, 2_399), (LATER, 157, 1_814)])
+def test_every_player_who_played_has_his_box_score(
+    lab: Lab, played: list[Played], day: date, players: int, points: int
+) -> None:
+    rows = by_name(lab.partition(SUMMARY, day))
+    expected = {plain(one.name): one for one in played if one.day == day}
+    assert len(rows) == len(expected) == players
+    assert sum(row["points"] for row in rows.values()) == points
+    for name, one in expected.items():
+        row = rows[name]
+        assert (row["team_abbr"], row["opponent_team_abbr"]) == (one.team, one.opponent)
+        assert {stat: row[stat] for stat in one.stats} == one.stats
+
+
+@pytest.mark.parametrize("day", [BOXES, LOGS, LATER])
+def test_shooting_efficiency(lab: Lab, played: list[Played], day: date) -> None:
+    rows = by_name(lab.partition(SUMMARY, day))
+    for one in (one for one in played if one.day == day):
+        row = rows[plain(one.name)]
+        assert row["ts_pct"] == pytest.approx(one.true_shooting), one
+        assert row["efg_pct"] == pytest.approx(one.effective_field_goals), one
+
+
+@pytest.mark.parametrize("day", [BOXES, LATER])
+def test_usage_where_all_players_are_there(lab: Lab, played: list[Played], day: date) -> None:
+    today = [one for one in played if one.day == day]
+    rows = by_name(lab.partition(SUMMARY, day))
+    for one in today:
+        team = [mate for mate in today if mate.team == one.team]
+        minutes, plays = sum(mate.stats["minutes"] for mate in team), sum(mate.plays for mate in team)
+        own = one.stats["minutes"]
+        expected = 100 * one.plays * (minutes / 5) / (own * plays) if own else None
+        assert rows[plain(one.name)]["usage_rate"] == pytest.approx(expected), one
+
+
+@pytest.mark.parametrize("day", [BOXES, LOGS, LATER])
+def test_form_before_the_game(lab: Lab, played: list[Played], day: date) -> None:
+    rows = by_name(lab.partition(SUMMARY, day))
+    with_history = 0
+    for one in (one for one in played if one.day == day):
+        row = rows[plain(one.name)]
+        past = [p for p in played if p.day < day and p.season == one.season and plain(p.name) == plain(one.name)]
+        past.reverse()
+        with_history += bool(past)
+        assert row["games_played_before"] == len(past)
+        assert row["rest_days"] == ((day - past[0].day).days - 1 if past else None)
+        for stat in STATS:
+            for window, games in (("last_5", past[:5]), ("last_10", past[:10]), ("season", past)):
+                expected = fmean(game.stats[stat] for game in games) if games else None
+                assert row[f"{stat}_avg_{window}"] == pytest.approx(expected), (one.name, stat, window)
+    assert with_history > 10
+
+
+@pytest.mark.parametrize("day", [BOXES, LOGS, LATER])
+def test_team_points_are_the_final_scores(lab: Lab, nba_data: Path, day: date) -> None:
+    expected = {score: count for (when, score), count in read_scores(nba_data).items() if when == day}
+    for table in (OFFENSE, DEFENSE):
+        found = [row["points"] for row in lab.partition(table, day)]
+        assert {score: found.count(score) for score in found} == expected
+
+
+@pytest.mark.parametrize("day", [BOXES, LATER])
+def test_full_box_scores_are_known_to_be_complete(lab: Lab, played: list[Played], day: date) -> None:
+    for row in lab.partition(OFFENSE, day):
+        team = [one for one in played if one.day == day and one.team == row["team_abbr"]]
+        assert row["box_complete"]
+        assert row["points"] == row["player_points"] == sum(one.stats["points"] for one in team)
+        assert row["rebounds"] == sum(one.stats["rebounds"] for one in team)
+        assert 0.99 < row["minutes_coverage"] <= 1
+        assert 85 < row["pace"] < 120
+
+
+def test_the_overtime_is_seen(lab: Lab) -> None:
+    rows = lab.partition(OFFENSE, BOXES)
+    assert {row["team_abbr"] for row in rows if row["periods"] == 5} == {"BKN", "MIA"}
+    assert {row["periods"] for row in rows if row["team_abbr"] not in ("BKN", "MIA")} == {4}
+
+
+def test_partial_logs_do_not_pass_for_team_totals(lab: Lab, played: list[Played]) -> None:
+    rows = lab.partition(OFFENSE, LOGS)
+    assert rows
+    for row in rows:
+        minutes = sum(one.stats["minutes"] for one in played if one.day == LOGS and one.team == row["team_abbr"])
+        assert row["minutes_coverage"] == pytest.approx(minutes / 240)
+        assert row["minutes_coverage"] < 0.8
+        assert (row["box_complete"], row["fg_attempted"], row["offensive_rating"]) == (False, None, None)
+    assert {row["usage_rate"] for row in lab.partition(SUMMARY, LOGS)} == {None}
+
+
+def test_expected_players_are_found_without_the_box_scores_of_the_date(lab: Lab, played: list[Played]) -> None:
+    # a part of the league is covered; of its players who played, nearly all had played for the team lately
+    expected = {plain(row["player_name"]) for row in lab.partition(PLAYERS, LOGS)}
+    actual = {plain(one.name) for one in played if one.day == LOGS}
+    assert len(expected & actual) >= 0.9 * len(actual)
+    latest = {plain(one.name): one for one in played if one.day < LOGS}
+    for row in lab.partition(PLAYERS, LOGS):
+        last = latest[plain(row["player_name"])]
+        assert (row["team_abbr"], row["last_game_date"]) == (last.team, last.day)
+
+
+def test_every_team_of_the_date_has_a_context(lab: Lab) -> None:
+    rows = lab.partition(TEAMS, BOXES)
+    assert len(rows) == 22
+    for row in rows:
+        assert row["wins"] + row["losses"] == row["games_played"] > 30
+        assert 100 < row["points_avg_season"] < 130
