@@ -9,7 +9,7 @@ from nbactl.core.names import did_you_mean
 from nbactl.core.retry import NO_RETRY
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.compute import Work
-from nbactl.workflows.model import Plan, PlannedTask
+from nbactl.workflows.model import Plan, PlannedTask, RunStatus
 from nbactl.workflows.units import find_unit, find_units
 
 if TYPE_CHECKING:
@@ -158,7 +158,9 @@ class Planner:
             return replace(plan, skip_reason=f"none of its tasks runs on target {self.target}")
         if not chosen:
             return replace(plan, skip_reason="none of its tasks was chosen")
-        if before is not None and all(task.carried is not None for task in chosen):
+        # A run whose process died before it recorded its end is taken over even if all its tasks are done.
+        ended = before is not None and before.status is not RunStatus.RUNNING
+        if before is not None and ended and all(task.carried is not None for task in chosen):
             return replace(plan, skip_reason=f"finished by {before.run_id}")
         resumes = before is not None and not request.force
         return replace(plan, resumed_from=before.run_id if before is not None and resumes else None)
@@ -252,7 +254,7 @@ class Planner:
             )
         if run.source != self.source:
             raise UsageError(f"{run.run_id} works on source {run.source}", next_step=f"Give --source {run.source}.")
-        if self._finished(find_unit(run.name, self.workflows), run) and run.status == "succeeded":
+        if self._finished(find_unit(run.name, self.workflows), run) and run.status is RunStatus.SUCCEEDED:
             raise NotFoundError(f"{run.run_id} is finished: there is nothing to resume")
         return replace(request, names=(run.name,), dates=(run.game_date,), resume=run.run_id)
 
