@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +17,10 @@ pytestmark = pytest.mark.timeout(120)
 
 def test_inv_12_a_late_attempt_cannot_write_while_or_after_the_next_one_runs(tmp_path: Path) -> None:
     late = {"slow_attempt": 1, "slow": 1.2}
-    tasks = {"a": {"with": late, "timeout": "task.short", "retry": "twice"}, "b": {"with": {"sleep": 2.5}}}
+    tasks: dict[str, dict[str, Any]] = {
+        "a": {"with": late, "timeout": "task.short", "retry": "twice"},
+        "b": {"with": {"sleep": 2.5}},
+    }
     project = Project(tmp_path, tasks)
     run = report(project.run())
     assert states(run) == {"a": "succeeded", "b": "succeeded"}

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,54 +36,60 @@ async def run_process(
     `on_line` is given `stdout` or `stderr` and each line. When the coroutine is cancelled, the process group gets
     SIGTERM, and SIGKILL after `grace` seconds. Raises OSError if the command cannot be started.
     """
-    read_end, write_end = os.pipe()
-    try:
+    with contextlib.ExitStack() as pipes:
+        life, ours = _pipe(pipes)
+        readers, writers = [], []
+        for name in ("stdout", "stderr"):
+            read_end, write_end = os.pipe()
+            writers.append(pipes.enter_context(os.fdopen(write_end, "wb", 0)))
+            readers.append(asyncio.ensure_future(_read(read_end, name, on_line)))
+        # Not asyncio's own pipes: with them, waiting for the process would wait for whoever else holds their ends.
         process = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
             _GUARD,
             "nbactl-guard",
             *command,
-            stdin=read_end,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=life,
+            stdout=writers[0],
+            stderr=writers[1],
             env={**os.environ, **(environment or {})},
             pass_fds=pass_fds,
             start_new_session=True,
         )
-    except BaseException:
-        os.close(write_end)
-        raise
-    finally:
-        os.close(read_end)
-    assert process.stdout is not None  # noqa: S101 - asked for above
-    assert process.stderr is not None  # noqa: S101
-    readers = [
-        asyncio.ensure_future(_read(process.stdout, "stdout", on_line)),
-        asyncio.ensure_future(_read(process.stderr, "stderr", on_line)),
-    ]
+        for end in (life, *writers):
+            end.close()
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            await _terminate(process, grace)
+            raise
+        finally:
+            ours.close()  # the watcher ends, and with it whatever is left of the group
+            await _drain(readers, grace)
+
+
+def _pipe(pipes: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    read_end, write_end = os.pipe()
+    return pipes.enter_context(os.fdopen(read_end, "rb", 0)), pipes.enter_context(os.fdopen(write_end, "wb", 0))
+
+
+async def _read(descriptor: int, name: str, on_line: Callable[[str, str], None]) -> None:
+    loop, stream, rest = asyncio.get_running_loop(), asyncio.StreamReader(), b""
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(descriptor, "rb", 0)
+    )
     try:
-        await process.wait()
-    except asyncio.CancelledError:
-        await _terminate(process, grace)
-        raise
+        while chunk := await stream.read(_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > _LONGEST_LINE:
+                lines, rest = [*lines, rest], b""
+            for line in lines:
+                on_line(name, line.decode(errors="replace").rstrip("\r"))
     finally:
-        os.close(write_end)  # the watcher ends, and with it whatever is left of the group
-        await _drain(readers, grace)
-    assert process.returncode is not None  # noqa: S101 - it has been waited for
-    return process.returncode
-
-
-async def _read(stream: asyncio.StreamReader, name: str, on_line: Callable[[str, str], None]) -> None:
-    rest = b""
-    while chunk := await stream.read(_CHUNK):
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > _LONGEST_LINE:
-            lines, rest = [*lines, rest], b""
-        for line in lines:
-            on_line(name, line.decode(errors="replace").rstrip("\r"))
-    if rest:
-        on_line(name, rest.decode(errors="replace"))
+        if rest:
+            on_line(name, rest.decode(errors="replace"))
+        transport.close()
 
 
 async def _terminate(process: asyncio.subprocess.Process, grace: float) -> None:
