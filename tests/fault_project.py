@@ -65,6 +65,13 @@ async def work_async(context):
     return 1
 
 
+async def block(context):
+    """Block the event loop."""
+    note("begin", context)
+    time.sleep(context.parameters["sleep"])
+    return 1
+
+
 def steal_lease(context):
     """Have somebody else take the lease of this run, then go on writing until that is refused."""
     import sqlite3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -45,4 +44,6 @@ class SystemClock:
 
     async def sleep_async(self, seconds: float) -> None:
         """Suspend this coroutine for `seconds`."""
+        import asyncio  # noqa: PLC0415 - a clock alone is no reason to load sixty modules
+
         await asyncio.sleep(seconds)

@@ -63,3 +63,13 @@ def test_a_run_can_be_cancelled_from_another_process(tmp_path: Path) -> None:
     assert ended.status == "cancelled"
     assert states(ended) == {"a": "cancelled", "b": "succeeded"}
     assert project.happened("effect") == ["b"]
+
+
+def test_inv_12_the_lease_is_renewed_while_a_task_blocks_the_event_loop(tmp_path: Path) -> None:
+    project = Project(tmp_path, {"a": {"call": "fault_tasks:block", "with": {"sleep": 3}}})
+    process = project.start()
+    project.wait_until("begin", "a")
+    time.sleep(2)  # twice the life of the lease
+    assert project.run().returncode == 6
+    process.communicate(timeout=20)
+    assert process.returncode == 0

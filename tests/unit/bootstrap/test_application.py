@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbactl.bootstrap import Application
+from nbactl.config.settings import load_settings
+from nbactl.core.gamedate import GameDate
+from nbactl.errors import ConfigError
+from nbactl.workflows.model import RunRequest
+
+ROOT = Path(__file__).parents[3]
+DAY = GameDate(date(2024, 12, 1))
+
+
+def application(folder: Path, **flags: Any) -> Application:
+    return Application(load_settings({"state_dir": str(folder / "state"), **flags}, {}, folder))
+
+
+def test_nothing_is_made_before_it_is_asked_for(tmp_path: Path) -> None:
+    with application(tmp_path) as made:
+        assert made.config.workflows.phases
+        assert made.runner.planner is made.planner
+    assert not (tmp_path / "state").exists()
+
+
+def test_each_source_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    with application(tmp_path) as made:
+        assert made.data_dir == tmp_path / "state" / "data" / made.source.key
+
+
+def test_on_gcp_runs_are_refused_and_plans_work(tmp_path: Path) -> None:
+    with application(tmp_path, target="gcp") as made:
+        with pytest.raises(ConfigError, match="gcp is not in this version") as refused:
+            _ = made.runner
+        assert refused.value.exit_code == 2
+        (plan,) = made.planner.plan(RunRequest(("phase1",), (DAY,)))
+        assert {task.work.kind for task in plan.tasks} == {"service"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "forbidden"),
+    [
+        (
+            "from nbactl.bootstrap import Application",
+            ("pydantic", "yaml", "duckdb", "sqlglot", "sqlite3", "asyncio", "rich"),
+        ),
+        (
+            "import nbactl.bootstrap as b; a = b.Application(load()); a.config; a.ledger.list()",
+            ("duckdb", "sqlglot", "rich"),
+        ),
+        ("import nbactl.bootstrap as b; a = b.Application(load()); a.runner", ("duckdb", "sqlglot", "rich")),
+    ],
+)
+def test_modules_are_loaded_only_when_needed(tmp_path: Path, expression: str, forbidden: tuple[str, ...]) -> None:
+    program = f"""
+import sys
+def load():
+    from pathlib import Path
+    from nbactl.config.settings import load_settings
+    return load_settings({{"state_dir": {str(tmp_path)!r}}}, {{}}, Path({str(tmp_path)!r}))
+{expression}
+print(*[name for name in {forbidden!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
