@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.pipeline import values
@@ -70,7 +71,11 @@ def read_claim(record: RawRecord, day: date) -> Claim:
 
 def matchup(value: Any) -> tuple[str, str, bool]:  # noqa: ANN401 - raw input
     """Return (team, opponent, whether the team is at home) of `BOS vs. CHA` or `BOS @ NYK`."""
-    given = values.text(value, "matchup")
+    return _matchup(values.text(value, "matchup"))
+
+
+@lru_cache(maxsize=4096)
+def _matchup(given: str) -> tuple[str, str, bool]:
     for separator, home in ((" vs. ", True), (" @ ", False), (" vs ", True)):
         one, found, other = given.partition(separator)
         if found:

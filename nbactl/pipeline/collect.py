@@ -35,11 +35,8 @@ def collect(services: Services, context: TaskContext) -> TaskOutcome:
     if supplied:
         for record in source.collect(dataset, [*past, day]):
             by_day[record.game_date].append(record)
-    fence = context.fence
-    rows = raw.write(dataset, day, by_day[day], source=source.name, fence=fence)
-    earlier = sum(
-        raw.write(dataset, other, by_day[other], source=source.name, fence=fence, replace=False) for other in past
-    )
+    earlier = raw.fill_in(dataset, {when: by_day[when] for when in past}, source=source.name, fence=context.fence)
+    rows = raw.write(dataset, day, by_day[day], source=source.name, fence=context.fence)
     detail: dict[str, Any] = {"file": str(raw.path(dataset, day))}
     if past:
         detail |= {"earlier_dates": len(past), "earlier_records": earlier}

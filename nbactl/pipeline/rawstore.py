@@ -19,7 +19,7 @@ from nbactl.errors import DataError, PreconditionError, StaleFenceError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from nbactl.ports.warehouse import Fence
@@ -40,50 +40,54 @@ class RawStore:
 
     def dates(self, dataset: Dataset) -> list[date]:
         """Return the dates that have a file, in order."""
-        return sorted(date.fromisoformat(path.stem) for path in (self._root / dataset).glob("*.jsonl"))
+        files = (self._root / dataset).glob("*.jsonl")
+        # An empty file is none: it is what a power failure leaves of one that was filled in.
+        return sorted(date.fromisoformat(path.stem) for path in files if path.stat().st_size)
 
-    def write(
-        self,
-        dataset: Dataset,
-        day: date,
-        records: Iterable[RawRecord],
-        *,
-        source: str,
-        fence: Fence,
-        replace: bool = True,
-    ) -> int:
-        """Write the file of `day` durably; returns the number of records.
+    def write(self, dataset: Dataset, day: date, records: Sequence[RawRecord], *, source: str, fence: Fence) -> int:
+        """Write the file of `day` durably, in place of one that is there; returns the number of records.
 
-        Raises StaleFenceError if the right to write was revoked, or if a later holder wrote this file. With
-        `replace` off a file that is there stays as it is, and the one written gives way to any later holder.
+        Raises StaleFenceError if the right to write was revoked, or if a later holder wrote this file.
         """
-        lines = [
-            _encode({"dataset": r.dataset, "shape": r.shape, "origin": r.origin, "payload": r.payload}) for r in records
-        ]
-        body = "".join(f"{line}\n" for line in lines).encode()
-        header = {
-            "nbactl_raw": _FORMAT,
-            "dataset": dataset,
-            "game_date": day.isoformat(),
-            "source": source,
-            "token": fence.token if replace else 0,
-            "records": len(lines),
-            "sha256": hashlib.sha256(body).hexdigest(),
-        }
         target = self.path(dataset, day)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.{fence.token}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(f"{_encode(header)}\n".encode())
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
+        temporary = self._prepare(dataset, day, records, source=source, token=fence.token, fence=fence)
+
+        def publish() -> None:
+            with self._locked():
+                _refuse_if_newer(target, fence)
+                temporary.replace(target)
+                _sync(target.parent)
+
+        with _removed_on_failure([temporary]):
+            _sync(temporary)
             reach("rawstore.before_rename")
-            fence.guard(lambda: self._publish(temporary, target, fence, replace=replace))
-        finally:
-            temporary.unlink(missing_ok=True)
-        return len(lines)
+            fence.guard(publish)
+        return len(records)
+
+    def fill_in(
+        self, dataset: Dataset, by_day: Mapping[date, Sequence[RawRecord]], *, source: str, fence: Fence
+    ) -> int:
+        """Write the files of dates that have none yet; returns the number of records.
+
+        Files that are there stay, and those written give way to any holder of their date. They are not forced to
+        the disk one by one: the source still has what they hold, and the checksum tells if one was lost.
+        """
+        with _removed_on_failure(prepared := []):
+            for day, records in by_day.items():
+                prepared.append(self._prepare(dataset, day, records, source=source, token=0, fence=fence))
+
+            def publish() -> None:
+                with self._locked():
+                    for day, temporary in zip(by_day, prepared, strict=True):
+                        target = self.path(dataset, day)
+                        if target.exists() and target.stat().st_size:
+                            temporary.unlink()
+                        else:
+                            temporary.replace(target)
+
+            if prepared:
+                fence.guard(publish)
+        return sum(map(len, by_day.values()))
 
     def read(self, dataset: Dataset, day: date) -> list[RawRecord]:
         """Return the records of `day` in the order they were collected.
@@ -106,14 +110,28 @@ class RawStore:
         records = [json.loads(line) for line in body.splitlines()]
         return [RawRecord(r["dataset"], day, r["shape"], r["origin"], r["payload"]) for r in records]
 
-    def _publish(self, temporary: Path, target: Path, fence: Fence, *, replace: bool) -> None:
-        with self._locked():
-            if target.exists():
-                if not replace:
-                    return
-                _refuse_if_newer(target, fence)
-            temporary.replace(target)
-            _sync_directory(target.parent)
+    def _prepare(
+        self, dataset: Dataset, day: date, records: Sequence[RawRecord], *, source: str, token: int, fence: Fence
+    ) -> Path:
+        """Write the file beside its place."""
+        lines = [
+            _encode({"dataset": r.dataset, "shape": r.shape, "origin": r.origin, "payload": r.payload}) for r in records
+        ]
+        body = "".join(f"{line}\n" for line in lines).encode()
+        header = {
+            "nbactl_raw": _FORMAT,
+            "dataset": dataset,
+            "game_date": day.isoformat(),
+            "source": source,
+            "token": token,
+            "records": len(lines),
+            "sha256": hashlib.sha256(body).hexdigest(),
+        }
+        target = self.path(dataset, day)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.{fence.token}.tmp")
+        temporary.write_bytes(f"{_encode(header)}\n".encode() + body)
+        return temporary
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -123,7 +141,19 @@ class RawStore:
             yield
 
 
+@contextmanager
+def _removed_on_failure(files: Sequence[Path]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        for file in files:
+            file.unlink(missing_ok=True)
+        raise
+
+
 def _refuse_if_newer(target: Path, fence: Fence) -> None:
+    if not target.exists():
+        return
     with target.open("rb") as file:
         head = file.readline()
     try:
@@ -157,7 +187,8 @@ def _damaged(path: Path, cause: str) -> DataError:
     )
 
 
-def _sync_directory(path: Path) -> None:
+def _sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk before going on."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

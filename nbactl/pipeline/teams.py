@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 _TEAMS: Final = """
@@ -58,6 +59,7 @@ TEAM_NAMES: Final = _FULL
 """Full name by abbreviation, ordered by city."""
 
 
+@lru_cache(maxsize=1024)
 def team_abbr(name: str) -> str | None:
     """Return the league's abbreviation for an abbreviation or full name, or None for a team it does not know.
 

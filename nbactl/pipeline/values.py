@@ -64,7 +64,9 @@ def whole_or_none(value: Any, name: str) -> int | None:  # noqa: ANN401 - raw in
 
 def count(value: Any, name: str) -> int:  # noqa: ANN401 - raw input
     """Return a whole number of at least 0."""
-    number = value if type(value) is int else whole_or_none(value, name)
+    if type(value) is str and value.isdecimal():
+        return int(value)  # by far the most frequent form
+    number = whole_or_none(value, name)
     if number is None:
         raise RejectedRecordError("missing_value", f"{name} is missing")
     if number < 0:

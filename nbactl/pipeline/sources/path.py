@@ -149,7 +149,7 @@ def _day_or_none(given: str | None) -> date | None:
 def _add_games_of_logs(index: _Index) -> None:
     """Add the games that only players' rows know of; where a game file has the id, its date is the right one."""
     listed = {
-        values.league_id(entry.values[entry.columns.index("GAME_ID")])
+        values.league_id(entry.value("GAME_ID"))
         for day_entries in index.entries["schedule"].values()
         for entry in day_entries
         if entry.shape == "game"
@@ -159,9 +159,8 @@ def _add_games_of_logs(index: _Index) -> None:
         for entry in day_entries:
             if entry.shape == "bdl":
                 continue
-            row = entry.payload()
-            game_id = values.league_id(row["GAME_ID"])
-            game = game_id or frozenset(str(row["MATCHUP"]).replace("vs.", "@").split("@"))
+            game_id = values.league_id(entry.value("GAME_ID"))
+            game = game_id or frozenset(str(entry.value("MATCHUP")).replace("vs.", "@").split("@"))
             if game_id not in listed and game not in seen:
                 seen.add(game)
                 index.add("schedule", day, entry)

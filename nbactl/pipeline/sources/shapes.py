@@ -53,6 +53,10 @@ class Entry:
     columns: tuple[str, ...]
     values: list[Any]
 
+    def value(self, column: str) -> Any:  # noqa: ANN401 - any JSON
+        """Return what stands in one column."""
+        return self.values[self.columns.index(column)]
+
     def payload(self) -> dict[str, Any]:
         """Return the record by column."""
         return dict(zip(self.columns, self.values, strict=True))

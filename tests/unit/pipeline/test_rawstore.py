@@ -88,11 +88,25 @@ def test_inv_12_a_revoked_holder_writes_nothing(store: RawStore) -> None:
 
 
 def test_a_file_collected_in_passing_neither_replaces_one_nor_bars_the_date_s_own_run(store: RawStore) -> None:
-    store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence(token=9), replace=False)
-    store.write("schedule", DAY, _records(2), source="sample", fence=PlainFence(token=9), replace=False)
+    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence(token=9))
+    store.fill_in("schedule", {DAY: _records(2)}, source="sample", fence=PlainFence(token=9))
     assert store.read("schedule", DAY) == _records(1)
     store.write("schedule", DAY, _records(3), source="sample", fence=PlainFence(token=2))
     assert store.read("schedule", DAY) == _records(3)
+
+
+def test_an_empty_file_is_none_and_is_filled_in_again(store: RawStore) -> None:
+    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence())
+    store.path("schedule", DAY).write_bytes(b"")
+    assert store.dates("schedule") == []
+    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence())
+    assert store.read("schedule", DAY) == _records(1)
+
+
+def test_inv_12_a_revoked_holder_fills_nothing_in_and_leaves_no_litter(store: RawStore) -> None:
+    with pytest.raises(StaleFenceError):
+        store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=RevokedFence())
+    assert list(store.path("schedule", DAY).parent.iterdir()) == []
 
 
 def test_inv_20_a_crash_before_the_rename_leaves_the_earlier_file_and_no_litter(store: RawStore) -> None:
