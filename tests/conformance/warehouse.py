@@ -252,6 +252,16 @@ class WarehouseSuite:
         warehouse.apply_ddl(["DROP TABLE nba_test.made"], timeout=TIMEOUT)
         assert warehouse.list_tables() == ["nba_test.copied", "nba_test.games"]
 
+    def test_a_ddl_statement_that_is_refused_changes_nothing(self, warehouse: Warehouse) -> None:
+        for sql in (
+            "ALTER TABLE nba_test.games DROP COLUMN game_id",
+            "CREATE OR REPLACE TABLE nba_test.games (a INT64) PARTITION BY b",
+            "CREATE TABLE nba_none.made (a INT64)",
+        ):
+            with pytest.raises((DataError, NotFoundError)):
+                warehouse.apply_ddl([sql], timeout=TIMEOUT)
+        assert warehouse.table(GAMES.name).schema == GAMES
+
     @pytest.mark.parametrize("sql", ["DELETE FROM nba_test.games WHERE TRUE", "SELECT 1", "CREATE TABEL x"])
     def test_what_is_no_ddl_is_refused(self, warehouse: Warehouse, sql: str) -> None:
         with pytest.raises(DataError):

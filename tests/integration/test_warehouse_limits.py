@@ -8,9 +8,11 @@ import random
 import resource
 import struct
 import subprocess
+import sys
 import threading
 import time
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,19 +20,19 @@ import pytest
 from nbactl.core import faults
 from nbactl.core.clock import SystemClock
 from nbactl.core.deadline import deadline_scope
-from nbactl.errors import DataError, NbactlError, TimedOutError, UnavailableError
+from nbactl.errors import DataError, NbactlError, PreconditionError, TimedOutError, UnavailableError
 from nbactl.ports.warehouse import Column, Rows, Select, TableSchema
 from tests.warehouse_process import ROWS, TABLE, batches, open_warehouse, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 
-ENDLESS = """
-SELECT DATE '2024-01-01' AS day, SUM(a * b) AS batch
-FROM UNNEST(GENERATE_ARRAY(1, 3000000)) AS a, UNNEST(GENERATE_ARRAY(1, 3000000)) AS b"""
+ENDLESS = (
+    "SELECT DATE '2024-01-01' AS day, SUM(a * b * c) AS batch FROM UNNEST(GENERATE_ARRAY(1, 20000)) AS a,"
+    " UNNEST(GENERATE_ARRAY(1, 20000)) AS b, UNNEST(GENERATE_ARRAY(1, 20000)) AS c"
+)
 NOTES = TableSchema("nba_test.notes", (Column("day", "DATE", required=True), Column("note", "STRING")), "day")
 DAY = date(2024, 1, 1)
 
@@ -100,6 +102,61 @@ def test_inv_18_waiting_for_another_thread_to_write_counts(warehouse: DuckDbWare
     go_on.set()
     writer.join(10)
     assert batches(warehouse) == [(0, 1, ROWS), (1, 1, ROWS)]
+
+
+def test_closing_ends_what_is_still_running(path: Path) -> None:
+    warehouse = open_warehouse(path)
+    warehouse.list_tables()
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            warehouse.query(ENDLESS, timeout=60.0)
+        except NbactlError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    warehouse.close()
+    for thread in threads:
+        thread.join(5)
+    assert time.monotonic() - began < 2
+    assert [type(failure) for failure in failures] == [PreconditionError] * 3
+
+
+def test_closing_ends_the_wait_for_another_process(path: Path) -> None:
+    holder, waiting = open_warehouse(path), open_warehouse(path, lock_wait=60.0)
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            waiting.list_tables()
+        except NbactlError as error:
+            failures.append(error)
+
+    with holder._file.use(1.0):
+        thread = threading.Thread(target=run)
+        thread.start()
+        time.sleep(0.2)
+        waiting.close()
+        thread.join(5)
+    holder.close()
+    assert [type(failure) for failure in failures] == [PreconditionError]
+
+
+def test_a_process_that_ends_without_closing_says_nothing(path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from tests.warehouse_process import open_warehouse
+open_warehouse(Path(sys.argv[1])).query("SELECT 1 AS x", timeout=5.0)
+"""
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 @pytest.mark.usefixtures("disarm")

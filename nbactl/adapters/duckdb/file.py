@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -73,12 +74,34 @@ class WarehouseFile:
         with self._changed:
             self._leaving = True
 
-    def close(self) -> None:
-        """Close for good once operations in flight have ended."""
+    def shut(self) -> None:
+        """Let no further operation begin, and those that wait for another process give up."""
         with self._changed:
             self._shut = True
+            self._changed.notify_all()
+
+    def check_not_shut(self) -> None:
+        """Raise PreconditionError once the file is closed, or about to be."""
+        if self._shut:
+            raise PreconditionError("the warehouse has been closed")
+
+    def close(self) -> None:
+        """Close for good once operations in flight have ended."""
+        self.shut()
+        with self._changed:
             while self._users or self._opening:
                 self._changed.wait()
+        self._close_for_good()
+        atexit.unregister(self._close_at_exit)
+
+    def _close_at_exit(self) -> None:
+        """Close a file that was left open, unless it is in use: DuckDB complains on stderr of what is open at exit."""
+        if not (self._users or self._opening):
+            self._close_for_good()
+
+    def _close_for_good(self) -> None:
+        self.shut()
+        with self._changed:
             keeper = self._keeper
             self._close_now()
         if keeper is not None:
@@ -87,8 +110,7 @@ class WarehouseFile:
     def _enter(self, until: float) -> DuckDBPyConnection:
         with self._changed:
             while True:
-                if self._shut:
-                    raise PreconditionError("the warehouse has been closed")
+                self.check_not_shut()
                 if self._connection is not None and not self._leaving:
                     self._leaving = self._turn_is_over() and self._lock.wanted()
                     if not self._leaving:
@@ -101,6 +123,8 @@ class WarehouseFile:
                     break
                 self._changed.wait()
         connection = None
+        atexit.unregister(self._close_at_exit)
+        atexit.register(self._close_at_exit)
         try:
             connection = self._open(until)
         finally:
@@ -125,7 +149,7 @@ class WarehouseFile:
             self._changed.notify_all()
 
     def _open(self, until: float) -> DuckDBPyConnection:
-        self._lock.acquire(until)
+        self._lock.acquire(until, self.check_not_shut)
         try:
             connection = self._connect(until)
             try:
@@ -156,6 +180,7 @@ class WarehouseFile:
                 if self._clock.monotonic() >= until:  # a tool that does not know our lock has it open
                     process = str(error).partition("lock is held in ")[2].partition(". See also")[0]
                     raise self._lock.held_by_another(f"it is open in {process}") from error
+            self.check_not_shut()
             self._clock.sleep(_FOREIGN_PAUSE)
 
     def _create(self) -> None:

@@ -17,6 +17,7 @@ from nbactl.adapters.duckdb.opening import cannot_open
 from nbactl.errors import UnavailableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from nbactl.core.clock import Clock
@@ -37,8 +38,8 @@ class FileLock:
         self._lock: int | None = None
         self._turnstile: int | None = None
 
-    def acquire(self, until: float) -> None:
-        """Take the lock; waits until the clock's monotonic time `until`.
+    def acquire(self, until: float, check: Callable[[], None]) -> None:
+        """Take the lock; waits until the clock's monotonic time `until`, or until `check` raises.
 
         Raises UnavailableError that names the holder.
         """
@@ -46,8 +47,8 @@ class FileLock:
         try:
             turnstile = self._open(self._turnstile_path)
             try:
-                self._poll(turnstile, until)
-                self._poll(lock, until)
+                self._poll(turnstile, until, check)
+                self._poll(lock, until, check)
                 os.ftruncate(lock, 0)
                 os.pwrite(lock, self._note(), 0)
                 fcntl.flock(turnstile, fcntl.LOCK_UN)
@@ -99,7 +100,7 @@ class FileLock:
         except OSError as error:
             raise cannot_open(self._database, error) from error
 
-    def _poll(self, descriptor: int, until: float) -> None:
+    def _poll(self, descriptor: int, until: float, check: Callable[[], None]) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -108,6 +109,7 @@ class FileLock:
                 left = until - self._clock.monotonic()
                 if left <= 0:
                     raise self.held_by_another() from error
+                check()
                 self._clock.sleep(min(pause, left))
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:

@@ -107,11 +107,18 @@ def _check_column(table: str, column: Column, values: tuple[Any, ...]) -> list[A
     for kind in kinds - _FITS[column.type] - {_NONE}:
         number, value = next((n, v) for n, v in enumerate(values, 1) if type(v) is kind)
         raise _bad(table, column, number, f"{kind.__name__} {value!r}", f"the column is {column.type}")
-    if (check := _CHECKS.get(column.type)) is not None:
+    check = _CHECKS.get(column.type)
+    if check is not None and not (column.type == "INT64" and _all_fit(values)):
         for number, value in enumerate(values, 1):
             if value is not None and (why := check(value)):
                 raise _bad(table, column, number, repr(value), why)
     return [_json_text(value) for value in values] if column.type == "JSON" and kinds & {dict, list} else None
+
+
+def _all_fit(numbers: tuple[int | None, ...]) -> bool:
+    """Say whether no number is out of range; half the work of asking each one."""
+    present = [number for number in numbers if number is not None]
+    return not present or (_bad_int(min(present)) is None and _bad_int(max(present)) is None)
 
 
 def _bad_int(value: int) -> str | None:

@@ -46,6 +46,7 @@ class DuckDbWarehouse:
         self._lock_wait = lock_wait
         self._file = WarehouseFile(path, clock=clock, holder=holder)
         self._writing = threading.Lock()
+        self._running: set[Watchdog] = set()
 
     def query(
         self,
@@ -142,6 +143,9 @@ class DuckDbWarehouse:
                 run_statement(cursor, statement)
 
     def close(self) -> None:
+        self._file.shut()
+        for watchdog in self._running.copy():
+            watchdog.interrupt()
         self._file.close()
 
     @contextmanager
@@ -163,6 +167,8 @@ class DuckDbWarehouse:
             started = self._clock.monotonic()
             outcome = "failed"
             cursor = connection.cursor()
+            watchdog = Watchdog(cursor, limit)
+            self._running.add(watchdog)
             names = connection.cursor  # the cursor of a failed transaction cannot be asked for names
             try:
                 with (
@@ -171,8 +177,9 @@ class DuckDbWarehouse:
                         tables=lambda: catalog.names(names()),
                         columns=lambda: catalog.column_names(names(), tables),
                     ),
-                    Watchdog(cursor, limit) as watchdog,
+                    watchdog,
                 ):
+                    self._file.check_not_shut()
                     yield cursor, watchdog
                 outcome = "done"
             except UnavailableError as error:
@@ -180,6 +187,7 @@ class DuckDbWarehouse:
                     self._file.renew()
                 raise
             finally:
+                self._running.discard(watchdog)
                 cursor.close()
                 seconds = self._clock.monotonic() - started
                 _log.debug("warehouse %s %s in %.3f s", verb, outcome, seconds, extra={"labels": dict(labels or {})})

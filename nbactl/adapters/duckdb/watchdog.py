@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from nbactl.errors import TimedOutError
+from nbactl.errors import NbactlError, PreconditionError, TimedOutError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -17,17 +17,19 @@ _AGAIN = 0.05
 
 
 class Watchdog:
-    """Interrupt a cursor's statements once `limit` seconds of real time are used up.
+    """Interrupt a cursor's statements once `limit` seconds of real time are used up, or when told to.
 
     An interrupt ends only the statement that is running at that moment, so it is repeated until the guarded
-    block is left; `check` covers the time between statements.
+    block is left; `left` covers the time between statements.
     """
 
     def __init__(self, cursor: DuckDBPyConnection, limit: float) -> None:
         self._cursor = cursor
         self._limit = limit
         self._ends = time.monotonic() + limit
+        self._wake = threading.Event()
         self._done = threading.Event()
+        self._closing = False
         self._thread = threading.Thread(target=self._watch, name="warehouse-watchdog", daemon=True)
 
     def __enter__(self) -> Self:
@@ -40,19 +42,27 @@ class Watchdog:
         import duckdb
 
         self._done.set()
+        self._wake.set()
         self._thread.join()
         if isinstance(error, duckdb.InterruptException):
             raise self.expired() from error
 
+    def interrupt(self) -> None:
+        """End the guarded block because the warehouse is being closed."""
+        self._closing = True
+        self._wake.set()
+
     def left(self) -> float:
-        """Return the seconds that are left. Raises TimedOutError if there are none."""
+        """Return the seconds that are left. Raises what `expired` returns if there are none."""
         left = self._ends - time.monotonic()
-        if left <= 0:
+        if left <= 0 or self._closing:
             raise self.expired()
         return left
 
-    def expired(self) -> TimedOutError:
-        """Return the error for the limit's end."""
+    def expired(self) -> NbactlError:
+        """Return the error for the end of the guarded block."""
+        if self._closing:
+            return PreconditionError("the warehouse was closed while the call was running")
         return TimedOutError(
             f"the warehouse did not finish within {self._limit:g} s",
             cause="the time limit of the call, or what was left of the run's deadline, is used up",
@@ -60,7 +70,7 @@ class Watchdog:
         )
 
     def _watch(self) -> None:
-        if not self._done.wait(max(0.0, self._limit)):
+        self._wake.wait(self._limit)
+        while not self._done.is_set():
             self._cursor.interrupt()
-            while not self._done.wait(_AGAIN):
-                self._cursor.interrupt()
+            self._done.wait(_AGAIN)
