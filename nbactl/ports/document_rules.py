@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -147,6 +147,10 @@ def _check_text(text: str, where: str) -> None:
 def _check_time(value: datetime, where: str) -> None:
     if value.utcoffset() is None:
         raise DataError(f"{where} is a datetime without time zone: {value.isoformat()}", next_step="Use aware UTC.")
+    try:
+        value.astimezone(UTC)
+    except OverflowError as error:
+        raise DataError(f"{where} is outside the years 1 to 9999 in UTC: {value.isoformat()}") from error
 
 
 def _check_container(value: list[Any] | dict[Any, Any], where: str, depth: int) -> None:

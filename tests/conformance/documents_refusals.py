@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ UNSTORABLE: dict[str, Any] = {
     "not a number": float("nan"),
     "infinity": float("-inf"),
     "naive datetime": datetime(2024, 1, 15),  # noqa: DTZ001 - the point
+    "year 10000 in UTC": datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5))),
     "date": date(2024, 1, 15),
     "set": {1},
     "tuple": (1, 2),

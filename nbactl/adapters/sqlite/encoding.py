@@ -15,8 +15,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from nbactl.errors import DataError
-
 TIME_MARK: Final = "\x01\x03"
 AFTER_TIMES: Final = "\x01\x04"
 """Sorts after every encoded time stamp and before every string that follows."""
@@ -89,11 +87,8 @@ def encode_text(text: str) -> str:
 
 
 def encode_time(instant: datetime) -> str:
-    """Return an aware datetime in stored form. Raises DataError outside the years 1 to 9999 in UTC."""
-    try:
-        return TIME_MARK + instant.astimezone(UTC).isoformat(timespec="microseconds")
-    except OverflowError as error:
-        raise DataError(f"{instant.isoformat()} is outside the years 1 to 9999 in UTC") from error
+    """Return a checked datetime in stored form."""
+    return TIME_MARK + instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 @lru_cache(maxsize=4096)
