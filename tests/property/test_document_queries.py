@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nbactl.adapters.sqlite.sortkey import sort_key
@@ -88,6 +88,10 @@ def test_a_query_finds_what_python_finds_in_the_same_order(search: tuple[list[di
 
 
 @given(values, values)
+@example(2**53, 2**53 + 1)
+@example(float(2**53), 2**53 + 1)
+@example(2**63 - 1, float(2**63))
+@example(-(2**63), -float(2**63))
 def test_sort_keys_compare_like_the_values(left: Any, right: Any) -> None:
     order = compare(left, right)
     assert (sort_key(left) > sort_key(right)) - (sort_key(left) < sort_key(right)) == (order > 0) - (order < 0)

@@ -30,16 +30,15 @@ def whole(data: Mapping[str, Any], where: str, now: datetime) -> dict[str, Any]:
     return made
 
 
-def changed(old: dict[str, Any], fields: Mapping[FieldPath, Any], where: str, now: datetime) -> dict[str, Any]:
-    """Return a document's data after an update; `old` is left as it is."""
+def change(data: dict[str, Any], fields: Mapping[FieldPath, Any], where: str, now: datetime) -> None:
+    """Update a document's data in place."""
     if not fields:
         raise DataError(f"the update of {where} has no fields")
     assignments = {field_keys(field): value for field, value in fields.items()}
     _check_disjoint(assignments, len(fields), where)
-    new = dict(old)
     for keys, value in assignments.items():
         name = f"{where}.{'.'.join(keys)}"
-        parent = _parent(new, keys, create=not isinstance(value, DeleteField))
+        parent = _parent(data, keys, create=not isinstance(value, DeleteField))
         if isinstance(value, DeleteField):
             if parent is not None:
                 parent.pop(keys[-1], None)
@@ -48,7 +47,6 @@ def changed(old: dict[str, Any], fields: Mapping[FieldPath, Any], where: str, no
         made = _made(value, parent.get(keys[-1], _MISSING), name, now)
         check_value(made, name, depth=len(keys))
         parent[keys[-1]] = made
-    return new
 
 
 def _check_disjoint(assignments: Iterable[tuple[str, ...]], given: int, where: str) -> None:
@@ -59,16 +57,13 @@ def _check_disjoint(assignments: Iterable[tuple[str, ...]], given: int, where: s
 
 
 def _parent(data: dict[str, Any], keys: tuple[str, ...], *, create: bool) -> dict[str, Any] | None:
-    """Return the (copied) map that holds the last key; what is no map on the way is replaced by one."""
+    """Return the map that holds the last key; with `create`, what is no map on the way is replaced by one."""
     for key in keys[:-1]:
         inner = data.get(key)
-        if isinstance(inner, dict):
-            inner = dict(inner)
-        elif create:
-            inner = {}
-        else:
-            return None
-        data[key] = inner
+        if not isinstance(inner, dict):
+            if not create:
+                return None
+            inner = data[key] = {}
         data = inner
     return data
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.sqlite.encoding import decode, encode, from_micros, to_micros
-from nbactl.adapters.sqlite.transforms import changed, whole
+from nbactl.adapters.sqlite.transforms import change, whole
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, PreconditionError
 from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, check_size, split_document
 from nbactl.ports.documents import MAX_WRITES, Create, Delete, Document, Set, Update
@@ -99,7 +99,8 @@ def _applied(write: Write, state: _State, now: datetime) -> dict[str, Any] | Non
             if state.data is None:
                 raise _missing(path)
             _check_time(path, state, write.if_updated_at)
-            return changed(state.data, write.fields, path, now)
+            change(state.data, write.fields, path, now)
+            return state.data
         case Delete():
             if state.data is None and (write.must_exist or write.if_updated_at is not None):
                 raise _missing(path)

@@ -90,6 +90,28 @@ assert os.waitpid(pid, 0)[1] == 0
 assert list(store.list_ids("c")) == ["before", "child", "parent"], list(store.list_ids("c"))
 """
 
+# With a connection inherited, the parent's closing would remove the log into which the child goes on to write.
+FORK_AND_CLOSE = """
+store.commit([Set("c/before", {})])
+closed, parent = os.pipe()
+child_ready, ready = os.pipe()
+pid = os.fork()
+if pid == 0:
+    store.get("c/before")
+    store.commit([Set("c/early", {})])
+    os.write(ready, b"x")
+    os.read(closed, 1)
+    store.commit([Set("c/late", {})])
+    os._exit(0)
+store.get("c/before")
+os.read(child_ready, 1)
+store.close()
+os.write(parent, b"x")
+assert os.waitpid(pid, 0)[1] == 0
+store = SqliteDocuments(place / "documents.db", clock=clock, busy_timeout=60.0)
+assert list(store.list_ids("c")) == ["before", "early", "late"], list(store.list_ids("c"))
+"""
+
 # What the child must not do: SQLite would take no lock on the file, so that others remove the log under it.
 FORK_IN_USE = """
 store.commit([Set(f"c/{n}", {}) for n in range(3)])
@@ -174,7 +196,9 @@ def test_inv_20_a_process_killed_around_its_commit_leaves_all_or_nothing(
         store.commit([Set("c/a", {})])
 
 
-@pytest.mark.parametrize("script", [FORK, FORK_IN_USE, FORK_IN_TRANSACTION], ids=["idle", "reading", "writing"])
+@pytest.mark.parametrize(
+    "script", [FORK, FORK_AND_CLOSE, FORK_IN_USE, FORK_IN_TRANSACTION], ids=["idle", "closing", "reading", "writing"]
+)
 def test_a_forked_child_has_connections_of_its_own_or_is_refused(tmp_path: Path, script: str) -> None:
     assert finished([start(script, tmp_path)]) == [0]
 
