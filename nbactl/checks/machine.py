@@ -34,7 +34,7 @@ class Package(NamedTuple):
 
 
 PACKAGES: Final = {
-    "duckdb": Package("duckdb", (1, 3)),
+    "duckdb": Package("duckdb", (2, 0)),
     "pydantic": Package("pydantic", (2, 11), (3,)),
     "pyyaml": Package("yaml", (6, 0, 2)),
     "rich": Package("rich", (14,)),

@@ -74,7 +74,8 @@ def source(patient: Patient) -> Iterator[Finding]:
     try:
         latest = open_source(spec, patient.clock).latest()
     except NbactlError as error:
-        yield Finding("source", "failed", f"{spec}: {error.message}", error.cause, error.next_step)
+        fix = error.next_step or "Correct the source, or choose another with --source."
+        yield Finding("source", "failed", f"{spec}: {error.message}", error.cause, fix)
         return
     yield Finding("source", "ok", f"{spec}, newest game date {latest.isoformat()}")
 

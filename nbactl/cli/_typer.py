@@ -72,7 +72,11 @@ class Leaf(_House, TyperCommand):
     def invoke(self, ctx: Any) -> int:
         session: Session = ctx.obj
         _ = session.settings  # refused before the command starts
-        result = super().invoke(ctx)
+        try:
+            result = super().invoke(ctx)
+        except (EOFError, BrokenPipeError) as error:
+            # Typer takes these for an operator who went away; inside a command they are a bug like any other.
+            raise RuntimeError(f"unexpected {type(error).__name__}: {error}") from error
         if not isinstance(result, Result):
             raise TypeError(f"the command {session.command} returned {type(result).__name__}, not a Result")
         return show_result(session, result)
@@ -162,6 +166,18 @@ def candidates(root: Any, session: Session, before: Sequence[str], current: str)
         return []
     found, incomplete = _resolve_incomplete(context, words, current)
     return [(str(item.value), item.help or "") for item in found.shell_complete(context, incomplete)]
+
+
+def find(root: Any, words: Sequence[str]) -> tuple[Any, Any] | None:
+    """Return the command or group that `words` name, with a context to describe it in; None if there is none."""
+    context = root.make_context("nbactl", [], resilient_parsing=True)
+    command = root
+    for word in words:
+        if word not in getattr(command, "commands", {}):
+            return None
+        command = root.load(word) if command is root else command.commands[word]
+        context = command.make_context(word, [], parent=context, resilient_parsing=True)
+    return command, context
 
 
 def walk(root: Any) -> Iterator[tuple[Any, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import typer
@@ -34,14 +35,15 @@ def run(argv: Sequence[str]) -> int:
     with stoppable():
         try:
             return _guarded(session)
-        finally:
-            session.close()
+        except SignalledError as signalled:  # a second one, while the first was being reported
+            return signalled.exit_code
 
 
 def _guarded(session: Session) -> int:
     try:
         arm_from_environment(session.environ.get("NBACTL_FAULTS", ""))
-        code = app.build().main(list(session.argv), prog_name="nbactl", standalone_mode=False, obj=session)
+        with closing(session):
+            code = app.build().main(list(session.argv), prog_name="nbactl", standalone_mode=False, obj=session)
     except typer.TyperException as error:
         return _report(session, as_usage_error(error, session.command_line))
     except typer.Abort:

@@ -71,7 +71,7 @@ def test_jsonl_prints_the_items_of_a_list_one_a_line(nbactl: Nbactl) -> None:
         (("completion", "bsh"), {}, 2, "'shell': 'bsh' is not one of bash, zsh, fish", "Did you mean 'bash'?"),
         (("completion",), {}, 2, "Missing argument", "Run 'nbactl completion --help'."),
         (("config",), {}, 2, "'nbactl config' needs a command: show, validate, explain", "Run 'nbactl config --help'."),
-        (("help", "dates", "more"), {}, 2, "Got unexpected extra argument(s) (more)", "Run 'nbactl help --help'."),
+        (("config", "show", "x"), {}, 2, "Got unexpected extra argument(s) (x)", "Run 'nbactl config show --help'."),
         (("help", "--target", "gpc"), {}, 2, "--target: 'gpc' is not one of local, gcp", "Did you mean 'gcp'?"),
         (("help",), {"NBACTL_TARGET": "gpc"}, 2, "NBACTL_TARGET: 'gpc' is not one of local, gcp", "Did you mean"),
         (("help", "exitcodes"), {}, 4, "There is no help topic 'exitcodes'", "Did you mean 'exit-codes'?"),

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.cli.conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.cli.conftest import Nbactl
+
+
+def _copy_files(folder: Path) -> None:
+    for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
+        shutil.copy(ROOT / name, folder)
+
+
+def test_show_tells_the_value_in_force_and_where_it_comes_from(nbactl: Nbactl) -> None:
+    (nbactl.directory / "nbactl.toml").write_text('source = "path:games"\nproject = "p"\n')
+    done = nbactl("config", "show", "--origin", "--target", "gcp", env={"NBACTL_PROJECT": "q"})
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["target", "gcp", "flag"] in lines
+    assert ["project", "q", "env", "NBACTL_PROJECT"] in lines
+    assert ["source", "path:games", "file", "nbactl.toml:1"] in lines
+    assert ["state_dir", ".nbactl", "default"] in lines
+
+
+def test_show_as_json(nbactl: Nbactl) -> None:
+    data = json.loads(nbactl("config", "show", "--json", "--config-dir", "conf").stdout)["data"]
+    settings = {entry["name"]: entry for entry in data["settings"]}
+    assert settings["output"] == {
+        "name": "output",
+        "value": "json",
+        "origin": "flag",
+        "flag": "--output",
+        "variable": "NBACTL_OUTPUT",
+    }
+    assert data["files"]["timeouts"] == "conf/timeouts.yaml"
+
+
+def test_the_files_that_come_with_nbactl_are_valid(nbactl: Nbactl) -> None:
+    done = nbactl("config", "validate", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["data"]["counts"]["workflows"]["phases"] == 6
+
+
+def test_inv_21_every_typo_is_told_at_once_with_its_place(nbactl: Nbactl) -> None:
+    _copy_files(nbactl.directory)
+    for name, old, new in (
+        ("workflows.yaml", "deadline: analytics", "deadlin: analytics"),
+        ("timeouts.yaml", "limit: 60s", "limit: 60"),
+        ("flags.yaml", "hash_version: 1", "hash_version: 2"),
+    ):
+        file = nbactl.directory / name
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new, 1))
+    done = nbactl("config", "validate", "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "config"
+    problems = error["details"]["problems"]
+    assert {problem["file"] for problem in problems} == {"workflows.yaml", "timeouts.yaml", "flags.yaml"}
+    for problem in problems:
+        line = (nbactl.directory / problem["file"]).read_text().splitlines()[problem["line"] - 1]
+        assert any(word in line for word in ("deadlin: analytics", "limit: 60", "hash_version: 2"))
+        assert f"{problem['file']}:{problem['line']}:{problem['column']}" in done.stderr
+
+
+def test_inv_10_validate_refuses_a_task_whose_processor_is_not_registered(nbactl: Nbactl) -> None:
+    _copy_files(nbactl.directory)
+    file = nbactl.directory / "workflows.yaml"
+    file.write_text(file.read_text().replace("processor: raw.games", "processor: raw.gmaes", 1))
+    done = nbactl("config", "validate")
+    assert done.returncode == 2
+    assert "'raw.gmaes', which is not registered" in done.stderr
+    assert "Did you mean 'raw.games'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("target", ["Where it runs.", "local, gcp", "NBACTL_TARGET"]),
+        ("--state-dir", ["state_dir", ".nbactl"]),
+        ("timeouts.warehouse.query", ["timeouts.warehouse.query", "limit: 60s", "timeouts.yaml:"]),
+        ("task.scraper", ["180s", "used by:", "tasks.schedule.timeout"]),
+        ("phases.phase3", ["phase2", "nba-phase3-analytics-processors"]),
+        ("phases.phase3.deadline", ["A name under deadlines in timeouts.yaml"]),
+        ("phases.phase3.max_workers", ["8  (the default: not set)"]),
+    ],
+)
+def test_explain(nbactl: Nbactl, key: str, expected: list[str]) -> None:
+    done = nbactl("config", "explain", "--", key)
+    assert done.returncode == 0
+    assert [text for text in expected if text not in done.stdout] == []
+    assert json.loads(nbactl("config", "explain", "--json", "--", key).stdout)["ok"] is True
+
+
+def test_explain_a_misspelt_key(nbactl: Nbactl) -> None:
+    done = nbactl("config", "explain", "phases.phse3")
+    assert done.returncode == 4
+    assert "Did you mean 'phases.phase3'?" in done.stderr
+
+
+def test_doctor_fails_when_a_check_fails(nbactl: Nbactl) -> None:
+    assert nbactl("doctor").returncode == 0
+    done = nbactl("doctor", "--source", "path:nowhere", "--json")
+    assert done.returncode == 1
+    data = json.loads(done.stdout)["data"]
+    assert data["summary"]["failed"] == 1
+    (failed,) = (check for check in data["checks"] if check["status"] == "failed")
+    assert (failed["name"], bool(failed["fix"])) == ("source", True)
+
+
+def test_doctor_tells_of_an_interrupted_run(nbactl: Nbactl) -> None:
+    assert nbactl("run", "phase1", env={"NBACTL_FAULTS": "engine.after_effect=kill"}).returncode == -9
+    done = nbactl("doctor", "--json")
+    checks = json.loads(done.stdout)["data"]["checks"]
+    warned = {check["name"]: check for check in checks if check["status"] == "warn"}
+    assert set(warned) == {"runs", "leases"}
+    assert "nbactl run phase1 --date" in warned["runs"]["fix"]
+    assert done.returncode == 0

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbactl.cli.console import Console
+from nbactl.cli.stream import Stream, Styled
+from nbactl.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from nbactl.cli.stream import Color
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+_ROWS: list[list[str | Styled | None]] = [
+    ["a long name", "1,234", "one"],
+    [Styled("b", "red"), "5", None],
+    ["[c]", "-0.5", ":smile:"],
+]
+
+
+def _table(file: io.StringIO, color: Color) -> list[str]:
+    Stream(file, color, {}).table(["name", "rows", "remark"], _ROWS)
+    return file.getvalue().splitlines()
+
+
+def test_a_plain_table_aligns_numbers_to_the_right_and_leaves_data_as_they_are() -> None:
+    assert _table(io.StringIO(), "never") == [
+        "NAME          ROWS  REMARK",
+        "a long name  1,234  one",
+        "b                5",
+        "[c]           -0.5  :smile:",
+    ]
+
+
+def test_a_table_on_a_terminal_without_colours_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert _table(Terminal(), "never") == _table(io.StringIO(), "never")
+
+
+def test_a_table_on_a_terminal_keeps_within_it_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    file = Terminal()
+    Stream(file, "never", {}).table(["run", "remark"], [["run-1m80bzk39dpsz39n", "words " * 12]])
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 40
+    assert file.getvalue().count("words") == 12
+
+
+def test_nothing_is_cut_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    colors: tuple[Color, ...] = ("never", "always")
+    for color in colors:
+        file = io.StringIO()
+        Stream(file, color, {}).table(["remark"], [["x" * 300]])
+        assert "x" * 300 in file.getvalue()
+
+
+def test_colours_are_written_only_where_wanted() -> None:
+    colors: dict[Color, bool] = {"always": True, "never": False, "auto": False}
+    for color, wanted in colors.items():
+        file = io.StringIO()
+        Stream(file, color, {}).print("it is ", Styled("red", "red"), " [not bold]")
+        assert ("\x1b[31m" in file.getvalue()) is wanted
+        assert "[not bold]" in file.getvalue()
+
+
+def test_glyphs_have_a_plain_form() -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    assert Stream(ascii_only, "auto", {}).glyph("✓", "ok") == "ok"
+    assert Stream(Terminal(), "auto", {}).glyph("✓", "ok") == "✓"
+
+
+@pytest.mark.parametrize(("environ", "live"), [({}, True), ({"TERM": "dumb"}, False), ({"CI": "1"}, False)])
+def test_live_displays_need_a_terminal_that_can_be_drawn_over(environ: dict[str, str], *, live: bool) -> None:
+    assert Stream(Terminal(), "auto", environ).is_live is live
+    assert not Stream(io.StringIO(), "auto", environ).is_live
+
+
+def _console(answer: str | None = None, *, yes: bool = False, no_input: bool = False) -> tuple[Console, io.StringIO]:
+    stdin = io.StringIO() if answer is None else Terminal(answer)
+    err = Terminal()
+    return Console(yes=yes, no_input=no_input, environ={}, stdin=stdin, stdout=io.StringIO(), stderr=err), err
+
+
+@pytest.mark.parametrize(
+    ("answer", "agreed"), [("y\n", True), ("YES\n", True), ("\n", False), ("n\n", False), ("", False)]
+)
+def test_a_question_is_asked_on_stderr_and_only_yes_is_yes(answer: str, *, agreed: bool) -> None:
+    console, err = _console(answer)
+    assert console.confirm("Delete it?") is agreed
+    assert "Delete it? [y/N] " in err.getvalue()
+
+
+def test_yes_answers_without_asking() -> None:
+    console, err = _console(yes=True)
+    assert console.confirm("Delete it?")
+    assert err.getvalue() == ""
+
+
+@pytest.mark.parametrize(("answer", "no_input"), [(None, False), ("y\n", True)])
+def test_where_nobody_can_be_asked_it_is_refused_with_exit_2(answer: str | None, *, no_input: bool) -> None:
+    console, _ = _console(answer, no_input=no_input)
+    with pytest.raises(UsageError) as refused:
+        console.confirm("Delete it?")
+    assert refused.value.exit_code == 2
+    assert refused.value.next_step == "Add --yes to go ahead."
+
+
+def test_quiet_silences_notes_but_no_warning_and_no_error() -> None:
+    err = io.StringIO()
+    console = Console(quiet=True, environ={}, stdout=io.StringIO(), stderr=err)
+    console.note("a note")
+    console.detail("a detail")
+    console.warn("a warning")
+    console.error(ConfigError("it is wrong", cause="a typo", next_step="Correct it."))
+    assert err.getvalue() == ("warning: a warning\nerror: it is wrong\n  cause: a typo\n  next:  Correct it.\n")
+    assert console.warnings == ["a warning"]
