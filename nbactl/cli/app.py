@@ -44,7 +44,7 @@ def root(
     ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", show_default=False)] = False,
 ) -> Any:
-    """Operate the NBA statistics and player-prop pipeline: run it, watch it, repair it."""
+    """Operate the NBA statistics and player-prop pipeline."""
     if ctx.invoked_subcommand is not None:
         return None
     if version:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.run_json import run_json
 from nbactl.cli.run_text import open_tasks_told, state
-from nbactl.cli.stream import Styled
+from nbactl.cli.text import Styled
 from nbactl.cli.times import clock_time, moment
 from nbactl.core.durations import format_duration
 from nbactl.core.holder import describe
 
 if TYPE_CHECKING:
     from nbactl.cli.console import Console
-    from nbactl.cli.stream import Segment
+    from nbactl.cli.text import Segment
     from nbactl.workflows.board import Board, PhaseLine
 
 

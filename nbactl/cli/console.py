@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from nbactl.cli.stream import Color, OutputError, Segment, Stream, Styled
+from nbactl.cli.stream import Color, OutputError, Stream
+from nbactl.cli.text import Row, Segment, Styled
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ class Console:
         """Whether live progress can be drawn on stderr."""
         return self.err.is_live and not self.quiet
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Segment | None]]) -> None:
-        """Write a table to stdout."""
-        self.out.table(columns, rows)
+    def table(self, columns: Sequence[str], rows: Sequence[Row], *, optional: Sequence[str] = ()) -> None:
+        """Write a table to stdout; a narrow terminal does not show the `optional` columns."""
+        self.out.table(columns, rows, optional=optional)
 
     def print(self, *segments: Segment) -> None:
         """Write a line to stdout."""
@@ -71,14 +72,14 @@ class Console:
 
     def error(self, error: NbactlError) -> None:
         """Say what happened, why, and what to do next."""
-        self._say(Styled("error: ", "bold red"), error.message)
+        self._hanging(Styled("error: ", "bold red"), error.message, 7)
         problems = error.details.get("problems", ())
         for problem in problems:
             self._problem(problem)
         if error.cause and not problems:
-            self._say(Styled("  cause: ", "bold"), _indent(error.cause, 9))
+            self._hanging(Styled("  cause: ", "bold"), error.cause, 9)
         if error.next_step:
-            self._say(Styled("  next:  ", "bold cyan"), _indent(error.next_step, 9))
+            self._hanging(Styled("  next:  ", "bold cyan"), error.next_step, 9)
 
     def confirm(self, question: str) -> bool:
         """Ask on stderr; `--yes` answers. Raises UsageError where nobody can be asked."""
@@ -100,13 +101,16 @@ class Console:
         if problem.get("suggestion"):
             self._say("    ", Styled(str(problem["suggestion"]), "cyan"))
 
+    def _hanging(self, head: Segment, text: str, indent: int) -> None:
+        try:
+            self.err.print_hanging(head, text=text, indent=indent)
+            self.err.flush()
+        except OutputError:
+            return  # as below
+
     def _say(self, *segments: Segment) -> None:
         try:
             self.err.print(*segments)
             self.err.flush()
         except OutputError:
             return  # stderr itself is gone: there is nobody left to tell
-
-
-def _indent(text: str, columns: int) -> str:
-    return text.replace("\n", "\n" + " " * columns)

@@ -56,8 +56,9 @@ class Help:
             if not command.hidden:
                 panel = getattr(command, "rich_help_panel", None) or "Commands"
                 panels.setdefault(panel, []).append((name, command.get_short_help_str(_MAX_WIDTH)))
+        column = _column([row for rows in panels.values() for row in rows])
         for title, rows in panels.items():
-            yield self._section(title, rows)
+            yield self._section(title, rows, column)
 
     def _parameters(self) -> Iterator[str]:
         panels: dict[str, list[Row]] = {"Arguments": [], "Options": [], options.PANEL: []}
@@ -66,11 +67,12 @@ class Help:
                 panel = parameter_panel(parameter)
                 panels.setdefault(panel, []).append(parameter_row(parameter, self._ctx))
         shared = panels.pop(options.PANEL)
-        for title, rows in panels.items():
+        if self._ctx.parent is not None and not hasattr(self._command, "examples"):
+            shared = shared[-1:]  # a group shows its commands; the shared options stand in the help of each
+        column = _column([row for rows in (*panels.values(), shared) for row in rows])
+        for title, rows in [*panels.items(), (options.PANEL, shared)]:
             if rows:
-                yield self._section(title, rows)
-        if self._ctx.parent is None or hasattr(self._command, "examples"):
-            yield self._section(options.PANEL, shared)
+                yield self._section(title, rows, column)
 
     def _examples(self) -> Iterator[str]:
         examples = getattr(self._command, "examples", ())
@@ -82,8 +84,7 @@ class Help:
         if getattr(self._command, "commands", None):
             yield self._style(f"Run '{self._ctx.command_path} COMMAND --help' for more about a command.", _DIM)
 
-    def _section(self, title: str, rows: list[Row]) -> str:
-        column = min(max(len(name) for name, _ in rows), _NAME_COLUMN) + 2
+    def _section(self, title: str, rows: list[Row], column: int) -> str:
         lines = [self._style(f"{title}:", _HEADING)]
         for name, text in rows:
             wrapped = textwrap.wrap(text, max(self._width - column - 2, 20)) or [""]
@@ -104,6 +105,11 @@ class Help:
         return f"{style}{text}{_RESET}" if self._color else text
 
 
+def _column(rows: list[Row]) -> int:
+    """Return where meanings begin: after the longest name that is not excessively long."""
+    return max((len(name) for name, _ in rows if len(name) <= _NAME_COLUMN), default=_NAME_COLUMN) + 2
+
+
 def usage(command: Any, ctx: Any) -> str:
     """Return the line that shows how a command is called."""
     pieces = [ctx.command_path, "[OPTIONS]"]
@@ -116,6 +122,8 @@ def usage(command: Any, ctx: Any) -> str:
 
 def parameter_panel(parameter: Any) -> str:
     """Return the section that a parameter is listed in."""
+    if "--help" in parameter.opts:
+        return options.PANEL
     if parameter.rich_help_panel:
         return str(parameter.rich_help_panel)
     return "Arguments" if parameter.param_type_name == "argument" else "Options"

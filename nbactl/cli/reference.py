@@ -46,7 +46,7 @@ def _command(command: Any, context: Any) -> str:
     rows = [
         parameter_row(parameter, context)
         for parameter in command.get_params(context)
-        if not parameter.hidden and parameter_panel(parameter) != options.PANEL and "--help" not in parameter.opts
+        if not parameter.hidden and parameter_panel(parameter) != options.PANEL
     ]
     lines += [*_items(dict(rows)), ""] if rows else []
     lines += ["```sh", *command.examples, "```\n"]

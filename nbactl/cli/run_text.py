@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.states import look
-from nbactl.cli.stream import Styled
+from nbactl.cli.text import Styled
 from nbactl.cli.times import moment
 from nbactl.core.durations import format_duration
 from nbactl.core.holder import describe
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.cli.console import Console
-    from nbactl.cli.stream import Segment
+    from nbactl.cli.text import Segment
     from nbactl.workflows.model import Plan, PlannedTask, RunRecord, TaskRecord
 
 _RUNS_SHOWN_WHOLE: Final = 6
@@ -61,7 +61,8 @@ def show_run_list(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> No
         ]
         for run, shown in runs
     ]
-    console.table(["run", "name", "date", "state", "tasks", "rows", "took", "started"], rows)
+    columns = ["run", "name", "date", "state", "tasks", "rows", "took", "started"]
+    console.table(columns, rows, optional=["started", "rows", "took"])
 
 
 def show_tasks(console: Console, run: RunRecord, tasks: Sequence[TaskRecord], *, first: bool = True) -> None:
@@ -81,7 +82,9 @@ def show_tasks(console: Console, run: RunRecord, tasks: Sequence[TaskRecord], *,
 def _task_table(console: Console, tasks: Sequence[TaskRecord]) -> None:
     if tasks:
         console.table(
-            ["task", "state", "rows", "attempts", "took", "remark"], [_task_row(console, task) for task in tasks]
+            ["task", "state", "rows", "attempts", "took", "remark"],
+            [_task_row(console, task) for task in tasks],
+            optional=["attempts"],
         )
 
 
@@ -173,7 +176,8 @@ def show_plan(console: Console, plans: Sequence[Plan]) -> None:
             ]
             for task in ordered
         ]
-        console.table(["level", "task", "after", "required", "timeout", "tries", "action"], rows)
+        columns = ["level", "task", "after", "required", "timeout", "tries", "action"]
+        console.table(columns, rows, optional=["tries", "level", "timeout"])
 
 
 def _action(task: PlannedTask) -> Segment:

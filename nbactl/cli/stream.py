@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
+import textwrap
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from nbactl.cli.text import Row, Segment, coloured, table_lines, text_of
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
 Color = Literal["auto", "always", "never"]
-Style = str
-"""A Rich style: `bold`, `dim`, `red`, `bold green`, …"""
-
 _MINIMUM_WIDTH = 40
 _UNBOUNDED = 10_000
-
-
-class Styled(NamedTuple):
-    """A piece of text and how it looks where colours are shown."""
-
-    text: str
-    style: Style
-
-
-Segment = str | Styled
+_LEAST_ROOM = 20
+_KEEP_WORDS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 
 class OutputError(NbactlError):
@@ -64,7 +54,11 @@ class Stream:
     def rich(self) -> Console:
         """The Rich console on this stream, for live displays; everything else goes through `print` and `table`."""
         if self._rich is None:
-            self._rich = self._console(self._file, terminal=self.is_terminal)
+            from rich.console import Console  # noqa: PLC0415 - only a live display needs it
+
+            self._rich = Console(
+                file=self._file, force_terminal=self.is_terminal, no_color=not self.color, highlight=False, markup=False
+            )
         return self._rich
 
     def glyph(self, unicode: str, plain: str) -> str:
@@ -73,20 +67,23 @@ class Stream:
 
     def print(self, *segments: Segment, end: str = "\n") -> None:
         """Write a line made of segments."""
-        if self.color:
-            from rich.text import Text  # noqa: PLC0415 - only where there are colours
+        self.write("".join(map(coloured if self.color else text_of, segments)) + end)
 
-            text = Text.assemble(*((s.text, s.style) if isinstance(s, Styled) else s for s in segments))
-            self.write(self._rendered(text) + end)
-        else:
-            self.write("".join(s.text if isinstance(s, Styled) else s for s in segments) + end)
+    def print_hanging(self, *head: Segment, text: str, indent: int) -> None:
+        """Write `head` and then `text`, whose further lines begin at column `indent`."""
+        room = max(self.width - indent, _LEAST_ROOM)
+        lines = [piece for line in text.split("\n") for piece in textwrap.wrap(line, room, **_KEEP_WORDS) or [""]]
+        self.print(*head, lines[0])
+        for line in lines[1:]:
+            self.print(" " * indent, line)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Segment | None]]) -> None:
-        """Write aligned columns under a heading; None is an empty cell, numbers are given as text."""
-        if self.color or self.is_terminal:
-            self._rich_table(columns, rows)
-        else:
-            self._plain_table(columns, rows)
+    def table(self, columns: Sequence[str], rows: Sequence[Row], *, optional: Sequence[str] = ()) -> None:
+        """Write aligned columns under a heading; None is an empty cell.
+
+        On a terminal too narrow for it the last column is wrapped, and `optional` ones are left out, the first first.
+        """
+        for line in table_lines(columns, rows, self.width, optional):
+            self.print(*line)
 
     def write(self, text: str) -> None:
         """Write text as it is. Raises OutputError when the device refuses it."""
@@ -118,52 +115,3 @@ class Stream:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, file.fileno())
             os.close(nowhere)
-
-    def _rich_table(self, columns: Sequence[str], rows: Sequence[Sequence[Segment | None]]) -> None:
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
-
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", collapse_padding=True)
-        for index, column in enumerate(columns):
-            numeric = _is_numeric(rows, index)
-            table.add_column(
-                column.upper(), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or index == 0
-            )
-        for row in rows:
-            table.add_row(*(Text(c.text, style=c.style) if isinstance(c, Styled) else Text(c or "") for c in row))
-        self.write("".join(line.rstrip() + "\n" for line in self._rendered(table).splitlines()))
-
-    def _rendered(self, renderable: RenderableType) -> str:
-        console = self._console(io.StringIO(), terminal=self.color)
-        with console.capture() as capture:
-            console.print(renderable, end="", soft_wrap=not hasattr(renderable, "columns"))
-        return capture.get()
-
-    def _console(self, file: TextIO | None, *, terminal: bool) -> Console:
-        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-
-        return Console(
-            file=file,
-            force_terminal=terminal,
-            no_color=not self.color,
-            color_system="standard" if self.color else None,
-            width=self.width,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
-
-    def _plain_table(self, columns: Sequence[str], rows: Sequence[Sequence[Segment | None]]) -> None:
-        lines = [[column.upper() for column in columns]]
-        lines += [[(c.text if isinstance(c, Styled) else c or "") for c in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        numeric = [_is_numeric(rows, index) for index in range(len(columns))]
-        for line in lines:
-            cells = zip(line, widths, numeric, strict=True)
-            self.write("  ".join(c.rjust(w) if right else c.ljust(w) for c, w, right in cells).rstrip() + "\n")
-
-
-def _is_numeric(rows: Sequence[Sequence[Segment | None]], index: int) -> bool:
-    cells = [row[index] for row in rows]
-    texts = [cell.text if isinstance(cell, Styled) else cell for cell in cells if cell]
-    return bool(texts) and all(text.replace(",", "").replace(".", "", 1).lstrip("-").isdigit() for text in texts)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import textwrap
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nbactl.config.settings import SETTINGS_FILE
 from nbactl.config.variables import GIVEN, environment_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_WIDTH: Final = 80
+"""The texts have one form, which fits every terminal."""
 
 EXIT_CODES = {
     0: "done, or nothing to do",
@@ -40,8 +44,9 @@ def _environment() -> str:
         "variable, the variable over the file, the file over the default.\n"
         "'nbactl config show --origin' tells the value in force and where it comes from.\n\n"
         + _columns(environment_variables())
-        + "\nAn empty variable counts as not set. Switches take true/false, yes/no, on/off, 1/0.\n\n"
-        + "A task that is a command (`command:` in workflows.yaml) finds in its environment:\n\n"
+        + "\nAn empty variable counts as not set. Switches take true/false, yes/no, on/off\n"
+        + "or 1/0.\n\n"
+        + "A task that is a command (`command:` in workflows.yaml) finds:\n\n"
         + _columns(GIVEN)
     )
 
@@ -62,20 +67,22 @@ Data go to stdout; progress, notes, warnings, questions and errors go to stderr.
 
 The JSON document:
 
-  {"schema": "nbactl/runs.list/v1", "ok": true, "target": "local", "run_id": null,
-   "data": {...}, "warnings": [], "error": null}
+  {"schema": "nbactl/runs.list/v1", "ok": true, "target": "local",
+   "run_id": null, "data": {...}, "warnings": [], "error": null}
 
-"ok" is true exactly if the exit code is 0. After a failure "error" has "code", "message",
-"cause", "next" and "retryable". Keys are only ever added; the text for people may change.
+"ok" is true exactly if the exit code is 0. After a failure "error" has "code",
+"message", "cause", "next" and "retryable". Keys are only ever added; the text for
+people may change.
 
-Colours appear on a terminal only (--color, NO_COLOR). When stdout is no terminal nothing
-is cut to fit a width.
+Colours appear on a terminal only (--color, NO_COLOR). Where stdout is no terminal,
+nothing is cut or wrapped to fit a width.
 """
 
 
 def _dates() -> str:
     return """\
-A game date is a calendar date in America/New_York, whatever the clock of this machine says.
+A game date is a calendar date in America/New_York, whatever the zone of this
+machine.
 
   YYYY-MM-DD   that date
   today        the date it is now in New York
@@ -87,8 +94,11 @@ Durations are a number and a unit: 500ms, 90s, 30m, 4h, 7d, or joined, 1h30m.
 
 
 def _columns(rows: dict[str, str]) -> str:
-    width = max(map(len, rows)) + 2
-    return "".join(f"  {name.ljust(width)}{text}\n" for name, text in rows.items())
+    indent = max(map(len, rows)) + 4
+    return "".join(
+        textwrap.fill(text, _WIDTH, initial_indent=f"  {name:<{indent - 2}}", subsequent_indent=" " * indent) + "\n"
+        for name, text in rows.items()
+    )
 
 
 TOPICS = {

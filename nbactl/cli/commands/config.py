@@ -10,7 +10,7 @@ import typer
 from nbactl.cli import app as nbactl_app
 from nbactl.cli._typer import command, group
 from nbactl.cli.result import Result
-from nbactl.cli.stream import Styled
+from nbactl.cli.text import Styled
 from nbactl.config.settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:

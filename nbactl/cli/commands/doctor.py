@@ -12,7 +12,7 @@ import typer
 from nbactl.cli import app as nbactl_app
 from nbactl.cli._typer import command, single
 from nbactl.cli.result import Result
-from nbactl.cli.stream import Styled
+from nbactl.cli.text import Styled
 from nbactl.core.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def doctor(
 def _show(console: Console, finding: Finding) -> None:
     unicode, plain, style = _LOOK.get(finding.status, _SKIPPED)
     mark = Styled(console.out.glyph(unicode, plain), style)
-    console.print(mark, " ", Styled(f"{finding.name:<16}", "bold"), finding.message)
+    console.out.print_hanging(mark, " ", Styled(f"{finding.name:<16}", "bold"), text=finding.message, indent=18)
     if finding.cause:
-        console.print(f"{'':<18}", Styled("cause: ", "dim"), finding.cause)
+        console.out.print_hanging(" " * 18, Styled("cause: ", "dim"), text=finding.cause, indent=25)
     if finding.fix:
-        console.print(f"{'':<18}", Styled("fix:   ", "cyan"), finding.fix)
+        console.out.print_hanging(" " * 18, Styled("fix:   ", "cyan"), text=finding.fix, indent=25)

@@ -66,6 +66,7 @@ def show(
                 (name, reason or _times(due, day), str(due[0].game_date) if due else "", workflow.description)
                 for name, workflow, due, reason in rows
             ],
+            optional=["what it does"],
         )
 
     return Result(data, table, items="workflows")

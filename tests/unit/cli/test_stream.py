@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.cli.console import Console
-from nbactl.cli.stream import Stream, Styled
+from nbactl.cli.stream import Stream
+from nbactl.cli.text import Styled
 from nbactl.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -124,3 +125,31 @@ def test_quiet_silences_notes_but_no_warning_and_no_error() -> None:
     console.error(ConfigError("it is wrong", cause="a typo", next_step="Correct it."))
     assert err.getvalue() == ("warning: a warning\nerror: it is wrong\n  cause: a typo\n  next:  Correct it.\n")
     assert console.warnings == ["a warning"]
+
+
+def test_a_narrow_terminal_leaves_out_optional_columns_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns, rows = ["run", "rows", "state", "started"], [["run-1m80bzk39dpsz39n", "5", "done", "2024-01-15 23:00"]]
+    shown = {}
+    for width in ("120", "45", "40"):
+        monkeypatch.setenv("COLUMNS", width)
+        file = Terminal()
+        Stream(file, "never", {}).table(columns, rows, optional=["started", "rows"])
+        shown[width] = file.getvalue().splitlines()[0].split()
+    assert shown == {
+        "120": ["RUN", "ROWS", "STATE", "STARTED"],
+        "45": ["RUN", "ROWS", "STATE"],
+        "40": ["RUN", "ROWS", "STATE"],
+    }
+
+
+def test_characters_of_double_width_keep_the_columns_straight() -> None:
+    file = io.StringIO()
+    Stream(file, "never", {}).table(["a", "b"], [["日本", "x"], ["Jokić", "y"], ["e\u0301", "z"]])
+    assert file.getvalue().splitlines() == ["A      B", "日本   x", "Jokić  y", "e\u0301      z"]
+
+
+def test_hanging_text_keeps_its_indent_and_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    file = Terminal()
+    Stream(file, "never", {}).print_hanging("cause: ", text="one two three four five six seven eight\nnext", indent=7)
+    assert file.getvalue().splitlines() == ["cause: one two three four five six seven", "       eight", "       next"]

@@ -1,0 +1,101 @@
+"""Text with styles: how it is coloured, how wide it is, how it is laid out in columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Final, NamedTuple
+from unicodedata import combining, east_asian_width
+
+_SGR: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_GAP: Final = 2
+_LEAST_WRAPPED: Final = 16
+"""A last column narrower than this is not wrapped any further: the terminal does that as well."""
+
+
+class Styled(NamedTuple):
+    """A piece of text and how it looks where colours are shown: words of `bold dim red green yellow cyan`."""
+
+    text: str
+    style: str
+
+
+Segment = str | Styled
+Row = Sequence[Segment | None]
+
+
+def coloured(segment: Segment) -> str:
+    """Return the segment with its style as escape sequences."""
+    if isinstance(segment, str) or not segment.style:
+        return text_of(segment)
+    codes = ";".join(_SGR[word] for word in segment.style.split())
+    return f"\x1b[{codes}m{segment.text}\x1b[0m"
+
+
+def text_of(segment: Segment | None) -> str:
+    """Return the segment without its style."""
+    return segment.text if isinstance(segment, Styled) else segment or ""
+
+
+def cell_width(text: str) -> int:
+    """Return how many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def table_lines(
+    columns: Sequence[str], rows: Sequence[Row], width: int, optional: Sequence[str]
+) -> list[list[Segment]]:
+    """Return the lines of a table: numbers to the right, the last column wrapped where it does not fit.
+
+    Where even that is too wide, columns in `optional` are left out, the first named first.
+    """
+    shown = list(range(len(columns)))
+    for name in [*optional, None]:
+        widths = {index: max(cell_width(text_of(row[index])) for row in ([*columns], *rows)) for index in shown}
+        fixed = sum(widths[index] + _GAP for index in shown[:-1])
+        room = width - fixed
+        if widths[shown[-1]] <= room or room >= _LEAST_WRAPPED + _GAP or name is None:
+            break
+        shown.remove(list(columns).index(name))
+    if widths[shown[-1]] > room >= _LEAST_WRAPPED:
+        widths[shown[-1]] = room
+    numeric = {index for index in shown if _is_numeric(rows, index)}
+    heading = [Styled(column.upper(), "bold") for column in columns]
+    return [
+        line
+        for row in (heading, *rows)
+        for line in _lines(
+            [row[index] for index in shown], [widths[i] for i in shown], [index in numeric for index in shown]
+        )
+    ]
+
+
+def _lines(cells: Row, widths: Sequence[int], numeric: Sequence[bool]) -> list[list[Segment]]:
+    wrapped = [[cell] for cell in cells[:-1]] + [_wrap(cells[-1], widths[-1])]
+    lines: list[list[Segment]] = []
+    for pieces in zip_longest(*wrapped):
+        line: list[Segment] = []
+        for index, (piece, width) in enumerate(zip(pieces, widths, strict=True)):
+            space = " " * (width - cell_width(text_of(piece)))
+            line += [space, piece or ""] if numeric[index] else [piece or "", space]
+            line.append(" " * _GAP)
+        while line and not text_of(line[-1]).strip():
+            line.pop()
+        lines.append(line)
+    return lines
+
+
+def _wrap(cell: Segment | None, width: int) -> list[Segment]:
+    text = text_of(cell)
+    if cell_width(text) <= width:
+        return [cell or ""]
+    style = cell.style if isinstance(cell, Styled) else ""
+    return [Styled(line, style) for line in textwrap.wrap(text, width)]
+
+
+def _is_numeric(rows: Sequence[Row], index: int) -> bool:
+    texts = [text for row in rows if (text := text_of(row[index]))]
+    return bool(texts) and all(text.replace(",", "").replace(".", "", 1).lstrip("-").isdigit() for text in texts)
