@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime
+
+    from nbactl.errors import NbactlError
 
 T = TypeVar("T")
 
@@ -159,8 +162,16 @@ class Transaction(Protocol):
         ...
 
 
-class DocumentStore(Protocol):
-    """The verbs of a document database. Every method raises UnavailableError when the backend does not answer."""
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of one write of a batch: applied if `error` is None, otherwise refused."""
+
+    path: str
+    error: NbactlError | None
+
+
+class Reader(Protocol):
+    """The verbs that read. Every method raises UnavailableError when the backend does not answer."""
 
     def get(self, path: str) -> Document | None:
         """Return the document, or None if there is none."""
@@ -168,21 +179,6 @@ class DocumentStore(Protocol):
 
     def get_all(self, paths: Sequence[str]) -> list[Document | None]:
         """Return the documents in the order asked for, None for each that is missing; one moment for all."""
-        ...
-
-    def commit(self, writes: Sequence[Write]) -> datetime:
-        """Apply all writes or none, at most MAX_WRITES; returns the commit time.
-
-        Raises AlreadyExistsError, NotFoundError or PreconditionError for the first write that cannot be applied,
-        DataError for values that cannot be stored.
-        """
-        ...
-
-    def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:
-        """Run `fn` and commit its writes; run it again if another writer came between.
-
-        `fn` must have no other effect. Raises ContentionError after `max_attempts`.
-        """
         ...
 
     def query(self, query: Query) -> Iterator[Document]:
@@ -195,6 +191,47 @@ class DocumentStore(Protocol):
 
     def list_ids(self, collection: str) -> Iterator[str]:
         """Stream the ids of a collection in order, without reading the documents."""
+        ...
+
+
+class Snapshot(Reader, Protocol):
+    """The store as it was at `read_time`, in all reads."""
+
+    @property
+    def read_time(self) -> datetime:
+        """The moment that is shown, aware UTC, by the store's clock."""
+        ...
+
+
+class DocumentStore(Reader, Protocol):
+    """The verbs of a document database. Every method raises UnavailableError when the backend does not answer."""
+
+    def commit(self, writes: Sequence[Write]) -> datetime:
+        """Apply all writes or none, at most MAX_WRITES; returns the commit time.
+
+        Raises AlreadyExistsError, NotFoundError or PreconditionError for the first write that cannot be applied,
+        DataError for values that cannot be stored.
+        """
+        ...
+
+    def batch_write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        """Apply each write or refuse it by itself, at most MAX_WRITES; returns what became of them, in their order.
+
+        Not atomic: others may see some of them before the rest. Raises DataError, before anything is written, if
+        there are too many or two of them name the same document. When it raises UnavailableError any of them may
+        have been applied, so what is sent must be safe to send again.
+        """
+        ...
+
+    def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:
+        """Run `fn` and commit its writes; run it again if another writer came between.
+
+        `fn` must have no other effect. Raises ContentionError after `max_attempts`.
+        """
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open a view of one moment, at most about a second in the past, for the length of a `with` block."""
         ...
 
     def close(self) -> None:

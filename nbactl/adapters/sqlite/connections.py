@@ -99,6 +99,23 @@ class Connections:
             finally:
                 self._give_back(connection)
 
+    @contextmanager
+    def hold(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection that sees the store as it is now, whatever is written during this block."""
+        if self.in_memory:
+            with closing(schema.connect(schema.MEMORY, 0.0, writable=True)) as copy, translated(self.where):
+                with self.read() as connection:
+                    connection.backup(copy)
+                yield copy
+            return
+        with self.read() as connection:
+            connection.execute("BEGIN")
+            try:
+                connection.execute("SELECT 1 FROM documents LIMIT 1").fetchone()  # the first read fixes the moment
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+
     def close(self) -> None:
         """Close what is idle; a connection in use is closed when it is given back."""
         self._closed = True

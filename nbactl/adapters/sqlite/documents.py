@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from nbactl.adapters.sqlite.connections import Connections
 from nbactl.adapters.sqlite.encoding import from_micros, to_micros
 from nbactl.adapters.sqlite.failures import translated
 from nbactl.adapters.sqlite.querysql import select
-from nbactl.adapters.sqlite.writes import apply, check_count, document, read_document
+from nbactl.adapters.sqlite.reading import COLUMNS, SqliteSnapshot, count_rows, row_document
+from nbactl.adapters.sqlite.writes import apply, read_document
 from nbactl.core.faults import reach
-from nbactl.ports.document_rules import check_collection, split_document
-from nbactl.ports.documents import Document, Query
+from nbactl.errors import NbactlError
+from nbactl.ports.document_rules import check_collection, check_count, check_different, split_document
+from nbactl.ports.documents import Document, Query, WriteResult
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import Transaction, Write
 
 T = TypeVar("T")
-
-_COLUMNS = "id, data, created, updated"
 
 
 class SqliteDocuments:
@@ -62,6 +63,24 @@ class SqliteDocuments:
         with self._connections.write() as connection:
             return self._commit(connection, writes)
 
+    def batch_write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        check_count(writes)
+        check_different(writes)
+        if not writes:
+            return []
+        with self._connections.write() as connection, translated(self._connections.where):
+            now = latest = self._next_time()
+            results = []
+            for write in writes:
+                error = None
+                try:  # a single write is refused before anything of it is stored
+                    latest = max(latest, apply(connection, [write], now))
+                except NbactlError as refused:
+                    error = refused
+                results.append(WriteResult(write.path, error))
+            self._make_durable(connection, latest)
+            return results
+
     def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:  # noqa: ARG002 - writers run one after the other: there is nothing to try again
         with self._connections.write() as connection:
             transaction = SqliteTransaction(connection, self._connections.where)
@@ -74,20 +93,27 @@ class SqliteDocuments:
             return result
 
     def query(self, query: Query) -> Iterator[Document]:
-        sql, parameters = select(query, _COLUMNS)
-        return (
-            document(f"{query.collection}/{row[0]}", row[1], row[2], row[3]) for row in self._stream(sql, parameters)
-        )
+        sql, parameters = select(query, COLUMNS)
+        return (row_document(query.collection, row) for row in self._stream(sql, parameters))
 
     def count(self, query: Query) -> int:
         sql, parameters = select(query, "1")
         with self._connections.read() as connection:
-            found: int = connection.execute(f"SELECT count(*) FROM ({sql})", parameters).fetchone()[0]  # noqa: S608 - made by select()
-            return found
+            return count_rows(connection, sql, parameters)
 
     def list_ids(self, collection: str) -> Iterator[str]:
         sql, parameters = select(Query(check_collection(collection)), "id")
         return (row[0] for row in self._stream(sql, parameters))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SqliteSnapshot]:
+        with self._connections.hold() as connection:
+            now = from_micros(max(to_micros(self._clock.now()), self._last_commit))
+            snapshot = SqliteSnapshot(connection, self._connections.where, now)
+            try:
+                yield snapshot
+            finally:
+                snapshot.end()
 
     def close(self) -> None:
         self._connections.close()
@@ -108,13 +134,18 @@ class SqliteDocuments:
     def _commit(self, connection: sqlite3.Connection, writes: Sequence[Write]) -> datetime:
         check_count(writes)
         with translated(self._connections.where):
-            now = max(to_micros(self._clock.now()), self._last_commit + 1)
-            time = apply(connection, writes, now)
-            reach("documents.before_commit")
-            connection.execute("COMMIT")
+            time = apply(connection, writes, self._next_time())
+            self._make_durable(connection, time)
+        return from_micros(time)
+
+    def _next_time(self) -> int:
+        return max(to_micros(self._clock.now()), self._last_commit + 1)
+
+    def _make_durable(self, connection: sqlite3.Connection, time: int) -> None:
+        reach("documents.before_commit")
+        connection.execute("COMMIT")
         self._last_commit = time
         reach("documents.after_commit")
-        return from_micros(time)
 
 
 class SqliteTransaction:
@@ -133,10 +164,10 @@ class SqliteTransaction:
 
     def query(self, query: Query) -> list[Document]:
         self._check_reads_first()
-        sql, parameters = select(query, _COLUMNS)
+        sql, parameters = select(query, COLUMNS)
         with translated(self._where):
             rows = self._connection.execute(sql, parameters).fetchall()
-        return [document(f"{query.collection}/{row[0]}", row[1], row[2], row[3]) for row in rows]
+        return [row_document(query.collection, row) for row in rows]
 
     def write(self, *writes: Write) -> None:
         self._check_open()

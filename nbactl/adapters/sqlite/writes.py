@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.sqlite.encoding import decode, encode, from_micros, to_micros
 from nbactl.adapters.sqlite.transforms import change, whole
-from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, PreconditionError
+from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, check_size, split_document
-from nbactl.ports.documents import MAX_WRITES, Create, Delete, Document, Set, Update
+from nbactl.ports.documents import Create, Delete, Document, Set, Update
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,16 +37,6 @@ class _State:
     created: int
     updated: int
     existed: bool
-
-
-def check_count(writes: Sequence[Write]) -> None:
-    """Raise DataError if there are more writes than one commit may hold."""
-    if len(writes) > MAX_WRITES:
-        raise DataError(
-            f"one commit cannot hold {len(writes)} writes",
-            cause=f"The limit is {MAX_WRITES}.",
-            next_step="Split them into several commits.",
-        )
 
 
 def read_document(connection: sqlite3.Connection, path: str) -> Document | None:
