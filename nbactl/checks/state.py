@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.checks.finding import Finding
 from nbactl.core.holder import describe, is_dead
+from nbactl.core.lease import Leases
 from nbactl.errors import NbactlError
 from nbactl.ports.documents import Query
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.checks.finding import Patient
-    from nbactl.ports.documents import Document
+    from nbactl.core.lease import Lease
 
 _MIB: Final = 1024 * 1024
 _TIGHT: Final = 1024 * _MIB
@@ -85,22 +86,19 @@ def documents(patient: Patient) -> Iterator[Finding]:
 
 def leases(patient: Patient) -> Iterator[Finding]:
     """Look for leases whose holder is dead or which ran out; they hold nobody up."""
-    held = [document for document in _read(patient, "leases") if document.data.get("owner")]
+    held = _held(patient)
     now = patient.clock.now()
     left_behind = 0
-    for document in held:
-        owner, expires = document.data["owner"], document.data["expires_at"]
-        name = document.id.replace("%2F", "/").replace("%25", "%")
-        if is_dead(owner) or expires <= now:
+    for lease in held:
+        dead = is_dead(lease.owner)
+        if dead or lease.expires_at <= now:
             left_behind += 1
-            why = "Its process is dead." if is_dead(owner) else f"It ran out at {expires:%Y-%m-%d %H:%M:%S} UTC."
-            run, _, date = name.partition("/")
+            why = "Its process is dead." if dead else f"It ran out at {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC."
+            run, _, date = lease.name.partition("/")
             fix = f"Nothing must be unlocked: `nbactl run {run}{f' --date {date}' if date else ''}` takes it over."
-            yield Finding("leases", "warn", f"{name} was left behind by {describe(owner)}", why, fix)
+            yield Finding("leases", "warn", f"{lease.name} was left behind by {describe(lease.owner)}", why, fix)
     if not left_behind:
-        told = ", ".join(
-            f"{document.id.replace('%2F', '/')} by {describe(document.data['owner'])}" for document in held
-        )
+        told = ", ".join(f"{lease.name} by {describe(lease.owner)}" for lease in held)
         yield Finding("leases", "ok", f"held: {told}" if held else "none is held")
 
 
@@ -114,12 +112,10 @@ def crash_reports(patient: Patient) -> Iterator[Finding]:
         yield Finding("crash reports", "ok", "none")
 
 
-def _read(patient: Patient, collection: str) -> list[Document]:
-    if not patient.documents.exists():
-        return []
+def _held(patient: Patient) -> list[Lease]:
     try:
         with closing(_store(patient)) as store:
-            return list(store.query(Query(collection)))
+            return Leases(store, patient.clock, is_dead=is_dead).held()
     except NbactlError:
         return []  # `documents` has said so
 

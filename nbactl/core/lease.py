@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.core.holder import describe
 from nbactl.errors import LeaseHeldError, StaleFenceError
-from nbactl.ports.documents import Document, Set
+from nbactl.ports.documents import Document, Query, Set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbactl.core.clock import Clock
     from nbactl.ports.documents import DocumentStore, Transaction
 
+_COLLECTION = "leases"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -85,6 +86,12 @@ class Leases:
         """Return the lease as it was last taken, expired or not; None if it is released or was never taken."""
         return _held(name, self._store.get(_path(name)))
 
+    def held(self) -> list[Lease]:
+        """Return all leases that were taken and not released, expired or not, by name."""
+        records = self._store.query(Query(_COLLECTION))
+        leases = (_held(_name(record.id), record) for record in records)
+        return sorted((lease for lease in leases if lease is not None), key=lambda lease: lease.name)
+
     def _free_for(self, held: Lease, owner: str) -> bool:
         return held.owner == owner or held.expires_at <= self._clock.now() or self._is_dead(held.owner)
 
@@ -95,7 +102,11 @@ class Leases:
 
 
 def _path(name: str) -> str:
-    return "leases/" + name.replace("%", "%25").replace("/", "%2F")
+    return f"{_COLLECTION}/" + name.replace("%", "%25").replace("/", "%2F")
+
+
+def _name(identifier: str) -> str:
+    return identifier.replace("%2F", "/").replace("%25", "%")
 
 
 def _fields(owner: str | None, token: int, expires_at: datetime) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The document port: Firestore's model, cut to what is needed.
 
 Paths have an even number of segments for a document (`runs/run-1/tasks/schedule`) and an odd one for a collection.
+What every engine refuses (DataError) stands in document_rules.py.
 Values are None, bool, int, float (finite), str, timezone-aware datetime, and lists and string-keyed dicts of these.
 A field is named by a string (one top-level field, dots are ordinary characters) or by a tuple of map keys.
 """
@@ -120,7 +121,11 @@ Write = Create | Set | Update | Delete
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition on one field. A document that lacks the field does not match."""
+    """A condition on one field. A document that lacks the field does not match.
+
+    Values compare with values of their own type only (1 equals 1.0, not True); null matches `== None` and nothing else.
+    `in` takes 1 to 30 values.
+    """
 
     field: FieldPath
     op: Operator
@@ -137,7 +142,12 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Documents directly in `collection`; ties, and an empty order, go by document id."""
+    """Documents directly in `collection`.
+
+    Ties, and an empty order, go by document id, in the direction of the last order. Values sort by type first: null,
+    bool, number, time, string, list, map. A query that makes no sense is a DataError when it is asked, not when its
+    result is read.
+    """
 
     collection: str
     filters: tuple[Filter, ...] = ()
@@ -147,7 +157,10 @@ class Query:
 
 
 class Transaction(Protocol):
-    """Reads at one consistent moment, and writes that are committed together when the function returns."""
+    """Reads at one consistent moment, and writes that are committed together when the function returns.
+
+    A read after a write, a use after the end, and a write past the transaction (through the store) are RuntimeErrors.
+    """
 
     def get(self, path: str) -> Document | None:
         """Return the document, or None. All reads come before the first write."""

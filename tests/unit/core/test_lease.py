@@ -109,3 +109,12 @@ def test_names_that_differ_are_different_leases(leases: Leases) -> None:
     for name in ("a/b", "a%2Fb", "a%252Fb", "a"):
         assert leases.acquire(name, f"owner of {name}", 30.0).name == name
     assert leases.current("never taken") is None
+
+
+def test_all_that_is_held_is_listed_under_its_name(leases: Leases, clock: FakeClock) -> None:
+    assert leases.held() == []
+    names = ["%252F", "%2F", "a", "a%/b", "a/b"]
+    taken = [leases.acquire(name, "owner", 30.0) for name in names]
+    leases.release(leases.acquire("released", "owner", 30.0))
+    clock.advance(60)
+    assert leases.held() == taken
