@@ -68,6 +68,7 @@ class Game:
     missing: tuple[str, ...] = ()
     swapped: tuple[tuple[str, str], ...] = ()
     minutes: float = 48.0
+    status: str | None = None
 
     @property
     def game_id(self) -> str:
@@ -84,12 +85,12 @@ class Game:
             "away_team_abbr": self.away,
             "home_points": home_points,
             "away_points": away_points,
-            "game_status": "final" if self.score else "scheduled",
+            "game_status": self.status or ("final" if self.score else "scheduled"),
             "source": "test",
         }
 
     def player_rows(self) -> list[dict[str, Any]]:
-        if self.score is None:
+        if self.score is None and self.status != "final":
             return []
         swapped = dict(self.swapped)
         names = [(team, f"{team.lower()}{number}") for team in (self.home, self.away) for number in range(1, 6)]

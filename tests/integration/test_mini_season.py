@@ -275,3 +275,29 @@ def test_the_first_date_of_a_source_expects_nobody(tmp_path: Path) -> None:
     put(lab, GAMES)
     assert list(lab.compute(LAST_SEASON).values()) == [2, 2, 10, 0, 2, 2, 0, 0, 0, 0]
     lab.warehouse.close()
+
+
+def test_a_finished_game_without_a_score_has_team_rows_without_points(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    put(lab, [Game(OPENING, "ANT", "BEE", None, status="final"), Game(SECOND, "ANT", "BEE", None)])
+    assert lab.compute(OPENING, (OFFENSE, DEFENSE)) == {OFFENSE: 2, DEFENSE: 2}
+    row = lab.row(OFFENSE, OPENING, team_abbr="ANT")
+    assert (row["points"], row["player_points"], row["minutes_coverage"]) == (None, 100, 1)
+    assert (row["box_complete"], row["won"], row["fg_attempted"]) == (False, None, None)
+    lab.compute(SECOND, (TEAMS,))
+    context = lab.row(TEAMS, SECOND, team_abbr="ANT")
+    assert (context["games_played"], context["wins"], context["losses"], context["back_to_back"]) == (1, 0, 0, True)
+    assert (context["points_avg_season"], context["win_pct_last_10"]) == (None, None)
+    lab.warehouse.close()
+
+
+def test_a_postponed_game_was_no_game(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    put(
+        lab,
+        [Game(OPENING, "ANT", "BEE", (100, 90)), Game(SECOND, "ANT", "BEE", None), Game(OVERTIME, "ANT", "BEE", None)],
+    )
+    lab.compute(OVERTIME, (TEAMS,))
+    row = lab.row(TEAMS, OVERTIME, team_abbr="ANT")
+    assert (row["games_played"], row["last_game_date"], row["rest_days"]) == (1, OPENING, 3)
+    lab.warehouse.close()

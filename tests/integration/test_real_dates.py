@@ -22,6 +22,8 @@ LOGS = date(2024, 1, 16)
 """Game logs of a part of the players."""
 LATER = date(2025, 3, 15)
 """Full box scores of eight games in the stats.nba.com shape."""
+CUP = date(2024, 12, 14)
+"""Two games that the logs know and the file of games, and with it their score, does not."""
 STATS = ("points", "rebounds", "assists", "steals", "blocks", "turnovers", "three_made", "minutes")
 
 
@@ -36,7 +38,7 @@ def lab(nba_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
     lab.collect(LATER)
     for table in ("raw.games", "raw.player_boxscores"):
         lab.run(table, LATER)
-    for day in (BOXES, LOGS, LATER):
+    for day in (BOXES, LOGS, CUP, LATER):
         lab.compute(day)
     yield lab
     lab.warehouse.close()
@@ -152,3 +154,10 @@ def test_every_team_of_the_date_has_a_context(lab: Lab) -> None:
     for row in rows:
         assert row["wins"] + row["losses"] == row["games_played"] > 30
         assert 100 < row["points_avg_season"] < 130
+
+
+def test_games_that_only_the_logs_know_are_not_lost(lab: Lab, played: list[Played]) -> None:
+    rows = {row["team_abbr"]: row for row in lab.partition(OFFENSE, CUP)}
+    assert set(rows) == {"ATL", "MIL", "HOU", "OKC"} == {one.team for one in played if one.day == CUP}
+    assert {(row["points"], row["box_complete"]) for row in rows.values()} == {(None, False)}
+    assert len(lab.partition(SUMMARY, CUP)) == sum(one.day == CUP for one in played)

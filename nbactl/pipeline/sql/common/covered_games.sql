@@ -4,7 +4,7 @@
 -- minute and the rounding allow for whole minutes.
 -- with: team_games, box_sums
 SELECT
-  team.* EXCEPT (periods),
+  team.* EXCEPT (periods, played),
   COALESCE(box.player_rows, 0) AS player_rows,
   COALESCE(box.player_points, 0) AS player_points,
   COALESCE(box.player_seconds, 0) AS player_seconds,
@@ -20,4 +20,4 @@ SELECT
 FROM team_games AS team
 LEFT JOIN box_sums AS box
   ON box.game_date = team.game_date AND box.game_id = team.game_id AND box.team_abbr = team.team_abbr
-WHERE team.points IS NOT NULL AND team.points_allowed IS NOT NULL
+WHERE team.played

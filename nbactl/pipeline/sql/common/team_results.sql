@@ -1,4 +1,5 @@
--- A team's results in the season of @game_date, before that date. They come from final scores alone.
+-- A team's results in the season of @game_date, before that date. They come from final scores alone; a game
+-- whose score the source does not have counts for rest and number of games only.
 -- with: team_games, current_season
 SELECT
   team_abbr,
@@ -7,7 +8,9 @@ SELECT
   COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY)) AS games_last_7_days,
   COUNTIF(points > points_allowed) AS wins,
   COUNTIF(points < points_allowed) AS losses,
-  COUNTIF(points > points_allowed AND recency <= 10) / COUNTIF(recency <= 10) AS win_pct_last_10,
+  SAFE_DIVIDE(
+    COUNTIF(points > points_allowed AND recency <= 10), COUNTIF(points IS NOT NULL AND recency <= 10)
+  ) AS win_pct_last_10,
   AVG(IF(recency <= 5, points, NULL)) AS points_avg_last_5,
   AVG(IF(recency <= 10, points, NULL)) AS points_avg_last_10,
   AVG(points) AS points_avg_season,
@@ -20,6 +23,6 @@ FROM (
     ROW_NUMBER() OVER (PARTITION BY team.team_abbr ORDER BY team.game_date DESC, team.game_id DESC) AS recency
   FROM team_games AS team
   JOIN current_season ON current_season.season = team.season
-  WHERE team.game_date < @game_date AND team.points IS NOT NULL AND team.points_allowed IS NOT NULL
+  WHERE team.game_date < @game_date
 ) AS past
 GROUP BY team_abbr
