@@ -18,7 +18,11 @@ WORKFLOWS = f"""
 version: 1
 timezone: America/New_York
 tasks:
-  good: {{description: Writes, call: "tests.screen_tasks:three_rows", timeout: task.worker}}
+  good:
+    description: Writes
+    call: "tests.screen_tasks:three_rows"
+    service: {{name: writers}}
+    timeout: task.worker
   bad: {{description: Fails, call: "tests.screen_tasks:boom", timeout: task.worker}}
   after_bad: {{description: Waits, call: "tests.screen_tasks:three_rows", timeout: task.worker}}
   slow:

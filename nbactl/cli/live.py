@@ -1,4 +1,4 @@
-"""Progress of runs: a live table on a terminal, plain lines otherwise. Always on stderr."""
+"""Progress of runs on a terminal: a table that is redrawn in place."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from nbactl.cli.progress_lines import remark, summary, took
 from nbactl.cli.states import look
-from nbactl.cli.times import clock_time
 from nbactl.core.durations import format_duration
 from nbactl.workflows.model import TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
     from types import TracebackType
 
@@ -26,36 +25,6 @@ if TYPE_CHECKING:
 
     from nbactl.core.clock import Clock
     from nbactl.workflows.model import RunEvent, RunRecord, TaskRecord
-
-
-class PlainProgress:
-    """Writes one line for each change of a task: `12:00:01 player_game_summary succeeded 229 rows 0.3s`."""
-
-    def __init__(self, write: Callable[[str], None], clock: Clock) -> None:
-        self._write = write
-        self._clock = clock
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Do nothing: every line is written when it happens."""
-
-    def say(self, text: str) -> None:
-        """Write a line that is no event."""
-        self._write(text)
-
-    def __call__(self, event: RunEvent) -> None:
-        """Observe an event."""
-        stamp = clock_time(self._clock.now())
-        if event.task is not None:
-            self._write(" ".join([stamp, event.task.name, *_told(event)]))
-        elif event.kind == "run_started":
-            self._write(f"{stamp} {event.run.name} {event.run.game_date} started as {event.run.run_id}")
-        else:
-            self._write(" ".join([stamp, *_summary(event.run)]))
 
 
 class LiveProgress:
@@ -121,15 +90,15 @@ class LiveProgress:
         state = look(task.status.value)
         running = task.status is TaskStatus.RUNNING
         glyph: RenderableType = self._spinner if running else Text(state.glyph, style=state.style)
-        took = _took(task, now)
+        passed = took(task, now)
         return [
             glyph,
             task.name,
             Text("retrying" if running and note else state.word, style=state.style),
-            "" if took is None else format_duration(took),
+            "" if passed is None else format_duration(passed),
             str(task.attempts) if task.attempts else "",
             "" if task.rows is None else f"{task.rows:,}",
-            Text(note or _remark(task), style="dim", overflow="ellipsis", no_wrap=True),
+            Text(note or remark(task), style="dim", overflow="ellipsis", no_wrap=True),
         ]
 
 
@@ -144,46 +113,7 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
 )
 
 
-def _took(task: TaskRecord, now: datetime) -> float | None:
-    if task.started_at is None:
-        return None
-    return max(((task.finished_at or now) - task.started_at).total_seconds(), 0.0)
-
-
-def _remark(task: TaskRecord) -> str:
-    if task.carried_from:
-        return f"done in {task.carried_from}"
-    if task.error:
-        return str(task.error.get("message", "")).partition("\n")[0]
-    return task.reason or ""
-
-
-def _told(event: RunEvent) -> list[str]:
-    """Return what there is to say of a task after its name."""
-    task = event.task
-    if task is None:
-        return []
-    if event.kind == "task_started":
-        return ["started"] if task.attempts <= 1 else [f"started (attempt {task.attempts})"]
-    if event.kind == "task_retrying":
-        return ["retrying:", event.message]
-    took = _took(task, task.finished_at) if task.finished_at else None
-    words = [look(task.status.value).word]
-    words += [f"{task.rows} rows"] if task.rows is not None else []
-    words += [format_duration(took)] if took is not None else []
-    words += [f"({task.attempts} attempts)"] if task.attempts > 1 else []
-    words += [f"- {remark}"] if (remark := _remark(task)) else []
-    return words
-
-
-def _summary(run: RunRecord) -> list[str]:
-    done = sum(task.status.done for task in run.tasks)
-    passed = ((run.finished_at or run.started_at) - run.started_at).total_seconds()
-    words = [f"{run.name} {run.game_date}", look(run.status.value).word, f"{done} of {len(run.tasks)} tasks done"]
-    return [*words, *([run.reason] if run.reason else []), format_duration(passed)]
-
-
 def _finished(run: RunRecord) -> Text:
     state = look(run.status.value)
-    name, word, *rest = _summary(run)
+    name, word, *rest = summary(run)
     return Text.assemble((state.glyph, state.style), f" {name} ", (word, state.style), (f"  {'  '.join(rest)}", "dim"))

@@ -67,16 +67,21 @@ def show_run_list(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> No
 
 def show_tasks(console: Console, run: RunRecord, tasks: Sequence[TaskRecord], *, first: bool = True) -> None:
     """Show a run and its tasks."""
-    if not first:
+    if not first and run.status is not RunStatus.SKIPPED:
         console.print()
     if run.status is RunStatus.SKIPPED:
         console.print(_title(run), " ", state(console, "skipped"), Styled(f"  {run.reason}", "dim"))
         return
+    show_title(console, run, run.status.value)
+    _task_table(console, tasks)
+
+
+def show_title(console: Console, run: RunRecord, shown: str) -> None:
+    """Show in one line what a run is and what became of it."""
     parts = [run.run_id, *([f"goes on from {run.resumed_from}"] if run.resumed_from else [])]
     parts += [run.reason] if run.reason else []
     parts += [f"took {_duration(run)}"] if run.finished_at else []
-    console.print(_title(run), " ", state(console, run.status.value), Styled("  " + ", ".join(parts), "dim"))
-    _task_table(console, tasks)
+    console.print(_title(run), " ", state(console, shown), Styled("  " + ", ".join(parts), "dim"))
 
 
 def _task_table(console: Console, tasks: Sequence[TaskRecord]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -41,16 +42,6 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def left_by_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C end a block that only watches: to leave it is no failure."""
-    try:
-        yield
-    except SignalledError as signalled:
-        if signalled.name != "SIGINT":
-            raise
-
-
-@contextmanager
 def interruptible(cancel: Callable[[SignalName], None]) -> Iterator[None]:
     """Have the first signal call `cancel`, and a second one end the process at once with 130 or 143.
 
@@ -68,6 +59,30 @@ def interruptible(cancel: Callable[[SignalName], None]) -> Iterator[None]:
 
     with _handling(stop):
         yield
+
+
+def until_left(every: float) -> Iterator[None]:
+    """Yield now and then every `every` seconds, for something to be watched, until Ctrl-C ends it.
+
+    To stop watching is no failure, so nothing is raised then, wherever the signal comes; after SIGTERM it is.
+    """
+    wake, told = os.pipe()
+    signals: list[SignalName] = []
+
+    def leave(name: SignalName) -> None:
+        signals.append(name)
+        os.write(told, b".")
+
+    try:
+        with interruptible(leave):
+            while not signals:
+                yield
+                select.select([wake], [], [], every)
+    finally:
+        os.close(wake)
+        os.close(told)
+    if signals == ["SIGTERM"]:
+        raise SignalledError(signal.SIGTERM)
 
 
 @contextmanager

@@ -60,8 +60,8 @@ def test_watching_without_a_terminal_tells_each_change_until_ctrl_c(here: Projec
         states.append(json.loads(watcher.stdout.readline())["phases"][0]["state"])
     assert "missing" not in states, "only changes are told"
     watcher.send_signal(signal.SIGINT)
-    watcher.communicate(timeout=30)
-    assert watcher.returncode == 0
+    _, said = watcher.communicate(timeout=30)
+    assert watcher.returncode == 0, said
 
 
 def test_watching_as_one_document_is_refused(here: Project) -> None:

@@ -11,7 +11,8 @@ from subprocess import PIPE, Popen
 
 from rich.console import Console
 
-from nbactl.cli.live import LiveProgress, PlainProgress
+from nbactl.cli.live import LiveProgress
+from nbactl.cli.progress_lines import PlainProgress
 from nbactl.core.clock import SystemClock
 from nbactl.workflows.model import RunEvent, RunStatus
 from tests.run_records import MIXED, at, events, run, task

@@ -183,8 +183,10 @@ def _execute(services: Application, request: RunRequest, console: Console, again
 
     def show(console: Console) -> None:
         show_runs(console, report.runs)
-        if code == 0 and any(run.tasks for run in report.runs):
+        if code == 0 and any(run.status is not RunStatus.SKIPPED for run in report.runs):
             console.note("Timeline: nbactl runs gantt last; log: nbactl runs logs last")
+        elif code == 0:
+            console.note("There was nothing to do. What is finished runs again with --force.")
 
     return Result(
         {"runs": [run_json(run) for run in report.runs]},

@@ -14,8 +14,8 @@ from nbactl.cli.files import write_whole
 from nbactl.cli.result import Result
 from nbactl.cli.run_json import run_json
 from nbactl.cli.run_log import LogFile, LogFilter, for_a_person
-from nbactl.cli.run_text import show_details, show_run_list
-from nbactl.cli.signals import left_by_ctrl_c
+from nbactl.cli.run_text import show_details, show_run_list, show_title
+from nbactl.cli.signals import until_left
 from nbactl.cli.states import INTERRUPTED, look
 from nbactl.core.durations import format_duration, parse_duration
 from nbactl.core.gamedate import EASTERN, GameDate
@@ -85,9 +85,7 @@ def show_(ctx: typer.Context, run: RunArgument) -> Result:
     return Result({"run": run_json(record, state)}, show, run_id=record.run_id)
 
 
-@command(
-    app, "logs", examples=["nbactl runs logs last", "nbactl runs logs last --task player_game_summary --level warning"]
-)
+@command(app, "logs", examples=["nbactl runs logs last", "nbactl runs logs last --follow --level warning"])
 def logs(
     ctx: typer.Context,
     run: RunArgument,
@@ -119,9 +117,8 @@ def logs(
         entries = list(entries)
 
     def show(console: Console) -> None:
-        with left_by_ctrl_c():
-            for entry in entries:
-                console.print(for_a_person(entry))
+        for entry in entries:
+            console.print(for_a_person(entry))
 
     return Result({"entries": entries}, show, items="entries", run_id=record.run_id)
 
@@ -150,9 +147,11 @@ def cancel(
         return _cancelled(services, record, f"{record.run_id} was cancelled already.")
     seconds = parse_duration(timeout) if timeout else services.config.timeouts["run.cancel_wait"]
     if dry_run:
-        open_tasks = ", ".join(task.name for task in record.tasks if task.finished_at is None) or "no task"
+        open_tasks = ", ".join(task.name for task in record.tasks if task.finished_at is None)
+        state = _state(services, record)
+        told = f"Would stop {record.run_id} ({record.name}), which still has: {open_tasks}."
         return _cancelled(
-            services, record, f"Would stop {record.run_id} ({record.name}), which still has: {open_tasks}."
+            services, record, told if state == "running" else f"Nothing to stop: {record.run_id} is {look(state).word}."
         )
     services.ledger.request_cancel(record.run_id)
     if not wait:
@@ -192,6 +191,7 @@ def gantt(
             return
         from nbactl.cli.gantt import gantt_lines  # noqa: PLC0415 - loads Rich
 
+        show_title(console, record, state)
         width = console.out.width if console.out.is_terminal else _GANTT_WIDTH
         for line in gantt_lines(record, now, width):
             console.print(*line)
@@ -223,16 +223,18 @@ def _since(services: Application, text: str | None) -> datetime | None:
 def _entries(
     services: Application, run_id: str, file: LogFile, console: Console, *, follow: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield log entries; while following, until the run has ended."""
-    while True:
+    """Yield log entries; while following, until the run has ended or the reader leaves."""
+    if not follow:
+        yield from file.new_entries(last=True)
+        return
+    for _ in until_left(services.config.timeouts["run.watch_poll"]):
         # Ask first: whatever the run wrote before its end was recorded is in the file by then.
-        record = services.ledger.find(run_id) if follow else None
-        ended = record is None or record.status is not RunStatus.RUNNING or services.ledger.interrupted(record)
+        record = services.ledger.find(run_id)
+        ended = record.status is not RunStatus.RUNNING or services.ledger.interrupted(record)
         yield from file.new_entries(last=ended)
+        console.out.flush()
         if ended:
             return
-        console.out.flush()
-        services.clock.sleep(services.config.timeouts["run.watch_poll"])
 
 
 def _wait_for_end(services: Application, run_id: str, seconds: float) -> RunRecord:

@@ -11,7 +11,7 @@ from nbactl.cli._typer import command, single
 from nbactl.cli.app import application, console, session
 from nbactl.cli.board_text import board_json, show_board
 from nbactl.cli.result import Result
-from nbactl.cli.signals import left_by_ctrl_c
+from nbactl.cli.signals import until_left
 from nbactl.core.gamedate import GameDate
 from nbactl.errors import UsageError
 from nbactl.workflows.board import Boards
@@ -85,19 +85,18 @@ def _watched(services: Application, boards: Iterator[Board], console: Console, *
     pause = services.config.timeouts["status.refresh"]
 
     def changes() -> Iterator[dict[str, Any]]:
-        with left_by_ctrl_c():
-            for board in _ever_again(services, boards, pause):
-                yield board_json(board)
-                console.out.flush()
+        for board in _ever_again(boards, pause):
+            yield board_json(board)
+            console.out.flush()
 
     def show(console: Console) -> None:
-        with left_by_ctrl_c():
-            if console.out.is_live:
-                _draw_in_place(console, _ever_again(services, boards, pause, every=True))
-            for board in _ever_again(services, boards, pause):
-                show_board(console, board)
-                console.print()
-                console.out.flush()
+        if console.out.is_live:
+            _draw_in_place(console, _ever_again(boards, pause, every=True))
+            return
+        for board in _ever_again(boards, pause):
+            show_board(console, board)
+            console.print()
+            console.out.flush()
 
     return Result({"boards": changes() if as_lines else []}, show, items="boards")
 
@@ -115,13 +114,11 @@ def _draw_in_place(console: Console, boards: Iterator[Board]) -> None:
         console.out.flush()
 
 
-def _ever_again(
-    services: Application, boards: Iterator[Board], pause: float, *, every: bool = False
-) -> Iterator[Board]:
-    """Yield boards for ever: each one, or only those that differ in more than the time."""
+def _ever_again(boards: Iterator[Board], pause: float, *, every: bool = False) -> Iterator[Board]:
+    """Yield boards until Ctrl-C: each one, or only those that differ in more than the time."""
     shown: Board | None = None
-    for board in boards:
+    for _ in until_left(pause):
+        board = next(boards)
         if every or shown is None or replace(board, now=shown.now) != shown:
             shown = board
             yield board
-        services.clock.sleep(pause)
