@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,6 @@ def main(path: str, lock_wait: str, verb: str, *arguments: str) -> None:
     """Do one verb."""
     faults.arm_from_environment(os.environ.get("NBACTL_FAULTS", ""))
     warehouse = open_warehouse(Path(path), float(lock_wait), f"run run-{verb}")
-    warehouse.query("SELECT 1 AS x", timeout=20.0) if verb == "idle" else None
     print("ready", flush=True)  # noqa: T201
     numbers = [int(argument) for argument in arguments]
     said: Any = None
@@ -86,8 +84,6 @@ def main(path: str, lock_wait: str, verb: str, *arguments: str) -> None:
             said = [write(warehouse, day, batch) for batch in range(times)]
         elif verb == "read_many":
             said = [batches(warehouse) for _ in range(numbers[0])]
-        elif verb == "idle":
-            time.sleep(numbers[0])
     except NbactlError as error:
         said = {"code": error.code, "exit_code": error.exit_code, "cause": error.cause, "message": error.message}
     warehouse.close()

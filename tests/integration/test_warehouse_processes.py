@@ -76,13 +76,24 @@ def test_a_process_waits_for_the_holder_and_then_works(path: Path) -> None:
     assert outcome(holder) == ROWS
 
 
-def test_an_idle_process_lets_go_when_another_one_comes(path: Path) -> None:
-    holder = start(path, 5.0, "idle", 5)
-    warehouse = open_warehouse(path, lock_wait=1.0)
+def test_an_idle_holder_lets_go_when_somebody_comes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nbactl.adapters.duckdb.file._LINGER", 600.0)
+    idle, coming = open_warehouse(path), open_warehouse(path, lock_wait=10.0)
+    for warehouse in (idle, coming, idle):
+        assert batches(warehouse) == [(0, 0, ROWS)]
+    idle.close()
+    coming.close()
+
+
+def test_an_idle_file_is_closed_after_a_while(path: Path) -> None:
+    warehouse = open_warehouse(path)
+    batches(warehouse)
+    deadline = time.monotonic() + 10
+    while warehouse._file._connection is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert batches(warehouse) == [(0, 0, ROWS)]
     warehouse.close()
-    holder.kill()
-    ended(holder)
 
 
 def test_a_process_that_never_pauses_does_not_starve_another(path: Path) -> None:

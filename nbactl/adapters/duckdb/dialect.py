@@ -60,7 +60,8 @@ def translate(tree: exp.Expr) -> Translated:
     sql = generator.generate(as_duckdb(tree))
     if refused := [told for told in generator.unsupported_messages if told not in _HARMLESS]:
         raise DataError(
-            f"the local warehouse cannot answer this as BigQuery does: {refused[0]}",
+            "the local warehouse cannot answer this as BigQuery does",
+            cause=refused[0].strip(" ."),
             next_step="Say it with other functions, so that both engines agree.",
         )
     return Translated(sql, parameters, tuple(tables))

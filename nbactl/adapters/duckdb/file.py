@@ -11,6 +11,7 @@ from nbactl.adapters.duckdb import catalog
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.lock import FileLock
 from nbactl.adapters.duckdb.opening import cannot_open
+from nbactl.core import faults
 from nbactl.errors import PreconditionError
 
 if TYPE_CHECKING:
@@ -190,6 +191,7 @@ class WarehouseFile:
         new = self._path.with_name(self._path.name + ".new")
         new.unlink(missing_ok=True)
         duckdb.connect(str(new)).close()
+        faults.reach("warehouse.before_rename")
         new.replace(self._path)
 
     def _keep(self) -> None:
