@@ -87,7 +87,7 @@ def steal_lease(context):
             time.sleep(0.01)
             context.fence.guard(lambda: None)
     except Exception as error:
-        note(type(error).__name__, context)
+        note(f"{type(error).__name__}: {error}", context)
         raise
     return 1
 '''

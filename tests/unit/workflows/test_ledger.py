@@ -97,6 +97,16 @@ def test_inv_20_the_next_run_takes_over_from_a_dead_one_and_gives_it_its_end() -
     assert statuses(died) == {"a": "succeeded", "b": "cancelled", "c": "cancelled"}
 
 
+def test_inv_20_a_run_that_died_after_its_last_task_is_ended_without_doing_anything_again() -> None:
+    harness = interrupted()
+    harness.declare(workflows({"a": {}}))
+    run = harness.run_one()
+    assert (run.status, run.resumed_from) == (RunStatus.SUCCEEDED, "run-0000")
+    assert harness.world.order == []
+    assert harness.ledger.find("run-0000").status is RunStatus.FAILED
+    assert harness.run_one().status is RunStatus.SKIPPED
+
+
 def test_a_run_can_be_asked_to_stop_while_it_lives() -> None:
     harness = interrupted()
     with pytest.raises(PreconditionError, match="process died"):
