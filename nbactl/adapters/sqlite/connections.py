@@ -35,16 +35,16 @@ class Connections:
     """
 
     def __init__(self, path: Path | str, clock: Clock, busy_timeout: float) -> None:
-        self.in_memory = str(path) == schema.MEMORY
-        # Absolute, for the process may change its directory between two connections.
-        self.where = schema.MEMORY if self.in_memory else str(Path(path).absolute())
-        self._clock = clock
-        self._busy_timeout = busy_timeout
         self._closed = False
         self._writer: sqlite3.Connection | None = None
         self._writer_timeout = busy_timeout
         self._forked_in_use = self._has_turn = False
         self._begin()
+        self.in_memory = str(path) == schema.MEMORY
+        # Absolute, for the process may change its directory between two connections.
+        self.where = schema.MEMORY if self.in_memory else str(Path(path).absolute())
+        self._clock = clock
+        self._busy_timeout = busy_timeout
         watch(self)
 
     def _begin(self) -> None:
@@ -121,6 +121,9 @@ class Connections:
         self._closed = True
         with self._lock:
             self._close_idle()
+
+    def __del__(self) -> None:
+        self.close()
 
     def before_fork(self) -> None:
         """Hold everybody up and close all connections, if none is in use."""

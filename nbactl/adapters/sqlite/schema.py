@@ -54,10 +54,10 @@ def empty() -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, where: str) -> None:
-    """Create the tables of a new file, or check that the file is ours and not newer than this program."""
-    if not check(connection, where):
-        if where != MEMORY:
-            connection.execute("PRAGMA journal_mode = WAL")
+    """Check that the file is ours and not newer than this program, and create the tables of a new one."""
+    created = check(connection, where)
+    connection.execute("PRAGMA journal_mode = WAL")  # again each time, for a restored copy may have lost it
+    if not created:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if not check(connection, where):  # another process may have been faster

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
-import stat
+import tempfile
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +23,6 @@ from nbactl.testing import FakeClock, faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def opened(path: Path, *, busy_timeout: float = 5.0) -> SqliteDocuments:
@@ -131,12 +132,60 @@ def test_a_place_that_cannot_be_is_a_configuration_error(tmp_path: Path, kind: s
     assert "--state-dir" in (raised.value.next_step or "")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_that_may_not_be_written_is_a_configuration_error(tmp_path: Path) -> None:
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with closing(opened(tmp_path / "documents.db")) as store, pytest.raises(ConfigError, match="cannot be opened"):
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Act as a user who may not write everywhere, where the tests run as the superuser."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+@pytest.mark.parametrize("folder", ["", "state"])
+def test_a_folder_that_may_not_be_written_is_a_configuration_error(folder: str) -> None:
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o555)
+    with (
+        without_privileges(),
+        closing(opened(place / folder / "documents.db")) as store,
+        pytest.raises(ConfigError, match="cannot be opened") as raised,
+    ):
         store.commit([Set("runs/r", {})])
-    tmp_path.chmod(stat.S_IRWXU)
+    assert "permissions" in (raised.value.next_step or "")
+    place.rmdir()
+
+
+def test_a_file_that_may_only_be_read_is_a_configuration_error_for_writers() -> None:
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    path = place / "documents.db"
+    with closing(opened(path)) as store:
+        store.commit([Set("runs/r", {"n": 1})])
+    path.chmod(0o444)
+    with without_privileges(), closing(opened(path)) as store, pytest.raises(ConfigError, match="cannot be opened"):
+        store.commit([Set("runs/r", {"n": 2})])
+    with closing(opened(path)) as store:
+        document = store.get("runs/r")
+        assert document is not None
+        assert document.data == {"n": 1}
+    shutil.rmtree(place)
+
+
+def test_a_copy_that_lost_its_log_mode_gets_it_back(path: Path) -> None:
+    with closing(opened(path)) as store:
+        store.commit([Set("runs/r", {})])
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    with closing(opened(path)) as store:
+        store.commit([Set("runs/r", {})])
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_store_that_is_forgotten_closes_its_connections(path: Path) -> None:
+    opened(path).commit([Set("runs/r", {})])
+    assert [file.name for file in path.parent.iterdir()] == ["documents.db"]
 
 
 def test_a_read_only_database_is_a_configuration_error(store: SqliteDocuments) -> None:
