@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.sources.base import Dataset
     from nbactl.ports.compute import TaskContext
+    from nbactl.ports.warehouse import Fence
 
 _PLAYERS: Final = "nba_raw.player_boxscores"
 _KNOWN_PLAYERS: Final = """
@@ -125,17 +126,20 @@ def odds(services: Services, context: TaskContext) -> TaskOutcome:
 
 
 def _write(services: Services, context: TaskContext, target: _Target) -> TaskOutcome:
-    warehouse, day = services.warehouse(), context.call.game_date
-    ensure_tables(warehouse, (target.table, quarantine_table(target.table)))
-    unwritten = [(other, target.normalise(other)) for other in _unwritten(services, context, target)]
-    past = [(other, earlier) for other, earlier in unwritten if earlier.rows or earlier.quarantined]
+    day = context.call.game_date
+    ensure_tables(services.warehouse(), (target.table, quarantine_table(target.table)))
+    collected = set.intersection(*(set(services.raw.dates(dataset)) for dataset in target.datasets))
+    earlier = {other for other in collected if other < day}
+    there = _there(services, context, target, min(earlier, default=day))
+    unwritten = [(other, target.normalise(other)) for other in sorted(earlier - there.rows - there.quarantined)]
+    past = [(other, outcome) for other, outcome in unwritten if outcome.rows or outcome.quarantined]
     outcome = target.normalise(day)
     if past:
         # The past is the same whoever writes it, and the run that holds an earlier date's lease must not be locked
         # out of it: so it is written unfenced, by a holder that is still in its right.
         context.fence.guard(lambda: None)
-        _replace(services, context, target, past, fenced=False)
-    _replace(services, context, target, [(day, outcome)], fenced=True)
+        _replace(services, context, target, past, there, fence=None)
+    _replace(services, context, target, [(day, outcome)], there, fence=context.fence)
     detail = outcome.detail()
     if past:
         detail["earlier_dates"] = len(past)
@@ -153,52 +157,53 @@ def _write(services: Services, context: TaskContext, target: _Target) -> TaskOut
     return TaskOutcome(len(outcome.rows), detail)
 
 
+@dataclass(frozen=True, slots=True)
+class _There:
+    """The dates that a table and its quarantine have something of."""
+
+    rows: set[date]
+    quarantined: set[date]
+
+
+def _there(services: Services, context: TaskContext, target: _Target, first: date) -> _There:
+    found = services.warehouse().query(
+        f"SELECT DISTINCT FALSE AS bad, game_date FROM {target.table} "  # noqa: S608 - the names are ours
+        "WHERE game_date BETWEEN @first AND @day UNION ALL SELECT DISTINCT TRUE AS bad, game_date "
+        f"FROM {quarantine_table(target.table)} WHERE game_date BETWEEN @first AND @day",
+        {"first": first, "day": context.call.game_date},
+        timeout=services.timeouts["warehouse.query"],
+        labels=context.call.labels,
+        cache=False,
+    )
+    return _There({day for bad, day in found.rows if not bad}, {day for bad, day in found.rows if bad})
+
+
 def _replace(
     services: Services,
     context: TaskContext,
     target: _Target,
     outcomes: Sequence[tuple[date, Normalised]],
+    there: _There,
     *,
-    fenced: bool,
+    fence: Fence | None,
 ) -> None:
     """Replace the partitions of these dates, quarantine first: a row is never there without what was left out."""
-    days = [day for day, _ in outcomes]
     bad = [record.row() for _, outcome in outcomes for record in outcome.quarantined]
+    bad_days = [day for day, outcome in outcomes if outcome.quarantined or day in there.quarantined]
     good = [row for _, outcome in outcomes for row in outcome.rows]
-    for table, rows in (
-        (quarantine_table(target.table), Rows(quarantine.COLUMNS, bad)),
-        (target.table, Rows(target.columns, good)),
+    for table, days, rows in (
+        (quarantine_table(target.table), bad_days, Rows(quarantine.COLUMNS, bad)),
+        (target.table, [day for day, _ in outcomes], Rows(target.columns, good)),
     ):
-        services.warehouse().replace_partitions(
-            table,
-            days,
-            rows,
-            fence=context.fence if fenced else None,
-            timeout=services.timeouts["warehouse.load"],
-            labels=context.call.labels,
-        )
-
-
-def _unwritten(services: Services, context: TaskContext, target: _Target) -> list[date]:
-    """Return the earlier dates that were collected and have neither rows nor quarantine."""
-    day = context.call.game_date
-    collected = set.intersection(*(set(services.raw.dates(dataset)) for dataset in target.datasets))
-    earlier = {other for other in collected if other < day}
-    if not earlier:
-        return []
-    first = min(earlier)
-    written = set()
-    for table in (target.table, quarantine_table(target.table)):
-        sql = f"SELECT DISTINCT game_date FROM {table} WHERE game_date BETWEEN @first AND @day"  # noqa: S608 - our names
-        found = services.warehouse().query(
-            sql,
-            {"first": first, "day": day},
-            timeout=services.timeouts["warehouse.query"],
-            labels=context.call.labels,
-            cache=False,
-        )
-        written |= {row[0] for row in found.rows}
-    return sorted(earlier - written)
+        if days:
+            services.warehouse().replace_partitions(
+                table,
+                days,
+                rows,
+                fence=fence,
+                timeout=services.timeouts["warehouse.load"],
+                labels=context.call.labels,
+            )
 
 
 def _games(services: Services, context: TaskContext, day: date) -> dict[tuple[str, str], game_rules.Game]:
