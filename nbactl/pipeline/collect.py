@@ -7,7 +7,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
-from nbactl.errors import ConfigError
+from nbactl.errors import ConfigError, DataError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 from nbactl.ports.compute import TaskOutcome
 
@@ -35,6 +35,11 @@ def collect(services: Services, context: TaskContext) -> TaskOutcome:
     if supplied:
         for record in source.collect(dataset, [*past, day]):
             by_day[record.game_date].append(record)
+    if dataset == "schedule" and supplied and not by_day[day] and source.game_dates(day, day):
+        raise DataError(
+            f"{source.name} gave no games of {day}, though its calendar has some",
+            next_step="Run it again later; what was collected before stays.",
+        )
     earlier = raw.fill_in(dataset, {when: by_day[when] for when in past}, source=source.name, fence=context.fence)
     rows = raw.write(dataset, day, by_day[day], source=source.name, fence=context.fence)
     detail: dict[str, Any] = {"file": str(raw.path(dataset, day))}

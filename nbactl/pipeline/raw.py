@@ -132,7 +132,7 @@ def _write(services: Services, context: TaskContext, target: _Target) -> TaskOut
     earlier = {other for other in collected if other < day}
     there = _there(services, context, target, min(earlier, default=day))
     unwritten = [(other, target.normalise(other)) for other in sorted(earlier - there.rows - there.quarantined)]
-    past = [(other, outcome) for other, outcome in unwritten if outcome.rows or outcome.quarantined]
+    past = [(other, of_day) for other, of_day in unwritten if of_day.rows or of_day.quarantined]
     outcome = target.normalise(day)
     if past:
         # The past is the same whoever writes it, and the run that holds an earlier date's lease must not be locked
@@ -143,8 +143,8 @@ def _write(services: Services, context: TaskContext, target: _Target) -> TaskOut
     detail = outcome.detail()
     if past:
         detail["earlier_dates"] = len(past)
-        detail["earlier_rows"] = sum(len(earlier.rows) for _, earlier in past)
-        detail["earlier_quarantined"] = sum(len(earlier.quarantined) for _, earlier in past)
+        detail["earlier_rows"] = sum(len(of_day.rows) for _, of_day in past)
+        detail["earlier_quarantined"] = sum(len(of_day.quarantined) for _, of_day in past)
     if outcome.quarantined and not outcome.rows:
         raise DataError(
             f"none of {outcome.records} records of {day} is fit for {target.table}",

@@ -43,8 +43,9 @@ def judge(task: PlannedTask, ending: Ending) -> Ending:
         )
         return Ending(error=error)
     if ending.outcome.rows == 0 and not task.no_data_ok:
+        reason = ending.outcome.detail.get("reason")
         error = DataError(
-            f"{task.name} wrote 0 rows",
+            f"{task.name} wrote 0 rows" + (f": {reason}" if reason else ""),
             cause="The task does not declare `no_data: ok`, so no data is a failure.",
             next_step="Check that its input is there for this game date (`nbactl runs logs`).",
         )

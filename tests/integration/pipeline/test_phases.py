@@ -126,6 +126,13 @@ def test_inv_15_finished_games_without_players_are_no_success(sample: Pipeline) 
     assert "--force" in str(caught.value.next_step)
 
 
+def test_inv_15_an_empty_schedule_of_a_date_that_the_calendar_has_is_no_success(sample: Pipeline) -> None:
+    sample.source = _Given(sample, [])
+    with pytest.raises(DataError, match="though its calendar has some"):
+        sample.run("collect", FIRST, dataset="schedule")
+    assert sample.run("collect", OFF_DAY, dataset="schedule").rows == 0
+
+
 def test_phase_2_without_phase_1_is_refused(sample: Pipeline) -> None:
     with pytest.raises(PreconditionError, match="no raw schedule"):
         sample.run("raw.games", THIRD)
