@@ -40,6 +40,7 @@ def board_json(board: Board) -> dict[str, Any]:
         ],
         "running": [run_json(run) for run in board.running],
         "failures": [run_json(run) for run in board.failures],
+        "leases": [{"name": holder.lease, "holder": describe(holder.owner)} for holder in board.holders],
     }
 
 
@@ -56,6 +57,12 @@ def show_board(console: Console, board: Board) -> None:
         for run in board.running:
             passed = format_duration((board.now - run.started_at).total_seconds())
             console.print(f"  {run.name} {run.game_date}", Styled(f"  for {passed}, {describe(run.owner)}", "dim"))
+    owners = {run.owner for run in board.running}
+    strays = [holder for holder in board.holders if holder.owner not in owners]
+    if strays:
+        _heading(console, "Leases of no run that goes on")
+        for holder in strays:
+            console.print(f"  {holder.lease}", Styled(f"  {describe(holder.owner)}", "dim"))
     if board.failures:
         _heading(console, "Still wrong")
         for run in board.failures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -51,11 +52,12 @@ class LiveProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the terminal as it was, with what finished still on it."""
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def say(self, text: str) -> None:
         """Write a line above the table."""
-        self._live.console.print(text, soft_wrap=True)
+        self._print(Text(text))
 
     def __call__(self, event: RunEvent) -> None:
         """Observe an event."""
@@ -68,7 +70,11 @@ class LiveProgress:
             if event.task is not None:
                 self._notes[run.run_id, event.task.name] = event.message if event.kind == "task_retrying" else ""
         if event.kind == "run_finished":
-            self._live.console.print(_finished(run), soft_wrap=True)
+            self._print(_finished(run))
+
+    def _print(self, line: Text) -> None:
+        with suppress(OSError):  # the terminal is gone; the run goes on
+            self._live.console.print(line, soft_wrap=True)
 
     def table(self) -> RenderableType:
         """Return what is on the screen now."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from nbactl.config.workflows import Phase, WorkflowsFile
     from nbactl.core.gamedate import GameDate
+    from nbactl.core.lease import Lease
     from nbactl.workflows.model import RunRecord
 
 PhaseState = Literal["succeeded", "partial", "failed", "interrupted", "cancelled", "running", "missing", "unavailable"]
@@ -66,8 +67,16 @@ class PhaseLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lease."""
+
+    lease: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
-    """The board of one game date; `running` and `failures` are of all dates, newest first."""
+    """The board of one game date; `running`, `failures` (newest first) and `holders` are of all dates."""
 
     game_date: GameDate
     source: str
@@ -76,6 +85,7 @@ class Board:
     phases: tuple[PhaseLine, ...]
     running: tuple[RunRecord, ...]
     failures: tuple[RunRecord, ...]
+    holders: tuple[Holder, ...]
 
     @property
     def wrong(self) -> bool:
@@ -91,6 +101,7 @@ class Boards:
     deadlines: Mapping[str, float]
     runs: Runs
     target: Literal["local", "gcp"]
+    held_leases: Callable[[], Iterable[Lease]]
 
     def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
         """Return the board of a game date as it is now."""
@@ -100,7 +111,8 @@ class Boards:
             lines[name] = self._phase(name, phase, run, now)
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
         running = tuple(self.runs.list(status="running", limit=None))
-        return Board(game_date, source, self.target, now, phases, running, self._failures())
+        holders = tuple(Holder(lease.name, lease.owner) for lease in self.held_leases() if lease.expires_at > now)
+        return Board(game_date, source, self.target, now, phases, running, self._failures(), holders)
 
     def _phase(self, name: str, phase: Phase, run: RunRecord | None, now: datetime) -> PhaseLine:
         names = tuple(use.task for use in phase.tasks if self._runs_here(use.task))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.cli.board_text import board_json, show_board
 from nbactl.config.loader import load_config, shipped_config_dir
+from nbactl.core.lease import Lease
 from nbactl.workflows.board import Board, Boards, PhaseLine
 from nbactl.workflows.model import RunStatus
 from tests.run_records import START, at, run, task
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from nbactl.workflows.model import RunRecord
 
 WORKFLOWS = load_config(shipped_config_dir()).workflows
+LEASES = (
+    Lease("old/2024-01-15", "host:boot:16:1:run-0", 1, at(-1)),
+    Lease("other/2024-01-15", "host:boot:18:1:run-8", 2, at(3600)),
+    Lease("phase1/2024-01-15", run().owner, 3, at(3600)),
+)
 PHASE1 = ("schedule", "player_boxscores", "injuries", "odds")
 
 
@@ -58,7 +64,7 @@ def phase1(status: str, run_id: str = "run-1", begin: float = 0, **tasks: str) -
 
 
 def board(*runs: RunRecord, dead: tuple[str, ...] = (), after: float = 60) -> Board:
-    boards = Boards(WORKFLOWS, {"run.phase": 3600.0}, Runs(list(runs), dead), "local")
+    boards = Boards(WORKFLOWS, {"run.phase": 3600.0}, Runs(list(runs), dead), "local", lambda: LEASES)
     return boards.draw(run().game_date, "sample", at(after))
 
 
@@ -95,7 +101,7 @@ def test_a_run_past_its_deadline_is_late_and_one_before_it_is_not() -> None:
     limit = "phase1_deadline"
     phase = WORKFLOWS.phases["phase1"].model_copy(update={"deadline": limit})
     workflows = WORKFLOWS.model_copy(update={"phases": {**WORKFLOWS.phases, "phase1": phase}})
-    boards = Boards(workflows, {limit: 100.0}, Runs([phase1("running", schedule="running")]), "local")
+    boards = Boards(workflows, {limit: 100.0}, Runs([phase1("running", schedule="running")]), "local", tuple)
     for after, late in ((99, False), (101, True)):
         drawn = boards.draw(run().game_date, "sample", at(after))
         assert line(drawn, "phase1").late is late
@@ -117,6 +123,8 @@ def test_the_screen_names_what_is_wrong_and_who_is_at_work() -> None:
     assert text.startswith("2024-01-15  sample on local, at 23:01:06 Eastern\n")
     assert "phase1  ▸ running      3/4" in text
     assert "At work\n  phase1 2024-01-15  for 1m00s, pid 17 on host" in text
+    assert "Leases of no run that goes on\n  other/2024-01-15  pid 18 on host" in text
+    assert "old/" not in text, "it ran out"
 
 
 def test_the_json_names_every_phase_with_its_tasks() -> None:

@@ -72,7 +72,7 @@ def _boards(services: Application, date: str | None) -> Iterator[Board]:
     """Yield the board as it is, each time it is asked for."""
     settings = services.settings
     limits = {name: deadline.limit for name, deadline in services.config.timeouts.deadlines.items()}
-    boards = Boards(services.config.workflows, limits, services.ledger, settings.target)
+    boards = Boards(services.config.workflows, limits, services.ledger, settings.target, services.leases.held)
     text = date or ("latest" if settings.target == "local" else "today")
     while True:
         now = services.clock.now()
