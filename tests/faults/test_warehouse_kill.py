@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -51,6 +52,19 @@ def test_inv_20_a_killed_holder_leaves_no_lock_behind(path: Path) -> None:
     warehouse = open_warehouse(path, lock_wait=0.0)
     assert batches(warehouse) == [(0, 1, ROWS)]
     warehouse.close()
+
+
+def test_inv_20_kills_at_any_moment_leave_whole_partitions(path: Path) -> None:
+    rng = random.Random(20)
+    for _ in range(6):
+        process = start(path, 5.0, "write_many", 0, 1000)
+        time.sleep(rng.uniform(0.05, 0.4))
+        process.kill()
+        ended(process)
+        warehouse = open_warehouse(path)
+        ((day, _, rows),) = batches(warehouse)
+        warehouse.close()
+        assert (day, rows) == (0, ROWS)
 
 
 def test_inv_20_a_process_killed_while_it_makes_the_file_leaves_no_half_made_one(tmp_path: Path) -> None:
