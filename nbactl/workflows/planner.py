@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from nbactl.core.names import did_you_mean
 from nbactl.core.retry import NO_RETRY
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.compute import Work
 from nbactl.workflows.model import Plan, PlannedTask, RunStatus
+from nbactl.workflows.request import check_is_latest, check_resumable, check_tasks
 from nbactl.workflows.units import find_unit, find_units
 
 if TYPE_CHECKING:
@@ -77,17 +77,17 @@ class Planner:
         if not units or not request.dates:
             raise UsageError("there is nothing to run", next_step="Name a phase, workflow or task.")
         self._check_runs_here(request, units)
-        _check_tasks(request, units)
+        check_tasks(request, units)
         request = self._on_date_of_named_run(request, units)
         first, last = min(request.dates), max(request.dates)
         past = self.history.latest_between(
             {unit.name for unit in units} | set(self.workflows.phases), first, last, self.source
         )
-        _check_is_latest(request, past)
+        check_is_latest(request, past)
         idle = self._idle_dates(units, request.dates)
         plans = [plan for day in request.dates for plan in self._plan_date(units, day, request, past, idle)]
         if request.resume == "last":
-            _check_resumable({unit.name for unit in units}, plans, request)
+            check_resumable({unit.name for unit in units}, plans, request)
         return plans
 
     def plan_again(self, plan: Plan, request: RunRequest) -> Plan:
@@ -257,40 +257,6 @@ class Planner:
         if self._finished(find_unit(run.name, self.workflows), run) and run.status is RunStatus.SUCCEEDED:
             raise NotFoundError(f"{run.run_id} is finished: there is nothing to resume")
         return replace(request, names=(run.name,), dates=(run.game_date,), resume=run.run_id)
-
-
-def _check_is_latest(request: RunRequest, past: Past) -> None:
-    if request.resume in (None, "last"):
-        return
-    latest = past[request.names[0], request.dates[0]]
-    if latest.run_id != request.resume:
-        raise PreconditionError(
-            f"{request.resume} was followed by {latest.run_id}", next_step=f"Resume that one: --resume {latest.run_id}"
-        )
-
-
-def _check_tasks(request: RunRequest, units: Iterable[Unit]) -> None:
-    known = list(dict.fromkeys(use.task for unit in units for use in unit.uses))
-    for option, names in (("--only", request.only), ("--skip", request.skip)):
-        for name in names:
-            if name not in known:
-                raise UsageError(
-                    f"{option}: no task of {', '.join(request.names)} is named '{name}'",
-                    next_step=did_you_mean(name, known),
-                )
-
-
-def _check_resumable(named: Collection[str], plans: Sequence[Plan], request: RunRequest) -> None:
-    own = [plan for plan in plans if plan.name in named]
-    started = any(plan.previous is not None for plan in own)
-    if started and any(plan.skip_reason is None for plan in own):
-        return
-    dates = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"
-    raise NotFoundError(
-        f"there is nothing to resume of {', '.join(request.names)} for {dates}",
-        cause="All of it is finished." if started else "None of it has been started.",
-        next_step="Give --force to run it again." if started else "Run it without --resume.",
-    )
 
 
 def _done_before(task: str, run: RunRecord | None) -> TaskRecord | None:
