@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
 
+from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.config.problems import suggest
+from nbactl.core.holder import is_dead
+from nbactl.errors import NbactlError
 from nbactl.pipeline.registry import PROCESSORS
+from nbactl.workflows.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from nbactl.config.loader import Config
     from nbactl.config.problems import Problem
+    from nbactl.core.clock import Clock
     from nbactl.workflows.model import RunRecord
+
+_LATELY: Final = 200
 
 
 def undone_declarations(config: Config) -> list[Problem]:
@@ -62,3 +71,14 @@ def _importable(call: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
+
+
+def recent_runs(file: Path, clock: Clock, busy_timeout: float, *, status: str | None = None) -> list[RunRecord]:
+    """Return the newest runs in the document store `file`, none if there is no store or it cannot be read."""
+    if not file.exists():
+        return []
+    try:
+        with closing(SqliteDocuments(file, clock=clock, busy_timeout=busy_timeout)) as store:
+            return Ledger(store, clock, is_dead=is_dead).list(status=status, limit=_LATELY)
+    except NbactlError:
+        return []  # `nbactl doctor` says so where it checks the documents

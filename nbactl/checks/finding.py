@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from nbactl.config.loader import load_config, shipped_config_dir
+from nbactl.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -34,11 +37,22 @@ class Patient:
     settings: Settings
     environ: Mapping[str, str]
     clock: Clock
+    busy_timeout: float
+    """Seconds to wait for another process's commit."""
 
     @property
     def documents(self) -> Path:
         """The file of the embedded document store."""
         return self.settings.state_dir / "documents.db"
+
+
+def busy_timeout(config_dir: Path | None) -> float:
+    """Return `documents.busy` of timeouts.yaml; of the one that comes with nbactl if the operator's is wrong."""
+    try:
+        config = load_config(config_dir)
+    except ConfigError:
+        config = load_config(shipped_config_dir())
+    return config.timeouts["documents.busy"]
 
 
 Check = Callable[[Patient], Iterator[Finding]]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.checks.declared import drift, undone_declarations
+from nbactl.checks.declared import drift, recent_runs, undone_declarations
 from nbactl.checks.finding import Finding
 from nbactl.config.loader import Config, load_config
-from nbactl.core.holder import describe, is_dead
+from nbactl.core.holder import describe
 from nbactl.errors import NbactlError
 from nbactl.pipeline.sources import open_source
-from nbactl.workflows.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from nbactl.checks.finding import Patient
     from nbactl.workflows.model import RunRecord
 
-_LATELY = 200
 _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 
 
@@ -105,10 +101,4 @@ def _config(patient: Patient) -> Config | None:
 
 
 def _runs(patient: Patient, status: str | None = None) -> list[RunRecord]:
-    if not patient.documents.exists():
-        return []
-    try:
-        with closing(SqliteDocuments(patient.documents, clock=patient.clock, busy_timeout=2.0)) as store:
-            return Ledger(store, patient.clock, is_dead=is_dead).list(status=status, limit=_LATELY)
-    except NbactlError:
-        return []  # the check of the documents has said so
+    return recent_runs(patient.documents, patient.clock, patient.busy_timeout, status=status)

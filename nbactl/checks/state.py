@@ -27,8 +27,6 @@ _MIB: Final = 1024 * 1024
 _TIGHT: Final = 1024 * _MIB
 _FULL: Final = 100 * _MIB
 _REMOTE: Final = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "glusterfs", "fuse.glusterfs"}
-_BUSY_SECONDS: Final = 2.0
-"""How long the doctor waits for another process; longer is itself worth telling."""
 
 
 def state_dir(patient: Patient) -> Iterator[Finding]:
@@ -69,7 +67,7 @@ def documents(patient: Patient) -> Iterator[Finding]:
     fix = f"Stop all runs, move {file} (and its -wal and -shm files) away and restore a copy; runs can be repeated."
     try:
         address = f"{file.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+        with closing(sqlite3.connect(address, uri=True, timeout=patient.busy_timeout)) as connection:
             faults = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
         with closing(_store(patient)) as store:
             runs = store.count(Query("runs"))
@@ -121,7 +119,7 @@ def _held(patient: Patient) -> list[Lease]:
 
 
 def _store(patient: Patient) -> SqliteDocuments:
-    return SqliteDocuments(patient.documents, clock=patient.clock, busy_timeout=_BUSY_SECONDS)
+    return SqliteDocuments(patient.documents, clock=patient.clock, busy_timeout=patient.busy_timeout)
 
 
 def _file_system(folder: Path) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class _AsGiven:
-    """Stands in for Typer's coercion: the settings parse these values, alike for flag, environment and file."""
+    """Stands in for Typer's coercion, which loads pydantic: the settings parse these values, whatever their layer."""
 
     def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - Typer's signature
         return value
@@ -57,6 +57,7 @@ class _House:
     def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)  # type: ignore[misc]
         option.callback = _show_help
+        option._runtime_param = _AsGiven()  # noqa: SLF001 - as in _shared_parameters
         option.help = "Show this help and exit."
         return option
 

@@ -20,7 +20,7 @@ def as_usage_error(error: typer.TyperException, command: str) -> UsageError:
     path = context.command_path if context is not None else command
     message = error.format_message()
     meant = None
-    if type(error).__name__ == "NoArgsIsHelpError":
+    if type(error).__name__ == "NoArgsIsHelpError" or message == "Missing command.":
         verbs = ", ".join(context.command.commands)
         return UsageError(f"'{path}' needs a command: {verbs}", next_step=f"Run '{path} --help'.")
     if (option := getattr(error, "option_name", None)) and type(error).__name__ == "NoSuchOption":

@@ -12,6 +12,7 @@ from nbactl.cli._typer import command, group
 from nbactl.cli.result import Result
 from nbactl.cli.text import Styled
 from nbactl.config.settings import SETTINGS, Setting, Settings
+from nbactl.core.clock import SystemClock
 
 if TYPE_CHECKING:
     from nbactl.cli.console import Console
@@ -55,12 +56,14 @@ def validate(ctx: typer.Context) -> Result:
     """Check the three YAML files together.
 
     Every problem is told at once, with file, line, column and what was probably meant. Exit code 2 if there is one.
+    Tasks are compared with the registered processors, and with what reported in the last run of each phase.
     """
-    from nbactl.checks.declared import undone_declarations  # noqa: PLC0415
+    from nbactl.checks.declared import drift, recent_runs, undone_declarations  # noqa: PLC0415
     from nbactl.config.loader import load_config  # noqa: PLC0415
     from nbactl.config.problems import config_error  # noqa: PLC0415
 
-    config = load_config(nbactl_app.settings(ctx).config_dir)
+    settings = nbactl_app.settings(ctx)
+    config = load_config(settings.config_dir)
     if problems := undone_declarations(config):
         raise config_error(problems)
     counts = {
@@ -74,7 +77,10 @@ def validate(ctx: typer.Context) -> Result:
             told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts[key].items())
             console.print(Styled(console.out.glyph("✓", "ok"), "green"), f" {file}: {told}")
 
-    return Result({"files": {key: str(file) for key, file in config.files.items()}, "counts": counts}, shown)
+    runs = recent_runs(settings.state_dir / "documents.db", SystemClock(), config.timeouts["documents.busy"])
+    drifted = drift(config, runs)
+    data = {"files": {key: str(file) for key, file in config.files.items()}, "counts": counts}
+    return Result(data, shown, warnings=tuple(drifted))
 
 
 @command(

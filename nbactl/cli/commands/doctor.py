@@ -35,10 +35,10 @@ def doctor(
     Nothing is changed. The exit code is 1 if any check failed.
     """
     from nbactl.checks.doctor import examine  # noqa: PLC0415 - brings every dependency
-    from nbactl.checks.finding import Patient  # noqa: PLC0415
+    from nbactl.checks.finding import Patient, busy_timeout  # noqa: PLC0415
 
     settings = nbactl_app.settings(ctx).with_flag("source", source)
-    findings = list(examine(Patient(settings, os.environ, SystemClock())))
+    findings = list(examine(Patient(settings, os.environ, SystemClock(), busy_timeout(settings.config_dir))))
     counts = Counter(finding.status for finding in findings)
     summary = {status: counts[status] for status in ("ok", "warn", "failed", "skipped")}
     data = {"checks": [asdict(finding) for finding in findings], "summary": summary}

@@ -123,3 +123,21 @@ def test_doctor_tells_of_an_interrupted_run(nbactl: Nbactl) -> None:
     assert set(warned) == {"runs", "leases"}
     assert "nbactl run phase1 --date" in warned["runs"]["fix"]
     assert done.returncode == 0
+
+
+def test_inv_10_a_phase_whose_last_run_reported_other_tasks_is_told(nbactl: Nbactl) -> None:
+    _copy_files(nbactl.directory)
+    assert nbactl("run", "phase1").returncode == 0
+    assert json.loads(nbactl("config", "validate", "--json").stdout)["warnings"] == []
+    file = nbactl.directory / "workflows.yaml"
+    text = file.read_text()
+    start = text.index("  phase1:")
+    end = text.index("  phase2:")
+    phase = text[start:end]
+    assert "odds" in phase
+    lines = [line for line in phase.splitlines(keepends=True) if "odds" not in line or "description" in line]
+    file.write_text(text[:start] + "".join(lines) + text[end:])
+    (warning,) = json.loads(nbactl("config", "validate", "--json").stdout)["warnings"]
+    assert warning.startswith("phase1: 'odds' reported in run-")
+    checks = json.loads(nbactl("doctor", "--json").stdout)["data"]["checks"]
+    assert [check["status"] for check in checks if check["name"] == "tasks"] == ["warn"]

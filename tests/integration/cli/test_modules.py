@@ -41,6 +41,7 @@ def _loaded(directory: Path, *arguments: str) -> set[str]:
     ("arguments", "at_most", "unwanted"),
     [
         (("--version",), 40, {"typer", "typing", "json"}),
+        ((), 320, {"rich", "pydantic", "yaml", "sqlite3", "asyncio"}),
         (("--help",), 320, {"rich", "pydantic", "yaml", "sqlite3", "asyncio"}),
         (("runs", "--help"), 320, {"rich", "sqlite3"}),
         (("help", "dates"), 320, {"rich", "yaml", "sqlite3", "asyncio"}),

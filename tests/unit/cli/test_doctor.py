@@ -30,7 +30,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 def patient(tmp_path: Path) -> Callable[..., Patient]:
     def make(environ: dict[str, str] | None = None, **flags: str) -> Patient:
         settings = load_settings({"state_dir": str(tmp_path / "state"), **flags}, environ or {}, tmp_path)
-        return Patient(settings, environ or {}, FakeClock(datetime(2025, 1, 8, 17, tzinfo=UTC)))
+        return Patient(settings, environ or {}, FakeClock(datetime(2025, 1, 8, 17, tzinfo=UTC)), 1.0)
 
     return make
 
@@ -140,7 +140,7 @@ def test_a_lease_that_ran_out_is_told(patient: Callable[..., Patient]) -> None:
     ill = patient()
     with closing(state._store(ill)) as store:
         Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", this_process("run-1"), 30.0)
-    later = Patient(ill.settings, {}, FakeClock(ill.clock.now() + timedelta(minutes=1)))
+    later = Patient(ill.settings, {}, FakeClock(ill.clock.now() + timedelta(minutes=1)), 1.0)
     assert _one(state.leases(ill)).status == "ok"
     assert _one(state.leases(later)).status == "warn"
 
