@@ -51,7 +51,7 @@ def show_board(console: Console, board: Board) -> None:
         Styled(f"  {board.source} on {board.target}, at {clock_time(board.now)} Eastern", "dim"),
     )
     rows = [_phase_row(console, phase, board) for phase in board.phases]
-    console.table(["phase", "state", "tasks", "deadline", "remark"], rows)
+    console.table(["phase", "state", "tasks", "deadline", "remark"], rows, optional=["deadline", "tasks"])
     if board.running:
         _heading(console, "At work")
         for run in board.running:

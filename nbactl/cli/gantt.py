@@ -41,7 +41,7 @@ def gantt_lines(run: RunRecord, now: datetime, width: int) -> list[Line]:
 def _columns(line: Timeline, width: int) -> tuple[int, int, bool]:
     """Share `width` between name, chart and duration; the chart and then the duration give way when it is tight."""
     longest = max((cell_len(row.task.name) for row in line.rows), default=0)
-    name = min(longest, _NAME_LIMIT, max(_NAME_LEAST, width // 3))
+    name = min(longest, _NAME_LIMIT, max(_NAME_LEAST, width * 3 // 8))
     tail = 1 + max((cell_len(_duration(row)) for row in line.rows), default=0)
     room = width - 2 - name - 2
     if room - tail >= _CHART_LEAST:

@@ -182,7 +182,7 @@ def show_plan(console: Console, plans: Sequence[Plan]) -> None:
             for task in ordered
         ]
         columns = ["level", "task", "after", "required", "timeout", "tries", "action"]
-        console.table(columns, rows, optional=["tries", "level", "timeout"])
+        console.table(columns, rows, optional=["tries", "timeout", "required", "level"])
 
 
 def _action(task: PlannedTask) -> Segment:
