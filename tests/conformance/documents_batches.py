@@ -116,6 +116,14 @@ class Snapshots(Batches):
             assert list(snapshot.query(Query(collection))) == []
             assert snapshot.get(f"{collection}/d") is None
 
+    def test_an_error_within_a_snapshot_comes_out_as_it_is(self, store: DocumentStore, collection: str) -> None:
+        store.commit([Create(f"{collection}/d", {})])
+        error = ConnectionResetError("of somebody else's server")
+        with pytest.raises(ConnectionResetError) as raised, store.snapshot():
+            raise error
+        assert raised.value is error
+        assert store.get(f"{collection}/d") is not None
+
     def test_inv_03_two_reads_of_a_snapshot_agree_while_others_write(
         self, open_client: Callable[[], DocumentStore], collection: str
     ) -> None:

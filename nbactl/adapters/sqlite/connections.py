@@ -83,38 +83,44 @@ class Connections:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Give a connection to read from, for this block alone."""
-        self._check_usable()
-        if self.in_memory:
-            with self._turn(remaining(self._busy_timeout)), translated(self.where):
-                yield self._open_writer()
-            return
-        with translated(self.where):
-            connection = self._take_reader()
-            if connection is None:
-                with closing(schema.empty()) as nothing:
-                    yield nothing
-                return
-            try:
-                yield connection
-            finally:
-                self._give_back(connection)
+        with self._reader() as connection, translated(self.where):
+            yield connection
 
     @contextmanager
     def hold(self) -> Iterator[sqlite3.Connection]:
         """Give a connection that sees the store as it is now, whatever is written during this block."""
         if self.in_memory:
-            with closing(schema.connect(schema.MEMORY, 0.0, writable=True)) as copy, translated(self.where):
+            with closing(schema.connect(schema.MEMORY, 0.0, writable=True)) as copy:
                 with self.read() as connection:
                     connection.backup(copy)
                 yield copy
             return
-        with self.read() as connection:
-            connection.execute("BEGIN")
-            try:
+        with self._reader() as connection:
+            with translated(self.where):
+                connection.execute("BEGIN")
                 connection.execute("SELECT 1 FROM documents LIMIT 1").fetchone()  # the first read fixes the moment
+            try:
                 yield connection
             finally:
                 connection.execute("COMMIT")
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        self._check_usable()
+        if self.in_memory:
+            with self._turn(remaining(self._busy_timeout)):
+                yield self._open_writer()
+            return
+        with translated(self.where):
+            connection = self._take_reader()
+        if connection is None:
+            with closing(schema.empty()) as nothing:
+                yield nothing
+            return
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
 
     def close(self) -> None:
         """Close what is idle; a connection in use is closed when it is given back."""
