@@ -41,7 +41,7 @@ def write_config(folder: Path) -> None:
             name = f"{shape_name}_{task}"
             tasks.append(
                 f"  {name}: {{description: benchmark, call: 'benchmarks.engine_tasks:work', "
-                f"with: {{seconds: {seconds}}}, timeout: task.processor, output: none}}"
+                f"with: {{seconds: {seconds}}}, timeout: task.analytics, output: none}}"
             )
             wanted = ", ".join(f"{shape_name}_{need}" for need in needs)
             workflows.append(f"      - {{task: {name}, needs: [{wanted}]}}")
