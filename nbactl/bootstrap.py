@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core.clock import Clock
+    from nbactl.core.completions.tracker import CompletionTracker
     from nbactl.core.lease import Leases
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.sources.base import Source
@@ -95,6 +97,23 @@ class Application:
         from nbactl.workflows.ledger import Ledger  # noqa: PLC0415
 
         return Ledger(self.documents, self.clock, is_dead=is_dead)
+
+    @cached_property
+    def completions(self) -> CompletionTracker:
+        """Who of a prediction batch has completed."""
+        from nbactl.core.completions.mode import mode_in_force  # noqa: PLC0415
+        from nbactl.core.completions.stages import StageReader  # noqa: PLC0415
+        from nbactl.core.completions.tracker import CompletionTracker  # noqa: PLC0415
+
+        timeouts = self.config.timeouts
+        stages = StageReader(self.documents, self.clock, ttl=timeouts["completions.stage_ttl"])
+        return CompletionTracker(
+            self.documents,
+            self.clock,
+            mode=mode_in_force(stages, os.environ),
+            retry=timeouts.retry_policies["completions"].policy("completions"),
+            rng=random.SystemRandom(),
+        )
 
     @cached_property
     def source(self) -> Source:

@@ -8,6 +8,7 @@ from __future__ import annotations
 USED: dict[str, frozenset[str]] = {
     "timeouts": frozenset(
         {
+            "completions.stage_ttl",
             "documents.busy",
             "http.connect",
             "http.request",
@@ -23,5 +24,5 @@ USED: dict[str, frozenset[str]] = {
         }
     ),
     "leases": frozenset({"run"}),
-    "retry_policies": frozenset({"scraper"}),
+    "retry_policies": frozenset({"completions", "scraper"}),
 }

@@ -1,0 +1,1 @@
+"""Completions of prediction batches: recorded once, counted once, read in one place."""

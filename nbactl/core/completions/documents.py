@@ -1,0 +1,186 @@
+"""Batches and completions as documents: where they lie, their fields, and what is refused in them.
+
+What a document holds is never replaced by a default in silence. A missing array of players is an empty one, because
+batches that are made after dual-write stopped have none and Firestore's own transforms read it so. Times and the
+correlation id may be missing: nothing is counted by them. Everything else that is missing, and everything of the
+wrong type, is a DataError which names document and field.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+from nbactl.core.completions.player_ids import decode_id, encode_id
+from nbactl.core.gamedate import GameDate
+from nbactl.errors import DataError
+from nbactl.ports.documents import SERVER_TIME
+
+if TYPE_CHECKING:
+    from nbactl.ports.documents import Document
+
+BATCHES: Final = "prediction_batches"
+
+COMPLETED_PLAYERS: Final = "completed_players"
+FAILED_PLAYERS: Final = "failed_players"
+PREDICTIONS_BY_PLAYER: Final = "predictions_by_player"
+COMPLETED_COUNT: Final = "completed_count"
+TOTAL_PREDICTIONS: Final = "total_predictions"
+COUNTER_SHARDS: Final = "counter_shards"
+
+MAX_SHARDS: Final = 100
+"""More shards would cost more to read than they save in contention."""
+
+
+def batch_path(batch_id: str) -> str:
+    """Return the path of a batch."""
+    return f"{BATCHES}/{encode_id(batch_id)}"
+
+
+def completions_of(batch_id: str) -> str:
+    """Return the collection of a batch's completions."""
+    return f"{batch_path(batch_id)}/completions"
+
+
+def completion_path(batch_id: str, player_lookup: str) -> str:
+    """Return the path of a completion."""
+    return f"{completions_of(batch_id)}/{encode_id(player_lookup)}"
+
+
+def shard_path(batch_id: str, shard: int) -> str:
+    """Return the path of a counter shard."""
+    return f"{batch_path(batch_id)}/counters/{shard}"
+
+
+def shard_of(player_lookup: str, shards: int) -> int:
+    """Return the shard that counts a player."""
+    return crc32(player_lookup.encode()) % shards
+
+
+def batch_document(
+    batch_id: str,
+    game_date: GameDate,
+    expected_players: int,
+    correlation_id: str,
+    *,
+    with_array: bool,
+    shards: int,
+) -> dict[str, Any]:
+    """Return a batch in which nobody has completed. One that expects nobody is complete."""
+    array: dict[str, Any] = {COMPLETED_PLAYERS: []} if with_array else {}
+    sharded: dict[str, Any] = {COUNTER_SHARDS: shards} if shards else {}
+    return {
+        "batch_id": batch_id,
+        "game_date": str(game_date),
+        "expected_players": expected_players,
+        **array,
+        FAILED_PLAYERS: [],
+        COMPLETED_COUNT: 0,
+        TOTAL_PREDICTIONS: 0,
+        "is_complete": expected_players == 0,
+        "start_time": SERVER_TIME,
+        "completion_time": SERVER_TIME if expected_players == 0 else None,
+        "correlation_id": correlation_id,
+        **sharded,
+    }
+
+
+def shard_document() -> dict[str, Any]:
+    """Return a counter shard that has counted nothing."""
+    return {COMPLETED_COUNT: 0, TOTAL_PREDICTIONS: 0}
+
+
+def completion_document(player_lookup: str, predictions_count: int) -> dict[str, Any]:
+    """Return a completion as of now."""
+    return {"player_lookup": player_lookup, "completed_at": SERVER_TIME, "predictions_count": predictions_count}
+
+
+def batch_id_of(document: Document) -> str:
+    """Return the id of a batch. Raises DataError if its document says another one."""
+    batch_id = decode_id(document.id)
+    stored = document.data.get("batch_id", batch_id)
+    if stored != batch_id:
+        raise bad_field(document, "batch_id", f"is {stored!r}, but the document is that of {batch_id!r}")
+    return batch_id
+
+
+def count_of(document: Document, field: str) -> int:
+    """Return a counter. Raises DataError unless it is an integer from 0 up."""
+    value = document.data.get(field)
+    if value is None:
+        raise bad_field(document, field, "is missing" if field not in document.data else "is null")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise bad_field(document, field, f"is {value!r}, which is no integer")
+    if value < 0:
+        raise bad_field(document, field, f"is {value}, which is below 0")
+    return value
+
+
+def shards_of(document: Document) -> int:
+    """Return how many counter shards a batch has, 0 if it counts in its own document."""
+    if COUNTER_SHARDS not in document.data:
+        return 0
+    shards = count_of(document, COUNTER_SHARDS)
+    if shards > MAX_SHARDS:
+        raise bad_field(document, COUNTER_SHARDS, f"is {shards}; at most {MAX_SHARDS} are of use")
+    return shards
+
+
+def players_of(document: Document, field: str) -> frozenset[str]:
+    """Return an array of players as a set: who stands in it twice is one player.
+
+    Raises DataError for what is no array, and for an element that is no player's id.
+    """
+    value = document.data.get(field, [])
+    if not isinstance(value, list):
+        raise bad_field(document, field, f"is a {type(value).__name__}, not an array")
+    players = frozenset(player for player in value if isinstance(player, str) and player)
+    if len(players) < len(value):
+        for index, player in enumerate(value):
+            if not isinstance(player, str) or not player:
+                raise bad_field(document, field, f"has {player!r} at index {index}, which is no player's id")
+    return players
+
+
+def game_date_of(document: Document) -> GameDate:
+    """Return the game date of a batch."""
+    value = document.data.get("game_date")
+    try:
+        return GameDate(date.fromisoformat(value))  # type: ignore[arg-type]  # anything else is refused below
+    except (TypeError, ValueError) as error:
+        raise bad_field(document, "game_date", f"is {value!r}, not YYYY-MM-DD") from error
+
+
+def flag_of(document: Document, field: str) -> bool:
+    """Return a boolean."""
+    value = document.data.get(field)
+    if not isinstance(value, bool):
+        raise bad_field(document, field, f"is {value!r}, not true or false")
+    return value
+
+
+def instant_of(document: Document, field: str) -> datetime | None:
+    """Return a moment, None where there is none."""
+    value = document.data.get(field)
+    if value is not None and not isinstance(value, datetime):
+        raise bad_field(document, field, f"is {value!r}, not a time")
+    return value
+
+
+def text_of(document: Document, field: str) -> str | None:
+    """Return a text, None where there is none."""
+    value = document.data.get(field)
+    if value is not None and not isinstance(value, str):
+        raise bad_field(document, field, f"is {value!r}, not a text")
+    return value
+
+
+def bad_field(document: Document, field: str, what: str) -> DataError:
+    """Return the error for a field that cannot be what it is; `what` goes on after its name."""
+    return DataError(
+        f"{document.path}: {field} {what}",
+        cause="Progress cannot be told from this document, and nothing is guessed.",
+        next_step="See all that is wrong: nbactl migrate completions --validate",
+        details={"path": document.path, "field": field},
+    )

@@ -1,0 +1,100 @@
+"""Where completions are written and read: the migration's stage decides, before it began the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nbactl.core.completions.stages import Stage
+from nbactl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbactl.core.completions.stages import StageReader
+
+ENABLED: Final = "ENABLE_SUBCOLLECTION_COMPLETIONS"
+DUAL_WRITE: Final = "DUAL_WRITE_MODE"
+READS: Final = "USE_SUBCOLLECTION_READS"
+
+_WORDS: Final = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionMode:
+    """Where a completion goes, and where progress comes from.
+
+    `check_array`: a player who is in the array already does not count again, whoever put them there.
+    """
+
+    write_array: bool
+    write_subcollection: bool
+    read_subcollection: bool
+    check_array: bool
+
+
+_LEGACY: Final = CompletionMode(write_array=True, write_subcollection=False, read_subcollection=False, check_array=True)
+_DUAL: Final = CompletionMode(write_array=True, write_subcollection=True, read_subcollection=False, check_array=True)
+_SWITCHED: Final = CompletionMode(
+    write_array=True, write_subcollection=True, read_subcollection=True, check_array=False
+)
+_SUBCOLLECTION: Final = CompletionMode(
+    write_array=False, write_subcollection=True, read_subcollection=True, check_array=False
+)
+
+_OF_STAGE: Final = {
+    Stage.LEGACY: _LEGACY,
+    Stage.DUAL_WRITE: _DUAL,
+    Stage.BACKFILLED: _DUAL,
+    Stage.VALIDATED: _DUAL,
+    Stage.READS_SWITCHED: _SWITCHED,
+    Stage.DUAL_WRITE_STOPPED: _SUBCOLLECTION,
+    Stage.CLEANED: _SUBCOLLECTION,
+}
+
+
+def mode_of(stage: Stage | None, environment: Mapping[str, str]) -> CompletionMode:
+    """Return the mode in force. Raises ConfigError for variables that are no booleans or contradict one another.
+
+    Without a migration (no stage, or `legacy`) ENABLE_SUBCOLLECTION_COMPLETIONS (false), DUAL_WRITE_MODE (true) and
+    USE_SUBCOLLECTION_READS (false) decide, and the array is always looked at: nobody has proved that the subcollection
+    has all it has.
+    """
+    if stage is not None and stage is not Stage.LEGACY:
+        return _OF_STAGE[stage]
+    enabled = _flag(environment, ENABLED, default=False)
+    dual = _flag(environment, DUAL_WRITE, default=True)
+    reads = _flag(environment, READS, default=False)
+    if not enabled:
+        if reads:
+            raise _contradiction(f"{READS} is true but {ENABLED} is not", "Nothing writes what would be read.")
+        return _LEGACY
+    if not dual and not reads:
+        raise _contradiction(f"{DUAL_WRITE} is false but {READS} is not true", "Nothing writes the array that is read.")
+    return CompletionMode(write_array=dual, write_subcollection=True, read_subcollection=reads, check_array=True)
+
+
+def mode_in_force(stages: StageReader, environment: Mapping[str, str]) -> Callable[[], CompletionMode]:
+    """Return what a tracker asks for its mode each time."""
+    return lambda: mode_of(stages.current(), environment)
+
+
+def _flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name)
+    if text is None or not text.strip():
+        return default
+    try:
+        return _WORDS[text.strip().casefold()]
+    except KeyError as error:
+        raise ConfigError(f"{name} is {text!r}, which is no boolean", next_step="Write true or false.") from error
+
+
+def _contradiction(message: str, cause: str) -> ConfigError:
+    return ConfigError(
+        message,
+        cause=cause,
+        next_step="Move completions by `nbactl migrate completions`, which keeps the order of the steps.",
+    )

@@ -1,0 +1,55 @@
+"""Ids as names of documents: reversible, and unchanged wherever Firestore takes them as they are."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from nbactl.errors import DataError
+
+MAX_BYTES: Final = 1_500
+"""The longest name of a document, in bytes of UTF-8 (Firestore's limit)."""
+
+_ESCAPED: Final = {"%": "%25", "/": "%2F"}
+_RESERVED: Final = re.compile(r"__.*__", re.DOTALL)
+_ESCAPE: Final = re.compile(r"%(25|2F|2E|5F)")
+
+
+def encode_id(identifier: str) -> str:
+    """Return the name of the document that stands for a player or a batch.
+
+    Only what no name may hold is escaped: `/`, the escape character `%` itself, the names `.` and `..`, and the first
+    character of `__x__`. Raises DataError for an empty id, one that is no Unicode text, and one that is too long.
+    """
+    if not isinstance(identifier, str) or not identifier:
+        raise DataError(f"{identifier!r} is no id", cause="An id is a text of at least one character.")
+    name = "".join(_ESCAPED.get(character, character) for character in identifier)
+    if name in {".", ".."}:
+        name = name.replace(".", "%2E")
+    elif _RESERVED.fullmatch(name):
+        name = f"%5F{name[1:]}"
+    _check_length(name, identifier)
+    return name
+
+
+def decode_id(name: str) -> str:
+    """Return the id that `encode_id` gave this name. Raises DataError for a name that it gives to none."""
+    identifier = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), name)
+    if not identifier or encode_id(identifier) != name:
+        raise DataError(
+            f"the name {name!r} stands for no id",
+            cause="Whoever wrote the document did not escape its name as nbactl does.",
+        )
+    return identifier
+
+
+def _check_length(name: str, identifier: str) -> None:
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError as error:
+        raise DataError(f"{identifier!r} is no id", cause="It holds a lone surrogate, which is no text.") from error
+    if size > MAX_BYTES:
+        raise DataError(
+            f"the id {identifier[:40]!r}… is too long",
+            cause=f"As the name of a document it has {size} bytes; the limit is {MAX_BYTES}.",
+        )

@@ -1,0 +1,263 @@
+"""The completion tracker: every player of a batch counts once, and a batch becomes complete once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from nbactl.core.completions.documents import (
+    COMPLETED_COUNT,
+    COMPLETED_PLAYERS,
+    COUNTER_SHARDS,
+    FAILED_PLAYERS,
+    MAX_SHARDS,
+    PREDICTIONS_BY_PLAYER,
+    TOTAL_PREDICTIONS,
+    bad_field,
+    batch_document,
+    batch_path,
+    completion_document,
+    completion_path,
+    players_of,
+    shard_document,
+    shard_of,
+    shard_path,
+    shards_of,
+)
+from nbactl.core.completions.player_ids import encode_id
+from nbactl.core.completions.progress import Progress, read_progress
+from nbactl.core.faults import reach
+from nbactl.core.retry import retry_call
+from nbactl.errors import AlreadyExistsError, ContentionError, DataError, NotFoundError, PreconditionError
+from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Increment, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+    from typing import TypeVar
+
+    from nbactl.core.clock import Clock
+    from nbactl.core.completions.mode import CompletionMode
+    from nbactl.core.gamedate import GameDate
+    from nbactl.core.retry import RetryPolicy
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
+
+    T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a call did to a batch, and how far the batch is.
+
+    `new`: this call changed it. What was recorded before is recorded: after a lost reply the call that is made again
+    finds its own commit and says False. `became_complete`: this call, and no other, made the batch complete.
+    """
+
+    new: bool
+    became_complete: bool
+    progress: Progress
+
+
+class CompletionTracker:
+    """Records who of a batch has completed or failed.
+
+    `mode` is asked before each commit where completions go (`mode_in_force`). `retry` is for writers that came between
+    and for a store that does not answer: every call here may be made again, whatever became of the one before.
+    All methods raise NotFoundError for a batch that does not exist, and whatever keeps an effect from being durable.
+    """
+
+    def __init__(
+        self, store: DocumentStore, clock: Clock, *, mode: Callable[[], CompletionMode], retry: RetryPolicy, rng: Random
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._mode = mode
+        self._policy = retry
+        self._rng = rng
+
+    def create_batch(
+        self, batch_id: str, game_date: GameDate, expected_players: int, correlation_id: str, *, counter_shards: int = 0
+    ) -> Progress:
+        """Begin a batch; doing so again with the same arguments changes nothing.
+
+        With `counter_shards` (up to 100) completions are counted in that many documents, for batches whose players
+        complete faster than one document may be written (about one commit a second, lastingly). Raises
+        AlreadyExistsError for a batch that differs.
+        """
+        _check_count(expected_players, "expected_players")
+        _check_count(counter_shards, "counter_shards", MAX_SHARDS)
+        return self._retried(
+            lambda: self._create(batch_id, game_date, expected_players, correlation_id, counter_shards)
+        )
+
+    def record_completion(self, batch_id: str, player_lookup: str, predictions_count: int) -> Recorded:
+        """Record that a player has completed with so many predictions.
+
+        Who failed before no longer counts as failed; a completion that is on record stays as it is. When this
+        returns, the completion is durable.
+        """
+        _check_count(predictions_count, "predictions_count")
+        new = self._retried(lambda: self._complete_player(batch_id, player_lookup, predictions_count))
+        reach("completions.recorded")
+        return self._settled(batch_id, new=new)
+
+    def record_failure(self, batch_id: str, player_lookup: str) -> Recorded:
+        """Record that a player has failed for good; of one who has completed nothing is changed."""
+        new = self._retried(lambda: self._fail_player(batch_id, player_lookup))
+        return self._settled(batch_id, new=new)
+
+    def progress(self, batch_id: str) -> Progress:
+        """Return how far a batch is."""
+        return read_progress(self._store, self._batch(batch_id), self._mode())
+
+    def complete(self, batch_id: str) -> Recorded:
+        """Make a batch complete as it is, whoever is missing. Players who complete later are still counted."""
+        done, progress = self._retried(lambda: self._finish(batch_id, even_if_missing=True))
+        return Recorded(new=done, became_complete=done, progress=progress)
+
+    def _create(self, batch_id: str, game_date: GameDate, expected: int, correlation_id: str, shards: int) -> Progress:
+        path = batch_path(batch_id)
+        wanted = batch_document(
+            batch_id, game_date, expected, correlation_id, with_array=self._mode().write_array, shards=shards
+        )
+        writes: list[Write] = [Create(shard_path(batch_id, shard), shard_document()) for shard in range(shards)]
+        try:
+            self._store.commit([Create(path, wanted), *writes])
+        except AlreadyExistsError as error:
+            found = self._batch(batch_id)
+            for field in ("game_date", "expected_players", "correlation_id", COUNTER_SHARDS):
+                if found.data.get(field) != wanted.get(field):
+                    raise AlreadyExistsError(
+                        f"the batch {batch_id} exists already, and differs",
+                        cause=f"Its {field} is {found.data.get(field)!r}, not {wanted.get(field)!r}.",
+                        next_step="Give the new batch an id of its own.",
+                        details={"path": path, "field": field},
+                    ) from error
+        return self.progress(batch_id)
+
+    def _complete_player(self, batch_id: str, player: str, predictions: int) -> bool:
+        mode = self._mode()
+        batch = self._batch(batch_id)
+        completion = Create(completion_path(batch_id, player), completion_document(player, predictions))
+        if mode.check_array and player in players_of(batch, COMPLETED_PLAYERS):
+            if mode.write_subcollection:
+                self._create_unless_there(completion)
+            return False
+        writes: list[Write] = [completion] if mode.write_subcollection else []
+        try:
+            self._store.commit(writes + _counting(batch, batch_id, player, predictions, mode))
+        except AlreadyExistsError:
+            if mode.write_array and mode.check_array:
+                self._store.commit([Update(batch.path, {COMPLETED_PLAYERS: ArrayUnion((player,))})])
+            return False
+        except PreconditionError as error:
+            raise _changed(batch_id) from error
+        return True
+
+    def _create_unless_there(self, completion: Create) -> None:
+        """Give a document to a completion that only the array has; it is counted already."""
+        try:
+            self._store.commit([completion])
+        except AlreadyExistsError:
+            return
+
+    def _fail_player(self, batch_id: str, player: str) -> bool:
+        batch, completion = self._store.get_all([batch_path(batch_id), completion_path(batch_id, player)])
+        if batch is None:
+            raise _missing(batch_id)
+        on_record = players_of(batch, COMPLETED_PLAYERS) | players_of(batch, FAILED_PLAYERS)
+        if completion is not None or player in on_record:
+            return False
+        failed = Update(batch.path, {FAILED_PLAYERS: ArrayUnion((player,))}, if_updated_at=batch.update_time)
+        try:
+            self._store.commit([failed])
+        except PreconditionError as error:
+            raise _changed(batch_id) from error
+        return True
+
+    def _settled(self, batch_id: str, *, new: bool) -> Recorded:
+        """Make the batch complete if it is due. Whoever commits last reads after all others, so somebody does."""
+        became_complete, progress = self._retried(lambda: self._finish(batch_id))
+        return Recorded(new, became_complete, progress)
+
+    def _finish(self, batch_id: str, *, even_if_missing: bool = False) -> tuple[bool, Progress]:
+        batch = self._batch(batch_id)
+        progress = read_progress(self._store, batch, self._mode())
+        if progress.is_complete or not (progress.is_due or even_if_missing):
+            return False, progress
+        finished = Update(
+            batch.path, {"is_complete": True, "completion_time": SERVER_TIME}, if_updated_at=batch.update_time
+        )
+        reach("completions.before_finish")
+        try:
+            at = self._store.commit([finished])
+        except PreconditionError as error:
+            raise _changed(batch_id) from error
+        return True, replace(progress, is_complete=True, completion_time=at)
+
+    def _batch(self, batch_id: str) -> Document:
+        batch = self._store.get(batch_path(batch_id))
+        if batch is None:
+            raise _missing(batch_id)
+        return batch
+
+    def _retried(self, call: Callable[[], T]) -> T:
+        return retry_call(self._policy, call, clock=self._clock, rng=self._rng)
+
+
+def _counting(batch: Document, batch_id: str, player: str, predictions: int, mode: CompletionMode) -> list[Write]:
+    """Return the updates by which a completion counts.
+
+    With `check_array` they hold only if the batch is as it was when the array was looked at; without it nothing is
+    asked of the batch, so that writers do not stand in each other's way.
+    """
+    shards = shards_of(batch)
+    counted: dict[FieldPath, Any] = {COMPLETED_COUNT: Increment(1), TOTAL_PREDICTIONS: Increment(predictions)}
+    fields: dict[FieldPath, Any] = {}
+    if mode.write_array:
+        fields[COMPLETED_PLAYERS] = ArrayUnion((player,))
+    if mode.write_array and not mode.write_subcollection:
+        # The array alone has no place for it, and the document that the backfill makes later must have it.
+        fields[PREDICTIONS_BY_PLAYER, encode_id(player)] = predictions
+    if not shards or mode.check_array or player in players_of(batch, FAILED_PLAYERS):
+        fields[FAILED_PLAYERS] = ArrayRemove((player,))
+    writes: list[Write] = []
+    if shards:
+        writes.append(Update(shard_path(batch_id, shard_of(player, shards)), counted))
+    else:
+        _check_countable(batch)
+        fields |= counted
+    if fields:
+        writes.append(Update(batch.path, fields, if_updated_at=batch.update_time if mode.check_array else None))
+    return writes
+
+
+def _check_countable(batch: Document) -> None:
+    """Refuse counters that an increment would replace instead of raise; a missing one begins at 0."""
+    for field in (COMPLETED_COUNT, TOTAL_PREDICTIONS):
+        value = batch.data.get(field, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise bad_field(batch, field, f"is {value!r}, which is no number")
+
+
+def _check_count(value: int, name: str, most: int | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or (most is not None and value > most):
+        limits = "from 0 up" if most is None else f"from 0 to {most}"
+        raise DataError(f"{name} is {value!r}", cause=f"It must be an integer {limits}.")
+
+
+def _missing(batch_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"there is no batch '{batch_id}'",
+        cause="It was not created, or this is another project's store.",
+        next_step="List them: nbactl batches list",
+        details={"batch_id": batch_id},
+    )
+
+
+def _changed(batch_id: str) -> ContentionError:
+    return ContentionError(
+        f"the batch {batch_id} was changed by another writer each time it was looked at",
+        cause="Many players complete at the same moment.",
+        next_step="Deliver the message again; nothing was recorded by halves.",
+    )

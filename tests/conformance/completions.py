@@ -1,0 +1,97 @@
+"""What the completion tracker must do on every engine. An engine subclasses this and gives `open_store`.
+
+Each test works on batches of its own, so that an engine may keep its data from test to test.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from abc import abstractmethod
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.core.clock import SystemClock
+from nbactl.core.completions.mode import mode_of
+from nbactl.core.completions.tracker import CompletionTracker
+from nbactl.core.gamedate import GameDate
+from nbactl.core.retry import RetryPolicy
+from tests.conformance.completions_concurrency import Concurrency
+from tests.conformance.completions_recording import Recording
+from tests.conformance.completions_stored import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from nbactl.core.completions.progress import Progress
+    from nbactl.core.completions.stages import Stage
+    from nbactl.ports.documents import DocumentStore
+
+DAY = GameDate(date(2024, 1, 15))
+PATIENT = RetryPolicy("completions", attempts=30, base=0.005, cap=0.5)
+
+
+class Lab:
+    """Trackers at any stage on one store, and batches under new names."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self.store = store
+
+    def tracker(self, stage: Stage, store: DocumentStore | None = None) -> CompletionTracker:
+        mode = mode_of(stage, {})
+        return CompletionTracker(
+            store or self.store, SystemClock(), mode=lambda: mode, retry=PATIENT, rng=random.Random(7)
+        )
+
+    def batch(self, stage: Stage, expected: int, *, shards: int = 0) -> str:
+        batch_id = f"batch-{uuid.uuid4().hex}"
+        self.tracker(stage).create_batch(batch_id, DAY, expected, f"corr-{batch_id}", counter_shards=shards)
+        return batch_id
+
+    def raw(self, batch_id: str) -> dict[str, Any]:
+        document = self.store.get(f"prediction_batches/{batch_id}")
+        assert document is not None
+        return document.data
+
+    def completions(self, batch_id: str) -> list[str]:
+        return list(self.store.list_ids(f"prediction_batches/{batch_id}/completions"))
+
+    def counted(self, batch_id: str) -> tuple[int, int]:
+        """Return the counter and the sum of predictions as they are stored, wherever."""
+        documents = [self.raw(batch_id)]
+        shards = [self.store.get(f"prediction_batches/{batch_id}/counters/{n}") for n in range(100)]
+        documents += [shard.data for shard in shards if shard is not None]
+        return sum(d["completed_count"] for d in documents), sum(d["total_predictions"] for d in documents)
+
+    def progress(self, batch_id: str, stage: Stage) -> Progress:
+        return self.tracker(stage).progress(batch_id)
+
+
+class CompletionsConformance(Recording, Stored, Concurrency):
+    """The suite of the completion tracker."""
+
+    writers: int = 16
+    """Threads that work on one batch at the same time."""
+
+    @abstractmethod
+    def open_store(self, place: Path) -> DocumentStore:
+        """Open a client; every client of the same `place` sees the same documents."""
+
+    @pytest.fixture
+    def open_client(self, tmp_path: Path) -> Iterator[Callable[[], DocumentStore]]:
+        opened: list[DocumentStore] = []
+
+        def open_one() -> DocumentStore:
+            opened.append(self.open_store(tmp_path))
+            return opened[-1]
+
+        yield open_one
+        for store in opened:
+            store.close()
+
+    @pytest.fixture
+    def lab(self, open_client: Callable[[], DocumentStore]) -> Lab:
+        return Lab(open_client())

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core.clock import SystemClock
+from tests.conformance.completions import CompletionsConformance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestSqliteFile(CompletionsConformance):
+    def open_store(self, place: Path) -> SqliteDocuments:
+        return SqliteDocuments(place / "documents.db", clock=SystemClock(), busy_timeout=20.0)
