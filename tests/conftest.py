@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +22,17 @@ def nba_data() -> Path:
             pytest.fail(f"the real NBA files are not at {folder}; set NBACTL_NBA_DATA")
         pytest.skip(f"the real NBA files are not at {folder}; set NBACTL_NBA_DATA")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def firestore_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The host:port of Google's emulator: one for all workers of the session, gone when the last one ends."""
+    reason = missing_for_firestore()
+    if reason is not None:
+        if os.environ.get("NBACTL_REQUIRE_EMULATORS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
+    with firestore_emulator(shared / "firestore") as address:
+        yield address

@@ -12,12 +12,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.errors import DataError
-from nbactl.ports.documents import MAX_WRITES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from nbactl.ports.documents import FieldPath, Write
+    from nbactl.ports.documents import FieldPath
 
 MAX_DOCUMENT_BYTES: Final = 1_048_576
 MAX_NAME_BYTES: Final = 1_500
@@ -55,29 +54,6 @@ def check_collection(path: str) -> str:
             next_step="Leave the document's id out.",
         )
     return path
-
-
-def check_count(writes: Sequence[Write]) -> None:
-    """Raise DataError if there are more writes than one call may hold."""
-    if len(writes) > MAX_WRITES:
-        raise DataError(
-            f"one commit cannot hold {len(writes)} writes",
-            cause=f"The limit is {MAX_WRITES}.",
-            next_step="Split them into several commits.",
-        )
-
-
-def check_different(writes: Sequence[Write]) -> None:
-    """Raise DataError if two writes name the same document."""
-    seen: set[str] = set()
-    for write in writes:
-        if write.path in seen:
-            raise DataError(
-                f"two writes of one batch name {write.path}",
-                cause="The writes of a batch are applied in no order.",
-                next_step="Put them into one commit, or into two batches.",
-            )
-        seen.add(write.path)
 
 
 def _segments(path: str) -> list[str]:

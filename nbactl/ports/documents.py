@@ -63,7 +63,7 @@ class ArrayRemove:
 
 
 class ServerTime:
-    """Transform: the commit's time."""
+    """Transform: the time of the commit, in milliseconds at least; by a service's clock a little before it."""
 
     __slots__ = ()
 
@@ -142,11 +142,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Documents directly in `collection`.
+    """Documents directly in `collection`, in the given order; then by the fields of inequalities (`!=` is one).
 
-    Ties, and an empty order, go by document id, in the direction of the last order. Values sort by type first: null,
-    bool, number, time, string, list, map. A query that makes no sense is a DataError when it is asked, not when its
-    result is read.
+    What is still equal goes by document id; both go down if the last given order does. Values sort by type first:
+    null, bool, number, time, string, list, map. A query that makes no sense is a DataError when it is asked, not when
+    its result is read.
     """
 
     collection: str

@@ -3,6 +3,6 @@
 from nbactl.testing import faults
 from nbactl.testing.clock import FakeClock
 from nbactl.testing.ids import SequentialIds
-from nbactl.testing.stores import memory_documents
+from nbactl.testing.stores import emulator_documents, memory_documents
 
-__all__ = ["FakeClock", "SequentialIds", "faults", "memory_documents"]
+__all__ = ["FakeClock", "SequentialIds", "emulator_documents", "faults", "memory_documents"]

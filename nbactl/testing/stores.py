@@ -1,18 +1,44 @@
-"""Stores that live in memory."""
+"""Stores for tests: in memory, and on Google's emulator."""
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core.clock import SystemClock
+from nbactl.core.retry import RetryPolicy
 from nbactl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
+    from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.core.clock import Clock
 
 _BUSY_TIMEOUT = 5.0
+_CALL, _TRIES = 10.0, 30.0
+_RETRY = RetryPolicy("firestore", attempts=6, base=0.1, cap=5.0)
 
 
 def memory_documents(clock: Clock | None = None) -> SqliteDocuments:
     """Return an empty document store in memory; without a clock it gets a FakeClock."""
     return SqliteDocuments(":memory:", clock=clock or FakeClock(), busy_timeout=_BUSY_TIMEOUT)
+
+
+def emulator_documents(
+    address: str, project: str, *, retry: RetryPolicy = _RETRY, call: float = _CALL
+) -> FirestoreDocuments:
+    """Return the document store of a project on an emulator; every project has documents of its own.
+
+    One try of a call may take `call` seconds. Time is the machine's: an emulator knows no other.
+    """
+    from nbactl.adapters.firestore.calls import Limits  # noqa: PLC0415 - loads Google's client
+    from nbactl.adapters.firestore.channel import Database  # noqa: PLC0415
+    from nbactl.adapters.firestore.documents import FirestoreDocuments  # noqa: PLC0415
+
+    return FirestoreDocuments(
+        Database(project, emulator=address),
+        limits=Limits(read=call, write=call, total=_TRIES),
+        retry=retry,
+        clock=SystemClock(),
+        rng=random.Random(project),  # noqa: S311 - pauses
+    )

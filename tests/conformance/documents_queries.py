@@ -93,10 +93,31 @@ class Queries:
         ],
         ids=repr,
     )
-    def test_a_filter_finds_its_documents_in_order_of_id(
+    def test_a_filter_finds_its_documents(
         self, people: Callable[..., list[str]], filters: tuple[tuple[Any, Any, Any], ...], found: list[str]
     ) -> None:
-        assert people(*(Filter(*item) for item in filters)) == found
+        assert sorted(people(*(Filter(*item) for item in filters))) == found
+
+    @pytest.mark.parametrize(
+        ("filters", "order", "found"),
+        [
+            ((("team", "in", ["DAL", "BOS"]),), (), ["brown", "doncic", "irving", "tatum"]),
+            ((("points", ">", 0),), (), ["irving", "tatum", "doncic"]),
+            ((("points", "!=", None),), (), ["irving", "tatum", "doncic", "rookie"]),
+            ((("points", ">", 0), ("team", ">", "")), (), ["irving", "tatum", "doncic"]),
+            ((("points", ">", 0),), (Order("team"),), ["tatum", "irving", "doncic"]),
+            ((("points", ">", 0),), (Order("team", descending=True),), ["doncic", "irving", "tatum"]),
+        ],
+        ids=repr,
+    )
+    def test_inequalities_order_after_what_is_asked_for_and_before_the_id(
+        self,
+        people: Callable[..., list[str]],
+        filters: tuple[tuple[Any, Any, Any], ...],
+        order: tuple[Order, ...],
+        found: list[str],
+    ) -> None:
+        assert people(*(Filter(*item) for item in filters), order=order) == found
 
     @pytest.mark.parametrize(
         ("order", "found"),

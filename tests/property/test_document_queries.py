@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nbactl.adapters.sqlite.sortkey import sort_key
-from nbactl.ports.documents import Filter, Order, Query, Set
+from nbactl.ports.documents import FieldPath, Filter, Order, Query, Set
 from nbactl.testing import memory_documents
 from tests.property.document_values import compare, documents, order_key, same, type_of, values
 
@@ -65,6 +65,10 @@ def searches(draw: st.DrawFn) -> tuple[list[dict[str, Any]], Query]:
     return stored, Query("c", tuple(draw(st.lists(condition, max_size=2))), tuple(order))
 
 
+def keys(field: FieldPath) -> tuple[str, ...]:
+    return (field,) if isinstance(field, str) else field
+
+
 @given(searches())
 def test_a_query_finds_what_python_finds_in_the_same_order(search: tuple[list[dict[str, Any]], Query]) -> None:
     stored, query = search
@@ -73,9 +77,13 @@ def test_a_query_finds_what_python_finds_in_the_same_order(search: tuple[list[di
     expected = [(str(number), data) for number, data in enumerate(stored)]
     expected = [row for row in expected if all(matches(row[1], condition) for condition in query.filters)]
     expected = [row for row in expected if all(look_up(row[1], item.field) is not _MISSING for item in query.order)]
-    if query.order and query.order[-1].descending:
+    unequal = {keys(item.field) for item in query.filters if item.op not in ("==", "in", "array-contains")}
+    down = bool(query.order) and query.order[-1].descending
+    implied = sorted(unequal - {keys(item.field) for item in query.order})
+    order = [*query.order, *(Order(field, down) for field in implied)]
+    if down:
         expected.reverse()
-    for item in reversed(query.order):
+    for item in reversed(order):
         # reverse=True keeps equal rows in the order they have
         expected.sort(key=lambda row: order_key(look_up(row[1], item.field)), reverse=item.descending)
     found = list(store.query(query))

@@ -13,8 +13,9 @@ from nbactl.adapters.sqlite.reading import COLUMNS, SqliteSnapshot, count_rows, 
 from nbactl.adapters.sqlite.writes import apply, read_document
 from nbactl.core.faults import reach
 from nbactl.errors import NbactlError
-from nbactl.ports.document_rules import check_collection, check_count, check_different, split_document
+from nbactl.ports.document_rules import check_collection, split_document
 from nbactl.ports.documents import Document, Query, WriteResult
+from nbactl.ports.write_rules import check_count, check_different
 
 if TYPE_CHECKING:
     import sqlite3

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.sqlite.sortkey import sort_key
-from nbactl.errors import DataError
-from nbactl.ports.document_rules import MAX_INT, MIN_INT, check_value, field_keys
+from nbactl.ports.document_rules import MAX_INT, MIN_INT, check_value
 from nbactl.ports.documents import ArrayRemove, ArrayUnion, DeleteField, Increment, ServerTime
+from nbactl.ports.write_rules import (
+    check_increment,
+    check_no_transform,
+    checked_elements,
+    no_field_to_delete,
+    update_assignments,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from nbactl.ports.documents import FieldPath
 
-_TRANSFORMS = (Increment, ArrayUnion, ArrayRemove, ServerTime)
 _PLAIN = frozenset({type(None), bool, int, float, str, datetime})
 _MISSING: Any = object()
 
@@ -32,11 +36,7 @@ def whole(data: Mapping[str, Any], where: str, now: datetime) -> dict[str, Any]:
 
 def change(data: dict[str, Any], fields: Mapping[FieldPath, Any], where: str, now: datetime) -> None:
     """Update a document's data in place."""
-    if not fields:
-        raise DataError(f"the update of {where} has no fields")
-    assignments = {field_keys(field): value for field, value in fields.items()}
-    _check_disjoint(assignments, len(fields), where)
-    for keys, value in assignments.items():
+    for keys, value in update_assignments(fields, where).items():
         name = f"{where}.{'.'.join(keys)}"
         parent = _parent(data, keys, create=not isinstance(value, DeleteField))
         if isinstance(value, DeleteField):
@@ -47,13 +47,6 @@ def change(data: dict[str, Any], fields: Mapping[FieldPath, Any], where: str, no
         made = _made(value, parent.get(keys[-1], _MISSING), name, now)
         check_value(made, name, depth=len(keys))
         parent[keys[-1]] = made
-
-
-def _check_disjoint(assignments: Iterable[tuple[str, ...]], given: int, where: str) -> None:
-    paths = sorted(assignments)
-    clash = len(paths) < given or any(later[: len(first)] == first for first, later in pairwise(paths))
-    if clash:
-        raise DataError(f"the update of {where} names a field twice, or a field and a part of it")
 
 
 def _parent(data: dict[str, Any], keys: tuple[str, ...], *, create: bool) -> dict[str, Any] | None:
@@ -77,36 +70,27 @@ def _made(value: Any, old: Any, where: str, now: datetime) -> Any:  # noqa: ANN4
                 for key, item in value.items()
             }
         case list():
-            if any(isinstance(item, (*_TRANSFORMS, DeleteField)) for item in value):
-                raise DataError(f"{where} has a transform within a list")
+            check_no_transform(value, where)
         case ServerTime():
             made = now
         case Increment():
             made = _sum(old, value.by, where)
         case ArrayUnion():
-            made = _union(old, _elements(value.values, where))
+            made = _union(old, checked_elements(value.values, where))
         case ArrayRemove():
-            gone = {sort_key(item) for item in _elements(value.values, where)}
+            gone = {sort_key(item) for item in checked_elements(value.values, where)}
             made = [item for item in _array(old) if sort_key(item) not in gone]
         case DeleteField():
-            raise DataError(f"{where} cannot be deleted here", next_step="Name the field itself in an Update.")
+            raise no_field_to_delete(where)
     return made
 
 
 def _sum(old: Any, by: float, where: str) -> int | float:  # noqa: ANN401 - any stored value
-    if isinstance(by, bool) or not isinstance(by, (int, float)):
-        raise DataError(f"{where} cannot be incremented by {by!r}", next_step="Give a number.")
-    check_value(by, where)
+    check_increment(by, where)
     if isinstance(old, bool) or not isinstance(old, (int, float)):
         return by  # Firestore's rule: what is no number counts as 0
     total = old + by
     return min(max(total, MIN_INT), MAX_INT) if isinstance(total, int) else total
-
-
-def _elements(values: tuple[Any, ...], where: str) -> list[Any]:
-    elements = list(values)
-    check_value(elements, where)
-    return elements
 
 
 def _array(old: Any) -> list[Any]:  # noqa: ANN401 - any stored value

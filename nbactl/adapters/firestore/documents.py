@@ -1,0 +1,132 @@
+"""The document port on Firestore, through its low-level service."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from nbactl.adapters.firestore import messages, reading
+from nbactl.adapters.firestore.calls import Calls
+from nbactl.adapters.firestore.encoding import get_time
+from nbactl.adapters.firestore.failures import CODES, translate
+from nbactl.adapters.firestore.reading import FirestoreSnapshot
+from nbactl.adapters.firestore.transactions import Tries
+from nbactl.adapters.firestore.writes import may_be_repeated, write_message
+from nbactl.core.faults import reach
+from nbactl.errors import DataError, NbactlError
+from nbactl.ports.documents import WriteResult
+from nbactl.ports.write_rules import check_count, check_different
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from random import Random
+
+    from nbactl.adapters.firestore.calls import Limits
+    from nbactl.adapters.firestore.channel import Database
+    from nbactl.adapters.firestore.transactions import FirestoreTransaction
+    from nbactl.core.clock import Clock
+    from nbactl.core.retry import RetryPolicy
+    from nbactl.ports.documents import Document, Query, Transaction, Write
+
+T = TypeVar("T")
+
+
+class FirestoreDocuments:
+    """Documents in a Firestore database. Usable from any thread; nothing is sent before the first call."""
+
+    def __init__(self, database: Database, *, limits: Limits, retry: RetryPolicy, clock: Clock, rng: Random) -> None:
+        self._calls = Calls(database, limits, retry, clock, rng)
+        self._within = threading.local()
+
+    def get(self, path: str) -> Document | None:
+        return reading.get_all(self._calls, [path])[0]
+
+    def get_all(self, paths: Sequence[str]) -> list[Document | None]:
+        return reading.get_all(self._calls, paths)
+
+    def query(self, query: Query) -> Iterator[Document]:
+        return reading.query(self._calls, query)
+
+    def count(self, query: Query) -> int:
+        return reading.count(self._calls, query)
+
+    def list_ids(self, collection: str) -> Iterator[str]:
+        return reading.list_ids(self._calls, collection)
+
+    def commit(self, writes: Sequence[Write]) -> datetime:
+        self._check_outside()
+        check_count(writes)
+        if not writes:
+            return self._calls.clock.now()
+        request = messages.CommitRequest(database=self._calls.database.resource)
+        request.writes.extend(write_message(write, self._calls.database.root) for write in writes)
+        reach("documents.before_commit")
+        commit = self._calls.stubs.commit
+        answer = self._calls.write(commit, request, writes, repeatable=may_be_repeated(writes))
+        reach("documents.after_commit")
+        return get_time(answer.commit_time)
+
+    def batch_write(self, writes: Sequence[Write]) -> list[WriteResult]:
+        self._check_outside()
+        check_count(writes)
+        check_different(writes)
+        request = messages.BatchWriteRequest(database=self._calls.database.resource)
+        errors: list[NbactlError | None] = []
+        sent: list[int] = []
+        for place, write in enumerate(writes):
+            try:
+                request.writes.append(write_message(write, self._calls.database.root))
+            except DataError as error:
+                errors.append(error)
+                continue
+            errors.append(None)
+            sent.append(place)
+        if sent:
+            reach("documents.before_commit")
+            answer = self._calls.once(self._calls.stubs.batch_write, request)
+            reach("documents.after_commit")
+            for place, status in zip(sent, answer.status, strict=True):
+                if status.code:
+                    errors[place] = self._refused(writes[place], status.code, status.message)
+        return [WriteResult(write.path, error) for write, error in zip(writes, errors, strict=True)]
+
+    def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:
+        self._check_outside()
+        tries = Tries(self._calls, max_attempts)
+        while True:
+            transaction = tries.begin()
+            try:
+                return self._once(fn, transaction, tries)
+            except NbactlError as error:
+                tries.failed(transaction, error)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[FirestoreSnapshot]:
+        snapshot = FirestoreSnapshot(self._calls, reading.now(self._calls))
+        try:
+            yield snapshot
+        finally:
+            snapshot.end()
+
+    def close(self) -> None:
+        self._calls.close()
+
+    def _once(self, fn: Callable[[Transaction], T], transaction: FirestoreTransaction, tries: Tries) -> T:
+        self._within.transaction = True
+        try:
+            tries.settle(transaction)
+            result = fn(transaction)
+        finally:
+            self._within.transaction = False
+            transaction.end()
+        transaction.commit()
+        return result
+
+    def _check_outside(self) -> None:
+        if getattr(self._within, "transaction", False):
+            raise RuntimeError("a transaction's function must write through its transaction, not through the store")
+
+    def _refused(self, write: Write, code: int, told: str) -> NbactlError:
+        return translate(CODES[code], told, self._calls.database.where, [write])

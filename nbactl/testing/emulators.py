@@ -1,0 +1,140 @@
+"""Google's Firestore emulator for the length of a test session: started once, shared, and gone when the last user is.
+
+Who uses the emulator holds a lock that the kernel takes back when the process dies, however it dies. A guard process
+waits for that and then ends the emulator with all its children.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from nbactl.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_START_SECONDS: Final = 90.0
+_LOOK_AGAIN: Final = 0.2
+_QUIET: Final = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true"}
+
+
+def missing_for_firestore() -> str | None:
+    """Say what the emulator needs and this machine lacks; None if nothing."""
+    lacking = [name for name in ("gcloud", "java") if shutil.which(name) is None]
+    return f"{' and '.join(lacking)} not found: the Firestore emulator needs them" if lacking else None
+
+
+@contextmanager
+def firestore_emulator(folder: Path) -> Iterator[str]:
+    """Give the `host:port` of the emulator that all users of `folder` share; the first one starts it.
+
+    Raises UnavailableError if it does not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "users").open("a") as users:
+        with (folder / "starting").open("a") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)
+            fcntl.flock(users, fcntl.LOCK_SH)  # waits for a guard that is about to end
+            address = _read(folder) or _start(folder)
+        yield address
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _read(folder: Path) -> str | None:
+    try:
+        address: str = json.loads((folder / "address").read_text())
+    except FileNotFoundError:
+        return None
+    return address
+
+
+def _start(folder: Path) -> str:
+    command = [sys.executable, "-m", __name__, str(folder)]
+    with (folder / "emulator.log").open("ab") as log:
+        guard = subprocess.Popen(  # noqa: S603 - this interpreter, this module
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=_project()
+        )
+    give_up = time.monotonic() + _START_SECONDS
+    while (address := _read(folder)) is None:
+        if guard.poll() is not None or time.monotonic() > give_up:
+            guard.kill()
+            guard.wait()
+            told = (folder / "emulator.log").read_text(errors="replace")[-1000:]
+            raise UnavailableError("the Firestore emulator did not start", cause=told)
+        time.sleep(_LOOK_AGAIN)
+    # The guard outlives this process if others use the emulator: nobody waits for it.
+    guard.returncode = 0
+    return address
+
+
+def _project() -> Path:
+    return Path(__file__).parents[2]
+
+
+def _guard(folder: Path) -> None:
+    port = free_port()
+    command = ["gcloud", "emulators", "firestore", "start", f"--host-port=127.0.0.1:{port}"]
+    emulator = subprocess.Popen(  # noqa: S603 - a fixed command
+        command, stdin=subprocess.DEVNULL, start_new_session=True, env={**os.environ, **_QUIET}
+    )
+    with (folder / "users").open("a") as users:
+        try:
+            while not _answers(port):
+                if emulator.poll() is not None or _unused(users):
+                    return
+                time.sleep(_LOOK_AGAIN)
+            _publish(folder, f"127.0.0.1:{port}")
+            while emulator.poll() is None and not _unused(users):
+                time.sleep(_LOOK_AGAIN)
+        finally:
+            (folder / "address").unlink(missing_ok=True)
+            os.killpg(emulator.pid, signal.SIGKILL)  # gcloud, a shell and java are one group
+            emulator.wait()
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _publish(folder: Path, address: str) -> None:
+    fresh = folder / "address.new"
+    fresh.write_text(json.dumps(address))
+    fresh.replace(folder / "address")
+
+
+def _unused(users: IO[str]) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    _guard(Path(sys.argv[1]))
