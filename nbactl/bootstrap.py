@@ -166,6 +166,7 @@ class Application:
     def planner(self) -> Planner:
         """What turns requests into plans; on a target without a ledger here, as if nothing had been run."""
         from nbactl.workflows.planner import NoHistory, Planner  # noqa: PLC0415
+        from nbactl.workflows.settling import Settling  # noqa: PLC0415
 
         def game_dates(first: date, last: date) -> Sequence[date]:
             return self.source.game_dates(first, last)
@@ -177,6 +178,7 @@ class Application:
             source=self.source.key,
             target=self.settings.target,
             game_dates=game_dates,
+            settling=Settling(self.clock, self.config.timeouts["run.date_settled"]),
         )
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.inprocess.compute import InProcessCompute
@@ -20,6 +20,7 @@ from nbactl.workflows.ledger import Ledger
 from nbactl.workflows.model import RunRequest
 from nbactl.workflows.planner import Planner
 from nbactl.workflows.runner import Runner
+from nbactl.workflows.settling import Settling
 from tests.workflow_tasks import WORLD, World
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from nbactl.workflows.model import Plan, RunEvent, RunRecord, RunReport
 
 DAY = GameDate(date(2024, 1, 15))
+DAY_AFTER = datetime(2024, 1, 16, 12, 0, tzinfo=UTC)
+SETTLED = 28 * 3600.0
+"""Seconds from midnight Eastern: DAY is settled at 9:00 UTC of the day after."""
 GRACE = 1.0
 _WHY = "because a test wants it"
 
@@ -93,7 +97,7 @@ class Harness:
     """Runs workflows; `events` has what observers were told."""
 
     workflows: WorkflowsFile
-    clock: FakeClock = field(default_factory=lambda: FakeClock(autojump=True))
+    clock: FakeClock = field(default_factory=lambda: FakeClock(DAY_AFTER, autojump=True))
     documents: Any = None
     target: Any = "local"
     owner: str = "me"
@@ -116,7 +120,13 @@ class Harness:
     def _runner(self, workflows: WorkflowsFile) -> Runner:
         compute = InProcessCompute(_no_processor, worker="none", worker_setup=None, grace=GRACE)
         planner = Planner(
-            workflows, self.timeouts, self.ledger, "sample", self.target, self.game_dates or (lambda *_: [])
+            workflows,
+            self.timeouts,
+            self.ledger,
+            "sample",
+            self.target,
+            self.game_dates or (lambda *_: []),
+            Settling(self.clock, SETTLED),
         )
         return Runner(
             planner=planner,

@@ -14,6 +14,7 @@ USED: dict[str, frozenset[str]] = {
             "http.request",
             "run.cancel_poll",
             "run.cancel_wait",
+            "run.date_settled",
             "run.watch_poll",
             "status.refresh",
             "run.stop_grace",

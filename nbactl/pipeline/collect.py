@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, get_args
 
 from nbactl.errors import ConfigError, DataError
+from nbactl.pipeline.games import games_of
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 from nbactl.ports.compute import TaskOutcome
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbactl.pipeline.processor import Services
-    from nbactl.ports.compute import TaskContext
+    from nbactl.pipeline.sources.base import Source
+    from nbactl.ports.compute import TaskCall, TaskContext
 
 
 def collect(services: Services, context: TaskContext) -> TaskOutcome:
@@ -35,11 +37,8 @@ def collect(services: Services, context: TaskContext) -> TaskOutcome:
     if supplied:
         for record in source.collect(dataset, [*past, day]):
             by_day[record.game_date].append(record)
-    if dataset == "schedule" and supplied and not by_day[day] and source.game_dates(day, day):
-        raise DataError(
-            f"{source.name} gave no games of {day}, though its calendar has some",
-            next_step="Run it again later; what was collected before stays.",
-        )
+    if supplied and not by_day[day]:
+        _check_there_is_nothing(source, dataset, context.call)
     earlier = raw.fill_in(dataset, {when: by_day[when] for when in past}, source=source.name, fence=context.fence)
     rows = raw.write(dataset, day, by_day[day], source=source.name, fence=context.fence)
     detail: dict[str, Any] = {"file": str(raw.path(dataset, day))}
@@ -52,6 +51,40 @@ def collect(services: Services, context: TaskContext) -> TaskOutcome:
     if source.notes:
         detail["notes"] = list(source.notes)
     return TaskOutcome(rows, detail)
+
+
+def _check_there_is_nothing(source: Source, dataset: Dataset, call: TaskCall) -> None:
+    """Raise DataError if the source should have records of the date after all (INVARIANTS 15)."""
+    day = call.game_date
+    if dataset == "schedule":
+        if source.game_dates(day, day):
+            raise DataError(
+                f"{source.name} gave no games of {day}, though its calendar has some",
+                next_step="Run it again later; what was collected before stays.",
+            )
+        _check_is_covered(source, day)
+    elif dataset == "player_boxscores":
+        games = games_of(day, source.collect("schedule", [day]), call.source).games.values()
+        if over := sum(game.claim.final for game in games):
+            raise DataError(
+                f"{source.name} gave no box scores of {day}",
+                cause=f"{over} of {len(games)} games are over.",
+                next_step="Run it again later: box scores may come after the final score.",
+            )
+
+
+def _check_is_covered(source: Source, day: date) -> None:
+    """Raise DataError for a date on which a source with a beginning and an end cannot know of games."""
+    if not source.has_history:
+        return
+    known = source.game_dates(date.min, date.max)
+    if not known or not known[0] <= day <= known[-1]:
+        span = f"its games are from {known[0]} to {known[-1]}" if known else "it has no games"
+        raise DataError(
+            f"{source.name} does not cover {day}: {span}",
+            cause="Outside of them nobody can say whether there were games.",
+            next_step="Choose another --date, or give a --source that has it.",
+        )
 
 
 def _dataset(parameters: Mapping[str, Any]) -> Dataset:

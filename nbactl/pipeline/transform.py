@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from nbactl.errors import PreconditionError
+from nbactl.pipeline.emptiness import why_empty
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
 from nbactl.warehouse.tables import ensure_tables
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 _INCLUDE = "-- with:"
 _TABLE = re.compile(r"\bnba_\w+\.\w+")
 """What a statement reads. An optional task that did not run has left its table unmade."""
-_CONTEXT = "nba_analytics.upcoming_team_game_context"
-_GAMES_AND_TEAMS = f"""
-SELECT
-  (SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @game_date) AS games,
-  (SELECT COUNT(*) FROM {_CONTEXT} WHERE game_date = @game_date) AS teams
-"""  # noqa: S608 - the names are ours
 
 
 @cache
@@ -59,29 +53,7 @@ def transform(services: Services, context: TaskContext) -> TaskOutcome:
         timeout=services.timeouts["warehouse.query_large"],
         labels=call.labels,
     )
-    if rows == 0 and table.startswith("nba_precompute."):
-        _refuse_without_phase3(services, context)
-    return TaskOutcome(rows)
-
-
-def _refuse_without_phase3(services: Services, context: TaskContext) -> None:
-    """Raise PreconditionError if no rows came out only because phase 3 of the date was not run.
-
-    Every game has its two teams in upcoming_team_game_context, so games without them tell.
-    """
-    day = context.call.game_date
-    ensure_tables(services.warehouse(), ("nba_raw.games", _CONTEXT))
-    games, teams = (
-        services.warehouse()
-        .query(_GAMES_AND_TEAMS, {"game_date": day}, timeout=services.timeouts["warehouse.query"])
-        .rows[0]
-    )
-    if games and not teams:
-        raise PreconditionError(
-            f"{context.call.task} has nothing to read: {_CONTEXT} is empty for {day}",
-            cause=f"{games} games are on {day}, and phase 3 has not computed their contexts",
-            next_step=f"nbactl run phase3 --date {day}",
-        )
+    return TaskOutcome(rows, {} if rows else {"reason": why_empty(services, context, table)})
 
 
 def _add_common(sql: str, common: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbactl.config.workflows import Task, TaskUse, WorkflowsFile
     from nbactl.core.gamedate import GameDate
     from nbactl.workflows.model import RunRecord, RunRequest, TaskRecord
+    from nbactl.workflows.settling import Settling
     from nbactl.workflows.units import Unit
 
     Past = Mapping[tuple[str, GameDate], RunRecord]
@@ -65,6 +66,7 @@ class Planner:
     source: str
     target: Literal["local", "gcp"]
     game_dates: Callable[[date, date], Sequence[date]]
+    settling: Settling
 
     def plan(self, request: RunRequest) -> list[Plan]:
         """Return the runs of a request in the order of their execution.
@@ -128,12 +130,14 @@ class Planner:
         """Return the phases that `unit` needs and that are not finished for the date, in order."""
         if request.upstream == "skip" or not self._runs_here(unit):
             return []
+        may_run = request.upstream == "run" or (request.upstream == "auto" and self.target == "local")
         missing: list[Unit] = []
         for name in unit.needs:
             phase = find_unit(name, self.workflows)
-            if name not in planned and not self._finished(phase, past.get((name, day))):
+            run = past.get((name, day))
+            if name not in planned and not (self._finished(phase, run) and (not may_run or self._final(phase, run))):
                 missing += [*self._upstream(phase, day, replace(request, upstream="run"), past, planned), phase]
-        if missing and (request.upstream == "fail" or (request.upstream == "auto" and self.target == "gcp")):
+        if missing and not may_run:
             names = ", ".join(phase.name for phase in missing)
             raise PreconditionError(
                 f"{unit.name} for {day} needs {names}, not finished for that date",
@@ -145,6 +149,11 @@ class Planner:
     def _plan_unit(self, unit: Unit, day: GameDate, request: RunRequest, past: Past) -> Plan:
         before = past.get((unit.name, day))
         tasks = tuple(self._plan_task(use, request, before) for use in unit.uses)
+        # A run whose process died before it recorded its end is taken over even if all its tasks are done.
+        ended = before is not None and before.status is not RunStatus.RUNNING
+        finished = ended and _all_carried(tasks)
+        if request.resume is None if finished else self.settling.is_over(day):
+            tasks = tuple(self._afresh_unless_final(task, day) for task in tasks)
         chosen = [task for task in tasks if task.excluded is None]
         plan = replace(
             self._empty(unit, day),
@@ -158,11 +167,9 @@ class Planner:
             return replace(plan, skip_reason=f"none of its tasks runs on target {self.target}")
         if not chosen:
             return replace(plan, skip_reason="none of its tasks was chosen")
-        # A run whose process died before it recorded its end is taken over even if all its tasks are done.
-        ended = before is not None and before.status is not RunStatus.RUNNING
-        if before is not None and ended and all(task.carried is not None for task in chosen):
+        if before is not None and finished and _all_carried(tasks):
             return replace(plan, skip_reason=f"finished by {before.run_id}")
-        resumes = before is not None and not request.force
+        resumes = not finished and not request.force
         return replace(plan, resumed_from=before.run_id if before is not None and resumes else None)
 
     def _empty(self, unit: Unit, day: GameDate) -> Plan:
@@ -186,6 +193,12 @@ class Planner:
             carried=carried,
             excluded=excluded,
         )
+
+    def _afresh_unless_final(self, task: PlannedTask, day: GameDate) -> PlannedTask:
+        """Return the task without what was done of it before its date was settled; what is left out keeps that."""
+        if task.excluded is not None or task.carried is None or self.settling.is_final(task.carried, day):
+            return task
+        return replace(task, carried=None)
 
     def _exclusion(self, name: str, request: RunRequest) -> str | None:
         if self._work(self.workflows.tasks[name]) is None:
@@ -232,6 +245,12 @@ class Planner:
             if use.required and self._work(self.workflows.tasks[use.task]) is not None
         )
 
+    def _final(self, unit: Unit, run: RunRecord | None) -> bool:
+        """Say whether what was done of a phase was done when its date was settled."""
+        here = {use.task for use in unit.uses}
+        done = [task for task in run.tasks if task.name in here and task.status.done] if run is not None else []
+        return run is not None and all(self.settling.is_final(task, run.game_date) for task in done)
+
     def _idle_dates(self, units: Sequence[Unit], dates: Sequence[GameDate]) -> set[GameDate]:
         """Return the dates of a range that have no games; a single date is taken as it is asked for."""
         if len(dates) == 1 or all(unit.kind == "workflow" for unit in units):
@@ -264,6 +283,10 @@ def _done_before(task: str, run: RunRecord | None) -> TaskRecord | None:
         if record.name == task and record.status.done:
             return replace(record, carried_from=record.carried_from or (run.run_id if run else None))
     return None
+
+
+def _all_carried(tasks: Iterable[PlannedTask]) -> bool:
+    return all(task.carried is not None for task in tasks if task.excluded is None)
 
 
 def _plain(request: RunRequest) -> RunRequest:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OFFENSE, DEFENSE, SUMMARY, PLAYERS, TEAMS = PHASE3
+OFF_DAY = SECOND.replace(day=3)
 TEAM_ZONES, PLAYER_ZONES, CACHE, FACTORS, FEATURES = TABLES[5:]
 
 
@@ -246,7 +247,8 @@ def test_running_again_changes_no_bit(season: Lab, day: date) -> None:
 
 
 def test_a_day_without_games_has_no_rows(season: Lab) -> None:
-    assert set(season.compute(SECOND.replace(day=3)).values()) == {0}
+    season.collect_records(OFF_DAY, [], [])
+    assert set(season.compute(OFF_DAY).values()) == {0}
 
 
 def test_a_player_is_expected_for_ten_games_of_his_team(tmp_path: Path) -> None:

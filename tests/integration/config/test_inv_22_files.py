@@ -12,9 +12,11 @@ import pytest
 
 from nbactl.core.gamedate import EASTERN, GameDate
 from nbactl.ports.compute import Work
+from nbactl.testing import FakeClock
 from nbactl.workflows.model import RunRequest
 from nbactl.workflows.planner import NoHistory, Planner
 from nbactl.workflows.schedule import occurrences
+from nbactl.workflows.settling import Settling
 from tests.config_keys import PROVED, all_keys, proves
 from tests.config_project import Project
 
@@ -74,7 +76,8 @@ def test_inv_22_description_of_a_workflow(project: Project) -> None:
 def test_inv_22_services_of_tasks_on_gcp(project: Project) -> None:
     project.workflows["tasks"]["predict"]["service"] = {"name": "oracle", "path": "/ask"}
     config = project.load()
-    planner = Planner(config.workflows, config.timeouts, NoHistory(), "sample", "gcp", lambda _first, _last: [])
+    settling = Settling(FakeClock(), config.timeouts["run.date_settled"])
+    planner = Planner(config.workflows, config.timeouts, NoHistory(), "sample", "gcp", lambda *_: [], settling)
     [plan] = planner.plan(RunRequest(("predict",), (GameDate(DAY),), upstream="skip"))
     assert plan.tasks[0].work == Work("service", "oracle", {"path": "/ask"})
 

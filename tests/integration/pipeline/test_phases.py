@@ -133,6 +133,19 @@ def test_inv_15_an_empty_schedule_of_a_date_that_the_calendar_has_is_no_success(
     assert sample.run("collect", OFF_DAY, dataset="schedule").rows == 0
 
 
+def test_inv_15_games_that_are_over_without_box_scores_are_no_success_in_phase_1(sample: Pipeline) -> None:
+    sample.source = _Given(sample, [game()])
+    with pytest.raises(DataError, match=f"gave no box scores of {DAY}") as caught:
+        sample.run("collect", DAY, dataset="player_boxscores")
+    assert caught.value.cause == "1 of 1 games are over."
+
+
+@pytest.mark.parametrize("day", [FIRST - timedelta(days=1), date(2025, 1, 15)])
+def test_inv_15_a_date_outside_of_what_the_source_knows_is_no_day_without_games(sample: Pipeline, day: date) -> None:
+    with pytest.raises(DataError, match="its games are from 2024-10-22 to 2025-01-14"):
+        sample.run("collect", day, dataset="schedule")
+
+
 def test_phase_2_without_phase_1_is_refused(sample: Pipeline) -> None:
     with pytest.raises(PreconditionError, match="no raw schedule"):
         sample.run("raw.games", THIRD)
@@ -259,5 +272,5 @@ class _Given:
             self._source.game_dates,
         )
 
-    def collect(self, _dataset: Dataset, _days: object) -> Iterator[RawRecord]:
-        return iter(self._records)
+    def collect(self, dataset: Dataset, _days: object) -> Iterator[RawRecord]:
+        return (record for record in self._records if record.dataset == dataset)

@@ -1,0 +1,105 @@
+"""Dates without games and dates that are not played yet are green; dates whose data are missing are not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.cli.main import main
+from nbactl.errors import DataError, PreconditionError
+from nbactl.pipeline import transform
+from tests.mini_season import GAMES, OPENING, TRADE, put
+from tests.record_kit import game
+from tests.warehouse_lab import PHASE3, PHASE4, TABLES, Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SUMMARIES = PHASE3[:3]
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("empty"))
+    put(lab, GAMES)
+    lab.compute(TRADE)
+    yield lab
+    lab.warehouse.close()
+
+
+def run(capsys: pytest.CaptureFixture[str], state: Path, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    code = main(["run", *arguments, "-o", "json", "--state-dir", str(state)])
+    return code, json.loads(capsys.readouterr().out)["data"]["runs"]
+
+
+def statuses(runs: list[dict[str, Any]]) -> dict[str, str]:
+    return {task["name"]: task["status"] for run in runs if run["status"] == "succeeded" for task in run["tasks"]}
+
+
+def test_a_day_without_games_is_green_in_every_phase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, runs = run(capsys, tmp_path, "daily", "--date", "2024-11-05")
+    assert code == 0
+    assert [one["status"] for one in runs] == ["succeeded"] * 4 + ["skipped"] * 2
+    tasks = statuses(runs)
+    assert len(tasks) == 18
+    assert set(tasks.values()) == {"no_data"}
+
+
+def test_a_coming_date_has_contexts_and_what_is_made_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, runs = run(capsys, tmp_path, "phase4", "--date", "2025-01-08")
+    assert code == 0
+    tasks = statuses(runs)
+    played = {"player_boxscores", "p2_player_boxscores", *(table.partition(".")[2] for table in SUMMARIES)}
+    assert {name for name, status in tasks.items() if status == "no_data"} == played
+    assert {table.partition(".")[2] for table in PHASE4} <= tasks.keys() - played
+
+
+def test_a_range_from_before_the_first_date_has_no_failed_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, runs = run(capsys, tmp_path, "phase4", "--from", "2024-10-21", "--to", "2024-10-24")
+    assert (code, len(runs)) == (0, 12)
+    assert {one["status"] for one in runs} == {"succeeded"}
+
+
+def test_inv_15_no_rows_of_a_day_that_was_never_collected_are_no_success(season: Lab) -> None:
+    for table in TABLES:
+        with pytest.raises(PreconditionError, match="no raw schedule"):
+            season.compute(date(2023, 11, 3), (table,))
+
+
+def test_inv_15_no_rows_of_games_that_phase_2_did_not_write_are_no_success(season: Lab) -> None:
+    day = date(2023, 11, 6)
+    season.collect_records(day, [game()], [])
+    for table in TABLES:
+        with pytest.raises(PreconditionError, match=r"nba_raw\.games is empty") as caught:
+            season.compute(day, (table,))
+        assert caught.value.next_step == f"nbactl run phase2 --date {day}"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_inv_15_a_statement_that_loses_its_rows_is_no_success(
+    season: Lab, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = transform.table_sql(table)
+    monkeypatch.setattr(transform, "table_sql", lambda _: f"SELECT * FROM ({sql}) WHERE FALSE")  # noqa: S608
+    with pytest.raises(DataError, match=f"{table} has no row of {TRADE} though it should"):
+        season.compute(TRADE, (table,))
+    monkeypatch.undo()
+    season.compute(TRADE, (table,))
+
+
+def test_inv_15_games_that_are_over_without_box_scores_have_no_empty_summary(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    put(lab, [replace(GAMES[2], missing=tuple(f"{team}{n}" for team in ("ant", "bee") for n in range(1, 6)))])
+    with pytest.raises(DataError, match="no row of 2023-11-01") as caught:
+        lab.compute(OPENING, SUMMARIES[2:])
+    assert caught.value.cause == "The date has games over: 1."
+    lab.warehouse.close()
