@@ -99,11 +99,24 @@ class StaleFenceError(PreconditionError):
 
 
 class UnavailableError(NbactlError):
-    """A backend did not answer, or is busy."""
+    """A backend did not answer, or is busy. `retry_after` is in how many seconds it asked to be called again."""
 
     code = "unavailable"
     exit_code = 7
     transient = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        cause: str | None = None,
+        next_step: str | None = None,
+        retryable: bool | None = None,
+        details: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, cause=cause, next_step=next_step, retryable=retryable, details=details)
+        self.retry_after = retry_after
 
 
 class ContentionError(UnavailableError):
@@ -116,6 +129,12 @@ class TimedOutError(UnavailableError):
     """A call used up its time limit or the caller's deadline."""
 
     code = "timed_out"
+
+
+class BreakerOpenError(UnavailableError):
+    """A circuit breaker refused the call without making it; `retry_after` is when the breaker will try again."""
+
+    code = "breaker_open"
 
 
 class StillRunningError(NbactlError):

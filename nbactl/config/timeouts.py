@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nbactl.config.base import Name, Seconds, Strict
+from nbactl.core.breaker import BreakerSettings
 from nbactl.core.retry import RetryPolicy
+
+Rate = Annotated[float, Field(gt=0, le=1)]
 
 
 class Timeout(Strict):
@@ -41,14 +44,31 @@ class Deadline(Strict):
 
 
 class Breaker(Strict):
-    """A circuit breaker's settings: opens at `failure_rate` over at least `minimum_calls` within `window`."""
+    """A circuit breaker: opens at `failure_rate` or `slow_call_rate` over at least `minimum_calls` of its window."""
 
-    failure_rate: Annotated[float, Field(gt=0, le=1)]
+    failure_rate: Rate
     minimum_calls: Annotated[int, Field(ge=1)]
-    window: Seconds
+    window: Seconds | None = None
+    window_calls: Annotated[int, Field(ge=1)] | None = None
     open_for: Seconds
     probes: Annotated[int, Field(ge=1)] = 1
+    slow_call: Seconds | None = None
+    slow_call_rate: Rate = 1.0
     why: str = Field(min_length=10)
+
+    def settings(self, name: str) -> BreakerSettings:
+        """Return the settings under their name."""
+        return BreakerSettings(
+            name,
+            failure_rate=self.failure_rate,
+            minimum_calls=self.minimum_calls,
+            open_for=self.open_for,
+            window=self.window,
+            window_calls=self.window_calls,
+            probes=self.probes,
+            slow_call=self.slow_call,
+            slow_call_rate=self.slow_call_rate,
+        )
 
 
 class Lease(Strict):

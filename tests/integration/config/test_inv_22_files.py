@@ -124,16 +124,6 @@ GIVEN: dict[str, tuple[str, Any, Callable[[Any], Any]]] = {
     "workflows.yaml: phases.*.service": ("phases.first.service", "other", lambda c: c.workflows.phases["first"]),
     "workflows.yaml: phases.*.topic": ("phases.first.topic", "other", lambda c: c.workflows.phases["first"]),
     **{
-        f"timeouts.yaml: breakers.*.{key}": (f"breakers.odds.{key}", value, lambda c: c.timeouts.breakers["odds"])
-        for key, value in {
-            "failure_rate": 0.25,
-            "minimum_calls": 3,
-            "window": ("7s", 7.0),
-            "open_for": ("8s", 8.0),
-            "probes": 4,
-        }.items()
-    },
-    **{
         f"flags.yaml: flags.*.{key}": (f"flags.model.{key}", value, lambda c: c.flags.flags["model"])
         for key, value in {
             "description": "Described otherwise",

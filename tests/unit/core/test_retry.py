@@ -123,10 +123,8 @@ def test_inv_18_the_deadline_in_force_counts_without_being_passed(call: Callable
 
 
 def test_a_server_that_asks_for_a_longer_pause_gets_it(call: Callable[..., str], clock: FakeClock) -> None:
-    asks = UnavailableError("too many requests")
-    asks.retry_after = 30.0  # type: ignore[attr-defined]
-    hurries = UnavailableError("too many requests")
-    hurries.retry_after = 0.1  # type: ignore[attr-defined]
+    asks = UnavailableError("too many requests", retry_after=30.0)
+    hurries = UnavailableError("too many requests", retry_after=0.1)
     call(EXACT, Upstream(clock, [asks, hurries]))
     assert clock.sleeps == [30.0, 2.0]
 

@@ -1,0 +1,29 @@
+"""The one instrumentation hook of the core: what happened, as one frozen object, for metrics and logs to pick up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened. `kind` is stable, such as `breaker.opened`; `name` says to which breaker, policy or key.
+
+    docs/library.md lists the kinds and the fields of each.
+    """
+
+    kind: str
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+
+Hook = Callable[[Event], None]
+"""Called in the thread where the event happened, outside of all locks. It must be quick and must not raise."""
+
+
+def unheard(event: Event) -> None:
+    """Do nothing with `event`: the hook of who wants none."""
