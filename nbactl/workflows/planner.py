@@ -235,8 +235,11 @@ class Planner:
                 )
 
     def _finished(self, unit: Unit, run: RunRecord | None) -> bool:
-        """Say whether every required task that runs on this target is done: membership, not a count (INVARIANTS 9)."""
-        if run is None:
+        """Say whether every required task that runs on this target is done: membership, not a count (INVARIANTS 9).
+
+        A run that did not come to its own end is not finished even then: its optional tasks were not given up.
+        """
+        if run is None or run.status not in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
             return False
         done = {task.name for task in run.tasks if task.status.done}
         return all(

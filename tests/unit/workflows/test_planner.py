@@ -57,6 +57,23 @@ def test_an_optional_task_that_failed_does_not_hold_up_the_next_phase() -> None:
     assert names(harness.plan("phase3")) == ["phase3"]
 
 
+def test_inv_20_optional_tasks_of_an_interrupted_phase_are_done_before_the_next_one() -> None:
+    harness = pipeline({"p2_extra": {"with": {"sleep": 50}}})
+
+    def stop_in_the_optional_task(_: object) -> None:
+        if harness.world.events[-1:] == [("end", "p2")]:
+            harness.cancellation.request("SIGINT")
+
+    request = harness.request("phase2")
+    stopped = harness.runner.execute(request, observer=stop_in_the_optional_task, cancellation=harness.cancellation)
+    assert statuses(stopped.runs[-1]) == {"p2": "succeeded", "p2_extra": "cancelled"}
+    harness.cancellation = type(harness.cancellation)()
+    report = harness.run("phase3")
+    assert [(run.name, run.status.value) for run in report.runs] == [("phase2", "succeeded"), ("phase3", "succeeded")]
+    assert report.runs[0].resumed_from == stopped.runs[-1].run_id
+    assert harness.world.order.count("p2") == 1
+
+
 def test_a_phase_whose_upstream_failed_is_skipped_and_the_next_date_goes_on() -> None:
     harness = pipeline(
         {"p2": {"with": {"raises": "unavailable", "fails": 1}}}, game_dates=lambda *_: [d.day for d in RANGE]
