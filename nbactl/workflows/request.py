@@ -39,9 +39,12 @@ def check_tasks(request: RunRequest, units: Iterable[Unit]) -> None:
 
 
 def check_resumable(named: Collection[str], plans: Sequence[Plan], request: RunRequest) -> None:
-    """Refuse `--resume last` when nothing was begun, or nothing is left. Raises NotFoundError."""
+    """Refuse `--resume last` when nothing was begun, or nothing is left. Raises NotFoundError.
+
+    A phase that is only run because a named one needs it was begun for it: the request stopped there.
+    """
     own = [plan for plan in plans if plan.name in named]
-    started = any(plan.previous is not None for plan in own)
+    started = any(plan.previous is not None for plan in plans)
     if started and any(plan.skip_reason is None for plan in own):
         return
     dates = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"

@@ -268,6 +268,16 @@ def test_resume_last_goes_on_and_is_an_error_when_there_is_nothing_to_resume() -
     assert finished.value.cause == "All of it is finished."
 
 
+def test_resume_last_goes_on_with_what_stopped_in_a_phase_before() -> None:
+    harness = pipeline({"p2": {"with": {"raises": "unavailable", "fails": 1}}})
+    assert [run.status.value for run in harness.run("phase3").runs] == ["succeeded", "failed", "skipped"]
+    report = harness.run("phase3", resume="last")
+    assert [(run.name, run.status.value) for run in report.runs] == [("phase2", "succeeded"), ("phase3", "succeeded")]
+    harness.run("phase1", dates=(DAY.plus(1),))
+    with pytest.raises(NotFoundError, match="nothing to resume"):
+        harness.run("phase3", dates=(DAY.plus(1),), resume="last")
+
+
 def test_resume_of_a_run_takes_its_date() -> None:
     harness = Harness(workflows({"a": {"with": {"raises": "data", "fails": 1}}}))
     other = DAY.plus(5)
