@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nbactl.core.clock import Clock
     from nbactl.core.gamedate import GameDate
-    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
     from nbactl.workflows.model import RunRecord, TaskRecord
 
     # Inside the class `list` is the method.
@@ -114,17 +114,23 @@ class Ledger:
     def request_cancel(self, run_id: str) -> None:
         """Ask the process that executes a run to stop it. Raises NotFoundError, PreconditionError if it has ended."""
         run = self.find(run_id)
-        if run.status is not RunStatus.RUNNING:
-            raise PreconditionError(
-                f"run {run.run_id} is not running: it ended as {run.status.value}",
-                next_step=f"See what it did: nbactl runs show {run.run_id}",
-            )
         if self.interrupted(run):
             raise PreconditionError(
                 f"run {run.run_id} is not running: its process died or lost its lease",
                 next_step=f"Resume it: nbactl run {run.name} --date {run.game_date}",
             )
-        self._store.commit([Update(run_path(run.run_id), {"cancel_requested_at": SERVER_TIME})])
+
+        def ask(transaction: Transaction) -> None:
+            document = transaction.get(run_path(run.run_id))
+            status = document.data["status"] if document is not None else "deleted"
+            if status != RunStatus.RUNNING:
+                raise PreconditionError(
+                    f"run {run.run_id} is not running: it ended as {status}",
+                    next_step=f"See what it did: nbactl runs show {run.run_id}",
+                )
+            transaction.write(Update(run_path(run.run_id), {"cancel_requested_at": SERVER_TIME}))
+
+        self._store.transaction(ask)
 
     def cancel_requested(self, run_id: str) -> bool:
         """Say whether somebody asked to stop the run."""

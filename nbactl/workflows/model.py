@@ -165,3 +165,5 @@ class RunReport:
     runs: tuple[RunRecord, ...]
     warnings: tuple[str, ...] = ()
     interrupted_by: Literal["SIGINT", "SIGTERM"] | None = None
+    not_begun: int = 0
+    """How many runs were not begun because somebody asked to stop."""

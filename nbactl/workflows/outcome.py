@@ -25,4 +25,6 @@ def exit_code(report: RunReport) -> int:
     if report.interrupted_by is not None:
         return _SIGNAL_CODES[report.interrupted_by]
     statuses = {run.status for run in report.runs}
+    if report.not_begun:
+        statuses.add(RunStatus.CANCELLED)
     return next((code for status, code in _BY_SEVERITY if status in statuses), 0)

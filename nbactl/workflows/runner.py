@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.planner import Planner
 
 _log = logging.getLogger(__name__)
+_CANCELLED = "cancelled by `nbactl runs cancel`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,13 @@ class _Execution:
         if idle:
             days = list(dict.fromkeys(idle))
             self._warnings.append(f"no games on {len(days)} of the dates: {', '.join(days)}")
-        for plan in plans:
-            if self._cancellation.requested:
-                break
-            if plan.tasks:
-                self._runs.append(self._run_plan(plan))
+        waiting = deque(plan for plan in plans if plan.tasks)
+        while waiting and not self._cancellation.requested:
+            self._runs.append(self._run_plan(waiting.popleft()))
         reason = self._cancellation.reason
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
-        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted)
+        not_begun = sum(plan.skip_reason is None for plan in waiting)
+        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted, not_begun)
 
     def _run_plan(self, plan: Plan) -> RunRecord:
         if plan.skip_reason is None and (failed := self._failed_upstream(plan)) is not None:
@@ -133,7 +134,7 @@ class _Execution:
                 poll_every=runner.timeouts["run.cancel_poll"],
                 clock=runner.clock,
                 cancel_requested=lambda: runner.ledger.cancel_requested(run_id),
-                on_cancel=lambda: self._cancellation.request("cancelled by `nbactl runs cancel`"),
+                on_cancel=lambda: self._cancellation.request(_CANCELLED),
                 on_lost=on_lost,
             )
             unsubscribe = self._cancellation.subscribe(
@@ -146,7 +147,11 @@ class _Execution:
             finally:
                 unsubscribe()
 
-        return run_on_loop(work(), on_interrupt=lambda: self._cancellation.request("SIGINT"))
+        ended = run_on_loop(work(), on_interrupt=lambda: self._cancellation.request("SIGINT"))
+        if runner.ledger.cancel_requested(run_id):
+            # Asked for between the last beat and the end of this run: the runs after it are not begun.
+            self._cancellation.request(_CANCELLED)
+        return ended
 
     def _acquire(self, plan: Plan, run_id: str) -> Lease:
         reach("runner.before_lease")

@@ -163,7 +163,10 @@ def cancel(
             cause="Its process may be busy with something that cannot be stopped.",
             next_step=f"Look again: nbactl runs show {record.run_id}",
         )
-    return _cancelled(services, ended, f"{ended.run_id} ended: {look(_state(services, ended)).word}.")
+    told = f"{ended.run_id} ended: {look(_state(services, ended)).word}."
+    if ended.status is not RunStatus.CANCELLED and ended.group is not None:
+        told += " The runs of its command that were to follow are not begun."
+    return _cancelled(services, ended, told)
 
 
 @command(app, "gantt", examples=["nbactl runs gantt last", "nbactl runs gantt last --html run.html"])

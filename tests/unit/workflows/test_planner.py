@@ -6,6 +6,7 @@ import pytest
 
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.workflows.model import RunStatus
+from nbactl.workflows.outcome import exit_code
 from tests.workflow_harness import DAY, Harness, statuses, workflows
 
 if TYPE_CHECKING:
@@ -337,6 +338,20 @@ def test_a_date_range_resumes_where_it_stopped_under_its_group() -> None:
     assert {run.group for run in rest.runs} == {first.runs[0].group}
     with pytest.raises(NotFoundError):
         harness.run("phase1", dates=RANGE, resume="last")
+
+
+def test_cancelling_a_run_at_its_very_end_keeps_the_runs_after_it_from_beginning() -> None:
+    harness = pipeline(game_dates=lambda *_: [each.day for each in RANGE])
+
+    def cancel_before_the_next_look(event: Any) -> None:
+        if event.kind == "task_finished" and event.run.game_date == RANGE[1]:
+            harness.ledger.request_cancel(event.run.run_id)
+
+    request = harness.request("phase1", dates=RANGE)
+    report = harness.runner.execute(request, observer=cancel_before_the_next_look, cancellation=harness.cancellation)
+    assert [run.status.value for run in report.runs] == ["succeeded", "succeeded"]
+    assert report.not_begun == 2
+    assert exit_code(report) == 130
 
 
 def test_a_plan_changes_nothing() -> None:
