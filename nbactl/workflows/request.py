@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.core.names import did_you_mean
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
+from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from nbactl.core.gamedate import GameDate
     from nbactl.workflows.model import Plan, RunRecord, RunRequest
     from nbactl.workflows.units import Unit
+
+_ENDED_WELL = (RunStatus.SUCCEEDED, RunStatus.PARTIAL)
 
 
 def check_is_latest(request: RunRequest, past: Mapping[tuple[str, GameDate], RunRecord]) -> None:
@@ -41,10 +44,12 @@ def check_tasks(request: RunRequest, units: Iterable[Unit]) -> None:
 def check_resumable(named: Collection[str], plans: Sequence[Plan], request: RunRequest) -> None:
     """Refuse `--resume last` when nothing was begun, or nothing is left. Raises NotFoundError.
 
-    A phase that is only run because a named one needs it was begun for it: the request stopped there.
+    An unfinished phase that is only run because a named one needs it counts as begun: the request stopped there.
     """
     own = [plan for plan in plans if plan.name in named]
-    started = any(plan.previous is not None for plan in plans)
+    started = any(
+        plan.previous is not None and (plan.name in named or plan.previous.status not in _ENDED_WELL) for plan in plans
+    )
     if started and any(plan.skip_reason is None for plan in own):
         return
     dates = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"
