@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.documents_batches import Snapshots
+from tests.conformance.documents_batches import Interruptions
 from tests.conformance.documents_queries import Queries
 from tests.conformance.documents_refusals import Refusals
 from tests.conformance.documents_transactions import Transactions
@@ -37,7 +37,7 @@ class Capabilities:
     """Documents that count as a large collection."""
 
 
-class DocumentStoreConformance(Values, Refusals, Writes, Queries, Transactions, Snapshots):
+class DocumentStoreConformance(Values, Refusals, Writes, Queries, Transactions, Interruptions):
     """The suite of the document port."""
 
     capabilities: Capabilities

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, PreconditionError
+from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, PreconditionError, UnavailableError
 from nbactl.ports.documents import Create, Delete, Filter, Increment, Query, Set, Update, WriteResult
+from nbactl.testing import faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.documents import DocumentStore, Transaction
 
 
 class Batches:
@@ -155,3 +156,93 @@ class Snapshots(Batches):
         finally:
             stop.set()
             thread.join()
+
+
+class Interruptions(Snapshots):
+    """The dangerous instants of a commit, by the fault points that every engine has."""
+
+    writers_wait: bool
+    """Whether others wait for the end of a transaction, so that none is ever overtaken."""
+
+    def test_inv_20_what_ends_before_the_commit_changed_nothing(self, store: DocumentStore, collection: str) -> None:
+        stopped = UnavailableError("stopped here")
+        for write in self._ways_to_create(store, f"{collection}/d"):
+            with faults.failing("documents.before_commit", stopped), pytest.raises(UnavailableError) as raised:
+                write()
+            assert raised.value is stopped
+            assert store.get(f"{collection}/d") is None
+        store.commit([Create(f"{collection}/d", {})])
+
+    def test_inv_20_what_ends_after_the_commit_is_done_and_is_not_done_again(
+        self, store: DocumentStore, collection: str
+    ) -> None:
+        stopped = UnavailableError("stopped here")
+        for number, write in enumerate(self._ways_to_create(store, f"{collection}/d")):
+            with faults.failing("documents.after_commit", stopped), pytest.raises(UnavailableError) as raised:
+                write()
+            assert raised.value is stopped
+            document = store.get(f"{collection}/d")
+            assert document is not None, number
+            store.commit([Delete(f"{collection}/d")])
+
+    def _ways_to_create(self, store: DocumentStore, path: str) -> list[Callable[[], object]]:
+        def create_if_missing(transaction: Transaction) -> None:
+            if transaction.get(path) is None:
+                transaction.write(Create(path, {}))
+
+        return [
+            lambda: store.commit([Create(path, {})]),
+            lambda: store.batch_write([Create(path, {})]),
+            lambda: store.transaction(create_if_missing),
+        ]
+
+    def test_a_transaction_that_is_overtaken_is_run_again_on_what_is_there_now(
+        self, open_client: Callable[[], DocumentStore], collection: str
+    ) -> None:
+        """Only an engine that lets others write meanwhile is overtaken; both end the same."""
+        store, other = open_client(), open_client()
+        store.commit([Create(f"{collection}/read", {"n": 1}), Create(f"{collection}/written", {"n": 0})])
+        overtaking: list[threading.Thread] = []
+
+        def overtake() -> None:
+            other.commit([Update(f"{collection}/read", {"n": Increment(1)})])
+
+        def copy(transaction: Transaction) -> int:
+            document = transaction.get(f"{collection}/read")
+            assert document is not None
+            if not overtaking:
+                overtaking.append(threading.Thread(target=overtake))
+                overtaking[0].start()
+                overtaking[0].join(timeout=0.5)
+            transaction.write(Update(f"{collection}/written", {"n": document.data["n"]}))
+            number: int = document.data["n"]
+            return number
+
+        copied = store.transaction(copy)
+        overtaking[0].join()
+        written = store.get(f"{collection}/written")
+        assert written is not None
+        assert written.data == {"n": copied}
+        # Serial: either the copy came first, or it saw the change.
+        assert copied == (1 if self.writers_wait else 2)
+
+    def test_a_query_of_a_transaction_holds_until_its_commit(
+        self, open_client: Callable[[], DocumentStore], collection: str
+    ) -> None:
+        store, other = open_client(), open_client()
+        overtaking: list[threading.Thread] = []
+
+        def count(transaction: Transaction) -> None:
+            found = transaction.query(Query(f"{collection}/x/members", (Filter("n", ">", 0),)))
+            if not overtaking:
+                new = Create(f"{collection}/x/members/new", {"n": 1})
+                overtaking.append(threading.Thread(target=other.commit, args=([new],)))
+                overtaking[0].start()
+                overtaking[0].join(timeout=0.5)
+            transaction.write(Set(f"{collection}/x", {"members": len(found)}))
+
+        store.transaction(count)
+        overtaking[0].join()
+        document = store.get(f"{collection}/x")
+        assert document is not None
+        assert document.data == {"members": 0 if self.writers_wait else 1}

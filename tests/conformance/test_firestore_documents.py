@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 class TestFirestore(DocumentStoreConformance):
     capabilities = Capabilities(contenders=8, many=2_000)
+    writers_wait = False
 
     @pytest.fixture(autouse=True)
     def _with_emulator(self, firestore_address: str) -> None:

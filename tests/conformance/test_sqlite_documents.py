@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 class TestSqliteFile(DocumentStoreConformance):
     capabilities = Capabilities(contenders=8, many=5_000)
+    writers_wait = True
 
     def open_store(self, place: Path) -> SqliteDocuments:
         return SqliteDocuments(place / "documents.db", clock=SystemClock(), busy_timeout=20.0)
@@ -23,6 +24,7 @@ class TestSqliteFile(DocumentStoreConformance):
 
 class TestSqliteMemory(DocumentStoreConformance):
     capabilities = Capabilities(contenders=8, many=5_000)
+    writers_wait = True
 
     def open_store(self, place: Path) -> SqliteDocuments:  # noqa: ARG002 - a store in memory has no place
         return memory_documents(SystemClock())

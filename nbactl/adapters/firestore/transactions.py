@@ -69,10 +69,11 @@ class FirestoreTransaction:
         request = messages.CommitRequest(database=self._calls.database.resource)
         request.writes.extend(write_message(write, self._calls.database.root) for write in self.writes)
         guarded = self._guard(request.writes)
-        with self._own():
-            if self._queries or guarded != set(self.seen):
+        if self._queries or guarded != set(self.seen):
+            with self._own():
                 request.transaction = self._verified()
-            reach("documents.before_commit")
+        reach("documents.before_commit")
+        with self._own():
             # Not sent again as it is: a second answer would not tell what became of the first.
             self.committing = True
             try:
