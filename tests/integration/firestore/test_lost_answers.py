@@ -189,6 +189,7 @@ def test_a_stream_that_breaks_goes_on_as_of_the_same_moment(
     text = "x" * 10_000
     for start in range(0, 400, 200):
         truth.commit([Set(f"c/{number:03}", {"n": number, "text": text}) for number in range(start, start + 200)])
+    proxy.delay = 0.01  # so that most is still under way when the connection breaks
     stream = store.query(Query("c", limit=399))
     numbers = [next(stream).data["n"] for _ in range(3)]
     truth.commit([Delete("c/200"), Set("c/300", {"n": -1}), Set("c/1000", {"n": -1})])
