@@ -178,7 +178,7 @@ def test_a_batch_that_is_broken_off_may_be_sent_again(
     proxy.drop_answer()
     with pytest.raises(UnavailableError):
         store.batch_write(writes)
-    again = store.batch_write(writes)
+    again = retry_call(QUICK, lambda: store.batch_write(writes), clock=SystemClock(), rng=random.Random(1))
     assert all(isinstance(result.error, AlreadyExistsError) for result in again)
     assert truth.count(Query("c")) == 100
 

@@ -120,7 +120,7 @@ def test_half_close_ends_one_direction_only(client: socket.socket, proxy: FaultP
 def test_refusing_resets_new_connections(proxy: FaultProxy) -> None:
     proxy.refusing = True
     host, _, port = proxy.address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=5.0) as connection, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), socket.create_connection((host, int(port)), timeout=5.0) as connection:
         connection.recv(1)
 
 
