@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.clock import SystemClock
+from nbactl.core.completions.batches import Batches
 from nbactl.core.completions.mode import mode_of
+from nbactl.core.completions.reset import Resets
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.gamedate import GameDate
+from nbactl.core.ids import TimeSortedIds
 from nbactl.core.retry import RetryPolicy
 from tests.conformance.completions_concurrency import Concurrency
+from tests.conformance.completions_listing import Listing
 from tests.conformance.completions_recording import Recording
+from tests.conformance.completions_reset import Resetting
 from tests.conformance.completions_stored import Stored
 
 if TYPE_CHECKING:
@@ -46,6 +51,21 @@ class Lab:
             store or self.store, SystemClock(), mode=lambda: mode, retry=PATIENT, rng=random.Random(7)
         )
 
+    def batches(self, stage: Stage) -> Batches:
+        return Batches(self.store, lambda: mode_of(stage, {}))
+
+    def resets(self, stage: Stage, store: DocumentStore | None = None) -> Resets:
+        clock = SystemClock()
+        return Resets(
+            store or self.store,
+            clock,
+            mode=lambda: mode_of(stage, {}),
+            ids=TimeSortedIds(clock),
+            retry=PATIENT,
+            rng=random.Random(7),
+            between=lambda: None,
+        )
+
     def batch(self, stage: Stage, expected: int, *, shards: int = 0) -> str:
         batch_id = f"batch-{uuid.uuid4().hex}"
         self.tracker(stage).create_batch(batch_id, DAY, expected, f"corr-{batch_id}", counter_shards=shards)
@@ -70,7 +90,7 @@ class Lab:
         return self.tracker(stage).progress(batch_id)
 
 
-class CompletionsConformance(Recording, Stored, Concurrency):
+class CompletionsConformance(Recording, Stored, Concurrency, Listing, Resetting):
     """The suite of the completion tracker."""
 
     writers: int = 16

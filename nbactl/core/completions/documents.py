@@ -14,13 +14,14 @@ from zlib import crc32
 
 from nbactl.core.completions.player_ids import decode_id, encode_id
 from nbactl.core.gamedate import GameDate
-from nbactl.errors import DataError
+from nbactl.errors import ContentionError, DataError, NotFoundError
 from nbactl.ports.documents import SERVER_TIME
 
 if TYPE_CHECKING:
-    from nbactl.ports.documents import Document
+    from nbactl.ports.documents import Document, Reader
 
 BATCHES: Final = "prediction_batches"
+BATCH_RESETS: Final = "batch_resets"
 
 COMPLETED_PLAYERS: Final = "completed_players"
 FAILED_PLAYERS: Final = "failed_players"
@@ -94,6 +95,14 @@ def shard_document() -> dict[str, Any]:
 def completion_document(player_lookup: str, predictions_count: int) -> dict[str, Any]:
     """Return a completion as of now."""
     return {"player_lookup": player_lookup, "completed_at": SERVER_TIME, "predictions_count": predictions_count}
+
+
+def required_batch(reader: Reader, batch_id: str) -> Document:
+    """Return the document of a batch. Raises NotFoundError if there is none."""
+    batch = reader.get(batch_path(batch_id))
+    if batch is None:
+        raise missing_batch(batch_id)
+    return batch
 
 
 def batch_id_of(document: Document) -> str:
@@ -174,6 +183,25 @@ def text_of(document: Document, field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise bad_field(document, field, f"is {value!r}, not a text")
     return value
+
+
+def missing_batch(batch_id: str) -> NotFoundError:
+    """Return the error for a batch that does not exist."""
+    return NotFoundError(
+        f"there is no batch '{batch_id}'",
+        cause="It was not created, or this is another project's store.",
+        next_step="List them: nbactl batches list",
+        details={"batch_id": batch_id},
+    )
+
+
+def batch_changed(batch_id: str) -> ContentionError:
+    """Return the error for a batch that others change each time it is looked at."""
+    return ContentionError(
+        f"the batch {batch_id} was changed by another writer each time it was looked at",
+        cause="Many players complete at the same moment.",
+        next_step="Do it again; nothing was recorded by halves.",
+    )
 
 
 def bad_field(document: Document, field: str, what: str) -> DataError:

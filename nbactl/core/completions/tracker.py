@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbactl.core.completions.batches import Batches
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     COMPLETED_PLAYERS,
@@ -14,11 +15,14 @@ from nbactl.core.completions.documents import (
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
     bad_field,
+    batch_changed,
     batch_document,
     batch_path,
     completion_document,
     completion_path,
+    missing_batch,
     players_of,
+    required_batch,
     shard_document,
     shard_of,
     shard_path,
@@ -28,15 +32,17 @@ from nbactl.core.completions.player_ids import encode_id
 from nbactl.core.completions.progress import Progress, read_progress
 from nbactl.core.faults import reach
 from nbactl.core.retry import retry_call
-from nbactl.errors import AlreadyExistsError, ContentionError, DataError, NotFoundError, PreconditionError
+from nbactl.errors import AlreadyExistsError, DataError, PreconditionError
 from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Increment, Update
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime, timedelta
     from random import Random
     from typing import TypeVar
 
     from nbactl.core.clock import Clock
+    from nbactl.core.completions.batches import Entry
     from nbactl.core.completions.mode import CompletionMode
     from nbactl.core.gamedate import GameDate
     from nbactl.core.retry import RetryPolicy
@@ -115,6 +121,10 @@ class CompletionTracker:
         done, progress = self._retried(lambda: self._finish(batch_id, even_if_missing=True))
         return Recorded(new=done, became_complete=done, progress=progress)
 
+    def stalled(self, now: datetime, after: timedelta) -> list[Entry]:
+        """Return incomplete batches in which nothing was recorded for as long as `after`, the oldest first."""
+        return Batches(self._store, self._mode).stalled(now, after)
+
     def _create(self, batch_id: str, game_date: GameDate, expected: int, correlation_id: str, shards: int) -> Progress:
         path = batch_path(batch_id)
         wanted = batch_document(
@@ -151,7 +161,7 @@ class CompletionTracker:
                 self._store.commit([Update(batch.path, {COMPLETED_PLAYERS: ArrayUnion((player,))})])
             return False
         except PreconditionError as error:
-            raise _changed(batch_id) from error
+            raise batch_changed(batch_id) from error
         return True
 
     def _create_unless_there(self, completion: Create) -> None:
@@ -164,7 +174,7 @@ class CompletionTracker:
     def _fail_player(self, batch_id: str, player: str) -> bool:
         batch, completion = self._store.get_all([batch_path(batch_id), completion_path(batch_id, player)])
         if batch is None:
-            raise _missing(batch_id)
+            raise missing_batch(batch_id)
         on_record = players_of(batch, COMPLETED_PLAYERS) | players_of(batch, FAILED_PLAYERS)
         if completion is not None or player in on_record:
             return False
@@ -172,7 +182,7 @@ class CompletionTracker:
         try:
             self._store.commit([failed])
         except PreconditionError as error:
-            raise _changed(batch_id) from error
+            raise batch_changed(batch_id) from error
         return True
 
     def _settled(self, batch_id: str, *, new: bool) -> Recorded:
@@ -190,16 +200,13 @@ class CompletionTracker:
         )
         reach("completions.before_finish")
         try:
-            at = self._store.commit([finished])
+            self._store.commit([finished])
         except PreconditionError as error:
-            raise _changed(batch_id) from error
-        return True, replace(progress, is_complete=True, completion_time=at)
+            raise batch_changed(batch_id) from error
+        return True, self.progress(batch_id)
 
     def _batch(self, batch_id: str) -> Document:
-        batch = self._store.get(batch_path(batch_id))
-        if batch is None:
-            raise _missing(batch_id)
-        return batch
+        return required_batch(self._store, batch_id)
 
     def _retried(self, call: Callable[[], T]) -> T:
         return retry_call(self._policy, call, clock=self._clock, rng=self._rng)
@@ -244,20 +251,3 @@ def _check_count(value: int, name: str, most: int | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0 or (most is not None and value > most):
         limits = "from 0 up" if most is None else f"from 0 to {most}"
         raise DataError(f"{name} is {value!r}", cause=f"It must be an integer {limits}.")
-
-
-def _missing(batch_id: str) -> NotFoundError:
-    return NotFoundError(
-        f"there is no batch '{batch_id}'",
-        cause="It was not created, or this is another project's store.",
-        next_step="List them: nbactl batches list",
-        details={"batch_id": batch_id},
-    )
-
-
-def _changed(batch_id: str) -> ContentionError:
-    return ContentionError(
-        f"the batch {batch_id} was changed by another writer each time it was looked at",
-        cause="Many players complete at the same moment.",
-        next_step="Deliver the message again; nothing was recorded by halves.",
-    )

@@ -1,0 +1,222 @@
+"""Taking back what a batch has recorded, and bringing it back (INVARIANTS 19).
+
+A reset lies in `batch_resets/{id}`, and what it removed, a document a player, in `…/saved/{player}`. Players go and
+return in chunks. Each is saved before it goes, and goes in one commit: the batch is right after each chunk, and
+whoever is killed can go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.core.completions.documents import (
+    BATCH_RESETS,
+    COMPLETED_COUNT,
+    COMPLETED_PLAYERS,
+    FAILED_PLAYERS,
+    TOTAL_PREDICTIONS,
+    batch_changed,
+    completions_of,
+    players_of,
+    required_batch,
+    shard_path,
+    shards_of,
+)
+from nbactl.core.completions.player_ids import decode_id
+from nbactl.core.completions.reset_chunks import remove_chunk, restore_chunk
+from nbactl.core.faults import reach
+from nbactl.core.retry import retry_call
+from nbactl.errors import NotFoundError, PreconditionError
+from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Filter, Increment, Query, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from random import Random
+
+    from nbactl.core.clock import Clock
+    from nbactl.core.completions.mode import CompletionMode
+    from nbactl.core.ids import IdGenerator
+    from nbactl.core.retry import RetryPolicy
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
+
+_CHUNK: Final = 100
+"""Players a commit: with what is saved of each and every counter shard it stays below 500 writes."""
+_COUNTERS: Final = (COMPLETED_COUNT, TOTAL_PREDICTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A reset. `state` is removing, removed, restoring or restored; `players` is how many it still keeps."""
+
+    reset_id: str
+    batch_id: str
+    state: str
+    by: str
+    at: datetime
+    players: int
+
+
+class Resets:
+    """Resets batches and undoes it. One at a time: the caller holds a lease, and renews it in `between` chunks."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        clock: Clock,
+        *,
+        mode: Callable[[], CompletionMode],
+        ids: IdGenerator,
+        retry: RetryPolicy,
+        rng: Random,
+        between: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._mode = mode
+        self._ids = ids
+        self._policy = retry
+        self._rng = rng
+        self._between = between
+
+    def last(self, batch_id: str) -> Reset | None:
+        """Return the last reset of a batch that was not undone to its end."""
+        found = self._store.query(Query(BATCH_RESETS, (Filter("batch_id", "==", batch_id),)))
+        open_ones = [each for each in found if each.data["state"] != "restored"]
+        return self._reset(max(open_ones, key=lambda each: each.id)) if open_ones else None
+
+    def remove(self, batch_id: str, by: str) -> Reset:
+        """Save and remove what is recorded in a batch, and open it again; goes on after an interruption.
+
+        What live writers record meanwhile is kept and counted. Raises PreconditionError while an undo is unfinished.
+        """
+        last = self.last(batch_id)
+        if last is not None and last.state == "restoring":
+            raise PreconditionError(
+                f"bringing back what was removed from {batch_id} was interrupted",
+                next_step=f"Finish it first: nbactl batches reset {batch_id} --undo",
+            )
+        reset_id = last.reset_id if last is not None and last.state == "removing" else self._begin(batch_id, by)
+        self._in_chunks(partial(remove_chunk, self._store, reset_id, batch_id), self._on_record(batch_id))
+        self._retried(lambda: self._end_removal(reset_id, batch_id))
+        return self._reset(self._document(reset_id))
+
+    def restore(self, batch_id: str) -> Reset:
+        """Bring back what the last reset removed; whoever has completed since stays as they are now.
+
+        Raises NotFoundError if nothing was removed, PreconditionError if completions go elsewhere by now.
+        """
+        last = self.last(batch_id)
+        if last is None:
+            raise NotFoundError(f"the batch '{batch_id}' was not reset, or everything was brought back already")
+        places = self._document(last.reset_id).data["places"]
+        if places != _places(self._mode()):
+            raise PreconditionError(
+                f"what was removed from {batch_id} does not fit the stage of the migration",
+                cause=f"It was in the {places}; completions go to the {_places(self._mode())} now.",
+                next_step="Take the migration back to that stage, or leave the batch as it is.",
+            )
+        self._store.commit([Update(_path(last.reset_id), {"state": "restoring"})])
+        saved = [decode_id(name) for name in self._store.list_ids(f"{_path(last.reset_id)}/saved")]
+        self._in_chunks(partial(restore_chunk, self._store, last.reset_id, batch_id), saved)
+        self._retried(lambda: self._end_restoring(last.reset_id, batch_id))
+        return self._reset(self._document(last.reset_id))
+
+    def _begin(self, batch_id: str, by: str) -> str:
+        batch = required_batch(self._store, batch_id)
+        reset_id = self._ids.new("reset")
+        fields = {
+            "batch_id": batch_id,
+            "state": "removing",
+            "by": by,
+            "at": SERVER_TIME,
+            "places": _places(self._mode()),
+            "was_complete": batch.data.get("is_complete"),
+            "completion_time": batch.data.get("completion_time"),
+            FAILED_PLAYERS: sorted(players_of(batch, FAILED_PLAYERS)),
+            # By what the counters were off, so that they can be put back as they were.
+            COMPLETED_COUNT: 0,
+            TOTAL_PREDICTIONS: 0,
+        }
+        self._store.commit([Create(_path(reset_id), fields)])
+        reach("completions.reset_begun")
+        return reset_id
+
+    def _on_record(self, batch_id: str) -> Iterator[str]:
+        """Yield everybody who has completed, once."""
+        array = players_of(required_batch(self._store, batch_id), COMPLETED_PLAYERS)
+        names = list(self._store.list_ids(completions_of(batch_id)))
+        yield from sorted(array.union(decode_id(name) for name in names))
+
+    def _in_chunks(self, step: Callable[[list[str]], None], players: Iterable[str]) -> None:
+        rest = iter(players)
+        while chunk := list(islice(rest, _CHUNK)):
+            self._retried(partial(step, chunk))
+            self._between()
+
+    def _end_removal(self, reset_id: str, batch_id: str) -> None:
+        batch = required_batch(self._store, batch_id)
+        numbers = [shard_path(batch_id, shard) for shard in range(shards_of(batch))]
+        shards = [shard for shard in self._store.get_all(numbers) if shard is not None]
+        failed = self._document(reset_id).data[FAILED_PLAYERS]
+        fields: dict[FieldPath, Any] = {
+            "is_complete": False,
+            "completion_time": None,
+            FAILED_PLAYERS: ArrayRemove(tuple(failed)),
+        }
+        ended: dict[FieldPath, Any] = {"state": "removed"}
+        writes: list[Write] = []
+        if not players_of(batch, COMPLETED_PLAYERS) and not any(self._store.list_ids(completions_of(batch_id))):
+            zeros: dict[FieldPath, Any] = dict.fromkeys(_COUNTERS, 0)
+            ended |= {field: sum(_number(each, field) for each in (batch, *shards)) for field in _COUNTERS}
+            fields |= zeros
+            writes = [Update(shard.path, zeros, if_updated_at=shard.update_time) for shard in shards]
+        self._commit_for(batch, [*writes, Update(_path(reset_id), ended)], fields, batch_id)
+
+    def _end_restoring(self, reset_id: str, batch_id: str) -> None:
+        batch = required_batch(self._store, batch_id)
+        begun = self._document(reset_id).data
+        fields: dict[FieldPath, Any] = {field: Increment(begun[field]) for field in _COUNTERS}
+        if batch.data.get("is_complete") is not True:
+            fields |= {"is_complete": begun["was_complete"], "completion_time": begun["completion_time"]}
+        if begun[FAILED_PLAYERS]:
+            fields[FAILED_PLAYERS] = ArrayUnion(tuple(begun[FAILED_PLAYERS]))
+        self._commit_for(batch, [Update(_path(reset_id), {"state": "restored"})], fields, batch_id)
+
+    def _commit_for(self, batch: Document, writes: list[Write], fields: dict[FieldPath, Any], batch_id: str) -> None:
+        try:
+            self._store.commit([Update(batch.path, fields, if_updated_at=batch.update_time), *writes])
+        except PreconditionError as error:
+            raise batch_changed(batch_id) from error
+
+    def _document(self, reset_id: str) -> Document:
+        document = self._store.get(_path(reset_id))
+        if document is None:
+            raise NotFoundError(f"the reset {reset_id} is gone")
+        return document
+
+    def _reset(self, document: Document) -> Reset:
+        data = document.data
+        players = self._store.count(Query(f"{document.path}/saved"))
+        return Reset(document.id, data["batch_id"], data["state"], data["by"], data["at"], players)
+
+    def _retried(self, call: Callable[[], None]) -> None:
+        retry_call(self._policy, call, clock=self._clock, rng=self._rng)
+
+
+def _path(reset_id: str) -> str:
+    return f"{BATCH_RESETS}/{reset_id}"
+
+
+def _places(mode: CompletionMode) -> str:
+    if mode.write_array and mode.write_subcollection:
+        return "array and the subcollection"
+    return "array" if mode.write_array else "subcollection"
+
+
+def _number(document: Document, field: str) -> int | float:
+    value = document.data.get(field)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
