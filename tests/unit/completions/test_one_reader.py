@@ -9,8 +9,8 @@ import nbactl
 
 PACKAGE = Path(nbactl.__file__).parent
 FIELD, CONSTANT = "completed_players", "COMPLETED_PLAYERS"
-# What writes the field, reads it for membership, and tells progress from it.
-CORE = {f"core/completions/{name}.py" for name in ("documents", "progress", "tracker")}
+# What writes the field and looks for members in it, tells progress from it, or takes members out and puts them back.
+CORE = {f"core/completions/{name}.py" for name in ("documents", "tracker", "progress", "reset", "reset_chunks")}
 # The migration compares both sides, which is no progress.
 MIGRATION = "migrations/completions/"
 
