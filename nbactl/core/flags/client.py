@@ -1,0 +1,185 @@
+"""Flags as a service asks them: evaluated in memory, refreshed in the background."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from nbactl.core.flags.model import Source
+from nbactl.core.flags.refresher import Refresher
+from nbactl.core.flags.snapshot import failed, take_snapshot
+from nbactl.errors import DataError
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from nbactl.core.clock import Clock
+    from nbactl.core.flags.cache import StateCache
+    from nbactl.core.flags.exposures import Exposures
+    from nbactl.core.flags.model import Attributes, Definition, Evaluation, FlagValue, State
+    from nbactl.core.flags.snapshot import Snapshot
+    from nbactl.core.flags.store import Stored
+
+V = TypeVar("V", bool, int, str)
+
+_LOG = logging.getLogger(__name__)
+_JITTER: Final = 0.2
+"""Each pause is up to this share longer or shorter, so that many processes do not ask at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How current the flags are. `error` is why the last refresh failed, after `failures` in a row."""
+
+    refreshed_at: datetime | None
+    failures: int
+    error: str | None
+    problems: tuple[str, ...]
+
+
+class Flags:
+    """The flags of one process.
+
+    Evaluations read one dictionary: they never wait, never do input or output, never raise. `read` asks the store;
+    while that fails, flags stay as they were last known, in memory or in `cache`. `every` is in seconds.
+    """
+
+    def __init__(
+        self,
+        definitions: Mapping[str, Definition],
+        read: Callable[[], Stored],
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        rng: random.Random,
+        every: float,
+        cache: StateCache | None = None,
+        exposures: Exposures | None = None,
+    ) -> None:
+        self._definitions = definitions
+        self._read = read
+        self._environ = environ
+        self._clock = clock
+        self._rng = rng
+        self._every = every
+        self._cache = cache
+        self._exposures = exposures
+        self._refresher = Refresher(self._refresh_and_tell, self._pause)
+        self._cached: Mapping[str, State] = {}
+        self._health = Health(None, 0, None, ())
+        self._publish(self._last_known(), Source.DISK, ())
+
+    def evaluate(self, key: str, entity: str | None = None, attributes: Attributes | None = None) -> Evaluation:
+        """Return the answer for `entity`: value, reason, bucket, source and error."""
+        try:
+            return self._evaluators[key](entity, attributes)
+        except Exception as error:  # noqa: BLE001 - an evaluation never raises into what asks; `error` says it
+            return failed(self._snapshot, key, error)
+
+    def on(self, key: str, entity: str | None = None, attributes: Attributes | None = None) -> bool:
+        """Say whether a flag of type bool is on for `entity`; any other flag is not."""
+        return self.evaluate(key, entity, attributes).value is True
+
+    def value(self, key: str, default: V, entity: str | None = None, attributes: Attributes | None = None) -> V:
+        """Return the value for `entity`; `default` if there is no such flag, or not of the default's type."""
+        value = self.evaluate(key, entity, attributes).value
+        return value if type(value) is type(default) else default
+
+    def parameter(self, name: str, default: V) -> V:
+        """Return a parameter such as QUERY_CACHE_TTL_SECONDS; `default` if it is unknown or of another type."""
+        value = self._snapshot.parameters.get(name)
+        return value if type(value) is type(default) else default
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is being served."""
+        return self._snapshot
+
+    @property
+    def health(self) -> Health:
+        """How current that is."""
+        return self._health
+
+    def refresh(self) -> None:
+        """Take what the store and the environment say now. Raises NbactlError if the store does not answer.
+
+        The environment is heeded even then.
+        """
+        try:
+            stored = self._read()
+        except Exception:
+            self._publish(self._snapshot.states, self._snapshot.source, ())
+            raise
+        known = self._snapshot.states
+        # What cannot be read stays as it was.
+        states = {**{key: known[key] for key in stored.unreadable if key in known}, **stored.states}
+        self._publish(states, Source.STORE, tuple(stored.unreadable.values()))
+        self._save(states)
+        self._health = Health(self._clock.now(), 0, None, self._snapshot.problems)
+
+    def start(self) -> None:
+        """Refresh now, then in the background; a store that does not answer is reported, and asked again."""
+        self._refresh_and_tell()
+        self._refresher.start()
+
+    def close(self) -> None:
+        """End the refreshing; evaluations go on with what is known."""
+        self._refresher.close()
+
+    def _refresh_and_tell(self) -> None:
+        failures, problems = self._health.failures, self._health.problems
+        try:
+            self.refresh()
+        except Exception as error:  # noqa: BLE001 - a thread that died here would keep a rollback from arriving
+            now = self._snapshot.problems
+            self._health = Health(self._health.refreshed_at, failures + 1, str(error), now)
+            if failures == 0:
+                _LOG.warning("flags stay as they are, for the store does not answer", exc_info=error)
+        else:
+            if failures:
+                _LOG.info("flags are current again", extra={"failures": failures})
+        for problem in set(self._snapshot.problems) - set(problems):
+            _LOG.warning("a flag is not as it should be: %s", problem)
+
+    def _pause(self) -> float:
+        return self._every * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+
+    def _publish(self, states: Mapping[str, State], source: Source, problems: tuple[str, ...]) -> None:
+        snapshot = take_snapshot(self._definitions, states, self._environ, source=source, problems=problems)
+        evaluators = snapshot.evaluators
+        if self._exposures is not None:
+            evaluators = {
+                key: self._exposures.counted(key, evaluate, _values(snapshot, key))
+                for key, evaluate in evaluators.items()
+            }
+        self._snapshot = snapshot
+        self._evaluators = evaluators
+
+    def _last_known(self) -> Mapping[str, State]:
+        if self._cache is None:
+            return {}
+        try:
+            self._cached = self._cache.load()
+        except DataError as error:
+            _LOG.warning("%s: %s", error.message, error.cause)
+        return self._cached
+
+    def _save(self, states: Mapping[str, State]) -> None:
+        if self._cache is None or states == self._cached:
+            return
+        try:
+            self._cache.save(states)
+        except OSError as error:
+            _LOG.warning("the last known flags could not be written to %s: %s", self._cache.path, error)
+        else:
+            self._cached = states
+
+
+def _values(snapshot: Snapshot, key: str) -> list[FlagValue]:
+    """Return every value that a flag can serve."""
+    definition = snapshot.definitions[key]
+    values = [definition.default, definition.treatment, *(rule.serve for rule in definition.rules)]
+    return [*values, snapshot.overrides[key]] if key in snapshot.overrides else values

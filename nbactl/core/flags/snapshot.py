@@ -1,0 +1,121 @@
+"""All flags at one moment: definitions, stored state and environment, compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nbactl.core.flags.bucketing import HASH_VERSION
+from nbactl.core.flags.compiling import compile_flag
+from nbactl.core.flags.environment import override_of, parameters_of
+from nbactl.core.flags.model import Evaluation, Failure, Reason, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbactl.core.flags.model import Attributes, Definition, Evaluator, FlagValue, State
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The flags of one moment; never changed, replaced as a whole. `problems` are sentences for people."""
+
+    evaluators: Mapping[str, Evaluator]
+    definitions: Mapping[str, Definition]
+    states: Mapping[str, State]
+    overrides: Mapping[str, FlagValue]
+    parameters: Mapping[str, FlagValue]
+    source: Source
+    problems: tuple[str, ...]
+
+    def evaluate(self, key: str, entity: str | None = None, attributes: Attributes | None = None) -> Evaluation:
+        """Return the answer for `entity`; never raises."""
+        try:
+            return self.evaluators[key](entity, attributes)
+        except Exception as error:  # noqa: BLE001 - an evaluation never raises into what asks; `error` says it
+            return failed(self, key, error)
+
+
+def failed(snapshot: Snapshot, key: str, error: Exception) -> Evaluation:
+    """Return the answer where there is none: the default, with the error."""
+    definition = snapshot.definitions.get(key) if isinstance(key, str) else None
+    if definition is None:
+        return Evaluation(None, Reason.ERROR, None, snapshot.source, f"{Failure.UNKNOWN_FLAG}: there is no flag {key}")
+    told = f"{Failure.INVALID_ENTITY}: {type(error).__name__}: {error}"
+    return Evaluation(definition.default, Reason.ERROR, None, snapshot.source, told)
+
+
+def take_snapshot(
+    definitions: Mapping[str, Definition],
+    states: Mapping[str, State],
+    environ: Mapping[str, str],
+    *,
+    source: Source = Source.STORE,
+    problems: tuple[str, ...] = (),
+) -> Snapshot:
+    """Compile a snapshot. What cannot be used is left out and named in `problems`."""
+    building = _Building(definitions, states, source, list(problems))
+    for definition in definitions.values():
+        try:
+            value = override_of(definition, environ)
+        except ValueError as error:
+            building.problems.append(f"the environment variable {definition.env} is ignored: {error}")
+        else:
+            if value is not None:
+                building.overrides[definition.key] = value
+        parameters, wrong = parameters_of(definition, environ)
+        building.parameters |= parameters
+        building.problems += wrong
+    for key in definitions:
+        building.add(key, ())
+    return Snapshot(
+        building.evaluators,
+        definitions,
+        states,
+        building.overrides,
+        building.parameters,
+        source,
+        tuple(building.problems),
+    )
+
+
+@dataclass(slots=True)
+class _Building:
+    definitions: Mapping[str, Definition]
+    states: Mapping[str, State]
+    source: Source
+    problems: list[str]
+    evaluators: dict[str, Evaluator] = field(default_factory=dict)
+    overrides: dict[str, FlagValue] = field(default_factory=dict)
+    parameters: dict[str, FlagValue] = field(default_factory=dict)
+
+    def add(self, key: str, above: tuple[str, ...]) -> Evaluator:
+        """Compile a flag after those that it needs; `above` are the flags that need it."""
+        if key in self.evaluators:
+            return self.evaluators[key]
+        definition, state = self.definitions[key], self.states.get(key)
+        needed, broken = [], []
+        for other in definition.prerequisites:
+            if other not in self.definitions or other in (*above, key):
+                broken.append(f"{key} is off: its prerequisite {other} is unknown or in a circle")
+            else:
+                needed.append((self.definitions[other], self.add(other, (*above, key))))
+        if state is not None and state.hash_version != HASH_VERSION:
+            broken.append(f"{key} is off: its buckets have hash version {state.hash_version}, which is not known here")
+        self.problems += broken
+        if broken:
+            evaluator = _off(definition, self.source, broken[0])
+        else:
+            override = self.overrides.get(key)
+            evaluator = compile_flag(definition, state, self.source, override=override, prerequisites=needed)
+        self.evaluators[key] = evaluator
+        return evaluator
+
+
+def _off(definition: Definition, source: Source, why: str) -> Evaluator:
+    answer = Evaluation(definition.default, Reason.ERROR, None, source, why)
+
+    def decide(entity: str | None, attributes: Attributes | None) -> Evaluation:  # noqa: ARG001
+        return answer
+
+    return decide
