@@ -52,6 +52,8 @@ def _values(file: ConfigFile[FlagsFile], name: str, flag: Flag) -> Iterator[Prob
     path = ("flags", name)
     values: dict[tuple[str | int, ...], Any] = {("default",): flag.default, ("treatment",): flag.treatment}
     values |= {("variants", index): value for index, value in enumerate(flag.variants)}
+    rules = flag.targeting.rules if flag.targeting else ()
+    values |= {("targeting", "rules", i, "serve"): r.serve for i, r in enumerate(rules) if r.serve is not None}
     for key, value in values.items():
         if type(value) is not kind:
             yield file.positions.problem(
@@ -59,6 +61,11 @@ def _values(file: ConfigFile[FlagsFile], name: str, flag: Flag) -> Iterator[Prob
             )
         elif flag.type != "bool" and value not in flag.variants:
             yield file.positions.problem((*path, *key), f"{shown(value)} is not among the variants of {name}")
+    if flag.targeting:
+        for index, entity in enumerate(flag.targeting.allow):
+            if entity in flag.targeting.deny:
+                told = f"'{entity}' stands under deny as well, which comes first"
+                yield file.positions.problem((*path, "targeting", "allow", index), told)
     if flag.type == "bool" and flag.variants:
         yield file.positions.problem((*path, "variants"), "a flag of type bool has no variants", key=True)
 

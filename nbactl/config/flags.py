@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from nbactl.config.base import Name, Seconds, Strict
+from nbactl.core.flags.model import Definition, Rule
 
 
 def _flag_value(value: Any) -> Any:  # noqa: ANN401 - raw YAML
@@ -25,6 +26,25 @@ def _date(value: Any) -> Any:  # noqa: ANN401 - raw YAML
         return date.fromisoformat(value)
     except (TypeError, ValueError) as error:
         raise ValueError("write a date as YYYY-MM-DD") from error
+
+
+class TargetingRule(Strict):
+    """Serves a value to whoever has one of the values `in` the attribute that a service passes along."""
+
+    attribute: Annotated[str, Field(min_length=1)]
+    values: tuple[FlagValue, ...] = Field(alias="in", min_length=1)
+    serve: FlagValue = None
+    """The treatment, if nothing is said."""
+
+
+class Targeting(Strict):
+    """Who gets the flag whatever the percentage. Asked in this order: deny, allow, then the rules from the top."""
+
+    deny: tuple[str, ...] = ()
+    """Entities that get the default."""
+    allow: tuple[str, ...] = ()
+    """Entities that get the treatment."""
+    rules: tuple[TargetingRule, ...] = ()
 
 
 class Flag(Strict):
@@ -49,10 +69,34 @@ class Flag(Strict):
     """What the percentage is counted in; the same entity always gets the same answer."""
     prerequisites: tuple[str, ...] = ()
     """Flags that must be on for the same entity, or this one is off."""
+    targeting: Targeting | None = None
     parameters: dict[str, FlagValue] = Field(default_factory=dict)
     """Further environment variables of the feature, with their values."""
     rollout: str
     """A name under rollout.plans."""
+
+    def definition(self, key: str) -> Definition:
+        """Return what the flag's evaluation needs."""
+        targeting = self.targeting or Targeting()
+        return Definition(
+            key,
+            self.type,
+            self.default,
+            self.treatment,
+            self.salt,
+            self.entity,
+            self.env,
+            hash_version=self.hash_version,
+            variants=self.variants,
+            prerequisites=self.prerequisites,
+            parameters=self.parameters,
+            deny=frozenset(targeting.deny),
+            allow=frozenset(targeting.allow),
+            rules=tuple(
+                Rule(rule.attribute, rule.values, self.treatment if rule.serve is None else rule.serve)
+                for rule in targeting.rules
+            ),
+        )
 
 
 class Stage(Strict):
@@ -94,3 +138,7 @@ class FlagsFile(Strict):
     version: Literal[1]
     flags: dict[Name, Flag]
     rollout: Rollout
+
+    def definitions(self) -> dict[str, Definition]:
+        """Return what evaluations need, by key."""
+        return {key: flag.definition(key) for key, flag in self.flags.items()}

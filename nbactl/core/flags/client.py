@@ -67,7 +67,7 @@ class Flags:
         self._every = every
         self._cache = cache
         self._exposures = exposures
-        self._refresher = Refresher(self._refresh_and_tell, self._pause)
+        self._refresher = Refresher(self._refresh_and_tell, self._pause, every)
         self._cached: Mapping[str, State] = {}
         self._health = Health(None, 0, None, ())
         self._publish(self._last_known(), Source.DISK, ())

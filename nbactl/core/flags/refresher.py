@@ -12,20 +12,23 @@ if TYPE_CHECKING:
 
 
 class Refresher:
-    """Calls `work` after each `pause()` seconds. A fork waits until the call under way is over.
+    """Calls `work` after each `pause()` seconds. A fork waits until the call under way is over, at most `patience`.
 
     `work` must handle its own errors. The child of a fork gets a thread of its own, as no thread survives a fork.
     """
 
-    def __init__(self, work: Callable[[], None], pause: Callable[[], float]) -> None:
+    def __init__(self, work: Callable[[], None], pause: Callable[[], float], patience: float) -> None:
         self._work = work
         self._pause = pause
-        self._running = False
+        self._patience = patience
+        self._running = self._watching = self._held = False
         self._begin()
 
     def start(self) -> None:
-        """Begin. What `work` uses must have been used before: its own care for forks then comes after this one's."""
-        _watch(self)
+        """Begin. What `work` uses must be there: its own care for forks then comes after this one's."""
+        if not self._watching:
+            self._watching = True
+            _watch(self)
         self._running = True
         self._spawn()
 
@@ -37,12 +40,13 @@ class Refresher:
             self._thread.join()
 
     def before_fork(self) -> None:
-        """Let no call be under way."""
-        self._at_work.acquire()
+        """Let no call be under way: a store that is in use while its process forks is of no use to the child."""
+        self._held = self._at_work.acquire(timeout=self._patience)
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        self._at_work.release()
+        if self._held:
+            self._at_work.release()
 
     def after_fork_in_child(self) -> None:
         """Go on in a thread of this process."""
@@ -65,21 +69,23 @@ class Refresher:
                 self._work()
 
 
-_watched: weakref.WeakSet[Refresher] = weakref.WeakSet()
-_registered: list[bool] = []
-
-
 def _watch(refresher: Refresher) -> None:
-    if not _registered:
-        _registered.append(True)
-        os.register_at_fork(
-            before=lambda: _all("before_fork"),
-            after_in_parent=lambda: _all("after_fork_in_parent"),
-            after_in_child=lambda: _all("after_fork_in_child"),
-        )
-    _watched.add(refresher)
+    """Tell `refresher` of every fork as long as it lives.
 
+    Registered for each one when it starts and not once for all: what is registered last is told of a fork first, and
+    this must come before the store closes its connections, or each would wait for the other.
+    """
+    known = weakref.ref(refresher)
 
-def _all(what: str) -> None:
-    for refresher in list(_watched):
-        getattr(refresher, what)()
+    def tell(what: str) -> Callable[[], None]:
+        def call() -> None:
+            if (living := known()) is not None:
+                getattr(living, what)()
+
+        return call
+
+    os.register_at_fork(
+        before=tell("before_fork"),
+        after_in_parent=tell("after_fork_in_parent"),
+        after_in_child=tell("after_fork_in_child"),
+    )

@@ -140,6 +140,17 @@ GIVEN: dict[str, tuple[str, Any, Callable[[Any], Any]]] = {
             "rollout": "quick",
         }.items()
     },
+    **{
+        f"flags.yaml: flags.*.targeting.{key}": (
+            f"flags.model.targeting.{key.replace('[]', '.0')}", value, of
+        )
+        for key, value, of in (
+            ("deny", (["x"], ("x",)), lambda c: c.flags.flags["model"].targeting),
+            ("allow", (["y"], ("y",)), lambda c: c.flags.flags["model"].targeting),
+            ("rules[].attribute", "position", lambda c: c.flags.flags["model"].targeting.rules[0]),
+            ("rules[].serve", "average", lambda c: c.flags.flags["model"].targeting.rules[0]),
+        )
+    },
     "flags.yaml: rollout.active": ("rollout.active", (["model"], ("model",)), lambda c: c.flags.rollout),
     "flags.yaml: rollout.plans.*.guards": (
         "rollout.plans.quick.guards", (["more"], ("more",)), lambda c: c.flags.rollout.plans["quick"]
@@ -184,6 +195,23 @@ def test_inv_22_flag_types_and_hash_versions(project: Project) -> None:
     assert "a flag of type int serves a whole number, not false." in project.problems()
     project.flags["flags"]["fast_path"] |= {"type": "bool", "hash_version": 2}
     assert project.problems() == ["flags.fast_path.hash_version is 2: must be 1."]
+
+
+@proves("flags.yaml: flags.*.targeting.rules[].in")
+def test_inv_22_values_of_a_targeting_rule(project: Project) -> None:
+    assert project.load().flags.definitions()["model"].rules[0].values == ("BOS",)
+    project.flags["flags"]["model"]["targeting"]["rules"][0]["in"] = ["LAL", "NYK"]
+    assert project.load().flags.definitions()["model"].rules[0].values == ("LAL", "NYK")
+
+
+def test_inv_22_targeting_is_checked_like_everything_that_is_served(project: Project) -> None:
+    targeting = project.flags["flags"]["model"]["targeting"]
+    targeting["allow"].append("nobody")
+    targeting["rules"][0]["serve"] = "guess"
+    assert project.problems() == [
+        "'nobody' stands under deny as well, which comes first.",
+        "'guess' is not among the variants of model.",
+    ]
 
 
 def test_inv_22_every_key_has_a_test() -> None:

@@ -34,6 +34,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "leases.*": timeouts.Lease,
     "flags.yaml": flags.FlagsFile,
     "flags.*": flags.Flag,
+    "flags.*.targeting": flags.Targeting,
+    "flags.*.targeting.rules[]": flags.TargetingRule,
     "rollout": flags.Rollout,
     "rollout.plans.*": flags.RolloutPlan,
     "rollout.plans.*.stages[]": flags.Stage,
