@@ -13,7 +13,7 @@ from nbactl.core.ids import TimeSortedIds
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
     from pathlib import Path
     from types import TracebackType
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core.clock import Clock
+    from nbactl.core.completions.batches import Batches
+    from nbactl.core.completions.mode import CompletionMode
+    from nbactl.core.completions.reset import Resets
+    from nbactl.core.completions.stages import StageReader
     from nbactl.core.completions.tracker import CompletionTracker
     from nbactl.core.lease import Leases
     from nbactl.pipeline.processor import Services
@@ -99,19 +103,48 @@ class Application:
         return Ledger(self.documents, self.clock, is_dead=is_dead)
 
     @cached_property
+    def stages(self) -> StageReader:
+        """Where the migration of completions stands."""
+        from nbactl.core.completions.stages import StageReader  # noqa: PLC0415
+
+        return StageReader(self.documents, self.clock, ttl=self.config.timeouts["completions.stage_ttl"])
+
+    @cached_property
+    def completion_mode(self) -> Callable[[], CompletionMode]:
+        """What says where completions go."""
+        from nbactl.core.completions.mode import mode_in_force  # noqa: PLC0415
+
+        return mode_in_force(self.stages, os.environ)
+
+    @cached_property
     def completions(self) -> CompletionTracker:
         """Who of a prediction batch has completed."""
-        from nbactl.core.completions.mode import mode_in_force  # noqa: PLC0415
-        from nbactl.core.completions.stages import StageReader  # noqa: PLC0415
         from nbactl.core.completions.tracker import CompletionTracker  # noqa: PLC0415
 
-        timeouts = self.config.timeouts
-        stages = StageReader(self.documents, self.clock, ttl=timeouts["completions.stage_ttl"])
+        retry = self.config.timeouts.retry_policies["completions"].policy("completions")
         return CompletionTracker(
+            self.documents, self.clock, mode=self.completion_mode, retry=retry, rng=random.SystemRandom()
+        )
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The prediction batches, to look at."""
+        from nbactl.core.completions.batches import Batches  # noqa: PLC0415
+
+        return Batches(self.documents, self.completion_mode)
+
+    @cached_property
+    def batch_resets(self) -> Resets:
+        """What takes back, and brings back, what a prediction batch has recorded."""
+        from nbactl.core.completions.reset import Resets  # noqa: PLC0415
+
+        retry = self.config.timeouts.retry_policies["completions"].policy("completions")
+        return Resets(
             self.documents,
             self.clock,
-            mode=mode_in_force(stages, os.environ),
-            retry=timeouts.retry_policies["completions"].policy("completions"),
+            mode=self.completion_mode,
+            ids=TimeSortedIds(self.clock),
+            retry=retry,
             rng=random.SystemRandom(),
         )
 

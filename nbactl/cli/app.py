@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbactl.config.settings import Settings
 
 _WORK = "Run the pipeline"
+_REPAIR = "Look after what it leaves"
 _SETUP = "Set up and understand"
 
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/_typer.py).
@@ -27,6 +28,7 @@ COMMANDS = (
     Entry("runs", "nbactl.cli.commands.runs", "List, show, follow, cancel and draw runs.", _WORK),
     Entry("status", "nbactl.cli.commands.status", "Show the board of a game date.", _WORK),
     Entry("schedule", "nbactl.cli.commands.schedule", "Show when workflows are due.", _WORK),
+    Entry("batches", "nbactl.cli.commands.batches", "List, show, complete and reset prediction batches.", _REPAIR),
     Entry("config", "nbactl.cli.commands.config", "Show, check and explain settings and files.", _SETUP),
     Entry("doctor", "nbactl.cli.commands.doctor", "Check this installation and its data.", _SETUP),
     Entry("completion", "nbactl.cli.commands.completion", "Print the completion script of your shell.", _SETUP),

@@ -63,7 +63,6 @@ class Lab:
             ids=TimeSortedIds(clock),
             retry=PATIENT,
             rng=random.Random(7),
-            between=lambda: None,
         )
 
     def batch(self, stage: Stage, expected: int, *, shards: int = 0) -> str:

@@ -48,6 +48,10 @@ _CHUNK: Final = 100
 _COUNTERS: Final = (COMPLETED_COUNT, TOTAL_PREDICTIONS)
 
 
+def _nothing() -> None:
+    """Let a reset go straight on to the next chunk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reset:
     """A reset. `state` is removing, removed, restoring or restored; `players` is how many it still keeps."""
@@ -61,7 +65,7 @@ class Reset:
 
 
 class Resets:
-    """Resets batches and undoes it. One at a time: the caller holds a lease, and renews it in `between` chunks."""
+    """Resets batches and undoes it. One at a time: the caller holds a lease, which `between` two chunks may renew."""
 
     def __init__(
         self,
@@ -72,7 +76,6 @@ class Resets:
         ids: IdGenerator,
         retry: RetryPolicy,
         rng: Random,
-        between: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -80,7 +83,6 @@ class Resets:
         self._ids = ids
         self._policy = retry
         self._rng = rng
-        self._between = between
 
     def last(self, batch_id: str) -> Reset | None:
         """Return the last reset of a batch that was not undone to its end."""
@@ -88,7 +90,7 @@ class Resets:
         open_ones = [each for each in found if each.data["state"] != "restored"]
         return self._reset(max(open_ones, key=lambda each: each.id)) if open_ones else None
 
-    def remove(self, batch_id: str, by: str) -> Reset:
+    def remove(self, batch_id: str, by: str, *, between: Callable[[], None] = _nothing) -> Reset:
         """Save and remove what is recorded in a batch, and open it again; goes on after an interruption.
 
         What live writers record meanwhile is kept and counted. Raises PreconditionError while an undo is unfinished.
@@ -100,11 +102,11 @@ class Resets:
                 next_step=f"Finish it first: nbactl batches reset {batch_id} --undo",
             )
         reset_id = last.reset_id if last is not None and last.state == "removing" else self._begin(batch_id, by)
-        self._in_chunks(partial(remove_chunk, self._store, reset_id, batch_id), self._on_record(batch_id))
+        self._in_chunks(partial(remove_chunk, self._store, reset_id, batch_id), self._on_record(batch_id), between)
         self._retried(lambda: self._end_removal(reset_id, batch_id))
         return self._reset(self._document(reset_id))
 
-    def restore(self, batch_id: str) -> Reset:
+    def restore(self, batch_id: str, *, between: Callable[[], None] = _nothing) -> Reset:
         """Bring back what the last reset removed; whoever has completed since stays as they are now.
 
         Raises NotFoundError if nothing was removed, PreconditionError if completions go elsewhere by now.
@@ -121,7 +123,7 @@ class Resets:
             )
         self._store.commit([Update(_path(last.reset_id), {"state": "restoring"})])
         saved = [decode_id(name) for name in self._store.list_ids(f"{_path(last.reset_id)}/saved")]
-        self._in_chunks(partial(restore_chunk, self._store, last.reset_id, batch_id), saved)
+        self._in_chunks(partial(restore_chunk, self._store, last.reset_id, batch_id), saved, between)
         self._retried(lambda: self._end_restoring(last.reset_id, batch_id))
         return self._reset(self._document(last.reset_id))
 
@@ -151,11 +153,13 @@ class Resets:
         names = list(self._store.list_ids(completions_of(batch_id)))
         yield from sorted(array.union(decode_id(name) for name in names))
 
-    def _in_chunks(self, step: Callable[[list[str]], None], players: Iterable[str]) -> None:
+    def _in_chunks(
+        self, step: Callable[[list[str]], None], players: Iterable[str], between: Callable[[], None]
+    ) -> None:
         rest = iter(players)
         while chunk := list(islice(rest, _CHUNK)):
             self._retried(partial(step, chunk))
-            self._between()
+            between()
 
     def _end_removal(self, reset_id: str, batch_id: str) -> None:
         batch = required_batch(self._store, batch_id)

@@ -12,6 +12,7 @@ import pytest
 
 from nbactl.cli._typer import walk
 from nbactl.cli.app import build
+from tests.batch_kit import add_batch
 from tests.integration.cli.conftest import ROOT, environment
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _EXAMPLES = [example for command, _ in walk(build()) for example in getattr(comm
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the three YAML files and one finished run."""
+    """A directory with the three YAML files one finished run and one prediction batch."""
     directory = tmp_path_factory.mktemp("used")
     for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
         shutil.copy(ROOT / name, directory)
@@ -31,6 +32,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
     script.chmod(0o755)
     assert _run("nbactl run phase3", directory).returncode == 0
+    add_batch(directory / ".nbactl", "2025-01-06", completed=2, failed=1)
     return directory
 
 
