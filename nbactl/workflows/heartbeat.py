@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from nbactl.errors import StaleFenceError, UnavailableError
+from nbactl.errors import NbactlError, StaleFenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +70,14 @@ class Heartbeat:
         return True
 
     def _work(self) -> None:
-        while not self._ended.wait(min(self._poll_every, self._renew_every)):
-            if not self.beat():
-                return
+        try:
+            while not self._ended.wait(min(self._poll_every, self._renew_every)):
+                if not self.beat():
+                    return
+        except BaseException as error:
+            # Nobody renews the lease any more, so nothing may be written under it either.
+            self._on_lost(f"the lease {self.lease.name} is renewed no more: {type(error).__name__}: {error}")
+            raise
 
     def _renew(self) -> str | None:
         """Return why the lease is lost, or None."""
@@ -81,7 +86,7 @@ class Heartbeat:
             self.lease = self._leases.renew(self.lease, self._ttl)
         except StaleFenceError as error:
             return error.message
-        except UnavailableError as error:
+        except NbactlError as error:
             if began - self._renewed_at < self._ttl:
                 return None  # the next beat tries again
             return f"the lease {self.lease.name} ran out and could not be renewed: {error.message}"
@@ -93,7 +98,7 @@ class Heartbeat:
             return
         try:
             self._cancelled = self._cancel_requested()
-        except UnavailableError:
-            return  # the next beat looks again
+        except NbactlError:
+            return  # the next beat looks again; a store that stays broken costs the lease
         if self._cancelled:
             self._on_cancel()

@@ -3,15 +3,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from nbactl.core.lease import Leases
-from nbactl.errors import UnavailableError
+from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.testing import FakeClock, memory_documents
 from nbactl.workflows.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
 
 class Pulse:
@@ -57,11 +57,14 @@ def test_inv_12_a_lease_that_was_taken_over_is_lost_at_the_next_renewal() -> Non
     assert "taken over" in pulse.lost[0]
 
 
-def test_a_store_that_is_away_is_forgiven_until_the_lease_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [UnavailableError("busy"), DataError("damaged")])
+def test_a_store_that_is_away_is_forgiven_until_the_lease_has_run_out(
+    monkeypatch: pytest.MonkeyPatch, error: NbactlError
+) -> None:
     pulse = Pulse()
 
     def away(*_: object) -> None:
-        raise UnavailableError("busy")
+        raise error
 
     monkeypatch.setattr(pulse.leases, "renew", away)
     pulse.clock.advance(12)
@@ -84,15 +87,16 @@ def test_a_request_to_cancel_is_passed_on_once() -> None:
 
 
 def test_a_store_that_is_away_while_polling_is_asked_again() -> None:
-    answers: Iterator[UnavailableError | bool] = iter([UnavailableError("busy"), True])
+    answers: Iterator[NbactlError | bool] = iter([UnavailableError("busy"), DataError("damaged"), True])
 
     def ask() -> bool:
         answer = next(answers)
-        if isinstance(answer, UnavailableError):
+        if isinstance(answer, NbactlError):
             raise answer
         return answer
 
     pulse = Pulse(cancel_requested=ask)
+    assert pulse.heartbeat.beat()
     assert pulse.heartbeat.beat()
     pulse.heartbeat.beat()
     assert pulse.cancels == [1]
@@ -109,3 +113,14 @@ def test_it_beats_in_a_thread_of_its_own_and_ends_with_the_block() -> None:
     with pulse.heartbeat:
         assert polled.wait(10)
     assert not any(thread.name == "nbactl-heartbeat" for thread in threading.enumerate())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_inv_12_a_heartbeat_that_breaks_costs_the_right_to_write() -> None:
+    def ask() -> bool:
+        raise ValueError("a bug")
+
+    pulse = Pulse(cancel_requested=ask, poll_every=0.001)
+    with pulse.heartbeat:
+        pulse.heartbeat._thread.join(10)
+    assert pulse.lost == ["the lease w is renewed no more: ValueError: a bug"]
