@@ -17,6 +17,7 @@ from nbactl.cli import options
 from nbactl.cli.helptext import write_help
 from nbactl.cli.render import render
 from nbactl.cli.result import Result
+from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,6 +74,7 @@ class Leaf(_House, TyperCommand):
     def invoke(self, ctx: Any) -> int:
         session: Session = ctx.obj
         _ = session.settings  # refused before the command starts
+        _refuse_empty_values(ctx)
         try:
             result = super().invoke(ctx)
         except (EOFError, BrokenPipeError) as error:
@@ -122,6 +124,18 @@ class LazyGroup(Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
         return name, self.load(name) if name is not None and name in self.table else command, rest
+
+
+def _refuse_empty_values(ctx: Any) -> None:
+    """Refuse `--date ""`: the variable in somebody's script is not set, and no default is what they meant."""
+    for parameter in ctx.command.params:
+        value = ctx.params.get(parameter.name)
+        if value == "" or (isinstance(value, list) and "" in value):
+            raise UsageError(
+                f"{parameter.get_error_hint()} was given an empty value",
+                cause="A variable that is not set would look like this.",
+                next_step="Give a value, or leave it out.",
+            )
 
 
 def show_result(session: Session, result: Result) -> int:

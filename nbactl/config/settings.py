@@ -189,7 +189,8 @@ def _parse(
             return min(int(text), _MAX_VERBOSITY)
         raise error(f"{where}: '{value}' is no level", next_step=f"Give 0, 1 or {_MAX_VERBOSITY}.")
     if not isinstance(value, (str, Path)) or not str(value):
-        raise error(f"{where}: '{value}' is not a text", next_step=f"Give {_forms(setting)}.")
+        told = f"{where}: '{value}' is not a text" if value != "" else f"{where} was given an empty value"
+        raise error(told, next_step=f"Give {_forms(setting)}.")
     if setting.kind == "path":
         return folder / value
     if setting.choices and value not in setting.choices:

@@ -44,6 +44,16 @@ def test_with_json_stdout_is_one_document_with_the_promised_keys(here: Project) 
     assert first["group"] == second["group"] is not None
 
 
+def test_the_envelope_names_the_last_run_that_there_is(here: Project) -> None:
+    file = here.folder / "workflows.yaml"
+    third = "  third: {description: Waits, service: none, topic: none, needs: [second], tasks: [slow]}\nworkflows:"
+    file.write_text(file.read_text().replace("workflows:", third, 1))
+    document = json.loads(here.run("run", "third", *DAY, "-o", "json", code=1).stdout)
+    *_, failed, skipped = document["data"]["runs"]
+    assert (failed["status"], skipped["status"], skipped["run_id"]) == ("failed", "skipped", None)
+    assert document["run_id"] == failed["run_id"]
+
+
 def test_quiet_says_nothing_but_what_went_wrong(here: Project) -> None:
     assert here.run("run", "first", *DAY, "-q").stderr == ""
     quiet = here.run("run", "second", *DAY, "-q", code=1).stderr

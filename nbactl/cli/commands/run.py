@@ -193,7 +193,7 @@ def _execute(services: Application, request: RunRequest, console: Console, again
         show,
         items="runs",
         exit_code=code,
-        run_id=report.runs[-1].run_id if report.runs else None,
+        run_id=next((run.run_id for run in reversed(report.runs) if run.run_id), None),
         warnings=report.warnings,
         error=_error(report, code, again),
     )

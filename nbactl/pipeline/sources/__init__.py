@@ -27,7 +27,9 @@ def open_source(spec: str, clock: Clock, timeouts: TimeoutsFile | None = None) -
         from nbactl.pipeline.sources.sample import SampleSource  # noqa: PLC0415 - only the source that is asked for
 
         return SampleSource()
-    if kind == "path" and rest:
+    if kind == "path":
+        if not rest:
+            raise UsageError(f"--source {spec} names no folder", next_step="Write path:DIR, such as path:data/nba.")
         from nbactl.pipeline.sources.path import PathSource  # noqa: PLC0415 - only the source that is asked for
 
         folder = Path(rest).expanduser()

@@ -74,6 +74,12 @@ def test_jsonl_prints_the_items_of_a_list_one_a_line(nbactl: Nbactl) -> None:
         (("config", "show", "x"), {}, 2, "Got unexpected extra argument(s) (x)", "Run 'nbactl config show --help'."),
         (("help", "--target", "gpc"), {}, 2, "--target: 'gpc' is not one of local, gcp", "Did you mean 'gcp'?"),
         (("help",), {"NBACTL_TARGET": "gpc"}, 2, "NBACTL_TARGET: 'gpc' is not one of local, gcp", "Did you mean"),
+        (("run", "phase3", "--date", ""), {}, 2, "'--date' was given an empty value", "Give a value, or leave it out."),
+        (("run", "phase3", "--only", ""), {}, 2, "'--only' was given an empty value", "Give a value, or leave it out."),
+        (("runs", "list", "--name="), {}, 2, "'--name' was given an empty value", "Give a value, or leave it out."),
+        (("runs", "show", ""), {}, 2, "'RUN' was given an empty value", "Give a value, or leave it out."),
+        (("runs", "list", "--state-dir", ""), {}, 2, "--state-dir was given an empty value", "Give a path in quotes"),
+        (("run", "phase3", "--source", "path:"), {}, 2, "--source path: names no folder", "Write path:DIR"),
         (("help", "exitcodes"), {}, 4, "There is no help topic 'exitcodes'", "Did you mean 'exit-codes'?"),
     ],
 )
