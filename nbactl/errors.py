@@ -151,6 +151,12 @@ class InterruptedRunError(NbactlError):
     exit_code = 130
 
 
+class CheckFailedError(NbactlError):
+    """A check found something that somebody has to look at."""
+
+    code = "check_failed"
+
+
 class RunFailedError(NbactlError):
     """A run ended with required tasks that are not done."""
 

@@ -39,7 +39,11 @@ def test_a_failed_phase_ends_with_1_and_is_named(here: Project) -> None:
     assert "second  ✗ failed     0/2              failed: bad; not done: after_bad" in text
     assert "Still wrong\n" in text
     assert "bad: bad cannot <go> on" in text
-    board = here.data("status", *DAY, code=1)
+    document = json.loads(here.run("status", *DAY, "-o", "json", code=1).stdout)
+    board = document["data"]
+    assert document["ok"] is False
+    assert document["error"]["code"] == "check_failed"
+    assert document["error"]["message"] == f"{DATE}: second failed"
     assert board["wrong"] is True
     assert board["failures"][0]["name"] == "second"
 

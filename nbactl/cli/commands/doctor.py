@@ -14,8 +14,11 @@ from nbactl.cli._typer import command, single
 from nbactl.cli.result import Result
 from nbactl.cli.text import Styled
 from nbactl.core.clock import SystemClock
+from nbactl.errors import CheckFailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbactl.checks.finding import Finding
     from nbactl.cli.console import Console
 
@@ -48,7 +51,15 @@ def doctor(
             _show(console, finding)
         console.note(Styled(", ".join(f"{count} {status}" for status, count in summary.items()), "dim"))
 
-    return Result(data, show, items="checks", exit_code=1 if counts["failed"] else 0)
+    failed = [finding for finding in findings if finding.status == "failed"]
+    return Result(data, show, items="checks", exit_code=1 if failed else 0, error=_error(failed))
+
+
+def _error(failed: Sequence[Finding]) -> CheckFailedError | None:
+    if not failed:
+        return None
+    names = ", ".join(dict.fromkeys(finding.name for finding in failed))
+    return CheckFailedError(f"{names}: not as it must be", next_step=failed[0].fix)
 
 
 def _show(console: Console, finding: Finding) -> None:

@@ -13,7 +13,7 @@ from nbactl.cli.board_text import board_json, show_board
 from nbactl.cli.result import Result
 from nbactl.cli.signals import until_left
 from nbactl.core.gamedate import GameDate
-from nbactl.errors import UsageError
+from nbactl.errors import CheckFailedError, UsageError
 from nbactl.workflows.board import Boards
 
 if TYPE_CHECKING:
@@ -65,7 +65,22 @@ def status(
     if watch:
         return _watched(services, boards, console(ctx), as_lines=call.settings.output == "jsonl")
     board = next(boards)
-    return Result(board_json(board), lambda console: show_board(console, board), exit_code=int(board.wrong))
+    return Result(
+        board_json(board),
+        lambda console: show_board(console, board),
+        exit_code=int(board.wrong),
+        error=_error(board),
+    )
+
+
+def _error(board: Board) -> CheckFailedError | None:
+    wrong = [phase for phase in board.phases if phase.wrong]
+    if not wrong:
+        return None
+    told = ", ".join(f"{phase.name} {'late' if phase.late else phase.state}" for phase in wrong)
+    first = wrong[0]
+    look = f"nbactl runs show {first.run.run_id}" if first.run else f"nbactl runs list --name {first.name}"
+    return CheckFailedError(f"{board.game_date}: {told}", next_step=f"Look: {look}")
 
 
 def _boards(services: Application, date: str | None) -> Iterator[Board]:
