@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.config.problems import suggest
 from nbactl.core.holder import is_dead
-from nbactl.errors import NbactlError
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.workflows.ledger import Ledger
 
@@ -74,11 +73,8 @@ def _importable(call: str) -> bool:
 
 
 def recent_runs(file: Path, clock: Clock, busy_timeout: float, *, status: str | None = None) -> list[RunRecord]:
-    """Return the newest runs in the document store `file`, none if there is no store or it cannot be read."""
+    """Return the newest runs in the document store `file`, none if there is no store. Raises NbactlError."""
     if not file.exists():
         return []
-    try:
-        with closing(SqliteDocuments(file, clock=clock, busy_timeout=busy_timeout)) as store:
-            return Ledger(store, clock, is_dead=is_dead).list(status=status, limit=_LATELY)
-    except NbactlError:
-        return []  # `nbactl doctor` says so where it checks the documents
+    with closing(SqliteDocuments(file, clock=clock, busy_timeout=busy_timeout)) as store:
+        return Ledger(store, clock, is_dead=is_dead).list(status=status, limit=_LATELY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.checks import machine, pipeline, state
+from nbactl.checks import machine, pipeline, state, warehouses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     pipeline.target,
     state.state_dir,
     state.documents,
+    warehouses.warehouses,
     pipeline.interrupted_runs,
     state.leases,
     state.crash_reports,

@@ -46,6 +46,11 @@ class Patient:
         return self.settings.state_dir / "documents.db"
 
 
+def unread(name: str) -> Finding:
+    """Return the finding of a check that had nothing to read; the check of the documents says why."""
+    return Finding(name, "skipped", "the documents cannot be read")
+
+
 def busy_timeout(config_dir: Path | None) -> float:
     """Return `documents.busy` of timeouts.yaml; of the one that comes with nbactl if the operator's is wrong."""
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.checks.finding import Finding
+from nbactl.checks.finding import Finding, unread
 from nbactl.core.holder import describe, is_dead
 from nbactl.core.lease import Leases
 from nbactl.errors import NbactlError
@@ -66,15 +66,16 @@ def documents(patient: Patient) -> Iterator[Finding]:
         return
     fix = f"Stop all runs, move {file} (and its -wal and -shm files) away and restore a copy; runs can be repeated."
     try:
+        with closing(_store(patient)) as store:
+            runs = store.count(Query("runs"))
         address = f"{file.absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=patient.busy_timeout)) as connection:
             faults = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
-        with closing(_store(patient)) as store:
-            runs = store.count(Query("runs"))
-    except (sqlite3.Error, NbactlError) as error:
-        cause = getattr(error, "cause", None)
-        told = f"{error}{f': {cause}' if cause else ''}"
-        yield Finding("documents", "failed", f"{file} cannot be read", told, fix)
+    except NbactlError as error:
+        yield Finding("documents", "failed", error.message, error.cause, error.next_step or fix)
+        return
+    except sqlite3.Error as error:
+        yield Finding("documents", "failed", f"{file} cannot be read", str(error), fix)
         return
     if faults:
         yield Finding("documents", "failed", f"{file} is damaged", "; ".join(faults[:3]), fix)
@@ -84,7 +85,11 @@ def documents(patient: Patient) -> Iterator[Finding]:
 
 def leases(patient: Patient) -> Iterator[Finding]:
     """Look for leases whose holder is dead or which ran out; they hold nobody up."""
-    held = _held(patient)
+    try:
+        held = _held(patient)
+    except NbactlError:
+        yield unread("leases")
+        return
     now = patient.clock.now()
     left_behind = 0
     for lease in held:
@@ -111,11 +116,10 @@ def crash_reports(patient: Patient) -> Iterator[Finding]:
 
 
 def _held(patient: Patient) -> list[Lease]:
-    try:
-        with closing(_store(patient)) as store:
-            return Leases(store, patient.clock, is_dead=is_dead).held()
-    except NbactlError:
-        return []  # `documents` has said so
+    if not patient.documents.exists():
+        return []
+    with closing(_store(patient)) as store:
+        return Leases(store, patient.clock, is_dead=is_dead).held()
 
 
 def _store(patient: Patient) -> SqliteDocuments:

@@ -33,7 +33,10 @@ def _what(path: Path) -> str:
 
 
 def _explain(path: Path, text: str) -> tuple[type[NbactlError], str, str]:
-    away = f"Move {path} away and run again: every table is made anew from the raw files beside it."
+    away = (
+        f"Move {path} away, then make the tables anew from the raw files beside it: "
+        "nbactl run phase2 phase3 phase4 --from DATE --to DATE --force"
+    )
     if path.is_dir():
         return DataError, "there is a directory in its place", f"Move {path} away and run again."
     if _READ_ONLY.search(text):

@@ -13,6 +13,7 @@ from nbactl.cli.result import Result
 from nbactl.cli.text import Styled
 from nbactl.config.settings import SETTINGS, Setting, Settings
 from nbactl.core.clock import SystemClock
+from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from nbactl.cli.console import Console
@@ -77,10 +78,13 @@ def validate(ctx: typer.Context) -> Result:
             told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts[key].items())
             console.print(Styled(console.out.glyph("✓", "ok"), "green"), f" {file}: {told}")
 
-    runs = recent_runs(settings.state_dir / "documents.db", SystemClock(), config.timeouts["documents.busy"])
-    drifted = drift(config, runs)
+    try:
+        runs = recent_runs(settings.state_dir / "documents.db", SystemClock(), config.timeouts["documents.busy"])
+        warnings = drift(config, runs)
+    except NbactlError as error:
+        warnings = [f"not compared with what reported: {error.message}"]
     data = {"files": {key: str(file) for key, file in config.files.items()}, "counts": counts}
-    return Result(data, shown, warnings=tuple(drifted))
+    return Result(data, shown, warnings=tuple(warnings))
 
 
 @command(

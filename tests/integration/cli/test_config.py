@@ -109,10 +109,21 @@ def test_doctor_fails_when_a_check_fails(nbactl: Nbactl) -> None:
     assert nbactl("doctor").returncode == 0
     done = nbactl("doctor", "--source", "path:nowhere", "--json")
     assert done.returncode == 1
-    data = json.loads(done.stdout)["data"]
+    document = json.loads(done.stdout)
+    data = document["data"]
+    assert (document["ok"], document["error"]["code"]) == (False, "check_failed")
     assert data["summary"]["failed"] == 1
     (failed,) = (check for check in data["checks"] if check["status"] == "failed")
     assert (failed["name"], bool(failed["fix"])) == ("source", True)
+
+
+def test_the_configuration_can_be_checked_when_the_ledger_is_damaged(nbactl: Nbactl) -> None:
+    (nbactl.directory / ".nbactl").mkdir()
+    (nbactl.directory / ".nbactl" / "documents.db").write_text("garbage, and long enough to be looked at")
+    done = nbactl("config", "validate", "--json")
+    assert done.returncode == 0, done.stderr
+    (warning,) = json.loads(done.stdout)["warnings"]
+    assert warning.startswith("not compared with what reported: ")
 
 
 def test_doctor_tells_of_an_interrupted_run(nbactl: Nbactl) -> None:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.checks import declared, machine, pipeline, state
+from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
+from nbactl.checks import declared, machine, pipeline, state, warehouses
 from nbactl.checks.doctor import CHECKS, examine
 from nbactl.checks.finding import Finding, Patient
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core.holder import this_process
 from nbactl.core.lease import Leases
+from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -114,6 +116,22 @@ def test_a_damaged_document_store_is_found(patient: Callable[..., Patient]) -> N
     found = _one(state.documents(ill))
     assert found.status == "failed"
     assert found.fix
+    assert [_one(check(ill)).status for check in (pipeline.interrupted_runs, state.leases)] == ["skipped", "skipped"]
+
+
+def test_a_damaged_warehouse_is_found_whatever_source_it_belongs_to(patient: Callable[..., Patient]) -> None:
+    ill = patient()
+    assert _one(warehouses.warehouses(ill)).status == "skipped"
+    for source in ("path-nba-1", "sample"):
+        file = ill.settings.state_dir / "data" / source / "warehouse.duckdb"
+        with closing(DuckDbWarehouse(file, clock=ill.clock, lock_wait=1.0, holder="test")) as warehouse:
+            warehouse.create_table(TableSchema("nba_raw.games", (Column("game_id", "STRING"),)))
+    assert [finding.status for finding in warehouses.warehouses(ill)] == ["ok", "ok"]
+    file.write_text("garbage")
+    healthy, damaged = warehouses.warehouses(ill)
+    assert "path-nba-1" in healthy.message
+    assert healthy.message.endswith("1 tables")
+    assert (damaged.status, bool(damaged.cause), bool(damaged.fix)) == ("failed", True, True)
 
 
 def test_a_file_that_is_no_document_store_is_found(patient: Callable[..., Patient]) -> None:
