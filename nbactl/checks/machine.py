@@ -35,6 +35,7 @@ class Package(NamedTuple):
 
 PACKAGES: Final = {
     "duckdb": Package("duckdb", (2, 0)),
+    "mmh3": Package("mmh3", (5, 1)),
     "pydantic": Package("pydantic", (2, 11), (3,)),
     "pyyaml": Package("yaml", (6, 0, 2)),
     "rich": Package("rich", (14,)),
