@@ -50,6 +50,7 @@ def timeouts() -> TimeoutsFile:
             },
             "deadlines": {"soon": {"limit": "30s", "why": _WHY}},
             "breakers": {},
+            "call_policies": {},
             "leases": {"run": {"ttl": "30s", "renew_every": "10s", "why": _WHY}},
         }
     )

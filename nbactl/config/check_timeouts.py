@@ -28,6 +28,7 @@ def check_timeouts(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
         if retry.base > retry.cap:
             told = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"
             yield file.positions.problem(("retry_policies", name, "base"), told)
+    yield from _policies(file)
     for name, breaker in file.model.breakers.items():
         if (breaker.window is None) == (breaker.window_calls is None):
             told = "a breaker has either a window of time or window_calls"
@@ -54,3 +55,15 @@ def _calls(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
                 yield file.positions.problem(
                     path, f"a caller must wait longer than what it calls: {name} waits {limits}"
                 )
+
+
+def _policies(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
+    model = file.model
+    for name, call in model.call_policies.items():
+        for key, section in (("attempt", "timeouts"), ("retry", "retry_policies"), ("breaker", "breakers")):
+            wanted, known = getattr(call, key), file.names(section)
+            if wanted not in (None, *known) and (key, wanted) != ("retry", "none"):
+                yield file.unknown(("call_policies", name, key), wanted, known, f"not under {section}")
+        if call.attempt in model.timeouts and model.timeouts[call.attempt].limit > call.total:
+            told = f"{shown(call.total)} in all is less than one attempt, {shown(model.timeouts[call.attempt].limit)}"
+            yield file.positions.problem(("call_policies", name, "total"), told)

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nbactl.config.base import Name, Seconds, Strict
+from nbactl.core.allowance import Allowance as CoreAllowance
 from nbactl.core.breaker import BreakerSettings
-from nbactl.core.retry import RetryPolicy
+from nbactl.core.policy_settings import CallSettings
+from nbactl.core.retry import NO_RETRY, RetryPolicy
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 
@@ -71,6 +73,44 @@ class Breaker(Strict):
         )
 
 
+class Allowance(Strict):
+    """At most `count` at once, and as many again evenly over each `per`."""
+
+    count: Annotated[int, Field(ge=1)]
+    per: Seconds
+
+    def allowance(self) -> CoreAllowance:
+        """Return what the core takes."""
+        return CoreAllowance(self.count, self.per)
+
+
+class Call(Strict):
+    """How one dependency is called: total deadline, then retry, then breaker and throttle, then attempt timeout."""
+
+    total: Seconds
+    attempt: str
+    """A name under timeouts."""
+    retry: str = "none"
+    """A name under retry_policies."""
+    breaker: str | None = None
+    """A name under breakers."""
+    throttle: Allowance | None = None
+    retry_budget: Allowance | None = None
+    why: str = Field(min_length=10)
+
+    def settings(self, name: str, file: TimeoutsFile) -> CallSettings:
+        """Return the settings under their name, with what they name in `file`."""
+        return CallSettings(
+            name,
+            total=self.total,
+            retry=NO_RETRY if self.retry == "none" else file.retry_policies[self.retry].policy(self.retry),
+            attempt=file[self.attempt],
+            breaker=None if self.breaker is None else file.breakers[self.breaker].settings(self.breaker),
+            throttle=None if self.throttle is None else self.throttle.allowance(),
+            retry_budget=None if self.retry_budget is None else self.retry_budget.allowance(),
+        )
+
+
 class Lease(Strict):
     """How long a lease lives without renewal, and how often it is renewed."""
 
@@ -87,8 +127,13 @@ class TimeoutsFile(Strict):
     retry_policies: dict[Name, Retry]
     deadlines: dict[Name, Deadline]
     breakers: dict[Name, Breaker]
+    call_policies: dict[Name, Call]
     leases: dict[Name, Lease]
 
     def __getitem__(self, name: str) -> float:
         """Return a timeout in seconds."""
         return self.timeouts[name].limit
+
+    def calls(self) -> dict[str, CallSettings]:
+        """Return the settings of every call policy by name."""
+        return {name: call.settings(name, self) for name, call in self.call_policies.items()}

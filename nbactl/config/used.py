@@ -25,5 +25,6 @@ USED: dict[str, frozenset[str]] = {
         }
     ),
     "leases": frozenset({"run"}),
-    "retry_policies": frozenset({"completions", "scraper"}),
+    "retry_policies": frozenset({"completions"}),
+    "call_policies": frozenset({"scraper"}),
 }

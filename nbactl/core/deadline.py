@@ -48,9 +48,8 @@ class Deadline:
 _current: ContextVar[Deadline | None] = ContextVar("nbactl_deadline", default=None)
 
 
-def current_deadline() -> Deadline | None:
-    """Return the deadline in force here, or None."""
-    return _current.get()
+current_deadline = _current.get
+"""Return the deadline in force here, or None."""
 
 
 def remaining(default: float) -> float:
@@ -59,15 +58,25 @@ def remaining(default: float) -> float:
     return default if deadline is None else min(default, deadline.remaining())
 
 
+def tighter(seconds: float, clock: Clock) -> Deadline:
+    """Return the deadline `seconds` from now, or the one in force if that ends earlier."""
+    outer = _current.get()
+    if outer is not None and outer.remaining() < seconds:
+        return outer
+    return Deadline(clock.monotonic() + seconds, seconds, clock)
+
+
+put_in_force = _current.set
+"""Put a deadline in force here until `put_back` gets the token that this returns."""
+put_back = _current.reset
+
+
 @contextmanager
 def deadline_scope(seconds: float, clock: Clock) -> Iterator[Deadline]:
     """Put a deadline of `seconds` in force; one that ends earlier stays in force."""
-    deadline = Deadline.after(seconds, clock)
-    outer = _current.get()
-    if outer is not None and outer.remaining() < seconds:
-        deadline = outer
-    token = _current.set(deadline)
+    deadline = tighter(seconds, clock)
+    token = put_in_force(deadline)
     try:
         yield deadline
     finally:
-        _current.reset(token)
+        put_back(token)

@@ -1,4 +1,4 @@
-"""Retry policy: capped exponential backoff with full jitter, for transient errors only (INVARIANTS 16)."""
+"""Retries: capped exponential backoff with full jitter, for transient errors only, on a budget (INVARIANTS 16)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nbactl.core.deadline import Deadline, current_deadline
 from nbactl.core.durations import format_duration
-from nbactl.errors import NbactlError
+from nbactl.core.events import Event, unheard
+from nbactl.errors import BreakerOpenError, NbactlError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
+    from nbactl.core.allowance import TokenBucket
     from nbactl.core.clock import Clock
+    from nbactl.core.events import Hook
 
 T = TypeVar("T")
 
@@ -40,8 +43,11 @@ class RetryPolicy:
         return pause if retry_after is None else max(pause, retry_after)
 
     def allows(self, attempt: int, error: BaseException) -> bool:
-        """Say whether try `attempt` (from 1) that ended with `error` may be followed by another."""
-        return attempt < self.attempts and is_transient(error)
+        """Say whether try `attempt` (from 1) that ended with `error` may be followed by another.
+
+        A breaker's refusal is not: the breaker knows best when to try again.
+        """
+        return attempt < self.attempts and is_transient(error) and not isinstance(error, BreakerOpenError)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -55,69 +61,127 @@ NO_RETRY = RetryPolicy()
 
 
 def retry_call(
-    policy: RetryPolicy, fn: Callable[[], T], *, clock: Clock, rng: Random, deadline: Deadline | None = None
+    policy: RetryPolicy,
+    fn: Callable[[], T],
+    *,
+    clock: Clock,
+    rng: Random,
+    deadline: Deadline | None = None,
+    budget: TokenBucket | None = None,
+    hook: Hook = unheard,
 ) -> T:
-    """Call `fn` until it succeeds, at most as often and as long as `policy` and the deadline allow.
+    """Call `fn` until it succeeds, at most as often and as long as `policy`, the deadline and the budget allow.
 
     Raises the last error, with what became of every try in its notes. Only transient errors are followed by another
-    try; an error's `retry_after` (seconds) lengthens the pause; a pause that the deadline would cut is not begun.
-    Without `deadline` the one in force counts.
+    try, for which a token of `budget` is taken; an error's `retry_after` (seconds) lengthens the pause; a pause that
+    the deadline would cut is not begun. Without `deadline` the one in force counts.
     """
-    tries = _Tries(policy, clock, rng, deadline or current_deadline())
-    while True:
-        tries.begin()
-        try:
-            return fn()
-        except Exception as error:
-            pause = tries.pause_after(error)
-            if pause is None:
-                raise
-        clock.sleep(pause)
+    deadline = deadline or current_deadline()
+    return retrying(fn, clock, lambda: Tries(policy, clock, rng, deadline=deadline, budget=budget, hook=hook))
 
 
 async def retry_call_async(
-    policy: RetryPolicy, fn: Callable[[], Awaitable[T]], *, clock: Clock, rng: Random, deadline: Deadline | None = None
+    policy: RetryPolicy,
+    fn: Callable[[], Awaitable[T]],
+    *,
+    clock: Clock,
+    rng: Random,
+    deadline: Deadline | None = None,
+    budget: TokenBucket | None = None,
+    hook: Hook = unheard,
 ) -> T:
     """Await `fn()` until it succeeds, as `retry_call` does."""
-    tries = _Tries(policy, clock, rng, deadline or current_deadline())
+    deadline = deadline or current_deadline()
+    return await retrying_async(
+        fn, clock, lambda: Tries(policy, clock, rng, deadline=deadline, budget=budget, hook=hook)
+    )
+
+
+def retrying(fn: Callable[[], T], clock: Clock, new_tries: Callable[[], Tries]) -> T:
+    """Call `fn` until it succeeds or its tries, of which nothing is built before one fails, allow no other."""
+    tries: Tries | None = None
+    began = clock.monotonic()
     while True:
-        tries.begin()
+        try:
+            return fn()
+        except Exception as error:
+            tries = tries or new_tries()
+            pause = tries.pause_after(error, began)
+            if pause is None:
+                raise
+        clock.sleep(pause)
+        began = clock.monotonic()
+
+
+async def retrying_async(fn: Callable[[], Awaitable[T]], clock: Clock, new_tries: Callable[[], Tries]) -> T:
+    """Await `fn()` until it succeeds, as `retrying` does."""
+    tries: Tries | None = None
+    began = clock.monotonic()
+    while True:
         try:
             return await fn()
         except Exception as error:
-            pause = tries.pause_after(error)
+            tries = tries or new_tries()
+            pause = tries.pause_after(error, began)
             if pause is None:
                 raise
         await clock.sleep_async(pause)
+        began = clock.monotonic()
 
 
-class _Tries:
-    """What was tried so far in one call."""
+class Tries:
+    """The tries of one call that failed so far."""
 
-    def __init__(self, policy: RetryPolicy, clock: Clock, rng: Random, deadline: Deadline | None) -> None:
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        clock: Clock,
+        rng: Random,
+        *,
+        deadline: Deadline | None,
+        budget: TokenBucket | None,
+        hook: Hook,
+    ) -> None:
         self._policy = policy
         self._clock = clock
         self._rng = rng
         self._deadline = deadline
+        self._budget = budget
+        self._hook = hook
         self._history: list[str] = []
-        self._began = 0.0
 
-    def begin(self) -> None:
-        self._began = self._clock.monotonic()
+    def pause_after(self, error: Exception, began: float) -> float | None:
+        """Return the seconds until the next try, or None if `error` is the last one (it then carries the notes).
 
-    def pause_after(self, error: Exception) -> float | None:
-        """Return the seconds until the next try, or None if `error` is the last one (it then carries the notes)."""
+        The try that ended with it began at `began` (monotonic seconds).
+        """
         attempt = len(self._history) + 1
-        took = format_duration(self._clock.monotonic() - self._began)
+        took = format_duration(self._clock.monotonic() - began)
         self._history.append(
             f"attempt {attempt} of {self._policy.attempts} failed after {took}: {type(error).__name__}: {error}"
         )
-        if self._policy.allows(attempt, error):
-            pause = self._policy.delay(attempt, self._rng, retry_after=getattr(error, "retry_after", None))
-            if self._deadline is None or pause < self._deadline.remaining():
-                return pause
-            self._history.append(f"not tried again: the deadline comes before the next try, due in {pause:.1f}s")
+        pause = self._pause(attempt, error)
+        if pause is not None:
+            self._tell("retry.again", attempt, error, pause=pause)
+            return pause
+        if is_transient(error):
+            self._tell("retry.gave_up", attempt, error)
         if len(self._history) > 1:
             for line in self._history:
                 error.add_note(line)
         return None
+
+    def _pause(self, attempt: int, error: Exception) -> float | None:
+        if not self._policy.allows(attempt, error):
+            return None
+        pause = self._policy.delay(attempt, self._rng, retry_after=getattr(error, "retry_after", None))
+        if self._deadline is not None and pause >= self._deadline.remaining():
+            self._history.append(f"not tried again: the deadline comes before the next try, due in {pause:.1f}s")
+            return None
+        if self._budget is not None and self._budget.take() is None:
+            self._history.append(f"not tried again: too many calls of {self._policy.name} were tried again lately")
+            return None
+        return pause
+
+    def _tell(self, kind: str, attempt: int, error: Exception, **more: float) -> None:
+        self._hook(Event(kind, self._policy.name, {"attempt": attempt, "error": type(error).__name__, **more}))

@@ -8,10 +8,16 @@ import itertools
 import math
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _START = datetime(2024, 1, 15, 12, 0, tzinfo=UTC)
 _TURNS = 20
 """Turns of the event loop in which what was woken may go on, and go to sleep again."""
+
+_Sleeper = tuple[float, int, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
 class FakeClock:
@@ -31,7 +37,7 @@ class FakeClock:
         self._turns_left = _TURNS
         self._lock = threading.Lock()
         self._order = itertools.count()
-        self._sleepers: list[tuple[float, int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+        self._sleepers: list[_Sleeper] = []
 
     def now(self) -> datetime:
         """Return the clock's instant, aware UTC."""
@@ -49,20 +55,24 @@ class FakeClock:
     async def sleep_async(self, seconds: float) -> None:
         """Wait until the clock was moved by `seconds`."""
         self.sleeps.append(seconds)
-        loop = asyncio.get_running_loop()
-        woken: asyncio.Future[None] = loop.create_future()
-        entry = (self._elapsed + max(0.0, seconds), next(self._order), loop, woken)
-        with self._lock:
-            heapq.heappush(self._sleepers, entry)
-        if self._autojump:
-            self._watch(loop)
+        entry = self._schedule(asyncio.get_running_loop(), seconds)
         try:
-            await woken
+            await entry[-1]
         finally:
-            with self._lock:
-                if entry in self._sleepers:
-                    self._sleepers.remove(entry)
-                    heapq.heapify(self._sleepers)
+            self._forget(entry)
+
+    def call_later(
+        self, loop: asyncio.AbstractEventLoop, seconds: float, callback: Callable[[], object]
+    ) -> Callable[[], None]:
+        """Have the running `loop` call `callback` when the clock was moved by `seconds`; returns what calls it off."""
+        entry = self._schedule(loop, seconds)
+        entry[-1].add_done_callback(lambda woken: woken.cancelled() or callback())
+
+        def call_off() -> None:
+            self._forget(entry)
+            entry[-1].cancel()
+
+        return call_off
 
     def advance(self, seconds: float) -> None:
         """Move the clock, and wake those whose time has come in the order of their ends."""
@@ -82,6 +92,20 @@ class FakeClock:
     def set(self, now: datetime) -> None:
         """Set the wall clock, forward or back; `monotonic` and sleepers do not notice."""
         self._now = now
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop, seconds: float) -> _Sleeper:
+        entry = (self._elapsed + max(0.0, seconds), next(self._order), loop, loop.create_future())
+        with self._lock:
+            heapq.heappush(self._sleepers, entry)
+        if self._autojump:
+            self._watch(loop)
+        return entry
+
+    def _forget(self, entry: _Sleeper) -> None:
+        with self._lock:
+            if entry in self._sleepers:
+                self._sleepers.remove(entry)
+                heapq.heapify(self._sleepers)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wake the earliest sleeper once everything else has had its turns of the event loop."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.retry import retry_call
+from nbactl.core.deadline import remaining
+from nbactl.core.policy import CallPolicy
+from nbactl.core.retry_after import retry_after_seconds
 from nbactl.errors import DataError, NbactlError, NotAuthorisedError, TimedOutError, UnavailableError
 
 if TYPE_CHECKING:
@@ -25,16 +25,6 @@ _SHOWN: Final = 80
 """Characters of an answer that an error quotes."""
 
 
-class ThrottledError(UnavailableError):
-    """The server said when to come back: `retry_after` is seconds, and lengthens the pause before the next try."""
-
-    code = "throttled"
-
-    def __init__(self, message: str, *, retry_after: float, cause: str) -> None:
-        super().__init__(message, cause=cause)
-        self.retry_after = retry_after
-
-
 class StatsHttp:
     """Requests of one task, one connection after the other kept open. Raises NbactlError for whatever goes wrong."""
 
@@ -43,8 +33,7 @@ class StatsHttp:
         from requests import Response, Session
 
         self._clock = clock
-        self._rng = rng
-        self._policy = timeouts.retry_policies["scraper"].policy("scraper")
+        self._policy = CallPolicy(timeouts.call_policies["scraper"].settings("scraper", timeouts), clock=clock, rng=rng)
         self._limits = (timeouts["http.connect"], timeouts["http.request"])
         self._answer: Response | None = None
         session = Session()
@@ -59,7 +48,7 @@ class StatsHttp:
 
     def get(self, endpoint: str, parameters: Mapping[str, object]) -> dict[str, Any]:
         """Return the JSON object that the endpoint answers, after as many tries as the policy `scraper` allows."""
-        return retry_call(self._policy, lambda: self._try(endpoint, parameters), clock=self._clock, rng=self._rng)
+        return self._policy.call(self._try, endpoint, parameters)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -71,7 +60,8 @@ class StatsHttp:
         self._answer = None
         what = f"stats.nba.com {endpoint}"
         try:
-            answer = self._http.send_api_request(endpoint, dict(parameters), timeout=self._limits)
+            limits = tuple(map(remaining, self._limits))
+            answer = self._http.send_api_request(endpoint, dict(parameters), timeout=limits)
         except Timeout as error:
             raise TimedOutError(f"{what} did not answer in time", cause=str(error)) from error
         except RequestException as error:
@@ -85,13 +75,11 @@ class StatsHttp:
     def _refusal(self, what: str, status: int, retry_after: str | None) -> NbactlError:
         if status in (_TOO_MANY, _REQUEST_TIMEOUT) or status >= 500:  # noqa: PLR2004 - server errors
             message, cause = f"{what} answered {status}", f"Retry-After: {retry_after}" if retry_after else None
-            wait = _seconds(retry_after, self._clock.now())
-            if wait is None:
-                return UnavailableError(message, cause=cause, next_step=_LATER)
-            if wait > self._policy.cap:
-                when = f"Run again in {wait:.0f} s, which is longer than a task waits ({self._policy.cap:.0f} s)."
+            wait, longest = retry_after_seconds(retry_after, self._clock.now()), self._policy.settings.retry.cap
+            if wait is not None and wait > longest:
+                when = f"Run again in {wait:.0f} s, which is longer than a task waits ({longest:.0f} s)."
                 return UnavailableError(message, cause=cause, next_step=when, retryable=False)
-            return ThrottledError(message, retry_after=wait, cause=cause or "")
+            return UnavailableError(message, cause=cause, next_step=_LATER, retry_after=wait)
         if status in _UNAUTHORISED:
             return NotAuthorisedError(
                 f"{what} refused the request ({status})",
@@ -114,16 +102,3 @@ def _object(what: str, text: str) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise DataError(f"{what} answered a JSON {type(answer).__name__}, not an object")
     return answer
-
-
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """Read Retry-After, which is seconds or an HTTP date (RFC 9110, 10.2.3); None for nothing or nonsense."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdigit():
-        return float(retry_after)
-    try:
-        when = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    return max(0.0, (when.astimezone(UTC) - now).total_seconds())

@@ -31,6 +31,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "retry_policies.*": timeouts.Retry,
     "deadlines.*": timeouts.Deadline,
     "breakers.*": timeouts.Breaker,
+    "call_policies.*": timeouts.Call,
+    "call_policies.*.throttle": timeouts.Allowance,
     "leases.*": timeouts.Lease,
     "flags.yaml": flags.FlagsFile,
     "flags.*": flags.Flag,
