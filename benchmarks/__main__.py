@@ -1,13 +1,19 @@
-"""`python -m benchmarks [engine flags startup pipeline]`: measure, print, exit 1 if a target is missed."""
+"""`python -m benchmarks [engine flags startup pipeline bulk]`: measure, print, exit 1 if a target is missed."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from benchmarks import engine, flags, pipeline, startup
+from benchmarks import bulk, engine, flags, pipeline, startup
 
-SUITES = {"engine": engine.measure, "flags": flags.measure, "startup": startup.measure, "pipeline": pipeline.measure}
+SUITES = {
+    "engine": engine.measure,
+    "flags": flags.measure,
+    "startup": startup.measure,
+    "pipeline": pipeline.measure,
+    "bulk": bulk.measure,
+}
 
 
 def main() -> int:

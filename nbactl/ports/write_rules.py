@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.errors import DataError
 from nbactl.ports.document_rules import check_value, field_keys
-from nbactl.ports.documents import MAX_WRITES, ArrayRemove, ArrayUnion, DeleteField, Increment, ServerTime
+from nbactl.ports.documents import (
+    MAX_WRITES,
+    ArrayRemove,
+    ArrayUnion,
+    Create,
+    Delete,
+    DeleteField,
+    Increment,
+    ServerTime,
+    Set,
+    Update,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from nbactl.ports.documents import FieldPath, Write
 
 TRANSFORMS = (Increment, ArrayUnion, ArrayRemove, ServerTime)
+_ENVELOPE: Final = 256
+"""The database's name, conditions, lengths."""
+_MASK: Final = 64
+_VALUE: Final = 16
 
 
 def check_count(writes: Sequence[Write]) -> None:
@@ -74,3 +90,52 @@ def checked_elements(values: tuple[Any, ...], where: str) -> list[Any]:
 def no_field_to_delete(where: str) -> DataError:
     """Return the error of a DELETE_FIELD within a value."""
     return DataError(f"{where} cannot be deleted here", next_step="Name the field itself in an Update.")
+
+
+def may_be_repeated(writes: Sequence[Write]) -> bool:
+    """Say whether a commit that may have been applied can be sent again without being applied twice.
+
+    Either it is refused the second time, as a whole, or the second time changes nothing.
+    """
+    return any(_fails_again(write) for write in writes) or not any(accumulates(write) for write in writes)
+
+
+def accumulates(write: Write) -> bool:
+    """Say whether a write changes more each time it is applied. (What a Set increments begins with nothing.)."""
+    return isinstance(write, Update) and any(isinstance(value, Increment) for value in write.fields.values())
+
+
+def _fails_again(write: Write) -> bool:
+    match write:
+        case Create():
+            return True
+        case Update():
+            return write.if_updated_at is not None
+        case Delete():
+            return write.must_exist or write.if_updated_at is not None
+        case Set():
+            return False
+
+
+def wire_bytes(write: Write) -> int:
+    """Return about how many bytes a write takes on the wire, rather too many than too few."""
+    match write:
+        case Create() | Set():
+            return _ENVELOPE + 4 * len(write.path) + _bytes(write.data)
+        case Update():
+            return _ENVELOPE + 4 * len(write.path) + _bytes(write.fields) + _MASK * len(write.fields)
+        case Delete():
+            return _ENVELOPE + 4 * len(write.path)
+
+
+def _bytes(value: Any) -> int:  # noqa: ANN401 - any value of a write
+    kind = type(value)
+    if kind is str:
+        return _VALUE + (len(value) if value.isascii() else len(value.encode(errors="replace")))
+    if kind is dict or isinstance(value, Mapping):
+        return _VALUE + sum(_VALUE + 4 * len(key) + _bytes(item) for key, item in value.items())
+    if kind is list:
+        return _VALUE + sum(map(_bytes, value))
+    if isinstance(value, (ArrayUnion, ArrayRemove)):
+        return _VALUE + sum(map(_bytes, value.values))
+    return _VALUE

@@ -23,7 +23,6 @@ _OPTIONS: Final = (
     # What is tried again, and when, is decided in one place only: calls.py.
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 

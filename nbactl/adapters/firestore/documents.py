@@ -12,11 +12,11 @@ from nbactl.adapters.firestore.encoding import get_time
 from nbactl.adapters.firestore.failures import CODES, translate
 from nbactl.adapters.firestore.reading import FirestoreSnapshot
 from nbactl.adapters.firestore.transactions import Tries
-from nbactl.adapters.firestore.writes import may_be_repeated, write_message
+from nbactl.adapters.firestore.writes import write_message
 from nbactl.core.faults import reach
 from nbactl.errors import DataError, NbactlError
 from nbactl.ports.documents import WriteResult
-from nbactl.ports.write_rules import check_count, check_different
+from nbactl.ports.write_rules import check_count, check_different, may_be_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

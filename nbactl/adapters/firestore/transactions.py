@@ -13,12 +13,12 @@ from nbactl.adapters.firestore import messages, reading
 from nbactl.adapters.firestore.encoding import put_time
 from nbactl.adapters.firestore.failures import named_in, outcome_unknown
 from nbactl.adapters.firestore.reading import NOW, Moment
-from nbactl.adapters.firestore.writes import accumulates, write_message
+from nbactl.adapters.firestore.writes import write_message
 from nbactl.core.deadline import Deadline, remaining
 from nbactl.core.faults import reach
 from nbactl.errors import ContentionError, NbactlError, NotFoundError, PreconditionError
 from nbactl.ports.documents import Create, Set
-from nbactl.ports.write_rules import check_count
+from nbactl.ports.write_rules import accumulates, check_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

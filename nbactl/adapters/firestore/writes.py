@@ -28,7 +28,7 @@ from nbactl.ports.write_rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from nbactl.ports.documents import Write
 
@@ -59,31 +59,6 @@ def write_message(write: Write, root: str) -> Any:  # noqa: ANN401 - a Write mes
             message.update.name = f"{root}/{write.path}"
             _put_changes(message, write)
     return message
-
-
-def may_be_repeated(writes: Sequence[Write]) -> bool:
-    """Say whether a commit that may have been applied can be sent again without being applied twice.
-
-    Either it is refused the second time, as a whole, or the second time changes nothing.
-    """
-    return any(_fails_again(write) for write in writes) or not any(accumulates(write) for write in writes)
-
-
-def accumulates(write: Write) -> bool:
-    """Say whether a write changes more each time it is applied. (What a Set increments begins with nothing.)."""
-    return isinstance(write, Update) and any(isinstance(value, Increment) for value in write.fields.values())
-
-
-def _fails_again(write: Write) -> bool:
-    match write:
-        case Create():
-            return True
-        case Update():
-            return write.if_updated_at is not None
-        case Delete():
-            return write.must_exist or write.if_updated_at is not None
-        case Set():
-            return False
 
 
 def _put_whole(message: Any, write: Create | Set) -> None:  # noqa: ANN401 - a Write message
