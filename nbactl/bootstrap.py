@@ -121,9 +121,13 @@ class Application:
         """Who of a prediction batch has completed."""
         from nbactl.core.completions.tracker import CompletionTracker  # noqa: PLC0415
 
-        retry = self.config.timeouts.retry_policies["completions"].policy("completions")
         return CompletionTracker(
-            self.documents, self.clock, mode=self.completion_mode, retry=retry, rng=random.SystemRandom()
+            self.documents,
+            self.clock,
+            mode=self.completion_mode,
+            acting=self.config.timeouts["documents.write"],
+            retry=self.config.timeouts.retry_policies["completions"].policy("completions"),
+            rng=random.SystemRandom(),
         )
 
     @cached_property

@@ -48,7 +48,7 @@ class Lab:
     def tracker(self, stage: Stage, store: DocumentStore | None = None) -> CompletionTracker:
         mode = mode_of(stage, {})
         return CompletionTracker(
-            store or self.store, SystemClock(), mode=lambda: mode, retry=PATIENT, rng=random.Random(7)
+            store or self.store, SystemClock(), mode=lambda: mode, acting=30.0, retry=PATIENT, rng=random.Random(7)
         )
 
     def batches(self, stage: Stage) -> Batches:

@@ -30,13 +30,14 @@ from nbactl.core.completions.documents import (
 )
 from nbactl.core.completions.player_ids import encode_id
 from nbactl.core.completions.progress import Progress, read_progress
+from nbactl.core.deadline import current_deadline, deadline_scope
 from nbactl.core.faults import reach
 from nbactl.core.retry import retry_call
 from nbactl.errors import AlreadyExistsError, DataError, PreconditionError
 from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Increment, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
     from random import Random
     from typing import TypeVar
@@ -73,11 +74,19 @@ class CompletionTracker:
     """
 
     def __init__(
-        self, store: DocumentStore, clock: Clock, *, mode: Callable[[], CompletionMode], retry: RetryPolicy, rng: Random
+        self,
+        store: DocumentStore,
+        clock: Clock,
+        *,
+        mode: Callable[[], CompletionMode],
+        acting: float,
+        retry: RetryPolicy,
+        rng: Random,
     ) -> None:
         self._store = store
         self._clock = clock
         self._mode = mode
+        self._acting = acting
         self._policy = retry
         self._rng = rng
 
@@ -132,7 +141,7 @@ class CompletionTracker:
         )
         writes: list[Write] = [Create(shard_path(batch_id, shard), shard_document()) for shard in range(shards)]
         try:
-            self._store.commit([Create(path, wanted), *writes])
+            self._commit([Create(path, wanted), *writes])
         except AlreadyExistsError as error:
             found = self._batch(batch_id)
             for field in ("game_date", "expected_players", "correlation_id", COUNTER_SHARDS):
@@ -155,10 +164,10 @@ class CompletionTracker:
             return False
         writes: list[Write] = [completion] if mode.write_subcollection else []
         try:
-            self._store.commit(writes + _counting(batch, batch_id, player, predictions, mode))
+            self._commit(writes + _counting(batch, batch_id, player, predictions, mode))
         except AlreadyExistsError:
             if mode.write_array and mode.check_array:
-                self._store.commit([Update(batch.path, {COMPLETED_PLAYERS: ArrayUnion((player,))})])
+                self._commit([Update(batch.path, {COMPLETED_PLAYERS: ArrayUnion((player,))})])
             return False
         except PreconditionError as error:
             raise batch_changed(batch_id) from error
@@ -167,7 +176,7 @@ class CompletionTracker:
     def _create_unless_there(self, completion: Create) -> None:
         """Give a document to a completion that only the array has; it is counted already."""
         try:
-            self._store.commit([completion])
+            self._commit([completion])
         except AlreadyExistsError:
             return
 
@@ -180,7 +189,7 @@ class CompletionTracker:
             return False
         failed = Update(batch.path, {FAILED_PLAYERS: ArrayUnion((player,))}, if_updated_at=batch.update_time)
         try:
-            self._store.commit([failed])
+            self._commit([failed])
         except PreconditionError as error:
             raise batch_changed(batch_id) from error
         return True
@@ -200,7 +209,7 @@ class CompletionTracker:
         )
         reach("completions.before_finish")
         try:
-            self._store.commit([finished])
+            self._commit([finished])
         except PreconditionError as error:
             raise batch_changed(batch_id) from error
         return True, self.progress(batch_id)
@@ -208,8 +217,19 @@ class CompletionTracker:
     def _batch(self, batch_id: str) -> Document:
         return required_batch(self._store, batch_id)
 
+    def _commit(self, writes: Sequence[Write]) -> None:
+        """Commit what the mode asked for, unless it was asked for too long ago."""
+        deadline = current_deadline()
+        if deadline is not None:
+            deadline.check("a commit by the stage that was read before it")
+        self._store.commit(writes)
+
     def _retried(self, call: Callable[[], T]) -> T:
-        return retry_call(self._policy, call, clock=self._clock, rng=self._rng)
+        def attempt() -> T:
+            with deadline_scope(self._acting, self._clock):
+                return call()
+
+        return retry_call(self._policy, attempt, clock=self._clock, rng=self._rng)
 
 
 def _counting(batch: Document, batch_id: str, player: str, predictions: int, mode: CompletionMode) -> list[Write]:
