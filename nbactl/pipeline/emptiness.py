@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError, PreconditionError
-from nbactl.warehouse.tables import ensure_tables
 
 if TYPE_CHECKING:
     from datetime import date
@@ -74,11 +73,12 @@ def why_empty(services: Services, context: TaskContext, table: str) -> str:
     Raises DataError if it should have some, PreconditionError if what comes before it was not run.
     """
     day = context.call.game_date
-    warehouse = services.warehouse()
-    ensure_tables(warehouse, _READ)
-    (row,) = warehouse.query(
-        _COUNT, {"game_date": day}, timeout=services.timeouts["warehouse.query"], labels=context.call.labels
-    ).rows
+    services.ensure_tables(*_READ)
+    (row,) = (
+        services.warehouse()
+        .query(_COUNT, {"game_date": day}, timeout=services.timeouts["warehouse.query"], labels=context.call.labels)
+        .rows
+    )
     there = _Inputs(*row)
     if not there.games:
         _refuse_without_phase2(services, day, table)

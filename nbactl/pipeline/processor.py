@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from nbactl.warehouse.tables import ensure_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from nbactl.pipeline.rawstore import RawStore
     from nbactl.pipeline.sources.base import Source
     from nbactl.ports.compute import TaskContext, TaskOutcome
-    from nbactl.ports.warehouse import Warehouse
+    from nbactl.ports.warehouse import TableSchema, Warehouse
 
 
 class Timeouts(Protocol):
@@ -30,7 +32,14 @@ class Services:
     source: Callable[[], Source]
     raw: RawStore
     timeouts: Timeouts
-    tables: Callable[[], Mapping[str, object]]
+    tables: Callable[[], Mapping[str, TableSchema]]
+    _ensured: set[str] = field(default_factory=set, init=False)
+
+    def ensure_tables(self, *names: str) -> None:
+        """Make these tables as they are declared; each is looked at once, however many dates are processed."""
+        if new := [name for name in names if name not in self._ensured]:
+            ensure_tables(self.warehouse(), new, self.tables())
+            self._ensured.update(new)
 
 
 class Processor(Protocol):

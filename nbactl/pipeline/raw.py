@@ -16,7 +16,6 @@ from nbactl.pipeline.lookup import Lookups
 from nbactl.pipeline.quarantine import quarantine_table
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Rows
-from nbactl.warehouse.tables import ensure_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,7 +126,7 @@ def odds(services: Services, context: TaskContext) -> TaskOutcome:
 
 def _write(services: Services, context: TaskContext, target: _Target) -> TaskOutcome:
     day = context.call.game_date
-    ensure_tables(services.warehouse(), (target.table, quarantine_table(target.table)))
+    services.ensure_tables(target.table, quarantine_table(target.table))
     collected = set.intersection(*(set(services.raw.dates(dataset)) for dataset in target.datasets))
     earlier = {other for other in collected if other < day}
     there = _there(services, context, target, min(earlier, default=day))
@@ -211,9 +210,8 @@ def _games(services: Services, context: TaskContext, day: date) -> dict[tuple[st
 
 
 def _remembered(services: Services, context: TaskContext) -> Lookups:
-    warehouse = services.warehouse()
-    ensure_tables(warehouse, (_PLAYERS,))
-    known = warehouse.query(
+    services.ensure_tables(_PLAYERS)
+    known = services.warehouse().query(
         _KNOWN_PLAYERS, timeout=services.timeouts["warehouse.query"], labels=context.call.labels, cache=False
     )
     lookups = Lookups()

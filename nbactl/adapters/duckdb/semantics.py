@@ -97,6 +97,8 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
     if isinstance(value, exp.Literal) and value.is_int:
         return None
     if target.is_type("bigint"):
+        if isinstance(value, (exp.Round, exp.Ceil, exp.Floor)) and not safe:
+            return _build(_INT_OF_FLOAT, x=value)
         template = _INT_SAFE if safe else _INT
     elif target.is_type("text", "varchar") and not isinstance(value, exp.Literal):
         template = _STRING
@@ -105,6 +107,8 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
     return _build(template, x=value)
 
 
+_INT_OF_FLOAT: Final = "CAST(ROUND(:x) AS BIGINT)"
+"""Of what is a DOUBLE on its face. The general form repeats its argument eight times, and does so at each nesting."""
 _INT: Final = f"""
 CASE typeof(:x)
 WHEN 'DOUBLE' THEN CAST(ROUND(CAST(:x AS DOUBLE)) AS BIGINT)

@@ -49,11 +49,12 @@ def check_days(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: Tab
         )
     cursor.execute(
         f"SELECT DISTINCT CAST({quoted(partition)} AS DATE) AS day FROM {STAGE} "
-        f"WHERE day IS NULL OR day NOT IN (SELECT UNNEST(CAST($days AS DATE[]))) ORDER BY day",
+        "WHERE day IS NULL OR NOT list_contains(CAST($days AS DATE[]), day)",
         {"days": list(days)},
     )
     if outside := [day for (day,) in cursor.fetchall()]:
-        listed = ", ".join("NULL" if day is None else day.isoformat() for day in outside[:5])
+        named = sorted(day.isoformat() for day in outside if day is not None)
+        listed = ", ".join([*named, *["NULL"] * (None in outside)][:5])
         raise DataError(
             f"{schema.name}.{partition} has rows outside the partitions that are replaced: {listed}",
             cause=f"to be replaced: {', '.join(day.isoformat() for day in list(days)[:5]) or 'none'}",

@@ -99,9 +99,8 @@ class DuckDbWarehouse:
                 if fence is not None:
                     fences.check_and_record(cursor, table, days, fence)
                 cursor.execute(
-                    f"DELETE FROM {catalog.quoted(table)} "
-                    f"WHERE CAST({catalog.quoted(schema.partition_by or '')} AS DATE) "
-                    "IN (SELECT UNNEST(CAST($days AS DATE[])))",
+                    f"DELETE FROM {catalog.quoted(table)} WHERE list_contains("
+                    f"CAST($days AS DATE[]), CAST({catalog.quoted(schema.partition_by or '')} AS DATE))",
                     {"days": list(days)},
                 )
                 count = staging.insert(cursor, columns, schema)
