@@ -10,12 +10,12 @@ import fcntl
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core.faults import reach
-from nbactl.errors import DataError, PreconditionError, StaleFenceError
+from nbactl.errors import DataError, PreconditionError, StaleFenceError, UnavailableError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class RawStore:
                 temporary.replace(target)
                 _sync(target.parent)
 
-        with _removed_on_failure([temporary]):
+        with _told(target), _removed_on_failure([temporary]):
             _sync(temporary)
             reach("rawstore.before_rename")
             fence.guard(publish)
@@ -72,7 +72,7 @@ class RawStore:
         Files that are there stay, and those written give way to any holder of their date. They are not forced to
         the disk one by one: the source still has what they hold, and the checksum tells if one was lost.
         """
-        with _removed_on_failure(prepared := []):
+        with _told(self._root / dataset), _removed_on_failure(prepared := []):
             for day, records in by_day.items():
                 prepared.append(self._prepare(dataset, day, records, source=source, token=0, fence=fence))
 
@@ -101,7 +101,7 @@ class RawStore:
             raise PreconditionError(
                 f"no raw {dataset} of {day}",
                 cause=f"{path} is not there: phase 1 has not collected it.",
-                next_step=f"nbactl run phase1 --date {day}",
+                next_step=f"nbactl run phase1 --date {day} --force",
             ) from error
         head, _, body = content.partition(b"\n")
         header = _header(path, head)
@@ -128,9 +128,10 @@ class RawStore:
             "sha256": hashlib.sha256(body).hexdigest(),
         }
         target = self.path(dataset, day)
-        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{fence.token}.tmp")
-        temporary.write_bytes(f"{_encode(header)}\n".encode() + body)
+        with _told(target), _removed_on_failure([temporary]):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(f"{_encode(header)}\n".encode() + body)
         return temporary
 
     @contextmanager
@@ -142,12 +143,27 @@ class RawStore:
 
 
 @contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """Say what could not be written when the system refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"raw file {target} cannot be written",
+            cause=error.strerror or str(error),
+            next_step="Free disk space or correct the permissions, or choose another place: --state-dir DIR.",
+            retryable=False,
+        ) from error
+
+
+@contextmanager
 def _removed_on_failure(files: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except BaseException:
         for file in files:
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # what went wrong first is what has to be told
+                file.unlink()
         raise
 
 

@@ -36,7 +36,8 @@ def test_with_json_stdout_is_one_document_with_the_promised_keys(here: Project) 
     assert document["schema"] == "nbactl/run/v1"
     assert document["ok"] is False
     assert document["error"]["code"] == "run_failed"
-    assert document["error"]["cause"] == "bad: bad cannot <go> on"
+    assert document["error"]["cause"] == "bad: bad cannot <go> on: It never could."
+    assert document["error"]["next"].splitlines()[-2].startswith("Look: nbactl runs show run-")
     first, second = document["data"]["runs"]
     assert (first["name"], first["status"]) == ("first", "succeeded"), "what it needs ran first"
     assert document["run_id"] == second["run_id"]

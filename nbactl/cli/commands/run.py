@@ -213,7 +213,12 @@ def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
         return InterruptedRunError(
             f"{word}; what is done is recorded{f' ({what})' if what else ''}", next_step=f"Resume: {again}"
         )
-    tasks = [f"{task.name}: {task.error.get('message', '')}" for run in bad for task in run.tasks if task.error]
-    cause = tasks[0].partition("\n")[0] if tasks else next((run.reason for run in bad if run.reason), None)
+    failed = [(task.name, task.error) for run in bad for task in run.tasks if task.error]
+    steps = [f"Look: {look} -v", f"Resume when it is repaired: {again}"]
+    cause = next((run.reason for run in bad if run.reason), None)
+    if failed:
+        name, told = failed[0]
+        cause = ": ".join(str(part).partition("\n")[0] for part in (name, told["message"], told.get("cause")) if part)
+        steps = [*filter(None, [told.get("next")]), *steps]
     error = RunFailedError if code == 1 else PartialRunError
-    return error(what, cause=cause, next_step=f"Look: {look} -v\nResume when it is repaired: {again}")
+    return error(what, cause=cause, next_step="\n".join(steps))

@@ -37,7 +37,7 @@ def read_text(path: Path) -> str:
 def refused(path: Path, line: int, cause: str) -> DataError:
     """Return the error for a file that is not taken at all."""
     return DataError(
-        f"{path}:{line}: not taken",
+        f"{path}:{line} was not taken",
         cause=f"{cause[0].upper()}{cause[1:]}. Nothing of it was used.",
         next_step="Replace the file by a whole one, or move it out of the folder; then run again.",
         details={"file": str(path), "line": line},

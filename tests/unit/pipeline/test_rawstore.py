@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from nbactl.testing import faults
 from tests.pipeline_kit import PlainFence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 DAY = date(2024, 1, 15)
@@ -46,7 +47,30 @@ def test_no_records_are_a_file_too(store: RawStore) -> None:
 def test_what_was_not_collected_is_a_missing_upstream_phase(store: RawStore) -> None:
     with pytest.raises(PreconditionError, match="no raw schedule") as caught:
         store.read("schedule", DAY)
-    assert caught.value.next_step == "nbactl run phase1 --date 2024-01-15"
+    assert caught.value.next_step == "nbactl run phase1 --date 2024-01-15 --force"
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Let this process write no file beyond 64 bytes, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_full_disk_is_told_with_the_file_and_leaves_nothing_half_written(store: RawStore) -> None:
+    writes: tuple[Callable[[], int], ...] = (
+        lambda: store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence()),
+        lambda: store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence()),
+    )
+    for write in writes:
+        with pytest.raises(UnavailableError, match=r"2024-01-15.jsonl cannot be written") as caught:
+            write()
+        assert not caught.value.retryable
+        assert "--state-dir" in str(caught.value.next_step)
+        assert list(store.path("schedule", DAY).parent.iterdir()) == []
 
 
 @pytest.mark.parametrize("keep", [0, 10, -1, -40])

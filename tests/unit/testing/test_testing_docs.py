@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "testing.md"
-EXAMPLES = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+ROOT = Path(__file__).resolve().parents[3]
+DOCUMENT = ROOT / "docs" / "testing.md"
+TEXT = DOCUMENT.read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
@@ -16,3 +18,12 @@ def test_the_examples_of_the_documentation_hold(number: int) -> None:
 
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) == 5
+
+
+def test_the_points_of_the_documentation_are_in_the_code() -> None:
+    named = {
+        point for row in re.findall(r"^\| (`.+?`) \|", TEXT, re.MULTILINE) for point in re.findall(r"`(.+?)`", row)
+    }
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "nbactl").rglob("*.py"))
+    assert named
+    assert named <= set(re.findall(r'reach\("(.+?)"\)', code))
