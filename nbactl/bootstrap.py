@@ -77,14 +77,25 @@ class Application:
 
     @cached_property
     def documents(self) -> DocumentStore:
-        """The document store of the target."""
-        self._require_local("the ledger")
+        """The document store of the target. Raises ConfigError where target gcp lacks its project or client."""
+        if self.settings.target == "gcp":
+            return self._firestore()
         from nbactl.adapters.sqlite.documents import SqliteDocuments  # noqa: PLC0415 - loads sqlite3
 
         busy = self.config.timeouts["documents.busy"]
         path = self.settings.state_dir / "documents.db"
         missing = self._reads_only and not path.exists()
         return SqliteDocuments(":memory:" if missing else path, clock=self.clock, busy_timeout=busy)
+
+    def _firestore(self) -> DocumentStore:
+        from nbactl.adapters.firestore.opening import open_documents  # noqa: PLC0415
+
+        return open_documents(
+            self.settings.project,
+            emulator=os.environ.get("FIRESTORE_EMULATOR_HOST"),
+            timeouts=self.config.timeouts,
+            clock=self.clock,
+        )
 
     @cached_property
     def leases(self) -> Leases:
@@ -262,6 +273,6 @@ class Application:
         if self.settings.target != "local":
             raise ConfigError(
                 f"{what} on target {self.settings.target} is not in this version",
-                cause="The adapters of Google Cloud are not built yet.",
+                cause="Of Google Cloud it has the documents only: what reads and changes them works there.",
                 next_step="Use --target local; `nbactl config` and `nbactl run --dry-run` work for both targets.",
             )

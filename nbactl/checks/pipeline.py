@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbactl.adapters.firestore.opening import open_documents
 from nbactl.checks.declared import drift, recent_runs, undone_declarations
 from nbactl.checks.finding import Finding, unread
 from nbactl.config.loader import Config, load_config
+from nbactl.core.deadline import deadline_scope
 from nbactl.core.holder import describe
 from nbactl.errors import NbactlError
 from nbactl.pipeline.sources import open_source
@@ -96,8 +99,28 @@ def target(patient: Patient) -> Iterator[Finding]:
         yield Finding("target", "failed", "GOOGLE_APPLICATION_CREDENTIALS names no file", credentials, fix)
     if patient.settings.project is None:
         yield Finding("target", "failed", "gcp without a project", None, "Give --project or set NBACTL_PROJECT.")
-    cause = "This version has no adapters for Google Cloud; it plans and checks for gcp, but does not run there."
-    yield Finding("target", "warn", f"gcp, project {patient.settings.project or '-'}", cause, "Use --target local.")
+        return
+    yield from _firestore(patient, patient.settings.project)
+    cause = "Of Google Cloud this version has the documents only; it plans for gcp, but runs nothing there."
+    yield Finding("target", "warn", f"gcp, project {patient.settings.project}", cause, "Run with --target local.")
+
+
+def _firestore(patient: Patient, project: str) -> Iterator[Finding]:
+    """Read one document that is not there, which needs the client, the account, the network and the database."""
+    config = _config(patient)
+    if config is None:
+        yield Finding("firestore", "skipped", "the configuration is wrong")
+        return
+    emulator = patient.environ.get("FIRESTORE_EMULATOR_HOST")
+    try:
+        store = open_documents(project, emulator=emulator, timeouts=config.timeouts, clock=patient.clock)
+        with closing(store), deadline_scope(config.timeouts["documents.read"], patient.clock):
+            store.get("leases/nbactl-doctor")
+    except NbactlError as error:
+        fix = error.next_step or "Look at the network and at the status of Google Cloud."
+        yield Finding("firestore", "failed", error.message, error.cause, fix)
+        return
+    yield Finding("firestore", "ok", f"{project} answers{f' (emulator {emulator})' if emulator else ''}")
 
 
 def _config(patient: Patient) -> Config | None:

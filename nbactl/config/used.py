@@ -10,6 +10,8 @@ USED: dict[str, frozenset[str]] = {
         {
             "completions.stage_ttl",
             "documents.busy",
+            "documents.read",
+            "documents.write",
             "http.connect",
             "http.request",
             "run.cancel_poll",
@@ -26,5 +28,5 @@ USED: dict[str, frozenset[str]] = {
     ),
     "leases": frozenset({"run"}),
     "retry_policies": frozenset({"completions"}),
-    "call_policies": frozenset({"scraper"}),
+    "call_policies": frozenset({"firestore", "scraper"}),
 }

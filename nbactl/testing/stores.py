@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core.clock import SystemClock
+from nbactl.core.policy import CallPolicy
+from nbactl.core.policy_settings import CallSettings
 from nbactl.core.retry import RetryPolicy
 from nbactl.testing.clock import FakeClock
 
@@ -35,10 +37,10 @@ def emulator_documents(
     from nbactl.adapters.firestore.channel import Database  # noqa: PLC0415
     from nbactl.adapters.firestore.documents import FirestoreDocuments  # noqa: PLC0415
 
+    rng = random.Random(project)  # noqa: S311 - pauses
     return FirestoreDocuments(
         Database(project, emulator=address),
-        limits=Limits(read=call, write=call, total=_TRIES),
-        retry=retry,
-        clock=SystemClock(),
-        rng=random.Random(project),  # noqa: S311 - pauses
+        limits=Limits(read=call, write=call),
+        policy=CallPolicy(CallSettings("firestore", _TRIES, retry, call), clock=SystemClock(), rng=rng),
+        rng=rng,
     )

@@ -15,8 +15,7 @@ import grpc
 
 from nbactl.adapters.firestore.channel import Stubs, open_channel
 from nbactl.adapters.firestore.failures import outcome_unknown, translate
-from nbactl.core.deadline import Deadline, current_deadline, remaining
-from nbactl.core.retry import retry_call
+from nbactl.core.deadline import remaining
 from nbactl.errors import NbactlError, TimedOutError
 
 if TYPE_CHECKING:
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.adapters.firestore.channel import Database
-    from nbactl.core.clock import Clock
-    from nbactl.core.retry import RetryPolicy
+    from nbactl.core.policy import CallPolicy
     from nbactl.ports.documents import Write
 
 T = TypeVar("T")
@@ -33,21 +31,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that one try of a reading and of a writing call may take, and all tries of one call together."""
+    """Seconds that one try of a reading and of a writing call may take."""
 
     read: float
     write: float
-    total: float
 
 
 class Calls:
     """Calls the service. Usable from any thread; a channel is opened for the first call."""
 
-    def __init__(self, database: Database, limits: Limits, retry: RetryPolicy, clock: Clock, rng: Random) -> None:
+    def __init__(self, database: Database, limits: Limits, policy: CallPolicy, rng: Random) -> None:
         self.database = database
         self.limits = limits
-        self.retry = retry
-        self.clock = clock
+        self.policy = policy
+        self.clock = policy.clock
         self.rng = rng
         self._lock = threading.Lock()
         self._channel: Any = None
@@ -78,7 +75,7 @@ class Calls:
         """Make a reading call, and unless `again` is false again while it fails with transient errors."""
         if not again:
             return attempt()
-        return self._again(attempt)
+        return self.policy.call(attempt)
 
     def once(self, method: Any, request: Any, writes: Sequence[Write] = ()) -> Any:  # noqa: ANN401 - grpc has no types
         """Make a writing call one single time."""
@@ -106,7 +103,7 @@ class Calls:
                     error.retryable = error.retryable and repeatable
                 raise
 
-        return self._again(attempt)
+        return self.policy.call(attempt)
 
     def stream(self, method: Any, request: Any) -> Iterator[Any]:  # noqa: ANN401
         """Yield the answers of one reading call that streams; ends the call when it is left."""
@@ -131,10 +128,3 @@ class Calls:
             yield
         except grpc.RpcError as error:
             raise translate(error.code(), error.details() or "", self.database.where, writes) from error
-
-    def _again(self, attempt: Callable[[], T]) -> T:
-        deadline = Deadline.after(self.limits.total, self.clock)
-        outer = current_deadline()
-        if outer is not None and outer.remaining() < deadline.remaining():
-            deadline = outer
-        return retry_call(self.retry, attempt, clock=self.clock, rng=self.rng, deadline=deadline)

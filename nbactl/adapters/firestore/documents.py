@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.firestore.calls import Limits
     from nbactl.adapters.firestore.channel import Database
     from nbactl.adapters.firestore.transactions import FirestoreTransaction
-    from nbactl.core.clock import Clock
-    from nbactl.core.retry import RetryPolicy
+    from nbactl.core.policy import CallPolicy
     from nbactl.ports.documents import Document, Query, Transaction, Write
 
 T = TypeVar("T")
@@ -36,8 +35,8 @@ T = TypeVar("T")
 class FirestoreDocuments:
     """Documents in a Firestore database. Usable from any thread; nothing is sent before the first call."""
 
-    def __init__(self, database: Database, *, limits: Limits, retry: RetryPolicy, clock: Clock, rng: Random) -> None:
-        self._calls = Calls(database, limits, retry, clock, rng)
+    def __init__(self, database: Database, *, limits: Limits, policy: CallPolicy, rng: Random) -> None:
+        self._calls = Calls(database, limits, policy, rng)
         self._within = threading.local()
 
     def get(self, path: str) -> Document | None:

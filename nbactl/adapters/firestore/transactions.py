@@ -161,7 +161,7 @@ class Tries:
         self._most = most
         self._made = 0
         self._lost: tuple[FirestoreTransaction, NbactlError] | None = None
-        self._budget = Deadline.after(calls.limits.total, calls.clock)
+        self._budget = Deadline.after(calls.policy.settings.total, calls.clock)
 
     def begin(self) -> FirestoreTransaction:
         """Return the next try."""
@@ -187,7 +187,7 @@ class Tries:
             error.details["outcome"] = "unknown"
             error.retryable = False
             self._lost = transaction, error
-        pause = self._calls.retry.delay(self._made, self._calls.rng)
+        pause = self._calls.policy.settings.retry.delay(self._made, self._calls.rng)
         if self._made >= self._most or pause >= min(self._budget.remaining(), remaining(pause + 1)):
             raise self._exhausted() if isinstance(error, ContentionError) else error
         self._calls.clock.sleep(pause)

@@ -1,12 +1,23 @@
+"""Leases, on every engine of the document port."""
+
 from __future__ import annotations
 
+import threading
+import uuid
+from contextlib import closing
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.lease import Leases
+from nbactl.core.lease import Lease, Leases
 from nbactl.errors import LeaseHeldError, StaleFenceError
-from nbactl.testing import FakeClock, memory_documents
+from nbactl.testing import FakeClock, emulator_documents, memory_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.ports.documents import DocumentStore
 
 NAME = "phase3/2024-01-15"
 
@@ -21,9 +32,19 @@ def dead() -> set[str]:
     return set()
 
 
+@pytest.fixture(params=["sqlite", "firestore"])
+def store(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[DocumentStore]:
+    if request.param == "sqlite":
+        opened: DocumentStore = memory_documents(clock)
+    else:
+        opened = emulator_documents(request.getfixturevalue("firestore_address"), f"test-{uuid.uuid4().hex[:20]}")
+    with closing(opened):
+        yield opened
+
+
 @pytest.fixture
-def leases(clock: FakeClock, dead: set[str]) -> Leases:
-    return Leases(memory_documents(clock), clock, is_dead=dead.__contains__)
+def leases(store: DocumentStore, clock: FakeClock, dead: set[str]) -> Leases:
+    return Leases(store, clock, is_dead=dead.__contains__)
 
 
 def test_inv_12_one_owner_at_a_time_and_the_refusal_names_it(leases: Leases, clock: FakeClock) -> None:
@@ -118,3 +139,23 @@ def test_all_that_is_held_is_listed_under_its_name(leases: Leases, clock: FakeCl
     leases.release(leases.acquire("released", "owner", 30.0))
     clock.advance(60)
     assert leases.held() == taken
+
+
+def test_inv_12_of_many_that_want_it_at_the_same_moment_one_gets_it(leases: Leases) -> None:
+    got: list[Lease] = []
+    refused: list[LeaseHeldError] = []
+
+    def want(owner: str) -> None:
+        try:
+            got.append(leases.acquire(NAME, owner, 30.0))
+        except LeaseHeldError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=want, args=(f"owner-{number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == [leases.current(NAME)]
+    assert {error.details["holder"] for error in refused} == {got[0].owner}
+    assert len(refused) == 7

@@ -1,15 +1,46 @@
+"""The ledger of runs, on every engine of the document port."""
+
 from __future__ import annotations
 
+import uuid
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.core.lease import Leases
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.documents import MAX_WRITES
+from nbactl.testing import emulator_documents
 from nbactl.workflows.model import RunStatus, TaskStatus
+from tests import workflow_harness
 from tests.workflow_harness import DAY, Harness, statuses, workflows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.core.clock import Clock
+    from nbactl.ports.documents import DocumentStore
+
+
+@pytest.fixture(autouse=True, params=["sqlite", "firestore"])
+def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give harnesses the store of each engine in turn."""
+    if request.param == "sqlite":
+        yield
+        return
+    address = request.getfixturevalue("firestore_address")
+    with ExitStack() as opened:
+
+        def on_emulator(_: Clock) -> DocumentStore:
+            store = emulator_documents(address, f"test-{uuid.uuid4().hex[:20]}")
+            return opened.enter_context(closing(store))
+
+        monkeypatch.setattr(workflow_harness, "memory_documents", on_emulator)
+        yield
+
 
 FAILS_ONCE = {"with": {"raises": "data", "fails": 1}}
 
