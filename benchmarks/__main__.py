@@ -1,11 +1,11 @@
-"""`python -m benchmarks [engine flags startup pipeline bulk]`: measure, print, exit 1 if a target is missed."""
+"""`python -m benchmarks [SUITE…]`: measure, print, exit 1 if a target is missed."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from benchmarks import bulk, engine, flags, pipeline, startup
+from benchmarks import bulk, completions, engine, flags, pipeline, startup
 
 SUITES = {
     "engine": engine.measure,
@@ -13,6 +13,7 @@ SUITES = {
     "startup": startup.measure,
     "pipeline": pipeline.measure,
     "bulk": bulk.measure,
+    "completions": completions.measure,
 }
 
 
