@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
+    from nbactl.core.bulk import BulkWriter
     from nbactl.core.clock import Clock
     from nbactl.core.completions.batches import Batches
     from nbactl.core.completions.mode import CompletionMode
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nbactl.core.completions.stages import StageReader
     from nbactl.core.completions.tracker import CompletionTracker
     from nbactl.core.lease import Leases
+    from nbactl.migrations.completions.migration import CompletionsMigration
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.sources.base import Source
     from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
@@ -160,6 +162,39 @@ class Application:
             mode=self.completion_mode,
             ids=TimeSortedIds(self.clock),
             retry=retry,
+            rng=random.SystemRandom(),
+        )
+
+    @cached_property
+    def completions_migration(self) -> CompletionsMigration:
+        """The migration of completions from the array to the subcollection."""
+        from nbactl.core.holder import this_process  # noqa: PLC0415
+        from nbactl.migrations.completions.limits import limits_from  # noqa: PLC0415
+        from nbactl.migrations.completions.migration import CompletionsMigration  # noqa: PLC0415
+
+        ids = TimeSortedIds(self.clock, random.SystemRandom())
+        return CompletionsMigration(
+            self.documents,
+            self.clock,
+            self.leases,
+            owner=lambda: this_process(ids.new("migration")),
+            project=self.settings.project or self.settings.target,
+            limits=limits_from(self.config.timeouts),
+            bulk_writer=self._bulk_writer,
+            exports=self.settings.state_dir / "migrations",
+        )
+
+    def _bulk_writer(self, rate: float | None) -> BulkWriter:
+        """Return what writes many documents, `rate` a second; without one as fast as Google advises for Firestore."""
+        from nbactl.core.bulk import BulkWriter  # noqa: PLC0415
+        from nbactl.core.throttle import Throttle  # noqa: PLC0415
+
+        in_cloud = self.settings.target == "gcp" and not os.environ.get("FIRESTORE_EMULATOR_HOST")
+        return BulkWriter(
+            self.documents,
+            throttle=Throttle(self.clock, rate=rate) if rate is not None or in_cloud else None,
+            retry=self.config.timeouts.retry_policies["completions"].policy("completions"),
+            clock=self.clock,
             rng=random.SystemRandom(),
         )
 

@@ -82,6 +82,10 @@ class Leases:
 
         self._store.transaction(give_back)
 
+    def check(self, transaction: Transaction, lease: Lease) -> None:
+        """Have `transaction` commit only while the lease is held. Raises StaleFenceError if it is not."""
+        _check_still_held(lease, transaction.get(_path(lease.name)))
+
     def current(self, name: str) -> Lease | None:
         """Return the lease as it was last taken, expired or not; None if it is released or was never taken."""
         return _held(name, self._store.get(_path(name)))

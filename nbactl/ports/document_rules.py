@@ -173,13 +173,18 @@ def _check_container(value: list[Any] | dict[Any, Any], where: str, depth: int) 
 
 def check_size(path: str, data: dict[str, Any]) -> None:
     """Raise DataError if the document is larger than 1 MiB as Firestore counts."""
-    size = _DOCUMENT_OVERHEAD + _PATH_OVERHEAD + sum(_text_bytes(s) for s in path.split("/")) + sum(_sizes(data))
+    size = document_bytes(path, data)
     if size > MAX_DOCUMENT_BYTES:
         raise DataError(
             f"{path} is too large: {size} bytes",
             cause=f"A document holds at most {MAX_DOCUMENT_BYTES} bytes.",
             next_step="Move long lists into documents of a subcollection.",
         )
+
+
+def document_bytes(path: str, data: dict[str, Any]) -> int:
+    """Return the size of a document in bytes, as Firestore counts."""
+    return _DOCUMENT_OVERHEAD + _PATH_OVERHEAD + sum(_text_bytes(s) for s in path.split("/")) + sum(_sizes(data))
 
 
 def _text_bytes(text: str) -> int:

@@ -1,0 +1,205 @@
+"""The document of a batch as the migration reads it: everything that can be used, and everything that cannot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+
+from nbactl.core.completions.documents import (
+    COMPLETED_COUNT,
+    COMPLETED_PLAYERS,
+    COUNTER_SHARDS,
+    MAX_SHARDS,
+    PREDICTIONS_BY_PLAYER,
+    TOTAL_PREDICTIONS,
+)
+from nbactl.core.completions.player_ids import decode_id, encode_id
+from nbactl.core.gamedate import GameDate
+from nbactl.errors import DataError
+from nbactl.migrations.completions.findings import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nbactl.ports.documents import Document
+
+_SHOWN: Final = 80
+_MISSING: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch's document, taken apart.
+
+    `players` are the usable ids of the array; `has_array` says whether there is one. `payloads` are predictions by
+    player. `counter` is as it stands there, a number or not; None if there is none. `rest` are the elements of the
+    array in their order with all that is no player's id or stands there twice left out. `problems` name everything
+    that cannot be used.
+    """
+
+    id: str
+    path: str
+    document: Document
+    game_date: GameDate | None
+    active: bool
+    has_array: bool
+    players: frozenset[str]
+    rest: tuple[str, ...]
+    payloads: Mapping[str, int]
+    counter: Any
+    shards: int
+    problems: tuple[Unreadable, ...]
+
+    @property
+    def completions(self) -> str:
+        """The collection of its completions."""
+        return f"{self.path}/completions"
+
+    def completion(self, player: str) -> str:
+        """Return the path of a player's completion, even if the batch's own name stands for no id."""
+        return f"{self.path}/completions/{encode_id(player)}"
+
+    def shard(self, number: int) -> str:
+        """Return the path of a counter shard."""
+        return f"{self.path}/counters/{number}"
+
+
+def read_batch(document: Document, *, array_expected: bool) -> Batch:
+    """Take a batch's document apart; never raises, whatever stands there.
+
+    `array_expected`: a batch without the array is a problem.
+    """
+    problems: list[Unreadable] = []
+    batch_id = _id(document, problems)
+    data = document.data
+    array = data.get(COMPLETED_PLAYERS, _MISSING)
+    rest = _players(batch_id, array, problems, expected=array_expected)
+    payloads = _payloads(batch_id, data.get(PREDICTIONS_BY_PLAYER), problems)
+    _check_total(batch_id, data.get(TOTAL_PREDICTIONS, _MISSING), problems)
+    return Batch(
+        id=batch_id,
+        path=document.path,
+        document=document,
+        game_date=_game_date(batch_id, data.get("game_date", _MISSING), problems),
+        active=data.get("is_complete") is not True,
+        has_array=isinstance(array, list),
+        players=frozenset(rest),
+        rest=rest,
+        payloads=payloads,
+        counter=data.get(COMPLETED_COUNT),
+        shards=_shards(batch_id, data.get(COUNTER_SHARDS, 0), problems),
+        problems=tuple(problems),
+    )
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Say whether `value` is an integer from 0 up."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def shown(value: object) -> str:
+    """Return a value for a report, cut short."""
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _id(document: Document, problems: list[Unreadable]) -> str:
+    try:
+        batch_id = decode_id(document.id)
+    except DataError as error:
+        problems.append(Unreadable(document.id, "id", shown(document.id), error.message))
+        return document.id
+    stored = document.data.get("batch_id", batch_id)
+    if stored != batch_id:
+        problems.append(Unreadable(batch_id, "batch_id", shown(stored), f"this is the document of {batch_id}"))
+    return batch_id
+
+
+def _players(batch: str, array: object, problems: list[Unreadable], *, expected: bool) -> tuple[str, ...]:
+    if not isinstance(array, list):
+        if array is not _MISSING:
+            problems.append(Unreadable(batch, COMPLETED_PLAYERS, shown(array), "is no array"))
+        elif expected:
+            problems.append(Unreadable(batch, COMPLETED_PLAYERS, "", "the batch has no such field"))
+        return ()
+    usable = []
+    for player in array:
+        reason = _why_no_id(player)
+        if reason is None:
+            usable.append(player)
+        else:
+            problems.append(Unreadable(batch, COMPLETED_PLAYERS, shown(player), reason))
+    if len(different := dict.fromkeys(usable)) < len(usable):
+        problems.extend(
+            Unreadable(batch, COMPLETED_PLAYERS, shown(player), f"stands in the array {times} times")
+            for player, times in Counter(usable).items()
+            if times > 1
+        )
+    return tuple(different)
+
+
+def _why_no_id(player: object) -> str | None:
+    if isinstance(player, str) and player.isalnum() and len(player) < _SHOWN:
+        return None  # nearly all are
+    if player is None:
+        return "is null"
+    if not isinstance(player, str):
+        return f"is no string but {type(player).__name__}"
+    try:
+        encode_id(player)
+    except DataError as error:
+        return "is empty" if not player else f"cannot name a document: {error.cause}"
+    return None
+
+
+def _payloads(batch: str, value: object, problems: list[Unreadable]) -> dict[str, int]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        problems.append(Unreadable(batch, PREDICTIONS_BY_PLAYER, shown(value), "is no map"))
+        return {}
+    usable = {}
+    for player, count in value.items():
+        if is_count(count):
+            usable[player] = count
+        else:
+            reason = f"the predictions of {shown(player)} are no number from 0 up"
+            problems.append(Unreadable(batch, PREDICTIONS_BY_PLAYER, shown(count), reason))
+    return usable
+
+
+def _check_total(batch: str, value: object, problems: list[Unreadable]) -> None:
+    if not is_count(value):
+        text = "" if value is _MISSING else shown(value)
+        reason = "the batch has no such field" if value is _MISSING else "is no number from 0 up"
+        problems.append(Unreadable(batch, TOTAL_PREDICTIONS, text, reason))
+
+
+def _shards(batch: str, value: object, problems: list[Unreadable]) -> int:
+    if is_count(value) and value <= MAX_SHARDS:
+        return value
+    problems.append(Unreadable(batch, COUNTER_SHARDS, shown(value), f"is no number from 0 to {MAX_SHARDS}"))
+    return 0
+
+
+def _game_date(batch: str, value: object, problems: list[Unreadable]) -> GameDate | None:
+    try:
+        return GameDate(date.fromisoformat(value))  # type: ignore[arg-type]  # anything else is refused here
+    except (TypeError, ValueError):
+        text = "" if value is _MISSING else shown(value)
+        problems.append(Unreadable(batch, "game_date", text, "is not YYYY-MM-DD"))
+        return None
+
+
+def player_names(names: Iterator[str], batch: Batch, problems: list[Unreadable]) -> Iterator[str]:
+    """Yield the players that documents stand for; a name that stands for none goes to `problems`."""
+    for name in names:
+        if "%" not in name:
+            yield name
+            continue
+        try:
+            yield decode_id(name)
+        except DataError as error:
+            problems.append(Unreadable(batch.id, "completions", shown(name), error.message))

@@ -1,0 +1,105 @@
+"""Array against subcollection of one batch: sets of ids, their payloads, and the counter (INVARIANTS 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from nbactl.core.completions.documents import COMPLETED_COUNT
+from nbactl.core.completions.player_ids import encode_id
+from nbactl.core.completions.stages import Stage
+from nbactl.migrations.completions.batch import Batch, is_count, player_names, read_batch, shown
+from nbactl.migrations.completions.findings import CounterDrift, Different, Findings, PlayerOf, Unreadable
+from nbactl.ports.documents import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbactl.ports.documents import Document, Reader
+
+WITHOUT_ARRAY = frozenset({Stage.DUAL_WRITE_STOPPED, Stage.CLEANED})
+"""Stages in which the array no longer has to have what the subcollection has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A batch, both sides at one moment. `completed` is who has a document; `digest` stands for all that was read."""
+
+    batch: Batch
+    completed: frozenset[str]
+    documents: Mapping[str, Document]
+    findings: Findings
+    digest: int
+
+
+def compare(reader: Reader, document: Document, stage: Stage, *, payloads: bool = True) -> Comparison:
+    """Compare both sides of a batch, as `reader` sees them.
+
+    With `payloads` the completions themselves are read where the batch has something to compare them with
+    (`documents` has them then); otherwise their ids alone.
+    """
+    batch = read_batch(document, array_expected=stage not in WITHOUT_ARRAY)
+    problems = list(batch.problems)
+    documents: dict[str, Document] = {}
+    if payloads and batch.payloads:
+        named = {each.id: each for each in reader.query(Query(batch.completions))}
+        players = player_names(iter(named), batch, problems)
+        documents = {player: named[player if player in named else encode_id(player)] for player in players}
+        completed = frozenset(documents)
+    else:
+        completed = frozenset(player_names(reader.list_ids(batch.completions), batch, problems))
+    findings = Findings(
+        missing=[PlayerOf(batch.id, player) for player in sorted(batch.players - completed)],
+        extra=[PlayerOf(batch.id, player) for player in sorted(completed - batch.players)]
+        if stage not in WITHOUT_ARRAY
+        else [],
+        different=_different(batch, documents, problems),
+    )
+    counter = counter_of(reader, batch)
+    actual = len(completed | batch.players)
+    if not is_count(counter) or counter != actual:
+        findings.counter_drift.append(CounterDrift(batch.id, counter, actual))
+    findings.unreadable.extend(problems)
+    return Comparison(batch, completed, documents, findings, _digest(batch, completed, documents, counter))
+
+
+def counter_of(reader: Reader, batch: Batch) -> Any:  # noqa: ANN401 - whatever stands there
+    """Return a batch's counter with its shards; what is no number comes as it is, None if it is missing."""
+    if not batch.shards or not is_count(batch.counter):
+        return batch.counter
+    found = reader.get_all([batch.shard(shard) for shard in range(batch.shards)])
+    parts = [None if each is None else each.data.get(COMPLETED_COUNT) for each in found]
+    for part in parts:
+        if not is_count(part):
+            return part
+    return batch.counter + sum(part for part in parts if is_count(part))
+
+
+def _different(batch: Batch, documents: Mapping[str, Document], problems: list[Unreadable]) -> list[Different]:
+    different = []
+    for player, document in documents.items():
+        stored, count = document.data.get("player_lookup"), document.data.get("predictions_count")
+        if stored != player:
+            reason = f"the document of {shown(player)} is of another player"
+            problems.append(Unreadable(batch.id, "player_lookup", shown(stored), reason))
+        expected = batch.payloads.get(player)
+        if expected is not None and (count != expected or not is_count(count)):
+            different.append(Different(batch.id, player, expected, count))
+    return different
+
+
+def _digest(batch: Batch, completed: frozenset[str], documents: Mapping[str, Document], counter: object) -> int:
+    """Return a number that any other content of the batch would change.
+
+    Those of several batches are added up (modulo 2**256), so that they may be read in any order.
+    """
+    hashed = sha256(batch.path.encode())
+    hashed.update(f"\n{counter!r}\n".encode())
+    for players in (batch.players, completed):
+        hashed.update("\n".join(sorted(players)).encode(errors="surrogatepass"))
+        hashed.update(b"\n\n")
+    for player in sorted(batch.payloads.keys() | documents.keys()):
+        held = documents[player].data.get("predictions_count") if player in documents else None
+        hashed.update(f"{player}\t{batch.payloads.get(player)}\t{held!r}\n".encode(errors="surrogatepass"))
+    return int.from_bytes(hashed.digest(), "big")

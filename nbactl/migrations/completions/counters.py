@@ -1,0 +1,87 @@
+"""Counters: set to the number of completions, in a commit that holds only if nobody counted in between."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.core.completions.documents import (
+    COMPLETED_COUNT,
+    TOTAL_PREDICTIONS,
+    shard_document,
+    shard_of,
+)
+from nbactl.core.faults import reach
+from nbactl.errors import NotFoundError, PreconditionError
+from nbactl.migrations.completions.batch import is_count, player_names, read_batch
+from nbactl.ports.documents import Create, Query, Update
+
+if TYPE_CHECKING:
+    from nbactl.migrations.completions.batch import Batch
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
+
+_TRIES: Final = 10
+
+
+def reconcile(store: DocumentStore, path: str) -> int | None:
+    """Set the counter of the batch at `path` right; returns what it counts now, None if writers kept coming between.
+
+    Every writer touches what carries the counter in the commit that makes a completion, so a guard on the update time
+    of these documents, read before the completions, is enough. A total of predictions that is no number is summed up
+    again; one that is a number is left alone, since not every completion knows its own.
+    """
+    for _ in range(_TRIES):
+        document = store.get(path)
+        if document is None:
+            return None
+        batch = read_batch(document, array_expected=False)
+        shards = store.get_all([batch.shard(shard) for shard in range(batch.shards)]) if batch.shards else []
+        completed = frozenset(player_names(store.list_ids(batch.completions), batch, [])) | batch.players
+        writes = _writes(store, batch, shards, completed)
+        if not writes:
+            return len(completed)
+        reach("migration.before_reconcile")
+        try:
+            store.commit(writes)
+        except (PreconditionError, NotFoundError):
+            continue
+        reach("migration.reconciled")
+        return len(completed)
+    return None
+
+
+def _writes(
+    store: DocumentStore, batch: Batch, shards: list[Document | None], completed: frozenset[str]
+) -> list[Write]:
+    per_shard = Counter(shard_of(player, batch.shards) for player in completed) if batch.shards else Counter[int]()
+    changes: dict[FieldPath, Any] = {}
+    counted = 0 if batch.shards else len(completed)
+    if not is_count(batch.counter) or batch.counter != counted:
+        changes[COMPLETED_COUNT] = counted
+    if not is_count(batch.document.data.get(TOTAL_PREDICTIONS)):
+        changes[TOTAL_PREDICTIONS] = 0 if batch.shards else _predictions(store, batch)
+    moved = [_shard_write(batch, number, each, per_shard[number]) for number, each in enumerate(shards)]
+    writes: list[Write] = [write for write in moved if write is not None]
+    if changes or writes:
+        # The batch is written even if only shards change: its update time is what the array's writers move.
+        changes.setdefault(COMPLETED_COUNT, counted)
+        writes.append(Update(batch.path, changes, if_updated_at=batch.document.update_time))
+    return writes
+
+
+def _shard_write(batch: Batch, number: int, shard: Document | None, counted: int) -> Write | None:
+    if shard is None:
+        return Create(batch.shard(number), {**shard_document(), COMPLETED_COUNT: counted})
+    value = shard.data.get(COMPLETED_COUNT)
+    if is_count(value) and value == counted:
+        return None
+    return Update(shard.path, {COMPLETED_COUNT: counted}, if_updated_at=shard.update_time)
+
+
+def _predictions(store: DocumentStore, batch: Batch) -> int:
+    known = dict(batch.payloads)
+    for document in store.query(Query(batch.completions)):
+        count = document.data.get("predictions_count")
+        if is_count(count):
+            known[document.id] = count
+    return sum(known.values())

@@ -1,0 +1,144 @@
+"""What must hold before each step of the completions migration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nbactl.core.completions.stages import Stage
+from nbactl.core.durations import format_duration
+from nbactl.migrations.gates import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from nbactl.migrations.completions.limits import Limits
+    from nbactl.migrations.completions.validate import Report
+    from nbactl.migrations.model import MigrationState
+
+COMMAND: Final = "nbactl migrate completions"
+ORDER: Final = tuple(Stage)
+BACKFILL_STAGES: Final = (Stage.DUAL_WRITE, Stage.BACKFILLED, Stage.VALIDATED)
+_STEP_TO: Final = {
+    Stage.DUAL_WRITE: "--start-dual-write",
+    Stage.BACKFILLED: "--backfill",
+    Stage.VALIDATED: "--validate",
+    Stage.READS_SWITCHED: "--switch-reads",
+    Stage.DUAL_WRITE_STOPPED: "--stop-dual-write",
+    Stage.CLEANED: "--cleanup",
+}
+
+
+def next_action(state: MigrationState) -> str | None:
+    """Return the option that takes the next step, None at the end."""
+    if state.pending is not None:
+        return f"--{state.pending}"
+    following = ORDER.index(Stage(state.stage)) + 1
+    return _STEP_TO[ORDER[following]] if following < len(ORDER) else None
+
+
+def gates_of(
+    action: str, state: MigrationState, limits: Limits, now: datetime, *, max_age: float, active: Report | None = None
+) -> list[Gate]:
+    """Return the gates of `action` (`switch-reads` and so on), open and closed.
+
+    `active` is a comparison of the batches that writers are at work on, made just now.
+    """
+    always = [_no_pause(state), _nothing_pending(state), _settled(state, now)]
+    if action == "start-dual-write":
+        return [_in_stage(state, Stage.LEGACY), *always]
+    if action == "backfill":
+        return [_in_stage(state, *BACKFILL_STAGES), *always]
+    if action == "switch-reads":
+        return [
+            _in_stage(state, Stage.VALIDATED),
+            *always,
+            _validation(state, now, max_age),
+            *([] if active is None else [_active(active)]),
+        ]
+    if action == "stop-dual-write":
+        bake = limits.reads_bake
+        return [
+            _in_stage(state, Stage.READS_SWITCHED),
+            *always,
+            _baked(state, now, bake, "reads have been on the subcollection"),
+            _no_drift(state, now, bake),
+            _validation(state, now, max_age),
+        ]
+    bake = limits.cleanup_bake
+    return [
+        _in_stage(state, Stage.DUAL_WRITE_STOPPED),
+        *always,
+        _baked(state, now, bake, "dual-write has been stopped"),
+        _no_drift(state, now, bake),
+    ]
+
+
+def _in_stage(state: MigrationState, *wanted: Stage) -> Gate:
+    if state.stage in wanted:
+        return Gate("stage", None, "", forcible=False)
+    here = ORDER.index(Stage(state.stage))
+    missing = f"the stage is {state.stage}, not {' or '.join(wanted)}"
+    if here > ORDER.index(wanted[-1]):
+        provide = f"This is behind you; go back with {COMMAND} --rollback if you must."
+    else:
+        provide = f"First: {COMMAND} {next_action(state)}"
+    return Gate("stage", missing, provide, forcible=False)
+
+
+def _no_pause(state: MigrationState) -> Gate:
+    pause = state.paused
+    missing = None if pause is None else f"{pause.who} paused the migration{f' ({pause.why})' if pause.why else ''}"
+    return Gate("pause", missing, f"When it may go on: {COMMAND} --resume", forcible=False)
+
+
+def _nothing_pending(state: MigrationState) -> Gate:
+    missing = None if state.pending is None else f"the {state.pending} is not finished"
+    return Gate("pending", missing, f"Finish it: {COMMAND} --{state.pending}", forcible=False)
+
+
+def _settled(state: MigrationState, now: datetime) -> Gate:
+    left = 0.0 if state.settle_until is None else (state.settle_until - now).total_seconds()
+    missing = f"some writer may not know of the last step for another {format_duration(left)}" if left > 0 else None
+    return Gate("settled", missing, "Wait so long, then give the same command again.", forcible=False)
+
+
+def _validation(state: MigrationState, now: datetime, max_age: float) -> Gate:
+    found = state.last_validation
+    provide = f"{COMMAND} --validate"
+    if found is None or found.stage not in {state.stage, Stage.BACKFILLED}:
+        return Gate("validation", f"there is no full validation in stage {state.stage}", provide)
+    if not found.consistent:
+        return Gate("validation", f"the last validation found {found.findings} inconsistencies", f"{COMMAND} --repair")
+    age = (now - found.at).total_seconds()
+    if age > max_age:
+        old = f"the last validation is {format_duration(age)} old, more than {format_duration(max_age)}"
+        return Gate("validation", old, provide)
+    return Gate("validation", None, provide)
+
+
+def _active(report: Report) -> Gate:
+    count = len(report.findings)
+    missing = f"batches in progress have {count} inconsistencies just now" if count else None
+    return Gate("active", missing, f"See which: {COMMAND} --validate; repair them: {COMMAND} --repair")
+
+
+def _baked(state: MigrationState, now: datetime, bake: float, what: str) -> Gate:
+    since = 0.0 if state.changed_at is None else (now - state.changed_at).total_seconds()
+    missing = f"{what} for {format_duration(since)} of {format_duration(bake)}" if since < bake else None
+    return Gate("bake", missing, "Wait, and watch: " + f"{COMMAND} --validate --watch")
+
+
+def _no_drift(state: MigrationState, now: datetime, bake: float) -> Gate:
+    seen = state.drift_at
+    if seen is None or state.changed_at is None or seen < state.changed_at or (now - seen).total_seconds() >= bake:
+        return Gate("drift", None, "")
+    ago = format_duration((now - seen).total_seconds())
+    return Gate(
+        "drift", f"an inconsistency was seen {ago} ago", f"{COMMAND} --validate --watch until it has been quiet"
+    )
+
+
+def closed(gates: Sequence[Gate]) -> list[Gate]:
+    """Return the gates that are closed."""
+    return [gate for gate in gates if gate.missing is not None]

@@ -1,0 +1,45 @@
+"""The durations that the migration goes by, from timeouts.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbactl.config.timeouts import TimeoutsFile
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """All in seconds.
+
+    `settle` is how long after a step some writer may not know of it; `max_age` how old a validation may be that a gate
+    stands on; `reads_bake` and `cleanup_bake` how long a stage must have gone well before the next step.
+    """
+
+    settle: float
+    max_age: float
+    reads_bake: float
+    cleanup_bake: float
+    poll: float
+    second_look: float
+    recheck: float
+    lease_ttl: float
+    lease_renew: float
+
+
+def limits_from(timeouts: TimeoutsFile) -> Limits:
+    """Read the limits."""
+    # A writer may have read the stage just before the step, and then needs the time of one write to act on it.
+    settle = timeouts["completions.stage_ttl"] + timeouts["documents.write"] + timeouts["migration.settle_margin"]
+    return Limits(
+        settle=settle,
+        max_age=timeouts["migration.validation_max_age"],
+        reads_bake=timeouts["migration.reads_bake"],
+        cleanup_bake=timeouts["migration.cleanup_bake"],
+        poll=timeouts["migration.poll"],
+        second_look=timeouts["migration.second_look"],
+        recheck=timeouts["migration.recheck"],
+        lease_ttl=timeouts.leases["run"].ttl,
+        lease_renew=timeouts.leases["run"].renew_every,
+    )

@@ -1,0 +1,126 @@
+"""Which batches an action looks at, and how it goes through them in chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+from nbactl.core.completions.documents import BATCHES, COMPLETED_PLAYERS, batch_path
+from nbactl.errors import NotFoundError
+from nbactl.ports.documents import Document, Query
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nbactl.core.gamedate import GameDate
+    from nbactl.ports.documents import Reader
+
+CHUNK_BATCHES: Final = 50
+CHUNK_PLAYERS: Final = 5_000
+"""Players of a chunk: what a kill can cost, and what one snapshot reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The batches that are named, those of game dates from `since` on, and of these a sample in percent.
+
+    A batch whose game date cannot be read is in, so that it is reported. Which batches are in a sample depends on
+    their ids and `seed` alone.
+    """
+
+    batches: tuple[str, ...] = ()
+    since: GameDate | None = None
+    sample: float | None = None
+    seed: int = 0
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.batches and self.since is None and self.sample is None
+
+    def __str__(self) -> str:
+        """Return the selection as it is shown, and as a checkpoint knows it."""
+        parts = [f"batches {', '.join(self.batches)}"] if self.batches else []
+        parts += [f"since {self.since}"] if self.since else []
+        parts += [f"a sample of {self.sample:g} %"] if self.sample is not None else []
+        return ", ".join(parts) or "all batches"
+
+    def wants(self, document: Document) -> bool:
+        """Say whether a batch is in."""
+        if self.since is not None:
+            try:
+                day = date.fromisoformat(document.data["game_date"])
+            except (KeyError, TypeError, ValueError):
+                return True
+            if day < self.since.day:
+                return False
+        if self.sample is None:
+            return True
+        return crc32(document.id.encode(), self.seed) % 10_000 < self.sample * 100
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some batches in order.
+
+    `after` is the name of the last one looked at, None if there was none; `more`: others follow.
+    """
+
+    documents: tuple[Document, ...]
+    after: str | None
+    more: bool
+
+
+def next_chunk(
+    reader: Reader, selection: Selection, after: str | None, epoch: datetime, *, players: int = CHUNK_PLAYERS
+) -> Chunk:
+    """Return the chunk behind the batch named `after`; it ends with the batch that brings it to so many `players`.
+
+    Raises NotFoundError for a batch that is named but not there.
+    """
+    if selection.batches:
+        return _named(reader, selection, after)
+    start = None if after is None else Document(f"{BATCHES}/{after}", {}, epoch, epoch)
+    chosen: list[Document] = []
+    seen, room = 0, players
+    for document in reader.query(Query(BATCHES, limit=CHUNK_BATCHES, start_after=start)):
+        seen += 1
+        after = document.id
+        if not selection.wants(document):
+            continue
+        chosen.append(document)
+        room -= _size(document)
+        if room <= 0:
+            return Chunk(tuple(chosen), after, more=True)
+    return Chunk(tuple(chosen), after, more=seen == CHUNK_BATCHES)
+
+
+def number_of_batches(reader: Reader, selection: Selection) -> int:
+    """Return how many batches an action goes through, or past."""
+    return len(set(selection.batches)) or reader.count(Query(BATCHES))
+
+
+def _named(reader: Reader, selection: Selection, after: str | None) -> Chunk:
+    paths = sorted({batch_path(batch) for batch in selection.batches})
+    if after is not None:
+        paths = [path for path in paths if path > f"{BATCHES}/{after}"]
+    now, later = paths[:CHUNK_BATCHES], paths[CHUNK_BATCHES:]
+    found = reader.get_all(now)
+    for path, document in zip(now, found, strict=True):
+        if document is None:
+            raise NotFoundError(
+                f"there is no batch '{path.rpartition('/')[2]}'",
+                cause="It was not created, or this is another project's store.",
+                next_step="List them: nbactl batches list",
+            )
+    documents = tuple(document for document in found if document is not None and selection.wants(document))
+    return Chunk(documents, documents[-1].id if documents else after, more=bool(later))
+
+
+def _size(document: Document) -> int:
+    array = document.data.get(COMPLETED_PLAYERS)
+    count = document.data.get("completed_count")
+    known = count if isinstance(count, int) else 0
+    return max(len(array) if isinstance(array, list) else 0, known, 1)

@@ -1,0 +1,212 @@
+"""Validate: compare every batch, look a second time at what differs, report what still does (INVARIANTS 3)."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from nbactl.core.completions.documents import BATCHES
+from nbactl.core.faults import reach
+from nbactl.errors import UnavailableError
+from nbactl.migrations.completions.compare import compare
+from nbactl.migrations.completions.findings import union
+from nbactl.migrations.completions.selection import Selection, next_chunk, number_of_batches
+from nbactl.migrations.model import Validation
+from nbactl.migrations.progress import Meter
+from nbactl.ports.documents import Filter, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from nbactl.core.clock import Clock
+    from nbactl.core.completions.stages import Stage
+    from nbactl.migrations.completions.compare import Comparison
+    from nbactl.migrations.completions.findings import Findings
+    from nbactl.migrations.progress import ProgressEvent
+    from nbactl.migrations.work import Work
+    from nbactl.ports.documents import DocumentStore, Snapshot
+
+_MODULUS: Final = 2**256
+_SUSPECTS_AT_ONCE: Final = 20
+_PATIENCE: Final = 400
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was looked at so far. `digest` adds up those of the batches."""
+
+    batches: int = 0
+    completions: int = 0
+    digest: int = 0
+    suspects: list[str] = field(default_factory=list)
+
+    def count(self, comparison: Comparison) -> None:
+        """Take in a batch as it was read."""
+        self.batches += 1
+        self.completions += len(comparison.completed | comparison.batch.players)
+        self.digest = (self.digest + comparison.digest) % _MODULUS
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a validation found. `amiss` are the batches with findings, as they were read the second time."""
+
+    stage: Stage
+    selection: Selection
+    validation: Validation
+    findings: Findings
+    amiss: tuple[Comparison, ...]
+
+    @property
+    def consistent(self) -> bool:
+        """Whether nothing is amiss in what was looked at."""
+        return not self.findings
+
+    @property
+    def complete(self) -> bool:
+        """Whether every batch was compared, so that a gate may stand on it."""
+        return self.selection.is_all
+
+
+class Validator:
+    """Compares array and subcollection, both at one moment.
+
+    What differs is looked at again `second_look` seconds later; every `retry_pause` seconds it is tried whether the
+    store shows such a moment yet. Nothing in batches is changed. `observe` is told of each chunk.
+    """
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        clock: Clock,
+        *,
+        observe: Callable[[ProgressEvent], None],
+        second_look: float,
+        retry_pause: float,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._observe = observe
+        self._second_look = timedelta(seconds=second_look)
+        self._retry_pause = retry_pause
+
+    def run(self, stage: Stage, selection: Selection, check: Callable[[], None]) -> Report:
+        """Validate in one go, with nothing recorded; `check` may raise between two chunks."""
+        began = self._clock.now()
+        tally, after = Tally(), None
+        meter, more = self._meter(selection, 0), True
+        while more:
+            check()
+            after, more = self._chunk(stage, selection, after, tally)
+            self._observe(meter.at(tally.batches + len(tally.suspects), {"suspects": len(tally.suspects)}))
+        return self._report(stage, selection, began, tally, check)
+
+    def run_recorded(self, work: Work, stage: Stage, selection: Selection, *, young: float) -> Report:
+        """Validate with a checkpoint per chunk, and go on with one that was interrupted within `young` seconds."""
+        fresh = {"after": None, "more": True, "batches": 0, "completions": 0, "digest": f"{0:x}"}
+        checkpoint = work.begin("validate", str(selection), cursor=fresh, young=young)
+        cursor = checkpoint.cursor
+        suspects = [name for chunk in work.record.chunks(checkpoint) for name in chunk.data["suspects"]]
+        tally = Tally(cursor["batches"], cursor["completions"], int(cursor["digest"], 16))
+        after, more = cursor["after"], cursor["more"]
+        meter = self._meter(selection, tally.batches + len(suspects))
+        while more:
+            work.may_go_on(meter)
+            reach("migration.before_chunk")
+            after, more = self._chunk(stage, selection, after, tally)
+            found, tally.suspects = tally.suspects, []
+            suspects += found
+            cursor = {
+                "after": after,
+                "more": more,
+                "batches": tally.batches,
+                "completions": tally.completions,
+                "digest": f"{tally.digest:x}",
+            }
+            checkpoint = work.save(checkpoint, cursor, {"suspects": found, "after": after})
+            self._observe(meter.at(tally.batches + len(suspects), {"suspects": len(suspects)}))
+        tally.suspects = suspects
+        report = self._report(stage, selection, checkpoint.started_at, tally, work.check)
+        reach("migration.validated")
+        return report
+
+    def active(self, stage: Stage) -> Report:
+        """Validate the batches that are not complete, which writers are at work on."""
+        began = self._clock.now()
+        with self._store.snapshot() as snapshot:
+            query = Query(BATCHES, filters=(Filter("is_complete", "==", value=False),))
+            names = [document.id for document in snapshot.query(query)]
+        return self._report(stage, Selection(tuple(names)), began, Tally(suspects=names), lambda: None)
+
+    def _again(self, stage: Stage, names: Iterable[str], check: Callable[[], None]) -> Iterator[Comparison]:
+        """Yield these batches compared at a moment later than now by the store's clock; those that are gone are not."""
+        wanted = sorted(set(names))
+        for start in range(0, len(wanted), _SUSPECTS_AT_ONCE):
+            check()
+            paths = [f"{BATCHES}/{name}" for name in wanted[start : start + _SUSPECTS_AT_ONCE]]
+            with self._later(check) as snapshot:
+                for document in snapshot.get_all(paths):
+                    if document is not None:
+                        yield compare(snapshot, document, stage)
+
+    def _chunk(self, stage: Stage, selection: Selection, after: str | None, tally: Tally) -> tuple[str | None, bool]:
+        """Compare a chunk. What is suspect is left out of the tally: it counts as it is read the second time."""
+        with self._store.snapshot() as snapshot:
+            chunk = next_chunk(snapshot, selection, after, snapshot.read_time)
+            for document in chunk.documents:
+                comparison = compare(snapshot, document, stage)
+                if comparison.findings:
+                    tally.suspects.append(document.id)
+                else:
+                    tally.count(comparison)
+        return chunk.after, chunk.more
+
+    def _report(
+        self,
+        stage: Stage,
+        selection: Selection,
+        began: datetime,
+        tally: Tally,
+        check: Callable[[], None],
+    ) -> Report:
+        amiss = []
+        for comparison in self._again(stage, tally.suspects, check):
+            tally.count(comparison)
+            if comparison.findings:
+                amiss.append(comparison)
+        findings = union(comparison.findings for comparison in amiss)
+        validation = Validation(
+            at=began,
+            finished_at=self._clock.now(),
+            stage=stage.value,
+            consistent=not findings,
+            digest=f"{tally.digest:064x}",
+            batches=tally.batches,
+            completions=tally.completions,
+            findings=len(findings),
+        )
+        return Report(stage, selection, validation, findings, tuple(amiss))
+
+    @contextmanager
+    def _later(self, check: Callable[[], None]) -> Iterator[Snapshot]:
+        """Open a snapshot of a moment that is later by `second_look`, as the store tells the time."""
+        with self._store.snapshot() as snapshot:
+            first = snapshot.read_time
+        for _ in range(_PATIENCE):
+            with self._store.snapshot() as snapshot:
+                if snapshot.read_time >= first + self._second_look:
+                    yield snapshot
+                    return
+            check()
+            self._clock.sleep(self._retry_pause)
+        raise UnavailableError(
+            "the document store shows the same moment again and again",
+            cause="What differs is looked at a second time, later by the store's own clock.",
+            next_step="Look at the clocks of this machine and of the store.",
+        )
+
+    def _meter(self, selection: Selection, done: int) -> Meter:
+        return Meter(self._clock, "validate", "comparing", done=done, total=number_of_batches(self._store, selection))

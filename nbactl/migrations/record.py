@@ -1,0 +1,173 @@
+"""The record of a migration: every change of it is one commit, under its lease."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from nbactl.core.faults import reach
+from nbactl.errors import NotAuthorisedError, PreconditionError
+from nbactl.migrations.documents import chunk_path, read_state, state_document, state_path
+from nbactl.migrations.model import MigrationState, Pause, StageChange
+from nbactl.ports.documents import Set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from nbactl.core.clock import Clock
+    from nbactl.core.lease import Lease, Leases
+    from nbactl.migrations.model import Checkpoint, Operator, Validation
+    from nbactl.ports.documents import Document, DocumentStore, Transaction
+
+_PAGE = 100
+
+
+class MigrationRecord:
+    """Reads and changes `migrations/{name}` of one project.
+
+    What moves the migration carries the lease, and is refused (StaleFenceError) once somebody else holds it.
+    """
+
+    def __init__(
+        self, store: DocumentStore, clock: Clock, leases: Leases, *, name: str, first: str, project: str
+    ) -> None:
+        self.name = name
+        self._store = store
+        self._clock = clock
+        self._leases = leases
+        self._first = first
+        self._project = project
+
+    def read(self) -> MigrationState:
+        """Return the migration as it is; one that never began is in its first stage.
+
+        Raises NotAuthorisedError if the store belongs to another project.
+        """
+        return self._state(self._store.get(state_path(self.name)))
+
+    def change_stage(
+        self,
+        lease: Lease,
+        operator: Operator,
+        *,
+        before: str,
+        after: str,
+        settle: float,
+        forced: tuple[str, ...] = (),
+        pending: str | None = None,
+        proof: Validation | None = None,
+    ) -> MigrationState:
+        """Move from stage `before` to `after`, with its entry in the history, in one commit.
+
+        For `settle` seconds the next step is refused, so that every writer learns of this one. The checkpoint of the
+        stage before ends here; `proof` is the validation that the new stage stands on.
+        """
+        now = self._clock.now()
+
+        def move(state: MigrationState) -> MigrationState:
+            if state.stage != before:
+                raise PreconditionError(
+                    f"{self.name} is in stage {state.stage}, no longer in {before}",
+                    cause="Somebody moved it in between.",
+                    next_step=f"Look again: nbactl migrate {self.name} --status",
+                )
+            change = StageChange(now, operator.who, operator.why, before, after, forced)
+            return replace(
+                state,
+                stage=after,
+                changed_at=now,
+                settle_until=now + timedelta(seconds=settle),
+                pending=pending,
+                checkpoint=None,
+                last_validation=proof,
+                history=(*state.history, change),
+            )
+
+        reach("migration.before_stage")
+        state = self._change(move, lease)
+        reach("migration.stage_changed")
+        return state
+
+    def save(self, lease: Lease, checkpoint: Checkpoint, chunk: Mapping[str, Any]) -> None:
+        """Record that a chunk is done: the checkpoint, and the chunk's own document, in one commit.
+
+        An action's chunks are numbered from 1, and take the place of those of the action before.
+        """
+        now = self._clock.now()
+
+        def note(transaction: Transaction) -> None:
+            state = self._read_in(transaction, lease)
+            written = replace(state, checkpoint=checkpoint)
+            transaction.write(
+                Set(state_path(self.name), state_document(written)),
+                Set(chunk_path(self.name, checkpoint.chunks), {**chunk, "action": checkpoint.action, "at": now}),
+            )
+
+        reach("migration.before_checkpoint")
+        self._store.transaction(note)
+        reach("migration.checkpointed")
+
+    def chunks(self, checkpoint: Checkpoint) -> Iterator[Document]:
+        """Yield the documents of the chunks that `checkpoint` has behind it, in their order."""
+        paths = [chunk_path(self.name, number + 1) for number in range(checkpoint.chunks)]
+        for start in range(0, len(paths), _PAGE):
+            yield from (found for found in self._store.get_all(paths[start : start + _PAGE]) if found is not None)
+
+    def end_action(self, lease: Lease, *, pending: str | None = None) -> MigrationState:
+        """Forget the checkpoint of an action that came to its end, and set what is still `pending`."""
+        return self._change(lambda state: replace(state, checkpoint=None, pending=pending), lease)
+
+    def note_validation(self, validation: Validation) -> MigrationState:
+        """Record what a full validation found, if the migration is still in the stage that it looked at."""
+
+        def note(state: MigrationState) -> MigrationState:
+            if state.stage != validation.stage:
+                return state
+            drift = state.drift_at if validation.consistent else validation.finished_at
+            return replace(state, last_validation=validation, drift_at=drift)
+
+        return self._change(note)
+
+    def note_drift(self) -> None:
+        """Record that an inconsistency was seen now."""
+        now = self._clock.now()
+        self._change(lambda state: replace(state, drift_at=now))
+
+    def pause(self, operator: Operator) -> MigrationState:
+        """Ask whatever works on the migration to hold on."""
+        pause = Pause(self._clock.now(), operator.who, operator.why)
+        return self._change(lambda state: replace(state, paused=state.paused or pause))
+
+    def resume(self) -> MigrationState:
+        """Let it go on."""
+        return self._change(lambda state: replace(state, paused=None))
+
+    def _change(self, change: Callable[[MigrationState], MigrationState], lease: Lease | None = None) -> MigrationState:
+        def run(transaction: Transaction) -> MigrationState:
+            before = self._read_in(transaction, lease)
+            after = change(before)
+            if after != before:
+                transaction.write(Set(state_path(self.name), state_document(after)))
+            return after
+
+        return self._store.transaction(run)
+
+    def _read_in(self, transaction: Transaction, lease: Lease | None) -> MigrationState:
+        if lease is not None:
+            self._leases.check(transaction, lease)
+        return self._state(transaction.get(state_path(self.name)))
+
+    def _state(self, document: Document | None) -> MigrationState:
+        if document is None:
+            return MigrationState(self.name, self._first, self._project)
+        state = read_state(document, self.name)
+        if state.project != self._project:
+            raise NotAuthorisedError(
+                f"this store holds the migration {self.name} of project '{state.project}', not of '{self._project}'",
+                cause=f"{document.path} was written for another project; its stage must not move this one's writers.",
+                next_step="Check --project, --target and --state-dir.",
+                details={"project": state.project, "expected": self._project},
+            )
+        return state
