@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.cli._typer import candidates
 from nbactl.cli.app import build
+from nbactl.cli.session import prescan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,7 @@ def answer(session: Session, shell: str, words: Sequence[str]) -> int:
     """Write the candidates for the last of `words`; returns the exit code."""
     joined = _join_at_equals(words) if shell == "bash" else list(words)
     *before, current = joined or [""]
+    session.flags.update(prescan(before))
     option, equals, _ = current.partition("=")
     prefix = f"{option}=" if equals and option.startswith("--") and shell != "bash" else ""
     for value, text in candidates(build(), session, before, current):

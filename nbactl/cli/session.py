@@ -63,7 +63,7 @@ class Session:
 
         A call that could not be parsed has not reached its options, so they are looked up in the words themselves.
         """
-        flags = {**_prescan(self.argv), **self.flags}
+        flags = {**prescan(self.argv), **self.flags}
         valid = _valid(flags, lambda setting: setting.name), _valid(self.environ, lambda setting: setting.variable)
         for attempt in ((flags, self.environ, Path()), (*valid, Path()), (*valid, Path("/dev/null"))):
             try:
@@ -89,8 +89,8 @@ class Session:
         )
 
 
-def _prescan(argv: Sequence[str]) -> dict[str, Any]:
-    """Find --output, --json, --color and --debug among words that may not parse."""
+def prescan(argv: Sequence[str]) -> dict[str, Any]:
+    """Find the options that matter before, or without, parsing: the output's form and the two folders."""
     found: dict[str, Any] = {}
     words = iter(argv)
     for word in words:
@@ -101,8 +101,8 @@ def _prescan(argv: Sequence[str]) -> dict[str, Any]:
             found["output"] = "json"
         elif word == "--debug":
             found["debug"] = True
-        elif name in ("--output", "--color"):
-            found[name.removeprefix("--")] = value if equals else next(words, None)
+        elif name in ("--output", "--color", "--config-dir", "--state-dir"):
+            found[name.removeprefix("--").replace("-", "_")] = value if equals else next(words, None)
         elif match := _SHORT_OUTPUT.fullmatch(word):
             found["output"] = match[1] or next(words, None)
     return found

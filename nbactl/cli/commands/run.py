@@ -8,6 +8,7 @@ import typer
 
 from nbactl.cli._typer import command, single
 from nbactl.cli.app import application, console, session
+from nbactl.cli.completing import dates, executables, runs, sources, tasks
 from nbactl.cli.progress import watching
 from nbactl.cli.result import Result
 from nbactl.cli.run_json import plan_json, run_json
@@ -43,12 +44,16 @@ _EXAMPLES = (
 @command(app, "run", examples=_EXAMPLES)
 def run(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
-    name: Annotated[list[str], typer.Argument(help="A phase, a workflow, a task, or `daily` for all phases.")],
+    name: Annotated[
+        list[str],
+        typer.Argument(help="A phase, a workflow, a task, or `daily` for all phases.", autocompletion=executables),
+    ],
     date: Annotated[
         str | None,
         typer.Option(
             help="Game date: YYYY-MM-DD, today, yesterday or latest.",
             metavar="DATE",
+            autocompletion=dates,
             rich_help_panel=_WHEN,
             show_default="latest; today on gcp",
         ),
@@ -70,16 +75,25 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="Where game data come from.", metavar="sample|path:DIR|nba_api", rich_help_panel=_WHAT),
+        typer.Option(
+            help="Where game data come from.",
+            metavar="sample|path:DIR|nba_api",
+            rich_help_panel=_WHAT,
+            autocompletion=sources,
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
-            help="Run these tasks alone; repeat it, or join them by commas.", metavar="TASK", rich_help_panel=_WHAT
+            help="Run these tasks alone; repeat it, or join them by commas.",
+            metavar="TASK",
+            rich_help_panel=_WHAT,
+            autocompletion=tasks,
         ),
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option(help="Leave these tasks out.", metavar="TASK", rich_help_panel=_WHAT)
+        list[str] | None,
+        typer.Option(help="Leave these tasks out.", metavar="TASK", rich_help_panel=_WHAT, autocompletion=tasks),
     ] = None,
     upstream: Annotated[
         Literal["auto", "run", "skip", "fail"],
@@ -95,6 +109,7 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
             help="Go on with this run, and refuse (4) if there is nothing to resume. Without it an unfinished run is "
             "resumed if there is one.",
             metavar="RUN|last",
+            autocompletion=runs,
             rich_help_panel=_HOW,
         ),
     ] = None,

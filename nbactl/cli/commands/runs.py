@@ -10,6 +10,7 @@ import typer
 
 from nbactl.cli._typer import command, group
 from nbactl.cli.app import application, console, settings
+from nbactl.cli.completing import runs
 from nbactl.cli.files import write_whole
 from nbactl.cli.result import Result
 from nbactl.cli.run_json import run_json
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 app = group()
 
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="Id of a run, the beginning of one, or `last`.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="RUN", help="Id of a run, the beginning of one, or `last`.", show_default=False, autocompletion=runs
+    ),
 ]
 _STATES = (*(status.value for status in RunStatus if status is not RunStatus.SKIPPED), INTERRUPTED)
 _GANTT_WIDTH = 100

@@ -10,6 +10,7 @@ import typer
 from nbactl.cli._typer import command, single
 from nbactl.cli.app import application, console, session
 from nbactl.cli.board_text import board_json, show_board
+from nbactl.cli.completing import dates, sources
 from nbactl.cli.result import Result
 from nbactl.cli.signals import until_left
 from nbactl.core.gamedate import GameDate
@@ -38,10 +39,12 @@ def status(
             help="Game date: YYYY-MM-DD, today, yesterday or latest.",
             metavar="DATE",
             show_default="latest; today on gcp",
+            autocompletion=dates,
         ),
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="Where game data come from.", metavar="sample|path:DIR|nba_api")
+        str | None,
+        typer.Option(help="Where game data come from.", metavar="sample|path:DIR|nba_api", autocompletion=sources),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Draw it anew until Ctrl-C; without a terminal, after each change.")

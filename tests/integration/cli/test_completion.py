@@ -37,6 +37,12 @@ printf '%s\n' "${COMPREPLY[@]}"
         ("nbactl -o json completion ", {"bash", "zsh", "fish"}),
         ("nbactl config exp", {"explain"}),
         ("nbactl nothing-like-this ", {""}),
+        ("nbactl run phase", {f"phase{number}" for number in range(1, 7)}),
+        ("nbactl run phase3 --only team_offense", {"team_offense_game_summary"}),
+        ("nbactl run phase3 --date ", {"latest", "today", "yesterday"}),
+        ("nbactl run phase3 --source s", {"sample"}),
+        ("nbactl runs show ", {"last"}),
+        ("nbactl --config-dir nowhere run phase", {""}),
     ],
 )
 def test_bash_completes(command_on_path: Path, tmp_path: Path, line: str, expected: set[str]) -> None:
