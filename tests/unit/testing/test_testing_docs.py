@@ -22,7 +22,7 @@ def test_there_are_examples() -> None:
 
 def test_the_points_of_the_documentation_are_in_the_code() -> None:
     named = {
-        point for row in re.findall(r"^\| (`.+?`) \|", TEXT, re.MULTILINE) for point in re.findall(r"`(.+?)`", row)
+        point for row in re.findall(r"^\| (`.+?`) \|", TEXT, re.MULTILINE) for point in re.findall(r"`(\w+\.\w+)`", row)
     }
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "nbactl").rglob("*.py"))
     assert named
