@@ -22,6 +22,7 @@ from nbactl.core.gamedate import GameDate
 from nbactl.core.ids import TimeSortedIds
 from nbactl.core.retry import RetryPolicy
 from tests.conformance.completions_concurrency import Concurrency
+from tests.conformance.completions_kills import Kills
 from tests.conformance.completions_listing import Listing
 from tests.conformance.completions_recording import Recording
 from tests.conformance.completions_reset import Resetting
@@ -89,7 +90,7 @@ class Lab:
         return self.tracker(stage).progress(batch_id)
 
 
-class CompletionsConformance(Recording, Stored, Concurrency, Listing, Resetting):
+class CompletionsConformance(Recording, Stored, Concurrency, Kills, Listing, Resetting):
     """The suite of the completion tracker."""
 
     writers: int = 16

@@ -89,6 +89,9 @@ class Listing:
         later = datetime.now(UTC) + QUARTER
         stalled = tracker.stalled(later, QUARTER)
         assert [each.batch_id for each in stalled] == ["short"]
+        completion = lab.store.get("prediction_batches/short/completions/a")
+        assert completion is not None
+        assert stalled[0].last_change >= completion.data["completed_at"]
         progress = stalled[0].progress
         assert progress is not None
         assert (progress.missing, progress.failed) == (2, ())

@@ -20,4 +20,14 @@ class TestFirestore(CompletionsConformance):
         self.address = firestore_address
 
     def open_store(self, place: Path) -> FirestoreDocuments:
-        return emulator_documents(self.address, "test-" + hashlib.sha256(str(place).encode()).hexdigest()[:20])
+        return emulator_documents(self.address, project(place))
+
+    def store_code(self, place: Path) -> str:
+        return (
+            "from nbactl.testing import emulator_documents\n"
+            f"store = emulator_documents({self.address!r}, {project(place)!r})"
+        )
+
+
+def project(place: Path) -> str:
+    return "test-" + hashlib.sha256(str(place).encode()).hexdigest()[:20]

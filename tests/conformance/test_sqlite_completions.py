@@ -13,3 +13,9 @@ if TYPE_CHECKING:
 class TestSqliteFile(CompletionsConformance):
     def open_store(self, place: Path) -> SqliteDocuments:
         return SqliteDocuments(place / "documents.db", clock=SystemClock(), busy_timeout=20.0)
+
+    def store_code(self, place: Path) -> str:
+        return (
+            "from nbactl.adapters.sqlite.documents import SqliteDocuments\n"
+            f"store = SqliteDocuments(Path({str(place / 'documents.db')!r}), clock=SystemClock(), busy_timeout=20.0)"
+        )
