@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,6 +19,9 @@ from nbactl.core.retry import NO_RETRY
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import ArrayUnion, Create, Increment, Query, Update
 from nbactl.testing import FakeClock, memory_documents
+
+if TYPE_CHECKING:
+    from nbactl.ports.documents import FieldPath
 
 BATCH = "prediction_batches/b"
 EXPECTED = 5
@@ -76,8 +80,12 @@ class Completions(RuleBasedStateMachine):
         """Old code neither looks nor settles; what it counts twice is put right by the backfill."""
         if player in self.completed:
             return
-        counted = {"completed_count": Increment(1), "total_predictions": Increment(predictions)}
-        self.store.commit([Update(BATCH, {"completed_players": ArrayUnion((player,)), **counted})])
+        counted: dict[FieldPath, Any] = {
+            "completed_players": ArrayUnion((player,)),
+            "completed_count": Increment(1),
+            "total_predictions": Increment(predictions),
+        }
+        self.store.commit([Update(BATCH, counted)])
         self.completed[player] = predictions
         self.failed.discard(player)
         self.unsettled = True
