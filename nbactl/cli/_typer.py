@@ -212,9 +212,13 @@ def _below(command: Any, name: str, parent: Any) -> Iterator[tuple[Any, Any]]:
 
 def _show_help(ctx: Any, _parameter: Any, value: Any) -> None:
     if value and not ctx.resilient_parsing:
-        console = ctx.obj.console_for_errors()
-        console.out.write(ctx.get_help() + "\n")
-        console.out.flush()
+        session: Session = ctx.obj
+        console, settings = session.console_for_errors(), session.settings_for_errors()
+        if settings.output != "table":
+            ctx.obj = None  # no colours inside JSON
+        text = f"{ctx.get_help()}\n"
+        result = Result({"text": text}, lambda console: console.out.write(text))
+        render(console, result, command=_dotted(ctx), target=settings.target, output=settings.output)
         ctx.exit()
 
 

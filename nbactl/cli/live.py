@@ -86,10 +86,13 @@ class LiveProgress:
         passed = format_duration((now - run.started_at).total_seconds())
         title = Text.assemble((f"{run.name} {run.game_date}", "bold"), (f"  {passed}  {run.run_id}", "dim"))
         table = Table(title=title, title_justify="left", title_style="", box=None, padding=(0, 2, 0, 0), expand=False)
-        for name, justify in _COLUMNS:
+        narrow = self._live.console.width < _NARROW
+        shown = [number for number, (name, _) in enumerate(_COLUMNS) if not narrow or name in _ESSENTIAL]
+        for name, justify in (_COLUMNS[number] for number in shown):
             table.add_column(name, justify=justify, header_style="dim", no_wrap=name != "remark")
         for task in run.tasks:
-            table.add_row(*self._cells(task, notes.get((run.run_id, task.name), ""), now))
+            cells = self._cells(task, notes.get((run.run_id, task.name), ""), now)
+            table.add_row(*(cells[number] for number in shown))
         return table
 
     def _cells(self, task: TaskRecord, note: str, now: datetime) -> list[RenderableType]:
@@ -117,6 +120,9 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("rows", "right"),
     ("remark", "left"),
 )
+_ESSENTIAL = ("", "task", "elapsed", "rows")
+_NARROW = 72
+"""Columns below which only the essential ones are shown, whole; the glyph tells the state."""
 
 
 def _finished(run: RunRecord) -> Text:

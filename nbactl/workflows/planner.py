@@ -141,7 +141,8 @@ class Planner:
             names = ", ".join(phase.name for phase in missing)
             raise PreconditionError(
                 f"{unit.name} for {day} needs {names}, not finished for that date",
-                next_step=f"Run it first: nbactl run {missing[0].name} --date {day}; or give --upstream run or skip.",
+                next_step=f"Run it first: nbactl run {' '.join(phase.name for phase in missing)} --date {day}; "
+                "or give --upstream run or skip.",
                 details={"missing": [phase.name for phase in missing]},
             )
         return missing

@@ -126,3 +126,14 @@ def read_all(descriptor: int) -> str:
             break
         parts.append(part)
     return b"".join(parts).decode()
+
+
+def test_a_narrow_terminal_shows_whole_names_and_no_remarks() -> None:
+    screen = Console(file=io.StringIO(), width=50)
+    progress = LiveProgress(screen, Noon())
+    progress(RunEvent("run_started", run(task("upcoming_player_game_context", "running", 0))))
+    screen.print(progress.table())
+    drawn = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "upcoming_player_game_context" in drawn
+    assert "elapsed" in drawn
+    assert "attempts" not in drawn

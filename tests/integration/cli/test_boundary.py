@@ -36,6 +36,12 @@ def test_alone_it_shows_its_help(nbactl: Nbactl) -> None:
     assert "Usage: nbactl" in done.stdout
 
 
+def test_help_as_json_is_one_document_too(nbactl: Nbactl) -> None:
+    document = json.loads(nbactl("run", "--help", "-o", "json").stdout)
+    assert (document["schema"], document["ok"]) == ("nbactl/run/v1", True)
+    assert document["data"]["text"] == nbactl("run", "--help").stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
