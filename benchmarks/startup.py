@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[list[str], float | None, int]] = {
     "--version": (["--version"], None, 40),
     "--help": (["--help"], 1.3, 320),
     "runs list": (["runs", "list"], None, 420),
+    "flags list": (["flags", "list"], None, 420),
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nbactl.core.completions.reset import Resets
     from nbactl.core.completions.stages import StageReader
     from nbactl.core.completions.tracker import CompletionTracker
+    from nbactl.core.flags.store import FlagStore
     from nbactl.core.lease import Leases
     from nbactl.migrations.completions.migration import CompletionsMigration
     from nbactl.pipeline.processor import Services
@@ -197,6 +198,13 @@ class Application:
             clock=self.clock,
             rng=random.SystemRandom(),
         )
+
+    @cached_property
+    def flag_store(self) -> FlagStore:
+        """Where the feature flags stand."""
+        from nbactl.core.flags.store import FlagStore  # noqa: PLC0415 - loads the hash
+
+        return FlagStore(self.documents, self.clock)
 
     @cached_property
     def source(self) -> Source:

@@ -28,6 +28,7 @@ COMMANDS = (
     Entry("runs", "nbactl.cli.commands.runs", "List, show, follow, cancel and draw runs.", _WORK),
     Entry("status", "nbactl.cli.commands.status", "Show the board of a game date.", _WORK),
     Entry("schedule", "nbactl.cli.commands.schedule", "Show when workflows are due.", _WORK),
+    Entry("flags", "nbactl.cli.commands.flags", "Roll features out by percent, and back.", _WORK),
     Entry("migrate", "nbactl.cli.commands.migrate", "Move completions to a subcollection, online.", _REPAIR),
     Entry("batches", "nbactl.cli.commands.batches", "List, show, complete and reset prediction batches.", _REPAIR),
     Entry("config", "nbactl.cli.commands.config", "Show, check and explain settings and files.", _SETUP),

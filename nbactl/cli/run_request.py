@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from nbactl.cli.given import PLACE, given_options
 from nbactl.core.durations import parse_duration
 from nbactl.core.gamedate import GameDate
 from nbactl.errors import UsageError
@@ -92,10 +93,7 @@ def resume_command(options: RunOptions, request: RunRequest, settings: Settings)
         "--timeout": options.timeout,
     }
     words += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
-    for name in ("source", "target", "project", "config_dir", "state_dir"):
-        if settings.origins.get(name) == "flag":
-            words += [f"--{name.replace('_', '-')}", str(getattr(settings, name))]
-    return shlex.join(words)
+    return shlex.join([*words, *given_options(settings, ("source", *PLACE))])
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ USED: dict[str, frozenset[str]] = {
             "documents.busy",
             "documents.read",
             "documents.write",
+            "flags.stale",
             "http.connect",
             "http.request",
             "migration.poll",

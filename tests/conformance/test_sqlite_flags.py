@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core.clock import SystemClock
-from nbactl.core.flags import FlagStore
 from tests.conformance.flags import FlagStoreConformance, to
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nbactl.core.flags import FlagStore
 
 
 class TestSqliteFile(FlagStoreConformance):

@@ -48,6 +48,7 @@ def _loaded(directory: Path, *arguments: str) -> set[str]:
         (("completion", "bash"), 320, {"rich", "yaml", "sqlite3", "asyncio"}),
         (("runs", "list"), 420, {"rich"}),
         (("status",), 420, {"rich"}),
+        (("flags", "list"), 420, {"rich"}),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(
@@ -59,7 +60,7 @@ def test_a_command_loads_no_more_than_it_needs(
 
 
 def test_the_core_loads_no_command_line_and_no_engine(tmp_path: Path) -> None:
-    code = "import sys, nbactl.core, nbactl.core.lease, nbactl.core.retry, nbactl.core.deadline; print(*sys.modules)"
+    code = "import sys, nbactl.core, nbactl.core.lease, nbactl.core.retry, nbactl.core.flags; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -1,0 +1,111 @@
+"""Why an evaluation came out as it did: each step in its order, with what it had to say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nbactl.core.flags.bucketing import BUCKETS, bucket_of, limit_of
+from nbactl.core.flags.environment import as_text
+from nbactl.core.flags.model import Evaluation, Reason
+
+if TYPE_CHECKING:
+    from nbactl.core.flags.model import Attributes, Definition, State
+    from nbactl.core.flags.snapshot import Snapshot
+
+STEPS: Final = ("kill switch", "environment", "prerequisites", "targeting", "percent")
+_DECIDED_BY: Final = {
+    Reason.DISABLED: 0,
+    Reason.ENVIRONMENT: 1,
+    Reason.PREREQUISITE: 2,
+    Reason.DENIED: 3,
+    Reason.ALLOWED: 3,
+    Reason.RULE: 3,
+    Reason.PERCENT: 4,
+    Reason.DEFAULT: 4,
+    Reason.NO_ENTITY: 4,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what it found, and whether it decided."""
+
+    name: str
+    finding: str
+    decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An evaluation, the bucket even where it did not matter, and the steps (those after the deciding one as well)."""
+
+    evaluation: Evaluation
+    bucket: int | None
+    percent: float
+    steps: tuple[Step, ...]
+
+
+def explain(snapshot: Snapshot, key: str, entity: str | None, attributes: Attributes | None = None) -> Explanation:
+    """Explain the evaluation of a flag that is in the snapshot."""
+    definition, state = snapshot.definitions[key], snapshot.states.get(key)
+    evaluation = snapshot.evaluate(key, entity, attributes)
+    bucket = None
+    if entity and evaluation.reason is not Reason.ERROR:
+        bucket = bucket_of(definition.salt if state is None else state.salt, entity)
+    findings = (
+        _kill_switch(state),
+        _environment(snapshot, definition),
+        _prerequisites(snapshot, definition, entity, attributes),
+        _targeting(definition, evaluation, entity),
+        _percent(state, definition, entity, bucket),
+    )
+    decided = _DECIDED_BY.get(evaluation.reason)
+    steps = (Step(name, finding, i == decided) for i, (name, finding) in enumerate(zip(STEPS, findings, strict=True)))
+    return Explanation(evaluation, bucket, 0.0 if state is None else state.percent, tuple(steps))
+
+
+def _kill_switch(state: State | None) -> str:
+    if state is None or state.enabled:
+        return "not thrown"
+    why = f": {state.reason}" if state.reason else ""
+    return f"thrown by {state.updated_by} at {state.updated_at.isoformat(timespec='seconds')}{why}"
+
+
+def _environment(snapshot: Snapshot, definition: Definition) -> str:
+    value = snapshot.overrides.get(definition.key)
+    return f"{definition.env} is not set" if value is None else f"{definition.env} is {as_text(value)}"
+
+
+def _prerequisites(
+    snapshot: Snapshot, definition: Definition, entity: str | None, attributes: Attributes | None
+) -> str:
+    told = []
+    for key in definition.prerequisites:
+        answer = snapshot.evaluate(key, entity, attributes)
+        other = snapshot.definitions.get(key)
+        on = other is not None and other.is_on(answer.value)
+        told.append(f"{key} is {'on' if on else 'not on'} ({answer.reason})")
+    return ", ".join(told) or "none"
+
+
+def _targeting(definition: Definition, evaluation: Evaluation, entity: str | None) -> str:
+    if evaluation.reason in (Reason.DENIED, Reason.ALLOWED):
+        return f"{entity} is on the {'deny' if evaluation.reason is Reason.DENIED else 'allow'} list"
+    if evaluation.reason is Reason.RULE:
+        return "a rule fits the attributes"
+    declared = definition.deny or definition.allow or definition.rules
+    return "names neither the entity nor its attributes" if declared else "none"
+
+
+def _percent(state: State | None, definition: Definition, entity: str | None, bucket: int | None) -> str:
+    if state is None:
+        return "never set, so nobody is inside"
+    limit = limit_of(state.percent)
+    inside = f"{state.percent:g} %"
+    if limit in (0, BUCKETS):
+        return f"{inside}, so {'everybody' if limit else 'nobody'} is inside"
+    inside += f", which are buckets 0 to {limit - 1:,}"
+    if bucket is None:
+        return f"{inside}; no {definition.entity} was named"
+    return f"{inside}; {entity} has bucket {bucket:,}"

@@ -1,0 +1,135 @@
+"""What an operator can do with a flag: set it to a percentage, switch it on or off, roll it back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nbactl.core.flags.bucketing import HASH_VERSION, limit_of
+from nbactl.core.flags.model import State
+from nbactl.core.flags.records import is_percent
+from nbactl.core.flags.store import WHATEVER, Change
+from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+ALL: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a flag is rolled out. Not `enabled` is the kill switch: nobody gets it, whatever the environment says.
+
+    A flag that was never set is enabled at 0 %.
+    """
+
+    percent: float
+    enabled: bool
+
+    def __str__(self) -> str:
+        """Return `50 %` or `off`."""
+        return f"{self.percent:g} %" if self.enabled else "off"
+
+    @property
+    def place(self) -> str:
+        """Return `at 50 %` or `off`, for a sentence."""
+        return f"at {self}" if self.enabled else "off"
+
+    @property
+    def option(self) -> str:
+        """The option of `nbactl flags set` that brings a flag here."""
+        return f"--percent {self.percent:g}" if self.enabled else "--off"
+
+
+OFF: Final = Position(0.0, enabled=False)
+UNSET: Final = Position(0.0, enabled=True)
+
+
+def position_of(state: State | None) -> Position:
+    """Return where a flag stands."""
+    return UNSET if state is None else Position(state.percent if state.enabled else 0.0, state.enabled)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change with where it starts; `before` is None if the state cannot be read."""
+
+    key: str
+    before: Position | None
+    after: Position
+    change: Change
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return self.before != self.after
+
+
+def move(key: str, state: State | None, after: Position, *, salt: str, stages: Sequence[float]) -> Move:
+    """Return the move of a flag to `after`, if nobody changes it before.
+
+    `salt` is the definition's; it is taken up while everybody or nobody is inside, so that nobody is reshuffled.
+    `stages` are the percentages of its rollout plan.
+    """
+    inside_some = state is not None and state.enabled and 0 < state.percent < ALL
+    change = Change(
+        key,
+        expected_version=0 if state is None else state.version,
+        percent=after.percent,
+        enabled=after.enabled,
+        salt=state.salt if state is not None and inside_some else salt,
+        hash_version=state.hash_version if state is not None and inside_some else HASH_VERSION,
+        stage=stages.index(after.percent) + 1 if after.enabled and after.percent in stages else None,
+    )
+    return Move(key, position_of(state), after, change)
+
+
+def roll_back(key: str, state: State | None, to: float | None, *, salt: str, stages: Sequence[float]) -> Move:
+    """Return the move down to `to` percent, or off if that is None; never a move up."""
+    before = position_of(state)
+    after = OFF if to is None else Position(to, enabled=True)
+    if to is not None and (not before.enabled or before.percent <= to):
+        after = before
+    return move(key, state, after, salt=salt, stages=stages)
+
+
+def repair(key: str, *, salt: str) -> Move:
+    """Return the move that switches a flag off whose state cannot be read."""
+    change = Change(key, WHATEVER, OFF.percent, OFF.enabled, salt=salt, hash_version=HASH_VERSION, stage=None)
+    return Move(key, None, OFF, change)
+
+
+def expected(change: Change, now: datetime) -> State:
+    """Return the state that a change would lead to, for trying out."""
+    return State(
+        percent=change.percent,
+        enabled=change.enabled,
+        salt=change.salt,
+        hash_version=change.hash_version,
+        stage=change.stage,
+        entered_stage_at=now,
+        version=change.expected_version + 1,
+        updated_at=now,
+        updated_by="",
+        reason=None,
+    )
+
+
+def parse_percent(text: str) -> float:
+    """Return a percentage such as `50`, `12.5` or `33.333%`. Raises UsageError."""
+    try:
+        percent = float(text.removesuffix("%").strip())
+    except ValueError:
+        percent = math.nan
+    if not is_percent(percent):
+        raise UsageError(f"'{text}' is no percentage", next_step="Give a number from 0 to 100, such as 50 or 12.5.")
+    if abs(percent - (exact := limit_of(percent) / limit_of(1))) > 1e-9:  # noqa: PLR2004 - a float's own error
+        raise UsageError(
+            f"'{text}' is finer than the steps of 0.001 %",
+            cause="There are 100,000 buckets, and an entity is in one of them.",
+            next_step=f"Give {exact:g}.",
+        )
+    return exact

@@ -1,0 +1,37 @@
+"""The commands of docs/flags.md, executed in their order."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.cli.conftest import environment
+
+TEXT = (Path(__file__).resolve().parents[3] / "docs" / "flags.md").read_text(encoding="utf-8")
+SCRIPTS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_commands_of_the_documentation_work(tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("request-1\nrequest-17\n")
+    (tmp_path / "service.py").write_text("")
+    (tmp_path / "bin").mkdir()
+    nbactl = tmp_path / "bin" / "nbactl"
+    nbactl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
+    nbactl.chmod(0o755)
+    night, rollout = SCRIPTS
+    assert "flags check ." in rollout, "the last one, which finds that nothing here uses the flags"
+    done = subprocess.run(
+        ["bash", "-ec", rollout.replace("flags check .", "flags check . || test $? = 1") + night],
+        cwd=tmp_path,
+        env=environment({"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "export ENABLE_QUERY_CACHING=false" in done.stdout
