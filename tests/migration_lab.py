@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core.bulk import BulkWriter
@@ -18,6 +19,7 @@ from nbactl.migrations.completions.migration import Caller, CompletionsMigration
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.model import Operator
 from nbactl.ports.documents import Create, Query
+from nbactl.testing import FakeClock
 from nbactl.workflows.cancellation import Cancellation
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from nbactl.migrations.progress import ProgressEvent
     from nbactl.ports.documents import DocumentStore
-    from nbactl.testing import FakeClock
 
 DAY = 86_400.0
 LIMITS = Limits(
@@ -42,6 +43,14 @@ LIMITS = Limits(
 )
 TTL = 5.0
 ALL = Selection()
+
+
+class PassingClock(FakeClock):
+    """A clock to move, whose pauses take a moment: for a store that has a clock of its own."""
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.02))
+        super().sleep(seconds)
 
 
 class Lab:

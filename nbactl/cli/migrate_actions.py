@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.cli import migrate_json as as_json
 from nbactl.cli import migrate_text as text
 from nbactl.cli.result import Result
+from nbactl.core.completions.stages import Stage
 from nbactl.errors import DataError, NbactlError
 from nbactl.migrations.completions.gates import COMMAND, next_action
 from nbactl.migrations.completions.migration import LEASE, NAME
@@ -70,12 +71,14 @@ class Actions:
 
     def _start_dual_write(self) -> Result:
         return self._step(
+            Stage.DUAL_WRITE,
             "Writers will write the array and the subcollection.",
             lambda: self._migration.start_dual_write(self._caller, force=self._request.force),
         )
 
     def _switch_reads(self) -> Result:
         return self._step(
+            Stage.READS_SWITCHED,
             "Readers will read the subcollection.",
             lambda: self._migration.switch_reads(
                 self._caller, force=self._request.force, max_age=self._request.max_age
@@ -84,6 +87,7 @@ class Actions:
 
     def _stop_dual_write(self) -> Result:
         return self._step(
+            Stage.DUAL_WRITE_STOPPED,
             "Writers will write the subcollection alone.",
             lambda: self._migration.stop_dual_write(
                 self._caller, force=self._request.force, max_age=self._request.max_age
@@ -143,7 +147,9 @@ class Actions:
         self._note("--dry-run shows each of them.")
 
     def _cleanup(self) -> Result:
-        request = self._request
+        request, state = self._request, self._state()
+        if state.stage == Stage.CLEANED:
+            return self._told(state, "Nothing to do: the arrays are gone already.")
         forced = pass_gates("--cleanup", self._migration.gates("cleanup"), force=request.force)
         if request.dry_run:
             return self._would("The arrays will be removed from all batches, each saved before.", forced)
@@ -196,8 +202,10 @@ class Actions:
             return self._would("Whatever was held up will go on.", ())
         return self._told(self._migration.resume(), "The migration may go on.")
 
-    def _step(self, what: str, take: Callable[[], MigrationState]) -> Result:
-        request = self._request
+    def _step(self, after: Stage, what: str, take: Callable[[], MigrationState]) -> Result:
+        request, state = self._request, self._state()
+        if state.stage == after and state.pending is None:
+            return self._told(state, f"Nothing to do: the stage is {after} already.")
         gates = self._migration.gates(request.action, max_age=request.max_age, look=True)
         forced = pass_gates(f"--{request.action}", gates, force=request.force)
         if request.dry_run:

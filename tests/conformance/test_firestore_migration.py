@@ -1,26 +1,19 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.testing import FakeClock, emulator_documents
+from nbactl.testing import emulator_documents
 from tests.conformance.migration import CompletionsMigrationConformance
+from tests.migration_lab import PassingClock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.adapters.firestore.documents import FirestoreDocuments
-
-
-class PassingClock(FakeClock):
-    """A clock to move, whose pauses take a moment: the emulator's clock is the machine's."""
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(min(seconds, 0.02))
-        super().sleep(seconds)
+    from nbactl.testing import FakeClock
 
 
 class TestFirestore(CompletionsMigrationConformance):

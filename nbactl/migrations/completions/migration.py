@@ -110,7 +110,10 @@ class CompletionsMigration:
         return gates_of(action, state, self.limits, self._clock.now(), max_age=age, active=active)
 
     def start_dual_write(self, caller: Caller, *, force: bool = False) -> MigrationState:
-        """Have writers write both sides. Raises PreconditionError unless the gates hold."""
+        """Have writers write both sides. Raises PreconditionError unless the gates hold.
+
+        Like the other steps, it does nothing if it was taken already.
+        """
         return self._step("start-dual-write", Stage.LEGACY, Stage.DUAL_WRITE, caller, force=force)
 
     def switch_reads(self, caller: Caller, *, force: bool = False, max_age: float | None = None) -> MigrationState:
@@ -225,6 +228,9 @@ class CompletionsMigration:
         self, action: str, before: Stage, after: Stage, caller: Caller, *, force: bool, max_age: float | None = None
     ) -> MigrationState:
         with self._working(caller) as work:
+            state = self.record.read()
+            if state.stage == after and state.pending is None:
+                return state  # taken already, perhaps by a call that was killed before it could say so
             forced = pass_gates(f"--{action}", self.gates(action, max_age=max_age, look=True), force=force)
             return self._move(work, before, after, settle=self.limits.settle, forced=forced)
 

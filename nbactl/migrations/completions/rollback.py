@@ -62,28 +62,20 @@ def roll_back(store: DocumentStore, work: Work, limits: Limits) -> RolledBack:
     after = target_of(state)
     done = Refilled(0, 0)
     if state.pending != PENDING:
-        stage = Stage(state.stage)
-        refills = stage is Stage.DUAL_WRITE_STOPPED
         if not _undoes_the_last_step(state, after):
             _wait_until_settled(work)
-        if refills:
+        if state.stage == Stage.DUAL_WRITE_STOPPED:
             done = refill(store, work, "before the stage changes")
+        # Pending even if nothing follows: given again after a kill here, the command must not go back one more stage.
         state = work.record.change_stage(
-            work.lease,
-            work.operator,
-            before=stage,
-            after=after,
-            settle=limits.settle,
-            pending=PENDING if refills else None,
+            work.lease, work.operator, before=state.stage, after=after, settle=limits.settle, pending=PENDING
         )
-        before = stage.value
-    else:
-        before = state.history[-1].before
-    if state.pending == PENDING:
+    before = state.history[-1].before
+    if before == Stage.DUAL_WRITE_STOPPED:
         _wait_until_settled(work)
         late = refill(store, work, "after it changed")
         done = Refilled(done.batches + late.batches, done.players + late.players)
-        work.record.end_action(work.lease)
+    work.record.end_action(work.lease)
     return RolledBack(before, after.value, done)
 
 

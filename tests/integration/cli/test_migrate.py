@@ -1,0 +1,145 @@
+"""`nbactl migrate` from outside: keys, exit codes, what is refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core.clock import SystemClock
+from nbactl.core.completions.documents import batch_path, completion_path
+from nbactl.ports.documents import Delete, Update
+from tests.migration_lab import Lab, PassingClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.cli.conftest import Nbactl
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    store = SqliteDocuments(tmp_path / ".nbactl" / "documents.db", clock=SystemClock(), busy_timeout=10.0)
+    lab = Lab(store, tmp_path / "exports", clock=PassingClock(datetime.now(UTC)))
+    lab.batch("b1", ["p1", "p2"], predictions_by_player={"p1": 3})
+    yield lab
+    store.close()
+
+
+def migrate(nbactl: Nbactl, *words: str) -> tuple[int, dict[str, Any]]:
+    done = nbactl("migrate", "completions", *words, "-o", "json")
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_inv_03_validate_has_the_keys_of_the_contract(nbactl: Nbactl, lab: Lab) -> None:
+    code, told = migrate(nbactl, "--validate")
+    data = told["data"]
+    assert code == 1
+    assert not told["ok"]
+    assert data["migration"] == "completions"
+    assert data["stage"] == "legacy"
+    assert data["consistent"] is False
+    assert data["checked"] == {"batches": 1, "completions": 2}
+    assert data["missing"] == [{"batch": "b1", "player": "p1"}, {"batch": "b1", "player": "p2"}]
+    assert [data[key] for key in ("extra", "different", "counter_drift", "unreadable")] == [[], [], [], []]
+    assert len(data["digest"]) == 64
+    lab.to("validated")
+    code, told = migrate(nbactl, "--validate")
+    assert (code, told["data"]["consistent"], told["ok"]) == (0, True, True)
+    lab.store.commit([Update(completion_path("b1", "p1"), {"predictions_count": 4})])
+    lab.store.commit([Update(batch_path("b1"), {"completed_count": -1})])
+    code, told = migrate(nbactl, "--validate", "--batch", "b1")
+    assert code == 1
+    assert told["data"]["different"] == [{"batch": "b1", "player": "p1", "array": 3, "subcollection": 4}]
+    assert told["data"]["counter_drift"] == [{"batch": "b1", "counter": -1, "actual": 2}]
+
+
+def test_status_shows_stage_gates_and_the_next_step(nbactl: Nbactl, lab: Lab) -> None:
+    code, told = migrate(nbactl)
+    assert (code, told["data"]["stage"], told["data"]["next"]) == (0, "legacy", "--start-dual-write")
+    lab.to("reads_switched")
+    code, told = migrate(nbactl, "--status")
+    closed = {gate["gate"] for gate in told["data"]["gates"] if not gate["holds"]}
+    assert closed >= {"bake", "validation"}
+    assert [entry["to"] for entry in told["data"]["history"]] == [
+        *("dual_write", "backfilled", "validated", "reads_switched"),
+    ]
+
+
+def test_a_refused_step_is_6_and_names_the_command(nbactl: Nbactl, lab: Lab) -> None:
+    code, told = migrate(nbactl, "--switch-reads")
+    assert code == 6
+    assert told["error"]["next"] == "First: nbactl migrate completions --start-dual-write"
+    assert told["error"]["details"]["gates"][0]["gate"] == "stage"
+    assert lab.migration.stage == "legacy"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--start-dual-write"],
+        ["--pause"],
+        ["--rollback"],
+        ["--repair"],
+        ["--backfill"],
+    ],
+)
+def test_a_dry_run_changes_nothing(nbactl: Nbactl, lab: Lab, words: list[str]) -> None:
+    if words[0] in {"--rollback", "--repair", "--backfill"}:
+        lab.to("backfilled")
+        lab.store.commit([Delete(completion_path("b1", "p1"))])
+    before = lab.migration.record.read(), lab.documents("b1"), lab.array("b1")
+    nbactl("migrate", "completions", *words, "--dry-run")
+    assert (lab.migration.record.read(), lab.documents("b1"), lab.array("b1")) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--plan", "--validate"], "two actions"),
+        (["--validate", "--force", "completions"], "--validate has no --force"),
+        (["--switch-reads", "--force", "yes"], "not the migration's name"),
+        (["--validate", "--sample", "0"], "a sample of 0 %"),
+        (["--validate", "--sample", "101"], "a sample of 101 %"),
+        (["--plan", "--rate", "fast"], "no rate"),
+        (["--switch-reads", "--max-age", "old"], "no duration"),
+        (["--validate", "--watch", "-o", "json"], "--watch does not go"),
+    ],
+)
+def test_a_wrong_call_is_2(nbactl: Nbactl, words: list[str], said: str) -> None:
+    done = nbactl("migrate", "completions", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_what_destroys_is_not_done_unasked(nbactl: Nbactl, lab: Lab) -> None:
+    lab.to("backfilled")
+    lab.store.commit([Update(batch_path("b1"), {"completed_count": 40})])
+    assert nbactl("migrate", "completions", "--repair").returncode == 2
+    assert lab.counter("b1") == 40
+    done = nbactl("migrate", "completions", "--repair", "--yes")
+    assert done.returncode == 0
+    assert "saved in" in done.stdout
+    assert lab.counter("b1") == 2
+
+
+def test_progress_is_json_lines_on_stderr(nbactl: Nbactl, lab: Lab) -> None:
+    lab.to("dual_write")
+    done = nbactl("migrate", "completions", "--validate", "-o", "jsonl")
+    [event] = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert (event["event"], event["action"], event["done"], event["total"]) == ("progress", "validate", 1, 1)
+    assert json.loads(done.stdout)["migration"] == "completions"
+
+
+def test_a_batch_that_is_not_there_is_4(nbactl: Nbactl, lab: Lab) -> None:
+    assert lab.migration.stage == "legacy"
+    assert nbactl("migrate", "completions", "--validate", "--batch", "nope").returncode == 4
+
+
+def test_the_list_names_the_migration_and_its_stage(nbactl: Nbactl) -> None:
+    [entry] = json.loads(nbactl("migrate", "list", "-o", "json").stdout)["data"]["migrations"]
+    assert (entry["migration"], entry["stage"]) == ("completions", "legacy")
