@@ -209,6 +209,39 @@ class CompletionsMigrationConformance:
         lab.to("validated")
         assert {each["player_lookup"] for each in lab.documents("b/1").values()} == set(players)
 
+    def test_the_predictions_of_odd_ids_are_found_whoever_recorded_them(self, lab: Lab) -> None:
+        lab.batch("b", ["50%", "a/b"], predictions_by_player={"50%": 3, "a/b": 4})  # as the code before wrote them
+        for number, player in enumerate(["__x__", "c/d", "100%"]):
+            lab.tracker().record_completion("b", player, number)
+        lab.to("backfilled")
+        counts = {each["player_lookup"]: each["predictions_count"] for each in lab.documents("b").values()}
+        assert counts == {"50%": 3, "a/b": 4, "__x__": 0, "c/d": 1, "100%": 2}
+        assert lab.migration.validate(ALL, lab.caller).consistent
+
+    def test_a_repair_finds_the_predictions_of_odd_ids(self, lab: Lab) -> None:
+        lab.batch("b")
+        lab.tracker().record_completion("b", "c/d", 4)
+        lab.to("reads_switched")
+        lab.store.commit(
+            [
+                Update(completion_path("b", "c/d"), {"predictions_count": 5}),
+                Update(batch_path("b"), {("predictions_by_player", "p1"): -1}),
+            ]
+        )
+        plan, _ = lab.migration.plan_repair(ALL, lab.caller)
+        lab.migration.repair(plan, lab.caller)
+        assert lab.migration.look(ALL, lab.caller).consistent
+        found = lab.store.get(batch_path("b"))
+        assert found is not None
+        assert found.data["predictions_by_player"] == {"c%2Fd": 5}
+
+    def test_a_total_that_is_summed_up_again_has_everybody_once(self, lab: Lab) -> None:
+        lab.batch("b", ["a/b"], predictions_by_player={"a/b": 1}, total_predictions=1)
+        lab.tracker().record_completion("b", "c/d", 4)
+        lab.store.commit([Update(batch_path("b"), {"total_predictions": None, "completed_count": 0})])
+        lab.to("backfilled")
+        assert lab.tracker().progress("b").predictions == 5
+
     def test_sharded_counters_are_set_right_too(self, lab: Lab) -> None:
         lab.to("dual_write")
         tracker = lab.tracker()

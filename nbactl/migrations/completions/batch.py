@@ -34,9 +34,9 @@ class Batch:
     """A batch's document, taken apart.
 
     `players` are the usable ids of the array; `has_array` says whether there is one. `payloads` are predictions by
-    player. `counter` is as it stands there, a number or not; None if there is none. `rest` are the elements of the
-    array in their order with all that is no player's id or stands there twice left out. `problems` name everything
-    that cannot be used.
+    player, `payload_keys` the keys that they have in the batch. `counter` is as it stands there, a number or not; None
+    if there is none. `rest` are the elements of the array in their order with all that is no player's id or stands
+    there twice left out. `problems` name everything that cannot be used.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Batch:
     players: frozenset[str]
     rest: tuple[str, ...]
     payloads: Mapping[str, int]
+    payload_keys: Mapping[str, str]
     counter: Any
     shards: int
     problems: tuple[Unreadable, ...]
@@ -76,7 +77,7 @@ def read_batch(document: Document, *, array_expected: bool) -> Batch:
     data = document.data
     array = data.get(COMPLETED_PLAYERS, _MISSING)
     rest = _players(batch_id, array, problems, expected=array_expected)
-    payloads = _payloads(batch_id, data.get(PREDICTIONS_BY_PLAYER), problems)
+    payloads, payload_keys = _payloads(batch_id, data.get(PREDICTIONS_BY_PLAYER), problems)
     _check_total(batch_id, data.get(TOTAL_PREDICTIONS, _MISSING), problems)
     return Batch(
         id=batch_id,
@@ -88,6 +89,7 @@ def read_batch(document: Document, *, array_expected: bool) -> Batch:
         players=frozenset(rest),
         rest=rest,
         payloads=payloads,
+        payload_keys=payload_keys,
         counter=data.get(COMPLETED_COUNT),
         shards=_shards(batch_id, data.get(COUNTER_SHARDS, 0), problems),
         problems=tuple(problems),
@@ -154,20 +156,31 @@ def _why_no_id(player: object) -> str | None:
     return None
 
 
-def _payloads(batch: str, value: object, problems: list[Unreadable]) -> dict[str, int]:
+def _payloads(batch: str, value: object, problems: list[Unreadable]) -> tuple[dict[str, int], dict[str, str]]:
     if value is None:
-        return {}
+        return {}, {}
     if not isinstance(value, dict):
         problems.append(Unreadable(batch, PREDICTIONS_BY_PLAYER, shown(value), "is no map"))
-        return {}
-    usable = {}
-    for player, count in value.items():
+        return {}, {}
+    usable, keys = {}, {}
+    for key, count in value.items():
+        player = _player_of(key)
         if is_count(count):
-            usable[player] = count
+            usable[player], keys[player] = count, key
         else:
             reason = f"the predictions of {shown(player)} are no number from 0 up"
             problems.append(Unreadable(batch, PREDICTIONS_BY_PLAYER, shown(count), reason))
-    return usable
+    return usable, keys
+
+
+def _player_of(key: str) -> str:
+    """Return whose predictions a key of the map has: the tracker escapes ids there, and the code before it did not."""
+    if "%" not in key:
+        return key
+    try:
+        return decode_id(key)
+    except DataError:
+        return key
 
 
 def _check_total(batch: str, value: object, problems: list[Unreadable]) -> None:

@@ -11,6 +11,7 @@ from nbactl.core.completions.documents import (
     shard_document,
     shard_of,
 )
+from nbactl.core.completions.player_ids import encode_id
 from nbactl.core.faults import reach
 from nbactl.errors import NotFoundError, PreconditionError
 from nbactl.migrations.completions.batch import is_count, player_names, read_batch
@@ -79,7 +80,7 @@ def _shard_write(batch: Batch, number: int, shard: Document | None, counted: int
 
 
 def _predictions(store: DocumentStore, batch: Batch) -> int:
-    known = dict(batch.payloads)
+    known = {encode_id(player): count for player, count in batch.payloads.items()}
     for document in store.query(Query(batch.completions)):
         count = document.data.get("predictions_count")
         if is_count(count):

@@ -10,6 +10,7 @@ from nbactl.core.completions.stages import Stage
 from nbactl.core.faults import reach
 from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.backfill import creations
+from nbactl.migrations.completions.batch import is_count
 from nbactl.migrations.completions.counters import reconcile
 from nbactl.migrations.completions.refill import put_back
 from nbactl.migrations.completions.repair import cleaned_array, compare_live, plan_batch, winning_side
@@ -108,14 +109,14 @@ def _batch_fields(comparison: Comparison, kinds: set[str], stage: Stage) -> dict
     if "clean_payloads" in kinds:
         if isinstance(payloads, dict):
             fields |= {
-                (PREDICTIONS_BY_PLAYER, player): DELETE_FIELD for player in payloads if player not in batch.payloads
+                (PREDICTIONS_BY_PLAYER, key): DELETE_FIELD for key, count in payloads.items() if not is_count(count)
             }
         else:
             fields[PREDICTIONS_BY_PLAYER] = DELETE_FIELD
     if stage is not Stage.LEGACY:
         for each in comparison.findings.different:
             if winning_side(stage, each.subcollection) == "subcollection":
-                fields[PREDICTIONS_BY_PLAYER, each.player] = each.subcollection
+                fields[PREDICTIONS_BY_PLAYER, batch.payload_keys[each.player]] = each.subcollection
     return fields
 
 
