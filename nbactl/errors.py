@@ -98,6 +98,19 @@ class StaleFenceError(PreconditionError):
     code = "stale_fence"
 
 
+class InProgressError(PreconditionError):
+    """Somebody else is doing this very work. `details` has `holder` and `expires_at`; it is worth coming back."""
+
+    code = "in_progress"
+    transient = True
+
+
+class PayloadMismatchError(PreconditionError):
+    """A key that was used for one payload came with another: two things were given the same key."""
+
+    code = "payload_mismatch"
+
+
 class UnavailableError(NbactlError):
     """A backend did not answer, or is busy. `retry_after` is in how many seconds it asked to be called again."""
 

@@ -1,0 +1,27 @@
+"""Deletes documents whose `expires_at` has passed, where no TTL policy of the database does it (SQLite)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbactl.ports.documents import MAX_WRITES, Delete, Filter, Order, Query
+
+if TYPE_CHECKING:
+    from nbactl.core.clock import Clock
+    from nbactl.ports.documents import DocumentStore
+
+
+def sweep_expired(store: DocumentStore, collection: str, clock: Clock) -> int:
+    """Delete the documents of `collection` that have expired; returns how many.
+
+    One that was changed since it was read stays: it may have been given a new life.
+    """
+    expired = Query(collection, (Filter("expires_at", "<=", clock.now()),), (Order("expires_at"),), limit=MAX_WRITES)
+    swept = 0
+    while found := list(store.query(expired)):
+        results = store.batch_write([Delete(each.path, if_updated_at=each.update_time) for each in found])
+        deleted = sum(result.error is None for result in results)
+        swept += deleted
+        if deleted < len(found):
+            break
+    return swept

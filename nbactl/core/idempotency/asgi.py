@@ -1,0 +1,168 @@
+"""ASGI middleware for a Pub/Sub push endpoint: the app behind it does each message's work once.
+
+| what happened | answer | what Pub/Sub does |
+|---|---|---|
+| done now, or done before (the app is not called) | 204 | acknowledges |
+| in progress elsewhere, or lost to another delivery | 409 | delivers again |
+| the app failed or answered 3xx, 5xx | 500, or the app's 5xx | delivers again |
+| the app answered 4xx | the app's | delivers again, then dead-letter topic |
+| it took too long, a backend or the store is down | 503 | delivers again |
+| malformed message | 400, too large 413 | delivers again, then dead-letter topic |
+| the key came with another payload | 422 | delivers again, then dead-letter topic |
+
+Nothing but 204 acknowledges. What can never succeed is refused until the subscription's dead-letter policy takes it
+aside, where an operator finds it: answering 2xx would lose it silently. So the subscription needs such a policy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from nbactl.core.cutoff import CutOff
+from nbactl.core.deadline import deadline_scope
+from nbactl.core.idempotency.claim import Done, working_under
+from nbactl.core.idempotency.push import MAX_BODY_BYTES, PushMessage, parse_push
+from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismatchError
+
+if TYPE_CHECKING:
+    from nbactl.core.clock import Clock
+    from nbactl.core.idempotency.claim import Claim
+    from nbactl.core.idempotency.keeper import Idempotency
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_LOG = logging.getLogger("nbactl.push")
+_DONE, _OK, _REDIRECTS, _REFUSALS = 204, 200, 300, 400
+_STATUS: Mapping[type[NbactlError], int] = {InProgressError: 409, PayloadMismatchError: 422}
+
+
+class PubSubPush:
+    """Wraps an ASGI app; only POST requests to `path` are messages, all others pass through.
+
+    The app finds the message in `scope["nbactl.message"]` and gives what is to be written with it to
+    `current_claim().write`. Its answer is held back until the end of the work is durable. `key` names the work (by
+    default the message id); `timeout` is seconds for the app, less than the subscription's acknowledgement deadline.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        idempotency: Idempotency,
+        *,
+        path: str,
+        timeout: float,
+        clock: Clock,
+        key: Callable[[PushMessage], str] = lambda message: message.message_id,
+    ) -> None:
+        self._app = app
+        self._idempotency = idempotency
+        self._path = path
+        self._timeout = timeout
+        self._clock = clock
+        self._key = key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        body = await _body(receive)
+        if body is None:
+            return  # the client went away before the message was complete
+        if len(body) > MAX_BODY_BYTES:
+            await _answer(send, 413, DataError(f"a body of more than {MAX_BODY_BYTES} bytes holds no message"))
+            return
+        try:
+            message = parse_push(body)
+            key = self._key(message)
+        except DataError as error:
+            await _answer(send, 400, error)
+            return
+        await self._work(key, message, scope, body, send)
+
+    async def _work(self, key: str, message: PushMessage, scope: Scope, body: bytes, send: Send) -> None:
+        try:
+            begun = await self._idempotency.begin_async(key, message.data)
+        except NbactlError as error:
+            await _answer(send, _STATUS.get(type(error), 503 if error.retryable else 400), error)
+            return
+        if isinstance(begun, Done):
+            await _answer(send, _DONE)
+            return
+        held: list[Message] = []
+        try:
+            status = await self._call_app(begun, {**scope, "nbactl.message": message}, body, held)
+            if _OK <= status < _REDIRECTS:
+                await asyncio.to_thread(self._idempotency.complete, begun)
+        except BaseException as error:
+            await asyncio.to_thread(self._idempotency.give_up, begun, error)
+            if isinstance(error, NbactlError):
+                await _answer(send, 409 if begun.lost else 503 if error.retryable else 500, error)
+                return
+            if isinstance(error, Exception):
+                await _answer(send, 500)
+            raise  # the server logs what it does not know
+        if _OK <= status < _REDIRECTS:
+            await _answer(send, _DONE)
+            return
+        refused = NbactlError(f"the work on {key} was answered with {status}")
+        await asyncio.to_thread(self._idempotency.give_up, begun, refused)
+        if status < _REFUSALS:
+            await _answer(send, 500, refused)
+            return
+        for part in held:
+            await send(part)
+
+    async def _call_app(self, claim: Claim, scope: Scope, body: bytes, held: list[Message]) -> int:
+        """Call the app with the body that was read, keep its answer in `held`, and return the status of it."""
+        left = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            if left:
+                return left.pop()
+            await asyncio.Event().wait()  # no disconnection is told: the work goes on without a listener
+            raise AssertionError
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        with (
+            working_under(claim),
+            deadline_scope(self._timeout, self._clock) as deadline,
+            CutOff(f"the work on {claim.key}", deadline, deadline.remaining()),
+        ):
+            await self._app(scope, receive, hold)
+        return next((int(part["status"]) for part in held if part["type"] == "http.response.start"), 500)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body, cut once it is too long; None if the client went away."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        if size <= MAX_BODY_BYTES:
+            parts.append(part)
+            size += len(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _answer(send: Send, status: int, error: NbactlError | None = None) -> None:
+    body = b""
+    if error is not None:
+        _LOG.warning("push answered with %s: %s", status, error, exc_info=error)
+        told = {"code": error.code, "message": error.message, "cause": error.cause, "next": error.next_step}
+        body = json.dumps({"error": told}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers if body else []})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,96 @@
+"""200 messages, each delivered five times, to processes that stall and are killed: none twice, none lost."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import uuid
+from pathlib import Path
+from queue import Empty, Queue
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbactl.ports.documents import Create
+
+if TYPE_CHECKING:
+    from nbactl.ports.documents import DocumentStore
+
+MESSAGES, DELIVERIES, PROCESSES = 200, 5, 4
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Kills:
+    """Needs `open_store`, and `opener`: what a process of its own calls, as `module:function argument`."""
+
+    def open_store(self, place: Path) -> DocumentStore:
+        raise NotImplementedError
+
+    def opener(self, place: Path) -> str:
+        raise NotImplementedError
+
+    @pytest.mark.timeout(120)
+    def test_inv_05_inv_06_nothing_is_done_twice_and_nothing_is_lost_whoever_is_killed(self, tmp_path: Path) -> None:
+        store = self.open_store(tmp_path)
+        name = f"effects-{uuid.uuid4().hex[:12]}"
+        for start in range(0, MESSAGES, 100):
+            store.commit([Create(f"{name}/m{number}", {"n": 0}) for number in range(start, start + 100)])
+        deliveries = [f"m{number}" for number in range(MESSAGES)] * DELIVERIES
+        random.Random(11).shuffle(deliveries)
+        queue: Queue[str] = Queue()
+        for delivery in deliveries:
+            queue.put(delivery)
+        acknowledged: list[str] = []
+        kills: list[int] = []
+
+        def deliver(seed: int) -> None:
+            """Feed one process after the other; what it did not acknowledge comes again."""
+            while not queue.empty():
+                seed += PROCESSES
+                kills.append(_feed(self.opener(tmp_path), name, seed, queue, acknowledged))
+
+        threads = [threading.Thread(target=deliver, args=(number,)) for number in range(PROCESSES)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        documents = store.get_all([f"{name}/m{number}" for number in range(MESSAGES)])
+        counts = [document.data["n"] for document in documents if document is not None]
+        store.close()
+        assert counts == [1] * MESSAGES
+        assert len(acknowledged) == len(deliveries)
+        assert sum(kills) >= PROCESSES, "too few were killed for this to tell anything"
+
+
+def _feed(opener: str, name: str, seed: int, queue: Queue[str], acknowledged: list[str]) -> int:
+    """Return 1 if the process was killed."""
+    command = [sys.executable, "-m", "tests.idempotency_worker", opener, name, str(seed)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while True:
+            try:
+                delivery = queue.get_nowait()
+            except Empty:
+                break
+            answer = ""
+            try:
+                process.stdin.write(delivery + "\n")
+                process.stdin.flush()
+                answer = process.stdout.readline()
+            except BrokenPipeError:
+                pass
+            if answer == "ack\n":
+                acknowledged.append(delivery)
+                continue
+            queue.put(delivery)
+            if answer != "nack\n":
+                break
+        process.stdin.close()
+        process.stdout.read()
+    assert process.returncode in (0, -9), f"the worker ended with {process.returncode}"
+    return int(process.returncode == -9)
