@@ -57,8 +57,8 @@ def list_(ctx: typer.Context) -> Result:
     return Result({"migrations": rows}, show, items="migrations")
 
 
-def _action(help_: str) -> Any:  # noqa: ANN401 - Typer's own type is private
-    return typer.Option(help=help_, rich_help_panel=_ACTION, show_default=False)
+def _action(flag: str, help_: str) -> Any:  # noqa: ANN401 - Typer's own type is private
+    return typer.Option(flag, help=help_, rich_help_panel=_ACTION, show_default=False)
 
 
 @command(
@@ -74,20 +74,32 @@ def _action(help_: str) -> Any:  # noqa: ANN401 - Typer's own type is private
 )
 def completions(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
-    status: Annotated[bool, _action("Show the stage and what the next step stands on (the default).")] = False,
-    plan: Annotated[bool, _action("Say what would be done, what it costs, and what stands in its way.")] = False,
-    start_dual_write: Annotated[bool, _action("Have writers write array and subcollection in one commit.")] = False,
-    backfill: Annotated[bool, _action("Create the documents that are missing; overwrites nothing.")] = False,
-    validate: Annotated[
-        bool, _action("Compare both sides: ids, payloads, counters. Exits with 1 if they differ.")
+    status: Annotated[
+        bool, _action("--status", "Show the stage and what the next step stands on (the default).")
     ] = False,
-    repair: Annotated[bool, _action("Show what makes both sides agree, and do it.")] = False,
-    switch_reads: Annotated[bool, _action("Have readers read the subcollection.")] = False,
-    stop_dual_write: Annotated[bool, _action("Have writers write the subcollection alone.")] = False,
-    cleanup: Annotated[bool, _action("Save the arrays, then remove them. The one step without a way back.")] = False,
-    rollback: Annotated[bool, _action("Go back a stage, with nobody lost.")] = False,
-    pause: Annotated[bool, _action("Have whatever is at work hold on, from any terminal.")] = False,
-    resume: Annotated[bool, _action("Let it go on.")] = False,
+    plan: Annotated[
+        bool, _action("--plan", "Say what would be done, what it costs, and what stands in its way.")
+    ] = False,
+    start_dual_write: Annotated[
+        bool, _action("--start-dual-write", "Have writers write array and subcollection in one commit.")
+    ] = False,
+    backfill: Annotated[
+        bool, _action("--backfill", "Create the documents that are missing; overwrites nothing.")
+    ] = False,
+    validate: Annotated[
+        bool, _action("--validate", "Compare both sides: ids, payloads, counters. Exits with 1 if they differ.")
+    ] = False,
+    repair: Annotated[bool, _action("--repair", "Show what makes both sides agree, and do it.")] = False,
+    switch_reads: Annotated[bool, _action("--switch-reads", "Have readers read the subcollection.")] = False,
+    stop_dual_write: Annotated[
+        bool, _action("--stop-dual-write", "Have writers write the subcollection alone.")
+    ] = False,
+    cleanup: Annotated[
+        bool, _action("--cleanup", "Save the arrays, then remove them. The one step without a way back.")
+    ] = False,
+    rollback: Annotated[bool, _action("--rollback", "Go back a stage, with nobody lost.")] = False,
+    pause: Annotated[bool, _action("--pause", "Have whatever is at work hold on, from any terminal.")] = False,
+    resume: Annotated[bool, _action("--resume", "Let it go on.")] = False,
     batch: Annotated[
         list[str] | None, typer.Option(help="Only this batch; repeat it for more.", metavar="ID", rich_help_panel=_WHAT)
     ] = None,
