@@ -32,19 +32,17 @@ alerts:
 """
 
 
-def write_config(folder: Path) -> None:
-    """Write a workflows.yaml that declares every graph as a workflow of its own."""
-    tasks, workflows = ["tasks:"], ["workflows:"]
-    for shape_name, make in SHAPES.items():
-        workflows.append(f"  {shape_name}:\n    description: benchmark\n    max_workers: 256\n    tasks:")
-        for task, (needs, seconds) in make().items():
-            name = f"{shape_name}_{task}"
-            tasks.append(
-                f"  {name}: {{description: benchmark, call: 'benchmarks.engine_tasks:work', "
-                f"with: {{seconds: {seconds}}}, timeout: task.analytics, output: none}}"
-            )
-            wanted = ", ".join(f"{shape_name}_{need}" for need in needs)
-            workflows.append(f"      - {{task: {name}, needs: [{wanted}]}}")
+def write_config(folder: Path, shape: str) -> None:
+    """Write a configuration whose one workflow is the graph: as the floor, a run reads no others."""
+    folder.mkdir()
+    tasks = ["tasks:"]
+    workflows = ["workflows:", f"  {shape}:\n    description: benchmark\n    max_workers: 256\n    tasks:"]
+    for task, (needs, seconds) in SHAPES[shape]().items():
+        tasks.append(
+            f"  {task}: {{description: benchmark, call: 'benchmarks.engine_tasks:work', "
+            f"with: {{seconds: {seconds}}}, timeout: task.analytics, output: none}}"
+        )
+        workflows.append(f"      - {{task: {task}, needs: [{', '.join(needs)}]}}")
     (folder / "workflows.yaml").write_text("\n".join([_HEADER, *tasks, *workflows, ""]))
     for shared in ("timeouts.yaml", "flags.yaml"):
         shutil.copy(ROOT / shared, folder / shared)
@@ -55,16 +53,16 @@ def measure(runs: int) -> list[Line]:
     lines: list[Line] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_config(folder)
         ours: dict[str, Sample] = {}
         for shape in SHAPES:
+            write_config(folder / shape, shape)
 
             def floor(shape: str = shape) -> list[str]:
                 return [sys.executable, "-m", "benchmarks.engine_floor", shape, tempfile.mktemp(dir=folder)]  # noqa: S306
 
             def own(shape: str = shape) -> list[str]:
                 state = tempfile.mkdtemp(dir=folder)
-                common = ("--config-dir", str(folder), "--state-dir", state)
+                common = ("--config-dir", str(folder / shape), "--state-dir", state)
                 return nbactl(*common, "run", shape, "--date", "2024-01-15", "-o", "json")
 
             taken = in_turn([Command("floor", floor, cwd=ROOT), Command("nbactl", own, cwd=ROOT)], runs)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from nbactl.config.base import Name, Seconds, Strict
-from nbactl.core.flags.model import Definition, Rule
+
+if TYPE_CHECKING:
+    from nbactl.core.flags.model import Definition
 
 
 def _flag_value(value: Any) -> Any:  # noqa: ANN401 - raw YAML
@@ -77,6 +79,8 @@ class Flag(Strict):
 
     def definition(self, key: str) -> Definition:
         """Return what the flag's evaluation needs."""
+        from nbactl.core.flags.model import Definition, Rule  # noqa: PLC0415 - every command loads this file
+
         targeting = self.targeting or Targeting()
         return Definition(
             key,
