@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SEEN: list[Any] = []
 """What the tasks of this process left behind; a test clears it."""
 
+LONG = 20.0
+"""Seconds after which a task that waits for something goes on without: longer than any machine is busy."""
+GATE = threading.Event()
 _gauge = threading.Condition()
 _active = 0
 
@@ -44,23 +47,23 @@ def note(context: TaskContext) -> int:
     return 1
 
 
-def crowd(_: TaskContext) -> int:
-    """Leave behind how many tasks ran together, having waited a little for company."""
+def crowd(context: TaskContext) -> int:
+    """Leave behind how many tasks ran together; wait until `company` did at some time, then a little for more."""
     global _active  # noqa: PLW0603 - what is measured is shared by threads
     with _gauge:
         _active += 1
         SEEN.append(_active)
         _gauge.notify_all()
-        _gauge.wait(timeout=0.1)
+        _gauge.wait_for(lambda: max(SEEN) >= context.parameters["company"], timeout=LONG)
     time.sleep(0.1)
     with _gauge:
         _active -= 1
     return 1
 
 
-def slow(context: TaskContext) -> int:
-    """Take `seconds`."""
-    time.sleep(context.parameters["seconds"])
+def gate(_: TaskContext) -> int:
+    """Go through when the gate is open."""
+    GATE.wait(LONG)
     return 1
 
 
@@ -84,15 +87,18 @@ def process(context: TaskContext) -> int:
 
 
 def lease(context: TaskContext) -> int:
-    """Leave behind how long the run's lease lives, and by how much that was moved while this task waits."""
+    """Leave behind how long the run's lease lives, and by how much it was prolonged within at most `wait` seconds."""
     with closing(SqliteDocuments(Path(context.parameters["store"]), clock=SystemClock(), busy_timeout=5.0)) as store:
         leases = Leases(store, SystemClock(), is_dead=lambda _: False)
         name = f"{context.call.task}/{context.call.game_date}"
-        before = leases.current(name)
-        time.sleep(context.parameters["wait"])
-        after = leases.current(name)
+        before = after = leases.current(name)
+        now = SystemClock().now()
+        end = time.monotonic() + context.parameters["wait"]
+        while after == before and time.monotonic() < end:
+            time.sleep(0.02)
+            after = leases.current(name)
     if before is None or after is None:
         raise LookupError(f"there is no lease {name}")
-    SEEN.append((before.expires_at - SystemClock().now()).total_seconds() + context.parameters["wait"])
+    SEEN.append((before.expires_at - now).total_seconds())
     SEEN.append((after.expires_at - before.expires_at).total_seconds())
     return 1
