@@ -1,0 +1,183 @@
+"""Outbox: a message is committed together with the change it announces, and published afterwards (INVARIANTS 7, 8).
+
+Chris Richardson, "Microservices Patterns", 2018: Transactional outbox. Documents `outbox/{key}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.core.completions.player_ids import decode_id, encode_id
+from nbactl.core.events import Event, unheard
+from nbactl.core.faults import reach
+from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError
+from nbactl.ports.documents import DELETE_FIELD, Create, Filter, Increment, Order, Query, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from nbactl.core.clock import Clock
+    from nbactl.core.events import Hook
+    from nbactl.ports.bus import MessageBus
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath
+
+COLLECTION: Final = "outbox"
+KEY_ATTRIBUTE: Final = "outbox_key"
+"""The attribute by which consumers tell a message that came twice; the message id differs then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A message that waits to be published, tried `attempts` times so far."""
+
+    key: str
+    topic: str
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep came to: keys that were published, and the errors of those that were not."""
+
+    published: tuple[str, ...]
+    failed: Mapping[str, NbactlError]
+
+
+class Outbox:
+    """Publishes at least once; no order is promised. Consumers are idempotent on the attribute `outbox_key`.
+
+    Who drives a message takes it for `redrive_after` seconds, so that others leave it alone; if it is not published by
+    then, the next sweep takes it up. `keep` is how many seconds a published one stays to be looked at.
+    """
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        bus: MessageBus,
+        clock: Clock,
+        *,
+        redrive_after: float,
+        keep: float,
+        hook: Hook = unheard,
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._redrive_after = timedelta(seconds=redrive_after)
+        self._keep = timedelta(seconds=keep)
+        self._hook = hook
+
+    def message(
+        self, key: str, topic: str, data: Mapping[str, Any], attributes: Mapping[str, str] | None = None
+    ) -> Create:
+        """Return the write that announces a change; commit it together with the change.
+
+        `key` names the decision, such as `phase3/2024-01-15/1`: of two that announce the same one, the second commit
+        fails with AlreadyExistsError. `data` becomes JSON; DataError if it cannot.
+        """
+        now = self._clock.now()
+        return Create(
+            _path(key),
+            {
+                "state": "pending",
+                "topic": topic,
+                "data": _json(key, data),
+                "attributes": {**(attributes or {}), KEY_ATTRIBUTE: key},
+                "created_at": now,
+                "due_at": now,
+                "attempts": 0,
+            },
+        )
+
+    def drive(self, key: str) -> bool:
+        """Publish the message now; returns False if it was published before or another driver has it.
+
+        Raises NotFoundError for an unknown key, and what the bus raises; the message stays pending then.
+        """
+        document = self._store.get(_path(key))
+        if document is None:
+            raise NotFoundError(f"there is no message {key} in the outbox")
+        return self._drive(document)
+
+    def sweep(self, limit: int = 100) -> Swept:
+        """Publish what is due, the oldest first. One that fails does not hold up the others."""
+        published, failed = [], {}
+        due = Filter("due_at", "<=", self._clock.now())
+        for document in list(self._store.query(Query(COLLECTION, (due,), (Order("due_at"),), limit=limit))):
+            key = decode_id(document.id)
+            try:
+                if self._drive(document):
+                    published.append(key)
+            except NbactlError as error:
+                failed[key] = error
+        return Swept(tuple(published), failed)
+
+    def pending(self) -> Iterator[Pending]:
+        """Yield what is not published yet, the longest due first."""
+        for document in self._store.query(Query(COLLECTION, order=(Order("due_at"),))):
+            data = document.data
+            yield Pending(
+                decode_id(document.id),
+                data["topic"],
+                data["created_at"],
+                data["due_at"],
+                data["attempts"],
+                data.get("last_error"),
+            )
+
+    def _drive(self, document: Document) -> bool:
+        data, key = document.data, decode_id(document.id)
+        if data["state"] != "pending":
+            return False
+        take: dict[FieldPath, Any] = {"due_at": self._clock.now() + self._redrive_after, "attempts": Increment(1)}
+        try:
+            taken = self._store.commit([Update(document.path, take, if_updated_at=document.update_time)])
+        except (PreconditionError, NotFoundError):
+            return False  # another driver was faster
+        reach("outbox.taken")
+        try:
+            message_id = self._bus.publish(data["topic"], data["data"].encode(), data["attributes"])
+        except NbactlError as error:
+            self._note(document.path, taken, error)
+            self._hook(Event("outbox.failed", key, {"error": error.code, "attempts": data["attempts"] + 1}))
+            raise
+        reach("outbox.published")
+        now = self._clock.now()
+        done: dict[FieldPath, Any] = {
+            "state": "published",
+            "published_at": now,
+            "message_id": message_id,
+            "expires_at": now + self._keep,
+            "due_at": DELETE_FIELD,  # sweeps look for what has it
+        }
+        # Refused if it took so long that another driver published it too: that one says so.
+        with contextlib.suppress(PreconditionError, NotFoundError):
+            self._store.commit([Update(document.path, done, if_updated_at=taken)])
+        self._hook(Event("outbox.published", key, {"waited": (now - data["created_at"]).total_seconds()}))
+        return True
+
+    def _note(self, path: str, taken: datetime, error: NbactlError) -> None:
+        """Leave the reason for the operator; the error itself is raised, whatever becomes of this."""
+        try:
+            self._store.commit([Update(path, {"last_error": f"{error.code}: {error}"}, if_updated_at=taken)])
+        except NbactlError as failed:
+            error.add_note(f"the reason could not be kept in the outbox: {failed}")
+
+
+def _path(key: str) -> str:
+    return f"{COLLECTION}/{encode_id(key)}"
+
+
+def _json(key: str, data: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(data, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the message {key} cannot be written as JSON", cause=str(error)) from error
