@@ -10,7 +10,7 @@ from nbactl.core.faults import reach
 from nbactl.errors import AlreadyExistsError, ContentionError
 from nbactl.migrations.completions.compare import compare
 from nbactl.migrations.completions.counters import reconcile
-from nbactl.migrations.completions.selection import next_chunk, number_of_batches
+from nbactl.migrations.completions.selection import CHUNK_PLAYERS, next_chunk, number_of_batches
 from nbactl.migrations.progress import Meter
 from nbactl.ports.documents import SERVER_TIME, Create
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nbactl.migrations.work import Work
     from nbactl.ports.documents import DocumentStore, WriteResult
 
+_CHUNK_SECONDS: Final = 5.0
 _MAX_PASSES: Final = 50
 """Writers that know only the array and never end would keep a backfill going for ever."""
 
@@ -52,31 +53,46 @@ class BackfillReport:
 
 
 class Backfill:
-    """Goes over the batches until a whole pass finds nothing to do."""
+    """Goes over the batches until a whole pass finds nothing to do.
 
-    def __init__(self, store: DocumentStore, bulk: BulkWriter, work: Work, stage: Stage, selection: Selection) -> None:
+    A batch whose array did not change since everybody in it was seen to have a document, or was told to have got one,
+    is not compared again: its document alone is read. With `rate` (writes a second) chunks are of some seconds.
+    """
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        bulk: BulkWriter,
+        work: Work,
+        stage: Stage,
+        selection: Selection,
+        *,
+        rate: float | None = None,
+    ) -> None:
         self._store = store
         self._bulk = bulk
         self._work = work
         self._stage = stage
         self._selection = selection
+        self._at_once = CHUNK_PLAYERS if rate is None else max(1, min(CHUNK_PLAYERS, int(rate * _CHUNK_SECONDS)))
         self._refused: dict[str, WriteResult] = {}
+        self._done: dict[str, datetime] = {}
+        self._unreadable: dict[str, list[Unreadable]] = {}
 
     def run(self) -> BackfillReport:
         """Do what is left, a checkpoint a chunk. Raises ContentionError if writers of the array never came to rest."""
         work = self._work
         fresh = {**_plain(BackfillCounts()), "after": None, "more": True, "open": 0, "batches": 0}
         checkpoint = work.begin("backfill", str(self._selection), cursor=fresh)
-        report = BackfillReport(str(self._selection), _counts(checkpoint.cursor))
         cursor = dict(checkpoint.cursor)
         total = number_of_batches(self._store, self._selection)
         while True:
             meter = Meter(work.clock, "backfill", f"pass {cursor['passes']}", done=cursor["batches"], total=total)
-            report.unreadable.clear()
+            self._refused.clear()
             while cursor["more"]:
                 work.may_go_on(meter)
                 reach("migration.before_chunk")
-                cursor = self._chunk(cursor, report)
+                cursor = self._chunk(cursor)
                 reach("migration.chunk_written")
                 checkpoint = work.save(
                     checkpoint, cursor, {"after": cursor["after"], "counts": _plain(_counts(cursor))}
@@ -94,26 +110,33 @@ class Backfill:
                 "batches": 0,
                 "refused": 0,
             }
-        report.counts = _counts(cursor)
-        report.refused = list(self._refused.values())
         reach("migration.backfilled")
-        return report
+        return BackfillReport(
+            str(self._selection),
+            _counts(cursor),
+            refused=list(self._refused.values()),
+            unreadable=[problem for each in self._unreadable.values() for problem in each],
+        )
 
-    def _chunk(self, cursor: dict[str, Any], report: BackfillReport) -> dict[str, Any]:
+    def _chunk(self, cursor: dict[str, Any]) -> dict[str, Any]:
         with self._store.snapshot() as snapshot:
-            chunk = next_chunk(snapshot, self._selection, cursor["after"], snapshot.read_time)
-            compared = [compare(snapshot, each, self._stage, payloads=False) for each in chunk.documents]
+            chunk = next_chunk(snapshot, self._selection, cursor["after"], snapshot.read_time, players=self._at_once)
+            compared = [
+                compare(snapshot, each, self._stage, payloads=False)
+                for each in chunk.documents
+                if self._done.get(each.path) != each.update_time
+            ]
         created, existed, refused = self._create(compared)
-        reconciled, still_open = 0, 0
+        reconciled = still_open = 0
         for comparison in compared:
-            report.unreadable.extend(comparison.findings.unreadable)
-            if any(comparison.batch.completion(each.player) not in refused for each in comparison.findings.missing):
-                still_open += 1  # its counter is set right in the pass that finds nothing missing
-            elif comparison.findings.counter_drift and not comparison.findings.missing:
-                if reconcile(self._store, comparison.batch.path) is None:
-                    still_open += 1
-                else:
-                    reconciled += 1
+            batch, findings = comparison.batch, comparison.findings
+            self._unreadable[batch.path] = findings.unreadable
+            left = {each.player for each in findings.missing if batch.completion(each.player) in refused}
+            if findings.counter_drift:
+                reconciled += reconcile(self._store, batch.path) is not None
+            elif not left:
+                self._done[batch.path] = batch.document.update_time
+            still_open += len(left) < len(findings.missing) or bool(findings.counter_drift)
         return {
             **cursor,
             "after": chunk.after,

@@ -130,7 +130,7 @@ class CompletionsMigration:
         with self._working(caller) as work:
             pass_gates("--backfill", self.gates("backfill"), force=False)
             stage = self.stage
-            report = Backfill(self._store, self._bulk_writer(rate), work, stage, selection).run()
+            report = Backfill(self._store, self._bulk_writer(rate), work, stage, selection, rate=rate).run()
             if stage is Stage.DUAL_WRITE and selection.is_all and not report.refused:
                 self._move(work, Stage.DUAL_WRITE, Stage.BACKFILLED)
             else:
