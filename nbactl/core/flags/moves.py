@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.flags.bucketing import HASH_VERSION, limit_of
@@ -88,12 +88,16 @@ def move(key: str, state: State | None, after: Position, *, salt: str, stages: S
 
 
 def roll_back(key: str, state: State | None, to: float | None, *, salt: str, stages: Sequence[float]) -> Move:
-    """Return the move down to `to` percent, or off if that is None; never a move up."""
+    """Return the move down to `to` percent, or off if that is None; never a move up.
+
+    Off holds whatever somebody else does meanwhile; a percentage could become a move up, so it is refused then.
+    """
     before = position_of(state)
-    after = OFF if to is None else Position(to, enabled=True)
-    if to is not None and (not before.enabled or before.percent <= to):
-        after = before
-    return move(key, state, after, salt=salt, stages=stages)
+    if to is None:
+        off = move(key, state, OFF, salt=salt, stages=stages)
+        return replace(off, change=replace(off.change, expected_version=WHATEVER))
+    down = Position(to, enabled=True)
+    return move(key, state, down if before.enabled and before.percent > to else before, salt=salt, stages=stages)
 
 
 def repair(key: str, *, salt: str) -> Move:

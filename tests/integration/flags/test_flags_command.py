@@ -17,7 +17,7 @@ from nbactl.cli.main import main
 from nbactl.config.loader import shipped_config_dir
 from nbactl.core.clock import SystemClock
 from nbactl.core.flags.bucketing import bucket_of
-from nbactl.core.flags.store import Change, FlagStore
+from nbactl.core.flags.store import WHATEVER, Change, FlagStore
 from nbactl.ports.documents import Update
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ class Nbactl:
 
     def percents(self) -> dict[str, str]:
         lines = self("list")["flags"]
-        return {each["key"]: f"{each['percent']:g}" if each["enabled"] else "off" for each in lines}
+        return {
+            each["key"]: "?" if each["enabled"] is None else f"{each['percent']:g}" if each["enabled"] else "off"
+            for each in lines
+        }
 
 
 @pytest.fixture
@@ -231,21 +234,32 @@ def test_a_flag_that_what_it_needs_holds_back_is_said_to_be(flags: Nbactl) -> No
     assert "warning: subcollection_reads is at 10 %, but needs subcollection_completions, which is at 0 %" in text
 
 
-def test_a_change_that_came_between_is_not_overwritten(
-    flags: Nbactl, documents: SqliteDocuments, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def meanwhile(documents: SqliteDocuments, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody sets query_caching to 77 % just before the next change is written."""
     store, change = FlagStore(documents, SystemClock()), FlagStore.change
 
-    def meanwhile(self: FlagStore, *given: Any, **more: Any) -> Any:
+    def first_the_other(self: FlagStore, *given: Any, **more: Any) -> Any:
         monkeypatch.setattr(FlagStore, "change", change)
-        other = Change("query_caching", 0, 77.0, enabled=True, salt="query_caching", hash_version=1, stage=None)
+        other = Change("query_caching", WHATEVER, 77.0, enabled=True, salt="other", hash_version=1, stage=None)
         store.change([other], by="other@host", reason="mine first")
         return change(self, *given, **more)
 
-    monkeypatch.setattr(FlagStore, "change", meanwhile)
+    monkeypatch.setattr(FlagStore, "change", first_the_other)
+
+
+@pytest.mark.usefixtures("meanwhile")
+def test_a_change_that_came_between_is_not_overwritten(flags: Nbactl) -> None:
     error = flags("set", "query_caching", "--percent", "50", code=6)
     assert error["cause"].startswith("other@host set it to 77 % at ")
     assert flags.percents()["query_caching"] == "77"
+
+
+@pytest.mark.usefixtures("meanwhile")
+def test_a_change_that_came_between_does_not_keep_a_rollback_from_working(flags: Nbactl) -> None:
+    flags("rollback", "query_caching")
+    assert flags.percents()["query_caching"] == "off"
+    assert [each["percent"] for each in flags("history", "query_caching")["history"]] == [0.0, 77.0]
 
 
 def test_rollback_of_all_beats_every_environment(flags: Nbactl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +291,8 @@ def test_a_damaged_state_is_reported_refused_and_repaired_by_rollback(
     assert "query_caching cannot be read: percent is 'fifty'" in flags.text("list")
     error = flags("set", "query_caching", "--percent", "60", code=1)
     assert error["next"] == "Write it anew: nbactl flags rollback query_caching"
-    assert flags.percents()["idempotency_keys"] == "50", "one damaged flag hides no other"
+    percents = flags.percents()
+    assert (percents["query_caching"], percents["idempotency_keys"]) == ("?", "50"), "one damaged flag hides no other"
     done = flags("rollback", "query_caching")
     assert (done["changes"][0]["before"], done["undo"]) == (None, [])
     assert flags.percents()["query_caching"] == "off"

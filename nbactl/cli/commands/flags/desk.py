@@ -71,14 +71,14 @@ class Desk:
         return self.snapshot.overrides.get(key)
 
     def line(self, key: str) -> dict[str, Any]:
-        """Return a flag as `flags list -o json` has it."""
+        """Return a flag as `flags list -o json` has it; without percent and enabled if its state cannot be read."""
         flag, state = self.flag(key), self.stored.states.get(key)
-        here = position_of(state)
+        here = None if key in self.stored.unreadable else position_of(state)
         return {
             "key": key,
             "type": flag.type,
-            "percent": here.percent,
-            "enabled": here.enabled,
+            "percent": None if here is None else here.percent,
+            "enabled": None if here is None else here.enabled,
             "stage": None if state is None else state.stage,
             "env_override": self.override(key),
             "updated_at": None if state is None else state.updated_at,
