@@ -97,7 +97,8 @@ def test_ten_percent_of_one_flag_is_spread_over_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("percent", "limit"), [(0, 0), (0.001, 1), (33.333, 33_333), (50, 50_000), (99.999, 99_999), (100, 100_000)]
+    ("percent", "limit"),
+    [(0, 0), (0.001, 1), (1.001, 1_001), (33.333, 33_333), (50, 50_000), (99.999, 99_999), (100, 100_000)],
 )
 def test_a_percentage_is_a_number_of_buckets(percent: float, limit: int) -> None:
     assert limit_of(percent) == limit

@@ -34,6 +34,12 @@ def test_the_bucket_decides() -> None:
     assert flags.evaluate("fast", OUTSIDE) == (False, Reason.DEFAULT, 76415, Source.STORE, None)
 
 
+@pytest.mark.parametrize(("percent", "inside"), [(43.881, False), (43.882, True)])
+def test_the_limit_itself_is_outside(percent: float, inside: bool) -> None:
+    answer = snapshot(flag(), states={"fast": state(percent)}).evaluate("fast", INSIDE)
+    assert (answer.bucket, answer.value) == (43881, inside)
+
+
 @pytest.mark.parametrize("entity", [None, ""])
 def test_without_an_entity_nothing_is_guessed(entity: str | None) -> None:
     flags = snapshot(flag(), states={"fast": state(99.999)})
