@@ -43,6 +43,13 @@ class Tally:
     digest: int = 0
     suspects: list[str] = field(default_factory=list)
 
+    def take(self, comparison: Comparison) -> None:
+        """Take in a batch that was read the first time: what is suspect counts as it is read the second time."""
+        if comparison.findings:
+            self.suspects.append(comparison.batch.document.id)
+        else:
+            self.count(comparison)
+
     def count(self, comparison: Comparison) -> None:
         """Take in a batch as it was read."""
         self.batches += 1
@@ -135,33 +142,34 @@ class Validator:
 
     def active(self, stage: Stage) -> Report:
         """Validate the batches that are not complete, which writers are at work on."""
-        began = self._clock.now()
+        began, tally, names = self._clock.now(), Tally(), []
         with self._store.snapshot() as snapshot:
-            query = Query(BATCHES, filters=(Filter("is_complete", "==", value=False),))
-            names = [document.id for document in snapshot.query(query)]
-        return self._report(stage, Selection(tuple(names)), began, Tally(suspects=names), lambda: None)
+            for document in snapshot.query(Query(BATCHES, filters=(Filter("is_complete", "==", value=False),))):
+                names.append(document.id)
+                tally.take(compare(snapshot, document, stage))
+        return self._report(stage, Selection(tuple(names)), began, tally, lambda: None)
 
     def _again(self, stage: Stage, names: Iterable[str], check: Callable[[], None]) -> Iterator[Comparison]:
         """Yield these batches compared at a moment later than now by the store's clock; those that are gone are not."""
         wanted = sorted(set(names))
+        if not wanted:
+            return
+        with self._store.snapshot() as snapshot:
+            earliest = snapshot.read_time + self._second_look
         for start in range(0, len(wanted), _SUSPECTS_AT_ONCE):
             check()
             paths = [f"{BATCHES}/{name}" for name in wanted[start : start + _SUSPECTS_AT_ONCE]]
-            with self._later(check) as snapshot:
+            with self._not_before(earliest, check) as snapshot:
                 for document in snapshot.get_all(paths):
                     if document is not None:
                         yield compare(snapshot, document, stage)
 
     def _chunk(self, stage: Stage, selection: Selection, after: str | None, tally: Tally) -> tuple[str | None, bool]:
-        """Compare a chunk. What is suspect is left out of the tally: it counts as it is read the second time."""
+        """Compare a chunk."""
         with self._store.snapshot() as snapshot:
             chunk = next_chunk(snapshot, selection, after, snapshot.read_time)
             for document in chunk.documents:
-                comparison = compare(snapshot, document, stage)
-                if comparison.findings:
-                    tally.suspects.append(document.id)
-                else:
-                    tally.count(comparison)
+                tally.take(compare(snapshot, document, stage))
         return chunk.after, chunk.more
 
     def _report(
@@ -191,13 +199,11 @@ class Validator:
         return Report(stage, selection, validation, findings, tuple(amiss))
 
     @contextmanager
-    def _later(self, check: Callable[[], None]) -> Iterator[Snapshot]:
-        """Open a snapshot of a moment that is later by `second_look`, as the store tells the time."""
-        with self._store.snapshot() as snapshot:
-            first = snapshot.read_time
+    def _not_before(self, earliest: datetime, check: Callable[[], None]) -> Iterator[Snapshot]:
+        """Open a snapshot of a moment that is not before `earliest`, as the store tells the time."""
         for _ in range(_PATIENCE):
             with self._store.snapshot() as snapshot:
-                if snapshot.read_time >= first + self._second_look:
+                if snapshot.read_time >= earliest:
                     yield snapshot
                     return
             check()
