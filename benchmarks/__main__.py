@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import bulk, completions, engine, flags, pipeline, startup
+from benchmarks import bulk, completions, core, engine, flags, pipeline, startup
 
 SUITES = {
     "engine": engine.measure,
     "flags": flags.measure,
     "startup": startup.measure,
     "pipeline": pipeline.measure,
+    "core": core.measure,
     "bulk": bulk.measure,
     "completions": completions.measure,
 }

@@ -1,1 +1,18 @@
-"""What services import: public API, loads no CLI, cloud client or warehouse engine."""
+"""What services import: public API, changed only with a deprecation. docs/library.md shows it in use.
+
+Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness, ids and stores are passed in.
+
+| module | what is in it |
+|---|---|
+| `clock`, `ids`, `gamedate`, `durations` | time, identifiers, game dates |
+| `deadline` | `deadline_scope`, `remaining`: time limits that travel with the work |
+| `policy`, `policies`, `policy_settings` | `CallPolicy`, `CallPolicies`: the one way to call a dependency |
+| `retry`, `retry_after`, `allowance` | retries, Retry-After, throttles and retry budgets |
+| `breaker`, `breaker_shared` | `Breaker`, and what processes tell each other of theirs |
+| `lease`, `holder` | `Leases` with fencing tokens, who holds them |
+| `idempotency.keeper`, `.claim`, `.asgi`, `.push` | `Idempotency`, `current_claim`, `PubSubPush` |
+| `outbox`, `expiry` | `Outbox`, and the sweep of what has expired |
+| `completions` | completions of prediction batches |
+| `context`, `logging`, `events` | what is being worked on, logs, the instrumentation hook |
+| `faults` | the dangerous instants, for tests |
+"""

@@ -1,0 +1,129 @@
+"""The core's calls when nothing fails: CPU microseconds beside a bare call, and beside SQLite's own commit."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import random
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import Line
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core.allowance import Allowance
+from nbactl.core.breaker import Breaker, BreakerSettings
+from nbactl.core.clock import SystemClock
+from nbactl.core.holder import is_dead, this_process
+from nbactl.core.idempotency.keeper import Idempotency
+from nbactl.core.idempotency.record import Terms
+from nbactl.core.ids import TimeSortedIds
+from nbactl.core.policy import CallPolicy
+from nbactl.core.policy_settings import CallSettings
+from nbactl.core.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_CALLS, _MESSAGES = 20_000, 1_000
+_BREAKER = BreakerSettings("bench", failure_rate=0.5, minimum_calls=10, open_for=30.0, window=60.0)
+
+
+def measure(runs: int) -> Iterator[Line]:
+    """Measure policies, the breaker and idempotent messages."""
+    yield from _calls(runs)
+    yield from _messages(runs)
+
+
+def _calls(runs: int) -> Iterator[Line]:
+    def nothing() -> None:
+        return None
+
+    bare = _best(runs, _CALLS, lambda: _repeat(nothing, _CALLS))
+    breaker = Breaker(_BREAKER, SystemClock())
+    full, without = _policy(5.0), _policy(None)
+    cases: list[tuple[str, Callable[[], None], float | None]] = [
+        ("call: full policy", lambda: full.call(nothing), 5.0),
+        ("call: no attempt timeout", lambda: without.call(nothing), 2.0),
+        ("call: breaker closed", lambda: breaker.call(nothing), 1.0),
+        *((name, call, None) for name, call in _peers(nothing)),
+    ]
+    for name, call, target in cases:
+        taken = _best(runs, _CALLS, lambda call=call: _repeat(call, _CALLS))  # type: ignore[misc]
+        yield Line(name, taken, "µs CPU", target, f"{taken / bare:.0f} bare calls")
+
+    async def answer() -> None:
+        return None
+
+    async def repeat() -> None:
+        for _ in range(_CALLS):
+            await full.call_async(answer)
+
+    taken = _best(runs, _CALLS, lambda: asyncio.run(repeat()))
+    yield Line("call: full policy, async", taken, "µs CPU", 8.0, f"{taken / bare:.0f} bare calls")
+
+
+def _messages(runs: int) -> Iterator[Line]:
+    clock = SystemClock()
+    with tempfile.TemporaryDirectory() as folder:
+        floor = sqlite3.connect(Path(folder) / "floor.db", isolation_level=None)
+        floor.execute("PRAGMA journal_mode = WAL")
+        floor.execute("CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT)")
+        numbers = iter(range(10**9))
+
+        def commit() -> None:
+            floor.execute("BEGIN IMMEDIATE")
+            floor.execute("INSERT INTO t VALUES (?, ?)", (f"key-{next(numbers)}", "x" * 100))
+            floor.execute("COMMIT")
+
+        one = _best(runs, _MESSAGES, lambda: _repeat(commit, _MESSAGES))
+        floor.close()
+        store = SqliteDocuments(Path(folder) / "documents.db", clock=clock, busy_timeout=5.0)
+        terms = Terms(lease=60.0, renew_every=20.0, keep=86400.0)
+        keeper = Idempotency(
+            store, clock, TimeSortedIds(clock), owner=this_process("bench"), terms=terms, is_dead=is_dead
+        )
+        new = _best(runs, _MESSAGES, lambda: _repeat(lambda: keeper.run(f"new-{next(numbers)}", _work), _MESSAGES))
+        keeper.run("known", _work)
+        known = _best(runs, _MESSAGES, lambda: _repeat(lambda: keeper.run("known", _work), _MESSAGES))
+        keeper.close()
+        store.close()
+    yield Line("message: new key", new / one, "SQLite commits", 60.0 / 18.0, f"{new:.0f} µs CPU")
+    yield Line("message: duplicate", known / one, "SQLite commits", 20.0 / 18.0, f"{known:.0f} µs CPU")
+
+
+def _work() -> str:
+    return "done"
+
+
+def _policy(attempt: float | None) -> CallPolicy:
+    retry = RetryPolicy("bench", attempts=3)
+    budget = Allowance(10, 60.0)
+    settings = CallSettings("bench", 60.0, retry, attempt=attempt, breaker=_BREAKER, retry_budget=budget)
+    return CallPolicy(settings, clock=SystemClock(), rng=random.Random(1))  # noqa: S311 - jitter
+
+
+def _peers(nothing: Callable[[], None]) -> Iterator[tuple[str, Callable[[], None]]]:
+    if importlib.util.find_spec("tenacity"):
+        tenacity = importlib.import_module("tenacity")
+        yield "call: tenacity", tenacity.retry(stop=tenacity.stop_after_attempt(3))(nothing)
+    if importlib.util.find_spec("stamina"):
+        stamina = importlib.import_module("stamina")
+        yield "call: stamina", stamina.retry(on=OSError)(nothing)
+
+
+def _repeat(call: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        call()
+
+
+def _best(runs: int, times: int, work: Callable[[], None]) -> float:
+    """Return the CPU microseconds of one of `times` calls, in the least disturbed of the runs."""
+    taken = []
+    for _ in range(max(runs, 3)):
+        began = time.process_time()
+        work()
+        taken.append((time.process_time() - began) / times * 1e6)
+    return min(taken)
