@@ -190,11 +190,12 @@ class Application:
         from nbactl.core.bulk import BulkWriter  # noqa: PLC0415
         from nbactl.core.throttle import Throttle  # noqa: PLC0415
 
+        timeouts = self.config.timeouts
         in_cloud = self.settings.target == "gcp" and not os.environ.get("FIRESTORE_EMULATOR_HOST")
         return BulkWriter(
             self.documents,
             throttle=Throttle(self.clock, rate=rate) if rate is not None or in_cloud else None,
-            retry=self.config.timeouts.retry_policies["completions"].policy("completions"),
+            retry=timeouts.call_policies["firestore"].settings("firestore", timeouts).retry,
             clock=self.clock,
             rng=random.SystemRandom(),
         )

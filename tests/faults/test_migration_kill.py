@@ -108,12 +108,12 @@ def test_a_pause_from_another_terminal_holds_a_backfill_up(tmp_path: Path) -> No
     for number in range(60):
         lab.batch(f"b{number:03d}", ["p"])
     advance(store, tmp_path, "dual_write")
-    backfill = project.start("--backfill", faults="migration.chunk_written=sleep:1")
+    backfill = project.start("--backfill", faults="migration.chunk_written=sleep:2")
     while not lab.documents("b000"):
         assert backfill.poll() is None
         time.sleep(0.02)
-    project.migrate("--pause", "--reason", "look")
-    time.sleep(1.2)
+    lab.migration.pause(lab.caller.operator)
+    time.sleep(2.5)
     assert backfill.poll() is None
     assert not lab.documents("b059")
     project.migrate("--resume")

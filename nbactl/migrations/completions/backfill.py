@@ -131,7 +131,7 @@ class Backfill:
         for comparison in compared:
             batch, findings = comparison.batch, comparison.findings
             self._unreadable[batch.path] = findings.unreadable
-            left = {each.player for each in findings.missing if batch.completion(each.player) in refused}
+            left = [each for each in findings.missing if batch.completion(each.player) in refused] if refused else []
             if findings.counter_drift:
                 reconciled += reconcile(self._store, batch.path) is not None
             elif not left:

@@ -60,7 +60,8 @@ class Batch:
 
     def completion(self, player: str) -> str:
         """Return the path of a player's completion, even if the batch's own name stands for no id."""
-        return f"{self.path}/completions/{encode_id(player)}"
+        name = player if player.isalnum() and len(player) < _SHOWN else encode_id(player)
+        return f"{self.path}/completions/{name}"
 
     def shard(self, number: int) -> str:
         """Return the path of a counter shard."""

@@ -24,7 +24,10 @@ WITHOUT_ARRAY = frozenset({Stage.DUAL_WRITE_STOPPED, Stage.CLEANED})
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A batch, both sides at one moment. `completed` is who has a document; `digest` stands for all that was read."""
+    """A batch, both sides at one moment.
+
+    `completed` is who has a document. `digest` stands for all that was read; it is 0 where payloads were not.
+    """
 
     batch: Batch
     completed: frozenset[str]
@@ -61,7 +64,8 @@ def compare(reader: Reader, document: Document, stage: Stage, *, payloads: bool 
     if not is_count(counter) or counter != actual:
         findings.counter_drift.append(CounterDrift(batch.id, counter, actual))
     findings.unreadable.extend(problems)
-    return Comparison(batch, completed, documents, findings, _digest(batch, completed, documents, counter))
+    digest = _digest(batch, completed, documents, counter) if payloads else 0
+    return Comparison(batch, completed, documents, findings, digest)
 
 
 def counter_of(reader: Reader, batch: Batch) -> Any:  # noqa: ANN401 - whatever stands there
