@@ -66,9 +66,10 @@ async def work_async(context):
 
 
 async def block(context):
-    """Block the event loop."""
+    """Block the event loop until the file `wait_for` is there."""
     note("begin", context)
-    time.sleep(context.parameters["sleep"])
+    while not Path(context.parameters["wait_for"]).exists():
+        time.sleep(0.01)
     return 1
 
 

@@ -67,10 +67,13 @@ def test_a_run_can_be_cancelled_from_another_process(tmp_path: Path) -> None:
 
 
 def test_inv_12_the_lease_is_renewed_while_a_task_blocks_the_event_loop(tmp_path: Path) -> None:
-    project = Project(tmp_path, {"a": {"call": "fault_tasks:block", "with": {"sleep": 3}}})
+    go_on = tmp_path / "go on"
+    project = Project(tmp_path, {"a": {"call": "fault_tasks:block", "with": {"wait_for": str(go_on)}}})
     process = project.start()
     project.wait_until("begin", "a")
     time.sleep(2)  # twice the life of the lease
-    assert project.run().returncode == 6
+    refused = project.run().returncode
+    go_on.touch()
+    assert refused == 6
     process.communicate(timeout=20)
     assert process.returncode == 0
