@@ -33,6 +33,16 @@ def store(tmp_path: Path) -> RawStore:
     return RawStore(tmp_path)
 
 
+def test_what_a_killed_writer_left_is_no_raw_file(store: RawStore, tmp_path: Path) -> None:
+    (tmp_path / "schedule").mkdir()
+    (tmp_path / "schedule" / f".{DAY}.jsonl.4711.7.tmp").write_bytes(b"half a li")
+    assert store.dates("schedule") == []
+    with pytest.raises(PreconditionError):
+        store.read("schedule", DAY)
+    store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence())
+    assert store.read("schedule", DAY) == _records(1)
+
+
 def test_records_come_back_as_they_were_written(store: RawStore) -> None:
     assert store.write("schedule", DAY, _records(1, 2), source="sample", fence=PlainFence()) == 2
     assert store.read("schedule", DAY) == _records(1, 2)
