@@ -9,7 +9,6 @@ from nbactl.core.durations import format_duration
 from nbactl.migrations.gates import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from nbactl.migrations.completions.limits import Limits
@@ -137,8 +136,3 @@ def _no_drift(state: MigrationState, now: datetime, bake: float) -> Gate:
     return Gate(
         "drift", f"an inconsistency was seen {ago} ago", f"{COMMAND} --validate --watch until it has been quiet"
     )
-
-
-def closed(gates: Sequence[Gate]) -> list[Gate]:
-    """Return the gates that are closed."""
-    return [gate for gate in gates if gate.missing is not None]
