@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs clean
+.PHONY: help run test stress lint bench docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -15,6 +15,9 @@ run: $(VENV)/.runtime ## Set up, then run phase 3 of the newest game date of the
 
 test: $(VENV)/.dev ## Set up, then run all tests
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+stress: $(VENV)/.dev ## Set up, then kill the migration at every named instant under 50 live writers, on both engines
+	NBACTL_STRESS=1 NBACTL_REQUIRE_EMULATORS=1 $(BIN)/python -m pytest -p no:randomly tests/faults/test_completions_stress.py tests/acceptance $(ARGS)
 
 lint: $(VENV)/.dev ## Style, types, import contracts, docs drift
 	$(BIN)/ruff check .
