@@ -6,9 +6,9 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.cli import migrate_json as as_json
-from nbactl.cli import migrate_text as text
 from nbactl.cli.result import Result
+from nbactl.cli.screens import migrate_json as as_json
+from nbactl.cli.screens import migrate_text as text
 from nbactl.core.completions.stages import Stage
 from nbactl.errors import DataError, NbactlError
 from nbactl.migrations.completions.gates import COMMAND, next_action

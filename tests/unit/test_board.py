@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nbactl.cli.board_text import board_json, show_board
+from nbactl.cli.screens.board_text import board_json, show_board
 from nbactl.config.loader import load_config, shipped_config_dir
 from nbactl.core.lease import Lease
 from nbactl.workflows.board import Board, Boards, PhaseLine

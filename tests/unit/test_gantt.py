@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from nbactl.cli.gantt import Line, gantt_lines
-from nbactl.cli.timeline import timeline
+from nbactl.cli.screens.gantt import Line, gantt_lines
+from nbactl.cli.screens.timeline import timeline
 from tests.run_records import MIXED, at, run, task
 
 if TYPE_CHECKING:

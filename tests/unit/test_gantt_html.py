@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from nbactl.cli.gantt_html import gantt_page
-from nbactl.cli.markup import Html, tag
+from nbactl.cli.screens.gantt_html import gantt_page
+from nbactl.cli.screens.markup import Html, tag
 from tests.run_records import MIXED, at, run, task
 
 VOID = {"meta", "br", "link", "img"}

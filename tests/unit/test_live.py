@@ -11,8 +11,8 @@ from subprocess import PIPE, Popen
 
 from rich.console import Console
 
-from nbactl.cli.live import LiveProgress
-from nbactl.cli.progress_lines import PlainProgress
+from nbactl.cli.screens.live import LiveProgress
+from nbactl.cli.screens.progress_lines import PlainProgress
 from nbactl.core.clock import SystemClock
 from nbactl.workflows.model import RunEvent, RunStatus
 from tests.run_records import MIXED, at, events, run, task
@@ -26,7 +26,7 @@ class Noon(SystemClock):
 PROGRAM = """
 import time
 from rich.console import Console
-from nbactl.cli.live import LiveProgress
+from nbactl.cli.screens.live import LiveProgress
 from tests.run_records import MIXED, events, at
 from nbactl.core.clock import SystemClock
 import sys

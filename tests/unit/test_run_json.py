@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from nbactl.cli.run_json import run_json
+from nbactl.cli.screens.run_json import run_json
 from tests.run_records import MIXED, run
 
 PROMISED_RUN = {

@@ -9,7 +9,9 @@ import typer
 
 from nbactl.cli._typer import command, group
 from nbactl.cli.app import application, console, settings
-from nbactl.cli.batch_text import (
+from nbactl.cli.operator import operator
+from nbactl.cli.result import Result
+from nbactl.cli.screens.batch_text import (
     batch_json,
     missing_told,
     mode_json,
@@ -17,8 +19,6 @@ from nbactl.cli.batch_text import (
     show_batch,
     show_batches,
 )
-from nbactl.cli.operator import operator
-from nbactl.cli.result import Result
 from nbactl.cli.times import moment
 from nbactl.core.durations import format_duration, parse_duration
 from nbactl.core.gamedate import GameDate

@@ -9,12 +9,12 @@ import typer
 from nbactl.cli._typer import command, group
 from nbactl.cli.app import application, console, settings
 from nbactl.cli.migrate_actions import Actions, refused_answer
-from nbactl.cli.migrate_json import state_json
-from nbactl.cli.migrate_progress import watching
 from nbactl.cli.migrate_request import ACTIONS, Options, Request, check_options, one_action, parse_rate
-from nbactl.cli.migrate_watch import watched
 from nbactl.cli.operator import operator
 from nbactl.cli.result import Result
+from nbactl.cli.screens.migrate_json import state_json
+from nbactl.cli.screens.migrate_progress import watching
+from nbactl.cli.screens.migrate_watch import watched
 from nbactl.cli.signals import interruptible
 from nbactl.cli.times import moment
 from nbactl.core.durations import parse_duration

@@ -9,11 +9,11 @@ import typer
 from nbactl.cli._typer import command, single
 from nbactl.cli.app import application, console, session
 from nbactl.cli.completing import dates, executables, runs, sources, tasks
-from nbactl.cli.progress import watching
 from nbactl.cli.result import Result
-from nbactl.cli.run_json import plan_json, run_json
 from nbactl.cli.run_request import Calendar, RunOptions, resume_command, split_names, to_request
-from nbactl.cli.run_text import show_plan, show_runs
+from nbactl.cli.screens.progress import watching
+from nbactl.cli.screens.run_json import plan_json, run_json
+from nbactl.cli.screens.run_text import show_plan, show_runs
 from nbactl.cli.signals import interruptible
 from nbactl.core.gamedate import GameDate
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError

@@ -13,11 +13,11 @@ from nbactl.cli.app import application, console, settings
 from nbactl.cli.completing import runs
 from nbactl.cli.files import write_whole
 from nbactl.cli.result import Result
-from nbactl.cli.run_json import run_json
-from nbactl.cli.run_log import LogFile, LogFilter, for_a_person
-from nbactl.cli.run_text import show_details, show_run_list, show_title
+from nbactl.cli.screens.run_json import run_json
+from nbactl.cli.screens.run_log import LogFile, LogFilter, for_a_person
+from nbactl.cli.screens.run_text import show_details, show_run_list, show_title
+from nbactl.cli.screens.states import INTERRUPTED, look
 from nbactl.cli.signals import until_left
-from nbactl.cli.states import INTERRUPTED, look
 from nbactl.core.durations import format_duration, parse_duration
 from nbactl.core.gamedate import EASTERN, GameDate
 from nbactl.core.logging import SEVERITIES, run_log_path
@@ -188,7 +188,7 @@ def gantt(
     now = services.clock.now()
     data: dict[str, Any] = {"run": run_json(record, state), "html": None}
     if html is not None:
-        from nbactl.cli.gantt_html import gantt_page  # noqa: PLC0415 - only then
+        from nbactl.cli.screens.gantt_html import gantt_page  # noqa: PLC0415 - only then
 
         data["html"] = str(write_whole(html, gantt_page(record, state, now)))
 
@@ -196,7 +196,7 @@ def gantt(
         if html is not None:
             console.note(f"Wrote {html}.")
             return
-        from nbactl.cli.gantt import gantt_lines  # noqa: PLC0415 - loads Rich
+        from nbactl.cli.screens.gantt import gantt_lines  # noqa: PLC0415 - loads Rich
 
         show_title(console, record, state)
         width = console.out.width if console.out.is_terminal else _GANTT_WIDTH

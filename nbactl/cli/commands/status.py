@@ -9,9 +9,9 @@ import typer
 
 from nbactl.cli._typer import command, single
 from nbactl.cli.app import application, console, session
-from nbactl.cli.board_text import board_json, show_board
 from nbactl.cli.completing import dates, sources
 from nbactl.cli.result import Result
+from nbactl.cli.screens.board_text import board_json, show_board
 from nbactl.cli.signals import until_left
 from nbactl.core.gamedate import GameDate
 from nbactl.errors import CheckFailedError, UsageError

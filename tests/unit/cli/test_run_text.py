@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from nbactl.cli.run_text import show_details, show_plan, show_run_list, show_runs
+from nbactl.cli.screens.run_text import show_details, show_plan, show_run_list, show_runs
 from nbactl.core.gamedate import GameDate
 from nbactl.core.retry import RetryPolicy
 from nbactl.ports.compute import Work

@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from nbactl.cli.migrate_json import event_json
+from nbactl.cli.screens.migrate_json import event_json
 from nbactl.cli.stream import OutputError
 from nbactl.cli.times import clock_time
 from nbactl.core.durations import format_duration
@@ -33,7 +33,7 @@ def watching(console: Console, clock: Clock, name: str, output: Output) -> Itera
     elif output == "jsonl":
         yield lambda event: _write(console, json.dumps(event_json(name, event), separators=(",", ":")))
     elif console.is_terminal:
-        from nbactl.cli.migrate_live import live_progress  # noqa: PLC0415 - loads Rich
+        from nbactl.cli.screens.migrate_live import live_progress  # noqa: PLC0415 - loads Rich
 
         with live_progress(console.err.rich) as observe:
             yield observe

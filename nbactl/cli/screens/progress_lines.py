@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from nbactl.cli.states import look
+from nbactl.cli.screens.states import look
 from nbactl.cli.times import clock_time
 from nbactl.core.durations import format_duration
 

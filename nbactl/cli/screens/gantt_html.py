@@ -9,9 +9,9 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from nbactl.cli.markup import Html, tag, void
-from nbactl.cli.states import look
-from nbactl.cli.timeline import Row, Timeline, tick_label, timeline
+from nbactl.cli.screens.markup import Html, tag, void
+from nbactl.cli.screens.states import look
+from nbactl.cli.screens.timeline import Row, Timeline, tick_label, timeline
 from nbactl.cli.times import clock_time, moment
 from nbactl.core.durations import format_duration
 
@@ -35,7 +35,7 @@ def gantt_page(run: RunRecord, state: str, now: datetime) -> str:
         void("meta", name="viewport", content="width=device-width, initial-scale=1"),
         void("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("title", f"{title}: {look(state).word}"),
-        tag("style", Html(files("nbactl.cli").joinpath("gantt.css").read_text(encoding="utf-8"))),
+        tag("style", Html(files("nbactl.cli.screens").joinpath("gantt.css").read_text(encoding="utf-8"))),
     )
     body = tag(
         "body",

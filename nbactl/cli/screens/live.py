@@ -12,8 +12,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from nbactl.cli.progress_lines import remark, summary, took
-from nbactl.cli.states import look
+from nbactl.cli.screens.progress_lines import remark, summary, took
+from nbactl.cli.screens.states import look
 from nbactl.core.durations import format_duration
 from nbactl.workflows.model import TaskStatus
 

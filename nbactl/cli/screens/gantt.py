@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 
-from nbactl.cli.states import look
+from nbactl.cli.screens.states import look
+from nbactl.cli.screens.timeline import Row, Timeline, tick_label, timeline
 from nbactl.cli.text import Styled
-from nbactl.cli.timeline import Row, Timeline, tick_label, timeline
 from nbactl.core.durations import format_duration
 from nbactl.workflows.model import TaskStatus
 

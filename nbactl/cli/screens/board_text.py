@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbactl.cli.run_json import run_json
-from nbactl.cli.run_text import open_tasks_told, state
+from nbactl.cli.screens.run_json import run_json
+from nbactl.cli.screens.run_text import open_tasks_told, state
 from nbactl.cli.text import Styled
 from nbactl.cli.times import clock_time, moment
 from nbactl.core.durations import format_duration

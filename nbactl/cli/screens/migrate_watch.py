@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from nbactl.cli.migrate_json import report_json
 from nbactl.cli.result import Result
+from nbactl.cli.screens.migrate_json import report_json
 from nbactl.cli.signals import until_left
 from nbactl.cli.text import Styled
 from nbactl.cli.times import clock_time

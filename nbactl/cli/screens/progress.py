@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nbactl.cli.progress_lines import PlainProgress
+from nbactl.cli.screens.progress_lines import PlainProgress
 from nbactl.cli.stream import OutputError
 from nbactl.core.logging import RunLogHandler, logging_to, stream_handler
 from nbactl.workflows.alerts import RunAlerts, log_alert
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.cli.console import Console
-    from nbactl.cli.live import LiveProgress
+    from nbactl.cli.screens.live import LiveProgress
     from nbactl.config.workflows import Alerts
     from nbactl.core.clock import Clock
     from nbactl.workflows.alerts import RunAlert
@@ -53,7 +53,7 @@ def watching(console: Console, *, logs: Path, alerts: Alerts, clock: Clock) -> I
 
 def _progress(console: Console, clock: Clock) -> LiveProgress | PlainProgress:
     if console.is_terminal and not console.verbosity:
-        from nbactl.cli.live import LiveProgress  # noqa: PLC0415 - loads Rich
+        from nbactl.cli.screens.live import LiveProgress  # noqa: PLC0415 - loads Rich
 
         return LiveProgress(console.err.rich, clock)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.cli.states import look
+from nbactl.cli.screens.states import look
 from nbactl.cli.text import Styled
 from nbactl.cli.times import moment
 from nbactl.core.durations import format_duration
