@@ -70,8 +70,10 @@ def prepare(connection: sqlite3.Connection, where: str) -> None:
 
 def check(connection: sqlite3.Connection, where: str) -> bool:
     """Say whether the file has our tables. Raises DataError for another program's, ConfigError for a newer version."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    # Another process may create the tables, in one commit, between these reads: our mark is looked for last.
+    tables = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application == APPLICATION_ID:
         if version > VERSION:
             raise ConfigError(
@@ -80,7 +82,7 @@ def check(connection: sqlite3.Connection, where: str) -> bool:
                 next_step="Update nbactl, or choose another place with --state-dir.",
             )
         return True
-    if application or version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+    if application or version or tables:
         raise DataError(
             f"{where} is a database of another program",
             next_step="Choose another place with --state-dir, or move the file away.",
