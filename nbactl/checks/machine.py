@@ -35,7 +35,10 @@ class Package(NamedTuple):
 
 PACKAGES: Final = {
     "duckdb": Package("duckdb", (2, 0)),
+    "httpx2": Package("httpx2", (2, 0)),
     "mmh3": Package("mmh3", (5, 1)),
+    "orjson": Package("orjson", (3, 10)),
+    "prometheus-client": Package("prometheus_client", (0, 22)),
     "pydantic": Package("pydantic", (2, 11), (3,)),
     "pyyaml": Package("yaml", (6, 0, 2)),
     "rich": Package("rich", (14,)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.completions.player_ids import decode_id, encode_id
+from nbactl.core.document_ids import decode_id, encode_id
 from nbactl.ports.documents import Query, Set
 
 if TYPE_CHECKING:

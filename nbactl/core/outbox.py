@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.completions.player_ids import decode_id, encode_id
+from nbactl.core.document_ids import decode_id, encode_id
 from nbactl.core.events import Event, unheard
 from nbactl.core.faults import reach
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError

@@ -14,8 +14,8 @@ from nbactl.core.completions.documents import (
     required_batch,
     shards_of,
 )
-from nbactl.core.completions.player_ids import decode_id
 from nbactl.core.completions.progress import Progress, read_progress
+from nbactl.core.document_ids import decode_id
 from nbactl.core.names import closest
 from nbactl.errors import DataError, NotFoundError, UsageError
 from nbactl.ports.documents import Filter, Order, Query

@@ -25,8 +25,8 @@ from nbactl.core.completions.documents import (
     shard_path,
     shards_of,
 )
-from nbactl.core.completions.player_ids import decode_id
 from nbactl.core.completions.reset_chunks import remove_chunk, restore_chunk
+from nbactl.core.document_ids import decode_id
 from nbactl.core.faults import reach
 from nbactl.core.retry import retry_call
 from nbactl.errors import NotFoundError, PreconditionError

@@ -20,7 +20,7 @@ from nbactl.core.completions.documents import (
     shard_path,
     shards_of,
 )
-from nbactl.core.completions.player_ids import encode_id
+from nbactl.core.document_ids import encode_id
 from nbactl.core.faults import reach
 from nbactl.errors import NotFoundError, PreconditionError
 from nbactl.ports.documents import DELETE_FIELD, ArrayRemove, ArrayUnion, Create, Delete, Increment, Set, Update

@@ -28,9 +28,9 @@ from nbactl.core.completions.documents import (
     shard_path,
     shards_of,
 )
-from nbactl.core.completions.player_ids import encode_id
 from nbactl.core.completions.progress import Progress, read_progress
 from nbactl.core.deadline import current_deadline, deadline_scope
+from nbactl.core.document_ids import encode_id
 from nbactl.core.faults import reach
 from nbactl.core.retry import retry_call
 from nbactl.errors import AlreadyExistsError, DataError, PreconditionError

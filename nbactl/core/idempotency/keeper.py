@@ -12,7 +12,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
-from nbactl.core.completions.player_ids import encode_id
+from nbactl.core.document_ids import encode_id
 from nbactl.core.events import Event, unheard
 from nbactl.core.faults import reach
 from nbactl.core.idempotency.claim import Claim, Done, payload_hash, working_under

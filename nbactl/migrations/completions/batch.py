@@ -15,7 +15,7 @@ from nbactl.core.completions.documents import (
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
 )
-from nbactl.core.completions.player_ids import decode_id, encode_id
+from nbactl.core.document_ids import decode_id, encode_id
 from nbactl.core.gamedate import GameDate
 from nbactl.errors import DataError
 from nbactl.migrations.completions.findings import Unreadable

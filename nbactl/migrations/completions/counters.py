@@ -11,7 +11,7 @@ from nbactl.core.completions.documents import (
     shard_document,
     shard_of,
 )
-from nbactl.core.completions.player_ids import encode_id
+from nbactl.core.document_ids import encode_id
 from nbactl.core.faults import reach
 from nbactl.errors import NotFoundError, PreconditionError
 from nbactl.migrations.completions.batch import is_count, player_names, read_batch

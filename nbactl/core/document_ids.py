@@ -16,7 +16,7 @@ _ESCAPE: Final = re.compile(r"%(25|2F|2E|5F)")
 
 
 def encode_id(identifier: str) -> str:
-    """Return the name of the document that stands for a player or a batch.
+    """Return the name of the document that stands for a player, a batch or whatever else an id is given to.
 
     Only what no name may hold is escaped: `/`, the escape character `%` itself, the names `.` and `..`, and the first
     character of `__x__`. Raises DataError for an empty id, one that is no Unicode text, and one that is too long.

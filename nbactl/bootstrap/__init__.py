@@ -1,0 +1,5 @@
+"""The composition root: settings to adapters to services, each made when it is first asked for."""
+
+from nbactl.bootstrap.application import Application
+
+__all__ = ["Application"]

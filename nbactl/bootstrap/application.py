@@ -1,0 +1,37 @@
+"""The application: the rooms of the composition root under one roof."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Self
+
+from nbactl.bootstrap.coordination import Coordination
+from nbactl.bootstrap.flags import FlagRoom
+from nbactl.bootstrap.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_CLOSED: Final = ("warehouse", "documents")
+"""What is closed, in this order: what uses a thing before the thing."""
+
+
+class Application(Coordination, FlagRoom, Pipeline):
+    """Everything that one call of nbactl works with. Close it, or use it as a context manager.
+
+    Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and
+    `crash/`.
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in _CLOSED:
+            if (opened := self.__dict__.get(name)) is not None:
+                opened.close()
