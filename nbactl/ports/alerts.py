@@ -1,0 +1,35 @@
+"""The alerts port: where somebody is told that something went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Severity = Literal["info", "warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What somebody has to know.
+
+    `key` names the condition, such as `run_failed/phase3/2024-01-15`: alerts of one key within a window are one alert.
+    `fields` are shown as pairs.
+    """
+
+    key: str
+    severity: Severity
+    title: str
+    text: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    next_step: str | None = None
+
+
+class AlertChannel(Protocol):
+    """What carries alerts to somebody."""
+
+    def send(self, alert: Alert) -> None:
+        """Deliver an alert. Raises UnavailableError when it could not be delivered and may be tried again."""
+        ...
