@@ -28,6 +28,23 @@ class PushMessage:
     subscription: str = ""
     delivery_attempt: int | None = None
 
+    def attribute(self, name: str) -> str:
+        """Return an attribute. Raises DataError if the message has none of that name, or an empty one."""
+        if value := self.attributes.get(name):
+            return value
+        had = ", ".join(sorted(self.attributes)) or "none"
+        raise DataError(f"the message {self.message_id} has no attribute '{name}'", cause=f"Its attributes: {had}.")
+
+    def json(self) -> dict[str, Any]:
+        """Return the data, which are a JSON object. Raises DataError if they are anything else."""
+        try:
+            content = json.loads(self.data)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"the data of message {self.message_id} are no JSON", cause=str(error)) from error
+        if not isinstance(content, dict):
+            raise DataError(f"the data of message {self.message_id} are no JSON object")
+        return content
+
 
 def parse_push(body: bytes) -> PushMessage:
     """Return the message in the body of a push request. Raises DataError that says what is wrong with it."""
