@@ -9,8 +9,10 @@ from pydantic import Field
 from nbactl.config.base import Name, Seconds, Strict
 from nbactl.core.allowance import Allowance as CoreAllowance
 from nbactl.core.breaker import BreakerSettings
+from nbactl.core.names import did_you_mean
 from nbactl.core.policy_settings import CallSettings
 from nbactl.core.retry import NO_RETRY, RetryPolicy
+from nbactl.errors import ConfigError
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 
@@ -131,8 +133,15 @@ class TimeoutsFile(Strict):
     leases: dict[Name, Lease]
 
     def __getitem__(self, name: str) -> float:
-        """Return a timeout in seconds."""
-        return self.timeouts[name].limit
+        """Return a timeout in seconds. Raises ConfigError for a name that is not declared."""
+        try:
+            return self.timeouts[name].limit
+        except KeyError as error:
+            raise ConfigError(
+                f"there is no timeout '{name}'",
+                cause="It is not under timeouts in timeouts.yaml.",
+                next_step=did_you_mean(name, self.timeouts),
+            ) from error
 
     def calls(self) -> dict[str, CallSettings]:
         """Return the settings of every call policy by name."""

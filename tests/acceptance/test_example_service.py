@@ -1,0 +1,118 @@
+"""The service of docs/example_service.py: forty lines that lose nothing and do nothing twice."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import random
+import re
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core.clock import SystemClock
+from nbactl.ports.documents import Create, Query
+from tests.service_process import ROOT, ServiceProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EXAMPLE = ROOT / "docs" / "example_service.py"
+APP = "docs.example_service:service"
+PLAYERS = [f"player{number}" for number in range(60)]
+DELIVERIES, KILLS, CLIENTS = 5, 6, 8
+
+
+@pytest.fixture
+def form_service() -> Iterator[str]:
+    """A dependency that is busy now and then."""
+    turn = itertools.count(1)
+
+    def answer(_: Request) -> Response:
+        busy = next(turn) % 12 == 0
+        return Response("", 503, {"Retry-After": "0"}) if busy else Response("25.5", 200)
+
+    with HTTPServer(port=0) as server:
+        server.expect_request(re.compile("/form/.*")).respond_with_handler(answer)
+        yield f"127.0.0.1:{server.port}"
+
+
+def open_documents(folder: Path) -> SqliteDocuments:
+    (folder / "state").mkdir(exist_ok=True)
+    return SqliteDocuments(folder / "state" / "documents.db", clock=SystemClock(), busy_timeout=10.0)
+
+
+def test_it_is_forty_lines_and_imports_the_core_alone() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    code = [line for line in text.splitlines() if line.strip() and not line.strip().startswith('"""')]
+    assert len(code) <= 40
+    imported = {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+    ours = {module for module in imported if module is not None and module.startswith("nbactl")}
+    assert ours
+    assert all(module.startswith("nbactl.core.") for module in ours)
+
+
+def test_inv_05_floods_of_duplicates_and_kills_leave_each_player_predicted_and_counted_once(
+    tmp_path: Path, form_service: str
+) -> None:
+    with closing(open_documents(tmp_path)) as store:
+        store.commit([Create("example_batches/b1", {"predictions": 0})])
+    rng = random.Random(20240115)
+    deliveries = PLAYERS * DELIVERIES
+    rng.shuffle(deliveries)
+    numbers, refusals = itertools.count(1), itertools.count()
+    with ServiceProcess(APP, tmp_path, {"FORM_SERVICE": form_service}) as service:
+
+        def deliver(player: str) -> None:
+            """Deliver until it is acknowledged, as Pub/Sub does; each publish has an id of its own."""
+            message_id = str(next(numbers))
+            give_up = time.monotonic() + 90
+            while time.monotonic() < give_up:
+                try:
+                    status, _ = service.push("/push", {"batch": "b1", "player": player}, message_id=message_id)
+                except OSError:
+                    status = 0
+                if status == 204:
+                    return
+                next(refusals)
+                time.sleep(0.05)
+            raise AssertionError(f"{player} was never acknowledged: {service.output()[-3000:]}")
+
+        def kill_now_and_then() -> None:
+            for _ in range(KILLS):
+                time.sleep(rng.uniform(0.1, 0.5))
+                service.kill()
+                service.start()
+
+        killer = threading.Thread(target=kill_now_and_then)
+        killer.start()
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            list(clients.map(deliver, deliveries))
+        killer.join()
+        assert service.stop() in (0, -signal.SIGTERM)
+    assert next(refusals) > 0, "no kill met a message under way"
+    with closing(open_documents(tmp_path)) as store:
+        batch = store.get("example_batches/b1")
+        predicted = sorted(document.id for document in store.query(Query("predictions")))
+        states = [document.data["state"] for document in store.query(Query("message_dedup"))]
+    assert batch is not None
+    assert batch.data["predictions"] == len(PLAYERS)
+    assert predicted == sorted(f"b1-{player}" for player in PLAYERS)
+    assert states == ["done"] * len(PLAYERS)
+
+
+def test_inv_06_a_message_that_cannot_succeed_is_refused_with_the_reason(tmp_path: Path, form_service: str) -> None:
+    with ServiceProcess(APP, tmp_path, {"FORM_SERVICE": form_service}) as service:
+        status, body = service.push("/push", {"batch": "b1"})
+        assert status == 400
+        assert b"has no attribute 'player'" in body
+        assert service.get("/nowhere")[0] == 404
