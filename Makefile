@@ -31,6 +31,7 @@ bench: $(VENV)/.dev ## Measure against the floors and peers (ratios of one run)
 
 docs: $(VENV)/.dev ## Write the generated pages again
 	$(BIN)/python -m nbactl.cli.reference docs/reference.md
+	$(BIN)/python -m tests.library_samples
 
 clean: ## Remove the environment and all caches (never .nbactl, which is data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import nbactl.core
+from tests.library_samples import FOLDER, samples, text_of
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
@@ -27,8 +28,10 @@ def test_the_examples_of_the_documentation_hold(number: int) -> None:
     exec(compile(EXAMPLES[number], f"library.md, example {number + 1}", "exec"), {})  # noqa: S102 - our own text
 
 
-def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 5
+def test_every_example_is_a_sample_that_is_type_checked() -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")}
+    assert len(EXAMPLES) == len(written) >= 5
+    assert written == {name: text_of(example) for name, example in samples().items()}, "run: make docs"
 
 
 def test_no_module_of_the_core_loads_a_command_line_a_cloud_client_an_engine_or_a_web_framework() -> None:

@@ -1,0 +1,21 @@
+"""docs/library.md"""
+
+import random
+
+from nbactl.core.policy import CallPolicy
+from nbactl.core.policy_settings import CallSettings
+from nbactl.core.retry import RetryPolicy
+from nbactl.errors import UnavailableError
+from nbactl.testing import FakeClock
+
+retry = RetryPolicy("tries", attempts=3, base=1.0, jitter=False)
+policy = CallPolicy(
+    CallSettings("export", total=60.0, retry=retry, attempt=10.0), clock=FakeClock(), rng=random.Random(1)
+)
+tries = 0
+for attempt in policy.attempts():
+    with attempt:
+        tries += 1
+        if tries < 3:
+            raise UnavailableError("not yet")
+assert tries == 3
