@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from nbactl.core.beat import Beat
 from nbactl.core.flags.model import Source
-from nbactl.core.flags.refresher import Refresher
 from nbactl.core.flags.snapshot import failed, take_snapshot
 from nbactl.errors import DataError
 
@@ -67,7 +67,7 @@ class Flags:
         self._every = every
         self._cache = cache
         self._exposures = exposures
-        self._refresher = Refresher(self._refresh_and_tell, self._pause, every)
+        self._beat = Beat("flags", self._refresh_and_tell, self._pause, every)
         self._cached: Mapping[str, State] = {}
         self._health = Health(None, 0, None, ())
         self._publish(self._last_known(), Source.DISK, ())
@@ -123,11 +123,11 @@ class Flags:
     def start(self) -> None:
         """Refresh now, then in the background; a store that does not answer is reported, and asked again."""
         self._refresh_and_tell()
-        self._refresher.start()
+        self._beat.start()
 
     def close(self) -> None:
         """End the refreshing; evaluations go on with what is known."""
-        self._refresher.close()
+        self._beat.close()
 
     def _refresh_and_tell(self) -> None:
         failures, problems = self._health.failures, self._health.problems

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Refresher:
+class Beat:
     """Calls `work` after each `pause()` seconds. A fork waits until the call under way is over, at most `patience`.
 
     `work` must handle its own errors. The child of a fork gets a thread of its own, as no thread survives a fork.
     """
 
-    def __init__(self, work: Callable[[], None], pause: Callable[[], float], patience: float) -> None:
+    def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float], patience: float) -> None:
+        self._name = name
         self._work = work
         self._pause = pause
         self._patience = patience
@@ -60,7 +61,9 @@ class Refresher:
         self._thread: threading.Thread | None = None
 
     def _spawn(self) -> None:
-        self._thread = threading.Thread(target=self._repeat, args=(self._ended,), name="nbactl-flags", daemon=True)
+        self._thread = threading.Thread(
+            target=self._repeat, args=(self._ended,), name=f"nbactl-{self._name}", daemon=True
+        )
         self._thread.start()
 
     def _repeat(self, ended: threading.Event) -> None:
@@ -69,13 +72,13 @@ class Refresher:
                 self._work()
 
 
-def _watch(refresher: Refresher) -> None:
-    """Tell `refresher` of every fork as long as it lives.
+def _watch(beat: Beat) -> None:
+    """Tell `beat` of every fork as long as it lives.
 
     Registered for each one when it starts and not once for all: what is registered last is told of a fork first, and
     this must come before the store closes its connections, or each would wait for the other.
     """
-    known = weakref.ref(refresher)
+    known = weakref.ref(beat)
 
     def tell(what: str) -> Callable[[], None]:
         def call() -> None:

@@ -1,0 +1,1 @@
+"""How a service is: dependencies looked at in the background, its own requests counted, told to who asks."""
