@@ -35,7 +35,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of a dependency. `took` is in milliseconds, None without an answer; `output` says what is amiss."""
+    """What was found of a dependency. `took` is in milliseconds, None without an answer; `output` is what is amiss."""
 
     status: Status
     took: float | None

@@ -50,10 +50,10 @@ class Watched:
             ended, last = self._ended, self._last
         now = self._clock.monotonic()
         if began is not None and now - began > self.check.timeout:
-            told = f"no answer for {format_duration(round(now - began, 1))}"
+            told = f"no answer for {format_duration(int(now - began))}"
             return Finding("fail", None, self._clock.now(), told)
         if last is not None and ended is not None and now - ended > _MISSED * self._every + self.check.timeout:
-            told = f"not looked at for {format_duration(round(now - ended))}"
+            told = f"not looked at for {format_duration(int(now - ended))}"
             return Finding("warn" if last.status == "pass" else last.status, last.took, last.at, told)
         return last
 

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from nbactl.core.health.health import Health
+from nbactl.core.health.model import Check
+from nbactl.errors import UnavailableError
+from nbactl.testing import FakeClock
+
+EVERY, TIMEOUT = 15.0, 5.0
+
+
+def look(health: Health) -> None:
+    """Look at everything and wait for the looks that come to an end."""
+    health.look()
+    give_up = time.monotonic() + 10
+    while any(thread.name.startswith("nbactl-health-quick") for thread in threading.enumerate()):
+        assert time.monotonic() < give_up
+
+
+class Dependency:
+    def __init__(self) -> None:
+        self.answer: str | Exception | None = None
+        self.asked = 0
+
+    def probe(self) -> str | None:
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def watched(clock: FakeClock, *, critical: bool = True) -> tuple[Health, Dependency]:
+    dependency = Dependency()
+    return Health([Check("quick", dependency.probe, TIMEOUT, critical)], clock=clock, every=EVERY), dependency
+
+
+@pytest.mark.parametrize(
+    ("answer", "critical", "status", "ready"),
+    [
+        (None, True, "pass", True),
+        ("slow today", True, "warn", True),
+        (UnavailableError("down"), True, "fail", False),
+        (UnavailableError("down"), False, "warn", True),
+        (RuntimeError("bug"), True, "fail", False),
+    ],
+)
+def test_the_whole_fails_with_a_critical_dependency_and_is_flawed_with_any_other(
+    answer: str | Exception | None, critical: bool, status: str, ready: bool
+) -> None:
+    health, dependency = watched(FakeClock(), critical=critical)
+    dependency.answer = answer
+    look(health)
+    findings = health.findings()
+    assert health.status(findings) == status
+    assert (health.unready(findings) == []) is ready
+
+
+def test_before_the_first_look_has_ended_it_is_not_ready_but_does_not_fail() -> None:
+    health, _ = watched(FakeClock())
+    findings = health.findings()
+    assert health.status(findings) == "warn"
+    assert health.unready(findings) == ["quick: not looked at yet"]
+
+
+def test_what_an_unknown_error_says_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    health, dependency = watched(FakeClock())
+    dependency.answer = RuntimeError("postgres://user:hunter2@db")
+    look(health)
+    finding = health.findings()["quick"]
+    assert finding is not None
+    assert finding.output == "RuntimeError"
+    assert "hunter2" in caplog.text
+
+
+def test_a_dependency_that_recovers_is_well_again() -> None:
+    health, dependency = watched(FakeClock())
+    dependency.answer = UnavailableError("down")
+    look(health)
+    dependency.answer = None
+    look(health)
+    assert health.status(health.findings()) == "pass"
+    assert dependency.asked == 2
+
+
+def test_a_look_that_hangs_fails_by_the_clock_and_is_not_begun_twice() -> None:
+    clock, go, asked = FakeClock(), threading.Event(), []
+
+    def hang() -> None:
+        asked.append(1)
+        assert go.wait(10)
+
+    health = Health([Check("hanging", hang, TIMEOUT)], clock=clock, every=EVERY)
+    health.look()
+    try:
+        clock.advance(TIMEOUT)
+        assert health.findings()["hanging"] is None
+        clock.advance(1.0)
+        finding = health.findings()["hanging"]
+        assert finding is not None
+        assert (finding.status, finding.output) == ("fail", "no answer for 6.0s")
+        health.look()
+    finally:
+        go.set()
+    assert len(asked) == 1
+
+
+def test_a_finding_that_nobody_renews_is_told_as_old() -> None:
+    clock = FakeClock()
+    health, _ = watched(clock)
+    look(health)
+    clock.advance(3 * EVERY + TIMEOUT)
+    assert health.status(health.findings()) == "pass"
+    clock.advance(1.0)
+    finding = health.findings()["quick"]
+    assert finding is not None
+    assert finding.status == "warn"
+    assert finding.output == "not looked at for 51s"
+
+
+def test_it_looks_on_its_own_and_stops_when_it_is_closed() -> None:
+    looked, count = threading.Event(), []
+
+    def probe() -> None:
+        count.append(1)
+        if len(count) >= 3:
+            looked.set()
+
+    health = Health([Check("quick", probe, TIMEOUT)], clock=FakeClock(), every=0.01)
+    health.start()
+    assert looked.wait(10)
+    health.close()
+    assert not any(thread.name == "nbactl-health" for thread in threading.enumerate())
