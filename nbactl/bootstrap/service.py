@@ -7,13 +7,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nbactl import __version__
 from nbactl.bootstrap.application import Application
+from nbactl.config.digest import config_digest
 from nbactl.config.settings import load_settings
+from nbactl.core.health import checks
+from nbactl.core.health.health import Health
+from nbactl.core.health.probes import Probes
+from nbactl.core.health.report import Identity, Reports
+from nbactl.core.health.traffic import Traffic
+from nbactl.core.stopping import GracefulStop, Stopping
 
 if TYPE_CHECKING:
     from nbactl.core.idempotency.asgi import App
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.service import Timeouts
+
+_LEAST_FREE = 64 * 1024 * 1024
+"""Bytes of disk without which the local store can soon write nothing more."""
 
 
 class ServiceApplication(Application):
@@ -31,9 +42,40 @@ class ServiceApplication(Application):
         """What does a message's work once."""
         return self.idempotency_of(self.name)
 
+    @cached_property
+    def health(self) -> Health:
+        """How the dependencies are, looked at in the background."""
+        timeout = self.config.timeouts["health.check"]
+        looked_at = [
+            checks.documents(self.documents, timeout),
+            checks.breakers(self.policies.breakers, timeout),
+        ]
+        if self.settings.target == "local":
+            looked_at.append(checks.disk(self.settings.state_dir, _LEAST_FREE, timeout))
+        return Health(looked_at, clock=self.clock, every=self.config.timeouts["health.every"])
+
+    @cached_property
+    def graceful_stop(self) -> GracefulStop:
+        """What is done at the end, in this order: what uses a thing before the thing."""
+        timeouts = self.config.timeouts
+        stop = GracefulStop(
+            self.clock, finish=timeouts["service.finish_requests"], steps=timeouts["service.stop_steps"]
+        )
+        stop.add("claims", self.idempotency.close)
+        stop.add("health checks", self.health.close)
+        stop.add("stores", self.close)
+        return stop
+
+    def start(self) -> None:
+        """Begin what a service does in the background."""
+        self.health.start()
+
     def around(self, app: App) -> App:
-        """Return `app` with what stands around every service."""
-        return app
+        """Return `app` with what stands around every service: probes, then the graceful stop."""
+        stop, traffic = self.graceful_stop, Traffic(self.clock, self.config.timeouts["health.window"])
+        identity = Identity(self.name, __version__, config_digest(self.config))
+        reports = Reports(identity, self.health, traffic, clock=self.clock, is_stopping=lambda: stop.is_stopping)
+        return Probes(Stopping(app, stop), reports, traffic, clock=self.clock)
 
 
 def compose(name: str) -> ServiceApplication:

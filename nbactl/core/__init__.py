@@ -4,6 +4,8 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 
 | module | what is in it |
 |---|---|
+| `service` | `open_service`, `Service`: all of this, composed for one process |
+| `documents`, `errors`, `http_status` | writes, queries and errors that a service needs; what an HTTP status means |
 | `clock`, `ids`, `gamedate`, `durations` | time, identifiers, game dates |
 | `deadline` | `deadline_scope`, `remaining`: time limits that travel with the work |
 | `policy`, `policies`, `policy_settings` | `CallPolicy`, `CallPolicies`: the one way to call a dependency |
@@ -14,5 +16,6 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 | `outbox`, `expiry` | `Outbox`, and the sweep of what has expired |
 | `completions` | completions of prediction batches |
 | `context`, `logging`, `events` | what is being worked on, logs, the instrumentation hook |
+| `stopping`, `beat`, `daemon` | `GracefulStop`; work in the background |
 | `faults` | the dangerous instants, for tests |
 """

@@ -10,8 +10,9 @@ from importlib.metadata import entry_points
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
+from nbactl.core.daemon import in_daemon_thread
 from nbactl.core.idempotency.asgi import PubSubPush
-from nbactl.errors import ConfigError
+from nbactl.errors import ConfigError, NbactlError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -72,6 +73,10 @@ class Parts(Protocol):
         """Time limits by name."""
         ...
 
+    def start(self) -> None:
+        """Begin what goes on in the background; called once, before the first request."""
+        ...
+
     def around(self, app: App) -> App:
         """Return `app` with what stands around every service: probes, metrics, context, graceful stop."""
         ...
@@ -91,7 +96,7 @@ class Service:
         self.outbox = parts.outbox
         self.timeouts = parts.timeouts
         self._parts = parts
-        self._endpoints: App = _not_found
+        self._endpoints: App = self._others
         self._app: App | None = None
 
     def push(
@@ -125,6 +130,16 @@ class Service:
             self._app = self._parts.around(self._endpoints)
         await self._app(scope, receive, send)
 
+    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what no endpoint is for."""
+        if scope["type"] == "lifespan":
+            await _live(self._parts.start, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+        else:
+            await _not_found(send)
+
 
 def open_service(name: str) -> Service:
     """Return the service `name` for this process, as its environment says (NBACTL_TARGET, NBACTL_STATE_DIR, …).
@@ -140,7 +155,13 @@ def open_service(name: str) -> Service:
             next_step="Install nbactl into this environment, once.",
         )
     compose = cast("Callable[[str], Parts]", composers[0].load())
-    return Service(name, compose(name))
+    try:
+        return Service(name, compose(name))
+    except NbactlError as error:
+        # The server shows a traceback: with this it says what to correct.
+        for note in filter(None, (error.cause, error.next_step)):
+            error.add_note(note)
+        raise
 
 
 def _endpoint(path: str, handler: Callable[[PushMessage], object], others: App) -> App:
@@ -154,24 +175,28 @@ def _endpoint(path: str, handler: Callable[[PushMessage], object], others: App) 
         if iscoroutinefunction(handler):
             await cast("Awaitable[Any]", handler(message))
         else:
-            await asyncio.to_thread(handler, message)
+            # Not in a pool: the process would wait at its end for a handler that hangs.
+            await in_daemon_thread(lambda: handler(message))
         await send({"type": "http.response.start", "status": _DONE, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
     return answer
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer what no endpoint is for; a start and an end of the server need no answer but that they were heard."""
-    if scope["type"] == "lifespan":
-        while (event := (await receive())["type"]) != "lifespan.shutdown":
-            await send({"type": f"{event}.complete"})
-        await send({"type": "lifespan.shutdown.complete"})
-        return
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1000})
-        return
+async def _live(start: Callable[[], None], receive: Receive, send: Send) -> None:
+    """Live through the server's start and end (ASGI's lifespan protocol); what fails at the start is told to it."""
+    while (event := (await receive())["type"]) != "lifespan.shutdown":
+        try:
+            await asyncio.to_thread(start)
+        except NbactlError as error:
+            told = f"{error.message}. {error.cause or ''} {error.next_step or ''}".strip()
+            await send({"type": "lifespan.startup.failed", "message": told})
+            return
+        await send({"type": f"{event}.complete"})
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _not_found(send: Send) -> None:
     body = b'{"error": {"code": "not_found", "message": "there is no such endpoint"}}\n'
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 404, "headers": headers})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import random
 import re
+import shutil
 import signal
 import threading
 import time
@@ -108,6 +110,37 @@ def test_inv_05_floods_of_duplicates_and_kills_leave_each_player_predicted_and_c
     assert batch.data["predictions"] == len(PLAYERS)
     assert predicted == sorted(f"b1-{player}" for player in PLAYERS)
     assert states == ["done"] * len(PLAYERS)
+
+
+def test_it_says_how_it_is_and_stops_in_time(tmp_path: Path, form_service: str) -> None:
+    with ServiceProcess(APP, tmp_path, {"FORM_SERVICE": form_service}) as service:
+        give_up = time.monotonic() + 20
+        while service.get("/ready")[0] != 200:
+            assert time.monotonic() < give_up, service.get("/ready")
+            time.sleep(0.1)
+        service.push("/push", {"batch": "b1"})
+        time.sleep(1.1)
+        status, body = service.get("/health")
+        report = json.loads(body)
+        assert (status, report["status"], report["serviceId"]) == (200, "pass", "example"), report
+        assert {"documents:responseTime", "breakers:responseTime", "disk:responseTime"} < set(report["checks"])
+        assert report["checks"]["requests:count"][0]["observedValue"] == 1
+        began = time.monotonic()
+        service.stop()
+        assert time.monotonic() - began < 10
+
+
+def test_a_configuration_that_is_wrong_keeps_it_from_starting_with_the_place(tmp_path: Path, form_service: str) -> None:
+    config = tmp_path / "config"
+    config.mkdir()
+    for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
+        shutil.copy(ROOT / name, config)
+    (config / "timeouts.yaml").write_text((ROOT / "timeouts.yaml").read_text() + "tiemouts: {}\n")
+    environ = {"FORM_SERVICE": form_service, "NBACTL_CONFIG_DIR": str(config)}
+    service = ServiceProcess(APP, tmp_path, environ)
+    with pytest.raises(AssertionError, match="unknown key 'tiemouts'"):
+        service.start()
+    assert service.process.wait(20) != 0
 
 
 def test_inv_06_a_message_that_cannot_succeed_is_refused_with_the_reason(tmp_path: Path, form_service: str) -> None:

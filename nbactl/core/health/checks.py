@@ -53,10 +53,11 @@ def flags(health: Callable[[], FlagsHealth], timeout: float) -> Check:
 
 
 def disk(folder: Path, least: int, timeout: float) -> Check:
-    """Return the check of the disk under `folder`, which needs at least `least` bytes free."""
+    """Return the check of the disk under `folder`, made or not, which needs at least `least` bytes free."""
 
     def probe() -> None:
-        free = shutil.disk_usage(folder).free
+        place = folder.absolute()
+        free = shutil.disk_usage(next(each for each in (place, *place.parents) if each.exists())).free
         if free < least:
             raise UnavailableError(f"{free // _MIB} MiB are free, {least // _MIB} are needed")
 
