@@ -16,6 +16,9 @@ from nbactl.core.health.health import Health
 from nbactl.core.health.probes import Probes
 from nbactl.core.health.report import Identity, Reports
 from nbactl.core.health.traffic import Traffic
+from nbactl.core.ids import TimeSortedIds
+from nbactl.core.logging import configure_logging
+from nbactl.core.propagation import Propagation
 from nbactl.core.stopping import GracefulStop, Stopping
 
 if TYPE_CHECKING:
@@ -71,15 +74,21 @@ class ServiceApplication(Application):
         self.health.start()
 
     def around(self, app: App) -> App:
-        """Return `app` with what stands around every service: probes, then the graceful stop."""
+        """Return `app` with what stands around every service: probes, graceful stop, context."""
         stop, traffic = self.graceful_stop, Traffic(self.clock, self.config.timeouts["health.window"])
         identity = Identity(self.name, __version__, config_digest(self.config))
         reports = Reports(identity, self.health, traffic, clock=self.clock, is_stopping=lambda: stop.is_stopping)
-        return Probes(Stopping(app, stop), reports, traffic, clock=self.clock)
+        return Probes(
+            Stopping(Propagation(app, self.clock, TimeSortedIds(self.clock)), stop),
+            reports,
+            traffic,
+            clock=self.clock,
+        )
 
 
 def compose(name: str) -> ServiceApplication:
     """Return the parts of the service `name`, as the environment and the files of this folder say."""
     application = ServiceApplication(load_settings({}, os.environ, Path()))
     application.name = name
+    configure_logging(service=name, version=__version__, project=application.settings.project)
     return application

@@ -1,7 +1,7 @@
 """What is being worked on: the run, task and game date that log records and errors name (INVARIANTS 17).
 
 The context lives in a context variable: coroutines and `asyncio.to_thread` inherit it, a thread pool gets it
-through `carry`.
+through `carry`, another process through `core.propagation`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, fields, replace
-from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from nbactl.core.trace import Trace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,21 +29,32 @@ class Context:
     workflow: str | None = None
     task: str | None = None
     game_date: str | None = None
+    batch: str | None = None
+    player: str | None = None
     correlation_id: str | None = None
     attempt: int | None = None
+    trace: Trace | None = None
 
-    def labels(self) -> dict[str, str]:
-        """Return what is known, as strings, the way log labels want it."""
-        pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: str(value) for name, value in pairs if value is not None}
+    def labels(self) -> Mapping[str, str]:
+        """Return what is known but the trace, as strings, the way log labels want it."""
+        return _labels(self)
+
+
+LABELS: Final = tuple(field.name for field in fields(Context) if field.name != "trace")
+"""What a context's labels may be called."""
+
+
+@lru_cache(maxsize=256)
+def _labels(context: Context) -> Mapping[str, str]:
+    pairs = ((name, getattr(context, name)) for name in LABELS)
+    return {name: str(value) for name, value in pairs if value is not None}
 
 
 _current: ContextVar[Context] = ContextVar("nbactl_context", default=Context())  # noqa: B039 - frozen
 
 
-def current() -> Context:
-    """Return the context of this thread or coroutine."""
-    return _current.get()
+current = _current.get
+"""Return the context of this thread or coroutine."""
 
 
 @contextmanager
@@ -51,8 +64,11 @@ def bound(
     workflow: str | None = None,
     task: str | None = None,
     game_date: str | None = None,
+    batch: str | None = None,
+    player: str | None = None,
     correlation_id: str | None = None,
     attempt: int | None = None,
+    trace: Trace | None = None,
 ) -> Iterator[Context]:
     """Add what is given to the context for the length of a `with` block."""
     given = {
@@ -60,8 +76,11 @@ def bound(
         "workflow": workflow,
         "task": task,
         "game_date": game_date,
+        "batch": batch,
+        "player": player,
         "correlation_id": correlation_id,
         "attempt": attempt,
+        "trace": trace,
     }
     inner = replace(_current.get(), **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     token = _current.set(inner)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.core.document_ids import decode_id, encode_id
 from nbactl.core.events import Event, unheard
 from nbactl.core.faults import reach
+from nbactl.core.propagation import outgoing_attributes
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError
 from nbactl.ports.documents import DELETE_FIELD, Create, Filter, Increment, Order, Query, Update
 
@@ -81,7 +82,8 @@ class Outbox:
         """Return the write that announces a change; commit it together with the change.
 
         `key` names the decision, such as `phase3/2024-01-15/1`: of two that announce the same one, the second commit
-        fails with AlreadyExistsError. `data` becomes JSON; DataError if it cannot.
+        fails with AlreadyExistsError. `data` becomes JSON; DataError if it cannot. The context at this moment goes
+        along in the attributes.
         """
         now = self._clock.now()
         return Create(
@@ -90,7 +92,7 @@ class Outbox:
                 "state": "pending",
                 "topic": topic,
                 "data": _json(key, data),
-                "attributes": {**(attributes or {}), KEY_ATTRIBUTE: key},
+                "attributes": {**outgoing_attributes(), **(attributes or {}), KEY_ATTRIBUTE: key},
                 "created_at": now,
                 "due_at": now,
                 "attempts": 0,
