@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache, wraps
+from dataclasses import dataclass, field, fields, replace
+from functools import wraps
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -34,20 +34,18 @@ class Context:
     correlation_id: str | None = None
     attempt: int | None = None
     trace: Trace | None = None
+    _labels: list[Mapping[str, str]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def labels(self) -> Mapping[str, str]:
         """Return what is known but the trace, as strings, the way log labels want it."""
-        return _labels(self)
+        if not self._labels:  # asked for with each record; two threads at once make the same
+            pairs = ((name, getattr(self, name)) for name in LABELS)
+            self._labels.append({name: str(value) for name, value in pairs if value is not None})
+        return self._labels[0]
 
 
-LABELS: Final = tuple(field.name for field in fields(Context) if field.name != "trace")
+LABELS: Final = tuple(each.name for each in fields(Context) if each.name not in ("trace", "_labels"))
 """What a context's labels may be called."""
-
-
-@lru_cache(maxsize=256)
-def _labels(context: Context) -> Mapping[str, str]:
-    pairs = ((name, getattr(context, name)) for name in LABELS)
-    return {name: str(value) for name, value in pairs if value is not None}
 
 
 _current: ContextVar[Context] = ContextVar("nbactl_context", default=Context())  # noqa: B039 - frozen

@@ -22,8 +22,6 @@ _PATTERNS: Final = (
     (re.compile(rf"(?i)\b({_WORDS})([\"']?\s*[=:]\s*[\"']?)[^\s\"',;&)}}\]]+"), rf"\1\2{MASK}"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
 )
-_TELLING: Final = ("://", "slack.com", "earer", "asic ", "assw", "assphrase", "ecret", "oken", "key", "EARER", "ASSW")
-_TELLING_UPPER: Final = ("ECRET", "OKEN", "KEY", "Key", "BASIC")
 _DEEPEST: Final = 6
 
 _registered: set[str] = set()
@@ -42,18 +40,24 @@ def mask(text: str) -> str:
     for secret in _registered:
         if secret in text:
             text = text.replace(secret, MASK)
-    for piece in _TELLING:
-        if piece in text:
-            break
-    else:
-        for piece in _TELLING_UPPER:
-            if piece in text:
-                break
-        else:
-            return text
-    for pattern, instead in _PATTERNS:
-        text = pattern.sub(instead, text)
+    if _may_tell(text.lower()):
+        for pattern, instead in _PATTERNS:
+            text = pattern.sub(instead, text)
     return text
+
+
+def _may_tell(lower: str) -> bool:
+    """Say whether a text in lower case has a piece that each pattern needs; `in` is many times faster than they are."""
+    return (
+        "key" in lower
+        or "token" in lower
+        or "secret" in lower
+        or "pass" in lower
+        or "://" in lower
+        or "bearer" in lower
+        or "basic " in lower
+        or "slack.com" in lower
+    )
 
 
 def is_secret_name(name: str) -> bool:
