@@ -154,7 +154,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "nbactl_document_writes_total",
         "counter",
-        "Documents written, and tried to be written by a batch.",
+        "Documents written.",
         (Label("operation", ("commit", "batch_write", "transaction")),),
     ),
     Metric(
