@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from nbactl.bootstrap.coordination import Coordination
 from nbactl.bootstrap.flags import FlagRoom
+from nbactl.bootstrap.observability import Observability
 from nbactl.bootstrap.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ _CLOSED: Final = ("warehouse", "documents")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
-class Application(Coordination, FlagRoom, Pipeline):
+class Application(Coordination, FlagRoom, Observability, Pipeline):
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
     Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and
