@@ -107,15 +107,18 @@ def _metrics(runs: int) -> Iterator[Line]:
     event = Event("breaker.refused", "bench")
     cache: TtlCache[str, str] = TtlCache("bench", SystemClock(), ttl=3600.0, max_size=10)
 
+    def count_as_peers() -> None:
+        peer.inc()
+
     def count() -> None:
         ours["bench"].inc()
 
-    child = _best(runs, _CALLS, lambda: _repeat(peer.inc, _CALLS))
+    child = _best(runs, _CALLS, lambda: _repeat(count_as_peers, _CALLS))
     one = _best(runs, _CALLS, lambda: _repeat(count, _CALLS))
     told = _best(runs, _CALLS, lambda: _repeat(lambda: metrics.hook(event), _CALLS))
     hit = _best(runs, _CALLS, lambda: _repeat(lambda: cache.get("key", _work), _CALLS))
     note = f"{child:.2f} µs CPU: prometheus's own cached child"
-    yield Line("counter: increment", one / child, "cached children", 1.5, note)
+    yield Line("counter: increment", one / child, "cached children", 1.3, note)
     yield Line("counter: event to increment", told / child, "cached children", None, f"{told:.2f} µs CPU")
     yield Line("cache: hit", hit, "µs CPU", None, "unheard")
 

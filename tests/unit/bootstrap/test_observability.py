@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core import flags
 from nbactl.core.flags import Flags, Stored
+from nbactl.core.gamedate import GameDate
 from nbactl.ports.documents import Create
 
 if TYPE_CHECKING:
@@ -37,10 +39,13 @@ def test_what_services_do_is_counted_once_the_metrics_were_asked_for(tmp_path: P
         metrics = made.metrics
         made.documents.commit([Create("a/b", {})])
         made.warehouse.query(ONE, timeout=20.0)
+        made.completions.create_batch("b", GameDate(date(2024, 1, 15)), 2, "corr")
+        made.completions.record_completion("b", "lukadoncic", 5)
         text = metrics.exposition().decode()
-    assert 'nbactl_document_writes_total{operation="commit"} 1.0' in text
+    assert 'nbactl_document_writes_total{operation="commit"} 3.0' in text  # with the batch and its array
+    assert 'nbactl_completions_total{outcome="recorded"} 1.0' in text
     assert 'nbactl_warehouse_queries_total{answered_by="engine"} 1.0' in text
-    assert [event.kind for event in heard] == ["documents.written", "warehouse.queried"]
+    assert {event.kind for event in heard} >= {"documents.written", "warehouse.queried", "completions.recorded"}
 
 
 def test_metrics_that_would_not_count_are_refused(tmp_path: Path) -> None:

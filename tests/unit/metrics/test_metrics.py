@@ -178,6 +178,7 @@ def test_what_a_run_leaves_behind() -> None:
 def test_counters_are_there_as_zero_before_the_first_event_so_that_it_is_an_increase() -> None:
     metrics = Metrics()
     assert value(metrics, "nbactl_idempotency_deliveries_total", outcome="payload_mismatch") == 0.0
+    assert value(metrics, "nbactl_alerts_total", severity="critical", outcome="failed") == 0.0
     metrics.hook(Event("run.started", "phase3"))
     assert value(metrics, "nbactl_runs_total", name="phase3", status="failed") == 0.0
     assert value(metrics, "nbactl_deadlines_fired_total", name="phase3") == 0.0

@@ -49,7 +49,12 @@ def test_a_deadline_that_ends_a_run_is_told() -> None:
     heard = told(Harness(workflows({"a": {"with": {"sleep": 50}}}, deadline="soon")))
     assert [kind for kind, _, _ in heard][-2:] == ["deadline.fired", "run.finished"]
     assert heard[-2] == ("deadline.fired", "w", {})
-    assert "deadline.fired" not in [kind for kind, _, _ in told(Harness(workflows({"a": {}}, deadline="soon")))]
+    harness = Harness(workflows({"a": {}}, deadline="soon"))
+    assert "deadline.fired" not in [kind for kind, _, _ in told(harness)]
+    cancelled = replace(harness.run_one(force=True), reason="interrupted (Ctrl-C)")
+    ends: list[Event] = []
+    told_to(ends.append)(RunEvent("run_finished", cancelled))
+    assert [event.kind for event in ends] == ["run.finished"]
 
 
 def test_a_clock_that_was_set_back_makes_no_time_negative() -> None:
