@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.core.events import Event
+    from nbactl.errors import NbactlError
     from nbactl.ports.warehouse import QueryResult
 
 TIMEOUT: Final = 30.0
@@ -37,6 +38,7 @@ class AskedWarehouse(PassingWarehouse):
         super().__init__(warehouse)
         self.asked: list[dict[str, Any]] = []
         self.described: list[str] = []
+        self.refuses: NbactlError | None = None
         self.before: Callable[[], None] = _nothing
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None, **others: Any) -> QueryResult:
@@ -46,6 +48,8 @@ class AskedWarehouse(PassingWarehouse):
 
     def table(self, name: str) -> Any:
         self.described.append(name)
+        if self.refuses is not None:
+            raise self.refuses
         return super().table(name)
 
 

@@ -16,7 +16,7 @@ from nbactl.core.cache import TtlCache
 from nbactl.core.context import current
 from nbactl.core.deadline import deadline_scope
 from nbactl.core.events import Event, unheard
-from nbactl.errors import NbactlError, NotFoundError, TimedOutError
+from nbactl.errors import NbactlError, TimedOutError
 from nbactl.warehouse.passing import PassingWarehouse
 from nbactl.warehouse.reads import reads_of
 
@@ -151,8 +151,8 @@ class QueryGateway(PassingWarehouse):
         for name in tables:
             try:
                 table = self._warehouse.table(name)
-            except NotFoundError:
-                return None  # the engine says it better
+            except NbactlError:
+                return None  # no cache may fail a query that needs no metadata; the engine answers, or says why not
             if table.modified is None or table.modified >= now:
                 return None  # a second change at this very moment would look the same
             state.append((name, table.modified, table.rows))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.context import bound
-from nbactl.errors import DataError, NotFoundError, TimedOutError, UnavailableError
+from nbactl.errors import DataError, NbactlError, NotAuthorisedError, NotFoundError, TimedOutError, UnavailableError
 from nbactl.ports.warehouse import Rows, Select
 from tests.gateway_kit import DAY, GAMES, TIMEOUT, GatewayLab
 
@@ -217,6 +217,14 @@ def test_an_error_is_told_and_not_kept(lab: GatewayLab) -> None:
         lab.ask("SELEC 1")
     told = [event.fields["error"] for event in lab.events if event.kind == "warehouse.query_failed"]
     assert told == ["unavailable", "not_found", "data"]
+
+
+@pytest.mark.parametrize("error", [NotAuthorisedError("no metadata for you"), UnavailableError("down")])
+def test_who_may_not_ask_for_metadata_is_answered_by_the_engine(lab: GatewayLab, error: NbactlError) -> None:
+    lab.ask(COUNT)
+    lab.engine.refuses = error
+    assert lab.ask(COUNT) == [(1,)]
+    assert lab.answered == {"engine": 2}
 
 
 def test_a_large_result_is_not_kept(lab: GatewayLab) -> None:

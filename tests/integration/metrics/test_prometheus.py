@@ -62,8 +62,8 @@ def running(command: list[str], log: Path) -> Iterator[None]:
                 process.wait()
 
 
-def post(url: str, payload: bytes = b"", key: str = "") -> int:
-    request = urllib.request.Request(url, payload, {"x-key": key}, method="POST")  # noqa: S310 - loopback
+def post(url: str, payload: bytes = b"", key: str = "", method: str = "POST") -> int:
+    request = urllib.request.Request(url, payload, {"x-key": key}, method=method)  # noqa: S310 - loopback
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             return int(answer.status)
@@ -136,6 +136,9 @@ def test_a_real_prometheus_scrapes_what_was_counted_and_raises_our_alerts(scrape
         post(f"http://{scraped.service}/break")
     until(lambda: scraped.value('nbactl_breaker_state{breaker="odds_api", state="open"}') == 1.0)
     assert scraped.value('nbactl_breaker_refused_total{breaker="odds_api"}') == 1.0
+
+    exposed = f"http://{scraped.service}/metrics"
+    assert [post(exposed, method=method) for method in ("GET", "HEAD", "POST")] == [200, 200, 405]
 
     groups = ask(f"http://{scraped.prometheus}/api/v1/rules")["groups"]
     assert {rule["name"] for group in groups for rule in group["rules"]} == {rule["alert"] for rule in promql.rules()}
