@@ -51,6 +51,7 @@ class Coordination(Stores):
             acting=self.config.timeouts["documents.write"],
             retry=self.config.timeouts.retry_policies["completions"].policy("completions"),
             rng=random.SystemRandom(),
+            hook=self.hook,
         )
 
     @cached_property

@@ -63,13 +63,23 @@ class Pipeline(Stores):
         """The warehouse of the target, of this source's data."""
         self._require_local("the warehouse")
         from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse  # noqa: PLC0415
+        from nbactl.core import flags  # noqa: PLC0415 - loads the hash
         from nbactl.core.holder import this_process  # noqa: PLC0415
+        from nbactl.warehouse.gateway import QueryGateway  # noqa: PLC0415
 
-        return DuckDbWarehouse(
+        engine = DuckDbWarehouse(
             self.data_dir / "warehouse.duckdb",
             clock=self.clock,
             lock_wait=self.config.timeouts["warehouse.lock_wait"],
             holder=this_process("nbactl"),
+        )
+        return QueryGateway(
+            engine,
+            self.clock,
+            enabled=lambda request: flags.on("query_caching", request),
+            ttl=lambda: float(flags.parameter("QUERY_CACHE_TTL_SECONDS", 0)),
+            project=self.settings.project,
+            hook=self.hook,
         )
 
     @cached_property

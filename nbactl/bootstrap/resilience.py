@@ -24,7 +24,7 @@ class Resilience(Stores):
         """How each dependency is called, as timeouts.yaml says."""
         from nbactl.core.policies import CallPolicies  # noqa: PLC0415
 
-        return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=random.SystemRandom())
+        return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=random.SystemRandom(), hook=self.hook)
 
     @cached_property
     def bus(self) -> MessageBus:
@@ -46,6 +46,7 @@ class Resilience(Stores):
             self.clock,
             redrive_after=timeouts["outbox.redrive"],
             keep=timeouts["outbox.keep"],
+            hook=self.hook,
         )
 
     def idempotency_of(self, name: str) -> Idempotency:
@@ -62,4 +63,5 @@ class Resilience(Stores):
             owner=this_process(name),
             terms=Terms(lease=lease.ttl, renew_every=lease.renew_every, keep=self.config.timeouts["dedup.keep"]),
             is_dead=is_dead,
+            hook=self.hook,
         )

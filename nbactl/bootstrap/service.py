@@ -18,10 +18,12 @@ from nbactl.core.health.report import Identity, Reports
 from nbactl.core.health.traffic import Traffic
 from nbactl.core.ids import TimeSortedIds
 from nbactl.core.logging import configure_logging
+from nbactl.core.metrics import Metrics, metrics_app
 from nbactl.core.propagation import Propagation
 from nbactl.core.stopping import GracefulStop, Stopping
 
 if TYPE_CHECKING:
+    from nbactl.config.settings import Settings
     from nbactl.core.idempotency.asgi import App
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.service import Timeouts
@@ -33,7 +35,10 @@ _LEAST_FREE = 64 * 1024 * 1024
 class ServiceApplication(Application):
     """The application of a service: what every call has, and what only a service needs."""
 
-    name: str
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.metrics = Metrics()
+        super().__init__(settings, hook=self.metrics.hook)
 
     @property
     def timeouts(self) -> Timeouts:
@@ -71,6 +76,7 @@ class ServiceApplication(Application):
 
     def start(self) -> None:
         """Begin what a service does in the background."""
+        self.metrics.watch_policies(self.policies)
         self.health.start()
 
     def around(self, app: App) -> App:
@@ -82,13 +88,14 @@ class ServiceApplication(Application):
             Stopping(Propagation(app, self.clock, TimeSortedIds(self.clock)), stop),
             reports,
             traffic,
+            metrics=metrics_app(self.metrics),
+            hook=self.hook,
             clock=self.clock,
         )
 
 
 def compose(name: str) -> ServiceApplication:
     """Return the parts of the service `name`, as the environment and the files of this folder say."""
-    application = ServiceApplication(load_settings({}, os.environ, Path()))
-    application.name = name
+    application = ServiceApplication(name, load_settings({}, os.environ, Path()))
     configure_logging(service=name, version=__version__, project=application.settings.project)
     return application

@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbactl.core.clock import SystemClock
+from nbactl.core.events import unheard
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core.clock import Clock
+    from nbactl.core.events import Hook
     from nbactl.core.lease import Leases
     from nbactl.ports.documents import DocumentStore
 
@@ -20,10 +22,21 @@ if TYPE_CHECKING:
 class Stores:
     """Where state is kept: settings, configuration files, documents, leases."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, reads_only: bool = False) -> None:
-        """With `reads_only` a ledger that is not there yet is taken for an empty one, and not made."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        reads_only: bool = False,
+        hook: Hook = unheard,
+    ) -> None:
+        """With `reads_only` a ledger that is not there yet is taken for an empty one, and not made.
+
+        `hook` hears what the services tell.
+        """
         self.settings = settings
         self.clock = clock or SystemClock()
+        self.hook = hook
         self._reads_only = reads_only
 
     @cached_property
@@ -36,6 +49,14 @@ class Stores:
     @cached_property
     def documents(self) -> DocumentStore:
         """The document store of the target. Raises ConfigError where target gcp lacks its project or client."""
+        store = self._open_documents()
+        if self.hook is unheard:
+            return store
+        from nbactl.core.counted_documents import CountedDocuments  # noqa: PLC0415
+
+        return CountedDocuments(store, self.hook)
+
+    def _open_documents(self) -> DocumentStore:
         if self.settings.target == "gcp":
             return self._firestore()
         from nbactl.adapters.sqlite.documents import SqliteDocuments  # noqa: PLC0415 - loads sqlite3

@@ -13,6 +13,9 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 | `breaker`, `breaker_shared` | `Breaker`, and what processes tell each other of theirs |
 | `lease`, `holder` | `Leases` with fencing tokens, who holds them |
 | `idempotency.keeper`, `.claim`, `.asgi`, `.push` | `Idempotency`, `current_claim`, `PubSubPush` |
+| `cache` | `TtlCache`: what was loaded once is kept for a while |
+| `metrics` | Prometheus metrics, alert rules, dashboard |
+| `counted_documents` | a document store that tells how much is read and written |
 | `outbox`, `expiry` | `Outbox`, and the sweep of what has expired |
 | `completions` | completions of prediction batches |
 | `context`, `logging`, `events` | what is being worked on, logs, the instrumentation hook |

@@ -112,6 +112,7 @@ class Outbox:
     def sweep(self, limit: int = 100) -> Swept:
         """Publish what is due, the oldest first. One that fails does not hold up the others."""
         published, failed = [], {}
+        pending = self._count_pending()
         due = Filter("due_at", "<=", self._clock.now())
         for document in list(self._store.query(Query(COLLECTION, (due,), (Order("due_at"),), limit=limit))):
             key = decode_id(document.id)
@@ -120,6 +121,8 @@ class Outbox:
                     published.append(key)
             except NbactlError as error:
                 failed[key] = error
+        counts = {"published": len(published), "failed": len(failed), "pending": max(0, pending - len(published))}
+        self._hook(Event("outbox.swept", COLLECTION, counts))
         return Swept(tuple(published), failed)
 
     def pending(self) -> Iterator[Pending]:
@@ -134,6 +137,10 @@ class Outbox:
                 data["attempts"],
                 data.get("last_error"),
             )
+
+    def _count_pending(self) -> int:
+        """Return how many messages wait, those included that a driver has taken; only a hook wants to know."""
+        return 0 if self._hook is unheard else self._store.count(Query(COLLECTION, order=(Order("due_at"),)))
 
     def _drive(self, document: Document) -> bool:
         data, key = document.data, decode_id(document.id)

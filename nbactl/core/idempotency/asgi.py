@@ -75,6 +75,7 @@ class PubSubPush:
         if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
+        scope["nbactl.route"] = self._path
         body = await _body(receive)
         if body is None:
             return  # the client went away before the message was complete
