@@ -29,6 +29,9 @@ USED: dict[str, frozenset[str]] = {
             "run.watch_poll",
             "status.refresh",
             "run.stop_grace",
+            "service.admin",
+            "service.deploy",
+            "service.poll",
             "warehouse.load",
             "warehouse.lock_wait",
             "warehouse.query",
@@ -37,5 +40,5 @@ USED: dict[str, frozenset[str]] = {
     ),
     "leases": frozenset({"run"}),
     "retry_policies": frozenset({"completions"}),
-    "call_policies": frozenset({"firestore", "scraper"}),
+    "call_policies": frozenset({"cloud_run", "firestore", "scraper"}),
 }
