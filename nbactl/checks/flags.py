@@ -24,10 +24,12 @@ _WHOLE: Final = (0.0, ALL)
 class FlagFinding:
     """One thing that is wrong with a flag (or with `keys` joined by commas), and what to do about it."""
 
-    key: str
+    key: str | None
     kind: str
     message: str
     fix: str
+    service: str | None = None
+    """The deployed service where it is so; `key` is None for what concerns a service and no flag."""
 
 
 def is_stale(flag: Flag, state: State | None, now: datetime, today: date, after: float) -> str | None:
