@@ -68,6 +68,7 @@ class Fault:
 class CloudRun:
     """The state of the server; tests arrange it and look at it."""
 
+    project: str = PROJECT
     address: str = ""
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -84,13 +85,18 @@ class CloudRun:
     """Called with the service's name when an update arrives, before it is looked at."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    @property
+    def parent(self) -> str:
+        """The name that the names of all services begin with."""
+        return f"projects/{self.project}/locations/{REGION}"
+
     def deploy(self, service: str, env: dict[str, str] | None = None, **template: Any) -> dict[str, Any]:
         """Make a service as a deployment by hand leaves it: a named revision, a secret, settings of every kind."""
         with self.lock:
             entries: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in (env or {}).items()]
             entries.insert(min(1, len(entries)), {"name": "API_KEY", "valueSource": {"secretKeyRef": SECRET}})
             container = {
-                "image": f"us-docker.pkg.dev/{PROJECT}/nba/{service}:7",
+                "image": f"us-docker.pkg.dev/{self.project}/nba/{service}:7",
                 "env": entries,
                 "resources": {"limits": {"cpu": "2", "memory": "2Gi"}, "cpuIdle": True, "startupCpuBoost": True},
                 "ports": [{"name": "http1", "containerPort": 8080}],
@@ -98,7 +104,7 @@ class CloudRun:
                 "settingOfTomorrow": {"grade": "A", "list": [1, 2.5, None]},
             }
             made = {
-                "name": f"{PARENT}/services/{service}",
+                "name": f"{self.parent}/services/{service}",
                 "uid": f"uid-{service}",
                 "generation": "1",
                 "labels": {"team": "nba"},
@@ -110,7 +116,7 @@ class CloudRun:
                     "annotations": {"deployed-by": "hand"},
                     "scaling": {"maxInstanceCount": 20},
                     "timeout": "540s",
-                    "serviceAccount": f"runner@{PROJECT}.iam.gserviceaccount.com",
+                    "serviceAccount": f"runner@{self.project}.iam.gserviceaccount.com",
                     "containers": [container],
                     "maxInstanceRequestConcurrency": 1,
                     "futureSwitch": True,
@@ -147,6 +153,8 @@ class CloudRun:
             for name, value in values.items():
                 entries[:] = [each for each in entries if each["name"] != name] + [{"name": name, "value": value}]
             self._bump(service)
+            self._new_revision(service, f"{service}-{int(self.services[service]['generation']):05}-oth")
+            self._finish(service)
 
     def patches(self) -> list[Request]:
         """Return the updates that were sent."""
@@ -178,7 +186,7 @@ class CloudRun:
     def answer(self, request: Request) -> dict[str, Any]:
         """Return the answer to a request. Raises RefusedError."""
         path = request.path
-        if match := re.fullmatch(rf"/v2/{PARENT}/services(?:/([^/]+))?", path):
+        if match := re.fullmatch(rf"/v2/{self.parent}/services(?:/([^/]+))?", path):
             if self.hidden:
                 raise RefusedError(403, f"Permission 'run.services.get' denied on resource '{path[4:]}'")
             service = match[1]
@@ -186,7 +194,7 @@ class CloudRun:
                 return self._list(request.parameters) if service is None else copy.deepcopy(self._known(service))
             if request.method == "PATCH" and service is not None:
                 return self._update(service, request)
-        if request.method == "GET" and path.startswith(f"/v2/{PARENT}/operations/"):
+        if request.method == "GET" and path.startswith(f"/v2/{self.parent}/operations/"):
             return self._operation(path.removeprefix("/v2/"))
         raise RefusedError(404, f"The requested URL {path} was not found on this server.")
 
@@ -225,7 +233,7 @@ class CloudRun:
         self._new_revision(service, revision)
         self._bump(service)
         before["reconciling"] = True
-        name = f"{PARENT}/operations/{service}-{number}"
+        name = f"{self.parent}/operations/{service}-{number}"
         self.operations[name] = {"service": service, "left": self.polls}
         return self._operation(name, asked=False)
 
@@ -339,9 +347,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def cloud_run_server() -> Iterator[CloudRun]:
+def cloud_run_server(project: str = PROJECT) -> Iterator[CloudRun]:
     """Serve on a free port of loopback; `address` is its host:port."""
-    state = CloudRun()
+    state = CloudRun(project)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"state": state}))
     server.daemon_threads = True
     state.address = f"127.0.0.1:{server.server_address[1]}"

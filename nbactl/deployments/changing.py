@@ -14,7 +14,7 @@ from nbactl.deployments.records import EnvChange, ServiceChange
 from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nbactl.core.clock import Clock
     from nbactl.core.ids import IdGenerator
@@ -138,6 +138,11 @@ class EnvChanges:
     def unfinished(self, log: ChangeLog) -> list[EnvChange]:
         """Return the changes that were begun and never ended, and not taken back."""
         return [each for each in log.newest() if each.finished_at is None and each.undone_by is None]
+
+    def close(self, log: ChangeLog, changes: Iterable[EnvChange]) -> None:
+        """Note that unfinished changes were seen to, so that they are not told of again. They can still be undone."""
+        for change in changes:
+            log.replace(replace(change, finished_at=self._clock.now()))
 
     def way_back(self, change: EnvChange) -> Iterator[Plan | Outcome]:
         """Yield the plans that bring the old values back, and an outcome for each service where that cannot be done.

@@ -16,7 +16,7 @@ from google.auth.credentials import AnonymousCredentials  # noqa: TID253 - the a
 from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: TID253 - the adapter itself
 from google.auth.transport.requests import AuthorizedSession  # noqa: TID253 - the adapter itself
 
-from nbactl.adapters.cloudrun.failures import refusal
+from nbactl.adapters.cloudrun.failures import LATER, refusal
 from nbactl.core.deadline import remaining
 from nbactl.errors import DataError, NotAuthorisedError, TimedOutError, UnavailableError
 
@@ -70,9 +70,13 @@ class Api:
                 max_allowed_time=left[1],
             )
         except requests.Timeout as error:
-            raise TimedOutError(f"{self.region.where} did not answer in time", cause=str(error)) from error
+            raise TimedOutError(
+                f"{self.region.where} did not answer in time", cause=str(error), next_step=LATER
+            ) from error
         except (requests.RequestException, TransportError) as error:
-            raise UnavailableError(f"{self.region.where} cannot be reached", cause=str(error)) from error
+            raise UnavailableError(
+                f"{self.region.where} cannot be reached", cause=str(error), next_step=LATER
+            ) from error
         except GoogleAuthError as error:
             raise NotAuthorisedError(
                 f"the credentials are not accepted by {self.region.where}", cause=str(error), next_step=_LOGIN

@@ -22,7 +22,7 @@ _ROLE: Final = (
     "Ask for the role Cloud Run Developer (roles/run.developer) in this project; for reading, Cloud Run Viewer."
 )
 _ENABLE: Final = "Enable it: gcloud services enable run.googleapis.com"
-_LATER: Final = "Try again in some minutes; https://status.cloud.google.com tells of outages."
+LATER: Final = "Try again in some minutes; https://status.cloud.google.com tells of outages."
 _SHOWN: Final = 300
 """Characters of an answer that an error quotes."""
 
@@ -46,7 +46,7 @@ def refusal(status: int, text: str, *, what: str, where: str, retry_after: str |
         case _ if status in (408, 429) or status >= 500:  # noqa: PLR2004 - server errors
             wait = retry_after_seconds(retry_after, now)
             return UnavailableError(
-                f"{where} is busy or fails", cause=cause, next_step=_LATER, retry_after=wait, details={"status": status}
+                f"{where} is busy or fails", cause=cause, next_step=LATER, retry_after=wait, details={"status": status}
             )
         case _:
             return DataError(f"{what}: it was refused", cause=cause)

@@ -16,7 +16,7 @@ from nbactl.errors import CheckFailedError, NbactlError, UnavailableError
 from nbactl.ports.services import ALL_REQUESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import typer
 
@@ -97,8 +97,8 @@ def _finish(services: Application, log: ChangeLog, change: EnvChange, work: Work
 def _ask(call: Console, work: Work, given: Settings) -> None:
     for plan in work.plans:
         call.note(Styled(plan.service, "bold"))
-        for name in plan.after:
-            call.note(*_line(work, plan, name))
+        for line in _lines(work, plan):
+            call.note(*line)
     variables = sum(len(plan.after) for plan in work.plans)
     what = f"{variables} variable{_s(variables)} of {len(work.plans)} service{_s(len(work.plans))}"
     if not call.confirm(f"Change {what} on {where(given)}? Each service gets a new revision."):
@@ -114,13 +114,16 @@ def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-def _line(work: Work, plan: Plan, name: str) -> tuple[str | Styled, ...]:
-    before, after = plan.before[name], plan.after[name]
-    mark, style = ("+", "green") if before is None else ("-", "red") if after is None else ("~", "yellow")
-    told = f" = {_quoted(after)}" if before is None else f" = {_quoted(before)}"
-    told += " is removed" if after is None else "" if before is None else f" becomes {_quoted(after)}"
-    why = work.why.get((plan.service, name))
-    return ("  ", Styled(mark, style), f" {name}{told}", Styled(f"  ({why})", "dim") if why else "")
+def _lines(work: Work, plan: Plan) -> Iterator[tuple[str | Styled, ...]]:
+    """Yield what becomes of each variable, and below it why."""
+    for name, after in plan.after.items():
+        before = plan.before[name]
+        mark, style = ("+", "green") if before is None else ("-", "red") if after is None else ("~", "yellow")
+        told = f" = {_quoted(after)}" if before is None else f" = {_quoted(before)}"
+        told += " is removed" if after is None else "" if before is None else f" becomes {_quoted(after)}"
+        yield "  ", Styled(mark, style), f" {name}{told}"
+        if why := work.why.get((plan.service, name)):
+            yield "      ", Styled(why, "dim")
 
 
 def _quoted(value: str | None) -> str:
@@ -128,10 +131,18 @@ def _quoted(value: str | None) -> str:
 
 
 def _tell(call: Console, outcome: Outcome) -> None:
-    if outcome.error is None and outcome.deployed is not None:
-        call.note(f"{outcome.service}: ", Styled("done", "green"), f", {outcome.deployed.latest_ready_revision}")
-    elif outcome.error is not None:
+    if outcome.error is not None:
         call.error(outcome.error)
+    else:
+        call.note(outcome.service, *_status(outcome))
+
+
+def _status(outcome: Outcome | None) -> tuple[str | Styled, ...]:
+    if outcome is None:
+        return ()
+    if outcome.deployed is None:
+        return ": ", Styled("" if outcome.error is None else outcome.error.code.replace("_", " "), "red")
+    return ": ", Styled("done", "green"), f", {outcome.deployed.latest_ready_revision}"
 
 
 def _traffic(services: Application, outcomes: Sequence[Outcome]) -> list[str]:
@@ -210,10 +221,11 @@ def _show(call: Console, work: Work, change: EnvChange | None, given: Settings, 
     if not work.plans and not work.outcomes:
         call.note("Nothing to do: the variables are as they should be.")
         return
+    ended = {each.service: each for each in work.outcomes}
     for plan in work.plans:
-        call.print(Styled(plan.service, "bold"))
-        for name in plan.after:
-            call.print(*_line(work, plan, name))
+        call.print(Styled(plan.service, "bold"), *_status(ended.get(plan.service)))
+        for line in _lines(work, plan):
+            call.print(*line)
     if dry_run:
         call.note(f"Dry run: nothing was changed on {where(given)}.")
     elif change is not None:

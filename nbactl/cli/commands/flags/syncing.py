@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap import Application
     from nbactl.cli.commands.flags.desk import Desk
     from nbactl.deployments.changing import Plan
+    from nbactl.deployments.records import EnvChange
     from nbactl.ports.services import DeployedService
 
 
@@ -67,8 +68,12 @@ def sync(  # noqa: PLR0917 - Typer reads them one by one
         desk.flag(key)
     services = application(ctx)
     work = _work(desk, _chosen(services, service), keys)
-    work.warnings += _unfinished(services)
-    return carry_out(ctx, services, work, services.env_change_log, reason=reason, dry_run=dry_run)
+    log = services.env_change_log
+    unfinished = _unfinished(services, work)
+    result = carry_out(ctx, services, work, log, reason=reason, dry_run=dry_run)
+    if not dry_run and result.error is None:
+        services.env_changes.close(log, unfinished)
+    return result
 
 
 def _none(undo: str | None) -> Result:
@@ -109,17 +114,19 @@ def _work(desk: Desk, services: Sequence[DeployedService], keys: Sequence[str] |
     return Work(plans, why, refused, outcomes)
 
 
-def _unfinished(services: Application) -> list[str]:
-    """Name changes whose process was killed: what they did is in line now or becomes so, and can be taken back."""
+def _unfinished(services: Application, work: Work) -> list[EnvChange]:
+    """Return and tell of changes whose process was killed: this one carries on what they left, under its own id."""
     try:
         left = services.env_changes.unfinished(services.env_change_log)
     except DataError as error:
-        return [f"earlier changes were not looked at: {error}"]
-    return [
+        work.warnings.append(f"earlier changes were not looked at: {error}")
+        return []
+    work.warnings += [
         f"the change {each.id} by {each.by} was not finished, or is under way; to take back what it did: "
         + undo_command(each.id, services.settings)
         for each in left
     ]
+    return left
 
 
 def _take_back(ctx: typer.Context, wanted: str, *, reason: str | None, dry_run: bool) -> Result:
