@@ -339,6 +339,6 @@ def test_on_local_there_are_no_services(world: World, monkeypatch: pytest.Monkey
     assert "On target local there are no deployed services" in world.text("drift")
     assert "On target local there are no deployed services" in world.text("sync")
     assert world("drift")["compared"] == ["store", "flags.yaml", "environment"]
-    assert world("sync", "--undo", "last", code=2)["code"] == "usage"
+    assert world("sync", "--undo", "last", code=4)["code"] == "not_found"
     assert "export ENABLE_QUERY_CACHING=false" in world.text("rollback", "--all", "--env")
     assert world.cloud.requests == []

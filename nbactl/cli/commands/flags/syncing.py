@@ -14,7 +14,7 @@ from nbactl.cli.commands.flags.group import DryRunOption, ReasonOption, app
 from nbactl.cli.result import Result
 from nbactl.deployments.changing import Outcome, plan_for
 from nbactl.deployments.wanted import variables_of
-from nbactl.errors import DataError, UsageError
+from nbactl.errors import DataError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,9 @@ def sync(  # noqa: PLR0917 - Typer reads them one by one
 
 def _none(undo: str | None) -> Result:
     if undo is not None:
-        raise UsageError("there are no deployed services on target local", next_step="Give --target gcp.")
+        raise NotFoundError(
+            f"there is no change {undo} to take back", cause=NO_SERVICES, next_step="Give --target gcp."
+        )
     data = {"changes": [], "services": [], "refused": [], "applied": False, "id": None, "undo": []}
     return Result(data, lambda console: console.note(NO_SERVICES), items="changes")
 
