@@ -21,7 +21,7 @@ RETRY = RetryPolicy("cloud_run", attempts=4, base=0.5, cap=10.0)
 
 
 def client(
-    address: str, *, clock: Clock | None = None, project: str = PROJECT, deploy: float = 60.0
+    address: str | None, *, clock: Clock | None = None, project: str = PROJECT, deploy: float = 60.0
 ) -> CloudRunServices:
     """Return the services of the loopback region; without a clock it gets a FakeClock, and never waits."""
     settings = CallSettings("cloud_run", 90.0, RETRY, 30.0)

@@ -50,6 +50,7 @@ class Request:
     path: str
     parameters: dict[str, str]
     body: Any
+    authorization: str = ""
 
 
 @dataclass
@@ -81,6 +82,8 @@ class CloudRun:
     """Services that this account may see and not change."""
     hidden: bool = False
     """Whether this account may see no service."""
+    token: str = ""
+    """The access token that calls must carry; each one that is asked for is a new one."""
     before_patch: Callable[[str], None] = lambda _: None
     """Called with the service's name when an update arrives, before it is looked at."""
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -179,6 +182,11 @@ class CloudRun:
 
     def handle(self, request: Request, fault: Fault | None) -> dict[str, Any]:
         """Return the answer to a request, or what a fault makes of it. Raises RefusedError."""
+        if request.path == "/token":
+            self.token = f"token-{len(self.requests)}"
+            return {"access_token": self.token, "expires_in": 3600, "token_type": "Bearer"}
+        if self.token and request.authorization != f"Bearer {self.token}":
+            raise RefusedError(401, "Request had invalid authentication credentials.", "UNAUTHENTICATED")
         if fault is not None and fault.code:
             raise RefusedError(fault.code, "the server was told to fail", retry_after=fault.retry_after)
         return self.answer(request)
@@ -318,6 +326,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self._serve()
 
+    def do_POST(self) -> None:
+        self._serve()
+
     def log_message(self, *_: Any) -> None:
         return
 
@@ -325,7 +336,9 @@ class Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         parameters = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        request = Request(self.command, unquote(parts.path), parameters, json.loads(raw) if raw else None)
+        body = json.loads(raw) if raw and self.command == "PATCH" else None
+        authorization = self.headers.get("Authorization", "")
+        request = Request(self.command, unquote(parts.path), parameters, body, authorization)
         code, headers, body = 200, {"Content-Type": "application/json; charset=UTF-8"}, {}
         with self.state.lock:
             fault = self.state.next_fault(request)

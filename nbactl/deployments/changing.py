@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.core.faults import reach
 from nbactl.deployments.records import EnvChange, ServiceChange
-from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UsageError
+from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -165,6 +165,8 @@ class EnvChanges:
 
     def _back(self, change: ServiceChange) -> Plan | None:
         service = self._services.get(change.service)
+        if service.unreadable:
+            raise DataError(service.unreadable, next_step="Deploy it with a port at exactly one container.")
         for name, new in change.after.items():
             if name in service.secrets or service.env.get(name) not in (new, change.before[name]):
                 raise PreconditionError(

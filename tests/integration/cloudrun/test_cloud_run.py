@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import socket
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.adapters.cloudrun.region import Region
 from nbactl.errors import (
     DataError,
     DeployFailedError,
@@ -26,6 +28,7 @@ from tests.cloud_run_server import PARENT, CloudRun, cloud_run_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.ports.services import DeployedService
@@ -349,3 +352,28 @@ def test_a_container_without_variables_gets_its_first(server: CloudRun, services
     assert services.get(NAME).env == {}
     assert merge(services, A="1").env == {"A": "1"}
     assert merge(services, A=None).env == {}
+
+
+def test_calls_carry_the_token_of_the_credentials_and_fetch_a_new_one_when_it_is_refused(
+    server: CloudRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key = {"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r"}
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"http://{server.address}/token")
+    monkeypatch.setattr(Region, "url", property(lambda _: f"http://{server.address}"))
+    server.deploy(NAME, {"A": "1"})
+    with closing(client(None)) as services:
+        assert services.get(NAME).env == {"A": "1"}
+        first = server.requests[-1].authorization
+        assert first == f"Bearer {server.token}"
+        server.token = "revoked"  # noqa: S105
+        assert services.get(NAME).env == {"A": "1"}
+        assert server.requests[-1].authorization not in (first, "")
+
+
+def test_without_credentials_it_says_how_to_log_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with closing(client(None)) as services, pytest.raises(NotAuthorisedError) as refused:
+        services.list()
+    assert "gcloud auth application-default login" in (refused.value.next_step or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -297,6 +298,16 @@ def test_inv_13_nothing_is_sent_before_it_is_saved(world: World) -> None:
     failed = world.process("sync", NBACTL_FAULTS="service_env.saved=fail")
     assert failed.returncode == 7
     assert world.cloud.patches() == []
+
+
+def test_two_operators_at_once_leave_the_services_in_line(world: World) -> None:
+    for name in DECLARED:
+        world.cloud.set_env(name, ENABLE_QUERY_CACHING="true")
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: world.process("sync"), range(2)))
+    assert {each.returncode for each in done} <= {0, 6}, [each.stderr for each in done]
+    assert world("drift")["drift"] == []
+    assert len(world.cloud.patches()) >= len(DECLARED)
 
 
 def test_rollback_by_environment_needs_no_store_and_is_taken_back(

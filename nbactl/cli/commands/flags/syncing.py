@@ -14,7 +14,7 @@ from nbactl.cli.commands.flags.group import DryRunOption, ReasonOption, app
 from nbactl.cli.result import Result
 from nbactl.deployments.changing import Outcome, plan_for
 from nbactl.deployments.wanted import variables_of
-from nbactl.errors import DataError, NotFoundError, UsageError
+from nbactl.errors import DataError, NotFoundError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap import Application
     from nbactl.cli.commands.flags.desk import Desk
     from nbactl.deployments.changing import Plan
+    from nbactl.deployments.log import ChangeLog
     from nbactl.deployments.records import EnvChange
     from nbactl.ports.services import DeployedService
 
@@ -134,7 +135,13 @@ def _unfinished(services: Application, work: Work) -> list[EnvChange]:
 def _take_back(ctx: typer.Context, wanted: str, *, reason: str | None, dry_run: bool) -> Result:
     services = application(ctx)
     # Files first: what was changed while the store was down can be taken back while it is down.
-    log, change = services.env_changes.find([services.env_change_files, services.env_change_log], wanted)
+    logs: list[ChangeLog] = [services.env_change_files, services.env_change_log]
+    try:
+        log, change = services.env_changes.find(logs, wanted)
+    except UnavailableError as error:
+        if wanted == "last":
+            error.next_step = "What was changed while the store was down is undone by its id, as it was printed."
+        raise
     if change.undone_by is not None:
         raise UsageError(
             f"{change.id} was taken back already, by {change.undone_by}",
