@@ -225,8 +225,9 @@ def test_after_a_lost_answer_somebody_elses_change_is_not_taken_for_ours(
     server.deploy(NAME, {"A": "1"})
     server.before_patch = lambda name: server.set_env(name, A="theirs")
     server.lose_answer(times=1)
-    with pytest.raises(PreconditionError, match="meanwhile"):
+    with pytest.raises(PreconditionError, match="meanwhile") as refused:
         merge(services, A="ours")
+    assert "Conflict for resource" in (refused.value.cause or "")
 
 
 def test_when_every_answer_is_lost_the_service_itself_tells(server: CloudRun, services: CloudRunServices) -> None:
