@@ -153,6 +153,16 @@ def test_undo_last_takes_back_one_change_after_the_other(world: World) -> None:
     assert world("sync", "--undo", "last", code=4)["message"] == "there is no change to take back"
 
 
+def test_a_change_that_has_nothing_left_to_bring_back_counts_as_taken_back(world: World) -> None:
+    world.cloud.set_env(RAW, ENABLE_QUERY_CACHING="true")
+    data = world("sync")
+    world.cloud.set_env(RAW, ENABLE_QUERY_CACHING="true")
+    world.cloud.requests.clear()
+    assert world(*undo_of(data))["changes"] == []
+    assert world(*undo_of(data), code=2)["next"] is None
+    assert world.cloud.patches() == []
+
+
 def test_inv_13_undo_does_not_overwrite_what_somebody_set_since(world: World) -> None:
     contradict(world)
     data = world("sync")

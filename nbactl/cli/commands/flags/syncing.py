@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -143,9 +144,9 @@ def _take_back(ctx: typer.Context, wanted: str, *, reason: str | None, dry_run: 
             error.next_step = "What was changed while the store was down is undone by its id, as it was printed."
         raise
     if change.undone_by is not None:
+        again = None if change.undone_by == change.id else undo_command(change.undone_by, services.settings)
         raise UsageError(
-            f"{change.id} was taken back already, by {change.undone_by}",
-            next_step=f"To take that back: {undo_command(change.undone_by, services.settings)}",
+            f"{change.id} was taken back already", next_step=f"To take that back: {again}" if again else None
         )
     plans: list[Plan] = []
     outcomes: list[Outcome] = []
@@ -156,7 +157,12 @@ def _take_back(ctx: typer.Context, wanted: str, *, reason: str | None, dry_run: 
             plans.append(each)
     work = Work(plans, outcomes=outcomes)
     result = carry_out(ctx, services, work, log, reason=reason, dry_run=dry_run, undoes=change.id)
-    if not dry_run and not any(each.error for each in work.outcomes):
-        by = result.data["id"] or change.id
-        services.env_changes.mark_undone(log, change, by)
+    if dry_run or any(each.error for each in work.outcomes):
+        return result
+    try:
+        # Where there was nothing left to bring back, it counts as taken back by itself.
+        services.env_changes.mark_undone(log, change, result.data["id"] or change.id)
+    except UnavailableError as error:
+        told = f"{change.id} is taken back, and that could not be noted: {error}"
+        return replace(result, warnings=(*result.warnings, told))
     return result
