@@ -37,6 +37,9 @@ USED: dict[str, frozenset[str]] = {
             "run.stop_grace",
             "service.finish_requests",
             "service.stop_steps",
+            "service.admin",
+            "service.deploy",
+            "service.poll",
             "warehouse.load",
             "warehouse.lock_wait",
             "warehouse.query",
@@ -45,5 +48,5 @@ USED: dict[str, frozenset[str]] = {
     ),
     "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
-    "call_policies": frozenset({"firestore", "scraper"}),
+    "call_policies": frozenset({"cloud_run", "firestore", "scraper"}),
 }
