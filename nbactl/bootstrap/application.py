@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 from nbactl.bootstrap.coordination import Coordination
 from nbactl.bootstrap.flags import FlagRoom
 from nbactl.bootstrap.pipeline import Pipeline
+from nbactl.bootstrap.resilience import Resilience
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -15,7 +16,7 @@ _CLOSED: Final = ("warehouse", "documents")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
-class Application(Coordination, FlagRoom, Pipeline):
+class Application(Coordination, FlagRoom, Pipeline, Resilience):
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
     Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and
@@ -32,6 +33,7 @@ class Application(Coordination, FlagRoom, Pipeline):
 
     def close(self) -> None:
         """Close what was opened."""
+        self.closing.close()
         for name in _CLOSED:
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()

@@ -8,7 +8,9 @@ from __future__ import annotations
 USED: dict[str, frozenset[str]] = {
     "timeouts": frozenset(
         {
+            "breakers.sync",
             "completions.stage_ttl",
+            "dedup.keep",
             "documents.busy",
             "documents.read",
             "documents.write",
@@ -23,6 +25,8 @@ USED: dict[str, frozenset[str]] = {
             "migration.settle_margin",
             "migration.validation_max_age",
             "migration.watch_every",
+            "outbox.keep",
+            "outbox.redrive",
             "run.cancel_poll",
             "run.cancel_wait",
             "run.date_settled",
@@ -35,7 +39,7 @@ USED: dict[str, frozenset[str]] = {
             "warehouse.query_large",
         }
     ),
-    "leases": frozenset({"run"}),
+    "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
     "call_policies": frozenset({"firestore", "scraper"}),
 }

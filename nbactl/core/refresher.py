@@ -17,7 +17,10 @@ class Refresher:
     `work` must handle its own errors. The child of a fork gets a thread of its own, as no thread survives a fork.
     """
 
-    def __init__(self, work: Callable[[], None], pause: Callable[[], float], patience: float) -> None:
+    def __init__(
+        self, work: Callable[[], None], pause: Callable[[], float], patience: float, *, name: str = "nbactl-refresher"
+    ) -> None:
+        self._name = name
         self._work = work
         self._pause = pause
         self._patience = patience
@@ -60,7 +63,7 @@ class Refresher:
         self._thread: threading.Thread | None = None
 
     def _spawn(self) -> None:
-        self._thread = threading.Thread(target=self._repeat, args=(self._ended,), name="nbactl-flags", daemon=True)
+        self._thread = threading.Thread(target=self._repeat, args=(self._ended,), name=self._name, daemon=True)
         self._thread.start()
 
     def _repeat(self, ended: threading.Event) -> None:

@@ -1,0 +1,93 @@
+"""What makes calls and messages survive: call policies, breakers that know of each other, idempotency, outbox."""
+
+from __future__ import annotations
+
+import random
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nbactl.bootstrap.stores import Stores
+from nbactl.core.ids import TimeSortedIds
+
+if TYPE_CHECKING:
+    from nbactl.core.breaker_beat import BreakerBeat
+    from nbactl.core.breaker_shared import SharedBreakers
+    from nbactl.core.idempotency.keeper import Idempotency
+    from nbactl.core.outbox import Outbox
+    from nbactl.core.policies import CallPolicies
+    from nbactl.ports.bus import MessageBus
+
+
+class Resilience(Stores):
+    """What makes calls and messages survive: call policies, breakers that know of each other, idempotency, outbox."""
+
+    @cached_property
+    def policies(self) -> CallPolicies:
+        """How each dependency is called."""
+        from nbactl.core.policies import CallPolicies  # noqa: PLC0415
+
+        return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=random.SystemRandom(), hook=self.hook)
+
+    @cached_property
+    def shared_breakers(self) -> SharedBreakers:
+        """What processes tell one another of their breakers."""
+        from nbactl.core.breaker_shared import SharedBreakers  # noqa: PLC0415
+
+        return SharedBreakers(self.documents, self.clock)
+
+    @cached_property
+    def breaker_beat(self) -> BreakerBeat:
+        """What keeps the breakers of `policies` in step with other processes once it is started."""
+        from nbactl.core.breaker_beat import BreakerBeat  # noqa: PLC0415
+
+        beat = BreakerBeat(
+            self.shared_breakers,
+            lambda: list(self.policies.breakers.values()),
+            every=self.config.timeouts.interval("breakers.sync"),
+            rng=random.SystemRandom(),
+        )
+        self.closing.callback(beat.close)
+        return beat
+
+    @cached_property
+    def bus(self) -> MessageBus:
+        """The message bus of the target."""
+        self._require_local("the message bus")
+        from nbactl.adapters.localbus.bus import LocalBus  # noqa: PLC0415
+
+        return LocalBus(self.documents, self.clock, TimeSortedIds(self.clock))
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What announces changes: messages that are committed with them."""
+        from nbactl.core.outbox import Outbox  # noqa: PLC0415
+
+        bus, timeouts = self.bus, self.config.timeouts
+        return Outbox(
+            self.documents,
+            bus,
+            self.clock,
+            redrive_after=timeouts["outbox.redrive"],
+            keep=timeouts["outbox.keep"],
+            hook=self.hook,
+        )
+
+    def idempotency(self, owner: str) -> Idempotency:
+        """Return what does work once per key for the process named `owner`; it is closed with the application."""
+        from nbactl.core.holder import is_dead, this_process  # noqa: PLC0415
+        from nbactl.core.idempotency.keeper import Idempotency  # noqa: PLC0415
+        from nbactl.core.idempotency.record import Terms  # noqa: PLC0415
+
+        timeouts = self.config.timeouts
+        lease = timeouts.leases["message"]
+        keeper = Idempotency(
+            self.documents,
+            self.clock,
+            TimeSortedIds(self.clock),
+            owner=this_process(owner),
+            terms=Terms(lease=lease.ttl, renew_every=lease.renew_every, keep=timeouts["dedup.keep"]),
+            is_dead=is_dead,
+            hook=self.hook,
+        )
+        self.closing.callback(keeper.close)
+        return keeper
