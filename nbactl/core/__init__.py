@@ -5,10 +5,10 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 | module | what is in it |
 |---|---|
 | `clock`, `ids`, `gamedate`, `durations` | time, identifiers, game dates |
-| `deadline` | `deadline_scope`, `remaining`: time limits that travel with the work |
+| `deadline`, `interval` | `deadline_scope`, `remaining`: time limits that travel with the work; pauses with jitter |
 | `policy`, `policies`, `policy_settings` | `CallPolicy`, `CallPolicies`: the one way to call a dependency |
 | `retry`, `retry_after`, `allowance` | retries, Retry-After, throttles and retry budgets |
-| `breaker`, `breaker_shared` | `Breaker`, and what processes tell each other of theirs |
+| `breaker`, `breaker_shared`, `breaker_beat` | `Breaker`, and what processes tell each other of theirs |
 | `lease`, `holder` | `Leases` with fencing tokens, who holds them |
 | `idempotency.keeper`, `.claim`, `.asgi`, `.push` | `Idempotency`, `current_claim`, `PubSubPush` |
 | `outbox`, `expiry` | `Outbox`, and the sweep of what has expired |
