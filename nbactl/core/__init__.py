@@ -8,6 +8,7 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 | `deadline`, `interval` | `deadline_scope`, `remaining`: time limits that travel with the work; pauses with jitter |
 | `policy`, `policies`, `policy_settings` | `CallPolicy`, `CallPolicies`: the one way to call a dependency |
 | `retry`, `retry_after`, `allowance` | retries, Retry-After, throttles and retry budgets |
+| `http_errors` | what goes wrong in calls with httpx2, as errors that policies know |
 | `breaker`, `breaker_shared`, `breaker_beat` | `Breaker`, and what processes tell each other of theirs |
 | `lease`, `holder` | `Leases` with fencing tokens, who holds them |
 | `idempotency.keeper`, `.claim`, `.asgi`, `.push` | `Idempotency`, `current_claim`, `PubSubPush` |

@@ -28,7 +28,7 @@ def test_the_examples_of_the_documentation_hold(number: int) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) >= 6
 
 
 def test_no_module_of_the_core_loads_a_command_line_a_cloud_client_an_engine_or_a_web_framework() -> None:
