@@ -34,6 +34,7 @@ class Application(Coordination, FlagRoom, DeploymentRoom, Pipeline, Resilience):
 
     def close(self) -> None:
         """Close what was opened."""
+        self.closing.close()
         for name in _CLOSED:
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()

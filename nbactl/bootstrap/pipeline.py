@@ -7,7 +7,7 @@ import random
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nbactl.bootstrap.stores import Stores
+from nbactl.bootstrap.resilience import Resilience
 from nbactl.core.ids import TimeSortedIds
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from nbactl.core.policy import CallPolicy
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.sources.base import Source
     from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
@@ -28,7 +29,7 @@ WORKER = "nbactl.worker"
 """The module whose process runs a task with `isolate: process`."""
 
 
-class Pipeline(Stores):
+class Pipeline(Resilience):
     """The pipeline: sources, warehouse, processors, and the engine that runs them."""
 
     @cached_property
@@ -44,7 +45,13 @@ class Pipeline(Stores):
         """Where game data come from. Raises UsageError for a source that is none."""
         from nbactl.pipeline.sources import open_source  # noqa: PLC0415
 
-        return open_source(self.settings.source, self.clock, self.config.timeouts)
+        return open_source(self.settings.source, self.clock, self.config.timeouts, policy=self._scraper_policy)
+
+    def _scraper_policy(self) -> CallPolicy:
+        """Return how scrapers call: one breaker and one budget for all, in step with other processes."""
+        policy = self.policies["scraper"]
+        self.breaker_beat.start()
+        return policy
 
     @cached_property
     def data_dir(self) -> Path:

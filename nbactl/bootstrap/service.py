@@ -77,6 +77,7 @@ class ServiceApplication(Application):
     def start(self) -> None:
         """Begin what a service does in the background."""
         self.metrics.watch_policies(self.policies)
+        self.breaker_beat.start()
         self.health.start()
 
     def around(self, app: App) -> App:

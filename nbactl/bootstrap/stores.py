@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from nbactl.core.events import unheard
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core.clock import Clock
@@ -28,15 +31,19 @@ class Stores:
         *,
         clock: Clock | None = None,
         reads_only: bool = False,
+        environ: Mapping[str, str] | None = None,
         hook: Hook = unheard,
     ) -> None:
         """With `reads_only` a ledger that is not there yet is taken for an empty one, and not made.
 
-        `hook` hears what the services tell.
+        `environ` is by default that of the process; `hook` hears what the services tell.
         """
         self.settings = settings
         self.clock = clock or SystemClock()
         self.hook = hook
+        self.closing = ExitStack()
+        """What is to be closed before the stores are."""
+        self._environ = os.environ if environ is None else environ
         self._reads_only = reads_only
 
     @cached_property
@@ -44,7 +51,7 @@ class Stores:
         """The three YAML files. Raises ConfigError."""
         from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
 
-        return load_config(self.settings.config_dir)
+        return load_config(self.settings.config_dir, self._environ)
 
     @cached_property
     def documents(self) -> DocumentStore:

@@ -52,6 +52,34 @@ class Swept:
     failed: Mapping[str, NbactlError]
 
 
+def pending_messages(store: DocumentStore) -> Iterator[Pending]:
+    """Yield what is not published yet, the longest due first; this needs no bus."""
+    for document in store.query(Query(COLLECTION, order=(Order("due_at"),))):
+        data = document.data
+        yield Pending(
+            decode_id(document.id),
+            data["topic"],
+            data["created_at"],
+            data["due_at"],
+            data["attempts"],
+            data.get("last_error"),
+        )
+
+
+def published_at(store: DocumentStore, key: str) -> datetime | None:
+    """Return when a message was published, None if it waits. Raises NotFoundError for an unknown key."""
+    document = store.get(_path(key))
+    if document is None:
+        raise unknown_message(key)
+    moment: datetime | None = document.data.get("published_at")
+    return moment
+
+
+def unknown_message(key: str) -> NotFoundError:
+    """Return the error for a key that is not there."""
+    return NotFoundError(f"there is no message {key} in the outbox")
+
+
 class Outbox:
     """Publishes at least once; no order is promised. Consumers are idempotent on the attribute `outbox_key`.
 
@@ -106,7 +134,7 @@ class Outbox:
         """
         document = self._store.get(_path(key))
         if document is None:
-            raise NotFoundError(f"there is no message {key} in the outbox")
+            raise unknown_message(key)
         return self._drive(document)
 
     def sweep(self, limit: int = 100) -> Swept:
@@ -127,16 +155,7 @@ class Outbox:
 
     def pending(self) -> Iterator[Pending]:
         """Yield what is not published yet, the longest due first."""
-        for document in self._store.query(Query(COLLECTION, order=(Order("due_at"),))):
-            data = document.data
-            yield Pending(
-                decode_id(document.id),
-                data["topic"],
-                data["created_at"],
-                data["due_at"],
-                data["attempts"],
-                data.get("last_error"),
-            )
+        return pending_messages(self._store)
 
     def _count_pending(self) -> int:
         """Return how many messages wait, those included that a driver has taken; only a hook wants to know."""

@@ -21,6 +21,7 @@ from nbactl.core.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, UnavailableError
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, faults
+from tests.conformance.outbox_kills import OutboxKills
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,7 +62,7 @@ class BrokenBus:
         raise UnavailableError("the bus is down")
 
 
-class OutboxConformance:
+class OutboxConformance(OutboxKills):
     """The suite."""
 
     @abstractmethod

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nbactl.core.beat import Beat
 from nbactl.core.flags.model import Source
 from nbactl.core.flags.snapshot import failed, take_snapshot
+from nbactl.core.interval import Interval
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 V = TypeVar("V", bool, int, str)
 
 _LOG = logging.getLogger(__name__)
-_JITTER: Final = 0.2
-"""Each pause is up to this share longer or shorter, so that many processes do not ask at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,8 @@ class Flags:
     """The flags of one process.
 
     Evaluations read one dictionary: they never wait, never do input or output, never raise. `read` asks the store;
-    while that fails, flags stay as they were last known, in memory or in `cache`. `every` is in seconds.
+    while that fails, flags stay as they were last known, in memory or in `cache`. `every` is `flags.refresh` of
+    timeouts.yaml; a number is seconds, without jitter.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Flags:
         environ: Mapping[str, str],
         clock: Clock,
         rng: random.Random,
-        every: float,
+        every: float | Interval,
         cache: StateCache | None = None,
         exposures: Exposures | None = None,
     ) -> None:
@@ -64,10 +64,10 @@ class Flags:
         self._environ = environ
         self._clock = clock
         self._rng = rng
-        self._every = every
+        self._every = every if isinstance(every, Interval) else Interval(every)
         self._cache = cache
         self._exposures = exposures
-        self._beat = Beat("flags", self._refresh_and_tell, self._pause, every)
+        self._beat = Beat("flags", self._refresh_and_tell, self._pause, self._every.seconds)
         self._cached: Mapping[str, State] = {}
         self._health = Health(None, 0, None, ())
         self._publish(self._last_known(), Source.DISK, ())
@@ -145,7 +145,7 @@ class Flags:
             _LOG.warning("a flag is not as it should be: %s", problem)
 
     def _pause(self) -> float:
-        return self._every * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+        return self._every.pause(self._rng)
 
     def _publish(self, states: Mapping[str, State], source: Source, problems: tuple[str, ...]) -> None:
         snapshot = take_snapshot(self._definitions, states, self._environ, source=source, problems=problems)

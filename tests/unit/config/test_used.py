@@ -15,10 +15,12 @@ SECTIONS = set(TimeoutsFile.model_fields) - {"version"}
 
 
 def looked_up() -> set[tuple[str, str]]:
-    """Find `timeouts["name"]` and `timeouts.leases["name"]` in the code."""
+    """Find `timeouts["name"]`, `timeouts.interval("name")` and `timeouts.leases["name"]` in the code."""
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("timeouts.interval"):
+                found.add(("timeouts", str(ast.literal_eval(node.args[0]))))
             if not (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)):
                 continue
             *_, owner, attribute = ["", *ast.unparse(node.value).split(".")]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nbactl.cli._typer import command
-from nbactl.cli.app import application, settings
+from nbactl.cli.app import application, session, settings
 from nbactl.cli.commands.flags.applying import carry_out
 from nbactl.cli.commands.flags.deployed import Work
 from nbactl.cli.commands.flags.deployed import carry_out as change_services
@@ -135,9 +135,14 @@ def _open(ctx: typer.Context, stack: ExitStack) -> _Exit:
     except ConfigError as error:
         from nbactl.bootstrap import Application  # noqa: PLC0415
         from nbactl.config.loader import shipped_config_dir  # noqa: PLC0415
+        from nbactl.config.overrides import without_overrides  # noqa: PLC0415
 
         told = f"{error.message}; flags that only flags.yaml declares are not known"
-        instead = stack.enter_context(Application(replace(settings(ctx), config_dir=shipped_config_dir())))
+        shipped, environ = (
+            replace(settings(ctx), config_dir=shipped_config_dir()),
+            without_overrides(session(ctx).environ),
+        )
+        instead = stack.enter_context(Application(shipped, environ=environ))
         return _Exit(instead, None, instead.config.flags, (told,))
 
 
