@@ -11,6 +11,7 @@ OTHERS: Final = {
     "FORCE_COLOR": "Any value: as --color always.",
     "CI": "Any value: no live display, plain lines instead.",
     "CLOUD_RUN_EMULATOR_HOST": "HOST:PORT that speaks Cloud Run's API, asked instead of Google on target gcp.",
+    "NBACTL_SENTRY_DSN": "Address of the Sentry project that failures are reported to (extra `sentry`).",
     "NBACTL_FAULTS": "For tests: named instants at which the process is killed, fails or waits.",
 }
 

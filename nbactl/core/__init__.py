@@ -19,6 +19,7 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 | `outbox`, `expiry` | `Outbox`, and the sweep of what has expired |
 | `completions` | completions of prediction batches |
 | `context`, `logging`, `events` | what is being worked on, logs, the instrumentation hook |
+| `failures` | `Failures`: failures where they end, told to the log and to others |
 | `stopping`, `beat`, `daemon` | `GracefulStop`; work in the background |
 | `faults` | the dangerous instants, for tests |
 """

@@ -191,7 +191,7 @@ def _execute(services: Application, request: RunRequest, console: Console, again
     alerts = services.config.workflows.alerts
     with (
         interruptible(cancellation.request),
-        watching(console, logs=logs, alerts=alerts, clock=services.clock) as observer,
+        watching(console, logs=logs, alerts=alerts, failures=services.failures, clock=services.clock) as observer,
     ):
         report = services.runner.execute(request, observer=observer, cancellation=cancellation)
     code = exit_code(report)
