@@ -6,6 +6,7 @@ that is down costs the work nothing: what does not fit into the queue is dropped
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from nbactl.core.failures import Failure
 
+_LOG = logging.getLogger("nbactl.sentry")
 _HEAD: Final = "Traceback (most recent call last):"
 _FRAME: Final = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
@@ -78,6 +80,13 @@ def _client(dsn: str, send: float, *, server_name: str, release: str, environmen
     class Transport(HttpTransport):
         TIMEOUT = send  # type: ignore[assignment] # it says int, and hands it to urllib3
 
+        def _get_pool_options(self) -> dict[str, Any]:
+            # Tried once: further tries log a warning each, and while a server is down nobody needs thousands of them.
+            return {**super()._get_pool_options(), "retries": False}
+
+        def on_dropped_event(self, reason: str) -> None:
+            _LOG.warning("Sentry did not get a failure: %s", reason)
+
     try:
         return Client(
             dsn=dsn,
@@ -86,7 +95,7 @@ def _client(dsn: str, send: float, *, server_name: str, release: str, environmen
             default_integrations=False,
             auto_enabling_integrations=False,
             include_local_variables=False,  # they hold secrets that have no name
-            send_default_pii=False,
+            include_source_context=False,  # as may the lines around
             send_client_reports=False,
             auto_session_tracking=False,
             enable_backpressure_handling=False,
@@ -105,12 +114,8 @@ def _client(dsn: str, send: float, *, server_name: str, release: str, environmen
 
 
 def _masked(event: Event, _: Hint) -> Event:
-    """Mask secrets in all that is sent; frames one by one, for they lie deeper than a log record's fields go."""
+    """Mask secrets in all that is sent."""
     masked: Event = mask_within(dict(event))
-    for raised in masked.get("exception", {}).get("values", ()):
-        frames = (raised.get("stacktrace") or {}).get("frames")
-        if frames:
-            raised["stacktrace"] = {"frames": [mask_within(frame) for frame in frames]}
     return masked
 
 
