@@ -20,8 +20,8 @@ code = main(sys.argv[1:])
 print(code, *sys.modules, sep="\\n", file=sys.stderr)
 """
 _NEVER = {
-    "google", "duckdb", "sqlglot", "starlette", "uvicorn", "httpx2", "structlog", "numpy", "orjson", "pandas", "requests",
-    "sentry_sdk",
+    "google", "duckdb", "sqlglot", "starlette", "uvicorn", "httpx2", "structlog", "numpy", "orjson", "pandas",
+    "requests", "sentry_sdk",
 }  # fmt: skip
 
 
