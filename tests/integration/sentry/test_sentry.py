@@ -192,6 +192,18 @@ def test_without_an_address_nothing_is_loaded_or_sent(tmp_path: Path, monkeypatc
         assert application.failure_sinks == ()
 
 
+def test_what_is_on_its_way_at_the_end_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SentryServer() as server:
+        monkeypatch.setenv("NBACTL_SENTRY_DSN", server.dsn)
+        with Application(load_settings({"state_dir": str(tmp_path)}, {}, tmp_path)) as application:
+            for _ in range(20):
+                application.failures.report(DataError("no"), "push /push")
+            [to] = application.failure_sinks
+        assert len(server.events) == 20
+    assert isinstance(to, SentrySink)
+    assert to._client.transport is None, "it sends nothing more"
+
+
 def test_inv_17_a_task_that_fails_in_a_run_arrives(tmp_path: Path) -> None:
     here = project(tmp_path / "project")
     with SentryServer() as server:
