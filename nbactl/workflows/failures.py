@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 _FAILED: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 
 
-def reported_to(failures: Failures) -> Observer:
-    """Return an observer that tells `failures` of each task that failed for good.
+def reporting(observer: Observer, failures: Failures) -> Observer:
+    """Return `observer` as one that tells `failures` of each task that failed for good as well.
 
-    What it tells is what the ledger keeps: a task may have run in another process, so that its error itself is gone.
+    What they are told is what the ledger keeps: a task may have run in another process, so that its error itself is gone.
     """
 
     def observe(event: RunEvent) -> None:
+        observer(event)
         task = event.task
         if event.kind != "task_finished" or task is None or task.status not in _FAILED or not task.error:
             return

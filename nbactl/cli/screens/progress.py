@@ -12,7 +12,6 @@ from nbactl.cli.stream import OutputError
 from nbactl.core.logging import RunLogHandler, logging_to, stream_handler
 from nbactl.workflows.alerts import RunAlerts, log_alert
 from nbactl.workflows.eventlog import log_event
-from nbactl.workflows.failures import reported_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +21,12 @@ if TYPE_CHECKING:
     from nbactl.cli.screens.live import LiveProgress
     from nbactl.config.workflows import Alerts
     from nbactl.core.clock import Clock
-    from nbactl.core.failures import Failures
     from nbactl.workflows.alerts import RunAlert
     from nbactl.workflows.model import Observer, RunEvent
 
 
 @contextmanager
-def watching(console: Console, *, logs: Path, alerts: Alerts, failures: Failures, clock: Clock) -> Iterator[Observer]:
+def watching(console: Console, *, logs: Path, alerts: Alerts, clock: Clock) -> Iterator[Observer]:
     """Yield the observer of the runs that are executed in the block.
 
     With -v the log itself is the progress that is shown; with --quiet none is.
@@ -42,12 +40,10 @@ def watching(console: Console, *, logs: Path, alerts: Alerts, failures: Failures
             progress.say(f"alert ({alert.severity}): {alert.message}")
 
         alarm = RunAlerts(alerts, {"console": alert_on_console, "log": log_alert})
-        report = reported_to(failures)
         shown = not console.quiet and not console.verbosity
 
         def observe(event: RunEvent) -> None:
             log_event(event)
-            report(event)
             if shown:
                 progress(event)
             alarm(event)

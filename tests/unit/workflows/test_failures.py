@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbactl.core.failures import Failures
-from nbactl.workflows.failures import reported_to
+from nbactl.workflows.failures import reporting
 from tests.workflow_harness import Harness, workflows
 
 if TYPE_CHECKING:
     from nbactl.core.failures import Failure
+    from nbactl.workflows.model import RunEvent
 
 
 def told(harness: Harness) -> list[Failure]:
     """Run the workflow `w`, and return the failures that were told."""
     heard: list[Failure] = []
     harness.run()
-    observe = reported_to(Failures(heard.append))
+    seen: list[RunEvent] = []
+    observe = reporting(seen.append, Failures(heard.append))
     for event in harness.events:
         observe(event)
+    assert seen == harness.events
     return heard
 
 
