@@ -23,7 +23,7 @@ _FAILED: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 def reporting(observer: Observer, failures: Failures) -> Observer:
     """Return `observer` as one that tells `failures` of each task that failed for good as well.
 
-    What they are told is what the ledger keeps: a task may have run in another process, so that its error itself is gone.
+    It is what the ledger keeps: a task may have run in another process, so that its error itself is gone.
     """
 
     def observe(event: RunEvent) -> None:
