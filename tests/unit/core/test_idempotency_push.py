@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -286,3 +287,12 @@ def test_what_never_gets_to_work_is_reported_but_what_is_in_progress_is_no_failu
     with faults.failing("documents.before_commit", UnavailableError("down")):
         service.post(pushed(player="c"))
     assert [failure.fields["status"] for failure in heard] == [400, 413, 422, 503]
+
+
+def test_work_whose_deadline_has_passed_is_not_begun_and_not_dropped() -> None:
+    service = Service()
+    late = (service.clock.now() - timedelta(seconds=1)).isoformat()
+    assert service.post(pushed(deadline=late)) == (503, "timed_out")
+    assert service.seen == []
+    assert service.post(pushed())[0] == 204
+    assert service.post(pushed(deadline=late)) == (204, b""), "what was done before is not done again"
