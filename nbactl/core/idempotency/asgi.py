@@ -28,7 +28,7 @@ from nbactl.core.failures import LOGGED
 from nbactl.core.idempotency.claim import Done, working_under
 from nbactl.core.idempotency.push import MAX_BODY_BYTES, PushMessage, parse_push
 from nbactl.core.propagation import incoming_attributes
-from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismatchError, TimedOutError
+from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismatchError
 
 if TYPE_CHECKING:
     from nbactl.core.clock import Clock
@@ -162,10 +162,7 @@ class PubSubPush:
             deadline_scope(self._timeout, self._clock) as deadline,
             CutOff(f"the work on {claim.key}", deadline, deadline.remaining()),
         ):
-            if (
-                deadline.remaining() <= 0.0
-            ):  # the message's own has passed; a thread that had begun could not be stopped
-                raise TimedOutError(f"the work on {claim.key} is not begun", cause="The message's deadline has passed.")
+            deadline.check(f"the work on {claim.key}")  # a message may come too late; a thread cannot be stopped
             await self._app(scope, receive, hold)
         return next((int(part["status"]) for part in held if part["type"] == "http.response.start"), 500)
 
