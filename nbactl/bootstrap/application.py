@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from nbactl.bootstrap.coordination import Coordination
 from nbactl.bootstrap.deployments import DeploymentRoom
+from nbactl.bootstrap.failures import FailureRoom
 from nbactl.bootstrap.flags import FlagRoom
 from nbactl.bootstrap.pipeline import Pipeline
 from nbactl.bootstrap.resilience import Resilience
@@ -13,11 +14,11 @@ from nbactl.bootstrap.resilience import Resilience
 if TYPE_CHECKING:
     from types import TracebackType
 
-_CLOSED: Final = ("warehouse", "deployed_services", "documents")
+_CLOSED: Final = ("warehouse", "deployed_services", "documents", "sentry")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
-class Application(Coordination, FlagRoom, DeploymentRoom, Pipeline, Resilience):
+class Application(Coordination, FlagRoom, DeploymentRoom, FailureRoom, Pipeline, Resilience):
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
     Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and

@@ -14,6 +14,8 @@ from nbactl.bootstrap.application import Application
 from nbactl.config.digest import config_digest
 from nbactl.config.settings import load_settings
 from nbactl.core.beat import Beat
+from nbactl.core.events import combined
+from nbactl.core.failures import Failures, log_failure
 from nbactl.core.health import checks
 from nbactl.core.health.health import Health
 from nbactl.core.health.probes import Probes
@@ -21,6 +23,7 @@ from nbactl.core.health.report import Identity, Reports
 from nbactl.core.health.traffic import Traffic
 from nbactl.core.ids import TimeSortedIds
 from nbactl.core.logging import configure_logging
+from nbactl.core.logging.events import EventLog
 from nbactl.core.metrics import Metrics, metrics_app
 from nbactl.core.propagation import Propagation
 from nbactl.core.stopping import GracefulStop, Stopping
@@ -44,11 +47,17 @@ class ServiceApplication(Application):
         self.name = name
         self.metrics = Metrics()
         super().__init__(settings, hook=self.metrics.hook)
+        self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]))
 
     @property
     def timeouts(self) -> Timeouts:
         """The limits of timeouts.yaml."""
         return self.config.timeouts
+
+    @cached_property
+    def failures(self) -> Failures:
+        """Who is told of failures: the log, and whoever else listens."""
+        return Failures(log_failure, *self.failure_sinks)
 
     @cached_property
     def idempotency(self) -> Idempotency:

@@ -17,6 +17,7 @@ OTHERS: Final = {
     "NBACTL_TIMEOUT_NAME": "The limit of a timeout of timeouts.yaml: NBACTL_TIMEOUT_WAREHOUSE_QUERY=90s for "
     "warehouse.query. It comes before the file; a name that is none is refused.",
     "NBACTL_SLACK_WEBHOOK_URL": "The address of an incoming webhook of Slack: where alerts go. A secret.",
+    "NBACTL_SENTRY_DSN": "Address of the Sentry project that failures are reported to (extra `sentry`).",
     "NBACTL_FAULTS": "For tests: named instants at which the process is killed, fails or waits.",
 }
 
