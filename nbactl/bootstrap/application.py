@@ -16,7 +16,7 @@ _CLOSED: Final = ("warehouse", "documents")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
-class Application(Coordination, FlagRoom, Pipeline, Resilience):
+class Application(Coordination, Pipeline, Resilience, FlagRoom):
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
     Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import random
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbactl.bootstrap.stores import Stores
 
 if TYPE_CHECKING:
+    from nbactl.core.flags.cache import StateCache
+    from nbactl.core.flags.client import Flags
     from nbactl.core.flags.store import FlagStore
 
 
@@ -20,3 +24,23 @@ class FlagRoom(Stores):
         from nbactl.core.flags.store import FlagStore  # noqa: PLC0415 - loads the hash
 
         return FlagStore(self.documents, self.clock)
+
+    @cached_property
+    def flags(self) -> Flags:
+        """The flags as they are when a command first asks for one. Raises UnavailableError without the store."""
+        flags = self._make_flags(None)
+        flags.refresh()
+        return flags
+
+    def _make_flags(self, cache: StateCache | None) -> Flags:
+        from nbactl.core.flags.client import Flags  # noqa: PLC0415 - loads the hash
+
+        return Flags(
+            self.config.flags.definitions(),
+            self.flag_store.read,
+            environ=os.environ,
+            clock=self.clock,
+            rng=random.SystemRandom(),
+            every=self.config.timeouts["flags.refresh"],
+            cache=cache,
+        )

@@ -11,6 +11,7 @@ from nbactl import __version__
 from nbactl.bootstrap.application import Application
 from nbactl.config.digest import config_digest
 from nbactl.config.settings import load_settings
+from nbactl.core.flags import StateCache, use
 from nbactl.core.health import checks
 from nbactl.core.health.health import Health
 from nbactl.core.health.probes import Probes
@@ -19,6 +20,8 @@ from nbactl.core.health.traffic import Traffic
 from nbactl.core.stopping import GracefulStop, Stopping
 
 if TYPE_CHECKING:
+    from nbactl.core.flags import Flags
+    from nbactl.core.gamedate import GameDate
     from nbactl.core.idempotency.asgi import App
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.service import Timeouts
@@ -38,6 +41,15 @@ class ServiceApplication(Application):
         return self.config.timeouts
 
     @cached_property
+    def flags(self) -> Flags:
+        """The flags as they were last known; from the start of the service on they are refreshed."""
+        return self._make_flags(StateCache(self.settings.state_dir / "flags.json"))
+
+    def heeds_mode(self, day: GameDate) -> bool:
+        """Say whether execution_mode of workflows.yaml counts for a date: the flag does."""
+        return self.flags.on("parallel_config", str(day))
+
+    @cached_property
     def idempotency(self) -> Idempotency:
         """What does a message's work once."""
         return self.idempotency_of(self.name)
@@ -49,6 +61,7 @@ class ServiceApplication(Application):
         looked_at = [
             checks.documents(self.documents, timeout),
             checks.breakers(self.policies.breakers, timeout),
+            checks.flags(lambda: self.flags.health, timeout),
         ]
         if self.settings.target == "local":
             looked_at.append(checks.disk(self.settings.state_dir, _LEAST_FREE, timeout))
@@ -63,11 +76,14 @@ class ServiceApplication(Application):
         )
         stop.add("claims", self.idempotency.close)
         stop.add("health checks", self.health.close)
+        stop.add("flags", self.flags.close)
         stop.add("stores", self.close)
         return stop
 
     def start(self) -> None:
-        """Begin what a service does in the background."""
+        """Begin what a service does in the background; code that asks `nbactl.core.flags` is answered from here on."""
+        self.flags.start()
+        use(self.flags)
         self.health.start()
 
     def around(self, app: App) -> App:

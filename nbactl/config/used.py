@@ -13,6 +13,7 @@ USED: dict[str, frozenset[str]] = {
             "documents.read",
             "documents.write",
             "dedup.keep",
+            "flags.refresh",
             "flags.stale",
             "health.check",
             "health.every",

@@ -56,9 +56,16 @@ class NoHistory:
         return {}
 
 
+def _always(_: GameDate) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Plans requests. `game_dates` asks the source which dates between two have games."""
+    """Plans requests. `game_dates` asks the source which dates between two have games.
+
+    For a date for which `heeds_mode` says no, tasks run one after the other whatever execution_mode says.
+    """
 
     workflows: WorkflowsFile
     timeouts: TimeoutsFile
@@ -67,6 +74,7 @@ class Planner:
     target: Literal["local", "gcp"]
     game_dates: Callable[[date, date], Sequence[date]]
     settling: Settling
+    heeds_mode: Callable[[GameDate], bool] = _always
 
     def plan(self, request: RunRequest) -> list[Plan]:
         """Return the runs of a request in the order of their execution.
@@ -158,7 +166,7 @@ class Planner:
         chosen = [task for task in tasks if task.excluded is None]
         plan = replace(
             self._empty(unit, day),
-            mode=request.mode or unit.mode,
+            mode=request.mode or (unit.mode if self.heeds_mode(day) else "sequential"),
             max_workers=request.max_workers or unit.max_workers,
             tasks=tasks,
             deadline=request.timeout or (self.timeouts.deadlines[unit.deadline].limit if unit.deadline else None),

@@ -49,18 +49,18 @@ class Lab:
     def tracker(self, stage: Stage, store: DocumentStore | None = None) -> CompletionTracker:
         mode = mode_of(stage, {})
         return CompletionTracker(
-            store or self.store, SystemClock(), mode=lambda: mode, acting=30.0, retry=PATIENT, rng=random.Random(7)
+            store or self.store, SystemClock(), mode=lambda _: mode, acting=30.0, retry=PATIENT, rng=random.Random(7)
         )
 
     def batches(self, stage: Stage) -> Batches:
-        return Batches(self.store, lambda: mode_of(stage, {}))
+        return Batches(self.store, lambda _: mode_of(stage, {}))
 
     def resets(self, stage: Stage, store: DocumentStore | None = None) -> Resets:
         clock = SystemClock()
         return Resets(
             store or self.store,
             clock,
-            mode=lambda: mode_of(stage, {}),
+            mode=lambda _: mode_of(stage, {}),
             ids=TimeSortedIds(clock),
             retry=PATIENT,
             rng=random.Random(7),
