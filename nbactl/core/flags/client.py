@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from nbactl.core.beat import Beat
 from nbactl.core.flags.model import Source
-from nbactl.core.flags.snapshot import failed, take_snapshot
+from nbactl.core.flags.snapshot import changed_between, failed, take_snapshot
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ class Health:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh brought: the flags that may answer otherwise from now on, and how current they are."""
+
+    changed: frozenset[str]
+    health: Health
+
+
 class Flags:
     """The flags of one process.
 
@@ -68,6 +76,7 @@ class Flags:
         self._cache = cache
         self._exposures = exposures
         self._beat = Beat("flags", self._refresh_and_tell, self._pause, every)
+        self._listeners: tuple[Callable[[Refreshed], None], ...] = ()
         self._cached: Mapping[str, State] = {}
         self._health = Health(None, 0, None, ())
         self._publish(self._last_known(), Source.DISK, ())
@@ -113,12 +122,26 @@ class Flags:
         except Exception:
             self._publish(self._snapshot.states, self._snapshot.source, ())
             raise
-        known = self._snapshot.states
+        before = self._snapshot
+        known = before.states
         # What cannot be read stays as it was.
         states = {**{key: known[key] for key in stored.unreadable if key in known}, **stored.states}
         self._publish(states, Source.STORE, tuple(stored.unreadable.values()))
         self._save(states)
         self._health = Health(self._clock.now(), 0, None, self._snapshot.problems)
+        self._tell(before)
+
+    def listen(self, listener: Callable[[Refreshed], None]) -> Callable[[], None]:
+        """Have `listener` called after each refresh, successful or not; returns what ends that.
+
+        It is called where the refresh is done, must be quick and must not raise.
+        """
+        self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return end
 
     def start(self) -> None:
         """Refresh now, then in the background; a store that does not answer is reported, and asked again."""
@@ -130,12 +153,13 @@ class Flags:
         self._beat.close()
 
     def _refresh_and_tell(self) -> None:
-        failures, problems = self._health.failures, self._health.problems
+        before, failures, problems = self._snapshot, self._health.failures, self._health.problems
         try:
             self.refresh()
         except Exception as error:  # noqa: BLE001 - a thread that died here would keep a rollback from arriving
             now = self._snapshot.problems
             self._health = Health(self._health.refreshed_at, failures + 1, str(error), now)
+            self._tell(before)
             if failures == 0:
                 _LOG.warning("flags stay as they are, for the store does not answer", exc_info=error)
         else:
@@ -143,6 +167,12 @@ class Flags:
                 _LOG.info("flags are current again", extra={"failures": failures})
         for problem in set(self._snapshot.problems) - set(problems):
             _LOG.warning("a flag is not as it should be: %s", problem)
+
+    def _tell(self, before: Snapshot) -> None:
+        if self._listeners:
+            told = Refreshed(changed_between(before, self._snapshot), self._health)
+            for listener in self._listeners:
+                listener(told)
 
     def _pause(self) -> float:
         return self._every * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
