@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from nbactl.bootstrap.stores import Stores
+from nbactl.ports.documents import Watchable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbactl.core.flags.cache import StateCache
     from nbactl.core.flags.client import Flags
     from nbactl.core.flags.store import FlagStore
+    from nbactl.ports.documents import DocumentStore, Subscription
 
 
 class FlagRoom(Stores):
@@ -43,4 +47,13 @@ class FlagRoom(Stores):
             rng=random.SystemRandom(),
             every=self.config.timeouts["flags.refresh"],
             cache=cache,
+            watch=self._watch_of(self.documents),
         )
+
+    def _watch_of(self, documents: DocumentStore) -> Callable[[Callable[[], None]], Subscription] | None:
+        """Return what tells of changed flags, None where the store cannot."""
+        if not isinstance(documents, Watchable):
+            return None
+        from nbactl.core.flags.records import COLLECTION  # noqa: PLC0415 - loads the hash
+
+        return partial(documents.watch, COLLECTION, renew=self.config.timeouts["flags.watch"])

@@ -15,6 +15,7 @@ USED: dict[str, frozenset[str]] = {
             "dedup.keep",
             "flags.refresh",
             "flags.stale",
+            "flags.watch",
             "health.check",
             "health.every",
             "health.window",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbactl.core.flags.model import Attributes, Definition, Evaluation, FlagValue, State
     from nbactl.core.flags.snapshot import Snapshot
     from nbactl.core.flags.store import Stored
+    from nbactl.ports.documents import Subscription
 
 V = TypeVar("V", bool, int, str)
 
@@ -52,7 +53,8 @@ class Flags:
     """The flags of one process.
 
     Evaluations read one dictionary: they never wait, never do input or output, never raise. `read` asks the store;
-    while that fails, flags stay as they were last known, in memory or in `cache`. `every` is in seconds.
+    while that fails, flags stay as they were last known, in memory or in `cache`. `every` is in seconds. `watch`, where
+    there is one, calls what it is given when something has changed, so that nobody waits for the next refresh.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Flags:
         every: float,
         cache: StateCache | None = None,
         exposures: Exposures | None = None,
+        watch: Callable[[Callable[[], None]], Subscription] | None = None,
     ) -> None:
         self._definitions = definitions
         self._read = read
@@ -75,6 +78,8 @@ class Flags:
         self._every = every
         self._cache = cache
         self._exposures = exposures
+        self._watch = watch
+        self._subscription: Subscription | None = None
         self._beat = Beat("flags", self._refresh_and_tell, self._pause, every)
         self._listeners: tuple[Callable[[Refreshed], None], ...] = ()
         self._cached: Mapping[str, State] = {}
@@ -147,9 +152,13 @@ class Flags:
         """Refresh now, then in the background; a store that does not answer is reported, and asked again."""
         self._refresh_and_tell()
         self._beat.start()
+        if self._watch is not None:
+            self._subscription = self._watch(self._beat.hasten)
 
     def close(self) -> None:
         """End the refreshing; evaluations go on with what is known."""
+        if self._subscription is not None:
+            self._subscription.close()
         self._beat.close()
 
     def _refresh_and_tell(self) -> None:
