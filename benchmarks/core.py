@@ -15,11 +15,14 @@ from benchmarks.measure import Line
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core.allowance import Allowance
 from nbactl.core.breaker import Breaker, BreakerSettings
+from nbactl.core.cache import TtlCache
 from nbactl.core.clock import SystemClock
+from nbactl.core.events import Event
 from nbactl.core.holder import is_dead, this_process
 from nbactl.core.idempotency.keeper import Idempotency
 from nbactl.core.idempotency.record import Terms
 from nbactl.core.ids import TimeSortedIds
+from nbactl.core.metrics import Metrics
 from nbactl.core.policy import CallPolicy
 from nbactl.core.policy_settings import CallSettings
 from nbactl.core.retry import RetryPolicy
@@ -32,9 +35,10 @@ _BREAKER = BreakerSettings("bench", failure_rate=0.5, minimum_calls=10, open_for
 
 
 def measure(runs: int) -> Iterator[Line]:
-    """Measure policies, the breaker and idempotent messages."""
+    """Measure policies, the breaker, idempotent messages, metrics and caches."""
     yield from _calls(runs)
     yield from _messages(runs)
+    yield from _metrics(runs)
 
 
 def _calls(runs: int) -> Iterator[Line]:
@@ -92,6 +96,31 @@ def _messages(runs: int) -> Iterator[Line]:
         store.close()
     yield Line("message: new key", new / one, "SQLite commits", 60.0 / 18.0, f"{new:.0f} µs CPU")
     yield Line("message: duplicate", known / one, "SQLite commits", 20.0 / 18.0, f"{known:.0f} µs CPU")
+
+
+def _metrics(runs: int) -> Iterator[Line]:
+    import prometheus_client
+
+    metrics = Metrics(prometheus_client.CollectorRegistry())
+    peer = prometheus_client.Counter("peer_total", "A counter.", ["name"], registry=None).labels("bench")
+    ours = metrics._children["nbactl_breaker_refused_total"]  # noqa: SLF001 - what the hook counts with
+    event = Event("breaker.refused", "bench")
+    cache: TtlCache[str, str] = TtlCache("bench", SystemClock(), ttl=3600.0, max_size=10)
+
+    def count_as_peers() -> None:
+        peer.inc()
+
+    def count() -> None:
+        ours["bench"].inc()
+
+    child = _best(runs, _CALLS, lambda: _repeat(count_as_peers, _CALLS))
+    one = _best(runs, _CALLS, lambda: _repeat(count, _CALLS))
+    told = _best(runs, _CALLS, lambda: _repeat(lambda: metrics.hook(event), _CALLS))
+    hit = _best(runs, _CALLS, lambda: _repeat(lambda: cache.get("key", _work), _CALLS))
+    note = f"{child:.2f} µs CPU: prometheus's own cached child"
+    yield Line("counter: increment", one / child, "cached children", 1.3, note)
+    yield Line("counter: event to increment", told / child, "cached children", None, f"{told:.2f} µs CPU")
+    yield Line("cache: hit", hit, "µs CPU", None, "unheard")
 
 
 def _work() -> str:

@@ -157,6 +157,12 @@ class StillRunningError(NbactlError):
     exit_code = 8
 
 
+class DeployFailedError(NbactlError):
+    """A change of a deployed service was taken, and its new revision does not start; the one before goes on serving."""
+
+    code = "deploy_failed"
+
+
 class InterruptedRunError(NbactlError):
     """The work was stopped on request and can be resumed. Exit code 130, or 143 after SIGTERM."""
 

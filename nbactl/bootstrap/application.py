@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Self
 
 from nbactl.bootstrap.coordination import Coordination
+from nbactl.bootstrap.deployments import DeploymentRoom
 from nbactl.bootstrap.flags import FlagRoom
 from nbactl.bootstrap.pipeline import Pipeline
 from nbactl.bootstrap.resilience import Resilience
@@ -12,11 +13,11 @@ from nbactl.bootstrap.resilience import Resilience
 if TYPE_CHECKING:
     from types import TracebackType
 
-_CLOSED: Final = ("warehouse", "documents")
+_CLOSED: Final = ("warehouse", "deployed_services", "documents")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
-class Application(Coordination, Pipeline, Resilience, FlagRoom):
+class Application(Coordination, DeploymentRoom, Pipeline, Resilience, FlagRoom):
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
     Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and
@@ -33,6 +34,7 @@ class Application(Coordination, Pipeline, Resilience, FlagRoom):
 
     def close(self) -> None:
         """Close what was opened."""
+        self.closing.close()
         for name in _CLOSED:
             if (opened := self.__dict__.get(name)) is not None:
                 opened.close()

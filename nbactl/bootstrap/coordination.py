@@ -35,7 +35,7 @@ class Coordination(FlagRoom):
         """What says where the completions of a batch go. Flags are not read once the migration has begun."""
         from nbactl.core.completions.mode import mode_by_flags  # noqa: PLC0415
 
-        return mode_by_flags(self.stages, lambda: self.flags, os.environ)
+        return mode_by_flags(self.stages, lambda: self.flags, self._environ)
 
     @cached_property
     def completions(self) -> CompletionTracker:
@@ -49,6 +49,7 @@ class Coordination(FlagRoom):
             acting=self.config.timeouts["documents.write"],
             retry=self.config.timeouts.retry_policies["completions"].policy("completions"),
             rng=random.SystemRandom(),
+            hook=self.hook,
         )
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -42,12 +41,12 @@ class FlagRoom(Stores):
         return Flags(
             self.config.flags.definitions(),
             self.flag_store.read,
-            environ=os.environ,
+            environ=self._environ,
             clock=self.clock,
             rng=random.SystemRandom(),
-            every=self.config.timeouts["flags.refresh"],
+            every=self.config.timeouts.interval("flags.refresh"),
             cache=cache,
-            watch=self._watch_of(self.documents),
+            watch=self._watch_of(self._engine),
         )
 
     def _watch_of(self, documents: DocumentStore) -> Callable[[Callable[[], None]], Subscription] | None:

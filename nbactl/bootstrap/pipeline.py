@@ -7,7 +7,7 @@ import random
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nbactl.bootstrap.stores import Stores
+from nbactl.bootstrap.resilience import Resilience
 from nbactl.core.ids import TimeSortedIds
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.core.gamedate import GameDate
+    from nbactl.core.policy import CallPolicy
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.sources.base import Source
     from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
@@ -29,7 +30,7 @@ WORKER = "nbactl.worker"
 """The module whose process runs a task with `isolate: process`."""
 
 
-class Pipeline(Stores):
+class Pipeline(Resilience):
     """The pipeline: sources, warehouse, processors, and the engine that runs them."""
 
     @cached_property
@@ -45,7 +46,13 @@ class Pipeline(Stores):
         """Where game data come from. Raises UsageError for a source that is none."""
         from nbactl.pipeline.sources import open_source  # noqa: PLC0415
 
-        return open_source(self.settings.source, self.clock, self.config.timeouts)
+        return open_source(self.settings.source, self.clock, self.config.timeouts, policy=self._scraper_policy)
+
+    def _scraper_policy(self) -> CallPolicy:
+        """Return how scrapers call: one breaker and one budget for all, in step with other processes."""
+        policy = self.policies["scraper"]
+        self.breaker_beat.start()
+        return policy
 
     @cached_property
     def data_dir(self) -> Path:
@@ -64,13 +71,23 @@ class Pipeline(Stores):
         """The warehouse of the target, of this source's data."""
         self._require_local("the warehouse")
         from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse  # noqa: PLC0415
+        from nbactl.core import flags  # noqa: PLC0415 - loads the hash
         from nbactl.core.holder import this_process  # noqa: PLC0415
+        from nbactl.warehouse.gateway import QueryGateway  # noqa: PLC0415
 
-        return DuckDbWarehouse(
+        engine = DuckDbWarehouse(
             self.data_dir / "warehouse.duckdb",
             clock=self.clock,
             lock_wait=self.config.timeouts["warehouse.lock_wait"],
             holder=this_process("nbactl"),
+        )
+        return QueryGateway(
+            engine,
+            self.clock,
+            enabled=lambda request: flags.on("query_caching", request),
+            ttl=lambda: float(flags.parameter("QUERY_CACHE_TTL_SECONDS", 0)),
+            project=self.settings.project,
+            hook=self.hook,
         )
 
     @cached_property

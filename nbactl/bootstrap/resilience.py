@@ -1,4 +1,4 @@
-"""What keeps calls and messages safe: call policies, the bus, the outbox, idempotency."""
+"""What makes calls and messages survive: call policies, breakers that know of each other, idempotency, outbox."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from nbactl.bootstrap.flags import FlagRoom
 from nbactl.core.ids import TimeSortedIds
 
 if TYPE_CHECKING:
+    from nbactl.core.breaker_beat import BreakerBeat
+    from nbactl.core.breaker_shared import SharedBreakers
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.outbox import Outbox
     from nbactl.core.policies import CallPolicies
@@ -19,14 +21,35 @@ _DAY: Final = 86_400.0
 
 
 class Resilience(FlagRoom):
-    """What keeps calls and messages safe: call policies, the bus, the outbox, idempotency."""
+    """What makes calls and messages survive: call policies, breakers that know of each other, idempotency, outbox."""
 
     @cached_property
     def policies(self) -> CallPolicies:
-        """How each dependency is called, as timeouts.yaml says."""
+        """How each dependency is called."""
         from nbactl.core.policies import CallPolicies  # noqa: PLC0415
 
-        return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=random.SystemRandom())
+        return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=random.SystemRandom(), hook=self.hook)
+
+    @cached_property
+    def shared_breakers(self) -> SharedBreakers:
+        """What processes tell one another of their breakers."""
+        from nbactl.core.breaker_shared import SharedBreakers  # noqa: PLC0415
+
+        return SharedBreakers(self.documents, self.clock)
+
+    @cached_property
+    def breaker_beat(self) -> BreakerBeat:
+        """What keeps the breakers of `policies` in step with other processes once it is started."""
+        from nbactl.core.breaker_beat import BreakerBeat  # noqa: PLC0415
+
+        beat = BreakerBeat(
+            self.shared_breakers,
+            lambda: list(self.policies.breakers.values()),
+            every=self.config.timeouts.interval("breakers.sync"),
+            rng=random.SystemRandom(),
+        )
+        self.closing.callback(beat.close)
+        return beat
 
     @cached_property
     def bus(self) -> MessageBus:
@@ -38,36 +61,41 @@ class Resilience(FlagRoom):
 
     @cached_property
     def outbox(self) -> Outbox:
-        """What announces changes in the commit that makes them."""
+        """What announces changes: messages that are committed with them."""
         from nbactl.core.outbox import Outbox  # noqa: PLC0415
 
-        timeouts = self.config.timeouts
+        bus, timeouts = self.bus, self.config.timeouts
         return Outbox(
             self.documents,
-            self.bus,
+            bus,
             self.clock,
             redrive_after=timeouts["outbox.redrive"],
             keep=timeouts["outbox.keep"],
+            hook=self.hook,
         )
 
-    def idempotency_of(self, name: str) -> Idempotency:
-        """Return what does work once per key, in the name of the service `name`, for the keys that the flag is on for.
+    def idempotency_of(self, owner: str) -> Idempotency:
+        """Return what does work once per key that the flag is on for; it is closed with the application.
 
-        `dedup.keep` is the least that is kept, for subscriptions and replays; DEDUP_TTL_DAYS may make it more.
+        `owner` names the process. `dedup.keep` is the least that is kept, for subscriptions and replays;
+        DEDUP_TTL_DAYS may make it more.
         """
         from nbactl.core.holder import is_dead, this_process  # noqa: PLC0415
         from nbactl.core.idempotency.keeper import Idempotency  # noqa: PLC0415
         from nbactl.core.idempotency.record import Terms  # noqa: PLC0415
 
-        lease = self.config.timeouts.leases["message"]
-        days = self.flags.parameter("DEDUP_TTL_DAYS", 0)
-        keep = max(self.config.timeouts["dedup.keep"], days * _DAY)
-        return Idempotency(
+        timeouts = self.config.timeouts
+        lease = timeouts.leases["message"]
+        keep = max(timeouts["dedup.keep"], self.flags.parameter("DEDUP_TTL_DAYS", 0) * _DAY)
+        keeper = Idempotency(
             self.documents,
             self.clock,
             TimeSortedIds(self.clock),
-            owner=this_process(name),
+            owner=this_process(owner),
             terms=Terms(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
             is_dead=is_dead,
             enabled=lambda key: self.flags.on("idempotency_keys", key),
+            hook=self.hook,
         )
+        self.closing.callback(keeper.close)
+        return keeper

@@ -11,15 +11,21 @@ from nbactl import __version__
 from nbactl.bootstrap.application import Application
 from nbactl.config.digest import config_digest
 from nbactl.config.settings import load_settings
-from nbactl.core.flags import StateCache, use
+from nbactl.core.context import current
+from nbactl.core.flags import StateCache, on, use
 from nbactl.core.health import checks
 from nbactl.core.health.health import Health
 from nbactl.core.health.probes import Probes
 from nbactl.core.health.report import Identity, Reports
 from nbactl.core.health.traffic import Traffic
+from nbactl.core.ids import TimeSortedIds
+from nbactl.core.logging import configure_logging
+from nbactl.core.metrics import Metrics, metrics_app
+from nbactl.core.propagation import Propagation
 from nbactl.core.stopping import GracefulStop, Stopping
 
 if TYPE_CHECKING:
+    from nbactl.config.settings import Settings
     from nbactl.core.flags import Flags
     from nbactl.core.gamedate import GameDate
     from nbactl.core.idempotency.asgi import App
@@ -33,7 +39,10 @@ _LEAST_FREE = 64 * 1024 * 1024
 class ServiceApplication(Application):
     """The application of a service: what every call has, and what only a service needs."""
 
-    name: str
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name = name
+        self.metrics = Metrics()
+        super().__init__(settings, hook=self.metrics.hook)
 
     @property
     def timeouts(self) -> Timeouts:
@@ -84,18 +93,33 @@ class ServiceApplication(Application):
         """Begin what a service does in the background; code that asks `nbactl.core.flags` is answered from here on."""
         self.flags.start()
         use(self.flags)
+        self.metrics.watch_policies(self.policies)
+        self.breaker_beat.start()
         self.health.start()
 
     def around(self, app: App) -> App:
-        """Return `app` with what stands around every service: probes, then the graceful stop."""
+        """Return `app` with what stands around every service: probes, graceful stop, context."""
         stop, traffic = self.graceful_stop, Traffic(self.clock, self.config.timeouts["health.window"])
         identity = Identity(self.name, __version__, config_digest(self.config))
         reports = Reports(identity, self.health, traffic, clock=self.clock, is_stopping=lambda: stop.is_stopping)
-        return Probes(Stopping(app, stop), reports, traffic, clock=self.clock)
+        return Probes(
+            Stopping(Propagation(app, self.clock, TimeSortedIds(self.clock)), stop),
+            reports,
+            traffic,
+            metrics=metrics_app(self.metrics),
+            hook=self.hook,
+            clock=self.clock,
+        )
 
 
 def compose(name: str) -> ServiceApplication:
     """Return the parts of the service `name`, as the environment and the files of this folder say."""
-    application = ServiceApplication(load_settings({}, os.environ, Path()))
-    application.name = name
+    application = ServiceApplication(name, load_settings({}, os.environ, Path()))
+    configure_logging(
+        service=name,
+        version=__version__,
+        project=application.settings.project,
+        # Of the flags in use, not the application's: to make those may log.
+        structured=lambda: on("structured_logging", current().correlation_id),
+    )
     return application

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbactl.core.clock import SystemClock
+from nbactl.core.events import unheard
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core.clock import Clock
+    from nbactl.core.events import Hook
     from nbactl.core.lease import Leases
     from nbactl.ports.documents import DocumentStore
 
@@ -20,10 +25,25 @@ if TYPE_CHECKING:
 class Stores:
     """Where state is kept: settings, configuration files, documents, leases."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None, reads_only: bool = False) -> None:
-        """With `reads_only` a ledger that is not there yet is taken for an empty one, and not made."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        reads_only: bool = False,
+        environ: Mapping[str, str] | None = None,
+        hook: Hook = unheard,
+    ) -> None:
+        """With `reads_only` a ledger that is not there yet is taken for an empty one, and not made.
+
+        `environ` is by default that of the process; `hook` hears what the services tell.
+        """
         self.settings = settings
         self.clock = clock or SystemClock()
+        self.hook = hook
+        self.closing = ExitStack()
+        """What is to be closed before the stores are."""
+        self._environ = os.environ if environ is None else environ
         self._reads_only = reads_only
 
     @cached_property
@@ -31,11 +51,19 @@ class Stores:
         """The three YAML files. Raises ConfigError."""
         from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
 
-        return load_config(self.settings.config_dir)
+        return load_config(self.settings.config_dir, self._environ)
 
     @cached_property
     def documents(self) -> DocumentStore:
         """The document store of the target. Raises ConfigError where target gcp lacks its project or client."""
+        if self.hook is unheard:
+            return self._engine
+        from nbactl.core.counted_documents import CountedDocuments  # noqa: PLC0415
+
+        return CountedDocuments(self._engine, self.hook)
+
+    @cached_property
+    def _engine(self) -> DocumentStore:
         if self.settings.target == "gcp":
             return self._firestore()
         from nbactl.adapters.sqlite.documents import SqliteDocuments  # noqa: PLC0415 - loads sqlite3

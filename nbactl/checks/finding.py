@@ -51,12 +51,12 @@ def unread(name: str) -> Finding:
     return Finding(name, "skipped", "the documents cannot be read")
 
 
-def busy_timeout(config_dir: Path | None) -> float:
-    """Return `documents.busy` of timeouts.yaml; of the one that comes with nbactl if the operator's is wrong."""
+def busy_timeout(config_dir: Path | None, environ: Mapping[str, str]) -> float:
+    """Return `documents.busy` of timeouts.yaml; of the file that comes with nbactl where the operator's is wrong."""
     try:
-        config = load_config(config_dir)
+        config = load_config(config_dir, environ)
     except ConfigError:
-        config = load_config(shipped_config_dir())
+        config = load_config(shipped_config_dir(), {})
     return config.timeouts["documents.busy"]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core.flags.environment import as_text, override_of, parameters_of
 from nbactl.core.flags.moves import ALL, position_of
+from nbactl.deployments.wanted import everybody_gets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,10 +25,12 @@ _WHOLE: Final = (0.0, ALL)
 class FlagFinding:
     """One thing that is wrong with a flag (or with `keys` joined by commas), and what to do about it."""
 
-    key: str
+    key: str | None
     kind: str
     message: str
     fix: str
+    service: str | None = None
+    """The deployed service where it is so; `key` is None for what concerns a service and no flag."""
 
 
 def is_stale(flag: Flag, state: State | None, now: datetime, today: date, after: float) -> str | None:
@@ -92,8 +95,7 @@ def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterat
             yield FlagFinding(key, "environment", told, f"Correct or unset {flag.env}.")
             value = None
         here = position_of(state)
-        served = flag.treatment if here.percent >= ALL else flag.default
-        if value is not None and (value != served or here.percent not in _WHOLE):
+        if value is not None and value != everybody_gets(key, file, stored):
             wins = f"{flag.env}={as_text(value)} wins here" if here.enabled else f"the kill switch wins over {flag.env}"
             told = f"{key} is {here.place} in the store, and {as_text(value)} in the environment: {wins}"
             yield FlagFinding(key, "environment", told, f"Unset {flag.env}, or bring the store in line.")

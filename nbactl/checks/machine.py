@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbactl.checks.finding import Finding
-from nbactl.config.variables import GIVEN, environment_variables
+from nbactl.config.overrides import PREFIX
+from nbactl.config.variables import GIVEN, environment_variables, timeout_variables
 from nbactl.core.names import closest
 
 if TYPE_CHECKING:
@@ -109,9 +110,16 @@ def clock(patient: Patient) -> Iterator[Finding]:
 
 def environment(patient: Patient) -> Iterator[Finding]:
     """Look for misspelt variables, which would be ignored silently."""
-    known = environment_variables()
+    known = {**environment_variables(), **timeout_variables(patient.settings.config_dir)}
     unknown = [name for name in patient.environ if name.startswith("NBACTL_") and name not in {**known, **GIVEN}]
+    refused = [name for name in unknown if name.startswith(PREFIX) and patient.environ[name]]
+    for name in refused:
+        match = closest(name, known)
+        fix = f"Did you mean {match}?" if match else "Remove it; `nbactl config explain timeouts` lists the names."
+        yield Finding("environment", "failed", f"{name} is set, and no timeout has it", "Nothing starts.", fix)
     for name in unknown:
+        if name in refused:
+            continue
         match = closest(name, known)
         fix = f"Did you mean {match}?" if match else "Remove it; `nbactl help environment` lists what is read."
         yield Finding("environment", "warn", f"{name} is set and has no meaning", "It is ignored.", fix)

@@ -27,7 +27,7 @@ _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "BIGQUERY_EMULA
 def configuration(patient: Patient) -> Iterator[Finding]:
     """Check the three YAML files."""
     try:
-        config = load_config(patient.settings.config_dir)
+        config = load_config(patient.settings.config_dir, patient.environ)
     except NbactlError as error:
         yield Finding("configuration", "failed", error.message, error.cause, error.next_step)
         return
@@ -125,7 +125,7 @@ def _firestore(patient: Patient, project: str) -> Iterator[Finding]:
 
 def _config(patient: Patient) -> Config | None:
     try:
-        return load_config(patient.settings.config_dir)
+        return load_config(patient.settings.config_dir, patient.environ)
     except NbactlError:
         return None
 

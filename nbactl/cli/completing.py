@@ -40,6 +40,18 @@ def runs(ctx: typer.Context) -> Candidates:
     return [("last", "The run that was started last"), *((run.run_id, f"{run.name} {run.game_date}") for run in found)]
 
 
+def breakers(ctx: typer.Context) -> list[str]:
+    """Return the declared circuit breakers."""
+    return list(application(ctx, reads_only=True).config.timeouts.breakers)
+
+
+def leases(ctx: typer.Context) -> Candidates:
+    """Return the leases that are held."""
+    from nbactl.core.holder import describe  # noqa: PLC0415
+
+    return [(lease.name, describe(lease.owner)) for lease in application(ctx, reads_only=True).leases.held()]
+
+
 def dates() -> list[str]:
     """Return the dates that have a name."""
     return ["latest", "today", "yesterday"]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from nbactl.config.settings import Settings
 
-PLACE = ("target", "project", "config_dir", "state_dir")
+PLACE = ("target", "project", "region", "config_dir", "state_dir")
 """What says where a command acts."""
 
 

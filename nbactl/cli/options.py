@@ -52,6 +52,7 @@ def shared(  # noqa: PLR0917 - Typer reads them one by one
     json: Annotated[bool, _option("json", "--json")] = False,
     target: Annotated[str | None, _option("target", "--target")] = None,
     project: Annotated[str | None, _option("project", "--project", metavar="ID")] = None,
+    region: Annotated[str | None, _option("region", "--region", metavar="NAME")] = None,
     config_dir: Annotated[str | None, _option("config_dir", "--config-dir", metavar="DIR")] = None,
     state_dir: Annotated[str | None, _option("state_dir", "--state-dir", metavar="DIR")] = None,
     color: Annotated[str | None, _option("color", "--color")] = None,

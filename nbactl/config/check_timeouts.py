@@ -51,10 +51,16 @@ def _calls(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
             if callee not in declared:
                 yield file.unknown(path, callee, declared, "not under timeouts")
             elif callee in timeouts and timeouts[callee].limit >= timeout.limit:
-                limits = f"{shown(timeout.limit)}, {callee} up to {shown(timeouts[callee].limit)}"
+                limits = f"{_limit(file, name)}, {callee} up to {_limit(file, callee)}"
                 yield file.positions.problem(
                     path, f"a caller must wait longer than what it calls: {name} waits {limits}"
                 )
+
+
+def _limit(file: ConfigFile[TimeoutsFile], name: str) -> str:
+    """Return the limit of a timeout for people, with the variable that sets it."""
+    variable = file.variables.get(name)
+    return shown(file.model.timeouts[name].limit) + (f" ({variable})" if variable else "")
 
 
 def _policies(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
@@ -65,5 +71,5 @@ def _policies(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
             if wanted not in (None, *known) and (key, wanted) != ("retry", "none"):
                 yield file.unknown(("call_policies", name, key), wanted, known, f"not under {section}")
         if call.attempt in model.timeouts and model.timeouts[call.attempt].limit > call.total:
-            told = f"{shown(call.total)} in all is less than one attempt, {shown(model.timeouts[call.attempt].limit)}"
+            told = f"{shown(call.total)} in all is less than one attempt, {_limit(file, call.attempt)}"
             yield file.positions.problem(("call_policies", name, "total"), told)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from nbactl.config.flags import FlagsFile
+from nbactl.config.overrides import variable_of
 from nbactl.config.timeouts import TimeoutsFile
 from nbactl.config.workflows import WorkflowsFile
 from nbactl.core.names import did_you_mean
@@ -33,7 +34,10 @@ Path = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One key. `keys` are those below it; `used_by` are the places that name it; unset, it has its default."""
+    """One key. `keys` are those below it; `used_by` are the places that name it; unset, it has its default.
+
+    `origin` is `file timeouts.yaml:75`, `env NBACTL_TIMEOUT_WAREHOUSE_QUERY` or `default`, as of settings.
+    """
 
     key: str
     value: Any
@@ -42,6 +46,7 @@ class Explanation:
     line: int
     column: int
     meaning: str
+    origin: str
     keys: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
 
@@ -49,8 +54,9 @@ class Explanation:
 def explain(config: Config, key: str) -> Explanation:
     """Explain `phases.phase3.max_workers`, `timeouts.warehouse.query` or, shorter, `warehouse.query` or `max_workers`.
 
-    Raises NotFoundError with the closest key.
+    The variable of a timeout, NBACTL_TIMEOUT_WAREHOUSE_QUERY, stands for it. Raises NotFoundError with the closest key.
     """
+    key = {variable_of(name): f"timeouts.{name}" for name in config.timeouts.timeouts}.get(key, key)
     everything = [(file, path, node) for file, p in config.positions.items() for path, node in _walk(p.root, ())]
     for wanted in (_dotted, lambda path: str(path[-1]) if path else ""):
         for file, path, node in everything:
@@ -78,6 +84,7 @@ def _explain_set(config: Config, file: str, path: Path, node: Node) -> Explanati
         line=line,
         column=column,
         meaning=_said_in_file(node) or _at(_MODELS[file], path)[0],
+        origin=_origin(config, file, path, line),
         keys=tuple(map(str, node.children)) if is_mapping else (),
         used_by=tuple(_references(config, str(path[-1]))) if is_mapping else (),
     )
@@ -96,7 +103,16 @@ def _explain_unset(config: Config, file: str, path: Path, name: str) -> Explanat
         line=line,
         column=column,
         meaning=described,
+        origin="default",
     )
+
+
+def _origin(config: Config, file: str, path: Path, line: int) -> str:
+    """Return where a value comes from; of a timeout, where its limit does."""
+    section, name, key = (*path[:3], *(None,) * 3)[:3]
+    if (file, section) == ("timeouts", "timeouts") and key in (None, "limit") and name in config.variables:
+        return f"env {config.variables[name]}"
+    return f"file {config.positions[file].file}:{line}"
 
 
 def _dotted(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,31 +24,36 @@ FILES = {"workflows": "workflows.yaml", "timeouts": "timeouts.yaml", "flags": "f
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the three files say, which files these are, and where each value stands (keys as in FILES)."""
+    """What the three files say, which files these are, and where each value stands (keys as in FILES).
+
+    `variables` has, by the name of a timeout, the environment variable that sets its limit.
+    """
 
     workflows: WorkflowsFile
     timeouts: TimeoutsFile
     flags: FlagsFile
     files: Mapping[str, Path]
     positions: Mapping[str, Positions]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def load_config(config_dir: Path | None = None) -> Config:
+def load_config(config_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
     """Return the checked configuration.
 
     It is taken from `config_dir`, else from the working directory if workflows.yaml is there, else from the package.
+    Limits of timeouts may be set by `environ`, by default the environment of this process.
     Raises ConfigError that names every problem of all three files at once, in `details["problems"]`.
     """
     folder = config_dir or find_config_dir()
     files = {key: folder / name for key, name in FILES.items()}
     workflows, problems = read_config_file(WorkflowsFile, files["workflows"])
-    timeouts, more = read_config_file(TimeoutsFile, files["timeouts"])
+    timeouts, more = read_config_file(TimeoutsFile, files["timeouts"], os.environ if environ is None else environ)
     flags, most = read_config_file(FlagsFile, files["flags"])
     problems += more + most + check(workflows, timeouts, flags)
     if problems or workflows is None or timeouts is None or flags is None:
         raise config_error(problems)
     positions = {"workflows": workflows.positions, "timeouts": timeouts.positions, "flags": flags.positions}
-    return Config(workflows.model, timeouts.model, flags.model, files, positions)
+    return Config(workflows.model, timeouts.model, flags.model, files, positions, timeouts.variables)
 
 
 def find_config_dir() -> Path:

@@ -17,18 +17,22 @@ _FEW = 12
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `line` and `column` count from 1; `suggestion` is a sentence."""
+    """One thing that is wrong. `line` and `column` count from 1; `suggestion` is a sentence.
+
+    Of an environment variable `file` is the name, and there is neither line nor column.
+    """
 
     file: str
-    line: int
-    column: int
+    line: int | None
+    column: int | None
     message: str
     suggestion: str | None = None
 
     def __str__(self) -> str:
         """Return `file:line:column: message`, the form that editors and terminals make clickable."""
         hint = f" {self.suggestion}" if self.suggestion else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}.{hint}"
+        place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.message}.{hint}"
 
 
 def suggest(name: str, known: Iterable[str]) -> str | None:
@@ -39,12 +43,12 @@ def suggest(name: str, known: Iterable[str]) -> str | None:
 
 def config_error(problems: Sequence[Problem]) -> ConfigError:
     """Return one error that names every problem, in the order of the files' lines."""
-    ordered = sorted(set(problems), key=lambda each: (each.file, each.line, each.column, each.message))
+    ordered = sorted(set(problems), key=lambda each: (each.file, each.line or 0, each.column or 0, each.message))
     files = ", ".join(sorted({problem.file for problem in ordered}))
     return ConfigError(
         f"{len(ordered)} problem{'s' if len(ordered) > 1 else ''} in {files}",
         cause="\n".join(map(str, ordered)),
-        next_step="Correct the lines named above; `nbactl config validate` checks again. Nothing was started.",
+        next_step="Correct what is named above; `nbactl config validate` checks again. Nothing was started.",
         details={"problems": [asdict(problem) for problem in ordered]},
     )
 

@@ -45,6 +45,7 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("target", "choice", default="local", help="Where it runs.", choices=("local", "gcp")),
     Setting("project", "text", default=None, help="Google Cloud project of target gcp."),
+    Setting("region", "text", default="us-west2", help="Google Cloud region of the deployed services."),
     Setting("config_dir", "path", default=None, help="Folder of workflows.yaml, timeouts.yaml and flags.yaml."),
     Setting("state_dir", "path", default=".nbactl", help="Folder of the ledger, the local warehouse and logs."),
     Setting(
@@ -69,6 +70,7 @@ class Settings:
 
     target: Target
     project: str | None
+    region: str
     config_dir: Path | None
     state_dir: Path
     output: Output

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from nbactl.config.overrides import override
 from nbactl.config.problems import Problem, suggest
 from nbactl.config.validate import validate
 from nbactl.config.yamltext import Positions, YamlError, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile(Generic[Model]):
-    """A file's model (of its right parts, while there are problems) and positions."""
+    """A file's model (of its right parts, while there are problems) and positions.
+
+    `variables` has, by the name of a timeout, the environment variable that sets its limit.
+    """
 
     model: Model
     positions: Positions
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, *path: str) -> list[str]:
         """Return the keys that stand under `path` with a value, even with a wrong one."""
@@ -57,13 +62,22 @@ def read_positions(path: Path) -> tuple[Positions | None, list[Problem]]:
     return Positions(name, root), problems
 
 
-def read_config_file(model: type[Model], path: Path) -> tuple[ConfigFile[Model] | None, list[Problem]]:
-    """Return the file as `model`, None if too little of it is right, and the problems."""
+def read_config_file(
+    model: type[Model], path: Path, environ: Mapping[str, str] | None = None
+) -> tuple[ConfigFile[Model] | None, list[Problem]]:
+    """Return the file as `model`, None if too little of it is right, and the problems.
+
+    With `environ` it is timeouts.yaml, whose limits the environment may set.
+    """
     positions, problems = read_positions(path)
     if positions is None:
         return None, problems
+    variables: dict[str, str] = {}
+    if environ is not None:
+        positions, variables, wrong = override(positions, environ)
+        problems += wrong
     valid, positions, more = validate(model, positions)
-    return None if valid is None else ConfigFile(valid, positions), problems + more
+    return None if valid is None else ConfigFile(valid, positions, variables), problems + more
 
 
 def _shown(path: Path) -> str:

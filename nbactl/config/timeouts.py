@@ -9,6 +9,7 @@ from pydantic import Field
 from nbactl.config.base import Name, Seconds, Strict
 from nbactl.core.allowance import Allowance as CoreAllowance
 from nbactl.core.breaker import BreakerSettings
+from nbactl.core.interval import Interval
 from nbactl.core.names import did_you_mean
 from nbactl.core.policy_settings import CallSettings
 from nbactl.core.retry import NO_RETRY, RetryPolicy
@@ -23,6 +24,8 @@ class Timeout(Strict):
     limit: Seconds
     why: str = Field(min_length=10)
     calls: tuple[str, ...] = ()
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of what is done again and again: each pause is up to this share of the limit longer or shorter."""
 
 
 class Retry(Strict):
@@ -134,15 +137,23 @@ class TimeoutsFile(Strict):
 
     def __getitem__(self, name: str) -> float:
         """Return a timeout in seconds. Raises ConfigError for a name that is not declared."""
-        try:
-            return self.timeouts[name].limit
-        except KeyError as error:
-            raise ConfigError(
-                f"there is no timeout '{name}'",
-                cause="It is not under timeouts in timeouts.yaml.",
-                next_step=did_you_mean(name, self.timeouts),
-            ) from error
+        return self._declared(name).limit
+
+    def interval(self, name: str) -> Interval:
+        """Return how often something is done again, with its jitter. Raises ConfigError as above."""
+        timeout = self._declared(name)
+        return Interval(timeout.limit, timeout.jitter)
 
     def calls(self) -> dict[str, CallSettings]:
         """Return the settings of every call policy by name."""
         return {name: call.settings(name, self) for name, call in self.call_policies.items()}
+
+    def _declared(self, name: str) -> Timeout:
+        timeout = self.timeouts.get(name)
+        if timeout is None:
+            raise ConfigError(
+                f"there is no timeout '{name}'",
+                cause="It is not under timeouts in timeouts.yaml.",
+                next_step=did_you_mean(name, self.timeouts),
+            )
+        return timeout

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nbactl.config.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OTHERS: Final = {
     "NO_COLOR": "Any value: as --color never.",
     "FORCE_COLOR": "Any value: as --color always.",
     "CI": "Any value: no live display, plain lines instead.",
+    "CLOUD_RUN_EMULATOR_HOST": "HOST:PORT that speaks Cloud Run's API, asked instead of Google on target gcp.",
+    "NBACTL_TIMEOUT_NAME": "The limit of a timeout of timeouts.yaml: NBACTL_TIMEOUT_WAREHOUSE_QUERY=90s for "
+    "warehouse.query. It comes before the file; a name that is none is refused.",
     "NBACTL_FAULTS": "For tests: named instants at which the process is killed, fails or waits.",
 }
 
@@ -26,3 +32,14 @@ GIVEN: Final = {
 def environment_variables() -> dict[str, str]:
     """Return what nbactl reads, each with its meaning."""
     return {**{setting.variable: f"{setting.help} As {setting.flag}." for setting in SETTINGS}, **OTHERS}
+
+
+def timeout_variables(config_dir: Path | None) -> dict[str, str]:
+    """Return the variables that set limits of the timeouts declared there, each with the timeout's name."""
+    from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings pydantic and YAML
+    from nbactl.config.overrides import variable_of  # noqa: PLC0415
+    from nbactl.config.source import read_positions  # noqa: PLC0415
+
+    positions, _ = read_positions((config_dir or find_config_dir()) / FILES["timeouts"])
+    section = None if positions is None else positions.root.children.get("timeouts")
+    return {} if section is None else {variable_of(str(name)): str(name) for name in section.children}

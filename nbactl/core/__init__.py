@@ -7,12 +7,16 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 | `service` | `open_service`, `Service`: all of this, composed for one process |
 | `documents`, `errors`, `http_status` | writes, queries and errors that a service needs; what an HTTP status means |
 | `clock`, `ids`, `gamedate`, `durations` | time, identifiers, game dates |
-| `deadline` | `deadline_scope`, `remaining`: time limits that travel with the work |
+| `deadline`, `interval` | `deadline_scope`, `remaining`: time limits that travel with the work; pauses with jitter |
 | `policy`, `policies`, `policy_settings` | `CallPolicy`, `CallPolicies`: the one way to call a dependency |
 | `retry`, `retry_after`, `allowance` | retries, Retry-After, throttles and retry budgets |
-| `breaker`, `breaker_shared` | `Breaker`, and what processes tell each other of theirs |
+| `http_errors` | what goes wrong in calls with httpx2, as errors that policies know |
+| `breaker`, `breaker_shared`, `breaker_beat` | `Breaker`, and what processes tell each other of theirs |
 | `lease`, `holder` | `Leases` with fencing tokens, who holds them |
 | `idempotency.keeper`, `.claim`, `.asgi`, `.push` | `Idempotency`, `current_claim`, `PubSubPush` |
+| `cache` | `TtlCache`: what was loaded once is kept for a while |
+| `metrics` | Prometheus metrics, alert rules, dashboard |
+| `counted_documents` | a document store that tells how much is read and written |
 | `outbox`, `expiry` | `Outbox`, and the sweep of what has expired |
 | `completions` | completions of prediction batches |
 | `context`, `logging`, `events` | what is being worked on, logs, the instrumentation hook |

@@ -35,11 +35,20 @@ class TokenBucket:
         Callers that wait stand in line: each gets a later time than the one before.
         """
         with self._lock:
-            now = self._clock.monotonic()
-            self._level = min(self._size, self._level + max(0.0, now - self._seen) * self._per_second)
-            self._seen = max(now, self._seen)
+            self._fill()
             wait = max(0.0, (1.0 - self._level) / self._per_second)
             if wait > within:
                 return None
             self._level -= 1.0
             return wait
+
+    def level(self) -> float:
+        """Return how many tokens may be used at once at the moment, 0 while callers stand in line."""
+        with self._lock:
+            self._fill()
+            return max(0.0, self._level)
+
+    def _fill(self) -> None:
+        now = self._clock.monotonic()
+        self._level = min(self._size, self._level + max(0.0, now - self._seen) * self._per_second)
+        self._seen = max(now, self._seen)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.document_ids import decode_id, encode_id
+from nbactl.errors import DataError
 from nbactl.ports.documents import Query, Set
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ _COLLECTION: Final = "breakers"
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """What `breakers/{name}` says. `until` is when an open breaker is tried again, None if only by hand."""
+    """What `breakers/{name}` says. `until` is when an open breaker is tried again, None if only by hand.
+
+    `by` is who closed it by hand, and `reason` why.
+    """
 
     name: str
     state: str
@@ -33,6 +37,8 @@ class SharedState:
     opened_at: datetime | None
     until: datetime | None
     changed_at: datetime
+    by: str | None = None
+    reason: str | None = None
 
 
 class SharedBreakers:
@@ -60,7 +66,7 @@ class SharedBreakers:
 
         def exchange(transaction: Transaction) -> Document | None:
             document = transaction.get(path)
-            if changed and (document is None or document.data["changed_at"] < status.changed_at):
+            if changed and (document is None or _shared(document).changed_at < status.changed_at):
                 transaction.write(Set(path, self._fields(status)))
                 return None
             return document
@@ -72,11 +78,11 @@ class SharedBreakers:
             status = breaker.status()
         self._told[breaker.name] = status.changed_at
 
-    def reset(self, name: str) -> None:
-        """Close the breaker `name` in every process, as soon as each looks."""
+    def reset(self, name: str, *, by: str | None = None, reason: str | None = None) -> None:
+        """Close the breaker `name` in every process, as soon as each looks; `by` and `reason` are for the operator."""
         now = self._clock.now()
         fields = {"state": "closed", "failures": 0, "opened_at": None, "until": None, "changed_at": now}
-        self._store.commit([Set(_path(name), fields)])
+        self._store.commit([Set(_path(name), {**fields, "by": by, "reason": reason})])
 
     def known(self) -> list[SharedState]:
         """Return what the processes told, by name."""
@@ -109,6 +115,12 @@ def _path(name: str) -> str:
 
 def _shared(document: Document) -> SharedState:
     data = document.data
-    return SharedState(
-        decode_id(document.id), data["state"], data["failures"], data["opened_at"], data["until"], data["changed_at"]
-    )
+    try:
+        known = {name: data[name] for name in ("state", "failures", "opened_at", "until", "changed_at")}
+    except KeyError as error:
+        raise DataError(
+            f"{document.path} lacks {error}",
+            cause="It was not written by nbactl, or by another version.",
+            next_step=f"Write it anew: nbactl breakers reset {decode_id(document.id)}",
+        ) from error
+    return SharedState(decode_id(document.id), **known, by=data.get("by"), reason=data.get("reason"))

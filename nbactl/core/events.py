@@ -27,3 +27,16 @@ Hook = Callable[[Event], None]
 
 def unheard(event: Event) -> None:
     """Do nothing with `event`: the hook of who wants none."""
+
+
+def combined(*hooks: Hook) -> Hook:
+    """Return one hook that tells each of `hooks`, in their order."""
+    heard = tuple(hook for hook in hooks if hook is not unheard)
+    if len(heard) <= 1:
+        return heard[0] if heard else unheard
+
+    def tell(event: Event) -> None:
+        for hook in heard:
+            hook(event)
+
+    return tell

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.core.holder import describe
 from nbactl.errors import LeaseHeldError, StaleFenceError
-from nbactl.ports.documents import Document, Query, Set
+from nbactl.ports.documents import Create, Document, Order, Query, Set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore, Transaction
 
 _COLLECTION = "leases"
+_REMOVALS = "lease_removals"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -32,6 +33,18 @@ class Lease:
     owner: str
     token: int
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A lease that somebody took away from its owner, `by` whom and why."""
+
+    name: str
+    owner: str
+    token: int
+    at: datetime
+    by: str
+    reason: str | None
 
 
 class Leases:
@@ -82,6 +95,36 @@ class Leases:
 
         self._store.transaction(give_back)
 
+    def take_away(self, lease: Lease, *, by: str, reason: str | None = None) -> None:
+        """End a lease from outside, and keep whose it was: its owner's token is stale from now on.
+
+        Raises StaleFenceError if it is not held as it is in `lease` any more; nothing is changed then.
+        """
+
+        def take(transaction: Transaction) -> None:
+            _check_still_held(lease, transaction.get(_path(lease.name)))
+            now = self._clock.now()
+            kept = {"name": lease.name, "owner": lease.owner, "token": lease.token, "at": now}
+            transaction.write(
+                Create(f"{_REMOVALS}/{lease.token}-{_document_name(lease.name)}", {**kept, "by": by, "reason": reason}),
+                Set(_path(lease.name), _fields(None, lease.token, now)),
+            )
+
+        self._store.transaction(take)
+
+    def removals(self, limit: int) -> list[Removal]:
+        """Return the leases that were taken away, the last one first."""
+        newest = Query(_REMOVALS, order=(Order("at", descending=True),), limit=limit)
+        return [Removal(**document.data) for document in self._store.query(newest)]
+
+    def is_known(self, name: str) -> bool:
+        """Say whether the lease was ever taken."""
+        return self._store.get(_path(name)) is not None
+
+    def is_alive(self, lease: Lease) -> bool:
+        """Say whether its owner may still act under it: it has not expired, and is not known to be dead."""
+        return lease.expires_at > self._clock.now() and not self._is_dead(lease.owner)
+
     def check(self, transaction: Transaction, lease: Lease) -> None:
         """Have `transaction` commit only while the lease is held. Raises StaleFenceError if it is not."""
         _check_still_held(lease, transaction.get(_path(lease.name)))
@@ -97,7 +140,7 @@ class Leases:
         return sorted((lease for lease in leases if lease is not None), key=lambda lease: lease.name)
 
     def _free_for(self, held: Lease, owner: str) -> bool:
-        return held.owner == owner or held.expires_at <= self._clock.now() or self._is_dead(held.owner)
+        return held.owner == owner or not self.is_alive(held)
 
     def _write(self, transaction: Transaction, name: str, owner: str, token: int, ttl: float) -> Lease:
         expires_at = self._clock.now() + timedelta(seconds=ttl)
@@ -106,7 +149,11 @@ class Leases:
 
 
 def _path(name: str) -> str:
-    return f"{_COLLECTION}/" + name.replace("%", "%25").replace("/", "%2F")
+    return f"{_COLLECTION}/{_document_name(name)}"
+
+
+def _document_name(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")
 
 
 def _name(identifier: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.core.document_ids import decode_id, encode_id
 from nbactl.core.events import Event, unheard
 from nbactl.core.faults import reach
+from nbactl.core.propagation import outgoing_attributes
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError
 from nbactl.ports.documents import DELETE_FIELD, Create, Filter, Increment, Order, Query, Update
 
@@ -51,6 +52,34 @@ class Swept:
     failed: Mapping[str, NbactlError]
 
 
+def pending_messages(store: DocumentStore) -> Iterator[Pending]:
+    """Yield what is not published yet, the longest due first; this needs no bus."""
+    for document in store.query(Query(COLLECTION, order=(Order("due_at"),))):
+        data = document.data
+        yield Pending(
+            decode_id(document.id),
+            data["topic"],
+            data["created_at"],
+            data["due_at"],
+            data["attempts"],
+            data.get("last_error"),
+        )
+
+
+def published_at(store: DocumentStore, key: str) -> datetime | None:
+    """Return when a message was published, None if it waits. Raises NotFoundError for an unknown key."""
+    document = store.get(_path(key))
+    if document is None:
+        raise unknown_message(key)
+    moment: datetime | None = document.data.get("published_at")
+    return moment
+
+
+def unknown_message(key: str) -> NotFoundError:
+    """Return the error for a key that is not there."""
+    return NotFoundError(f"there is no message {key} in the outbox")
+
+
 class Outbox:
     """Publishes at least once; no order is promised. Consumers are idempotent on the attribute `outbox_key`.
 
@@ -81,7 +110,8 @@ class Outbox:
         """Return the write that announces a change; commit it together with the change.
 
         `key` names the decision, such as `phase3/2024-01-15/1`: of two that announce the same one, the second commit
-        fails with AlreadyExistsError. `data` becomes JSON; DataError if it cannot.
+        fails with AlreadyExistsError. `data` becomes JSON; DataError if it cannot. The context at this moment goes
+        along in the attributes.
         """
         now = self._clock.now()
         return Create(
@@ -90,7 +120,7 @@ class Outbox:
                 "state": "pending",
                 "topic": topic,
                 "data": _json(key, data),
-                "attributes": {**(attributes or {}), KEY_ATTRIBUTE: key},
+                "attributes": {**outgoing_attributes(), **(attributes or {}), KEY_ATTRIBUTE: key},
                 "created_at": now,
                 "due_at": now,
                 "attempts": 0,
@@ -104,12 +134,13 @@ class Outbox:
         """
         document = self._store.get(_path(key))
         if document is None:
-            raise NotFoundError(f"there is no message {key} in the outbox")
+            raise unknown_message(key)
         return self._drive(document)
 
     def sweep(self, limit: int = 100) -> Swept:
         """Publish what is due, the oldest first. One that fails does not hold up the others."""
         published, failed = [], {}
+        pending = self._count_pending()
         due = Filter("due_at", "<=", self._clock.now())
         for document in list(self._store.query(Query(COLLECTION, (due,), (Order("due_at"),), limit=limit))):
             key = decode_id(document.id)
@@ -118,20 +149,17 @@ class Outbox:
                     published.append(key)
             except NbactlError as error:
                 failed[key] = error
+        counts = {"published": len(published), "failed": len(failed), "pending": max(0, pending - len(published))}
+        self._hook(Event("outbox.swept", COLLECTION, counts))
         return Swept(tuple(published), failed)
 
     def pending(self) -> Iterator[Pending]:
         """Yield what is not published yet, the longest due first."""
-        for document in self._store.query(Query(COLLECTION, order=(Order("due_at"),))):
-            data = document.data
-            yield Pending(
-                decode_id(document.id),
-                data["topic"],
-                data["created_at"],
-                data["due_at"],
-                data["attempts"],
-                data.get("last_error"),
-            )
+        return pending_messages(self._store)
+
+    def _count_pending(self) -> int:
+        """Return how many messages wait, those included that a driver has taken; only a hook wants to know."""
+        return 0 if self._hook is unheard else self._store.count(Query(COLLECTION, order=(Order("due_at"),)))
 
     def _drive(self, document: Document) -> bool:
         data, key = document.data, decode_id(document.id)

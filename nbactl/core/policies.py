@@ -26,7 +26,8 @@ class CallPolicies:
     def __init__(
         self, settings: Mapping[str, CallSettings], *, clock: Clock, rng: Random, hook: Hook = unheard
     ) -> None:
-        self._settings = settings
+        self.declared = settings
+        """What each policy is made of, by name."""
         self._clock = clock
         self._rng = rng
         self._hook = hook
@@ -40,12 +41,12 @@ class CallPolicies:
         policy = self._built.get(name)
         if policy is not None:
             return policy
-        settings = self._settings.get(name)
+        settings = self.declared.get(name)
         if settings is None:
             raise ConfigError(
                 f"there is no call policy '{name}'",
                 cause="It is not under call_policies in timeouts.yaml.",
-                next_step=did_you_mean(name, self._settings),
+                next_step=did_you_mean(name, self.declared),
             )
         with self._lock:
             if name not in self._built:
@@ -54,6 +55,10 @@ class CallPolicies:
                     settings, clock=self._clock, rng=self._rng, breaker=breaker, hook=self._hook
                 )
             return self._built[name]
+
+    def in_use(self) -> dict[str, CallPolicy]:
+        """Return the policies that were asked for so far, by name."""
+        return self._built.copy()
 
     def _breaker(self, settings: CallSettings) -> Breaker | None:
         if settings.breaker is None:

@@ -149,6 +149,7 @@ class Tries:
         self._budget = budget
         self._hook = hook
         self._history: list[str] = []
+        self._forbidden_by = "attempts"
 
     def pause_after(self, error: Exception, began: float) -> float | None:
         """Return the seconds until the next try, or None if `error` is the last one (it then carries the notes).
@@ -165,7 +166,7 @@ class Tries:
             self._tell("retry.again", attempt, error, pause=pause)
             return pause
         if is_transient(error):
-            self._tell("retry.gave_up", attempt, error)
+            self._tell("retry.gave_up", attempt, error, reason=self._forbidden_by)
         if len(self._history) > 1:
             for line in self._history:
                 error.add_note(line)
@@ -173,15 +174,18 @@ class Tries:
 
     def _pause(self, attempt: int, error: Exception) -> float | None:
         if not self._policy.allows(attempt, error):
+            self._forbidden_by = "breaker" if isinstance(error, BreakerOpenError) else "attempts"
             return None
         pause = self._policy.delay(attempt, self._rng, retry_after=getattr(error, "retry_after", None))
         if self._deadline is not None and pause >= self._deadline.remaining():
             self._history.append(f"not tried again: the deadline comes before the next try, due in {pause:.1f}s")
+            self._forbidden_by = "deadline"
             return None
         if self._budget is not None and self._budget.take() is None:
             self._history.append(f"not tried again: too many calls of {self._policy.name} were tried again lately")
+            self._forbidden_by = "budget"
             return None
         return pause
 
-    def _tell(self, kind: str, attempt: int, error: Exception, **more: float) -> None:
+    def _tell(self, kind: str, attempt: int, error: Exception, **more: float | str) -> None:
         self._hook(Event(kind, self._policy.name, {"attempt": attempt, "error": type(error).__name__, **more}))

@@ -1,29 +1,32 @@
-"""The services port: deployed services, their environment and how their traffic is split."""
+"""The services port: deployed services, the variables of their environment and where their requests go."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+Changes = dict[str, str | None]
+"""What becomes of variables: a text sets one, None removes it; every other one stays as it is."""
+ALL_REQUESTS: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """A share of a service's requests. `revision` is None where it follows the latest ready one."""
+    """A share of a service's requests as it is in force. `revision` is None where it follows the latest ready one."""
 
     percent: int
     revision: str | None
-    is_serving: bool = True
-    """False for a share that is asked for and not in force yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedService:
     """A service as it is deployed now.
 
-    `env` has the plain variables of its container; `secrets` names those whose values come from a secret manager.
+    `env` has the plain variables of the container that takes its requests, in their order; `secrets` names those whose
+    values come from a secret manager. Both are what the next revision gets, ready or not.
     """
 
     name: str
@@ -38,17 +41,24 @@ class DeployedService:
     is_reconciling: bool = False
     problem: str | None = None
     """Why the latest revision is not ready, None if it is."""
+    unreadable: str | None = None
+    """Why it cannot be told which container's variables are meant; `env` is empty then."""
 
+    @property
+    def latest_share(self) -> int:
+        """The percentage of requests that the latest revision gets, if it is ready."""
+        latest = {None, self.latest_ready_revision}
+        return sum(share.percent for share in self.traffic if share.revision in latest)
 
-@dataclass(frozen=True, slots=True)
-class EnvChange:
-    """What becomes of variables: a text sets one, None removes it; every other one stays as it is."""
-
-    changes: Mapping[str, str | None] = field(default_factory=dict)
+    @property
+    def pinned_to(self) -> list[str]:
+        """The older revisions that get requests."""
+        latest = {None, self.latest_ready_revision}
+        return [share.revision or "" for share in self.traffic if share.percent and share.revision not in latest]
 
 
 class DeployedServices(Protocol):
-    """The verbs for deployed services."""
+    """The verbs for deployed services. All raise NotAuthorisedError, and UnavailableError after their retries."""
 
     def list(self) -> Sequence[DeployedService]:
         """Return all services of the project and region, by name."""
@@ -58,11 +68,16 @@ class DeployedServices(Protocol):
         """Return one service. Raises NotFoundError."""
         ...
 
-    def merge_env(self, name: str, change: EnvChange, *, expected_version: str) -> DeployedService:
-        """Merge variables into a service's container and return it as read back, once the new revision is ready.
+    def merge_env(self, name: str, changes: Mapping[str, str | None], *, expected_version: str) -> DeployedService:
+        """Merge variables into a service; return it as read back, once the new revision is ready.
 
-        Everything else of the service stays untouched. Raises PreconditionError if somebody changed it since
-        `expected_version`, TimedOutError if the change is still under way when the time is over, and DataError if a
-        variable is one that comes from a secret.
+        Everything else of the service stays untouched, where its requests go too: a new revision may get none
+        (`latest_share`). If everything is as wanted already, nothing is sent. Raises
+
+        - DataError, before anything is sent, for what no service takes (service_rules.py), for a variable that comes
+          from a secret, and for a service whose container cannot be told;
+        - PreconditionError if somebody changed it since `expected_version`, or changed it again right after;
+        - DeployFailedError if the change was taken and its revision does not start: the old one goes on serving;
+        - StillRunningError if the change is still under way when the time is over. It goes on.
         """
         ...

@@ -38,7 +38,11 @@ class TableSchema:
 
 @dataclass(frozen=True, slots=True)
 class TableInfo:
-    """What a table is."""
+    """What a table is.
+
+    `modified` is when its rows or columns were changed last; it moves with every change. None where the engine cannot
+    promise that: of a view, of a table that rows are streamed into, of one that nothing was written to yet.
+    """
 
     schema: TableSchema
     rows: int

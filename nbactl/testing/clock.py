@@ -93,6 +93,13 @@ class FakeClock:
         """Set the wall clock, forward or back; `monotonic` and sleepers do not notice."""
         self._now = now
 
+    def jump(self, seconds: float) -> None:
+        """Move on by `seconds`; below zero only the wall clock goes back, as when somebody sets it."""
+        if seconds >= 0:
+            self.advance(seconds)
+        else:
+            self.set(self._now + timedelta(seconds=seconds))
+
     def _schedule(self, loop: asyncio.AbstractEventLoop, seconds: float) -> _Sleeper:
         entry = (self._elapsed + max(0.0, seconds), next(self._order), loop, loop.create_future())
         with self._lock:

@@ -47,9 +47,15 @@ class Attempts:
         return await self._first(seconds) != "stop"
 
     async def _race(self, task: PlannedTask, call: TaskCall, fence: AttemptFence) -> Ending:
-        names = {"run_id": call.run_id, "workflow": call.run_name, "task": call.task}
-        more = {"game_date": call.game_date.isoformat(), "correlation_id": call.correlation_id}
-        with bound(**names, **more, attempt=call.attempt), deadline_scope(task.timeout, self._clock) as deadline:
+        names = bound(
+            run_id=call.run_id,
+            workflow=call.run_name,
+            task=call.task,
+            game_date=call.game_date.isoformat(),
+            correlation_id=call.correlation_id,
+            attempt=call.attempt,
+        )
+        with names, deadline_scope(task.timeout, self._clock) as deadline:
             work = asyncio.ensure_future(_capture(self._compute.run(TaskContext(call, fence))))
         how = await self._first(task.timeout, work)
         if how == "work":

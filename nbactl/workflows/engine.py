@@ -14,7 +14,7 @@ from nbactl.ports.compute import TaskCall
 from nbactl.workflows.attempt import Attempts
 from nbactl.workflows.graph import Frontier
 from nbactl.workflows.model import RunEvent, RunStatus, TaskStatus
-from nbactl.workflows.stop import Stop
+from nbactl.workflows.stop import Stop, deadline_passed
 from nbactl.workflows.verdict import StoppedError, blocked, describe, ended, judge_run, stopped
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Execution:
 
         async def watch() -> None:
             await self._engine.clock.sleep_async(seconds)
-            self._stop.request(Stop("deadline", f"the run's deadline of {format_duration(seconds)} passed"))
+            self._stop.request(deadline_passed(seconds))
 
         return asyncio.get_running_loop().create_task(watch())
 

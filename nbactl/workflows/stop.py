@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+from nbactl.core.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_DEADLINE: Final = "the run's deadline of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,16 @@ class Stop:
 
     kind: Literal["cancelled", "deadline", "lease_lost", "error"]
     reason: str
+
+
+def deadline_passed(seconds: float) -> Stop:
+    """Return the stop of a run whose deadline, `seconds` after its begin, has passed."""
+    return Stop("deadline", f"{_DEADLINE}{format_duration(seconds)} passed")
+
+
+def is_deadline(reason: str | None) -> bool:
+    """Say whether the reason that the ledger has for a run's end is its deadline."""
+    return reason is not None and reason.startswith(_DEADLINE)
 
 
 class StopSignal:

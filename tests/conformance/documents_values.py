@@ -139,6 +139,12 @@ class Values:
         assert [document and document.data["name"] for document in found] == ["c", None, "a", "c"]
         assert store.get_all([]) == []
 
+    def test_get_all_takes_more_paths_than_fit_in_one_call(self, store: DocumentStore, collection: str) -> None:
+        store.commit([Create(f"{collection}/{number:04}", {"n": number}) for number in range(0, 1_200, 3)])
+        found = store.get_all([f"{collection}/{number:04}" for number in reversed(range(1_200))])
+        wanted = [None if number % 3 else number for number in reversed(range(1_200))]
+        assert [document and document.data["n"] for document in found] == wanted
+
     def test_changing_what_was_read_changes_nothing_stored(self, store: DocumentStore, collection: str) -> None:
         data = {"list": [1], "map": {"a": 1}}
         store.commit([Create(f"{collection}/d", data)])

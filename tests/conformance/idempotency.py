@@ -111,8 +111,13 @@ class IdempotencyConformance(Kills):
         assert isinstance(begun, Claim)
         keeper.renew(begun)
         keeper.release(begun)
+
+        def fail() -> None:
+            current_claim().write(Delete(path))
+            raise ZeroDivisionError
+
         with pytest.raises(ZeroDivisionError):
-            keeper.run(lab.key, lambda: current_claim().write(Delete(path)) or 1 // 0)
+            keeper.run(lab.key, fail)
         document = lab.store.get(path)
         assert document is not None
         assert document.data == {"count": 3}, "each delivery's writes are committed at its end, those of a failure not"

@@ -21,6 +21,7 @@ from nbactl.core.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, UnavailableError
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, faults
+from tests.conformance.outbox_kills import OutboxKills
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,7 +62,7 @@ class BrokenBus:
         raise UnavailableError("the bus is down")
 
 
-class OutboxConformance:
+class OutboxConformance(OutboxKills):
     """The suite."""
 
     @abstractmethod
@@ -86,7 +87,7 @@ class OutboxConformance:
         [message] = lab.bus.messages(lab.topic)
         assert message.data.decode() == '{"game_date": "2024-01-15", "größe": 1}'
         assert message.attributes == {"a": "b", "outbox_key": lab.key}
-        assert [event.kind for event in lab.events] == ["outbox.published"]
+        assert [event.kind for event in lab.events] == ["outbox.published", "outbox.swept"]
 
     def test_inv_07_what_could_not_be_published_stays_and_is_driven_again(self, lab: Lab) -> None:
         lab.decide()
@@ -140,6 +141,10 @@ class OutboxConformance:
         with faults.failing("outbox.taken", UnavailableError("down")):
             swept = lab.outbox.sweep()
         assert (swept.published, list(swept.failed)) == ((f"{lab.key}/next",), [lab.key])
+        told = lab.events[-1]
+        assert (told.kind, told.fields) == ("outbox.swept", {"published": 1, "failed": 1, "pending": 1})
+        assert lab.outbox.sweep().published == ()  # a driver has it, and still it waits
+        assert lab.events[-1].fields == {"published": 0, "failed": 0, "pending": 1}
 
     def test_what_is_no_json_and_what_is_not_there_is_refused(self, lab: Lab) -> None:
         with pytest.raises(DataError):

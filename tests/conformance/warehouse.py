@@ -212,6 +212,31 @@ class WarehouseSuite:
         assert info.modified is not None
         assert info.modified.tzinfo is not None
 
+    def test_the_modification_time_of_a_table_moves_with_every_change_or_is_not_told(
+        self, warehouse: Warehouse
+    ) -> None:
+        seen = [warehouse.table(GAMES.name).modified]
+
+        def look() -> None:
+            now = warehouse.table(GAMES.name).modified
+            assert now is None or now not in seen
+            seen.append(now)
+
+        self.put(warehouse, ("a", D1))
+        look()
+        assert seen[-1] is not None
+        warehouse.load(GAMES.name, Rows(KEYS, [("b", D1)]), timeout=TIMEOUT)
+        look()
+        self.put(warehouse)
+        look()
+        assert len(set(seen)) == 4
+        warehouse.add_columns(GAMES.name, [Column("extra", "INT64")])
+        look()
+        self.put(warehouse, ("a", D1))
+        look()
+        warehouse.apply_ddl([f"ALTER TABLE {GAMES.name} DROP COLUMN extra"], timeout=TIMEOUT)
+        look()
+
     def test_tables_are_listed_without_what_the_engine_keeps_for_itself(self, warehouse: Warehouse) -> None:
         warehouse.create_table(TableSchema("nba_zest.x", (Column("a", "INT64"),)))
         self.put(warehouse, ("a", D1), fence=HeldFence(1))

@@ -22,22 +22,37 @@ if TYPE_CHECKING:
 app = group()
 
 
-@command(app, "show", examples=["nbactl config show --origin", "NBACTL_TARGET=gcp nbactl config show -o json"])
+@command(
+    app,
+    "show",
+    examples=[
+        "nbactl config show --origin",
+        "NBACTL_TARGET=gcp nbactl config show -o json",
+        "NBACTL_TIMEOUT_WAREHOUSE_QUERY=90s nbactl config show --origin",
+    ],
+)
 def show(
     ctx: typer.Context,
     origin: Annotated[bool, typer.Option("--origin", help="Tell where each value comes from.")] = False,
 ) -> Result:
-    """Show the settings in force and the files that are read."""
+    """Show the settings in force, the timeouts that the environment sets, and the files that are read."""
     from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings pydantic and YAML
+    from nbactl.config.variables import timeout_variables  # noqa: PLC0415
 
-    settings = nbactl_app.settings(ctx)
+    settings, environ = nbactl_app.settings(ctx), nbactl_app.session(ctx).environ
     folder = settings.config_dir or find_config_dir()
+    limits = [
+        {"name": name, "value": environ[variable], "origin": f"env {variable}", "variable": variable}
+        for variable, name in timeout_variables(settings.config_dir).items()
+        if environ.get(variable)
+    ]
     rows = [(setting, _value(settings, setting), settings.origins[setting.name]) for setting in SETTINGS]
     data = {
         "settings": [
             {"name": s.name, "value": value, "origin": came, "flag": s.flag, "variable": s.variable}
             for s, value, came in rows
         ],
+        "timeouts": limits,
         "files": {key: str(folder / name) for key, name in FILES.items()},
     }
 
@@ -46,6 +61,7 @@ def show(
         cells = [
             (s.name, _text(value), Styled(came, "dim" if came == "default" else "cyan")) for s, value, came in rows
         ]
+        cells += [(f"timeouts.{each['name']}", each["value"], Styled(each["origin"], "cyan")) for each in limits]
         cells += [(name, str(folder / name), Styled("", "")) for name in FILES.values()]
         console.table(columns, [row[: len(columns)] for row in cells])
 
@@ -137,7 +153,7 @@ def _explain_setting(settings: Settings, setting: Setting) -> Result:
 
 def _show_key(console: Console, explanation: Explanation) -> None:
     console.print(Styled(explanation.key, "bold"), f"  {explanation.meaning}" if explanation.meaning else "")
-    lines = [("at", f"{explanation.file}:{explanation.line}:{explanation.column}")]
+    lines = [("at", f"{explanation.file}:{explanation.line}:{explanation.column}"), ("origin", explanation.origin)]
     if explanation.keys:
         values = explanation.value
         lines += [(key, _text(values[key])) for key in explanation.keys if key not in ("why", "description")]

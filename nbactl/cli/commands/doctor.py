@@ -41,7 +41,8 @@ def doctor(
     from nbactl.checks.finding import Patient, busy_timeout  # noqa: PLC0415
 
     settings = nbactl_app.settings(ctx).with_flag("source", source)
-    findings = list(examine(Patient(settings, os.environ, SystemClock(), busy_timeout(settings.config_dir))))
+    busy = busy_timeout(settings.config_dir, os.environ)
+    findings = list(examine(Patient(settings, os.environ, SystemClock(), busy)))
     counts = Counter(finding.status for finding in findings)
     summary = {status: counts[status] for status in ("ok", "warn", "failed", "skipped")}
     data = {"checks": [asdict(finding) for finding in findings], "summary": summary}

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.logging import SEVERITIES, readable
+from nbactl.core.logging.cloud import LABELS, OURS, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_KNOWN: Final = frozenset({"time", "severity", "message", "logger", "labels"})
+_KNOWN: Final = OURS | {"labels"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def for_a_person(entry: dict[str, Any]) -> str:
     """Return an entry as it is read: one line, and its traceback below."""
     labels = entry.get("labels", {})
     place = labels.get("task") or labels.get("workflow") or entry.get("logger", "")
-    extra = {name: value for name, value in entry.items() if name not in _KNOWN}
+    extra = {name: value for name, value in entry.items() if name not in _KNOWN and not name.startswith(PREFIX)}
     if "time" not in entry:
         return str(entry["message"])
     return readable(datetime.fromisoformat(entry["time"]), entry["severity"], place, entry["message"], extra)
@@ -71,4 +72,6 @@ def _parse(line: bytes) -> dict[str, Any]:
     except ValueError:
         entry = None
     complete = isinstance(entry, dict) and {"time", "severity", "message"} <= set(entry)
+    if complete and LABELS in entry:
+        entry["labels"] = entry.pop(LABELS)
     return entry if complete else {"severity": "WARNING", "message": f"unreadable line: {text}"}

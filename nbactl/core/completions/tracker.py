@@ -31,6 +31,7 @@ from nbactl.core.completions.documents import (
 from nbactl.core.completions.progress import Progress, read_progress
 from nbactl.core.deadline import current_deadline, deadline_scope
 from nbactl.core.document_ids import encode_id
+from nbactl.core.events import Event, unheard
 from nbactl.core.faults import reach
 from nbactl.core.retry import retry_call
 from nbactl.errors import AlreadyExistsError, DataError, PreconditionError
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from nbactl.core.clock import Clock
     from nbactl.core.completions.batches import Entry
     from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
+    from nbactl.core.events import Hook
     from nbactl.core.gamedate import GameDate
     from nbactl.core.retry import RetryPolicy
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
@@ -83,6 +85,7 @@ class CompletionTracker:
         acting: float,
         retry: RetryPolicy,
         rng: Random,
+        hook: Hook = unheard,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -90,6 +93,7 @@ class CompletionTracker:
         self._acting = acting
         self._policy = retry
         self._rng = rng
+        self._hook = hook
 
     def create_batch(
         self, batch_id: str, game_date: GameDate, expected_players: int, correlation_id: str, *, counter_shards: int = 0
@@ -115,11 +119,14 @@ class CompletionTracker:
         _check_count(predictions_count, "predictions_count")
         new = self._retried(lambda: self._complete_player(batch_id, player_lookup, predictions_count))
         reach("completions.recorded")
+        self._hook(Event("completions.recorded" if new else "completions.duplicate", batch_id))
         return self._settled(batch_id, new=new)
 
     def record_failure(self, batch_id: str, player_lookup: str) -> Recorded:
         """Record that a player has failed for good; of one who has completed nothing is changed."""
         new = self._retried(lambda: self._fail_player(batch_id, player_lookup))
+        if new:
+            self._hook(Event("completions.failed", batch_id))
         return self._settled(batch_id, new=new)
 
     def progress(self, batch_id: str) -> Progress:
@@ -129,6 +136,7 @@ class CompletionTracker:
     def complete(self, batch_id: str) -> Recorded:
         """Make a batch complete as it is, whoever is missing. Players who complete later are still counted."""
         done, progress = self._retried(lambda: self._finish(batch_id, even_if_missing=True))
+        self._tell_complete(batch_id, done=done)
         return Recorded(new=done, became_complete=done, progress=progress)
 
     def stalled(self, now: datetime, after: timedelta) -> list[Entry]:
@@ -199,7 +207,12 @@ class CompletionTracker:
     def _settled(self, batch_id: str, *, new: bool) -> Recorded:
         """Make the batch complete if it is due. Whoever commits last reads after all others, so somebody does."""
         became_complete, progress = self._retried(lambda: self._finish(batch_id))
+        self._tell_complete(batch_id, done=became_complete)
         return Recorded(new, became_complete, progress)
+
+    def _tell_complete(self, batch_id: str, *, done: bool) -> None:
+        if done:
+            self._hook(Event("completions.batch_complete", batch_id))
 
     def _finish(self, batch_id: str, *, even_if_missing: bool = False) -> tuple[bool, Progress]:
         batch = self._batch(batch_id)

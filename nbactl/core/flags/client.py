@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nbactl.core.beat import Beat
 from nbactl.core.flags.model import Source
 from nbactl.core.flags.snapshot import changed_between, failed, take_snapshot
+from nbactl.core.interval import Interval
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 V = TypeVar("V", bool, int, str)
 
 _LOG = logging.getLogger(__name__)
-_JITTER: Final = 0.2
-"""Each pause is up to this share longer or shorter, so that many processes do not ask at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,9 @@ class Flags:
     """The flags of one process.
 
     Evaluations read one dictionary: they never wait, never do input or output, never raise. `read` asks the store;
-    while that fails, flags stay as they were last known, in memory or in `cache`. `every` is in seconds. `watch`, where
-    there is one, calls what it is given when something has changed, so that nobody waits for the next refresh.
+    while that fails, flags stay as they were last known, in memory or in `cache`. `every` is `flags.refresh` of
+    timeouts.yaml; a number is seconds, without jitter. `watch`, where there is one, calls what it is given when
+    something has changed, so that nobody waits for the next refresh.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Flags:
         environ: Mapping[str, str],
         clock: Clock,
         rng: random.Random,
-        every: float,
+        every: float | Interval,
         cache: StateCache | None = None,
         exposures: Exposures | None = None,
         watch: Callable[[Callable[[], None]], Subscription] | None = None,
@@ -75,12 +75,12 @@ class Flags:
         self._environ = environ
         self._clock = clock
         self._rng = rng
-        self._every = every
+        self._every = every if isinstance(every, Interval) else Interval(every)
         self._cache = cache
         self._exposures = exposures
         self._watch = watch
         self._subscription: Subscription | None = None
-        self._beat = Beat("flags", self._refresh_and_tell, self._pause, every)
+        self._beat = Beat("flags", self._refresh_and_tell, self._pause, self._every.seconds)
         self._listeners: tuple[Callable[[Refreshed], None], ...] = ()
         self._cached: Mapping[str, State] = {}
         self._health = Health(None, 0, None, ())
@@ -184,7 +184,7 @@ class Flags:
                 listener(told)
 
     def _pause(self) -> float:
-        return self._every * self._rng.uniform(1 - _JITTER, 1 + _JITTER)
+        return self._every.pause(self._rng)
 
     def _publish(self, states: Mapping[str, State], source: Source, problems: tuple[str, ...]) -> None:
         snapshot = take_snapshot(self._definitions, states, self._environ, source=source, problems=problems)

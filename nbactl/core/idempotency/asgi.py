@@ -26,6 +26,7 @@ from nbactl.core.cutoff import CutOff
 from nbactl.core.deadline import deadline_scope
 from nbactl.core.idempotency.claim import Done, working_under
 from nbactl.core.idempotency.push import MAX_BODY_BYTES, PushMessage, parse_push
+from nbactl.core.propagation import incoming_attributes
 from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismatchError
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ class PubSubPush:
     """Wraps an ASGI app; only POST requests to `path` are messages, all others pass through.
 
     The app finds the message in `scope["nbactl.message"]` and gives what is to be written with it to
-    `current_claim().write`. Its answer is held back until the end of the work is durable. `key` names the work (by
-    default the message id); `timeout` is seconds for the app, less than the subscription's acknowledgement deadline.
+    `current_claim().write`; it runs in the context that the message brought along. Its answer is held back until the
+    end of the work is durable. `key` names the work (by default the message id); `timeout` is seconds for the app, less
+    than the subscription's acknowledgement deadline.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class PubSubPush:
         if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
+        scope["nbactl.route"] = self._path
         body = await _body(receive)
         if body is None:
             return  # the client went away before the message was complete
@@ -85,7 +88,8 @@ class PubSubPush:
         except DataError as error:
             await _answer(send, 400, error)
             return
-        await self._work(key, message, scope, body, send)
+        with incoming_attributes(message.attributes, self._clock):
+            await self._work(key, message, scope, body, send)
 
     async def _work(self, key: str, message: PushMessage, scope: Scope, body: bytes, send: Send) -> None:
         try:

@@ -149,18 +149,23 @@ class Idempotency:
         if not kept:
             return claim
         digest = None if payload is None else payload_hash(payload)
+        kind = ""
         for _ in range(_ROUNDS):
             now = self._clock.now()
             fields = claimed_fields(claim, digest, now, self._terms)
             document = self._store.get(path)
+            if document is not None and document.data.get("owner") == claim.owner:
+                claim.version = document.update_time  # the last try got through, its answer did not
+                return self._claimed(claim, kind)
             if document is not None and (done := self._look(key, document, digest, now)) is not None:
                 return done
             write = Create(path, fields) if document is None else Update(path, fields, document.update_time)
+            kind = "idempotency.claimed" if document is None else "idempotency.taken_over"
             try:
                 claim.version = self._store.commit([write])
             except (PreconditionError, NotFoundError):
-                continue  # somebody else was faster: look again
-            return self._claimed(claim, "idempotency.claimed" if document is None else "idempotency.taken_over")
+                continue  # somebody else was faster, or our own commit was: look again
+            return self._claimed(claim, kind)
         raise ContentionError(f"the claim on {key} changes hands too fast", next_step="Deliver it again later.")
 
     async def begin_async(self, key: str, payload: bytes | None = None) -> Claim | Done:

@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING
 from nbactl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core.clock import Clock
+    from nbactl.core.policy import CallPolicy
     from nbactl.pipeline.sources.base import Source
 
 _FORMS = ("sample", "path:DIR", "nba_api")
 
 
-def open_source(spec: str, clock: Clock, timeouts: TimeoutsFile | None = None) -> Source:
+def open_source(
+    spec: str, clock: Clock, timeouts: TimeoutsFile | None = None, *, policy: Callable[[], CallPolicy] | None = None
+) -> Source:
     """Return the source that `--source` names; only `nba_api` needs the timeouts.
 
+    `policy` gives how it calls; without it each collection has a policy, with breaker and budget, of its own.
     Raises UsageError for a spec that names none, NotFoundError for a folder that is not there.
     """
     kind, _, rest = spec.partition(":")
@@ -41,7 +47,8 @@ def open_source(spec: str, clock: Clock, timeouts: TimeoutsFile | None = None) -
 
         if timeouts is None:
             raise ValueError("the source nba_api makes requests, so it has to be given the timeouts")
-        return NbaApiSource(clock=clock, timeouts=timeouts, rng=Random())  # noqa: S311 - jitter is no secret
+        shared = None if policy is None else policy()
+        return NbaApiSource(clock=clock, timeouts=timeouts, rng=Random(), policy=shared)  # noqa: S311 - jitter is no secret
     near = get_close_matches(kind, ("sample", "path", "nba_api"), n=1)
     raise UsageError(
         f"there is no source '{spec}'",

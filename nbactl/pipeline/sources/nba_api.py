@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core.clock import Clock
+    from nbactl.core.policy import CallPolicy
 
 _NBA: Final = "00"
 _FINAL: Final = 3
@@ -36,8 +37,17 @@ class NbaApiSource:
     has_history = False
     notes: tuple[str, ...] = ()
 
-    def __init__(self, *, clock: Clock, timeouts: TimeoutsFile, rng: Random, base_url: str = BASE_URL) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        timeouts: TimeoutsFile,
+        rng: Random,
+        base_url: str = BASE_URL,
+        policy: CallPolicy | None = None,
+    ) -> None:
         _require_package()
+        self._policy = policy
         self._clock = clock
         self._timeouts = timeouts
         self._rng = rng
@@ -69,7 +79,9 @@ class NbaApiSource:
                 yield from read(http, day)
 
     def _open(self) -> StatsHttp:
-        return StatsHttp(clock=self._clock, timeouts=self._timeouts, rng=self._rng, base_url=self._base_url)
+        return StatsHttp(
+            clock=self._clock, timeouts=self._timeouts, rng=self._rng, base_url=self._base_url, policy=self._policy
+        )
 
     def _calendar(self, season: str) -> dict[date, bool]:
         """Return the season's dates, and whether a game of each is final."""

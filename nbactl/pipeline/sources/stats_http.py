@@ -28,12 +28,21 @@ _SHOWN: Final = 80
 class StatsHttp:
     """Requests of one task, one connection after the other kept open. Raises NbactlError for whatever goes wrong."""
 
-    def __init__(self, *, clock: Clock, timeouts: TimeoutsFile, rng: Random, base_url: str = BASE_URL) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        timeouts: TimeoutsFile,
+        rng: Random,
+        base_url: str = BASE_URL,
+        policy: CallPolicy | None = None,
+    ) -> None:
         from nba_api.stats.library.http import NBAStatsHTTP
         from requests import Response, Session
 
         self._clock = clock
-        self._policy = CallPolicy(timeouts.call_policies["scraper"].settings("scraper", timeouts), clock=clock, rng=rng)
+        settings = timeouts.call_policies["scraper"].settings("scraper", timeouts)
+        self._policy = policy or CallPolicy(settings, clock=clock, rng=rng)
         self._limits = (timeouts["http.connect"], timeouts["http.request"])
         self._answer: Response | None = None
         session = Session()

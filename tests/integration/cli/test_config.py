@@ -85,7 +85,7 @@ def test_inv_10_validate_refuses_a_task_whose_processor_is_not_registered(nbactl
     [
         ("target", ["Where it runs.", "local, gcp", "NBACTL_TARGET"]),
         ("--state-dir", ["state_dir", ".nbactl"]),
-        ("timeouts.warehouse.query", ["timeouts.warehouse.query", "limit: 60s", "timeouts.yaml:"]),
+        ("timeouts.warehouse.query", ["timeouts.warehouse.query", "limit:  60s", "origin: file "]),
         ("task.scraper", ["180s", "used by:", "tasks.schedule.timeout"]),
         ("phases.phase3", ["phase2", "nba-phase3-analytics-processors"]),
         ("phases.phase3.deadline", ["A name under deadlines in timeouts.yaml"]),
@@ -97,6 +97,33 @@ def test_explain(nbactl: Nbactl, key: str, expected: list[str]) -> None:
     assert done.returncode == 0
     assert [text for text in expected if text not in done.stdout] == []
     assert json.loads(nbactl("config", "explain", "--json", "--", key).stdout)["ok"] is True
+
+
+def test_a_timeout_from_the_environment_is_shown_with_its_origin_and_refused_when_wrong(nbactl: Nbactl) -> None:
+    env = {"NBACTL_TIMEOUT_WAREHOUSE_QUERY": "90s"}
+    assert (
+        "origin: env NBACTL_TIMEOUT_WAREHOUSE_QUERY" in nbactl("config", "explain", "warehouse.query", env=env).stdout
+    )
+    shown = json.loads(nbactl("config", "show", "--origin", "-o", "json", env=env).stdout)["data"]["timeouts"]
+    assert shown == [
+        {
+            "name": "warehouse.query",
+            "value": "90s",
+            "origin": "env NBACTL_TIMEOUT_WAREHOUSE_QUERY",
+            "variable": "NBACTL_TIMEOUT_WAREHOUSE_QUERY",
+        }
+    ]
+    assert "timeouts.warehouse.query" in nbactl("config", "show", env=env).stdout
+    assert "NBACTL_TIMEOUT_NAME" in nbactl("help", "environment").stdout
+    wrong = {"NBACTL_TIMEOUT_WAREHOUSE_QERY": "90s"}
+    refused = nbactl("run", "phase3", env=wrong)
+    assert refused.returncode == 2
+    assert "Did you mean 'NBACTL_TIMEOUT_WAREHOUSE_QUERY'?" in refused.stderr
+    examined = json.loads(nbactl("doctor", "--json", env=wrong).stdout)["data"]["checks"]
+    failed = {check["name"]: check["fix"] for check in examined if check["status"] == "failed"}
+    assert failed["environment"] == "Did you mean NBACTL_TIMEOUT_WAREHOUSE_QUERY?"
+    assert set(failed) == {"environment", "configuration"}
+    assert nbactl("flags", "rollback", "--all", "--dry-run", env=wrong).returncode == 0, "the emergency exit is open"
 
 
 def test_explain_a_misspelt_key(nbactl: Nbactl) -> None:

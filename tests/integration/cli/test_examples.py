@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.cli._typer import walk
 from nbactl.cli.app import build
-from tests.batch_kit import add_batch
+from nbactl.core.clock import SystemClock
+from nbactl.core.holder import is_dead
+from nbactl.core.ids import TimeSortedIds
+from nbactl.core.lease import Leases
+from nbactl.core.outbox import Outbox
+from tests.batch_kit import add_batch, open_documents
 from tests.integration.cli.conftest import ROOT, environment
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ _EXAMPLES = [example for command, _ in walk(build()) for example in getattr(comm
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the three YAML files one finished run and one prediction batch."""
+    """A directory with the three YAML files, one finished run, one prediction batch, a lease and a message."""
     directory = tmp_path_factory.mktemp("used")
     for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
         shutil.copy(ROOT / name, directory)
@@ -33,7 +39,17 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script.chmod(0o755)
     assert _run("nbactl run phase3", directory).returncode == 0
     add_batch(directory / ".nbactl", "2025-01-06", completed=2, failed=1)
+    _leave_over(directory / ".nbactl")
     return directory
+
+
+def _leave_over(state: Path) -> None:
+    """Leave an expired lease and a message that waits."""
+    store, clock = open_documents(state), SystemClock()
+    Leases(store, clock, is_dead=is_dead).acquire("phase3/2024-01-15", "somebody", 0.001)
+    bus = LocalBus(store, clock, TimeSortedIds(clock))
+    store.commit([Outbox(store, bus, clock, redrive_after=60.0, keep=60.0).message("phase3/2024-01-15/1", "t", {})])
+    store.close()
 
 
 @pytest.mark.parametrize("example", _EXAMPLES)

@@ -336,7 +336,7 @@ def test_drift_and_check_exit_with_1_when_they_find_something(flags: Nbactl, mon
     monkeypatch.setenv("ENABLE_QUERY_CACHING", "true")
     [found] = flags("drift", code=1)["drift"]
     assert (found["key"], found["kind"]) == ("query_caching", "environment")
-    assert "deployed services is not compared" in flags.text("drift")
+    assert "there are no deployed services" in flags.text("drift")
 
 
 def test_a_flag_in_the_store_that_is_not_declared_is_told_and_can_be_rolled_back(flags: Nbactl) -> None:

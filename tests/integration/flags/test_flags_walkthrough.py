@@ -21,10 +21,10 @@ def test_the_commands_of_the_documentation_work(tmp_path: Path) -> None:
     nbactl = tmp_path / "bin" / "nbactl"
     nbactl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
     nbactl.chmod(0o755)
-    night, rollout = SCRIPTS
+    night, rollout, in_step = SCRIPTS
     assert "flags check ." in rollout, "the last one, which finds that nothing here uses the flags"
     done = subprocess.run(
-        ["bash", "-ec", rollout.replace("flags check .", "flags check . || test $? = 1") + night],
+        ["bash", "-ec", rollout.replace("flags check .", "flags check . || test $? = 1") + in_step + night],
         cwd=tmp_path,
         env=environment({"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}),
         capture_output=True,

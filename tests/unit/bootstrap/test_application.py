@@ -5,15 +5,19 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.bootstrap import Application
 from nbactl.config.settings import load_settings
 from nbactl.core.gamedate import GameDate
-from nbactl.errors import ConfigError
+from nbactl.errors import BreakerOpenError, ConfigError
 from nbactl.workflows.model import RunRequest
+
+if TYPE_CHECKING:
+    from nbactl.core.events import Event
 
 ROOT = Path(__file__).parents[3]
 DAY = GameDate(date(2024, 12, 1))
@@ -76,3 +80,38 @@ print(*[name for name in {forbidden!r} if name in sys.modules])
         check=True,
     )
     assert done.stdout.split() == []
+
+
+def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    settings = load_settings({"state_dir": str(tmp_path / "state")}, {}, tmp_path)
+    environ = {"NBACTL_TIMEOUT_HTTP_REQUEST": "29s", "ENABLE_IDEMPOTENCY_KEYS": "true"}
+    with Application(settings, environ=environ, hook=heard.append) as made:
+        assert made.policies["scraper"].settings.attempt == 29.0
+        made.breaker_beat.start()
+        made.policies.breakers["stats_nba"].open("broken")
+        keeper = made.idempotency_of("worker")
+        assert [keeper.run("key", lambda: "done") for _ in range(2)] == ["done", "done"]
+        made.documents.commit([made.outbox.message("decision/1", "topic", {})])
+        assert made.outbox.drive("decision/1")
+        assert isinstance(made.bus, LocalBus)
+        [message] = made.bus.messages("topic")
+        assert message.attributes == {"outbox_key": "decision/1"}
+        record = made.documents.get("message_dedup/key")
+        assert record is not None
+        assert (record.data["expires_at"] - record.data["processed_at"]).days == 7
+    assert {event.kind for event in heard} >= {"breaker.open", "idempotency.replayed", "outbox.published"}
+    with Application(settings) as later:
+        assert [(each.name, each.state) for each in later.shared_breakers.known()] == [("stats_nba", "open")]
+        later.breaker_beat.start()
+        assert later.policies["scraper"].breaker is not None
+        later.breaker_beat.beat()
+        with pytest.raises(BreakerOpenError):
+            later.policies["scraper"].call(int)
+
+
+def test_on_gcp_the_bus_is_refused_and_the_rest_is_built(tmp_path: Path) -> None:
+    with application(tmp_path, target="gcp") as made:
+        assert made.policies["pubsub"].settings.total == 150.0
+        with pytest.raises(ConfigError, match="the message bus on target gcp"):
+            _ = made.outbox

@@ -15,10 +15,12 @@ SECTIONS = set(TimeoutsFile.model_fields) - {"version"}
 
 
 def looked_up() -> set[tuple[str, str]]:
-    """Find `timeouts["name"]` and `timeouts.leases["name"]` in the code."""
+    """Find `timeouts["name"]`, `timeouts.interval("name")` and `timeouts.leases["name"]` in the code."""
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("timeouts.interval"):
+                found.add(("timeouts", str(ast.literal_eval(node.args[0]))))
             if not (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)):
                 continue
             *_, owner, attribute = ["", *ast.unparse(node.value).split(".")]
@@ -39,5 +41,5 @@ def test_a_file_without_a_used_name_is_refused(tmp_path: Path) -> None:
     folder = small_config(tmp_path)
     edit(folder, "timeouts.yaml", "documents.busy", "documents.bussy")
     assert problems(folder) == [
-        "timeouts.yaml:33:1: timeouts lacks 'documents.busy', which nbactl uses. Did you mean 'documents.bussy'?"
+        "timeouts.yaml:34:1: timeouts lacks 'documents.busy', which nbactl uses. Did you mean 'documents.bussy'?"
     ]

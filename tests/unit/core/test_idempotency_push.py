@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -195,6 +196,8 @@ MALFORMED = {
     "data that are no text": b'{"message": {"messageId": "1", "data": 5}}',
     "attributes that are no text": b'{"message": {"messageId": "1", "attributes": {"a": 1}}}',
     "attributes that are a list": b'{"message": {"messageId": "1", "attributes": ["a"]}}',
+    "an id that is no Unicode text": b'{"message": {"messageId": "\\ud800"}}',
+    "a number without end": b'{"message": {"messageId": "1"}, "deliveryAttempt": ' + b"9" * 5000 + b"}",
     "an id that is too long": json.dumps({"message": {"messageId": "1" * 2000}}).encode(),
 }
 
@@ -206,6 +209,28 @@ def test_a_malformed_message_is_refused_and_never_acknowledged(body: bytes, capl
         assert service.post(body) == (400, "data")
     assert service.seen == []
     assert len(caplog.records) == 1
+
+
+def test_data_that_are_no_text_reach_the_app_as_they_are() -> None:
+    service = Service()
+    data = b"\xff\xfe\x00" + bytes(range(256))
+    assert service.post(pushed(data))[0] == 204
+    assert service.seen[0][0].data == data
+
+
+@pytest.mark.parametrize("seconds", [-86400.0, -31.0, 31.0, 86400.0])
+def test_inv_05_a_clock_that_jumps_while_the_work_goes_on_loses_and_doubles_nothing(seconds: float) -> None:
+    service = Service()
+    worked = service.worker
+
+    async def jumping(scope: Any, receive: Any, send: Any) -> None:
+        await worked(scope, receive, send)
+        service.clock.set(service.clock.now() + timedelta(seconds=seconds))
+
+    service.app._app = jumping
+    assert service.post(pushed())[0] == 204
+    assert service.post(pushed())[0] == 204
+    assert (len(service.seen), service.effects()) == (1, ["1"])
 
 
 def test_a_key_that_cannot_be_made_refuses_the_message() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import nbactl.core
+from tests import event_kinds
 from tests.library_samples import FOLDER, samples, text_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,12 +56,4 @@ def test_the_modules_that_the_package_describes_are_there() -> None:
 
 
 def test_the_kinds_of_events_of_the_documentation_are_in_the_code() -> None:
-    rows = re.findall(r"^\| (`[a-z_]+\.[a-z_]+`.*?) \|", TEXT, re.MULTILINE)
-    kinds = {kind for row in rows for kind in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)}
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "nbactl" / "core").rglob("*.py"))
-    told = set(re.findall(r'"((?:breaker|retry|idempotency|outbox)\.[a-z_]+)"', code)) - {
-        "idempotency.worked", "outbox.taken",  # fault points
-    }  # fmt: skip
-    made = {f"breaker.{state}" for state in ("open", "half_open", "closed")}
-    made |= {f"idempotency.{code}" for code in ("in_progress", "payload_mismatch")}
-    assert kinds == told | made
+    assert event_kinds.documented() == event_kinds.emitted()

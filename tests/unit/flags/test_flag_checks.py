@@ -43,7 +43,7 @@ def flags_file(**flags: dict[str, Any]) -> FlagsFile:
     return FlagsFile.model_validate({"version": 1, "flags": flags, "rollout": rollout})
 
 
-def found(file: FlagsFile, stored: Stored | dict[str, State] | None = None) -> list[tuple[str, str, str]]:
+def found(file: FlagsFile, stored: Stored | dict[str, State] | None = None) -> list[tuple[str | None, str, str]]:
     stored = stored if isinstance(stored, Stored) else Stored(stored or {})
     findings = life_cycle(file, stored, now=NOW, today=TODAY, stale_after=MONTH)
     return [(each.key, each.kind, each.message) for each in findings]

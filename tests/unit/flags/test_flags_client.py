@@ -11,6 +11,7 @@ import pytest
 
 from nbactl.core import flags as public
 from nbactl.core.flags import Definition, Exposures, Flags, Source, State, StateCache, Stored
+from nbactl.core.interval import Interval
 from nbactl.errors import DataError, UnavailableError
 from nbactl.testing import FakeClock
 from tests.flag_kit import flag, state
@@ -46,7 +47,7 @@ def client(
         environ={} if environ is None else environ,
         clock=FakeClock(),
         rng=random.Random(1),
-        every=30.0,
+        every=Interval(30.0, 0.2),
         cache=cache,
         exposures=exposures,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbactl.cli.commands.flags import asking, auditing, changing, listing, rolling_back
+from nbactl.cli.commands.flags import asking, auditing, changing, listing, rolling_back, syncing
 from nbactl.cli.commands.flags.group import app
 
-__all__ = ["app", "asking", "auditing", "changing", "listing", "rolling_back"]
+__all__ = ["app", "asking", "auditing", "changing", "listing", "rolling_back", "syncing"]

@@ -4,42 +4,72 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nbactl.checks.flag_services import Comparison
 from nbactl.checks.flag_uses import find_uses, meant
 from nbactl.checks.flags import FlagFinding, drift, life_cycle
 from nbactl.cli._typer import command
+from nbactl.cli.app import application
+from nbactl.cli.commands.flags.deployed import NO_SERVICES
 from nbactl.cli.commands.flags.desk import open_desk
 from nbactl.cli.commands.flags.group import app
 from nbactl.cli.result import Result
 from nbactl.cli.text import Styled
+from nbactl.errors import NotAuthorisedError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nbactl.cli.commands.flags.desk import Desk
     from nbactl.cli.console import Console
-
-_SERVICES = "The environment of deployed services is not compared: this version cannot ask Cloud Run."
+    from nbactl.ports.services import DeployedService
 
 
 @command(app, "drift", examples=["nbactl flags drift", "nbactl flags drift -o json"])
 def drift_(ctx: typer.Context) -> Result:
-    """Compare the store, flags.yaml and the environment of this process. Exits with 1 if they differ.
+    """Compare the store, flags.yaml, the environment of this process and that of deployed services.
 
-    The environment of deployed services is not among them yet.
+    Exits with 1 if they differ. On target local there are no deployed services. A service that cannot be compared is
+    reported; where none can be read the rest is compared, and the exit code says why (5, 7).
     """
-    desk = open_desk(ctx, reads_only=True)
+    desk, services = open_desk(ctx, reads_only=True), application(ctx)
     found = list(drift(desk.file, desk.stored, desk.environ))
+    compared, described, error = ["store", "flags.yaml", "environment"], [], None
+    if services.has_deployed_services:
+        comparison = Comparison(desk.file, desk.stored, services.declared_services, services.gcloud)
+        try:
+            deployed = services.deployed_services.list()
+        except (NotAuthorisedError, UnavailableError) as refused:
+            error = refused
+        else:
+            found += comparison.findings(deployed)
+            described = [_described(each, comparison) for each in deployed]
+            compared.append("services")
 
     def show(console: Console) -> None:
-        _show(console, found, "Store, flags.yaml and environment agree.")
-        console.note(_SERVICES)
+        _show(console, found, f"{', '.join(compared[:-1])} and {compared[-1]} agree.".capitalize())
+        if not services.has_deployed_services:
+            console.note(NO_SERVICES)
 
-    data = {"drift": [asdict(each) for each in found], "compared": ["store", "flags.yaml", "environment"]}
-    return Result(data, show, items="drift", exit_code=1 if found else 0)
+    data = {"drift": [asdict(each) for each in found], "compared": compared, "services": described}
+    exit_code = error.exit_code if error is not None else 1 if found else 0
+    return Result(data, show, items="drift", exit_code=exit_code, error=error)
+
+
+def _described(service: DeployedService, comparison: Comparison) -> dict[str, Any]:
+    return {
+        "service": service.name,
+        "declared": service.name in comparison.declared,
+        "latest_revision": service.latest_created_revision,
+        "traffic_percent": service.latest_share,
+        "variables": [
+            {name: value for name, value in asdict(each).items() if name != "service"}
+            for each in comparison.variables(service)
+        ],
+    }
 
 
 @command(app, "check", examples=["nbactl flags check", "nbactl flags check . -o json || test $? = 1"])

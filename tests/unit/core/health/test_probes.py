@@ -17,6 +17,7 @@ from nbactl.testing import FakeClock
 from tests.asgi_kit import ask
 
 if TYPE_CHECKING:
+    from nbactl.core.events import Event
     from nbactl.core.idempotency.asgi import Receive, Scope, Send
 
 
@@ -31,7 +32,8 @@ class World:
         traffic = Traffic(self.clock, 300.0)
         identity = Identity("worker", "1.2.3", "abc123")
         reports = Reports(identity, self.health, traffic, clock=self.clock, is_stopping=lambda: self.stopping)
-        self.app = Probes(self._app, reports, traffic, clock=self.clock)
+        self.heard: list[Event] = []
+        self.app = Probes(self._app, reports, traffic, clock=self.clock, metrics=self._metrics, hook=self.heard.append)
 
     def look(self) -> None:
         self.health.look()
@@ -49,10 +51,18 @@ class World:
         if self.down:
             raise UnavailableError("Firestore does not answer")
 
+    async def _metrics(self, _: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"nbactl_up 1"})
+
     async def _app(self, scope: Scope, _: Receive, send: Send) -> None:
         self.passed.append(scope["type"])
         if scope["type"] != "http":
             return
+        if scope["path"] == "/bug":
+            raise ZeroDivisionError
+        if scope["path"] == "/push":
+            scope["nbactl.route"] = "/push"
         self.clock.advance(0.2)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"app"})
@@ -140,6 +150,21 @@ def test_head_has_no_body_and_other_methods_are_refused(path: str) -> None:
     assert head.body == b""
     assert int(head.headers["content-length"]) > 0
     assert (post.status, post.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_every_request_but_those_of_the_platform_is_told_under_its_route() -> None:
+    world = World()
+    for path in ("/push", "/nobody/knows", "/live", "/health", "/metrics"):
+        ask(world.app, path)
+    with pytest.raises(ZeroDivisionError):
+        ask(world.app, "/bug")
+    told = [(event.kind, event.name, event.fields["status"]) for event in world.heard]
+    assert told == [("http.served", "/push", 200), ("http.served", "(other)", 200), ("http.served", "(other)", 500)]
+    assert world.heard[0].fields["seconds"] == pytest.approx(0.2)
+
+
+def test_metrics_are_answered_where_they_are_given() -> None:
+    assert ask(World().app, "/metrics").body == b"nbactl_up 1"
 
 
 def test_what_is_no_request_passes_through() -> None:

@@ -1,0 +1,1 @@
+"""Deployed services on Cloud Run, through its Admin API v2."""

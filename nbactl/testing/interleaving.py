@@ -1,0 +1,214 @@
+"""Small programs that share a store, run step by step in many orders, each drawn from a seed.
+
+One program runs at a time. At every call of the store, and wherever it calls `step`, another one may go on instead;
+there a program may be killed, an answer lost, a call refused, or the clock moved. The same seed gives the same order,
+so what breaks once can be looked at again: `explore(scenario, seed=4711, schedules=1)`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nbactl.errors import UnavailableError
+from nbactl.testing.clock import FakeClock
+from nbactl.testing.stepped_store import SteppedStore
+
+if TYPE_CHECKING:
+    from nbactl.ports.documents import DocumentStore
+
+_SHOWN: Final = 60
+"""Lines of the trace that an error shows, the last ones."""
+_STAY: Final = (0.0, 0.3, 0.6, 0.9)
+"""How likely a program goes on at a step; drawn anew for each order, as some mistakes need long runs of one program."""
+
+
+class Killed(BaseException):
+    """The program ends here, as by SIGKILL: the store refuses all that it still tries while its stack unwinds."""
+
+
+class BrokenByOrderError(AssertionError):
+    """In one order of steps a program or the check at the end failed; `seed` brings that order back."""
+
+    def __init__(self, seed: int, trace: list[str], cause: BaseException) -> None:
+        self.seed = seed
+        self.trace = trace
+        shown = "\n".join(f"  {line}" for line in trace[-_SHOWN:])
+        super().__init__(f"with seed {seed}, after {len(trace)} steps: {type(cause).__name__}: {cause}\n{shown}")
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """How likely, at each step, what else goes wrong. `jumps` are seconds by which the clock is moved, back too."""
+
+    kill: float = 0.0
+    lose_answer: float = 0.0
+    refuse: float = 0.0
+    jump: float = 0.0
+    jumps: tuple[float, ...] = ()
+
+
+NOTHING_ELSE: Final = Chances()
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """What was tried: how many orders, how many of them differ, and what went wrong besides in all of them."""
+
+    schedules: int
+    distinct: int
+    killed: int
+    lost_answers: int
+
+
+class _Program:
+    """A function in a thread of its own, which runs when it is given its turn."""
+
+    def __init__(self, name: str, work: Callable[[], object]) -> None:
+        self.name = name
+        self.work = work
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.is_killed = False
+        self.error: BaseException | None = None
+
+
+class Interleaving:
+    """One order of steps. A scenario declares its programs here, and gives them stores that `store` wrapped."""
+
+    def __init__(self, seed: int, chances: Chances = NOTHING_ELSE) -> None:
+        self.seed = seed
+        self.clock = FakeClock()
+        self.trace: list[str] = []
+        self.killed: list[str] = []
+        self.lost_answers = 0
+        self._rng = random.Random(seed)  # noqa: S311 - an order, no secret
+        self._stay = self._rng.choice(_STAY)
+        self._chances = chances
+        self._programs: list[_Program] = []
+        self._alive: list[_Program] = []
+        self._running: _Program | None = None
+        self._all_ended = threading.Lock()
+        self._by_thread: dict[int, _Program] = {}
+
+    def program(self, name: str, work: Callable[[], object]) -> None:
+        """Add a program. It must block on nothing but what this runs; threads that it starts are not stepped."""
+        self._programs.append(_Program(name, work))
+
+    def store(self, inner: DocumentStore) -> SteppedStore:
+        """Return `inner` with a step before each call; a call itself, a transaction too, is one step."""
+        return SteppedStore(inner, self)
+
+    def step(self, what: str) -> None:
+        """Let others go on here; outside of the programs this does nothing. Raises Killed if the program ends here."""
+        program = self._by_thread.get(threading.get_ident())
+        if program is None:
+            return
+        if program.is_killed:
+            raise Killed
+        self.trace.append(f"{program.name}: {what}")
+        self._move_clock()
+        if self._happens(self._chances.kill):
+            self.trace.append(f"{program.name} is killed")
+            self.killed.append(program.name)
+            program.is_killed = True
+            raise Killed
+        if len(self._alive) > 1 and not self._happens(self._stay):
+            self._hand_over(self._rng.choice(self._alive), program)
+
+    def may_fail(self, call: str) -> bool:
+        """Say whether the answer of `call` is to be lost, after it was done. Raises UnavailableError to refuse it."""
+        if threading.get_ident() not in self._by_thread:
+            return False
+        if self._happens(self._chances.refuse):
+            self.trace.append("  refused")
+            raise UnavailableError(f"{call} was refused by this order of steps")
+        if self._happens(self._chances.lose_answer):
+            self.trace.append("  done, and its answer lost")
+            self.lost_answers += 1
+            return True
+        return False
+
+    def run(self, patience: float) -> None:
+        """Run all programs to their ends. Raises what the first of them raised."""
+        self._alive = list(self._programs)
+        self._all_ended.acquire()
+        for program in self._programs:
+            threading.Thread(target=self._live, args=(program,), name=f"program-{program.name}", daemon=True).start()
+        self._give_turn(self._rng.choice(self._alive))
+        if not self._all_ended.acquire(timeout=patience):
+            stuck = "nobody" if self._running is None else self._running.name
+            raise RuntimeError(f"{stuck} takes no step: does it wait for a lock that another program holds?")
+        for program in self._programs:
+            if program.error is not None:
+                raise program.error
+
+    def _live(self, program: _Program) -> None:
+        program.turn.acquire()
+        self._by_thread[threading.get_ident()] = program
+        try:
+            program.work()
+        except Killed:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again where all of it is run
+            self.trace.append(f"{program.name} raises {type(error).__name__}: {error}")
+            program.error = error
+        del self._by_thread[threading.get_ident()]
+        self._alive.remove(program)
+        if self._alive:
+            self._give_turn(self._rng.choice(self._alive))
+        else:
+            self._all_ended.release()
+
+    def _hand_over(self, to: _Program, own: _Program) -> None:
+        if to is not own:
+            self._give_turn(to)
+            own.turn.acquire()
+
+    def _give_turn(self, program: _Program) -> None:
+        self._running = program
+        program.turn.release()
+
+    def _move_clock(self) -> None:
+        if self._happens(self._chances.jump):
+            seconds = self._rng.choice(self._chances.jumps)
+            self.trace.append(f"the clock moves by {seconds:+} s")
+            self.clock.jump(seconds)
+
+    def _happens(self, chance: float) -> bool:
+        return bool(chance) and self._rng.random() < chance
+
+
+Scenario = Callable[[Interleaving], Callable[[], None]]
+"""Declares programs and returns the check of the end, which is made when no fault happens any more."""
+
+
+def explore(
+    scenario: Scenario,
+    *,
+    schedules: int,
+    seed: int = 0,
+    chances: Chances = NOTHING_ELSE,
+    patience: float = 60.0,
+) -> Explored:
+    """Run `scenario` in the orders of the seeds from `seed` on. Raises BrokenByOrderError for the first that breaks it.
+
+    `patience` is in seconds of real time, for an order that gets stuck.
+    """
+    traces: set[int] = set()
+    killed = lost = 0
+    for each in range(seed, seed + schedules):
+        order = Interleaving(each, chances)
+        try:
+            check = scenario(order)
+            order.run(patience)
+            check()
+        except Exception as error:
+            raise BrokenByOrderError(each, order.trace, error) from error
+        traces.add(hash(tuple(order.trace)))
+        killed += len(order.killed)
+        lost += order.lost_answers
+    return Explored(schedules, len(traces), killed, lost)

@@ -1,0 +1,188 @@
+"""The query gateway: a repeated query is answered from memory as long as no table that it reads has changed.
+
+A result is kept under the query, its parameters, and when each of its tables was changed last, which is asked before
+every answer (a call of metadata, without a price). So a change is seen by the next query, whatever the time to live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from nbactl.core.cache import TtlCache
+from nbactl.core.context import current
+from nbactl.core.deadline import deadline_scope
+from nbactl.core.events import Event, unheard
+from nbactl.errors import NbactlError, TimedOutError
+from nbactl.warehouse.passing import PassingWarehouse
+from nbactl.warehouse.reads import reads_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from nbactl.core.clock import Clock
+    from nbactl.core.deadline import Deadline
+    from nbactl.core.events import Hook
+    from nbactl.ports.warehouse import QueryResult, Warehouse
+
+AnsweredBy = Literal["engine", "engine_cache", "result_cache"]
+CACHE: Final = "query_results"
+"""The name of the cache in events and metrics."""
+_MOST_RESULTS: Final = 256
+_MOST_ROWS: Final = 1_000
+"""A result with more rows is not kept: decisions read few, and what reads many is not asked twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One query as it was asked for."""
+
+    sql: str
+    parameters: Mapping[str, Any] | None
+    timeout: float
+    labels: Mapping[str, str] | None
+    cache: bool
+    max_bytes: int | None
+
+
+class QueryGateway(PassingWarehouse):
+    """A Warehouse whose queries are cached where `enabled` says so (flag `query_caching`); the rest is passed on.
+
+    `enabled` gets the correlation id of the work at hand, or without one a hash of the query. `ttl` gives the seconds
+    that a result is kept (QUERY_CACHE_TTL_SECONDS). A query that asks for no cache gets none. `project` is the one
+    whose tables SQL may name in full. What a query fails with is never kept.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        clock: Clock,
+        *,
+        enabled: Callable[[str], bool],
+        ttl: Callable[[], float],
+        project: str | None = None,
+        hook: Hook = unheard,
+    ) -> None:
+        super().__init__(warehouse)
+        self._clock = clock
+        self._enabled = enabled
+        self._ttl = ttl
+        self._project = project
+        self._hook = hook
+        self._results: TtlCache[Hashable, _Kept] = TtlCache(CACHE, clock, ttl=0.0, max_size=_MOST_RESULTS, hook=hook)
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        cache: bool = True,
+        max_bytes: int | None = None,
+    ) -> QueryResult:
+        ask = _Ask(sql, parameters, timeout, labels, cache, max_bytes)
+        began = self._clock.monotonic()
+        try:
+            answered_by, result = self._answer(ask)
+        except NbactlError as error:
+            self._hook(Event("warehouse.query_failed", "warehouse", {"error": error.code}))
+            raise
+        fields = {
+            "answered_by": answered_by,
+            "bytes": result.bytes_processed,
+            "seconds": self._clock.monotonic() - began,
+        }
+        self._hook(Event("warehouse.queried", "warehouse", fields))
+        return result
+
+    def _answer(self, ask: _Ask) -> tuple[AnsweredBy, QueryResult]:
+        if not ask.cache or not self._enabled(_request(ask.sql)):
+            return self._from_engine(ask)
+        reads = reads_of(ask.sql, self._project)
+        if reads.tables is None:
+            return self._from_engine(replace(ask, cache=reads.repeatable))
+        with deadline_scope(ask.timeout, self._clock) as deadline:
+            state = self._state_of(reads.tables)
+            if state is None:
+                return self._from_engine(ask)
+            key = (ask.sql, _frozen(ask.parameters or {}), ask.max_bytes, state)
+            return self._from_cache(ask, key, deadline)
+
+    def _from_engine(self, ask: _Ask) -> tuple[AnsweredBy, QueryResult]:
+        result = self._warehouse.query(
+            ask.sql,
+            ask.parameters,
+            timeout=ask.timeout,
+            labels=ask.labels,
+            cache=ask.cache,
+            max_bytes=ask.max_bytes,
+        )
+        return "engine_cache" if result.cache_hit else "engine", result
+
+    def _from_cache(self, ask: _Ask, key: Hashable, deadline: Deadline) -> tuple[AnsweredBy, QueryResult]:
+        answered_by: AnsweredBy = "result_cache"
+        asked = False
+
+        def load() -> _Kept:
+            nonlocal answered_by, asked
+            asked = True
+            answered_by, result = self._from_engine(ask)
+            return _Kept(result, any(isinstance(cell, (list, dict)) for row in result.rows for cell in row))
+
+        while True:
+            try:
+                kept = self._results.get(key, load, ttl=self._ttl())
+            except TimedOutError:
+                if asked or deadline.remaining() <= 0.0:
+                    raise
+                continue  # it was another call, with less time, that ran out of it
+            if asked and len(kept.result.rows) > _MOST_ROWS:
+                self._results.forget(key)
+            return answered_by, kept.copy(cached=not asked)
+
+    def _state_of(self, tables: tuple[str, ...]) -> Hashable:
+        """Return when each table was changed last; None if a change might not be seen by it."""
+        now = self._clock.now()
+        state = []
+        for name in tables:
+            try:
+                table = self._warehouse.table(name)
+            except NbactlError:
+                return None  # no cache may fail a query that needs no metadata; the engine answers, or says why not
+            if table.modified is None or table.modified >= now:
+                return None  # a second change at this very moment would look the same
+            state.append((name, table.modified, table.rows))
+        return tuple(state)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A result in the cache; `nested` if its rows hold values that can be changed."""
+
+    result: QueryResult
+    nested: bool
+
+    def copy(self, *, cached: bool) -> QueryResult:
+        """Return a result that its caller may change."""
+        rows = deepcopy(self.result.rows) if self.nested else list(self.result.rows)
+        if not cached:
+            return replace(self.result, rows=rows)
+        return replace(self.result, rows=rows, bytes_processed=0, cache_hit=True)
+
+
+def _request(sql: str) -> str:
+    """Return by what a percentage of requests is drawn: all queries of one piece of work are treated alike."""
+    return current().correlation_id or hashlib.sha256(sql.encode()).hexdigest()
+
+
+def _frozen(value: Any) -> Hashable:  # noqa: ANN401 - a query parameter of any kind
+    """Return a value that equals another's exactly if no query can tell the two apart."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((name, _frozen(each)) for name, each in value.items()))
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_frozen, value))
+    return type(value).__name__, repr(value)  # 1, 1.0 and True are equal, and so are 0.0 and -0.0

@@ -1,0 +1,69 @@
+"""What a query reads, and whether its answer depends on nothing else: found in its syntax tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+_VOLATILE: Final = ("AI", "Current", "Generate", "ML", "Predict", "Rand", "SessionUser", "Uuid")
+"""Beginnings of the parser's names for functions whose answer changes while the tables do not, of models too."""
+_NOT_VOLATILE: Final = frozenset({"GenerateDateArray", "GenerateSeries", "GenerateTimestampArray"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a statement reads.
+
+    `repeatable`: nothing is known that keeps the engine's own cache from answering it, as a function that may answer
+    differently next time does, or a write ("Using cached query results" of BigQuery's documentation). `tables` are all
+    that it reads, as `dataset.table`; None where that cannot be told for sure.
+    """
+
+    repeatable: bool
+    tables: tuple[str, ...] | None
+
+
+@lru_cache(maxsize=512)
+def reads_of(sql: str, project: str | None = None) -> Reads:
+    """Return what a statement in BigQuery's dialect reads; tables of `project` may be named with it."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        (tree,) = sqlglot.parse(sql, read="bigquery")
+    except (SqlglotError, ValueError):
+        return Reads(repeatable=True, tables=None)  # the engine knows better, and says what is wrong with it
+    if not isinstance(tree, exp.Query) or any(_is_volatile(node) for node in tree.walk()):
+        return Reads(repeatable=False, tables=None)
+    return Reads(repeatable=True, tables=_tables(tree, project))
+
+
+def _is_volatile(node: exp.Expr) -> bool:
+    from sqlglot import exp
+
+    name = type(node).__name__
+    if isinstance(node, exp.Func):
+        return isinstance(node, exp.Anonymous) or (name.startswith(_VOLATILE) and name not in _NOT_VOLATILE)
+    if isinstance(node, exp.Parameter):
+        return isinstance(node.this, exp.Parameter)  # @@variable
+    return isinstance(node, (exp.TableSample, exp.SessionParameter))
+
+
+def _tables(tree: exp.Expr, project: str | None) -> tuple[str, ...] | None:
+    from sqlglot import exp
+
+    defined = {cte.alias for cte in tree.find_all(exp.CTE)}
+    found = set()
+    for table in tree.find_all(exp.Table):
+        if not table.db and not table.catalog and table.name in defined:
+            continue
+        plain = isinstance(table.this, exp.Identifier) and not set("*.@$") & set(table.name)
+        if not plain or not table.db or table.args.get("version") or table.catalog not in ("", project or ""):
+            return None  # a wildcard, INFORMATION_SCHEMA, a function, the past, another project, or no dataset
+        found.add(f"{table.db}.{table.name}")
+    return tuple(sorted(found))

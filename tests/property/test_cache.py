@@ -1,0 +1,110 @@
+"""TtlCache against a dictionary that remembers when each value was put and asked for."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from nbactl.core.cache import TtlCache
+from nbactl.errors import DataError, UnavailableError
+from nbactl.testing import FakeClock
+
+KEYS = st.sampled_from("abcde")
+TTL, STALE, SIZE = 60, 30, 3
+
+
+class CacheMachine(RuleBasedStateMachine):
+    """Time is whole seconds; `model` is in the order in which keys were asked for last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.told: list[str] = []
+        self.cache: TtlCache[str, int] = TtlCache(
+            "model",
+            self.clock,
+            ttl=TTL,
+            max_size=SIZE,
+            stale_for=STALE,
+            hook=lambda event: self.told.append(event.kind),
+        )
+        self.model: dict[str, tuple[int, float]] = {}
+        self.expected: list[str] = []
+        self.now = 0.0
+        self.number = 0
+
+    @rule(seconds=st.integers(1, 70))
+    def advance(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+        self.now += seconds
+
+    @rule(key=KEYS, ttl=st.sampled_from([None, 5, 90]))
+    def get(self, key: str, ttl: int | None) -> None:
+        self.number += 1
+        fresh = self._ask(key)
+        value = self.cache.get(key, lambda: self.number, ttl=ttl)
+        if fresh:
+            assert value == self.model[key][0]
+            self.expected.append("cache.hit")
+            return
+        assert value == self.number
+        self.expected.append("cache.miss")
+        self._keep(key, value, ttl)
+
+    @rule(key=KEYS, transient=st.booleans())
+    def get_while_the_load_fails(self, key: str, *, transient: bool) -> None:
+        def load() -> int:
+            raise UnavailableError("down") if transient else DataError("wrong")
+
+        fresh = self._ask(key)
+        known = self.model.get(key)
+        usable = fresh or (transient and known is not None and self.now < known[1] + STALE)
+        try:
+            value = self.cache.get(key, load)
+        except (UnavailableError, DataError):
+            assert not usable
+            self.expected.append("cache.miss")
+        else:
+            assert usable
+            assert known is not None
+            assert value == known[0]
+            self.expected.append("cache.hit" if fresh else "cache.stale")
+
+    @rule(key=KEYS)
+    def put(self, key: str) -> None:
+        self.number += 1
+        self.cache.put(key, self.number)
+        self._keep(key, self.number, None)
+
+    @rule(key=KEYS)
+    def forget(self, key: str) -> None:
+        self.cache.forget(key)
+        self.model.pop(key, None)
+
+    @rule()
+    def clear(self) -> None:
+        self.cache.clear()
+        self.model.clear()
+
+    @invariant()
+    def it_told_what_happened_and_keeps_what_it_should(self) -> None:
+        assert self.told == self.expected
+        assert len(self.cache) == len(self.model) <= SIZE
+        assert not self.cache._flights
+
+    def _ask(self, key: str) -> bool:
+        """Note that `key` was asked for; says whether it is fresh."""
+        if key in self.model:
+            self.model[key] = self.model.pop(key)
+        return key in self.model and self.now < self.model[key][1]
+
+    def _keep(self, key: str, value: int, ttl: int | None) -> None:
+        self.model.pop(key, None)
+        self.model[key] = (value, self.now + (TTL if ttl is None else ttl))
+        if len(self.model) > SIZE:
+            self.model.pop(next(iter(self.model)))
+
+
+TestCacheModel = CacheMachine.TestCase
+TestCacheModel.settings = settings(max_examples=60, stateful_step_count=40)

@@ -1,0 +1,93 @@
+"""Metrics and the query cache as the application wires them."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbactl.bootstrap import Application
+from nbactl.config.loader import load_config
+from nbactl.config.settings import load_settings
+from nbactl.core import flags
+from nbactl.core.events import Event, combined, unheard
+from nbactl.core.flags import Flags, Stored
+from nbactl.core.gamedate import GameDate
+from nbactl.core.metrics import Metrics
+from nbactl.ports.documents import Create
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.core.events import Hook
+
+ROOT = Path(__file__).parents[3]
+ONE = "SELECT 1 AS one"
+
+
+def application(folder: Path, hook: Hook = unheard) -> Application:
+    return Application(load_settings({"state_dir": str(folder / "state")}, {}, folder), hook=hook)
+
+
+def test_what_services_do_is_counted_by_the_metrics_that_hear_of_it(tmp_path: Path) -> None:
+    metrics, heard = Metrics(), list[Event]()
+    with application(tmp_path, combined(metrics.hook, heard.append)) as made:
+        made.documents.commit([Create("a/b", {})])
+        made.warehouse.query(ONE, timeout=20.0)
+        made.completions.create_batch("b", GameDate(date(2024, 1, 15)), 2, "corr")
+        made.completions.record_completion("b", "lukadoncic", 5)
+        text = metrics.exposition().decode()
+    assert 'nbactl_document_writes_total{operation="commit"} 3.0' in text  # with the batch and its array
+    assert 'nbactl_completions_total{outcome="recorded"} 1.0' in text
+    assert 'nbactl_warehouse_queries_total{answered_by="engine"} 1.0' in text
+    assert {event.kind for event in heard} >= {"documents.written", "warehouse.queried", "completions.recorded"}
+
+
+@pytest.fixture
+def no_flags() -> Iterator[None]:
+    before = flags.use(None)
+    yield
+    flags.use(before)
+
+
+@pytest.mark.usefixtures("no_flags")
+@pytest.mark.parametrize(("environ", "hits"), [(None, 0), ({}, 0), ({"ENABLE_QUERY_CACHING": "true"}, 1)])
+def test_queries_are_cached_when_the_flag_says_so(tmp_path: Path, environ: dict[str, str] | None, hits: int) -> None:
+    with application(tmp_path) as made:
+        if environ is not None:
+            definitions = load_config(None).flags.definitions()
+            flags.use(
+                Flags(
+                    definitions,
+                    lambda: Stored({}, {}),
+                    environ=environ,
+                    clock=made.clock,
+                    rng=random.Random(1),
+                    every=60.0,
+                )
+            )
+        found = [made.warehouse.query(ONE, timeout=20.0) for _ in range(2)]
+    assert [result.rows for result in found] == [[(1,)]] * 2
+    assert sum(result.cache_hit for result in found) == hits
+
+
+@pytest.mark.parametrize("command", [["--help"], ["flags", "list"], ["runs", "list"], ["status"], ["run", "phase1"]])
+def test_no_command_loads_the_client_of_prometheus(tmp_path: Path, command: list[str]) -> None:
+    code = "import sys; from nbactl.cli.main import main; main(sys.argv[1:]); print('loaded:', *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    loaded = done.stdout.partition("loaded:")[2].split()
+    assert "nbactl.cli.main" in loaded
+    assert "prometheus_client" not in loaded

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nbactl.core.logging import mask, mask_value
+from nbactl.core.logging.masking import is_secret_name, mask_within
+
+LEAKS = {
+    "GET https://user:hunter2@db.example/x failed": "hunter2",
+    "postgres://admin:s3cr3t-pw@10.0.0.1/db": "s3cr3t-pw",
+    "posting to https://hooks.slack.com/services/T000/B000/XXXXyyyy": "XXXXyyyy",
+    "Authorization: Bearer abc.def-ghi_jkl": "abc.def-ghi_jkl",
+    "authorization=basic dXNlcjpwYXNz": "dXNlcjpwYXNz",
+    "retrying ?api_key=AIzaSyA123&x=1": "AIzaSyA123",
+    "PASSWORD: correct-horse": "correct-horse",
+    '{"access_token": "ya29.a0Af"}': "ya29.a0Af",
+    "client_secret='GOCSPX-abc'": "GOCSPX-abc",
+    "refresh-token = 1//0gabc": "1//0gabc",
+    "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----": "MIIEow",
+}
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_what_looks_like_a_secret_is_masked(text: str) -> None:
+    masked = mask(text)
+    assert LEAKS[text] not in masked
+    assert "***" in masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["the lease's fencing token is 17", "https://example.org/path?x=1", "5 of 5 keys done", "monkey business", "basic"],
+)
+def test_other_text_stays_as_it_is(text: str) -> None:
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize("name", ["password", "apiKey", "API_KEY", "slack_webhook_url", "Authorization", "SENTRY_DSN"])
+def test_a_name_says_that_its_value_is_a_secret(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["player", "fencing_token", "key", "rows", "tokens_left", "keyword"])
+def test_other_names_do_not(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+def test_secrets_are_found_within_what_is_logged() -> None:
+    logged = {"headers": {"Authorization": "abc", "Accept": "*/*"}, "urls": ["https://a:b@c/", 7]}
+    assert mask_within(logged) == {"headers": {"Authorization": "***", "Accept": "*/*"}, "urls": ["https://***@c/", 7]}
+
+
+def test_a_registered_secret_is_masked_wherever_it_turns_up() -> None:
+    mask_value("zanzibar-1964")
+    assert mask("sent zanzibar-1964 along") == "sent *** along"
+    with pytest.raises(ValueError, match="less than 6"):
+        mask_value("abc")
+
+
+@given(st.text())
+def test_masking_takes_every_text_and_changes_nothing_twice(text: str) -> None:
+    once = mask(text)
+    assert mask(once) == once
