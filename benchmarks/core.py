@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import importlib
 import random
 import sqlite3
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Line
 from nbactl.adapters.sqlite.documents import SqliteDocuments
@@ -28,7 +29,7 @@ from nbactl.core.policy_settings import CallSettings
 from nbactl.core.retry import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 _CALLS, _MESSAGES = 20_000, 1_000
 _BREAKER = BreakerSettings("bench", failure_rate=0.5, minimum_calls=10, open_for=30.0, window=60.0)
@@ -48,11 +49,14 @@ def _calls(runs: int) -> Iterator[Line]:
     bare = _best(runs, _CALLS, lambda: _repeat(nothing, _CALLS))
     breaker = Breaker(_BREAKER, SystemClock())
     full, without = _policy(5.0), _policy(None)
-    cases: list[tuple[str, Callable[[], None], float | None]] = [
+    peers = _peers(nothing)
+    missing = ", ".join(name for name, call in peers.items() if call is None)
+    yield Line("call: bare", bare, "µs CPU", None, f"not installed, so not beside it: {missing}" if missing else "")
+    cases: list[tuple[str, Callable[[], object], float | None]] = [
         ("call: full policy", lambda: full.call(nothing), 5.0),
         ("call: no attempt timeout", lambda: without.call(nothing), 2.0),
         ("call: breaker closed", lambda: breaker.call(nothing), 1.0),
-        *((name, call, None) for name, call in _peers(nothing)),
+        *((f"call: {name}", call, None) for name, call in peers.items() if call is not None),
     ]
     for name, call, target in cases:
         taken = _best(runs, _CALLS, lambda call=call: _repeat(call, _CALLS))  # type: ignore[misc]
@@ -61,12 +65,17 @@ def _calls(runs: int) -> Iterator[Line]:
     async def answer() -> None:
         return None
 
-    async def repeat() -> None:
+    async def repeat(call: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]) -> None:
         for _ in range(_CALLS):
-            await full.call_async(answer)
+            await call(answer)
 
-    taken = _best(runs, _CALLS, lambda: asyncio.run(repeat()))
-    yield Line("call: full policy, async", taken, "µs CPU", 8.0, f"{taken / bare:.0f} bare calls")
+    for name, awaited, target in (
+        ("call: full policy, async", full.call_async, 8.0),
+        ("call: no attempt timeout, async", without.call_async, None),
+        ("call: breaker closed, async", breaker.call_async, None),
+    ):
+        taken = _best(runs, _CALLS, lambda awaited=awaited: asyncio.run(repeat(awaited)))  # type: ignore[misc]
+        yield Line(name, taken, "µs CPU", target, f"{taken / bare:.0f} bare calls")
 
 
 def _messages(runs: int) -> Iterator[Line]:
@@ -134,13 +143,24 @@ def _policy(attempt: float | None) -> CallPolicy:
     return CallPolicy(settings, clock=SystemClock(), rng=random.Random(1))  # noqa: S311 - jitter
 
 
-def _peers(nothing: Callable[[], None]) -> Iterator[tuple[str, Callable[[], None]]]:
-    if importlib.util.find_spec("tenacity"):
-        tenacity = importlib.import_module("tenacity")
-        yield "call: tenacity", tenacity.retry(stop=tenacity.stop_after_attempt(3))(nothing)
-    if importlib.util.find_spec("stamina"):
-        stamina = importlib.import_module("stamina")
-        yield "call: stamina", stamina.retry(on=OSError)(nothing)
+def _peers(nothing: Callable[[], None]) -> dict[str, Callable[[], object] | None]:
+    """Return what others take for the same; None for a peer that is not installed, as none of them is needed here."""
+    peers: dict[str, tuple[str, Callable[[Any], Callable[[], object]]]] = {
+        "google Retry": ("google.api_core.retry", lambda google: google.Retry()(nothing)),
+        "tenacity": (
+            "tenacity",
+            lambda tenacity: tenacity.retry(stop=tenacity.stop_after_attempt(3))(nothing),
+        ),
+        "stamina": ("stamina", lambda stamina: stamina.retry(on=OSError)(nothing)),
+        "pybreaker": ("pybreaker", lambda pybreaker: partial(pybreaker.CircuitBreaker().call, nothing)),
+    }
+    found: dict[str, Callable[[], object] | None] = {}
+    for name, (module, wrap) in peers.items():
+        try:
+            found[name] = wrap(importlib.import_module(module))
+        except ImportError:
+            found[name] = None
+    return found
 
 
 def _repeat(call: Callable[[], object], times: int) -> None:

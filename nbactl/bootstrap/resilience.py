@@ -10,6 +10,9 @@ from nbactl.bootstrap.flags import FlagRoom
 from nbactl.core.ids import TimeSortedIds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbactl.core.alerts import AlertChannel, Alerts
     from nbactl.core.breaker_beat import BreakerBeat
     from nbactl.core.breaker_shared import SharedBreakers
     from nbactl.core.idempotency.keeper import Idempotency
@@ -62,15 +65,44 @@ class Resilience(FlagRoom):
     @cached_property
     def outbox(self) -> Outbox:
         """What announces changes: messages that are committed with them."""
+        from nbactl.core.alerts import AlertBus, RoutedBus  # noqa: PLC0415
         from nbactl.core.outbox import Outbox  # noqa: PLC0415
 
-        bus, timeouts = self.bus, self.config.timeouts
+        timeouts = self.config.timeouts
+        bus = RoutedBus(AlertBus(self.alert_channels), lambda: self.bus)
         return Outbox(
             self.documents,
             bus,
             self.clock,
             redrive_after=timeouts["outbox.redrive"],
             keep=timeouts["outbox.keep"],
+            hook=self.hook,
+        )
+
+    @cached_property
+    def alert_channels(self) -> Mapping[str, AlertChannel]:
+        """The channels of alerts outside of this process, by name. Raises ConfigError for a webhook that is none."""
+        from nbactl.adapters.slack.webhook import VARIABLE  # noqa: PLC0415
+
+        url = self._environ.get(VARIABLE)
+        if not url:
+            return {}
+        from nbactl.adapters.slack.channel import SlackChannel  # noqa: PLC0415 - loads what is called through it
+
+        return {"slack": SlackChannel(url, self.policies["slack"], timeout=self.config.timeouts["alert.slack"])}
+
+    def alerts(self, console: AlertChannel) -> Alerts:
+        """Return what sends alerts; `console` is the channel to who watches this process."""
+        from nbactl.core.alerts import Alerts, LogChannel  # noqa: PLC0415
+
+        return Alerts(
+            self.documents,
+            self.outbox,
+            self.clock,
+            direct={"log": LogChannel(), "console": console},
+            kept=self.alert_channels,
+            window=self.config.timeouts["alert.window"],
+            patience=self.config.timeouts["alert.patience"],
             hook=self.hook,
         )
 

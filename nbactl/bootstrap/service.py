@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from nbactl import __version__
 from nbactl.bootstrap.application import Application
 from nbactl.config.digest import config_digest
 from nbactl.config.settings import load_settings
+from nbactl.core.beat import Beat
 from nbactl.core.context import current
 from nbactl.core.flags import StateCache, on, use
 from nbactl.core.health import checks
@@ -23,6 +26,7 @@ from nbactl.core.logging import configure_logging
 from nbactl.core.metrics import Metrics, metrics_app
 from nbactl.core.propagation import Propagation
 from nbactl.core.stopping import GracefulStop, Stopping
+from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from nbactl.config.settings import Settings
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.service import Timeouts
 
+_LOG = logging.getLogger(__name__)
 _LEAST_FREE = 64 * 1024 * 1024
 """Bytes of disk without which the local store can soon write nothing more."""
 
@@ -77,6 +82,22 @@ class ServiceApplication(Application):
         return Health(looked_at, clock=self.clock, every=self.config.timeouts["health.every"])
 
     @cached_property
+    def outbox_beat(self) -> Beat:
+        """What publishes messages that were left in the outbox, alerts among them."""
+        every = self.config.timeouts.interval("outbox.sweep")
+        rng = random.SystemRandom()
+
+        def sweep() -> None:
+            try:
+                self.outbox.sweep()
+            except NbactlError as error:
+                _LOG.warning("the outbox could not be swept; it is tried again", exc_info=error)
+
+        beat = Beat("outbox", sweep, lambda: every.pause(rng), every.seconds)
+        self.closing.callback(beat.close)
+        return beat
+
+    @cached_property
     def graceful_stop(self) -> GracefulStop:
         """What is done at the end, in this order: what uses a thing before the thing."""
         timeouts = self.config.timeouts
@@ -95,6 +116,7 @@ class ServiceApplication(Application):
         use(self.flags)
         self.metrics.watch_policies(self.policies)
         self.breaker_beat.start()
+        self.outbox_beat.start()
         self.health.start()
 
     def around(self, app: App) -> App:

@@ -17,6 +17,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     machine.time_zone,
     machine.clock,
     machine.environment,
+    machine.alerts,
     pipeline.configuration,
     pipeline.tasks,
     pipeline.source,

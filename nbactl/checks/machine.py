@@ -9,10 +9,12 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from nbactl.adapters.slack.webhook import VARIABLE, check_url
 from nbactl.checks.finding import Finding
 from nbactl.config.overrides import PREFIX
 from nbactl.config.variables import GIVEN, environment_variables, timeout_variables
 from nbactl.core.names import closest
+from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +128,20 @@ def environment(patient: Patient) -> Iterator[Finding]:
     if not unknown:
         used = sorted(name for name in known if patient.environ.get(name))
         yield Finding("environment", "ok", ", ".join(used) if used else "no variable of nbactl is set")
+
+
+def alerts(patient: Patient) -> Iterator[Finding]:
+    """Look whether alerts go anywhere but to this machine; nothing is sent."""
+    url = patient.environ.get(VARIABLE)
+    if not url:
+        yield Finding("alerts", "ok", f"to console and log; {VARIABLE} is not set, so not to Slack")
+        return
+    try:
+        check_url(url)
+    except NbactlError as error:
+        yield Finding("alerts", "failed", error.message, error.cause, error.next_step)
+    else:
+        yield Finding("alerts", "ok", "to console, log and Slack")
 
 
 def _parse(version: str) -> Version:

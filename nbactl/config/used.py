@@ -9,6 +9,9 @@ USED: dict[str, frozenset[str]] = {
     "timeouts": frozenset(
         {
             "breakers.sync",
+            "alert.patience",
+            "alert.slack",
+            "alert.window",
             "completions.stage_ttl",
             "dedup.keep",
             "documents.busy",
@@ -32,6 +35,7 @@ USED: dict[str, frozenset[str]] = {
             "migration.watch_every",
             "outbox.keep",
             "outbox.redrive",
+            "outbox.sweep",
             "run.cancel_poll",
             "run.cancel_wait",
             "run.date_settled",

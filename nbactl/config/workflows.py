@@ -108,7 +108,7 @@ class Alert(Strict):
     """What is said, and where, when a run ends in a state worth an alert."""
 
     severity: Literal["info", "warning", "critical"]
-    channels: tuple[Literal["console", "log"], ...] = Field(min_length=1)
+    channels: tuple[Literal["console", "log", "slack"], ...] = Field(min_length=1)
 
 
 class Alerts(Strict):

@@ -19,6 +19,8 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 | `counted_documents` | a document store that tells how much is read and written |
 | `outbox`, `expiry` | `Outbox`, and the sweep of what has expired |
 | `completions` | completions of prediction batches |
+| `alerts` | `Alerts`: told once per window, kept until they are delivered |
+| `trace`, `propagation` | context and deadline on their way to another process |
 | `context`, `logging`, `events` | what is being worked on, logs, the instrumentation hook |
 | `stopping`, `beat`, `daemon` | `GracefulStop`; work in the background |
 | `faults` | the dangerous instants, for tests |

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import Document, DocumentStore, FieldPath
 
 COLLECTION: Final = "outbox"
+_MOST_DOUBLINGS: Final = 8
+"""How often the wait before the next try doubles: with two minutes it grows to some eight hours."""
 KEY_ATTRIBUTE: Final = "outbox_key"
 """The attribute by which consumers tell a message that came twice; the message id differs then."""
 
@@ -165,7 +167,9 @@ class Outbox:
         data, key = document.data, decode_id(document.id)
         if data["state"] != "pending":
             return False
-        take: dict[FieldPath, Any] = {"due_at": self._clock.now() + self._redrive_after, "attempts": Increment(1)}
+        # What fails again and again is tried less and less often (INVARIANTS 16).
+        wait = self._redrive_after * 2 ** min(max(data["attempts"] - 1, 0), _MOST_DOUBLINGS)
+        take: dict[FieldPath, Any] = {"due_at": self._clock.now() + wait, "attempts": Increment(1)}
         try:
             taken = self._store.commit([Update(document.path, take, if_updated_at=document.update_time)])
         except (PreconditionError, NotFoundError):

@@ -64,7 +64,9 @@ class Connections:
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("a transaction's function must write through its transaction, not through the store")
         wait = remaining(self._busy_timeout)
-        with self._turn(wait):
+        if not self._lock.acquire(timeout=wait):
+            raise busy(self.where)
+        try:
             with translated(self.where):
                 connection = self._open_writer()
                 if wait != self._writer_timeout:
@@ -79,6 +81,8 @@ class Connections:
                 if connection.in_transaction:
                     with translated(self.where):
                         connection.execute("ROLLBACK")
+        finally:
+            self._lock.release()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

@@ -33,6 +33,7 @@ def to_micros(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=64)
 def from_micros(micros: int) -> datetime:
     """Return microseconds since 1970 as an aware UTC datetime."""
     return _EPOCH + timedelta(microseconds=micros)
@@ -57,6 +58,11 @@ def decode_any(text: str) -> Any:  # noqa: ANN401 - any stored value
 
 def encode_value(value: Any) -> Any:  # noqa: ANN401 - any storable value
     """Return a checked value as JSON types."""
+    kind = type(value)
+    if kind is str:
+        return encode_text(value)
+    if kind is datetime:
+        return encode_time(value)
     made: Any = value
     match value:
         case bool() | None:
@@ -83,12 +89,14 @@ def encode_text(text: str) -> str:
     """Return a string in stored form."""
     if "\x01" in text or "\x00" in text:
         return text.replace("\x01", "\x01\x02").replace("\x00", "\x01\x01")
-    return str.__str__(text)
+    return text if type(text) is str else str.__str__(text)
 
 
 def encode_time(instant: datetime) -> str:
     """Return a checked datetime in stored form."""
-    return TIME_MARK + instant.astimezone(UTC).isoformat(timespec="microseconds")
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return TIME_MARK + instant.isoformat(timespec="microseconds")
 
 
 @lru_cache(maxsize=4096)
@@ -99,15 +107,12 @@ def encode_key(key: str) -> str:
 
 def decode_value(value: Any) -> Any:  # noqa: ANN401 - any stored value
     """Return JSON types as the value they stand for."""
-    match value:
-        case str():
-            return _decode_text(value)
-        case dict():
-            return _decode_map(value)
-        case list():
-            return [decode_value(item) for item in value]
-        case _:
-            return value
+    kind = type(value)  # as JSON gives them, there are no others
+    if kind is str:
+        return _decode_text(value)
+    if kind is dict:
+        return _decode_map(value)
+    return [decode_value(item) for item in value] if kind is list else value
 
 
 def _decode_map(value: dict[str, Any]) -> dict[str, Any]:

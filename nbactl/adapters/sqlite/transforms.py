@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.sqlite.sortkey import sort_key
@@ -37,6 +37,9 @@ def whole(data: Mapping[str, Any], where: str, now: datetime) -> dict[str, Any]:
 def change(data: dict[str, Any], fields: Mapping[FieldPath, Any], where: str, now: datetime) -> None:
     """Update a document's data in place."""
     for keys, value in update_assignments(fields, where).items():
+        if len(keys) == 1 and _needs_no_look(value):
+            data[keys[0]] = value
+            continue
         name = f"{where}.{'.'.join(keys)}"
         parent = _parent(data, keys, create=not isinstance(value, DeleteField))
         if isinstance(value, DeleteField):
@@ -47,6 +50,13 @@ def change(data: dict[str, Any], fields: Mapping[FieldPath, Any], where: str, no
         made = _made(value, parent.get(keys[-1], _MISSING), name, now)
         check_value(made, name, depth=len(keys))
         parent[keys[-1]] = made
+
+
+def _needs_no_look(value: object) -> bool:
+    """Say whether `value` can be stored as it is; most values are of these kinds."""
+    if isinstance(value, str):
+        return value.isascii()
+    return value is None or isinstance(value, bool) or (isinstance(value, datetime) and value.tzinfo is UTC)
 
 
 def _parent(data: dict[str, Any], keys: tuple[str, ...], *, create: bool) -> dict[str, Any] | None:
@@ -62,6 +72,8 @@ def _parent(data: dict[str, Any], keys: tuple[str, ...], *, create: bool) -> dic
 
 
 def _made(value: Any, old: Any, where: str, now: datetime) -> Any:  # noqa: ANN401 - any storable value
+    if type(value) in _PLAIN:
+        return value
     made: Any = value
     match value:
         case dict():

@@ -91,6 +91,8 @@ def drive(
     waiting, before = _chosen(services, keys)
     if waiting and not dry_run:
         consent(ctx, f"Publish {_count(len(waiting))}?")
+        if not services.alert_channels:
+            _ = services.bus  # where there is none, no message is taken
         driven = _drive(services.outbox, waiting)
     else:
         driven = _Driven()

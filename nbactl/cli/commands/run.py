@@ -188,10 +188,10 @@ def _plan(services: Application, request: RunRequest) -> Result:
 def _execute(services: Application, request: RunRequest, console: Console, again: str) -> Result:
     cancellation = Cancellation()
     logs = services.settings.state_dir / "logs"
-    alerts = services.config.workflows.alerts
+    rules = services.config.workflows.alerts
     with (
         interruptible(cancellation.request),
-        watching(console, logs=logs, alerts=alerts, clock=services.clock) as observer,
+        watching(console, logs=logs, rules=rules, alerts=services.alerts, clock=services.clock) as observer,
     ):
         report = services.runner.execute(request, observer=observer, cancellation=cancellation)
     code = exit_code(report)

@@ -9,37 +9,38 @@ from typing import TYPE_CHECKING
 
 from nbactl.cli.screens.progress_lines import PlainProgress
 from nbactl.cli.stream import OutputError
+from nbactl.core.alerts import TextChannel
 from nbactl.core.logging import RunLogHandler, logging_to, stream_handler
-from nbactl.workflows.alerts import RunAlerts, log_alert
+from nbactl.workflows.alerts import RunAlerts
 from nbactl.workflows.eventlog import log_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nbactl.cli.console import Console
     from nbactl.cli.screens.live import LiveProgress
-    from nbactl.config.workflows import Alerts
+    from nbactl.config.workflows import Alerts as AlertRules
+    from nbactl.core.alerts import AlertChannel, Alerts
     from nbactl.core.clock import Clock
-    from nbactl.workflows.alerts import RunAlert
     from nbactl.workflows.model import Observer, RunEvent
 
 
 @contextmanager
-def watching(console: Console, *, logs: Path, alerts: Alerts, clock: Clock) -> Iterator[Observer]:
+def watching(
+    console: Console, *, logs: Path, rules: AlertRules, alerts: Callable[[AlertChannel], Alerts], clock: Clock
+) -> Iterator[Observer]:
     """Yield the observer of the runs that are executed in the block.
 
-    With -v the log itself is the progress that is shown; with --quiet none is.
+    With -v the log itself is the progress that is shown; with --quiet none is. `alerts` makes what sends them, given
+    the channel that is this console.
     """
     handlers: list[logging.Handler] = [RunLogHandler(logs)]
     if console.verbosity and not console.quiet:
         handlers.append(stream_handler(sys.stderr, logging.DEBUG if console.verbosity > 1 else logging.INFO))
     with logging_to(*handlers), _progress(console, clock) as progress:
-
-        def alert_on_console(alert: RunAlert) -> None:
-            progress.say(f"alert ({alert.severity}): {alert.message}")
-
-        alarm = RunAlerts(alerts, {"console": alert_on_console, "log": log_alert})
+        on_console = TextChannel(lambda text: progress.say(f"alert: {text}"))
+        alarm = RunAlerts(rules, lambda alert, channels: alerts(on_console).send(alert, channels))
         shown = not console.quiet and not console.verbosity
 
         def observe(event: RunEvent) -> None:

@@ -1,0 +1,8 @@
+"""Alerts: told once per window and condition, kept until they are delivered."""
+
+from nbactl.core.alerts.alerts import Alerts
+from nbactl.core.alerts.bus import AlertBus, RoutedBus
+from nbactl.core.alerts.channels import LogChannel, TextChannel
+from nbactl.ports.alerts import Alert, AlertChannel
+
+__all__ = ["Alert", "AlertBus", "AlertChannel", "Alerts", "LogChannel", "RoutedBus", "TextChannel"]

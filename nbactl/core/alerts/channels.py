@@ -1,0 +1,34 @@
+"""The channels that every process has: its log, and a text for a person."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbactl.ports.alerts import Alert
+
+_LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
+_LOG = logging.getLogger("nbactl.alerts")
+
+
+class LogChannel:
+    """Writes alerts to the log with their severity."""
+
+    def send(self, alert: Alert) -> None:
+        """Write one."""
+        extra = {"alert": alert.key, "alert_severity": alert.severity, "alert_fields": dict(alert.fields)}
+        _LOG.log(_LEVELS[alert.severity], "%s", alert.title, extra=extra)
+
+
+class TextChannel:
+    """Tells alerts as one line to whatever takes a text, such as a console."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+
+    def send(self, alert: Alert) -> None:
+        """Tell one."""
+        self._tell(f"{alert.severity}: {alert.title}")
