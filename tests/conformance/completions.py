@@ -22,6 +22,7 @@ from nbactl.core.gamedate import GameDate
 from nbactl.core.ids import TimeSortedIds
 from nbactl.core.retry import RetryPolicy
 from tests.conformance.completions_concurrency import Concurrency
+from tests.conformance.completions_flags import Flagged
 from tests.conformance.completions_kills import Kills
 from tests.conformance.completions_listing import Listing
 from tests.conformance.completions_recording import Recording
@@ -90,7 +91,7 @@ class Lab:
         return self.tracker(stage).progress(batch_id)
 
 
-class CompletionsConformance(Recording, Stored, Concurrency, Kills, Listing, Resetting):
+class CompletionsConformance(Recording, Stored, Concurrency, Flagged, Kills, Listing, Resetting):
     """The suite of the completion tracker."""
 
     writers: int = 16
