@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.bootstrap import Application
 from nbactl.config.settings import load_settings
 from nbactl.core.gamedate import GameDate
@@ -92,7 +93,9 @@ def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(t
         assert [keeper.run("key", lambda: "done") for _ in range(2)] == ["done", "done"]
         made.documents.commit([made.outbox.message("decision/1", "topic", {})])
         assert made.outbox.drive("decision/1")
-        [message] = made.bus.messages("topic")
+        bus = made.bus
+        assert isinstance(bus, LocalBus)
+        [message] = bus.messages("topic")
         assert message.attributes == {"outbox_key": "decision/1"}
         record = made.documents.get("message_dedup/key")
         assert record is not None

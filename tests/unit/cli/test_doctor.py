@@ -186,6 +186,7 @@ def test_inv_10_a_task_whose_processor_is_not_registered_is_refused_where_it_sta
     (problem,) = declared.undone_declarations(load_config(folder))
     assert "'raw.game', which is not registered" in problem.message
     assert problem.suggestion == "Did you mean 'raw.games'?"
+    assert problem.line is not None
     line = (folder / "workflows.yaml").read_text().splitlines()[problem.line - 1]
     assert line.strip() == "processor: raw.game"
     found = _one(pipeline.tasks(patient(config_dir=str(folder))))
