@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.result import Result
@@ -13,7 +14,7 @@ from nbactl.core.completions.stages import Stage
 from nbactl.errors import DataError, NbactlError
 from nbactl.migrations.completions.gates import COMMAND, next_action
 from nbactl.migrations.completions.migration import LEASE, NAME
-from nbactl.migrations.completions.rollback import target_of
+from nbactl.migrations.completions.rollback import stages_back
 from nbactl.migrations.gates import pass_gates
 
 if TYPE_CHECKING:
@@ -169,12 +170,17 @@ class Actions:
 
     def _rollback(self) -> Result:
         state = self._state()
-        target = target_of(state)
+        stages = stages_back(state, self._request.to)
+        if not stages:
+            return self._told(state, f"Nothing to do: the stage is {state.stage} already.")
         if self._request.dry_run:
-            return self._would(f"The stage will be {target}.", ())
-        self._ask(f"Go back from {state.stage} to {target}?")
-        rolled = self._migration.roll_back(self._caller)
-        after, now = self._state(), self._services.clock.now()
+            return self._would(f"The stage will be {stages[-1]}.", ())
+        self._ask(
+            f"Go back from {state.stage} to {stages[-1]}?" if state.pending is None else f"Finish the {state.pending}?"
+        )
+        rolled = self._migration.roll_back(self._caller, to=self._request.to, told=False)
+        # As it is once this was told.
+        after, now = replace(self._state(), pending=None), self._services.clock.now()
         data = {
             **as_json.state_json(after),
             "from": rolled.before,
@@ -189,7 +195,7 @@ class Actions:
                 console.print(f"{count} of {rolled.put_back.batches:,} batches.")
             text.show_moved(console, after, os.environ, now)
 
-        return Result(data, show)
+        return Result(data, show, once_told=lambda: self._migration.tell_rolled_back(rolled))
 
     def _pause(self) -> Result:
         if self._request.dry_run:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core.completions.stages import Stage
 from nbactl.errors import UsageError
 from nbactl.migrations.completions.migration import NAME
 
@@ -31,6 +32,7 @@ _TAKES: Final[Mapping[str, set[str]]] = {
     "max_age": {"switch-reads", "stop-dual-write"},
     "watch": {"validate"},
     "force": _GATED,
+    "to": {"rollback"},
     "dry_run": set(ACTIONS) - READING,
     "reason": set(ACTIONS) - READING - {"resume"},
 }
@@ -48,6 +50,7 @@ class Options:
     max_age: str | None
     watch: bool
     force: str | None
+    to: str | None
     dry_run: bool
     reason: str | None
 
@@ -62,6 +65,7 @@ class Request:
     max_age: float | None
     watch: bool
     force: bool
+    to: Stage | None
     dry_run: bool
     reason: str | None
 
@@ -92,6 +96,16 @@ def check_options(action: str, options: Options) -> None:
             cause="To force a step its name has to be typed.",
             next_step=f"If you are sure: --force {NAME}",
         )
+
+
+def parse_stage(text: str | None) -> Stage | None:
+    """Return the stage of that name. Raises UsageError if there is none."""
+    if text is None:
+        return None
+    try:
+        return Stage(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is no stage", next_step=f"They are {', '.join(Stage)}.") from None
 
 
 def parse_rate(text: str | None) -> float | None:

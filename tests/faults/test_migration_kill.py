@@ -50,6 +50,12 @@ KILLS: Final = [
     ("dual_write_stopped", "rollback", "before_stage", "reads_switched"),
     ("dual_write_stopped", "rollback", "stage_changed", "reads_switched"),
     ("reads_switched", "rollback", "stage_changed", "validated"),
+    ("dual_write_stopped", "rollback", "rolled_back", "reads_switched"),
+    ("reads_switched", "rollback", "rolled_back", "validated"),
+    ("validated", "rollback", "rolled_back", "legacy"),
+    ("reads_switched", "rollback --to validated", "rollback_told", "validated"),
+    ("dual_write_stopped", "rollback --to validated", "rolled_back", "validated"),
+    ("dual_write_stopped", "rollback --to validated", "rollback_told", "validated"),
 ]
 
 
@@ -59,9 +65,10 @@ def test_inv_20_the_same_command_carries_on(tmp_path: Path, before: str, action:
     store = project.store()
     seen = prepare(store, tmp_path, before, action)
 
-    killed = project.migrate(f"--{action}", faults=f"migration.{point}=kill", check=False)
+    words = f"--{action}".split()
+    killed = project.migrate(*words, faults=f"migration.{point}=kill", check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    again = project.migrate(f"--{action}", check=False)
+    again = project.migrate(*words, check=False)
     assert again.returncode == 0, again.stderr
 
     settle()

@@ -16,7 +16,8 @@ from nbactl.migrations.completions.gates import COMMAND, gates_of
 from nbactl.migrations.completions.mend import Mended, Mender
 from nbactl.migrations.completions.plan import make_plan
 from nbactl.migrations.completions.repair import RepairPlan
-from nbactl.migrations.completions.rollback import roll_back
+from nbactl.migrations.completions.refill import Refilled
+from nbactl.migrations.completions.rollback import RolledBack, roll_back, stages_back, tell
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.completions.validate import Validator
 from nbactl.migrations.gates import pass_gates
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from nbactl.migrations.completions.cleanup import Cleaned
     from nbactl.migrations.completions.limits import Limits
     from nbactl.migrations.completions.plan import Plan
-    from nbactl.migrations.completions.rollback import RolledBack
     from nbactl.migrations.completions.validate import Report
     from nbactl.migrations.gates import Gate
     from nbactl.migrations.model import Checkpoint, MigrationState, Operator
@@ -211,10 +211,26 @@ class CompletionsMigration:
             self._move(replace(work, operator=noted), Stage.DUAL_WRITE_STOPPED, Stage.CLEANED, forced=forced)
             return cleaned
 
-    def roll_back(self, caller: Caller) -> RolledBack:
-        """Go back to the stage whose readers and writers are as they were before the last change of them."""
+    def roll_back(self, caller: Caller, *, to: Stage | None = None, told: bool = True) -> RolledBack:
+        """Go back to the stage whose readers and writers are as they were before the last change of them, or to `to`.
+
+        Without `told` it stays pending until `tell_rolled_back` is called, so that a call that is killed before its
+        caller knew of the outcome is reported by the next one, and not repeated.
+        """
         with self._working(caller) as work:
-            return roll_back(self._store, work, self.limits)
+            state = self.record.read()
+            before, after, put_back = state.stage, state.stage, Refilled(0, 0)
+            for number, _ in enumerate(stages := stages_back(state, to)):
+                rolled = roll_back(self._store, work, self.limits)
+                before, after = rolled.before if number == 0 else before, rolled.after
+                put_back += rolled.put_back
+                if told or number + 1 < len(stages):
+                    tell(self.record, rolled)
+            return RolledBack(before, after, put_back)
+
+    def tell_rolled_back(self, rolled: RolledBack) -> None:
+        """Note that the operator knows of a rollback."""
+        tell(self.record, rolled)
 
     def pause(self, operator: Operator) -> MigrationState:
         """Have whatever works on the migration hold on after its chunk."""
