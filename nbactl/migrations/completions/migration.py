@@ -15,8 +15,8 @@ from nbactl.migrations.completions.export import Export
 from nbactl.migrations.completions.gates import COMMAND, gates_of
 from nbactl.migrations.completions.mend import Mended, Mender
 from nbactl.migrations.completions.plan import make_plan
-from nbactl.migrations.completions.repair import RepairPlan
 from nbactl.migrations.completions.refill import Refilled
+from nbactl.migrations.completions.repair import RepairPlan
 from nbactl.migrations.completions.rollback import RolledBack, roll_back, stages_back, tell
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.completions.validate import Validator
