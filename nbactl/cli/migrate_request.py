@@ -12,6 +12,7 @@ from nbactl.migrations.completions.migration import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from nbactl.migrations.completions.selection import Selection
 
@@ -33,6 +34,7 @@ _TAKES: Final[Mapping[str, set[str]]] = {
     "watch": {"validate"},
     "force": _GATED,
     "to": {"rollback"},
+    "undo": {"cleanup"},
     "dry_run": set(ACTIONS) - READING,
     "reason": set(ACTIONS) - READING - {"resume"},
 }
@@ -51,6 +53,7 @@ class Options:
     watch: bool
     force: str | None
     to: str | None
+    undo: Path | None
     dry_run: bool
     reason: str | None
 
@@ -66,6 +69,7 @@ class Request:
     watch: bool
     force: bool
     to: Stage | None
+    undo: Path | None
     dry_run: bool
     reason: str | None
 
@@ -84,6 +88,8 @@ def one_action(chosen: Mapping[str, bool]) -> str:
 def check_options(action: str, options: Options) -> None:
     """Raise UsageError for an option that `action` does not have."""
     for field in fields(options):
+        if field.name == "batch" and options.undo is not None:
+            continue
         if getattr(options, field.name) and action not in _TAKES[field.name]:
             name = field.name.replace("_", "-")
             others = ", ".join(f"--{each}" for each in ACTIONS if each in _TAKES[field.name])

@@ -120,7 +120,7 @@ class MigrationRecord:
         return self._change(lambda state: replace(state, checkpoint=None, pending=pending), lease)
 
     def end_pending(self, action: str, *, stage: str) -> MigrationState:
-        """Note that nothing of `action` is pending any more, if it is in `stage`; needs no lease, for it moves nothing."""
+        """Note that `action` is not pending any more, if `stage` is the stage. Moves nothing, needs no lease."""
 
         def end(state: MigrationState) -> MigrationState:
             return replace(state, pending=None) if (state.pending, state.stage) == (action, stage) else state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,7 +97,7 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
         bool, _action("--stop-dual-write", "Have writers write the subcollection alone.")
     ] = False,
     cleanup: Annotated[
-        bool, _action("--cleanup", "Save the arrays, then remove them. The one step without a way back.")
+        bool, _action("--cleanup", "Save the arrays, then remove them. No rollback leads back; --undo does.")
     ] = False,
     rollback: Annotated[bool, _action("--rollback", "Go back a stage, with nobody lost.")] = False,
     pause: Annotated[bool, _action("--pause", "Have whatever is at work hold on, from any terminal.")] = False,
@@ -155,6 +156,14 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
             show_default="one stage",
         ),
     ] = None,
+    undo: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --cleanup: put the arrays of this file back, as a clean-up saved them.",
+            metavar="FILE",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.", rich_help_panel=_HOW)
     ] = False,
@@ -167,7 +176,7 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
     """
     asked = (status, plan, start_dual_write, backfill, validate, repair, switch_reads, stop_dual_write, cleanup)
     action = one_action(dict(zip(ACTIONS, (*asked, rollback, pause, resume), strict=True)))
-    options = Options(tuple(batch or ()), since, sample, rate, max_age, watch, force, to, dry_run, reason)
+    options = Options(tuple(batch or ()), since, sample, rate, max_age, watch, force, to, undo, dry_run, reason)
     check_options(action, options)
     reads = action in {"status", "plan"} or dry_run
     services = application(ctx, reads_only=reads)
@@ -220,6 +229,7 @@ def _request(services: Application, action: str, options: Options) -> Request:
         watch=options.watch,
         force=options.force is not None,
         to=parse_stage(options.to),
+        undo=options.undo,
         dry_run=options.dry_run,
         reason=options.reason,
     )

@@ -48,7 +48,7 @@ def target_of(state: MigrationState) -> Stage:
         raise PreconditionError(
             f"there is no way back from stage {stage}",
             cause=cause,
-            next_step="The last stage is left by nothing; the arrays are in the file that the history names."
+            next_step="Put the arrays back first: --cleanup --undo FILE; --status names the file."
             if stage is Stage.CLEANED
             else "nbactl migrate completions --status",
         )
