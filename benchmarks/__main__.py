@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import bulk, completions, core, engine, flags, logs, pipeline, startup
+from benchmarks import bulk, completions, core, engine, flags, logs, migration, pipeline, startup
 
 SUITES = {
     "engine": engine.measure,
@@ -16,6 +16,7 @@ SUITES = {
     "bulk": bulk.measure,
     "completions": completions.measure,
     "logs": logs.measure,
+    "migration": migration.measure,
 }
 
 

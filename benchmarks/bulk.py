@@ -47,20 +47,20 @@ def measure(runs: int) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as folder, firestore_emulator(Path(folder)) as address:
         os.environ["FIRESTORE_EMULATOR_HOST"] = address
         ways: dict[str, tuple[Callable[[str, str, int], None], int]] = {
-            "sequential set()": (_sequential, FEW),
-            "WriteBatch of create()": (_write_batch, DOCUMENTS),
-            "client's BulkWriter, no limit": (_clients_bulk_writer, FEW),
-            "low-level BatchWrite": (_low_level, DOCUMENTS),
+            "sequential set()": (sequential, FEW),
+            "WriteBatch of create()": (write_batch, DOCUMENTS),
+            "client's BulkWriter, no limit": (clients_bulk_writer, FEW),
+            "low-level BatchWrite": (low_level, DOCUMENTS),
             "nbactl's bulk writer": (_ours, DOCUMENTS),
         }
         costs: dict[str, list[Cost]] = {name: [] for name in ways}
         for run in range(runs + 1):
             for name, (way, count) in ways.items():
-                cost = _cost(way, address, count)
+                taken = cost(way, address, count)
                 if run:  # the first one warms the emulator up
-                    costs[name].append(cost)
-    wall = {name: median(cost.wall for cost in of) for name, of in costs.items()}
-    cpu = {name: median(cost.cpu for cost in of) for name, of in costs.items()}
+                    costs[name].append(taken)
+    wall = {name: median(each.wall for each in of) for name, of in costs.items()}
+    cpu = {name: median(each.cpu for each in of) for name, of in costs.items()}
     for name in ways:
         yield Line(f"bulk: {name}", 1 / wall[name], "documents/s", None, f"{cpu[name] * 1e6:.0f} µs CPU a document")
     ours = "nbactl's bulk writer"
@@ -69,7 +69,8 @@ def measure(runs: int) -> Iterator[Line]:
     yield Line("bulk: CPU a document", cpu[ours] * 1e6, "µs", 30.0)
 
 
-def _cost(way: Callable[[str, str, int], None], address: str, count: int) -> Cost:
+def cost(way: Callable[[str, str, int], None], address: str, count: int) -> Cost:
+    """Measure a way in a project of its own."""
     project = f"bench-{uuid.uuid4().hex[:12]}"
     wall, cpu = time.perf_counter(), time.process_time()
     way(address, project, count)
@@ -86,13 +87,15 @@ def _client(project: str) -> Any:  # noqa: ANN401 - Google's client
     return firestore.Client(project=project)
 
 
-def _sequential(_: str, project: str, count: int) -> None:
+def sequential(_: str, project: str, count: int) -> None:
+    """Copy one by one, as the naive loop does."""
     collection = _client(project).collection("c")
     for number in range(count):
         collection.document(f"{number:06}").set(_payload(number))
 
 
-def _write_batch(_: str, project: str, count: int) -> None:
+def write_batch(_: str, project: str, count: int) -> None:
+    """Copy with WriteBatch."""
     client = _client(project)
     collection = client.collection("c")
     for start in range(0, count, CHUNK):
@@ -102,7 +105,8 @@ def _write_batch(_: str, project: str, count: int) -> None:
         batch.commit()
 
 
-def _clients_bulk_writer(_: str, project: str, count: int) -> None:
+def clients_bulk_writer(_: str, project: str, count: int) -> None:
+    """Copy with the BulkWriter of Google's client."""
     from google.cloud.firestore_v1.bulk_writer import BulkWriterOptions
 
     client = _client(project)
@@ -113,8 +117,8 @@ def _clients_bulk_writer(_: str, project: str, count: int) -> None:
     writer.close()
 
 
-def _low_level(address: str, project: str, count: int) -> None:
-    """Send ready requests: the floor, with neither checks nor statuses looked at."""
+def low_level(address: str, project: str, count: int, *, collection: str = "c", whole: bool = False) -> None:
+    """Send ready requests: the floor, with neither checks nor statuses looked at; `whole` with all that we write."""
     from nbactl.adapters.firestore import messages  # noqa: PLC0415
     from nbactl.adapters.firestore.channel import Database, Stubs, open_channel  # noqa: PLC0415
 
@@ -126,10 +130,14 @@ def _low_level(address: str, project: str, count: int) -> None:
         request = messages.BatchWriteRequest(database=database.resource)
         for number in range(start, start + CHUNK):
             write = request.writes.add()
-            write.update.name = f"{database.root}/c/{number:06}"
+            write.update.name = f"{database.root}/{collection}/{number:06}"
             write.update.fields["player_lookup"].string_value = f"player-{number:06}"
             write.update.fields["predictions_count"].integer_value = 25
             write.current_document.exists = False
+            if whole:
+                write.update.fields["completed_at"].timestamp_value.seconds = 1_700_000_000
+                stamp = write.update_transforms.add()
+                stamp.field_path, stamp.set_to_server_value = "backfilled_at", messages.REQUEST_TIME
         stubs.batch_write(request, timeout=30, metadata=database.metadata)
 
     with ThreadPoolExecutor(IN_FLIGHT) as pool:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from nbactl.adapters.sqlite import documents, reading
 from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
+from tests.firestore_indexes import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 # How long an example takes says how busy the machine is, not whether the promise holds.
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
+
+# Only production refuses a query for want of an index: here every query of every test is held to those declared.
+for module in (documents, reading):
+    module.select = checked(module.select)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

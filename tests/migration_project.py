@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core.clock import SystemClock
@@ -54,14 +54,14 @@ class Project:
         assert not check or process.returncode == 0, err
         return done
 
-    def start(self, *words: str, faults: str = "") -> subprocess.Popen[str]:
+    def start(
+        self, *words: str, faults: str = "", out: IO[str] | int = subprocess.PIPE, err: IO[str] | int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
         """Start `nbactl migrate completions`."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("NBACTL_")}
         environment |= {"PYTHONPATH": str(ROOT), "NBACTL_FAULTS": faults, "COLUMNS": "200"}
         command = [sys.executable, "-m", "nbactl", "migrate", "completions", "--yes", *words]
-        return subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=out, stderr=err, text=True)
 
 
 def settle() -> None:

@@ -147,6 +147,8 @@ def show_result(session: Session, result: Result) -> int:
         target=session.settings.target,
         output=session.settings.output,
     )
+    if result.once_told is not None:
+        result.once_told()
     return result.exit_code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.result import Result
@@ -13,11 +14,12 @@ from nbactl.core.completions.stages import Stage
 from nbactl.errors import DataError, NbactlError
 from nbactl.migrations.completions.gates import COMMAND, next_action
 from nbactl.migrations.completions.migration import LEASE, NAME
-from nbactl.migrations.completions.rollback import target_of
+from nbactl.migrations.completions.rollback import stages_back
 from nbactl.migrations.gates import pass_gates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from nbactl.bootstrap import Application
     from nbactl.cli.console import Console
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from nbactl.migrations.completions.repair import RepairPlan
     from nbactl.migrations.model import MigrationState
 
+_NAMED: Final = 10
 _DEFAULT_RATE: Final = 500.0
 """Where Firestore's ramp begins; what a plan reckons with unless it is told."""
 
@@ -148,12 +151,14 @@ class Actions:
 
     def _cleanup(self) -> Result:
         request, state = self._request, self._state()
+        if request.undo is not None:
+            return self._undo_cleanup(request.undo)
         if state.stage == Stage.CLEANED:
             return self._told(state, "Nothing to do: the arrays are gone already.")
         forced = pass_gates("--cleanup", self._migration.gates("cleanup"), force=request.force)
         if request.dry_run:
             return self._would("The arrays will be removed from all batches, each saved before.", forced)
-        self._ask("Remove the arrays from all batches? There is no way back.", always=True)
+        self._ask("Remove the arrays from all batches? No rollback leads back from there.", always=True)
         cleaned = self._migration.clean_up(self._caller, force=request.force)
         data = {
             **self._head(),
@@ -164,17 +169,43 @@ class Actions:
         def show(console: Console) -> None:
             console.print(f"{cleaned.batches:,} arrays removed; {cleaned.exported:,} are saved in {cleaned.export}")
             console.print(f"  sha256   {cleaned.sha256}")
+            console.note(f"They can be put back: {COMMAND} --cleanup --undo {cleaned.export}")
 
         return Result(data, show)
 
+    def _undo_cleanup(self, file: Path) -> Result:
+        request = self._request
+        planned = self._migration.undo_clean_up(file, request.selection, self._caller, dry_run=True)
+        done = planned
+        if not request.dry_run:
+            self._ask(f"Put {planned.restored:,} arrays back?")
+            done = self._migration.undo_clean_up(file, request.selection, self._caller)
+        state = self._state()
+
+        def show(console: Console) -> None:
+            words = "would be put back" if done.dry_run else "were put back"
+            console.print(f"{done.restored:,} of {done.saved:,} arrays {words} from {done.file}.")
+            if done.there:
+                console.print(f"{done.there:,} batches have an array, which stays as it is.")
+            if not done.dry_run:
+                text.show_stage(console, state, os.environ)
+
+        gone = f"{len(done.gone):,} batches of the file are gone: {', '.join(done.gone[:_NAMED])}"
+        return Result({**as_json.state_json(state), **asdict(done)}, show, warnings=(gone,) if done.gone else ())
+
     def _rollback(self) -> Result:
         state = self._state()
-        target = target_of(state)
+        stages = stages_back(state, self._request.to)
+        if not stages:
+            return self._told(state, f"Nothing to do: the stage is {state.stage} already.")
         if self._request.dry_run:
-            return self._would(f"The stage will be {target}.", ())
-        self._ask(f"Go back from {state.stage} to {target}?")
-        rolled = self._migration.roll_back(self._caller)
-        after, now = self._state(), self._services.clock.now()
+            return self._would(f"The stage will be {stages[-1]}.", ())
+        self._ask(
+            f"Go back from {state.stage} to {stages[-1]}?" if state.pending is None else f"Finish the {state.pending}?"
+        )
+        rolled = self._migration.roll_back(self._caller, to=self._request.to, told=False)
+        # As it is once this was told.
+        after, now = replace(self._state(), pending=None), self._services.clock.now()
         data = {
             **as_json.state_json(after),
             "from": rolled.before,
@@ -189,7 +220,7 @@ class Actions:
                 console.print(f"{count} of {rolled.put_back.batches:,} batches.")
             text.show_moved(console, after, os.environ, now)
 
-        return Result(data, show)
+        return Result(data, show, once_told=lambda: self._migration.tell_rolled_back(rolled))
 
     def _pause(self) -> Result:
         if self._request.dry_run:

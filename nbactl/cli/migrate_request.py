@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core.completions.stages import Stage
 from nbactl.errors import UsageError
 from nbactl.migrations.completions.migration import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from nbactl.migrations.completions.selection import Selection
 
@@ -31,6 +33,8 @@ _TAKES: Final[Mapping[str, set[str]]] = {
     "max_age": {"switch-reads", "stop-dual-write"},
     "watch": {"validate"},
     "force": _GATED,
+    "to": {"rollback"},
+    "undo": {"cleanup"},
     "dry_run": set(ACTIONS) - READING,
     "reason": set(ACTIONS) - READING - {"resume"},
 }
@@ -48,6 +52,8 @@ class Options:
     max_age: str | None
     watch: bool
     force: str | None
+    to: str | None
+    undo: Path | None
     dry_run: bool
     reason: str | None
 
@@ -62,6 +68,8 @@ class Request:
     max_age: float | None
     watch: bool
     force: bool
+    to: Stage | None
+    undo: Path | None
     dry_run: bool
     reason: str | None
 
@@ -80,6 +88,8 @@ def one_action(chosen: Mapping[str, bool]) -> str:
 def check_options(action: str, options: Options) -> None:
     """Raise UsageError for an option that `action` does not have."""
     for field in fields(options):
+        if field.name == "batch" and options.undo is not None:
+            continue
         if getattr(options, field.name) and action not in _TAKES[field.name]:
             name = field.name.replace("_", "-")
             others = ", ".join(f"--{each}" for each in ACTIONS if each in _TAKES[field.name])
@@ -92,6 +102,16 @@ def check_options(action: str, options: Options) -> None:
             cause="To force a step its name has to be typed.",
             next_step=f"If you are sure: --force {NAME}",
         )
+
+
+def parse_stage(text: str | None) -> Stage | None:
+    """Return the stage of that name. Raises UsageError if there is none."""
+    if text is None:
+        return None
+    try:
+        return Stage(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is no stage", next_step=f"They are {', '.join(Stage)}.") from None
 
 
 def parse_rate(text: str | None) -> float | None:

@@ -18,7 +18,8 @@ class Result:
 
     `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data`
     whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line). `error` says
-    in one sentence why `exit_code` is not 0, where the data alone would leave a reader to guess.
+    in one sentence why `exit_code` is not 0, where the data alone would leave a reader to guess. `once_told` is called
+    when all of it was written: what must not be forgotten before somebody was told of it ends there.
     """
 
     data: Mapping[str, Any]
@@ -28,3 +29,4 @@ class Result:
     run_id: str | None = None
     warnings: tuple[str, ...] = field(default=())
     error: NbactlError | None = None
+    once_told: Callable[[], None] | None = None

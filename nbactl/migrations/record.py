@@ -119,6 +119,14 @@ class MigrationRecord:
         """Forget the checkpoint of an action that came to its end, and set what is still `pending`."""
         return self._change(lambda state: replace(state, checkpoint=None, pending=pending), lease)
 
+    def end_pending(self, action: str, *, stage: str) -> MigrationState:
+        """Note that `action` is not pending any more, if `stage` is the stage. Moves nothing, needs no lease."""
+
+        def end(state: MigrationState) -> MigrationState:
+            return replace(state, pending=None) if (state.pending, state.stage) == (action, stage) else state
+
+        return self._change(end)
+
     def note_validation(self, validation: Validation) -> MigrationState:
         """Record what a full validation found, if the migration is still in the stage that it looked at."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,7 +98,7 @@ def may_be_repeated(writes: Sequence[Write]) -> bool:
 
     Either it is refused the second time, as a whole, or the second time changes nothing.
     """
-    return any(_fails_again(write) for write in writes) or not any(accumulates(write) for write in writes)
+    return not any(map(accumulates, writes)) or any(map(_fails_again, writes))
 
 
 def accumulates(write: Write) -> bool:
@@ -132,6 +133,8 @@ def _bytes(value: Any) -> int:  # noqa: ANN401 - any value of a write
     kind = type(value)
     if kind is str:
         return _VALUE + (len(value) if value.isascii() else len(value.encode(errors="replace")))
+    if value is None or kind is int or kind is datetime:
+        return _VALUE
     if kind is dict or isinstance(value, Mapping):
         return _VALUE + sum(_VALUE + 4 * len(key) + _bytes(item) for key, item in value.items())
     if kind is list:

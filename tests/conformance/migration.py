@@ -12,6 +12,7 @@ from nbactl.migrations.completions.export import read_export
 from nbactl.migrations.completions.selection import Selection
 from nbactl.ports.documents import DELETE_FIELD, ArrayRemove, ArrayUnion, Create, Delete, Set, Update
 from nbactl.testing import FakeClock
+from tests.conformance.migration_ways_back import WaysBack
 from tests.migration_lab import ALL, LIMITS, Lab
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
 
 
-class CompletionsMigrationConformance:
+class CompletionsMigrationConformance(WaysBack):
     """Subclass it and say how a store is opened."""
 
     def open_store(self, place: Path, clock: FakeClock) -> DocumentStore:

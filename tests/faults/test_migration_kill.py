@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -18,6 +19,8 @@ from tests.migration_lab import ALL, Lab, PassingClock
 from tests.migration_project import BAKE, ROOT, Project, settle
 
 if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
     from pathlib import Path
 
     from nbactl.adapters.sqlite.documents import SqliteDocuments
@@ -50,6 +53,12 @@ KILLS: Final = [
     ("dual_write_stopped", "rollback", "before_stage", "reads_switched"),
     ("dual_write_stopped", "rollback", "stage_changed", "reads_switched"),
     ("reads_switched", "rollback", "stage_changed", "validated"),
+    ("dual_write_stopped", "rollback", "rolled_back", "reads_switched"),
+    ("reads_switched", "rollback", "rolled_back", "validated"),
+    ("validated", "rollback", "rolled_back", "legacy"),
+    ("reads_switched", "rollback --to validated", "rollback_told", "validated"),
+    ("dual_write_stopped", "rollback --to validated", "rolled_back", "validated"),
+    ("dual_write_stopped", "rollback --to validated", "rollback_told", "validated"),
 ]
 
 
@@ -59,9 +68,10 @@ def test_inv_20_the_same_command_carries_on(tmp_path: Path, before: str, action:
     store = project.store()
     seen = prepare(store, tmp_path, before, action)
 
-    killed = project.migrate(f"--{action}", faults=f"migration.{point}=kill", check=False)
+    words = f"--{action}".split()
+    killed = project.migrate(*words, faults=f"migration.{point}=kill", check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    again = project.migrate(f"--{action}", check=False)
+    again = project.migrate(*words, check=False)
     assert again.returncode == 0, again.stderr
 
     settle()
@@ -76,6 +86,80 @@ def test_inv_20_the_same_command_carries_on(tmp_path: Path, before: str, action:
     changes = [(change.before, change.after) for change in lab.migration.record.read().history]
     assert len(changes) == len(set(changes)), "no step is taken twice"
     store.close()
+
+
+@pytest.mark.parametrize("point", ["before_stage", "stage_changed"])
+def test_inv_19_a_killed_undo_of_a_clean_up_carries_on(tmp_path: Path, point: str) -> None:
+    project = Project(tmp_path)
+    store = project.store()
+    prepare(store, tmp_path, "cleaned", "cleanup --undo")
+    [file] = (tmp_path / "exports").glob("completions-cleanup-*.jsonl")
+    killed = project.migrate("--cleanup", "--undo", str(file), faults=f"migration.{point}=kill", check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    project.migrate("--cleanup", "--undo", str(file))
+    lab = real(store, tmp_path)
+    assert lab.migration.stage == "dual_write_stopped"
+    assert {batch: set(lab.array(batch) or ()) for batch in PLAYERS} == PLAYERS
+    assert [change.after for change in lab.migration.record.read().history[-2:]] == ["cleaned", "dual_write_stopped"]
+    store.close()
+
+
+@pytest.mark.parametrize(("output", "number", "code"), [("table", "SIGINT", 1), ("jsonl", "SIGTERM", 143)])
+def test_drift_under_watch_raises_the_alarm_once(tmp_path: Path, output: str, number: str, code: int) -> None:
+    project = Project(tmp_path)
+    store = project.store()
+    real(store, tmp_path).batch("b1", ["p1", "p2"])
+    advance(store, tmp_path, "reads_switched")
+    log = tmp_path / "err"
+    with log.open("w") as err, (tmp_path / "out").open("w+") as out:
+        watch = project.start("--validate", "--watch", "-o", output, out=out, err=err)
+        wait_until(lambda: rounds(tmp_path / "out") >= 2, watch)
+        assert "no longer agree" not in log.read_text()
+        store.commit([Delete(completion_path("b1", "p1"))])
+        wait_until(lambda: "no longer agree: 1 missing" in log.read_text(), watch)
+        seen = rounds(tmp_path / "out")
+        wait_until(lambda: rounds(tmp_path / "out") >= seen + 2, watch)
+        watch.send_signal(getattr(signal, number))
+        assert watch.wait(10) == code, log.read_text()
+    told = (tmp_path / "out").read_text()
+    assert log.read_text().count("no longer agree") == 1, "one alarm for one drift"
+    if output == "jsonl":
+        lines = [json.loads(line) for line in told.splitlines()]
+        assert lines[0]["consistent"] is True
+        assert lines[-1]["missing"] == [{"batch": "b1", "player": "p1"}]
+    else:
+        assert "2 completions in 1 batches, stage reads_switched" in told
+        assert "--repair --dry-run" in log.read_text()
+    assert real(store, tmp_path).migration.record.read().drift_at is not None
+    store.close()
+
+
+def test_to_leave_a_watch_that_found_nothing_is_no_failure(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    store = project.store()
+    real(store, tmp_path).batch("b1", ["p1"])
+    advance(store, tmp_path, "backfilled")
+    with (tmp_path / "out").open("w+") as out:
+        watch = project.start("--validate", "--watch", out=out)
+        wait_until(lambda: rounds(tmp_path / "out") >= 1, watch)
+        watch.send_signal(signal.SIGINT)
+        _, told = watch.communicate(timeout=10)
+    assert (watch.returncode, told) == (0, "")
+    store.close()
+
+
+def rounds(file: Path) -> int:
+    """Return how many rounds were told of."""
+    return file.read_text().count("\n")
+
+
+def wait_until(reached: Callable[[], bool], watch: subprocess.Popen[str]) -> None:
+    """Wait until what is watched has come so far."""
+    give_up = time.monotonic() + 60
+    while not reached():
+        assert watch.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
 
 
 def test_every_dangerous_instant_is_among_them() -> None:

@@ -111,10 +111,10 @@ class Operator:
             assert time.monotonic() < give_up, answer.said
             time.sleep(0.2)
 
-    def killed_at(self, instant: str, *arguments: str) -> None:
+    def killed_at(self, instant: str, *arguments: str) -> Answer | None:
         """Give a command that is killed at an instant; `NAME@3` is the third time that it comes by.
 
-        One that does not come by there has to be done.
+        One that does not come by there has to be done: its answer is returned.
         """
         name, _, hit = instant.partition("@")
         give_up = time.monotonic() + PATIENCE
@@ -123,5 +123,6 @@ class Operator:
             time.sleep(0.2)
         if answer.code == -signal.SIGKILL:
             self.kills[name] = self.kills.get(name, 0) + 1
-        else:
-            assert answer.code == 0, answer.said
+            return None
+        assert answer.code == 0, answer.said
+        return answer

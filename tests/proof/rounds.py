@@ -50,17 +50,20 @@ class Rounds:
 
     def back(self) -> None:
         """All the way back, a repair on the way."""
-        refill = ("before_checkpoint", "put_back", "stage_changed")
-        back = self._killed("--rollback", few=refill, all_=(*refill, "before_stage", "before_checkpoint@2"))
+        refill = ("before_checkpoint", "put_back", "checkpointed")
+        few = (*refill[:2], "stage_changed", "rolled_back")
+        back = self._rolled_back(few=few, all_=(*refill, *_STEP, "put_back", "before_checkpoint", "rolled_back"))
         assert back.stage == "reads_switched"
         self._live.kill_writers("slow")
-        assert self._killed("--rollback", few=("stage_changed",), all_=_STEP).stage == "validated"
+        # Told of already when it is killed: only a stage that is named keeps the next one from going back further.
+        told = (*_STEP, "rolled_back", "rollback_told")
+        assert self._killed("--rollback --to validated", few=("rollback_told",), all_=told).stage == "validated"
         self._damage()
         self._operator.until_done("--validate", expect=1)
         repair = ("before_repair", "repair_saved", "repaired")
         self._killed("--repair", few=repair[:2], all_=repair)
         self._validate()
-        assert self._killed("--rollback", few=(), all_=_STEP).stage == "legacy"
+        assert self._rolled_back(few=(), all_=(*_STEP, "rolled_back")).stage == "legacy"
         self._live.watched.look()
 
     def to_the_end(self) -> None:
@@ -75,14 +78,21 @@ class Rounds:
         end = self._killed("--cleanup", few=cleanup, all_=(*cleanup, *_CHUNK, "before_stage"))
         assert end.stage == "cleaned"
 
+    def _rolled_back(self, *, few: tuple[str, ...], all_: tuple[str, ...]) -> Answer:
+        """Roll back a stage; one that came to its end is not given again, for it would go back one stage more."""
+        for instant in all_ if self._thorough else few:
+            if (answer := self._operator.killed_at(f"migration.{instant}", "--rollback")) is not None:
+                return answer
+        return self._operator.until_done("--rollback")
+
     def _killed(self, action: str, *, few: tuple[str, ...], all_: tuple[str, ...]) -> Answer:
         """Give a command that is killed again and again, and then let it come to its end."""
         self._interrupted(action, few=few, all_=all_)
-        return self._operator.until_done(action)
+        return self._operator.until_done(*action.split())
 
     def _interrupted(self, action: str, *, few: tuple[str, ...], all_: tuple[str, ...]) -> None:
         for instant in all_ if self._thorough else few:
-            self._operator.killed_at(f"migration.{instant}", action)
+            self._operator.killed_at(f"migration.{instant}", *action.split())
 
     def _validate(self) -> None:
         """While everybody writes: what differs only because somebody is at work must not be reported."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.firestore import messages
 from nbactl.adapters.firestore.encoding import field_path, put_fields, put_time, put_value, put_values
-from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, check_size, check_value, split_document
+from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, check_key, check_size, check_value, split_document
 from nbactl.ports.documents import (
+    SERVER_TIME,
     ArrayRemove,
     ArrayUnion,
     Create,
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 _LARGEST_RATIO: Final = 2
 """No document counts for more than twice its bytes on the wire (an integer is two to twelve, and counts for 8)."""
 _SLACK: Final = 16_384
+_FEW: Final = 16
+_SHORT: Final = 1_000
+_MANY: Final = 2**53
 
 _Transform = Increment | ArrayUnion | ArrayRemove | ServerTime
 
@@ -62,6 +67,8 @@ def write_message(write: Write, root: str) -> Any:  # noqa: ANN401 - a Write mes
 
 
 def _put_whole(message: Any, write: Create | Set) -> None:  # noqa: ANN401 - a Write message
+    if _put_flat(message, write):
+        return
     transforms: dict[tuple[str, ...], _Transform] = {}
     data = _plain(write.data, (), write.path, transforms)
     check_value(data, write.path, depth=0)
@@ -69,6 +76,38 @@ def _put_whole(message: Any, write: Create | Set) -> None:  # noqa: ANN401 - a W
     if message.update.ByteSize() * _LARGEST_RATIO + _SLACK > MAX_DOCUMENT_BYTES:
         check_size(write.path, data)
     _put_transforms(message, transforms)
+
+
+def _put_flat(message: Any, write: Create | Set) -> bool:  # noqa: ANN401 - a Write message
+    """Write data of a few plain values, as nearly all that is written in bulk has; returns whether it is such data.
+
+    What needs no other check than that of its keys is written here; nothing is written of anything else.
+    """
+    data = write.data
+    if len(data) > _FEW or not all(map(_is_flat, data.values())):
+        return False
+    fields = message.update.fields
+    for key, value in data.items():
+        check_key(key, write.path)
+        kind = type(value)
+        if kind is str:
+            fields[key].string_value = value
+        elif value is SERVER_TIME:
+            part = message.update_transforms.add()
+            part.field_path = field_path((key,))
+            part.set_to_server_value = messages.REQUEST_TIME
+        else:
+            put_value(fields[key], value)
+    return True
+
+
+def _is_flat(value: object) -> bool:
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _SHORT and value.isascii()  # type: ignore[arg-type, attr-defined]  # it is a str
+    if kind is int:
+        return -_MANY < value < _MANY  # type: ignore[operator]  # it is an int
+    return value is None or kind is bool or value is SERVER_TIME or (kind is datetime and value.tzinfo is UTC)  # type: ignore[attr-defined]
 
 
 def _put_changes(message: Any, write: Update) -> None:  # noqa: ANN401 - a Write message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from nbactl.cli._typer import command, group
 from nbactl.cli.app import application, console, settings
 from nbactl.cli.migrate_actions import Actions, refused_answer
-from nbactl.cli.migrate_request import ACTIONS, Options, Request, check_options, one_action, parse_rate
+from nbactl.cli.migrate_request import ACTIONS, Options, Request, check_options, one_action, parse_rate, parse_stage
 from nbactl.cli.operator import operator
 from nbactl.cli.result import Result
 from nbactl.cli.screens.migrate_json import state_json
@@ -70,6 +71,7 @@ def _action(flag: str, help_: str) -> Any:  # noqa: ANN401 - Typer's own type is
         "nbactl migrate completions --start-dual-write --dry-run",
         "nbactl migrate completions --validate --sample 10 -o json",
         "nbactl migrate completions --repair --dry-run",
+        "nbactl migrate completions --rollback --to validated --reason 'progress looks wrong'",
     ],
 )
 def completions(  # noqa: PLR0917 - Typer reads them one by one
@@ -95,7 +97,7 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
         bool, _action("--stop-dual-write", "Have writers write the subcollection alone.")
     ] = False,
     cleanup: Annotated[
-        bool, _action("--cleanup", "Save the arrays, then remove them. The one step without a way back.")
+        bool, _action("--cleanup", "Save the arrays, then remove them. No rollback leads back; --undo does.")
     ] = False,
     rollback: Annotated[bool, _action("--rollback", "Go back a stage, with nobody lost.")] = False,
     pause: Annotated[bool, _action("--pause", "Have whatever is at work hold on, from any terminal.")] = False,
@@ -145,6 +147,23 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
             rich_help_panel=_HOW,
         ),
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="Roll back as far as this stage, and not further however often it is given.",
+            metavar="STAGE",
+            rich_help_panel=_HOW,
+            show_default="one stage",
+        ),
+    ] = None,
+    undo: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --cleanup: put the arrays of this file back, as a clean-up saved them.",
+            metavar="FILE",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.", rich_help_panel=_HOW)
     ] = False,
@@ -157,7 +176,7 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
     """
     asked = (status, plan, start_dual_write, backfill, validate, repair, switch_reads, stop_dual_write, cleanup)
     action = one_action(dict(zip(ACTIONS, (*asked, rollback, pause, resume), strict=True)))
-    options = Options(tuple(batch or ()), since, sample, rate, max_age, watch, force, dry_run, reason)
+    options = Options(tuple(batch or ()), since, sample, rate, max_age, watch, force, to, undo, dry_run, reason)
     check_options(action, options)
     reads = action in {"status", "plan"} or dry_run
     services = application(ctx, reads_only=reads)
@@ -209,6 +228,8 @@ def _request(services: Application, action: str, options: Options) -> Request:
         max_age=None if options.max_age is None else parse_duration(options.max_age),
         watch=options.watch,
         force=options.force is not None,
+        to=parse_stage(options.to),
+        undo=options.undo,
         dry_run=options.dry_run,
         reason=options.reason,
     )

@@ -56,6 +56,6 @@ def live_progress(console: RichConsole) -> Iterator[Callable[[ProgressEvent], No
 def _note(event: ProgressEvent) -> str:
     counts = ", ".join(f"{number:,} {name}" for name, number in event.counts.items())
     if event.paused is not None:
-        return f"{counts}  paused by {event.paused.who}: nbactl migrate completions --resume"
+        return f"{counts}  paused (go on: --resume)"
     left = f"  {format_duration(event.eta)} left" if event.eta is not None and event.done < event.total else ""
     return f"{counts}{left}"

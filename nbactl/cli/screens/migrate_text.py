@@ -11,7 +11,7 @@ from nbactl.cli.times import moment
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.durations import format_duration
-from nbactl.core.holder import describe
+from nbactl.core.holder import describe, is_dead
 from nbactl.migrations.completions.gates import COMMAND, next_action
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def show_status(
     if state.changed_at is not None:
         console.print(f"  since    {moment(state.changed_at)}")
     if lease is not None and lease.expires_at > now:
-        console.print(f"  at work  {describe(lease.owner)}")
+        gone = " - that process is gone: whoever acts next takes over" if is_dead(lease.owner) else ""
+        console.print(f"  at work  {describe(lease.owner)}{gone}")
     if state.paused is not None:
         why = f": {state.paused.why}" if state.paused.why else ""
         console.print("  paused   ", Styled(f"by {state.paused.who} at {moment(state.paused.at)}{why}", "yellow"))
@@ -68,12 +69,21 @@ def show_status(
 
 def show_stage(console: Console, state: MigrationState, environ: Mapping[str, str]) -> None:
     """Show the stages with the one that is in force, and what it means."""
-    arrow = console.out.glyph(" → ", " > ")
-    segments: list[str | Styled] = []
-    for stage in Stage:
-        segments += [Styled(f"[{stage}]", "bold cyan") if stage == state.stage else Styled(stage, "dim"), arrow]
     console.print(Styled(state.name, "bold"), f"  {state.project}")
-    console.print("  ", *segments[:-1])
+    arrow = console.out.glyph(" → ", " > ")
+    line: list[str | Styled] = []
+    used = 0
+    for stage in Stage:
+        here = stage == state.stage
+        name = Styled(f"[{stage}]", "bold cyan") if here else Styled(stage, "dim")
+        if line and used + len(name.text) + len(arrow) + 2 > console.out.width:
+            console.print("  ", *line)
+            line, used = [], 0
+        if stage is not Stage.LEGACY:
+            line.append(arrow)
+        line.append(name)
+        used += len(name.text) + len(arrow)
+    console.print("  ", *line)
     mode = mode_of(Stage(state.stage), environ)
     sides = [side for side, on in (("array", mode.write_array), ("subcollection", mode.write_subcollection)) if on]
     reads = "subcollection" if mode.read_subcollection else "array"
@@ -106,10 +116,8 @@ def show_plan(console: Console, plan: Plan) -> None:
         ("action", "reads", "writes", "price"),
         [(name, f"{cost.reads:,}", f"{cost.writes:,}", f"${cost.dollars:.4f}") for name, cost in costs.items()],
     )
-    console.print(
-        f"At {plan.rate:,.0f} writes a second the backfill takes about {format_duration(plan.seconds())}. "
-        "Prices are list prices of nam5: the most it can be."
-    )
+    console.print(f"At {plan.rate:,.0f} writes a second the backfill takes about {format_duration(plan.seconds())}.")
+    console.print("Prices are list prices of nam5: the most it can be.")
     worth = [risk for risk in plan.risks if risk.severity != "info"]
     if worth:
         console.print()

@@ -68,9 +68,9 @@ def watched(
 def _alert(console: Console, report: Report) -> None:
     message = f"completions: array and subcollection no longer agree: {_kinds(report)}"
     console.warn(message)
-    _log.critical(
-        "%s", message, extra={"alert": "completion_drift", "alert_severity": "critical", **report.findings.counts()}
-    )
+    if _log.hasHandlers():  # without one it would be told twice on stderr
+        extra = {"alert": "completion_drift", "alert_severity": "critical", **report.findings.counts()}
+        _log.critical("%s", message, extra=extra)
 
 
 def _kinds(report: Report) -> str:

@@ -15,7 +15,7 @@ from nbactl.core.completions.documents import (
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
 )
-from nbactl.core.document_ids import decode_id, encode_id
+from nbactl.core.document_ids import decode_id, encode_id, is_plain
 from nbactl.core.gamedate import GameDate
 from nbactl.errors import DataError
 from nbactl.migrations.completions.findings import Unreadable
@@ -60,8 +60,7 @@ class Batch:
 
     def completion(self, player: str) -> str:
         """Return the path of a player's completion, even if the batch's own name stands for no id."""
-        name = player if player.isalnum() and len(player) < _SHOWN else encode_id(player)
-        return f"{self.path}/completions/{name}"
+        return f"{self.path}/completions/{encode_id(player)}"
 
     def shard(self, number: int) -> str:
         """Return the path of a counter shard."""
@@ -144,8 +143,8 @@ def _players(batch: str, array: object, problems: list[Unreadable], *, expected:
 
 
 def _why_no_id(player: object) -> str | None:
-    if isinstance(player, str) and player.isalnum() and len(player) < _SHOWN:
-        return None  # nearly all are
+    if is_plain(player):
+        return None
     if player is None:
         return "is null"
     if not isinstance(player, str):

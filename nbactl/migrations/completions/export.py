@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from nbactl.errors import DataError
+from nbactl.errors import DataError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,9 +81,17 @@ class Export:
 
 
 def read_export(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Return the documents of an export: path and fields, in the order in which they were saved."""
-    entries = (json.loads(line) for line in path.read_text(encoding="ascii").splitlines())
-    return [(entry["path"], unplain(entry["fields"])) for entry in entries]
+    """Return the documents of an export: path and fields, in the order in which they were saved.
+
+    Raises NotFoundError if there is no such file, DataError if it is none of ours.
+    """
+    try:
+        entries = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
+        return [(str(entry["path"]), dict(unplain(entry["fields"]))) for entry in entries]
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {path}", next_step="The history names it: --status") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no export of nbactl", cause=f"It cannot be read: {error}") from error
 
 
 def _picked(document: Document, fields: Iterable[str]) -> dict[str, Any]:

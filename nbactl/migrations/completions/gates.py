@@ -32,6 +32,8 @@ def next_action(state: MigrationState) -> str | None:
     """Return the option that takes the next step, None at the end."""
     if state.pending is not None:
         return f"--{state.pending}"
+    if state.stage == Stage.VALIDATED and state.last_validation is None:
+        return "--validate"  # a rollback led here: what was proved before says nothing of now
     following = ORDER.index(Stage(state.stage)) + 1
     return _STEP_TO[ORDER[following]] if following < len(ORDER) else None
 

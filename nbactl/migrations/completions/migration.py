@@ -15,8 +15,10 @@ from nbactl.migrations.completions.export import Export
 from nbactl.migrations.completions.gates import COMMAND, gates_of
 from nbactl.migrations.completions.mend import Mended, Mender
 from nbactl.migrations.completions.plan import make_plan
+from nbactl.migrations.completions.refill import Refilled
 from nbactl.migrations.completions.repair import RepairPlan
-from nbactl.migrations.completions.rollback import roll_back
+from nbactl.migrations.completions.restore import Restored, look_at_arrays, put_arrays_back, saved_arrays
+from nbactl.migrations.completions.rollback import RolledBack, roll_back, stages_back, tell
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.completions.validate import Validator
 from nbactl.migrations.gates import pass_gates
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from nbactl.migrations.completions.cleanup import Cleaned
     from nbactl.migrations.completions.limits import Limits
     from nbactl.migrations.completions.plan import Plan
-    from nbactl.migrations.completions.rollback import RolledBack
     from nbactl.migrations.completions.validate import Report
     from nbactl.migrations.gates import Gate
     from nbactl.migrations.model import Checkpoint, MigrationState, Operator
@@ -182,7 +183,7 @@ class CompletionsMigration:
             return done, str(export.path) if export.documents else None
 
     def clean_up(self, caller: Caller, *, force: bool = False) -> Cleaned:
-        """Remove the arrays, after a last full validation and with all of them saved. There is no way back."""
+        """Remove the arrays, after a last full validation and with all of them saved; `undo_clean_up` leads back."""
         with self._working(caller) as work:
             gates = self.gates("cleanup")
             forced = pass_gates("--cleanup", gates, force=force)
@@ -206,15 +207,52 @@ class CompletionsMigration:
                 # From here on the same command goes on with this file.
                 checkpoint = work.save(checkpoint, checkpoint.cursor, {"export": checkpoint.cursor["export"]})
             cleaned = clean.remove_all(checkpoint)
-            why = work.operator.why
-            noted = replace(work.operator, why=f"{f'{why}; ' if why else ''}arrays saved in {cleaned.export}")
+            noted = _with_note(work.operator, f"arrays saved in {cleaned.export}")
             self._move(replace(work, operator=noted), Stage.DUAL_WRITE_STOPPED, Stage.CLEANED, forced=forced)
             return cleaned
 
-    def roll_back(self, caller: Caller) -> RolledBack:
-        """Go back to the stage whose readers and writers are as they were before the last change of them."""
+    def undo_clean_up(self, file: Path, selection: Selection, caller: Caller, *, dry_run: bool = False) -> Restored:
+        """Put the arrays back that a clean-up saved; with all of them the stage is again the one before it.
+
+        Raises PreconditionError in stages in which nothing was removed.
+        """
+        state = self.record.read()
+        if state.stage not in WITHOUT_ARRAY or state.pending is not None:
+            raise PreconditionError(
+                f"nothing was cleaned up in stage {state.stage}", next_step=f"{COMMAND} --status shows where it is."
+            )
+        arrays = saved_arrays(file, selection)
+        if dry_run:
+            return look_at_arrays(self._store, file, arrays)
         with self._working(caller) as work:
-            return roll_back(self._store, work, self.limits)
+            restored = put_arrays_back(self._store, work, file, arrays)
+            if self.stage is Stage.CLEANED and selection.is_all:
+                noted = _with_note(work.operator, f"arrays put back from {file}")
+                self._move(replace(work, operator=noted), Stage.CLEANED, Stage.DUAL_WRITE_STOPPED)
+            else:
+                work.record.end_action(work.lease)  # a clean-up that was killed begins anew
+            return restored
+
+    def roll_back(self, caller: Caller, *, to: Stage | None = None, told: bool = True) -> RolledBack:
+        """Go back to the stage whose readers and writers are as they were before the last change of them, or to `to`.
+
+        Without `told` it stays pending until `tell_rolled_back` is called, so that a call that is killed before its
+        caller knew of the outcome is reported by the next one, and not repeated.
+        """
+        with self._working(caller) as work:
+            state = self.record.read()
+            before, after, put_back = state.stage, state.stage, Refilled(0, 0)
+            for number, _ in enumerate(stages := stages_back(state, to)):
+                rolled = roll_back(self._store, work, self.limits)
+                before, after = rolled.before if number == 0 else before, rolled.after
+                put_back += rolled.put_back
+                if told or number + 1 < len(stages):
+                    tell(self.record, rolled)
+            return RolledBack(before, after, put_back)
+
+    def tell_rolled_back(self, rolled: RolledBack) -> None:
+        """Note that the operator knows of a rollback."""
+        tell(self.record, rolled)
 
     def pause(self, operator: Operator) -> MigrationState:
         """Have whatever works on the migration hold on after its chunk."""
@@ -292,6 +330,10 @@ def _check(caller: Caller) -> Callable[[], None]:
             raise stopped(NAME)
 
     return check
+
+
+def _with_note(operator: Operator, note: str) -> Operator:
+    return replace(operator, why=f"{operator.why}; {note}" if operator.why else note)
 
 
 def _silent(_event: ProgressEvent) -> None:

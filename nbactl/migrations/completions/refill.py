@@ -31,6 +31,10 @@ class Refilled:
     batches: int
     players: int
 
+    def __add__(self, other: Refilled) -> Refilled:
+        """Return both in one."""
+        return Refilled(self.batches + other.batches, self.players + other.players)
+
 
 def refill(store: DocumentStore, work: Work, phase: str) -> Refilled:
     """Go over all batches, a checkpoint a chunk; returns what was put back, by those before an interruption as well."""

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.completions.stages import Stage
+from nbactl.core.faults import reach
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.refill import Refilled, refill
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nbactl.migrations.completions.limits import Limits
     from nbactl.migrations.model import MigrationState
+    from nbactl.migrations.record import MigrationRecord
     from nbactl.migrations.work import Work
     from nbactl.ports.documents import DocumentStore
 
@@ -44,19 +48,47 @@ def target_of(state: MigrationState) -> Stage:
         raise PreconditionError(
             f"there is no way back from stage {stage}",
             cause=cause,
-            next_step="The last stage is left by nothing; the arrays are in the file that the history names."
+            next_step="Put the arrays back first: --cleanup --undo FILE; --status names the file."
             if stage is Stage.CLEANED
             else "nbactl migrate completions --status",
         )
     return _BACK_TO[stage]
 
 
+def stages_back(state: MigrationState, to: Stage | None) -> tuple[Stage, ...]:
+    """Return the stages that a rollback comes by: as far as `to`, or else one.
+
+    Nothing is left to do in stage `to`. Raises PreconditionError where no rollback leads to `to`.
+    """
+    if to is None:
+        return (target_of(state),)
+    if state.pending == PENDING and state.stage == to:
+        return (to,)
+    way = tuple(_way_back(Stage(state.stage)))
+    if to != state.stage and to not in way:
+        raise PreconditionError(
+            f"no rollback leads from stage {state.stage} to {to}",
+            cause=f"From here it goes back to {', then '.join(way)}." if way else "There is no way back from here.",
+            next_step="nbactl migrate completions --status",
+        )
+    way = way[: way.index(to) + 1] if to in way else ()
+    return (Stage(state.stage), *way) if state.pending == PENDING else way
+
+
+def _way_back(stage: Stage) -> Iterator[Stage]:
+    while stage in _BACK_TO:
+        stage = _BACK_TO[stage]
+        yield stage
+
+
 def roll_back(store: DocumentStore, work: Work, limits: Limits) -> RolledBack:
-    """Go back; finishes a rollback that was killed in the middle.
+    """Go back a stage; finishes a rollback that was killed in the middle.
 
     Readers of the array must find everybody, so whoever completed while the array was not written is put back before
     the stage changes. For as long as a writer may not know of the change some complete without the array still: when
     that time is over they are put back too, and until then the rollback is pending and no other step is taken.
+    It is pending still when this returns: until `tell` says that the operator knows of it, the command given again
+    (after a kill, say) tells of this rollback, and does not go back one stage more.
     """
     state = work.state()
     after = target_of(state)
@@ -66,17 +98,22 @@ def roll_back(store: DocumentStore, work: Work, limits: Limits) -> RolledBack:
             _wait_until_settled(work)
         if state.stage == Stage.DUAL_WRITE_STOPPED:
             done = refill(store, work, "before the stage changes")
-        # Pending even if nothing follows: given again after a kill here, the command must not go back one more stage.
         state = work.record.change_stage(
             work.lease, work.operator, before=state.stage, after=after, settle=limits.settle, pending=PENDING
         )
     before = state.history[-1].before
     if before == Stage.DUAL_WRITE_STOPPED:
         _wait_until_settled(work)
-        late = refill(store, work, "after it changed")
-        done = Refilled(done.batches + late.batches, done.players + late.players)
-    work.record.end_action(work.lease)
+        done += refill(store, work, "after it changed")
+    work.record.end_action(work.lease, pending=PENDING)
+    reach("migration.rolled_back")
     return RolledBack(before, after.value, done)
+
+
+def tell(record: MigrationRecord, rolled: RolledBack) -> None:
+    """Note that the operator was told of a rollback: from now on another one goes back further."""
+    record.end_pending(PENDING, stage=rolled.after)
+    reach("migration.rollback_told")
 
 
 def _undoes_the_last_step(state: MigrationState, after: Stage) -> bool:

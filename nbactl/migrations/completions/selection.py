@@ -86,14 +86,14 @@ def next_chunk(
     chosen: list[Document] = []
     seen, room = 0, players
     for document in reader.query(Query(BATCHES, limit=CHUNK_BATCHES, start_after=start)):
+        if room <= 0:
+            return Chunk(tuple(chosen), after, more=True)
         seen += 1
         after = document.id
         if not selection.wants(document):
             continue
         chosen.append(document)
         room -= _size(document)
-        if room <= 0:
-            return Chunk(tuple(chosen), after, more=True)
     return Chunk(tuple(chosen), after, more=seen == CHUNK_BATCHES)
 
 

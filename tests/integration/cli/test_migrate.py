@@ -143,3 +143,42 @@ def test_a_batch_that_is_not_there_is_4(nbactl: Nbactl, lab: Lab) -> None:
 def test_the_list_names_the_migration_and_its_stage(nbactl: Nbactl) -> None:
     [entry] = json.loads(nbactl("migrate", "list", "-o", "json").stdout)["data"]["migrations"]
     assert (entry["migration"], entry["stage"]) == ("completions", "legacy")
+
+
+def test_inv_20_a_rollback_goes_to_the_stage_that_is_named_and_no_further(nbactl: Nbactl, lab: Lab) -> None:
+    lab.to("reads_switched")
+    for said in ("reads_switched", None):
+        code, told = migrate(nbactl, "--rollback", "--to", "validated")
+        assert (code, told["data"]["stage"], told["data"]["pending"]) == (0, "validated", None)
+        assert told["data"].get("from") == said
+        assert told["data"]["next"] == "--validate", "what was proved before the rollback opens no gate"
+    code, told = migrate(nbactl, "--rollback", "--to", "cleaned")
+    assert (code, told["error"]["cause"]) == (6, "From here it goes back to legacy.")
+    assert migrate(nbactl, "--rollback", "--to", "the start")[0] == 2
+    assert migrate(nbactl, "--validate", "--to", "legacy")[0] == 2
+
+
+def test_inv_20_a_rollback_is_pending_until_it_was_told(nbactl: Nbactl, lab: Lab) -> None:
+    lab.to("reads_switched")
+    done = nbactl("migrate", "completions", "--rollback", env={"NBACTL_FAULTS": "migration.rolled_back=kill"})
+    assert done.returncode == -9
+    code, told = migrate(nbactl, "--status")
+    assert (told["data"]["stage"], told["data"]["pending"], told["data"]["next"]) == (
+        *("validated", "rollback", "--rollback"),
+    )
+    code, told = migrate(nbactl, "--rollback")
+    assert (code, told["data"]["from"], told["data"]["to"]) == (0, "reads_switched", "validated")
+    assert lab.migration.record.read().pending is None
+
+
+def test_inv_19_a_clean_up_is_undone_from_the_command_line(nbactl: Nbactl, lab: Lab) -> None:
+    lab.to("cleaned")
+    [file] = lab.folder.glob("completions-cleanup-*.jsonl")
+    code, told = migrate(nbactl, "--cleanup", "--undo", str(file), "--dry-run")
+    assert (code, told["data"]["restored"], told["data"]["dry_run"], lab.array("b1")) == (0, 1, True, None)
+    code, told = migrate(nbactl, "--cleanup", "--undo", str(file), "--reason", "too early")
+    assert (code, told["data"]["restored"], told["data"]["gone"]) == (0, 1, [])
+    assert (told["data"]["stage"], lab.array("b1")) == ("dual_write_stopped", ["p1", "p2"])
+    assert "too early" in told["data"]["history"][-1]["why"]
+    assert migrate(nbactl, "--cleanup", "--batch", "b1")[0] == 2
+    assert migrate(nbactl, "--cleanup", "--undo", str(file.with_name("no")))[0] == 4
