@@ -8,6 +8,7 @@ from nbactl.bootstrap.coordination import Coordination
 from nbactl.bootstrap.deployments import DeploymentRoom
 from nbactl.bootstrap.flags import FlagRoom
 from nbactl.bootstrap.pipeline import Pipeline
+from nbactl.bootstrap.rollouts import RolloutRoom
 from nbactl.bootstrap.resilience import Resilience
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _CLOSED: Final = ("warehouse", "deployed_services", "documents")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
-class Application(Coordination, FlagRoom, DeploymentRoom, Pipeline, Resilience):
+class Application(RolloutRoom, Coordination, FlagRoom, DeploymentRoom, Pipeline, Resilience):
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
     Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and

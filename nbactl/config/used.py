@@ -22,6 +22,8 @@ USED: dict[str, frozenset[str]] = {
             "health.every",
             "health.window",
             "http.connect",
+            "http.health",
+            "metrics.query",
             "http.request",
             "migration.poll",
             "migration.cleanup_bake",
