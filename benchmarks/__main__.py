@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import bulk, completions, core, engine, flags, pipeline, startup
+from benchmarks import bulk, completions, core, engine, flags, logs, pipeline, startup
 
 SUITES = {
     "engine": engine.measure,
@@ -15,6 +15,7 @@ SUITES = {
     "core": core.measure,
     "bulk": bulk.measure,
     "completions": completions.measure,
+    "logs": logs.measure,
 }
 
 

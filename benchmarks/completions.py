@@ -58,7 +58,7 @@ def measure(runs: int) -> Iterator[Line]:
 def _lines(engine: str, store: DocumentStore, runs: int) -> Iterator[Line]:
     mode = mode_of(Stage.CLEANED, {})
     rng = random.Random(1)  # noqa: S311 - pauses
-    tracker = CompletionTracker(store, SystemClock(), mode=lambda: mode, acting=60.0, retry=NO_RETRY, rng=rng)
+    tracker = CompletionTracker(store, SystemClock(), mode=lambda _: mode, acting=60.0, retry=NO_RETRY, rng=rng)
     for size in SIZES:
         _fill(store, tracker, size)
     for size in ARRAY_SIZES:

@@ -28,7 +28,7 @@ def add_batch(state: Path, batch_id: str, *, completed: int, failed: int = 0, ex
     """Add a batch of `expected` players: p0, p1, … completed, f0, f1, … failed."""
     store, clock = open_documents(state), SystemClock()
     tracker = CompletionTracker(
-        store, clock, mode=lambda: mode_of(Stage.LEGACY, {}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
+        store, clock, mode=lambda _: mode_of(Stage.LEGACY, {}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
     )
     tracker.create_batch(batch_id, DAY, expected, f"corr-{batch_id}")
     for number in range(completed):

@@ -199,7 +199,7 @@ def completions_of_a_batch(order: Interleaving, stage: Stage) -> Callable[[], No
 
     def tracker(on: DocumentStore) -> CompletionTracker:
         return CompletionTracker(
-            on, order.clock, mode=lambda: mode_of(stage, {}), acting=1e6, retry=SOON, rng=random.Random(1)
+            on, order.clock, mode=lambda _: mode_of(stage, {}), acting=1e6, retry=SOON, rng=random.Random(1)
         )
 
     tracker(inner).create_batch("night", GameDate(date(2024, 1, 15)), len(players), "corr")

@@ -7,22 +7,20 @@ import random
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nbactl.bootstrap.stores import Stores
+from nbactl.bootstrap.flags import FlagRoom
 from nbactl.core.ids import TimeSortedIds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nbactl.core.bulk import BulkWriter
     from nbactl.core.completions.batches import Batches
-    from nbactl.core.completions.mode import CompletionMode
+    from nbactl.core.completions.mode import ModeOfBatch
     from nbactl.core.completions.reset import Resets
     from nbactl.core.completions.stages import StageReader
     from nbactl.core.completions.tracker import CompletionTracker
     from nbactl.migrations.completions.migration import CompletionsMigration
 
 
-class Coordination(Stores):
+class Coordination(FlagRoom):
     """Completions of prediction batches, and their migration."""
 
     @cached_property
@@ -33,11 +31,11 @@ class Coordination(Stores):
         return StageReader(self.documents, self.clock, ttl=self.config.timeouts["completions.stage_ttl"])
 
     @cached_property
-    def completion_mode(self) -> Callable[[], CompletionMode]:
-        """What says where completions go."""
-        from nbactl.core.completions.mode import mode_in_force  # noqa: PLC0415
+    def completion_mode(self) -> ModeOfBatch:
+        """What says where the completions of a batch go. Flags are not read once the migration has begun."""
+        from nbactl.core.completions.mode import mode_by_flags  # noqa: PLC0415
 
-        return mode_in_force(self.stages, os.environ)
+        return mode_by_flags(self.stages, lambda: self.flags, self._environ)
 
     @cached_property
     def completions(self) -> CompletionTracker:

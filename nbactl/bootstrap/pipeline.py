@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
+    from nbactl.core.gamedate import GameDate
     from nbactl.core.policy import CallPolicy
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.sources.base import Source
@@ -120,7 +121,12 @@ class Pipeline(Resilience):
             target=self.settings.target,
             game_dates=game_dates,
             settling=Settling(self.clock, self.config.timeouts["run.date_settled"]),
+            heeds_mode=self.heeds_mode,
         )
+
+    def heeds_mode(self, day: GameDate) -> bool:  # noqa: ARG002 - a service looks at the date
+        """Say whether execution_mode of workflows.yaml counts for a date. For a command it always does."""
+        return True
 
     @cached_property
     def compute(self) -> Compute:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nbactl.bootstrap.stores import Stores
+from nbactl.bootstrap.flags import FlagRoom
 from nbactl.core.ids import TimeSortedIds
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from nbactl.core.policies import CallPolicies
     from nbactl.ports.bus import MessageBus
 
+_DAY: Final = 86_400.0
 
-class Resilience(Stores):
+
+class Resilience(FlagRoom):
     """What makes calls and messages survive: call policies, breakers that know of each other, idempotency, outbox."""
 
     @cached_property
@@ -105,20 +107,26 @@ class Resilience(Stores):
         )
 
     def idempotency_of(self, owner: str) -> Idempotency:
-        """Return what does work once per key for the process named `owner`; it is closed with the application."""
+        """Return what does work once per key that the flag is on for; it is closed with the application.
+
+        `owner` names the process. `dedup.keep` is the least that is kept, for subscriptions and replays;
+        DEDUP_TTL_DAYS may make it more.
+        """
         from nbactl.core.holder import is_dead, this_process  # noqa: PLC0415
         from nbactl.core.idempotency.keeper import Idempotency  # noqa: PLC0415
         from nbactl.core.idempotency.record import Terms  # noqa: PLC0415
 
         timeouts = self.config.timeouts
         lease = timeouts.leases["message"]
+        keep = max(timeouts["dedup.keep"], self.flags.parameter("DEDUP_TTL_DAYS", 0) * _DAY)
         keeper = Idempotency(
             self.documents,
             self.clock,
             TimeSortedIds(self.clock),
             owner=this_process(owner),
-            terms=Terms(lease=lease.ttl, renew_every=lease.renew_every, keep=timeouts["dedup.keep"]),
+            terms=Terms(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
             is_dead=is_dead,
+            enabled=lambda key: self.flags.on("idempotency_keys", key),
             hook=self.hook,
         )
         self.closing.callback(keeper.close)

@@ -14,6 +14,10 @@ from nbactl.bootstrap.application import Application
 from nbactl.config.digest import config_digest
 from nbactl.config.settings import load_settings
 from nbactl.core.beat import Beat
+from nbactl.core.context import current
+from nbactl.core.events import combined
+from nbactl.core.failures import Failures, log_failure
+from nbactl.core.flags import StateCache, on, use
 from nbactl.core.health import checks
 from nbactl.core.health.health import Health
 from nbactl.core.health.probes import Probes
@@ -21,6 +25,7 @@ from nbactl.core.health.report import Identity, Reports
 from nbactl.core.health.traffic import Traffic
 from nbactl.core.ids import TimeSortedIds
 from nbactl.core.logging import configure_logging
+from nbactl.core.logging.events import EventLog
 from nbactl.core.metrics import Metrics, metrics_app
 from nbactl.core.propagation import Propagation
 from nbactl.core.stopping import GracefulStop, Stopping
@@ -28,6 +33,8 @@ from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from nbactl.config.settings import Settings
+    from nbactl.core.flags import Flags
+    from nbactl.core.gamedate import GameDate
     from nbactl.core.idempotency.asgi import App
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.service import Timeouts
@@ -44,11 +51,26 @@ class ServiceApplication(Application):
         self.name = name
         self.metrics = Metrics()
         super().__init__(settings, hook=self.metrics.hook)
+        self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]))
 
     @property
     def timeouts(self) -> Timeouts:
         """The limits of timeouts.yaml."""
         return self.config.timeouts
+
+    @cached_property
+    def failures(self) -> Failures:
+        """Who is told of failures: the log, and whoever else listens."""
+        return Failures(log_failure, *self.failure_sinks)
+
+    @cached_property
+    def flags(self) -> Flags:
+        """The flags as they were last known; from the start of the service on they are refreshed."""
+        return self._make_flags(StateCache(self.settings.state_dir / "flags.json"))
+
+    def heeds_mode(self, day: GameDate) -> bool:
+        """Say whether execution_mode of workflows.yaml counts for a date: the flag does."""
+        return self.flags.on("parallel_config", str(day))
 
     @cached_property
     def idempotency(self) -> Idempotency:
@@ -62,6 +84,7 @@ class ServiceApplication(Application):
         looked_at = [
             checks.documents(self.documents, timeout),
             checks.breakers(self.policies.breakers, timeout),
+            checks.flags(lambda: self.flags.health, timeout),
         ]
         if self.settings.target == "local":
             looked_at.append(checks.disk(self.settings.state_dir, _LEAST_FREE, timeout))
@@ -92,11 +115,14 @@ class ServiceApplication(Application):
         )
         stop.add("claims", self.idempotency.close)
         stop.add("health checks", self.health.close)
+        stop.add("flags", self.flags.close)
         stop.add("stores", self.close)
         return stop
 
     def start(self) -> None:
-        """Begin what a service does in the background."""
+        """Begin what a service does in the background; code that asks `nbactl.core.flags` is answered from here on."""
+        self.flags.start()
+        use(self.flags)
         self.metrics.watch_policies(self.policies)
         self.breaker_beat.start()
         self.outbox_beat.start()
@@ -120,5 +146,11 @@ class ServiceApplication(Application):
 def compose(name: str) -> ServiceApplication:
     """Return the parts of the service `name`, as the environment and the files of this folder say."""
     application = ServiceApplication(name, load_settings({}, os.environ, Path()))
-    configure_logging(service=name, version=__version__, project=application.settings.project)
+    configure_logging(
+        service=name,
+        version=__version__,
+        project=application.settings.project,
+        # Of the flags in use, not the application's: to make those may log.
+        structured=lambda: on("structured_logging", current().correlation_id),
+    )
     return application

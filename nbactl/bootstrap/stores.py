@@ -56,14 +56,14 @@ class Stores:
     @cached_property
     def documents(self) -> DocumentStore:
         """The document store of the target. Raises ConfigError where target gcp lacks its project or client."""
-        store = self._open_documents()
         if self.hook is unheard:
-            return store
+            return self._engine
         from nbactl.core.counted_documents import CountedDocuments  # noqa: PLC0415
 
-        return CountedDocuments(store, self.hook)
+        return CountedDocuments(self._engine, self.hook)
 
-    def _open_documents(self) -> DocumentStore:
+    @cached_property
+    def _engine(self) -> DocumentStore:
         if self.settings.target == "gcp":
             return self._firestore()
         from nbactl.adapters.sqlite.documents import SqliteDocuments  # noqa: PLC0415 - loads sqlite3

@@ -22,6 +22,7 @@ Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness
 | `alerts` | `Alerts`: told once per window, kept until they are delivered |
 | `trace`, `propagation` | context and deadline on their way to another process |
 | `context`, `logging`, `events` | what is being worked on, logs, the instrumentation hook |
+| `failures` | `Failures`: failures where they end, told to the log and to others |
 | `stopping`, `beat`, `daemon` | `GracefulStop`; work in the background |
 | `faults` | the dangerous instants, for tests |
 """

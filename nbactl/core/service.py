@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from nbactl.core.clock import Clock
+    from nbactl.core.failures import Failures
     from nbactl.core.idempotency.asgi import App, Receive, Scope, Send
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.idempotency.push import PushMessage
@@ -73,6 +74,11 @@ class Parts(Protocol):
         """Time limits by name."""
         ...
 
+    @property
+    def failures(self) -> Failures:
+        """Who is told of failures."""
+        ...
+
     def start(self) -> None:
         """Begin what goes on in the background; called once, before the first request."""
         ...
@@ -95,6 +101,7 @@ class Service:
         self.policies = parts.policies
         self.outbox = parts.outbox
         self.timeouts = parts.timeouts
+        self.failures = parts.failures
         self._parts = parts
         self._endpoints: App = self._others
         self._app: App | None = None
@@ -118,6 +125,7 @@ class Service:
                 timeout=limit,
                 clock=self.clock,
                 key=key,
+                failures=self.failures,
             )
             self._app = None
             return handler

@@ -9,7 +9,7 @@ A field is named by a string (one top-level field, dots are ordinary characters)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -249,4 +249,26 @@ class DocumentStore(Reader, Protocol):
 
     def close(self) -> None:
         """Release connections. The store cannot be used afterwards."""
+        ...
+
+
+class Subscription(Protocol):
+    """Being told of changes; `close` ends it."""
+
+    def close(self) -> None:
+        """Tell of nothing more. May be called again; never waits for a call of `changed` that calls it."""
+        ...
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A store that tells of changes by itself: Firestore does, a file does not."""
+
+    def watch(self, collection: str, changed: Callable[[], None], *, renew: float) -> Subscription:
+        """Have `changed` called, in another thread, soon after the documents of a collection have changed.
+
+        It is called as well when the connection is there, at first and again after it broke: nobody knows what was
+        missed. While it is broken nothing is told, so whoever needs to know asks now and then. The connection is made
+        anew every `renew` seconds. A child of a fork is told of nothing.
+        """
         ...

@@ -56,9 +56,16 @@ class NoHistory:
         return {}
 
 
+def _always(_: GameDate) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Plans requests. `game_dates` asks the source which dates between two have games."""
+    """Plans requests. `game_dates` asks the source which dates between two have games.
+
+    For a date for which `heeds_mode` says no, tasks run one after the other whatever execution_mode says.
+    """
 
     workflows: WorkflowsFile
     timeouts: TimeoutsFile
@@ -67,6 +74,7 @@ class Planner:
     target: Literal["local", "gcp"]
     game_dates: Callable[[date, date], Sequence[date]]
     settling: Settling
+    heeds_mode: Callable[[GameDate], bool] = _always
 
     def plan(self, request: RunRequest) -> list[Plan]:
         """Return the runs of a request in the order of their execution.
@@ -156,9 +164,10 @@ class Planner:
         if request.resume is None if finished else self.settling.is_over(day):
             tasks = tuple(self._afresh_unless_final(task, day) for task in tasks)
         chosen = [task for task in tasks if task.excluded is None]
+        empty = self._empty(unit, day)
         plan = replace(
-            self._empty(unit, day),
-            mode=request.mode or unit.mode,
+            empty,
+            mode=request.mode or empty.mode,
             max_workers=request.max_workers or unit.max_workers,
             tasks=tasks,
             deadline=request.timeout or (self.timeouts.deadlines[unit.deadline].limit if unit.deadline else None),
@@ -175,7 +184,8 @@ class Planner:
 
     def _empty(self, unit: Unit, day: GameDate) -> Plan:
         lease = f"{unit.lease}/{day}"
-        return Plan(unit.name, unit.kind, day, self.source, lease, unit.mode, unit.max_workers, tasks=())
+        mode = unit.mode if self.heeds_mode(day) else "sequential"
+        return Plan(unit.name, unit.kind, day, self.source, lease, mode, unit.max_workers, tasks=())
 
     def _plan_task(self, use: TaskUse, request: RunRequest, before: RunRecord | None) -> PlannedTask:
         task = self.workflows.tasks[use.task]

@@ -22,6 +22,7 @@ from nbactl.core.gamedate import GameDate
 from nbactl.core.ids import TimeSortedIds
 from nbactl.core.retry import RetryPolicy
 from tests.conformance.completions_concurrency import Concurrency
+from tests.conformance.completions_flags import Flagged
 from tests.conformance.completions_kills import Kills
 from tests.conformance.completions_listing import Listing
 from tests.conformance.completions_recording import Recording
@@ -49,18 +50,18 @@ class Lab:
     def tracker(self, stage: Stage, store: DocumentStore | None = None) -> CompletionTracker:
         mode = mode_of(stage, {})
         return CompletionTracker(
-            store or self.store, SystemClock(), mode=lambda: mode, acting=30.0, retry=PATIENT, rng=random.Random(7)
+            store or self.store, SystemClock(), mode=lambda _: mode, acting=30.0, retry=PATIENT, rng=random.Random(7)
         )
 
     def batches(self, stage: Stage) -> Batches:
-        return Batches(self.store, lambda: mode_of(stage, {}))
+        return Batches(self.store, lambda _: mode_of(stage, {}))
 
     def resets(self, stage: Stage, store: DocumentStore | None = None) -> Resets:
         clock = SystemClock()
         return Resets(
             store or self.store,
             clock,
-            mode=lambda: mode_of(stage, {}),
+            mode=lambda _: mode_of(stage, {}),
             ids=TimeSortedIds(clock),
             retry=PATIENT,
             rng=random.Random(7),
@@ -90,7 +91,7 @@ class Lab:
         return self.tracker(stage).progress(batch_id)
 
 
-class CompletionsConformance(Recording, Stored, Concurrency, Kills, Listing, Resetting):
+class CompletionsConformance(Recording, Stored, Concurrency, Flagged, Kills, Listing, Resetting):
     """The suite of the completion tracker."""
 
     writers: int = 16

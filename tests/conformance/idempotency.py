@@ -22,7 +22,7 @@ from nbactl.errors import (
     StaleFenceError,
     UnavailableError,
 )
-from nbactl.ports.documents import Create
+from nbactl.ports.documents import Create, Delete, Increment, Set, Update
 from nbactl.testing import FakeClock, SequentialIds, faults
 from tests.conformance.idempotency_kills import Kills
 
@@ -48,7 +48,7 @@ class Lab:
         self.keepers: list[Idempotency] = []
         self.keeper = self.process("first")
 
-    def process(self, owner: str) -> Idempotency:
+    def process(self, owner: str, enabled: Callable[[str], bool] = lambda _: True) -> Idempotency:
         keeper = Idempotency(
             self.store,
             self.clock,
@@ -56,6 +56,7 @@ class Lab:
             owner=owner,
             terms=Terms(lease=30.0, renew_every=10.0, keep=WEEK),
             is_dead=lambda text: text.split("/")[0] in self.dead,
+            enabled=enabled,
             hook=self.events.append,
         )
         self.keepers.append(keeper)
@@ -98,6 +99,31 @@ class IdempotencyConformance(Kills):
         results = [process.run(lab.key, work) for process in (lab.keeper, lab.keeper, lab.process("second"))]
         assert results == [{"predictions": [1.5, None, "x"]}] * 3
         assert (len(calls), lab.kinds()) == (1, ["claimed", "completed", "replayed", "replayed"])
+
+    def test_a_key_that_is_not_enabled_is_worked_at_each_delivery_and_leaves_no_trace_of_a_claim(
+        self, lab: Lab
+    ) -> None:
+        keeper, path = lab.process("before", enabled=lambda key: key != lab.key), lab.effect()
+        keeper.run(lab.key, lambda: current_claim().write(Set(path, {"count": 0})))
+        for _ in range(3):
+            keeper.run(lab.key, lambda: current_claim().write(Update(path, {"count": Increment(1)})))
+        begun = keeper.begin(lab.key)
+        assert isinstance(begun, Claim)
+        keeper.renew(begun)
+        keeper.release(begun)
+
+        def fail() -> None:
+            current_claim().write(Delete(path))
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            keeper.run(lab.key, fail)
+        document = lab.store.get(path)
+        assert document is not None
+        assert document.data == {"count": 3}, "each delivery's writes are committed at its end, those of a failure not"
+        assert (lab.record(), lab.kinds()) == (None, [])
+        other = f"{lab.key}-other"
+        assert [keeper.run(other, lambda: "once"), keeper.run(other, lambda: "twice")] == ["once", "once"]
 
     def test_inv_05_work_that_failed_is_done_by_the_next_delivery(self, lab: Lab) -> None:
         with pytest.raises(ZeroDivisionError):

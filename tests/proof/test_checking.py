@@ -45,7 +45,7 @@ class World:
         self.tracker = CompletionTracker(
             self.store,
             self.clock,
-            mode=lambda: mode_of(Stage.DUAL_WRITE, {}),
+            mode=lambda _: mode_of(Stage.DUAL_WRITE, {}),
             acting=10.0,
             retry=RetryPolicy("test", attempts=2, base=0.1, cap=0.1),
             rng=random.Random(1),

@@ -48,7 +48,7 @@ class Completions(RuleBasedStateMachine):
 
     def tracker(self, stage: Stage) -> CompletionTracker:
         return CompletionTracker(
-            self.store, self.clock, mode=lambda: mode_of(stage, {}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
+            self.store, self.clock, mode=lambda _: mode_of(stage, {}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
         )
 
     def writer(self, *, lagging: bool) -> CompletionTracker:

@@ -95,3 +95,6 @@ class Stubs:
         self.aggregate = stream(
             "RunAggregationQuery", messages.RunAggregationQueryRequest, messages.RunAggregationQueryResponse
         )
+        self.listen = channel.stream_stream(
+            f"{_SERVICE}/Listen", messages.ListenRequest.SerializeToString, messages.ListenResponse.FromString
+        )

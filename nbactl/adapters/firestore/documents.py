@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from nbactl.adapters.firestore import messages, reading
 from nbactl.adapters.firestore.calls import Calls
@@ -12,9 +13,11 @@ from nbactl.adapters.firestore.encoding import get_time
 from nbactl.adapters.firestore.failures import CODES, translate
 from nbactl.adapters.firestore.reading import FirestoreSnapshot
 from nbactl.adapters.firestore.transactions import Tries
+from nbactl.adapters.firestore.watching import FirestoreSubscription
 from nbactl.adapters.firestore.writes import write_message
 from nbactl.core.faults import reach
 from nbactl.errors import DataError, NbactlError
+from nbactl.ports.document_rules import check_collection
 from nbactl.ports.documents import WriteResult
 from nbactl.ports.write_rules import check_count, check_different, may_be_repeated
 
@@ -38,6 +41,7 @@ class FirestoreDocuments:
     def __init__(self, database: Database, *, limits: Limits, policy: CallPolicy, rng: Random) -> None:
         self._calls = Calls(database, limits, policy, rng)
         self._within = threading.local()
+        self._subscriptions: WeakSet[FirestoreSubscription] = WeakSet()
 
     def get(self, path: str) -> Document | None:
         return reading.get_all(self._calls, [path])[0]
@@ -109,7 +113,14 @@ class FirestoreDocuments:
         finally:
             snapshot.end()
 
+    def watch(self, collection: str, changed: Callable[[], None], *, renew: float) -> FirestoreSubscription:
+        subscription = FirestoreSubscription(self._calls, check_collection(collection), changed, renew)
+        self._subscriptions.add(subscription)
+        return subscription
+
     def close(self) -> None:
+        for subscription in list(self._subscriptions):
+            subscription.close()
         self._calls.close()
 
     def _once(self, fn: Callable[[Transaction], T], transaction: FirestoreTransaction, tries: Tries) -> T:

@@ -100,7 +100,7 @@ def show_(ctx: typer.Context, batch: BatchArgument) -> Result:
     """Show a batch: who has completed and failed, who is missing, where it is recorded."""
     services = application(ctx, reads_only=True)
     entry, progress = _find(services, batch)
-    mode, reset = services.completion_mode(), services.batch_resets.last(entry.batch_id)
+    mode, reset = services.batches.mode(entry.batch_id), services.batch_resets.last(entry.batch_id)
     now = services.clock.now()
 
     def show(console: Console) -> None:

@@ -18,6 +18,7 @@ from nbactl.cli.signals import interruptible
 from nbactl.core.gamedate import GameDate
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
 from nbactl.workflows.cancellation import Cancellation
+from nbactl.workflows.failures import reporting
 from nbactl.workflows.levels import level_of_tasks
 from nbactl.workflows.model import RunStatus
 from nbactl.workflows.outcome import exit_code
@@ -193,7 +194,8 @@ def _execute(services: Application, request: RunRequest, console: Console, again
         interruptible(cancellation.request),
         watching(console, logs=logs, rules=rules, alerts=services.alerts, clock=services.clock) as observer,
     ):
-        report = services.runner.execute(request, observer=observer, cancellation=cancellation)
+        told = reporting(observer, services.failures)
+        report = services.runner.execute(request, observer=told, cancellation=cancellation)
     code = exit_code(report)
 
     def show(console: Console) -> None:

@@ -97,7 +97,7 @@ def tick(
     services = root.application(ctx, reads_only=dry_run)
     now = services.clock.now() if at is None else _instant(at)
     out = root.console(ctx)
-    alerts = services.alerts(TextChannel(lambda text: out.note(f"alert: {text}")))
+    alerts = services.alerts(TextChannel(out.note))
     ticker = services.ticker(lambda alert: alerts.send(alert, ("console", "log", "slack")))
     decided = ticker.tick(now, dry_run=dry_run or at is not None)
     data = {"decisions": [decision_json(each) for each in decided], "at": now}

@@ -21,9 +21,7 @@ from nbactl.errors import DataError, NotFoundError, UsageError
 from nbactl.ports.documents import Filter, Order, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nbactl.core.completions.mode import CompletionMode
+    from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
     from nbactl.core.gamedate import GameDate
     from nbactl.ports.documents import Document, DocumentStore
 
@@ -52,7 +50,7 @@ class Entry:
 class Batches:
     """Finds and lists batches; changes nothing."""
 
-    def __init__(self, store: DocumentStore, mode: Callable[[], CompletionMode]) -> None:
+    def __init__(self, store: DocumentStore, mode: ModeOfBatch) -> None:
         self._store = store
         self._mode = mode
 
@@ -85,6 +83,10 @@ class Batches:
         """Return a batch by its id. Raises NotFoundError."""
         return self._entry(required_batch(self._store, batch_id))
 
+    def mode(self, batch_id: str) -> CompletionMode:
+        """Return where the completions of a batch go, and where its progress comes from. Raises NotFoundError."""
+        return self._mode(batch_id).for_batch(required_batch(self._store, batch_id))
+
     def list(self, *, date: GameDate | None = None, incomplete: bool = False, limit: int | None = 20) -> Entries:
         """Return batches, those begun last first."""
         filters = [Filter("game_date", "==", str(date))] if date is not None else []
@@ -116,7 +118,7 @@ class Batches:
         batch_id = _id_of(document.id)
         try:
             changed = self._last_change(document, batch_id)
-            return Entry(batch_id, changed, read_progress(self._store, document, self._mode()))
+            return Entry(batch_id, changed, read_progress(self._store, document, self._mode(batch_id)))
         except DataError as error:
             return Entry(batch_id, document.update_time, None, error)
 

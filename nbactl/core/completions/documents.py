@@ -136,6 +136,11 @@ def shards_of(document: Document) -> int:
     return shards
 
 
+def has_array(document: Document) -> bool:
+    """Say whether a batch was begun with the array of players, or given it since."""
+    return COMPLETED_PLAYERS in document.data
+
+
 def players_of(document: Document, field: str) -> frozenset[str]:
     """Return an array of players as a set: who stands in it twice is one player.
 

@@ -1,17 +1,22 @@
-"""Where completions are written and read: the migration's stage decides, before it began the environment."""
+"""Where completions are written and read: the migration's stage decides, before it began flags or the environment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core.completions.documents import has_array
 from nbactl.core.completions.stages import Stage
+from nbactl.core.flags.model import Reason, Source
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from nbactl.core.completions.stages import StageReader
+    from nbactl.core.flags.client import Flags
+    from nbactl.ports.documents import Document
 
 ENABLED: Final = "ENABLE_SUBCOLLECTION_COMPLETIONS"
 DUAL_WRITE: Final = "DUAL_WRITE_MODE"
@@ -28,13 +33,29 @@ class CompletionMode:
     """Where a completion goes, and where progress comes from.
 
     `check_array`: a player who is in the array already does not count again, whoever put them there.
+    `heeds_batch`: the mode may change in the middle of a batch, so what the batch began with limits it (`for_batch`).
     """
 
     write_array: bool
     write_subcollection: bool
     read_subcollection: bool
     check_array: bool
+    heeds_batch: bool = False
 
+    def for_batch(self, batch: Document) -> CompletionMode:
+        """Return the mode for a batch as its document is.
+
+        Every mode that writes and checks the array counts with every other, in any order. One that leaves the array
+        out does not: who completed by it would count again by the others. So a batch that has an array keeps it, and
+        one that was begun without it never gets one.
+        """
+        if not self.heeds_batch:
+            return self
+        return replace(self, write_array=True) if has_array(batch) else _SUBCOLLECTION
+
+
+ModeOfBatch = Callable[[str], CompletionMode]
+"""What is asked for the mode of a batch, by its id, before each commit."""
 
 _LEGACY: Final = CompletionMode(write_array=True, write_subcollection=False, read_subcollection=False, check_array=True)
 _DUAL: Final = CompletionMode(write_array=True, write_subcollection=True, read_subcollection=False, check_array=True)
@@ -77,9 +98,44 @@ def mode_of(stage: Stage | None, environment: Mapping[str, str]) -> CompletionMo
     return CompletionMode(write_array=dual, write_subcollection=True, read_subcollection=reads, check_array=True)
 
 
-def mode_in_force(stages: StageReader, environment: Mapping[str, str]) -> Callable[[], CompletionMode]:
-    """Return what a tracker asks for its mode each time."""
-    return lambda: mode_of(stages.current(), environment)
+def mode_in_force(stages: StageReader, environment: Mapping[str, str]) -> ModeOfBatch:
+    """Return what a tracker asks for its mode each time, without flags."""
+    return lambda _: mode_of(stages.current(), environment)
+
+
+def mode_by_flags(stages: StageReader, flags: Callable[[], Flags], environment: Mapping[str, str]) -> ModeOfBatch:
+    """Return what a tracker asks for its mode each time, with flags; they are not asked once the migration has begun.
+
+    Where none of the three was ever set in the store, the environment decides as it does in `mode_of`.
+    """
+
+    def mode(batch_id: str) -> CompletionMode:
+        stage = stages.current()
+        if stage is not None and stage is not Stage.LEGACY:
+            return _OF_STAGE[stage]
+        return replace(_flagged(flags(), batch_id) or mode_of(stage, environment), heeds_batch=True)
+
+    return mode
+
+
+def _flagged(flags: Flags, batch_id: str) -> CompletionMode | None:
+    """Return the mode that flags give a batch, None if they have nothing to say.
+
+    Percentages may combine to what an operator's variables must not: then the array is written, which is never wrong.
+    """
+    enabled, dual, reads = (
+        flags.evaluate(key, batch_id) for key in ("subcollection_completions", "dual_write_mode", "subcollection_reads")
+    )
+    if {enabled.source, dual.source, reads.source} <= {Source.DEFINITION, Source.ENVIRONMENT}:
+        return None
+    if enabled.value is not True:
+        return _LEGACY
+    # As DUAL_WRITE_MODE, it is true until it is set.
+    stopped = dual.value is not True and dual.source is not Source.DEFINITION and dual.reason is not Reason.ERROR
+    switched = reads.value is True
+    return CompletionMode(
+        write_array=not (stopped and switched), write_subcollection=True, read_subcollection=switched, check_array=True
+    )
 
 
 def _flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -69,6 +69,7 @@ def read_progress(reader: Reader, document: Document, mode: CompletionMode) -> P
     read is looked at. Raises DataError for what cannot be counted.
     """
     batch_id = batch_id_of(document)
+    mode = mode.for_batch(document)
     shards = _shards(reader, document, batch_id)
     predictions = sum(count_of(each, TOTAL_PREDICTIONS) for each in (document, *shards))
     failed = players_of(document, FAILED_PLAYERS)

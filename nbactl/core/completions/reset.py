@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.core.clock import Clock
-    from nbactl.core.completions.mode import CompletionMode
+    from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
     from nbactl.core.ids import IdGenerator
     from nbactl.core.retry import RetryPolicy
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
@@ -72,7 +72,7 @@ class Resets:
         store: DocumentStore,
         clock: Clock,
         *,
-        mode: Callable[[], CompletionMode],
+        mode: ModeOfBatch,
         ids: IdGenerator,
         retry: RetryPolicy,
         rng: Random,
@@ -115,10 +115,11 @@ class Resets:
         if last is None:
             raise NotFoundError(f"the batch '{batch_id}' was not reset, or everything was brought back already")
         places = self._document(last.reset_id).data["places"]
-        if places != _places(self._mode()):
+        now = _places(self._mode(batch_id).for_batch(required_batch(self._store, batch_id)))
+        if places != now:
             raise PreconditionError(
                 f"what was removed from {batch_id} does not fit the stage of the migration",
-                cause=f"It was in the {places}; completions go to the {_places(self._mode())} now.",
+                cause=f"It was in the {places}; completions go to the {now} now.",
                 next_step="Take the migration back to that stage, or leave the batch as it is.",
             )
         self._store.commit([Update(_path(last.reset_id), {"state": "restoring"})])
@@ -135,7 +136,7 @@ class Resets:
             "state": "removing",
             "by": by,
             "at": SERVER_TIME,
-            "places": _places(self._mode()),
+            "places": _places(self._mode(batch_id).for_batch(batch)),
             "was_complete": batch.data.get("is_complete"),
             "completion_time": batch.data.get("completion_time"),
             FAILED_PLAYERS: sorted(players_of(batch, FAILED_PLAYERS)),

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from nbactl.core.clock import Clock
     from nbactl.core.completions.batches import Entry
-    from nbactl.core.completions.mode import CompletionMode
+    from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
     from nbactl.core.events import Hook
     from nbactl.core.gamedate import GameDate
     from nbactl.core.retry import RetryPolicy
@@ -70,8 +70,9 @@ class Recorded:
 class CompletionTracker:
     """Records who of a batch has completed or failed.
 
-    `mode` is asked before each commit where completions go (`mode_in_force`). `retry` is for writers that came between
-    and for a store that does not answer: every call here may be made again, whatever became of the one before.
+    `mode` is asked before each commit where completions go (`mode_in_force`, `mode_by_flags`). `retry` is for writers
+    that came between and for a store that does not answer: every call here may be made again, whatever became of the
+    one before.
     All methods raise NotFoundError for a batch that does not exist, and whatever keeps an effect from being durable.
     """
 
@@ -80,7 +81,7 @@ class CompletionTracker:
         store: DocumentStore,
         clock: Clock,
         *,
-        mode: Callable[[], CompletionMode],
+        mode: ModeOfBatch,
         acting: float,
         retry: RetryPolicy,
         rng: Random,
@@ -130,7 +131,7 @@ class CompletionTracker:
 
     def progress(self, batch_id: str) -> Progress:
         """Return how far a batch is."""
-        return read_progress(self._store, self._batch(batch_id), self._mode())
+        return read_progress(self._store, self._batch(batch_id), self._mode(batch_id))
 
     def complete(self, batch_id: str) -> Recorded:
         """Make a batch complete as it is, whoever is missing. Players who complete later are still counted."""
@@ -145,7 +146,7 @@ class CompletionTracker:
     def _create(self, batch_id: str, game_date: GameDate, expected: int, correlation_id: str, shards: int) -> Progress:
         path = batch_path(batch_id)
         wanted = batch_document(
-            batch_id, game_date, expected, correlation_id, with_array=self._mode().write_array, shards=shards
+            batch_id, game_date, expected, correlation_id, with_array=self._mode(batch_id).write_array, shards=shards
         )
         writes: list[Write] = [Create(shard_path(batch_id, shard), shard_document()) for shard in range(shards)]
         try:
@@ -163,8 +164,9 @@ class CompletionTracker:
         return self.progress(batch_id)
 
     def _complete_player(self, batch_id: str, player: str, predictions: int) -> bool:
-        mode = self._mode()
+        mode = self._mode(batch_id)
         batch = self._batch(batch_id)
+        mode = mode.for_batch(batch)
         completion = Create(completion_path(batch_id, player), completion_document(player, predictions))
         if mode.check_array and player in players_of(batch, COMPLETED_PLAYERS):
             if mode.write_subcollection:
@@ -214,7 +216,7 @@ class CompletionTracker:
 
     def _finish(self, batch_id: str, *, even_if_missing: bool = False) -> tuple[bool, Progress]:
         batch = self._batch(batch_id)
-        progress = read_progress(self._store, batch, self._mode())
+        progress = read_progress(self._store, batch, self._mode(batch_id))
         if progress.is_complete or not (progress.is_due or even_if_missing):
             return False, progress
         finished = Update(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from nbactl.core.flags.cache import StateCache
-from nbactl.core.flags.client import Flags, Health
+from nbactl.core.flags.client import Flags, Health, Refreshed
 from nbactl.core.flags.exposures import Exposures
 from nbactl.core.flags.model import Definition, Evaluation, Failure, Reason, Rule, Source, State
 from nbactl.core.flags.snapshot import Snapshot, take_snapshot
@@ -26,6 +26,7 @@ __all__ = [
     "Flags",
     "Health",
     "Reason",
+    "Refreshed",
     "Rule",
     "Snapshot",
     "Source",

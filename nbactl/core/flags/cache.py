@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -33,6 +34,7 @@ class StateCache:
         body = _canonical({key: _plain(state) for key, state in states.items()})
         text = json.dumps({"format": _FORMAT, "sha256": _checksum(body), "states": json.loads(body)})
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._clear_left()
         descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -43,6 +45,14 @@ class StateCache:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+    def _clear_left(self) -> None:
+        """Remove what writers that were killed left: whoever is still at it began after the file was last replaced."""
+        with contextlib.suppress(FileNotFoundError):  # nothing was written yet, or somebody else clears as well
+            written = self.path.stat().st_mtime_ns
+            for left in self.path.parent.glob(f".{self.path.name}.*"):
+                if left.stat().st_mtime_ns < written:
+                    left.unlink()
 
     def load(self) -> dict[str, State]:
         """Return the states; none if there is no file. Raises DataError for a file that is damaged."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nbactl.core.beat import Beat
 from nbactl.core.flags.model import Source
-from nbactl.core.flags.snapshot import failed, take_snapshot
+from nbactl.core.flags.snapshot import changed_between, failed, take_snapshot
 from nbactl.core.interval import Interval
 from nbactl.errors import DataError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nbactl.core.flags.model import Attributes, Definition, Evaluation, FlagValue, State
     from nbactl.core.flags.snapshot import Snapshot
     from nbactl.core.flags.store import Stored
+    from nbactl.ports.documents import Subscription
 
 V = TypeVar("V", bool, int, str)
 
@@ -39,12 +40,21 @@ class Health:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh brought: the flags that may answer otherwise from now on, and how current they are."""
+
+    changed: frozenset[str]
+    health: Health
+
+
 class Flags:
     """The flags of one process.
 
     Evaluations read one dictionary: they never wait, never do input or output, never raise. `read` asks the store;
     while that fails, flags stay as they were last known, in memory or in `cache`. `every` is `flags.refresh` of
-    timeouts.yaml; a number is seconds, without jitter.
+    timeouts.yaml; a number is seconds, without jitter. `watch`, where there is one, calls what it is given when
+    something has changed, so that nobody waits for the next refresh.
     """
 
     def __init__(
@@ -58,6 +68,7 @@ class Flags:
         every: float | Interval,
         cache: StateCache | None = None,
         exposures: Exposures | None = None,
+        watch: Callable[[Callable[[], None]], Subscription] | None = None,
     ) -> None:
         self._definitions = definitions
         self._read = read
@@ -67,7 +78,10 @@ class Flags:
         self._every = every if isinstance(every, Interval) else Interval(every)
         self._cache = cache
         self._exposures = exposures
+        self._watch = watch
+        self._subscription: Subscription | None = None
         self._beat = Beat("flags", self._refresh_and_tell, self._pause, self._every.seconds)
+        self._listeners: tuple[Callable[[Refreshed], None], ...] = ()
         self._cached: Mapping[str, State] = {}
         self._health = Health(None, 0, None, ())
         self._publish(self._last_known(), Source.DISK, ())
@@ -113,29 +127,48 @@ class Flags:
         except Exception:
             self._publish(self._snapshot.states, self._snapshot.source, ())
             raise
-        known = self._snapshot.states
+        before = self._snapshot
+        known = before.states
         # What cannot be read stays as it was.
         states = {**{key: known[key] for key in stored.unreadable if key in known}, **stored.states}
         self._publish(states, Source.STORE, tuple(stored.unreadable.values()))
         self._save(states)
         self._health = Health(self._clock.now(), 0, None, self._snapshot.problems)
+        self._tell(before)
+
+    def listen(self, listener: Callable[[Refreshed], None]) -> Callable[[], None]:
+        """Have `listener` called after each refresh, successful or not; returns what ends that.
+
+        It is called where the refresh is done, must be quick and must not raise.
+        """
+        self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return end
 
     def start(self) -> None:
         """Refresh now, then in the background; a store that does not answer is reported, and asked again."""
         self._refresh_and_tell()
         self._beat.start()
+        if self._watch is not None:
+            self._subscription = self._watch(self._beat.hasten)
 
     def close(self) -> None:
         """End the refreshing; evaluations go on with what is known."""
+        if self._subscription is not None:
+            self._subscription.close()
         self._beat.close()
 
     def _refresh_and_tell(self) -> None:
-        failures, problems = self._health.failures, self._health.problems
+        before, failures, problems = self._snapshot, self._health.failures, self._health.problems
         try:
             self.refresh()
         except Exception as error:  # noqa: BLE001 - a thread that died here would keep a rollback from arriving
             now = self._snapshot.problems
             self._health = Health(self._health.refreshed_at, failures + 1, str(error), now)
+            self._tell(before)
             if failures == 0:
                 _LOG.warning("flags stay as they are, for the store does not answer", exc_info=error)
         else:
@@ -143,6 +176,12 @@ class Flags:
                 _LOG.info("flags are current again", extra={"failures": failures})
         for problem in set(self._snapshot.problems) - set(problems):
             _LOG.warning("a flag is not as it should be: %s", problem)
+
+    def _tell(self, before: Snapshot) -> None:
+        if self._listeners:
+            told = Refreshed(changed_between(before, self._snapshot), self._health)
+            for listener in self._listeners:
+                listener(told)
 
     def _pause(self) -> float:
         return self._every.pause(self._rng)

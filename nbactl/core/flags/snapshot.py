@@ -79,6 +79,22 @@ def take_snapshot(
     )
 
 
+def changed_between(before: Snapshot, after: Snapshot) -> frozenset[str]:
+    """Return the flags that may answer otherwise, those among them that need one which does."""
+    changed = {
+        key
+        for key in after.definitions
+        if before.states.get(key) != after.states.get(key) or before.overrides.get(key) != after.overrides.get(key)
+    }
+    while more := {
+        key
+        for key, definition in after.definitions.items()
+        if key not in changed and not changed.isdisjoint(definition.prerequisites)
+    }:
+        changed |= more
+    return frozenset(changed)
+
+
 @dataclass(slots=True)
 class _Building:
     definitions: Mapping[str, Definition]

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.core.cutoff import CutOff
 from nbactl.core.deadline import deadline_scope
+from nbactl.core.failures import LOGGED
 from nbactl.core.idempotency.claim import Done, working_under
 from nbactl.core.idempotency.push import MAX_BODY_BYTES, PushMessage, parse_push
 from nbactl.core.propagation import incoming_attributes
@@ -31,6 +32,7 @@ from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismat
 
 if TYPE_CHECKING:
     from nbactl.core.clock import Clock
+    from nbactl.core.failures import Failures
     from nbactl.core.idempotency.claim import Claim
     from nbactl.core.idempotency.keeper import Idempotency
 
@@ -40,8 +42,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _LOG = logging.getLogger("nbactl.push")
-_DONE, _OK, _REDIRECTS, _REFUSALS = 204, 200, 300, 400
-_STATUS: Mapping[type[NbactlError], int] = {InProgressError: 409, PayloadMismatchError: 422}
+_DONE, _OK, _REDIRECTS, _REFUSALS, _CONFLICT, _BROKEN = 204, 200, 300, 400, 409, 500
+_STATUS: Mapping[type[NbactlError], int] = {InProgressError: _CONFLICT, PayloadMismatchError: 422}
 
 
 class PubSubPush:
@@ -50,7 +52,8 @@ class PubSubPush:
     The app finds the message in `scope["nbactl.message"]` and gives what is to be written with it to
     `current_claim().write`; it runs in the context that the message brought along. Its answer is held back until the
     end of the work is durable. `key` names the work (by default the message id); `timeout` is seconds for the app, less
-    than the subscription's acknowledgement deadline.
+    than the subscription's acknowledgement deadline. Whatever is not acknowledged is a failure that `failures` are told
+    of, but what is merely in progress elsewhere.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class PubSubPush:
         timeout: float,
         clock: Clock,
         key: Callable[[PushMessage], str] = lambda message: message.message_id,
+        failures: Failures = LOGGED,
     ) -> None:
         self._app = app
         self._idempotency = idempotency
@@ -69,6 +73,7 @@ class PubSubPush:
         self._timeout = timeout
         self._clock = clock
         self._key = key
+        self._failures = failures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -80,22 +85,27 @@ class PubSubPush:
         if body is None:
             return  # the client went away before the message was complete
         if len(body) > MAX_BODY_BYTES:
-            await _answer(send, 413, DataError(f"a body of more than {MAX_BODY_BYTES} bytes holds no message"))
+            await self._refuse(send, 413, DataError(f"a body of more than {MAX_BODY_BYTES} bytes holds no message"))
             return
         try:
             message = parse_push(body)
-            key = self._key(message)
         except DataError as error:
-            await _answer(send, 400, error)
+            await self._refuse(send, 400, error)
             return
         with incoming_attributes(message.attributes, self._clock):
+            try:
+                key = self._key(message)
+            except DataError as error:
+                await self._refuse(send, 400, error, message_id=message.message_id)
+                return
             await self._work(key, message, scope, body, send)
 
     async def _work(self, key: str, message: PushMessage, scope: Scope, body: bytes, send: Send) -> None:
+        about = {"key": key, "message_id": message.message_id, "delivery_attempt": message.delivery_attempt}
         try:
             begun = await self._idempotency.begin_async(key, message.data)
         except NbactlError as error:
-            await _answer(send, _STATUS.get(type(error), 503 if error.retryable else 400), error)
+            await self._refuse(send, _STATUS.get(type(error), 503 if error.retryable else 400), error, **about)
             return
         if isinstance(begun, Done):
             await _answer(send, _DONE)
@@ -108,21 +118,31 @@ class PubSubPush:
         except BaseException as error:
             await asyncio.to_thread(self._idempotency.give_up, begun, error)
             if isinstance(error, NbactlError):
-                await _answer(send, 409 if begun.lost else 503 if error.retryable else 500, error)
+                status = _CONFLICT if begun.lost else 503 if error.retryable else _BROKEN
+                await self._refuse(send, status, error, **about)
                 return
             if isinstance(error, Exception):
-                await _answer(send, 500)
-            raise  # the server logs what it does not know
+                self._failures.report(error, f"push {self._path}", status=_BROKEN, **about)
+                await _answer(send, _BROKEN)
+            raise  # the server hears of what nobody knows
         if _OK <= status < _REDIRECTS:
             await _answer(send, _DONE)
             return
-        refused = NbactlError(f"the work on {key} was answered with {status}")
+        refused = NbactlError(f"the work on {key} was answered with {status}", retryable=status >= _BROKEN)
         await asyncio.to_thread(self._idempotency.give_up, begun, refused)
         if status < _REFUSALS:
-            await _answer(send, 500, refused)
+            await self._refuse(send, _BROKEN, refused, **about)
             return
+        self._failures.report(refused, f"push {self._path}", status=status, **about)
         for part in held:
             await send(part)
+
+    async def _refuse(self, send: Send, status: int, error: NbactlError, **about: Any) -> None:  # noqa: ANN401
+        if status == _CONFLICT:
+            _LOG.warning("push answered with %s: %s", status, error)
+        else:
+            self._failures.report(error, f"push {self._path}", status=status, **about)
+        await _answer(send, status, error)
 
     async def _call_app(self, claim: Claim, scope: Scope, body: bytes, held: list[Message]) -> int:
         """Call the app with the body that was read, keep its answer in `held`, and return the status of it."""
@@ -142,6 +162,7 @@ class PubSubPush:
             deadline_scope(self._timeout, self._clock) as deadline,
             CutOff(f"the work on {claim.key}", deadline, deadline.remaining()),
         ):
+            deadline.check(f"the work on {claim.key}")  # a message may come too late; a thread cannot be stopped
             await self._app(scope, receive, hold)
         return next((int(part["status"]) for part in held if part["type"] == "http.response.start"), 500)
 
@@ -164,7 +185,6 @@ async def _body(receive: Receive) -> bytes | None:
 async def _answer(send: Send, status: int, error: NbactlError | None = None) -> None:
     body = b""
     if error is not None:
-        _LOG.warning("push answered with %s: %s", status, error, exc_info=error)
         told = {"code": error.code, "message": error.message, "cause": error.cause, "next": error.next_step}
         body = json.dumps({"error": told}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

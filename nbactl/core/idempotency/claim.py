@@ -25,11 +25,15 @@ class Done:
 
 
 class Claim:
-    """Work under way. `owner` is unique to this claim; `version` is the update time that guards every step of it."""
+    """Work under way. `owner` is unique to this claim; `version` is the update time that guards every step of it.
 
-    __slots__ = ("_writes", "began", "completed", "key", "lock", "lost", "owner", "path", "renewed", "version")
+    One that is not `kept` is written nowhere and keeps nobody out: it only carries the writes to the end of the work.
+    """
 
-    def __init__(self, key: str, path: str, owner: str, began: float) -> None:
+    __slots__ = ("_writes", "began", "completed", "kept", "key", "lock", "lost", "owner", "path", "renewed", "version")
+
+    def __init__(self, key: str, path: str, owner: str, began: float, *, kept: bool = True) -> None:
+        self.kept = kept
         self.key = key
         self.path = path
         self.owner = owner

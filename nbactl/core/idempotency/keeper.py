@@ -44,10 +44,15 @@ _ROUNDS: Final = 5
 """How often a step is tried again after another client came between, which in practice is once."""
 
 
+def _always(_: str) -> bool:
+    return True
+
+
 class Idempotency:
     """Does work once per key. `owner` names this process (`core.holder.this_process`).
 
-    `is_dead` says whether an owner provably lives no more, so that its claim need not run out first.
+    `is_dead` says whether an owner provably lives no more, so that its claim need not run out first. `enabled` says for
+    which keys: work under any other is done each time that it comes, and what it writes is committed at its end.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Idempotency:
         owner: str,
         terms: Terms,
         is_dead: Callable[[str], bool],
+        enabled: Callable[[str], bool] = _always,
         hook: Hook = unheard,
     ) -> None:
         self._store = store
@@ -67,6 +73,7 @@ class Idempotency:
         self._owner = owner
         self._terms = terms
         self._is_dead = is_dead
+        self._enabled = enabled
         self._hook = hook
         self._renewals = Renewals(self.renew, clock, terms.renew_every)
 
@@ -136,9 +143,12 @@ class Idempotency:
 
         The claim is kept alive until `complete`, `release` or `give_up`.
         """
-        digest = None if payload is None else payload_hash(payload)
         path = f"{COLLECTION}/{encode_id(key)}"
-        claim = Claim(key, path, f"{self._owner}/{self._ids.new('claim')}", self._clock.monotonic())
+        kept = self._enabled(key)
+        claim = Claim(key, path, f"{self._owner}/{self._ids.new('claim')}", self._clock.monotonic(), kept=kept)
+        if not kept:
+            return claim
+        digest = None if payload is None else payload_hash(payload)
         kind = ""
         for _ in range(_ROUNDS):
             now = self._clock.now()
@@ -175,6 +185,10 @@ class Idempotency:
         After UnavailableError it may have been done: call it again, or let the message be delivered again.
         """
         reach("idempotency.worked")
+        if not claim.kept:
+            if more := claim.writes() + writes:
+                self._store.commit(more)
+            return
         fields = done_fields(result, self._clock.now(), self._terms)
         more = claim.writes() + writes
         self._step(claim, lambda version: Update(claim.path, fields, if_updated_at=version), more, completes=True)
@@ -183,6 +197,8 @@ class Idempotency:
 
     def release(self, claim: Claim) -> None:
         """Give the key back, so that the next delivery does the work. Raises StaleFenceError if the claim was lost."""
+        if not claim.kept:
+            return
         self._renewals.forget(claim)
         self._step(claim, lambda version: Delete(claim.path, if_updated_at=version))
         self._tell("idempotency.released", claim.key)
@@ -198,6 +214,8 @@ class Idempotency:
 
     def renew(self, claim: Claim) -> None:
         """Hold the claim for another lease. Raises StaleFenceError if it was lost."""
+        if not claim.kept:
+            return
         now, began = self._clock.now(), self._clock.monotonic()
         # The count makes sure that something changes: a write that changes nothing leaves Firestore's update time.
         fields: dict[FieldPath, Any] = {

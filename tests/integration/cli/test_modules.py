@@ -19,7 +19,10 @@ from nbactl.cli.main import main
 code = main(sys.argv[1:])
 print(code, *sys.modules, sep="\\n", file=sys.stderr)
 """
-_NEVER = {"google", "duckdb", "sqlglot", "starlette", "uvicorn", "httpx2", "structlog", "numpy", "pandas", "requests"}
+_NEVER = {
+    "google", "duckdb", "sqlglot", "starlette", "uvicorn", "httpx2", "structlog", "numpy", "orjson", "pandas",
+    "requests", "sentry_sdk",
+}  # fmt: skip
 
 
 def _loaded(directory: Path, *arguments: str) -> set[str]:

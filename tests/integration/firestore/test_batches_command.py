@@ -26,7 +26,12 @@ def test_on_gcp_a_batch_is_completed_and_brought_back_only_when_told_so(firestor
     project = f"test-{uuid.uuid4().hex[:20]}"
     store = emulator_documents(firestore_address, project)
     tracker = CompletionTracker(
-        store, SystemClock(), mode=lambda: mode_of(Stage.LEGACY, {}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
+        store,
+        SystemClock(),
+        mode=lambda _: mode_of(Stage.LEGACY, {}),
+        acting=30.0,
+        retry=NO_RETRY,
+        rng=random.Random(1),
     )
     tracker.create_batch("night", GameDate(date(2024, 1, 15)), 2, "corr")
     tracker.record_completion("night", "a", 3)

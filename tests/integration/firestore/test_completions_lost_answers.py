@@ -28,7 +28,7 @@ STAGES = [Stage.LEGACY, Stage.DUAL_WRITE, Stage.READS_SWITCHED, Stage.CLEANED]
 
 def tracker(store: DocumentStore, stage: Stage) -> CompletionTracker:
     return CompletionTracker(
-        store, SystemClock(), mode=lambda: mode_of(stage, {}), acting=30.0, retry=QUICK, rng=random.Random(stage)
+        store, SystemClock(), mode=lambda _: mode_of(stage, {}), acting=30.0, retry=QUICK, rng=random.Random(stage)
     )
 
 

@@ -99,6 +99,43 @@ def test_the_child_of_a_fork_goes_on_refreshing(tmp_path: Path) -> None:
         flags.close()
 
 
+def test_what_is_told_of_a_change_is_seen_at_once_and_nothing_is_told_after_the_end() -> None:
+    class Told:
+        """A store that tells of changes."""
+
+        def __init__(self) -> None:
+            self.changed: Callable[[], None] = lambda: None
+            self.ended = 0
+
+        def watch(self, changed: Callable[[], None]) -> Told:
+            self.changed = changed
+            return self
+
+        def close(self) -> None:
+            self.ended += 1
+
+    states, told = {"fast": state(0)}, Told()
+    flags = Flags(
+        {"fast": flag()},
+        lambda: Stored(dict(states)),
+        environ={},
+        clock=CLOCK,
+        rng=random.Random(1),
+        every=3_600.0,
+        watch=told.watch,
+    )
+    flags.start()
+    for percent in (100, 0, 100, 0):
+        states["fast"] = state(percent)
+        told.changed()
+        assert wait_for(lambda percent=percent: flags.on("fast") is (percent == 100))  # type: ignore[misc]
+    flags.close()
+    assert told.ended == 1
+    states["fast"] = state(100)
+    told.changed()
+    assert not flags.on("fast")
+
+
 def test_a_store_that_is_down_for_long_changes_nothing_and_is_noticed_when_it_is_back(tmp_path: Path) -> None:
     answers: list[Stored | None] = [Stored({"fast": state(100)})]
 

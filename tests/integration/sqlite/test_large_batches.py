@@ -40,7 +40,7 @@ def at(store: DocumentStore) -> Callable[[Stage], CompletionTracker]:
     def tracker(stage: Stage) -> CompletionTracker:
         mode = mode_of(stage, {})
         return CompletionTracker(
-            store, FakeClock(), mode=lambda: mode, acting=30.0, retry=NO_RETRY, rng=random.Random(1)
+            store, FakeClock(), mode=lambda _: mode, acting=30.0, retry=NO_RETRY, rng=random.Random(1)
         )
 
     return tracker

@@ -85,7 +85,8 @@ print(*[name for name in {forbidden!r} if name in sys.modules])
 def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(tmp_path: Path) -> None:
     heard: list[Event] = []
     settings = load_settings({"state_dir": str(tmp_path / "state")}, {}, tmp_path)
-    with Application(settings, environ={"NBACTL_TIMEOUT_HTTP_REQUEST": "29s"}, hook=heard.append) as made:
+    environ = {"NBACTL_TIMEOUT_HTTP_REQUEST": "29s", "ENABLE_IDEMPOTENCY_KEYS": "true"}
+    with Application(settings, environ=environ, hook=heard.append) as made:
         assert made.policies["scraper"].settings.attempt == 29.0
         made.breaker_beat.start()
         made.policies.breakers["stats_nba"].open("broken")

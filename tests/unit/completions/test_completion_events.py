@@ -22,7 +22,7 @@ def test_each_player_is_told_once_as_recorded_and_the_batch_once_as_complete(sta
     tracker = CompletionTracker(
         memory_documents(clock),
         clock,
-        mode=lambda: mode_of(stage, {}),
+        mode=lambda _: mode_of(stage, {}),
         acting=30.0,
         retry=NO_RETRY,
         rng=random.Random(1),

@@ -80,7 +80,7 @@ def test_the_mode_follows_the_stage_while_a_writer_runs() -> None:
     clock = FakeClock()
     store = memory_documents(clock)
     mode = mode_in_force(StageReader(store, clock, ttl=5.0), {})
-    assert not mode().write_subcollection
+    assert not mode("b").write_subcollection
     store.commit([Set(STAGE_DOCUMENT, {"stage": "dual_write"})])
     clock.advance(5.0)
-    assert mode().write_subcollection
+    assert mode("b").write_subcollection

@@ -27,7 +27,7 @@ def tracker(clock: FakeClock, stages: Sequence[Stage], held_up: float) -> Comple
     """A tracker that is held up for so many seconds after it learned of each stage but the last."""
     left = list(stages)
 
-    def mode() -> CompletionMode:
+    def mode(_: str) -> CompletionMode:
         stage = left.pop(0) if len(left) > 1 else left[0]
         if len(left) > 1 or stage is not stages[-1]:
             clock.advance(held_up)
@@ -47,7 +47,7 @@ def test_inv_02_a_writer_that_was_held_up_looks_at_the_stage_again(held_up: floa
     ready = CompletionTracker(
         store,
         clock,
-        mode=lambda: mode_of(Stage.LEGACY, {}),
+        mode=lambda _: mode_of(Stage.LEGACY, {}),
         acting=ACTING,
         retry=RetryPolicy("test"),
         rng=random.Random(1),
@@ -62,7 +62,7 @@ def test_inv_02_a_writer_that_was_held_up_looks_at_the_stage_again(held_up: floa
 def test_a_writer_that_is_always_held_up_says_so() -> None:
     clock = FakeClock()
 
-    def mode() -> CompletionMode:
+    def mode(_: str) -> CompletionMode:
         clock.advance(11.0)
         return mode_of(Stage.CLEANED, {})
 

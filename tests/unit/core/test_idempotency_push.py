@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nbactl.core.failures import Failure, Failures
 from nbactl.core.idempotency.asgi import App, PubSubPush
 from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.idempotency.keeper import Idempotency
@@ -277,3 +278,45 @@ def test_a_message_has_all_that_was_pushed() -> None:
     message = parse_push(json.dumps(envelope).encode())
     assert (message.message_id, message.data, message.attributes) == ("7", b"", {"a": "b"})
     assert (message.ordering_key, message.subscription, message.delivery_attempt) == ("k", "s", 3)
+
+
+def test_inv_17_work_that_fails_is_reported_with_the_context_that_the_message_brought_along() -> None:
+    heard: list[Failure] = []
+    service = Service(UnavailableError("down"), 503, ZeroDivisionError("bug"), 404, failures=Failures(heard.append))
+    body = pushed(batch="b1", correlation_id="cor-1")
+    statuses = [service.post(body)[0] for _ in range(2)]
+    with pytest.raises(ZeroDivisionError):
+        service.post(body)
+    statuses.append(service.post(body)[0])
+    assert (statuses, service.post(body)[0]) == ([503, 503, 404], 204)
+    assert [failure.fields["status"] for failure in heard] == [503, 503, 500, 404]
+    assert [failure.retryable for failure in heard] == [True, True, False, False]
+    for failure in heard:
+        assert failure.what == "push /push"
+        assert failure.labels == {"batch": "b1", "correlation_id": "cor-1"}
+        assert (failure.fields["key"], failure.fields["message_id"]) == ("1", "1")
+    assert "ZeroDivisionError: bug" in heard[2].traceback
+
+
+def test_what_never_gets_to_work_is_reported_but_what_is_in_progress_is_no_failure() -> None:
+    heard: list[Failure] = []
+    service = Service(key=lambda message: message.attributes["player"], failures=Failures(heard.append))
+    service.keeper.begin("a")
+    assert service.post(pushed(player="a"))[0] == 409
+    assert heard == []
+    service.post(b"{")
+    service.post(b"x" * (MAX_BODY_BYTES + 1), chunk=1 << 22)
+    service.post(pushed(player="b"))
+    service.post(pushed(b"other", player="b"))
+    with faults.failing("documents.before_commit", UnavailableError("down")):
+        service.post(pushed(player="c"))
+    assert [failure.fields["status"] for failure in heard] == [400, 413, 422, 503]
+
+
+def test_work_whose_deadline_has_passed_is_not_begun_and_not_dropped() -> None:
+    service = Service()
+    late = (service.clock.now() - timedelta(seconds=1)).isoformat()
+    assert service.post(pushed(deadline=late)) == (503, "timed_out")
+    assert service.seen == []
+    assert service.post(pushed())[0] == 204
+    assert service.post(pushed(deadline=late)) == (204, b""), "what was done before is not done again"

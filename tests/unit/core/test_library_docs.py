@@ -20,7 +20,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 MODULES = sorted(module.name for module in pkgutil.walk_packages(nbactl.core.__path__, "nbactl.core."))
 UNWANTED = {
     "click", "duckdb", "fastapi", "flask", "google", "grpc", "httpx2", "pydantic", "requests", "rich", "sqlglot",
-    "starlette", "typer", "uvicorn", "yaml",
+    "sentry_sdk", "starlette", "typer", "uvicorn", "yaml",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ def test_the_examples_of_the_documentation_hold(number: int) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
 def test_every_reason_is_explained() -> None:

@@ -1,0 +1,1 @@
+"""Feature flags for code that asks OpenFeature's SDK."""

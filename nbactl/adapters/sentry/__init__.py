@@ -1,0 +1,1 @@
+"""Failures to Sentry, or to what speaks its protocol."""

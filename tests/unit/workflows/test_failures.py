@@ -1,0 +1,44 @@
+"""Failures of tasks, as they are told to who listens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbactl.core.failures import Failures
+from nbactl.workflows.failures import reporting
+from tests.workflow_harness import Harness, workflows
+
+if TYPE_CHECKING:
+    from nbactl.core.failures import Failure
+    from nbactl.workflows.model import RunEvent
+
+
+def told(harness: Harness) -> list[Failure]:
+    """Run the workflow `w`, and return the failures that were told."""
+    heard: list[Failure] = []
+    harness.run()
+    seen: list[RunEvent] = []
+    observe = reporting(seen.append, Failures(heard.append))
+    for event in harness.events:
+        observe(event)
+    assert seen == harness.events
+    return heard
+
+
+def test_inv_17_a_task_that_failed_for_good_is_told_with_context_and_traceback() -> None:
+    harness = Harness(workflows({"a": {"with": {"raises": "data"}}, "b": {"with": {"rows": 1}}}))
+    [failure] = told(harness)
+    assert (failure.what, failure.type, failure.code, failure.retryable) == ("task a", "DataError", "data", False)
+    assert "Traceback (most recent call last)" in failure.traceback
+    assert {"run_id", "workflow", "task", "game_date", "correlation_id"} <= failure.labels.keys()
+    assert failure.labels["task"] == "a"
+
+
+def test_a_task_that_succeeds_at_another_try_has_not_failed() -> None:
+    tasks = {"a": {"with": {"raises": "unavailable", "fails": 1}, "retry": "thrice"}}
+    assert told(Harness(workflows(tasks))) == []
+
+
+def test_a_task_that_took_too_long_is_told() -> None:
+    [failure] = told(Harness(workflows({"a": {"with": {"sleep": 5000}}})))
+    assert failure.type == "TimedOutError"
