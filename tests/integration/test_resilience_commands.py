@@ -163,6 +163,7 @@ def test_a_lease_that_is_left_over_is_freed_and_a_free_one_is_no_error(place: Pl
     assert "Did you mean 'phase3/2024-01-15'?" in place.run("leases", "release", "phase3/2024-01-51", code=4)[1]
 
 
+@pytest.mark.parametrize("place", ["gcp"], indirect=True)  # SQLite has one writer at a time: nobody comes between
 def test_what_changed_hands_meanwhile_is_left_alone(place: Place) -> None:
     place.leases.acquire("busy", place.dead_process(), 3600.0)
 
@@ -171,8 +172,6 @@ def test_what_changed_hands_meanwhile_is_left_alone(place: Place) -> None:
         other.acquire("busy", this_process("other"), 3600.0)
 
     other = place.leases
-    if place.target == "local":
-        pytest.skip("one SQLite writer at a time: nobody comes between")
     with faults.calling("documents.before_commit", overtake):
         assert "changed hands" in place.run("leases", "release", "busy", "--yes", code=6)[1]
     current = place.leases.current("busy")
@@ -252,9 +251,8 @@ def test_messages_that_wait_are_listed_and_driven(place: Place) -> None:
     ]
 
 
+@pytest.mark.parametrize("place", ["local"], indirect=True)  # on gcp there is no bus yet
 def test_one_that_cannot_be_published_stays_with_its_reason_and_the_others_go_out(place: Place) -> None:
-    if place.target == "gcp":
-        pytest.skip("there is no bus on gcp yet")
     for number in (1, 2):
         place.store.commit([place.outbox.message(f"m/{number}", "topic", {})])
     with faults.failing("outbox.taken", UnavailableError("the bus is down")):

@@ -67,4 +67,4 @@ def test_the_log_channel_writes_with_the_severity_of_the_alert(caplog: pytest.Lo
 def test_the_text_channel_tells_one_line() -> None:
     told: list[str] = []
     TextChannel(told.append).send(Alert("k", "critical", "phase3 failed", text="much more"))
-    assert told == ["critical: phase3 failed"]
+    assert told == ["alert (critical): phase3 failed"]

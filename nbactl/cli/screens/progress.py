@@ -39,7 +39,7 @@ def watching(
     if console.verbosity and not console.quiet:
         handlers.append(stream_handler(sys.stderr, logging.DEBUG if console.verbosity > 1 else logging.INFO))
     with logging_to(*handlers), _progress(console, clock) as progress:
-        on_console = TextChannel(lambda text: progress.say(f"alert: {text}"))
+        on_console = TextChannel(progress.say)
         alarm = RunAlerts(rules, lambda alert, channels: alerts(on_console).send(alert, channels))
         shown = not console.quiet and not console.verbosity
 

@@ -31,4 +31,4 @@ class TextChannel:
 
     def send(self, alert: Alert) -> None:
         """Tell one."""
-        self._tell(f"{alert.severity}: {alert.title}")
+        self._tell(f"alert ({alert.severity}): {alert.title}")

@@ -209,7 +209,7 @@ def test_inv_22_alerts(project: Project, event: str, caplog: pytest.LogCaptureFi
         caplog.clear()
         project.workflows["alerts"][event] = {"severity": severity, "channels": channels}
         project.run("w", "--force")
-        logged = [record.levelname for record in caplog.records if getattr(record, "alert", None) == event]
+        logged = [record.levelname for record in caplog.records if getattr(record, "alert", "").startswith(f"{event}/")]
         assert logged == ([severity.upper()] if "log" in channels else [])
         assert (f"alert ({severity}): w " in project.captured.err) is ("console" in channels)
 
