@@ -10,6 +10,7 @@ from nbactl.bootstrap.failures import FailureRoom
 from nbactl.bootstrap.flags import FlagRoom
 from nbactl.bootstrap.pipeline import Pipeline
 from nbactl.bootstrap.resilience import Resilience
+from nbactl.bootstrap.rollouts import RolloutRoom
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,7 +19,7 @@ _CLOSED: Final = ("warehouse", "deployed_services", "documents", "sentry")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
-class Application(Coordination, DeploymentRoom, FailureRoom, Pipeline, Resilience, FlagRoom):
+class Application(Coordination, DeploymentRoom, FailureRoom, RolloutRoom, Pipeline, Resilience, FlagRoom):
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
     Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and

@@ -26,6 +26,8 @@ USED: dict[str, frozenset[str]] = {
             "health.every",
             "health.window",
             "http.connect",
+            "http.health",
+            "metrics.query",
             "http.request",
             "log.slow",
             "migration.poll",

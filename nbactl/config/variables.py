@@ -16,6 +16,8 @@ OTHERS: Final = {
     "CLOUD_RUN_EMULATOR_HOST": "HOST:PORT that speaks Cloud Run's API, asked instead of Google on target gcp.",
     "NBACTL_TIMEOUT_NAME": "The limit of a timeout of timeouts.yaml: NBACTL_TIMEOUT_WAREHOUSE_QUERY=90s for "
     "warehouse.query. It comes before the file; a name that is none is refused.",
+    "NBACTL_HEALTH_URLS": "NAME=URL,…: services whose /health must be green before a rollout's next stage begins.",
+    "NBACTL_PROMETHEUS_URL": "The server that guards of rollouts ask, before the history of runs.",
     "NBACTL_SLACK_WEBHOOK_URL": "The address of an incoming webhook of Slack: where alerts go. A secret.",
     "NBACTL_SENTRY_DSN": "Address of the Sentry project that failures are reported to (extra `sentry`).",
     "NBACTL_FAULTS": "For tests: named instants at which the process is killed, fails or waits.",

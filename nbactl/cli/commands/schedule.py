@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,12 +10,16 @@ import typer
 from nbactl.cli import app as root
 from nbactl.cli._typer import command, group
 from nbactl.cli.result import Result
+from nbactl.cli.screens.rollout_text import verdict
+from nbactl.core.alerts import TextChannel
 from nbactl.core.gamedate import EASTERN, GameDate
-from nbactl.errors import UsageError
+from nbactl.errors import CheckFailedError, UsageError
+from nbactl.rollouts.model import Action
 
 if TYPE_CHECKING:
     from nbactl.cli.console import Console
     from nbactl.config.workflows import Workflow
+    from nbactl.rollouts.tick import Decided
     from nbactl.workflows.schedule import Occurrence
 
 _SHOWN_TIMES = 4
@@ -70,6 +74,82 @@ def show(
         )
 
     return Result(data, table, items="workflows")
+
+
+@command(
+    app,
+    "tick",
+    examples=["nbactl schedule tick --dry-run", "nbactl schedule tick -o json"],
+)
+def tick(
+    ctx: typer.Context,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="Decide as of this time (ISO, with its zone), for trying out: nothing is changed."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+) -> Result:
+    """Decide on every rollout under way, and do it: advance, hold, abort or complete. For cron, every few minutes.
+
+    Ticks may overlap: each step is taken once. With too little data a rollout stays where it is. Exit 1 if one was
+    aborted, 7 if one could not be decided on.
+    """
+    services = root.application(ctx, reads_only=dry_run)
+    now = services.clock.now() if at is None else _instant(at)
+    out = root.console(ctx)
+    alerts = services.alerts(TextChannel(out.note))
+    ticker = services.ticker(lambda alert: alerts.send(alert, ("console", "log", "slack")))
+    decided = ticker.tick(now, dry_run=dry_run or at is not None)
+    data = {"decisions": [decision_json(each) for each in decided], "at": now}
+    failed = next((each.error for each in decided if each.error is not None), None)
+    aborted = [each for each in decided if each.done and each.decision.action is Action.ABORT]
+    error = failed
+    if aborted:
+        names = ", ".join(each.rollout.key for each in aborted)
+        error = CheckFailedError(
+            f"aborted and rolled back: {names}", cause=aborted[0].decision.why,
+            next_step=f"nbactl flags rollout status {aborted[0].rollout.key}",
+        )  # fmt: skip
+
+    def table(console: Console) -> None:
+        if not decided:
+            console.note("Nothing is being rolled out.")
+            return
+        console.table(
+            ["flag", "decision", "stage", "why"],
+            [
+                (each.rollout.key, each.decision.action.value, f"{each.rollout.percent:g} %", each.decision.why)
+                for each in decided
+            ],
+        )
+        if dry_run or at is not None:
+            console.note("Nothing was changed.")
+
+    return Result(data, table, items="decisions", exit_code=0 if error is None else error.exit_code, error=error)
+
+
+def decision_json(decided: Decided) -> dict[str, Any]:
+    """Return a decision for programs."""
+    return {
+        "kind": "rollout",
+        "name": decided.rollout.key,
+        "action": decided.decision.action.value,
+        "reason": decided.decision.why,
+        "percent": decided.rollout.percent,
+        "done": decided.done,
+        "guards": [{"guard": each.guard, "verdict": verdict(each), "why": each.why} for each in decided.verdicts],
+        "error": None if decided.error is None else decided.error.message,
+    }
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--at: '{text}' is no time", next_step="Give 2024-01-15T12:00:00-05:00.") from error
+    if instant.tzinfo is None:
+        raise UsageError(f"--at: '{text}' has no zone", next_step=f"Write {text}-05:00, or {text}Z.")
+    return instant.astimezone(UTC)
 
 
 def _tip_off(day: GameDate, text: str) -> datetime:

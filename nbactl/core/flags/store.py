@@ -81,19 +81,28 @@ class FlagStore:
             part = changes[start : start + _AT_ONCE]
 
             def write(transaction: Transaction, part: Sequence[Change] = part) -> list[State]:
-                now = self._clock.now()
-                seen = [_seen(transaction, change) for change in part]
-                states = [
-                    _next(change, before, version=version + 1, now=now, by=by, reason=reason)
-                    for change, (before, version) in zip(part, seen, strict=True)
-                ]
-                for change, state in zip(part, states, strict=True):
-                    fields, entry = fields_of(state), f"{history_of(change.key)}/{state.version}"
-                    transaction.write(Set(flag_path(change.key), fields), Create(entry, fields))
-                return states
+                return self.write(transaction, part, by=by, reason=reason)
 
             done += self._documents.transaction(write)
         return done
+
+    def write(self, transaction: Transaction, changes: Sequence[Change], *, by: str, reason: str | None) -> list[State]:
+        """Write the changes in somebody's transaction, as `change` does; all is read before anything is written."""
+        now = self._clock.now()
+        seen = [_seen(transaction, change) for change in changes]
+        states = [
+            _next(change, before, version=version + 1, now=now, by=by, reason=reason)
+            for change, (before, version) in zip(changes, seen, strict=True)
+        ]
+        for change, state in zip(changes, states, strict=True):
+            fields, entry = fields_of(state), f"{history_of(change.key)}/{state.version}"
+            transaction.write(Set(flag_path(change.key), fields), Create(entry, fields))
+        return states
+
+    def look(self, transaction: Transaction, key: str) -> State | None:
+        """Return the state of a flag in a transaction. Raises DataError for one that cannot be read."""
+        document = transaction.get(flag_path(key))
+        return None if document is None else state_of(document.path, document.data)
 
 
 def _seen(transaction: Transaction, change: Change) -> tuple[State | None, int]:

@@ -25,7 +25,9 @@ _SHARED = {
 
 def test_every_entry_leads_to_its_command() -> None:
     assert {path for path, _ in _LEAVES if path.count(" ") == 1} | {
-        context.command_path for command, context in _TREE if isinstance(command, Group)
+        context.command_path
+        for command, context in _TREE
+        if isinstance(command, Group) and context.command_path.count(" ") < 2
     } == {"nbactl", *(f"nbactl {entry.name}" for entry in COMMANDS)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbactl.cli.commands.flags import asking, auditing, changing, listing, rolling_back, syncing
+from nbactl.cli.commands.flags import asking, auditing, changing, listing, rolling_back, rollout, syncing
 from nbactl.cli.commands.flags.group import app
 
-__all__ = ["app", "asking", "auditing", "changing", "listing", "rolling_back", "syncing"]
+__all__ = ["app", "asking", "auditing", "changing", "listing", "rolling_back", "rollout", "syncing"]

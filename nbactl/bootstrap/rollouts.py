@@ -1,0 +1,60 @@
+"""Staged rollouts of flags."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nbactl.bootstrap.flags import FlagRoom
+from nbactl.bootstrap.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nbactl.ports.alerts import Alert
+    from nbactl.rollouts.green import ServiceHealth
+    from nbactl.rollouts.measuring import Source
+    from nbactl.rollouts.store import RolloutStore
+    from nbactl.rollouts.tick import Ticker
+
+
+class RolloutRoom(Pipeline, FlagRoom):
+    """Staged rollouts of flags."""
+
+    @cached_property
+    def rollouts(self) -> RolloutStore:
+        """The staged rollouts of flags."""
+        from nbactl.rollouts.store import RolloutStore  # noqa: PLC0415
+
+        return RolloutStore(self.documents, self.flag_store, self.clock.now)
+
+    def ticker(self, alert: Callable[[Alert], None]) -> Ticker:
+        """Return what decides on rollouts; `alert` is told of every step. Raises ConfigError for wrong variables."""
+        from nbactl.rollouts import green  # noqa: PLC0415
+        from nbactl.rollouts.tick import Ticker  # noqa: PLC0415
+
+        urls = green.parse_urls(self._environ.get(green.VARIABLE, ""))
+        timeout = self.config.timeouts["http.health"]
+
+        def health() -> Sequence[ServiceHealth] | None:
+            if not urls and self.settings.target == "gcp":
+                return None
+            return green.look(urls, timeout=timeout)
+
+        return Ticker(
+            rollouts=self.rollouts,
+            flags=self.flag_store,
+            sources=self._guard_sources(),
+            health=health,
+            salts={key: flag.salt for key, flag in self.config.flags.flags.items()},
+            alert=alert,
+        )
+
+    def _guard_sources(self) -> Sequence[Source]:
+        from nbactl.rollouts.ledger_source import LedgerSource  # noqa: PLC0415
+        from nbactl.rollouts.prometheus_source import VARIABLE, PrometheusSource  # noqa: PLC0415
+
+        sources: list[Source] = []
+        if url := self._environ.get(VARIABLE):
+            sources.append(PrometheusSource(url, self.clock.now(), timeout=self.config.timeouts["metrics.query"]))
+        return [*sources, LedgerSource(self.ledger)]

@@ -1,0 +1,160 @@
+"""A rollout: its plan as it was when it began, how far it is, and what was decided."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from nbactl.errors import DataError
+
+COLLECTION: Final = "rollouts"
+_KEPT: Final = 200
+"""Entries of the history that a rollout's document keeps; the flag's own history has every change."""
+
+
+class Status(StrEnum):
+    """What becomes of a rollout."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    ABORTED = "aborted"
+    COMPLETED = "completed"
+
+
+class Action(StrEnum):
+    """What was done with a rollout."""
+
+    START = "start"
+    ADVANCE = "advance"
+    HOLD = "hold"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A percentage, and the seconds that it must prove itself."""
+
+    percent: float
+    bake: float
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A metric that ends the rollout when it is above `above` (a ratio) over `window` seconds."""
+
+    name: str
+    metric: str
+    above: float
+    window: float
+    minimum_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was done, when, by whom and why; `percent` is where the flag stood afterwards."""
+
+    at: datetime
+    action: Action
+    percent: float
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A rollout of one flag. `stage` counts from 1; `flag_version` is that of the flag after its last change by it.
+
+    `before` and `was_enabled` are where the flag stood before it; an abort takes it back there. `version` grows with
+    every change; `told` is the one that was told last as an alert.
+    """
+
+    key: str
+    status: Status
+    stages: tuple[Stage, ...]
+    guards: tuple[Guard, ...]
+    stage: int
+    entered_at: datetime
+    started_at: datetime
+    before: float
+    was_enabled: bool
+    flag_version: int
+    version: int
+    told: int
+    history: tuple[Entry, ...]
+
+    @property
+    def percent(self) -> float:
+        """The percentage of its stage."""
+        return self.stages[self.stage - 1].percent
+
+    @property
+    def bakes_until(self) -> datetime:
+        """When its stage has proved itself long enough."""
+        return self.entered_at + timedelta(seconds=self.stages[self.stage - 1].bake)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no stage follows."""
+        return self.stage == len(self.stages)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still go on."""
+        return self.status in (Status.RUNNING, Status.PAUSED)
+
+
+def path_of(key: str) -> str:
+    """Return the path of a flag's rollout."""
+    return f"{COLLECTION}/{key}"
+
+
+def fields_of(rollout: Rollout) -> dict[str, Any]:
+    """Return the fields of a rollout's document."""
+    return {
+        "key": rollout.key,
+        "status": rollout.status.value,
+        "stages": [asdict(stage) for stage in rollout.stages],
+        "guards": [asdict(guard) for guard in rollout.guards],
+        "stage": rollout.stage,
+        "entered_at": rollout.entered_at,
+        "started_at": rollout.started_at,
+        "before": rollout.before,
+        "was_enabled": rollout.was_enabled,
+        "flag_version": rollout.flag_version,
+        "version": rollout.version,
+        "told": rollout.told,
+        "history": [{**asdict(entry), "action": entry.action.value} for entry in rollout.history[-_KEPT:]],
+    }
+
+
+def rollout_of(path: str, fields: dict[str, Any]) -> Rollout:
+    """Return the rollout of a document. Raises DataError for one that was not written by nbactl, or damaged."""
+    try:
+        rollout = Rollout(
+            key=fields["key"],
+            status=Status(fields["status"]),
+            stages=tuple(Stage(float(each["percent"]), float(each["bake"])) for each in fields["stages"]),
+            guards=tuple(Guard(**each) for each in fields["guards"]),
+            stage=fields["stage"],
+            entered_at=fields["entered_at"],
+            started_at=fields["started_at"],
+            before=float(fields["before"]),
+            was_enabled=fields["was_enabled"],
+            flag_version=fields["flag_version"],
+            version=fields["version"],
+            told=fields["told"],
+            history=tuple(Entry(**{**each, "action": Action(each["action"])}) for each in fields["history"]),
+        )
+        _ = rollout.bakes_until
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DataError(
+            f"{path} cannot be read: {type(error).__name__}: {error}",
+            cause="It was not written by nbactl, or damaged.",
+            next_step=f"Begin anew: nbactl flags rollout start {path.split('/')[1]} --force",
+        ) from error
+    return rollout
