@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from nbactl.bootstrap.flags import FlagRoom
 from nbactl.core.ids import TimeSortedIds
+from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from nbactl.ports.bus import MessageBus
 
 _DAY: Final = 86_400.0
+
+_LOG = logging.getLogger(__name__)
 
 
 class Resilience(FlagRoom):
@@ -81,7 +85,10 @@ class Resilience(FlagRoom):
 
     @cached_property
     def alert_channels(self) -> Mapping[str, AlertChannel]:
-        """The channels of alerts outside of this process, by name. Raises ConfigError for a webhook that is none."""
+        """The channels of alerts outside of this process, by name. One that is set up wrongly is left out and logged.
+
+        No run and no service stops because nobody could be told of it; `nbactl doctor` refuses it.
+        """
         from nbactl.adapters.slack.webhook import VARIABLE  # noqa: PLC0415
 
         url = self._environ.get(VARIABLE)
@@ -89,17 +96,25 @@ class Resilience(FlagRoom):
             return {}
         from nbactl.adapters.slack.channel import SlackChannel  # noqa: PLC0415 - loads what is called through it
 
-        return {"slack": SlackChannel(url, self.policies["slack"], timeout=self.config.timeouts["alert.slack"])}
+        try:
+            return {"slack": SlackChannel(url, self.policies["slack"], timeout=self.config.timeouts["alert.slack"])}
+        except ConfigError as error:
+            _LOG.warning("no alert goes to Slack: %s. %s", error.message, error.cause)
+            return {}
 
-    def alerts(self, console: AlertChannel) -> Alerts:
-        """Return what sends alerts; `console` is the channel to who watches this process."""
+    def alerts(self, console: AlertChannel | None = None) -> Alerts:
+        """Return what sends alerts; `console` is the channel to who watches this process, if somebody does."""
         from nbactl.core.alerts import Alerts, LogChannel  # noqa: PLC0415
+
+        direct: dict[str, AlertChannel] = {"log": LogChannel()}
+        if console is not None:
+            direct["console"] = console
 
         return Alerts(
             self.documents,
             self.outbox,
             self.clock,
-            direct={"log": LogChannel(), "console": console},
+            direct=direct,
             kept=self.alert_channels,
             window=self.config.timeouts["alert.window"],
             patience=self.config.timeouts["alert.patience"],

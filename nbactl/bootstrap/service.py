@@ -33,6 +33,7 @@ from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from nbactl.config.settings import Settings
+    from nbactl.core.alerts import Alert
     from nbactl.core.flags import Flags
     from nbactl.core.gamedate import GameDate
     from nbactl.core.idempotency.asgi import App
@@ -118,6 +119,10 @@ class ServiceApplication(Application):
         stop.add("flags", self.flags.close)
         stop.add("stores", self.close)
         return stop
+
+    def alert(self, alert: Alert) -> None:
+        """Tell the log, and Slack where it is set up."""
+        self.alerts().send(alert, ("log", "slack"))
 
     def start(self) -> None:
         """Begin what a service does in the background; code that asks `nbactl.core.flags` is answered from here on."""

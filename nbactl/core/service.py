@@ -17,6 +17,7 @@ from nbactl.errors import ConfigError, NbactlError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from nbactl.core.alerts import Alert
     from nbactl.core.clock import Clock
     from nbactl.core.failures import Failures
     from nbactl.core.idempotency.asgi import App, Receive, Scope, Send
@@ -74,6 +75,10 @@ class Parts(Protocol):
         """Time limits by name."""
         ...
 
+    def alert(self, alert: Alert) -> None:
+        """Tell somebody; never raises. It may wait for the channel, so a coroutine calls it in a thread."""
+        ...
+
     @property
     def failures(self) -> Failures:
         """Who is told of failures."""
@@ -100,6 +105,7 @@ class Service:
         self.documents = parts.documents
         self.policies = parts.policies
         self.outbox = parts.outbox
+        self.alert = parts.alert
         self.timeouts = parts.timeouts
         self.failures = parts.failures
         self._parts = parts

@@ -60,6 +60,16 @@ def test_a_failed_run_tells_slack_once_within_the_window(tmp_path: Path, httpser
     assert json.loads(nbactl(tmp_path, url, "outbox", "list").stdout)["data"]["messages"] == []
 
 
+def test_an_address_that_is_none_stops_no_run_and_is_said(tmp_path: Path) -> None:
+    failing_project(tmp_path)
+    done = nbactl(tmp_path, "hooks.slack.com/services/secret", "run", "schedule", "--date", "2024-12-25", "-v")
+    assert done.returncode == 1, done.stderr
+    assert "no alert goes to Slack" in done.stderr
+    assert "services/secret" not in done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["data"]["runs"][0]["status"] == "failed"
+
+
 def test_inv_07_while_slack_is_down_the_run_ends_all_the_same_and_the_alert_waits(
     tmp_path: Path, httpserver: HTTPServer
 ) -> None:
