@@ -113,7 +113,8 @@ class RolloutStore:
             if action in (Action.ADVANCE, Action.COMPLETE) and (moved := moved_by_hand(rollout, state)):
                 raise PreconditionError(f"{rollout.key} was moved by hand: {moved}; nothing was changed")
             after = self._after(transaction, rollout, state, action, _Signed(salt, by, why))
-            entry = Entry(self._now(), action, after.percent if action is not Action.ABORT else after.before, by, why)
+            percent = position_of(state).percent if action is Action.PAUSE else after.percent
+            entry = Entry(self._now(), action, after.before if action is Action.ABORT else percent, by, why)
             done = replace(after, version=rollout.version + 1, history=(*rollout.history, entry))
             transaction.write(Set(path_of(rollout.key), fields_of(done)))
             return done

@@ -198,6 +198,7 @@ class RolloutsConformance:
         assert "bob set the flag" in decided.decision.why
         assert lab.percent() == (to.percent if to.enabled else None)
         assert lab.alerts[-1].severity == "warning"
+        assert lab.alerts[-1].title.endswith(f"pause, at {to.percent:g} %")
         assert lab.tick() is None, "a paused one is not moved"
 
     def test_a_paused_rollout_goes_on_at_its_stage_and_bakes_anew(self, lab: Lab) -> None:

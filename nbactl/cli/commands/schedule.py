@@ -98,7 +98,7 @@ def tick(
     now = services.clock.now() if at is None else _instant(at)
     out = root.console(ctx)
     alerts = services.alerts(TextChannel(out.note))
-    ticker = services.ticker(lambda alert: alerts.send(alert, ("console", "log", "slack")))
+    ticker = services.ticker(lambda alert: alerts.send(alert, ("console", "slack")))
     decided = ticker.tick(now, dry_run=dry_run or at is not None)
     data = {"decisions": [decision_json(each) for each in decided], "at": now}
     failed = next((each.error for each in decided if each.error is not None), None)

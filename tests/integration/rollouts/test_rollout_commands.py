@@ -80,7 +80,7 @@ def test_a_rollout_is_begun_looked_at_paused_and_aborted(place: Place) -> None:
     assert place.percent() == 0.0
     begun = place.run("flags", "rollout", "start", FLAG, "--force", "--reason", "new")["data"]
     assert begun["rollouts"][0]["percent"] == 10.0
-    assert begun["undo"] == f"nbactl flags rollout abort {FLAG}"
+    assert begun["undo"].startswith(f"nbactl flags rollout abort {FLAG}")
     assert place.percent() == 10.0
     assert place.run("flags", "rollout", "start", FLAG, code=6)["error"]["code"] == "precondition"
     [shown] = place.run("flags", "rollout", "status")["data"]["rollouts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from nbactl.cli.commands.flags.desk import open_desk, unknown_flag
 from nbactl.cli.commands.flags.group import DryRunOption, KeysArgument, ReasonOption
 from nbactl.cli.commands.flags.group import app as flags
 from nbactl.cli.consent import consent
+from nbactl.cli.given import given_options
 from nbactl.cli.operator import operator
 from nbactl.cli.result import Result
 from nbactl.cli.screens.rollout_text import described, show_rollouts
@@ -272,6 +274,7 @@ def _carry_out(
     undo: str,
 ) -> Result:
     """Show, ask on gcp, do. Each flag is a commit of its own; a refusal leaves those before it done and says so."""
+    undo = shlex.join([*undo.split(), *given_options(settings(ctx))])
     done: list[Rollout] = []
     if what and not dry_run:
         for line in what:
