@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.core.logging.cloud import LABELS
 from tests.fault_project import DATE, Project, kill, processes_with, report, states, wait_for_death
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def test_the_output_of_a_command_is_in_the_log_of_its_run(tmp_path: Path) -> Non
     assert said["to stdout"]["stream"] == "stdout"
     assert said["to stderr"]["stream"] == "stderr"
     assert "unfinished" in said
-    assert said["to stdout"]["labels"]["task"] == "a"
+    assert said["to stdout"][LABELS]["task"] == "a"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
     return Engine("sqlite", str(tmp_path / "state"))
 
 
-@pytest.mark.timeout(1800 if THOROUGH else 240)
+@pytest.mark.timeout(1800 if THOROUGH else 600)
 def test_inv_20_live_writers_lose_nothing_while_the_migration_is_killed(engine: Engine, tmp_path: Path) -> None:
     operator = Operator(engine, configuration(tmp_path / "config"))
     try:

@@ -71,7 +71,6 @@ def _action(flag: str, help_: str) -> Any:  # noqa: ANN401 - Typer's own type is
         "nbactl migrate completions --start-dual-write --dry-run",
         "nbactl migrate completions --validate --sample 10 -o json",
         "nbactl migrate completions --repair --dry-run",
-        "nbactl migrate completions --rollback --to validated --reason 'progress looks wrong'",
     ],
 )
 def completions(  # noqa: PLR0917 - Typer reads them one by one

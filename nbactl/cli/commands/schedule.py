@@ -10,11 +10,8 @@ import typer
 from nbactl.cli import app as root
 from nbactl.cli._typer import command, group
 from nbactl.cli.result import Result
-from nbactl.cli.screens.rollout_text import verdict
-from nbactl.core.alerts import TextChannel
 from nbactl.core.gamedate import EASTERN, GameDate
 from nbactl.errors import CheckFailedError, UsageError
-from nbactl.rollouts.model import Action
 
 if TYPE_CHECKING:
     from nbactl.cli.console import Console
@@ -94,6 +91,9 @@ def tick(
     Ticks may overlap: each step is taken once. With too little data a rollout stays where it is. Exit 1 if one was
     aborted, 7 if one could not be decided on.
     """
+    from nbactl.core.alerts import TextChannel  # noqa: PLC0415 - not needed for help
+    from nbactl.rollouts.model import Action  # noqa: PLC0415
+
     services = root.application(ctx, reads_only=dry_run)
     now = services.clock.now() if at is None else _instant(at)
     out = root.console(ctx)
@@ -130,6 +130,8 @@ def tick(
 
 def decision_json(decided: Decided) -> dict[str, Any]:
     """Return a decision for programs."""
+    from nbactl.cli.screens.rollout_text import verdict  # noqa: PLC0415 - not needed for help
+
     return {
         "kind": "rollout",
         "name": decided.rollout.key,

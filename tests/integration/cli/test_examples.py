@@ -52,10 +52,19 @@ def _leave_over(state: Path) -> None:
     store.close()
 
 
+def _begin_rollout(used: Path, *, begun: bool) -> None:
+    """Have no rollout under way, or one that is at its first stage, whichever examples came before."""
+    _run("nbactl flags rollout abort query_caching; nbactl flags rollback query_caching", used)
+    if begun:
+        assert _run("nbactl flags rollout start query_caching --force", used).returncode == 0
+
+
 @pytest.mark.parametrize("example", _EXAMPLES)
 def test_an_example_works(example: str, used: Path, request: pytest.FixtureRequest) -> None:
     if "path:DIR" in example:
         example = example.replace("path:DIR", f"path:{request.getfixturevalue('nba_data')}")
+    if "flags rollout" in example:
+        _begin_rollout(used, begun="rollout start" not in example)
     done = _run(example, used)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

@@ -51,11 +51,12 @@ def proxy(firestore_address: str) -> Iterator[FaultProxy]:
 @pytest.fixture
 def documents(proxy: FaultProxy, project: str) -> Iterator[FirestoreDocuments]:
     """The store of a service, whose network is the proxy."""
+    before = set(threading.enumerate())
     store = emulator_documents(proxy.address, project, retry=QUICK, call=2.0)
     yield store
     store.close()
-    names = [thread.name for thread in threading.enumerate()]
-    assert [name for name in names if name.startswith("nbactl-")] == [], "no thread is left"
+    left = [thread.name for thread in threading.enumerate() if thread not in before]
+    assert [name for name in left if name.startswith("nbactl-")] == [], "no thread is left"
 
 
 def service(documents: FirestoreDocuments, *, every: float, renew: float = RENEW) -> Flags:

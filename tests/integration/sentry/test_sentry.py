@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)
 
+FLAGS = {"ENABLE_STRUCTURED_LOGGING": "true", "ENABLE_IDEMPOTENCY_KEYS": "true"}
+
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +223,7 @@ def test_inv_17_a_task_that_fails_in_a_run_arrives(tmp_path: Path) -> None:
 
 def test_inv_17_work_of_a_service_that_fails_arrives_and_is_in_the_log_with_its_context(tmp_path: Path) -> None:
     with SentryServer() as server:
-        environ = {"NBACTL_SENTRY_DSN": server.dsn, "FORM_SERVICE": "127.0.0.1:1"}
+        environ = {"NBACTL_SENTRY_DSN": server.dsn, "FORM_SERVICE": "127.0.0.1:1", **FLAGS}
         with ServiceProcess("docs.example_service:service", tmp_path, environ) as service:
             assert service.push("/push", {"batch": "b1", "correlation_id": "cor-1"})[0] == 400
             began = time.monotonic()

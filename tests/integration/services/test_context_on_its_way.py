@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APP = "tests.hop_service:app"
+FLAGS = {"ENABLE_STRUCTURED_LOGGING": "true", "ENABLE_IDEMPOTENCY_KEYS": "true"}
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SENT = {
     "correlation_id": "cor-1", "batch": "b1", "player": "Šarić, Dario", "game_date": "2024-01-15",
@@ -35,8 +36,8 @@ def hops(tmp_path: Path) -> Iterator[tuple[ServiceProcess, ServiceProcess]]:
     (tmp_path / "second").mkdir()
     (tmp_path / "first").mkdir()
     with (
-        ServiceProcess(APP, tmp_path / "second", {"NEXT": "127.0.0.1:1"}) as second,
-        ServiceProcess(APP, tmp_path / "first", {"NEXT": f"127.0.0.1:{second.port}"}) as first,
+        ServiceProcess(APP, tmp_path / "second", {"NEXT": "127.0.0.1:1", **FLAGS}) as second,
+        ServiceProcess(APP, tmp_path / "first", {"NEXT": f"127.0.0.1:{second.port}", **FLAGS}) as first,
     ):
         yield first, second
 
