@@ -47,7 +47,7 @@ def decide(
         return Decision(Action.ABORT, "; ".join(breached))
     if held := _unproven(rollout, verdicts, now):
         return Decision(Action.HOLD, held)
-    passed = f"{len(verdicts)} guards passed at {rollout.percent:g} %"
+    passed = f"{len(verdicts)} guard{'s' if len(verdicts) != 1 else ''} passed at {rollout.percent:g} %"
     if rollout.is_last:
         return Decision(Action.COMPLETE, passed)
     ill = not_well(health())
