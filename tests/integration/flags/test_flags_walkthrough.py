@@ -21,10 +21,16 @@ def test_the_commands_of_the_documentation_work(tmp_path: Path) -> None:
     nbactl = tmp_path / "bin" / "nbactl"
     nbactl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
     nbactl.chmod(0o755)
-    night, rollout, in_step = SCRIPTS
-    assert "flags check ." in rollout, "the last one, which finds that nothing here uses the flags"
+    night, rollout, stages, in_step = SCRIPTS
+    script = stages + rollout + in_step + night
+    for command, refused in (
+        ("flags check .", 1),  # nothing here uses the flags
+        ("flags rollout advance query_caching", 6),  # paused, and not baked
+    ):
+        assert script.count(command) == 1
+        script = script.replace(command, f"{command} && exit 99 || test $? = {refused} ")
     done = subprocess.run(
-        ["bash", "-ec", rollout.replace("flags check .", "flags check . || test $? = 1") + in_step + night],
+        ["bash", "-ec", script],
         cwd=tmp_path,
         env=environment({"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}),
         capture_output=True,
