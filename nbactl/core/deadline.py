@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nbactl.core.clock import Clock
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Deadline:
     """An instant of a monotonic clock. `seconds` is how far away it was when it was set."""
 

@@ -18,7 +18,7 @@ from nbactl.core.deadline import Deadline, current_deadline, put_back, put_in_fo
 from nbactl.core.durations import format_duration
 from nbactl.core.events import unheard
 from nbactl.core.policy_block import Attempts
-from nbactl.core.retry import Tries, retrying, retrying_async
+from nbactl.core.retry import Tries
 from nbactl.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -72,8 +72,18 @@ class CallPolicy:
         """Call `fn`. Raises its last error, BreakerOpenError, or TimedOutError if no time is left."""
         total = self.begin()
         scope = put_in_force(total)
+        tries: Tries | None = None
         try:
-            return retrying(lambda: self._try(total, fn, args, kwargs), self.clock, lambda: self.tries(total))
+            while True:
+                began = self._monotonic()
+                try:
+                    return self._try(total, began, fn, args, kwargs)
+                except Exception as error:
+                    tries = tries or self.tries(total)
+                    pause = tries.pause_after(error, began)
+                    if pause is None:
+                        raise
+                self.clock.sleep(pause)
         finally:
             put_back(scope)
 
@@ -81,10 +91,18 @@ class CallPolicy:
         """Await `fn(…)`, as `call` does."""
         total = self.begin()
         scope = put_in_force(total)
+        tries: Tries | None = None
         try:
-            return await retrying_async(
-                lambda: self._try_async(total, fn, args, kwargs), self.clock, lambda: self.tries(total)
-            )
+            while True:
+                began = self._monotonic()
+                try:
+                    return await self._try_async(total, began, fn, args, kwargs)
+                except Exception as error:
+                    tries = tries or self.tries(total)
+                    pause = tries.pause_after(error, began)
+                    if pause is None:
+                        raise
+                await self.clock.sleep_async(pause)
         finally:
             put_back(scope)
 
@@ -141,9 +159,8 @@ class CallPolicy:
             )
         return wait
 
-    def enter(self, total: Deadline, ticket: int, *, in_force: bool = True) -> Opened:
-        """Begin a try: put its limit in force; `in_force` says whether the total deadline is already."""
-        began = self._monotonic()
+    def enter(self, total: Deadline, ticket: int, began: float, *, in_force: bool = True) -> Opened:
+        """Begin a try at `began` (monotonic seconds): put its limit in force, or the total one if not `in_force` yet."""
         attempt = self._attempt
         if attempt is None or began + attempt >= total.at:
             return ticket, began, total, True, None if in_force else put_in_force(total)
@@ -169,16 +186,20 @@ class CallPolicy:
         if self.breaker is not None:
             self.breaker.abandon(ticket)
 
-    def _try(self, total: Deadline, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-        ticket = self.admit()
+    def _try(
+        self, total: Deadline, began: float, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> T:
+        breaker = self.breaker
+        ticket = 0 if breaker is None else breaker.admit()
         if self._throttle is not None:
             try:
                 if wait := self.turn(total):
                     self.clock.sleep(wait)
+                    began = self._monotonic()
             except BaseException:
                 self.abandon(ticket)
                 raise
-        opened = self.enter(total, ticket)
+        opened = self.enter(total, ticket, began)
         try:
             result = fn(*args, **kwargs)
         except BaseException as error:
@@ -188,17 +209,24 @@ class CallPolicy:
         return result
 
     async def _try_async(
-        self, total: Deadline, fn: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        total: Deadline,
+        began: float,
+        fn: Callable[..., Awaitable[T]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> T:
-        ticket = self.admit()
+        breaker = self.breaker
+        ticket = 0 if breaker is None else breaker.admit()
         if self._throttle is not None:
             try:
                 if wait := self.turn(total):
                     await self.clock.sleep_async(wait)
+                    began = self._monotonic()
             except BaseException:
                 self.abandon(ticket)
                 raise
-        opened = self.enter(total, ticket)
+        opened = self.enter(total, ticket, began)
         try:
             with CutOff(self.settings.name, opened[2], opened[2].at - opened[1]):
                 result = await fn(*args, **kwargs)

@@ -30,7 +30,7 @@ class Attempt:
         except BaseException:
             loop.policy.abandon(ticket)
             raise
-        self._opened = loop.policy.enter(loop.total, ticket, in_force=False)
+        self._opened = loop.policy.enter(loop.total, ticket, loop.clock.monotonic(), in_force=False)
         return self
 
     def __exit__(
@@ -49,7 +49,7 @@ class Attempt:
         except BaseException:
             loop.policy.abandon(ticket)
             raise
-        self._opened = loop.policy.enter(loop.total, ticket, in_force=False)
+        self._opened = loop.policy.enter(loop.total, ticket, loop.clock.monotonic(), in_force=False)
         _, began, limit, *_ = self._opened
         self._cut_off = CutOff(loop.policy.settings.name, limit, limit.at - began)
         self._cut_off.__enter__()

@@ -76,8 +76,16 @@ def retry_call(
     try, for which a token of `budget` is taken; an error's `retry_after` (seconds) lengthens the pause; a pause that
     the deadline would cut is not begun. Without `deadline` the one in force counts.
     """
-    deadline = deadline or current_deadline()
-    return retrying(fn, clock, lambda: Tries(policy, clock, rng, deadline=deadline, budget=budget, hook=hook))
+    tries = Tries(policy, clock, rng, deadline=deadline or current_deadline(), budget=budget, hook=hook)
+    while True:
+        began = clock.monotonic()
+        try:
+            return fn()
+        except Exception as error:
+            pause = tries.pause_after(error, began)
+            if pause is None:
+                raise
+        clock.sleep(pause)
 
 
 async def retry_call_async(
@@ -91,42 +99,16 @@ async def retry_call_async(
     hook: Hook = unheard,
 ) -> T:
     """Await `fn()` until it succeeds, as `retry_call` does."""
-    deadline = deadline or current_deadline()
-    return await retrying_async(
-        fn, clock, lambda: Tries(policy, clock, rng, deadline=deadline, budget=budget, hook=hook)
-    )
-
-
-def retrying(fn: Callable[[], T], clock: Clock, new_tries: Callable[[], Tries]) -> T:
-    """Call `fn` until it succeeds or its tries, of which nothing is built before one fails, allow no other."""
-    tries: Tries | None = None
-    began = clock.monotonic()
+    tries = Tries(policy, clock, rng, deadline=deadline or current_deadline(), budget=budget, hook=hook)
     while True:
-        try:
-            return fn()
-        except Exception as error:
-            tries = tries or new_tries()
-            pause = tries.pause_after(error, began)
-            if pause is None:
-                raise
-        clock.sleep(pause)
         began = clock.monotonic()
-
-
-async def retrying_async(fn: Callable[[], Awaitable[T]], clock: Clock, new_tries: Callable[[], Tries]) -> T:
-    """Await `fn()` until it succeeds, as `retrying` does."""
-    tries: Tries | None = None
-    began = clock.monotonic()
-    while True:
         try:
             return await fn()
         except Exception as error:
-            tries = tries or new_tries()
             pause = tries.pause_after(error, began)
             if pause is None:
                 raise
         await clock.sleep_async(pause)
-        began = clock.monotonic()
 
 
 class Tries:
