@@ -12,8 +12,8 @@ import logging
 import math
 import traceback
 from dataclasses import asdict, is_dataclass
+from datetime import UTC, date, datetime, time
 from functools import cache, lru_cache
-from time import gmtime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.context import current
@@ -51,12 +51,12 @@ class CloudFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         context = current()
         entry: dict[str, Any] = {
-            "time": _time(record.created),
+            "time": datetime.fromtimestamp(record.created, UTC),
             "severity": severity_of(record.levelno),
             "message": mask(record.getMessage()),
             "logger": record.name,
             LABELS: context.labels(),
-            SOURCE: {"file": record.pathname, "line": str(record.lineno), "function": record.funcName},
+            SOURCE: _source(record.pathname, record.lineno, record.funcName),
         }
         if (trace := context.trace) is not None:
             entry[TRACE] = self._traces + trace.trace_id
@@ -74,9 +74,6 @@ class CloudFormatter(logging.Formatter):
             if "stack_trace" not in entry:  # where it happened stands in the traceback otherwise
                 place = {"filePath": record.pathname, "lineNumber": record.lineno, "functionName": record.funcName}
                 entry["context"] = {"reportLocation": place}
-        return self._line(entry)
-
-    def _line(self, entry: dict[str, Any]) -> str:
         line = self._dumps(entry)
         return line if len(line) * 4 <= _LONGEST or len(line.encode()) <= _LONGEST else self._dumps(_cut(entry))
 
@@ -85,28 +82,24 @@ class CloudFormatter(logging.Formatter):
 def _fast_dumps() -> Callable[[dict[str, Any]], str]:
     import orjson  # noqa: PLC0415 - who logs nothing as JSON need not load it
 
-    options = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_UTC_Z
+    options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_UTC_Z
+    slower = options | orjson.OPT_NON_STR_KEYS
 
     def dumps(entry: dict[str, Any]) -> str:
-        try:
-            return orjson.dumps(entry, default=plain, option=options).decode()
-        except (TypeError, ValueError, RecursionError):
-            # A lone surrogate, a number beyond 64 bits, a cycle: slowly, and with what can be said of it.
-            return json.dumps(_speakable(entry), ensure_ascii=True, allow_nan=False)
+        for option in (options, slower):
+            try:
+                return orjson.dumps(entry, default=plain, option=option).decode()
+            except (TypeError, ValueError, RecursionError):
+                continue
+        # A lone surrogate, a number beyond 64 bits, a cycle: slowly, and with what can be said of it.
+        return json.dumps(_speakable(entry), ensure_ascii=True, allow_nan=False)
 
     return dumps
 
 
-def _time(created: float) -> str:
-    """Return an instant as RFC 3339 in UTC."""
-    whole = int(created)
-    return f"{_second(whole)}{int((created - whole) * 1_000_000):06}Z"
-
-
-@lru_cache(maxsize=4)
-def _second(whole: int) -> str:
-    year, month, day, hour, minute, second, *_ = gmtime(whole)
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}."
+@lru_cache(maxsize=4096)
+def _source(path: str, line: int, function: str) -> dict[str, str]:
+    return {"file": path, "line": str(line), "function": function}
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
@@ -117,6 +110,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
         return bytes(value).decode("utf-8", "backslashreplace")
     if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
         return asdict(value)
+    if isinstance(value, (date, time)):
+        return value.isoformat()
     try:
         return str(value)
     except Exception as error:  # noqa: BLE001 - an object that cannot say what it is must not stop the work
