@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from nbactl.core.clock import Clock
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
-_TIME_DIGITS = 9
-_RANDOM_DIGITS = 7
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_RANDOM_BITS: Final = 35
+_SHIFTS: Final = range(70, -1, -10)  # of 80 bits, two digits at a time
 
 
 class IdGenerator(Protocol):
@@ -31,12 +32,5 @@ class TimeSortedIds:
     def new(self, prefix: str) -> str:
         """Return a fresh id such as `run-01jd3k9xq2m7t0`."""
         millis = int(self._clock.now().timestamp() * 1000)
-        return f"{prefix}-{_encode(millis, _TIME_DIGITS)}{_encode(self._rng.getrandbits(35), _RANDOM_DIGITS)}"
-
-
-def _encode(number: int, digits: int) -> str:
-    out = []
-    for _ in range(digits):
-        number, rest = divmod(number, 32)
-        out.append(_ALPHABET[rest])
-    return "".join(reversed(out))
+        number = millis << _RANDOM_BITS | self._rng.getrandbits(_RANDOM_BITS)
+        return f"{prefix}-{''.join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])}"

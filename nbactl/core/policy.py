@@ -160,7 +160,7 @@ class CallPolicy:
         return wait
 
     def enter(self, total: Deadline, ticket: int, began: float, *, in_force: bool = True) -> Opened:
-        """Begin a try at `began` (monotonic seconds): put its limit in force, or the total one if not `in_force` yet."""
+        """Begin a try at `began` (monotonic seconds): put its limit in force, else the total one if that is not yet."""
         attempt = self._attempt
         if attempt is None or began + attempt >= total.at:
             return ticket, began, total, True, None if in_force else put_in_force(total)

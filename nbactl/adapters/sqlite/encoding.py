@@ -9,11 +9,12 @@ JSON has no time stamps, and SQLite (3.40) cuts strings at NUL and finds no key 
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
+
+import orjson
 
 TIME_MARK: Final = "\x01\x03"
 AFTER_TIMES: Final = "\x01\x04"
@@ -24,8 +25,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _KEY_ESCAPED = re.compile(r'[%"\\\x00-\x1f]')
 _KEY_CODE = re.compile(r"%([0-9A-F]{2})")
-_dump = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_load = json.JSONDecoder().decode
 
 
 def to_micros(instant: datetime) -> int:
@@ -41,48 +40,39 @@ def from_micros(micros: int) -> datetime:
 
 def encode(data: dict[str, Any]) -> str:
     """Return the stored text of checked data."""
-    return _dump(encode_value(data))
+    return orjson.dumps(encode_value(data)).decode()
 
 
 def decode(text: str) -> dict[str, Any]:
     """Return the data of a stored text."""
-    value: dict[str, Any] = _load(text)
+    value: dict[str, Any] = orjson.loads(text)
     # Only what was escaped needs the walk; JSON writes \x01 as \u0001.
     return _decode_map(value) if "\\u0001" in text or "%" in text else value
 
 
 def decode_any(text: str) -> Any:  # noqa: ANN401 - any stored value
     """Return the value of a stored text that need not be a map."""
-    return decode_value(_load(text))
+    return decode_value(orjson.loads(text))
 
 
-def encode_value(value: Any) -> Any:  # noqa: ANN401 - any storable value
+def encode_value(value: Any) -> Any:  # noqa: ANN401, PLR0911 - any storable value, a kind a line
     """Return a checked value as JSON types."""
     kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
     if kind is str:
         return encode_text(value)
     if kind is datetime:
         return encode_time(value)
-    made: Any = value
-    match value:
-        case bool() | None:
-            pass
-        case str():
-            made = encode_text(value)
-        case dict():
-            made = {
-                encode_key(key): item if type(item) in _AS_THEY_ARE else encode_value(item)
-                for key, item in value.items()
-            }
-        case datetime():
-            made = encode_time(value)
-        case list():
-            made = [encode_value(item) for item in value]
-        case float():
-            made = float(value)
-        case _:
-            made = int(value)
-    return made
+    if isinstance(value, dict):
+        return {encode_key(key): encode_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [encode_value(item) for item in value]
+    if isinstance(value, str):  # a subclass, such as an enumeration's
+        return encode_text(value)
+    if isinstance(value, datetime):
+        return encode_time(value)
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def encode_text(text: str) -> str:
@@ -96,6 +86,8 @@ def encode_time(instant: datetime) -> str:
     """Return a checked datetime in stored form."""
     if instant.tzinfo is not UTC:
         instant = instant.astimezone(UTC)
+    if instant.microsecond and type(instant) is datetime:
+        return TIME_MARK + orjson.dumps(instant)[1:-1].decode()  # the same, five times faster
     return TIME_MARK + instant.isoformat(timespec="microseconds")
 
 

@@ -55,8 +55,13 @@ def apply(connection: sqlite3.Connection, writes: Sequence[Write], now: int) -> 
 
     The commit time is later than every change of the documents before it, even if the clock went back.
     """
-    states = {write.path: _read(connection, write.path) for write in writes}
-    time = max(now, *(state.updated + 1 for state in states.values()))
+    states: dict[str, _State] = {}
+    time = now
+    for write in writes:
+        if write.path not in states:
+            state = states[write.path] = _read(connection, write.path)
+            if state.updated >= time:
+                time = state.updated + 1
     instant = from_micros(time)
     for write in writes:
         state = states[write.path]
