@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,11 +62,18 @@ def update_assignments(fields: Mapping[FieldPath, Any], where: str) -> dict[tupl
     """Return the fields of an update by their keys. Raises DataError if there are none, or if two overlap."""
     if not fields:
         raise DataError(f"the update of {where} has no fields")
-    assignments = {field_keys(field): value for field, value in fields.items()}
-    paths = sorted(assignments)
-    if len(paths) < len(fields) or any(later[: len(first)] == first for first, later in pairwise(paths)):
+    paths = _separate(tuple(fields))
+    if paths is None:
         raise DataError(f"the update of {where} names a field twice, or a field and a part of it")
-    return assignments
+    return dict(zip(paths, fields.values(), strict=True))
+
+
+@lru_cache(maxsize=1024)
+def _separate(fields: tuple[FieldPath, ...]) -> tuple[tuple[str, ...], ...] | None:
+    """Return the keys of each field, or None if two overlap. The same few fields are updated again and again."""
+    paths = tuple(field_keys(field) for field in fields)
+    ordered = sorted(paths)
+    return None if any(later[: len(first)] == first for first, later in pairwise(ordered)) else paths
 
 
 def check_no_transform(values: list[Any], where: str) -> None:
