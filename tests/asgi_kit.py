@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nbactl.core.idempotency.asgi import App
+    from nbactl.core.asgi import App
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from nbactl.core.propagation import outgoing_headers
 from nbactl.core.service import Service
 
 if TYPE_CHECKING:
-    from nbactl.core.idempotency.asgi import App, Receive, Scope, Send
+    from nbactl.core.asgi import App, Receive, Scope, Send
     from nbactl.core.idempotency.push import PushMessage
 
 log = logging.getLogger("hop")

@@ -14,7 +14,7 @@ from nbactl.core.lease import Leases
 from nbactl.core.stopping import GracefulStop, Stopping
 
 if TYPE_CHECKING:
-    from nbactl.core.idempotency.asgi import Receive, Scope, Send
+    from nbactl.core.asgi import Receive, Scope, Send
 
 clock = SystemClock()
 folder = Path(os.environ["NBACTL_STATE_DIR"])

@@ -34,9 +34,9 @@ from nbactl.errors import NbactlError
 if TYPE_CHECKING:
     from nbactl.config.settings import Settings
     from nbactl.core.alerts import Alert
+    from nbactl.core.asgi import App
     from nbactl.core.flags import Flags
     from nbactl.core.gamedate import GameDate
-    from nbactl.core.idempotency.asgi import App
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.service import Timeouts
 

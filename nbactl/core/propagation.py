@@ -25,8 +25,8 @@ from nbactl.core.trace import trace_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from nbactl.core.asgi import App, Message, Receive, Scope, Send
     from nbactl.core.clock import Clock
-    from nbactl.core.idempotency.asgi import App, Message, Receive, Scope, Send
     from nbactl.core.ids import IdGenerator
 
 _LOG = logging.getLogger(__name__)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from nbactl.core.alerts import Alert
+    from nbactl.core.asgi import App, Receive, Scope, Send
     from nbactl.core.clock import Clock
     from nbactl.core.failures import Failures
-    from nbactl.core.idempotency.asgi import App, Receive, Scope, Send
     from nbactl.core.idempotency.keeper import Idempotency
     from nbactl.core.idempotency.push import PushMessage
     from nbactl.core.outbox import Outbox

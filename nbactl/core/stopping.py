@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from nbactl.core.asgi import App, Message, Receive, Scope, Send
     from nbactl.core.clock import Clock
-    from nbactl.core.idempotency.asgi import App, Message, Receive, Scope, Send
 
 _LOG = logging.getLogger("nbactl.stop")
 _UNAVAILABLE: Final = 503

@@ -18,11 +18,11 @@ from nbactl.core.health.report import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbactl.core.asgi import App, Message, Receive, Scope, Send
     from nbactl.core.clock import Clock
     from nbactl.core.events import Hook
     from nbactl.core.health.report import Reports
     from nbactl.core.health.traffic import Traffic
-    from nbactl.core.idempotency.asgi import App, Message, Receive, Scope, Send
 
 _NO_ANSWER: Final = 500
 """What a server answers for an app that does not."""

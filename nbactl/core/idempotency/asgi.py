@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core.cutoff import CutOff
@@ -31,16 +30,14 @@ from nbactl.core.propagation import incoming_attributes
 from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismatchError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbactl.core.asgi import App, Message, Receive, Scope, Send
     from nbactl.core.clock import Clock
     from nbactl.core.failures import Failures
     from nbactl.core.idempotency.claim import Claim
     from nbactl.core.idempotency.keeper import Idempotency
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _LOG = logging.getLogger("nbactl.push")
 _DONE, _OK, _REDIRECTS, _REFUSALS, _CONFLICT, _BROKEN = 204, 200, 300, 400, 409, 500
 _STATUS: Mapping[type[NbactlError], int] = {InProgressError: _CONFLICT, PayloadMismatchError: 422}

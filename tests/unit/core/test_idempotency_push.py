@@ -7,12 +7,12 @@ import base64
 import json
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nbactl.core.failures import Failure, Failures
-from nbactl.core.idempotency.asgi import App, PubSubPush
+from nbactl.core.idempotency.asgi import PubSubPush
 from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.idempotency.keeper import Idempotency
 from nbactl.core.idempotency.push import MAX_BODY_BYTES, parse_push
@@ -20,6 +20,9 @@ from nbactl.core.idempotency.record import Terms
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, SequentialIds, faults, memory_documents
+
+if TYPE_CHECKING:
+    from nbactl.core.asgi import App
 
 TERMS = Terms(lease=30.0, renew_every=10.0, keep=3600.0)
 

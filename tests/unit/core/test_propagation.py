@@ -23,7 +23,7 @@ from nbactl.testing import FakeClock, SequentialIds, memory_documents
 from tests.asgi_kit import ask_async
 
 if TYPE_CHECKING:
-    from nbactl.core.idempotency.asgi import Receive, Scope, Send
+    from nbactl.core.asgi import Receive, Scope, Send
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)
 FULL: dict[str, Any] = {

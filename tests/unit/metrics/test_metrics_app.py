@@ -12,16 +12,18 @@ from nbactl.core.events import Event
 from nbactl.core.metrics import Metrics, metrics_app
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
+
+    from nbactl.core.asgi import Message
 
 
 async def call(metrics: Metrics, **scope: Any) -> tuple[int, dict[bytes, bytes], bytes]:
-    sent: list[dict[str, Any]] = []
+    sent: list[Message] = []
 
-    async def receive() -> Mapping[str, Any]:
+    async def receive() -> Message:
         return {"type": "http.request", "body": b""}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: Message) -> None:
         sent.append(message)
 
     given = {"type": "http", "method": "GET", "path": "/metrics", "headers": [], **scope}
@@ -90,13 +92,13 @@ def test_the_text_is_made_outside_of_the_event_loop() -> None:
 
 
 def test_it_lives_and_ends_as_a_server_wants() -> None:
-    told = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    told: Iterator[Message] = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
     sent: list[str] = []
 
-    async def receive() -> Mapping[str, Any]:
+    async def receive() -> Message:
         return next(told)
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: Message) -> None:
         sent.append(message["type"])
 
     async def serve() -> None:

@@ -17,8 +17,8 @@ from nbactl.testing import FakeClock
 from tests.asgi_kit import ask
 
 if TYPE_CHECKING:
+    from nbactl.core.asgi import Receive, Scope, Send
     from nbactl.core.events import Event
-    from nbactl.core.idempotency.asgi import Receive, Scope, Send
 
 
 class World:
