@@ -12,7 +12,7 @@ from nbactl.core.ids import TimeSortedIds
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from nbactl.core.alerts import AlertChannel, Alerts
     from nbactl.core.breaker_beat import BreakerBeat
@@ -69,8 +69,12 @@ class Resilience(FlagRoom):
     @cached_property
     def outbox(self) -> Outbox:
         """What announces changes: messages that are committed with them."""
-        from nbactl.core.alerts import AlertBus, RoutedBus  # noqa: PLC0415
+        from nbactl.core.alerts import AlertBus, RoutedBus, channel_of  # noqa: PLC0415
         from nbactl.core.outbox import Outbox  # noqa: PLC0415
+
+        def reaches(topic: str) -> bool:
+            channel = channel_of(topic)
+            return self.settings.target == "local" if channel is None else channel in self.alert_channels
 
         timeouts = self.config.timeouts
         bus = RoutedBus(AlertBus(self.alert_channels), lambda: self.bus)
@@ -80,6 +84,7 @@ class Resilience(FlagRoom):
             self.clock,
             redrive_after=timeouts["outbox.redrive"],
             keep=timeouts["outbox.keep"],
+            reaches=reaches,
             hook=self.hook,
         )
 
@@ -95,15 +100,20 @@ class Resilience(FlagRoom):
         if not url:
             return {}
         from nbactl.adapters.slack.channel import SlackChannel  # noqa: PLC0415 - loads what is called through it
+        from nbactl.core.alerts import HeardChannel  # noqa: PLC0415
 
         try:
-            return {"slack": SlackChannel(url, self.policies["slack"], timeout=self.config.timeouts["alert.slack"])}
+            slack = SlackChannel(url, self.policies["slack"], timeout=self.config.timeouts["alert.slack"])
         except ConfigError as error:
             _LOG.warning("no alert goes to Slack: %s. %s", error.message, error.cause)
             return {}
+        return {"slack": HeardChannel("slack", slack, self.hook)}
 
-    def alerts(self, console: AlertChannel | None = None) -> Alerts:
-        """Return what sends alerts; `console` is the channel to who watches this process, if somebody does."""
+    def alerts(self, console: AlertChannel | None = None, courier: Callable[[], object] | None = None) -> Alerts:
+        """Return what sends alerts; `console` is the channel to who watches this process, if somebody does.
+
+        `courier` sends for who delivers what is in the outbox, if somebody does in the background.
+        """
         from nbactl.core.alerts import Alerts, LogChannel  # noqa: PLC0415
 
         direct: dict[str, AlertChannel] = {"log": LogChannel()}
@@ -118,8 +128,17 @@ class Resilience(FlagRoom):
             kept=self.alert_channels,
             window=self.config.timeouts["alert.window"],
             patience=self.config.timeouts["alert.patience"],
+            courier=courier,
             hook=self.hook,
         )
+
+    def sweep_expired(self) -> int:
+        """Delete what has expired, and return how many documents; Firestore's TTL policies do that by themselves."""
+        from nbactl.core.expiry import EXPIRING, sweep_expired  # noqa: PLC0415
+
+        if self.settings.target != "local":
+            return 0
+        return sum(sweep_expired(self.documents, collection, self.clock) for collection in EXPIRING)
 
     def idempotency_of(self, owner: str) -> Idempotency:
         """Return what does work once per key that the flag is on for; it is closed with the application.

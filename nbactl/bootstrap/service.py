@@ -32,12 +32,15 @@ from nbactl.core.stopping import GracefulStop, Stopping
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbactl.config.settings import Settings
     from nbactl.core.alerts import Alert
     from nbactl.core.asgi import App
     from nbactl.core.flags import Flags
     from nbactl.core.gamedate import GameDate
     from nbactl.core.idempotency.keeper import Idempotency
+    from nbactl.core.interval import Interval
     from nbactl.core.service import Timeouts
 
 _LOG = logging.getLogger(__name__)
@@ -93,17 +96,29 @@ class ServiceApplication(Application):
 
     @cached_property
     def outbox_beat(self) -> Beat:
-        """What publishes messages that were left in the outbox, alerts among them."""
-        every = self.config.timeouts.interval("outbox.sweep")
+        """What publishes messages that were left in the outbox, and alerts at once."""
+        return self._beat("outbox", self.config.timeouts.interval("outbox.sweep"), self.outbox.sweep)
+
+    @cached_property
+    def expiry_beat(self) -> Beat:
+        """What deletes documents that have expired."""
+        return self._beat("expiry", self.config.timeouts.interval("expiry.sweep"), self.sweep_expired)
+
+    def _empty_outbox(self) -> None:
+        """Send what came last; what does not get through now is for the next process."""
+        self.outbox_beat.close()
+        self.outbox.sweep()
+
+    def _beat(self, name: str, every: Interval, work: Callable[[], object]) -> Beat:
         rng = random.SystemRandom()
 
-        def sweep() -> None:
+        def once() -> None:
             try:
-                self.outbox.sweep()
+                work()
             except NbactlError as error:
-                _LOG.warning("the outbox could not be swept; it is tried again", exc_info=error)
+                _LOG.warning("%s: it is tried again", name, exc_info=error)
 
-        beat = Beat("outbox", sweep, lambda: every.pause(rng), every.seconds)
+        beat = Beat(name, once, lambda: every.pause(rng), every.seconds)
         self.closing.callback(beat.close)
         return beat
 
@@ -117,12 +132,13 @@ class ServiceApplication(Application):
         stop.add("claims", self.idempotency.close)
         stop.add("health checks", self.health.close)
         stop.add("flags", self.flags.close)
+        stop.add("outbox", self._empty_outbox)
         stop.add("stores", self.close)
         return stop
 
     def alert(self, alert: Alert) -> None:
-        """Tell the log, and Slack where it is set up."""
-        self.alerts().send(alert, ("log", "slack"))
+        """Tell the log, and Slack where it is set up, which is done in the background."""
+        self.alerts(courier=self.outbox_beat.hasten).send(alert, ("log", "slack"))
 
     def start(self) -> None:
         """Begin what a service does in the background; code that asks `nbactl.core.flags` is answered from here on."""
@@ -131,6 +147,7 @@ class ServiceApplication(Application):
         self.metrics.watch_policies(self.policies)
         self.breaker_beat.start()
         self.outbox_beat.start()
+        self.expiry_beat.start()
         self.health.start()
 
     def around(self, app: App) -> App:

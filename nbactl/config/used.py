@@ -22,6 +22,7 @@ USED: dict[str, frozenset[str]] = {
             "flags.refresh",
             "flags.stale",
             "flags.watch",
+            "expiry.sweep",
             "health.check",
             "health.every",
             "health.window",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from nbactl.core.alerts.alerts import COLLECTION as ALERTS
+from nbactl.core.idempotency.keeper import COLLECTION as MESSAGES
+from nbactl.core.outbox import COLLECTION as OUTBOX
 from nbactl.ports.documents import MAX_WRITES, Delete, Filter, Order, Query
 
 if TYPE_CHECKING:
     from nbactl.core.clock import Clock
     from nbactl.ports.documents import DocumentStore
+
+EXPIRING: Final = (ALERTS, MESSAGES, OUTBOX)
+"""The collections whose documents expire; each has a TTL policy in firestore.indexes.json."""
 
 
 def sweep_expired(store: DocumentStore, collection: str, clock: Clock) -> int:

@@ -9,6 +9,7 @@ import contextlib
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.document_ids import decode_id, encode_id
@@ -19,7 +20,7 @@ from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionErr
 from nbactl.ports.documents import DELETE_FIELD, Create, Filter, Increment, Order, Query, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from nbactl.core.clock import Clock
@@ -82,11 +83,16 @@ def unknown_message(key: str) -> NotFoundError:
     return NotFoundError(f"there is no message {key} in the outbox")
 
 
+def _everywhere(_: str) -> bool:
+    return True
+
+
 class Outbox:
     """Publishes at least once; no order is promised. Consumers are idempotent on the attribute `outbox_key`.
 
     Who drives a message takes it for `redrive_after` seconds, so that others leave it alone; if it is not published by
-    then, the next sweep takes it up. `keep` is how many seconds a published one stays to be looked at.
+    then, the next sweep takes it up. `keep` is how many seconds a published one stays to be looked at. A sweep leaves
+    the messages of topics that `reaches` denies to processes that can publish them.
     """
 
     def __init__(
@@ -97,6 +103,7 @@ class Outbox:
         *,
         redrive_after: float,
         keep: float,
+        reaches: Callable[[str], bool] = _everywhere,
         hook: Hook = unheard,
     ) -> None:
         self._store = store
@@ -104,6 +111,7 @@ class Outbox:
         self._clock = clock
         self._redrive_after = timedelta(seconds=redrive_after)
         self._keep = timedelta(seconds=keep)
+        self._reaches = reaches
         self._hook = hook
 
     def message(
@@ -144,7 +152,8 @@ class Outbox:
         published, failed = [], {}
         pending = self._count_pending()
         due = Filter("due_at", "<=", self._clock.now())
-        for document in list(self._store.query(Query(COLLECTION, (due,), (Order("due_at"),), limit=limit))):
+        found = self._store.query(Query(COLLECTION, (due,), (Order("due_at"),)))
+        for document in list(islice((each for each in found if self._reaches(each.data["topic"])), limit)):
             key = decode_id(document.id)
             try:
                 if self._drive(document):

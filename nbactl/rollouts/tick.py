@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nbactl.rollouts.measuring import Source
     from nbactl.rollouts.store import RolloutStore
 
+_LOG = logging.getLogger(__name__)
 BY: Final = "schedule tick"
 _SEVERITIES: Final = {Action.ABORT: "critical", Action.PAUSE: "warning"}
 
@@ -96,4 +98,7 @@ class Ticker:
                 next_step=f"nbactl flags rollout status {rollout.key}",
             )
         )
-        self.rollouts.mark_told(rollout)
+        try:
+            self.rollouts.mark_told(rollout)
+        except NbactlError as error:  # the next tick tells it again, within the alert's window
+            _LOG.warning("it could not be noted that the rollout of %s was told", rollout.key, exc_info=error)

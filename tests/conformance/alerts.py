@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.alerts import Alert, AlertBus, Alerts, RoutedBus
+from nbactl.core.alerts import Alert, AlertBus, Alerts, HeardChannel, RoutedBus
 from nbactl.core.outbox import Outbox
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.testing import FakeClock
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.core.events import Event
+    from nbactl.ports.alerts import Severity
     from nbactl.ports.documents import DocumentStore
 
 WINDOW = 3600.0
@@ -45,15 +46,20 @@ class Lab:
         self.direct, self.kept = Channel(), Channel()
         self.name = f"slack-{uuid.uuid4().hex}"
         self.heard: list[Event] = []
-        bus = RoutedBus(AlertBus({self.name: self.kept}), self._no_bus)
-        self.outbox = Outbox(store, bus, self.clock, redrive_after=60.0, keep=3600.0)
-        self.alerts = Alerts(
-            store, self.outbox, self.clock, direct={"log": self.direct}, kept={self.name: self.kept}, window=WINDOW,
-            patience=5.0, hook=self.heard.append,
-        )  # fmt: skip
+        kept = {self.name: HeardChannel(self.name, self.kept, self.heard.append)}
+        self.outbox = Outbox(
+            store, RoutedBus(AlertBus(kept), self._no_bus), self.clock, redrive_after=60.0, keep=3600.0
+        )
+        self.called = 0
+        terms: Any = {"direct": {"log": self.direct}, "kept": kept, "window": WINDOW, "patience": 5.0}
+        self.alerts = Alerts(store, self.outbox, self.clock, **terms, hook=self.heard.append)
+        self.in_background = Alerts(store, self.outbox, self.clock, **terms, courier=self._call)
 
-    def send(self, key: str = "run_failed/phase3", **more: Any) -> None:
-        self.alerts.send(Alert(key, "critical", "phase3 failed", **more), ["log", self.name, "not-configured"])
+    def send(self, key: str = "run_failed/phase3", severity: Severity = "critical", **more: Any) -> None:
+        self.alerts.send(Alert(key, severity, "phase3 failed", **more), ["log", self.name, "not-configured"])
+
+    def _call(self) -> None:
+        self.called += 1
 
     def kinds(self) -> list[str]:
         return [event.kind for event in self.heard]
@@ -104,6 +110,33 @@ class AlertsConformance:
         lab.clock.advance(WINDOW)
         lab.send()
         assert lab.kept.got[-1].fields == {}
+
+    def test_within_the_window_what_is_worse_is_told_and_what_is_not_is_counted(self, lab: Lab) -> None:
+        for severity in ("info", "info", "warning", "info", "warning", "critical", "critical", "info"):
+            lab.send(severity=severity)
+        assert [alert.severity for alert in lab.kept.got] == ["info", "warning", "critical"]
+        assert [dict(alert.fields) for alert in lab.kept.got] == [
+            {}, {"held back since the last": "1"}, {"held back since the last": "2"},
+        ]  # fmt: skip
+        lab.clock.advance(WINDOW)
+        lab.send(severity="info")
+        assert lab.kept.got[-1].severity == "info", "a new window begins with whatever comes"
+
+    def test_where_somebody_delivers_in_the_background_he_is_called_and_the_channel_is_not_waited_for(
+        self, lab: Lab
+    ) -> None:
+        alert = Alert("run_failed/phase3", "warning", "phase3 failed")
+        lab.in_background.send(alert, [lab.name])
+        lab.in_background.send(alert, [lab.name])
+        assert (lab.called, lab.kept.asked) == (1, 0)
+        lab.sweep()
+        assert lab.kept.got == [alert]
+        assert lab.kinds() == ["alert.sent"], "it is heard of when it has gone out"
+
+    def test_while_the_store_is_down_the_channel_is_told_at_once_in_the_background_too(self, lab: Lab) -> None:
+        with failing("documents.before_commit", UnavailableError("down"), times=10_000):
+            lab.in_background.send(Alert("store_down", "critical", "down"), [lab.name])
+        assert [alert.title for alert in lab.kept.got] == ["down"]
 
     def test_inv_07_what_a_channel_does_not_take_is_delivered_by_a_sweep(self, lab: Lab) -> None:
         lab.kept.refuses = UnavailableError("Slack is down")

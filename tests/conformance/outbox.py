@@ -24,7 +24,7 @@ from nbactl.testing import FakeClock, faults
 from tests.conformance.outbox_kills import OutboxKills
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nbactl.core.events import Event
     from nbactl.ports.documents import DocumentStore
@@ -45,8 +45,9 @@ class Lab:
         self.bus = LocalBus(store, self.clock, TimeSortedIds(self.clock))
         self.outbox = self.driver(self.bus)
 
-    def driver(self, bus: Any) -> Outbox:
-        return Outbox(self.store, bus, self.clock, redrive_after=60.0, keep=3600.0, hook=self.events.append)
+    def driver(self, bus: Any, reaches: Callable[[str], bool] = lambda _: True) -> Outbox:
+        terms: Any = {"redrive_after": 60.0, "keep": 3600.0, "reaches": reaches, "hook": self.events.append}
+        return Outbox(self.store, bus, self.clock, **terms)
 
     def decide(self, **data: Any) -> None:
         self.store.commit([Create(self.state, {}), self.outbox.message(self.key, self.topic, data, {"a": "b"})])
@@ -145,6 +146,16 @@ class OutboxConformance(OutboxKills):
         assert (told.kind, told.fields) == ("outbox.swept", {"published": 1, "failed": 1, "pending": 1})
         assert lab.outbox.sweep().published == ()  # a driver has it, and still it waits
         assert lab.events[-1].fields == {"published": 0, "failed": 0, "pending": 1}
+
+    def test_a_sweep_leaves_alone_what_another_process_has_to_publish(self, lab: Lab) -> None:
+        lab.decide()
+        lab.clock.advance(1)
+        lab.store.commit([lab.outbox.message(f"{lab.key}/mine", f"{lab.topic}-mine", {})])
+        swept = lab.driver(lab.bus, reaches=lambda topic: topic.endswith("-mine")).sweep(limit=1)
+        assert (swept.published, swept.failed) == ((f"{lab.key}/mine",), {})
+        [waiting] = [each for each in lab.outbox.pending() if each.key == lab.key]
+        assert (waiting.attempts, waiting.due_at) == (0, waiting.created_at), "nobody had it, and it is due"
+        assert lab.key in lab.outbox.sweep().published
 
     def test_what_is_no_json_and_what_is_not_there_is_refused(self, lab: Lab) -> None:
         with pytest.raises(DataError):

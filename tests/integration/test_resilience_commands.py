@@ -262,3 +262,28 @@ def test_one_that_cannot_be_published_stays_with_its_reason_and_the_others_go_ou
     assert document["data"]["failed"] == [{"key": "m/1", "code": "unavailable", "message": "the bus is down"}]
     assert [each.key for each in place.outbox.pending()] == ["m/1"]
     assert place.data("outbox", "drive", "m/1")["published"] == ["m/1"]
+
+
+def test_inv_07_a_tick_publishes_what_waits_and_deletes_what_has_expired(place: Place) -> None:
+    gone = Set("message_dedup/old", {"state": "done", "expires_at": CLOCK.now()})
+    place.store.commit([place.outbox.message("phase3/2024-01-15/1", "topic", {}), gone])
+    assert place.data("schedule", "tick", "--dry-run")["outbox"] is None
+    assert [each.attempts for each in place.outbox.pending()] == [0]
+    ticked = place.data("schedule", "tick", "--yes")["outbox"]
+    if place.target == "gcp":
+        assert ticked == {"published": [], "failed": []}
+        assert [each.attempts for each in place.outbox.pending()] == [0], "whoever has a bus finds it as it was"
+        assert place.store.get("message_dedup/old") is not None, "Firestore's own policy deletes it"
+        return
+    assert ticked == {"published": ["phase3/2024-01-15/1"], "failed": []}
+    assert [each.attributes[KEY_ATTRIBUTE] for each in place.bus.messages("topic")] == ["phase3/2024-01-15/1"]
+    assert place.store.get("message_dedup/old") is None
+
+
+@pytest.mark.parametrize("place", ["local"], indirect=True)
+def test_a_tick_that_cannot_publish_says_so(place: Place) -> None:
+    place.store.commit([place.outbox.message("m/1", "topic", {})])
+    with faults.failing("outbox.taken", UnavailableError("the bus is down")):
+        document = json.loads(place.run("schedule", "tick", "--yes", "-o", "json", code=7)[0])
+    assert document["data"]["outbox"]["failed"] == [{"key": "m/1", "code": "unavailable", "message": "the bus is down"}]
+    assert [each.key for each in place.outbox.pending()] == ["m/1"]

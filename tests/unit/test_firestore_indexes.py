@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.idempotency.keeper import COLLECTION as MESSAGES
-from nbactl.core.outbox import COLLECTION as OUTBOX
+from nbactl.core.expiry import EXPIRING
 from nbactl.ports.documents import Filter, Order, Query
 from nbactl.testing import memory_documents
 from tests.firestore_indexes import FILE, MissingIndexError, declared, needed
@@ -61,8 +60,7 @@ def test_the_indexes_of_runs_are_declared() -> None:
 def test_what_expires_has_a_ttl_policy_and_keeps_the_index_that_the_sweep_reads() -> None:
     overrides = json.loads(FILE.read_text())["fieldOverrides"]
     assert {(each["collectionGroup"], each["fieldPath"]) for each in overrides} == {
-        (MESSAGES, "expires_at"),
-        (OUTBOX, "expires_at"),
+        (collection, "expires_at") for collection in EXPIRING
     }
     for each in overrides:
         assert each["ttl"] is True

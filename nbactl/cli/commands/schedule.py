@@ -16,6 +16,7 @@ from nbactl.errors import CheckFailedError, UsageError
 if TYPE_CHECKING:
     from nbactl.cli.console import Console
     from nbactl.config.workflows import Workflow
+    from nbactl.core.outbox import Swept
     from nbactl.rollouts.tick import Decided
     from nbactl.workflows.schedule import Occurrence
 
@@ -86,10 +87,10 @@ def tick(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
 ) -> Result:
-    """Decide on every rollout under way, and do it: advance, hold, abort or complete. For cron, every few minutes.
+    """Decide on every rollout under way, and do it; then publish what waits in the outbox. For cron, every few minutes.
 
     Ticks may overlap: each step is taken once. With too little data a rollout stays where it is. Exit 1 if one was
-    aborted, 7 if one could not be decided on.
+    aborted, 7 if one could not be decided on or a message could not be published.
     """
     from nbactl.core.alerts import TextChannel  # noqa: PLC0415 - not needed for help
     from nbactl.rollouts.model import Action  # noqa: PLC0415
@@ -99,9 +100,18 @@ def tick(
     out = root.console(ctx)
     alerts = services.alerts(TextChannel(out.note))
     ticker = services.ticker(lambda alert: alerts.send(alert, ("console", "slack")))
-    decided = ticker.tick(now, dry_run=dry_run or at is not None)
-    data = {"decisions": [decision_json(each) for each in decided], "at": now}
-    failed = next((each.error for each in decided if each.error is not None), None)
+    only_look = dry_run or at is not None
+    decided = ticker.tick(now, dry_run=only_look)
+    swept = None if only_look else services.outbox.sweep()
+    if not only_look:
+        services.sweep_expired()
+    data = {
+        "decisions": [decision_json(each) for each in decided],
+        "at": now,
+        "outbox": None if swept is None else _swept_json(swept),
+    }
+    failures = [*(each.error for each in decided), *(() if swept is None else swept.failed.values())]
+    failed = next((error for error in failures if error is not None), None)
     aborted = [each for each in decided if each.done and each.decision.action is Action.ABORT]
     error = failed
     if aborted:
@@ -112,18 +122,23 @@ def tick(
         )  # fmt: skip
 
     def table(console: Console) -> None:
-        if not decided:
+        if decided:
+            console.table(
+                ["flag", "decision", "stage", "why"],
+                [
+                    (each.rollout.key, each.decision.action.value, f"{each.rollout.percent:g} %", each.decision.why)
+                    for each in decided
+                ],
+            )
+        else:
             console.note("Nothing is being rolled out.")
-            return
-        console.table(
-            ["flag", "decision", "stage", "why"],
-            [
-                (each.rollout.key, each.decision.action.value, f"{each.rollout.percent:g} %", each.decision.why)
-                for each in decided
-            ],
-        )
-        if dry_run or at is not None:
+        if swept is None:
             console.note("Nothing was changed.")
+            return
+        if swept.published:
+            console.note(f"Published from the outbox: {', '.join(swept.published)}")
+        for key, failure in swept.failed.items():
+            console.note(f"{key} stays in the outbox: {failure.message}")
 
     return Result(data, table, items="decisions", exit_code=0 if error is None else error.exit_code, error=error)
 
@@ -142,6 +157,11 @@ def decision_json(decided: Decided) -> dict[str, Any]:
         "guards": [{"guard": each.guard, "verdict": verdict(each), "why": each.why} for each in decided.verdicts],
         "error": None if decided.error is None else decided.error.message,
     }
+
+
+def _swept_json(swept: Swept) -> dict[str, Any]:
+    failed = [{"key": key, "code": error.code, "message": error.message} for key, error in swept.failed.items()]
+    return {"published": list(swept.published), "failed": failed}
 
 
 def _instant(text: str) -> datetime:

@@ -2,24 +2,25 @@
 
 Whether an alert is sent is decided in the transaction that puts it into the outbox, so that of two processes one tells.
 The outbox delivers it, and its sweep delivers what was not (INVARIANTS 7). Documents `alerts/{channel}/{key}` hold the
-window.
+window: in it an alert is sent only if it is worse than the one that began it.
 """
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from nbactl.core.alerts.bus import data_of, topic_of
 from nbactl.core.deadline import deadline_scope
 from nbactl.core.document_ids import encode_id
 from nbactl.core.events import Event, unheard
 from nbactl.errors import NbactlError
+from nbactl.ports.alerts import Severity
 from nbactl.ports.documents import Increment, Set, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nbactl.core.clock import Clock
     from nbactl.core.events import Hook
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("nbactl.alerts")
 COLLECTION: Final = "alerts"
+_SEVERITIES: Final = get_args(Severity)
 
 
 class Alerts:
     """Tells `direct` channels at once and always (a log, a console), `kept` ones through the outbox.
 
     `window` is for how many seconds an alert of the same key is counted instead of sent; `patience` is how many seconds
-    may go into delivering one before it is left to the sweep.
+    may go into delivering one before it is left to the sweep. Where somebody sweeps in the background, `courier` sends
+    for them instead, and raising an alert costs one commit.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Alerts:
         kept: Mapping[str, AlertChannel],
         window: float,
         patience: float,
+        courier: Callable[[], object] | None = None,
         hook: Hook = unheard,
     ) -> None:
         self._store = store
@@ -57,6 +61,7 @@ class Alerts:
         self._kept = kept
         self._window = timedelta(seconds=window)
         self._patience = patience
+        self._courier = courier
         self._hook = hook
 
     def send(self, alert: Alert, channels: Iterable[str]) -> None:
@@ -85,26 +90,38 @@ class Alerts:
         else:
             if message is None:
                 self._hook(Event("alert.suppressed", channel, {"severity": alert.severity}))
-                return
-            self._outbox.drive(message)
-        self._hook(Event("alert.sent", channel, {"severity": alert.severity}))
+            elif self._courier is not None:
+                self._courier()
+            else:
+                self._outbox.drive(message)
 
     def _keep(self, alert: Alert, channel: str) -> str | None:
         """Put the alert into the outbox and return its key there; None if its window is not over."""
         now = self._clock.now()
         path = f"{COLLECTION}/{encode_id(f'{channel}/{alert.key}')}"
-        message = f"alert/{channel}/{alert.key}/{now.isoformat()}"
+        message = f"alert/{channel}/{alert.key}/{alert.severity}/{now.isoformat()}"
 
         def decide(transaction: Transaction) -> str | None:
             before = transaction.get(path)
-            if before is not None and before.data["window_ends_at"] > now:
+            is_news = before is None or before.data["window_ends_at"] <= now or _is_worse(alert, before.data)
+            if not is_news:
                 transaction.write(Update(path, {"suppressed": Increment(1)}))
                 return None
             held_back = 0 if before is None else before.data["suppressed"]
             ends = now + self._window
-            fields = {"window_ends_at": ends, "suppressed": 0, "expires_at": ends + self._window}
+            fields = {
+                "severity": alert.severity,
+                "window_ends_at": ends,
+                "suppressed": 0,
+                "expires_at": ends + self._window,
+            }
             announced = self._outbox.message(message, topic_of(channel), data_of(alert, held_back))
             transaction.write(Set(path, fields), announced)
             return message
 
         return self._store.transaction(decide)
+
+
+def _is_worse(alert: Alert, before: Mapping[str, object]) -> bool:
+    known = before.get("severity")  # what an earlier version kept has none
+    return known not in _SEVERITIES or _SEVERITIES.index(alert.severity) > _SEVERITIES.index(known)

@@ -23,6 +23,11 @@ def topic_of(channel: str) -> str:
     return f"{_PREFIX}{channel}"
 
 
+def channel_of(topic: str) -> str | None:
+    """Return the channel that a topic stands for, None if it is one of the pipeline's."""
+    return topic.removeprefix(_PREFIX) if topic.startswith(_PREFIX) else None
+
+
 def data_of(alert: Alert, held_back: int) -> dict[str, Any]:
     """Return an alert as a message's data; `held_back` is how many of its key were counted instead of sent."""
     return {**asdict(alert), "fields": dict(alert.fields), "held_back": held_back}
@@ -66,7 +71,7 @@ class RoutedBus:
         self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, *, ordering_key: str = ""
     ) -> str:
         """Publish to whom the topic belongs."""
-        bus = self._alerts if topic.startswith(_PREFIX) else self._others()
+        bus = self._others() if channel_of(topic) is None else self._alerts
         return bus.publish(topic, data, attributes, ordering_key=ordering_key)
 
 

@@ -26,7 +26,7 @@ class Place:
         flags = (ROOT / "flags.yaml").read_text()
         flags = re.sub(r"guards: \[workflow_failures.*\]", "guards: [workflow_failures]", flags)
         flags = flags.replace("window: 4h, minimum_sample: 50}", "window: 4h, minimum_sample: 1}")
-        (folder / "flags.yaml").write_text(flags.replace("bake: 4h", "bake: 1s").replace("bake: 24h", "bake: 1s"))
+        (folder / "flags.yaml").write_text(flags.replace("bake: 4h", "bake: 1ms").replace("bake: 24h", "bake: 1ms"))
         self.environ = {name: value for name, value in os.environ.items() if not name.startswith("NBACTL_")}
         self.environ |= {"PYTHONPATH": str(ROOT), "NBACTL_STATE_DIR": str(folder / "state"), "COLUMNS": "100"}
         self.options: tuple[str, ...] = ("--yes",)
