@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("nbactl.push")
 _DONE, _OK, _REDIRECTS, _REFUSALS, _CONFLICT, _BROKEN = 204, 200, 300, 400, 409, 500
-_STATUS: Mapping[type[NbactlError], int] = {InProgressError: _CONFLICT, PayloadMismatchError: 422}
+_STATUS: Mapping[type[Exception], int] = {InProgressError: _CONFLICT, PayloadMismatchError: 422}
 
 
 class PubSubPush:
@@ -90,19 +90,15 @@ class PubSubPush:
             await self._refuse(send, 400, error)
             return
         with incoming_attributes(message.attributes, self._clock):
-            try:
-                key = self._key(message)
-            except DataError as error:
-                await self._refuse(send, 400, error, message_id=message.message_id)
-                return
-            await self._work(key, message, scope, body, send)
+            await self._work(message, scope, body, send)
 
-    async def _work(self, key: str, message: PushMessage, scope: Scope, body: bytes, send: Send) -> None:
-        about = {"key": key, "message_id": message.message_id, "delivery_attempt": message.delivery_attempt}
+    async def _work(self, message: PushMessage, scope: Scope, body: bytes, send: Send) -> None:
+        about: dict[str, Any] = {"message_id": message.message_id, "delivery_attempt": message.delivery_attempt}
         try:
+            key = about["key"] = self._key(message)
             begun = await self._idempotency.begin_async(key, message.data)
-        except NbactlError as error:
-            await self._refuse(send, _STATUS.get(type(error), 503 if error.retryable else 400), error, **about)
+        except Exception as error:  # noqa: BLE001 - a message that breaks its own key is no less a failure
+            await self._refuse(send, _STATUS.get(type(error)) or _status_of(error, _REFUSALS), error, **about)
             return
         if isinstance(begun, Done):
             await _answer(send, _DONE)
@@ -114,14 +110,13 @@ class PubSubPush:
                 await asyncio.to_thread(self._idempotency.complete, begun)
         except BaseException as error:
             await asyncio.to_thread(self._idempotency.give_up, begun, error)
-            if isinstance(error, NbactlError):
-                status = _CONFLICT if begun.lost else 503 if error.retryable else _BROKEN
-                await self._refuse(send, status, error, **about)
-                return
-            if isinstance(error, Exception):
-                self._failures.report(error, f"push {self._path}", status=_BROKEN, **about)
-                await _answer(send, _BROKEN)
-            raise  # the server hears of what nobody knows
+            if not isinstance(error, Exception):
+                raise
+            # Reported here, once: the server need not hear of a bug as well.
+            lost = begun.lost and isinstance(error, NbactlError)
+            status = _CONFLICT if lost else _status_of(error, _BROKEN)
+            await self._refuse(send, status, error, **about)
+            return
         if _OK <= status < _REDIRECTS:
             await _answer(send, _DONE)
             return
@@ -134,7 +129,7 @@ class PubSubPush:
         for part in held:
             await send(part)
 
-    async def _refuse(self, send: Send, status: int, error: NbactlError, **about: Any) -> None:  # noqa: ANN401
+    async def _refuse(self, send: Send, status: int, error: Exception, **about: Any) -> None:  # noqa: ANN401
         if status == _CONFLICT:
             _LOG.warning("push answered with %s: %s", status, error)
         else:
@@ -179,9 +174,16 @@ async def _body(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-async def _answer(send: Send, status: int, error: NbactlError | None = None) -> None:
+def _status_of(error: Exception, final: int) -> int:
+    """Return what an error is answered with; `final` is for one of ours that will not pass."""
+    if not isinstance(error, NbactlError):
+        return _BROKEN
+    return 503 if error.retryable else final
+
+
+async def _answer(send: Send, status: int, error: Exception | None = None) -> None:
     body = b""
-    if error is not None:
+    if isinstance(error, NbactlError):
         told = {"code": error.code, "message": error.message, "cause": error.cause, "next": error.next_step}
         body = json.dumps({"error": told}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

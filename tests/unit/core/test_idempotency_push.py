@@ -106,10 +106,12 @@ def test_inv_05_work_that_failed_is_not_acknowledged_and_is_done_by_the_next_del
     assert (len(service.seen), service.effects()) == (6, ["1"])
 
 
-def test_inv_06_a_bug_in_the_app_reaches_the_server_after_the_answer() -> None:
+def test_inv_06_a_bug_in_the_app_is_not_acknowledged_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     service = Service(ZeroDivisionError("bug"))
-    with pytest.raises(ZeroDivisionError):
-        service.post(pushed())
+    assert service.post(pushed())[0] == 500
+    [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert record.name == "nbactl.failures", "and the server, which would tell it again, hears nothing"
+    assert record.exc_info is not None
     assert service.post(pushed())[0] == 204
 
 
@@ -244,6 +246,24 @@ def test_a_key_that_cannot_be_made_refuses_the_message() -> None:
     assert Service(key=key).post(pushed()) == (400, "data")
 
 
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyError("player"), 500), (UnavailableError("down"), 503), (NbactlError("no"), 400)]
+)
+def test_inv_06_whatever_keeps_a_key_from_being_made_is_reported_and_not_acknowledged(
+    error: Exception, status: int
+) -> None:
+    heard: list[Failure] = []
+
+    def key(_: object) -> str:
+        raise error
+
+    service = Service(key=key, failures=Failures(heard.append))
+    assert service.post(pushed())[0] == status
+    [failure] = heard
+    assert (failure.error, failure.fields["status"], failure.fields["message_id"]) == (error, status, "1")
+    assert service.seen == []
+
+
 def test_a_body_that_is_too_large_is_refused_without_being_kept() -> None:
     assert Service().post(b"x" * (MAX_BODY_BYTES + 1), chunk=1 << 22)[0] == 413
 
@@ -287,11 +307,7 @@ def test_inv_17_work_that_fails_is_reported_with_the_context_that_the_message_br
     heard: list[Failure] = []
     service = Service(UnavailableError("down"), 503, ZeroDivisionError("bug"), 404, failures=Failures(heard.append))
     body = pushed(batch="b1", correlation_id="cor-1")
-    statuses = [service.post(body)[0] for _ in range(2)]
-    with pytest.raises(ZeroDivisionError):
-        service.post(body)
-    statuses.append(service.post(body)[0])
-    assert (statuses, service.post(body)[0]) == ([503, 503, 404], 204)
+    assert [service.post(body)[0] for _ in range(5)] == [503, 503, 500, 404, 204]
     assert [failure.fields["status"] for failure in heard] == [503, 503, 500, 404]
     assert [failure.retryable for failure in heard] == [True, True, False, False]
     for failure in heard:
