@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import threading
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,8 +141,15 @@ class ServiceApplication(Application):
         """Tell the log, and Slack where it is set up, which is done in the background."""
         self.alerts(courier=self.outbox_beat.hasten).send(alert, ("log", "slack"))
 
+    def thread_died(self, args: threading.ExceptHookArgs) -> None:
+        """Report what ended a thread: with it ends what it did in the background, and nobody waits for it."""
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            name = "without a name" if args.thread is None else args.thread.name
+            self.failures.report(args.exc_value, f"thread {name}")
+
     def start(self) -> None:
         """Begin what a service does in the background; code that asks `nbactl.core.flags` is answered from here on."""
+        threading.excepthook = self.thread_died
         self.flags.start()
         use(self.flags)
         self.metrics.watch_policies(self.policies)

@@ -57,7 +57,9 @@ def _guarded(session: Session) -> int:
     except Exception as error:  # noqa: BLE001 - the process boundary
         _show_traceback(session, error)
         settings = session.settings_for_errors()
-        return _report(session, report_crash(error, session.argv, settings.origins, settings.state_dir))
+        bug = report_crash(error, session.argv, settings.origins, settings.state_dir)
+        _tell_sinks(session, error)
+        return _report(session, bug)
     return code if isinstance(code, int) else 0
 
 
@@ -73,6 +75,19 @@ def _report(session: Session, error: NbactlError) -> int:
 def _show_traceback(session: Session, error: BaseException) -> None:
     if session.settings_for_errors().debug:
         session.console_for_errors().err.write("".join(traceback.format_exception(error)))
+
+
+def _tell_sinks(session: Session, error: Exception) -> None:
+    """Tell of a bug whoever is told of failures; if that fails too, the crash report is still there."""
+    from nbactl.bootstrap.failures import FailureRoom  # noqa: PLC0415 - only a bug needs it
+
+    room = FailureRoom(session.settings_for_errors(), environ=session.environ)
+    try:
+        room.failures.report(error, session.command_line)
+        if room.sentry is not None:
+            room.sentry.close()
+    except Exception as refusal:  # noqa: BLE001 - the process boundary: what is told is the bug
+        session.console_for_errors().note(f"The bug could not be reported: {refusal}")
 
 
 def _tolerate_any_encoding() -> None:

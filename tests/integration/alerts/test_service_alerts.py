@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
     from werkzeug import Request
 
-APP = "tests.alerting_service:app"
+APP = "tests.small_service:app"
 
 
 class Slack:

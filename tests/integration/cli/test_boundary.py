@@ -13,6 +13,7 @@ import pytest
 
 from nbactl import __version__
 from tests.integration.cli.conftest import environment
+from tests.sentry_server import SentryServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,6 +168,24 @@ def test_a_bug_writes_a_crash_report_and_says_where(tmp_path: Path) -> None:
     error = json.loads(done.stdout)["error"]
     assert error["code"] == "bug"
     assert error["cause"] == "ZeroDivisionError: one by nothing"
+
+
+def test_inv_17_a_bug_reaches_whoever_is_told_of_failures(tmp_path: Path) -> None:
+    with SentryServer() as server:
+        done = _with_a_bug(tmp_path, "help", env={"NBACTL_SENTRY_DSN": server.dsn, "NO_PROXY": "127.0.0.1"})
+    assert done.returncode == 70
+    [event] = server.events
+    assert event["tags"]["what"] == "nbactl help"
+    assert event["exception"]["values"][-1]["type"] == "ZeroDivisionError"
+    assert event["exception"]["values"][-1]["stacktrace"]["frames"]
+
+
+def test_a_bug_is_told_even_if_nobody_can_be_told_of_it(tmp_path: Path) -> None:
+    done = _with_a_bug(tmp_path, "help", env={"NBACTL_SENTRY_DSN": "nonsense"})
+    assert done.returncode == 70
+    assert "ZeroDivisionError: one by nothing" in done.stderr
+    assert "The bug could not be reported: NBACTL_SENTRY_DSN is no address" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -237,3 +237,16 @@ def test_inv_17_work_of_a_service_that_fails_arrives_and_is_in_the_log_with_its_
     assert record["severity"] == "ERROR"
     assert record["failure"]["fingerprint"] == event["fingerprint"][0]
     assert record["logging.googleapis.com/labels"]["correlation_id"] == "cor-1"
+
+
+def test_inv_17_a_thread_of_a_service_that_dies_is_reported(tmp_path: Path) -> None:
+    with SentryServer() as server:
+        environ = {"NBACTL_SENTRY_DSN": server.dsn}
+        with ServiceProcess("tests.small_service:app", tmp_path, environ) as service:
+            assert service.get("/die")[0] == 200
+            service.stop()
+            logged = service.output()
+    [event] = server.events
+    assert event["tags"]["what"] == "thread background"
+    assert event["exception"]["values"][-1]["type"] == "ZeroDivisionError"
+    assert logged.count("ZeroDivisionError: division by zero") == 1

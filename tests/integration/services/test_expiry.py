@@ -20,7 +20,7 @@ def test_a_service_deletes_what_has_expired(tmp_path: Path) -> None:
     clock = SystemClock()
     with (
         closing(SqliteDocuments(tmp_path / "state" / "documents.db", clock=clock, busy_timeout=5.0)) as store,
-        ServiceProcess("tests.alerting_service:app", tmp_path, {"NBACTL_TIMEOUT_EXPIRY_SWEEP": "200ms"}),
+        ServiceProcess("tests.small_service:app", tmp_path, {"NBACTL_TIMEOUT_EXPIRY_SWEEP": "200ms"}),
     ):
         kept = clock.now() + timedelta(days=1)
         store.commit(
