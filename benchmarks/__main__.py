@@ -7,7 +7,7 @@ import subprocess
 import sys
 from importlib import import_module
 
-SUITES = ("engine", "flags", "startup", "pipeline", "core", "bulk", "completions", "logs", "migration")
+SUITES = ("engine", "flags", "startup", "pipeline", "core", "bulk", "completions", "logs", "migration", "health")
 
 
 def main() -> int:
