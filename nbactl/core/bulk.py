@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError, NbactlError
 from nbactl.ports.documents import MAX_WRITES, WriteResult
-from nbactl.ports.write_rules import may_be_repeated, wire_bytes
+from nbactl.ports.write_rules import accumulates, may_be_repeated, wire_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -80,7 +80,7 @@ class BulkWriter:
         size = 0
         largest = self._largest()
         for write in writes:
-            if not may_be_repeated((write,)):
+            if accumulates(write) and not may_be_repeated((write,)):
                 raise DataError(
                     f"{write.path} cannot be incremented in bulk",
                     cause="If an answer were lost, it would count twice.",

@@ -32,6 +32,7 @@ TRANSFORMS = (Increment, ArrayUnion, ArrayRemove, ServerTime)
 _ENVELOPE: Final = 256
 """The database's name, conditions, lengths."""
 _MASK: Final = 64
+_SMALL: Final = frozenset({type(None), bool, int, float, datetime, ServerTime, Increment})
 _VALUE: Final = 16
 
 
@@ -139,12 +140,15 @@ def wire_bytes(write: Write) -> int:
 
 def _bytes(value: Any) -> int:  # noqa: ANN401 - any value of a write
     kind = type(value)
+    if kind in _SMALL:
+        return _VALUE
     if kind is str:
         return _VALUE + (len(value) if value.isascii() else len(value.encode(errors="replace")))
-    if value is None or kind is int or kind is datetime:
-        return _VALUE
     if kind is dict or isinstance(value, Mapping):
-        return _VALUE + sum(_VALUE + 4 * len(key) + _bytes(item) for key, item in value.items())
+        size = _VALUE
+        for key, item in value.items():
+            size += _VALUE + 4 * len(key) + _bytes(item)
+        return size
     if kind is list:
         return _VALUE + sum(map(_bytes, value))
     if isinstance(value, (ArrayUnion, ArrayRemove)):

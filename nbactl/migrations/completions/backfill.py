@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore, WriteResult
 
 _CHUNK_SECONDS: Final = 5.0
+_CHECKED: Final = 100
+"""After so many documents each it is looked whether the action has to stop."""
 _MAX_PASSES: Final = 50
 """Writers that know only the array and never end would keep a backfill going for ever."""
 
@@ -152,14 +154,15 @@ class Backfill:
     def _create(self, compared: Sequence[Comparison]) -> tuple[int, int, dict[str, WriteResult]]:
         created = existed = 0
         refused = {}
-        for result in self._bulk.write_all(creations(compared)):
+        for number, result in enumerate(self._bulk.write_all(creations(compared))):
+            if number % _CHECKED == 0:
+                self._work.check()
             if result.error is None:
                 created += 1
             elif isinstance(result.error, AlreadyExistsError):
                 existed += 1  # a live writer was faster, or our own answer was lost: it is there
             else:
                 refused[result.path] = result
-            self._work.check()
         self._refused |= refused
         return created, existed, refused
 
