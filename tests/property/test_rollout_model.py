@@ -1,0 +1,217 @@
+"""Staged rollouts against a plain model: ticks, operators, numbers and health in any order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from nbactl.core.flags.moves import OFF, UNSET, Position, move, position_of
+from nbactl.core.flags.store import FlagStore
+from nbactl.errors import UnavailableError
+from nbactl.rollouts.green import ServiceHealth
+from nbactl.rollouts.measuring import Reading
+from nbactl.rollouts.model import Action, Guard, Stage, Status
+from nbactl.rollouts.store import RolloutStore
+from nbactl.rollouts.tick import Ticker
+from nbactl.testing import FakeClock, memory_documents
+
+if TYPE_CHECKING:
+    from nbactl.ports.alerts import Alert
+
+KEY: Final = "query_caching"
+HOUR: Final = 3600.0
+STAGES: Final = (Stage(10.0, 4 * HOUR), Stage(50.0, 4 * HOUR), Stage(100.0, 24 * HOUR))
+GUARD: Final = Guard("failures", "workflow_failure_rate", 0.02, 4 * HOUR, 50)
+READINGS: Final[dict[str, Reading | None]] = {
+    "good": Reading(0.02, 50),
+    "bad": Reading(0.021, 50),
+    "few": Reading(1.0, 49),
+    "none": None,
+    "down": None,
+}
+HEALTH: Final[dict[str, list[ServiceHealth] | None]] = {
+    "well": [ServiceHealth("worker", green=True, detail="pass")],
+    "ill": [ServiceHealth("worker", green=False, detail="fail")],
+    "unknown": None,
+}
+BAKED = st.sampled_from([3.99, 4.0, 23.99, 24.0])
+HOURS = st.sampled_from([0.0, 0.01, 3.99, 4.0, 24.0])
+NUMBERS = st.sampled_from(["good", "good", "bad", "few", "none", "down"])
+WELL = st.sampled_from(["well", "well", "ill", "unknown"])
+PLACES = st.sampled_from([UNSET, Position(5.0, enabled=True), Position(30.0, enabled=True), OFF])
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is expected. `flag` is where the flag stands, `moved` whether by hand; `steps` are those that were taken."""
+
+    flag: Position = UNSET
+    status: Status | None = None
+    stage: int = 0
+    entered: datetime | None = None
+    before: Position = UNSET
+    moved: bool = False
+    steps: tuple[Action, ...] = ()
+
+    def step(self, action: Action, **changes: Any) -> Model:
+        return replace(self, steps=(*self.steps, action), **changes)
+
+    def at(self, stage: int, now: datetime) -> dict[str, Any]:
+        flag = Position(STAGES[stage - 1].percent, enabled=True)
+        return {"flag": flag, "stage": stage, "entered": now, "moved": False, "status": Status.RUNNING}
+
+    def aborted(self) -> Model:
+        lower = self.flag.enabled and (not self.before.enabled or self.before.percent < self.flag.percent)
+        return self.step(Action.ABORT, status=Status.ABORTED, flag=self.before if lower else self.flag)
+
+    def ticked(self, numbers: str, health: str, now: datetime) -> Model:
+        if self.status is not Status.RUNNING:
+            return self
+        if self.moved:
+            return self.step(Action.PAUSE, status=Status.PAUSED)
+        if numbers == "bad":
+            return self.aborted()
+        assert self.entered is not None
+        if now - self.entered < timedelta(seconds=STAGES[self.stage - 1].bake) or numbers != "good":
+            return self
+        if self.stage == len(STAGES):
+            return self.step(Action.COMPLETE, status=Status.COMPLETED)
+        return self.step(Action.ADVANCE, **self.at(self.stage + 1, now)) if health == "well" else self
+
+
+class Rollouts(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.store = memory_documents(self.clock)
+        self.flags = FlagStore(self.store, self.clock)
+        self.rollouts = RolloutStore(self.store, self.flags, self.clock.now)
+        self.told: list[Alert] = []
+        self.numbers, self.health = "good", "well"
+        self.ticker = Ticker(
+            self.rollouts, self.flags, [self], lambda: HEALTH[self.health], {KEY: "salt"}, self.told.append
+        )
+        self.model = Model()
+        self.expected_told: list[str] = []
+
+    name = "numbers"
+
+    def read(self, _number: str, _since: datetime, _until: datetime) -> Reading | None:
+        if self.numbers == "down":
+            raise UnavailableError("no answer")
+        return READINGS[self.numbers]
+
+    def is_open(self) -> bool:
+        return self.model.status in (Status.RUNNING, Status.PAUSED)
+
+    def is_running(self) -> bool:
+        return self.model.status is Status.RUNNING
+
+    def take(self, action: Action) -> None:
+        rollout = self.rollouts.get(KEY)
+        assert rollout is not None
+        self.rollouts.mark_told(self.rollouts.take(rollout, action, salt="salt", by="ann", why="by hand"))
+
+    @initialize(place=PLACES)
+    def stand(self, place: Position) -> None:
+        """Begin where an operator left the flag."""
+        if place != UNSET:
+            self.set_by_hand(place)
+
+    @precondition(lambda self: not self.is_open())
+    @rule()
+    def start(self) -> None:
+        here = self.model.flag
+        stage = next((n for n, each in enumerate(STAGES, start=1) if each.percent > here.percent), None)
+        if stage is None:
+            return
+        self.rollouts.start(KEY, STAGES, [GUARD], salt="salt", by="ann", why="new", force=False)
+        self.model = replace(self.model, before=here, steps=(Action.START,), **self.model.at(stage, self.clock.now()))
+
+    @rule(hours=BAKED)
+    def go_well(self, hours: float) -> None:
+        """What nearly always happens; without it hardly a rollout of a test would get to its end."""
+        self.tick(hours, "good", "well", 1)
+
+    @rule(hours=HOURS, numbers=NUMBERS, health=WELL, times=st.integers(1, 3))
+    def tick(self, hours: float, numbers: str, health: str, times: int) -> None:
+        """One tick, or several that all have read before the first steps: one step, told once."""
+        self.clock.advance(hours * HOUR)
+        self.numbers, self.health = numbers, health
+        rollout = self.rollouts.get(KEY)
+        if rollout is None or not self.is_running():
+            assert self.ticker.tick(self.clock.now(), dry_run=False) == []
+            return
+        before, self.model = self.model, self.model.ticked(numbers, health, self.clock.now())
+        decided = [self.ticker._one(rollout, self.clock.now(), dry_run=False) for _ in range(times)]
+        stepped = self.model.steps != before.steps
+        assert [each.done for each in decided] == [stepped] + [False] * (times - 1)
+        if stepped:
+            self.expected_told.append(self.model.steps[-1].value)
+
+    @rule(numbers=NUMBERS, health=WELL)
+    def look(self, numbers: str, health: str) -> None:
+        """Looking changes nothing, and says what a tick would do."""
+        self.numbers, self.health = numbers, health
+        told = self.ticker.tick(self.clock.now(), dry_run=True)
+        would = self.model.ticked(numbers, health, self.clock.now())
+        action = Action.HOLD if would.steps == self.model.steps else would.steps[-1]
+        assert [each.decision.action for each in told] == ([action] if self.is_running() else [])
+
+    @precondition(lambda self: not self.is_running() or self.model.stage == len(STAGES))
+    @rule(place=PLACES)
+    def set_by_hand(self, place: Position) -> None:
+        planned = move(KEY, self.flags.get(KEY), place, salt="salt", stages=[])
+        self.flags.change([planned.change], by="bob", reason="by hand")
+        self.model = replace(self.model, flag=place, moved=self.model.status is not None)
+
+    @precondition(lambda self: self.is_running() and self.model.stage > 1)
+    @rule()
+    def pause(self) -> None:
+        self.take(Action.PAUSE)
+        self.model = self.model.step(Action.PAUSE, status=Status.PAUSED)
+
+    @precondition(lambda self: self.model.status is Status.PAUSED)
+    @rule()
+    def resume(self) -> None:
+        self.take(Action.RESUME)
+        self.model = self.model.step(Action.RESUME, **self.model.at(self.model.stage, self.clock.now()))
+
+    @precondition(lambda self: self.is_running() and not self.model.moved and self.model.stage < len(STAGES))
+    @rule()
+    def advance(self) -> None:
+        self.take(Action.ADVANCE)
+        self.model = self.model.step(Action.ADVANCE, **self.model.at(self.model.stage + 1, self.clock.now()))
+
+    @precondition(lambda self: self.model.status is Status.PAUSED)
+    @rule()
+    def abort(self) -> None:
+        self.take(Action.ABORT)
+        self.model = self.model.aborted()
+
+    @invariant()
+    def the_flag_is_where_the_model_has_it(self) -> None:
+        assert position_of(self.flags.get(KEY)) == self.model.flag
+
+    @invariant()
+    def the_rollout_is_where_the_model_has_it_and_no_step_is_missing_or_doubled(self) -> None:
+        rollout = self.rollouts.get(KEY)
+        if rollout is None:
+            assert self.model.status is None
+            return
+        assert (rollout.status, rollout.stage) == (self.model.status, self.model.stage)
+        assert tuple(entry.action for entry in rollout.history) == self.model.steps
+
+    @invariant()
+    def each_step_of_a_tick_is_told_once(self) -> None:
+        assert [alert.title.partition(": ")[2].partition(",")[0] for alert in self.told] == self.expected_told
+        assert len({alert.key for alert in self.told}) == len(self.told)
+
+
+TestRollouts = Rollouts.TestCase
+TestRollouts.settings = settings(max_examples=150, stateful_step_count=50)
