@@ -1,18 +1,51 @@
-"""A service for tests: `/alert?KEY` raises an alert, as the work of a request does; `/die` lets a thread die."""
+"""A service for tests.
+
+`/alert?KEY` raises an alert, as the work of a request does; `/die` lets a thread die. `/plain`, `/coroutine`,
+`/wrapped` and `/object` take messages, by handlers of these kinds, and create `effects/{message id}`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from typing import TYPE_CHECKING
 
 from nbactl.core.alerts import Alert
+from nbactl.core.documents import Create
+from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.service import open_service
 
 if TYPE_CHECKING:
     from nbactl.core.asgi import Receive, Scope, Send
+    from nbactl.core.idempotency.push import PushMessage
 
 service = open_service("small")
+
+
+def work(message: PushMessage) -> None:
+    current_claim().write(Create(f"effects/{message.message_id}", {}))
+
+
+async def work_async(message: PushMessage) -> None:
+    await asyncio.sleep(0)
+    work(message)
+
+
+@functools.wraps(work_async)
+def wrapped(message: PushMessage) -> object:
+    return work_async(message)
+
+
+class Handler:
+    async def __call__(self, message: PushMessage) -> None:
+        await work_async(message)
+
+
+service.push("/plain", timeout="task.worker")(work)
+service.push("/coroutine", timeout="task.worker")(work_async)
+service.push("/wrapped", timeout="task.worker")(wrapped)
+service.push("/object", timeout="task.worker")(Handler())
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import wraps
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+from nbactl.core.aio import is_async
 from nbactl.core.allowance import TokenBucket
 from nbactl.core.breaker import Breaker
 from nbactl.core.cutoff import CutOff
@@ -34,9 +35,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+_NEARLY_ALL: Final = 0.9
+"""A try that got so much of its time is judged by its end, whoever's deadline it was."""
+
 Opened = tuple[int, float, Deadline, bool, "Token[Deadline | None] | None"]
-"""A try under way: its ticket from the breaker, its begin (monotonic seconds), its deadline and whether that is the
-total one, what it replaced."""
+"""A try under way: its ticket from the breaker, its begin (monotonic seconds), its deadline and whether that leaves it
+less time than it should have, what it replaced."""
 
 
 class CallPolicy:
@@ -61,6 +65,8 @@ class CallPolicy:
         self._retry = replace(settings.retry, name=settings.name)
         self._total = settings.total
         self._attempt = settings.attempt
+        full = settings.total if settings.attempt is None else min(settings.attempt, settings.total)
+        self._judged = full * _NEARLY_ALL
         self.clock = clock
         self._monotonic = clock.monotonic
         self._rng = rng
@@ -108,7 +114,7 @@ class CallPolicy:
 
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]:
         """Decorate a function or coroutine function, so that each call follows the policy."""
-        if iscoroutinefunction(fn):
+        if is_async(fn):
 
             @wraps(fn)
             async def call_async(*args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - what `fn` gives
@@ -161,21 +167,22 @@ class CallPolicy:
 
     def enter(self, total: Deadline, ticket: int, began: float, *, in_force: bool = True) -> Opened:
         """Begin a try at `began` (monotonic seconds): put its limit in force, else the total one if that is not yet."""
-        attempt = self._attempt
-        if attempt is None or began + attempt >= total.at:
-            return ticket, began, total, True, None if in_force else put_in_force(total)
+        attempt, left = self._attempt, total.at - began
+        if attempt is None or left <= attempt:
+            hurried = left < self._judged
+            return ticket, began, total, hurried, None if in_force else put_in_force(total)
         limit = Deadline(began + attempt, attempt, self.clock)
         return ticket, began, limit, False, put_in_force(limit)
 
     def leave(self, opened: Opened, error: BaseException | None) -> None:
         """End a try that raised `error`, or answered."""
-        ticket, began, limit, is_total, scope = opened
+        ticket, began, limit, hurried, scope = opened
         if scope is not None:
             put_back(scope)
         breaker = self.breaker
         if breaker is None:
             return
-        if error is not None and is_total and limit.remaining() <= 0.0:
+        if error is not None and hurried and limit.remaining() <= 0.0:
             # It got less time than it may take: how it ended tells of the caller's hurry.
             breaker.abandon(ticket)
             return
@@ -206,6 +213,11 @@ class CallPolicy:
             self.leave(opened, error)
             raise
         self.leave(opened, None)
+        if type(result) is CoroutineType:  # it has not even begun, so that nothing of the policy would hold for it
+            result.close()
+            raise TypeError(
+                f"a call of {self.settings.name} gave a coroutine: decorate an async function, or call_async"
+            )
         return result
 
     async def _try_async(

@@ -38,6 +38,7 @@ _LONGEST_VALUE: Final = 256
 _LONGEST_BAGGAGE: Final = 8_192
 """Bytes of baggage that are read (W3C Recommendation "Baggage": what all must pass on)."""
 _LONGEST_MS: Final = 24 * 3_600_000
+_MOST_DIGITS: Final = 12
 
 
 def outgoing_headers() -> dict[str, str]:
@@ -83,7 +84,8 @@ def incoming_headers(headers: Mapping[str, str], clock: Clock) -> Iterator[None]
     if (correlation := headers.get(CORRELATION)) is not None:
         given["correlation_id"] = unquote(correlation)
     text = headers.get(DEADLINE_MS, "")
-    seconds = int(text) / 1000 if text.isascii() and text.isdigit() and int(text[:12]) <= _LONGEST_MS else None
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    seconds = int(text) / 1000 if is_number and int(text) <= _LONGEST_MS else None
     with _in_force(given, headers.get(TRACEPARENT), headers.get(CLOUD_TRACE), seconds, clock):
         yield
 

@@ -18,8 +18,8 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
         return float(text[:_MOST_DIGITS])
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+        if when.tzinfo is None:  # "-0000": the date is in UTC, but says nothing about the sender's zone
+            when = when.replace(tzinfo=UTC)
+        return max(0.0, (when - now).total_seconds())
+    except (ValueError, OverflowError):  # an hour, a year or a zone that no date has
         return None
-    if when.tzinfo is None:  # "-0000": the date is in UTC, but says nothing about the sender's zone
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - now).total_seconds())

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from importlib.metadata import entry_points
-from inspect import iscoroutinefunction
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
+from nbactl.core.aio import is_async
 from nbactl.core.daemon import in_daemon_thread
 from nbactl.core.idempotency.asgi import PubSubPush
 from nbactl.errors import ConfigError, NbactlError
@@ -186,11 +187,13 @@ def _endpoint(path: str, handler: Callable[[PushMessage], object], others: App) 
         if message is None or scope["path"] != path:
             await others(scope, receive, send)
             return
-        if iscoroutinefunction(handler):
+        if is_async(handler):
             await cast("Awaitable[Any]", handler(message))
         else:
             # Not in a pool: the process would wait at its end for a handler that hangs.
-            await in_daemon_thread(lambda: handler(message))
+            result = await in_daemon_thread(lambda: handler(message))
+            if isawaitable(result):  # a plain function around a coroutine function: its work has only begun
+                await result
         await send({"type": "http.response.start", "status": _DONE, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+from nbactl.core.aio import is_async
 from nbactl.core.document_ids import encode_id
 from nbactl.core.events import Event, unheard
 from nbactl.core.faults import reach
@@ -120,7 +120,7 @@ class Idempotency:
             def told(*args: P.args, **kwargs: P.kwargs) -> tuple[str, bytes | None]:
                 return key(*args, **kwargs), None if payload is None else payload(*args, **kwargs)
 
-            if iscoroutinefunction(fn):
+            if is_async(fn):
 
                 @wraps(fn)
                 async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - what `fn` gives

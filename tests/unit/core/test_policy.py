@@ -293,3 +293,28 @@ def test_policies_that_name_the_same_breaker_share_it_and_a_misspelt_name_is_ans
     with pytest.raises(ConfigError) as raised:
         policies["bigqery"]
     assert raised.value.next_step == "Did you mean 'bigquery'?"
+
+
+@pytest.mark.parametrize("attempt", [None, 60.0, 9.0])
+def test_what_always_hangs_opens_the_breaker_however_the_limits_stand(attempt: float | None) -> None:
+    lab = Lab(
+        *(TimedOutError("hangs") for _ in range(9)), takes=60.0, fails_late=True, attempt=attempt, breaker=BREAKER
+    )
+    for _ in range(3):
+        with pytest.raises(TimedOutError):
+            lab.policy.call(lab.answer)
+    with pytest.raises(BreakerOpenError):
+        lab.policy.call(lab.answer)
+
+
+def test_a_coroutine_that_nobody_would_await_is_refused_and_an_object_is_what_its_call_is() -> None:
+    lab = Lab()
+
+    class Caller:
+        async def __call__(self) -> str:
+            return lab.answer()
+
+    assert asyncio.run(lab.policy(Caller())()) == "answer"
+    with pytest.raises(TypeError, match="gave a coroutine"):
+        lab.policy.call(lab.answer_async)
+    assert lab.calls == 1
