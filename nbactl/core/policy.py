@@ -214,10 +214,8 @@ class CallPolicy:
             raise
         self.leave(opened, None)
         if type(result) is CoroutineType:  # it has not even begun, so that nothing of the policy would hold for it
-            result.close()
-            raise TypeError(
-                f"a call of {self.settings.name} gave a coroutine: decorate an async function, or call_async"
-            )
+            result.close()  # type: ignore[attr-defined] # it is one
+            raise TypeError(f"a call of {self.settings.name} gave a coroutine: use call_async, or an async function")
         return result
 
     async def _try_async(

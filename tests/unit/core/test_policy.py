@@ -297,9 +297,8 @@ def test_policies_that_name_the_same_breaker_share_it_and_a_misspelt_name_is_ans
 
 @pytest.mark.parametrize("attempt", [None, 60.0, 9.0])
 def test_what_always_hangs_opens_the_breaker_however_the_limits_stand(attempt: float | None) -> None:
-    lab = Lab(
-        *(TimedOutError("hangs") for _ in range(9)), takes=60.0, fails_late=True, attempt=attempt, breaker=BREAKER
-    )
+    late = [TimedOutError("hangs") for _ in range(9)]
+    lab = Lab(*late, takes=60.0, fails_late=True, attempt=attempt, breaker=BREAKER)
     for _ in range(3):
         with pytest.raises(TimedOutError):
             lab.policy.call(lab.answer)
@@ -316,5 +315,5 @@ def test_a_coroutine_that_nobody_would_await_is_refused_and_an_object_is_what_it
 
     assert asyncio.run(lab.policy(Caller())()) == "answer"
     with pytest.raises(TypeError, match="gave a coroutine"):
-        lab.policy.call(lab.answer_async)
+        lab.policy.call(lab.answer_async)  # type: ignore[unused-coroutine] # that is the mistake
     assert lab.calls == 1
