@@ -19,7 +19,7 @@ from nbactl.core.breaker import Breaker, BreakerSettings
 from nbactl.core.cache import TtlCache
 from nbactl.core.clock import SystemClock
 from nbactl.core.events import Event
-from nbactl.core.holder import is_dead, this_process
+from nbactl.core.holder import is_dead, process_owner
 from nbactl.core.idempotency.keeper import Idempotency
 from nbactl.core.idempotency.record import Terms
 from nbactl.core.ids import TimeSortedIds
@@ -96,7 +96,7 @@ def _messages(runs: int) -> Iterator[Line]:
         store = SqliteDocuments(Path(folder) / "documents.db", clock=clock, busy_timeout=5.0)
         terms = Terms(lease=60.0, renew_every=20.0, keep=86400.0)
         keeper = Idempotency(
-            store, clock, TimeSortedIds(clock), owner=this_process("bench"), terms=terms, is_dead=is_dead
+            store, clock, TimeSortedIds(clock), owner=process_owner("bench"), terms=terms, is_dead=is_dead
         )
         new = _best(runs, _MESSAGES, lambda: _repeat(lambda: keeper.run(f"new-{next(numbers)}", _work), _MESSAGES))
         keeper.run("known", _work)

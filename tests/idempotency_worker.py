@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.core import faults
 from nbactl.core.clock import SystemClock
-from nbactl.core.holder import is_dead, this_process
+from nbactl.core.holder import is_dead, process_owner
 from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.idempotency.keeper import Idempotency
 from nbactl.core.idempotency.record import Terms
@@ -40,7 +40,7 @@ def main(opener: str, name: str, seed: int) -> None:
     # Renewals come too late to keep a claim, as in a process that stands still.
     terms = Terms(lease=LEASE, renew_every=1000.0, keep=3600.0)
     keeper = Idempotency(
-        open_from(opener), clock, TimeSortedIds(clock), owner=this_process(f"w{seed}"), terms=terms, is_dead=is_dead
+        open_from(opener), clock, TimeSortedIds(clock), owner=process_owner(f"w{seed}"), terms=terms, is_dead=is_dead
     )
 
     def perhaps_die() -> None:

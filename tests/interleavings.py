@@ -112,7 +112,7 @@ def one_message_delivered_again_and_again(order: Interleaving) -> Callable[[], N
     def keeper(name: str, on: DocumentStore) -> Idempotency:
         terms = Terms(lease=TTL, renew_every=1e6, keep=1e6)
         made = Idempotency(
-            on, order.clock, SequentialIds(), owner=name, terms=terms,
+            on, order.clock, SequentialIds(), owner=lambda: name, terms=terms,
             is_dead=lambda owner: owner.split("/")[0] in order.killed,
         )  # fmt: skip
         keepers.append(made)

@@ -30,7 +30,7 @@ once = Idempotency(
     CountedDocuments(memory_documents(clock), metrics.hook),
     clock,
     SequentialIds(),
-    owner="service",
+    owner=lambda: "service",
     terms=Terms(lease=60.0, renew_every=20.0, keep=600.0),
     is_dead=lambda _: False,
     hook=metrics.hook,

@@ -146,7 +146,7 @@ class Resilience(FlagRoom):
         `owner` names the process. `dedup.keep` is the least that is kept, for subscriptions and replays;
         DEDUP_TTL_DAYS may make it more.
         """
-        from nbactl.core.holder import is_dead, this_process  # noqa: PLC0415
+        from nbactl.core.holder import is_dead, process_owner  # noqa: PLC0415
         from nbactl.core.idempotency.keeper import Idempotency  # noqa: PLC0415
         from nbactl.core.idempotency.record import Terms  # noqa: PLC0415
 
@@ -157,7 +157,7 @@ class Resilience(FlagRoom):
             self.documents,
             self.clock,
             TimeSortedIds(self.clock),
-            owner=this_process(owner),
+            owner=process_owner(owner),
             terms=Terms(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
             is_dead=is_dead,
             enabled=lambda key: self.flags.on("idempotency_keys", key),

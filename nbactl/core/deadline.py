@@ -72,6 +72,19 @@ put_back = _current.reset
 
 
 @contextmanager
+def beyond_deadline() -> Iterator[None]:
+    """Leave the deadline in force out of account: for giving back what is held, which is due because it has passed.
+
+    What is called in the block is bounded by its own limits alone.
+    """
+    token = put_in_force(None)
+    try:
+        yield
+    finally:
+        put_back(token)
+
+
+@contextmanager
 def deadline_scope(seconds: float, clock: Clock) -> Iterator[Deadline]:
     """Put a deadline of `seconds` in force; one that ends earlier stays in force."""
     deadline = tighter(seconds, clock)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _UNKNOWN = "-"
 _PARTS = 5
@@ -20,6 +24,19 @@ def this_process(run_id: str) -> str:
     pid = os.getpid()
     stat = _stat(pid)
     return ":".join((_host(), _boot(), str(pid), stat[_START] if stat else _UNKNOWN, run_id))
+
+
+def process_owner(run_id: str) -> Callable[[], str]:
+    """Return what tells the owner text of the process that calls it: after a fork the child has a name of its own."""
+    known: dict[int, str] = {}
+
+    def owner() -> str:
+        pid = os.getpid()
+        if pid not in known:
+            known[pid] = this_process(run_id)
+        return known[pid]
+
+    return owner
 
 
 def is_dead(owner: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from importlib.metadata import entry_points
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from nbactl.core.aio import is_async
 from nbactl.core.daemon import in_daemon_thread
@@ -16,7 +16,7 @@ from nbactl.core.idempotency.asgi import PubSubPush
 from nbactl.errors import ConfigError, NbactlError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from nbactl.core.alerts import Alert
     from nbactl.core.asgi import App, Receive, Scope, Send
@@ -188,7 +188,7 @@ def _endpoint(path: str, handler: Callable[[PushMessage], object], others: App) 
             await others(scope, receive, send)
             return
         if is_async(handler):
-            await cast("Awaitable[Any]", handler(message))
+            await handler(message)
         else:
             # Not in a pool: the process would wait at its end for a handler that hangs.
             result = await in_daemon_thread(lambda: handler(message))

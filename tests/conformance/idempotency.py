@@ -53,7 +53,7 @@ class Lab:
             self.store,
             self.clock,
             SequentialIds(),
-            owner=owner,
+            owner=lambda: owner,
             terms=Terms(lease=30.0, renew_every=10.0, keep=WEEK),
             is_dead=lambda text: text.split("/")[0] in self.dead,
             enabled=enabled,

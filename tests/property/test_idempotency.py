@@ -39,8 +39,9 @@ class Model(RuleBasedStateMachine):
         # Renewals by hand only: their thread would be a second source of time.
         terms = Terms(lease=LEASE, renew_every=1e6, keep=KEEP)
         return Idempotency(
-            self.store, self.clock, self.ids, owner=owner, terms=terms, is_dead=lambda o: o.split("/")[0] in self.dead
-        )
+            self.store, self.clock, self.ids, owner=lambda: owner, terms=terms,
+            is_dead=lambda o: o.split("/")[0] in self.dead,
+        )  # fmt: skip
 
     @property
     def now(self) -> float:

@@ -1,6 +1,6 @@
 """docs/library.md"""
 
-from nbactl.core.holder import is_dead, this_process
+from nbactl.core.holder import is_dead, process_owner
 from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.idempotency.keeper import Idempotency
 from nbactl.core.idempotency.record import Terms
@@ -10,7 +10,7 @@ from nbactl.testing import FakeClock, SequentialIds, memory_documents
 clock = FakeClock()
 store = memory_documents(clock)
 terms = Terms(lease=60.0, renew_every=20.0, keep=7 * 86400.0)
-once = Idempotency(store, clock, SequentialIds(), owner=this_process("worker"), terms=terms, is_dead=is_dead)
+once = Idempotency(store, clock, SequentialIds(), owner=process_owner("worker"), terms=terms, is_dead=is_dead)
 
 
 @once.once(key=lambda batch, player: f"{batch}/{player}")

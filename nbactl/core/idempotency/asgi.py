@@ -107,9 +107,9 @@ class PubSubPush:
         try:
             status = await self._call_app(begun, {**scope, "nbactl.message": message}, body, held)
             if _OK <= status < _REDIRECTS:
-                await asyncio.to_thread(self._idempotency.complete, begun)
+                await self._idempotency.complete_async(begun)
         except BaseException as error:
-            await asyncio.to_thread(self._idempotency.give_up, begun, error)
+            await self._idempotency.give_up_async(begun, error)
             if not isinstance(error, Exception):
                 raise
             # Reported here, once: the server need not hear of a bug as well.
@@ -121,7 +121,7 @@ class PubSubPush:
             await _answer(send, _DONE)
             return
         refused = NbactlError(f"the work on {key} was answered with {status}", retryable=status >= _BROKEN)
-        await asyncio.to_thread(self._idempotency.give_up, begun, refused)
+        await self._idempotency.give_up_async(begun, refused)
         if status < _REFUSALS:
             await self._refuse(send, _BROKEN, refused, **about)
             return

@@ -12,6 +12,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from nbactl.core.aio import is_async
+from nbactl.core.daemon import in_daemon_thread
+from nbactl.core.deadline import beyond_deadline
 from nbactl.core.document_ids import encode_id
 from nbactl.core.events import Event, unheard
 from nbactl.core.faults import reach
@@ -49,7 +51,7 @@ def _always(_: str) -> bool:
 
 
 class Idempotency:
-    """Does work once per key. `owner` names this process (`core.holder.this_process`).
+    """Does work once per key. `owner` names this process (`core.holder.process_owner`).
 
     `is_dead` says whether an owner provably lives no more, so that its claim need not run out first. `enabled` says for
     which keys: work under any other is done each time that it comes, and what it writes is committed at its end.
@@ -61,7 +63,7 @@ class Idempotency:
         clock: Clock,
         ids: IdGenerator,
         *,
-        owner: str,
+        owner: Callable[[], str],
         terms: Terms,
         is_dead: Callable[[str], bool],
         enabled: Callable[[str], bool] = _always,
@@ -105,9 +107,9 @@ class Idempotency:
         try:
             with working_under(begun):
                 result = await work()
-            await asyncio.to_thread(self.complete, begun, result)
+            await self.complete_async(begun, result)
         except BaseException as error:
-            await asyncio.to_thread(self.give_up, begun, error)
+            await self.give_up_async(begun, error)
             raise
         return result
 
@@ -145,7 +147,7 @@ class Idempotency:
         """
         path = f"{COLLECTION}/{encode_id(key)}"
         kept = self._enabled(key)
-        claim = Claim(key, path, f"{self._owner}/{self._ids.new('claim')}", self._clock.monotonic(), kept=kept)
+        claim = Claim(key, path, f"{self._owner()}/{self._ids.new('claim')}", self._clock.monotonic(), kept=kept)
         if not kept:
             return claim
         digest = None if payload is None else payload_hash(payload)
@@ -170,13 +172,13 @@ class Idempotency:
 
     async def begin_async(self, key: str, payload: bytes | None = None) -> Claim | Done:
         """Do as `begin` in a thread; a claim that comes after the wait was cancelled is given back."""
-        begun = asyncio.ensure_future(asyncio.to_thread(self.begin, key, payload))
+        begun = asyncio.ensure_future(in_daemon_thread(lambda: self.begin(key, payload)))
         try:
             return await asyncio.shield(begun)
         except asyncio.CancelledError as cancelled:
             await asyncio.wait({begun})
             if begun.exception() is None and isinstance(claim := begun.result(), Claim):
-                await asyncio.to_thread(self.give_up, claim, cancelled)
+                await self.give_up_async(claim, cancelled)
             raise
 
     def complete(self, claim: Claim, result: object = None, writes: tuple[Write, ...] = ()) -> None:
@@ -200,8 +202,10 @@ class Idempotency:
         if not claim.kept:
             return
         self._renewals.forget(claim)
-        self._step(claim, lambda version: Delete(claim.path, if_updated_at=version))
-        self._tell("idempotency.released", claim.key)
+        with beyond_deadline():
+            self._step(claim, lambda version: Delete(claim.path, if_updated_at=version))
+        # The end of the work may have got through although its answer did not.
+        self._tell("idempotency.completed" if claim.completed else "idempotency.released", claim.key)
 
     def give_up(self, claim: Claim, error: BaseException) -> None:
         """Release the claim after `error`; if that fails too, the error says so and the claim runs out by itself."""
@@ -224,6 +228,14 @@ class Idempotency:
         }
         self._step(claim, lambda version: Update(claim.path, fields, if_updated_at=version))
         claim.renewed = began
+
+    async def give_up_async(self, claim: Claim, error: BaseException) -> None:
+        """Do as `give_up` in a thread, which goes on if the wait for it is cancelled."""
+        await in_daemon_thread(lambda: self.give_up(claim, error))
+
+    async def complete_async(self, claim: Claim, result: object = None) -> None:
+        """Do as `complete` in a thread."""
+        await in_daemon_thread(lambda: self.complete(claim, result))
 
     def beat(self) -> None:
         """Renew the claims whose time has come; a thread does this by itself."""

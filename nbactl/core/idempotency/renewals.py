@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
-from nbactl.errors import StaleFenceError, UnavailableError
+from nbactl.errors import StaleFenceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.core.clock import Clock
     from nbactl.core.idempotency.claim import Claim
+
+_LOG = logging.getLogger(__name__)
 
 
 class Renewals:
@@ -24,17 +29,24 @@ class Renewals:
         self._renew = renew
         self._clock = clock
         self._every = every
+        self._closed = threading.Event()
+        self._begin()
+        _watch_forks(self)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._claims: set[Claim] = set()
         self._thread: threading.Thread | None = None
-        self._closed = threading.Event()
+
+    def after_fork_in_child(self) -> None:
+        """Leave the claims to the parent, whose work they are; its lock may have been held."""
+        self._begin()
 
     def watch(self, claim: Claim) -> None:
         """Keep `claim` alive until `forget`."""
         with self._lock:
             self._claims.add(claim)
-            # A thread does not survive a fork; the child finds it dead.
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="nbactl-renewals", daemon=True)
                 self._thread.start()
 
@@ -54,8 +66,9 @@ class Renewals:
             except StaleFenceError:
                 claim.lost = True
                 self.forget(claim)
-            except UnavailableError:
-                continue  # the next beat tries again; until then the lease lasts
+            except Exception as error:  # noqa: BLE001 - the others are to be kept alive whatever is wrong with one
+                # The next beat tries again; until then the lease lasts.
+                _LOG.warning("the claim on %s could not be renewed: %s", claim.key, error, exc_info=error)
 
     def close(self) -> None:
         """End the thread; claims under way are kept alive no longer."""
@@ -71,3 +84,19 @@ class Renewals:
                     self._thread = None
                     return
             self.beat()
+
+
+_watched: weakref.WeakSet[Renewals] = weakref.WeakSet()
+_registered: list[bool] = []
+
+
+def _watch_forks(renewals: Renewals) -> None:
+    if not _registered:
+        _registered.append(True)
+        os.register_at_fork(after_in_child=_begin_anew)
+    _watched.add(renewals)
+
+
+def _begin_anew() -> None:
+    for renewals in list(_watched):
+        renewals.after_fork_in_child()

@@ -71,7 +71,7 @@ def through(proxy: FaultProxy, project: str) -> Iterator[Callable[..., Firestore
 
 def keeper(store: DocumentStore, owner: str, lease: float = 30.0) -> Idempotency:
     terms = Terms(lease=lease, renew_every=lease / 3, keep=3600.0)
-    return Idempotency(store, CLOCK, TimeSortedIds(CLOCK), owner=owner, terms=terms, is_dead=lambda _: False)
+    return Idempotency(store, CLOCK, TimeSortedIds(CLOCK), owner=lambda: owner, terms=terms, is_dead=lambda _: False)
 
 
 def effect(store: DocumentStore) -> int:

@@ -137,7 +137,7 @@ def test_inv_05_work_of_half_an_hour_keeps_its_claim_by_signs_of_life() -> None:
 
     def process(owner: str) -> Idempotency:
         terms = Terms(lease=60.0, renew_every=20.0, keep=7 * 86400.0)
-        return Idempotency(store, clock, SequentialIds(), owner=owner, terms=terms, is_dead=lambda _: False)
+        return Idempotency(store, clock, SequentialIds(), owner=lambda: owner, terms=terms, is_dead=lambda _: False)
 
     worker, other = process("worker"), process("other")
     claim = worker.begin("message")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def keeper(clock: Clock, *, renew_every: float = 10.0) -> Idempotency:
     terms = Terms(lease=3 * renew_every, renew_every=renew_every, keep=3600.0)
     store = memory_documents(clock)
-    return Idempotency(store, clock, SequentialIds(), owner="me", terms=terms, is_dead=lambda _: False)
+    return Idempotency(store, clock, SequentialIds(), owner=lambda: "me", terms=terms, is_dead=lambda _: False)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ class Service:
         self.clock = FakeClock(autojump=True)
         self.store = memory_documents(self.clock)
         self.keeper = Idempotency(
-            self.store, self.clock, SequentialIds(), owner="worker", terms=TERMS, is_dead=lambda _: False
+            self.store, self.clock, SequentialIds(), owner=lambda: "worker", terms=TERMS, is_dead=lambda _: False
         )
         self.answers = list(answers)
         self.seen: list[tuple[Any, bytes]] = []
@@ -160,7 +160,7 @@ def test_inv_06_an_end_whose_answer_was_lost_is_not_acknowledged_and_not_done_ag
 def test_who_was_overtaken_is_not_acknowledged() -> None:
     service = Service()
     other = Idempotency(
-        service.store, service.clock, SequentialIds(), owner="other", terms=TERMS, is_dead=lambda _: True
+        service.store, service.clock, SequentialIds(), owner=lambda: "other", terms=TERMS, is_dead=lambda _: True
     )
 
     def overtake() -> None:
