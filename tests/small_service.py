@@ -1,7 +1,8 @@
 """A service for tests.
 
 `/alert?KEY` raises an alert, as the work of a request does; `/die` lets a thread die. `/plain`, `/coroutine`,
-`/wrapped` and `/object` take messages, by handlers of these kinds, and create `effects/{message id}`.
+`/wrapped` and `/object` take messages, by handlers of these kinds, and create `effects/{message id}`; `/long` and
+`/long_coroutine` work on one for a minute.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from nbactl.core.alerts import Alert
@@ -42,6 +44,16 @@ class Handler:
         await work_async(message)
 
 
+def long(_: PushMessage) -> None:
+    time.sleep(60)
+
+
+async def long_coroutine(_: PushMessage) -> None:
+    await asyncio.sleep(60)
+
+
+service.push("/long", timeout="task.worker")(long)
+service.push("/long_coroutine", timeout="task.worker")(long_coroutine)
 service.push("/plain", timeout="task.worker")(work)
 service.push("/coroutine", timeout="task.worker")(work_async)
 service.push("/wrapped", timeout="task.worker")(wrapped)

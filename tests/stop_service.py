@@ -22,7 +22,9 @@ folder.mkdir(parents=True, exist_ok=True)
 store = SqliteDocuments(folder / "documents.db", clock=clock, busy_timeout=5.0)
 leases = Leases(store, clock, is_dead=lambda _: False)
 lease = leases.acquire("stop-test", "holder", 600.0)
-stop = GracefulStop(clock, finish=float(os.environ.get("FINISH", "2")), steps=float(os.environ.get("STEPS", "1")))
+stop = GracefulStop(
+    clock, finish=float(os.environ.get("FINISH", "2")), let_go=1.0, steps=float(os.environ.get("STEPS", "1"))
+)
 if os.environ.get("HANG"):
     stop.add("what hangs", lambda: time.sleep(60))
 stop.add("what fails", lambda: 1 / 0)

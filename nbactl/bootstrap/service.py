@@ -128,7 +128,10 @@ class ServiceApplication(Application):
         """What is done at the end, in this order: what uses a thing before the thing."""
         timeouts = self.config.timeouts
         stop = GracefulStop(
-            self.clock, finish=timeouts["service.finish_requests"], steps=timeouts["service.stop_steps"]
+            self.clock,
+            finish=timeouts["service.finish_requests"],
+            let_go=timeouts["service.let_go"],
+            steps=timeouts["service.stop_steps"],
         )
         stop.add("claims", self.idempotency.close)
         stop.add("health checks", self.health.close)

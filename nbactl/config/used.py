@@ -49,6 +49,7 @@ USED: dict[str, frozenset[str]] = {
             "status.refresh",
             "run.stop_grace",
             "service.finish_requests",
+            "service.let_go",
             "service.stop_steps",
             "service.admin",
             "service.deploy",

@@ -1,7 +1,8 @@
 """Graceful stop of a service: on SIGTERM it takes no new work, ends what is under way, and gives back what it holds.
 
 Cloud Run sends SIGTERM and ends the process ten seconds later. So all of it is bounded: requests that are not over
-after `finish` seconds are cancelled, and the steps have `steps` seconds together, whatever one of them does.
+after `finish` seconds are cancelled, get `let_go` more to give back what they hold, and are cancelled once more; the
+steps have `steps` seconds together, whatever one of them does.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ _BODY: Final = b'{"error": {"code": "unavailable", "message": "this instance is 
 class GracefulStop:
     """What is done when the service stops. Steps are taken in the order in which they were added."""
 
-    def __init__(self, clock: Clock, *, finish: float, steps: float) -> None:
+    def __init__(self, clock: Clock, *, finish: float, let_go: float, steps: float) -> None:
         self.clock = clock
         self.finish = finish
+        self.let_go = let_go
         self.is_stopping = False
         self._limit = steps
         self._steps: list[tuple[str, Callable[[], object]]] = []
@@ -95,7 +97,8 @@ class Stopping:
         except asyncio.CancelledError:
             if task not in self._cut or begun:
                 raise
-            task.uncancel()
+            while task.uncancel():
+                continue
             await _refuse(send)
         finally:
             self._under_way.discard(task)
@@ -132,12 +135,18 @@ class Stopping:
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         _LOG.info("stopping: %d requests under way", len(self._under_way))
         self._stop.clock.call_later(loop, self._stop.finish, self._cut_short)
+        self._stop.clock.call_later(loop, self._stop.finish + self._stop.let_go, self._cut_off)
 
     def _cut_short(self) -> None:
         for task in self._under_way:
             _LOG.warning("stopping: a request is not over after %.1f s and is cancelled", self._stop.finish)
             self._cut.add(task)
             task.cancel("the service stops")
+
+    def _cut_off(self) -> None:
+        for task in self._cut & self._under_way:
+            _LOG.warning("stopping: a request does not give back in time what it holds and is left alone")
+            task.cancel("the service stops now")
 
 
 async def _refuse(send: Send) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.core.deadline import deadline_scope
 from nbactl.core.idempotency.claim import Claim, Done, current_claim
 from nbactl.core.idempotency.keeper import Idempotency
 from nbactl.core.idempotency.record import Terms
@@ -20,6 +21,7 @@ from nbactl.errors import (
     InProgressError,
     PayloadMismatchError,
     StaleFenceError,
+    TimedOutError,
     UnavailableError,
 )
 from nbactl.ports.documents import Create, Delete, Increment, Set, Update
@@ -88,6 +90,16 @@ class IdempotencyConformance(Kills):
         for keeper in lab.keepers:
             keeper.close()
         store.close()
+
+    def test_work_that_ran_out_of_time_gives_its_claim_back(self, lab: Lab) -> None:
+        def work() -> None:
+            lab.clock.advance(2.0)
+            raise TimedOutError("late")
+
+        with pytest.raises(TimedOutError) as late, deadline_scope(1.0, lab.clock):
+            lab.keeper.run(lab.key, work)
+        assert not hasattr(late.value, "__notes__")
+        assert lab.record() is None, "the next delivery need not wait for the lease to run out"
 
     def test_inv_05_a_second_delivery_gets_the_first_result_without_work(self, lab: Lab) -> None:
         calls: list[int] = []
