@@ -30,7 +30,6 @@ from nbactl.core.logging.events import EventLog
 from nbactl.core.metrics import Metrics, metrics_app
 from nbactl.core.propagation import Propagation
 from nbactl.core.stopping import GracefulStop, Stopping
-from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,8 +115,8 @@ class ServiceApplication(Application):
         def once() -> None:
             try:
                 work()
-            except NbactlError as error:
-                _LOG.warning("%s: it is tried again", name, exc_info=error)
+            except Exception as error:  # noqa: BLE001 - reported, and tried again at the next beat
+                self.failures.report(error, f"background {name}")
 
         beat = Beat(name, once, lambda: every.pause(rng), every.seconds)
         self.closing.callback(beat.close)

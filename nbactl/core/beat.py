@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -11,10 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_LOG = logging.getLogger(__name__)
+
+
 class Beat:
     """Calls `work` after each `pause()` seconds. A fork waits until the call under way is over, at most `patience`.
 
-    `work` must handle its own errors. The child of a fork gets a thread of its own, as no thread survives a fork.
+    An error of `work` is logged, and it is called again after the next pause. The child of a fork gets a thread of its
+    own, as no thread survives a fork.
     """
 
     def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float], patience: float) -> None:
@@ -79,7 +84,10 @@ class Beat:
                 return
             hurry.clear()
             with self._at_work:
-                self._work()
+                try:
+                    self._work()
+                except Exception:  # noqa: BLE001 - a thread that dies would never be missed
+                    _LOG.exception("%s failed in the background; it is tried again", self._name)
 
 
 def _watch(beat: Beat) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from nbactl.core.deadline import beyond_deadline
 from nbactl.core.holder import describe
 from nbactl.errors import LeaseHeldError, StaleFenceError
 from nbactl.ports.documents import Create, Document, Order, Query, Set
@@ -93,7 +94,8 @@ class Leases:
             # The document stays, so that the token never starts again.
             transaction.write(Set(_path(lease.name), _fields(None, lease.token, self._clock.now())))
 
-        self._store.transaction(give_back)
+        with beyond_deadline():
+            self._store.transaction(give_back)
 
     def take_away(self, lease: Lease, *, by: str, reason: str | None = None) -> None:
         """End a lease from outside, and keep whose it was: its owner's token is stale from now on.

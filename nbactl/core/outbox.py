@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core.deadline import beyond_deadline
 from nbactl.core.document_ids import decode_id, encode_id
 from nbactl.core.events import Event, unheard
 from nbactl.core.faults import reach
@@ -20,8 +22,7 @@ from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionErr
 from nbactl.ports.documents import DELETE_FIELD, Create, Filter, Increment, Order, Query, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterator
 
     from nbactl.core.clock import Clock
     from nbactl.core.events import Hook
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 COLLECTION: Final = "outbox"
 _MOST_DOUBLINGS: Final = 8
 """How often the wait before the next try doubles: with two minutes it grows to some eight hours."""
+_FIELDS: Final = {
+    "state": str, "topic": str, "data": str, "attributes": Mapping, "created_at": datetime, "due_at": datetime,
+    "attempts": int,
+}  # fmt: skip
+"""What every message that waits has."""
+_LONGEST_KEY: Final = 1024
+"""Bytes of an attribute's value in Pub/Sub ("Quotas and limits", resource limits); the key travels in one."""
 KEY_ATTRIBUTE: Final = "outbox_key"
 """The attribute by which consumers tell a message that came twice; the message id differs then."""
 
@@ -59,14 +67,26 @@ def pending_messages(store: DocumentStore) -> Iterator[Pending]:
     """Yield what is not published yet, the longest due first; this needs no bus."""
     for document in store.query(Query(COLLECTION, order=(Order("due_at"),))):
         data = document.data
-        yield Pending(
-            decode_id(document.id),
-            data["topic"],
-            data["created_at"],
-            data["due_at"],
-            data["attempts"],
-            data.get("last_error"),
-        )
+        try:
+            key = key_of(document)
+        except DataError as error:  # it is shown, for it stays until somebody sees to it
+            yield Pending(document.id, "?", document.create_time, document.create_time, 0, f"{error.code}: {error}")
+        else:
+            yield Pending(
+                key, data["topic"], data["created_at"], data["due_at"], data["attempts"], data.get("last_error")
+            )
+
+
+def key_of(document: Document) -> str:
+    """Return the key of a message. Raises DataError for a document that is none."""
+    key, data = decode_id(document.id), document.data
+    for name, kind in _FIELDS.items():
+        if not isinstance(data.get(name), kind):
+            raise DataError(
+                f"the document {document.path} is no message: its {name} is {data.get(name)!r}",
+                next_step="Look who wrote it; what is deleted from the outbox is never published.",
+            )
+    return key
 
 
 def published_at(store: DocumentStore, key: str) -> datetime | None:
@@ -124,6 +144,8 @@ class Outbox:
         along in the attributes.
         """
         now = self._clock.now()
+        if len(key.encode(errors="replace")) > _LONGEST_KEY:
+            raise DataError(f"the key {key[:40]!r}… is too long", cause=f"The limit is {_LONGEST_KEY} bytes.")
         return Create(
             _path(key),
             {
@@ -149,12 +171,13 @@ class Outbox:
 
     def sweep(self, limit: int = 100) -> Swept:
         """Publish what is due, the oldest first. One that fails does not hold up the others."""
-        published, failed = [], {}
+        published: list[str] = []
+        failed: dict[str, NbactlError] = {}
         pending = self._count_pending()
         due = Filter("due_at", "<=", self._clock.now())
         found = self._store.query(Query(COLLECTION, (due,), (Order("due_at"),)))
-        for document in list(islice((each for each in found if self._reaches(each.data["topic"])), limit)):
-            key = decode_id(document.id)
+        for document in list(islice((each for each in found if self._is_for_us(each, failed)), limit)):
+            key = key_of(document)
             try:
                 if self._drive(document):
                     published.append(key)
@@ -168,14 +191,23 @@ class Outbox:
         """Yield what is not published yet, the longest due first."""
         return pending_messages(self._store)
 
+    def _is_for_us(self, document: Document, failed: dict[str, NbactlError]) -> bool:
+        try:
+            key_of(document)
+        except DataError as error:
+            failed[document.id] = error  # it must not keep the others from being published
+            return False
+        return self._reaches(document.data["topic"])
+
     def _count_pending(self) -> int:
         """Return how many messages wait, those included that a driver has taken; only a hook wants to know."""
         return 0 if self._hook is unheard else self._store.count(Query(COLLECTION, order=(Order("due_at"),)))
 
     def _drive(self, document: Document) -> bool:
-        data, key = document.data, decode_id(document.id)
-        if data["state"] != "pending":
+        data = document.data
+        if data.get("state") == "published":
             return False
+        key = key_of(document)
         # What fails again and again is tried less and less often (INVARIANTS 16).
         wait = self._redrive_after * 2 ** min(max(data["attempts"] - 1, 0), _MOST_DOUBLINGS)
         take: dict[FieldPath, Any] = {"due_at": self._clock.now() + wait, "attempts": Increment(1)}
@@ -186,10 +218,11 @@ class Outbox:
         reach("outbox.taken")
         try:
             message_id = self._bus.publish(data["topic"], data["data"].encode(), data["attributes"])
-        except NbactlError as error:
+        except Exception as raised:
+            error = raised if isinstance(raised, NbactlError) else NbactlError(f"{type(raised).__name__}: {raised}")
             self._note(document.path, taken, error)
             self._hook(Event("outbox.failed", key, {"error": error.code, "attempts": data["attempts"] + 1}))
-            raise
+            raise error from raised
         reach("outbox.published")
         now = self._clock.now()
         done: dict[FieldPath, Any] = {
@@ -200,7 +233,7 @@ class Outbox:
             "due_at": DELETE_FIELD,  # sweeps look for what has it
         }
         # Refused if it took so long that another driver published it too: that one says so.
-        with contextlib.suppress(PreconditionError, NotFoundError):
+        with beyond_deadline(), contextlib.suppress(PreconditionError, NotFoundError):
             self._store.commit([Update(document.path, done, if_updated_at=taken)])
         self._hook(Event("outbox.published", key, {"waited": (now - data["created_at"]).total_seconds()}))
         return True
@@ -208,7 +241,8 @@ class Outbox:
     def _note(self, path: str, taken: datetime, error: NbactlError) -> None:
         """Leave the reason for the operator; the error itself is raised, whatever becomes of this."""
         try:
-            self._store.commit([Update(path, {"last_error": f"{error.code}: {error}"}, if_updated_at=taken)])
+            with beyond_deadline():
+                self._store.commit([Update(path, {"last_error": f"{error.code}: {error}"}, if_updated_at=taken)])
         except NbactlError as failed:
             error.add_note(f"the reason could not be kept in the outbox: {failed}")
 

@@ -29,7 +29,7 @@ WINDOW = 3600.0
 class Channel:
     def __init__(self) -> None:
         self.got: list[Alert] = []
-        self.refuses: NbactlError | None = None
+        self.refuses: Exception | None = None
         self.asked = 0
 
     def send(self, alert: Alert) -> None:
@@ -55,8 +55,10 @@ class Lab:
         self.alerts = Alerts(store, self.outbox, self.clock, **terms, hook=self.heard.append)
         self.in_background = Alerts(store, self.outbox, self.clock, **terms, courier=self._call)
 
-    def send(self, key: str = "run_failed/phase3", severity: Severity = "critical", **more: Any) -> None:
-        self.alerts.send(Alert(key, severity, "phase3 failed", **more), ["log", self.name, "not-configured"])
+    def send(
+        self, key: str = "run_failed/phase3", severity: Severity = "critical", title: str = "phase3 failed", **more: Any
+    ) -> None:
+        self.alerts.send(Alert(key, severity, title, **more), ["log", self.name, "not-configured"])
 
     def _call(self) -> None:
         self.called += 1
@@ -175,3 +177,20 @@ class AlertsConformance:
         with failing("documents.before_commit", UnavailableError("down"), times=10_000):
             lab.send("another")
         assert lab.kinds() == ["alert.failed"] * 4
+
+    def test_an_alert_of_odd_content_is_told_as_far_as_it_can_be_said(self, lab: Lab) -> None:
+        fields: Any = {"rows": 3, "cause": ValueError("\udc80")}
+        lab.send("odd \udc80 key", title="odd \udc80", fields=fields)
+        [alert] = lab.kept.got
+        assert (alert.key, alert.title) == ("odd \\udc80 key", "odd \\udc80")
+        assert alert.fields == {"rows": "3", "cause": "\\udc80"}
+        assert lab.direct.got == [alert]
+
+    def test_a_channel_that_breaks_in_an_unknown_way_keeps_nothing_back(self, lab: Lab) -> None:
+        lab.direct.refuses = lab.kept.refuses = ZeroDivisionError("bug")
+        lab.send()
+        assert lab.kinds() == ["alert.failed"] * 2
+        lab.kept.refuses = None
+        lab.clock.advance(61.0)
+        lab.sweep()
+        assert [alert.title for alert in lab.kept.got] == ["phase3 failed"]

@@ -19,7 +19,7 @@ from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.core.ids import TimeSortedIds
 from nbactl.core.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, UnavailableError
-from nbactl.ports.documents import Create
+from nbactl.ports.documents import Create, Delete
 from nbactl.testing import FakeClock, faults
 from tests.conformance.outbox_kills import OutboxKills
 
@@ -157,11 +157,40 @@ class OutboxConformance(OutboxKills):
         assert (waiting.attempts, waiting.due_at) == (0, waiting.created_at), "nobody had it, and it is due"
         assert lab.key in lab.outbox.sweep().published
 
+    def test_inv_07_a_document_that_is_no_message_holds_up_no_other_and_is_seen(self, lab: Lab) -> None:
+        odd = f"odd-{uuid.uuid4().hex}"
+        lab.store.commit(
+            [
+                Create(f"outbox/{odd}", {"state": "pending", "due_at": lab.clock.now()}),
+                Create(f"outbox/{odd}%2G", {"due_at": lab.clock.now()}),
+            ]
+        )
+        lab.clock.advance(1)
+        lab.decide()
+        swept = lab.outbox.sweep()
+        assert lab.key in swept.published
+        assert {odd, f"{odd}%2G"} <= set(swept.failed)
+        listed = {each.key: each.last_error for each in lab.outbox.pending()}
+        assert "is no message: its topic is None" in (listed[odd] or "")
+        lab.store.commit([Delete(f"outbox/{odd}"), Delete(f"outbox/{odd}%2G")])
+
+    def test_inv_07_a_bus_that_breaks_in_an_unknown_way_leaves_the_message_with_its_reason(self, lab: Lab) -> None:
+        class Broken:
+            def publish(self, *_: Any, **__: Any) -> str:
+                raise ZeroDivisionError("bug")
+
+        lab.decide()
+        assert list(lab.driver(Broken(), reaches=lab.topic.__eq__).sweep().failed) == [lab.key]
+        [waiting] = [each for each in lab.outbox.pending() if each.key == lab.key]
+        assert (waiting.last_error or "").endswith(": ZeroDivisionError: bug")
+
     def test_what_is_no_json_and_what_is_not_there_is_refused(self, lab: Lab) -> None:
         with pytest.raises(DataError):
             lab.outbox.message(lab.key, lab.topic, {"a": object()})
         with pytest.raises(DataError):
             lab.outbox.message(lab.key, lab.topic, {"a": float("nan")})
+        with pytest.raises(DataError, match="too long"):
+            lab.outbox.message("k" * 1025, lab.topic, {})
         with pytest.raises(NotFoundError):
             lab.outbox.drive(lab.key)
 

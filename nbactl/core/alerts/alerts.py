@@ -8,6 +8,7 @@ window: in it an alert is sent only if it is worse than the one that began it.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -70,6 +71,7 @@ class Alerts:
         What a kept channel does not take now is delivered by a sweep of the outbox. If the document store is down, the
         channel is told at once, for the store may be what the alert is about.
         """
+        alert = _sayable(alert)
         for name in channels:
             try:
                 if name in self._direct:
@@ -77,8 +79,8 @@ class Alerts:
                 elif name in self._kept:
                     with deadline_scope(self._patience, self._clock):
                         self._keep_and_deliver(alert, name)
-            except NbactlError as error:
-                _LOG.warning("the alert %s waits for %s: %s", alert.key, name, error, exc_info=error)
+            except Exception as error:  # noqa: BLE001 - the work goes on whatever is wrong with who is told of it
+                _LOG.warning("%s was not told of the alert %s: %s", name, alert.key, error, exc_info=error)
                 self._hook(Event("alert.failed", name, {"severity": alert.severity}))
 
     def _keep_and_deliver(self, alert: Alert, channel: str) -> None:
@@ -93,7 +95,11 @@ class Alerts:
             elif self._courier is not None:
                 self._courier()
             else:
-                self._outbox.drive(message)
+                try:
+                    self._outbox.drive(message)
+                except NbactlError as error:
+                    _LOG.warning("the alert %s waits in the outbox for %s: %s", alert.key, channel, error)
+                    self._hook(Event("alert.failed", channel, {"severity": alert.severity}))
 
     def _keep(self, alert: Alert, channel: str) -> str | None:
         """Put the alert into the outbox and return its key there; None if its window is not over."""
@@ -125,3 +131,19 @@ class Alerts:
 def _is_worse(alert: Alert, before: Mapping[str, object]) -> bool:
     known = before.get("severity")  # what an earlier version kept has none
     return known not in _SEVERITIES or _SEVERITIES.index(alert.severity) > _SEVERITIES.index(known)
+
+
+def _sayable(alert: Alert) -> Alert:
+    """Return the alert with nothing in it but text that every channel can send."""
+    return replace(
+        alert,
+        key=_text(alert.key),
+        title=_text(alert.title),
+        text=_text(alert.text),
+        fields={_text(name): _text(value) for name, value in alert.fields.items()},
+        next_step=None if alert.next_step is None else _text(alert.next_step),
+    )
+
+
+def _text(value: object) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode()
