@@ -7,7 +7,7 @@ import os
 from contextlib import closing
 from http.client import HTTPConnection
 
-from nbactl.core.deadline import remaining
+from nbactl.core.deadline import time_for
 from nbactl.core.documents import Create, Increment, Update
 from nbactl.core.http_status import check_status
 from nbactl.core.idempotency.claim import current_claim
@@ -26,7 +26,7 @@ def work_of(message: PushMessage) -> str:
 @service.policies["critical_api"]
 def recent_form(player: str) -> float:
     """Ask another service; it is asked again, cut off or left alone as timeouts.yaml says."""
-    with closing(HTTPConnection(os.environ["FORM_SERVICE"], timeout=remaining(10.0))) as connection:
+    with closing(HTTPConnection(os.environ["FORM_SERVICE"], timeout=time_for("the form service", 10.0))) as connection:
         connection.request("GET", f"/form/{player}")
         answer = connection.getresponse()
         check_status(

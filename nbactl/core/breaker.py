@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypeVar
 from nbactl.core.breaker_window import CountWindow, TimeWindow
 from nbactl.core.durations import format_duration
 from nbactl.core.events import Event, unheard
+from nbactl.core.network import is_network_failure
 from nbactl.errors import BreakerOpenError, ConfigError, ContentionError, UnavailableError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def is_outage(error: BaseException) -> bool:
     """
     if isinstance(error, UnavailableError):
         return not isinstance(error, (ContentionError, BreakerOpenError))
-    return isinstance(error, (TimeoutError, ConnectionError))
+    return is_network_failure(error)
 
 
 class Breaker:

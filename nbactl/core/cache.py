@@ -32,12 +32,14 @@ class _Entry(Generic[V]):
 class _Flight(Generic[V]):
     """A load under way. `landed` gets what was loaded, its error, or None if whoever loaded was interrupted."""
 
-    __slots__ = ("landed", "thread")
+    __slots__ = ("landed", "task", "thread")
 
     def __init__(self) -> None:
         self.landed: futures.Future[_Entry[V] | None] = futures.Future()
         self.landed.set_running_or_notify_cancel()  # so that a waiter who is cancelled does not cancel it for all
         self.thread = threading.get_ident()
+        self.task: object = None
+        """The coroutine's task, if one loads."""
 
 
 class TtlCache(Generic[K, V]):
@@ -117,6 +119,7 @@ class TtlCache(Generic[K, V]):
             if isinstance(found, _Entry):
                 return found.value
             if leads:
+                found.task = asyncio.current_task()
                 try:
                     value = await load()
                 except BaseException as error:
@@ -125,6 +128,8 @@ class TtlCache(Generic[K, V]):
                         raise
                     return stale.value
                 return self._loaded(key, found, value, ttl)
+            if found.task is not None and found.task is asyncio.current_task():
+                raise RuntimeError(f"{key!r} of the cache {self.name} is asked for by the coroutine that loads it")
             waiting = asyncio.wrap_future(found.landed)
             try:
                 await asyncio.wait((waiting,), timeout=_time_left())

@@ -58,6 +58,20 @@ def remaining(default: float) -> float:
     return default if deadline is None else min(default, deadline.remaining())
 
 
+def time_for(what: str, seconds: float) -> float:
+    """Return `seconds`, or what is left of the deadline in force if that is less, for the time-out of a call.
+
+    Raises TimedOutError if nothing is left: to many clients a time-out of 0 means something else.
+    """
+    deadline = _current.get()
+    if deadline is None:
+        return seconds
+    left = deadline.remaining()
+    if left <= 0.0:
+        deadline.check(what)
+    return min(seconds, left)
+
+
 def tighter(seconds: float, clock: Clock) -> Deadline:
     """Return the deadline `seconds` from now, or the one in force if that ends earlier."""
     outer = _current.get()

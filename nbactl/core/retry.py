@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from nbactl.core.deadline import Deadline, current_deadline
 from nbactl.core.durations import format_duration
 from nbactl.core.events import Event, unheard
+from nbactl.core.network import is_network_failure
 from nbactl.errors import BreakerOpenError, NbactlError
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class RetryPolicy:
 
     def delay(self, attempt: int, rng: Random, *, retry_after: float | None = None) -> float:
         """Return the seconds to wait after failed try `attempt` (from 1); `retry_after` is a floor."""
-        ceiling = min(self.cap, self.base * self.factor ** (attempt - 1))
+        try:
+            ceiling = min(self.cap, self.base * self.factor ** (attempt - 1))
+        except OverflowError:
+            ceiling = self.cap
         pause = rng.uniform(0.0, ceiling) if self.jitter else ceiling
         return pause if retry_after is None else max(pause, retry_after)
 
@@ -54,7 +58,7 @@ def is_transient(error: BaseException) -> bool:
     """Say whether the same call may succeed later: our own errors know, of Python's only network and time-outs may."""
     if isinstance(error, NbactlError):
         return error.retryable
-    return isinstance(error, (TimeoutError, ConnectionError))
+    return is_network_failure(error)
 
 
 NO_RETRY = RetryPolicy()

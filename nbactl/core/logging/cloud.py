@@ -53,7 +53,7 @@ class CloudFormatter(logging.Formatter):
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "severity": severity_of(record.levelno),
-            "message": mask(record.getMessage()),
+            "message": mask(_message(record)),
             "logger": record.name,
             LABELS: context.labels(),
             SOURCE: _source(record.pathname, record.lineno, record.funcName),
@@ -95,6 +95,13 @@ def _fast_dumps() -> Callable[[dict[str, Any]], str]:
         return json.dumps(_speakable(entry), ensure_ascii=True, allow_nan=False)
 
     return dumps
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - arguments that do not fit must not cost the record
+        return f"{record.msg!s} {record.args!r}"
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,11 @@ A text costs a few looks for a telling piece; only one that has it is searched.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time
 from typing import Any, Final
+from uuid import UUID
 
 MASK: Final = "***"
 _NAMES: Final = re.compile(
@@ -14,15 +18,30 @@ _NAMES: Final = re.compile(
     r"|webhook|\bdsn\b|_dsn$"
 )
 _INNOCENT: Final = re.compile(r"(?i)fencing[-_]?token|token[-_]?bucket|tokens?[-_]?(count|left|used)")
-_WORDS: Final = r"(?:\w+[-_])?(?:passw(?:or)?d|passphrase|secret|token|api[-_]?key|access[-_]?key|private[-_]?key)"
+_WORDS: Final = r"[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|(?<!fencing[-_])token|api[-_]?key|access[-_]?key|private[-_]?key)"
+_QUOTE: Final = r"b?\\*[\"']"
+"""What a name or a value may be quoted with in a text that was itself written as a string, or as bytes."""
 _PATTERNS: Final = (
-    (re.compile(r"(?<=://)[^/\s@'\"]+@"), f"{MASK}@"),
+    (re.compile(r"(?<=://)[^\s/@:'\"]*:[^\s@'\"]*@|(?<=://)[^/\s@'\"]+@"), f"{MASK}@"),
     (re.compile(r"(hooks\.slack\.com/)[^\s'\"<>|]+"), rf"\1{MASK}"),
+    (
+        re.compile(
+            rf"(?im)\b((?:proxy-)?authorization|(?:set-)?cookie)({_QUOTE})?(\s*[=:]\s*)({_QUOTE})?[^\r\n\"'}}]+"
+        ),
+        rf"\1\2\3\4{MASK}",
+    ),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
-    (re.compile(rf"(?i)\b({_WORDS})([\"']?\s*[=:]\s*[\"']?)[^\s\"',;&)}}\]]+"), rf"\1\2{MASK}"),
+    (
+        re.compile(rf"(?i)\b({_WORDS})((?:{_QUOTE})?\s*[=:]\s*)(?:({_QUOTE})(?:(?!\3).)+|[^\s\"',;&)}}\]]+)"),
+        rf"\1\2\3{MASK}",
+    ),
+    (re.compile(r"(?i)([?&]key=)[^\s&'\"]+"), rf"\1{MASK}"),
+    (re.compile(r"AIza[\w-]{20,}"), MASK),
+    (re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"), MASK),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
 )
-_DEEPEST: Final = 6
+_DEEPEST: Final = 12
+_HARMLESS: Final = (bool, int, float, datetime, date, time, UUID)
 
 _registered: set[str] = set()
 _SHORTEST: Final = 6
@@ -57,6 +76,11 @@ def _may_tell(lower: str) -> bool:
         or "bearer" in lower
         or "basic " in lower
         or "slack.com" in lower
+        or "pwd" in lower
+        or "authorization" in lower
+        or "cookie" in lower
+        or "aiza" in lower
+        or "eyj" in lower
     )
 
 
@@ -66,15 +90,33 @@ def is_secret_name(name: str) -> bool:
 
 
 def mask_within(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - whatever was logged
-    """Return a value without secrets; mappings and sequences are looked through."""
+    """Return a value without secrets, as texts, numbers, times, mappings and lists; `***` for what lies too deep."""
     if isinstance(value, str):
         return mask(value)
-    if depth < _DEEPEST:
-        if isinstance(value, dict):
-            return {
-                name: MASK if isinstance(name, str) and is_secret_name(name) else mask_within(inner, depth + 1)
-                for name, inner in value.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return [mask_within(inner, depth + 1) for inner in value]
-    return value
+    if value is None or isinstance(value, _HARMLESS):
+        return value
+    if depth >= _DEEPEST:
+        return MASK
+    if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
+        value = {each.name: getattr(value, each.name) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {
+            mask(name) if isinstance(name, str) else name: MASK
+            if isinstance(name, str) and is_secret_name(name)
+            else mask_within(inner, depth + 1)
+            for name, inner in value.items()
+        }
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value, key=repr)
+    if isinstance(value, (list, tuple)):
+        return [mask_within(inner, depth + 1) for inner in value]
+    return mask(_text(value))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - an object that cannot say what it is must not stop the work
+        return f"<{type(value).__name__} that has no text: {type(error).__name__}>"

@@ -430,3 +430,13 @@ def test_a_waiter_that_was_cancelled_leaves_nothing_behind_when_the_load_fails(
     asyncio.run(give_up())
     gc.collect()
     assert caplog.records == []
+
+
+def test_a_coroutine_that_asks_for_what_it_loads_is_told_so() -> None:
+    cache: TtlCache[str, str] = TtlCache("test", FakeClock(), ttl=60.0, max_size=10)
+
+    async def load() -> str:
+        return await cache.get_async("key", load)
+
+    with pytest.raises(RuntimeError, match="the coroutine that loads it"):
+        asyncio.run(asyncio.wait_for(cache.get_async("key", load), 30))

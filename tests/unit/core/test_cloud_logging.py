@@ -206,3 +206,7 @@ def test_a_stream_that_is_broken_does_not_stop_the_work(capsys: pytest.CaptureFi
     configure_logging(service="worker", version="1", stream=Full())
     logging.getLogger("a").info("lost")
     assert "No space left" in capsys.readouterr().err
+
+
+def test_arguments_that_do_not_fit_cost_no_record() -> None:
+    assert entry(record(logging.INFO, "%d rows of %s", "three"))["message"] == "%d rows of %s ('three',)"

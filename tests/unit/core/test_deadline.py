@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from nbactl.core.deadline import Deadline, current_deadline, deadline_scope, remaining
+from nbactl.core.deadline import Deadline, current_deadline, deadline_scope, remaining, time_for
 from nbactl.errors import TimedOutError
 from nbactl.testing import FakeClock
 
@@ -88,3 +88,14 @@ def test_the_scope_ends_with_an_error_too() -> None:
     with pytest.raises(ValueError, match="inside"), deadline_scope(1.0, FakeClock()):
         raise ValueError("inside")
     assert current_deadline() is None
+
+
+def test_inv_18_a_calls_timeout_is_never_nothing() -> None:
+    clock = FakeClock()
+    assert time_for("a call", 60.0) == 60.0
+    with deadline_scope(10.0, clock):
+        assert time_for("a call", 60.0) == 10.0
+        assert time_for("a call", 5.0) == 5.0
+        clock.advance(10)
+        with pytest.raises(TimedOutError, match="no time is left for a call"):
+            time_for("a call", 60.0)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import MappingProxyType
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +21,19 @@ LEAKS = {
     '{"access_token": "ya29.a0Af"}': "ya29.a0Af",
     "client_secret='GOCSPX-abc'": "GOCSPX-abc",
     "refresh-token = 1//0gabc": "1//0gabc",
+    '{"password": "hunter2 hunter22"}': "hunter22",
+    '{\\"password\\": \\"hunter2\\"}': "hunter2",
+    "{b'password': b'hunter2'}": "hunter2",
+    "Authorization: Token hunter2hunter2": "hunter2hunter2",
+    "'authorization': 'hunter2'": "hunter2",
+    'Authorization: Digest username=\\"u\\", response=\\"hunter2\\"': "username",
+    "Cookie: session=hunter2; theme=dark": "hunter2",
+    "GET /maps?key=AIzaSyA1234&x=1": "AIzaSyA1234",
+    "postgres://admin:s3/cr3t@10.0.0.1/db": "s3/cr3t",
+    "PGPASSWORD=hunter2 psql": "hunter2",
+    "refreshToken=hunter2": "hunter2",
+    "pwd=hunter2;": "hunter2",
+    "sent eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl along": "c2lnbmF0dXJl",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----": "MIIEow",
 }
 
@@ -31,7 +47,16 @@ def test_what_looks_like_a_secret_is_masked(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["the lease's fencing token is 17", "https://example.org/path?x=1", "5 of 5 keys done", "monkey business", "basic"],
+    [
+        "the lease's fencing token is 17",
+        "https://example.org/path?x=1",
+        "5 of 5 keys done",
+        "monkey business",
+        "basic",
+        "token_bucket=5 tokens",
+        "fencing_token=17",
+        "at https://example.org:8080/x",
+    ],
 )
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert mask(text) == text
@@ -63,3 +88,34 @@ def test_a_registered_secret_is_masked_wherever_it_turns_up() -> None:
 def test_masking_takes_every_text_and_changes_nothing_twice(text: str) -> None:
     once = mask(text)
     assert mask(once) == once
+
+
+@dataclass
+class Login:
+    user: str
+    password: str
+
+
+class Spoken:
+    def __str__(self) -> str:
+        return "https://u:hunter2@h/"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"password=hunter2",
+        {"password=hunter2"},
+        ValueError("https://u:hunter2@h/"),
+        Login("u", "hunter2"),
+        Spoken(),
+        {"password=hunter2": 1},
+        [[[[[[[[[[[[[["password=hunter2"]]]]]]]]]]]]]],
+        MappingProxyType({"token": "hunter2"}),
+    ],
+)
+def test_a_secret_is_found_in_whatever_kind_of_value(value: object) -> None:
+    for logged in (value, [value], {"x": value}):
+        masked = repr(mask_within(logged))
+        assert "hunter2" not in masked
+        assert "***" in masked

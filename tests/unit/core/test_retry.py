@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import http.client
 import random
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,7 +176,18 @@ def test_full_jitter_stays_between_nothing_and_the_ceiling(attempt: int, seed: i
         (DataError("x"), False),
         (DataError("x", retryable=True), True),
         (KeyError("x"), False),
+        (socket.gaierror(-2, "Name or service not known"), True),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
+        (http.client.IncompleteRead(b"half"), True),
+        (http.client.BadStatusLine("x"), True),
+        (http.client.RemoteDisconnected("x"), True),
+        (http.client.InvalidURL("x"), False),
     ],
 )
 def test_errors_know_whether_they_pass(error: Exception, transient: bool) -> None:
     assert is_transient(error) is transient
+
+
+def test_a_pause_after_very_many_tries_is_the_longest() -> None:
+    assert RetryPolicy(attempts=10**6, cap=60.0, jitter=False).delay(5000, random.Random(1)) == 60.0
