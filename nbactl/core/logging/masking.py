@@ -18,7 +18,10 @@ _NAMES: Final = re.compile(
     r"|webhook|\bdsn\b|_dsn$"
 )
 _INNOCENT: Final = re.compile(r"(?i)fencing[-_]?token|token[-_]?bucket|tokens?[-_]?(count|left|used)")
-_WORDS: Final = r"[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|(?<!fencing[-_])token|api[-_]?key|access[-_]?key|private[-_]?key)"
+_WORDS: Final = (
+    r"[\w-]{0,20}(?:passw(?:or)?d|passphrase|pwd|secret|(?<!fencing[-_])token"
+    r"|api[-_]?key|access[-_]?key|private[-_]?key)"
+)
 _QUOTE: Final = r"b?\\*[\"']"
 """What a name or a value may be quoted with in a text that was itself written as a string, or as bytes."""
 _PATTERNS: Final = (
