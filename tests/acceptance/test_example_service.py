@@ -11,8 +11,10 @@ import shutil
 import signal
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,16 +24,38 @@ from werkzeug import Request, Response
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core.clock import SystemClock
 from nbactl.ports.documents import Create, Query
+from nbactl.testing import emulator_documents
 from tests.service_process import ROOT, ServiceProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from nbactl.ports.documents import DocumentStore
 
 EXAMPLE = ROOT / "docs" / "example_service.py"
 APP = "docs.example_service:service"
-PLAYERS = [f"player{number}" for number in range(60)]
-DELIVERIES, KILLS, CLIENTS = 5, 6, 8
+DELIVERIES, CLIENTS = 5, 8
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where the documents are, and how much is tried there: a process on Firestore takes longer to start."""
+
+    environ: dict[str, str]
+    open: Callable[[], DocumentStore]
+    players: list[str]
+    kills: int
+
+
+@pytest.fixture(params=["sqlite", "firestore"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    if request.param == "sqlite":
+        return Engine({}, lambda: open_documents(tmp_path), [f"player{number}" for number in range(60)], 6)
+    address, project = request.getfixturevalue("firestore_address"), f"test-{uuid.uuid4().hex[:16]}"
+    environ = {"NBACTL_TARGET": "gcp", "NBACTL_PROJECT": project, "FIRESTORE_EMULATOR_HOST": address}
+    players = [f"player{number}" for number in range(25)]
+    return Engine(environ, lambda: emulator_documents(address, project), players, 3)
 
 
 @pytest.fixture
@@ -64,15 +88,15 @@ def test_it_is_forty_lines_and_imports_the_core_alone() -> None:
 
 
 def test_inv_05_floods_of_duplicates_and_kills_leave_each_player_predicted_and_counted_once(
-    tmp_path: Path, form_service: str
+    tmp_path: Path, form_service: str, engine: Engine
 ) -> None:
-    with closing(open_documents(tmp_path)) as store:
+    with closing(engine.open()) as store:
         store.commit([Create("example_batches/b1", {"predictions": 0})])
     rng = random.Random(20240115)
-    deliveries = PLAYERS * DELIVERIES
+    deliveries = engine.players * DELIVERIES
     rng.shuffle(deliveries)
     numbers, refusals = itertools.count(1), itertools.count()
-    environ = {"FORM_SERVICE": form_service, "ENABLE_IDEMPOTENCY_KEYS": "true"}
+    environ = {"FORM_SERVICE": form_service, "ENABLE_IDEMPOTENCY_KEYS": "true", **engine.environ}
     with ServiceProcess(APP, tmp_path, environ) as service:
 
         def deliver(player: str) -> None:
@@ -91,7 +115,7 @@ def test_inv_05_floods_of_duplicates_and_kills_leave_each_player_predicted_and_c
             raise AssertionError(f"{player} was never acknowledged: {service.output()[-3000:]}")
 
         def kill_now_and_then() -> None:
-            for _ in range(KILLS):
+            for _ in range(engine.kills):
                 time.sleep(rng.uniform(0.1, 0.5))
                 service.kill()
                 service.start()
@@ -103,14 +127,14 @@ def test_inv_05_floods_of_duplicates_and_kills_leave_each_player_predicted_and_c
         killer.join()
         assert service.stop() in (0, -signal.SIGTERM)
     assert next(refusals) > 0, "no kill met a message under way"
-    with closing(open_documents(tmp_path)) as store:
+    with closing(engine.open()) as store:
         batch = store.get("example_batches/b1")
         predicted = sorted(document.id for document in store.query(Query("predictions")))
         states = [document.data["state"] for document in store.query(Query("message_dedup"))]
     assert batch is not None
-    assert batch.data["predictions"] == len(PLAYERS)
-    assert predicted == sorted(f"b1-{player}" for player in PLAYERS)
-    assert states == ["done"] * len(PLAYERS)
+    assert batch.data["predictions"] == len(engine.players)
+    assert predicted == sorted(f"b1-{player}" for player in engine.players)
+    assert states == ["done"] * len(engine.players)
 
 
 def test_it_says_how_it_is_and_stops_in_time(tmp_path: Path, form_service: str) -> None:

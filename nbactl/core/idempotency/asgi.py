@@ -7,7 +7,7 @@
 | the app failed or answered 3xx, 5xx | 500, or the app's 5xx | delivers again |
 | the app answered 4xx | the app's | delivers again, then dead-letter topic |
 | it took too long, a backend or the store is down | 503 | delivers again |
-| malformed message | 400, too large 413 | delivers again, then dead-letter topic |
+| malformed message | 400, too large 413, not complete in time 408 | delivers again, then dead-letter topic |
 | the key came with another payload | 422 | delivers again, then dead-letter topic |
 
 Nothing but 204 acknowledges. What can never succeed is refused until the subscription's dead-letter policy takes it
@@ -22,12 +22,12 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core.cutoff import CutOff
-from nbactl.core.deadline import deadline_scope
+from nbactl.core.deadline import Deadline, deadline_scope
 from nbactl.core.failures import LOGGED
 from nbactl.core.idempotency.claim import Done, working_under
 from nbactl.core.idempotency.push import MAX_BODY_BYTES, PushMessage, parse_push
 from nbactl.core.propagation import incoming_attributes
-from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismatchError
+from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismatchError, TimedOutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,7 +78,13 @@ class PubSubPush:
             await self._app(scope, receive, send)
             return
         scope["nbactl.route"] = self._path
-        body = await _body(receive)
+        limit = Deadline.after(self._timeout, self._clock)
+        try:
+            with CutOff("receiving a message", limit, self._timeout):
+                body = await _body(receive)
+        except TimedOutError as error:
+            await self._refuse(send, 408, error)
+            return
         if body is None:
             return  # the client went away before the message was complete
         if len(body) > MAX_BODY_BYTES:

@@ -339,3 +339,23 @@ def test_work_whose_deadline_has_passed_is_not_begun_and_not_dropped() -> None:
     assert service.seen == []
     assert service.post(pushed())[0] == 204
     assert service.post(pushed(deadline=late)) == (204, b""), "what was done before is not done again"
+
+
+def test_a_body_that_never_ends_is_not_waited_for() -> None:
+    service = Service()
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await service.clock.sleep_async(10.0)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def call() -> None:
+        scope = {"type": "http", "path": "/push", "method": "POST", "headers": []}
+        await asyncio.wait_for(service.app(scope, receive, send), 30)
+
+    asyncio.run(call())
+    assert sent[0]["status"] == 408
+    assert service.seen == []

@@ -1,11 +1,21 @@
+"""What processes tell one another of their breakers, on every engine of documents."""
+
 from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.core.breaker import Breaker, BreakerSettings
 from nbactl.core.breaker_shared import SharedBreakers
 from nbactl.errors import UnavailableError
-from nbactl.testing import FakeClock, faults, memory_documents
+from nbactl.testing import FakeClock, emulator_documents, faults, memory_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.ports.documents import DocumentStore
 
 SETTINGS = BreakerSettings("odds/api", failure_rate=0.5, minimum_calls=1, open_for=30.0, window=60.0)
 
@@ -13,9 +23,9 @@ SETTINGS = BreakerSettings("odds/api", failure_rate=0.5, minimum_calls=1, open_f
 class Cluster:
     """Two processes with a store in common."""
 
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.store = memory_documents(self.clock)
+    def __init__(self, clock: FakeClock, store: DocumentStore) -> None:
+        self.clock = clock
+        self.store = store
         self.breakers = [Breaker(SETTINGS, self.clock) for _ in range(2)]
         self.shared = [SharedBreakers(self.store, self.clock) for _ in range(2)]
 
@@ -33,8 +43,19 @@ def _time_out() -> None:
     raise TimeoutError
 
 
-def test_what_one_process_found_out_opens_the_breaker_of_the_other_for_what_is_left_of_the_time() -> None:
-    cluster = Cluster()
+@pytest.fixture(params=["sqlite", "firestore"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    clock = FakeClock()
+    store: DocumentStore = memory_documents(clock)
+    if request.param == "firestore":
+        store = emulator_documents(request.getfixturevalue("firestore_address"), f"test-{uuid.uuid4().hex[:16]}")
+    yield Cluster(clock, store)
+    store.close()
+
+
+def test_what_one_process_found_out_opens_the_breaker_of_the_other_for_what_is_left_of_the_time(
+    cluster: Cluster,
+) -> None:
     cluster.fail(0)
     cluster.clock.advance(10)
     assert cluster.sync(0, 1) == ["open", "open"]
@@ -45,8 +66,7 @@ def test_what_one_process_found_out_opens_the_breaker_of_the_other_for_what_is_l
     assert (cluster.clock.now() - known.opened_at).total_seconds() == 10
 
 
-def test_what_was_taken_over_is_not_told_again_as_news() -> None:
-    cluster = Cluster()
+def test_what_was_taken_over_is_not_told_again_as_news(cluster: Cluster) -> None:
     cluster.fail(0)
     cluster.sync(0, 1)
     cluster.clock.advance(20)
@@ -54,8 +74,7 @@ def test_what_was_taken_over_is_not_told_again_as_news() -> None:
     assert [breaker.status().wait for breaker in cluster.breakers] == [10.0, 10.0]
 
 
-def test_a_probe_that_succeeds_in_one_process_closes_both() -> None:
-    cluster = Cluster()
+def test_a_probe_that_succeeds_in_one_process_closes_both(cluster: Cluster) -> None:
     cluster.fail(0)
     cluster.sync(0, 1)
     cluster.clock.advance(30)
@@ -63,16 +82,14 @@ def test_a_probe_that_succeeds_in_one_process_closes_both() -> None:
     assert cluster.sync(1, 0) == ["closed", "closed"]
 
 
-def test_an_old_opening_does_not_open_a_breaker_that_starts_later() -> None:
-    cluster = Cluster()
+def test_an_old_opening_does_not_open_a_breaker_that_starts_later(cluster: Cluster) -> None:
     cluster.fail(0)
     cluster.sync(0)
     cluster.clock.advance(31)
     assert cluster.sync(1)[1] == "closed"
 
 
-def test_opened_by_hand_in_one_process_all_stay_open_until_one_command_closes_them() -> None:
-    cluster = Cluster()
+def test_opened_by_hand_in_one_process_all_stay_open_until_one_command_closes_them(cluster: Cluster) -> None:
     cluster.breakers[0].open("maintenance")
     cluster.sync(0, 1)
     cluster.clock.advance(1e6)
@@ -82,8 +99,7 @@ def test_opened_by_hand_in_one_process_all_stay_open_until_one_command_closes_th
     assert cluster.sync(0, 1) == ["closed", "closed"]
 
 
-def test_of_an_opening_and_a_closing_the_later_one_holds() -> None:
-    cluster = Cluster()
+def test_of_an_opening_and_a_closing_the_later_one_holds(cluster: Cluster) -> None:
     cluster.fail(0)
     cluster.sync(0, 1)
     cluster.clock.advance(1)
@@ -93,8 +109,7 @@ def test_of_an_opening_and_a_closing_the_later_one_holds() -> None:
     assert cluster.sync(1, 0) == ["open", "open"]
 
 
-def test_a_store_that_is_down_costs_only_time() -> None:
-    cluster = Cluster()
+def test_a_store_that_is_down_costs_only_time(cluster: Cluster) -> None:
     cluster.fail(0)
     with faults.failing("documents.before_commit", UnavailableError("down")), pytest.raises(UnavailableError):
         cluster.sync(0)
