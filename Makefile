@@ -26,12 +26,16 @@ lint: $(VENV)/.dev ## Style, types, import contracts, docs drift
 	$(BIN)/lint-imports
 	$(BIN)/python -m nbactl.cli.reference --check docs/reference.md
 
-bench: $(VENV)/.dev ## Measure against the floors and peers (ratios of one run)
+bench: $(VENV)/.bench ## Measure against the floors and peers (ratios of one run)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.dev ## Write the generated pages again
 	$(BIN)/python -m nbactl.cli.reference docs/reference.md
 	$(BIN)/python -m tests.library_samples
+
+$(VENV)/.bench: $(VENV)/.dev
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
+	@touch $@
 
 clean: ## Remove the environment and all caches (never .nbactl, which is data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist

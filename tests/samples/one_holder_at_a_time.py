@@ -1,0 +1,32 @@
+"""docs/library.md"""
+
+from nbactl.core.holder import is_dead, this_process
+from nbactl.core.lease import Leases
+from nbactl.errors import LeaseHeldError, StaleFenceError
+from nbactl.ports.documents import Set, Transaction
+from nbactl.testing import FakeClock, memory_documents
+
+clock = FakeClock()
+store = memory_documents(clock)
+leases = Leases(store, clock, is_dead=is_dead)
+mine = leases.acquire("phase3/2024-01-15", this_process("run-1"), 30.0)
+try:
+    leases.acquire("phase3/2024-01-15", "somebody else", 30.0)
+except LeaseHeldError as held:
+    assert held.details["holder"] == mine.owner
+clock.advance(31.0)
+theirs = leases.acquire("phase3/2024-01-15", "somebody else", 30.0)
+assert theirs.token > mine.token
+
+
+def write_late(transaction: Transaction) -> None:
+    leases.check(transaction, mine)
+    transaction.write(Set("results/2024-01-15", {"rows": 229}))
+
+
+try:
+    store.transaction(write_late)
+except StaleFenceError:
+    pass
+assert store.get("results/2024-01-15") is None
+leases.release(theirs)
