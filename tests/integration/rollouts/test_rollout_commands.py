@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,16 @@ def test_inv_20_a_tick_that_is_killed_is_carried_on_and_a_breach_rolls_back(loca
     assert "is above" in failed["error"]["cause"]
     assert local.percent() == 0.0
     assert local.run("schedule", "tick")["data"]["decisions"] == []
+
+
+def test_inv_08_of_ticks_that_have_all_decided_the_same_one_takes_the_step(local: Place) -> None:
+    local.run("flags", "rollout", "start", FLAG)
+    local.run("run", "schedule", "--date", "2024-12-26")
+    with ThreadPoolExecutor(4) as pool:  # each stands still between its decision and its step
+        ticks = list(pool.map(lambda _: local.run("schedule", "tick", faults="rollout.before_step=sleep:5"), range(4)))
+    decisions = [tick["data"]["decisions"] for tick in ticks]
+    assert sorted(each["done"] for [each] in decisions) == [False, False, False, True]
+    assert {each["action"] for [each] in decisions if not each["done"]} == {"hold"}
+    assert local.percent() == 50.0
+    [shown] = local.run("flags", "rollout", "status")["data"]["rollouts"]
+    assert [entry["action"] for entry in shown["history"]] == ["start", "advance"]
