@@ -23,7 +23,7 @@ from tests.service_process import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-LEASE = 2.0
+LEASE = 4.0
 
 
 def test_inv_05_a_child_keeps_its_own_claims_and_lets_those_of_its_dead_parent_run_out(tmp_path: Path) -> None:
