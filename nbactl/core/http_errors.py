@@ -34,9 +34,9 @@ def translated(what: str) -> Iterator[None]:
         raise UnavailableError(f"{what} could not be reached", cause=_told(error)) from error
 
 
-def check_response(what: str, response: httpx2.Response, now: datetime) -> None:
+def check_response(what: str, response: httpx2.Response, now: datetime, *, body: str = "") -> None:
     """Raise what an answer that is not 2xx stands for, as `core.http_status.check_status` says."""
-    check_status(what, response.status_code, now=now, retry_after=response.headers.get("Retry-After"))
+    check_status(what, response.status_code, now=now, retry_after=response.headers.get("Retry-After"), body=body)
 
 
 def read_within(what: str, response: httpx2.Response) -> bytes:

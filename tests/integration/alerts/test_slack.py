@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import socket
 import threading
 import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +26,8 @@ from nbactl.errors import ConfigError, DataError, NbactlError, NotFoundError, Ti
 from nbactl.ports.alerts import Alert
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_httpserver import HTTPServer
     from werkzeug import Request
 
@@ -121,6 +125,53 @@ def test_a_server_that_never_answers_is_not_waited_for_longer_than_the_caller_ha
         with deadline_scope(0.3, SystemClock()), pytest.raises(TimedOutError):
             slack.send(ALERT)
         assert time.monotonic() - began < 5.0
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 404 Not Found\r\nX-Drip: "], ids=["status", "header"])
+def test_a_server_that_drips_does_not_hold_the_call_beyond_its_time(said: bytes) -> None:
+    """Each byte comes well within a client's timeout, and the headers never end."""
+    with dripping(said, b"HTTP/1.1 200 OK and so on for ever, ") as url, pytest.raises(TimedOutError):
+        channel(url, timeout=0.5).send(ALERT)
+
+
+def test_an_answer_that_drips_after_its_status_is_an_answer() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"o") as url:
+        channel(url, timeout=30.0).send(ALERT)
+    with dripping(b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n", b"n") as url:
+        with pytest.raises(NotFoundError) as refused:
+            channel(url, timeout=30.0).send(ALERT)
+        assert refused.value.cause is None
+
+
+@contextmanager
+def dripping(said: bytes, drip: bytes) -> Iterator[str]:
+    """Serve one caller `said` at once, then byte for byte of `drip`, again and again, until he is gone."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(100_000)
+                connection.sendall(said)
+                for byte in itertools.cycle(drip):
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}{PATH}"
+        thread.join(30.0)
+        assert not thread.is_alive(), "the connection was left open"
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"), [("no_service", "no_service"), (f"<p>{PATH}</p>", None), ("x" * 10_000, None)]
+)
+def test_slacks_word_for_it_is_told_and_no_other_text(httpserver: HTTPServer, body: str, cause: str | None) -> None:
+    httpserver.expect_request(PATH).respond_with_response(Response(body, 404))
+    with pytest.raises(NotFoundError) as refused:
+        channel(at(httpserver)).send(ALERT)
+    assert refused.value.cause == cause
 
 
 def test_a_connection_that_is_cut_may_be_tried_again() -> None:
