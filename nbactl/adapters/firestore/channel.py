@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import grpc
+import grpc.experimental
 from google.api_core import grpc_helpers  # noqa: TID253 - the adapter itself
 from google.auth.exceptions import GoogleAuthError  # noqa: TID253 - the adapter itself
 
@@ -24,6 +25,9 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Whoever reads a stream waits for it himself; otherwise two threads hand over each message, which costs more than
+    # all that is done with it.
+    (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
 )
 
 

@@ -14,7 +14,7 @@ from nbactl.adapters.firestore.failures import CODES, translate
 from nbactl.adapters.firestore.reading import FirestoreSnapshot
 from nbactl.adapters.firestore.transactions import Tries
 from nbactl.adapters.firestore.watching import FirestoreSubscription
-from nbactl.adapters.firestore.writes import write_message
+from nbactl.adapters.firestore.writes import WriteAdder, put_writes
 from nbactl.core.faults import reach
 from nbactl.errors import DataError, NbactlError
 from nbactl.ports.document_rules import check_collection
@@ -64,7 +64,7 @@ class FirestoreDocuments:
         if not writes:
             return self._calls.clock.now()
         request = messages.CommitRequest(database=self._calls.database.resource)
-        request.writes.extend(write_message(write, self._calls.database.root) for write in writes)
+        put_writes(request, writes, self._calls.database.root)
         reach("documents.before_commit")
         commit = self._calls.stubs.commit
         answer = self._calls.write(commit, request, writes, repeatable=may_be_repeated(writes))
@@ -76,11 +76,12 @@ class FirestoreDocuments:
         check_count(writes)
         check_different(writes)
         request = messages.BatchWriteRequest(database=self._calls.database.resource)
+        adder = WriteAdder(request, self._calls.database.root)
         errors: list[NbactlError | None] = []
         sent: list[int] = []
         for place, write in enumerate(writes):
             try:
-                request.writes.append(write_message(write, self._calls.database.root))
+                adder.add(write)
             except DataError as error:
                 errors.append(error)
                 continue

@@ -13,7 +13,7 @@ from nbactl.adapters.firestore import messages, reading
 from nbactl.adapters.firestore.encoding import put_time
 from nbactl.adapters.firestore.failures import named_in, outcome_unknown
 from nbactl.adapters.firestore.reading import NOW, Moment
-from nbactl.adapters.firestore.writes import write_message
+from nbactl.adapters.firestore.writes import put_writes
 from nbactl.core.deadline import Deadline, remaining
 from nbactl.core.faults import reach
 from nbactl.errors import ContentionError, NbactlError, NotFoundError, PreconditionError
@@ -67,7 +67,7 @@ class FirestoreTransaction:
         if not self.writes:
             return  # all was read at one moment
         request = messages.CommitRequest(database=self._calls.database.resource)
-        request.writes.extend(write_message(write, self._calls.database.root) for write in self.writes)
+        put_writes(request, self.writes, self._calls.database.root)
         guarded = self._guard(request.writes)
         if self._queries or guarded != set(self.seen):
             with self._own():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.firestore import messages
 from nbactl.adapters.firestore.encoding import field_path, put_fields, put_time, put_value, put_values
-from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, check_key, check_size, check_value, split_document
+from nbactl.adapters.firestore.flat import FlatWrites
+from nbactl.errors import DataError
+from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, check_size, check_value, split_document
 from nbactl.ports.documents import (
-    SERVER_TIME,
     ArrayRemove,
     ArrayUnion,
     Create,
@@ -30,45 +30,60 @@ from nbactl.ports.write_rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from nbactl.ports.documents import Write
 
 _LARGEST_RATIO: Final = 2
 """No document counts for more than twice its bytes on the wire (an integer is two to twelve, and counts for 8)."""
 _SLACK: Final = 16_384
-_FEW: Final = 16
-_SHORT: Final = 1_000
-_MANY: Final = 2**53
 
 _Transform = Increment | ArrayUnion | ArrayRemove | ServerTime
 
 
-def write_message(write: Write, root: str) -> Any:  # noqa: ANN401 - a Write message
-    """Return a write as a message; `root` is the name of the database's documents. Raises DataError."""
-    split_document(write.path)
-    message = messages.Write()
-    match write:
-        case Delete():
-            message.delete = f"{root}/{write.path}"
-            if write.if_updated_at is not None:
-                put_time(message.current_document.update_time, write.if_updated_at)
-            elif write.must_exist:
-                message.current_document.exists = True
-        case Create() | Set():
-            message.update.name = f"{root}/{write.path}"
-            _put_whole(message, write)
-            if isinstance(write, Create):
-                message.current_document.exists = False
-        case _:
-            message.update.name = f"{root}/{write.path}"
-            _put_changes(message, write)
-    return message
+def put_writes(request: Any, writes: Iterable[Write], root: str) -> None:  # noqa: ANN401 - a request message
+    """Add writes to a request; `root` is the name of the database's documents. Raises DataError."""
+    adder = WriteAdder(request, root)
+    for write in writes:
+        adder.add(write)
+
+
+class WriteAdder:
+    """Adds writes to a request, one after the other."""
+
+    def __init__(self, request: Any, root: str) -> None:  # noqa: ANN401 - a request message
+        self._writes = request.writes
+        self._root = root
+        self._flat = FlatWrites()
+
+    def add(self, write: Write) -> None:
+        """Add a write. Raises DataError, and has then added nothing."""
+        split_document(write.path)
+        message = self._writes.add()
+        try:
+            self._put(message, write, f"{self._root}/{write.path}")
+        except DataError:
+            del self._writes[-1]
+            raise
+
+    def _put(self, message: Any, write: Write, name: str) -> None:  # noqa: ANN401 - a Write message
+        match write:
+            case Create() | Set():
+                if not self._flat.put(message, write):
+                    _put_whole(message, write)
+                message.update.name = name
+            case Delete():
+                message.delete = name
+                if write.if_updated_at is not None:
+                    put_time(message.current_document.update_time, write.if_updated_at)
+                elif write.must_exist:
+                    message.current_document.exists = True
+            case _:
+                message.update.name = name
+                _put_changes(message, write)
 
 
 def _put_whole(message: Any, write: Create | Set) -> None:  # noqa: ANN401 - a Write message
-    if _put_flat(message, write):
-        return
     transforms: dict[tuple[str, ...], _Transform] = {}
     data = _plain(write.data, (), write.path, transforms)
     check_value(data, write.path, depth=0)
@@ -76,38 +91,8 @@ def _put_whole(message: Any, write: Create | Set) -> None:  # noqa: ANN401 - a W
     if message.update.ByteSize() * _LARGEST_RATIO + _SLACK > MAX_DOCUMENT_BYTES:
         check_size(write.path, data)
     _put_transforms(message, transforms)
-
-
-def _put_flat(message: Any, write: Create | Set) -> bool:  # noqa: ANN401 - a Write message
-    """Write data of a few plain values, as nearly all that is written in bulk has; returns whether it is such data.
-
-    What needs no other check than that of its keys is written here; nothing is written of anything else.
-    """
-    data = write.data
-    if len(data) > _FEW or not all(map(_is_flat, data.values())):
-        return False
-    fields = message.update.fields
-    for key, value in data.items():
-        check_key(key, write.path)
-        kind = type(value)
-        if kind is str:
-            fields[key].string_value = value
-        elif value is SERVER_TIME:
-            part = message.update_transforms.add()
-            part.field_path = field_path((key,))
-            part.set_to_server_value = messages.REQUEST_TIME
-        else:
-            put_value(fields[key], value)
-    return True
-
-
-def _is_flat(value: object) -> bool:
-    kind = type(value)
-    if kind is str:
-        return len(value) <= _SHORT and value.isascii()  # type: ignore[arg-type, attr-defined]  # it is a str
-    if kind is int:
-        return -_MANY < value < _MANY  # type: ignore[operator]  # it is an int
-    return value is None or kind is bool or value is SERVER_TIME or (kind is datetime and value.tzinfo is UTC)  # type: ignore[attr-defined]
+    if isinstance(write, Create):
+        message.current_document.exists = False
 
 
 def _put_changes(message: Any, write: Update) -> None:  # noqa: ANN401 - a Write message

@@ -191,9 +191,10 @@ def test_a_holder_whose_network_stalls_is_overtaken_and_can_write_nothing(
 ) -> None:
     direct.commit([Create("effects/one", {"n": 0})])
     slow = keeper(through(NO_RETRY, call=5.0), "slow", lease=0.3)
-    overtaken = threading.Event()
+    claimed, overtaken = threading.Event(), threading.Event()
 
     def stalled() -> str:
+        claimed.set()
         proxy.refusing = True
         proxy.reset()
         assert overtaken.wait(30)
@@ -202,6 +203,7 @@ def test_a_holder_whose_network_stalls_is_overtaken_and_can_write_nothing(
 
     def overtake() -> None:
         process = keeper(direct, "fast")
+        assert claimed.wait(30)
         while True:
             try:
                 process.run("message", work)
