@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 _NEARLY_ALL: Final = 0.9
-"""A try that got so much of its time is judged by its end, whoever's deadline it was."""
+"""A try that got so much of its time is judged by its end, whosever deadline it was."""
 
 Opened = tuple[int, float, Deadline, bool, "Token[Deadline | None] | None"]
 """A try under way: its ticket from the breaker, its begin (monotonic seconds), its deadline and whether that leaves it

@@ -179,11 +179,17 @@ class AlertsConformance:
         assert lab.kinds() == ["alert.failed"] * 4
 
     def test_an_alert_of_odd_content_is_told_as_far_as_it_can_be_said(self, lab: Lab) -> None:
-        fields: Any = {"rows": 3, "cause": ValueError("\udc80")}
+        class Mute:
+            def __str__(self) -> str:
+                raise ValueError("no")
+
+        fields: Any = {"rows": 3, "cause": ValueError("\udc80"), "mute": Mute()}
         lab.send("odd \udc80 key", title="odd \udc80", fields=fields)
         [alert] = lab.kept.got
         assert (alert.key, alert.title) == ("odd \\udc80 key", "odd \\udc80")
-        assert alert.fields == {"rows": "3", "cause": "\\udc80"}
+        assert alert.fields == {
+            "rows": "3", "cause": "\\udc80", "mute": "<Mute that has no text: ValueError>",
+        }  # fmt: skip
         assert lab.direct.got == [alert]
 
     def test_a_channel_that_breaks_in_an_unknown_way_keeps_nothing_back(self, lab: Lab) -> None:

@@ -16,6 +16,7 @@ from nbactl.core.alerts.bus import data_of, topic_of
 from nbactl.core.deadline import deadline_scope
 from nbactl.core.document_ids import encode_id
 from nbactl.core.events import Event, unheard
+from nbactl.core.logging.masking import as_text
 from nbactl.errors import NbactlError
 from nbactl.ports.alerts import Severity
 from nbactl.ports.documents import Increment, Set, Update
@@ -146,4 +147,4 @@ def _sayable(alert: Alert) -> Alert:
 
 
 def _text(value: object) -> str:
-    return str(value).encode("utf-8", "backslashreplace").decode()
+    return as_text(value).encode("utf-8", "backslashreplace").decode()

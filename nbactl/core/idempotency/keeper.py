@@ -22,7 +22,6 @@ from nbactl.core.idempotency.record import claimed_fields, done_fields, refuse_u
 from nbactl.core.idempotency.renewals import Renewals
 from nbactl.errors import (
     ContentionError,
-    NbactlError,
     NotFoundError,
     PreconditionError,
     StaleFenceError,
@@ -213,7 +212,7 @@ class Idempotency:
             return
         try:
             self.release(claim)
-        except NbactlError as failed:
+        except Exception as failed:  # noqa: BLE001 - what is told is why the work failed
             error.add_note(f"the claim on {claim.key} could not be released: {failed}")
 
     def renew(self, claim: Claim) -> None:

@@ -29,7 +29,6 @@ class Renewals:
         self._renew = renew
         self._clock = clock
         self._every = every
-        self._closed = threading.Event()
         self._begin()
         _watch_forks(self)
 
@@ -37,9 +36,10 @@ class Renewals:
         self._lock = threading.Lock()
         self._claims: set[Claim] = set()
         self._thread: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def after_fork_in_child(self) -> None:
-        """Leave the claims to the parent, whose work they are; its lock may have been held."""
+        """Leave the claims to the parent, whose work they are; its locks may have been held."""
         self._begin()
 
     def watch(self, claim: Claim) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.context import current
 from nbactl.core.logging.fields import fields_of
-from nbactl.core.logging.masking import mask
+from nbactl.core.logging.masking import as_text, mask
 from nbactl.core.logging.severity import severity_of
 
 if TYPE_CHECKING:
@@ -113,16 +113,11 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
     """Return something that JSON has for a value that it has not."""
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=repr)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value).decode("utf-8", "backslashreplace")
     if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
         return asdict(value)
     if isinstance(value, (date, time)):
         return value.isoformat()
-    try:
-        return str(value)
-    except Exception as error:  # noqa: BLE001 - an object that cannot say what it is must not stop the work
-        return f"<{type(value).__name__} that has no text: {type(error).__name__}>"
+    return as_text(value)
 
 
 def _speakable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - whatever was logged, a kind a line

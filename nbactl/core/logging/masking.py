@@ -9,8 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MASK: Final = "***"
 _NAMES: Final = re.compile(
@@ -45,6 +48,8 @@ _PATTERNS: Final = (
 )
 _BEFORE_A_VALUE: Final = ("key", "token", "secret", "pass", "pwd", "://", "authorization", "cookie")
 _DEEPEST: Final = 12
+_MOST_PARTS: Final = 10_000
+"""Mappings, lists and objects of one value: more than a line of a log holds."""
 _HARMLESS: Final = (bool, int, float, datetime, date, time, UUID)
 
 _registered: set[str] = set()
@@ -87,31 +92,43 @@ def is_secret_name(name: str) -> bool:
     return _NAMES.search(name) is not None and _INNOCENT.search(name) is None
 
 
-def mask_within(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - whatever was logged
-    """Return a value without secrets, as texts, numbers, times, mappings and lists; `***` for what lies too deep."""
+def mask_within(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
+    """Return a value without secrets, as texts, numbers, times, mappings and lists.
+
+    What lies too deep is `***`, as is the rest of a value of very many parts; what holds itself is `…` there.
+    """
+    return _masked(value, (), iter(range(_MOST_PARTS)))
+
+
+def _masked(value: Any, within: tuple[int, ...], budget: Iterator[int]) -> Any:  # noqa: ANN401, PLR0911 - a kind a line
+    """Mask a value that lies within those with the ids `within`."""
     if isinstance(value, str):
         return mask(value)
     if value is None or isinstance(value, _HARMLESS):
         return value
-    if depth >= _DEEPEST:
+    if id(value) in within:
+        return "…"
+    if len(within) >= _DEEPEST or next(budget, None) is None:
         return MASK
+    inside = (*within, id(value))
     if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
         value = {each.name: getattr(value, each.name) for each in fields(value)}
     if isinstance(value, Mapping):
         return {
             mask(name) if isinstance(name, str) else name: MASK
             if isinstance(name, str) and is_secret_name(name)
-            else mask_within(inner, depth + 1)
+            else _masked(inner, inside, budget)
             for name, inner in value.items()
         }
     if isinstance(value, (set, frozenset)):
         value = sorted(value, key=repr)
     if isinstance(value, (list, tuple)):
-        return [mask_within(inner, depth + 1) for inner in value]
-    return mask(_text(value))
+        return [_masked(inner, inside, budget) for inner in value]
+    return mask(as_text(value))
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """Return what an object says of itself, or that it cannot; never raises."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "backslashreplace")
     try:

@@ -119,3 +119,23 @@ def test_a_secret_is_found_in_whatever_kind_of_value(value: object) -> None:
         masked = repr(mask_within(logged))
         assert "hunter2" not in masked
         assert "***" in masked
+
+
+def test_what_holds_itself_or_shares_its_parts_is_masked_once_and_not_for_ever() -> None:
+    itself: list[object] = ["password=hunter2"]
+    itself.extend([itself] * 9)
+    assert mask_within(itself) == ["password=***", *["…"] * 9]
+    shared: object = "password=hunter2"
+    for _ in range(11):
+        shared = [shared] * 10
+    masked = mask_within(shared)
+    assert "hunter2" not in str(masked)
+    assert str(masked).count("***") < 200_000
+
+
+def test_an_object_that_cannot_say_what_it_is_is_named() -> None:
+    class Mute:
+        def __str__(self) -> str:
+            raise ValueError("no")
+
+    assert mask_within([Mute()]) == ["<Mute that has no text: ValueError>"]
