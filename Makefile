@@ -24,14 +24,14 @@ lint: $(VENV)/.dev ## Style, types, import contracts, docs drift
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m nbactl.cli.reference --check docs/reference.md
+	$(BIN)/python -m nbactl.cli.help.reference --check docs/reference.md
 
 bench: $(VENV)/.bench ## Measure against the floors and peers (ratios of one run)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.dev ## Write the generated pages again
-	$(BIN)/python -m nbactl.cli.reference docs/reference.md
-	$(BIN)/python -m tests.library_samples
+	$(BIN)/python -m nbactl.cli.help.reference docs/reference.md
+	$(BIN)/python -m tests.kit.library_samples
 
 $(VENV)/.bench: $(VENV)/.dev
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'

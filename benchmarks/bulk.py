@@ -17,9 +17,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Line
-from nbactl.core.bulk import BulkWriter
-from nbactl.core.clock import SystemClock
-from nbactl.core.retry import RetryPolicy
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.bulk import BulkWriter
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.ports.documents import Create
 from nbactl.testing import emulator_documents
 from nbactl.testing.emulators import firestore_emulator

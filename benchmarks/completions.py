@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Line
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import batch_path, completion_document, completion_path
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import NO_RETRY
 from nbactl.ports.documents import ArrayUnion, Create, Increment, Update
 from nbactl.testing import emulator_documents
 from nbactl.testing.emulators import firestore_emulator, missing_for_firestore

@@ -14,7 +14,7 @@ from mmh3 import mmh3_32_uintdigest
 
 from benchmarks.measure import Line
 from nbactl.core import flags
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags import Definition, Exposures, Flags, State, Stored
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nbactl.core.asgi import Receive, Scope, Send
-    from nbactl.core.service import Service
+    from nbactl.core._support.asgi import Receive, Scope, Send
+    from nbactl.core.service.service import Service
 
 
 def ours() -> Service:
     """Return a service with all that stands around one: probes, metrics, graceful stop, propagation."""
-    from nbactl.core.service import open_service  # noqa: PLC0415 - the other app is served without it
+    from nbactl.core.service.service import open_service  # noqa: PLC0415 - the other app is served without it
 
     return open_service("bench")
 

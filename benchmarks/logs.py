@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Line
-from nbactl.core.context import bound, current
-from nbactl.core.logging import CloudFormatter
-from nbactl.core.logging.cloud import LABELS, SAMPLED, SOURCE, SPAN, TRACE
-from nbactl.core.trace import Trace
+from nbactl.core.observe.context import bound, current
+from nbactl.core.observe.logging import CloudFormatter
+from nbactl.core.observe.logging.cloud import LABELS, SAMPLED, SOURCE, SPAN, TRACE
+from nbactl.core.observe.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

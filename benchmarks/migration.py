@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import bulk
 from benchmarks.measure import Line
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.bulk import BulkWriter
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.bulk import BulkWriter
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import batch_path, completions_of
-from nbactl.core.lease import Leases
-from nbactl.core.retry import RetryPolicy
+from nbactl.core.lease.leases import Leases
 from nbactl.migrations.completions.limits import Limits
 from nbactl.migrations.completions.migration import Caller, CompletionsMigration
 from nbactl.migrations.completions.selection import Selection
@@ -32,7 +33,6 @@ from nbactl.migrations.model import Operator
 from nbactl.ports.documents import Create
 from nbactl.testing import emulator_documents
 from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
-from nbactl.workflows.cancellation import Cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

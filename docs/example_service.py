@@ -7,12 +7,12 @@ import os
 from contextlib import closing
 from http.client import HTTPConnection
 
-from nbactl.core.deadline import time_for
+from nbactl.core.calls.deadline import time_for
 from nbactl.core.documents import Create, Increment, Update
 from nbactl.core.http_status import check_status
 from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.idempotency.push import PushMessage
-from nbactl.core.service import open_service
+from nbactl.core.service.service import open_service
 
 log = logging.getLogger("example")
 service = open_service("example")

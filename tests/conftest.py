@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from nbactl.adapters.sqlite import documents, reading
 from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
-from tests.firestore_indexes import checked
+from tests.kit.firestore_indexes import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbactl.bootstrap.flags import FlagRoom
-from nbactl.core.ids import TimeSortedIds
+from nbactl.core._support.ids import TimeSortedIds
 
 if TYPE_CHECKING:
-    from nbactl.core.bulk import BulkWriter
+    from nbactl.core.calls.bulk import BulkWriter
     from nbactl.core.completions.batches import Batches
     from nbactl.core.completions.mode import ModeOfBatch
     from nbactl.core.completions.reset import Resets
@@ -77,7 +77,7 @@ class Coordination(FlagRoom):
     @cached_property
     def completions_migration(self) -> CompletionsMigration:
         """The migration of completions from the array to the subcollection."""
-        from nbactl.core.holder import this_process  # noqa: PLC0415
+        from nbactl.core.lease.holder import this_process  # noqa: PLC0415
         from nbactl.migrations.completions.limits import limits_from  # noqa: PLC0415
         from nbactl.migrations.completions.migration import CompletionsMigration  # noqa: PLC0415
 
@@ -95,8 +95,8 @@ class Coordination(FlagRoom):
 
     def _bulk_writer(self, rate: float | None) -> BulkWriter:
         """Return what writes many documents, `rate` a second; without one as fast as Google advises for Firestore."""
-        from nbactl.core.bulk import BulkWriter  # noqa: PLC0415
-        from nbactl.core.throttle import Throttle  # noqa: PLC0415
+        from nbactl.core.calls.bulk import BulkWriter  # noqa: PLC0415
+        from nbactl.core.calls.rate_limit import Throttle  # noqa: PLC0415
 
         timeouts = self.config.timeouts
         in_cloud = self.settings.target == "gcp" and not os.environ.get("FIRESTORE_EMULATOR_HOST")

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbactl.bootstrap.stores import Stores
-from nbactl.core.ids import TimeSortedIds
+from nbactl.core._support.ids import TimeSortedIds
 
 if TYPE_CHECKING:
-    from nbactl.deployments.changing import EnvChanges
+    from nbactl.deployments.changes import EnvChanges
     from nbactl.deployments.log import DocumentLog, FileLog
     from nbactl.ports.services import DeployedServices
 
@@ -46,7 +46,7 @@ class DeploymentRoom(Stores):
     @cached_property
     def env_changes(self) -> EnvChanges:
         """What changes the variables of services, and brings them back."""
-        from nbactl.deployments.changing import EnvChanges  # noqa: PLC0415
+        from nbactl.deployments.changes import EnvChanges  # noqa: PLC0415
 
         place = f"{self.settings.project}/{self.settings.region}"
         return EnvChanges(self.deployed_services, clock=self.clock, ids=TimeSortedIds(self.clock), place=place)

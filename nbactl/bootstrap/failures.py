@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbactl.adapters.sentry.sink import SentrySink
-    from nbactl.core.failures import Failures, Sink
+    from nbactl.core.observe.failures import Failures, Sink
 
 
 class FailureRoom(Stores):
@@ -24,7 +24,7 @@ class FailureRoom(Stores):
     @cached_property
     def failures(self) -> Failures:
         """Who is told of failures that the log has already, such as those of tasks."""
-        from nbactl.core.failures import Failures  # noqa: PLC0415
+        from nbactl.core.observe.failures import Failures  # noqa: PLC0415
 
         return Failures(*self.failure_sinks)
 

@@ -8,15 +8,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbactl.bootstrap.resilience import Resilience
-from nbactl.core.ids import TimeSortedIds
+from nbactl.core._support.ids import TimeSortedIds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
-    from nbactl.core.gamedate import GameDate
-    from nbactl.core.policy import CallPolicy
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.calls.policy import CallPolicy
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.sources.base import Source
     from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.runner import Runner
 
 
-WORKER = "nbactl.worker"
+WORKER = "nbactl.bootstrap.task_process"
 """The module whose process runs a task with `isolate: process`."""
 
 
@@ -36,7 +36,7 @@ class Pipeline(Resilience):
     @cached_property
     def ledger(self) -> Ledger:
         """The history of runs."""
-        from nbactl.core.holder import is_dead  # noqa: PLC0415
+        from nbactl.core.lease.holder import is_dead  # noqa: PLC0415
         from nbactl.workflows.ledger import Ledger  # noqa: PLC0415
 
         return Ledger(self.documents, self.clock, is_dead=is_dead)
@@ -72,7 +72,7 @@ class Pipeline(Resilience):
         self._require_local("the warehouse")
         from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse  # noqa: PLC0415
         from nbactl.core import flags  # noqa: PLC0415 - loads the hash
-        from nbactl.core.holder import this_process  # noqa: PLC0415
+        from nbactl.core.lease.holder import this_process  # noqa: PLC0415
         from nbactl.warehouse.gateway import QueryGateway  # noqa: PLC0415
 
         engine = DuckDbWarehouse(
@@ -151,7 +151,7 @@ class Pipeline(Resilience):
     @cached_property
     def runner(self) -> Runner:
         """What executes requests."""
-        from nbactl.core.holder import this_process  # noqa: PLC0415
+        from nbactl.core.lease.holder import this_process  # noqa: PLC0415
         from nbactl.workflows.engine import Engine  # noqa: PLC0415
         from nbactl.workflows.runner import Runner  # noqa: PLC0415
 

@@ -8,18 +8,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from nbactl.bootstrap.flags import FlagRoom
-from nbactl.core.ids import TimeSortedIds
+from nbactl.core._support.ids import TimeSortedIds
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbactl.core.alerts import AlertChannel, Alerts
-    from nbactl.core.breaker_beat import BreakerBeat
     from nbactl.core.breaker_shared import SharedBreakers
-    from nbactl.core.idempotency.keeper import Idempotency
-    from nbactl.core.outbox import Outbox
-    from nbactl.core.policies import CallPolicies
+    from nbactl.core.calls.policies import CallPolicies
+    from nbactl.core.calls.shared_breakers import BreakerBeat
+    from nbactl.core.once.idempotency import Idempotency
+    from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.bus import MessageBus
 
 _DAY: Final = 86_400.0
@@ -33,7 +33,7 @@ class Resilience(FlagRoom):
     @cached_property
     def policies(self) -> CallPolicies:
         """How each dependency is called."""
-        from nbactl.core.policies import CallPolicies  # noqa: PLC0415
+        from nbactl.core.calls.policies import CallPolicies  # noqa: PLC0415
 
         return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=random.SystemRandom(), hook=self.hook)
 
@@ -47,7 +47,7 @@ class Resilience(FlagRoom):
     @cached_property
     def breaker_beat(self) -> BreakerBeat:
         """What keeps the breakers of `policies` in step with other processes once it is started."""
-        from nbactl.core.breaker_beat import BreakerBeat  # noqa: PLC0415
+        from nbactl.core.calls.shared_breakers import BreakerBeat  # noqa: PLC0415
 
         beat = BreakerBeat(
             self.shared_breakers,
@@ -70,7 +70,7 @@ class Resilience(FlagRoom):
     def outbox(self) -> Outbox:
         """What announces changes: messages that are committed with them."""
         from nbactl.core.alerts import AlertBus, RoutedBus, channel_of  # noqa: PLC0415
-        from nbactl.core.outbox import Outbox  # noqa: PLC0415
+        from nbactl.core.outbox.outbox import Outbox  # noqa: PLC0415
 
         def reaches(topic: str) -> bool:
             channel = channel_of(topic)
@@ -134,7 +134,7 @@ class Resilience(FlagRoom):
 
     def sweep_expired(self) -> int:
         """Delete what has expired, and return how many documents; Firestore's TTL policies do that by themselves."""
-        from nbactl.core.expiry import EXPIRING, sweep_expired  # noqa: PLC0415
+        from nbactl.core.outbox.expiry import EXPIRING, sweep_expired  # noqa: PLC0415
 
         if self.settings.target != "local":
             return 0
@@ -146,9 +146,9 @@ class Resilience(FlagRoom):
         `owner` names the process. `dedup.keep` is the least that is kept, for subscriptions and replays;
         DEDUP_TTL_DAYS may make it more.
         """
-        from nbactl.core.holder import is_dead, process_owner  # noqa: PLC0415
-        from nbactl.core.idempotency.keeper import Idempotency  # noqa: PLC0415
-        from nbactl.core.idempotency.record import Terms  # noqa: PLC0415
+        from nbactl.core.lease.holder import is_dead, process_owner  # noqa: PLC0415
+        from nbactl.core.once.claim import Terms  # noqa: PLC0415
+        from nbactl.core.once.idempotency import Idempotency  # noqa: PLC0415
 
         timeouts = self.config.timeouts
         lease = timeouts.leases["message"]

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbactl.ports.alerts import Alert
-    from nbactl.rollouts.green import ServiceHealth
-    from nbactl.rollouts.measuring import Source
+    from nbactl.rollouts.guards import Source
+    from nbactl.rollouts.health import ServiceHealth
     from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
 
@@ -30,7 +30,7 @@ class RolloutRoom(Pipeline, FlagRoom):
 
     def ticker(self, alert: Callable[[Alert], None]) -> Ticker:
         """Return what decides on rollouts; `alert` is told of every step. Raises ConfigError for wrong variables."""
-        from nbactl.rollouts import green  # noqa: PLC0415
+        from nbactl.rollouts import health as green  # noqa: PLC0415
         from nbactl.rollouts.tick import Ticker  # noqa: PLC0415
 
         urls = green.parse_urls(self._environ.get(green.VARIABLE, ""))
@@ -52,7 +52,7 @@ class RolloutRoom(Pipeline, FlagRoom):
 
     def _guard_sources(self) -> Sequence[Source]:
         from nbactl.rollouts.ledger_source import LedgerSource  # noqa: PLC0415
-        from nbactl.rollouts.prometheus_source import VARIABLE, PrometheusSource  # noqa: PLC0415
+        from nbactl.rollouts.sources import VARIABLE, PrometheusSource  # noqa: PLC0415
 
         sources: list[Source] = []
         if url := self._environ.get(VARIABLE):

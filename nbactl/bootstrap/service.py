@@ -1,4 +1,4 @@
-"""The parts of a service of this process; `compose` is the entry point that `nbactl.core.service` looks for."""
+"""The parts of a service of this process; `compose` is the entry point that `nbactl.core.service.service` looks for."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbactl import __version__
-from nbactl.bootstrap.application import Application
+from nbactl.bootstrap.container import Application
 from nbactl.config.digest import config_digest
 from nbactl.config.settings import load_settings
-from nbactl.core.beat import Beat
-from nbactl.core.context import current
-from nbactl.core.events import combined
-from nbactl.core.failures import Failures, log_failure
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core._support.periodic import Beat
 from nbactl.core.flags import StateCache, on, use
-from nbactl.core.health import checks
-from nbactl.core.health.health import Health
-from nbactl.core.health.probes import Probes
 from nbactl.core.health.report import Identity, Reports
-from nbactl.core.health.traffic import Traffic
-from nbactl.core.ids import TimeSortedIds
-from nbactl.core.logging import configure_logging
-from nbactl.core.logging.events import EventLog
-from nbactl.core.metrics import Metrics, metrics_app
-from nbactl.core.propagation import Propagation
-from nbactl.core.stopping import GracefulStop, Stopping
+from nbactl.core.observe.context import current
+from nbactl.core.observe.event_log import EventLog
+from nbactl.core.observe.events import combined
+from nbactl.core.observe.failures import Failures, log_failure
+from nbactl.core.observe.logging import configure_logging
+from nbactl.core.observe.metrics import Metrics, metrics_app
+from nbactl.core.service import checks
+from nbactl.core.service.health import Health
+from nbactl.core.service.probes import Probes
+from nbactl.core.service.propagation import Propagation
+from nbactl.core.service.stopping import GracefulStop, Stopping
+from nbactl.core.service.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.config.settings import Settings
+    from nbactl.core._support.asgi import App
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core._support.interval import Interval
     from nbactl.core.alerts import Alert
-    from nbactl.core.asgi import App
     from nbactl.core.flags import Flags
-    from nbactl.core.gamedate import GameDate
-    from nbactl.core.idempotency.keeper import Idempotency
-    from nbactl.core.interval import Interval
-    from nbactl.core.service import Timeouts
+    from nbactl.core.once.idempotency import Idempotency
+    from nbactl.core.service.service import Timeouts
 
 _LOG = logging.getLogger(__name__)
 _LEAST_FREE = 64 * 1024 * 1024

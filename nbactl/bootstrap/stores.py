@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nbactl.core.clock import SystemClock
-from nbactl.core.events import unheard
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.observe.events import unheard
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
-    from nbactl.core.clock import Clock
-    from nbactl.core.events import Hook
-    from nbactl.core.lease import Leases
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.lease.leases import Leases
+    from nbactl.core.observe.events import Hook
     from nbactl.ports.documents import DocumentStore
 
 
@@ -58,7 +58,7 @@ class Stores:
         """The document store of the target. Raises ConfigError where target gcp lacks its project or client."""
         if self.hook is unheard:
             return self._engine
-        from nbactl.core.counted_documents import CountedDocuments  # noqa: PLC0415
+        from nbactl.core.observe.counted_documents import CountedDocuments  # noqa: PLC0415
 
         return CountedDocuments(self._engine, self.hook)
 
@@ -86,8 +86,8 @@ class Stores:
     @cached_property
     def leases(self) -> Leases:
         """The leases, with the dead of this machine known."""
-        from nbactl.core.holder import is_dead  # noqa: PLC0415
-        from nbactl.core.lease import Leases  # noqa: PLC0415
+        from nbactl.core.lease.holder import is_dead  # noqa: PLC0415
+        from nbactl.core.lease.leases import Leases  # noqa: PLC0415
 
         return Leases(self.documents, self.clock, is_dead=is_dead)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.config.problems import suggest
-from nbactl.core.holder import is_dead
+from nbactl.core.lease.holder import is_dead
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.workflows.ledger import Ledger
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nbactl.config.loader import Config
     from nbactl.config.problems import Problem
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.workflows.model import RunRecord
 
 _LATELY: Final = 200

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.config.settings import Settings
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 Status = Literal["ok", "warn", "failed", "skipped"]
 

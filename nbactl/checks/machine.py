@@ -13,7 +13,7 @@ from nbactl.adapters.slack.webhook import VARIABLE, check_url
 from nbactl.checks.finding import Finding
 from nbactl.config.overrides import PREFIX
 from nbactl.config.variables import GIVEN, environment_variables, timeout_variables
-from nbactl.core.names import closest
+from nbactl.core._support.names import closest
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:

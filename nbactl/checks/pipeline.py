@@ -10,8 +10,8 @@ from nbactl.adapters.firestore.opening import open_documents
 from nbactl.checks.declared import drift, recent_runs, undone_declarations
 from nbactl.checks.finding import Finding, unread
 from nbactl.config.loader import Config, load_config
-from nbactl.core.deadline import deadline_scope
-from nbactl.core.holder import describe
+from nbactl.core.calls.deadline import deadline_scope
+from nbactl.core.lease.holder import describe
 from nbactl.errors import NbactlError
 from nbactl.pipeline.sources import open_source
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.checks.finding import Finding, unread
-from nbactl.core.holder import describe, is_dead
-from nbactl.core.lease import Leases
+from nbactl.core.lease.holder import describe, is_dead
+from nbactl.core.lease.leases import Leases
 from nbactl.errors import NbactlError
 from nbactl.ports.documents import Query
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.checks.finding import Patient
-    from nbactl.core.lease import Lease
+    from nbactl.core.lease.leases import Lease
 
 _MIB: Final = 1024 * 1024
 _TIGHT: Final = 1024 * _MIB

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.checks.finding import Finding
-from nbactl.core.holder import this_process
+from nbactl.core.lease.holder import this_process
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:

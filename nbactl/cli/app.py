@@ -8,14 +8,14 @@ import typer
 from typer.main import get_command
 
 from nbactl import __version__
-from nbactl.cli._typer import Entry, LazyGroup, show_result
+from nbactl.cli.frame import Entry, LazyGroup, show_result
 from nbactl.cli.result import Result
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
     from nbactl.bootstrap import Application
-    from nbactl.cli.console import Console
     from nbactl.cli.session import Session
+    from nbactl.cli.show.console import Console
     from nbactl.config.settings import Settings
 
 _WORK = "Run the pipeline"
@@ -24,20 +24,20 @@ _SETUP = "Set up and understand"
 
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/_typer.py).
 COMMANDS = (
-    Entry("run", "nbactl.cli.commands.run", "Run phases, workflows or tasks of a game date.", _WORK),
-    Entry("runs", "nbactl.cli.commands.runs", "List, show, follow, cancel and draw runs.", _WORK),
-    Entry("status", "nbactl.cli.commands.status", "Show the board of a game date.", _WORK),
-    Entry("schedule", "nbactl.cli.commands.schedule", "Show when workflows are due.", _WORK),
-    Entry("flags", "nbactl.cli.commands.flags", "Roll features out by percent, and back.", _WORK),
-    Entry("migrate", "nbactl.cli.commands.migrate", "Move completions to a subcollection, online.", _REPAIR),
-    Entry("batches", "nbactl.cli.commands.batches", "List, show, complete and reset prediction batches.", _REPAIR),
-    Entry("leases", "nbactl.cli.commands.leases", "Show who holds what, and free what is left over.", _REPAIR),
-    Entry("breakers", "nbactl.cli.commands.breakers", "Show and reset circuit breakers.", _REPAIR),
-    Entry("outbox", "nbactl.cli.commands.outbox", "List and publish messages that wait.", _REPAIR),
-    Entry("config", "nbactl.cli.commands.config", "Show, check and explain settings and files.", _SETUP),
-    Entry("doctor", "nbactl.cli.commands.doctor", "Check this installation and its data.", _SETUP),
-    Entry("completion", "nbactl.cli.commands.completion", "Print the completion script of your shell.", _SETUP),
-    Entry("help", "nbactl.cli.commands.help", "Explain the environment, exit codes, output or dates.", _SETUP),
+    Entry("run", "nbactl.cli.run.command", "Run phases, workflows or tasks of a game date.", _WORK),
+    Entry("runs", "nbactl.cli.runs.command", "List, show, follow, cancel and draw runs.", _WORK),
+    Entry("status", "nbactl.cli.status.command", "Show the board of a game date.", _WORK),
+    Entry("schedule", "nbactl.cli.schedule.command", "Show when workflows are due.", _WORK),
+    Entry("flags", "nbactl.cli.flags", "Roll features out by percent, and back.", _WORK),
+    Entry("migrate", "nbactl.cli.migrate.command", "Move completions to a subcollection, online.", _REPAIR),
+    Entry("batches", "nbactl.cli.batches.command", "List, show, complete and reset prediction batches.", _REPAIR),
+    Entry("leases", "nbactl.cli.leases.command", "Show who holds what, and free what is left over.", _REPAIR),
+    Entry("breakers", "nbactl.cli.breakers.command", "Show and reset circuit breakers.", _REPAIR),
+    Entry("outbox", "nbactl.cli.outbox.command", "List and publish messages that wait.", _REPAIR),
+    Entry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
+    Entry("doctor", "nbactl.cli.doctor.command", "Check this installation and its data.", _SETUP),
+    Entry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
+    Entry("help", "nbactl.cli.help.command", "Explain the environment, exit codes, output or dates.", _SETUP),
 )
 
 

@@ -12,12 +12,12 @@ import typer
 
 from nbactl.cli import app
 from nbactl.cli.crash import report_crash
-from nbactl.cli.render import render_error
 from nbactl.cli.session import Session
+from nbactl.cli.show.render import render_error
+from nbactl.cli.show.stream import OutputError
 from nbactl.cli.signals import SignalledError, stoppable
-from nbactl.cli.stream import OutputError
 from nbactl.cli.usage import as_usage_error
-from nbactl.core.faults import arm_from_environment
+from nbactl.core._support.faults import arm_from_environment
 from nbactl.errors import InterruptedRunError, NbactlError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
     _tolerate_any_encoding()
     session = Session(argv, os.environ)
     if shell := os.environ.get("_NBACTL_COMPLETE"):
-        from nbactl.cli.completion import answer  # noqa: PLC0415 - only a shell asks for it
+        from nbactl.cli.completion.shells import answer  # noqa: PLC0415 - only a shell asks for it
 
         return answer(session, shell, argv)
     with stoppable():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbactl.cli.console import Console
+    from nbactl.cli.show.console import Console
     from nbactl.errors import NbactlError
 
 

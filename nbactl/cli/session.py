@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbactl.cli.console import Console
+from nbactl.cli.show.console import Console
 from nbactl.config.settings import SETTINGS, Setting, Settings, load_settings
 from nbactl.errors import NbactlError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core.names import closest
+from nbactl.core._support.names import closest
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from nbactl.core.durations import parse_duration
+from nbactl.core._support.durations import parse_duration
 from nbactl.errors import UsageError
 
 

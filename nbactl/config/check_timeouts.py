@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.config.problems import suggest
 from nbactl.config.used import USED
-from nbactl.core.durations import format_duration as shown
+from nbactl.core._support.durations import format_duration as shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.config.check_schedule import check_schedule
 from nbactl.config.cycles import find_cycles
-from nbactl.core.durations import format_duration as shown
-from nbactl.core.names import closest
+from nbactl.core._support.durations import format_duration as shown
+from nbactl.core._support.names import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from nbactl.config.flags import FlagsFile
 from nbactl.config.overrides import variable_of
 from nbactl.config.timeouts import TimeoutsFile
 from nbactl.config.workflows import WorkflowsFile
-from nbactl.core.names import did_you_mean
+from nbactl.core._support.names import did_you_mean
 from nbactl.errors import NotFoundError
 
 if TYPE_CHECKING:

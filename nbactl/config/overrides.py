@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.config.problems import Problem, suggest
 from nbactl.config.yamltext import Positions
-from nbactl.core.durations import parse_duration
+from nbactl.core._support.durations import parse_duration
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from nbactl.core.names import closest, did_you_mean
+from nbactl.core._support.names import closest, did_you_mean
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from nbactl.core.names import did_you_mean
+from nbactl.core._support.names import did_you_mean
 from nbactl.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nbactl.config.base import Name, Seconds, Strict
+from nbactl.core._support.interval import Interval
+from nbactl.core._support.names import did_you_mean
 from nbactl.core.allowance import Allowance as CoreAllowance
-from nbactl.core.breaker import BreakerSettings
-from nbactl.core.interval import Interval
-from nbactl.core.names import did_you_mean
+from nbactl.core.calls.breaker import BreakerSettings
+from nbactl.core.calls.retry import NO_RETRY, RetryPolicy
 from nbactl.core.policy_settings import CallSettings
-from nbactl.core.retry import NO_RETRY, RetryPolicy
 from nbactl.errors import ConfigError
 
 Rate = Annotated[float, Field(gt=0, le=1)]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from nbactl.config.problems import Problem, shown, suggest
 from nbactl.config.yamltext import Node, Positions
-from nbactl.core.names import closest
+from nbactl.core._support.names import closest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.document_ids import decode_id, encode_id
+from nbactl.core._support.document_ids import decode_id, encode_id
 from nbactl.errors import DataError
 from nbactl.ports.documents import Query, Set
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.core.breaker import Breaker, BreakerStatus
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.calls.breaker import Breaker, BreakerStatus
     from nbactl.ports.documents import Document, DocumentStore, Transaction
 
 _COLLECTION: Final = "breakers"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from nbactl.core.durations import format_duration
+from nbactl.core._support.durations import format_duration
 from nbactl.errors import TimedOutError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from nbactl.core.deadline import Deadline
+    from nbactl.core.calls.deadline import Deadline
 
 
 class CutOff:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
 
-    from nbactl.core.policy import CallPolicy
-    from nbactl.core.retry import Tries
+    from nbactl.core.calls.policy import CallPolicy
+    from nbactl.core.calls.retry import Tries
 
 
 class Attempt:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nbactl.core.allowance import Allowance
-    from nbactl.core.breaker import BreakerSettings
-    from nbactl.core.retry import RetryPolicy
+    from nbactl.core.calls.breaker import BreakerSettings
+    from nbactl.core.calls.retry import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)

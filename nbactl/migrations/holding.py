@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.errors import StaleFenceError
-from nbactl.workflows.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core.clock import Clock
-    from nbactl.core.lease import Lease, Leases
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.lease.leases import Lease, Leases
 
 
 class Held:

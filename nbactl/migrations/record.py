@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nbactl.core.faults import reach
+from nbactl.core._support.faults import reach
 from nbactl.errors import NotAuthorisedError, PreconditionError
 from nbactl.migrations.documents import chunk_path, read_state, state_document, state_path
 from nbactl.migrations.model import MigrationState, Pause, StageChange
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from nbactl.core.clock import Clock
-    from nbactl.core.lease import Lease, Leases
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.lease.leases import Lease, Leases
     from nbactl.migrations.model import Checkpoint, Operator, Validation
     from nbactl.ports.documents import Document, DocumentStore, Transaction
 

@@ -11,13 +11,13 @@ from nbactl.migrations.model import Checkpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbactl.core.clock import Clock
-    from nbactl.core.lease import Lease
+    from nbactl.core._support.cancellation import Cancellation
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.lease.leases import Lease
     from nbactl.migrations.holding import Held
     from nbactl.migrations.model import MigrationState, Operator
     from nbactl.migrations.progress import Meter, ProgressEvent
     from nbactl.migrations.record import MigrationRecord
-    from nbactl.workflows.cancellation import Cancellation
 
 
 @dataclass(frozen=True, slots=True)

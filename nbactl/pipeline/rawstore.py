@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core.faults import reach
+from nbactl.core._support.faults import reach
 from nbactl.errors import DataError, PreconditionError, StaleFenceError, UnavailableError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 

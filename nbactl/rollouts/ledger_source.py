@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from nbactl.rollouts.measuring import Reading
+from nbactl.rollouts.guards import Reading
 from nbactl.workflows.model import RunStatus, TaskStatus
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nbactl.core.faults import reach
+from nbactl.core._support.faults import reach
 from nbactl.core.flags.moves import Position, move, position_of
 from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.ports.documents import Query, Set
-from nbactl.rollouts.deciding import moved_by_hand
+from nbactl.rollouts.decisions import moved_by_hand
 from nbactl.rollouts.model import COLLECTION, Action, Entry, Rollout, Status, fields_of, path_of, rollout_of
 
 if TYPE_CHECKING:

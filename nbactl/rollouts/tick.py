@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import NbactlError, PreconditionError
 from nbactl.ports.alerts import Alert
-from nbactl.rollouts.deciding import Decision, decide
-from nbactl.rollouts.measuring import Verdict, judge
+from nbactl.rollouts.decisions import Decision, decide
+from nbactl.rollouts.guards import Verdict, judge
 from nbactl.rollouts.model import Action, Rollout, Status
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nbactl.core.flags.store import FlagStore
-    from nbactl.rollouts.green import ServiceHealth
-    from nbactl.rollouts.measuring import Source
+    from nbactl.rollouts.guards import Source
+    from nbactl.rollouts.health import ServiceHealth
     from nbactl.rollouts.store import RolloutStore
 
 _LOG = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nbactl.core.faults import arm, disarm, reach
+from nbactl.core._support.faults import arm, disarm, reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

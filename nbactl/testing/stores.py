@@ -6,15 +6,15 @@ import random
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.policy import CallPolicy
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.policy_settings import CallSettings
-from nbactl.core.retry import RetryPolicy
 from nbactl.testing.clock import FakeClock
 
 if TYPE_CHECKING:
     from nbactl.adapters.firestore.documents import FirestoreDocuments
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 _BUSY_TIMEOUT = 5.0
 _CALL, _TRIES = 10.0, 30.0

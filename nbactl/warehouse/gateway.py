@@ -12,20 +12,20 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from nbactl.core.cache import TtlCache
-from nbactl.core.context import current
-from nbactl.core.deadline import deadline_scope
-from nbactl.core.events import Event, unheard
+from nbactl.core.calls.cache import TtlCache
+from nbactl.core.calls.deadline import deadline_scope
+from nbactl.core.observe.context import current
+from nbactl.core.observe.events import Event, unheard
 from nbactl.errors import NbactlError, TimedOutError
 from nbactl.warehouse.passing import PassingWarehouse
-from nbactl.warehouse.reads import reads_of
+from nbactl.warehouse.sql.reads import reads_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from nbactl.core.clock import Clock
-    from nbactl.core.deadline import Deadline
-    from nbactl.core.events import Hook
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.calls.deadline import Deadline
+    from nbactl.core.observe.events import Hook
     from nbactl.ports.warehouse import QueryResult, Warehouse
 
 AnsweredBy = Literal["engine", "engine_cache", "result_cache"]

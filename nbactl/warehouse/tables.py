@@ -11,7 +11,7 @@ from nbactl.config.problems import config_error
 from nbactl.config.source import read_positions
 from nbactl.config.validate import validate
 from nbactl.config.yamltext import Node, Positions
-from nbactl.core.names import did_you_mean
+from nbactl.core._support.names import did_you_mean
 from nbactl.errors import NotFoundError, PreconditionError
 from nbactl.warehouse.declaration import TablesFile, check
 

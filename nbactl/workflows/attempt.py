@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core.context import bound
+from nbactl.core._support.durations import format_duration
+from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.daemon import in_daemon_thread
-from nbactl.core.deadline import deadline_scope
-from nbactl.core.durations import format_duration
+from nbactl.core.observe.context import bound
 from nbactl.errors import TimedOutError
 from nbactl.ports.compute import TaskContext
 from nbactl.workflows.verdict import Ending, StoppedError, judge
@@ -17,7 +17,7 @@ from nbactl.workflows.verdict import Ending, StoppedError, judge
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.ports.compute import Compute, TaskCall, TaskOutcome
     from nbactl.workflows.fence import AttemptFence, Fences
     from nbactl.workflows.model import PlannedTask

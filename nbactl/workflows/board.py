@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nbactl.config.workflows import Phase, WorkflowsFile
-    from nbactl.core.gamedate import GameDate
-    from nbactl.core.lease import Lease
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.lease.leases import Lease
     from nbactl.workflows.model import RunRecord
 
 PhaseState = Literal["succeeded", "partial", "failed", "interrupted", "cancelled", "running", "missing", "unavailable"]

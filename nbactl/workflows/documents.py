@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core.gamedate import GameDate
+from nbactl.core._support.gamedate import GameDate
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 
 if TYPE_CHECKING:

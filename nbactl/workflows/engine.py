@@ -7,8 +7,8 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nbactl.core.durations import format_duration
-from nbactl.core.faults import reach
+from nbactl.core._support.durations import format_duration
+from nbactl.core._support.faults import reach
 from nbactl.errors import NbactlError
 from nbactl.ports.compute import TaskCall
 from nbactl.workflows.attempt import Attempts
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from random import Random
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.ports.compute import Compute
     from nbactl.workflows.fence import Fences
     from nbactl.workflows.journal import Journal

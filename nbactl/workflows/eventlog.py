@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.context import bound
+from nbactl.core.observe.context import bound
 from nbactl.workflows.model import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from nbactl.core.context import Context
+    from nbactl.core.observe.context import Context
     from nbactl.workflows.model import RunEvent, RunRecord, TaskRecord
 
 _log = logging.getLogger(__name__)

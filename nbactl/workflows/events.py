@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbactl.core.events import Event
+from nbactl.core.observe.events import Event
 from nbactl.workflows.stop import is_deadline
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.core.events import Hook
+    from nbactl.core.observe.events import Hook
     from nbactl.workflows.model import Observer, RunEvent, RunRecord, TaskRecord
 
 

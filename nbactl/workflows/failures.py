@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.context import current
-from nbactl.core.failures import Failure
-from nbactl.core.logging import mask
+from nbactl.core.observe.context import current
+from nbactl.core.observe.failures import Failure
+from nbactl.core.observe.logging import mask
 from nbactl.workflows.eventlog import run_context
 from nbactl.workflows.model import TaskStatus
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from nbactl.core.failures import Failures
+    from nbactl.core.observe.failures import Failures
     from nbactl.workflows.model import Observer, RunEvent
 
 _FAILED: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)

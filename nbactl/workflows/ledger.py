@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from nbactl.core.lease import Leases
+from nbactl.core.lease.leases import Leases
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.documents import (
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from nbactl.core.clock import Clock
-    from nbactl.core.gamedate import GameDate
+    from nbactl.core._support.clock import Clock
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
     from nbactl.workflows.model import RunRecord, TaskRecord
 

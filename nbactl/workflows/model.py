@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from nbactl.core.gamedate import GameDate
-    from nbactl.core.retry import RetryPolicy
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.calls.retry import RetryPolicy
     from nbactl.ports.compute import Work
 
 Kind = Literal["phase", "workflow", "task"]

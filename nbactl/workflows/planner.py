@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from nbactl.core.retry import NO_RETRY
+from nbactl.core.calls.retry import NO_RETRY
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.compute import Work
 from nbactl.workflows.model import Plan, PlannedTask, RunStatus
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.config.workflows import Task, TaskUse, WorkflowsFile
-    from nbactl.core.gamedate import GameDate
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.workflows.model import RunRecord, RunRequest, TaskRecord
     from nbactl.workflows.settling import Settling
     from nbactl.workflows.units import Unit

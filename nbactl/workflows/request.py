@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbactl.core.names import did_you_mean
+from nbactl.core._support.names import did_you_mean
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from nbactl.core.gamedate import GameDate
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.workflows.model import Plan, RunRecord, RunRequest
     from nbactl.workflows.units import Unit
 

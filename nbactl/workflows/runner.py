@@ -7,12 +7,12 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
-from nbactl.core.context import bound
-from nbactl.core.faults import reach
+from nbactl.core._support.faults import reach
+from nbactl.core.lease.heartbeat import Heartbeat
+from nbactl.core.observe.context import bound
 from nbactl.errors import LeaseHeldError, NbactlError
 from nbactl.workflows.engine import Execution, Surroundings
 from nbactl.workflows.fence import Fences
-from nbactl.workflows.heartbeat import Heartbeat
 from nbactl.workflows.journal import ThreadedJournal
 from nbactl.workflows.loop import run_on_loop
 from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.config.timeouts import TimeoutsFile
-    from nbactl.core.clock import Clock
-    from nbactl.core.ids import IdGenerator
-    from nbactl.core.lease import Lease, Leases
-    from nbactl.workflows.cancellation import Cancellation
+    from nbactl.core._support.cancellation import Cancellation
+    from nbactl.core._support.clock import Clock
+    from nbactl.core._support.ids import IdGenerator
+    from nbactl.core.lease.leases import Lease, Leases
     from nbactl.workflows.engine import Engine
     from nbactl.workflows.journal import Commit, Journal
     from nbactl.workflows.ledger import Ledger

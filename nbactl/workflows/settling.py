@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from nbactl.core.gamedate import EASTERN
+from nbactl.core._support.gamedate import EASTERN
 
 if TYPE_CHECKING:
-    from nbactl.core.clock import Clock
-    from nbactl.core.gamedate import GameDate
+    from nbactl.core._support.clock import Clock
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.workflows.model import TaskRecord
 
 

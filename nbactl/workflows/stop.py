@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from nbactl.core.durations import format_duration
+from nbactl.core._support.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

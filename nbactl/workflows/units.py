@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbactl.core.names import did_you_mean
+from nbactl.core._support.names import did_you_mean
 from nbactl.errors import NotFoundError
 from nbactl.workflows.graph import topological_order
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.bootstrap import Application
 from nbactl.config.settings import load_settings
+from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.completions.stages import Stage
-from nbactl.core.gamedate import GameDate
 from nbactl.migrations.completions.migration import Caller
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.model import Operator
-from nbactl.workflows.cancellation import Cancellation
-from tests.migration_lab import PassingClock
+from tests.kit.migration import PassingClock
 from tests.proof.checking import Checker, Damage, Expected, read_journals
 from tests.proof.journal import Journal, entries
 from tests.proof.old_code import BATCHES, OldCode

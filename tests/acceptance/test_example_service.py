@@ -22,10 +22,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.ports.documents import Create, Query
 from nbactl.testing import emulator_documents
-from tests.service_process import ROOT, ServiceProcess
+from tests.kit.service_process import ROOT, ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

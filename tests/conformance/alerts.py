@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.alerts import Alert, AlertBus, Alerts, HeardChannel, RoutedBus
-from nbactl.core.outbox import Outbox
+from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.testing import FakeClock
 from nbactl.testing.faults import failing
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
     from nbactl.ports.alerts import Severity
     from nbactl.ports.documents import DocumentStore
 

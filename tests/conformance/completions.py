@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.batches import Batches
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.reset import Resets
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.gamedate import GameDate
-from nbactl.core.ids import TimeSortedIds
-from nbactl.core.retry import RetryPolicy
 from tests.conformance.completions_concurrency import Concurrency
 from tests.conformance.completions_flags import Flagged
 from tests.conformance.completions_kills import Kills

@@ -9,14 +9,14 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from nbactl.config.loader import load_config
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.mode import mode_by_flags
 from nbactl.core.completions.stages import StageReader
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.flags import Flags, State, Stored
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import RetryPolicy
-from tests.flag_kit import state
+from tests.kit.flags import state
 
 if TYPE_CHECKING:
     from tests.conformance.completions import Lab

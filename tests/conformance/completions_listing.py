@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.completions.stages import Stage
-from nbactl.core.gamedate import GameDate
 from nbactl.errors import NotFoundError, UsageError
 from nbactl.ports.documents import DELETE_FIELD, Update
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags import FlagStore, Stored
 from nbactl.core.flags.store import WHATEVER, Change
 from nbactl.errors import DataError, PreconditionError, UnavailableError

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.deadline import deadline_scope
+from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.idempotency.claim import Claim, Done, current_claim
-from nbactl.core.idempotency.keeper import Idempotency
-from nbactl.core.idempotency.record import Terms
+from nbactl.core.once.claim import Terms
+from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import (
     AlreadyExistsError,
     DataError,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore
 
 WEEK = 7 * 86400.0

@@ -13,7 +13,7 @@ from nbactl.migrations.completions.selection import Selection
 from nbactl.ports.documents import DELETE_FIELD, ArrayRemove, ArrayUnion, Create, Delete, Set, Update
 from nbactl.testing import FakeClock
 from tests.conformance.migration_ways_back import WaysBack
-from tests.migration_lab import ALL, LIMITS, Lab
+from tests.kit.migration import ALL, LIMITS, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -247,7 +247,7 @@ class CompletionsMigrationConformance(WaysBack):
         lab.to("dual_write")
         tracker = lab.tracker()
         day = "2024-01-15"
-        from nbactl.core.gamedate import GameDate  # noqa: PLC0415
+        from nbactl.core._support.gamedate import GameDate  # noqa: PLC0415
 
         tracker.create_batch("b", GameDate.parse(day, now=lab.clock.now()), 10, "c", counter_shards=3)
         for number in range(5):

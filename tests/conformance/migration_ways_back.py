@@ -12,10 +12,10 @@ from nbactl.core.completions.stages import Stage
 from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.selection import Selection
 from nbactl.ports.documents import Delete
-from tests.migration_lab import ALL, LIMITS
+from tests.kit.migration import ALL, LIMITS
 
 if TYPE_CHECKING:
-    from tests.migration_lab import Lab
+    from tests.kit.migration import Lab
 
 
 class WaysBack:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.adapters.localbus.bus import LocalBus
-from nbactl.core.ids import TimeSortedIds
-from nbactl.core.outbox import KEY_ATTRIBUTE, Outbox
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, UnavailableError
 from nbactl.ports.documents import Create, Delete
 from nbactl.testing import FakeClock, faults
@@ -26,7 +26,7 @@ from tests.conformance.outbox_kills import OutboxKills
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,7 +207,7 @@ class OutboxConformance(OutboxKills):
         self, lab: Lab, tmp_path: Path, point: str, decided: bool
     ) -> None:
         command = [
-            sys.executable, "-m", "tests.outbox_worker", self.opener(tmp_path), lab.key, lab.topic, lab.state, point,
+            sys.executable, "-m", "tests.kit.outbox_worker", self.opener(tmp_path), lab.key, lab.topic, lab.state, point,
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)
         assert done.returncode == -9, done.stderr

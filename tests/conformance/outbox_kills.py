@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.localbus.bus import LocalBus
-from nbactl.core.clock import SystemClock
-from nbactl.core.ids import TimeSortedIds
-from nbactl.core.outbox import KEY_ATTRIBUTE, Outbox
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.ports.documents import Query
 from nbactl.testing import FakeClock
 
@@ -54,7 +54,15 @@ class OutboxKills:
                 if not mine:
                     return
                 seed += PROCESSES
-                command = [sys.executable, "-m", "tests.outbox_killed", self.opener(tmp_path), topic, str(seed), *mine]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "tests.kit.outbox_killed",
+                    self.opener(tmp_path),
+                    topic,
+                    str(seed),
+                    *mine,
+                ]
                 done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)
                 assert done.returncode in (0, -9), done.stderr
                 with lock:

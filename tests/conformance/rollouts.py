@@ -13,8 +13,8 @@ import pytest
 from nbactl.core.flags.moves import OFF, Position, move
 from nbactl.core.flags.store import FlagStore
 from nbactl.errors import PreconditionError, UnavailableError
-from nbactl.rollouts.green import ServiceHealth
-from nbactl.rollouts.measuring import Reading
+from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.health import ServiceHealth
 from nbactl.rollouts.model import Action, Guard, Rollout, Stage, Status
 from nbactl.rollouts.store import RolloutStore
 from nbactl.rollouts.tick import BY, Decided, Ticker

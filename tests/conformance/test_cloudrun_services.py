@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cloud_run_kit import client
-from tests.cloud_run_server import CloudRun, cloud_run_server
 from tests.conformance.services import DeployedServicesConformance
+from tests.kit.cloud_run import client
+from tests.kit.cloud_run_server import CloudRun, cloud_run_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.counted_documents import CountedDocuments
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.observe.counted_documents import CountedDocuments
 from nbactl.errors import AlreadyExistsError, UnavailableError
 from nbactl.ports.documents import Create, Query, Set
 from nbactl.testing import memory_documents
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore, Reader, Transaction
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.errors import DataError, NbactlError
 from tests.conformance.warehouse import WarehouseSuite
 

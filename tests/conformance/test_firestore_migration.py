@@ -7,7 +7,7 @@ import pytest
 
 from nbactl.testing import emulator_documents
 from tests.conformance.migration import CompletionsMigrationConformance
-from tests.migration_lab import PassingClock
+from tests.kit.migration import PassingClock
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.lease import Lease, Leases
+from nbactl.core.lease.leases import Lease, Leases
 from nbactl.errors import LeaseHeldError, StaleFenceError
 from nbactl.testing import FakeClock, emulator_documents, memory_documents
 

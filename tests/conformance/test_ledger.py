@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.lease import Leases
+from nbactl.core.lease.leases import Leases
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.documents import MAX_WRITES
 from nbactl.testing import emulator_documents
 from nbactl.workflows.model import RunStatus, TaskStatus
-from tests import workflow_harness
-from tests.workflow_harness import DAY, Harness, statuses, workflows
+from tests.kit import workflow as workflow_harness
+from tests.kit.workflow import DAY, Harness, statuses, workflows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.testing import memory_documents
 from tests.conformance.documents import Capabilities, DocumentStoreConformance
 

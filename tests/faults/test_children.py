@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.logging.cloud import LABELS
-from tests.fault_project import DATE, Project, kill, processes_with, report, states, wait_for_death
+from nbactl.core.observe.logging.cloud import LABELS
+from tests.kit.fault_project import DATE, Project, kill, processes_with, report, states, wait_for_death
 
 if TYPE_CHECKING:
     from pathlib import Path

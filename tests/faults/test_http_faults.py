@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import httpx2  # noqa: TID253 - it is what is tested
 import pytest
 
-from nbactl.core.breaker import BreakerSettings
-from nbactl.core.clock import SystemClock
-from nbactl.core.deadline import remaining
-from nbactl.core.http_errors import check_response, read_within, translated
-from nbactl.core.policy import CallPolicy
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.breaker import BreakerSettings
+from nbactl.core.calls.deadline import remaining
+from nbactl.core.calls.http import check_response, read_within, translated
+from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.policy_settings import CallSettings
-from nbactl.core.retry import RetryPolicy
 from nbactl.errors import (
     BreakerOpenError,
     DataError,

@@ -11,7 +11,7 @@ import pytest
 
 from nbactl.core.completions.stages import Stage
 from nbactl.testing.interleaving import Chances, explore
-from tests.interleavings import (
+from tests.kit.interleavings import (
     JUMPS,
     breakers_told,
     completions_of_a_batch,

@@ -15,8 +15,8 @@ import pytest
 from nbactl.core.completions.documents import batch_path, completion_path
 from nbactl.migrations.documents import state_document, state_path
 from nbactl.ports.documents import Delete, Set, Update
-from tests.migration_lab import ALL, Lab, PassingClock
-from tests.migration_project import BAKE, ROOT, Project, settle
+from tests.kit.migration import ALL, Lab, PassingClock
+from tests.kit.migration_project import BAKE, ROOT, Project, settle
 
 if TYPE_CHECKING:
     import subprocess

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.warehouse_process import ROWS, TABLE, batches, ended, open_warehouse, start, write
+from tests.kit.warehouse_process import ROWS, TABLE, batches, ended, open_warehouse, start, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.clock import SystemClock
-from nbactl.core.holder import is_dead, this_process
-from nbactl.core.lease import Leases
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.lease.holder import is_dead, this_process
+from nbactl.core.lease.leases import Leases
 from nbactl.ports.documents import Set, Update
-from tests.batch_kit import add_batch, open_documents
-from tests.screen_kit import ROOT, Project, project
+from tests.kit.batches import add_batch, open_documents
+from tests.kit.screen import ROOT, Project, project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
 
 TIMEOUT: Final = 30.0
 TTL: Final = 3600.0

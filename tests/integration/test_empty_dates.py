@@ -12,9 +12,9 @@ import pytest
 from nbactl.cli.main import main
 from nbactl.errors import DataError, PreconditionError
 from nbactl.pipeline import transform
-from tests.mini_season import GAMES, OPENING, TRADE, put
-from tests.record_kit import game
-from tests.warehouse_lab import PHASE3, PHASE4, TABLES, Lab
+from tests.kit.mini_season import GAMES, OPENING, TRADE, put
+from tests.kit.records import game
+from tests.kit.warehouse import PHASE3, PHASE4, TABLES, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

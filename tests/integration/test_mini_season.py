@@ -1,4 +1,4 @@
-"""The analytics of a season that is worked out by hand (tests/mini_season.py has the box scores)."""
+"""The analytics of a season that is worked out by hand (tests/kit/mini_season.py has the box scores)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.errors import PreconditionError
-from tests.mini_season import COMING, GAMES, LAST_SEASON, OPENING, OVERTIME, PRESEASON, SECOND, TRADE, Game, put
-from tests.warehouse_lab import PHASE3, TABLES, Lab
+from tests.kit.mini_season import COMING, GAMES, LAST_SEASON, OPENING, OVERTIME, PRESEASON, SECOND, TRADE, Game, put
+from tests.kit.warehouse import PHASE3, TABLES, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

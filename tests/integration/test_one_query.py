@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.ports.warehouse import Rows, Select
-from tests.mini_season import COMING, GAMES, TRADE, put
-from tests.warehouse_lab import TABLES, Lab
+from tests.kit.mini_season import COMING, GAMES, TRADE, put
+from tests.kit.warehouse import TABLES, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

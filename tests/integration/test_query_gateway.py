@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.context import bound
+from nbactl.core.observe.context import bound
 from nbactl.errors import DataError, NbactlError, NotAuthorisedError, NotFoundError, TimedOutError, UnavailableError
 from nbactl.ports.warehouse import Rows, Select
-from tests.gateway_kit import DAY, GAMES, TIMEOUT, GatewayLab
+from tests.kit.gateway import DAY, GAMES, TIMEOUT, GatewayLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.recomputed import Played, plain, read_played, read_scores
-from tests.warehouse_lab import PHASE3, Lab
+from tests.kit.recomputed import Played, plain, read_played, read_scores
+from tests.kit.warehouse import PHASE3, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

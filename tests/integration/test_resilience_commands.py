@@ -14,13 +14,13 @@ import pytest
 from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.cli.main import main
-from nbactl.core.breaker import Breaker, BreakerSettings
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.breaker_shared import SharedBreakers
-from nbactl.core.clock import SystemClock
-from nbactl.core.holder import is_dead, this_process
-from nbactl.core.ids import TimeSortedIds
-from nbactl.core.lease import Leases
-from nbactl.core.outbox import KEY_ATTRIBUTE, Outbox
+from nbactl.core.calls.breaker import Breaker, BreakerSettings
+from nbactl.core.lease.holder import is_dead, this_process
+from nbactl.core.lease.leases import Leases
+from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import StaleFenceError, UnavailableError
 from nbactl.ports.documents import Set
 from nbactl.testing import emulator_documents, faults
@@ -70,7 +70,7 @@ class Place:
 
     def dead_process(self) -> str:
         """Return the owner text of a process that is gone."""
-        program = "from nbactl.core.holder import this_process; print(this_process('gone'))"
+        program = "from nbactl.core.lease.holder import this_process; print(this_process('gone'))"
         return subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True
         ).stdout.strip()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.screen_kit import DATE, Project, project, wait_for_line
+from tests.kit.screen import DATE, Project, project, wait_for_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.screen_kit import DATE, ROOT, Project, project
+from tests.kit.screen import DATE, ROOT, Project, project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core import faults
-from nbactl.core.clock import SystemClock
-from nbactl.core.deadline import deadline_scope
+from nbactl.core._support import faults
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.deadline import deadline_scope
 from nbactl.errors import DataError, NbactlError, PreconditionError, TimedOutError, UnavailableError
 from nbactl.ports.warehouse import Column, Rows, Select, TableSchema
-from tests.warehouse_process import ROWS, TABLE, batches, open_warehouse, write
+from tests.kit.warehouse_process import ROWS, TABLE, batches, open_warehouse, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.errors import PreconditionError, UnavailableError
-from tests.warehouse_process import ROWS, TABLE, batches, ended, open_warehouse, outcome, start, write
+from tests.kit.warehouse_process import ROWS, TABLE, batches, ended, open_warehouse, outcome, start, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.testing import emulator_documents
 
 if TYPE_CHECKING:
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore
 
 _BUSY = 20.0

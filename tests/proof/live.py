@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.completions.mode import mode_in_force
 from nbactl.core.completions.stages import StageReader
 from nbactl.core.completions.tracker import CompletionTracker

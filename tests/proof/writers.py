@@ -18,13 +18,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core import faults
-from nbactl.core.clock import SystemClock
+from nbactl.core._support import faults
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.mode import mode_in_force
 from nbactl.core.completions.stages import StageReader
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import RetryPolicy
 from nbactl.errors import NbactlError, NotFoundError, UnavailableError
 from tests.proof.engines import Engine
 from tests.proof.journal import Journal

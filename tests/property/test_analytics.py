@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.mini_season import COMING, GAMES, OPENING, OVERTIME, SECOND, TEAMS, TRADE, Game, Line, put
-from tests.warehouse_lab import FROM_BEFORE, PHASE3, Lab
+from tests.kit.mini_season import COMING, GAMES, OPENING, OVERTIME, SECOND, TEAMS, TRADE, Game, Line, put
+from tests.kit.warehouse import FROM_BEFORE, PHASE3, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nbactl.errors import BreakerOpenError, UnavailableError
-from tests.breaker_lab import Lab
+from tests.kit.breakers import Lab
 
 WINDOW, SLOW = 10.0, 2.0
 ENDS = st.sampled_from(["answered", "failed", "slow", "abandoned"])

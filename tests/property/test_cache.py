@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from nbactl.core.cache import TtlCache
+from nbactl.core.calls.cache import TtlCache
 from nbactl.errors import DataError, UnavailableError
 from nbactl.testing import FakeClock
 

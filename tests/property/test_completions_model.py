@@ -10,12 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import completion_document, completion_path
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker, Recorded
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import NO_RETRY
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import ArrayUnion, Create, Increment, Query, Update
 from nbactl.testing import FakeClock, memory_documents

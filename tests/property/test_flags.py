@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nbactl.core.flags import Reason, Rule
 from nbactl.core.flags.bucketing import bucket_of, limit_of
-from tests.flag_kit import flag, snapshot, state
+from tests.kit.flags import flag, snapshot, state
 
 PERCENTS = st.integers(0, 100_000).map(lambda thousandths: thousandths / 1000)
 ENTITIES = st.text(min_size=1).filter(lambda text: text.isprintable())

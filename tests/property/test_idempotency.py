@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from nbactl.core.idempotency.claim import Claim, Done
-from nbactl.core.idempotency.keeper import Idempotency
-from nbactl.core.idempotency.record import Terms
+from nbactl.core.once.claim import Terms
+from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError, PayloadMismatchError, StaleFenceError
 from nbactl.ports.documents import Create, Increment, Update
 from nbactl.testing import FakeClock, SequentialIds, memory_documents

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from nbactl.core.lease import Lease, Leases
+from nbactl.core.lease.leases import Lease, Leases
 from nbactl.errors import LeaseHeldError, StaleFenceError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, memory_documents

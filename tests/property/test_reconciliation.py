@@ -12,7 +12,7 @@ from nbactl.pipeline.boxscores import COLUMNS, boxscores_of
 from nbactl.pipeline.games import games_of
 from nbactl.pipeline.lookup import Lookups
 from nbactl.pipeline.sources.base import RawRecord
-from tests.record_kit import DAY, bdl_payload, game_payload, log_payload
+from tests.kit.records import DAY, bdl_payload, game_payload, log_payload
 
 if TYPE_CHECKING:
     from nbactl.pipeline.normalised import Normalised

@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from nbactl.core.flags.moves import OFF, UNSET, Position, move, position_of
 from nbactl.core.flags.store import FlagStore
 from nbactl.errors import UnavailableError
-from nbactl.rollouts.green import ServiceHealth
-from nbactl.rollouts.measuring import Reading
+from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.health import ServiceHealth
 from nbactl.rollouts.model import Action, Guard, Stage, Status
 from nbactl.rollouts.store import RolloutStore
 from nbactl.rollouts.tick import Ticker

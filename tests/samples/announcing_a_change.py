@@ -1,7 +1,7 @@
 """docs/library.md"""
 
 from nbactl.adapters.localbus.bus import LocalBus
-from nbactl.core.outbox import Outbox
+from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, SequentialIds, memory_documents

@@ -1,8 +1,8 @@
 """docs/library.md"""
 
-from nbactl.core.breaker import Breaker, BreakerSettings
+from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.breaker_shared import SharedBreakers
-from nbactl.core.events import Event
+from nbactl.core.observe.events import Event
 from nbactl.errors import BreakerOpenError
 from nbactl.testing import FakeClock, memory_documents
 

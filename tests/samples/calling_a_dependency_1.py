@@ -3,8 +3,8 @@
 import random
 
 from nbactl.config.loader import load_config
-from nbactl.core.deadline import remaining
-from nbactl.core.policies import CallPolicies
+from nbactl.core.calls.deadline import remaining
+from nbactl.core.calls.policies import CallPolicies
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 

@@ -2,9 +2,9 @@
 
 import random
 
-from nbactl.core.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy
 from nbactl.core.policy_settings import CallSettings
-from nbactl.core.retry import RetryPolicy
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 

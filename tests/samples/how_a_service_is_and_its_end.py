@@ -1,10 +1,10 @@
 """docs/library.md"""
 
-from nbactl.core.health.health import Health
+from nbactl.core.service.health import Health
 from nbactl.core.health.model import Check
 from nbactl.core.health.report import Identity, Reports
-from nbactl.core.health.traffic import Traffic
-from nbactl.core.stopping import GracefulStop
+from nbactl.core.service.traffic import Traffic
+from nbactl.core.service.stopping import GracefulStop
 from nbactl.testing import FakeClock
 
 clock = FakeClock()

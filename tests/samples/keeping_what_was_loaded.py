@@ -1,6 +1,6 @@
 """docs/library.md"""
 
-from nbactl.core.cache import TtlCache
+from nbactl.core.calls.cache import TtlCache
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 

@@ -1,7 +1,7 @@
 """docs/library.md"""
 
-from nbactl.core.holder import is_dead, this_process
-from nbactl.core.lease import Leases
+from nbactl.core.lease.holder import is_dead, this_process
+from nbactl.core.lease.leases import Leases
 from nbactl.errors import LeaseHeldError, StaleFenceError
 from nbactl.ports.documents import Set, Transaction
 from nbactl.testing import FakeClock, memory_documents

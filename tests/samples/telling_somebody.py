@@ -1,7 +1,7 @@
 """docs/library.md"""
 
 from nbactl.core.alerts import Alert, AlertBus, Alerts, LogChannel, TextChannel
-from nbactl.core.outbox import Outbox
+from nbactl.core.outbox.outbox import Outbox
 from nbactl.testing import FakeClock, memory_documents
 
 clock = FakeClock()

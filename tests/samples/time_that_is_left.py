@@ -1,6 +1,6 @@
 """docs/library.md"""
 
-from nbactl.core.deadline import beyond_deadline, deadline_scope, remaining, time_for
+from nbactl.core.calls.deadline import beyond_deadline, deadline_scope, remaining, time_for
 from nbactl.errors import TimedOutError
 from nbactl.testing import FakeClock
 

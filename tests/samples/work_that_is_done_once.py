@@ -1,9 +1,9 @@
 """docs/library.md"""
 
-from nbactl.core.holder import is_dead, process_owner
+from nbactl.core.lease.holder import is_dead, process_owner
 from nbactl.core.idempotency.claim import current_claim
-from nbactl.core.idempotency.keeper import Idempotency
-from nbactl.core.idempotency.record import Terms
+from nbactl.core.once.idempotency import Idempotency
+from nbactl.core.once.claim import Terms
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
 

@@ -8,9 +8,9 @@ import pytest
 from nbactl.config.workflows import Alert as Rule
 from nbactl.config.workflows import Alerts
 from nbactl.core.alerts import Alert, LogChannel, TextChannel
-from nbactl.core.context import current
-from nbactl.workflows.alerts import RunAlerts
-from tests.run_records import events, run, task
+from nbactl.core.observe.context import current
+from nbactl.workflows.observers import RunAlerts
+from tests.kit.run_records import events, run, task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

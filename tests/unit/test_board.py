@@ -4,18 +4,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nbactl.cli.screens.board_text import board_json, show_board
+from nbactl.cli.status.text import board_json, show_board
 from nbactl.config.loader import load_config, shipped_config_dir
-from nbactl.core.lease import Lease
+from nbactl.core.lease.leases import Lease
 from nbactl.workflows.board import Board, Boards, PhaseLine
 from nbactl.workflows.model import RunStatus
-from tests.run_records import START, at, run, task
-from tests.screens import screen
+from tests.kit.run_records import START, at, run, task
+from tests.kit.screens import screen
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.core.gamedate import GameDate
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.workflows.model import RunRecord
 
 WORKFLOWS = load_config(shipped_config_dir()).workflows

@@ -7,11 +7,11 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core.context import bound, carry, current
-from nbactl.core.logging import RunLogHandler, logging_to, run_log_path, severity_of, stream_handler
-from nbactl.core.logging.cloud import LABELS, SOURCE
+from nbactl.core.observe.context import bound, carry, current
+from nbactl.core.observe.logging import RunLogHandler, logging_to, run_log_path, severity_of, stream_handler
+from nbactl.core.observe.logging.cloud import LABELS, SOURCE
 from nbactl.workflows.eventlog import log_event
-from tests.run_records import MIXED, events, run
+from tests.kit.run_records import MIXED, events, run
 
 if TYPE_CHECKING:
     from pathlib import Path

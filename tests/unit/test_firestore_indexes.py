@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.expiry import EXPIRING
+from nbactl.core.outbox.expiry import EXPIRING
 from nbactl.ports.documents import Filter, Order, Query
 from nbactl.testing import memory_documents
-from tests.firestore_indexes import FILE, MissingIndexError, declared, needed
+from tests.kit.firestore_indexes import FILE, MissingIndexError, declared, needed
 
 if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore

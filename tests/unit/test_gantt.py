@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from nbactl.cli.screens.gantt import Line, gantt_lines
-from nbactl.cli.screens.timeline import timeline
-from tests.run_records import MIXED, at, run, task
+from nbactl.cli.runs.gantt import Line, gantt_lines
+from nbactl.cli.runs.timeline import timeline
+from tests.kit.run_records import MIXED, at, run, task
 
 if TYPE_CHECKING:
     from nbactl.workflows.model import RunRecord

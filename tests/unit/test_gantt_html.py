@@ -4,9 +4,9 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
-from nbactl.cli.screens.gantt_html import gantt_page
-from nbactl.cli.screens.markup import Html, tag
-from tests.run_records import MIXED, at, run, task
+from nbactl.cli.runs.gantt_html import gantt_page
+from nbactl.cli.show.markup import Html, tag
+from tests.kit.run_records import MIXED, at, run, task
 
 VOID = {"meta", "br", "link", "img"}
 

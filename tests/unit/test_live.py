@@ -12,10 +12,10 @@ from subprocess import PIPE, Popen
 from rich.console import Console
 
 from nbactl.cli.screens.live import LiveProgress
-from nbactl.cli.screens.progress_lines import PlainProgress
-from nbactl.core.clock import SystemClock
+from nbactl.cli.show.progress import PlainProgress
+from nbactl.core._support.clock import SystemClock
 from nbactl.workflows.model import RunEvent, RunStatus
-from tests.run_records import MIXED, at, events, run, task
+from tests.kit.run_records import MIXED, at, events, run, task
 
 
 class Noon(SystemClock):

@@ -6,7 +6,7 @@ import pytest
 
 from nbactl.workflows.model import RunReport
 from nbactl.workflows.outcome import exit_code
-from tests.run_records import run
+from tests.kit.run_records import run
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 
-from nbactl.cli.screens.run_json import run_json
-from tests.run_records import MIXED, run
+from nbactl.cli.run.json import run_json
+from tests.kit.run_records import MIXED, run
 
 PROMISED_RUN = {
     "run_id", "name", "kind", "game_date", "status", "started_at", "duration_s", "resumed_from", "tasks"

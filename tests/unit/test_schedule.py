@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nbactl.config.loader import load_config, shipped_config_dir
 from nbactl.config.workflows import Schedule
-from nbactl.core.gamedate import EASTERN, GameDate
-from nbactl.workflows.schedule import occurrences
+from nbactl.core._support.gamedate import EASTERN, GameDate
+from nbactl.schedule.occurrences import occurrences
 
 PLAIN, SPRING, AUTUMN = date(2024, 1, 15), date(2024, 3, 10), date(2024, 11, 3)
 

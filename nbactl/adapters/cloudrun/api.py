@@ -17,14 +17,14 @@ from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: TID2
 from google.auth.transport.requests import AuthorizedSession  # noqa: TID253 - the adapter itself
 
 from nbactl.adapters.cloudrun.failures import LATER, refusal
-from nbactl.core.deadline import remaining
+from nbactl.core.calls.deadline import remaining
 from nbactl.errors import DataError, NotAuthorisedError, TimedOutError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbactl.adapters.cloudrun.region import Region
-    from nbactl.core.policy import CallPolicy
+    from nbactl.core.calls.policy import CallPolicy
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _LOGIN = "Log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from nbactl.core.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.config.timeouts import TimeoutsFile
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 
 def open_services(

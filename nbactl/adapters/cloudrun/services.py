@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.cloudrun.failures import may_have_happened
-from nbactl.adapters.cloudrun.merging import differs, merged, others_of
 from nbactl.adapters.cloudrun.reading import ingress_container, problem_of, read_service
-from nbactl.core.deadline import tighter
-from nbactl.core.durations import format_duration
-from nbactl.core.faults import reach
+from nbactl.adapters.cloudrun.template import differs, merged, others_of
+from nbactl.core._support.durations import format_duration
+from nbactl.core._support.faults import reach
+from nbactl.core.calls.deadline import tighter
 from nbactl.errors import (
     DeployFailedError,
     NbactlError,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbactl.adapters.cloudrun.api import Api
-    from nbactl.core.deadline import Deadline
+    from nbactl.core.calls.deadline import Deadline
     from nbactl.ports.services import DeployedService
 
 _PAGE = "100"

@@ -6,7 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.names import closest
+from nbactl.core._support.names import closest
 from nbactl.errors import (
     ContentionError,
     DataError,

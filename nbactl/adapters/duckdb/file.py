@@ -11,7 +11,7 @@ from nbactl.adapters.duckdb import catalog
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.lock import FileLock
 from nbactl.adapters.duckdb.opening import cannot_open
-from nbactl.core import faults
+from nbactl.core._support import faults
 from nbactl.errors import PreconditionError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 _LINGER = 0.5
 """Seconds that an idle file stays open for the next operation of the same run; opening and closing cost 30 ms."""

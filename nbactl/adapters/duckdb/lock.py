@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.02

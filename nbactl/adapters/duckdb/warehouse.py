@@ -16,8 +16,8 @@ from nbactl.adapters.duckdb.file import WarehouseFile
 from nbactl.adapters.duckdb.results import check_names, fetch
 from nbactl.adapters.duckdb.values import bind
 from nbactl.adapters.duckdb.watchdog import Watchdog
-from nbactl.core import faults
-from nbactl.core.deadline import remaining
+from nbactl.core._support import faults
+from nbactl.core.calls.deadline import remaining
 from nbactl.errors import TimedOutError, UnavailableError
 from nbactl.ports.warehouse import DryRun, QueryResult, Rows, TableInfo
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.ports.warehouse import Column, Fence, Select, TableSchema
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import grpc
 
 from nbactl.adapters.firestore.channel import Stubs, open_channel
 from nbactl.adapters.firestore.failures import outcome_unknown, translate
-from nbactl.core.deadline import remaining
+from nbactl.core.calls.deadline import remaining
 from nbactl.errors import NbactlError, TimedOutError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.adapters.firestore.channel import Database
-    from nbactl.core.policy import CallPolicy
+    from nbactl.core.calls.policy import CallPolicy
     from nbactl.ports.documents import Write
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from nbactl.adapters.firestore.reading import FirestoreSnapshot
 from nbactl.adapters.firestore.transactions import Tries
 from nbactl.adapters.firestore.watching import FirestoreSubscription
 from nbactl.adapters.firestore.writes import WriteAdder, put_writes
-from nbactl.core.faults import reach
+from nbactl.core._support.faults import reach
 from nbactl.errors import DataError, NbactlError
 from nbactl.ports.document_rules import check_collection
 from nbactl.ports.documents import WriteResult
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.firestore.calls import Limits
     from nbactl.adapters.firestore.channel import Database
     from nbactl.adapters.firestore.transactions import FirestoreTransaction
-    from nbactl.core.policy import CallPolicy
+    from nbactl.core.calls.policy import CallPolicy
     from nbactl.ports.documents import Document, Query, Transaction, Write
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from nbactl.adapters.firestore.encoding import put_time
 from nbactl.adapters.firestore.failures import named_in, outcome_unknown
 from nbactl.adapters.firestore.reading import NOW, Moment
 from nbactl.adapters.firestore.writes import put_writes
-from nbactl.core.deadline import Deadline, remaining
-from nbactl.core.faults import reach
+from nbactl.core._support.faults import reach
+from nbactl.core.calls.deadline import Deadline, remaining
 from nbactl.errors import ContentionError, NbactlError, NotFoundError, PreconditionError
 from nbactl.ports.documents import Create, Set
 from nbactl.ports.write_rules import accumulates, check_count

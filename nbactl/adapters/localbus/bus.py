@@ -6,14 +6,14 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.document_ids import encode_id
+from nbactl.core._support.document_ids import encode_id
 from nbactl.ports.documents import Create, Order, Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nbactl.core.clock import Clock
-    from nbactl.core.ids import IdGenerator
+    from nbactl.core._support.clock import Clock
+    from nbactl.core._support.ids import IdGenerator
     from nbactl.ports.documents import DocumentStore
 
 _TOPICS: Final = "bus"

@@ -10,14 +10,14 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.logging.masking import mask_within
+from nbactl.core.observe.masking import mask_within
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from sentry_sdk import Client
     from sentry_sdk.types import Event, Hint
 
-    from nbactl.core.failures import Failure
+    from nbactl.core.observe.failures import Failure
 
 _LOG = logging.getLogger("nbactl.sentry")
 _HEAD: Final = "Traceback (most recent call last):"

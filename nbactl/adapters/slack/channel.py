@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.adapters.slack.blocks import message_of
 from nbactl.adapters.slack.cut import Cut
 from nbactl.adapters.slack.webhook import check_url
-from nbactl.core.deadline import time_for
-from nbactl.core.http_errors import check_response, translated
-from nbactl.core.logging import mask_value
+from nbactl.core.calls.deadline import time_for
+from nbactl.core.calls.http import check_response, translated
+from nbactl.core.observe.logging import mask_value
 
 if TYPE_CHECKING:
     import httpx2
 
-    from nbactl.core.policy import CallPolicy
+    from nbactl.core.calls.policy import CallPolicy
     from nbactl.ports.alerts import Alert
 
 _REASON: Final = re.compile(rb"[a-z_]+")

@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from nbactl.core.durations import format_duration
+from nbactl.core._support.durations import format_duration
 from nbactl.errors import TimedOutError
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from nbactl.adapters.sqlite import schema
 from nbactl.adapters.sqlite.failures import busy, translate, translated
 from nbactl.adapters.sqlite.forking import watch
-from nbactl.core.deadline import remaining
+from nbactl.core.calls.deadline import remaining
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 _IDLE_READERS = 8
 _CREATION_PAUSE = 0.005

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from nbactl.adapters.sqlite.connections import Connections
 from nbactl.adapters.sqlite.encoding import from_micros, to_micros
 from nbactl.adapters.sqlite.failures import translated
-from nbactl.adapters.sqlite.querysql import select
+from nbactl.adapters.sqlite.queries import select
 from nbactl.adapters.sqlite.reading import COLUMNS, SqliteSnapshot, count_rows, row_document
 from nbactl.adapters.sqlite.writes import apply, read_document
-from nbactl.core.faults import reach
+from nbactl.core._support.faults import reach
 from nbactl.errors import NbactlError
 from nbactl.ports.document_rules import check_collection, split_document
 from nbactl.ports.documents import Document, Query, WriteResult
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import Transaction, Write
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.sqlite.failures import translated
-from nbactl.adapters.sqlite.querysql import select
+from nbactl.adapters.sqlite.queries import select
 from nbactl.adapters.sqlite.writes import document, read_document
 from nbactl.ports.document_rules import check_collection, split_document
 from nbactl.ports.documents import Document, Query

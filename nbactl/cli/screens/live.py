@@ -12,9 +12,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from nbactl.cli.screens.progress_lines import remark, summary, took
-from nbactl.cli.screens.states import look
-from nbactl.core.durations import format_duration
+from nbactl.cli.show.progress import remark, summary, took
+from nbactl.cli.show.states import look
+from nbactl.core._support.durations import format_duration
 from nbactl.workflows.model import TaskStatus
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import RenderableType
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.workflows.model import RunEvent, RunRecord, TaskRecord
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from nbactl.core.durations import format_duration
+from nbactl.core._support.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,11 +12,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, get_args
 
+from nbactl.core._support.document_ids import encode_id
 from nbactl.core.alerts.bus import data_of, topic_of
-from nbactl.core.deadline import deadline_scope
-from nbactl.core.document_ids import encode_id
-from nbactl.core.events import Event, unheard
-from nbactl.core.logging.masking import as_text
+from nbactl.core.calls.deadline import deadline_scope
+from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.masking import as_text
 from nbactl.errors import NbactlError
 from nbactl.ports.alerts import Severity
 from nbactl.ports.documents import Increment, Set, Update
@@ -24,9 +24,9 @@ from nbactl.ports.documents import Increment, Set, Update
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from nbactl.core.clock import Clock
-    from nbactl.core.events import Hook
-    from nbactl.core.outbox import Outbox
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.observe.events import Hook
+    from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.alerts import Alert, AlertChannel
     from nbactl.ports.documents import DocumentStore, Transaction
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.events import Event
+from nbactl.core.observe.events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.core.events import Hook
+    from nbactl.core.observe.events import Hook
     from nbactl.ports.alerts import Alert, AlertChannel
 
 _LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core._support.document_ids import decode_id
+from nbactl.core._support.names import closest
 from nbactl.core.completions.documents import (
     BATCHES,
     batch_path,
@@ -15,14 +17,12 @@ from nbactl.core.completions.documents import (
     shards_of,
 )
 from nbactl.core.completions.progress import Progress, read_progress
-from nbactl.core.document_ids import decode_id
-from nbactl.core.names import closest
 from nbactl.errors import DataError, NotFoundError, UsageError
 from nbactl.ports.documents import Filter, Order, Query
 
 if TYPE_CHECKING:
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
-    from nbactl.core.gamedate import GameDate
     from nbactl.ports.documents import Document, DocumentStore
 
     # Inside the class `list` is the method.

@@ -26,8 +26,8 @@ from nbactl.core.completions.documents import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core.completions.mode import CompletionMode
-    from nbactl.core.gamedate import GameDate
     from nbactl.ports.documents import Document, Reader
 
 

@@ -12,6 +12,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.document_ids import decode_id
+from nbactl.core._support.faults import reach
+from nbactl.core.calls.retry import retry_call
 from nbactl.core.completions.documents import (
     BATCH_RESETS,
     COMPLETED_COUNT,
@@ -26,9 +29,6 @@ from nbactl.core.completions.documents import (
     shards_of,
 )
 from nbactl.core.completions.reset_chunks import remove_chunk, restore_chunk
-from nbactl.core.document_ids import decode_id
-from nbactl.core.faults import reach
-from nbactl.core.retry import retry_call
 from nbactl.errors import NotFoundError, PreconditionError
 from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Filter, Increment, Query, Update
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
+    from nbactl.core._support.ids import IdGenerator
+    from nbactl.core.calls.retry import RetryPolicy
     from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
-    from nbactl.core.ids import IdGenerator
-    from nbactl.core.retry import RetryPolicy
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
 
 _CHUNK: Final = 100

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from nbactl.core._support.document_ids import encode_id
+from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import (
     BATCH_RESETS,
     COMPLETED_COUNT,
@@ -20,8 +22,6 @@ from nbactl.core.completions.documents import (
     shard_path,
     shards_of,
 )
-from nbactl.core.document_ids import encode_id
-from nbactl.core.faults import reach
 from nbactl.errors import NotFoundError, PreconditionError
 from nbactl.ports.documents import DELETE_FIELD, ArrayRemove, ArrayUnion, Create, Delete, Increment, Set, Update
 

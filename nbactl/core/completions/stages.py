@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.names import did_you_mean
+from nbactl.core._support.names import did_you_mean
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import Document, DocumentStore
 
 STAGE_DOCUMENT: Final = "migrations/completions"

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbactl.core._support.document_ids import encode_id
+from nbactl.core._support.faults import reach
+from nbactl.core.calls.deadline import current_deadline, deadline_scope
+from nbactl.core.calls.retry import retry_call
 from nbactl.core.completions.batches import Batches
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
@@ -29,11 +33,7 @@ from nbactl.core.completions.documents import (
     shards_of,
 )
 from nbactl.core.completions.progress import Progress, read_progress
-from nbactl.core.deadline import current_deadline, deadline_scope
-from nbactl.core.document_ids import encode_id
-from nbactl.core.events import Event, unheard
-from nbactl.core.faults import reach
-from nbactl.core.retry import retry_call
+from nbactl.core.observe.events import Event, unheard
 from nbactl.errors import AlreadyExistsError, DataError, PreconditionError
 from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Increment, Update
 
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from random import Random
     from typing import TypeVar
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.calls.retry import RetryPolicy
     from nbactl.core.completions.batches import Entry
     from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
-    from nbactl.core.events import Hook
-    from nbactl.core.gamedate import GameDate
-    from nbactl.core.retry import RetryPolicy
+    from nbactl.core.observe.events import Hook
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
 
     T = TypeVar("T")

@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from nbactl.core.beat import Beat
+from nbactl.core._support.interval import Interval
+from nbactl.core._support.periodic import Beat
 from nbactl.core.flags.model import Source
 from nbactl.core.flags.snapshot import changed_between, failed, take_snapshot
-from nbactl.core.interval import Interval
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.core.flags.cache import StateCache
     from nbactl.core.flags.exposures import Exposures
     from nbactl.core.flags.model import Attributes, Definition, Evaluation, FlagValue, State

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore, Transaction
 
 WHATEVER: Final = -1

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from nbactl.core.clock import Clock
-    from nbactl.core.health.health import Health
+    from nbactl.core._support.clock import Clock
     from nbactl.core.health.model import Finding
-    from nbactl.core.health.traffic import Traffic
+    from nbactl.core.service.health import Health
+    from nbactl.core.service.traffic import Traffic
 
 _GOOD, _UNAVAILABLE = 200, 503
 _FRESH: Final = 1.0

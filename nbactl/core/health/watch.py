@@ -6,12 +6,12 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.durations import format_duration
+from nbactl.core._support.durations import format_duration
 from nbactl.core.health.model import Finding
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.core.health.model import Check
 
 _LOG = logging.getLogger("nbactl.health")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.logging.masking import MASK, is_secret_name, mask, mask_within
+from nbactl.core.observe.masking import MASK, is_secret_name, mask, mask_within
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -6,8 +6,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from nbactl.core.context import current
-from nbactl.core.logging.cloud import CloudFormatter
+from nbactl.core.observe.context import current
+from nbactl.core.observe.logging.cloud import CloudFormatter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from nbactl.core.metrics.definitions import Metric
+    from nbactl.core.observe.metrics.definitions import Metric
 
 _MOST: Final = 500
 _REST: Final = "(other)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.metrics.children import Children
-from nbactl.core.metrics.definitions import METRICS
-from nbactl.core.metrics.mapping import handlers
 from nbactl.core.metrics.watched import Watched
+from nbactl.core.observe.metrics.definitions import METRICS
+from nbactl.core.observe.metrics.mapping import handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric as Family
 
-    from nbactl.core.events import Event, Hook
+    from nbactl.core.calls.policies import CallPolicies
     from nbactl.core.flags.exposures import Exposures
-    from nbactl.core.metrics.definitions import Metric
-    from nbactl.core.policies import CallPolicies
+    from nbactl.core.observe.events import Event, Hook
+    from nbactl.core.observe.metrics.definitions import Metric
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """The text format that every Prometheus reads ("Exposition formats" of its documentation)."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import nbactl
-from nbactl.core.metrics.definitions import BREAKER_STATE, BY_NAME
+from nbactl.core.observe.metrics.definitions import BREAKER_STATE, BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from prometheus_client.metrics_core import Metric as Family
 
+    from nbactl.core.calls.policies import CallPolicies
     from nbactl.core.flags.exposures import Exposures
-    from nbactl.core.policies import CallPolicies
 
 _Row = tuple[tuple[str, ...], float]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.faults import reach
+from nbactl.core._support.faults import reach
 from nbactl.errors import AlreadyExistsError, ContentionError
 from nbactl.migrations.completions.compare import compare
 from nbactl.migrations.completions.counters import reconcile
@@ -17,7 +17,7 @@ from nbactl.ports.documents import SERVER_TIME, Create
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nbactl.core.bulk import BulkWriter
+    from nbactl.core.calls.bulk import BulkWriter
     from nbactl.core.completions.stages import Stage
     from nbactl.migrations.completions.compare import Comparison
     from nbactl.migrations.completions.findings import Unreadable

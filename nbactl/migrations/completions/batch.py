@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
+from nbactl.core._support.document_ids import decode_id, encode_id, is_plain
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     COMPLETED_PLAYERS,
@@ -15,8 +17,6 @@ from nbactl.core.completions.documents import (
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
 )
-from nbactl.core.document_ids import decode_id, encode_id, is_plain
-from nbactl.core.gamedate import GameDate
 from nbactl.errors import DataError
 from nbactl.migrations.completions.findings import Unreadable
 

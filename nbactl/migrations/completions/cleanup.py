@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import COMPLETED_COUNT, COMPLETED_PLAYERS, PREDICTIONS_BY_PLAYER
-from nbactl.core.faults import reach
 from nbactl.errors import ContentionError, PreconditionError
 from nbactl.migrations.completions.export import Export
 from nbactl.migrations.completions.selection import Selection, next_chunk, number_of_batches

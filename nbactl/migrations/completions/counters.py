@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.document_ids import encode_id
+from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     TOTAL_PREDICTIONS,
     shard_document,
     shard_of,
 )
-from nbactl.core.document_ids import encode_id
-from nbactl.core.faults import reach
 from nbactl.errors import NotFoundError, PreconditionError
 from nbactl.migrations.completions.batch import is_count, player_names, read_batch
 from nbactl.ports.documents import Create, Query, Update

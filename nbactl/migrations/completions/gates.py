@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core._support.durations import format_duration
 from nbactl.core.completions.stages import Stage
-from nbactl.core.durations import format_duration
 from nbactl.migrations.gates import Gate
 
 if TYPE_CHECKING:

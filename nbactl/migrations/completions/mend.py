@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import COMPLETED_PLAYERS, PREDICTIONS_BY_PLAYER
 from nbactl.core.completions.stages import Stage
-from nbactl.core.faults import reach
 from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.backfill import creations
 from nbactl.migrations.completions.batch import is_count

@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from nbactl.core.bulk import BulkWriter
-    from nbactl.core.clock import Clock
-    from nbactl.core.lease import Leases
+    from nbactl.core._support.cancellation import Cancellation
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.calls.bulk import BulkWriter
+    from nbactl.core.lease.leases import Leases
     from nbactl.migrations.completions.backfill import BackfillReport
     from nbactl.migrations.completions.cleanup import Cleaned
     from nbactl.migrations.completions.limits import Limits
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from nbactl.migrations.model import Checkpoint, MigrationState, Operator
     from nbactl.migrations.progress import ProgressEvent
     from nbactl.ports.documents import DocumentStore
-    from nbactl.workflows.cancellation import Cancellation
 
 NAME: Final = "completions"
 LEASE: Final = f"migrations/{NAME}"

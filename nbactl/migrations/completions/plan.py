@@ -16,7 +16,7 @@ from nbactl.ports.documents import Query
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.migrations.completions.risks import Risk
     from nbactl.migrations.completions.selection import Selection
     from nbactl.migrations.progress import ProgressEvent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import COMPLETED_PLAYERS
 from nbactl.core.completions.stages import Stage
-from nbactl.core.faults import reach
 from nbactl.migrations.completions.compare import compare
 from nbactl.migrations.completions.selection import Selection, next_chunk, number_of_batches
 from nbactl.migrations.progress import Meter

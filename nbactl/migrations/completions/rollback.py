@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core._support.faults import reach
 from nbactl.core.completions.stages import Stage
-from nbactl.core.faults import reach
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.refill import Refilled, refill
 

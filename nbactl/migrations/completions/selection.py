@@ -14,7 +14,7 @@ from nbactl.ports.documents import Document, Query
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.core.gamedate import GameDate
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.ports.documents import Reader
 
 CHUNK_BATCHES: Final = 50

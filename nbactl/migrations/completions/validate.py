@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import BATCHES
-from nbactl.core.faults import reach
 from nbactl.errors import UnavailableError
 from nbactl.migrations.completions.compare import compare
 from nbactl.migrations.completions.findings import union
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
     from nbactl.core.completions.stages import Stage
     from nbactl.migrations.completions.compare import Comparison
     from nbactl.migrations.completions.findings import Findings

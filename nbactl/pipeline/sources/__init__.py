@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.config.timeouts import TimeoutsFile
-    from nbactl.core.clock import Clock
-    from nbactl.core.policy import CallPolicy
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.calls.policy import CallPolicy
     from nbactl.pipeline.sources.base import Source
 
 _FORMS = ("sample", "path:DIR", "nba_api")

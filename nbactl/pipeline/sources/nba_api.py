@@ -8,7 +8,7 @@ from datetime import date, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.gamedate import GameDate
+from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import ConfigError, DataError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 from nbactl.pipeline.sources.stats_http import BASE_URL, StatsHttp
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.config.timeouts import TimeoutsFile
-    from nbactl.core.clock import Clock
-    from nbactl.core.policy import CallPolicy
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.calls.policy import CallPolicy
 
 _NBA: Final = "00"
 _FINAL: Final = 3

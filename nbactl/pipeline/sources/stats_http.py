@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.deadline import remaining
-from nbactl.core.policy import CallPolicy
+from nbactl.core.calls.deadline import remaining
+from nbactl.core.calls.policy import CallPolicy
 from nbactl.core.retry_after import retry_after_seconds
 from nbactl.errors import DataError, NbactlError, NotAuthorisedError, TimedOutError, UnavailableError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.config.timeouts import TimeoutsFile
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 BASE_URL: Final = "https://stats.nba.com/stats/{endpoint}"
 _TOO_MANY: Final = 429

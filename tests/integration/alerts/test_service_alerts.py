@@ -11,9 +11,9 @@ import pytest
 from werkzeug import Response
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.outbox import pending_messages
-from tests.service_process import ServiceProcess
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.outbox.outbox import pending_messages
+from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
     from werkzeug import Request
 
-APP = "tests.small_service:app"
+APP = "tests.kit.small_service:app"
 
 
 class Slack:

@@ -17,11 +17,11 @@ from werkzeug import Response
 from nbactl.adapters.slack.blocks import message_of
 from nbactl.adapters.slack.channel import SlackChannel
 from nbactl.adapters.slack.webhook import check_url
-from nbactl.core.clock import SystemClock
-from nbactl.core.deadline import deadline_scope
-from nbactl.core.policy import CallPolicy
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.deadline import deadline_scope
+from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.policy_settings import CallSettings
-from nbactl.core.retry import RetryPolicy
 from nbactl.errors import ConfigError, DataError, NbactlError, NotFoundError, TimedOutError, UnavailableError
 from nbactl.ports.alerts import Alert
 

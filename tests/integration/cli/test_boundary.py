@@ -13,7 +13,7 @@ import pytest
 
 from nbactl import __version__
 from tests.integration.cli.conftest import environment
-from tests.sentry_server import SentryServer
+from tests.kit.sentry_server import SentryServer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.localbus.bus import LocalBus
-from nbactl.cli._typer import walk
 from nbactl.cli.app import build
-from nbactl.core.clock import SystemClock
-from nbactl.core.holder import is_dead
-from nbactl.core.ids import TimeSortedIds
-from nbactl.core.lease import Leases
-from nbactl.core.outbox import Outbox
-from tests.batch_kit import add_batch, open_documents
+from nbactl.cli.frame import walk
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.lease.holder import is_dead
+from nbactl.core.lease.leases import Leases
+from nbactl.core.outbox.outbox import Outbox
 from tests.integration.cli.conftest import ROOT, environment
+from tests.kit.batches import add_batch, open_documents
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.completions.documents import batch_path, completion_path
 from nbactl.ports.documents import Delete, Update
-from tests.migration_lab import Lab, PassingClock
+from tests.kit.migration import Lab, PassingClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

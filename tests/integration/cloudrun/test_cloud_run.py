@@ -23,8 +23,8 @@ from nbactl.errors import (
     UnavailableError,
 )
 from nbactl.testing import FakeClock
-from tests.cloud_run_kit import client
-from tests.cloud_run_server import PARENT, CloudRun, cloud_run_server
+from tests.kit.cloud_run import client
+from tests.kit.cloud_run_server import PARENT, CloudRun, cloud_run_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cloud_run_server import PARENT, CloudRun, cloud_run_server
+from tests.kit.cloud_run_server import PARENT, CloudRun, cloud_run_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

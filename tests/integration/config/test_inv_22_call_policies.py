@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.deadline import remaining
-from nbactl.core.policies import CallPolicies
+from nbactl.core.calls.deadline import remaining
+from nbactl.core.calls.policies import CallPolicies
 from nbactl.errors import BreakerOpenError, NbactlError, UnavailableError
 from nbactl.testing import FakeClock
-from tests.config_keys import proves
-from tests.config_project import Project
+from tests.kit.config_keys import proves
+from tests.kit.config_project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbactl.core.policy import CallPolicy
+    from nbactl.core.calls.policy import CallPolicy
 
 PREFIX = "timeouts.yaml: call_policies.*."
 FAR = 1e9

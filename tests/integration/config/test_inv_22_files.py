@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.gamedate import EASTERN, GameDate
+from nbactl.core._support.gamedate import EASTERN, GameDate
 from nbactl.ports.compute import Work
+from nbactl.schedule.occurrences import occurrences
 from nbactl.testing import FakeClock
 from nbactl.workflows.model import RunRequest
 from nbactl.workflows.planner import NoHistory, Planner
-from nbactl.workflows.schedule import occurrences
 from nbactl.workflows.settling import Settling
-from tests.config_keys import PROVED, all_keys, proves
-from tests.config_project import Project
+from tests.kit.config_keys import PROVED, all_keys, proves
+from tests.kit.config_project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from nbactl.core.interval import Interval
-from tests.config_keys import proves
-from tests.config_project import Project
+from nbactl.core._support.interval import Interval
+from tests.kit.config_keys import proves
+from tests.kit.config_project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import task_functions
-from tests.config_keys import proves
-from tests.config_project import Project
+from tests.kit import task_functions
+from tests.kit.config_keys import proves
+from tests.kit.config_project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,12 +11,12 @@ import uuid
 from datetime import date
 from pathlib import Path
 
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import NO_RETRY
 from nbactl.testing import emulator_documents
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,9 +7,9 @@ import threading
 import uuid
 from typing import TYPE_CHECKING
 
-from nbactl.core.bulk import BulkWriter
-from nbactl.core.clock import SystemClock
-from nbactl.core.retry import RetryPolicy
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.bulk import BulkWriter
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import Create, Query
 from nbactl.testing import emulator_documents

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import RetryPolicy
 from nbactl.ports.documents import Query
 from nbactl.testing import emulator_documents
 from nbactl.testing.proxy import FaultProxy

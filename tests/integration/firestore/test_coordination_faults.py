@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.localbus.bus import LocalBus
-from nbactl.core.clock import SystemClock
-from nbactl.core.deadline import deadline_scope
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.calls.deadline import deadline_scope
+from nbactl.core.calls.retry import NO_RETRY, RetryPolicy
 from nbactl.core.idempotency.claim import current_claim
-from nbactl.core.idempotency.keeper import Idempotency
-from nbactl.core.idempotency.record import Terms
-from nbactl.core.ids import TimeSortedIds
-from nbactl.core.lease import Leases
-from nbactl.core.outbox import Outbox
-from nbactl.core.retry import NO_RETRY, RetryPolicy
+from nbactl.core.lease.leases import Leases
+from nbactl.core.once.claim import Terms
+from nbactl.core.once.idempotency import Idempotency
+from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import LeaseHeldError, NbactlError, StaleFenceError, UnavailableError
 from nbactl.ports.documents import Create, Increment, Update
 from nbactl.testing import emulator_documents

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.clock import SystemClock
-from nbactl.core.deadline import deadline_scope
-from nbactl.core.retry import RetryPolicy, retry_call
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.deadline import deadline_scope
+from nbactl.core.calls.retry import RetryPolicy, retry_call
 from nbactl.errors import AlreadyExistsError, PreconditionError, TimedOutError, UnavailableError
 from nbactl.ports.documents import ArrayUnion, Create, Delete, Increment, Query, Set, Update
 from nbactl.testing import emulator_documents

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.testing import emulator_documents
 from nbactl.workflows.ledger import Ledger
 from tests.integration.cli.conftest import environment
-from tests.run_records import MIXED
+from tests.kit.run_records import MIXED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

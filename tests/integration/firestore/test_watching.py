@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.flags import Flags, FlagStore
 from nbactl.core.flags.store import WHATEVER, Change
-from nbactl.core.retry import RetryPolicy
 from nbactl.ports.documents import Delete, Set, Watchable
 from nbactl.testing import emulator_documents, memory_documents
 from nbactl.testing.proxy import FaultProxy
-from tests.flag_kit import flag
+from tests.kit.flags import flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.cloud_run_server import CloudRun
+    from tests.kit.cloud_run_server import CloudRun
 
 DECLARED = (
     "nba-scrapers",

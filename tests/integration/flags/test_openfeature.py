@@ -20,7 +20,7 @@ from nbactl.core.flags import Flags, Rule, State, StateCache, Stored
 from nbactl.core.flags.bucketing import bucket_of
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
-from tests.flag_kit import NOW, flag, state
+from tests.kit.flags import NOW, flag, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

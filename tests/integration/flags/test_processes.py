@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags import FlagStore
 
 if TYPE_CHECKING:

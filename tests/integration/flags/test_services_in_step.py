@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cloud_run_server import cloud_run_server
 from tests.integration.flags.services_kit import ANALYTICS, DECLARED, RAW, SCRAPERS, World, quick_config, undo_of
+from tests.kit.cloud_run_server import cloud_run_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

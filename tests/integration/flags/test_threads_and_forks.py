@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags import Exposures, Flags, FlagStore, StateCache, Stored
 from nbactl.core.flags.store import WHATEVER, Change
 from nbactl.errors import UnavailableError
-from tests.flag_kit import flag, state
+from tests.kit.flags import flag, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable

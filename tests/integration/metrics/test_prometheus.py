@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from nbactl.testing.emulators import free_port
-from tests import promql
-from tests.prometheus_kit import program
+from tests.kit import promql
+from tests.kit.prometheus import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +82,16 @@ class Scraped:
     @contextmanager
     def up(self) -> Iterator[None]:
         port = self.service.rpartition(":")[2]
-        serve = [sys.executable, "-m", "uvicorn", "tests.metrics_service:app", "--port", port, "--log-level", "warning"]
+        serve = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "tests.kit.metrics_service:app",
+            "--port",
+            port,
+            "--log-level",
+            "warning",
+        ]
         with running(serve, self.folder / "service.log"), running(self._command(), self.folder / "prometheus.log"):
             until(lambda: self.value('up{job="nbactl-test"}') == 1.0)
             yield

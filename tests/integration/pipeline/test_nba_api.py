@@ -25,8 +25,8 @@ from nbactl.errors import (
 from nbactl.pipeline.sources import open_source
 from nbactl.pipeline.sources.nba_api import NbaApiSource
 from nbactl.testing import FakeClock
-from tests.pipeline_kit import Pipeline
-from tests.record_kit import DAY, log_payload
+from tests.kit.pipeline import Pipeline
+from tests.kit.records import DAY, log_payload
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import pytest
 from nbactl.errors import ConfigError, DataError, NotFoundError, PreconditionError, StaleFenceError
 from nbactl.pipeline import registry
 from nbactl.pipeline.sources.base import Dataset, RawRecord
-from tests.pipeline_kit import Pipeline, pipeline
-from tests.record_kit import DAY, game, game_payload, log, log_payload
+from tests.kit.pipeline import Pipeline, pipeline
+from tests.kit.records import DAY, game, game_payload, log, log_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pipeline_kit import Pipeline, pipeline
+from tests.kit.pipeline import Pipeline, pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

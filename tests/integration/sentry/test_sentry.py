@@ -14,14 +14,14 @@ import pytest
 from nbactl.adapters.sentry.sink import SentrySink
 from nbactl.bootstrap import Application
 from nbactl.config.settings import load_settings
-from nbactl.core.context import bound
-from nbactl.core.failures import Failure, Failures
-from nbactl.core.trace import Trace
+from nbactl.core.observe.context import bound
+from nbactl.core.observe.failures import Failure, Failures
+from nbactl.core.observe.trace import Trace
 from nbactl.errors import ConfigError, DataError, UnavailableError
 from nbactl.testing.emulators import free_port
-from tests.screen_kit import DATE, project
-from tests.sentry_server import SentryServer
-from tests.service_process import ROOT, ServiceProcess
+from tests.kit.screen import DATE, project
+from tests.kit.sentry_server import SentryServer
+from tests.kit.service_process import ROOT, ServiceProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -242,7 +242,7 @@ def test_inv_17_work_of_a_service_that_fails_arrives_and_is_in_the_log_with_its_
 def test_inv_17_a_thread_of_a_service_that_dies_is_reported(tmp_path: Path) -> None:
     with SentryServer() as server:
         environ = {"NBACTL_SENTRY_DSN": server.dsn}
-        with ServiceProcess("tests.small_service:app", tmp_path, environ) as service:
+        with ServiceProcess("tests.kit.small_service:app", tmp_path, environ) as service:
             assert service.get("/die")[0] == 200
             service.stop()
             logged = service.output()

@@ -10,17 +10,17 @@ import pytest
 
 from nbactl.adapters.localbus.bus import LocalBus, Published
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.ids import TimeSortedIds
-from nbactl.core.logging.cloud import LABELS, TRACE
-from nbactl.core.outbox import Outbox
-from tests.service_process import ServiceProcess
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.observe.logging.cloud import LABELS, TRACE
+from nbactl.core.outbox.outbox import Outbox
+from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-APP = "tests.hop_service:app"
+APP = "tests.kit.hop_service:app"
 FLAGS = {"ENABLE_STRUCTURED_LOGGING": "true", "ENABLE_IDEMPOTENCY_KEYS": "true"}
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SENT = {

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.ports.documents import Create
-from tests.service_process import ServiceProcess
+from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ def test_a_service_deletes_what_has_expired(tmp_path: Path) -> None:
     clock = SystemClock()
     with (
         closing(SqliteDocuments(tmp_path / "state" / "documents.db", clock=clock, busy_timeout=5.0)) as store,
-        ServiceProcess("tests.small_service:app", tmp_path, {"NBACTL_TIMEOUT_EXPIRY_SWEEP": "200ms"}),
+        ServiceProcess("tests.kit.small_service:app", tmp_path, {"NBACTL_TIMEOUT_EXPIRY_SWEEP": "200ms"}),
     ):
         kept = clock.now() + timedelta(days=1)
         store.commit(

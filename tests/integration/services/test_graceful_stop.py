@@ -9,14 +9,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.lease import Leases
-from tests.service_process import ServiceProcess
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.lease.leases import Leases
+from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-APP = "tests.stop_service:app"
+APP = "tests.kit.stop_service:app"
 
 
 class Request(threading.Thread):

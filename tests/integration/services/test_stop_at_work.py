@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from tests.service_process import ServiceProcess
+from nbactl.core._support.clock import SystemClock
+from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def push(service: ServiceProcess, path: str, store: SqliteDocuments) -> threadin
 def test_inv_05_what_is_cut_short_is_free_for_the_next_delivery(
     tmp_path: Path, store: SqliteDocuments, path: str
 ) -> None:
-    with ServiceProcess("tests.small_service:app", tmp_path, LIMITS) as service:
+    with ServiceProcess("tests.kit.small_service:app", tmp_path, LIMITS) as service:
         push(service, path, store)
         service.stop(30.0)
     assert store.get("message_dedup/1") is None
@@ -62,7 +62,7 @@ def test_inv_05_what_is_cut_short_is_free_for_the_next_delivery(
 
 def test_a_store_that_is_stuck_does_not_keep_the_service_from_ending(tmp_path: Path, store: SqliteDocuments) -> None:
     with ServiceProcess(
-        "tests.small_service:app", tmp_path, {**LIMITS, "NBACTL_TIMEOUT_SERVICE_LET_GO": "300ms"}
+        "tests.kit.small_service:app", tmp_path, {**LIMITS, "NBACTL_TIMEOUT_SERVICE_LET_GO": "300ms"}
     ) as service:
         push(service, "/long_coroutine", store)
         with closing(sqlite3.connect(tmp_path / "state" / "documents.db", isolation_level=None)) as other:

@@ -15,8 +15,8 @@ import pytest
 
 from nbactl.adapters.sqlite import schema
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.deadline import deadline_scope
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.deadline import deadline_scope
 from nbactl.errors import ConfigError, DataError, NbactlError, UnavailableError
 from nbactl.ports.documents import Create, Query, Set
 from nbactl.testing import FakeClock, faults

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.holder import is_dead
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.idempotency.claim import Claim
-from nbactl.core.idempotency.keeper import Idempotency
-from nbactl.core.idempotency.record import Terms
-from nbactl.core.ids import TimeSortedIds
+from nbactl.core.lease.holder import is_dead
+from nbactl.core.once.claim import Terms
+from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError
-from tests.service_process import ROOT
+from tests.kit.service_process import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ LEASE = 4.0
 
 def test_inv_05_a_child_keeps_its_own_claims_and_lets_those_of_its_dead_parent_run_out(tmp_path: Path) -> None:
     path, clock = tmp_path / "documents.db", SystemClock()
-    command = [sys.executable, "-m", "tests.idempotency_forked", str(path), str(LEASE)]
+    command = [sys.executable, "-m", "tests.kit.idempotency_forked", str(path), str(LEASE)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         parent, child = process.stdout.readline(), process.stdout.readline()

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import completion_document
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import NO_RETRY
 from nbactl.ports.documents import Create, Increment, Update
 from nbactl.testing import FakeClock
 

@@ -5,8 +5,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.lease import Leases
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.lease.leases import Leases
 from nbactl.errors import LeaseHeldError, StaleFenceError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core.clock import SystemClock
-from nbactl.core.holder import is_dead
-from nbactl.core.lease import Leases
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.lease.holder import is_dead
+from nbactl.core.lease.leases import Leases
 from nbactl.errors import LeaseHeldError
 from nbactl.ports.documents import Query, Set
 

@@ -12,12 +12,12 @@ import pytest
 from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.bootstrap import Application
 from nbactl.config.settings import load_settings
-from nbactl.core.gamedate import GameDate
+from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import BreakerOpenError, ConfigError
 from nbactl.workflows.model import RunRequest
 
 if TYPE_CHECKING:
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
 
 ROOT = Path(__file__).parents[3]
 DAY = GameDate(date(2024, 12, 1))

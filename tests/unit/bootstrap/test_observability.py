@@ -15,16 +15,16 @@ from nbactl.bootstrap import Application
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core import flags
-from nbactl.core.events import Event, combined, unheard
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.flags import Flags, Stored
-from nbactl.core.gamedate import GameDate
-from nbactl.core.metrics import Metrics
+from nbactl.core.observe.events import Event, combined, unheard
+from nbactl.core.observe.metrics import Metrics
 from nbactl.ports.documents import Create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core.events import Hook
+    from nbactl.core.observe.events import Hook
 
 ROOT = Path(__file__).parents[3]
 ONE = "SELECT 1 AS one"

@@ -17,8 +17,8 @@ from nbactl.checks.doctor import CHECKS, examine
 from nbactl.checks.finding import Finding, Patient
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
-from nbactl.core.holder import this_process
-from nbactl.core.lease import Leases
+from nbactl.core.lease.holder import this_process
+from nbactl.core.lease.leases import Leases
 from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.testing import FakeClock
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.cli.files import write_whole
+from nbactl.cli.show.files import write_whole
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:

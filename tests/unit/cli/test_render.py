@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from nbactl.cli.console import Console
-from nbactl.cli.render import plain, render, render_error
 from nbactl.cli.result import Result
-from nbactl.core.gamedate import GameDate
+from nbactl.cli.show.console import Console
+from nbactl.cli.show.render import plain, render, render_error
+from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import LeaseHeldError
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from nbactl.cli.screens.run_log import LogFile, LogFilter, for_a_person
+from nbactl.cli.runs.log import LogFile, LogFilter, for_a_person
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nbactl.cli.run_request import Calendar, RunOptions, resume_command, split_names, to_request
+from nbactl.cli.run.request import Calendar, RunOptions, resume_command, split_names, to_request
 from nbactl.config.settings import load_settings
-from nbactl.core.gamedate import GameDate
+from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import UsageError
 
 NOW = datetime(2024, 1, 16, 4, 30, tzinfo=UTC)  # still the evening of the 15th in New York

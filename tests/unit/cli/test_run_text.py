@@ -3,14 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from nbactl.cli.screens.run_text import show_details, show_plan, show_run_list, show_runs
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import RetryPolicy
+from nbactl.cli.run.text import show_details, show_plan, show_run_list, show_runs
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.ports.compute import Work
 from nbactl.workflows.levels import level_of_tasks
 from nbactl.workflows.model import Plan, PlannedTask, RunStatus
-from tests.run_records import MIXED, at, run, task
-from tests.screens import screen
+from tests.kit.run_records import MIXED, at, run, task
+from tests.kit.screens import screen
 
 FAILED = replace(MIXED, status=RunStatus.FAILED, finished_at=at(2.6))
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.cli.console import Console
-from nbactl.cli.stream import Stream
-from nbactl.cli.text import Styled
+from nbactl.cli.show.console import Console
+from nbactl.cli.show.stream import Stream
+from nbactl.cli.show.text import Styled
 from nbactl.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from nbactl.cli.stream import Color
+    from nbactl.cli.show.stream import Color
 
 
 class Terminal(io.StringIO):

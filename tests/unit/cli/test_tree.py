@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from nbactl.cli._typer import Group, Leaf, walk
 from nbactl.cli.app import COMMANDS, build
+from nbactl.cli.frame import Group, Leaf, walk
+from nbactl.cli.help.reference import reference
+from nbactl.cli.help.topics import EXIT_CODES
 from nbactl.cli.options import PANEL
-from nbactl.cli.reference import reference
-from nbactl.cli.topics import EXIT_CODES
 from nbactl.config.settings import SETTINGS
 from nbactl.config.variables import GIVEN, environment_variables
 

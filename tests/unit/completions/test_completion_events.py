@@ -6,10 +6,10 @@ import random
 
 import pytest
 
+from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.retry import NO_RETRY
 from nbactl.errors import NotFoundError
 from nbactl.testing import FakeClock, memory_documents
 from tests.conformance.completions import DAY

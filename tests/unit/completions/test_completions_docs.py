@@ -3,8 +3,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nbactl.cli._typer import find
 from nbactl.cli.app import build
+from nbactl.cli.frame import find
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.config.loader import load_config
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import batch_path, completions_of
 from nbactl.core.completions.mode import mode_by_flags
 from nbactl.core.completions.stages import STAGE_DOCUMENT, StageReader
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.flags import Flags, State, Stored
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import RetryPolicy
 from nbactl.errors import ConfigError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, memory_documents
-from tests.flag_kit import state
+from tests.kit.flags import state
 from tests.unit.completions.test_mode import written_and_read
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import completion_path
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.gamedate import GameDate
-from nbactl.core.retry import RetryPolicy
 from nbactl.errors import TimedOutError
 from nbactl.testing import FakeClock, memory_documents
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.config.digest import config_digest
 from nbactl.config.loader import load_config
-from tests.config_files import edit, small_config
+from tests.kit.config_files import edit, small_config
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from nbactl.config.loader import load_config, load_yaml
 from nbactl.config.problems import Problem
 from nbactl.errors import ConfigError
-from tests.config_files import edit, problems, small_config
+from tests.kit.config_files import edit, problems, small_config
 
 MISTAKES, _ = load_yaml(Path(__file__).parents[2] / "data" / "config_mistakes.yaml")
 

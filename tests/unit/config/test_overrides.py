@@ -11,7 +11,7 @@ from nbactl.config.loader import load_config, shipped_config_dir
 from nbactl.config.overrides import variable_of, without_overrides
 from nbactl.config.variables import environment_variables, timeout_variables
 from nbactl.errors import ConfigError
-from tests.config_files import edit, small_config
+from tests.kit.config_files import edit, small_config
 
 if TYPE_CHECKING:
     from pathlib import Path

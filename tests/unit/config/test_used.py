@@ -8,7 +8,7 @@ from pathlib import Path
 import nbactl
 from nbactl.config.timeouts import TimeoutsFile
 from nbactl.config.used import USED
-from tests.config_files import edit, problems, small_config
+from tests.kit.config_files import edit, problems, small_config
 
 PACKAGE = Path(nbactl.__file__).parent
 SECTIONS = set(TimeoutsFile.model_fields) - {"version"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from nbactl.core.beat import Beat
+from nbactl.core._support.periodic import Beat
 
 if TYPE_CHECKING:
     import pytest

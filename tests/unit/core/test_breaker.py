@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nbactl.core.breaker import Breaker, BreakerSettings, is_outage
-from nbactl.core.events import Event
+from nbactl.core.calls.breaker import Breaker, BreakerSettings, is_outage
+from nbactl.core.observe.events import Event
 from nbactl.errors import (
     BreakerOpenError,
     ConfigError,
@@ -20,7 +20,7 @@ from nbactl.errors import (
     UnavailableError,
 )
 from nbactl.testing import FakeClock
-from tests.breaker_lab import Lab
+from tests.kit.breakers import Lab
 
 
 def test_it_opens_when_the_share_of_failures_is_reached() -> None:

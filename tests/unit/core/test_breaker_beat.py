@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.breaker import Breaker, BreakerSettings
-from nbactl.core.breaker_beat import BreakerBeat
+from nbactl.core._support.interval import Interval
 from nbactl.core.breaker_shared import SharedBreakers
-from nbactl.core.interval import Interval
+from nbactl.core.calls.breaker import Breaker, BreakerSettings
+from nbactl.core.calls.shared_breakers import BreakerBeat
 from nbactl.errors import BreakerOpenError, UnavailableError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, faults, memory_documents
@@ -93,7 +93,7 @@ def test_it_begins_with_what_others_know_and_ends_by_telling_what_it_knows(store
 def test_a_store_that_is_down_costs_nothing_and_is_told_once(
     store: SqliteDocuments, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="nbactl.core.breaker_beat")
+    caplog.set_level(logging.INFO, logger="nbactl.core.calls.shared_breakers")
     breaker = here()
     beat = beat_of(store, breaker)
     open_it(breaker)

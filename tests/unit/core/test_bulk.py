@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.bulk import BulkWriter
-from nbactl.core.retry import RetryPolicy
-from nbactl.core.throttle import Throttle
+from nbactl.core.calls.bulk import BulkWriter
+from nbactl.core.calls.rate_limit import Throttle
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.errors import AlreadyExistsError, DataError, NotAuthorisedError, UnavailableError
 from nbactl.ports.documents import Create, Delete, Increment, Query, Set, Update, WriteResult
 from nbactl.testing import FakeClock, faults
-from tests.bulk_store import RecordingStore
+from tests.kit.bulk_store import RecordingStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

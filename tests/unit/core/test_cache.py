@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.cache import TtlCache
-from nbactl.core.clock import SystemClock
-from nbactl.core.deadline import deadline_scope
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.cache import TtlCache
+from nbactl.core.calls.deadline import deadline_scope
 from nbactl.errors import DataError, TimedOutError, UnavailableError
 from nbactl.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
 
 THREADS = 16
 PATIENCE = 20.0

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbactl.core.context import bound
-from nbactl.core.gamedate import GameDate
-from nbactl.core.logging import CloudFormatter, configure_logging
-from nbactl.core.logging.cloud import LABELS, SAMPLED, SOURCE, SPAN, TRACE
-from nbactl.core.trace import Trace
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.observe.context import bound
+from nbactl.core.observe.logging import CloudFormatter, configure_logging
+from nbactl.core.observe.logging.cloud import LABELS, SAMPLED, SOURCE, SPAN, TRACE
+from nbactl.core.observe.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

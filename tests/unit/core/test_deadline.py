@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from nbactl.core.deadline import Deadline, current_deadline, deadline_scope, remaining, time_for
+from nbactl.core.calls.deadline import Deadline, current_deadline, deadline_scope, remaining, time_for
 from nbactl.errors import TimedOutError
 from nbactl.testing import FakeClock
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nbactl.core.expiry import sweep_expired
+from nbactl.core.outbox.expiry import sweep_expired
 from nbactl.ports.documents import Create, Set
 from nbactl.testing import FakeClock, memory_documents
 

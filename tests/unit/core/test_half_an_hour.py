@@ -10,14 +10,14 @@ from datetime import timedelta
 
 import pytest
 
+from nbactl.core.calls.deadline import Deadline, current_deadline, deadline_scope, remaining
+from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.cutoff import CutOff
-from nbactl.core.deadline import Deadline, current_deadline, deadline_scope, remaining
 from nbactl.core.idempotency.claim import Claim, Done
-from nbactl.core.idempotency.keeper import Idempotency
-from nbactl.core.idempotency.record import Terms
-from nbactl.core.policy import CallPolicy
+from nbactl.core.once.claim import Terms
+from nbactl.core.once.idempotency import Idempotency
 from nbactl.core.policy_settings import CallSettings
-from nbactl.core.retry import RetryPolicy
 from nbactl.errors import InProgressError, TimedOutError, UnavailableError
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
 

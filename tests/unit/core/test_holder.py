@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.holder import describe, is_dead, this_process
+from nbactl.core.lease.holder import describe, is_dead, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

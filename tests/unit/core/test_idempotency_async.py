@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.idempotency.claim import Claim, Done, current_claim
-from nbactl.core.idempotency.keeper import Idempotency
-from nbactl.core.idempotency.record import Terms
+from nbactl.core.once.claim import Terms
+from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, SequentialIds, faults, memory_documents
@@ -17,7 +17,7 @@ from nbactl.testing import FakeClock, SequentialIds, faults, memory_documents
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core.clock import Clock
+    from nbactl.core._support.clock import Clock
 
 
 def keeper(clock: Clock, *, renew_every: float = 10.0) -> Idempotency:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.failures import Failure, Failures
-from nbactl.core.idempotency.asgi import PubSubPush
 from nbactl.core.idempotency.claim import current_claim
-from nbactl.core.idempotency.keeper import Idempotency
 from nbactl.core.idempotency.push import MAX_BODY_BYTES, parse_push
-from nbactl.core.idempotency.record import Terms
+from nbactl.core.observe.failures import Failure, Failures
+from nbactl.core.once.claim import Terms
+from nbactl.core.once.idempotency import Idempotency
+from nbactl.core.once.push import PubSubPush
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, SequentialIds, faults, memory_documents
 
 if TYPE_CHECKING:
-    from nbactl.core.asgi import App
+    from nbactl.core._support.asgi import App
 
 TERMS = Terms(lease=30.0, renew_every=10.0, keep=3600.0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from nbactl.core.ids import TimeSortedIds
+from nbactl.core._support.ids import TimeSortedIds
 from nbactl.testing.clock import FakeClock
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import nbactl.core
-from tests import event_kinds
-from tests.library_samples import FOLDER, samples, text_of
+from tests.kit import event_kinds
+from tests.kit.library_samples import FOLDER, samples, text_of
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.context import bound
-from nbactl.core.events import Event
-from nbactl.core.failures import LOGGED
-from nbactl.core.logging import CloudFormatter
-from nbactl.core.logging.events import EventLog
-from nbactl.core.trace import Trace
+from nbactl.core.observe.context import bound
+from nbactl.core.observe.event_log import EventLog
+from nbactl.core.observe.events import Event
+from nbactl.core.observe.failures import LOGGED
+from nbactl.core.observe.logging import CloudFormatter
+from nbactl.core.observe.trace import Trace
 from nbactl.errors import DataError, UnavailableError
 from nbactl.workflows.eventlog import log_event
-from tests.log_query import log_entry, selects
-from tests.run_records import MIXED, events, run
+from tests.kit.log_query import log_entry, selects
+from tests.kit.run_records import MIXED, events, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

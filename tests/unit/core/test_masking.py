@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbactl.core.logging import mask, mask_value
-from nbactl.core.logging.masking import is_secret_name, mask_within
+from nbactl.core.observe.logging import mask, mask_value
+from nbactl.core.observe.masking import is_secret_name, mask_within
 
 LEAKS = {
     "GET https://user:hunter2@db.example/x failed": "hunter2",

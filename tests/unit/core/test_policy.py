@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.allowance import Allowance
-from nbactl.core.breaker import BreakerSettings
-from nbactl.core.clock import SystemClock
-from nbactl.core.deadline import current_deadline, deadline_scope, remaining
-from nbactl.core.policies import CallPolicies
-from nbactl.core.policy import CallPolicy
+from nbactl.core.calls.breaker import BreakerSettings
+from nbactl.core.calls.deadline import current_deadline, deadline_scope, remaining
+from nbactl.core.calls.policies import CallPolicies
+from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.policy_settings import CallSettings
-from nbactl.core.retry import RetryPolicy
 from nbactl.errors import BreakerOpenError, ConfigError, DataError, TimedOutError, UnavailableError
 from nbactl.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
 
 RETRY = RetryPolicy("steady", attempts=3, base=1.0, factor=2.0, cap=8.0, jitter=False)
 BREAKER = BreakerSettings("upstream", failure_rate=1.0, minimum_calls=3, open_for=30.0, window=600.0)

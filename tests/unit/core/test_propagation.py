@@ -8,22 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbactl.core.context import Context, bound, current
-from nbactl.core.deadline import current_deadline, deadline_scope, remaining
-from nbactl.core.outbox import Outbox
-from nbactl.core.propagation import (
+from nbactl.core.calls.deadline import current_deadline, deadline_scope, remaining
+from nbactl.core.observe.context import Context, bound, current
+from nbactl.core.observe.trace import Trace
+from nbactl.core.outbox.outbox import Outbox
+from nbactl.core.service.propagation import (
     Propagation,
     incoming_attributes,
     incoming_headers,
     outgoing_attributes,
     outgoing_headers,
 )
-from nbactl.core.trace import Trace
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
-from tests.asgi_kit import ask_async
+from tests.kit.asgi import ask_async
 
 if TYPE_CHECKING:
-    from nbactl.core.asgi import Receive, Scope, Send
+    from nbactl.core._support.asgi import Receive, Scope, Send
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)
 FULL: dict[str, Any] = {

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbactl.core.deadline import Deadline, deadline_scope
-from nbactl.core.retry import NO_RETRY, RetryPolicy, is_transient, retry_call, retry_call_async
+from nbactl.core.calls.deadline import Deadline, deadline_scope
+from nbactl.core.calls.retry import NO_RETRY, RetryPolicy, is_transient, retry_call, retry_call_async
 from nbactl.errors import ContentionError, DataError, TimedOutError, UnavailableError, UsageError
 from nbactl.testing import FakeClock
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core.allowance import Allowance, TokenBucket
-from nbactl.core.deadline import Deadline
-from nbactl.core.retry import RetryPolicy, retry_call
+from nbactl.core.calls.deadline import Deadline
+from nbactl.core.calls.retry import RetryPolicy, retry_call
 from nbactl.errors import BreakerOpenError, UnavailableError
 from nbactl.testing import FakeClock
 
 if TYPE_CHECKING:
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
 
 
 @pytest.mark.parametrize(

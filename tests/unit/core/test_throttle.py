@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbactl.core.throttle import Throttle
+from nbactl.core.calls.rate_limit import Throttle
 from nbactl.testing import FakeClock
 
 

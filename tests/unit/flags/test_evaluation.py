@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nbactl.core.flags import Evaluation, Reason, Rule, Source
-from tests.flag_kit import flag, snapshot, state
+from tests.kit.flags import flag, snapshot, state
 
 INSIDE, OUTSIDE = "b", "f"
 """Buckets 43,881 and 76,415 of the salt `fast`."""

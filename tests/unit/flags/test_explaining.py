@@ -9,7 +9,7 @@ import pytest
 from nbactl.core.flags import Rule
 from nbactl.core.flags.bucketing import bucket_of
 from nbactl.core.flags.explaining import STEPS, explain
-from tests.flag_kit import flag, snapshot, state
+from tests.kit.flags import flag, snapshot, state
 
 TARGETED = flag(
     prerequisites=("base",),

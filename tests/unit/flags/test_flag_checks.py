@@ -13,7 +13,7 @@ from nbactl.checks.flags import drift, life_cycle
 from nbactl.config.flags import FlagsFile
 from nbactl.core.flags import State, Stored
 from nbactl.errors import NotFoundError
-from tests.flag_kit import NOW, state
+from tests.kit.flags import NOW, state
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.flag_kit import flag, snapshot, state
+from tests.kit.flags import flag, snapshot, state
 
 MODEL = flag("model", kind="string", default="average", treatment="ensemble", variants=("average", "ensemble"))
 DAYS = flag("days", kind="int", default=7, treatment=14, variants=(7, 14), parameters={"TTL": 3600, "KEEP": True})

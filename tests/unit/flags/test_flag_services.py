@@ -8,9 +8,9 @@ import pytest
 
 from nbactl.checks.flag_services import Comparison
 from nbactl.core.flags import State, Stored
-from nbactl.deployments.wanted import everybody_gets, variables_of
+from nbactl.deployments.desired import everybody_gets, variables_of
 from nbactl.ports.services import DeployedService, Traffic
-from tests.flag_kit import state
+from tests.kit.flags import state
 from tests.unit.flags.test_flag_checks import declared, flags_file
 
 FAST = flags_file(fast=declared("fast", parameters={"TTL": 3600}))

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core import flags as public
+from nbactl.core._support.interval import Interval
 from nbactl.core.flags import Definition, Exposures, Flags, Source, State, StateCache, Stored
-from nbactl.core.interval import Interval
 from nbactl.errors import DataError, UnavailableError
 from nbactl.testing import FakeClock
-from tests.flag_kit import flag, state
+from tests.kit.flags import flag, state
 
 if TYPE_CHECKING:
     from pathlib import Path

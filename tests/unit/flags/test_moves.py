@@ -8,7 +8,7 @@ import pytest
 
 from nbactl.core.flags.moves import OFF, UNSET, Position, move, parse_percent, position_of, roll_back
 from nbactl.errors import UsageError
-from tests.flag_kit import state
+from tests.kit.flags import state
 
 if TYPE_CHECKING:
     from nbactl.core.flags import State

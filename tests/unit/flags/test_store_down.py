@@ -11,10 +11,10 @@ import pytest
 
 from nbactl.core.flags import Flags, FlagStore, StateCache
 from nbactl.core.flags.store import WHATEVER, Change
-from nbactl.core.health import checks
+from nbactl.core.service import checks
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock, memory_documents
-from tests.flag_kit import flag
+from tests.kit.flags import flag
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from nbactl.core.daemon import in_daemon_thread
 from nbactl.errors import ConfigError, DataError
 from nbactl.ports.compute import TaskOutcome
 
-HERE = "tests.workflow_tasks"
+HERE = "tests.kit.workflow_tasks"
 
 
 def test_a_function_is_found_by_module_and_name() -> None:

@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import nbactl
-from nbactl.core import events
 from nbactl.core.allowance import Allowance
-from nbactl.core.breaker import BreakerSettings
-from nbactl.core.events import Event, combined, unheard
+from nbactl.core.calls.breaker import BreakerSettings
+from nbactl.core.calls.policies import CallPolicies
+from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.flags import Exposures
-from nbactl.core.metrics import METRICS, Metrics
-from nbactl.core.metrics.definitions import BREAKER_STATE, RUN_STATUS, TASK_STATUS
-from nbactl.core.metrics.mapping import NOT_COUNTED, handlers
-from nbactl.core.policies import CallPolicies
+from nbactl.core.observe import events
+from nbactl.core.observe.events import Event, combined, unheard
+from nbactl.core.observe.metrics import METRICS, Metrics
+from nbactl.core.observe.metrics.definitions import BREAKER_STATE, RUN_STATUS, TASK_STATUS
+from nbactl.core.observe.metrics.mapping import NOT_COUNTED, handlers
 from nbactl.core.policy_settings import CallSettings
-from nbactl.core.retry import RetryPolicy
 from nbactl.errors import UnavailableError
 from nbactl.ports.alerts import Severity
 from nbactl.testing import FakeClock
 from nbactl.workflows.model import RunStatus, TaskStatus
-from tests import event_kinds
+from tests.kit import event_kinds
 
 if TYPE_CHECKING:
-    from nbactl.core.metrics import Metric
+    from nbactl.core.observe.metrics import Metric
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -296,7 +296,7 @@ def test_one_hook_can_feed_several() -> None:
 
 
 def test_importing_the_package_loads_no_client_of_prometheus() -> None:
-    code = "import sys, nbactl.core.metrics, nbactl.core.cache; print(*sys.modules)"
+    code = "import sys, nbactl.core.observe.metrics, nbactl.core.calls.cache; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.events import Event
-from nbactl.core.metrics import Metrics, metrics_app
+from nbactl.core.observe.events import Event
+from nbactl.core.observe.metrics import Metrics, metrics_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core.asgi import Message
+    from nbactl.core._support.asgi import Message
 
 
 async def call(metrics: Metrics, **scope: Any) -> tuple[int, dict[bytes, bytes], bytes]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from nbactl.core.metrics import METRICS
-from tests import promql
-from tests.prometheus_kit import program
+from nbactl.core.observe.metrics import METRICS
+from tests.kit import promql
+from tests.kit.prometheus import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.testing import FakeClock, memory_documents
-from tests.migration_lab import ALL, LIMITS, Lab
+from tests.kit.migration import ALL, LIMITS, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import pytest
 from nbactl.pipeline.boxscores import COLUMNS, boxscores_of
 from nbactl.pipeline.games import games_of
 from nbactl.pipeline.lookup import Lookups
-from tests.record_kit import DAY, bdl, game, log, nbac
+from tests.kit.records import DAY, bdl, game, log, nbac
 
 if TYPE_CHECKING:
     from nbactl.pipeline.normalised import Normalised

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from nbactl.warehouse.tables import load_tables
-from tests.warehouse_lab import TABLES
+from tests.kit.warehouse import TABLES
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs/definitions.md").read_text(encoding="utf-8")
 COPIED = {

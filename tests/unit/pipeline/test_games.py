@@ -6,7 +6,7 @@ import pytest
 
 from nbactl.pipeline.games import COLUMNS, games_of
 from nbactl.pipeline.sources.base import RawRecord
-from tests.record_kit import DAY, bdl_payload, game, log_payload
+from tests.kit.records import DAY, bdl_payload, game, log_payload
 
 if TYPE_CHECKING:
     from nbactl.pipeline.normalised import Normalised

@@ -11,7 +11,7 @@ import pytest
 from nbactl.errors import DataError, NotFoundError, UsageError
 from nbactl.pipeline.sources import open_source
 from nbactl.testing import FakeClock
-from tests.record_kit import DAY, GAME_ID, bdl_payload, game_payload, log_payload
+from tests.kit.records import DAY, GAME_ID, bdl_payload, game_payload, log_payload
 
 if TYPE_CHECKING:
     from pathlib import Path

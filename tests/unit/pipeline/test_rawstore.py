@@ -10,7 +10,7 @@ from nbactl.errors import DataError, PreconditionError, StaleFenceError, Unavail
 from nbactl.pipeline.rawstore import RawStore
 from nbactl.pipeline.sources.base import RawRecord
 from nbactl.testing import faults
-from tests.pipeline_kit import PlainFence
+from tests.kit.pipeline import PlainFence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

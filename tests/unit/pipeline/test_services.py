@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.errors import PreconditionError
-from tests.warehouse_lab import Lab
+from tests.kit.warehouse import Lab
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from sqlglot import exp  # noqa: TID253
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.pipeline.transform import table_sql
 from nbactl.warehouse.tables import load_tables
-from tests.warehouse_lab import TABLES
+from tests.kit.warehouse import TABLES
 
 FOLDER = Path(__file__).resolve().parents[3] / "nbactl/pipeline/sql"
 FILES = sorted(FOLDER.rglob("*.sql"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.rollouts.green import look
+from nbactl.rollouts.health import look
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer

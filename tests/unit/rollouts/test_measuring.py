@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from nbactl.core.holder import is_dead
+from nbactl.core.lease.holder import is_dead
 from nbactl.errors import UnavailableError
+from nbactl.rollouts.guards import Reading, judge
 from nbactl.rollouts.ledger_source import LedgerSource
-from nbactl.rollouts.measuring import Reading, judge
 from nbactl.rollouts.model import Guard
 from nbactl.testing import FakeClock, memory_documents
 from nbactl.workflows.ledger import Ledger
-from tests.run_records import run, task
+from tests.kit.run_records import run, task
 from tests.unit.rollouts.test_model import NOW, ROLLOUT
 
 

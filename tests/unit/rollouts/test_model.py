@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from nbactl.errors import ConfigError, DataError
-from nbactl.rollouts.green import parse_urls
+from nbactl.rollouts.health import parse_urls
 from nbactl.rollouts.model import Action, Entry, Guard, Rollout, Stage, Status, fields_of, rollout_of
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from werkzeug import Response
 
-from nbactl.core.metrics import METRICS
+from nbactl.core.observe.metrics import METRICS
 from nbactl.errors import DataError, UnavailableError
-from nbactl.rollouts.measuring import Reading
-from nbactl.rollouts.prometheus_source import QUERIES, PrometheusSource
+from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.sources import QUERIES, PrometheusSource
 
 if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from nbactl.core import faults as core_faults
+from nbactl.core._support import faults as core_faults
 from nbactl.testing import FakeClock, SequentialIds, faults
 
 

@@ -13,7 +13,7 @@ from nbactl.errors import UnavailableError
 from nbactl.ports.documents import Create, Increment, Set, Update
 from nbactl.testing import memory_documents
 from nbactl.testing.interleaving import BrokenByOrderError, Chances, Interleaving, Killed, explore
-from tests.interleavings import JUMPS, check_then_set, counter_under_a_lease, one_message_delivered_again_and_again
+from tests.kit.interleavings import JUMPS, check_then_set, counter_under_a_lease, one_message_delivered_again_and_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable

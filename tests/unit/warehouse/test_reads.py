@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from nbactl.pipeline.transform import table_sql
-from nbactl.warehouse.reads import Reads, reads_of
+from nbactl.warehouse.sql.reads import Reads, reads_of
 from nbactl.warehouse.tables import load_tables
 
 PROJECT = "nba-props-platform"

@@ -12,7 +12,7 @@ import pytest
 from nbactl.errors import ConfigError, NotFoundError, PreconditionError
 from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.warehouse.tables import ensure_tables, load_tables
-from tests.warehouse_process import open_warehouse
+from tests.kit.warehouse_process import open_warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import pytest
 
 from nbactl.errors import UnavailableError
 from nbactl.workflows.model import RunStatus, TaskStatus
-from tests.workflow_harness import DAY, Harness, statuses, workflows
+from tests.kit.workflow import DAY, Harness, statuses, workflows
 
 NEEDS_A = {"task": "b", "needs": ("a",)}
 
@@ -125,7 +125,7 @@ def test_the_timeout_bounds_each_attempt_anew() -> None:
 
 
 def test_a_task_that_swallows_its_cancellation_is_left_behind() -> None:
-    harness = Harness(workflows({"a": {"call": "tests.workflow_tasks:deaf", "timeout": "short"}, "b": {}}))
+    harness = Harness(workflows({"a": {"call": "tests.kit.workflow_tasks:deaf", "timeout": "short"}, "b": {}}))
     run = harness.run_one()
     assert statuses(run) == {"a": "timed_out", "b": "succeeded"}
 
@@ -238,7 +238,7 @@ def test_a_bug_in_an_observer_stops_the_run_and_comes_out() -> None:
 
 
 def test_a_task_knows_its_run_its_deadline_and_its_fencing_token() -> None:
-    harness = Harness(workflows({"a": {"call": "tests.workflow_tasks:contextual", "timeout": "short"}}))
+    harness = Harness(workflows({"a": {"call": "tests.kit.workflow_tasks:contextual", "timeout": "short"}}))
     run = harness.run_one()
     detail = run.tasks[0].detail
     assert detail["run_id"] == run.run_id

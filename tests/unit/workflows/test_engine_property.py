@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbactl.workflows.model import RunStatus
-from tests.workflow_harness import Harness, workflows
+from tests.kit.workflow import Harness, workflows
 
 _BEHAVIOURS = ("ok", "ok", "ok", "data", "unavailable", "value", "timeout", "once")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbactl.core.failures import Failures
+from nbactl.core.observe.failures import Failures
 from nbactl.workflows.failures import reporting
-from tests.workflow_harness import Harness, workflows
+from tests.kit.workflow import Harness, workflows
 
 if TYPE_CHECKING:
-    from nbactl.core.failures import Failure
+    from nbactl.core.observe.failures import Failure
     from nbactl.workflows.model import RunEvent
 
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.lease import Leases
+from nbactl.core.lease.heartbeat import Heartbeat
+from nbactl.core.lease.leases import Leases
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.testing import FakeClock, memory_documents
-from nbactl.workflows.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

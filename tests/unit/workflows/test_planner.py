@@ -7,7 +7,7 @@ import pytest
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.workflows.model import RunStatus
 from nbactl.workflows.outcome import exit_code
-from tests.workflow_harness import DAY, Harness, statuses, workflows
+from tests.kit.workflow import DAY, Harness, statuses, workflows
 
 if TYPE_CHECKING:
     from datetime import date

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core.metrics import Metrics
+from nbactl.core.observe.metrics import Metrics
 from nbactl.workflows.events import told_to
 from nbactl.workflows.model import RunEvent
-from tests.workflow_harness import Harness, workflows
+from tests.kit.workflow import Harness, workflows
 
 if TYPE_CHECKING:
-    from nbactl.core.events import Event
+    from nbactl.core.observe.events import Event
 
 
 def told(harness: Harness) -> list[tuple[str, str, dict[str, Any]]]:

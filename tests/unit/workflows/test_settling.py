@@ -10,7 +10,7 @@ from nbactl.errors import NotFoundError
 from nbactl.testing import FakeClock
 from nbactl.workflows.model import RunStatus
 from nbactl.workflows.settling import Settling
-from tests.workflow_harness import DAY, SETTLED, Harness, workflows
+from tests.kit.workflow import DAY, SETTLED, Harness, workflows
 
 EVENING = datetime(2024, 1, 15, 22, 0, tzinfo=UTC)
 PHASES = {"phase1": {"tasks": ({"task": "a"},)}, "phase2": {"tasks": ({"task": "b"},), "needs": ("phase1",)}}

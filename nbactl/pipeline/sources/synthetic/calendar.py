@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.gamedate import EASTERN
+from nbactl.core._support.gamedate import EASTERN
 from nbactl.pipeline.sources.synthetic.draw import stream, whole
 from nbactl.pipeline.teams import TEAM_NAMES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.gamedate import EASTERN
+from nbactl.core._support.gamedate import EASTERN
 from nbactl.pipeline.sources.synthetic.calendar import FIRST_DAY, SyntheticFixture
 from nbactl.pipeline.sources.synthetic.draw import bell, between, stream, whole
 from nbactl.pipeline.sources.synthetic.league import SyntheticPlayer, invented_name, league

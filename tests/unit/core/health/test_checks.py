@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.breaker import Breaker, BreakerSettings
+from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.flags.client import Health as FlagsHealth
-from nbactl.core.health import checks
+from nbactl.core.service import checks
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock, memory_documents
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from nbactl.core.health.health import Health
 from nbactl.core.health.model import Check
+from nbactl.core.service.health import Health
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.health.health import Health
 from nbactl.core.health.model import Check
-from nbactl.core.health.probes import Probes
 from nbactl.core.health.report import Identity, Reports
-from nbactl.core.health.traffic import Traffic
+from nbactl.core.service.health import Health
+from nbactl.core.service.probes import Probes
+from nbactl.core.service.traffic import Traffic
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
-from tests.asgi_kit import ask
+from tests.kit.asgi import ask
 
 if TYPE_CHECKING:
-    from nbactl.core.asgi import Receive, Scope, Send
-    from nbactl.core.events import Event
+    from nbactl.core._support.asgi import Receive, Scope, Send
+    from nbactl.core.observe.events import Event
 
 
 class World:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from nbactl.core.health.traffic import Latency, Traffic
+from nbactl.core.service.traffic import Latency, Traffic
 from nbactl.testing import FakeClock
 
 WINDOW = 300.0

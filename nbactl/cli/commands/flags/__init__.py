@@ -1,8 +1,0 @@
-"""`nbactl flags`: feature flags, how far they are rolled out, and the way back."""
-
-from __future__ import annotations
-
-from nbactl.cli.commands.flags import asking, auditing, changing, listing, rolling_back, rollout, syncing
-from nbactl.cli.commands.flags.group import app
-
-__all__ = ["app", "asking", "auditing", "changing", "listing", "rolling_back", "rollout", "syncing"]

@@ -1,0 +1,1 @@
+"""`nbactl completion`, and what shells complete."""

@@ -1,0 +1,68 @@
+"""What arguments and options of commands may become: names from the configuration, runs from the ledger.
+
+A shell asks with stderr closed; where the configuration or the ledger cannot be read it gets no candidates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+# Typer reads the annotations of these functions when a command is built.
+import typer  # noqa: TC002
+
+from nbactl.cli.app import application, session
+
+if TYPE_CHECKING:
+    from nbactl.config.workflows import WorkflowsFile
+
+Candidates = list[tuple[str, str]]
+
+
+def executables(ctx: typer.Context) -> Candidates:
+    """Return what `nbactl run` takes: all phases at once, phases, workflows, tasks."""
+    found = _workflows(ctx)
+    return [
+        ("daily", "All phases in order"),
+        *((name, phase.description) for name, phase in found.phases.items()),
+        *((name, workflow.description) for name, workflow in found.workflows.items()),
+        *((name, task.description) for name, task in found.tasks.items()),
+    ]
+
+
+def tasks(ctx: typer.Context) -> Candidates:
+    """Return the declared tasks."""
+    return [(name, task.description) for name, task in _workflows(ctx).tasks.items()]
+
+
+def runs(ctx: typer.Context) -> Candidates:
+    """Return the newest runs."""
+    found = application(ctx, reads_only=True).ledger.list()
+    return [("last", "The run that was started last"), *((run.run_id, f"{run.name} {run.game_date}") for run in found)]
+
+
+def breakers(ctx: typer.Context) -> list[str]:
+    """Return the declared circuit breakers."""
+    return list(application(ctx, reads_only=True).config.timeouts.breakers)
+
+
+def leases(ctx: typer.Context) -> Candidates:
+    """Return the leases that are held."""
+    from nbactl.core.lease.holder import describe  # noqa: PLC0415
+
+    return [(lease.name, describe(lease.owner)) for lease in application(ctx, reads_only=True).leases.held()]
+
+
+def dates() -> list[str]:
+    """Return the dates that have a name."""
+    return ["latest", "today", "yesterday"]
+
+
+def sources() -> list[str]:
+    """Return the forms of a source."""
+    return ["sample", "path:", "nba_api"]
+
+
+def _workflows(ctx: typer.Context) -> WorkflowsFile:
+    from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
+
+    return load_config(session(ctx).settings.config_dir).workflows

@@ -1,0 +1,1 @@
+"""`nbactl help`, its topics, and the generated reference."""

@@ -1,0 +1,224 @@
+"""Runs, tasks and plans as tables for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nbactl.cli.show.states import look
+from nbactl.cli.show.text import Styled
+from nbactl.cli.show.times import moment
+from nbactl.core._support.durations import format_duration
+from nbactl.core.lease.holder import describe
+from nbactl.workflows.levels import level_of_tasks
+from nbactl.workflows.model import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from nbactl.cli.show.console import Console
+    from nbactl.cli.show.text import Segment
+    from nbactl.workflows.model import Plan, PlannedTask, RunRecord, TaskRecord
+
+_RUNS_SHOWN_WHOLE: Final = 6
+_WELL: Final = (RunStatus.SUCCEEDED, RunStatus.SKIPPED)
+_GLYPHS_IN_ASCII: Final = {"✓": "+", "✗": "x", "○": "o", "◐": "~", "■": "#", "▸": ">", "·": "."}
+
+
+def state(console: Console, word: str) -> Styled:
+    """Return a state as it stands in a table: glyph and word."""
+    shown = look(word)
+    glyph = console.out.glyph(shown.glyph, _GLYPHS_IN_ASCII.get(shown.glyph, shown.glyph))
+    return Styled(f"{glyph} {shown.word}", shown.style)
+
+
+def show_runs(console: Console, runs: Sequence[RunRecord]) -> None:
+    """Show what became of runs: the tasks of each; of many runs, only the tasks that are not done."""
+    if len(runs) > _RUNS_SHOWN_WHOLE:
+        show_run_list(console, [(run, run.status.value) for run in runs])
+        runs = [run for run in runs if run.status not in _WELL and any(_needs_a_look(task) for task in run.tasks)]
+        if runs:
+            console.print()
+        for index, run in enumerate(runs):
+            show_tasks(console, run, [task for task in run.tasks if _needs_a_look(task)], first=index == 0)
+        return
+    for index, run in enumerate(runs):
+        show_tasks(console, run, run.tasks, first=index == 0)
+
+
+def show_run_list(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> None:
+    """Show runs, one a line, each with the state that is shown for it."""
+    rows: list[list[Segment | None]] = [
+        [
+            run.run_id,
+            run.name,
+            str(run.game_date),
+            state(console, shown),
+            f"{sum(task.status.done for task in run.tasks)}/{len(run.tasks)}",
+            _count(sum(task.rows or 0 for task in run.tasks)),
+            _duration(run),
+            moment(run.started_at),
+        ]
+        for run, shown in runs
+    ]
+    columns = ["run", "name", "date", "state", "tasks", "rows", "took", "started"]
+    console.table(columns, rows, optional=["started", "rows", "took"])
+
+
+def show_tasks(console: Console, run: RunRecord, tasks: Sequence[TaskRecord], *, first: bool = True) -> None:
+    """Show a run and its tasks."""
+    if not first and run.status is not RunStatus.SKIPPED:
+        console.print()
+    if run.status is RunStatus.SKIPPED:
+        console.print(_title(run), " ", state(console, "skipped"), Styled(f"  {run.reason}", "dim"))
+        return
+    show_title(console, run, run.status.value)
+    _task_table(console, tasks)
+
+
+def show_title(console: Console, run: RunRecord, shown: str) -> None:
+    """Show in one line what a run is and what became of it."""
+    parts = [run.run_id, *([f"goes on from {run.resumed_from}"] if run.resumed_from else [])]
+    parts += [run.reason] if run.reason else []
+    parts += [f"took {_duration(run)}"] if run.finished_at else []
+    console.print(_title(run), " ", state(console, shown), Styled("  " + ", ".join(parts), "dim"))
+
+
+def _task_table(console: Console, tasks: Sequence[TaskRecord]) -> None:
+    if tasks:
+        console.table(
+            ["task", "state", "rows", "attempts", "took", "remark"],
+            [_task_row(console, task) for task in tasks],
+            optional=["attempts"],
+        )
+
+
+def show_details(console: Console, run: RunRecord, shown: str, log: Path | None) -> None:
+    """Show all there is about a run; with -v the causes and tracebacks of its errors."""
+    facts = {
+        "run": run.run_id,
+        "what": f"{run.kind} {run.name} of {run.game_date}",
+        "state": state(console, shown),
+        "started": moment(run.started_at),
+        "finished": moment(run.finished_at) if run.finished_at else None,
+        "took": _duration(run) or None,
+        "source": f"{run.source} on {run.target}",
+        "mode": run.mode,
+        "goes on from": run.resumed_from,
+        "group": run.group,
+        "reason": run.reason,
+        "holder": describe(run.owner),
+        "correlation": run.correlation_id,
+        "log": str(log) if log else None,
+    }
+    for name, value in facts.items():
+        if value is not None:
+            console.print(Styled(f"{name:<13}", "dim"), value)
+    console.print()
+    _task_table(console, run.tasks)
+    failed = [task for task in run.tasks if task.error and not task.status.done]
+    for task in failed:
+        _show_error(console, task)
+    if failed and not console.verbosity:
+        console.note(f"Tracebacks: nbactl runs show {run.run_id} -v")
+
+
+def _show_error(console: Console, task: TaskRecord) -> None:
+    error = dict(task.error or {})
+    console.print()
+    console.print(Styled(task.name, "bold"), ": ", Styled(f"{error.get('type')}: {error.get('message')}", "red"))
+    for key in ("cause", "next"):
+        if error.get(key):
+            console.print(Styled(f"  {key + ':':<7}", "bold"), str(error[key]))
+    if console.verbosity and error.get("traceback"):
+        console.print(Styled(str(error["traceback"]).rstrip(), "dim"))
+
+
+def remark(task: TaskRecord) -> str:
+    """Return the first line of what there is to say of a task beyond its state."""
+    if task.carried_from:
+        return f"done in {task.carried_from}"
+    if task.error and not task.status.done:
+        return str(task.error.get("message", "")).partition("\n")[0]
+    extras = ", ".join(
+        f"{count:,} {name.replace('_', ' ')}" for name, count in task.detail.items() if isinstance(count, int) and count
+    )
+    return task.reason or extras or ("" if task.required else "optional")
+
+
+def open_tasks_told(run: RunRecord) -> str:
+    """Return in one line why a run is not done: its first error, else its reason, else its open tasks."""
+    failed = [task for task in run.tasks if task.error and not task.status.done]
+    if failed:
+        return f"{failed[0].name}: {remark(failed[0])}"
+    undone = [task.name for task in run.tasks if not task.status.done]
+    return run.reason or ", ".join(undone)
+
+
+def show_plan(console: Console, plans: Sequence[Plan]) -> None:
+    """Show what would be done: for each run its tasks by level; those of one level can run at the same time."""
+    for index, plan in enumerate(plans):
+        if index:
+            console.print()
+        how = plan.mode if plan.mode == "sequential" else f"parallel, at most {plan.max_workers} at once"
+        parts = [how, *([f"within {format_duration(plan.deadline)}"] if plan.deadline else [])]
+        parts += [f"goes on from {plan.resumed_from}"] if plan.resumed_from else []
+        told = f"nothing to do: {plan.skip_reason}" if plan.skip_reason else ", ".join(parts)
+        console.print(Styled(f"{plan.name} {plan.game_date}", "bold"), Styled(f"  {told}", "dim"))
+        if plan.skip_reason:
+            continue
+        levels = level_of_tasks(plan.tasks)
+        ordered = sorted(plan.tasks, key=lambda task: levels[task.name])
+        rows: list[list[Segment | None]] = [
+            [
+                str(levels[task.name] + 1),
+                task.name,
+                ", ".join(task.needs),
+                "yes" if task.required else "no",
+                format_duration(task.timeout),
+                str(task.retry.attempts),
+                _action(task),
+            ]
+            for task in ordered
+        ]
+        columns = ["level", "task", "after", "required", "timeout", "tries", "action"]
+        console.table(columns, rows, optional=["tries", "timeout", "required", "level"])
+
+
+def _action(task: PlannedTask) -> Segment:
+    if task.excluded:
+        return Styled(task.excluded, "dim")
+    if task.carried is not None:
+        return Styled(f"keep: {look(task.carried.status.value).word} before", "dim")
+    return Styled("run", "green")
+
+
+def _task_row(console: Console, task: TaskRecord) -> list[Segment | None]:
+    took = None
+    if task.started_at and task.finished_at:
+        took = format_duration(max((task.finished_at - task.started_at).total_seconds(), 0.0))
+    failed = bool(task.error) and not task.status.done
+    return [
+        task.name,
+        state(console, task.status.value),
+        None if task.rows is None else _count(task.rows),
+        str(task.attempts) if task.attempts else None,
+        took,
+        Styled(remark(task), "red" if failed else "dim"),
+    ]
+
+
+def _title(run: RunRecord) -> Styled:
+    return Styled(f"{run.name} {run.game_date}", "bold")
+
+
+def _needs_a_look(task: TaskRecord) -> bool:
+    return not task.status.done and not (task.status.value == "skipped" and not task.required)
+
+
+def _duration(run: RunRecord) -> str:
+    return format_duration((run.finished_at - run.started_at).total_seconds()) if run.finished_at else ""
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"

@@ -1,0 +1,1 @@
+"""How anything looks: streams, tables, times, progress."""

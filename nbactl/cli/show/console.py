@@ -1,0 +1,116 @@
+"""The two streams of a command: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from nbactl.cli.show.stream import Color, OutputError, Stream
+from nbactl.cli.show.text import Row, Segment, Styled
+from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nbactl.errors import NbactlError
+
+_YES = {"y", "yes"}
+
+
+class Console:
+    """What commands talk through. Only the renderer and `Result.show` write to `out`."""
+
+    def __init__(
+        self,
+        *,
+        color: Color = "auto",
+        quiet: bool = False,
+        verbosity: int = 0,
+        yes: bool = False,
+        no_input: bool = False,
+        environ: Mapping[str, str],
+        stdin: TextIO | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+    ) -> None:
+        self._stdin = stdin or sys.stdin
+        self.out = Stream(stdout or sys.stdout, color, environ)
+        self.err = Stream(stderr or sys.stderr, color, environ)
+        self.quiet = quiet
+        self.verbosity = verbosity
+        self.warnings: list[str] = []
+        self._yes = yes
+        self._no_input = no_input
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether live progress can be drawn on stderr."""
+        return self.err.is_live and not self.quiet
+
+    def table(self, columns: Sequence[str], rows: Sequence[Row], *, optional: Sequence[str] = ()) -> None:
+        """Write a table to stdout; a narrow terminal does not show the `optional` columns."""
+        self.out.table(columns, rows, optional=optional)
+
+    def print(self, *segments: Segment) -> None:
+        """Write a line to stdout."""
+        self.out.print(*segments)
+
+    def note(self, *segments: Segment) -> None:
+        """Say something that is no data; silent with --quiet."""
+        if not self.quiet:
+            self._say(*segments)
+
+    def detail(self, *segments: Segment) -> None:
+        """Say something that only -v shows."""
+        if self.verbosity:
+            self._say(*segments)
+
+    def warn(self, message: str) -> None:
+        """Warn on stderr, and in the `warnings` of the JSON envelope."""
+        self.warnings.append(message)
+        self._say(Styled("warning: ", "bold yellow"), message)
+
+    def error(self, error: NbactlError) -> None:
+        """Say what happened, why, and what to do next."""
+        self._hanging(Styled("error: ", "bold red"), error.message, 7)
+        problems = error.details.get("problems", ())
+        for problem in problems:
+            self._problem(problem)
+        if error.cause and not problems:
+            self._hanging(Styled("  cause: ", "bold"), error.cause, 9)
+        if error.next_step:
+            self._hanging(Styled("  next:  ", "bold cyan"), error.next_step, 9)
+
+    def confirm(self, question: str) -> bool:
+        """Ask on stderr; `--yes` answers. Raises UsageError where nobody can be asked."""
+        if self._yes:
+            return True
+        if self._no_input or self._stdin is None or not self._stdin.isatty() or not self.err.is_terminal:
+            raise UsageError(
+                f"This needs a confirmation: {question}",
+                cause="There is no terminal to ask on, or --no-input was given.",
+                next_step="Add --yes to go ahead.",
+            )
+        self.err.print(f"{question} [y/N] ", end="")
+        self.err.flush()
+        return self._stdin.readline().strip().lower() in _YES
+
+    def _problem(self, problem: Mapping[str, object]) -> None:
+        place = ":".join(str(problem[key]) for key in ("file", "line", "column") if problem.get(key) is not None)
+        self._say("  ", Styled(place, "bold"), f": {problem['message']}" if place else str(problem["message"]))
+        if problem.get("suggestion"):
+            self._say("    ", Styled(str(problem["suggestion"]), "cyan"))
+
+    def _hanging(self, head: Segment, text: str, indent: int) -> None:
+        try:
+            self.err.print_hanging(head, text=text, indent=indent)
+            self.err.flush()
+        except OutputError:
+            return  # as below
+
+    def _say(self, *segments: Segment) -> None:
+        try:
+            self.err.print(*segments)
+            self.err.flush()
+        except OutputError:
+            return  # stderr itself is gone: there is nobody left to tell

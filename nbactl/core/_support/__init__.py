@@ -1,0 +1,1 @@
+"""What the rooms of the core share: time, ids, names, threads, fault points."""

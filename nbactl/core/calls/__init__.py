@@ -1,0 +1,1 @@
+"""Calling a dependency: deadlines, retries, breakers, rate limits and caches."""

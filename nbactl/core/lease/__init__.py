@@ -1,0 +1,1 @@
+"""Leases with fencing tokens, their holders, and the heartbeat that renews them."""

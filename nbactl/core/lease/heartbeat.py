@@ -1,0 +1,104 @@
+"""The heartbeat of a run: renews its lease and looks whether somebody asked it to stop."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from nbactl.errors import NbactlError, StaleFenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from nbactl.core._support.clock import Clock
+    from nbactl.core.lease.leases import Lease, Leases
+
+
+class Heartbeat:
+    """Beats in a thread of its own, so that work that blocks the event loop does not cost the lease.
+
+    `on_lost` is called once, with the reason, when the lease was taken over or could not be renewed before its end;
+    `on_cancel` once, when `cancel_requested` says so. Both are called in the heartbeat's thread. Times are seconds.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        lease: Lease,
+        *,
+        ttl: float,
+        renew_every: float,
+        poll_every: float,
+        clock: Clock,
+        cancel_requested: Callable[[], bool],
+        on_cancel: Callable[[], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self.lease = lease
+        self._leases = leases
+        self._ttl = ttl
+        self._renew_every = renew_every
+        self._poll_every = poll_every
+        self._clock = clock
+        self._cancel_requested = cancel_requested
+        self._on_cancel = on_cancel
+        self._on_lost = on_lost
+        self._renewed_at = clock.monotonic()
+        self._cancelled = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="nbactl-heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def beat(self) -> bool:
+        """Renew the lease if it is time, look for a request to stop; returns False when the lease is lost."""
+        if self._clock.monotonic() - self._renewed_at >= self._renew_every:
+            reason = self._renew()
+            if reason is not None:
+                self._on_lost(reason)
+                return False
+        self._poll()
+        return True
+
+    def _work(self) -> None:
+        try:
+            while not self._ended.wait(min(self._poll_every, self._renew_every)):
+                if not self.beat():
+                    return
+        except BaseException as error:
+            # Nobody renews the lease any more, so nothing may be written under it either.
+            self._on_lost(f"the lease {self.lease.name} is renewed no more: {type(error).__name__}: {error}")
+            raise
+
+    def _renew(self) -> str | None:
+        """Return why the lease is lost, or None."""
+        began = self._clock.monotonic()
+        try:
+            self.lease = self._leases.renew(self.lease, self._ttl)
+        except StaleFenceError as error:
+            return error.message
+        except NbactlError as error:
+            if began - self._renewed_at < self._ttl:
+                return None  # the next beat tries again
+            return f"the lease {self.lease.name} ran out and could not be renewed: {error.message}"
+        self._renewed_at = began
+        return None
+
+    def _poll(self) -> None:
+        if self._cancelled:
+            return
+        try:
+            self._cancelled = self._cancel_requested()
+        except NbactlError:
+            return  # the next beat looks again; a store that stays broken costs the lease
+        if self._cancelled:
+            self._on_cancel()

@@ -1,0 +1,194 @@
+"""Leases: one holder at a time, an expiry, and a fencing token that only grows (INVARIANTS 12).
+
+Martin Kleppmann, "How to do distributed locking", 2016.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from nbactl.core.calls.deadline import beyond_deadline
+from nbactl.core.lease.holder import describe
+from nbactl.errors import LeaseHeldError, StaleFenceError
+from nbactl.ports.documents import Create, Document, Order, Query, Set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbactl.core._support.clock import Clock
+    from nbactl.ports.documents import DocumentStore, Transaction
+
+_COLLECTION = "leases"
+_REMOVALS = "lease_removals"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of `owner` to act under `name` until `expires_at`; writes carry `token`."""
+
+    name: str
+    owner: str
+    token: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A lease that somebody took away from its owner, `by` whom and why."""
+
+    name: str
+    owner: str
+    token: int
+    at: datetime
+    by: str
+    reason: str | None
+
+
+class Leases:
+    """Takes, renews and gives back leases, each change in one transaction.
+
+    `is_dead` says whether an owner provably lives no more, so that its lease need not be waited for.
+    """
+
+    def __init__(self, store: DocumentStore, clock: Clock, *, is_dead: Callable[[str], bool]) -> None:
+        self._store = store
+        self._clock = clock
+        self._is_dead = is_dead
+
+    def acquire(self, name: str, owner: str, ttl: float) -> Lease:
+        """Take the lease for `ttl` seconds. Raises LeaseHeldError while another owner has it.
+
+        It is taken over from an owner that let it expire or is dead. An owner that has it already gets it anew,
+        with a greater token, so that an answer that was lost does no harm.
+        """
+
+        def take(transaction: Transaction) -> Lease:
+            record = transaction.get(_path(name))
+            held = _held(name, record)
+            if held is not None and not self._free_for(held, owner):
+                raise _held_by_other(held)
+            before = 0 if record is None else record.data["token"]
+            token = max(before + 1, (self._clock.now() - _EPOCH) // _MICROSECOND)
+            return self._write(transaction, name, owner, token, ttl)
+
+        return self._store.transaction(take)
+
+    def renew(self, lease: Lease, ttl: float) -> Lease:
+        """Hold the lease for `ttl` seconds from now. Raises StaleFenceError if it was taken over or released."""
+
+        def prolong(transaction: Transaction) -> Lease:
+            _check_still_held(lease, transaction.get(_path(lease.name)))
+            return self._write(transaction, lease.name, lease.owner, lease.token, ttl)
+
+        return self._store.transaction(prolong)
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back. Raises StaleFenceError if it was taken over or released."""
+
+        def give_back(transaction: Transaction) -> None:
+            _check_still_held(lease, transaction.get(_path(lease.name)))
+            # The document stays, so that the token never starts again.
+            transaction.write(Set(_path(lease.name), _fields(None, lease.token, self._clock.now())))
+
+        with beyond_deadline():
+            self._store.transaction(give_back)
+
+    def take_away(self, lease: Lease, *, by: str, reason: str | None = None) -> None:
+        """End a lease from outside, and keep whose it was: its owner's token is stale from now on.
+
+        Raises StaleFenceError if it is not held as it is in `lease` any more; nothing is changed then.
+        """
+
+        def take(transaction: Transaction) -> None:
+            _check_still_held(lease, transaction.get(_path(lease.name)))
+            now = self._clock.now()
+            kept = {"name": lease.name, "owner": lease.owner, "token": lease.token, "at": now}
+            transaction.write(
+                Create(f"{_REMOVALS}/{lease.token}-{_document_name(lease.name)}", {**kept, "by": by, "reason": reason}),
+                Set(_path(lease.name), _fields(None, lease.token, now)),
+            )
+
+        self._store.transaction(take)
+
+    def removals(self, limit: int) -> list[Removal]:
+        """Return the leases that were taken away, the last one first."""
+        newest = Query(_REMOVALS, order=(Order("at", descending=True),), limit=limit)
+        return [Removal(**document.data) for document in self._store.query(newest)]
+
+    def is_known(self, name: str) -> bool:
+        """Say whether the lease was ever taken."""
+        return self._store.get(_path(name)) is not None
+
+    def is_alive(self, lease: Lease) -> bool:
+        """Say whether its owner may still act under it: it has not expired, and is not known to be dead."""
+        return lease.expires_at > self._clock.now() and not self._is_dead(lease.owner)
+
+    def check(self, transaction: Transaction, lease: Lease) -> None:
+        """Have `transaction` commit only while the lease is held. Raises StaleFenceError if it is not."""
+        _check_still_held(lease, transaction.get(_path(lease.name)))
+
+    def current(self, name: str) -> Lease | None:
+        """Return the lease as it was last taken, expired or not; None if it is released or was never taken."""
+        return _held(name, self._store.get(_path(name)))
+
+    def held(self) -> list[Lease]:
+        """Return all leases that were taken and not released, expired or not, by name."""
+        records = self._store.query(Query(_COLLECTION))
+        leases = (_held(_name(record.id), record) for record in records)
+        return sorted((lease for lease in leases if lease is not None), key=lambda lease: lease.name)
+
+    def _free_for(self, held: Lease, owner: str) -> bool:
+        return held.owner == owner or not self.is_alive(held)
+
+    def _write(self, transaction: Transaction, name: str, owner: str, token: int, ttl: float) -> Lease:
+        expires_at = self._clock.now() + timedelta(seconds=ttl)
+        transaction.write(Set(_path(name), _fields(owner, token, expires_at)))
+        return Lease(name, owner, token, expires_at)
+
+
+def _path(name: str) -> str:
+    return f"{_COLLECTION}/{_document_name(name)}"
+
+
+def _document_name(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def _name(identifier: str) -> str:
+    return identifier.replace("%2F", "/").replace("%25", "%")
+
+
+def _fields(owner: str | None, token: int, expires_at: datetime) -> dict[str, Any]:
+    return {"owner": owner, "token": token, "expires_at": expires_at}
+
+
+def _held(name: str, record: Document | None) -> Lease | None:
+    if record is None or record.data["owner"] is None:
+        return None
+    return Lease(name, record.data["owner"], record.data["token"], record.data["expires_at"])
+
+
+def _held_by_other(held: Lease) -> LeaseHeldError:
+    return LeaseHeldError(
+        f"{held.name} is held by {describe(held.owner)}",
+        cause=f"Its lease lasts until {held.expires_at.isoformat(timespec='seconds')} unless it is renewed.",
+        next_step="Wait until it has finished, or stop it.",
+        details={"holder": held.owner, "expires_at": held.expires_at},
+    )
+
+
+def _check_still_held(lease: Lease, record: Document | None) -> None:
+    held = _held(lease.name, record)
+    if held is None:
+        raise StaleFenceError(f"the lease {lease.name} was released", details={"holder": None})
+    if (held.owner, held.token) != (lease.owner, lease.token):
+        raise StaleFenceError(
+            f"the lease {lease.name} was taken over by {describe(held.owner)}",
+            cause="It was not renewed in time, or its holder was taken for dead.",
+            next_step="Stop; what was begun under it is refused from now on.",
+            details={"holder": held.owner, "expires_at": held.expires_at},
+        )

@@ -1,0 +1,1 @@
+"""What services report: events, logs, metrics, failures, context."""

@@ -1,0 +1,27 @@
+"""Structured logging on the standard library: JSON in Cloud Logging's shape for programs, lines for people.
+
+A record names its run, task and game date (`core.context`) without the caller's help; what a caller passes in `extra=`
+stands beside them.
+"""
+
+from nbactl.core.logging.runlog import RunLogHandler, run_log_path
+from nbactl.core.logging.severity import SEVERITIES, severity_of
+from nbactl.core.observe.logging.cloud import CloudFormatter
+from nbactl.core.observe.logging.human import HumanFormatter, readable
+from nbactl.core.observe.logging.setup import configure_logging, logging_to, stream_handler
+from nbactl.core.observe.masking import mask, mask_value
+
+__all__ = [
+    "SEVERITIES",
+    "CloudFormatter",
+    "HumanFormatter",
+    "RunLogHandler",
+    "configure_logging",
+    "logging_to",
+    "mask",
+    "mask_value",
+    "readable",
+    "run_log_path",
+    "severity_of",
+    "stream_handler",
+]

@@ -1,0 +1,107 @@
+"""Where log records go: for one command, or for a service as long as it lives."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final
+
+from nbactl.core.observe.logging.cloud import CloudFormatter
+from nbactl.core.observe.logging.human import HumanFormatter
+from nbactl.core.observe.masking import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SERVERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access")
+"""Loggers that bring handlers of their own, and must not."""
+
+
+class PlainFormatter(logging.Formatter):
+    """The lines of a service that does not log JSON yet; secrets are masked all the same."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return mask(super().format(record))
+
+
+class _Choice(logging.Formatter):
+    def __init__(self, structured: Callable[[], bool], yes: logging.Formatter, no: logging.Formatter) -> None:
+        super().__init__()
+        self._structured = structured
+        self._yes = yes
+        self._no = no
+
+    def format(self, record: logging.LogRecord) -> str:
+        return (self._yes if self._structured() else self._no).format(record)
+
+
+def configure_logging(
+    *,
+    service: str,
+    version: str,
+    project: str | None = None,
+    level: int = logging.INFO,
+    stream: IO[str] | None = None,
+    structured: Callable[[], bool] = lambda: True,
+) -> None:
+    """Send every record of this process, whoever made it, to `stream` (standard error) in one form.
+
+    On a terminal that is a line for a person. Elsewhere it is JSON in Cloud Logging's shape if `structured()` says so,
+    asked for each record, and else the standard library's plain line. Warnings, the records of uvicorn and what kills
+    a thread go the same way. May be called again; the last call counts.
+    """
+    out = sys.stderr if stream is None else stream
+    handler = logging.StreamHandler(out)
+    if out.isatty():
+        handler.setFormatter(HumanFormatter())
+    else:
+        cloud = CloudFormatter(service=service, version=version, project=project)
+        handler.setFormatter(_Choice(structured, cloud, PlainFormatter()))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in _SERVERS:
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _log_death
+
+
+def stream_handler(stream: IO[str], level: int) -> logging.Handler:
+    """Return a handler that writes readable lines to `stream`."""
+    handler = logging.StreamHandler(stream)
+    handler.setLevel(level)
+    handler.setFormatter(HumanFormatter())
+    return handler
+
+
+@contextmanager
+def logging_to(*handlers: logging.Handler) -> Iterator[None]:
+    """Send log records to `handlers` for the length of a `with` block: nbactl's from DEBUG, others' from INFO."""
+    root, ours = logging.getLogger(), logging.getLogger("nbactl")
+    levels = root.level, ours.level
+    root.setLevel(logging.INFO)
+    ours.setLevel(logging.DEBUG)
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
+
+
+def _log_death(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is None or isinstance(args.exc_value, SystemExit):
+        return
+    name = "a thread" if args.thread is None else f"the thread {args.thread.name}"
+    logging.getLogger("nbactl.threads").critical("%s died", name, exc_info=args.exc_value)

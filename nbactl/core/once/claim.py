@@ -1,0 +1,82 @@
+"""The document of a key: `message_dedup/{key}`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from nbactl.core.idempotency.claim import Done
+from nbactl.core.lease.holder import describe
+from nbactl.errors import InProgressError, PayloadMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from nbactl.core.idempotency.claim import Claim
+    from nbactl.ports.documents import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long things last, in seconds: a claim without a sign of life, between signs of life, and what was done.
+
+    `keep` must exceed the time in which the same message may come again (retention of the subscription, and replays).
+    """
+
+    lease: float
+    renew_every: float
+    keep: float
+
+
+def claimed_fields(claim: Claim, digest: str | None, now: datetime, terms: Terms) -> Mapping[Any, Any]:
+    """Return the fields while the work goes on; `expires_at` is when Firestore's TTL policy may delete them."""
+    return {
+        "state": "claimed",
+        "owner": claim.owner,
+        "lease_expires_at": now + timedelta(seconds=terms.lease),
+        "payload_hash": digest,
+        "expires_at": now + timedelta(seconds=terms.keep),
+    }
+
+
+def done_fields(result: object, now: datetime, terms: Terms) -> Mapping[Any, Any]:
+    """Return the fields that change when the work is done."""
+    return {
+        "state": "done",
+        "lease_expires_at": None,
+        "result": result,
+        "processed_at": now,
+        "expires_at": now + timedelta(seconds=terms.keep),
+    }
+
+
+def refuse_unless_free(
+    key: str, document: Document, digest: str | None, now: datetime, is_dead: Callable[[str], bool]
+) -> Done | None:
+    """Return what was done, or None if the key is free: expired, or left by an owner that is gone.
+
+    Raises PayloadMismatchError and InProgressError. Expired documents may be there for a day before they are deleted.
+    """
+    data = document.data
+    expires_at = data.get("expires_at")
+    if expires_at is not None and expires_at <= now:
+        return None
+    if digest is not None and data.get("payload_hash") not in (None, digest):
+        raise PayloadMismatchError(
+            f"the key {key} was used for another payload",
+            cause="Two different messages have the same key, so one of them would be lost as a duplicate.",
+            next_step="Find who builds the key; give it what tells the two apart.",
+            details={"key": key, "payload_hash": digest, "known_hash": data["payload_hash"]},
+        )
+    if data["state"] == "done":
+        return Done(key, data.get("result"))
+    if data["lease_expires_at"] > now and not is_dead(data["owner"]):
+        raise InProgressError(
+            f"{key} is being worked on by {describe(data['owner'])}",
+            cause=f"Its claim lasts until {data['lease_expires_at'].isoformat(timespec='seconds')}.",
+            next_step="Deliver it again later.",
+            details={"key": key, "holder": data["owner"], "expires_at": data["lease_expires_at"]},
+        )
+    return None

@@ -1,0 +1,1 @@
+"""A service of the pipeline: push endpoints, health, graceful stop, context propagation."""

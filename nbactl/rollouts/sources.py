@@ -1,0 +1,74 @@
+"""Numbers from a Prometheus server (prometheus.io/docs/prometheus/latest/querying/api: instant queries)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.core.calls.deadline import remaining
+from nbactl.core.calls.http import check_response, translated
+from nbactl.errors import DataError
+from nbactl.rollouts.guards import Reading
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+VARIABLE: Final = "NBACTL_PROMETHEUS_URL"
+
+_RUNS = "sum(increase(nbactl_runs_total{status=~'succeeded|partial|failed'}[$t]))"
+_TASKS = "sum(increase(nbactl_tasks_total[$t]))"
+_COMPLETIONS = "sum(increase(nbactl_completions_total[$t]))"
+_QUERIES = "sum(increase(nbactl_warehouse_queries_total[$t]))"
+QUERIES: Final = {
+    "workflow_failure_rate": (f"sum(increase(nbactl_runs_total{{status='failed'}}[$t])) / {_RUNS}", _RUNS),
+    "error_rate": (f"sum(increase(nbactl_tasks_total{{status=~'failed|timed_out'}}[$t])) / {_TASKS}", _TASKS),
+    "p95": ("histogram_quantile(0.95, sum by (le) (increase(nbactl_run_duration_seconds_bucket[$t])))", _RUNS),
+    "duplicate_rate": (
+        f"sum(increase(nbactl_completions_total{{outcome='duplicate'}}[$t])) / {_COMPLETIONS}",
+        _COMPLETIONS,
+    ),
+    "cost": (f"sum(increase(nbactl_warehouse_query_bytes_total[$t])) / {_QUERIES}", _QUERIES),
+}
+"""For each number the query of its value and that of its sample; `$t` is the time."""
+
+
+class PrometheusSource:
+    """Asks a server; a number that it has no samples of is not there. `timeout` is in seconds."""
+
+    name = "Prometheus"
+
+    def __init__(self, url: str, now: datetime, *, timeout: float) -> None:
+        self._url = url.rstrip("/") + "/api/v1/query"
+        self._now = now
+        self._timeout = timeout
+
+    def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
+        """Return a number over a time. Raises UnavailableError, and DataError for an answer that is none."""
+        if number not in QUERIES:
+            return None
+        value, sample = (self._ask(query, since, until) for query in QUERIES[number])
+        if sample is None:
+            return None
+        return Reading(value or 0.0, int(sample))
+
+    def _ask(self, query: str, since: datetime, until: datetime) -> float | None:
+        import httpx2
+
+        seconds = max(1, math.ceil((until - since).total_seconds()))
+        asked = {"query": query.replace("$t", f"{seconds}s"), "time": str(until.timestamp())}
+        with translated("Prometheus"):
+            answer = httpx2.get(self._url, params=asked, timeout=remaining(self._timeout))
+        check_response("Prometheus", answer, self._now)
+        try:
+            return _number(answer.json())
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise DataError("Prometheus answered something else than a number", cause=str(error)) from error
+
+
+def _number(content: Any) -> float | None:  # noqa: ANN401 - JSON from outside
+    """Return the value of an instant query with one series; None if there is no series, or no number (0 by 0)."""
+    result = content["data"]["result"]
+    if not result:
+        return None
+    value = float(result[0]["value"][1])
+    return None if math.isnan(value) else value

@@ -1,0 +1,1 @@
+"""SQL as syntax trees: what a statement reads."""

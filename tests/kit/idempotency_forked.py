@@ -1,0 +1,34 @@
+"""A process that claims a key, forks and is killed: `python -m tests.kit.idempotency_forked DATABASE LEASE`.
+
+Parent and child print their owner texts; the child lives until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.lease.holder import is_dead, process_owner
+from nbactl.core.once.claim import Terms
+from nbactl.core.once.idempotency import Idempotency
+
+clock = SystemClock()
+store = SqliteDocuments(Path(sys.argv[1]), clock=clock, busy_timeout=20.0)
+lease = float(sys.argv[2])
+owner = process_owner("worker")
+terms = Terms(lease=lease, renew_every=lease / 10, keep=600.0)
+keeper = Idempotency(store, clock, TimeSortedIds(clock), owner=owner, terms=terms, is_dead=is_dead)
+keeper.begin("the parent's")
+sys.stdout.write(f"{owner()}\n")
+sys.stdout.flush()
+if os.fork():
+    os.kill(os.getpid(), signal.SIGKILL)
+keeper.begin("the child's")
+sys.stdout.write(f"{owner()}\n")
+sys.stdout.flush()
+sys.stdin.read()

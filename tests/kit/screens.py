@@ -1,0 +1,22 @@
+"""What a command shows a person, as text."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from nbactl.cli.show.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Utf8(io.StringIO):
+    encoding = "utf-8"
+
+
+def screen(show: Callable[[Console], None], *, verbosity: int = 0, quiet: bool = False) -> str:
+    """Return what `show` writes to stdout where that is no terminal."""
+    out = _Utf8()
+    show(Console(environ={}, verbosity=verbosity, quiet=quiet, stdout=out, stderr=_Utf8()))
+    return out.getvalue()
