@@ -16,17 +16,16 @@ from benchmarks.measure import Line
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
-from nbactl.core.allowance import Allowance
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.cache import TtlCache
-from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy, CallSettings
+from nbactl.core.calls.rate_limit import Allowance
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.lease.holder import is_dead, process_owner
 from nbactl.core.observe.events import Event
 from nbactl.core.observe.metrics import Metrics
 from nbactl.core.once.claim import Terms
 from nbactl.core.once.idempotency import Idempotency
-from nbactl.core.policy_settings import CallSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

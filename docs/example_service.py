@@ -8,10 +8,10 @@ from contextlib import closing
 from http.client import HTTPConnection
 
 from nbactl.core.calls.deadline import time_for
+from nbactl.core.calls.http import check_status
 from nbactl.core.documents import Create, Increment, Update
-from nbactl.core.http_status import check_status
-from nbactl.core.idempotency.claim import current_claim
-from nbactl.core.idempotency.push import PushMessage
+from nbactl.core.once.claim import current_claim
+from nbactl.core.once.push import PushMessage
 from nbactl.core.service.service import open_service
 
 log = logging.getLogger("example")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from nbactl.adapters.sqlite import documents, reading
+from nbactl.adapters.sqlite import documents
+from nbactl.adapters.sqlite import documents as reading
 from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
 from tests.kit.firestore_indexes import checked
 

@@ -68,6 +68,6 @@ class DeploymentRoom(Stores):
 
     def gcloud(self, verb: str, service: str, *options: str) -> str:
         """Return the command of Google's own tool for a service."""
-        from nbactl.adapters.cloudrun.region import Region  # noqa: PLC0415
+        from nbactl.adapters.cloudrun.api import Region  # noqa: PLC0415
 
         return Region(self.settings.project or "", self.settings.region).gcloud(verb, service, *options)

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbactl.core.alerts import AlertChannel, Alerts
-    from nbactl.core.breaker_shared import SharedBreakers
     from nbactl.core.calls.policies import CallPolicies
-    from nbactl.core.calls.shared_breakers import BreakerBeat
+    from nbactl.core.calls.shared_breakers import BreakerBeat, SharedBreakers
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.bus import MessageBus
@@ -40,7 +39,7 @@ class Resilience(FlagRoom):
     @cached_property
     def shared_breakers(self) -> SharedBreakers:
         """What processes tell one another of their breakers."""
-        from nbactl.core.breaker_shared import SharedBreakers  # noqa: PLC0415
+        from nbactl.core.calls.shared_breakers import SharedBreakers  # noqa: PLC0415
 
         return SharedBreakers(self.documents, self.clock)
 
@@ -94,7 +93,7 @@ class Resilience(FlagRoom):
 
         No run and no service stops because nobody could be told of it; `nbactl doctor` refuses it.
         """
-        from nbactl.adapters.slack.webhook import VARIABLE  # noqa: PLC0415
+        from nbactl.adapters.slack.channel import VARIABLE  # noqa: PLC0415
 
         url = self._environ.get(VARIABLE)
         if not url:

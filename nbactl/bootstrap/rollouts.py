@@ -51,8 +51,11 @@ class RolloutRoom(Pipeline, FlagRoom):
         )
 
     def _guard_sources(self) -> Sequence[Source]:
-        from nbactl.rollouts.ledger_source import LedgerSource  # noqa: PLC0415
-        from nbactl.rollouts.sources import VARIABLE, PrometheusSource  # noqa: PLC0415
+        from nbactl.rollouts.sources import (  # noqa: PLC0415
+            VARIABLE,
+            LedgerSource,
+            PrometheusSource,
+        )
 
         sources: list[Source] = []
         if url := self._environ.get(VARIABLE):

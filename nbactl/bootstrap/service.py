@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from nbactl import __version__
 from nbactl.bootstrap.container import Application
-from nbactl.config.digest import config_digest
+from nbactl.config.loader import config_digest
 from nbactl.config.settings import load_settings
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core._support.periodic import Beat
 from nbactl.core.flags import StateCache, on, use
-from nbactl.core.health.report import Identity, Reports
 from nbactl.core.observe.context import current
 from nbactl.core.observe.event_log import EventLog
 from nbactl.core.observe.events import combined
@@ -26,7 +25,7 @@ from nbactl.core.observe.logging import configure_logging
 from nbactl.core.observe.metrics import Metrics, metrics_app
 from nbactl.core.service import checks
 from nbactl.core.service.health import Health
-from nbactl.core.service.probes import Probes
+from nbactl.core.service.probes import Identity, Probes, Reports
 from nbactl.core.service.propagation import Propagation
 from nbactl.core.service.stopping import GracefulStop, Stopping
 from nbactl.core.service.traffic import Traffic

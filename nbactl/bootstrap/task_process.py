@@ -1,4 +1,4 @@
-"""The process of a task with `isolate: process`: `python -m nbactl.bootstrap.task_process REQUEST ANSWER` (two inherited pipes).
+"""The process of a task with `isolate: process`; REQUEST and ANSWER on its command line are inherited pipes.
 
 It dies with the process that started it: both are in one process group with a watcher (adapters/inprocess/process.py).
 """

@@ -9,7 +9,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from nbactl.adapters.slack.webhook import VARIABLE, check_url
+from nbactl.adapters.slack.channel import VARIABLE, check_url
 from nbactl.checks.finding import Finding
 from nbactl.config.overrides import PREFIX
 from nbactl.config.variables import GIVEN, environment_variables, timeout_variables

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from nbactl import __version__
 from nbactl.cli.frame import Entry, LazyGroup, show_result
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:

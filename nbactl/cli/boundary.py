@@ -3,25 +3,119 @@
 from __future__ import annotations
 
 import os
+import platform
+import shlex
 import sys
+import tempfile
 import traceback
 from contextlib import closing
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
 
+from nbactl import __version__
 from nbactl.cli import app
-from nbactl.cli.crash import report_crash
 from nbactl.cli.session import Session
 from nbactl.cli.show.render import render_error
 from nbactl.cli.show.stream import OutputError
 from nbactl.cli.signals import SignalledError, stoppable
-from nbactl.cli.usage import as_usage_error
 from nbactl.core._support.faults import arm_from_environment
-from nbactl.errors import InterruptedRunError, NbactlError
+from nbactl.core._support.names import closest
+from nbactl.errors import InterruptedRunError, NbactlError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+
+class BugError(NbactlError):
+    """An exception that nobody foresaw."""
+
+    code: ClassVar[str] = "bug"
+    exit_code: ClassVar[int] = 70
+
+
+def report_crash(error: BaseException, argv: Sequence[str], origins: Mapping[str, str], state_dir: Path) -> BugError:
+    """Write the crash report and return the error that says where it is; never raises for a place that refuses it."""
+    now = datetime.now(UTC)
+    text = _crash_text(error, argv, origins, now)
+    name = f"{now:%Y%m%dT%H%M%S.%fZ}.txt"
+    refusals = []
+    for folder in (state_dir / "crash", Path(tempfile.gettempdir()) / "nbactl-crash"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / name
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError as refusal:
+            refusals.append(str(refusal))
+        else:
+            return _bug(error, f"The crash report is {path}: please attach it to a bug report.")
+    return _bug(error, f"Run it again with --debug; no crash report could be written ({'; '.join(refusals)}).")
+
+
+def _bug(error: BaseException, next_step: str) -> BugError:
+    return BugError(
+        "nbactl has a bug: an error that it did not expect",
+        cause=f"{type(error).__name__}: {error}".rstrip(": "),
+        next_step=next_step,
+    )
+
+
+def _crash_text(error: BaseException, argv: Sequence[str], origins: Mapping[str, str], now: datetime) -> str:
+    lines = [
+        f"nbactl {__version__} crashed at {now.isoformat(timespec='milliseconds')}",
+        f"command: nbactl {shlex.join(argv)}",
+        f"python:  {platform.python_version()} ({sys.executable})",
+        f"system:  {platform.platform()}",
+        "settings that are not defaults: "
+        + (", ".join(f"{name} ({origin})" for name, origin in origins.items() if origin != "default") or "none"),
+        "",
+        *traceback.format_exception(error),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_usage_error(error: typer.TyperException, command: str) -> UsageError:
+    """Return the error as ours, with a suggestion for a misspelt command, option or choice.
+
+    `command` is the command line's, `nbactl runs list`: not every error of Typer knows it.
+    """
+    context: Any = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else command
+    message = error.format_message()
+    meant = None
+    if type(error).__name__ == "NoArgsIsHelpError" or message == "Missing command.":
+        verbs = ", ".join(context.command.commands)
+        return UsageError(f"'{path}' needs a command: {verbs}", next_step=f"Run '{path} --help'.")
+    if (option := getattr(error, "option_name", None)) and type(error).__name__ == "NoSuchOption":
+        message = f"No such option '{option}'"
+        meant = closest(option, _options(context))
+    elif message.startswith("No such command") and context is not None:
+        name = message.split("'")[1]
+        message = f"No such command '{path} {name}'"
+        meant = closest(name, context.command.commands)
+    elif (choices := _choices(error)) and (given := _given(error)) is not None:
+        message = f"{error.param.get_error_hint()}: '{given}' is not one of {', '.join(choices)}"  # type: ignore[attr-defined]
+        meant = closest(given, choices)
+    help_line = f"Run '{path} --help'."
+    return UsageError(message, next_step=f"Did you mean '{meant}'? {help_line}" if meant else help_line)
+
+
+def _options(context: Any) -> list[str]:
+    return [name for parameter in context.command.get_params(context) for name in parameter.opts]
+
+
+def _choices(error: Any) -> list[str]:
+    descriptor = getattr(getattr(error, "param", None), "type_descriptor", None)
+    return [str(getattr(choice, "value", choice)) for choice in (descriptor.choices or ())] if descriptor else []
+
+
+def _given(error: BaseException) -> str | None:
+    """Find the refused value in the pydantic error behind Typer's."""
+    errors = getattr(error.__cause__, "errors", None)
+    found = errors()[0].get("input") if errors else None
+    return found if isinstance(found, str) else None
 
 
 def run(argv: Sequence[str]) -> int:

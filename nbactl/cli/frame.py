@@ -14,9 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import _get_params_name_from_function, get_command
 
 from nbactl.cli import options
-from nbactl.cli.result import Result
 from nbactl.cli.show.help import write_help
-from nbactl.cli.show.render import render
+from nbactl.cli.show.render import Result, render
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:

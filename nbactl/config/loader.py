@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.config.check import check
+from nbactl.config.check_flags import check_flags
+from nbactl.config.check_timeouts import check_timeouts
+from nbactl.config.check_workflows import check_workflows
 from nbactl.config.flags import FlagsFile
 from nbactl.config.problems import config_error
 from nbactl.config.source import read_config_file, read_positions
@@ -17,7 +20,37 @@ from nbactl.config.workflows import WorkflowsFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbactl.config.problems import Problem
+    from nbactl.config.source import ConfigFile
     from nbactl.config.yamltext import Positions
+
+
+def check(
+    workflows: ConfigFile[WorkflowsFile] | None,
+    timeouts: ConfigFile[TimeoutsFile] | None,
+    flags: ConfigFile[FlagsFile] | None,
+) -> list[Problem]:
+    """Return what is wrong in the files that could be read."""
+    problems: list[Problem] = []
+    if timeouts is not None:
+        problems += check_timeouts(timeouts)
+    if workflows is not None:
+        problems += check_workflows(workflows, timeouts)
+    if flags is not None:
+        problems += check_flags(flags)
+    return problems
+
+
+_SHOWN: Final = 12
+
+
+def config_digest(config: Config) -> str:
+    """Return a digest of every value in force; comments and the order of keys do not count."""
+    digest = hashlib.sha256()
+    for file in (config.workflows, config.timeouts, config.flags):
+        digest.update(file.model_dump_json(by_alias=True).encode())
+    return digest.hexdigest()[:_SHOWN]
+
 
 FILES = {"workflows": "workflows.yaml", "timeouts": "timeouts.yaml", "flags": "flags.yaml"}
 

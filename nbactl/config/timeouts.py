@@ -9,10 +9,10 @@ from pydantic import Field
 from nbactl.config.base import Name, Seconds, Strict
 from nbactl.core._support.interval import Interval
 from nbactl.core._support.names import did_you_mean
-from nbactl.core.allowance import Allowance as CoreAllowance
 from nbactl.core.calls.breaker import BreakerSettings
+from nbactl.core.calls.policy import CallSettings
+from nbactl.core.calls.rate_limit import Allowance as CoreAllowance
 from nbactl.core.calls.retry import NO_RETRY, RetryPolicy
-from nbactl.core.policy_settings import CallSettings
 from nbactl.errors import ConfigError
 
 Rate = Annotated[float, Field(gt=0, le=1)]

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.pipeline.claims import SHAPES, Claim, read_claim
-from nbactl.pipeline.normalised import Normalised
-from nbactl.pipeline.quarantine import Quarantined, RejectedRecordError
+from nbactl.pipeline.quarantine import Normalised, Quarantined, RejectedRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.pipeline import values
-from nbactl.pipeline.normalised import Normalised
-from nbactl.pipeline.quarantine import Quarantined, RejectedRecordError
+from nbactl.pipeline.quarantine import Normalised, Quarantined, RejectedRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

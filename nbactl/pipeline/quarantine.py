@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.errors import DataError
@@ -60,3 +61,21 @@ class Quarantined:
 def quarantine_table(table: str) -> str:
     """Return the quarantine of a table. Each has its own, so that processors that run side by side never meet."""
     return f"{table}_quarantine"
+
+
+@dataclass(slots=True)
+class Normalised:
+    """The outcome for a date. Records in = rows + quarantined + the sum of `set_aside`; nothing else goes missing."""
+
+    records: int
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    set_aside: Counter[str] = field(default_factory=Counter)
+    """Records that are no rows and no fault: dnp, duplicates, superseded."""
+
+    def detail(self) -> dict[str, Any]:
+        """Return the reconciliation for the ledger."""
+        detail: dict[str, Any] = {"records": self.records, "quarantined": len(self.quarantined), **self.set_aside}
+        if self.quarantined:
+            detail["reasons"] = dict(Counter(bad.reason for bad in self.quarantined))
+        return detail

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from nbactl.pipeline.normalised import Normalised
     from nbactl.pipeline.processor import Services
+    from nbactl.pipeline.quarantine import Normalised
     from nbactl.pipeline.sources.base import Dataset
     from nbactl.ports.compute import TaskContext
     from nbactl.ports.warehouse import Fence

@@ -3,19 +3,130 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nbactl.pipeline.emptiness import why_empty
+from nbactl.errors import DataError, PreconditionError
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
 
 if TYPE_CHECKING:
+    from datetime import date
     from importlib.resources.abc import Traversable
 
     from nbactl.pipeline.processor import Services
     from nbactl.ports.compute import TaskContext
+
+_READ: Final = (
+    "nba_raw.games",
+    "nba_raw.player_boxscores",
+    "nba_analytics.upcoming_player_game_context",
+    "nba_analytics.upcoming_team_game_context",
+)
+# Whoever played for a team within a fortnight is expected by upcoming_player_game_context: no team plays more than the
+# ten games in that time that it looks back on.
+_COUNT: Final = """
+SELECT
+  (SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @game_date) AS games,
+  (SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @game_date AND game_status = 'final') AS games_over,
+  (SELECT COUNT(*) FROM nba_raw.player_boxscores WHERE game_date = @game_date) AS box_scores,
+  (
+    SELECT COUNT(DISTINCT box.player_lookup)
+    FROM nba_raw.player_boxscores AS box
+    JOIN nba_raw.games AS before ON before.game_date = box.game_date AND before.game_id = box.game_id
+    JOIN nba_raw.games AS today
+      ON today.game_date = @game_date AND box.team_abbr IN (today.home_team_abbr, today.away_team_abbr)
+    WHERE box.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 14 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+      AND before.game_status = 'final' AND COALESCE(before.season_type, 'regular') <> 'preseason'
+  ) AS recent_players,
+  (SELECT COUNT(*) FROM nba_analytics.upcoming_team_game_context WHERE game_date = @game_date) AS team_contexts,
+  (SELECT COUNT(*) FROM nba_analytics.upcoming_player_game_context WHERE game_date = @game_date) AS player_contexts
+"""
+_TEAMS: Final = "team_contexts"
+_PLAYERS: Final = "player_contexts"
+_MADE_OF: Final = {
+    "nba_analytics.team_offense_game_summary": ("games_over",),
+    "nba_analytics.team_defense_game_summary": ("games_over",),
+    "nba_analytics.player_game_summary": ("box_scores", "games_over"),
+    "nba_analytics.upcoming_team_game_context": ("games",),
+    "nba_analytics.upcoming_player_game_context": ("recent_players",),
+    "nba_precompute.team_defense_zone_analysis": (_TEAMS,),
+    "nba_precompute.player_shot_zone_analysis": (_PLAYERS,),
+    "nba_precompute.player_daily_cache": (_PLAYERS,),
+    "nba_precompute.player_composite_factors": (_PLAYERS,),
+    "nba_precompute.ml_feature_store": (_PLAYERS,),
+}
+"""What each table has rows for: while there is some of it, no rows are a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """How much of each input the warehouse has of a date."""
+
+    games: int
+    games_over: int
+    box_scores: int
+    recent_players: int
+    team_contexts: int
+    player_contexts: int
+
+
+def why_empty(services: Services, context: TaskContext, table: str) -> str:
+    """Return why it is right that `table` has no row on the date of the task.
+
+    Raises DataError if it should have some, PreconditionError if what comes before it was not run.
+    """
+    day = context.call.game_date
+    services.ensure_tables(*_READ)
+    (row,) = (
+        services.warehouse()
+        .query(_COUNT, {"game_date": day}, timeout=services.timeouts["warehouse.query"], labels=context.call.labels)
+        .rows
+    )
+    there = _Inputs(*row)
+    if not there.games:
+        _refuse_without_phase2(services, day, table)
+        return f"no games on {day}"
+    if table.startswith("nba_precompute.") and not there.team_contexts:
+        raise PreconditionError(
+            f"{context.call.task} has nothing to read: {_READ[-1]} is empty for {day}",
+            cause=f"{there.games} games are on {day}, and phase 3 has not computed their contexts",
+            next_step=f"nbactl run phase3 --date {day}",
+        )
+    counts = asdict(there)
+    if found := {name: counts[name] for name in _MADE_OF[table] if counts[name]}:
+        raise DataError(
+            f"{table} has no row of {day} though it should",
+            cause=f"The date has {', '.join(f'{_plain(name)}: {count}' for name, count in found.items())}.",
+            next_step="Run the tasks whose tables it reads first. If they have rows, its statement is wrong.",
+            details=found,
+        )
+    return _reason(there, table, day)
+
+
+def _reason(there: _Inputs, table: str, day: date) -> str:
+    if "games_over" in _MADE_OF[table]:
+        return f"{there.games} games are scheduled for {day}, none is over"
+    if table.startswith("nba_precompute."):
+        return f"nobody is expected to play on {day}"
+    return f"nobody has played lately for the teams of {day}"
+
+
+def _refuse_without_phase2(services: Services, day: date, table: str) -> None:
+    """Raise PreconditionError unless phase 1 collected the schedule and found no games."""
+    if collected := services.raw.read("schedule", day):
+        raise PreconditionError(
+            f"{table} has nothing to read: nba_raw.games is empty for {day}",
+            cause=f"Phase 1 collected {len(collected)} records of games, and phase 2 has not written them.",
+            next_step=f"nbactl run phase2 --date {day}",
+        )
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
 
 _INCLUDE = "-- with:"
 _TABLE = re.compile(r"\bnba_\w+\.\w+")

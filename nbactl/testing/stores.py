@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.policy_settings import CallSettings
 from nbactl.testing.clock import FakeClock
 
 if TYPE_CHECKING:

@@ -17,16 +17,82 @@ from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import current
 from nbactl.core.observe.events import Event, unheard
 from nbactl.errors import NbactlError, TimedOutError
-from nbactl.warehouse.passing import PassingWarehouse
 from nbactl.warehouse.sql.reads import reads_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from datetime import date
 
     from nbactl.core._support.clock import Clock
     from nbactl.core.calls.deadline import Deadline
     from nbactl.core.observe.events import Hook
-    from nbactl.ports.warehouse import QueryResult, Warehouse
+    from nbactl.ports.warehouse import (
+        Column,
+        DryRun,
+        Fence,
+        QueryResult,
+        Rows,
+        Select,
+        TableInfo,
+        TableSchema,
+        Warehouse,
+    )
+
+
+class PassingWarehouse:
+    """Does what `warehouse` does."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        cache: bool = True,
+        max_bytes: int | None = None,
+    ) -> QueryResult:
+        return self._warehouse.query(sql, parameters, timeout=timeout, labels=labels, cache=cache, max_bytes=max_bytes)
+
+    def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
+        return self._warehouse.dry_run(sql, parameters, timeout=timeout)
+
+    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
+        return self._warehouse.load(table, rows, timeout=timeout, labels=labels)
+
+    def replace_partitions(
+        self,
+        table: str,
+        days: Sequence[date],
+        source: Select | Rows,
+        *,
+        fence: Fence | None = None,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+    ) -> int:
+        return self._warehouse.replace_partitions(table, days, source, fence=fence, timeout=timeout, labels=labels)
+
+    def create_table(self, schema: TableSchema) -> None:
+        self._warehouse.create_table(schema)
+
+    def add_columns(self, table: str, columns: Sequence[Column]) -> None:
+        self._warehouse.add_columns(table, columns)
+
+    def table(self, name: str) -> TableInfo:
+        return self._warehouse.table(name)
+
+    def list_tables(self, dataset: str | None = None) -> list[str]:
+        return self._warehouse.list_tables(dataset)
+
+    def apply_ddl(self, statements: Iterable[str], *, timeout: float) -> None:
+        self._warehouse.apply_ddl(statements, timeout=timeout)
+
+    def close(self) -> None:
+        self._warehouse.close()
+
 
 AnsweredBy = Literal["engine", "engine_cache", "result_cache"]
 CACHE: Final = "query_results"

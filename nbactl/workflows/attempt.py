@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nbactl.core._support.aio import in_daemon_thread
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import deadline_scope
-from nbactl.core.daemon import in_daemon_thread
 from nbactl.core.observe.context import bound
 from nbactl.errors import TimedOutError
 from nbactl.ports.compute import TaskContext

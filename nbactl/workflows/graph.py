@@ -10,6 +10,8 @@ from nbactl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from nbactl.workflows.model import PlannedTask
+
 
 def topological_order(needs: Mapping[str, Iterable[str]]) -> list[str]:
     """Return the nodes so that each comes after what it needs, else in the order given.
@@ -79,3 +81,17 @@ class Frontier:
                     blocked[dependant] = need
                     waiting.append(dependant)
         return blocked
+
+
+def level_of_tasks(tasks: Iterable[PlannedTask]) -> dict[str, int]:
+    """Return for each task how many must be done one after the other before it; 0 may start at once."""
+    needs = {task.name: task.needs for task in tasks}
+    levels: dict[str, int] = {}
+    while len(levels) < len(needs):
+        ready = [
+            name
+            for name in needs
+            if name not in levels and all(need in levels or need not in needs for need in needs[name])
+        ]
+        levels |= {name: 1 + max((levels.get(need, -1) for need in needs[name]), default=-1) for name in ready}
+    return levels

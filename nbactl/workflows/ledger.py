@@ -5,36 +5,152 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
-from nbactl.workflows.documents import (
-    RUNS,
-    read_run,
-    read_task,
-    run_document,
-    run_ending,
-    run_path,
-    task_changes,
-    task_document,
-    task_path,
-)
-from nbactl.workflows.model import RunStatus, TaskStatus
+from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core._support.gamedate import GameDate
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
-    from nbactl.workflows.model import RunRecord, TaskRecord
 
-    # Inside the class `list` is the method.
     Runs = list[RunRecord]
     Writes = list[Write]
+
+RUNS = "runs"
+
+
+def run_path(run_id: str) -> str:
+    """Return the path of a run."""
+    return f"{RUNS}/{run_id}"
+
+
+def task_path(run_id: str, task: str) -> str:
+    """Return the path of a task of a run."""
+    return f"{RUNS}/{run_id}/tasks/{task}"
+
+
+def run_document(run: RunRecord) -> dict[str, Any]:
+    """Return a run as a document; `task_order` names its tasks in declared order."""
+    return {
+        "run_id": run.run_id,
+        "name": run.name,
+        "kind": run.kind,
+        "game_date": str(run.game_date),
+        "source": run.source,
+        "target": run.target,
+        "status": run.status.value,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "rows": None,
+        "error": None,
+        "correlation_id": run.correlation_id,
+        "owner": run.owner,
+        "lease": run.lease,
+        "resumed_from": run.resumed_from,
+        "group": run.group,
+        "mode": run.mode,
+        "reason": run.reason,
+        "task_order": [task.name for task in run.tasks],
+        "cancel_requested_at": None,
+    }
+
+
+def run_ending(run: RunRecord) -> dict[str, Any]:
+    """Return the fields of a run that its end changes."""
+    counted = [task.rows for task in run.tasks if task.rows is not None]
+    return {
+        "status": run.status.value,
+        "finished_at": run.finished_at,
+        "reason": run.reason,
+        "rows": sum(counted) if counted else None,
+        "error": first_error(run.tasks),
+    }
+
+
+def first_error(tasks: Sequence[TaskRecord]) -> dict[str, Any] | None:
+    """Return the error of the first task that has one and is not done, required tasks before optional ones."""
+    failed = [task for task in tasks if task.error is not None and not task.status.done]
+    failed.sort(key=lambda task: not task.required)
+    return {"task": failed[0].name, **failed[0].error} if failed and failed[0].error else None
+
+
+def task_document(run: RunRecord, task: TaskRecord) -> dict[str, Any]:
+    """Return a task as a document."""
+    return {
+        "name": task.name,
+        "kind": "task",
+        "run_id": run.run_id,
+        "game_date": str(run.game_date),
+        "target": run.target,
+        "correlation_id": run.correlation_id,
+        "resumed_from": run.resumed_from,
+        "required": task.required,
+        **task_changes(task),
+    }
+
+
+def task_changes(task: TaskRecord) -> dict[str, Any]:
+    """Return the fields of a task that change while it runs."""
+    return {
+        "status": task.status.value,
+        "attempt": task.attempts,
+        "started_at": task.started_at,
+        "finished_at": task.finished_at,
+        "rows": task.rows,
+        "error": dict(task.error) if task.error is not None else None,
+        "reason": task.reason,
+        "carried_from": task.carried_from,
+        "detail": dict(task.detail),
+    }
+
+
+def read_run(data: Mapping[str, Any], tasks: Sequence[TaskRecord]) -> RunRecord:
+    """Return the run that a document holds."""
+    return RunRecord(
+        run_id=data["run_id"],
+        name=data["name"],
+        kind=data["kind"],
+        game_date=GameDate(date.fromisoformat(data["game_date"])),
+        source=data["source"],
+        target=data["target"],
+        status=RunStatus(data["status"]),
+        started_at=data["started_at"],
+        finished_at=data["finished_at"],
+        correlation_id=data["correlation_id"],
+        owner=data["owner"],
+        resumed_from=data["resumed_from"],
+        group=data["group"],
+        tasks=tuple(tasks),
+        reason=data["reason"],
+        mode=data["mode"],
+        lease=data["lease"],
+    )
+
+
+def read_task(data: Mapping[str, Any]) -> TaskRecord:
+    """Return the task that a document holds."""
+    return TaskRecord(
+        name=data["name"],
+        required=data["required"],
+        status=TaskStatus(data["status"]),
+        attempts=data["attempt"],
+        started_at=data["started_at"],
+        finished_at=data["finished_at"],
+        rows=data["rows"],
+        error=data["error"],
+        reason=data["reason"],
+        carried_from=data["carried_from"],
+        detail=data["detail"],
+    )
+
 
 _AMBIGUOUS_SHOWN = 5
 _ID = re.compile(r"[A-Za-z0-9-]+")

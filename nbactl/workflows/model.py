@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,3 +167,24 @@ class RunReport:
     interrupted_by: Literal["SIGINT", "SIGTERM"] | None = None
     not_begun: int = 0
     """How many runs were not begun because somebody asked to stop."""
+
+
+_SIGNAL_CODES: Final = {"SIGINT": 130, "SIGTERM": 143}
+_BY_SEVERITY: Final = (
+    (RunStatus.CANCELLED, 130),
+    (RunStatus.FAILED, 1),
+    (RunStatus.PARTIAL, 3),
+)
+
+
+def exit_code(report: RunReport) -> int:
+    """Return the code of the worst run: stopped before failed before partial before done or skipped.
+
+    A signal decides by its own number. A run cancelled from elsewhere counts as interrupted: it can be resumed.
+    """
+    if report.interrupted_by is not None:
+        return _SIGNAL_CODES[report.interrupted_by]
+    statuses = {run.status for run in report.runs}
+    if report.not_begun:
+        statuses.add(RunStatus.CANCELLED)
+    return next((code for status, code in _BY_SEVERITY if status in statuses), 0)

@@ -1,18 +1,168 @@
-"""Tells somebody that a run went wrong, as `alerts` in workflows.yaml says."""
+"""Observers of a run: its log, the failure sinks, the instrumentation hook, and alerts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core.observe.context import bound, current
+from nbactl.core.observe.events import Event
+from nbactl.core.observe.failures import Failure
+from nbactl.core.observe.logging import mask
 from nbactl.ports.alerts import Alert
-from nbactl.workflows.eventlog import run_context
-from nbactl.workflows.model import RunStatus
+from nbactl.workflows.model import RunStatus, TaskStatus
+from nbactl.workflows.stop import is_deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from nbactl.config.workflows import Alerts
-    from nbactl.workflows.model import RunEvent, RunRecord
+    from nbactl.core.observe.context import Context
+    from nbactl.core.observe.events import Hook
+    from nbactl.core.observe.failures import Failures
+    from nbactl.workflows.model import Observer, RunEvent, RunRecord, TaskRecord
+
+_log = logging.getLogger(__name__)
+_LEVELS: Final = {
+    TaskStatus.FAILED: logging.ERROR,
+    TaskStatus.TIMED_OUT: logging.ERROR,
+    TaskStatus.SKIPPED: logging.WARNING,
+    TaskStatus.CANCELLED: logging.WARNING,
+    RunStatus.FAILED: logging.ERROR,
+    RunStatus.PARTIAL: logging.WARNING,
+    RunStatus.CANCELLED: logging.WARNING,
+}
+
+
+def run_context(run: RunRecord, task: TaskRecord | None = None) -> AbstractContextManager[Context]:
+    """Bind the log context to a run, and to one of its tasks."""
+    return bound(
+        run_id=run.run_id,
+        workflow=run.name,
+        game_date=str(run.game_date),
+        correlation_id=run.correlation_id,
+        task=task.name if task else None,
+        attempt=task.attempts if task else None,
+    )
+
+
+def log_event(event: RunEvent) -> None:
+    """Observe an event: one record that names run, task, game date and correlation id."""
+    run, task = event.run, event.task
+    with run_context(run, task):
+        if task is None:
+            _log_run(event, run)
+        else:
+            _log_task(event, task)
+
+
+def _log_run(event: RunEvent, run: RunRecord) -> None:
+    if event.kind == "run_started":
+        _log.info("run started", extra=_given(source=run.source, target=run.target, resumed_from=run.resumed_from))
+        return
+    done = sum(task.status.done for task in run.tasks)
+    extra = _given(done=done, tasks=len(run.tasks), reason=run.reason)
+    _log.log(_LEVELS.get(run.status, logging.INFO), "run %s", run.status.value, extra=extra)
+
+
+def _log_task(event: RunEvent, task: TaskRecord) -> None:
+    if event.kind == "task_started":
+        _log.info("task started")
+    elif event.kind == "task_retrying":
+        _log.warning("task is tried again: %s", event.message)
+    else:
+        error = dict(task.error or {})
+        extra = _given(
+            rows=task.rows,
+            reason=task.reason,
+            error=error.get("message"),
+            error_type=error.get("type"),
+            detail=dict(task.detail) or None,
+            stack_trace=error.get("traceback") or None,
+        )
+        word = task.status.value.replace("_", " ")
+        _log.log(_LEVELS.get(task.status, logging.INFO), "task %s", word, extra=extra)
+
+
+def _given(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - log fields are of any kind
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+_FAILED: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
+
+
+def reporting(observer: Observer, failures: Failures) -> Observer:
+    """Return `observer` as one that tells `failures` of each task that failed for good as well.
+
+    It is what the ledger keeps: a task may have run in another process, so that its error itself is gone.
+    """
+
+    def observe(event: RunEvent) -> None:
+        observer(event)
+        task = event.task
+        if event.kind != "task_finished" or task is None or task.status not in _FAILED or not task.error:
+            return
+        with run_context(event.run, task):
+            failures.tell(_failure(f"task {task.name}", task.error))
+
+    return observe
+
+
+def _failure(what: str, error: Mapping[str, Any]) -> Failure:
+    def text(name: str) -> str | None:
+        return mask(str(error[name])) if error.get(name) is not None else None
+
+    return Failure(
+        what=what,
+        type=error["type"],
+        message=text("message") or error["type"],
+        traceback=text("traceback") or "",
+        retryable=False,  # it has been tried as often as its policy allows
+        code=error.get("code"),
+        cause=text("cause"),
+        next_step=text("next"),
+        labels=current().labels(),
+    )
+
+
+def told_to(hook: Hook) -> Observer:
+    """Return an observer that tells `hook`. Events are named after the workflow or task, never after a run."""
+
+    def observe(event: RunEvent) -> None:
+        if event.kind == "run_started":
+            hook(Event("run.started", event.run.name))
+        elif event.kind == "run_finished":
+            _tell_end(event.run, hook)
+        elif event.task is not None:
+            _tell_task(event.kind, event.task, hook)
+
+    return observe
+
+
+def _tell_end(run: RunRecord, hook: Hook) -> None:
+    if is_deadline(run.reason):
+        hook(Event("deadline.fired", run.name))
+    seconds = _seconds(run.started_at, run.finished_at)
+    at = None if run.finished_at is None else run.finished_at.timestamp()
+    hook(Event("run.finished", run.name, {"status": run.status.value, "seconds": seconds, "at": at}))
+
+
+def _tell_task(kind: str, task: TaskRecord, hook: Hook) -> None:
+    if kind == "task_started":
+        hook(Event("task.started", task.name))
+    elif kind == "task_retrying":
+        hook(Event("task.retried", task.name, {"attempt": task.attempts}))
+    else:
+        seconds = _seconds(task.started_at, task.finished_at)
+        fields = {"status": task.status.value, "seconds": seconds, "rows": task.rows, "attempts": task.attempts}
+        hook(Event("task.finished", task.name, fields))
+
+
+def _seconds(began: datetime | None, ended: datetime | None) -> float | None:
+    """Return how long it took; None if it did not begin. A clock that was set back makes no time negative."""
+    return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
 
 
 class RunAlerts:

@@ -9,8 +9,7 @@ from nbactl.core.calls.retry import NO_RETRY
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.compute import Work
 from nbactl.workflows.model import Plan, PlannedTask, RunStatus
-from nbactl.workflows.request import check_is_latest, check_resumable, check_tasks
-from nbactl.workflows.units import find_unit, find_units
+from nbactl.workflows.units import check_is_latest, check_resumable, check_tasks, find_unit, find_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from nbactl.core._support.faults import reach
 from nbactl.core.lease.heartbeat import Heartbeat
@@ -14,12 +15,11 @@ from nbactl.errors import LeaseHeldError, NbactlError
 from nbactl.workflows.engine import Execution, Surroundings
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.journal import ThreadedJournal
-from nbactl.workflows.loop import run_on_loop
 from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
 from nbactl.workflows.stop import Stop, StopSignal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core._support.cancellation import Cancellation
@@ -31,6 +31,46 @@ if TYPE_CHECKING:
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.model import Observer, Plan, PlannedTask, RunRequest
     from nbactl.workflows.planner import Planner
+
+R = TypeVar("R")
+
+
+def run_on_loop(work: Coroutine[Any, Any, R], *, on_interrupt: Callable[[], None]) -> R:
+    """Run a coroutine to its end on a loop of its own.
+
+    `asyncio.run` waits at its end for every task that is left, so that one that swallows its cancellation hangs the
+    process; here such a task is dropped. A KeyboardInterrupt that nobody handles calls `on_interrupt`, once, and the
+    work goes on to its orderly end.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        task = loop.create_task(work)
+        try:
+            return loop.run_until_complete(task)
+        except KeyboardInterrupt:
+            on_interrupt()
+            return loop.run_until_complete(task)
+    finally:
+        _drop_what_is_left(loop)
+        loop.close()
+
+
+def _drop_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(_turns())
+    for task in asyncio.all_tasks(loop):
+        # Deaf to its cancellation, and reported as such in the ledger: no warning when it is collected.
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+    loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+async def _turns() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
 
 _log = logging.getLogger(__name__)
 _CANCELLED = "cancelled by `nbactl runs cancel`"

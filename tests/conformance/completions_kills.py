@@ -31,11 +31,11 @@ RECORD = """
 import random, sys
 from pathlib import Path
 from nbactl.core import faults
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.retry import NO_RETRY
+from nbactl.core.calls.retry import NO_RETRY
 
 batch, stage, fault = sys.argv[1:]
 faults.arm_from_environment(fault)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.calls.deadline import deadline_scope
-from nbactl.core.idempotency.claim import Claim, Done, current_claim
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Claim, Done, Terms, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import (
     AlreadyExistsError,

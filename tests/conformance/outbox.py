@@ -207,7 +207,8 @@ class OutboxConformance(OutboxKills):
         self, lab: Lab, tmp_path: Path, point: str, decided: bool
     ) -> None:
         command = [
-            sys.executable, "-m", "tests.kit.outbox_worker", self.opener(tmp_path), lab.key, lab.topic, lab.state, point,
+            sys.executable, "-m", "tests.kit.outbox_worker", self.opener(tmp_path),
+            lab.key, lab.topic, lab.state, point,
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)
         assert done.returncode == -9, done.stderr

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.breaker_shared import SharedBreakers
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
+from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock, emulator_documents, faults, memory_documents
 

@@ -17,9 +17,8 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.breaker import BreakerSettings
 from nbactl.core.calls.deadline import remaining
 from nbactl.core.calls.http import check_response, read_within, translated
-from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.policy_settings import CallSettings
 from nbactl.errors import (
     BreakerOpenError,
     DataError,

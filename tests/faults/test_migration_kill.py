@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nbactl.core.completions.documents import batch_path, completion_path
-from nbactl.migrations.documents import state_document, state_path
+from nbactl.migrations.record import state_document, state_path
 from nbactl.ports.documents import Delete, Set, Update
 from tests.kit.migration import ALL, Lab, PassingClock
 from tests.kit.migration_project import BAKE, ROOT, Project, settle

@@ -16,8 +16,8 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.cli.main import main
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
-from nbactl.core.breaker_shared import SharedBreakers
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
+from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.core.lease.holder import is_dead, this_process
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox

@@ -151,7 +151,7 @@ def test_a_process_that_ends_without_closing_says_nothing(path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from tests.warehouse_process import open_warehouse
+from tests.kit.warehouse_process import open_warehouse
 open_warehouse(Path(sys.argv[1])).query("SELECT 1 AS x", timeout=5.0)
 """
     root = Path(__file__).resolve().parents[2]

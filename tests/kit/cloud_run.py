@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from nbactl.adapters.cloudrun.api import Api
-from nbactl.adapters.cloudrun.region import Region
+from nbactl.adapters.cloudrun.api import Api, Region
 from nbactl.adapters.cloudrun.services import CloudRunServices, Waiting
-from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.policy_settings import CallSettings
 from nbactl.testing import FakeClock
 from tests.kit.cloud_run_server import PROJECT, REGION
 

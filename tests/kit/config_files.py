@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nbactl.config.check_timeouts import USED
 from nbactl.config.loader import FILES, load_config
-from nbactl.config.used import USED
 from nbactl.errors import ConfigError
 
 SMALL = Path(__file__).parents[1] / "data" / "config"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.testing import FakeClock
-from nbactl.warehouse.gateway import QueryGateway
-from nbactl.warehouse.passing import PassingWarehouse
+from nbactl.warehouse.gateway import PassingWarehouse, QueryGateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from nbactl.bootstrap.service import compose
 from nbactl.core.calls.deadline import remaining
-from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.observe.context import current
+from nbactl.core.once.claim import current_claim
 from nbactl.core.service.propagation import outgoing_headers
 from nbactl.core.service.service import Service
 
 if TYPE_CHECKING:
     from nbactl.core._support.asgi import App, Receive, Scope, Send
-    from nbactl.core.idempotency.push import PushMessage
+    from nbactl.core.once.push import PushMessage
 
 log = logging.getLogger("hop")
 parts = compose("hop")

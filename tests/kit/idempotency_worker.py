@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
-from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.lease.holder import is_dead, process_owner
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Terms, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import NbactlError
 from nbactl.ports.documents import Increment, Update

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 
 from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core.breaker_shared import SharedBreakers
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.retry import RetryPolicy
+from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.core.completions.documents import COMPLETED_COUNT, COMPLETED_PLAYERS, TOTAL_PREDICTIONS, batch_path
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.lease.leases import Leases
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Terms, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import BreakerOpenError, NbactlError, UnavailableError

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.breaker import BreakerSettings
 from nbactl.core.calls.policies import CallPolicies
+from nbactl.core.calls.policy import CallSettings
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.observe.counted_documents import CountedDocuments
 from nbactl.core.observe.metrics import Metrics, metrics_app
 from nbactl.core.once.claim import Terms
 from nbactl.core.once.idempotency import Idempotency
-from nbactl.core.policy_settings import CallSettings
 from nbactl.errors import NbactlError, PayloadMismatchError, UnavailableError
 from nbactl.testing import SequentialIds, memory_documents
 

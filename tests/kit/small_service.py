@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from nbactl.core.alerts import Alert
 from nbactl.core.documents import Create
-from nbactl.core.idempotency.claim import current_claim
+from nbactl.core.once.claim import current_claim
 from nbactl.core.service.service import open_service
 
 if TYPE_CHECKING:
     from nbactl.core._support.asgi import Receive, Scope, Send
-    from nbactl.core.idempotency.push import PushMessage
+    from nbactl.core.once.push import PushMessage
 
 service = open_service("small")
 

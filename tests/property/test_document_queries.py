@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nbactl.adapters.sqlite.sortkey import sort_key
+from nbactl.adapters.sqlite.queries import sort_key
 from nbactl.ports.documents import FieldPath, Filter, Order, Query, Set
 from nbactl.testing import memory_documents
 from tests.property.document_values import compare, documents, order_key, same, type_of, values

@@ -6,8 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from nbactl.core.idempotency.claim import Claim, Done
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Claim, Done, Terms
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError, PayloadMismatchError, StaleFenceError
 from nbactl.ports.documents import Create, Increment, Update

@@ -15,7 +15,7 @@ from nbactl.pipeline.sources.base import RawRecord
 from tests.kit.records import DAY, bdl_payload, game_payload, log_payload
 
 if TYPE_CHECKING:
-    from nbactl.pipeline.normalised import Normalised
+    from nbactl.pipeline.quarantine import Normalised
 
 JUNK = st.one_of(
     st.none(),

@@ -1,7 +1,7 @@
 """docs/library.md"""
 
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
-from nbactl.core.breaker_shared import SharedBreakers
+from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.core.observe.events import Event
 from nbactl.errors import BreakerOpenError
 from nbactl.testing import FakeClock, memory_documents

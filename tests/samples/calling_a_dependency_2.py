@@ -3,7 +3,7 @@
 import random
 
 from nbactl.core.calls.policy import CallPolicy
-from nbactl.core.policy_settings import CallSettings
+from nbactl.core.calls.policy import CallSettings
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock

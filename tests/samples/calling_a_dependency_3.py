@@ -7,7 +7,7 @@ import httpx2
 
 from nbactl.core.calls.http import check_response, translated
 from nbactl.core.calls.policy import CallPolicy
-from nbactl.core.policy_settings import CallSettings
+from nbactl.core.calls.policy import CallSettings
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.testing import FakeClock
 

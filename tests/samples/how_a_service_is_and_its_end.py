@@ -1,8 +1,8 @@
 """docs/library.md"""
 
 from nbactl.core.service.health import Health
-from nbactl.core.health.model import Check
-from nbactl.core.health.report import Identity, Reports
+from nbactl.core.service.health import Check
+from nbactl.core.service.probes import Identity, Reports
 from nbactl.core.service.traffic import Traffic
 from nbactl.core.service.stopping import GracefulStop
 from nbactl.testing import FakeClock

@@ -1,7 +1,7 @@
 """docs/library.md"""
 
 from nbactl.core.lease.holder import is_dead, process_owner
-from nbactl.core.idempotency.claim import current_claim
+from nbactl.core.once.claim import current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.core.once.claim import Terms
 from nbactl.ports.documents import Create

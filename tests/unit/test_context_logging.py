@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.core.observe.context import bound, carry, current
 from nbactl.core.observe.logging import RunLogHandler, logging_to, run_log_path, severity_of, stream_handler
 from nbactl.core.observe.logging.cloud import LABELS, SOURCE
-from nbactl.workflows.eventlog import log_event
+from nbactl.workflows.observers import log_event
 from tests.kit.run_records import MIXED, events, run
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_the_run_log_tells_the_whole_story_of_a_run(tmp_path: Path) -> None:
     assert told == {
         "severity": "ERROR",
         "message": "run failed",
-        "logger": "nbactl.workflows.eventlog",
+        "logger": "nbactl.workflows.observers",
         LABELS: {
             "run_id": MIXED.run_id, "workflow": "phase3", "game_date": "2024-01-15", "correlation_id": "cor-1"
         },

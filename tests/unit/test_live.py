@@ -11,7 +11,7 @@ from subprocess import PIPE, Popen
 
 from rich.console import Console
 
-from nbactl.cli.screens.live import LiveProgress
+from nbactl.cli.run.live import LiveProgress
 from nbactl.cli.show.progress import PlainProgress
 from nbactl.core._support.clock import SystemClock
 from nbactl.workflows.model import RunEvent, RunStatus
@@ -26,9 +26,9 @@ class Noon(SystemClock):
 PROGRAM = """
 import time
 from rich.console import Console
-from nbactl.cli.screens.live import LiveProgress
-from tests.run_records import MIXED, events, at
-from nbactl.core.clock import SystemClock
+from nbactl.cli.run.live import LiveProgress
+from tests.kit.run_records import MIXED, events, at
+from nbactl.core._support.clock import SystemClock
 import sys
 from dataclasses import replace
 from nbactl.workflows.model import RunStatus

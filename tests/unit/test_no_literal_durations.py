@@ -26,7 +26,7 @@ ALLOWED = {
     "adapters/duckdb/file.py: self._clock.sleep(_FOREIGN_PAUSE)",
     "adapters/sqlite/connections.py: self._clock.sleep(_CREATION_PAUSE)",
     # A turn of the event loop is no duration.
-    "workflows/loop.py: asyncio.sleep(0)",
+    "workflows/runner.py: asyncio.sleep(0)",
     "testing/clock.py: asyncio.sleep(0)",
     # Helpers of tests have no timeouts.yaml.
     "testing/emulators.py: time.sleep(_LOOK_AGAIN)",

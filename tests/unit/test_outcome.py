@@ -4,8 +4,7 @@ from typing import Literal
 
 import pytest
 
-from nbactl.workflows.model import RunReport
-from nbactl.workflows.outcome import exit_code
+from nbactl.workflows.model import RunReport, exit_code
 from tests.kit.run_records import run
 
 

@@ -24,8 +24,7 @@ def open_services(
     if project is None:
         raise ConfigError("target gcp needs a project", next_step="Give --project or set NBACTL_PROJECT.")
     try:
-        from nbactl.adapters.cloudrun.api import Api  # noqa: PLC0415 - loads Google's authentication
-        from nbactl.adapters.cloudrun.region import Region  # noqa: PLC0415
+        from nbactl.adapters.cloudrun.api import Api, Region  # noqa: PLC0415 - loads Google's authentication
         from nbactl.adapters.cloudrun.services import CloudRunServices, Waiting  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nbactl.adapters.cloudrun.failures import may_have_happened
-from nbactl.adapters.cloudrun.reading import ingress_container, problem_of, read_service
-from nbactl.adapters.cloudrun.template import differs, merged, others_of
+from nbactl.adapters.cloudrun.api import may_have_happened
+from nbactl.adapters.cloudrun.template import differs, ingress_container, merged, others_of, problem_of, read_service
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
 from nbactl.core.calls.deadline import tighter

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.adapters.duckdb import catalog
 from nbactl.adapters.duckdb.errors import translated
-from nbactl.adapters.duckdb.lock import FileLock
-from nbactl.adapters.duckdb.opening import cannot_open
+from nbactl.adapters.duckdb.lock import FileLock, cannot_open
 from nbactl.core._support import faults
 from nbactl.errors import PreconditionError
 

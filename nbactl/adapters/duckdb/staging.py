@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.adapters.duckdb.catalog import bigquery_type, duckdb_type, quoted
 from nbactl.adapters.duckdb.dialect import translate_query
 from nbactl.adapters.duckdb.values import bind, check_columns, check_rows
-from nbactl.errors import DataError
+from nbactl.errors import DataError, StaleFenceError
 from nbactl.ports.warehouse import Rows, Select
 
 if TYPE_CHECKING:
@@ -16,7 +16,36 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from nbactl.ports.warehouse import ColumnType, TableSchema
+    from nbactl.ports.warehouse import ColumnType, Fence, TableSchema
+
+
+def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date], fence: Fence) -> None:
+    """Refuse if a partition was written under a greater token, else record this one, in the caller's transaction."""
+    here = {"name": table, "days": list(days)}
+    cursor.execute(
+        "SELECT day, token, holder FROM nbactl_internal.partition_fences "
+        "WHERE table_name = $name AND list_contains(CAST($days AS DATE[]), day) AND token > $token",
+        {**here, "token": fence.token},
+    )
+    if newer := cursor.fetchall():
+        day, token, holder = max(newer, key=lambda fence: fence[1])
+        raise StaleFenceError(
+            f"{table} of {day} was written by a later run",
+            cause=f"{holder} wrote it under token {token}; this write by {fence.holder} carries {fence.token}",
+            next_step="Nothing was changed. The later run's data stand; see `nbactl runs list`.",
+            details={"table": table, "day": day.isoformat(), "holder": holder, "token": token},
+        )
+    cursor.execute(
+        "DELETE FROM nbactl_internal.partition_fences "
+        "WHERE table_name = $name AND list_contains(CAST($days AS DATE[]), day)",
+        here,
+    )
+    cursor.execute(
+        "INSERT INTO nbactl_internal.partition_fences "
+        "SELECT $name, UNNEST(CAST($days AS DATE[])), CAST($token AS BIGINT), $holder",
+        {**here, "token": fence.token, "holder": fence.holder},
+    )
+
 
 STAGE: Final = "temp.nbactl_stage"
 _UNTYPED: Final = '"NULL"'

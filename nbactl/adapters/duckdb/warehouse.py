@@ -8,13 +8,13 @@ from contextlib import contextmanager, suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from nbactl.adapters.duckdb import catalog, fences, staging
+from nbactl.adapters.duckdb import catalog, staging
+from nbactl.adapters.duckdb import staging as fences
 from nbactl.adapters.duckdb.ddl import run_statement
 from nbactl.adapters.duckdb.dialect import translate_query
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.file import WarehouseFile
-from nbactl.adapters.duckdb.results import check_names, fetch
-from nbactl.adapters.duckdb.values import bind
+from nbactl.adapters.duckdb.values import bind, check_names, fetch
 from nbactl.adapters.duckdb.watchdog import Watchdog
 from nbactl.core._support import faults
 from nbactl.core.calls.deadline import remaining

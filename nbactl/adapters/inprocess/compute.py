@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from nbactl.adapters.inprocess.command import run_command
 from nbactl.adapters.inprocess.functions import is_loaded, load_function, outcome_of
 from nbactl.adapters.inprocess.isolated import run_isolated
-from nbactl.core.daemon import in_daemon_thread
+from nbactl.core._support.aio import in_daemon_thread
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.inprocess.command import CommandFailedError, task_environment
 from nbactl.adapters.inprocess.process import run_process
-from nbactl.core.daemon import in_daemon_thread
+from nbactl.core._support.aio import in_daemon_thread
 
 if TYPE_CHECKING:
     from nbactl.ports.compute import TaskCall, TaskContext, TaskOutcome

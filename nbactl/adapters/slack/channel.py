@@ -4,20 +4,136 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
-from nbactl.adapters.slack.blocks import message_of
-from nbactl.adapters.slack.cut import Cut
-from nbactl.adapters.slack.webhook import check_url
+from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import time_for
 from nbactl.core.calls.http import check_response, translated
 from nbactl.core.observe.logging import mask_value
+from nbactl.errors import ConfigError, TimedOutError
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import httpx2
 
     from nbactl.core.calls.policy import CallPolicy
     from nbactl.ports.alerts import Alert
+
+
+class Cut:
+    """Cuts the connection of the call in the block after `seconds`, and raises TimedOutError then.
+
+    A client's own timeout bounds each wait for bytes, so that a server which drips them in, headers too, holds a call
+    for hours. `extensions` go along with the request, and tell of the connection. To look a host up is not bounded by
+    this, but by the resolver.
+    """
+
+    def __init__(self, what: str, seconds: float) -> None:
+        self._what = what
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._expired = False
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What the request takes along ("Extensions" of httpx: trace)."""
+        return {"trace": self._note}
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._socket = None
+            expired = self._expired
+        if expired and isinstance(error, Exception):
+            raise TimedOutError(
+                f"{self._what} did not answer in time",
+                cause=f"The call was cut off after {format_duration(self._seconds)}.",
+            ) from error
+
+    def _note(self, event: str, info: dict[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            with self._lock:
+                self._socket = info["return_value"].get_extra_info("socket")
+                if self._expired:
+                    self._shut()
+
+    def _expire(self) -> None:
+        with self._lock:
+            self._expired = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                # The plain socket's: that of TLS would change what the thread that reads is using.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+_MARKS: Final = {"info": ":information_source:", "warning": ":warning:", "critical": ":rotating_light:"}
+_COLOURS: Final = {"info": "#439fe0", "warning": "#daa038", "critical": "#a30200"}
+_HEADER, _TEXT, _FIELD, _FIELDS = 150, 3000, 2000, 10
+
+
+def message_of(alert: Alert) -> dict[str, Any]:
+    """Return the body of the webhook's request; `text` is what a notification shows."""
+    title = f"{_MARKS[alert.severity]} {alert.title}"
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": _cut(title, _HEADER), "emoji": True}}
+    ]
+    if alert.text:
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _cut(_escaped(alert.text), _TEXT)}})
+    pairs = [
+        {"type": "mrkdwn", "text": _cut(f"*{_escaped(name)}*\n{_escaped(value)}", _FIELD)}
+        for name, value in alert.fields.items()
+    ]
+    blocks += [{"type": "section", "fields": pairs[at : at + _FIELDS]} for at in range(0, len(pairs), _FIELDS)][:10]
+    if alert.next_step:
+        blocks.append({"type": "section", "text": _mrkdwn(f"*Next:* {_escaped(alert.next_step)}")})
+    blocks.append({"type": "context", "elements": [_mrkdwn(f"{alert.severity} · {_escaped(alert.key)}")]})
+    attachment = {"color": _COLOURS[alert.severity], "blocks": blocks}
+    return {"text": _cut(_escaped(title), _TEXT), "attachments": [attachment]}
+
+
+def _mrkdwn(text: str) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": _cut(text, _TEXT)}
+
+
+def _escaped(text: str) -> str:
+    """Escape the three characters that Slack reads as its own, so that no name becomes a link or a mention."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+VARIABLE: Final = "NBACTL_SLACK_WEBHOOK_URL"
+
+
+def check_url(url: str) -> None:
+    """Refuse what is no webhook's address. Raises ConfigError, which does not show it."""
+    parts = urlsplit(url)
+    is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or (parts.scheme != "https" and not (is_local and parts.scheme == "http")):
+        raise ConfigError(
+            f"{VARIABLE} is no address of a webhook",
+            cause="It begins with https:// and names Slack's host; it is a secret and is not shown here.",
+            next_step="Copy it from the app's page, Incoming Webhooks.",
+        )
+
 
 _REASON: Final = re.compile(rb"[a-z_]+")
 _LONGEST_REASON: Final = 64

@@ -1,23 +1,75 @@
-"""The connections of one process to one database file: one writer, taken in turns, and a reader per reading thread."""
+"""The connections of one process to one database file: one writer, taken in turns, and a reader per reading thread.
+
+No connection may be open while this process forks. SQLite keeps the locks of a process in memory by file, not by
+connection. A child that inherits an open connection inherits that record with it: even a connection of its own then
+takes no lock on the file, and another process may remove the log under it ("How To Corrupt An SQLite Database File",
+2.6). So idle connections are closed before the fork; a child that was forked in the middle of a read or a write may not
+use the file.
+"""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
+import weakref
 from collections import deque
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nbactl.adapters.sqlite import schema
 from nbactl.adapters.sqlite.failures import busy, translate, translated
-from nbactl.adapters.sqlite.forking import watch
 from nbactl.core.calls.deadline import remaining
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.core._support.clock import Clock
+
+
+class Forkable(Protocol):
+    """What holds connections."""
+
+    def before_fork(self) -> None:
+        """Close what can be closed and let nothing be opened."""
+        ...
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        ...
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew."""
+        ...
+
+
+_watched: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_registered: list[bool] = []
+
+
+def watch(holder: Forkable) -> None:
+    """Tell `holder` of every fork of this process as long as it lives."""
+    if not _registered:
+        _registered.append(True)
+        os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+    _watched.add(holder)
+
+
+def _before() -> None:
+    for holder in list(_watched):
+        holder.before_fork()
+
+
+def _in_parent() -> None:
+    for holder in list(_watched):
+        holder.after_fork_in_parent()
+
+
+def _in_child() -> None:
+    for holder in list(_watched):
+        holder.after_fork_in_child()
+
 
 _IDLE_READERS = 8
 _CREATION_PAUSE = 0.005

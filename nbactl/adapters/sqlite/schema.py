@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from nbactl.adapters.sqlite.sortkey import stored_sort_key
+from nbactl.adapters.sqlite.queries import stored_sort_key
 from nbactl.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

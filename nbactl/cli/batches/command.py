@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbactl.cli.app import application, console, settings
+from nbactl.cli.ask import operator
 from nbactl.cli.batches.text import batch_json, missing_told, mode_json, reset_json, show_batch, show_batches
 from nbactl.cli.frame import command, group
-from nbactl.cli.operator import operator
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration, parse_duration
 from nbactl.core._support.gamedate import GameDate

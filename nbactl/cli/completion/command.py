@@ -8,7 +8,7 @@ import typer
 
 from nbactl.cli.completion.shells import INSTALL, SCRIPTS
 from nbactl.cli.frame import command, single
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 
 if TYPE_CHECKING:
     from nbactl.cli.show.console import Console

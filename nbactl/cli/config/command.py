@@ -9,7 +9,7 @@ import typer
 
 from nbactl.cli import app as nbactl_app
 from nbactl.cli.frame import command, group
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.config.settings import SETTINGS, Setting, Settings
 from nbactl.core._support.clock import SystemClock

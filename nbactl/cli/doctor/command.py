@@ -11,7 +11,7 @@ import typer
 
 from nbactl.cli import app as nbactl_app
 from nbactl.cli.frame import command, single
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.core._support.clock import SystemClock
 from nbactl.errors import CheckFailedError

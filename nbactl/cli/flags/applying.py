@@ -7,9 +7,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.app import console, settings
-from nbactl.cli.given import given_options
-from nbactl.cli.operator import operator
-from nbactl.cli.result import Result
+from nbactl.cli.ask import given_options, operator
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.errors import NbactlError
 

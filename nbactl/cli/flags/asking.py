@@ -12,7 +12,7 @@ import typer
 from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import KeyArgument, KeysArgument, app
 from nbactl.cli.frame import command
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.explaining import explain

@@ -16,7 +16,7 @@ from nbactl.cli.flags.deployed import NO_SERVICES
 from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import app
 from nbactl.cli.frame import command
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.errors import NotAuthorisedError, UnavailableError
 

@@ -11,7 +11,7 @@ from nbactl.cli.flags.applying import carry_out
 from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import DryRunOption, KeysArgument, ReasonOption, app
 from nbactl.cli.frame import command
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.core.flags.moves import ALL, OFF, Position, parse_percent
 from nbactl.errors import UsageError
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.app import console, settings
-from nbactl.cli.given import given_options
-from nbactl.cli.operator import operator
-from nbactl.cli.result import Result
-from nbactl.cli.show.render import describe
+from nbactl.cli.ask import given_options, operator
+from nbactl.cli.show.render import Result, describe
 from nbactl.cli.show.text import Styled
 from nbactl.errors import CheckFailedError, NbactlError, UnavailableError
 from nbactl.ports.services import ALL_REQUESTS

@@ -10,7 +10,7 @@ import typer
 from nbactl.cli.flags.desk import open_desk, stages_of
 from nbactl.cli.flags.group import KeyArgument, app
 from nbactl.cli.frame import command
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.checks.flags import held_back
 from nbactl.cli.app import application, console, settings
-from nbactl.cli.ask import consent
+from nbactl.cli.ask import consent, given_options, operator
 from nbactl.cli.flags.desk import open_desk, unknown_flag
 from nbactl.cli.flags.rollout_text import described, show_rollouts
-from nbactl.cli.given import given_options
-from nbactl.cli.operator import operator
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.core._support.durations import format_duration
 from nbactl.core.flags.moves import Position, position_of
 from nbactl.errors import PreconditionError

@@ -16,7 +16,7 @@ from nbactl.cli.flags.deployed import carry_out as change_services
 from nbactl.cli.flags.desk import rolled_out, stages_of, unknown_flag
 from nbactl.cli.flags.group import DryRunOption, KeysArgument, ReasonOption, app
 from nbactl.cli.frame import command
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.moves import Move, parse_percent, repair, roll_back
 from nbactl.deployments.changes import Outcome, plan_for

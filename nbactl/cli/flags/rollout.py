@@ -9,7 +9,7 @@ import typer
 from nbactl.cli.flags.group import DryRunOption, KeysArgument, ReasonOption
 from nbactl.cli.flags.group import app as flags
 from nbactl.cli.frame import command, group
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 
 app = group()
 flags.add_typer(app, name="rollout", help="Roll flags out in stages, watched by guards.")

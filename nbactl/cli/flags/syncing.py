@@ -12,7 +12,7 @@ from nbactl.cli.flags.deployed import NO_SERVICES, Work, carry_out, undo_command
 from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import DryRunOption, ReasonOption, app
 from nbactl.cli.frame import command
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.deployments.changes import Outcome, plan_for
 from nbactl.deployments.desired import variables_of
 from nbactl.errors import DataError, NotFoundError, UnavailableError, UsageError

@@ -8,7 +8,7 @@ import typer
 
 from nbactl.cli.frame import command, find, single
 from nbactl.cli.help.topics import TOPICS
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import NotFoundError
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from nbactl.cli.app import application
-from nbactl.cli.ask import consent
+from nbactl.cli.ask import consent, operator
 from nbactl.cli.completion import values as completing
 from nbactl.cli.frame import command, group
-from nbactl.cli.operator import operator
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration

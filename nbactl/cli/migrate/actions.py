@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.migrate import json as as_json
 from nbactl.cli.migrate import text
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.core.completions.stages import Stage
 from nbactl.errors import DataError, NbactlError
 from nbactl.migrations.completions.gates import COMMAND, next_action

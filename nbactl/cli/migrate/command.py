@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbactl.cli.app import application, console, settings
+from nbactl.cli.ask import operator
 from nbactl.cli.frame import command, group
 from nbactl.cli.migrate.actions import Actions, refused_answer
 from nbactl.cli.migrate.json import state_json
-from nbactl.cli.migrate.live import watching
+from nbactl.cli.migrate.progress import watching
 from nbactl.cli.migrate.request import ACTIONS, Options, Request, check_options, one_action, parse_rate, parse_stage
 from nbactl.cli.migrate.watch import watched
-from nbactl.cli.operator import operator
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.times import moment
 from nbactl.cli.signals import interruptible
 from nbactl.core._support.cancellation import Cancellation

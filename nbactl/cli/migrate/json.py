@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from nbactl.core.lease.leases import Lease
     from nbactl.migrations.completions.backfill import BackfillReport
-    from nbactl.migrations.completions.mend import Mended
-    from nbactl.migrations.completions.repair import RepairPlan
+    from nbactl.migrations.completions.repair import Mended, RepairPlan
     from nbactl.migrations.completions.validate import Report
     from nbactl.migrations.gates import Gate
     from nbactl.migrations.model import MigrationState

@@ -1,74 +1,61 @@
-"""Progress of a migration: a bar with its ETA on a terminal, lines elsewhere, JSON lines with `-o jsonl`."""
+"""Progress of a migration on a terminal: one bar that is redrawn in place."""
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from nbactl.cli.migrate.json import event_json
-from nbactl.cli.show.stream import OutputError
-from nbactl.cli.show.times import clock_time
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
 from nbactl.core._support.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nbactl.cli.show.console import Console
-    from nbactl.config.settings import Output
-    from nbactl.core._support.clock import Clock
+    from rich.console import Console as RichConsole
+
     from nbactl.migrations.progress import ProgressEvent
-
-    Observe = Callable[[ProgressEvent], None]
-
-_LINE_EVERY: Final = 5.0
-"""Seconds between two lines of the same phase, so that a long backfill does not fill a log."""
 
 
 @contextmanager
-def watching(console: Console, clock: Clock, name: str, output: Output) -> Iterator[Observe]:
-    """Yield what an action is to call with its progress. All of it goes to stderr."""
-    if console.quiet:
-        yield lambda _event: None
-    elif output == "jsonl":
-        yield lambda event: _write(console, json.dumps(event_json(name, event), separators=(",", ":")))
-    elif console.is_terminal:
-        from nbactl.cli.screens.migrate_live import live_progress  # noqa: PLC0415 - loads Rich
+def live_progress(console: RichConsole) -> Iterator[Callable[[ProgressEvent], None]]:
+    """Yield what draws an event; the terminal is left as it was."""
+    progress = Progress(
+        SpinnerColumn(style="cyan"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        refresh_per_second=8,
+    )
+    bars: dict[str, TaskID] = {}
 
-        with live_progress(console.err.rich) as observe:
-            yield observe
-    else:
-        yield _Lines(console, clock)
+    def draw(event: ProgressEvent) -> None:
+        name = f"{event.action} {event.phase}"
+        if name not in bars:
+            progress.start()
+            for other in bars.values():
+                progress.remove_task(other)
+            bars.clear()
+            bars[name] = progress.add_task(name, total=event.total, note="")
+        progress.update(bars[name], completed=event.done, total=event.total, note=_note(event))
+        if event.done >= event.total:
+            bars.clear()
+            progress.stop()  # a question may follow
+
+    try:
+        yield draw
+    finally:
+        with suppress(OSError):  # the terminal is gone
+            progress.stop()
 
 
-def told(event: ProgressEvent) -> str:
-    """Return an event in words."""
-    counts = "".join(f", {number:,} {name}" for name, number in event.counts.items())
-    words = f"{event.action} {event.phase}: {event.done:,} of {event.total:,} batches{counts}"
+def _note(event: ProgressEvent) -> str:
+    counts = ", ".join(f"{number:,} {name}" for name, number in event.counts.items())
     if event.paused is not None:
-        return f"{words} - paused by {event.paused.who}"
-    if event.eta is not None and event.done < event.total:
-        words += f", {format_duration(event.eta)} left"
-    return words
-
-
-class _Lines:
-    def __init__(self, console: Console, clock: Clock) -> None:
-        self._console = console
-        self._clock = clock
-        self._last: tuple[str, str, bool] | None = None
-        self._next = 0.0
-
-    def __call__(self, event: ProgressEvent) -> None:
-        kind = (event.action, event.phase, event.paused is not None)
-        now = self._clock.monotonic()
-        if kind == self._last and now < self._next and event.done < event.total:
-            return
-        self._last, self._next = kind, now + _LINE_EVERY
-        _write(self._console, f"{clock_time(self._clock.now())} {told(event)}")
-
-
-def _write(console: Console, line: str) -> None:
-    with suppress(OutputError):  # nobody reads stderr any more; the work goes on
-        console.err.print(line)
-        console.err.flush()
+        return f"{counts}  paused (go on: --resume)"
+    left = f"  {format_duration(event.eta)} left" if event.eta is not None and event.done < event.total else ""
+    return f"{counts}{left}"

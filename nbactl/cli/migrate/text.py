@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.core.lease.leases import Lease
     from nbactl.migrations.completions.backfill import BackfillReport
-    from nbactl.migrations.completions.mend import Mended
     from nbactl.migrations.completions.plan import Plan
-    from nbactl.migrations.completions.repair import RepairPlan
+    from nbactl.migrations.completions.repair import Mended, RepairPlan
     from nbactl.migrations.completions.validate import Report
     from nbactl.migrations.gates import Gate
     from nbactl.migrations.model import MigrationState, StageChange

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.migrate.json import report_json
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time
 from nbactl.cli.signals import until_left

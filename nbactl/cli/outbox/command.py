@@ -11,7 +11,7 @@ import typer
 from nbactl.cli.app import application
 from nbactl.cli.ask import consent
 from nbactl.cli.frame import command, group
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.text import Styled
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.names import closest

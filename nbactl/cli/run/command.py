@@ -9,19 +9,18 @@ import typer
 from nbactl.cli.app import application, console, session
 from nbactl.cli.completion.values import dates, executables, runs, sources, tasks
 from nbactl.cli.frame import command, single
-from nbactl.cli.result import Result
 from nbactl.cli.run.json import plan_json, run_json
-from nbactl.cli.run.live import watching
+from nbactl.cli.run.progress import watching
 from nbactl.cli.run.request import Calendar, RunOptions, resume_command, split_names, to_request
 from nbactl.cli.run.text import show_plan, show_runs
+from nbactl.cli.show.render import Result
 from nbactl.cli.signals import interruptible
 from nbactl.core._support.cancellation import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
-from nbactl.workflows.failures import reporting
-from nbactl.workflows.levels import level_of_tasks
-from nbactl.workflows.model import RunStatus
-from nbactl.workflows.outcome import exit_code
+from nbactl.workflows.graph import level_of_tasks
+from nbactl.workflows.model import RunStatus, exit_code
+from nbactl.workflows.observers import reporting
 
 if TYPE_CHECKING:
     from nbactl.bootstrap import Application

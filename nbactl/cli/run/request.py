@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from nbactl.cli.given import PLACE, given_options
+from nbactl.cli.ask import PLACE, given_options
 from nbactl.core._support.durations import parse_duration
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import UsageError

@@ -9,7 +9,7 @@ from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.holder import describe
-from nbactl.workflows.levels import level_of_tasks
+from nbactl.workflows.graph import level_of_tasks
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import typer
 from nbactl.cli.app import application, console, settings
 from nbactl.cli.completion.values import runs
 from nbactl.cli.frame import command, group
-from nbactl.cli.result import Result
 from nbactl.cli.run.json import run_json
 from nbactl.cli.run.text import show_details, show_run_list, show_title
 from nbactl.cli.runs.log import LogFile, LogFilter, for_a_person
 from nbactl.cli.show.files import write_whole
+from nbactl.cli.show.render import Result
 from nbactl.cli.show.states import INTERRUPTED, look
 from nbactl.cli.signals import until_left
 from nbactl.core._support.durations import format_duration, parse_duration

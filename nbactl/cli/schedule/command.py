@@ -9,7 +9,7 @@ import typer
 
 from nbactl.cli import app as root
 from nbactl.cli.frame import command, group
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.core._support.gamedate import EASTERN, GameDate
 from nbactl.errors import CheckFailedError, UsageError
 

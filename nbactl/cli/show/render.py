@@ -5,17 +5,38 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import date, datetime, time
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nbactl.cli.result import Result
+    from collections.abc import Callable
+
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.stream import Stream
     from nbactl.config.settings import Output
     from nbactl.errors import NbactlError
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of a command.
+
+    `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data`
+    whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line). `error` says
+    in one sentence why `exit_code` is not 0, where the data alone would leave a reader to guess. `once_told` is called
+    when all of it was written: what must not be forgotten before somebody was told of it ends there.
+    """
+
+    data: Mapping[str, Any]
+    show: Callable[[Console], None]
+    items: str | None = None
+    exit_code: int = 0
+    run_id: str | None = None
+    warnings: tuple[str, ...] = field(default=())
+    error: NbactlError | None = None
+    once_told: Callable[[], None] | None = None
 
 
 def render(console: Console, result: Result, *, command: str, target: str, output: Output) -> None:

@@ -10,7 +10,7 @@ import typer
 from nbactl.cli.app import application, console, session
 from nbactl.cli.completion.values import dates, sources
 from nbactl.cli.frame import command, single
-from nbactl.cli.result import Result
+from nbactl.cli.show.render import Result
 from nbactl.cli.signals import until_left
 from nbactl.cli.status.text import board_json, show_board
 from nbactl.core._support.gamedate import GameDate

@@ -2,13 +2,100 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
+from contextvars import copy_context
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+
+from nbactl.core._support.durations import format_duration
+from nbactl.errors import TimedOutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from nbactl.core.calls.deadline import Deadline
 
 
 def is_async(function: Callable[..., Any]) -> TypeGuard[Callable[..., Awaitable[Any]]]:
     """Say whether calling `function` gives something to await; an object counts by its `__call__`."""
     return iscoroutinefunction(function) or iscoroutinefunction(type(function).__call__)
+
+
+class CutOff:
+    """Cancels what a coroutine does in the block when `deadline` passes, and raises TimedOutError then.
+
+    As `asyncio.timeout`, but by the deadline's own clock, and without coroutines of its own: it costs a third. `what`
+    is what is being done.
+    """
+
+    __slots__ = ("_call_off", "_cancelling", "_deadline", "_expired", "_seconds", "_task", "_what")
+
+    def __init__(self, what: str, deadline: Deadline, seconds: float) -> None:
+        self._what = what
+        self._deadline = deadline
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs is run by a task
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._expired = False
+        self._call_off = self._deadline.clock.call_later(task.get_loop(), self._seconds, self._expire)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._call_off()
+        # Our own cancellation is taken back; if somebody else wants the task to end as well, it ends.
+        if self._expired and self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
+            raise TimedOutError(
+                f"{self._what} was cut off", cause=f"It took longer than {format_duration(self._deadline.seconds)}."
+            ) from error
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._task.cancel()
+
+
+R = TypeVar("R")
+
+
+async def in_daemon_thread(function: Callable[[], R], *, grace: float = 0.0) -> R:
+    """Call `function` in a daemon thread of its own with this context's variables; returns or raises what it did.
+
+    A thread cannot be stopped. When the wait is cancelled the function may still come to its end within `grace`
+    seconds, and that end then counts; after that it is left to itself. `asyncio.to_thread` runs in a pool whose
+    threads are joined when the interpreter exits, so that one call that hangs would hang the process.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[tuple[R | None, BaseException | None]] = loop.create_future()
+    context = copy_context()
+
+    def resolve(value: R | None, error: BaseException | None) -> None:
+        if not ended.done():
+            ended.set_result((value, error))
+
+    def work() -> None:
+        value, error = None, None
+        try:
+            value = context.run(function)
+        except BaseException as raised:  # noqa: BLE001 - raised again where the call is awaited
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+            loop.call_soon_threadsafe(resolve, value, error)
+
+    threading.Thread(target=work, name="nbactl-call", daemon=True).start()
+    try:
+        value, error = await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        await asyncio.wait({ended}, timeout=grace)
+        if not ended.done():
+            raise
+        value, error = ended.result()
+    if error is not None:
+        raise error
+    return value  # type: ignore[return-value]

@@ -1,8 +1,7 @@
 """Alerts: told once per window and condition, kept until they are delivered."""
 
 from nbactl.core.alerts.alerts import Alerts
-from nbactl.core.alerts.bus import AlertBus, RoutedBus, channel_of
-from nbactl.core.alerts.channels import HeardChannel, LogChannel, TextChannel
+from nbactl.core.alerts.channels import AlertBus, HeardChannel, LogChannel, RoutedBus, TextChannel, channel_of
 from nbactl.ports.alerts import Alert, AlertChannel
 
 __all__ = [

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, get_args
 
 from nbactl.core._support.document_ids import encode_id
-from nbactl.core.alerts.bus import data_of, topic_of
+from nbactl.core.alerts.channels import data_of, topic_of
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.events import Event, unheard
 from nbactl.core.observe.masking import as_text

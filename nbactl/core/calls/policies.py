@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.core._support.clock import Clock
+    from nbactl.core.calls.policy import CallSettings
     from nbactl.core.observe.events import Hook
-    from nbactl.core.policy_settings import CallSettings
 
 
 class CallPolicies:

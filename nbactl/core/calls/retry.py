@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import Deadline, current_deadline
-from nbactl.core.network import is_network_failure
 from nbactl.core.observe.events import Event, unheard
 from nbactl.errors import BreakerOpenError, NbactlError
 
@@ -16,8 +19,48 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core.allowance import TokenBucket
+    from nbactl.core.calls.rate_limit import TokenBucket
     from nbactl.core.observe.events import Hook
+
+_UNREACHABLE: Final = frozenset(
+    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.ETIMEDOUT}
+)
+_LAZY: Final = (("socket", ("gaierror", "herror")), ("http.client", ("IncompleteRead", "BadStatusLine")))
+"""Names that were not found, and answers that broke off. Who raised one has loaded its module."""
+
+
+def is_network_failure(error: BaseException) -> bool:
+    """Say whether `error` is a time-out, a connection that failed or broke off, or a name that was not found."""
+    if isinstance(error, (TimeoutError, ConnectionError)):
+        return True
+    if isinstance(error, OSError) and error.errno in _UNREACHABLE:
+        return True
+    return any(
+        isinstance(error, getattr(module, name))
+        for loaded, names in _LAZY
+        if (module := sys.modules.get(loaded)) is not None
+        for name in names
+    )
+
+
+_MOST_DIGITS: Final = 9
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+    """Return the seconds that the header asks to wait, from a number or a date; None for nothing or nonsense."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:_MOST_DIGITS])
+    try:
+        when = parsedate_to_datetime(text)
+        if when.tzinfo is None:  # "-0000": the date is in UTC, but says nothing about the sender's zone
+            when = when.replace(tzinfo=UTC)
+        return max(0.0, (when - now).total_seconds())
+    except (ValueError, OverflowError):  # an hour, a year or a zone that no date has
+        return None
+
 
 T = TypeVar("T")
 

@@ -1,20 +1,136 @@
-"""Keeps the breakers of a process in step with those of others: a beat in the background, never in a call."""
+"""Breakers that several processes share: what one process found out spares the others the same calls.
+
+No call waits for the document store: a background thread calls `sync`, and between two syncs each process decides
+alone.
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.document_ids import decode_id, encode_id
 from nbactl.core._support.periodic import Beat
-from nbactl.errors import NbactlError
+from nbactl.errors import DataError, NbactlError
+from nbactl.ports.documents import Query, Set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
     from random import Random
 
+    from nbactl.core._support.clock import Clock
     from nbactl.core._support.interval import Interval
-    from nbactl.core.breaker_shared import SharedBreakers
-    from nbactl.core.calls.breaker import Breaker
+    from nbactl.core.calls.breaker import Breaker, BreakerStatus
+    from nbactl.ports.documents import Document, DocumentStore, Transaction
+
+_COLLECTION: Final = "breakers"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """What `breakers/{name}` says. `until` is when an open breaker is tried again, None if only by hand.
+
+    `by` is who closed it by hand, and `reason` why.
+    """
+
+    name: str
+    state: str
+    failures: int
+    opened_at: datetime | None
+    until: datetime | None
+    changed_at: datetime
+    by: str | None = None
+    reason: str | None = None
+
+
+class SharedBreakers:
+    """Passes openings and closings on through `breakers/{name}`; of two at the same time the later one holds.
+
+    Each process sends its own probes. Clocks may differ by less than the time that breakers stay open.
+    """
+
+    def __init__(self, store: DocumentStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._told: dict[str, datetime] = {}  # our last change that the others know, or got from them
+        self._heard: dict[str, datetime] = {}  # the last version of the document that we heeded
+
+    def sync(self, breaker: Breaker) -> None:
+        """Tell what `breaker` did since the last time, or have it do what another process did later.
+
+        Raises UnavailableError when the store does not answer; nothing is lost then but time.
+        """
+        status = breaker.status()
+        path = _path(breaker.name)
+        told = self._told.get(breaker.name)
+        is_news = status.state != "closed" if told is None else status.changed_at != told
+        changed = is_news and status.state != "half_open"
+
+        def exchange(transaction: Transaction) -> Document | None:
+            document = transaction.get(path)
+            if changed and (document is None or _shared(document).changed_at < status.changed_at):
+                transaction.write(Set(path, self._fields(status)))
+                return None
+            return document
+
+        document = self._store.transaction(exchange)
+        if document is not None and self._heard.get(breaker.name) != document.update_time:
+            self._adopt(breaker, status, _shared(document))
+            self._heard[breaker.name] = document.update_time
+            status = breaker.status()
+        self._told[breaker.name] = status.changed_at
+
+    def reset(self, name: str, *, by: str | None = None, reason: str | None = None) -> None:
+        """Close the breaker `name` in every process, as soon as each looks; `by` and `reason` are for the operator."""
+        now = self._clock.now()
+        fields = {"state": "closed", "failures": 0, "opened_at": None, "until": None, "changed_at": now}
+        self._store.commit([Set(_path(name), {**fields, "by": by, "reason": reason})])
+
+    def known(self) -> list[SharedState]:
+        """Return what the processes told, by name."""
+        return [_shared(document) for document in self._store.query(Query(_COLLECTION))]
+
+    def _fields(self, status: BreakerStatus) -> dict[str, Any]:
+        is_open = status.state == "open"
+        timed = is_open and not math.isinf(status.wait)
+        return {
+            "state": status.state,
+            "failures": status.failures,
+            "opened_at": status.changed_at if is_open else None,
+            "until": self._clock.now() + timedelta(seconds=status.wait) if timed else None,
+            "changed_at": status.changed_at,
+        }
+
+    def _adopt(self, breaker: Breaker, status: BreakerStatus, shared: SharedState) -> None:
+        if shared.state == "closed":
+            if status.state != "closed":
+                breaker.reset()
+            return
+        left = math.inf if shared.until is None else (shared.until - self._clock.now()).total_seconds()
+        if left > 0:
+            breaker.open("another process opened it", seconds=left)
+
+
+def _path(name: str) -> str:
+    return f"{_COLLECTION}/{encode_id(name)}"
+
+
+def _shared(document: Document) -> SharedState:
+    data = document.data
+    try:
+        known = {name: data[name] for name in ("state", "failures", "opened_at", "until", "changed_at")}
+    except KeyError as error:
+        raise DataError(
+            f"{document.path} lacks {error}",
+            cause="It was not written by nbactl, or by another version.",
+            next_step=f"Write it anew: nbactl breakers reset {decode_id(document.id)}",
+        ) from error
+    return SharedState(decode_id(document.id), **known, by=data.get("by"), reason=data.get("reason"))
+
 
 _LOG = logging.getLogger(__name__)
 

@@ -11,14 +11,20 @@ from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
-from nbactl.core._support.aio import is_async
+from nbactl.core._support.aio import in_daemon_thread, is_async
 from nbactl.core._support.document_ids import encode_id
 from nbactl.core._support.faults import reach
 from nbactl.core.calls.deadline import beyond_deadline
-from nbactl.core.daemon import in_daemon_thread
-from nbactl.core.idempotency.claim import Claim, Done, payload_hash, working_under
 from nbactl.core.observe.events import Event, unheard
-from nbactl.core.once.claim import claimed_fields, done_fields, refuse_unless_free
+from nbactl.core.once.claim import (
+    Claim,
+    Done,
+    claimed_fields,
+    done_fields,
+    payload_hash,
+    refuse_unless_free,
+    working_under,
+)
 from nbactl.core.once.renewals import Renewals
 from nbactl.errors import (
     ContentionError,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core.idempotency.claim import Claim
+    from nbactl.core.once.claim import Claim
 
 _LOG = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.health.model import Check
+from nbactl.core.service.health import Check
 from nbactl.errors import UnavailableError
 
 if TYPE_CHECKING:

@@ -10,19 +10,137 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.health.report import Answer
 from nbactl.core.observe.events import Event, unheard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from nbactl.core._support.asgi import App, Message, Receive, Scope, Send
     from nbactl.core._support.clock import Clock
-    from nbactl.core.health.report import Reports
     from nbactl.core.observe.events import Hook
+    from nbactl.core.service.health import Finding, Health
     from nbactl.core.service.traffic import Traffic
+
+_GOOD, _UNAVAILABLE = 200, 503
+_FRESH: Final = 1.0
+_INTERFACE: Final = "1"
+"""The version of this report, as the draft wants one; it changes when a key goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asked: the service, its version and what identifies its configuration."""
+
+    service: str
+    release: str
+    config_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status and JSON of an answer."""
+
+    status: int
+    body: bytes
+
+
+class Reports:
+    """Answers what is known; an answer is at most a second old."""
+
+    def __init__(
+        self, identity: Identity, health: Health, traffic: Traffic, *, clock: Clock, is_stopping: Callable[[], bool]
+    ) -> None:
+        self._identity = identity
+        self._health = health
+        self._traffic = traffic
+        self._clock = clock
+        self._is_stopping = is_stopping
+        self._started = clock.monotonic()
+        self._kept: dict[str, tuple[float, bool, Answer]] = {}
+
+    def health(self) -> Answer:
+        """Return how the service and each of its dependencies are; 503 if a critical one fails."""
+        return self._fresh("health", self._render_health)
+
+    def ready(self) -> Answer:
+        """Return whether work should be sent here; 503 if not, with the reasons."""
+        return self._fresh("ready", self._render_ready)
+
+    def _fresh(self, name: str, render: Callable[[], Answer]) -> Answer:
+        now, stopping = self._clock.monotonic(), self._is_stopping()
+        kept = self._kept.get(name)
+        if kept is not None and now - kept[0] < _FRESH and kept[1] == stopping:
+            return kept[2]
+        answer = render()
+        self._kept[name] = (now, stopping, answer)
+        return answer
+
+    def _render_ready(self) -> Answer:
+        reasons = self._health.unready(self._health.findings())
+        if self._is_stopping():
+            reasons.insert(0, "stopping")
+        return Answer(_UNAVAILABLE if reasons else _GOOD, _json({"ready": not reasons, "reasons": reasons}))
+
+    def _render_health(self) -> Answer:
+        findings = self._health.findings()
+        status = self._health.status(findings)
+        report: dict[str, Any] = {
+            "status": status,
+            "version": _INTERFACE,
+            "releaseId": self._identity.release,
+            "serviceId": self._identity.service,
+            "configDigest": self._identity.config_digest,
+            "checks": {**self._own(), **self._dependencies(findings)},
+        }
+        amiss = [f"{name}: {finding.output}" for name, finding in findings.items() if finding and finding.output]
+        if amiss:
+            report["output"] = "; ".join(amiss)
+        return Answer(_UNAVAILABLE if status == "fail" else _GOOD, _json(report))
+
+    def _own(self) -> dict[str, Any]:
+        latency = self._traffic.latency()
+        uptime = round(self._clock.monotonic() - self._started, 1)
+        own: dict[str, Any] = {
+            "uptime": [_measure(uptime, "s")],
+            "requests:count": [_measure(self._traffic.total, "requests")],
+        }
+        if latency.average is not None and latency.p95 is not None:
+            own["requests:averageTime"] = [_measure(round(latency.average * 1000, 2), "ms")]
+            own["requests:p95Time"] = [_measure(round(latency.p95 * 1000, 2), "ms")]
+        return own
+
+    def _dependencies(self, findings: Mapping[str, Finding | None]) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        for name, finding in findings.items():
+            entry: dict[str, Any] = {"componentType": self._health.component_type(name)}
+            if finding is None:
+                entry |= {"status": "warn", "output": "not looked at yet"}
+            else:
+                entry |= {"status": finding.status, "time": _time(finding.at)}
+                if finding.took is not None:
+                    entry |= {"observedValue": finding.took, "observedUnit": "ms"}
+                if finding.output is not None:
+                    entry["output"] = finding.output
+            told[f"{name}:responseTime"] = [entry]
+        return told
+
+
+def _measure(value: float, unit: str) -> dict[str, Any]:
+    return {"componentType": "system", "observedValue": value, "observedUnit": unit, "status": "pass"}
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode() + b"\n"
+
 
 _NO_ANSWER: Final = 500
 """What a server answers for an app that does not."""

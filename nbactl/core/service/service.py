@@ -10,8 +10,7 @@ from importlib.metadata import entry_points
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
-from nbactl.core._support.aio import is_async
-from nbactl.core.daemon import in_daemon_thread
+from nbactl.core._support.aio import in_daemon_thread, is_async
 from nbactl.core.once.push import PubSubPush
 from nbactl.errors import ConfigError, NbactlError
 
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core.alerts import Alert
     from nbactl.core.calls.policies import CallPolicies
-    from nbactl.core.idempotency.push import PushMessage
     from nbactl.core.observe.failures import Failures
     from nbactl.core.once.idempotency import Idempotency
+    from nbactl.core.once.push import PushMessage
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.documents import DocumentStore
 

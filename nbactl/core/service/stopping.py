@@ -14,7 +14,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.daemon import in_daemon_thread
+from nbactl.core._support.aio import in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable

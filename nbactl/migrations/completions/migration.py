@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Final
 from nbactl.core.completions.stages import Stage
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.backfill import Backfill
-from nbactl.migrations.completions.cleanup import CleanUp
+from nbactl.migrations.completions.cleanup import CleanUp, Restored, look_at_arrays, put_arrays_back, saved_arrays
 from nbactl.migrations.completions.compare import WITHOUT_ARRAY
 from nbactl.migrations.completions.export import Export
 from nbactl.migrations.completions.gates import COMMAND, gates_of
-from nbactl.migrations.completions.mend import Mended, Mender
 from nbactl.migrations.completions.plan import make_plan
 from nbactl.migrations.completions.refill import Refilled
-from nbactl.migrations.completions.repair import RepairPlan
-from nbactl.migrations.completions.restore import Restored, look_at_arrays, put_arrays_back, saved_arrays
+from nbactl.migrations.completions.repair import Mended, Mender, RepairPlan
 from nbactl.migrations.completions.rollback import RolledBack, roll_back, stages_back, tell
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.completions.validate import Validator
 from nbactl.migrations.gates import pass_gates
-from nbactl.migrations.holding import holding
 from nbactl.migrations.record import MigrationRecord
-from nbactl.migrations.work import Work, stopped
+from nbactl.migrations.work import Work, holding, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

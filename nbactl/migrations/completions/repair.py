@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import (
     COMPLETED_PLAYERS,
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
 )
 from nbactl.core.completions.stages import Stage
+from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
+from nbactl.migrations.completions.backfill import creations
 from nbactl.migrations.completions.batch import is_count
 from nbactl.migrations.completions.compare import WITHOUT_ARRAY, Comparison, compare
+from nbactl.migrations.completions.counters import reconcile
+from nbactl.migrations.completions.refill import put_back
+from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, Update
 
 if TYPE_CHECKING:
     from nbactl.migrations.completions.batch import Batch
-    from nbactl.ports.documents import DocumentStore
+    from nbactl.migrations.completions.export import Export
+    from nbactl.ports.documents import DocumentStore, FieldPath, Write
 
 Winner = Literal["array", "subcollection"]
 Kind = Literal[
@@ -122,3 +129,113 @@ def compare_live(store: DocumentStore, path: str, stage: Stage) -> Comparison | 
 def cleaned_array(batch: Batch, comparison: Comparison) -> list[str]:
     """Return the array with what is no player taken out, and everybody in it who has a document."""
     return [*batch.rest, *sorted(comparison.completed - batch.players)]
+
+
+_TRIES: Final = 10
+
+
+@dataclass(slots=True)
+class Mended:
+    """What a repair did. `busy`: batches (ids) that writers kept changing, to be repaired another time."""
+
+    steps: list[RepairStep] = field(default_factory=list)
+    busy: list[str] = field(default_factory=list)
+
+
+class Mender:
+    """Repairs one batch at a time as it is now, not as it was when the plan was made. Saves first what it replaces."""
+
+    def __init__(self, store: DocumentStore, stage: Stage, export: Export) -> None:
+        self._store = store
+        self._stage = stage
+        self._export = export
+
+    def mend(self, path: str, done: Mended) -> None:
+        """Repair the batch at `path`."""
+        for _ in range(_TRIES):
+            comparison = compare_live(self._store, path, self._stage)
+            if comparison is None:
+                return  # the batch is gone
+            steps = plan_batch(comparison, self._stage)
+            if not steps:
+                return
+            reach("migration.before_repair")
+            try:
+                self._write(comparison, {step.kind for step in steps})
+            except (PreconditionError, NotFoundError):
+                continue  # somebody wrote in between: read it anew
+            done.steps.extend(steps)
+            reach("migration.repaired")
+            return
+        done.busy.append(path.rpartition("/")[2])
+
+    def _write(self, comparison: Comparison, kinds: set[str]) -> None:
+        batch = comparison.batch
+        guarded = self._guarded(comparison, kinds)
+        if guarded or "set_counter" in kinds:
+            self._export.save([batch.document])
+            self._export.save(comparison.documents[player] for player in _replaced(comparison, self._stage))
+            reach("migration.repair_saved")
+        for start in range(0, len(guarded), MAX_WRITES):
+            self._store.commit(guarded[start : start + MAX_WRITES])
+        if "create_document" in kinds:
+            self._create(comparison)
+        if "add_to_array" in kinds and "clean_array" not in kinds:
+            put_back(self._store, batch, [each.player for each in comparison.findings.extra])
+        if "set_counter" in kinds and reconcile(self._store, batch.path) is None:
+            raise PreconditionError(f"the counter of {batch.id} was moved each time it was read")
+
+    def _create(self, comparison: Comparison) -> None:
+        writes = list(creations([comparison]))
+        for start in range(0, len(writes), MAX_WRITES):
+            for result in self._store.batch_write(writes[start : start + MAX_WRITES]):
+                if result.error is not None and not isinstance(result.error, AlreadyExistsError):
+                    raise result.error
+
+    def _guarded(self, comparison: Comparison, kinds: set[str]) -> list[Write]:
+        """Return the writes that replace something; the batch's own is first, so that a stale read changes nothing."""
+        batch, fields = comparison.batch, _batch_fields(comparison, kinds, self._stage)
+        writes: list[Write] = []
+        if fields:
+            writes.append(Update(batch.path, fields, if_updated_at=batch.document.update_time))
+        for player in _replaced(comparison, self._stage):
+            document = comparison.documents[player]
+            changes: dict[FieldPath, Any] = {"player_lookup": player}
+            if any(each.player == player for each in comparison.findings.different) and (
+                winning_side(self._stage, document.data.get("predictions_count")) == "array"
+            ):
+                changes["predictions_count"] = batch.payloads[player]
+            writes.append(Update(document.path, changes, if_updated_at=document.update_time))
+        return writes
+
+
+def _batch_fields(comparison: Comparison, kinds: set[str], stage: Stage) -> dict[FieldPath, Any]:
+    batch, data = comparison.batch, comparison.batch.document.data
+    fields: dict[FieldPath, Any] = {}
+    if "clean_array" in kinds:
+        fields[COMPLETED_PLAYERS] = cleaned_array(batch, comparison)
+    payloads = data.get(PREDICTIONS_BY_PLAYER)
+    if "clean_payloads" in kinds:
+        if isinstance(payloads, dict):
+            fields |= {
+                (PREDICTIONS_BY_PLAYER, key): DELETE_FIELD for key, count in payloads.items() if not is_count(count)
+            }
+        else:
+            fields[PREDICTIONS_BY_PLAYER] = DELETE_FIELD
+    if stage is not Stage.LEGACY:
+        for each in comparison.findings.different:
+            if winning_side(stage, each.subcollection) == "subcollection":
+                fields[PREDICTIONS_BY_PLAYER, batch.payload_keys[each.player]] = each.subcollection
+    return fields
+
+
+def _replaced(comparison: Comparison, stage: Stage) -> list[str]:
+    """Return the players whose own documents are changed."""
+    wrong = {
+        player for player, document in comparison.documents.items() if document.data.get("player_lookup") != player
+    }
+    if stage is not Stage.LEGACY:
+        wrong |= {
+            each.player for each in comparison.findings.different if winning_side(stage, each.subcollection) == "array"
+        }
+    return sorted(wrong)

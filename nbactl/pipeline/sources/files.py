@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import json
 import zlib
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -62,3 +66,182 @@ def _readable_part(content: bytes) -> bytes:
         except zlib.error:
             break
     return b"".join(parts)
+
+
+Kind = Literal["player", "game"]
+
+_PLAYER_COLUMNS: Final = [
+    "GAME_ID",
+    "GAME_DATE",
+    "PLAYER_NAME",
+    "MATCHUP",
+    "MIN",
+    "FGM",
+    "FGA",
+    "FG3M",
+    "FG3A",
+    "FTM",
+    "FTA",
+    "REB",
+    "AST",
+    "STL",
+    "BLK",
+    "TOV",
+    "PTS",
+]
+_GAME_COLUMNS: Final = ["GAME_ID", "GAME_DATE", "HOMETEAMNAME", "HOMESCORE", "AWAYTEAMNAME", "AWAYSCORE"]
+LOOKED_FOR: Final = (
+    f"CSV or JSON player game logs ({', '.join(_PLAYER_COLUMNS)}), CSV or JSON games ({', '.join(_GAME_COLUMNS)}), "
+    "JSON box scores with data[].home_team.players[], JSON box scores with resultSets[].headers and rowSet"
+)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A record found in a file, not yet unfolded into a payload."""
+
+    kind: Kind
+    shape: str
+    origin: str
+    date: Any
+    """As the file has it."""
+    columns: tuple[str, ...]
+    values: list[Any]
+
+    def value(self, column: str) -> Any:  # noqa: ANN401 - any JSON
+        """Return what stands in one column."""
+        return self.values[self.columns.index(column)]
+
+    def payload(self) -> dict[str, Any]:
+        """Return the record by column."""
+        return dict(zip(self.columns, self.values, strict=True))
+
+
+def entries(path: Path, text: str) -> Iterator[Entry] | None:
+    """Return the records of a file, or None if it is of no known shape. Raises DataError for a broken file."""
+    start = text.lstrip()[:1]
+    named = {suffix.lower() for suffix in path.suffixes}
+    if start in ("{", "[") and ".csv" not in named:
+        try:
+            document = json.loads(text, parse_constant=_refuse_constant)
+        except ValueError as error:
+            if ".json" not in named:
+                return None
+            line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+            raise refused(path, line, f"it is no JSON: {error}") from error
+        return _json_entries(path, document)
+    if ".json" in named:
+        raise refused(path, 1, "it is no JSON: it starts with neither { nor [" if start else "it is empty")
+    return _csv_entries(path, text, must=".csv" in named)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[Entry] | None:
+    rows = csv.reader(text.splitlines(keepends=True), strict=True)
+    try:
+        header = next(rows, None)
+    except csv.Error:
+        header = None
+    if header is None:
+        if must:
+            raise refused(path, 1, "it is empty")
+        return None
+    kind = _kind_of_table(path, header)
+    return None if kind is None else _csv_rows(path, rows, kind, header)
+
+
+def _csv_rows(path: Path, rows: Any, kind: Kind, header: list[str]) -> Iterator[Entry]:  # noqa: ANN401 - csv.reader's type has no name
+    columns = tuple(column.strip().upper() for column in header)
+    width, date_at = len(columns), columns.index("GAME_DATE")
+    shape = _SHAPE_OF[kind]
+    name = path.name
+    try:
+        for row in rows:
+            if len(row) != width:
+                if not row:
+                    continue
+                raise refused(path, rows.line_num, f"the row has {len(row)} values, the header {width}")
+            yield Entry(kind, shape, f"{name}:{rows.line_num}", row[date_at], columns, row)
+    except csv.Error as error:
+        raise refused(path, rows.line_num, f"it is no CSV: {error}") from error
+
+
+def _json_entries(path: Path, document: Any) -> Iterator[Entry] | None:  # noqa: ANN401 - any JSON
+    if isinstance(document, dict):
+        if (results := document.get("resultSets", document.get("resultSet"))) is not None:
+            return _result_sets(path, results if isinstance(results, list) else [results])
+        place, items = "data", document.get("data")
+    else:
+        place, items = "", document
+    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+        return None
+    if all("home_team" in item and "visitor_team" in item for item in items):
+        return _bdl_games(path, place, items)
+    kind = _kind_of_table(path, list(items[0]))
+    return None if kind is None else _objects(path, place, items, kind)
+
+
+def _objects(path: Path, place: str, items: list[dict[str, Any]], kind: Kind) -> Iterator[Entry]:
+    for number, item in enumerate(items):
+        row = {key.strip().upper(): value for key, value in item.items()}
+        origin = f"{path.name}:{place}[{number}]"
+        yield Entry(kind, _SHAPE_OF[kind], origin, row.get("GAME_DATE"), tuple(row), list(row.values()))
+
+
+def _result_sets(path: Path, results: list[Any]) -> Iterator[Entry] | None:
+    found: list[Entry] = []
+    known = False
+    for number, result in enumerate(results):
+        if not isinstance(result, dict) or not isinstance(header := result.get("headers"), list):
+            continue
+        if _kind_of_table(path, header) != "player":
+            continue
+        known = True
+        columns = tuple(str(column).upper() for column in header)
+        date_at = columns.index("GAME_DATE")
+        for place, row in enumerate(result.get("rowSet") or ()):
+            origin = f"{path.name}:resultSets[{number}].rowSet[{place}]"
+            if not isinstance(row, list) or len(row) != len(columns):
+                raise refused(path, 1, f"{origin} does not have the {len(columns)} values of its headers")
+            found.append(Entry("player", "nbac", origin, row[date_at], columns, row))
+    return iter(found) if known else None
+
+
+def _bdl_games(path: Path, place: str, items: list[dict[str, Any]]) -> Iterator[Entry]:
+    for number, item in enumerate(items):
+        game = {key: _without_players(value) for key, value in item.items()}
+        origin = f"{path.name}:{place}[{number}]"
+        yield Entry("game", "bdl", origin, item.get("date"), ("game",), [game])
+        for side in ("home_team", "visitor_team"):
+            team = item[side]
+            players = team.get("players") if isinstance(team, dict) else None
+            for seat, row in enumerate(players or ()):
+                if not isinstance(row, dict):
+                    raise refused(path, 1, f"{origin}.{side}.players[{seat}] is no object")
+                where = f"{origin}.{side}.players[{seat}]"
+                yield Entry("player", "bdl", where, item.get("date"), ("game", "side", "row"), [game, side, row])
+
+
+def _without_players(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return {key: inner for key, inner in value.items() if key != "players"}
+    return value
+
+
+def _kind_of_table(path: Path, header: list[Any]) -> Kind | None:
+    """Return what the columns make of a table. Raises DataError for one that lacks a few of those it must have."""
+    have = {str(column).strip().upper() for column in header}
+    for kind, required in _REQUIRED.items():
+        missing = [column for column in required if column not in have]
+        if not missing:
+            return kind
+        if len(missing) * 2 <= len(required):
+            raise refused(path, 1, f"column {', '.join(missing)} is missing")
+    return None
+
+
+_REQUIRED: Final[Mapping[Kind, list[str]]] = {"player": _PLAYER_COLUMNS, "game": _GAME_COLUMNS}
+_SHAPE_OF: Final[Mapping[Kind, str]] = {"player": "player_game_log", "game": "game"}

@@ -11,8 +11,7 @@ from nbactl.errors import DataError
 from nbactl.pipeline import values
 from nbactl.pipeline.quarantine import RejectedRecordError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
-from nbactl.pipeline.sources.files import read_text, refused
-from nbactl.pipeline.sources.shapes import LOOKED_FOR, Entry, entries
+from nbactl.pipeline.sources.files import LOOKED_FOR, Entry, entries, read_text, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from werkzeug import Response
 
-from nbactl.adapters.slack.blocks import message_of
-from nbactl.adapters.slack.channel import SlackChannel
-from nbactl.adapters.slack.webhook import check_url
+from nbactl.adapters.slack.channel import SlackChannel, check_url, message_of
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.deadline import deadline_scope
-from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.policy_settings import CallSettings
 from nbactl.errors import ConfigError, DataError, NbactlError, NotFoundError, TimedOutError, UnavailableError
 from nbactl.ports.alerts import Alert
 

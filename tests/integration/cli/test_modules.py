@@ -63,7 +63,8 @@ def test_a_command_loads_no_more_than_it_needs(
 
 
 def test_the_core_loads_no_command_line_and_no_engine(tmp_path: Path) -> None:
-    code = "import sys, nbactl.core, nbactl.core.lease.leases, nbactl.core.calls.retry, nbactl.core.flags; print(*sys.modules)"
+    rooms = "nbactl.core, nbactl.core.lease.leases, nbactl.core.calls.retry, nbactl.core.flags"
+    code = f"import sys, {rooms}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

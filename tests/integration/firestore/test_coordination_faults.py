@@ -14,9 +14,8 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.calls.retry import NO_RETRY, RetryPolicy
-from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.lease.leases import Leases
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Terms, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import LeaseHeldError, NbactlError, StaleFenceError, UnavailableError

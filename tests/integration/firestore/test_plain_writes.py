@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nbactl.adapters.firestore import messages, writes
-from nbactl.adapters.firestore.flat import FlatWrites
+from nbactl.adapters.firestore.writes import FlatWrites
 from nbactl.errors import DataError
 from nbactl.ports.documents import SERVER_TIME, Create, Set, Update, Write
 

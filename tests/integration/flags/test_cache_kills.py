@@ -17,7 +17,7 @@ WRITER = f"""
 import sys
 from pathlib import Path
 from nbactl.core.flags import StateCache
-from tests.flag_kit import state
+from tests.kit.flags import state
 
 cache = StateCache(Path(sys.argv[1]))
 versions = [{{f"flag_{{n}}": state(percent, f"flag_{{n}}", version=v) for n in range({FLAGS})}}

@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core import faults
-from nbactl.core.clock import SystemClock
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags.store import Change, FlagStore, WHATEVER
 from nbactl.errors import PreconditionError
 

@@ -13,9 +13,8 @@ import pytest
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
-from nbactl.core.idempotency.claim import Claim
 from nbactl.core.lease.holder import is_dead
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Claim, Terms
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError
 from tests.kit.service_process import ROOT

@@ -27,8 +27,8 @@ import fcntl, os, sys, time
 from pathlib import Path
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core import faults
-from nbactl.core.clock import SystemClock
-from nbactl.core.holder import is_dead, this_process
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.lease.holder import is_dead, this_process
 from nbactl.core.lease import Leases
 from nbactl.errors import LeaseHeldError
 from nbactl.ports.documents import Create, Increment, Query, Set, Update

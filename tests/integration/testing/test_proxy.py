@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.testing.http2 import Streams
-from nbactl.testing.proxy import FaultProxy
+from nbactl.testing.proxy import FaultProxy, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

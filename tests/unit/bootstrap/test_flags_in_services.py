@@ -22,9 +22,9 @@ from nbactl.config.settings import load_settings
 from nbactl.core import flags
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.flags.store import WHATEVER, Change
-from nbactl.core.idempotency.claim import current_claim
 from nbactl.core.observe.context import bound, current
 from nbactl.core.observe.logging import configure_logging
+from nbactl.core.once.claim import current_claim
 from nbactl.ports.documents import Increment, Query, Set, Update
 from nbactl.workflows.model import RunRequest
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from nbactl.cli.result import Result
 from nbactl.cli.show.console import Console
-from nbactl.cli.show.render import plain, render, render_error
+from nbactl.cli.show.render import Result, plain, render, render_error
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import LeaseHeldError
 

@@ -7,7 +7,7 @@ from nbactl.cli.run.text import show_details, show_plan, show_run_list, show_run
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.ports.compute import Work
-from nbactl.workflows.levels import level_of_tasks
+from nbactl.workflows.graph import level_of_tasks
 from nbactl.workflows.model import Plan, PlannedTask, RunStatus
 from tests.kit.run_records import MIXED, at, run, task
 from tests.kit.screens import screen

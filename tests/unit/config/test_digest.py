@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbactl.config.digest import config_digest
-from nbactl.config.loader import load_config
+from nbactl.config.loader import config_digest, load_config
 from tests.kit.config_files import edit, small_config
 
 if TYPE_CHECKING:

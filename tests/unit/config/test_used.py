@@ -6,8 +6,8 @@ import ast
 from pathlib import Path
 
 import nbactl
+from nbactl.config.check_timeouts import USED
 from nbactl.config.timeouts import TimeoutsFile
-from nbactl.config.used import USED
 from tests.kit.config_files import edit, problems, small_config
 
 PACKAGE = Path(nbactl.__file__).parent
@@ -33,7 +33,7 @@ def looked_up() -> set[tuple[str, str]]:
 
 def test_inv_18_the_list_of_used_names_is_what_the_code_looks_up() -> None:
     assert {(section, name) for section, names in USED.items() for name in names} == looked_up(), (
-        "bring nbactl/config/used.py in step with the code"
+        "bring nbactl/config/check_timeouts.py in step with the code"
     )
 
 

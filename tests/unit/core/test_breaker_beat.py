@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core._support.interval import Interval
-from nbactl.core.breaker_shared import SharedBreakers
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
-from nbactl.core.calls.shared_breakers import BreakerBeat
+from nbactl.core.calls.shared_breakers import BreakerBeat, SharedBreakers
 from nbactl.errors import BreakerOpenError, UnavailableError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, faults, memory_documents

@@ -10,14 +10,12 @@ from datetime import timedelta
 
 import pytest
 
+from nbactl.core._support.aio import CutOff
 from nbactl.core.calls.deadline import Deadline, current_deadline, deadline_scope, remaining
-from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.cutoff import CutOff
-from nbactl.core.idempotency.claim import Claim, Done
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Claim, Done, Terms
 from nbactl.core.once.idempotency import Idempotency
-from nbactl.core.policy_settings import CallSettings
 from nbactl.errors import InProgressError, TimedOutError, UnavailableError
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from nbactl.core.calls.http import check_status
 from nbactl.core.errors import (
     DataError,
     NbactlError,
@@ -12,7 +13,6 @@ from nbactl.core.errors import (
     PreconditionError,
     UnavailableError,
 )
-from nbactl.core.http_status import check_status
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 MEANINGS = {

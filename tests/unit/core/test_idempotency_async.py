@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.idempotency.claim import Claim, Done, current_claim
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Claim, Done, Terms, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError
 from nbactl.ports.documents import Create

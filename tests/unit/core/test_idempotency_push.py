@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.idempotency.claim import current_claim
-from nbactl.core.idempotency.push import MAX_BODY_BYTES, parse_push
 from nbactl.core.observe.failures import Failure, Failures
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import Terms, current_claim
 from nbactl.core.once.idempotency import Idempotency
-from nbactl.core.once.push import PubSubPush
+from nbactl.core.once.push import MAX_BODY_BYTES, PubSubPush, parse_push
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, SequentialIds, faults, memory_documents

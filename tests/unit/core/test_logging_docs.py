@@ -18,7 +18,7 @@ from nbactl.core.observe.failures import LOGGED
 from nbactl.core.observe.logging import CloudFormatter
 from nbactl.core.observe.trace import Trace
 from nbactl.errors import DataError, UnavailableError
-from nbactl.workflows.eventlog import log_event
+from nbactl.workflows.observers import log_event
 from tests.kit.log_query import log_entry, selects
 from tests.kit.run_records import MIXED, events, run
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.allowance import Allowance
 from nbactl.core.calls.breaker import BreakerSettings
 from nbactl.core.calls.deadline import current_deadline, deadline_scope, remaining
 from nbactl.core.calls.policies import CallPolicies
-from nbactl.core.calls.policy import CallPolicy
+from nbactl.core.calls.policy import CallPolicy, CallSettings
+from nbactl.core.calls.rate_limit import Allowance
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.policy_settings import CallSettings
 from nbactl.errors import BreakerOpenError, ConfigError, DataError, TimedOutError, UnavailableError
 from nbactl.testing import FakeClock
 

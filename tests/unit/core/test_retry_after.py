@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from nbactl.core.retry_after import retry_after_seconds
+from nbactl.core.calls.retry import retry_after_seconds
 
 NOW = datetime(2024, 1, 15, 12, 0, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.allowance import Allowance, TokenBucket
 from nbactl.core.calls.deadline import Deadline
+from nbactl.core.calls.rate_limit import Allowance, TokenBucket
 from nbactl.core.calls.retry import RetryPolicy, retry_call
 from nbactl.errors import BreakerOpenError, UnavailableError
 from nbactl.testing import FakeClock

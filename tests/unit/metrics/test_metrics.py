@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import nbactl
-from nbactl.core.allowance import Allowance
 from nbactl.core.calls.breaker import BreakerSettings
 from nbactl.core.calls.policies import CallPolicies
+from nbactl.core.calls.policy import CallSettings
+from nbactl.core.calls.rate_limit import Allowance
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.flags import Exposures
 from nbactl.core.observe import events
@@ -23,7 +24,6 @@ from nbactl.core.observe.events import Event, combined, unheard
 from nbactl.core.observe.metrics import METRICS, Metrics
 from nbactl.core.observe.metrics.definitions import BREAKER_STATE, RUN_STATUS, TASK_STATUS
 from nbactl.core.observe.metrics.mapping import NOT_COUNTED, handlers
-from nbactl.core.policy_settings import CallSettings
 from nbactl.errors import UnavailableError
 from nbactl.ports.alerts import Severity
 from nbactl.testing import FakeClock
@@ -300,7 +300,7 @@ def test_importing_the_package_loads_no_client_of_prometheus() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
-    assert "nbactl.core.metrics.registry" in done.stdout.split()
+    assert "nbactl.core.observe.metrics.registry" in done.stdout.split()
     assert "prometheus_client" not in done.stdout.split()
 
 

@@ -10,7 +10,7 @@ from nbactl.pipeline.lookup import Lookups
 from tests.kit.records import DAY, bdl, game, log, nbac
 
 if TYPE_CHECKING:
-    from nbactl.pipeline.normalised import Normalised
+    from nbactl.pipeline.quarantine import Normalised
     from nbactl.pipeline.sources.base import RawRecord
 
 

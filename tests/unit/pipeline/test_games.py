@@ -9,7 +9,7 @@ from nbactl.pipeline.sources.base import RawRecord
 from tests.kit.records import DAY, bdl_payload, game, log_payload
 
 if TYPE_CHECKING:
-    from nbactl.pipeline.normalised import Normalised
+    from nbactl.pipeline.quarantine import Normalised
 
 
 def normalise(*records: RawRecord) -> Normalised:

@@ -8,8 +8,8 @@ import pytest
 from nbactl.core.lease.holder import is_dead
 from nbactl.errors import UnavailableError
 from nbactl.rollouts.guards import Reading, judge
-from nbactl.rollouts.ledger_source import LedgerSource
 from nbactl.rollouts.model import Guard
+from nbactl.rollouts.sources import LedgerSource
 from nbactl.testing import FakeClock, memory_documents
 from nbactl.workflows.ledger import Ledger
 from tests.kit.run_records import run, task

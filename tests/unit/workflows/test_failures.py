@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbactl.core.observe.failures import Failures
-from nbactl.workflows.failures import reporting
+from nbactl.workflows.observers import reporting
 from tests.kit.workflow import Harness, workflows
 
 if TYPE_CHECKING:

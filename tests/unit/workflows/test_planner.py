@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
-from nbactl.workflows.model import RunStatus
-from nbactl.workflows.outcome import exit_code
+from nbactl.workflows.model import RunStatus, exit_code
 from tests.kit.workflow import DAY, Harness, statuses, workflows
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core.observe.metrics import Metrics
-from nbactl.workflows.events import told_to
 from nbactl.workflows.model import RunEvent
+from nbactl.workflows.observers import told_to
 from tests.kit.workflow import Harness, workflows
 
 if TYPE_CHECKING:

@@ -4,11 +4,9 @@ A record names its run, task and game date (`core.context`) without the caller's
 stands beside them.
 """
 
-from nbactl.core.logging.runlog import RunLogHandler, run_log_path
-from nbactl.core.logging.severity import SEVERITIES, severity_of
-from nbactl.core.observe.logging.cloud import CloudFormatter
+from nbactl.core.observe.logging.cloud import SEVERITIES, CloudFormatter, severity_of
 from nbactl.core.observe.logging.human import HumanFormatter, readable
-from nbactl.core.observe.logging.setup import configure_logging, logging_to, stream_handler
+from nbactl.core.observe.logging.setup import RunLogHandler, configure_logging, logging_to, run_log_path, stream_handler
 from nbactl.core.observe.masking import mask, mask_value
 
 __all__ = [

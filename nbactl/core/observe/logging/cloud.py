@@ -14,15 +14,51 @@ import traceback
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, date, datetime, time
 from functools import cache, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.logging.fields import fields_of
-from nbactl.core.logging.severity import severity_of
 from nbactl.core.observe.context import current
-from nbactl.core.observe.masking import as_text, mask
+from nbactl.core.observe.masking import MASK, as_text, is_secret_name, mask, mask_within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@cache
+def severity_of(level: int) -> str:
+    """Return the severity that a level number of `logging` stands for."""
+    return SEVERITIES[min(max(level // 10 - 1, 0), len(SEVERITIES) - 1)]
+
+
+_STANDARD: Final = len(vars(logging.makeLogRecord({})))
+"""Attributes that every record is made with; what was added to one stands behind them."""
+_LATE: Final = frozenset({"message", "asctime"})
+"""What formatters add to a record."""
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
+
+
+def fields_of(record: logging.LogRecord, ours: Collection[str]) -> dict[str, Any]:
+    """Return the fields with secrets masked; a name that is among `ours` gets an underscore in front."""
+    fields: dict[str, Any] = {}
+    for name, value in islice(record.__dict__.items(), _STANDARD, None):
+        if name in _LATE:
+            continue
+        if _is_secret(name):
+            told = MASK
+        elif type(value) is str:
+            told = mask(value)
+        elif type(value) in _PLAIN:
+            told = value
+        else:
+            told = mask_within(value)
+        fields[f"_{name}" if name in ours else name] = told
+    return fields
+
+
+_is_secret = lru_cache(maxsize=1024)(is_secret_name)
+
 
 PREFIX: Final = "logging.googleapis.com/"
 LABELS, TRACE, SPAN, SAMPLED, SOURCE = (

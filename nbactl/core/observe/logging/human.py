@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.gamedate import EASTERN
-from nbactl.core.logging.fields import fields_of
-from nbactl.core.logging.severity import severity_of
 from nbactl.core.observe.context import current
+from nbactl.core.observe.logging.cloud import fields_of, severity_of
 from nbactl.core.observe.masking import mask
 
 if TYPE_CHECKING:

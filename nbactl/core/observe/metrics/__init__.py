@@ -5,8 +5,7 @@
 its names.
 """
 
-from nbactl.core.metrics.registry import Metrics
 from nbactl.core.observe.metrics.definitions import METRICS, Label, Metric
-from nbactl.core.observe.metrics.registry import metrics_app
+from nbactl.core.observe.metrics.registry import Metrics, metrics_app
 
 __all__ = ["METRICS", "Label", "Metric", "Metrics", "metrics_app"]

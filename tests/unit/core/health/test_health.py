@@ -5,8 +5,7 @@ import time
 
 import pytest
 
-from nbactl.core.health.model import Check
-from nbactl.core.service.health import Health
+from nbactl.core.service.health import Check, Health
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.health.model import Check
-from nbactl.core.health.report import Identity, Reports
-from nbactl.core.service.health import Health
-from nbactl.core.service.probes import Probes
+from nbactl.core.service.health import Check, Health
+from nbactl.core.service.probes import Identity, Probes, Reports
 from nbactl.core.service.traffic import Traffic
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
