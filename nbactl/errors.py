@@ -170,6 +170,15 @@ class InterruptedRunError(NbactlError):
     exit_code = 130
 
 
+class CancelledError(NbactlError):
+    """The operator answered no. Nothing was changed."""
+
+    code = "cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("Cancelled. Nothing was changed.")
+
+
 class CheckFailedError(NbactlError):
     """A check found something that somebody has to look at."""
 

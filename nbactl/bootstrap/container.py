@@ -19,7 +19,7 @@ _CLOSED: Final = ("warehouse", "deployed_services", "documents", "sentry")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
-class Application(Coordination, DeploymentRoom, FailureRoom, RolloutRoom, Pipeline, Resilience, FlagRoom):
+class Container(Coordination, DeploymentRoom, FailureRoom, RolloutRoom, Pipeline, Resilience, FlagRoom):
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
     Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and

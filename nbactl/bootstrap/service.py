@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbactl import __version__
-from nbactl.bootstrap.container import Application
+from nbactl.bootstrap.container import Container
 from nbactl.config.loader import config_digest
 from nbactl.config.settings import load_settings
 from nbactl.core._support.ids import TimeSortedIds
@@ -47,7 +47,7 @@ _LEAST_FREE = 64 * 1024 * 1024
 """Bytes of disk without which the local store can soon write nothing more."""
 
 
-class ServiceApplication(Application):
+class ServiceContainer(Container):
     """The application of a service: what every call has, and what only a service needs."""
 
     def __init__(self, name: str, settings: Settings) -> None:
@@ -174,9 +174,9 @@ class ServiceApplication(Application):
         )
 
 
-def compose(name: str) -> ServiceApplication:
+def compose(name: str) -> ServiceContainer:
     """Return the parts of the service `name`, as the environment and the files of this folder say."""
-    application = ServiceApplication(name, load_settings({}, os.environ, Path()))
+    application = ServiceContainer(name, load_settings({}, os.environ, Path()))
     configure_logging(
         service=name,
         version=__version__,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.adapters.inprocess.functions import load_function, outcome_of
 from nbactl.adapters.inprocess.isolated import Answer
-from nbactl.bootstrap import Application
+from nbactl.bootstrap import Container
 from nbactl.core._support.faults import arm_from_environment
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import bound
@@ -64,7 +64,7 @@ def _perform(assignment: Assignment) -> TaskOutcome:
     call = assignment.call
     context = TaskContext(call, InheritedFence(assignment.token, assignment.holder))
     with (
-        Application(assignment.setup) as application,
+        Container(assignment.setup) as application,
         logging_to(RunLogHandler(application.settings.state_dir / "logs")),
         bound(
             run_id=call.run_id,

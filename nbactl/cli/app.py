@@ -9,11 +9,11 @@ from typer.main import get_command
 
 from nbactl import __version__
 from nbactl.cli.frame import Entry, LazyGroup, show_result
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.session import Session
     from nbactl.cli.show.console import Console
     from nbactl.config.settings import Settings
@@ -31,7 +31,7 @@ COMMANDS = (
     Entry("flags", "nbactl.cli.flags", "Roll features out by percent, and back.", _WORK),
     Entry("migrate", "nbactl.cli.migrate.command", "Move completions to a subcollection, online.", _REPAIR),
     Entry("batches", "nbactl.cli.batches.command", "List, show, complete and reset prediction batches.", _REPAIR),
-    Entry("leases", "nbactl.cli.leases.command", "Show who holds what, and free what is left over.", _REPAIR),
+    Entry("leases", "nbactl.cli.leases.parser", "Show who holds what, and free what is left over.", _REPAIR),
     Entry("breakers", "nbactl.cli.breakers.command", "Show and reset circuit breakers.", _REPAIR),
     Entry("outbox", "nbactl.cli.outbox.command", "List and publish messages that wait.", _REPAIR),
     Entry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
@@ -56,11 +56,11 @@ def root(
         return None
     if version:
         return show_result(
-            session(ctx), Result({"version": __version__}, lambda console: console.print(f"nbactl {__version__}"))
+            session(ctx), View({"version": __version__}, lambda console: console.print(f"nbactl {__version__}"))
         )
     if settings(ctx).output != "table":
         raise UsageError("No command was given", next_step="Run 'nbactl --help'.")
-    return show_result(session(ctx), Result({}, lambda console: console.out.write(ctx.get_help() + "\n")))
+    return show_result(session(ctx), View({}, lambda console: console.out.write(ctx.get_help() + "\n")))
 
 
 def build() -> Any:
@@ -87,7 +87,7 @@ def console(ctx: typer.Context) -> Console:
     return session(ctx).console
 
 
-def application(ctx: typer.Context, *, reads_only: bool = False) -> Application:
+def container(ctx: typer.Context, *, reads_only: bool = False) -> Container:
     """Return the composed application; it is closed when the command ends. One that only reads makes no files."""
     session(ctx).reads_only = reads_only
-    return session(ctx).application
+    return session(ctx).container

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.cli.app import console, settings
-from nbactl.errors import NbactlError
+from nbactl.errors import CancelledError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,19 +31,58 @@ def operator() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-PLACE = ("target", "project", "region", "config_dir", "state_dir")
-"""What says where a command acts."""
+PLACE_OPTIONS = ("target", "project", "region", "config_dir", "state_dir")
+"""The shared options that say where a command acts."""
 
 
-def given_options(settings: Settings, names: Iterable[str] = PLACE) -> list[str]:
+def given_options(settings: Settings, names: Iterable[str] = PLACE_OPTIONS) -> list[str]:
     """Return those of the options that were given on the command line, as words."""
     given = [name for name in names if settings.origins.get(name) == "flag"]
     return [word for name in given for word in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))]
 
 
-def consent(ctx: typer.Context, question: str, *, always: bool = False) -> None:
-    """Ask on gcp, and everywhere if `always`. Raises NbactlError if the answer is no, UsageError if nobody is there."""
-    given = settings(ctx)
-    where = f" on {given.target} ({given.project})" if given.target == "gcp" else ""
-    if (always or given.target == "gcp") and not console(ctx).confirm(question.replace("?", f"{where}?", 1)):
-        raise NbactlError("nothing was changed", cause="The answer was no.")
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a command asks before it acts.
+
+    `text` is a question with its question mark; `lines` are shown before it. Without `always` it is asked on gcp only.
+    """
+
+    text: str
+    lines: tuple[str, ...] = ()
+    always: bool = False
+
+
+Confirm = Callable[[Question], None]
+"""Asks; returns if the answer is yes. Raises CancelledError if it is no, UsageError if nobody can be asked."""
+
+
+def proceed(question: Question) -> None:
+    """Ask nobody: a caller from Python has decided."""
+
+
+def asking(ctx: typer.Context) -> Confirm:
+    """Return what asks the person at the terminal."""
+
+    def confirm(question: Question) -> None:
+        given, here = settings(ctx), console(ctx)
+        on_gcp = given.target == "gcp"
+        if not on_gcp and not question.always:
+            return
+        for line in question.lines:
+            here.note(line)
+        where = f" on {place(given)}" if on_gcp else ""
+        if not here.confirm(question.text.replace("?", f"{where}?", 1)):
+            raise CancelledError
+
+    return confirm
+
+
+def place(settings: Settings) -> str:
+    """Return the target and its project, as messages name them: `gcp (nba-props-platform)`."""
+    return settings.target if settings.project is None else f"{settings.target} ({settings.project})"
+
+
+def command_line(settings: Settings, *words: str) -> str:
+    """Return `nbactl WORDS` with the options that say where it acts, quoted for a shell."""
+    return shlex.join(["nbactl", *words, *given_options(settings)])

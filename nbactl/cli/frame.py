@@ -15,7 +15,7 @@ from typer.main import _get_params_name_from_function, get_command
 
 from nbactl.cli import options
 from nbactl.cli.show.help import write_help
-from nbactl.cli.show.render import Result, render
+from nbactl.cli.show.render import View, render
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nbactl.cli.session import Session
 
-    Function = Callable[..., Result]
+    Function = Callable[..., View]
 
 
 class _AsGiven:
@@ -66,7 +66,7 @@ class _House:
 
 
 class Leaf(_House, TyperCommand):
-    """A command: returns a Result that is rendered."""
+    """A command: returns a View that is rendered."""
 
     examples: tuple[str, ...] = ()
 
@@ -79,8 +79,8 @@ class Leaf(_House, TyperCommand):
         except (EOFError, BrokenPipeError) as error:
             # Typer takes these for an operator who went away; inside a command they are a bug like any other.
             raise RuntimeError(f"unexpected {type(error).__name__}: {error}") from error
-        if not isinstance(result, Result):
-            raise TypeError(f"the command {session.command} returned {type(result).__name__}, not a Result")
+        if not isinstance(result, View):
+            raise TypeError(f"the command {session.command} returned {type(result).__name__}, not a View")
         return show_result(session, result)
 
 
@@ -137,7 +137,7 @@ def _refuse_empty_values(ctx: Any) -> None:
             )
 
 
-def show_result(session: Session, result: Result) -> int:
+def show_result(session: Session, result: View) -> int:
     """Render what a command returned; returns its exit code."""
     render(
         session.console,
@@ -218,7 +218,7 @@ def _show_help(ctx: Any, _parameter: Any, value: Any) -> None:
         if settings.output != "table":
             ctx.obj = None  # no colours inside JSON
         text = f"{ctx.get_help()}\n"
-        result = Result({"text": text}, lambda console: console.out.write(text))
+        result = View({"text": text}, lambda console: console.out.write(text))
         render(console, result, command=_dotted(ctx), target=settings.target, output=settings.output)
         ctx.exit()
 

@@ -14,7 +14,7 @@ from nbactl.errors import NbactlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
 
 _SHORT_OUTPUT = re.compile(r"-[qv]*o(.*)")
 
@@ -47,16 +47,16 @@ class Session:
         return self._console(self.settings)
 
     @cached_property
-    def application(self) -> Application:
+    def container(self) -> Container:
         """The composed application, built when a command first asks for it."""
-        from nbactl.bootstrap import Application  # noqa: PLC0415 - many commands need none
+        from nbactl.bootstrap import Container  # noqa: PLC0415 - many commands need none
 
-        return Application(self.settings, reads_only=self.reads_only)
+        return Container(self.settings, reads_only=self.reads_only)
 
     def close(self) -> None:
         """Release what the application holds."""
-        if "application" in self.__dict__:
-            self.application.close()
+        if "container" in self.__dict__:
+            self.container.close()
 
     def settings_for_errors(self) -> Settings:
         """Return settings that are good enough to report an error, even an error in the settings.

@@ -6,7 +6,7 @@ import time
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from nbactl.bootstrap import Application
+from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
 from nbactl.core._support.cancellation import Cancellation
 from nbactl.core._support.gamedate import GameDate
@@ -42,7 +42,7 @@ class Story:
         self._engine = engine
         self._start = self.clock.now()
         self._journal = Journal(folder / "journals" / "story.jsonl")
-        self._apps: list[Application] = []
+        self._apps: list[Container] = []
         self.operator = self._application()
         self.service, self.other_service = self._application(), self._application()
         self.old = OldCode(self.service.documents)
@@ -56,11 +56,11 @@ class Story:
             application.close()
         self._journal.__exit__()
 
-    def _application(self) -> Application:
+    def _application(self) -> Container:
         flags: dict[str, object] = {"state_dir": str(self.folder / "state")}
         if self._engine.kind == "firestore":
             flags |= {"target": "gcp", "project": self._engine.place}
-        application = Application(load_settings(flags, {}, self.folder), clock=self.clock)
+        application = Container(load_settings(flags, {}, self.folder), clock=self.clock)
         self._apps.append(application)
         return application
 

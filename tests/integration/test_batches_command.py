@@ -154,6 +154,6 @@ def test_who_says_no_changes_nothing(here: Project) -> None:
     os.close(theirs)
     os.write(ours, b"n\n")
     assert process.wait(timeout=60) == 1
-    assert b"nothing was changed" in os.read(ours, 65536)
+    assert b"Nothing was changed" in os.read(ours, 65536)
     os.close(ours)
     assert shown(here, "last") == before

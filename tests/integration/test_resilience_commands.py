@@ -133,7 +133,7 @@ def test_a_lease_whose_holder_lives_is_not_released(place: Place) -> None:
     assert place.leases.current(lease.name) == lease
     _, told = place.run("leases", "release", "phase3/2024-01-15", "--force", code=2)
     assert "Add --yes" in told
-    assert "Would take" in place.run("leases", "release", "phase3/2024-01-15", "--force", "--dry-run")[1]
+    assert "Would release" in place.run("leases", "release", "phase3/2024-01-15", "--force", "--dry-run")[1]
     assert place.leases.current(lease.name) == lease
 
 
@@ -158,7 +158,7 @@ def test_a_lease_that_is_left_over_is_freed_and_a_free_one_is_no_error(place: Pl
             assert "Add --yes" in place.run("leases", "release", name, code=2)[1]
         assert place.data("leases", "release", name, "--yes")["forced"] is False
         assert place.leases.current(name) is None
-        assert place.run("leases", "release", name)[1] == f"{name} is free already.\n"
+        assert place.run("leases", "release", name)[1] == f"Nothing to do: {name} is not held.\n"
     place.leases.acquire("phase3/2024-01-15", this_process("r"), 3600.0)
     assert "Did you mean 'phase3/2024-01-15'?" in place.run("leases", "release", "phase3/2024-01-51", code=4)[1]
 

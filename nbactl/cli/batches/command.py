@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbactl.cli.app import application, console, settings
+from nbactl.cli.app import console, container, settings
 from nbactl.cli.ask import operator
 from nbactl.cli.batches.text import batch_json, missing_told, mode_json, reset_json, show_batch, show_batches
 from nbactl.cli.frame import command, group
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration, parse_duration
 from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import DataError, NbactlError, NotFoundError, UsageError
+from nbactl.errors import CancelledError, DataError, NbactlError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
     from nbactl.core.completions.batches import Entry
     from nbactl.core.completions.progress import Progress
@@ -52,12 +52,12 @@ def list_(
         ),
     ] = None,
     limit: Annotated[int, typer.Option(help="At most this many, those begun last.", min=1, metavar="N")] = 20,
-) -> Result:
+) -> View:
     """List prediction batches, those begun last first.
 
     Exits with 1 if a batch cannot be read.
     """
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     now = services.clock.now()
     if stalled is not None:
         if date is not None or incomplete:
@@ -78,7 +78,7 @@ def list_(
         else:
             console.note("No batch fits." if filtered else "There is no batch yet.")
 
-    return Result(
+    return View(
         {"batches": [batch_json(entry) for entry in entries], "unlisted": unlisted},
         show,
         items="batches",
@@ -89,9 +89,9 @@ def list_(
 
 
 @command(app, "show", examples=["nbactl batches show last", "nbactl batches show last -o json"])
-def show_(ctx: typer.Context, batch: BatchArgument) -> Result:
+def show_(ctx: typer.Context, batch: BatchArgument) -> View:
     """Show a batch: who has completed and failed, who is missing, where it is recorded."""
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     entry, progress = _find(services, batch)
     mode, reset = services.batches.mode(entry.batch_id), services.batch_resets.last(entry.batch_id)
     now = services.clock.now()
@@ -104,16 +104,16 @@ def show_(ctx: typer.Context, batch: BatchArgument) -> Result:
                 f"bring them back: nbactl batches reset {entry.batch_id} --undo"
             )
 
-    return Result({"batch": batch_json(entry), "mode": mode_json(mode), "reset": reset_json(reset)}, show)
+    return View({"batch": batch_json(entry), "mode": mode_json(mode), "reset": reset_json(reset)}, show)
 
 
 @command(app, "complete", examples=["nbactl batches complete last --dry-run"])
-def complete(ctx: typer.Context, batch: BatchArgument, dry_run: DryRun = False) -> Result:
+def complete(ctx: typer.Context, batch: BatchArgument, dry_run: DryRun = False) -> View:
     """Make a batch complete as it is, so that phase 6 goes on without whoever is missing.
 
     Players who complete later are still counted. A complete batch is left as it is.
     """
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     entry, progress = _find(services, batch)
     lacking = missing_told(progress)
     if progress.is_complete:
@@ -132,12 +132,12 @@ def reset(
     batch: BatchArgument,
     undo: Annotated[bool, typer.Option("--undo", help="Bring back what the last reset of this batch removed.")] = False,
     dry_run: DryRun = False,
-) -> Result:
+) -> View:
     """Remove everything a batch has recorded, so that it can be run again from its beginning.
 
     All of it is saved before it is removed, and --undo brings it back. The same command goes on after an interruption.
     """
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     batch_id = services.batches.find(batch)
     last = services.batch_resets.last(batch_id)
     if undo:
@@ -152,7 +152,7 @@ def reset(
     return _told(services, batch_id, told, changed=True)
 
 
-def _undone(ctx: typer.Context, services: Application, batch_id: str, last: Reset | None, *, dry_run: bool) -> Result:
+def _undone(ctx: typer.Context, services: Container, batch_id: str, last: Reset | None, *, dry_run: bool) -> View:
     if last is None:
         raise NotFoundError(f"the batch '{batch_id}' was not reset, or everything was brought back already")
     told = f"{last.players} players that {last.by} removed from {batch_id} at {moment(last.at)}"
@@ -163,7 +163,7 @@ def _undone(ctx: typer.Context, services: Application, batch_id: str, last: Rese
     return _told(services, batch_id, f"Brought back {told}.", changed=True)
 
 
-def _alone(services: Application, batch_id: str, *, undo: bool) -> Reset:
+def _alone(services: Container, batch_id: str, *, undo: bool) -> Reset:
     """Reset or undo under the lease that keeps the migration, and other resets, away."""
     from nbactl.core.lease.holder import this_process  # noqa: PLC0415
 
@@ -182,14 +182,14 @@ def _alone(services: Application, batch_id: str, *, undo: bool) -> Reset:
         services.leases.release(lease)
 
 
-def _find(services: Application, name: str) -> tuple[Entry, Progress]:
+def _find(services: Container, name: str) -> tuple[Entry, Progress]:
     entry = services.batches.entry(services.batches.find(name))
     if entry.progress is None:
         raise entry.error or DataError(f"the batch {entry.batch_id} cannot be read")
     return entry, entry.progress
 
 
-def _stalled(services: Application, seconds: float) -> Result:
+def _stalled(services: Container, seconds: float) -> View:
     now = services.clock.now()
     entries = services.completions.stalled(now, timedelta(seconds=seconds))
 
@@ -208,7 +208,7 @@ def _stalled(services: Application, seconds: float) -> Result:
             f"{len(entries)} {'batches have' if len(entries) > 1 else 'batch has'} stalled",
             next_step="Let phase 6 go on without the missing: nbactl batches complete BATCH",
         )
-    return Result(
+    return View(
         {"batches": [batch_json(entry) for entry in entries], "unlisted": 0},
         show,
         items="batches",
@@ -227,13 +227,13 @@ def _recorded(entry: Entry) -> str:
 def _confirm(ctx: typer.Context, question: str, *, always: bool) -> None:
     """Ask on gcp, and everywhere if `always`. Raises NbactlError if the answer is no."""
     if (always or settings(ctx).target == "gcp") and not console(ctx).confirm(question):
-        raise NbactlError("nothing was changed", cause="The answer was no.")
+        raise CancelledError
 
 
-def _told(services: Application, batch_id: str, text: str, *, changed: bool) -> Result:
+def _told(services: Container, batch_id: str, text: str, *, changed: bool) -> View:
     data: dict[str, Any] = {
         "batch": batch_json(services.batches.entry(batch_id)),
         "changed": changed,
         "reset": reset_json(services.batch_resets.last(batch_id)),
     }
-    return Result(data, lambda console: console.note(text))
+    return View(data, lambda console: console.note(text))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbactl.cli.app import application
-from nbactl.cli.ask import consent, operator
+from nbactl.cli.app import container
+from nbactl.cli.ask import Question, asking, operator
 from nbactl.cli.completion import values as completing
 from nbactl.cli.frame import command, group
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
     from nbactl.core.calls.shared_breakers import SharedState
 
@@ -34,12 +34,12 @@ _LOOKS = {"open": "bold red", "due": "yellow", "closed": "green"}
 def list_(
     ctx: typer.Context,
     is_open: Annotated[bool, typer.Option("--open", help="Only those that are not closed.")] = False,
-) -> Result:
+) -> View:
     """List the circuit breakers as the processes told them.
 
     `open`: calls are refused. `due`: the time is over, the next call finds out. A process tells within breakers.sync.
     """
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     now = services.clock.now()
     known = _known(services)
     lines = [_line(name, state, now) for name, state in known.items()]
@@ -64,7 +64,7 @@ def list_(
             optional=["failures"],
         )
 
-    return Result({"breakers": lines}, show, items="breakers")
+    return View({"breakers": lines}, show, items="breakers")
 
 
 @command(
@@ -84,18 +84,18 @@ def reset(
     every: Annotated[bool, typer.Option("--all", help="Every breaker that is not closed.")] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, for `breakers list`.", metavar="TEXT")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
-) -> Result:
+) -> View:
     """Close breakers in every process, as soon as each looks (breakers.sync in timeouts.yaml).
 
     There is no undo, and none is needed: if the dependency is still broken, its breaker opens again by itself.
     """
-    services = application(ctx)
+    services = container(ctx)
     known = _known(services, damaged=bool(names))
     chosen = _chosen(known, names, every=every)
     now, by = services.clock.now(), operator()
     before = [_line(name, known[name], now) for name in chosen]
     if chosen and not dry_run:
-        consent(ctx, f"Let all processes call {', '.join(chosen)} again?")
+        asking(ctx)(Question(f"Let all processes call {', '.join(chosen)} again?"))
         for name in chosen:
             services.shared_breakers.reset(name, by=by, reason=reason)
     data = {"breakers": before, "changed": bool(chosen) and not dry_run, "by": by, "reason": reason}
@@ -110,10 +110,10 @@ def reset(
         if data["changed"]:
             console.note(f"Every process heeds it within about {format_duration(wait)}.")
 
-    return Result(data, show, items="breakers")
+    return View(data, show, items="breakers")
 
 
-def _known(services: Application, *, damaged: bool = False) -> dict[str, SharedState | None]:
+def _known(services: Container, *, damaged: bool = False) -> dict[str, SharedState | None]:
     """Return the breakers of timeouts.yaml, and any others that a process told of.
 
     Where a state cannot be read, those of the file alone if it may be `damaged`; DataError otherwise.

@@ -8,7 +8,7 @@ import typer
 
 from nbactl.cli.completion.shells import INSTALL, SCRIPTS
 from nbactl.cli.frame import command, single
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 
 if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
@@ -17,7 +17,7 @@ app = single()
 
 
 @command(app, "completion", examples=["nbactl completion bash", "nbactl completion zsh"])
-def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="bash, zsh or fish.")]) -> Result:
+def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(help="bash, zsh or fish.")]) -> View:
     """Print the script that completes nbactl's commands, options and values in your shell.
 
     bash: add `source <(nbactl completion bash)` to ~/.bashrc.
@@ -33,4 +33,4 @@ def completion(shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(h
         if console.out.is_terminal:
             console.note(INSTALL[shell])
 
-    return Result({"shell": shell, "script": script}, show)
+    return View({"shell": shell, "script": script}, show)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 # Typer reads the annotations of these functions when a command is built.
 import typer  # noqa: TC002
 
-from nbactl.cli.app import application, session
+from nbactl.cli.app import container, session
 
 if TYPE_CHECKING:
     from nbactl.config.workflows import WorkflowsFile
@@ -36,20 +36,20 @@ def tasks(ctx: typer.Context) -> Candidates:
 
 def runs(ctx: typer.Context) -> Candidates:
     """Return the newest runs."""
-    found = application(ctx, reads_only=True).ledger.list()
+    found = container(ctx, reads_only=True).ledger.list()
     return [("last", "The run that was started last"), *((run.run_id, f"{run.name} {run.game_date}") for run in found)]
 
 
 def breakers(ctx: typer.Context) -> list[str]:
     """Return the declared circuit breakers."""
-    return list(application(ctx, reads_only=True).config.timeouts.breakers)
+    return list(container(ctx, reads_only=True).config.timeouts.breakers)
 
 
 def leases(ctx: typer.Context) -> Candidates:
     """Return the leases that are held."""
     from nbactl.core.lease.holder import describe  # noqa: PLC0415
 
-    return [(lease.name, describe(lease.owner)) for lease in application(ctx, reads_only=True).leases.held()]
+    return [(lease.name, describe(lease.owner)) for lease in container(ctx, reads_only=True).leases.held()]
 
 
 def dates() -> list[str]:

@@ -9,7 +9,7 @@ import typer
 
 from nbactl.cli import app as nbactl_app
 from nbactl.cli.frame import command, group
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.config.settings import SETTINGS, Setting, Settings
 from nbactl.core._support.clock import SystemClock
@@ -34,7 +34,7 @@ app = group()
 def show(
     ctx: typer.Context,
     origin: Annotated[bool, typer.Option("--origin", help="Tell where each value comes from.")] = False,
-) -> Result:
+) -> View:
     """Show the settings in force, the timeouts that the environment sets, and the files that are read."""
     from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings pydantic and YAML
     from nbactl.config.variables import timeout_variables  # noqa: PLC0415
@@ -65,11 +65,11 @@ def show(
         cells += [(name, str(folder / name), Styled("", "")) for name in FILES.values()]
         console.table(columns, [row[: len(columns)] for row in cells])
 
-    return Result(data, shown, items="settings")
+    return View(data, shown, items="settings")
 
 
 @command(app, "validate", examples=["nbactl config validate", "nbactl config validate --config-dir . -o json"])
-def validate(ctx: typer.Context) -> Result:
+def validate(ctx: typer.Context) -> View:
     """Check the three YAML files together.
 
     Every problem is told at once, with file, line, column and what was probably meant. Exit code 2 if there is one.
@@ -100,7 +100,7 @@ def validate(ctx: typer.Context) -> Result:
     except NbactlError as error:
         warnings = [f"not compared with what reported: {error.message}"]
     data = {"files": {key: str(file) for key, file in config.files.items()}, "counts": counts}
-    return Result(data, shown, warnings=tuple(warnings))
+    return View(data, shown, warnings=tuple(warnings))
 
 
 @command(
@@ -113,7 +113,7 @@ def explain(
     key: Annotated[
         str, typer.Argument(help="A setting, a variable, or a key of the YAML files such as phases.phase3.")
     ],
-) -> Result:
+) -> View:
     """Explain a setting or a key of the YAML files.
 
     Tells its meaning, its value, where it stands and who refers to it.
@@ -125,10 +125,10 @@ def explain(
     from nbactl.config.loader import load_config  # noqa: PLC0415
 
     explanation = explain_key(load_config(nbactl_app.settings(ctx).config_dir), key)
-    return Result(asdict(explanation), lambda console: _show_key(console, explanation))
+    return View(asdict(explanation), lambda console: _show_key(console, explanation))
 
 
-def _explain_setting(settings: Settings, setting: Setting) -> Result:
+def _explain_setting(settings: Settings, setting: Setting) -> View:
     data = {
         "name": setting.name,
         "meaning": setting.help,
@@ -148,7 +148,7 @@ def _explain_setting(settings: Settings, setting: Setting) -> Result:
         for name, text in lines:
             console.print("  ", Styled(f"{name + ':':<10}", "dim"), text)
 
-    return Result(data, shown)
+    return View(data, shown)
 
 
 def _show_key(console: Console, explanation: Explanation) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from nbactl.cli import app as nbactl_app
 from nbactl.cli.frame import command, single
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.core._support.clock import SystemClock
 from nbactl.errors import CheckFailedError
@@ -32,7 +32,7 @@ _SKIPPED = ("-", "-", "dim")
 def doctor(
     ctx: typer.Context,
     source: Annotated[str | None, typer.Option("--source", help="The source to check.", metavar="SOURCE")] = None,
-) -> Result:
+) -> View:
     """Check this installation and its data: each check with its status, the cause and what to do.
 
     Nothing is changed. The exit code is 1 if any check failed.
@@ -53,7 +53,7 @@ def doctor(
         console.note(Styled(", ".join(f"{count} {status}" for status, count in summary.items()), "dim"))
 
     failed = [finding for finding in findings if finding.status == "failed"]
-    return Result(data, show, items="checks", exit_code=1 if failed else 0, error=_error(failed))
+    return View(data, show, items="checks", exit_code=1 if failed else 0, error=_error(failed))
 
 
 def _error(failed: Sequence[Finding]) -> CheckFailedError | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.app import console, settings
 from nbactl.cli.ask import given_options, operator
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
-from nbactl.errors import NbactlError
+from nbactl.errors import CancelledError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ def carry_out(
     reason: str | None,
     dry_run: bool,
     warnings: Sequence[str] = (),
-) -> Result:
+) -> View:
     """Make the moves that change something, all or none. Raises PreconditionError if somebody else came first."""
     given, call = settings(ctx), console(ctx)
     changing = [each for each in moves if each.changes]
@@ -56,7 +56,7 @@ def carry_out(
     def show(console: Console) -> None:
         _show(console, changing, states, undo, given)
 
-    return Result(data, show, items="changes", warnings=tuple(warnings))
+    return View(data, show, items="changes", warnings=tuple(warnings))
 
 
 def _ask(console: Console, changing: Sequence[Move], settings: Settings) -> None:
@@ -64,7 +64,7 @@ def _ask(console: Console, changing: Sequence[Move], settings: Settings) -> None
         console.note(f"  {each.key}: {_before(each)} to {each.after}")
     count = f"{len(changing)} flag{'s' if len(changing) > 1 else ''}"
     if not console.confirm(f"Change {count} on {_where(settings)}?"):
-        raise NbactlError("nothing was changed", cause="The answer was no.")
+        raise CancelledError
 
 
 def _show(

@@ -12,7 +12,7 @@ import typer
 from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import KeyArgument, KeysArgument, app
 from nbactl.cli.frame import command
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.explaining import explain
@@ -45,7 +45,7 @@ def eval_(
     attribute: Annotated[
         list[str] | None, typer.Option(help="What targeting rules look at; may be repeated.", metavar="NAME=VALUE")
     ] = None,
-) -> Result:
+) -> View:
     """Evaluate a flag as a service with this environment would, and explain which step decided."""
     attributes = dict(_attribute(text) for text in attribute or ())
     desk = open_desk(ctx, reads_only=True)
@@ -63,7 +63,7 @@ def eval_(
         "error": answer.error,
         "steps": [asdict(step) for step in explanation.steps],
     }
-    return Result(data, lambda console: _show(console, key, entity, explanation), warnings=desk.snapshot.problems)
+    return View(data, lambda console: _show(console, key, entity, explanation), warnings=desk.snapshot.problems)
 
 
 @command(
@@ -81,7 +81,7 @@ def diff(
         str, typer.Option(help="File with one id a line; - for standard input.", metavar="FILE", show_default=False)
     ],
     keys: KeysArgument = None,
-) -> Result:
+) -> View:
     """Name the entities that would get another value at another percentage. Nothing is changed."""
     after = Position(parse_percent(percent), enabled=True)
     desk = open_desk(ctx, reads_only=True)
@@ -110,7 +110,7 @@ def diff(
             console.note(f"{len(flips) - len(rows):,} more; -v names all of them.")
 
     data = {"percent": after.percent, "entities": len(ids), "counts": counts, "flips": flips}
-    return Result(data, show, items="flips", warnings=desk.snapshot.problems)
+    return View(data, show, items="flips", warnings=desk.snapshot.problems)
 
 
 def _show(console: Console, key: str, entity: str | None, explanation: Explanation) -> None:

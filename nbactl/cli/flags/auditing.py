@@ -11,12 +11,12 @@ import typer
 from nbactl.checks.flag_services import Comparison
 from nbactl.checks.flag_uses import find_uses, meant
 from nbactl.checks.flags import FlagFinding, drift, life_cycle
-from nbactl.cli.app import application
+from nbactl.cli.app import container
 from nbactl.cli.flags.deployed import NO_SERVICES
 from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import app
 from nbactl.cli.frame import command
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.errors import NotAuthorisedError, UnavailableError
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 @command(app, "drift", examples=["nbactl flags drift", "nbactl flags drift -o json"])
-def drift_(ctx: typer.Context) -> Result:
+def drift_(ctx: typer.Context) -> View:
     """Compare the store, flags.yaml, the environment of this process and that of deployed services.
 
     Exits with 1 if they differ. On target local there are no deployed services. A service that cannot be compared is
     reported; where none can be read the rest is compared, and the exit code says why (5, 7).
     """
-    desk, services = open_desk(ctx, reads_only=True), application(ctx)
+    desk, services = open_desk(ctx, reads_only=True), container(ctx)
     found = list(drift(desk.file, desk.stored, desk.environ))
     compared, described, error = ["store", "flags.yaml", "environment"], [], None
     if services.has_deployed_services:
@@ -56,7 +56,7 @@ def drift_(ctx: typer.Context) -> Result:
 
     data = {"drift": [asdict(each) for each in found], "compared": compared, "services": described}
     exit_code = error.exit_code if error is not None else 1 if found else 0
-    return Result(data, show, items="drift", exit_code=exit_code, error=error)
+    return View(data, show, items="drift", exit_code=exit_code, error=error)
 
 
 def _described(service: DeployedService, comparison: Comparison) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def check(
             metavar="[PATH]...", help="Python files or folders to look for uses of flags in.", show_default=False
         ),
     ] = None,
-) -> Result:
+) -> View:
     """Find flags that are stale, expired, unknown, held back or being rolled out over each other.
 
     With paths, also flags that no code uses, and code that asks for flags that are not declared. Exits with 1 if
@@ -99,7 +99,7 @@ def check(
             console.note("Uses in code were not looked for: name files or folders to look in.")
 
     data = {"findings": [asdict(each) for each in found], "code": [str(path) for path in paths or ()]}
-    return Result(data, show, items="findings", exit_code=1 if found else 0, warnings=tuple(warnings))
+    return View(data, show, items="findings", exit_code=1 if found else 0, warnings=tuple(warnings))
 
 
 def _in_code(desk: Desk, paths: Sequence[Path], warnings: list[str]) -> Iterator[FlagFinding]:

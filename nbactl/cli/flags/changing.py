@@ -11,7 +11,7 @@ from nbactl.cli.flags.applying import carry_out
 from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import DryRunOption, KeysArgument, ReasonOption, app
 from nbactl.cli.frame import command
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.core.flags.moves import ALL, OFF, Position, parse_percent
 from nbactl.errors import UsageError
 
@@ -37,7 +37,7 @@ def set_(  # noqa: PLR0917 - Typer reads them one by one
     ] = False,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
-) -> Result:
+) -> View:
     """Roll flags out to a part of the entities, to everybody, or to nobody.
 
     Who is inside at 10 % stays inside at 50 %. All flags of one call change together or not at all; a change that

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.app import console, settings
 from nbactl.cli.ask import given_options, operator
-from nbactl.cli.show.render import Result, describe
+from nbactl.cli.show.render import View, describe
 from nbactl.cli.show.text import Styled
-from nbactl.errors import CheckFailedError, NbactlError, UnavailableError
+from nbactl.errors import CancelledError, CheckFailedError, NbactlError, UnavailableError
 from nbactl.ports.services import ALL_REQUESTS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
     from nbactl.config.settings import Settings
     from nbactl.deployments.changes import Outcome, Plan
@@ -47,7 +47,7 @@ class Work:
 
 def carry_out(
     ctx: typer.Context,
-    services: Application,
+    services: Container,
     work: Work,
     log: ChangeLog,
     *,
@@ -55,7 +55,7 @@ def carry_out(
     dry_run: bool,
     undoes: str | None = None,
     at_once: int = 1,
-) -> Result:
+) -> View:
     """Ask, save, and change service by service; a failure of one does not keep the others from theirs.
 
     `undoes` is the id of a change that this one takes back, `at_once` how many services are changed at the same time.
@@ -83,7 +83,7 @@ def undo_command(change_id: str, given: Settings) -> str:
     return shlex.join(["nbactl", "flags", "sync", "--undo", change_id, *given_options(given)])
 
 
-def _finish(services: Application, log: ChangeLog, change: EnvChange, work: Work) -> None:
+def _finish(services: Container, log: ChangeLog, change: EnvChange, work: Work) -> None:
     try:
         services.env_changes.finish(log, change, work.outcomes)
     except UnavailableError as error:
@@ -100,7 +100,7 @@ def _ask(call: Console, work: Work, given: Settings) -> None:
     variables = sum(len(plan.after) for plan in work.plans)
     what = f"{variables} variable{_s(variables)} of {len(work.plans)} service{_s(len(work.plans))}"
     if not call.confirm(f"Change {what} on {where(given)}? Each service gets a new revision."):
-        raise NbactlError("nothing was changed", cause="The answer was no.")
+        raise CancelledError
 
 
 def where(given: Settings) -> str:
@@ -143,7 +143,7 @@ def _status(outcome: Outcome | None) -> tuple[str | Styled, ...]:
     return ": ", Styled("done", "green"), f", {outcome.deployed.latest_ready_revision}"
 
 
-def _traffic(services: Application, outcomes: Sequence[Outcome]) -> list[str]:
+def _traffic(services: Container, outcomes: Sequence[Outcome]) -> list[str]:
     """Say loudly where the new revision does not get the requests: traffic is not ours to move."""
     return [
         f"the new revision of {each.service} gets {each.deployed.latest_share} % of its requests: they are pinned to "
@@ -156,7 +156,7 @@ def _traffic(services: Application, outcomes: Sequence[Outcome]) -> list[str]:
 
 def _result(
     work: Work, change: EnvChange | None, given: Settings, *, by: str, reason: str | None, dry_run: bool
-) -> Result:
+) -> View:
     errors = [each.error for each in work.outcomes if each.error is not None]
     pinned = any(each.deployed and each.deployed.latest_share < ALL_REQUESTS for each in work.outcomes)
     codes = {each.exit_code for each in errors} | ({_PARTLY} if pinned or work.refused else set())
@@ -186,7 +186,7 @@ def _result(
         _show(call, work, change, given, dry_run=dry_run)
 
     exit_code = next((code for code in _WORST_FIRST if code in codes), 0)
-    return Result(
+    return View(
         data, show, items="changes", exit_code=exit_code, warnings=tuple(work.warnings), error=_summary(work, errors)
     )
 

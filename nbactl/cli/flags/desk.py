@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbactl.checks.flags import is_stale
-from nbactl.cli.app import application, session
+from nbactl.cli.app import container, session
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.flags.moves import Move, Position, expected, move, position_of
@@ -90,7 +90,7 @@ class Desk:
 
 def open_desk(ctx: typer.Context, *, reads_only: bool = False) -> Desk:
     """Read everything once. Raises ConfigError, or UnavailableError if the store does not answer."""
-    services, environ = application(ctx, reads_only=reads_only), session(ctx).environ
+    services, environ = container(ctx, reads_only=reads_only), session(ctx).environ
     file, stored = services.config.flags, services.flag_store.read()
     return Desk(
         file=file,

@@ -10,7 +10,7 @@ import typer
 from nbactl.cli.flags.desk import open_desk, stages_of
 from nbactl.cli.flags.group import KeyArgument, app
 from nbactl.cli.frame import command
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @command(app, "list", examples=["nbactl flags list", "nbactl flags list -o json"])
-def list_(ctx: typer.Context) -> Result:
+def list_(ctx: typer.Context) -> View:
     """List the flags: how far each is rolled out, and who changed it last."""
     desk = open_desk(ctx, reads_only=True)
     lines = [desk.line(key) for key in desk.file.flags]
@@ -47,11 +47,11 @@ def list_(ctx: typer.Context) -> Result:
             optional=["stage", "by", "changed", "environment"],
         )
 
-    return Result({"flags": lines}, show, items="flags", warnings=(*desk.snapshot.problems, *_strangers(desk)))
+    return View({"flags": lines}, show, items="flags", warnings=(*desk.snapshot.problems, *_strangers(desk)))
 
 
 @command(app, "show", examples=["nbactl flags show query_caching", "nbactl flags show dual_write_mode -o json"])
-def show_(ctx: typer.Context, key: KeyArgument) -> Result:
+def show_(ctx: typer.Context, key: KeyArgument) -> View:
     """Show a flag: what it means, where it stands, who is inside, and how it is to be rolled out."""
     desk = open_desk(ctx, reads_only=True)
     flag, state = desk.flag(key), desk.stored.states.get(key)
@@ -87,7 +87,7 @@ def show_(ctx: typer.Context, key: KeyArgument) -> Result:
         for name, text in rows:
             console.out.print_hanging("  ", Styled(f"{name + ':':<13}", "dim"), text=text, indent=15)
 
-    return Result({"flag": data}, show, warnings=desk.snapshot.problems)
+    return View({"flag": data}, show, warnings=desk.snapshot.problems)
 
 
 @command(app, "history", examples=["nbactl flags history query_caching"])
@@ -95,7 +95,7 @@ def history(
     ctx: typer.Context,
     key: KeyArgument,
     limit: Annotated[int, typer.Option(help="At most this many, the newest.", min=1, metavar="N")] = 20,
-) -> Result:
+) -> View:
     """Show every change of a flag, the newest first: what, when, who and why."""
     desk = open_desk(ctx, reads_only=True)
     if key not in desk.stored.states:  # what is in the store has a history, declared or not
@@ -108,7 +108,7 @@ def history(
             return
         console.table(["version", "rolled out", "when", "by", "reason"], [_entry(state) for state in states])
 
-    return Result({"key": key, "history": [asdict(state) for state in states]}, show, items="history")
+    return View({"key": key, "history": [asdict(state) for state in states]}, show, items="history")
 
 
 def _entry(state: State) -> tuple[str | None, ...]:

@@ -6,11 +6,11 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from nbactl.checks.flags import held_back
-from nbactl.cli.app import application, console, settings
-from nbactl.cli.ask import consent, given_options, operator
+from nbactl.cli.app import console, container, settings
+from nbactl.cli.ask import Question, asking, given_options, operator
 from nbactl.cli.flags.desk import open_desk, unknown_flag
 from nbactl.cli.flags.rollout_text import described, show_rollouts
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.core._support.durations import format_duration
 from nbactl.core.flags.moves import Position, position_of
 from nbactl.errors import PreconditionError
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
     import typer
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.flags.desk import Desk
     from nbactl.cli.show.console import Console
     from nbactl.config.flags import FlagsFile
 
 
-def start(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, force: bool, dry_run: bool) -> Result:
+def start(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, force: bool, dry_run: bool) -> View:
     """Begin a rollout at the first stage of the flag's plan, or go on with a paused one at its stage."""
-    services, desk = application(ctx), open_desk(ctx)
+    services, desk = container(ctx), open_desk(ctx)
     chosen = desk.chosen(keys)
     known = {each.key: each for each in services.rollouts.all()[0]}
     paused = [known[key] for key in chosen if key in known and known[key].status is Status.PAUSED]
@@ -60,9 +60,9 @@ def start(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, for
     return _carry_out(ctx, services, what, go, dry_run=dry_run, undo=f"nbactl flags rollout abort {' '.join(chosen)}")
 
 
-def advance(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, force: bool, dry_run: bool) -> Result:
+def advance(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, force: bool, dry_run: bool) -> View:
     """Go to the next stage now, if a tick would; with --force although its time is not over or too little is known."""
-    services, desk = application(ctx), open_desk(ctx)
+    services, desk = container(ctx), open_desk(ctx)
     ticker, now = services.ticker(silent), services.clock.now()
     steps: list[tuple[Rollout, Action]] = []
     for rollout in _open(services, desk.chosen(keys)):
@@ -87,27 +87,27 @@ def advance(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, f
     return _take(ctx, services, desk, steps, what, reason=reason, dry_run=dry_run, undo=undo)
 
 
-def pause(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, dry_run: bool) -> Result:
+def pause(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, dry_run: bool) -> View:
     """Stay at the present stage until `rollout start`; no tick moves the flag meanwhile, not even back."""
-    services, desk = application(ctx), open_desk(ctx)
+    services, desk = container(ctx), open_desk(ctx)
     steps = [(each, Action.PAUSE) for each in _open(services, desk.chosen(keys)) if each.status is Status.RUNNING]
     what = [f"{each.key}: stays at {each.percent:g} %" for each, _ in steps]
     undo = "nbactl flags rollout start " + " ".join(each.key for each, _ in steps)
     return _take(ctx, services, desk, steps, what, reason=reason, dry_run=dry_run, undo=undo)
 
 
-def abort(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, dry_run: bool) -> Result:
+def abort(ctx: typer.Context, keys: list[str] | None, *, reason: str | None, dry_run: bool) -> View:
     """End a rollout and take the flag back to where it stood before it. It never takes a flag up."""
-    services, desk = application(ctx), open_desk(ctx)
+    services, desk = container(ctx), open_desk(ctx)
     steps = [(each, Action.ABORT) for each in _open(services, desk.chosen(keys))]
     what = [f"{each.key}: back to {_back(each)}" for each, _ in steps]
     undo = "nbactl flags rollout start " + " ".join(each.key for each, _ in steps)
     return _take(ctx, services, desk, steps, what, reason=reason, dry_run=dry_run, undo=undo)
 
 
-def status(ctx: typer.Context, keys: list[str] | None) -> Result:
+def status(ctx: typer.Context, keys: list[str] | None) -> View:
     """Show each rollout: its stage, what its guards say now, and what the next tick will do. Nothing is changed."""
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     rollouts, unreadable = services.rollouts.all()
     by_key = {each.key: each for each in rollouts}
     for key in keys or ():
@@ -122,7 +122,7 @@ def status(ctx: typer.Context, keys: list[str] | None) -> Result:
     def show(out: Console) -> None:
         show_rollouts(out, looked, now)
 
-    return Result(data, show, items="rollouts", warnings=tuple(unreadable.values()))
+    return View(data, show, items="rollouts", warnings=tuple(unreadable.values()))
 
 
 def _plan(file: FlagsFile, key: str) -> tuple[list[Stage], list[Guard]]:
@@ -159,7 +159,7 @@ def _refuse(desk: Desk, key: str, stages: Sequence[Stage], under_way: Sequence[R
         raise PreconditionError(finding.message, next_step=f"{finding.fix} Or give --force.")
 
 
-def _refuse_unwell(services: Application) -> None:
+def _refuse_unwell(services: Container) -> None:
     if ill := not_well(services.ticker(silent).health()):
         raise PreconditionError(
             f"no stage begins now: {ill}", cause="A stage starts only while every service is well.",
@@ -167,7 +167,7 @@ def _refuse_unwell(services: Application) -> None:
         )  # fmt: skip
 
 
-def _open(services: Application, keys: Sequence[str]) -> list[Rollout]:
+def _open(services: Container, keys: Sequence[str]) -> list[Rollout]:
     found = []
     for key in keys:
         rollout = services.rollouts.get(key)
@@ -188,7 +188,7 @@ def _back(rollout: Rollout) -> str:
 
 def _take(
     ctx: typer.Context,
-    services: Application,
+    services: Container,
     desk: Desk,
     steps: Sequence[tuple[Rollout, Action]],
     what: Sequence[str],
@@ -196,7 +196,7 @@ def _take(
     reason: str | None,
     dry_run: bool,
     undo: str,
-) -> Result:
+) -> View:
     def go() -> list[Rollout]:
         return [
             services.rollouts.take(each, action, salt=_salt(desk, each.key), by=operator(), why=reason or "")
@@ -212,20 +212,20 @@ def _salt(desk: Desk, key: str) -> str:
 
 def _carry_out(
     ctx: typer.Context,
-    services: Application,
+    services: Container,
     what: Sequence[str],
     go: Callable[[], list[Rollout]],
     *,
     dry_run: bool,
     undo: str,
-) -> Result:
+) -> View:
     """Show, ask on gcp, do. Each flag is a commit of its own; a refusal leaves those before it done and says so."""
     undo = shlex.join([*undo.split(), *given_options(settings(ctx))])
     done: list[Rollout] = []
     if what and not dry_run:
         for line in what:
             console(ctx).note(f"  {line}")
-        consent(ctx, f"Change {len(what)} rollout{'s' if len(what) > 1 else ''}?")
+        asking(ctx)(Question(f"Change {len(what)} rollout{'s' if len(what) > 1 else ''}?"))
         done = go()
     now = services.clock.now()
     data: dict[str, Any] = {
@@ -249,4 +249,4 @@ def _carry_out(
         if done:
             out.note(f"undo: {undo}")
 
-    return Result(data, show, items="rollouts")
+    return View(data, show, items="rollouts")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbactl.cli.app import application, session, settings
+from nbactl.cli.app import container, session, settings
 from nbactl.cli.flags.applying import carry_out
 from nbactl.cli.flags.deployed import Work
 from nbactl.cli.flags.deployed import carry_out as change_services
 from nbactl.cli.flags.desk import rolled_out, stages_of, unknown_flag
 from nbactl.cli.flags.group import DryRunOption, KeysArgument, ReasonOption, app
 from nbactl.cli.frame import command
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.moves import Move, parse_percent, repair, roll_back
 from nbactl.deployments.changes import Outcome, plan_for
@@ -25,7 +25,7 @@ from nbactl.errors import ConfigError, DataError, UnavailableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
     from nbactl.config.flags import FlagsFile
     from nbactl.core.flags.store import Stored
@@ -58,7 +58,7 @@ def rollback(  # noqa: PLR0917 - Typer reads them one by one
     ] = False,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
-) -> Result:
+) -> View:
     """Take flags back: off for everybody, whatever the environment says.
 
     The emergency exit: it needs nothing but the store, not even a flags.yaml that can be read, and overwrites a
@@ -96,7 +96,7 @@ def rollback(  # noqa: PLR0917 - Typer reads them one by one
 class _Exit:
     """What is left to work with. `file` is None where flags.yaml cannot be read."""
 
-    services: Application
+    services: Container
     file: FlagsFile | None
     shipped: FlagsFile
     warnings: tuple[str, ...]
@@ -129,11 +129,11 @@ class _Exit:
 
 def _open(ctx: typer.Context, stack: ExitStack) -> _Exit:
     """Compose with the operator's files, or else with those that come with nbactl."""
-    services = application(ctx)
+    services = container(ctx)
     try:
         return _Exit(services, services.config.flags, services.config.flags, ())
     except ConfigError as error:
-        from nbactl.bootstrap import Application  # noqa: PLC0415
+        from nbactl.bootstrap import Container  # noqa: PLC0415
         from nbactl.config.loader import shipped_config_dir  # noqa: PLC0415
         from nbactl.config.overrides import without_overrides  # noqa: PLC0415
 
@@ -142,7 +142,7 @@ def _open(ctx: typer.Context, stack: ExitStack) -> _Exit:
             replace(settings(ctx), config_dir=shipped_config_dir()),
             without_overrides(session(ctx).environ),
         )
-        instead = stack.enter_context(Application(shipped, environ=environ))
+        instead = stack.enter_context(Container(shipped, environ=environ))
         return _Exit(instead, None, instead.config.flags, (told,))
 
 
@@ -156,18 +156,18 @@ def _variables(exit_: _Exit, keys: Sequence[str] | None, *, every: bool) -> dict
     return {file.flags[key].env: as_text(file.flags[key].default) for key in chosen}
 
 
-def _printed(exit_: _Exit, variables: Mapping[str, str]) -> Result:
+def _printed(exit_: _Exit, variables: Mapping[str, str]) -> View:
     def show(console: Console) -> None:
         for name, value in variables.items():
             console.print(f"export {name}={shlex.quote(value)}")
         console.note("Nothing was changed. Set these where the services run; a flag heeds them at its next refresh.")
 
-    return Result({"environment": variables}, show, warnings=exit_.warnings)
+    return View({"environment": variables}, show, warnings=exit_.warnings)
 
 
 def _set_on_services(
     ctx: typer.Context, exit_: _Exit, variables: Mapping[str, str], *, reason: str | None, dry_run: bool
-) -> Result:
+) -> View:
     """Set the variables on every service of workflows.yaml, all at the same time, and keep what was there in a file."""
     services = exit_.services
     deployed = {each.name: each for each in services.deployed_services.list()}

@@ -9,7 +9,7 @@ import typer
 from nbactl.cli.flags.group import DryRunOption, KeysArgument, ReasonOption
 from nbactl.cli.flags.group import app as flags
 from nbactl.cli.frame import command, group
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 
 app = group()
 flags.add_typer(app, name="rollout", help="Roll flags out in stages, watched by guards.")
@@ -31,7 +31,7 @@ def start(
     reason: ReasonOption = None,
     force: ForceOption = False,
     dry_run: DryRunOption = False,
-) -> Result:
+) -> View:
     """Begin a rollout at the first stage of the flag's plan, or go on with a paused one at its stage.
 
     Refused (6) while a flag that it needs is not as far, another rollout over the same entity is under way, the flag
@@ -53,7 +53,7 @@ def advance(
     reason: ReasonOption = None,
     force: ForceOption = False,
     dry_run: DryRunOption = False,
-) -> Result:
+) -> View:
     """Go to the next stage now, if a tick would; with --force although its time is not over or too little is known.
 
     A guard that is breached is never overruled: roll back, or change the plan and start anew.
@@ -66,7 +66,7 @@ def advance(
 @command(app, "pause", examples=["nbactl flags rollout pause query_caching --reason 'game night'"])
 def pause(
     ctx: typer.Context, keys: KeysArgument = None, reason: ReasonOption = None, dry_run: DryRunOption = False
-) -> Result:
+) -> View:
     """Stay at the present stage until `rollout start`; no tick moves the flag meanwhile, not even back."""
     from nbactl.cli.flags import rolling  # noqa: PLC0415 - most verbs of flags need none of it
 
@@ -76,7 +76,7 @@ def pause(
 @command(app, "abort", examples=["nbactl flags rollout abort query_caching --reason 'stale answers'"])
 def abort(
     ctx: typer.Context, keys: KeysArgument = None, reason: ReasonOption = None, dry_run: DryRunOption = False
-) -> Result:
+) -> View:
     """End a rollout and take the flag back to where it stood before it. It never takes a flag up."""
     from nbactl.cli.flags import rolling  # noqa: PLC0415 - most verbs of flags need none of it
 
@@ -89,7 +89,7 @@ def status(
     keys: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY]...", help="Names of flags; else all.", show_default=False)
     ] = None,
-) -> Result:
+) -> View:
     """Show each rollout: its stage, what its guards say now, and what the next tick will do. Nothing is changed."""
     from nbactl.cli.flags import rolling  # noqa: PLC0415 - most verbs of flags need none of it
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbactl.cli.app import application
+from nbactl.cli.app import container
 from nbactl.cli.flags.deployed import NO_SERVICES, Work, carry_out, undo_command
 from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import DryRunOption, ReasonOption, app
 from nbactl.cli.frame import command
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.deployments.changes import Outcome, plan_for
 from nbactl.deployments.desired import variables_of
 from nbactl.errors import DataError, NotFoundError, UnavailableError, UsageError
@@ -20,7 +20,7 @@ from nbactl.errors import DataError, NotFoundError, UnavailableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.flags.desk import Desk
     from nbactl.deployments.changes import Plan
     from nbactl.deployments.log import ChangeLog
@@ -52,7 +52,7 @@ def sync(  # noqa: PLR0917 - Typer reads them one by one
     ] = None,
     reason: ReasonOption = None,
     dry_run: DryRunOption = False,
-) -> Result:
+) -> View:
     """Bring the variables of deployed services in line with the store and flags.yaml.
 
     A variable that says otherwise than the store takes the value that everybody gets; where that differs (a percentage,
@@ -61,14 +61,14 @@ def sync(  # noqa: PLR0917 - Typer reads them one by one
     """
     if undo is not None and (keys or service):
         raise UsageError("--undo does not go together with names", next_step="It takes a whole change back.")
-    if not application(ctx).has_deployed_services:
+    if not container(ctx).has_deployed_services:
         return _none(undo)
     if undo is not None:
         return _take_back(ctx, undo, reason=reason, dry_run=dry_run)
     desk = open_desk(ctx)
     for key in keys or ():
         desk.flag(key)
-    services = application(ctx)
+    services = container(ctx)
     work = _work(desk, _chosen(services, service), keys)
     log = services.env_change_log
     unfinished = _unfinished(services, work)
@@ -78,16 +78,16 @@ def sync(  # noqa: PLR0917 - Typer reads them one by one
     return result
 
 
-def _none(undo: str | None) -> Result:
+def _none(undo: str | None) -> View:
     if undo is not None:
         raise NotFoundError(
             f"there is no change {undo} to take back", cause=NO_SERVICES, next_step="Give --target gcp."
         )
     data = {"changes": [], "services": [], "refused": [], "applied": False, "id": None, "undo": []}
-    return Result(data, lambda console: console.note(NO_SERVICES), items="changes")
+    return View(data, lambda console: console.note(NO_SERVICES), items="changes")
 
 
-def _chosen(services: Application, named: Sequence[str] | None) -> list[DeployedService]:
+def _chosen(services: Container, named: Sequence[str] | None) -> list[DeployedService]:
     """Return the services named, else those of workflows.yaml that are deployed. Raises NotFoundError."""
     if named:
         return [services.deployed_services.get(name) for name in dict.fromkeys(named)]
@@ -118,7 +118,7 @@ def _work(desk: Desk, services: Sequence[DeployedService], keys: Sequence[str] |
     return Work(plans, why, refused, outcomes)
 
 
-def _unfinished(services: Application, work: Work) -> list[EnvChange]:
+def _unfinished(services: Container, work: Work) -> list[EnvChange]:
     """Return and tell of changes whose process was killed: this one carries on what they left, under its own id."""
     try:
         left = services.env_changes.unfinished(services.env_change_log)
@@ -133,8 +133,8 @@ def _unfinished(services: Application, work: Work) -> list[EnvChange]:
     return left
 
 
-def _take_back(ctx: typer.Context, wanted: str, *, reason: str | None, dry_run: bool) -> Result:
-    services = application(ctx)
+def _take_back(ctx: typer.Context, wanted: str, *, reason: str | None, dry_run: bool) -> View:
+    services = container(ctx)
     # Files first: what was changed while the store was down can be taken back while it is down.
     logs: list[ChangeLog] = [services.env_change_files, services.env_change_log]
     try:

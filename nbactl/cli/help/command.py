@@ -8,7 +8,7 @@ import typer
 
 from nbactl.cli.frame import command, find, single
 from nbactl.cli.help.topics import TOPICS
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import NotFoundError
 
@@ -31,7 +31,7 @@ def help_(
         list[str] | None,
         typer.Argument(help="environment, exit-codes, output, dates, or a command.", autocompletion=_complete),
     ] = None,
-) -> Result:
+) -> View:
     """Explain what holds for every command, or one command.
 
     The topics are environment, exit-codes, output and dates.
@@ -39,14 +39,14 @@ def help_(
     if not topic:
         rows = [(name, found.summary) for name, found in TOPICS.items()]
         data = {"topics": [{"name": name, "summary": summary} for name, summary in rows]}
-        return Result(data, lambda console: console.table(["topic", "about"], rows), items="topics")
+        return View(data, lambda console: console.table(["topic", "about"], rows), items="topics")
     name = " ".join(topic)
     text = TOPICS[name].text() if name in TOPICS else _help_of(ctx, topic)
 
     def show(console: Console) -> None:
         console.out.write(text)
 
-    return Result({"topic": name, "text": text}, show)
+    return View({"topic": name, "text": text}, show)
 
 
 def _help_of(ctx: typer.Context, words: list[str]) -> str:

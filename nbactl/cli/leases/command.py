@@ -1,18 +1,11 @@
-"""`nbactl leases`: who holds what, and how a lease gets free whose holder is gone."""
+"""Leases: which are held, and how to free one whose holder is gone."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
-import typer
-
-from nbactl.cli.app import application
-from nbactl.cli.ask import consent, operator
-from nbactl.cli.completion import values as completing
-from nbactl.cli.frame import command, group
-from nbactl.cli.show.render import Result
-from nbactl.cli.show.text import Styled
-from nbactl.cli.show.times import moment
+from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.names import closest
 from nbactl.core.lease.holder import describe, is_dead
@@ -21,115 +14,105 @@ from nbactl.errors import LeaseHeldError, NotFoundError, PreconditionError, Stal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.bootstrap import Application
-    from nbactl.cli.show.console import Console
-    from nbactl.core.lease.leases import Lease
+    from nbactl.bootstrap import Container
+    from nbactl.cli.ask import Confirm
+    from nbactl.core.lease.leases import Lease, Removal
 
-app = group()
-
-_LOOKS: Final = {"held": "green", "expired": "yellow", "dead": "yellow"}
 _REMOVALS: Final = 10
 
 
-@command(app, "list", examples=["nbactl leases list", "nbactl leases list -o json"])
-def list_(ctx: typer.Context) -> Result:
-    """List the leases that were taken and not given back.
+@dataclass(frozen=True, slots=True)
+class HeldLease:
+    """A lease as it is now. `dead`: its process on this machine is gone. `expires_in`: seconds, negative if past."""
 
-    `expired` and `dead` (its process on this machine is gone) hold nobody up: who wants the lease next gets it.
-    With -v also those that were taken away last.
-    """
-    services = application(ctx, reads_only=True)
-    now = services.clock.now()
-    lines = [_line(lease, now) for lease in services.leases.held()]
-    removed = services.leases.removals(_REMOVALS)
-
-    def show(console: Console) -> None:
-        if lines:
-            console.table(
-                ["lease", "state", "holder", "expires"],
-                [
-                    (each["name"], Styled(each["state"], _LOOKS[each["state"]]), each["holder"], _expires(each, now))
-                    for each in lines
-                ],
-            )
-        else:
-            console.note("No lease is held.")
-        for each in removed:
-            why = f": {each.reason}" if each.reason else ""
-            console.detail(f"{moment(each.at)} {each.by} took {each.name} away from {describe(each.owner)}{why}")
-
-    taken = [
-        {
-            "name": each.name,
-            "owner": each.owner,
-            "token": each.token,
-            "at": each.at,
-            "by": each.by,
-            "reason": each.reason,
-        }
-        for each in removed
-    ]
-    return Result({"leases": lines, "taken_away": taken}, show, items="leases")
+    lease: Lease
+    state: Literal["held", "expired", "dead"]
+    holder: str
+    expires_in: float
 
 
-@command(
-    app,
-    "release",
-    examples=[
-        "nbactl leases release phase3/2024-01-15 --dry-run",
-        "nbactl leases release phase3/2024-01-15 --force --reason 'its machine is gone'",
-    ],
-)
-def release(
-    ctx: typer.Context,
-    name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="Name of a lease.", show_default=False, autocompletion=completing.leases),
-    ],
-    force: Annotated[
-        bool, typer.Option("--force", help="Take it away from a holder that may be alive; asks first.")
-    ] = False,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why, for `leases list`.", metavar="TEXT")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
-) -> Result:
-    """Free a lease whose holder is gone.
+@dataclass(frozen=True, slots=True)
+class LeaseList:
+    """The leases that were taken and not given back, and the last ones that an operator released."""
 
-    Seldom needed: a lease that has expired, or whose process is dead, is taken over by whoever wants it next. One whose
-    holder may be alive is refused (exit 6) without --force. With it the holder's fencing token is stale from then on:
-    what it still tries to write is refused, and it stops at its next sign of life. Whose it was is kept.
-    """
-    services = application(ctx, reads_only=dry_run)
-    now = services.clock.now()
-    lease = _find(services, name)
+    leases: tuple[HeldLease, ...]
+    removals: tuple[Removal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequest:
+    """Which lease to release. `force` also takes it from a holder that may be alive."""
+
+    name: str
+    force: bool = False
+    reason: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What was released; `lease` is None if nobody held it."""
+
+    request: ReleaseRequest
+    lease: HeldLease | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the lease was released."""
+        return self.lease is not None and not self.request.dry_run
+
+    @property
+    def forced(self) -> bool:
+        """Whether its holder may be alive."""
+        return self.lease is not None and self.lease.state == "held"
+
+
+def list_leases(app: Container) -> LeaseList:
+    """Return the leases that are held."""
+    now = app.clock.now()
+    held = tuple(_held_lease(lease, now) for lease in app.leases.held())
+    return LeaseList(held, tuple(app.leases.removals(_REMOVALS)))
+
+
+def release_lease(app: Container, request: ReleaseRequest, *, confirm: Confirm = proceed) -> Released:
+    """Release a lease. Raises NotFoundError if it was never taken, LeaseHeldError if its holder may be alive."""
+    lease = _find(app, request.name)
     if lease is None:
-        free = {"lease": None, "changed": False, "forced": False, "reason": reason}
-        return Result(free, lambda console: console.note(f"{name} is free already."))
-    line = _line(lease, now)
-    alive = line["state"] == "held"
-    who = f"{name} from {line['holder']}, {_told(line, now)}"
-    if alive and not force:
+        return Released(request, None)
+    found = Released(request, _held_lease(lease, app.clock.now()))
+    if found.forced and not request.force:
         raise LeaseHeldError(
-            f"{name} is held by {line['holder']}",
-            cause=f"Its lease is renewed while it lives; it lasts until {moment(lease.expires_at)}.",
-            next_step="Stop the holder, or wait. If it is certainly gone, add --force.",
+            f"{lease.name} is held by {describe(lease.owner)}",
+            cause=f"The holder renews it while it runs. It expires at {lease.expires_at.isoformat()}.",
+            next_step="Stop the holder, or wait. If the holder is certainly gone, add --force.",
             details={"holder": lease.owner, "expires_at": lease.expires_at},
         )
-    if not dry_run:
-        consent(ctx, f"Take {who}?", always=alive)
-        _take_away(services, lease, reason)
-    told = f"Would take {who}." if dry_run else f"Took {who}. Whoever wants it gets it now."
-
-    def show(console: Console) -> None:
-        console.note(told)
-        if alive and not dry_run:
-            console.note("Its holder's writes are refused from now on; there is no undo: it has to be started again.")
-
-    return Result({"lease": line, "changed": not dry_run, "forced": alive, "reason": reason}, show)
+    if not request.dry_run:
+        confirm(Question(f"Release {description(found)}?", always=found.forced))
+        _take_away(app, lease, request.reason)
+    return found
 
 
-def _take_away(services: Application, lease: Lease, reason: str | None) -> None:
+def description(released: Released) -> str:
+    """Return which lease it is, who holds it and until when."""
+    held = released.lease
+    if held is None:
+        return released.request.name
+    if held.state == "dead":
+        return f"{held.lease.name} from {held.holder}, whose process is gone"
+    verb = "expired" if held.state == "expired" else "expires"
+    return f"{held.lease.name} from {held.holder}, which {verb} {expiry(held)}"
+
+
+def expiry(held: HeldLease) -> str:
+    """Return when a lease expires or expired: `in 30s`, `5m ago`."""
+    left = held.expires_in
+    return f"in {format_duration(left)}" if left > 0 else f"{format_duration(-left)} ago"
+
+
+def _take_away(app: Container, lease: Lease, reason: str | None) -> None:
     try:
-        services.leases.take_away(lease, by=operator(), reason=reason)
+        app.leases.take_away(lease, by=operator(), reason=reason)
     except StaleFenceError as error:
         raise PreconditionError(
             f"{lease.name} changed hands meanwhile; nothing was changed",
@@ -138,37 +121,21 @@ def _take_away(services: Application, lease: Lease, reason: str | None) -> None:
         ) from error
 
 
-def _find(services: Application, name: str) -> Lease | None:
+def _find(app: Container, name: str) -> Lease | None:
     """Return the lease, None if it is free. Raises NotFoundError if nobody ever took one of this name."""
-    lease = services.leases.current(name)
-    if lease is None and not services.leases.is_known(name):
-        match = closest(name, [held.name for held in services.leases.held()])
+    lease = app.leases.current(name)
+    if lease is None and not app.leases.is_known(name):
+        match = closest(name, [held.name for held in app.leases.held()])
         raise NotFoundError(
-            f"nobody ever took a lease '{name}'",
-            next_step=f"Did you mean '{match}'?" if match else "`nbactl leases list` has those that are held.",
+            f"no lease named '{name}' was ever taken",
+            next_step=f"Did you mean '{match}'?"
+            if match
+            else "Run 'nbactl leases list' to see the ones that are held.",
         )
     return lease
 
 
-def _line(lease: Lease, now: datetime) -> dict[str, Any]:
-    """Return a lease as `leases list -o json` has it."""
-    state = "dead" if is_dead(lease.owner) else "expired" if lease.expires_at <= now else "held"
-    return {
-        "name": lease.name,
-        "state": state,
-        "holder": describe(lease.owner),
-        "owner": lease.owner,
-        "token": lease.token,
-        "expires_at": lease.expires_at,
-    }
-
-
-def _expires(line: dict[str, Any], now: datetime) -> str:
-    left = (line["expires_at"] - now).total_seconds()
-    return f"in {format_duration(left)}" if left > 0 else f"{format_duration(-left)} ago"
-
-
-def _told(line: dict[str, Any], now: datetime) -> str:
-    if line["state"] == "dead":
-        return "whose process is gone"
-    return f"whose lease {'expired' if line['state'] == 'expired' else 'expires'} {_expires(line, now)}"
+def _held_lease(lease: Lease, now: datetime) -> HeldLease:
+    left = (lease.expires_at - now).total_seconds()
+    state: Literal["held", "expired", "dead"] = "dead" if is_dead(lease.owner) else "expired" if left <= 0 else "held"
+    return HeldLease(lease, state, describe(lease.owner), left)

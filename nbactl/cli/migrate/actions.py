@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.migrate import json as as_json
 from nbactl.cli.migrate import text
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.core.completions.stages import Stage
-from nbactl.errors import DataError, NbactlError
+from nbactl.errors import CancelledError, DataError, NbactlError
 from nbactl.migrations.completions.gates import COMMAND, next_action
 from nbactl.migrations.completions.migration import LEASE, NAME
 from nbactl.migrations.completions.rollback import stages_back
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.migrate.request import Request
     from nbactl.cli.show.console import Console
     from nbactl.migrations.completions.migration import Caller, CompletionsMigration
@@ -38,7 +38,7 @@ class Actions:
 
     def __init__(
         self,
-        services: Application,
+        services: Container,
         request: Request,
         caller: Caller,
         ask: Callable[..., None],
@@ -51,35 +51,35 @@ class Actions:
         self._ask = ask
         self._note = note
 
-    def run(self) -> Result:
+    def run(self) -> View:
         """Do what was asked."""
-        action: Callable[[], Result] = getattr(self, "_" + self._request.action.replace("-", "_"))
+        action: Callable[[], View] = getattr(self, "_" + self._request.action.replace("-", "_"))
         return action()
 
-    def _status(self) -> Result:
+    def _status(self) -> View:
         state, now = self._state(), self._services.clock.now()
         upcoming = (next_action(state) or "").removeprefix("--")
         gates = self._migration.gates(upcoming) if upcoming in _GATED else []
         lease = self._services.leases.current(LEASE)
-        return Result(
+        return View(
             as_json.status_json(state, gates, lease),
             lambda console: text.show_status(console, state, gates, lease, environ=os.environ, now=now),
         )
 
-    def _plan(self) -> Result:
+    def _plan(self) -> View:
         rate = self._request.rate or _DEFAULT_RATE
         plan = self._migration.plan(self._request.selection, rate, self._caller)
         data = {**self._head(), **plan.as_json()}
-        return Result(data, lambda console: text.show_plan(console, plan))
+        return View(data, lambda console: text.show_plan(console, plan))
 
-    def _start_dual_write(self) -> Result:
+    def _start_dual_write(self) -> View:
         return self._step(
             Stage.DUAL_WRITE,
             "Writers will write the array and the subcollection.",
             lambda: self._migration.start_dual_write(self._caller, force=self._request.force),
         )
 
-    def _switch_reads(self) -> Result:
+    def _switch_reads(self) -> View:
         return self._step(
             Stage.READS_SWITCHED,
             "Readers will read the subcollection.",
@@ -88,7 +88,7 @@ class Actions:
             ),
         )
 
-    def _stop_dual_write(self) -> Result:
+    def _stop_dual_write(self) -> View:
         return self._step(
             Stage.DUAL_WRITE_STOPPED,
             "Writers will write the subcollection alone.",
@@ -97,7 +97,7 @@ class Actions:
             ),
         )
 
-    def _backfill(self) -> Result:
+    def _backfill(self) -> View:
         request = self._request
         if request.dry_run:
             pass_gates("--backfill", self._migration.gates("backfill"), force=False)
@@ -112,22 +112,22 @@ class Actions:
                 cause=str(report.refused[0].error),
                 next_step=f"{COMMAND} --validate names all that cannot be stored.",
             )
-        return Result(
+        return View(
             as_json.backfill_json(state, report),
             lambda console: text.show_backfill(console, state, report),
             exit_code=0 if error is None else error.exit_code,
             error=error,
         )
 
-    def _validate(self) -> Result:
+    def _validate(self) -> View:
         report = self._migration.validate(self._request.selection, self._caller)
-        return Result(
+        return View(
             as_json.report_json(NAME, report),
             lambda console: text.show_report(console, report),
             exit_code=0 if report.consistent else 1,
         )
 
-    def _repair(self) -> Result:
+    def _repair(self) -> View:
         plan, _ = self._migration.plan_repair(self._request.selection, self._caller)
         state, dry_run = self._state(), self._request.dry_run
         done = export = None
@@ -136,7 +136,7 @@ class Actions:
             self._ask(f"Make these {len(plan.steps)} changes?", always=plan.overwrites)
             done, export = self._migration.repair(plan, self._caller)
         left = bool(plan.by_hand or (done is not None and done.busy))
-        return Result(
+        return View(
             as_json.repair_json(state, plan, done, export, dry_run=dry_run),
             lambda console: text.show_repair(console, plan, done, export),
             exit_code=1 if left else 0,
@@ -149,7 +149,7 @@ class Actions:
             self._note(f"{times:,} x {kind}, the {winner} is believed")
         self._note("--dry-run shows each of them.")
 
-    def _cleanup(self) -> Result:
+    def _cleanup(self) -> View:
         request, state = self._request, self._state()
         if request.undo is not None:
             return self._undo_cleanup(request.undo)
@@ -171,9 +171,9 @@ class Actions:
             console.print(f"  sha256   {cleaned.sha256}")
             console.note(f"They can be put back: {COMMAND} --cleanup --undo {cleaned.export}")
 
-        return Result(data, show)
+        return View(data, show)
 
-    def _undo_cleanup(self, file: Path) -> Result:
+    def _undo_cleanup(self, file: Path) -> View:
         request = self._request
         planned = self._migration.undo_clean_up(file, request.selection, self._caller, dry_run=True)
         done = planned
@@ -191,9 +191,9 @@ class Actions:
                 text.show_stage(console, state, os.environ)
 
         gone = f"{len(done.gone):,} batches of the file are gone: {', '.join(done.gone[:_NAMED])}"
-        return Result({**as_json.state_json(state), **asdict(done)}, show, warnings=(gone,) if done.gone else ())
+        return View({**as_json.state_json(state), **asdict(done)}, show, warnings=(gone,) if done.gone else ())
 
-    def _rollback(self) -> Result:
+    def _rollback(self) -> View:
         state = self._state()
         stages = stages_back(state, self._request.to)
         if not stages:
@@ -220,20 +220,20 @@ class Actions:
                 console.print(f"{count} of {rolled.put_back.batches:,} batches.")
             text.show_moved(console, after, os.environ, now)
 
-        return Result(data, show, once_told=lambda: self._migration.tell_rolled_back(rolled))
+        return View(data, show, once_told=lambda: self._migration.tell_rolled_back(rolled))
 
-    def _pause(self) -> Result:
+    def _pause(self) -> View:
         if self._request.dry_run:
             return self._would("Whatever works on the migration will hold on.", ())
         state = self._migration.pause(self._caller.operator)
         return self._told(state, f"Paused; whatever is at work holds on after its chunk. Go on: {COMMAND} --resume")
 
-    def _resume(self) -> Result:
+    def _resume(self) -> View:
         if self._request.dry_run:
             return self._would("Whatever was held up will go on.", ())
         return self._told(self._migration.resume(), "The migration may go on.")
 
-    def _step(self, after: Stage, what: str, take: Callable[[], MigrationState]) -> Result:
+    def _step(self, after: Stage, what: str, take: Callable[[], MigrationState]) -> View:
         request, state = self._request, self._state()
         if state.stage == after and state.pending is None:
             return self._told(state, f"Nothing to do: the stage is {after} already.")
@@ -243,14 +243,14 @@ class Actions:
             return self._would(what, forced)
         self._ask(what + (f" Forced: {', '.join(forced)}." if forced else "") + " Go on?", always=bool(forced))
         state, now = take(), self._services.clock.now()
-        return Result(as_json.state_json(state), lambda console: text.show_moved(console, state, os.environ, now))
+        return View(as_json.state_json(state), lambda console: text.show_moved(console, state, os.environ, now))
 
-    def _would(self, what: str, forced: tuple[str, ...]) -> Result:
+    def _would(self, what: str, forced: tuple[str, ...]) -> View:
         data = {**self._head(), "dry_run": True, "would": what, "forced": list(forced)}
-        return Result(data, lambda console: console.print(f"{what} Nothing was changed (--dry-run)."))
+        return View(data, lambda console: console.print(f"{what} Nothing was changed (--dry-run)."))
 
-    def _told(self, state: MigrationState, words: str) -> Result:
-        return Result(as_json.state_json(state), lambda console: console.note(words))
+    def _told(self, state: MigrationState, words: str) -> View:
+        return View(as_json.state_json(state), lambda console: console.note(words))
 
     def _head(self) -> dict[str, Any]:
         return {"migration": NAME, "stage": self._state().stage}
@@ -264,4 +264,4 @@ _GATED: Final = frozenset({"start-dual-write", "backfill", "switch-reads", "stop
 
 def refused_answer() -> NbactlError:
     """Return the error for an operator who said no."""
-    return NbactlError("nothing was changed", cause="The answer was no.")
+    return CancelledError()

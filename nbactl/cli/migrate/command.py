@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbactl.cli.app import application, console, settings
+from nbactl.cli.app import console, container, settings
 from nbactl.cli.ask import operator
 from nbactl.cli.frame import command, group
 from nbactl.cli.migrate.actions import Actions, refused_answer
@@ -15,7 +15,7 @@ from nbactl.cli.migrate.json import state_json
 from nbactl.cli.migrate.progress import watching
 from nbactl.cli.migrate.request import ACTIONS, Options, Request, check_options, one_action, parse_rate, parse_stage
 from nbactl.cli.migrate.watch import watched
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.times import moment
 from nbactl.cli.signals import interruptible
 from nbactl.core._support.cancellation import Cancellation
@@ -28,7 +28,7 @@ from nbactl.migrations.model import Operator
 from nbactl.migrations.registry import MIGRATIONS
 
 if TYPE_CHECKING:
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
 
 app = group()
@@ -40,9 +40,9 @@ _TERMINATED = 143
 
 
 @command(app, "list", examples=["nbactl migrate list", "nbactl migrate list -o json"])
-def list_(ctx: typer.Context) -> Result:
+def list_(ctx: typer.Context) -> View:
     """List the migrations, and the stage each one is in."""
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     state = services.completions_migration.record.read()
     rows = [{**state_json(state), "summary": entry.summary} for entry in MIGRATIONS]
 
@@ -55,7 +55,7 @@ def list_(ctx: typer.Context) -> Result:
             ],
         )
 
-    return Result({"migrations": rows}, show, items="migrations")
+    return View({"migrations": rows}, show, items="migrations")
 
 
 def _action(flag: str, help_: str) -> Any:  # noqa: ANN401 - Typer's own type is private
@@ -166,7 +166,7 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.", rich_help_panel=_HOW)
     ] = False,
-) -> Result:
+) -> View:
     """Move completions from the array of a batch to a subcollection, while writers run.
 
     Stages: legacy, dual_write, backfilled, validated, reads_switched, dual_write_stopped, cleaned. Each step is refused
@@ -178,7 +178,7 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
     options = Options(tuple(batch or ()), since, sample, rate, max_age, watch, force, to, undo, dry_run, reason)
     check_options(action, options)
     reads = action in {"status", "plan"} or dry_run
-    services = application(ctx, reads_only=reads)
+    services = container(ctx, reads_only=reads)
     request = _request(services, action, options)
     cancellation = Cancellation()
     out, output = console(ctx), settings(ctx).output
@@ -212,10 +212,10 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
         except InterruptedRunError as error:
             if cancellation.reason != "SIGTERM":
                 raise
-            return Result({}, lambda _console: None, exit_code=_TERMINATED, error=error)
+            return View({}, lambda _console: None, exit_code=_TERMINATED, error=error)
 
 
-def _request(services: Application, action: str, options: Options) -> Request:
+def _request(services: Container, action: str, options: Options) -> Request:
     since = None
     if options.since is not None:
         now = services.clock.now()

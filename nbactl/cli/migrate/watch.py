@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.migrate.json import report_json
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time
 from nbactl.cli.signals import until_left
@@ -34,7 +34,7 @@ def watched(
     clock: Clock,
     *,
     every: float,
-) -> Result:
+) -> View:
     """Return a result that ends with Ctrl-C; it fails if the last round was inconsistent. `every` is in seconds."""
 
     def rounds() -> Iterator[Report]:
@@ -62,7 +62,7 @@ def watched(
             rest = f"  {checked.completions:,} completions in {checked.batches:,} batches, stage {report.stage}"
             console.print(f"{clock_time(clock.now())}  ", word, rest)
 
-    return Result({"rounds": as_items()}, show, items="rounds")
+    return View({"rounds": as_items()}, show, items="rounds")
 
 
 def _alert(console: Console, report: Report) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbactl.cli.app import application
-from nbactl.cli.ask import consent
+from nbactl.cli.app import container
+from nbactl.cli.ask import Question, asking
 from nbactl.cli.frame import command, group
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.names import closest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
     from nbactl.core.outbox.outbox import Outbox, Pending
 
@@ -33,12 +33,12 @@ app = group()
 def list_(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(help="At most this many, those longest due.", min=1, metavar="N")] = 50,
-) -> Result:
+) -> View:
     """List messages that wait to be published, the longest due first.
 
     One that was just tried is due again after outbox.redrive (timeouts.yaml): until then whoever tried it has it alone.
     """
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     now = services.clock.now()
     found = list(islice(pending_messages(services.documents), limit + 1))
     more = len(found) > limit
@@ -66,7 +66,7 @@ def list_(
         if more:
             console.note(f"There are more than {limit}; --limit shows more.")
 
-    return Result({"messages": [_line(each) for each in found], "more": more}, show, items="messages")
+    return View({"messages": [_line(each) for each in found], "more": more}, show, items="messages")
 
 
 @command(
@@ -81,16 +81,16 @@ def drive(
         typer.Argument(metavar="[KEY]...", help="Messages; else all that are due.", show_default=False),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
-) -> Result:
+) -> View:
     """Publish messages now: those named, or all that are due.
 
     A message goes out at least once, under its key; consumers do the work of a key once. One that fails stays, with
     the reason, and does not hold up the others; the exit code is that of the first failure.
     """
-    services = application(ctx, reads_only=dry_run)
+    services = container(ctx, reads_only=dry_run)
     waiting, before = _chosen(services, keys)
     if waiting and not dry_run:
-        consent(ctx, f"Publish {_count(len(waiting))}?")
+        asking(ctx)(Question(f"Publish {_count(len(waiting))}?"))
         if not services.alert_channels:
             _ = services.bus  # where there is none, no message is taken
         driven = _drive(services.outbox, waiting)
@@ -113,7 +113,7 @@ def drive(
         if not waiting and not before:
             console.note("Nothing is due: every message is published, or somebody is at it.")
 
-    return Result(data, show, items="messages", exit_code=first.exit_code if first else 0, error=first)
+    return View(data, show, items="messages", exit_code=first.exit_code if first else 0, error=first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _show_driven(console: Console, planned: Sequence[Pending], before: Sequence[
         console.note(f"Published {_count(len(driven.published))}.")
 
 
-def _chosen(services: Application, keys: Sequence[str] | None) -> tuple[list[Pending], list[str]]:
+def _chosen(services: Container, keys: Sequence[str] | None) -> tuple[list[Pending], list[str]]:
     """Return what is to be published, and those of `keys` that are published already. Raises NotFoundError."""
     pending = {each.key: each for each in pending_messages(services.documents)}
     if not keys:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nbactl.cli.app import application, console, session
+from nbactl.cli.app import console, container, session
 from nbactl.cli.completion.values import dates, executables, runs, sources, tasks
 from nbactl.cli.frame import command, single
 from nbactl.cli.run.json import plan_json, run_json
 from nbactl.cli.run.progress import watching
 from nbactl.cli.run.request import Calendar, RunOptions, resume_command, split_names, to_request
 from nbactl.cli.run.text import show_plan, show_runs
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.signals import interruptible
 from nbactl.core._support.cancellation import Cancellation
 from nbactl.core._support.gamedate import GameDate
@@ -23,7 +23,7 @@ from nbactl.workflows.model import RunStatus, exit_code
 from nbactl.workflows.observers import reporting
 
 if TYPE_CHECKING:
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
     from nbactl.workflows.model import RunReport, RunRequest
 
@@ -138,7 +138,7 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and change nothing.", rich_help_panel=_HOW)
     ] = False,
-) -> Result:
+) -> View:
     """Run phases, workflows or tasks of a game date.
 
     A run that failed or was interrupted is resumed: only what has not succeeded runs again. A finished date is
@@ -161,7 +161,7 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         timeout=timeout,
         wait=wait,
     )
-    services = application(ctx, reads_only=dry_run)
+    services = container(ctx, reads_only=dry_run)
     request = to_request(options, _calendar(services), call.settings.target)
     if dry_run:
         return _plan(services, request)
@@ -169,12 +169,12 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     return _execute(services, request, console(ctx), again)
 
 
-def _calendar(services: Application) -> Calendar:
+def _calendar(services: Container) -> Calendar:
     default: Literal["latest", "today"] = "latest" if services.settings.target == "local" else "today"
     return Calendar(services.clock.now(), default, lambda: GameDate(services.source.latest()))
 
 
-def _plan(services: Application, request: RunRequest) -> Result:
+def _plan(services: Container, request: RunRequest) -> View:
     plans = services.planner.plan(request)
     data = {"plan": [plan_json(plan, level_of_tasks(plan.tasks)) for plan in plans]}
 
@@ -182,10 +182,10 @@ def _plan(services: Application, request: RunRequest) -> Result:
         show_plan(console, plans)
         console.note("This was a dry run: nothing was changed.")
 
-    return Result(data, show, items="plan")
+    return View(data, show, items="plan")
 
 
-def _execute(services: Application, request: RunRequest, console: Console, again: str) -> Result:
+def _execute(services: Container, request: RunRequest, console: Console, again: str) -> View:
     cancellation = Cancellation()
     logs = services.settings.state_dir / "logs"
     rules = services.config.workflows.alerts
@@ -204,7 +204,7 @@ def _execute(services: Application, request: RunRequest, console: Console, again
         elif code == 0:
             console.note("There was nothing to do. What is finished runs again with --force.")
 
-    return Result(
+    return View(
         {"runs": [run_json(run) for run in report.runs]},
         show,
         items="runs",

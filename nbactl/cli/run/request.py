@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from nbactl.cli.ask import PLACE, given_options
+from nbactl.cli.ask import PLACE_OPTIONS, given_options
 from nbactl.core._support.durations import parse_duration
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import UsageError
@@ -93,7 +93,7 @@ def resume_command(options: RunOptions, request: RunRequest, settings: Settings)
         "--timeout": options.timeout,
     }
     words += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
-    return shlex.join([*words, *given_options(settings, ("source", *PLACE))])
+    return shlex.join([*words, *given_options(settings, ("source", *PLACE_OPTIONS))])
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...]:

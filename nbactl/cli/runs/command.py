@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbactl.cli.app import application, console, settings
+from nbactl.cli.app import console, container, settings
 from nbactl.cli.completion.values import runs
 from nbactl.cli.frame import command, group
 from nbactl.cli.run.json import run_json
 from nbactl.cli.run.text import show_details, show_run_list, show_title
 from nbactl.cli.runs.log import LogFile, LogFilter, for_a_person
 from nbactl.cli.show.files import write_whole
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.show.states import INTERRUPTED, look
 from nbactl.cli.signals import until_left
 from nbactl.core._support.durations import format_duration, parse_duration
@@ -28,7 +28,7 @@ from nbactl.workflows.model import RunStatus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
     from nbactl.workflows.model import RunRecord
 
@@ -57,9 +57,9 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
         str | None, typer.Option(help=f"Runs in this state: {', '.join(_STATES)}.", metavar="STATE")
     ] = None,
     limit: Annotated[int, typer.Option(help="At most this many, the newest.", min=1, metavar="N")] = 20,
-) -> Result:
+) -> View:
     """List runs, the newest first."""
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     if status is not None and status not in _STATES:
         raise UsageError(f"'{status}' is no state of a run", next_step=did_you_mean(status, _STATES))
     day = _date(services, date) if date else None
@@ -72,13 +72,13 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
         else:
             show_run_list(console, shown)
 
-    return Result({"runs": [run_json(run, state) for run, state in shown]}, show, items="runs")
+    return View({"runs": [run_json(run, state) for run, state in shown]}, show, items="runs")
 
 
 @command(app, "show", examples=["nbactl runs show last", "nbactl runs show last -v"])
-def show_(ctx: typer.Context, run: RunArgument) -> Result:
+def show_(ctx: typer.Context, run: RunArgument) -> View:
     """Show a run: its tasks, what they wrote, and what went wrong; -v adds tracebacks."""
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     record = services.ledger.find(run)
     state = _state(services, record)
     log = run_log_path(_logs(services), record.run_id)
@@ -86,7 +86,7 @@ def show_(ctx: typer.Context, run: RunArgument) -> Result:
     def show(console: Console) -> None:
         show_details(console, record, state, log if log.exists() else None)
 
-    return Result({"run": run_json(record, state)}, show, run_id=record.run_id)
+    return View({"run": run_json(record, state)}, show, run_id=record.run_id)
 
 
 @command(app, "logs", examples=["nbactl runs logs last", "nbactl runs logs last --follow --level warning"])
@@ -98,9 +98,9 @@ def logs(
     level: Annotated[
         str, typer.Option(help="At least this severe: debug, info, warning, error, critical.", metavar="LEVEL")
     ] = "info",
-) -> Result:
+) -> View:
     """Show what a run logged, in Eastern time."""
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     record = services.ledger.find(run)
     names = [each.name for each in record.tasks]
     if task is not None and task not in names:
@@ -124,7 +124,7 @@ def logs(
         for entry in entries:
             console.print(for_a_person(entry))
 
-    return Result({"entries": entries}, show, items="entries", run_id=record.run_id)
+    return View({"entries": entries}, show, items="entries", run_id=record.run_id)
 
 
 @command(app, "cancel", examples=["nbactl runs cancel last --dry-run"])
@@ -143,9 +143,9 @@ def cancel(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be cancelled, and change nothing.")
     ] = False,
-) -> Result:
+) -> View:
     """Stop a run in an orderly way, from another terminal: what is done stays, and it can be resumed."""
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     record = services.ledger.find(run)
     if record.status is RunStatus.CANCELLED:
         return _cancelled(services, record, f"{record.run_id} was cancelled already.")
@@ -180,9 +180,9 @@ def gantt(
     html: Annotated[
         Path | None, typer.Option(help="Write it as one self-contained page instead.", metavar="FILE")
     ] = None,
-) -> Result:
+) -> View:
     """Draw when each task of a run began and ended, and how many ran at once."""
-    services = application(ctx, reads_only=True)
+    services = container(ctx, reads_only=True)
     record = services.ledger.find(run)
     state = _state(services, record)
     now = services.clock.now()
@@ -203,22 +203,22 @@ def gantt(
         for line in gantt_lines(record, now, width):
             console.print(*line)
 
-    return Result(data, show, run_id=record.run_id)
+    return View(data, show, run_id=record.run_id)
 
 
-def _state(services: Application, run: RunRecord) -> str:
+def _state(services: Container, run: RunRecord) -> str:
     return INTERRUPTED if services.ledger.interrupted(run) else run.status.value
 
 
-def _logs(services: Application) -> Path:
+def _logs(services: Container) -> Path:
     return Path(services.settings.state_dir) / "logs"
 
 
-def _date(services: Application, text: str) -> GameDate:
+def _date(services: Container, text: str) -> GameDate:
     return GameDate.parse(text, now=services.clock.now(), latest=lambda: GameDate(services.source.latest()))
 
 
-def _since(services: Application, text: str | None) -> datetime | None:
+def _since(services: Container, text: str | None) -> datetime | None:
     """Return the moment that a duration before now, or the beginning of a date, stands for."""
     if text is None:
         return None
@@ -228,7 +228,7 @@ def _since(services: Application, text: str | None) -> datetime | None:
 
 
 def _entries(
-    services: Application, run_id: str, file: LogFile, console: Console, *, follow: bool
+    services: Container, run_id: str, file: LogFile, console: Console, *, follow: bool
 ) -> Iterator[dict[str, Any]]:
     """Yield log entries; while following, until the run has ended or the reader leaves."""
     if not follow:
@@ -244,7 +244,7 @@ def _entries(
             return
 
 
-def _wait_for_end(services: Application, run_id: str, seconds: float) -> RunRecord:
+def _wait_for_end(services: Container, run_id: str, seconds: float) -> RunRecord:
     clock = services.clock
     give_up_at = clock.monotonic() + seconds
     while True:
@@ -256,6 +256,6 @@ def _wait_for_end(services: Application, run_id: str, seconds: float) -> RunReco
         clock.sleep(min(left, services.config.timeouts["run.watch_poll"]))
 
 
-def _cancelled(services: Application, run: RunRecord, told: str) -> Result:
+def _cancelled(services: Container, run: RunRecord, told: str) -> View:
     state = _state(services, run)
-    return Result({"run": run_json(run, state)}, lambda console: console.note(told), run_id=run.run_id)
+    return View({"run": run_json(run, state)}, lambda console: console.note(told), run_id=run.run_id)

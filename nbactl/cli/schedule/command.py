@@ -9,7 +9,7 @@ import typer
 
 from nbactl.cli import app as root
 from nbactl.cli.frame import command, group
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.core._support.gamedate import EASTERN, GameDate
 from nbactl.errors import CheckFailedError, UsageError
 
@@ -43,11 +43,11 @@ def show(
         str | None,
         typer.Option("--first-game", help="That day's first tip-off, HH:MM Eastern; some workflows count from it."),
     ] = None,
-) -> Result:
+) -> View:
     """Show when each workflow is due on a day, and which game date it works on."""
     from nbactl.schedule.occurrences import occurrences  # noqa: PLC0415 - not needed for help
 
-    application = root.application(ctx)
+    application = root.container(ctx)
     day = GameDate.parse(date, now=application.clock.now(), latest=lambda: GameDate(application.source.latest()))
     tip_off = None if first_game is None else _tip_off(day, first_game)
     rows = []
@@ -71,7 +71,7 @@ def show(
             optional=["what it does"],
         )
 
-    return Result(data, table, items="workflows")
+    return View(data, table, items="workflows")
 
 
 @command(
@@ -86,7 +86,7 @@ def tick(
         typer.Option("--at", help="Decide as of this time (ISO, with its zone), for trying out: nothing is changed."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
-) -> Result:
+) -> View:
     """Decide on every rollout under way, and do it; then publish what waits in the outbox. For cron, every few minutes.
 
     Ticks may overlap: each step is taken once. With too little data a rollout stays where it is. Exit 1 if one was
@@ -95,7 +95,7 @@ def tick(
     from nbactl.core.alerts import TextChannel  # noqa: PLC0415 - not needed for help
     from nbactl.rollouts.model import Action  # noqa: PLC0415
 
-    services = root.application(ctx, reads_only=dry_run)
+    services = root.container(ctx, reads_only=dry_run)
     now = services.clock.now() if at is None else _instant(at)
     out = root.console(ctx)
     alerts = services.alerts(TextChannel(out.note))
@@ -140,7 +140,7 @@ def tick(
         for key, failure in swept.failed.items():
             console.note(f"{key} stays in the outbox: {failure.message}")
 
-    return Result(data, table, items="decisions", exit_code=0 if error is None else error.exit_code, error=error)
+    return View(data, table, items="decisions", exit_code=0 if error is None else error.exit_code, error=error)
 
 
 def decision_json(decided: Decided) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _YES = {"y", "yes"}
 
 
 class Console:
-    """What commands talk through. Only the renderer and `Result.show` write to `out`."""
+    """What commands talk through. Only the renderer and `View.show` write to `out`."""
 
     def __init__(
         self,

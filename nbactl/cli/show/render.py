@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class View:
     """The outcome of a command.
 
     `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data`
@@ -39,7 +39,7 @@ class Result:
     once_told: Callable[[], None] | None = None
 
 
-def render(console: Console, result: Result, *, command: str, target: str, output: Output) -> None:
+def render(console: Console, result: View, *, command: str, target: str, output: Output) -> None:
     """Write the result of `command` in the form asked for."""
     for warning in result.warnings:
         console.warn(warning)

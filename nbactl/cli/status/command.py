@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbactl.cli.app import application, console, session
+from nbactl.cli.app import console, container, session
 from nbactl.cli.completion.values import dates, sources
 from nbactl.cli.frame import command, single
-from nbactl.cli.show.render import Result
+from nbactl.cli.show.render import View
 from nbactl.cli.signals import until_left
 from nbactl.cli.status.text import board_json, show_board
 from nbactl.core._support.gamedate import GameDate
@@ -20,7 +20,7 @@ from nbactl.workflows.board import Boards
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.bootstrap import Application
+    from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
     from nbactl.workflows.board import Board
 
@@ -49,7 +49,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Draw it anew until Ctrl-C; without a terminal, after each change.")
     ] = False,
-) -> Result:
+) -> View:
     """Show the board of a game date: each phase, who is at work, what went wrong.
 
     Exits with 1 if a phase failed, was interrupted or is late.
@@ -63,12 +63,12 @@ def status(
             next_step="Use --output jsonl: one board a line.",
         )
     # Who watches wants to see a ledger that is made later.
-    services = application(ctx, reads_only=not watch)
+    services = container(ctx, reads_only=not watch)
     boards = _boards(services, date)
     if watch:
         return _watched(services, boards, console(ctx), as_lines=call.settings.output == "jsonl")
     board = next(boards)
-    return Result(
+    return View(
         board_json(board),
         lambda console: show_board(console, board),
         exit_code=int(board.wrong),
@@ -86,7 +86,7 @@ def _error(board: Board) -> CheckFailedError | None:
     return CheckFailedError(f"{board.game_date}: {told}", next_step=f"Look: {look}")
 
 
-def _boards(services: Application, date: str | None) -> Iterator[Board]:
+def _boards(services: Container, date: str | None) -> Iterator[Board]:
     """Yield the board as it is, each time it is asked for."""
     settings = services.settings
     limits = {name: deadline.limit for name, deadline in services.config.timeouts.deadlines.items()}
@@ -98,7 +98,7 @@ def _boards(services: Application, date: str | None) -> Iterator[Board]:
         yield boards.draw(day, services.source.key, now)
 
 
-def _watched(services: Application, boards: Iterator[Board], console: Console, *, as_lines: bool) -> Result:
+def _watched(services: Container, boards: Iterator[Board], console: Console, *, as_lines: bool) -> View:
     """Return a result that ends with Ctrl-C."""
     pause = services.config.timeouts["status.refresh"]
 
@@ -116,7 +116,7 @@ def _watched(services: Application, boards: Iterator[Board], console: Console, *
             console.print()
             console.out.flush()
 
-    return Result({"boards": changes() if as_lines else []}, show, items="boards")
+    return View({"boards": changes() if as_lines else []}, show, items="boards")
 
 
 def _draw_in_place(console: Console, boards: Iterator[Board]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.adapters.sentry.sink import SentrySink
-from nbactl.bootstrap import Application
+from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
 from nbactl.core.observe.context import bound
 from nbactl.core.observe.failures import Failure, Failures
@@ -190,14 +190,14 @@ except ConfigError as error:
 
 def test_without_an_address_nothing_is_loaded_or_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NBACTL_SENTRY_DSN", raising=False)
-    with Application(load_settings({"state_dir": str(tmp_path)}, {}, tmp_path)) as application:
+    with Container(load_settings({"state_dir": str(tmp_path)}, {}, tmp_path)) as application:
         assert application.failure_sinks == ()
 
 
 def test_what_is_on_its_way_at_the_end_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SentryServer() as server:
         monkeypatch.setenv("NBACTL_SENTRY_DSN", server.dsn)
-        with Application(load_settings({"state_dir": str(tmp_path)}, {}, tmp_path)) as application:
+        with Container(load_settings({"state_dir": str(tmp_path)}, {}, tmp_path)) as application:
             for _ in range(20):
                 application.failures.report(DataError("no"), "push /push")
             [to] = application.failure_sinks

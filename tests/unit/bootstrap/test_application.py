@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.adapters.localbus.bus import LocalBus
-from nbactl.bootstrap import Application
+from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import BreakerOpenError, ConfigError
@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[3]
 DAY = GameDate(date(2024, 12, 1))
 
 
-def application(folder: Path, **flags: Any) -> Application:
-    return Application(load_settings({"state_dir": str(folder / "state"), **flags}, {}, folder))
+def application(folder: Path, **flags: Any) -> Container:
+    return Container(load_settings({"state_dir": str(folder / "state"), **flags}, {}, folder))
 
 
 def test_nothing_is_made_before_it_is_asked_for(tmp_path: Path) -> None:
@@ -52,14 +52,14 @@ def test_on_gcp_runs_are_refused_and_plans_work(tmp_path: Path) -> None:
     ("expression", "forbidden"),
     [
         (
-            "from nbactl.bootstrap import Application",
+            "from nbactl.bootstrap import Container",
             ("pydantic", "yaml", "duckdb", "sqlglot", "sqlite3", "asyncio", "rich"),
         ),
         (
-            "import nbactl.bootstrap as b; a = b.Application(load()); a.config; a.ledger.list()",
+            "import nbactl.bootstrap as b; a = b.Container(load()); a.config; a.ledger.list()",
             ("duckdb", "sqlglot", "rich"),
         ),
-        ("import nbactl.bootstrap as b; a = b.Application(load()); a.runner", ("duckdb", "sqlglot", "rich")),
+        ("import nbactl.bootstrap as b; a = b.Container(load()); a.runner", ("duckdb", "sqlglot", "rich")),
     ],
 )
 def test_modules_are_loaded_only_when_needed(tmp_path: Path, expression: str, forbidden: tuple[str, ...]) -> None:
@@ -86,7 +86,7 @@ def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(t
     heard: list[Event] = []
     settings = load_settings({"state_dir": str(tmp_path / "state")}, {}, tmp_path)
     environ = {"NBACTL_TIMEOUT_HTTP_REQUEST": "29s", "ENABLE_IDEMPOTENCY_KEYS": "true"}
-    with Application(settings, environ=environ, hook=heard.append) as made:
+    with Container(settings, environ=environ, hook=heard.append) as made:
         assert made.policies["scraper"].settings.attempt == 29.0
         made.breaker_beat.start()
         made.policies.breakers["stats_nba"].open("broken")
@@ -102,7 +102,7 @@ def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(t
         assert record is not None
         assert (record.data["expires_at"] - record.data["processed_at"]).days == 7
     assert {event.kind for event in heard} >= {"breaker.open", "idempotency.replayed", "outbox.published"}
-    with Application(settings) as later:
+    with Container(settings) as later:
         assert [(each.name, each.state) for each in later.shared_breakers.known()] == [("stats_nba", "open")]
         later.breaker_beat.start()
         assert later.policies["scraper"].breaker is not None

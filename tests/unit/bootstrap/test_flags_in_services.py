@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.bootstrap import Application
-from nbactl.bootstrap.service import ServiceApplication
+from nbactl.bootstrap import Container
+from nbactl.bootstrap.service import ServiceContainer
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core import flags
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def service(folder: Path) -> Iterator[ServiceApplication]:
+def service(folder: Path) -> Iterator[ServiceContainer]:
     made = open_service(folder)
     yield made
     flags.use(None)
@@ -52,18 +52,18 @@ def service(folder: Path) -> Iterator[ServiceApplication]:
     made.close()
 
 
-def open_service(folder: Path) -> ServiceApplication:
-    return ServiceApplication("example", load_settings({"state_dir": str(folder / "state")}, {}, folder))
+def open_service(folder: Path) -> ServiceContainer:
+    return ServiceContainer("example", load_settings({"state_dir": str(folder / "state")}, {}, folder))
 
 
-def put(made: Application, key: str, percent: float, *, enabled: bool = True) -> None:
+def put(made: Container, key: str, percent: float, *, enabled: bool = True) -> None:
     change = Change(key, WHATEVER, percent, enabled=enabled, salt=key, hash_version=1, stage=None)
     made.flag_store.change([change], by="test", reason=None)
-    if isinstance(made, ServiceApplication):
+    if isinstance(made, ServiceContainer):
         made.flags.refresh()
 
 
-def modes(made: Application) -> list[str]:
+def modes(made: Container) -> list[str]:
     plans: list[Plan] = made.planner.plan(RunRequest(("phase2",), tuple(DAYS), upstream="skip"))
     assert len(plans) == len(DAYS)
     return [plan.mode for plan in plans]
@@ -72,7 +72,7 @@ def modes(made: Application) -> list[str]:
 @pytest.mark.parametrize("key", sorted(SHIPPED))
 @pytest.mark.parametrize(("percent", "least", "most"), [(0, 0, 0), (50, 400, 600), (100, 1000, 1000)])
 def test_each_shipped_flag_is_off_on_and_on_for_its_share(
-    service: ServiceApplication, key: str, percent: float, least: int, most: int
+    service: ServiceContainer, key: str, percent: float, least: int, most: int
 ) -> None:
     for needed in SHIPPED[key].prerequisites:
         put(service, needed, 100)
@@ -83,7 +83,7 @@ def test_each_shipped_flag_is_off_on_and_on_for_its_share(
     assert not any(service.flags.on(key, f"entity-{number}") for number in range(1000))
 
 
-def test_a_start_reads_the_flags_and_puts_them_to_use(service: ServiceApplication, folder: Path) -> None:
+def test_a_start_reads_the_flags_and_puts_them_to_use(service: ServiceContainer, folder: Path) -> None:
     put(service, "query_caching", 100)
     assert not flags.on("query_caching", "request")
     service.start()
@@ -94,7 +94,7 @@ def test_a_start_reads_the_flags_and_puts_them_to_use(service: ServiceApplicatio
 
 
 def test_a_service_that_starts_while_the_store_is_down_goes_by_the_last_known_flags(
-    service: ServiceApplication, folder: Path
+    service: ServiceContainer, folder: Path
 ) -> None:
     put(service, "query_caching", 100)
     with closing(open_service(folder)) as later:
@@ -103,7 +103,7 @@ def test_a_service_that_starts_while_the_store_is_down_goes_by_the_last_known_fl
 
 
 def test_a_command_refreshes_once_and_leaves_neither_thread_nor_file(folder: Path) -> None:
-    with Application(load_settings({"state_dir": str(folder / "state")}, {}, folder)) as made:
+    with Container(load_settings({"state_dir": str(folder / "state")}, {}, folder)) as made:
         put(made, "query_caching", 100)
         before = threading.active_count()
         assert made.flags.on("query_caching", "request")
@@ -112,7 +112,7 @@ def test_a_command_refreshes_once_and_leaves_neither_thread_nor_file(folder: Pat
 
 
 def test_a_message_is_worked_once_where_the_flag_is_on_and_at_each_delivery_where_not(
-    service: ServiceApplication,
+    service: ServiceContainer,
 ) -> None:
     service.documents.commit([Set("counts/all", {"count": 0})])
 
@@ -141,7 +141,7 @@ def test_a_message_is_worked_once_where_the_flag_is_on_and_at_each_delivery_wher
     assert worked() == 400
 
 
-def count(made: Application) -> int:
+def count(made: Container) -> int:
     found = made.documents.get("counts/all")
     assert found is not None
     return int(found.data["count"])
@@ -152,7 +152,7 @@ def test_what_was_done_is_known_for_dedup_ttl_days_and_never_less_than_timeouts_
     folder: Path, environ: dict[str, str], days: int
 ) -> None:
     settings = load_settings({"state_dir": str(folder / "state")}, {}, folder)
-    with Application(settings, environ={"ENABLE_IDEMPOTENCY_KEYS": "1", **environ}) as made:
+    with Container(settings, environ={"ENABLE_IDEMPOTENCY_KEYS": "1", **environ}) as made:
         made.idempotency_of("worker").run("key", lambda: None)
         record = made.documents.get("message_dedup/key")
     assert record is not None
@@ -160,7 +160,7 @@ def test_what_was_done_is_known_for_dedup_ttl_days_and_never_less_than_timeouts_
 
 
 def test_inv_22_a_service_heeds_execution_mode_for_the_dates_that_the_flag_is_on_for(
-    service: ServiceApplication, folder: Path
+    service: ServiceContainer, folder: Path
 ) -> None:
     assert set(modes(service)) == {"sequential"}
     put(service, "parallel_config", 50)
@@ -171,17 +171,17 @@ def test_inv_22_a_service_heeds_execution_mode_for_the_dates_that_the_flag_is_on
     assert set(modes(service)) == {"parallel"}
     put(service, "parallel_config", 100, enabled=False)
     assert set(modes(service)) == {"sequential"}
-    with Application(load_settings({"state_dir": str(folder / "state")}, {}, folder)) as command:
+    with Container(load_settings({"state_dir": str(folder / "state")}, {}, folder)) as command:
         assert set(modes(command)) == {"parallel"}, "a command always does as workflows.yaml says"
 
 
-def test_completions_follow_the_flags_of_the_service(service: ServiceApplication) -> None:
+def test_completions_follow_the_flags_of_the_service(service: ServiceContainer) -> None:
     assert not service.completion_mode("b").write_subcollection
     put(service, "subcollection_completions", 100)
     assert service.completion_mode("b").write_subcollection
 
 
-def test_log_records_are_json_where_the_flag_is_on(service: ServiceApplication) -> None:
+def test_log_records_are_json_where_the_flag_is_on(service: ServiceContainer) -> None:
     root = logging.getLogger()
     handlers, level, hook = list(root.handlers), root.level, threading.excepthook
     out = io.StringIO()
@@ -212,8 +212,8 @@ def test_log_records_are_json_where_the_flag_is_on(service: ServiceApplication) 
 def test_making_flags_loads_neither_google_nor_openfeature(folder: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from nbactl.config.settings import load_settings\n"
-        "from nbactl.bootstrap import Application\n"
-        f"a = Application(load_settings({{'state_dir': {str(folder)!r}}}, {{}}, Path())); a.flags; a.close()\n"
+        "from nbactl.bootstrap import Container\n"
+        f"a = Container(load_settings({{'state_dir': {str(folder)!r}}}, {{}}, Path())); a.flags; a.close()\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     root = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.bootstrap import Application
+from nbactl.bootstrap import Container
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core import flags
@@ -30,8 +30,8 @@ ROOT = Path(__file__).parents[3]
 ONE = "SELECT 1 AS one"
 
 
-def application(folder: Path, hook: Hook = unheard) -> Application:
-    return Application(load_settings({"state_dir": str(folder / "state")}, {}, folder), hook=hook)
+def application(folder: Path, hook: Hook = unheard) -> Container:
+    return Container(load_settings({"state_dir": str(folder / "state")}, {}, folder), hook=hook)
 
 
 def test_what_services_do_is_counted_by_the_metrics_that_hear_of_it(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nbactl.cli.show.console import Console
-from nbactl.cli.show.render import Result, plain, render, render_error
+from nbactl.cli.show.render import View, plain, render, render_error
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import LeaseHeldError
 
@@ -31,24 +31,24 @@ class _Color(StrEnum):
         (Path("a/b"), "a/b"),
         (_Color.RED, "red"),
         ({GameDate(date(2024, 1, 15)): (1, {2})}, {"2024-01-15": [1, [2]]}),
-        (Result({"a": 1}, print), {"data": {"a": 1}}),
+        (View({"a": 1}, print), {"data": {"a": 1}}),
     ],
 )
 def test_values_in_json(value: object, expected: object) -> None:
     found = plain(value)
-    assert (found["data"] if isinstance(value, Result) else found) == (
-        expected["data"] if isinstance(value, Result) and isinstance(expected, dict) else expected
+    assert (found["data"] if isinstance(value, View) else found) == (
+        expected["data"] if isinstance(value, View) and isinstance(expected, dict) else expected
     )
 
 
-def _rendered(result: Result, output: Any) -> tuple[str, str]:
+def _rendered(result: View, output: Any) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     console = Console(environ={}, stdout=out, stderr=err)
     render(console, result, command="runs.list", target="local", output=output)
     return out.getvalue(), err.getvalue()
 
 
-_RESULT = Result(
+_RESULT = View(
     {"runs": [{"id": 1}, {"id": 2}], "more": False},
     lambda console: console.print("two runs"),
     items="runs",
@@ -75,7 +75,7 @@ def test_a_result_as_json_is_the_envelope_of_the_contract() -> None:
 
 def test_a_result_as_json_lines_and_for_a_person() -> None:
     assert _rendered(_RESULT, "jsonl")[0] == '{"id":1}\n{"id":2}\n'
-    assert _rendered(Result({"a": "é"}, print), "jsonl")[0] == '{"a":"\\u00e9"}\n'
+    assert _rendered(View({"a": "é"}, print), "jsonl")[0] == '{"a":"\\u00e9"}\n'
     assert _rendered(_RESULT, "table")[0] == "two runs\n"
 
 

@@ -37,7 +37,7 @@ def test_every_command_is_of_the_house(path: str, command: Leaf) -> None:
     assert command.callback is not None
     function = inspect.unwrap(command.callback)
     assert not inspect.iscoroutinefunction(function), "Typer never awaits a command"
-    assert inspect.get_annotations(function)["return"] == "Result"
+    assert inspect.get_annotations(function)["return"] == "View"
     assert command.help
     assert command.help.splitlines()[0].endswith("."), "the first line is a sentence"
     assert command.examples

@@ -1,0 +1,79 @@
+"""Leases as JSON and as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.cli.leases.command import description, expiry
+from nbactl.cli.show.render import View
+from nbactl.cli.show.text import Styled
+from nbactl.cli.show.times import moment
+from nbactl.core.lease.holder import describe
+
+if TYPE_CHECKING:
+    from nbactl.cli.leases.command import HeldLease, LeaseList, Released
+    from nbactl.cli.show.console import Console
+
+_STYLES: Final = {"held": "green", "expired": "yellow", "dead": "yellow"}
+
+
+def lease_list(found: LeaseList) -> View:
+    """Show the leases that are held."""
+
+    def show(console: Console) -> None:
+        if found.leases:
+            console.table(
+                ["lease", "state", "holder", "expires"],
+                [
+                    (held.lease.name, Styled(held.state, _STYLES[held.state]), held.holder, expiry(held))
+                    for held in found.leases
+                ],
+            )
+        else:
+            console.note("No lease is held.")
+        for removal in found.removals:
+            why = f": {removal.reason}" if removal.reason else ""
+            was = describe(removal.owner)
+            console.detail(f"{moment(removal.at)} {removal.by} released {removal.name}, held by {was}{why}")
+
+    removals = [
+        {
+            "name": removal.name,
+            "owner": removal.owner,
+            "token": removal.token,
+            "at": removal.at,
+            "by": removal.by,
+            "reason": removal.reason,
+        }
+        for removal in found.removals
+    ]
+    return View({"leases": [_line(held) for held in found.leases], "taken_away": removals}, show, items="leases")
+
+
+def released(done: Released) -> View:
+    """Show which lease was released."""
+    request = done.request
+
+    def show(console: Console) -> None:
+        if done.lease is None:
+            console.note(f"Nothing to do: {request.name} is not held.")
+        elif request.dry_run:
+            console.note(f"Would release {description(done)}.")
+        else:
+            console.note(f"Released {description(done)}. The next process that wants it gets it.")
+            if done.forced:
+                console.note("The former holder's writes are refused from now on. This cannot be undone: restart it.")
+
+    line = None if done.lease is None else _line(done.lease)
+    return View({"lease": line, "changed": done.changed, "forced": done.forced, "reason": request.reason}, show)
+
+
+def _line(held: HeldLease) -> dict[str, Any]:
+    return {
+        "name": held.lease.name,
+        "state": held.state,
+        "holder": held.holder,
+        "owner": held.lease.owner,
+        "token": held.lease.token,
+        "expires_at": held.lease.expires_at,
+    }
