@@ -6,7 +6,6 @@ import sqlite3
 import tomllib
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,11 +20,11 @@ from nbactl.core.lease.holder import this_process
 from nbactl.core.lease.leases import Leases
 from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.testing import FakeClock
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-_ROOT = Path(__file__).resolve().parents[3]
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def test_every_complaint_says_what_to_do(patient: Callable[..., Patient], tmp_pa
 
 
 def test_dependencies_are_those_of_the_package_with_their_ranges() -> None:
-    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {name + machine._range(package) for name, package in machine.PACKAGES.items()} == set(
         project["dependencies"]
     )
@@ -172,7 +171,7 @@ def test_crash_reports_are_told(patient: Callable[..., Patient]) -> None:
 
 def _changed(folder: Path, old: str, new: str) -> Path:
     for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
-        (folder / name).write_text((_ROOT / name).read_text())
+        (folder / name).write_text((ROOT / name).read_text())
     text = (folder / "workflows.yaml").read_text()
     assert old in text
     (folder / "workflows.yaml").write_text(text.replace(old, new, 1))

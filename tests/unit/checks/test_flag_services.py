@@ -11,7 +11,7 @@ from nbactl.core.flags import State, Stored
 from nbactl.deployments.desired import everybody_gets, variables_of
 from nbactl.ports.services import DeployedService, Traffic
 from tests.kit.flags import state
-from tests.unit.flags.test_flag_checks import declared, flags_file
+from tests.unit.checks.test_flags import declared, flags_file
 
 FAST = flags_file(fast=declared("fast", parameters={"TTL": 3600}))
 RULE = {"attribute": "team", "in": ("BOS",)}

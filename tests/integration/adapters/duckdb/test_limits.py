@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,10 +21,12 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.errors import DataError, NbactlError, PreconditionError, TimedOutError, UnavailableError
 from nbactl.ports.warehouse import Column, Rows, Select, TableSchema
+from tests.kit.paths import ROOT
 from tests.kit.warehouse_process import ROWS, TABLE, batches, open_warehouse, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 
@@ -154,8 +155,8 @@ from pathlib import Path
 from tests.kit.warehouse_process import open_warehouse
 open_warehouse(Path(sys.argv[1])).query("SELECT 1 AS x", timeout=5.0)
 """
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=root, capture_output=True, check=True)
+
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"", b"")
 
 

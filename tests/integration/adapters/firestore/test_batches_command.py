@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from datetime import date
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
@@ -18,8 +18,10 @@ from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.testing import emulator_documents
+from tests.kit.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_on_gcp_a_batch_is_completed_and_brought_back_only_when_told_so(firestore_address: str, tmp_path: Path) -> None:

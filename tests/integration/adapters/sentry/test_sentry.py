@@ -19,9 +19,10 @@ from nbactl.core.observe.failures import Failure, Failures
 from nbactl.core.observe.trace import Trace
 from nbactl.errors import ConfigError, DataError, UnavailableError
 from nbactl.testing.emulators import free_port
+from tests.kit.paths import ROOT
 from tests.kit.screen import DATE, project
 from tests.kit.sentry_server import SentryServer
-from tests.kit.service_process import ROOT, ServiceProcess
+from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from nbactl.core.lease.holder import is_dead
 from nbactl.core.once.claim import Claim, Terms
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError
-from tests.kit.service_process import ROOT
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

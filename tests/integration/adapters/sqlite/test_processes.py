@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack, closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,8 +19,10 @@ from nbactl.core.lease.holder import is_dead
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import LeaseHeldError
 from nbactl.ports.documents import Query, Set
+from tests.kit.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREAMBLE = """
 import fcntl, os, sys, time

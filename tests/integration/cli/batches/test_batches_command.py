@@ -14,7 +14,8 @@ from nbactl.core.lease.holder import is_dead, this_process
 from nbactl.core.lease.leases import Leases
 from nbactl.ports.documents import Set, Update
 from tests.kit.batches import add_batch, open_documents
-from tests.kit.screen import ROOT, Project, project
+from tests.kit.paths import ROOT
+from tests.kit.screen import Project, project
 
 if TYPE_CHECKING:
     from pathlib import Path

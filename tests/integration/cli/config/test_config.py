@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.cli.conftest import ROOT
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

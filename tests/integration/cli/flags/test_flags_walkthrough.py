@@ -6,11 +6,15 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.integration.cli.conftest import environment
+from tests.kit.paths import ROOT
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs" / "flags.md").read_text(encoding="utf-8")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = (ROOT / "docs" / "flags.md").read_text(encoding="utf-8")
 SCRIPTS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 
 

@@ -10,12 +10,15 @@ import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.kit.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FLAG = "query_caching"
 
 

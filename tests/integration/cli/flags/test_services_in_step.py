@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.flags.services_kit import ANALYTICS, DECLARED, RAW, SCRAPERS, World, quick_config, undo_of
+from tests.integration.cli.flags.services_kit import ANALYTICS, DECLARED, RAW, SCRAPERS, World, quick_config, undo_of
 from tests.kit.cloud_run_server import cloud_run_server
 
 if TYPE_CHECKING:

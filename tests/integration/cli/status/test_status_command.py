@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kit.screen import DATE, ROOT, Project, project
+from tests.kit.paths import ROOT
+from tests.kit.screen import DATE, Project, project
 
 if TYPE_CHECKING:
     from pathlib import Path

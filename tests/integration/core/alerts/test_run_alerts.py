@@ -7,16 +7,17 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from werkzeug import Response
 
+from tests.kit.paths import ROOT
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_httpserver import HTTPServer
     from werkzeug import Request
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def nbactl(folder: Path, url: str, *words: str) -> subprocess.CompletedProcess[str]:

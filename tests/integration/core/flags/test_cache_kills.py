@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbactl.core.flags import StateCache
+from tests.kit.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 KILLS, FLAGS = 12, 200
 WRITER = f"""
 import sys

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from nbactl.cli.app import build
 from nbactl.cli.frame import find
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage
+from tests.kit.paths import ROOT
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "completions.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "completions.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 

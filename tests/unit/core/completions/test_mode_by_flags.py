@@ -20,7 +20,7 @@ from nbactl.errors import ConfigError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, memory_documents
 from tests.kit.flags import state
-from tests.unit.completions.test_mode import written_and_read
+from tests.unit.core.completions.test_mode import written_and_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

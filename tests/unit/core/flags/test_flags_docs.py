@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from nbactl.core.flags import Reason
+from tests.kit.paths import ROOT
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs" / "flags.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "flags.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from pathlib import Path
 
 import pytest
 
 from nbactl.core.observe.event_log import _LEVELS, EventLog
 from nbactl.core.observe.events import Event
+from tests.kit.paths import ROOT
 
-DOCS = (Path(__file__).resolve().parents[3] / "docs" / "library.md").read_text(encoding="utf-8")
+DOCS = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (`[a-z_]+\.[a-z_]+`.*?) \| .*? \| (.*?) ?\|$", DOCS, re.MULTILINE)
 KINDS = {kind for kinds, _ in ROWS for kind in re.findall(r"`([a-z_]+\.[a-z_]+)`", kinds)}
 FIELDS = {field for _, fields in ROWS for field in re.findall(r"`([a-z_]+)`", fields)}

@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,12 +19,13 @@ from nbactl.core.observe.trace import Trace
 from nbactl.errors import DataError, UnavailableError
 from nbactl.workflows.observers import log_event
 from tests.kit.log_query import log_entry, selects
+from tests.kit.paths import ROOT
 from tests.kit.run_records import MIXED, events, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "logging.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "logging.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 QUERIES = re.findall(r"^([^\n]+):\n\n```\n(.*?)```", PAGE.partition("## Queries")[2], re.MULTILINE | re.DOTALL)
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)

@@ -10,7 +10,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,12 +17,13 @@ import yaml
 
 from nbactl.testing.emulators import free_port
 from tests.kit import promql
+from tests.kit.paths import ROOT
 from tests.kit.prometheus import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
 
 

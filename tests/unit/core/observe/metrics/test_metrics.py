@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,11 +28,11 @@ from nbactl.ports.alerts import Severity
 from nbactl.testing import FakeClock
 from nbactl.workflows.model import RunStatus, TaskStatus
 from tests.kit import event_kinds
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from nbactl.core.observe.metrics import Metric
 
-ROOT = Path(__file__).resolve().parents[3]
 DOCS = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 FORBIDDEN = {"run_id", "player", "player_lookup", "key", "batch", "batch_id", "game_date", "date", "path", "owner"}
 

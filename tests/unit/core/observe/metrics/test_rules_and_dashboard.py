@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,12 +11,13 @@ import yaml
 
 from nbactl.core.observe.metrics import METRICS
 from tests.kit import promql
+from tests.kit.paths import ROOT
 from tests.kit.prometheus import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
 RULES = {rule["alert"]: rule for rule in promql.rules()}
 RULE_TESTS = ROOT / "tests" / "data" / "metrics" / "alerts.tests.yml"
 DASHBOARD = promql.dashboard()
