@@ -39,8 +39,8 @@ class Alerts:
     """Tells `direct` channels at once and always (a log, a console), `kept` ones through the outbox.
 
     `window` is for how many seconds an alert of the same key is counted instead of sent; `patience` is how many seconds
-    may go into delivering one before it is left to the sweep. Where somebody sweeps in the background, `dispatcher` sends
-    for them instead, and raising an alert costs one commit.
+    may go into delivering one before it is left to the sweep. With a background sweep, `dispatcher` triggers it instead,
+    and raising an alert costs one commit.
     """
 
     def __init__(
