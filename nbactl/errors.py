@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class NbactlError(Exception):
     """A failure that was foreseen where it is raised.
 
-    `code` is stable and meant for programs; `exit_code` is the process exit code of CONTRACT; `retryable` says
+    `code` is stable and meant for programs; `exit_code` is the process exit code (docs/contract.md); `retryable` says
     whether the same call may succeed later without anybody changing anything (transient against permanent).
     """
 

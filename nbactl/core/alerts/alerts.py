@@ -1,7 +1,7 @@
 """Sends alerts: at most one per condition and window to a channel that costs attention, and none is lost on the way.
 
 Whether an alert is sent is decided in the transaction that puts it into the outbox, so that of two processes one tells.
-The outbox delivers it, and its sweep delivers what was not (INVARIANTS 7). Documents `alerts/{channel}/{key}` hold the
+The outbox delivers it, and its sweep delivers what was not (invariant 7). Documents `alerts/{channel}/{key}` hold the
 window: in it an alert is sent only if it is worse than the one that began it.
 """
 
