@@ -42,7 +42,8 @@ batch, stage, fault = sys.argv[1:]
 faults.arm_from_environment(fault)
 {store}
 tracker = CompletionTracker(
-    store, SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {{}}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
+    store, SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {{}}), acting=30.0, retry=NO_RETRY,
+    rng=random.Random(1),
 )
 tracker.record_completion(batch, "a", 5)
 """

@@ -1,7 +1,7 @@
 """Sends alerts: at most one per condition and window to a channel that costs attention, and none is lost on the way.
 
 Whether an alert is sent is decided in the transaction that puts it into the outbox, so that of two processes one tells.
-The outbox delivers it, and its sweep delivers what was not (INVARIANTS 7). Documents `alerts/{channel}/{key}` hold the
+The outbox delivers it, and its sweep delivers what was not (invariant 7). Documents `alerts/{channel}/{key}` hold the
 window: in it an alert is sent only if it is worse than the one that began it.
 """
 
@@ -39,8 +39,8 @@ class Alerts:
     """Tells `direct` channels at once and always (a log, a console), `kept` ones through the outbox.
 
     `window` is for how many seconds an alert of the same key is counted instead of sent; `patience` is how many seconds
-    may go into delivering one before it is left to the sweep. With a background sweep, `dispatcher` triggers it instead,
-    and raising an alert costs one commit.
+    may go into delivering one before it is left to the sweep. With a background sweep, `dispatcher` triggers it
+    instead, and raising an alert costs one commit.
     """
 
     def __init__(

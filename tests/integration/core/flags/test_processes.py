@@ -1,4 +1,4 @@
-"""Operators in processes of their own, and one that is killed in the middle of a change (INVARIANTS 20)."""
+"""Operators in processes of their own, and one that is killed in the middle of a change (invariant 20)."""
 
 from __future__ import annotations
 
