@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbactl.ports.alerts import Alert
-    from nbactl.rollouts.guards import Source
+    from nbactl.rollouts.guards import MetricSource
     from nbactl.rollouts.health import ServiceHealth
     from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
@@ -50,14 +50,14 @@ class RolloutRoom(Pipeline, FlagRoom):
             alert=alert,
         )
 
-    def _guard_sources(self) -> Sequence[Source]:
+    def _guard_sources(self) -> Sequence[MetricSource]:
         from nbactl.rollouts.sources import (  # noqa: PLC0415
             VARIABLE,
             LedgerSource,
             PrometheusSource,
         )
 
-        sources: list[Source] = []
+        sources: list[MetricSource] = []
         if url := self._environ.get(VARIABLE):
             sources.append(PrometheusSource(url, self.clock.now(), timeout=self.config.timeouts["metrics.query"]))
         return [*sources, LedgerSource(self.ledger)]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from nbactl.config.flags import FlagsFile
     from nbactl.core.flags import Stored
-    from nbactl.deployments.desired import Variable
+    from nbactl.deployments.desired import FlagVariable
     from nbactl.ports.services import DeployedService
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ServiceComparison:
     """What deployed services are compared with. `gcloud` makes a command of a verb, a service and options."""
 
     file: FlagsFile
@@ -41,7 +41,7 @@ class Comparison:
             if name not in self.declared:
                 yield from self._undeclared(service)
 
-    def variables(self, service: DeployedService) -> list[Variable]:
+    def variables(self, service: DeployedService) -> list[FlagVariable]:
         """Return every variable of a service that a flag reads."""
         return [] if service.unreadable else list(variables_of(service, self.file, self.stored))
 
@@ -67,7 +67,7 @@ class Comparison:
             )
             yield FlagFinding(None, "traffic", told, self.gcloud("update-traffic", name, "--to-latest"), name)
 
-    def _variable(self, each: Variable) -> FlagFinding:
+    def _variable(self, each: FlagVariable) -> FlagFinding:
         fix = f"nbactl flags sync {each.key} --service {each.service}"
         place = position_of(self.stored.states.get(each.key))
         if each.standing in ("secret", "unknown"):

@@ -127,7 +127,7 @@ class RolloutPlan(Strict):
     guards: tuple[str, ...] = Field(min_length=1)
 
 
-class Rollout(Strict):
+class RolloutSection(Strict):
     """What is being rolled out now, and how that is done."""
 
     active: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ class FlagsFile(Strict):
 
     version: Literal[1]
     flags: dict[Name, Flag]
-    rollout: Rollout
+    rollout: RolloutSection
 
     def definitions(self) -> dict[str, Definition]:
         """Return what evaluations need, by key."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EnvPlan:
     """What is to become of one service, as long as it has the version that was seen."""
 
     service: str
@@ -34,7 +34,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EnvOutcome:
     """What became of one service: as read back, or why it failed."""
 
     service: str
@@ -42,12 +42,12 @@ class Outcome:
     error: NbactlError | None = None
 
 
-def plan_for(service: DeployedService, wanted: Mapping[str, str | None]) -> Plan | None:
+def plan_for(service: DeployedService, wanted: Mapping[str, str | None]) -> EnvPlan | None:
     """Return the plan that brings variables to what is wanted, None if they are there."""
     after = {name: value for name, value in wanted.items() if service.env.get(name) != value}
     if not after:
         return None
-    return Plan(service.name, service.version, {name: service.env.get(name) for name in after}, after)
+    return EnvPlan(service.name, service.version, {name: service.env.get(name) for name in after}, after)
 
 
 class EnvChanges:
@@ -60,7 +60,7 @@ class EnvChanges:
         self._place = place
 
     def save(
-        self, log: ChangeLog, plans: Sequence[Plan], *, by: str, reason: str | None, undoes: str | None = None
+        self, log: ChangeLog, plans: Sequence[EnvPlan], *, by: str, reason: str | None, undoes: str | None = None
     ) -> EnvChange:
         """Keep what is about to be changed, with what is there before; nothing is sent yet (invariants 13, 19)."""
         change = EnvChange(
@@ -76,22 +76,22 @@ class EnvChanges:
         reach("service_env.saved")
         return change
 
-    def apply(self, plan: Plan) -> Outcome:
+    def apply(self, plan: EnvPlan) -> EnvOutcome:
         """Carry out the plan of one service. A failure is an outcome, so that it does not keep others from theirs."""
         try:
             deployed = self._services.merge_env(plan.service, plan.after, expected_version=plan.version)
         except NbactlError as error:
-            return Outcome(plan.service, error=error)
+            return EnvOutcome(plan.service, error=error)
         finally:
             reach("service_env.applied")
-        return Outcome(plan.service, deployed)
+        return EnvOutcome(plan.service, deployed)
 
-    def apply_all(self, plans: Sequence[Plan], *, at_once: int = 1) -> Iterator[Outcome]:
+    def apply_all(self, plans: Sequence[EnvPlan], *, at_once: int = 1) -> Iterator[EnvOutcome]:
         """Carry out plans and yield each outcome as it comes; `at_once` services at the same time."""
         if at_once == 1:
             yield from map(self.apply, plans)
             return
-        waiting, ended = deque(plans), Queue[Outcome | BaseException]()
+        waiting, ended = deque(plans), Queue[EnvOutcome | BaseException]()
 
         def work() -> None:
             try:
@@ -111,7 +111,7 @@ class EnvChanges:
                 raise outcome
             yield outcome
 
-    def finish(self, log: ChangeLog, change: EnvChange, outcomes: Sequence[Outcome]) -> None:
+    def finish(self, log: ChangeLog, change: EnvChange, outcomes: Sequence[EnvOutcome]) -> None:
         """Note how it ended."""
         codes = {each.service: "done" if each.error is None else each.error.code for each in outcomes}
         services = tuple(replace(each, outcome=codes.get(each.service, each.outcome)) for each in change.services)
@@ -144,7 +144,7 @@ class EnvChanges:
         for change in changes:
             log.replace(replace(change, finished_at=self._clock.now()))
 
-    def way_back(self, change: EnvChange) -> Iterator[Plan | Outcome]:
+    def way_back(self, change: EnvChange) -> Iterator[EnvPlan | EnvOutcome]:
         """Yield the plans that bring the old values back, and an outcome for each service where that cannot be done.
 
         A service that was never reached has them, and needs none. A value that is neither the old nor the new one is
@@ -154,7 +154,7 @@ class EnvChanges:
             try:
                 plan = self._back(each)
             except NbactlError as error:
-                yield Outcome(each.service, error=error)
+                yield EnvOutcome(each.service, error=error)
             else:
                 if plan is not None:
                     yield plan
@@ -163,7 +163,7 @@ class EnvChanges:
         """Note that a change was taken back by another one."""
         log.replace(replace(change, undone_by=by))
 
-    def _back(self, change: ServiceChange) -> Plan | None:
+    def _back(self, change: ServiceChange) -> EnvPlan | None:
         service = self._services.get(change.service)
         if service.unreadable:
             raise DataError(service.unreadable, next_step="Deploy it with a port at exactly one container.")

@@ -22,7 +22,7 @@ Standing = Literal["unset", "in_line", "differs", "invalid", "secret", "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class FlagVariable:
     """A variable of one service that a flag reads.
 
     `wanted` is what it has to become to be in line, None to be removed; where it is in line it is `value` itself.
@@ -63,7 +63,7 @@ def everybody_gets(key: str, file: FlagsFile, stored: Stored) -> FlagValue | Non
     return flag.treatment
 
 
-def variables_of(service: DeployedService, file: FlagsFile, stored: Stored) -> Iterator[Variable]:
+def variables_of(service: DeployedService, file: FlagsFile, stored: Stored) -> Iterator[FlagVariable]:
     """Yield the variables that the flags read, set or not."""
     for key, flag in file.flags.items():
         yield _switch(service, key, file, stored)
@@ -71,7 +71,7 @@ def variables_of(service: DeployedService, file: FlagsFile, stored: Stored) -> I
             yield _parameter(service, key, name, declared)
 
 
-def _switch(service: DeployedService, key: str, file: FlagsFile, stored: Stored) -> Variable:
+def _switch(service: DeployedService, key: str, file: FlagsFile, stored: Stored) -> FlagVariable:
     flag = file.flags[key].definition(key)
     variable = _found(service, key, flag.env)
     if variable.standing != "in_line":
@@ -90,7 +90,7 @@ def _switch(service: DeployedService, key: str, file: FlagsFile, stored: Stored)
     return replace(variable, standing="differs", wanted=wanted, why=why)
 
 
-def _parameter(service: DeployedService, key: str, name: str, declared: FlagValue) -> Variable:
+def _parameter(service: DeployedService, key: str, name: str, declared: FlagValue) -> FlagVariable:
     variable, wanted = _found(service, key, name), as_text(declared)
     if variable.standing != "in_line":
         return variable
@@ -102,9 +102,9 @@ def _parameter(service: DeployedService, key: str, name: str, declared: FlagValu
     return replace(variable, standing="differs", wanted=wanted, why=f"flags.yaml says {wanted}")
 
 
-def _found(service: DeployedService, key: str, name: str) -> Variable:
+def _found(service: DeployedService, key: str, name: str) -> FlagVariable:
     """Return a variable as it is; one that is set is in line as far as can be told from the service alone."""
     text = service.env.get(name)
     if name in service.secrets:
-        return Variable(service.name, name, key, "secret", None, None, "its value comes from a secret")
-    return Variable(service.name, name, key, "in_line" if text else "unset", text, text)
+        return FlagVariable(service.name, name, key, "secret", None, None, "its value comes from a secret")
+    return FlagVariable(service.name, name, key, "in_line" if text else "unset", text, text)

@@ -6,55 +6,55 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.durations import format_duration
-from nbactl.rollouts.model import Action, Status
+from nbactl.rollouts.model import RolloutAction, RolloutStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from nbactl.core.flags import State
-    from nbactl.rollouts.guards import Verdict
+    from nbactl.rollouts.guards import GuardVerdict
     from nbactl.rollouts.health import ServiceHealth
     from nbactl.rollouts.model import Rollout
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RolloutDecision:
     """What is done with a rollout, and why."""
 
-    action: Action
+    action: RolloutAction
     why: str
 
 
 def decide(
     rollout: Rollout,
     state: State | None,
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[GuardVerdict],
     health: Callable[[], Sequence[ServiceHealth] | None],
     now: datetime,
-) -> Decision:
+) -> RolloutDecision:
     """Return the decision for a rollout that is running.
 
     What an operator did to the flag comes first, then a breach, whatever else is said. Silence never moves anything:
     with too little data, or services that are not known to be well (`health` returns None), it holds.
     """
-    if rollout.status is not Status.RUNNING:
-        return Decision(Action.HOLD, f"it is {rollout.status.value}")
+    if rollout.status is not RolloutStatus.RUNNING:
+        return RolloutDecision(RolloutAction.HOLD, f"it is {rollout.status.value}")
     if moved := moved_by_hand(rollout, state):
-        return Decision(Action.PAUSE, moved)
+        return RolloutDecision(RolloutAction.PAUSE, moved)
     breached = [f"{each.guard}: {each.why}" for each in verdicts if each.breached]
     if breached:
-        return Decision(Action.ABORT, "; ".join(breached))
+        return RolloutDecision(RolloutAction.ABORT, "; ".join(breached))
     if held := _unproven(rollout, verdicts, now):
-        return Decision(Action.HOLD, held)
+        return RolloutDecision(RolloutAction.HOLD, held)
     passed = f"{len(verdicts)} guard{'s' if len(verdicts) != 1 else ''} passed at {rollout.percent:g} %"
     if rollout.is_last:
-        return Decision(Action.COMPLETE, passed)
+        return RolloutDecision(RolloutAction.COMPLETE, passed)
     ill = not_well(health())
-    return Decision(Action.ADVANCE, passed) if ill is None else Decision(Action.HOLD, ill)
+    return RolloutDecision(RolloutAction.ADVANCE, passed) if ill is None else RolloutDecision(RolloutAction.HOLD, ill)
 
 
-def _unproven(rollout: Rollout, verdicts: Sequence[Verdict], now: datetime) -> str | None:
+def _unproven(rollout: Rollout, verdicts: Sequence[GuardVerdict], now: datetime) -> str | None:
     """Say what the stage has not proved yet."""
     left = (rollout.bakes_until - now).total_seconds()
     if left > 0:
@@ -77,5 +77,5 @@ def moved_by_hand(rollout: Rollout, state: State | None) -> str | None:
         return "the flag's state is gone"
     if state.version == rollout.flag_version:
         return None
-    told = f"{state.updated_by} set the flag " + (f"to {state.percent:g} %" if state.enabled else "off")
+    alerted_version = f"{state.updated_by} set the flag " + (f"to {state.percent:g} %" if state.enabled else "off")
     return told + (f": {state.reason}" if state.reason else "")

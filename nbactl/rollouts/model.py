@@ -14,7 +14,7 @@ _KEPT: Final = 200
 """Entries of the history that a rollout's document keeps; the flag's own history has every change."""
 
 
-class Status(StrEnum):
+class RolloutStatus(StrEnum):
     """What becomes of a rollout."""
 
     RUNNING = "running"
@@ -23,7 +23,7 @@ class Status(StrEnum):
     COMPLETED = "completed"
 
 
-class Action(StrEnum):
+class RolloutAction(StrEnum):
     """What was done with a rollout."""
 
     START = "start"
@@ -36,7 +36,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RolloutStage:
     """A percentage, and the seconds that it must prove itself."""
 
     percent: float
@@ -44,7 +44,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class RolloutGuard:
     """A metric that ends the rollout when it is above `above` (a ratio) over `window` seconds."""
 
     name: str
@@ -55,11 +55,11 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RolloutEntry:
     """What was done, when, by whom and why; `percent` is where the flag stood afterwards."""
 
     at: datetime
-    action: Action
+    action: RolloutAction
     percent: float
     by: str
     why: str
@@ -74,9 +74,9 @@ class Rollout:
     """
 
     key: str
-    status: Status
-    stages: tuple[Stage, ...]
-    guards: tuple[Guard, ...]
+    status: RolloutStatus
+    stages: tuple[RolloutStage, ...]
+    guards: tuple[RolloutGuard, ...]
     stage: int
     entered_at: datetime
     started_at: datetime
@@ -84,8 +84,8 @@ class Rollout:
     was_enabled: bool
     flag_version: int
     version: int
-    told: int
-    history: tuple[Entry, ...]
+    alerted_version: int
+    history: tuple[RolloutEntry, ...]
 
     @property
     def percent(self) -> float:
@@ -105,7 +105,7 @@ class Rollout:
     @property
     def is_open(self) -> bool:
         """Whether it may still go on."""
-        return self.status in (Status.RUNNING, Status.PAUSED)
+        return self.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 
 
 def path_of(key: str) -> str:
@@ -137,9 +137,9 @@ def rollout_of(path: str, fields: dict[str, Any]) -> Rollout:
     try:
         rollout = Rollout(
             key=fields["key"],
-            status=Status(fields["status"]),
-            stages=tuple(Stage(float(each["percent"]), float(each["bake"])) for each in fields["stages"]),
-            guards=tuple(Guard(**each) for each in fields["guards"]),
+            status=RolloutStatus(fields["status"]),
+            stages=tuple(RolloutStage(float(each["percent"]), float(each["bake"])) for each in fields["stages"]),
+            guards=tuple(RolloutGuard(**each) for each in fields["guards"]),
             stage=fields["stage"],
             entered_at=fields["entered_at"],
             started_at=fields["started_at"],
@@ -147,8 +147,8 @@ def rollout_of(path: str, fields: dict[str, Any]) -> Rollout:
             was_enabled=fields["was_enabled"],
             flag_version=fields["flag_version"],
             version=fields["version"],
-            told=fields["told"],
-            history=tuple(Entry(**{**each, "action": Action(each["action"])}) for each in fields["history"]),
+            alerted_version=fields["told"],
+            history=tuple(RolloutEntry(**{**each, "action": RolloutAction(each["action"])}) for each in fields["history"]),
         )
         _ = rollout.bakes_until
     except (KeyError, TypeError, ValueError, IndexError) as error:

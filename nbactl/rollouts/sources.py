@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.core.calls.deadline import remaining
 from nbactl.core.calls.http import check_response, translated
 from nbactl.errors import DataError
-from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.guards import MetricReading
 from nbactl.workflows.model import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class LedgerSource:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
+    def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
         """Return a number over a time, None for one that runs do not tell."""
         if number not in ("workflow_failure_rate", "error_rate", "p95"):
             return None
@@ -46,13 +46,13 @@ class LedgerSource:
         return _share(sum(run.status is RunStatus.FAILED for run in runs), len(runs))
 
 
-def _share(part: int, whole: int) -> Reading:
-    return Reading(part / whole if whole else 0.0, whole)
+def _share(part: int, whole: int) -> MetricReading:
+    return MetricReading(part / whole if whole else 0.0, whole)
 
 
-def _p95(runs: list[RunRecord]) -> Reading:
+def _p95(runs: list[RunRecord]) -> MetricReading:
     took = sorted((run.finished_at - run.started_at).total_seconds() for run in runs if run.finished_at is not None)
-    return Reading(took[math.ceil(0.95 * len(took)) - 1] if took else 0.0, len(took))
+    return MetricReading(took[math.ceil(0.95 * len(took)) - 1] if took else 0.0, len(took))
 
 
 VARIABLE: Final = "NBACTL_PROMETHEUS_URL"
@@ -84,14 +84,14 @@ class PrometheusSource:
         self._now = now
         self._timeout = timeout
 
-    def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
+    def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
         """Return a number over a time. Raises UnavailableError, and DataError for an answer that is none."""
         if number not in QUERIES:
             return None
         value, sample = (self._ask(query, since, until) for query in QUERIES[number])
         if sample is None:
             return None
-        return Reading(value or 0.0, int(sample))
+        return MetricReading(value or 0.0, int(sample))
 
     def _ask(self, query: str, since: datetime, until: datetime) -> float | None:
         import httpx2

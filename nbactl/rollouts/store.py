@@ -10,7 +10,7 @@ from nbactl.core.flags.moves import Position, move, position_of
 from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.ports.documents import Query, Set
 from nbactl.rollouts.decisions import moved_by_hand
-from nbactl.rollouts.model import COLLECTION, Action, Entry, Rollout, Status, fields_of, path_of, rollout_of
+from nbactl.rollouts.model import COLLECTION, RolloutAction, RolloutEntry, Rollout, RolloutStatus, fields_of, path_of, rollout_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nbactl.core.flags.model import State
     from nbactl.core.flags.store import FlagStore
     from nbactl.ports.documents import DocumentStore, Transaction
-    from nbactl.rollouts.model import Guard, Stage
+    from nbactl.rollouts.model import RolloutGuard, RolloutStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class RolloutStore:
         return None if document is None else rollout_of(document.path, dict(document.data))
 
     def start(
-        self, key: str, stages: Sequence[Stage], guards: Sequence[Guard], *, salt: str, by: str, why: str, force: bool
+        self, key: str, stages: Sequence[RolloutStage], guards: Sequence[RolloutGuard], *, salt: str, by: str, why: str, force: bool
     ) -> Rollout:
         """Put the flag into the first stage above where it stands.
 
@@ -81,7 +81,7 @@ class RolloutStore:
             flag = self._move(transaction, key, state, Position(percent, enabled=True), stages, _Signed(salt, by, why))
             rollout = Rollout(
                 key=key,
-                status=Status.RUNNING,
+                status=RolloutStatus.RUNNING,
                 stages=tuple(stages),
                 guards=tuple(guards),
                 stage=at,
@@ -91,15 +91,15 @@ class RolloutStore:
                 was_enabled=True if state is None else state.enabled,
                 flag_version=flag.version,
                 version=1 if before is None else before.version + 1,
-                told=1 if before is None else before.version + 1,
-                history=(Entry(now, Action.START, percent, by, why),),
+                alerted_version=1 if before is None else before.version + 1,
+                history=(RolloutEntry(now, RolloutAction.START, percent, by, why),),
             )
             transaction.write(Set(path_of(key), fields_of(rollout)))
             return rollout
 
         return self._commit(begin)
 
-    def take(self, rollout: Rollout, action: Action, *, salt: str, by: str, why: str) -> Rollout:
+    def take(self, rollout: Rollout, action: RolloutAction, *, salt: str, by: str, why: str) -> Rollout:
         """Take a step from where the rollout was seen. Raises PreconditionError if it is not there any more."""
 
         def step(transaction: Transaction) -> Rollout:
@@ -110,18 +110,18 @@ class RolloutStore:
                     f"the rollout of {rollout.key} was changed by somebody else meanwhile; nothing was changed",
                     next_step=f"nbactl flags rollout status {rollout.key}",
                 )
-            if action in (Action.ADVANCE, Action.COMPLETE) and (moved := moved_by_hand(rollout, state)):
+            if action in (RolloutAction.ADVANCE, RolloutAction.COMPLETE) and (moved := moved_by_hand(rollout, state)):
                 raise PreconditionError(f"{rollout.key} was moved by hand: {moved}; nothing was changed")
             after = self._after(transaction, rollout, state, action, _Signed(salt, by, why))
-            percent = position_of(state).percent if action is Action.PAUSE else after.percent
-            entry = Entry(self._now(), action, after.before if action is Action.ABORT else percent, by, why)
+            percent = position_of(state).percent if action is RolloutAction.PAUSE else after.percent
+            entry = RolloutEntry(self._now(), action, after.before if action is RolloutAction.ABORT else percent, by, why)
             done = replace(after, version=rollout.version + 1, history=(*rollout.history, entry))
             transaction.write(Set(path_of(rollout.key), fields_of(done)))
             return done
 
         return self._commit(step)
 
-    def mark_told(self, rollout: Rollout) -> None:
+    def mark_alerted(self, rollout: Rollout) -> None:
         """Note that the last step was told; nothing if another step came since."""
 
         def note(transaction: Transaction) -> None:
@@ -132,24 +132,24 @@ class RolloutStore:
         self._documents.transaction(note)
 
     def _after(
-        self, transaction: Transaction, rollout: Rollout, state: State | None, action: Action, signed: _Signed
+        self, transaction: Transaction, rollout: Rollout, state: State | None, action: RolloutAction, signed: _Signed
     ) -> Rollout:
         """Return what becomes of the rollout, and write what becomes of the flag."""
-        if action is Action.PAUSE:
-            return replace(rollout, status=Status.PAUSED)
-        if action is Action.COMPLETE:
-            return replace(rollout, status=Status.COMPLETED)
-        if action is Action.ABORT:
+        if action is RolloutAction.PAUSE:
+            return replace(rollout, status=RolloutStatus.PAUSED)
+        if action is RolloutAction.COMPLETE:
+            return replace(rollout, status=RolloutStatus.COMPLETED)
+        if action is RolloutAction.ABORT:
             back = Position(rollout.before, enabled=True) if rollout.was_enabled else Position(0.0, enabled=False)
             here = position_of(state)
             if here.enabled and (not back.enabled or back.percent < here.percent):  # it only ever takes back
                 flag = self._move(transaction, rollout.key, state, back, rollout.stages, signed)
                 rollout = replace(rollout, flag_version=flag.version)
-            return replace(rollout, status=Status.ABORTED)
-        stage = rollout.stage + 1 if action is Action.ADVANCE else rollout.stage
+            return replace(rollout, status=RolloutStatus.ABORTED)
+        stage = rollout.stage + 1 if action is RolloutAction.ADVANCE else rollout.stage
         percent = rollout.stages[stage - 1].percent
         flag = self._move(transaction, rollout.key, state, Position(percent, enabled=True), rollout.stages, signed)
-        return replace(rollout, status=Status.RUNNING, stage=stage, entered_at=self._now(), flag_version=flag.version)
+        return replace(rollout, status=RolloutStatus.RUNNING, stage=stage, entered_at=self._now(), flag_version=flag.version)
 
     def _move(  # noqa: PLR0917 - one place, two callers
         self,
@@ -157,7 +157,7 @@ class RolloutStore:
         key: str,
         state: State | None,
         to: Position,
-        stages: Sequence[Stage],
+        stages: Sequence[RolloutStage],
         signed: _Signed,
     ) -> State:
         planned = move(key, state, to, salt=signed.salt, stages=[stage.percent for stage in stages])

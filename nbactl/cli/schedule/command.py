@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.config.workflows import Workflow
     from nbactl.core.outbox.outbox import Swept
-    from nbactl.rollouts.tick import Decided
+    from nbactl.rollouts.tick import TickResult
     from nbactl.schedule.occurrences import Occurrence
 
 _SHOWN_TIMES = 4
@@ -93,7 +93,7 @@ def tick(
     aborted, 7 if one could not be decided on or a message could not be published.
     """
     from nbactl.core.alerts import TextChannel  # noqa: PLC0415 - not needed for help
-    from nbactl.rollouts.model import Action  # noqa: PLC0415
+    from nbactl.rollouts.model import RolloutAction  # noqa: PLC0415
 
     services = root.container(ctx, reads_only=dry_run)
     now = services.clock.now() if at is None else _instant(at)
@@ -112,7 +112,7 @@ def tick(
     }
     failures = [*(each.error for each in decided), *(() if swept is None else swept.failed.values())]
     failed = next((error for error in failures if error is not None), None)
-    aborted = [each for each in decided if each.done and each.decision.action is Action.ABORT]
+    aborted = [each for each in decided if each.done and each.decision.action is RolloutAction.ABORT]
     error = failed
     if aborted:
         names = ", ".join(each.rollout.key for each in aborted)
@@ -143,7 +143,7 @@ def tick(
     return View(data, table, items="decisions", exit_code=0 if error is None else error.exit_code, error=error)
 
 
-def decision_json(decided: Decided) -> dict[str, Any]:
+def decision_json(decided: TickResult) -> dict[str, Any]:
     """Return a decision for programs."""
     from nbactl.cli.flags.rollout_text import verdict  # noqa: PLC0415 - not needed for help
 

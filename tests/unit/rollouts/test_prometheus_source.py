@@ -10,7 +10,7 @@ from werkzeug import Response
 
 from nbactl.core.observe.metrics import METRICS
 from nbactl.errors import DataError, UnavailableError
-from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.guards import MetricReading
 from nbactl.rollouts.sources import QUERIES, PrometheusSource
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_a_number_and_its_sample_are_asked_for_over_the_time(httpserver: HTTPSer
 
     httpserver.expect_request("/api/v1/query").respond_with_handler(answer)
     reading = source(httpserver).read("workflow_failure_rate", NOW - timedelta(hours=4), NOW)
-    assert reading == Reading(0.25, 80)
+    assert reading == MetricReading(0.25, 80)
     assert all("[14400s]" in each["query"] and "$t" not in each["query"] for each in asked)
     assert {each["time"] for each in asked} == {str(NOW.timestamp())}
 
