@@ -24,29 +24,32 @@ class RolloutRoom(Pipeline, FlagRoom):
     @cached_property
     def rollouts(self) -> RolloutStore:
         """The staged rollouts of flags."""
+        from nbactl.rollouts.rules import RolloutRules  # noqa: PLC0415
         from nbactl.rollouts.store import RolloutStore  # noqa: PLC0415
 
-        return RolloutStore(self.documents, self.flag_store, self.clock.now)
+        rules = RolloutRules(self.config.flags, self.service_health)
+        return RolloutStore(self.documents, self.flag_store, self.clock.now, rules)
+
+    def service_health(self) -> Sequence[ServiceHealth] | None:
+        """Ask the services of NBACTL_HEALTH_URLS; None where the target has services and none is named."""
+        from nbactl.rollouts import health  # noqa: PLC0415
+
+        urls = health.parse_urls(self._environ.get(health.VARIABLE, ""))
+        if not urls and self.settings.target == "gcp":
+            return None
+        return health.check_services(urls, timeout=self.config.timeouts["http.health"])
 
     def ticker(self, alert: Callable[[Alert], None]) -> Ticker:
         """Return what decides on rollouts; `alert` is told of every step. Raises ConfigError for wrong variables."""
-        from nbactl.rollouts import health as green  # noqa: PLC0415
+        from nbactl.rollouts import health  # noqa: PLC0415
         from nbactl.rollouts.tick import Ticker  # noqa: PLC0415
 
-        urls = green.parse_urls(self._environ.get(green.VARIABLE, ""))
-        timeout = self.config.timeouts["http.health"]
-
-        def health() -> Sequence[ServiceHealth] | None:
-            if not urls and self.settings.target == "gcp":
-                return None
-            return green.look(urls, timeout=timeout)
-
+        health.parse_urls(self._environ.get(health.VARIABLE, ""))  # refused before the first decision
         return Ticker(
             rollouts=self.rollouts,
             flags=self.flag_store,
             sources=self._guard_sources(),
-            health=health,
-            salts={key: flag.salt for key, flag in self.config.flags.flags.items()},
+            health=self.service_health,
             alert=alert,
         )
 

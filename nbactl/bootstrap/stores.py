@@ -43,7 +43,7 @@ class Stores:
         self.hook = hook
         self.closing = ExitStack()
         """What is to be closed before the stores are."""
-        self._environ = os.environ if environ is None else environ
+        self.environ = self._environ = os.environ if environ is None else environ
         self._reads_only = reads_only
 
     @cached_property

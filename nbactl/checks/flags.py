@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core.flags.environment import as_text, override_of, parameters_of
 from nbactl.core.flags.moves import ALL, position_of
+from nbactl.core.flags.prerequisites import unmet_prerequisites
 from nbactl.deployments.desired import everybody_gets
 
 if TYPE_CHECKING:
@@ -40,83 +41,69 @@ def is_stale(flag: Flag, state: State | None, now: datetime, today: date, after:
     if state is None or not state.enabled or state.percent <= 0 or (now - state.updated_at).total_seconds() <= after:
         return None
     days = (now - state.updated_at).days
-    told = "everybody has it" if state.percent >= ALL else f"its rollout has stood at {state.percent:g} %"
-    return f"{told} since {days} days"
+    message = "everybody has had it" if state.percent >= ALL else f"its rollout has been at {state.percent:g} %"
+    return f"{message} for {days} days"
 
 
 def life_cycle(
     file: FlagsFile, stored: Stored, *, now: datetime, today: date, stale_after: float
 ) -> Iterator[FlagFinding]:
     """Yield flags that are expired, stale, unknown, damaged, held back, or hard to tell apart."""
-    yield from _strangers(file, stored)
+    yield from _not_declared(file, stored)
+    definitions = file.definitions()
     for key, flag in file.flags.items():
         state = stored.states.get(key)
         if why := is_stale(flag, state, now, today, stale_after):
             kind = "expired" if flag.expires < today else "stale"
             fix = f"Finish its rollout, then take it out of the code and of flags.yaml; {flag.owner} owns it."
             yield FlagFinding(key, kind, f"{key} has outlived its use: {why}", fix)
-        yield from held_back(key, file, stored)
+        for unmet in unmet_prerequisites(key, definitions, stored.states):
+            yield FlagFinding(key, "prerequisite", unmet.message, unmet.fix)
     yield from _overlaps(file, stored)
     for one, other in combinations(file.flags, 2):
         if file.flags[one].salt == file.flags[other].salt:
-            told = f"{one} and {other} have the same salt, so both reach the same entities first"
-            yield FlagFinding(f"{one},{other}", "same_salt", told, "Give each flag a salt of its own in flags.yaml.")
-
-
-def held_back(key: str, file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
-    """Yield the prerequisites that keep a flag from those who are inside its percentage."""
-    here = position_of(stored.states.get(key))
-    if not here.enabled or here.percent <= 0:
-        return
-    for other in file.flags[key].prerequisites:
-        there = position_of(stored.states.get(other))
-        if file.flags[other].entity != file.flags[key].entity:
-            told = f"{key} counts in {file.flags[key].entity}, but needs {other}, which counts in "
-            told += f"{file.flags[other].entity}: for each entity both are asked with the same id"
-            yield FlagFinding(key, "prerequisite", told, "Count both in the same entity.")
-        elif not there.enabled or there.percent < here.percent:
-            told = f"{key} is {here.place}, but needs {other}, which is {there.place}: it reaches only who has both"
-            yield FlagFinding(key, "prerequisite", told, f"Roll {other} out first.")
+            message = f"{one} and {other} have the same salt, so both reach the same entities first"
+            yield FlagFinding(f"{one},{other}", "same_salt", message, "Give each flag a salt of its own in flags.yaml.")
 
 
 def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterator[FlagFinding]:
     """Yield where the store, flags.yaml and the environment of this process differ."""
-    yield from _strangers(file, stored)
+    yield from _not_declared(file, stored)
     for key, flag in file.flags.items():
         definition, state = flag.definition(key), stored.states.get(key)
         if state is not None and (state.salt, state.hash_version) != (flag.salt, flag.hash_version):
-            told = f"{key} is bucketed by '{state.salt}' in the store, by '{flag.salt}' in flags.yaml"
+            message = f"{key} is bucketed by '{state.salt}' in the store, by '{flag.salt}' in flags.yaml"
             fix = "The store counts. The file's salt is taken up when the flag leaves 0 % or 100 % again."
-            yield FlagFinding(key, "salt", told, fix)
+            yield FlagFinding(key, "salt", message, fix)
         try:
             value = override_of(definition, environ)
         except ValueError as error:
-            told = f"the environment variable {flag.env} is ignored: {error}"
-            yield FlagFinding(key, "environment", told, f"Correct or unset {flag.env}.")
+            message = f"the environment variable {flag.env} is ignored: {error}"
+            yield FlagFinding(key, "environment", message, f"Correct or unset {flag.env}.")
             value = None
         here = position_of(state)
         if value is not None and value != everybody_gets(key, file, stored):
             wins = f"{flag.env}={as_text(value)} wins here" if here.enabled else f"the kill switch wins over {flag.env}"
-            told = f"{key} is {here.place} in the store, and {as_text(value)} in the environment: {wins}"
-            yield FlagFinding(key, "environment", told, f"Unset {flag.env}, or bring the store in line.")
+            message = f"{key} is {here.place} in the store, and {as_text(value)} in the environment: {wins}"
+            yield FlagFinding(key, "environment", message, f"Unset {flag.env}, or bring the store in line.")
         values, problems = parameters_of(definition, environ)
         for problem in problems:
             yield FlagFinding(key, "parameter", problem, "Correct or unset it.")
         for name, declared in flag.parameters.items():
             if values[name] != declared:
-                told = f"{name} is {as_text(values[name])} in the environment, {as_text(declared)} in flags.yaml"
-                yield FlagFinding(key, "parameter", told, f"Unset {name}, or change flags.yaml.")
+                message = f"{name} is {as_text(values[name])} in the environment, {as_text(declared)} in flags.yaml"
+                yield FlagFinding(key, "parameter", message, f"Unset {name}, or change flags.yaml.")
 
 
-def _strangers(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
+def _not_declared(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
     for key, why in stored.unreadable.items():
-        yield FlagFinding(key, "unreadable", why, f"Write it anew: nbactl flags rollback {key}")
+        yield FlagFinding(key, "unreadable", why, f"Overwrite it: nbactl flags rollback {key}")
     for key, state in stored.states.items():
         if key not in file.flags:
-            told = f"{key} is in the store ({position_of(state)}, set by {state.updated_by}), but not in flags.yaml"
+            message = f"{key} is in the store ({position_of(state)}, set by {state.updated_by}), but not in flags.yaml"
             fix = f"If it is in no code any more, leave it switched off: nbactl flags rollback {key}"
             if state.enabled:
-                yield FlagFinding(key, "unknown", told, fix)
+                yield FlagFinding(key, "unknown", message, fix)
 
 
 def _overlaps(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
@@ -127,6 +114,6 @@ def _overlaps(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
             partly[flag.entity].append(key)
     for entity, keys in partly.items():
         if len(keys) > 1:
-            told = f"{', '.join(keys)} are being rolled out over {entity} at the same time"
+            message = f"{', '.join(keys)} are being rolled out over {entity} at the same time"
             fix = "Finish one before the next: what a guard sees could come from any of them."
-            yield FlagFinding(",".join(keys), "overlapping", told, fix)
+            yield FlagFinding(",".join(keys), "overlapping", message, fix)

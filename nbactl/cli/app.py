@@ -28,7 +28,7 @@ COMMANDS = (
     Entry("runs", "nbactl.cli.runs.command", "List, show, follow, cancel and draw runs.", _WORK),
     Entry("status", "nbactl.cli.status.command", "Show the board of a game date.", _WORK),
     Entry("schedule", "nbactl.cli.schedule.command", "Show when workflows are due.", _WORK),
-    Entry("flags", "nbactl.cli.flags", "Roll features out by percent, and back.", _WORK),
+    Entry("flags", "nbactl.cli.flags.parser", "Roll features out by percent, and back.", _WORK),
     Entry("migrate", "nbactl.cli.migrate.command", "Move completions to a subcollection, online.", _REPAIR),
     Entry("batches", "nbactl.cli.batches.command", "List, show, complete and reset prediction batches.", _REPAIR),
     Entry("leases", "nbactl.cli.leases.parser", "Show who holds what, and free what is left over.", _REPAIR),

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from nbactl.config.base import Name, Seconds, Strict
+from nbactl.core._support.names import did_you_mean
+from nbactl.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nbactl.core.flags.model import Definition
 
 
@@ -146,3 +150,18 @@ class FlagsFile(Strict):
     def definitions(self) -> dict[str, Definition]:
         """Return what evaluations need, by key."""
         return {key: flag.definition(key) for key, flag in self.flags.items()}
+
+    def flag(self, key: str) -> Flag:
+        """Return a declared flag. Raises NotFoundError with the name that was probably meant."""
+        if key not in self.flags:
+            raise unknown_flag(key, self.flags)
+        return self.flags[key]
+
+    def stages_of(self, key: str) -> list[float]:
+        """Return the percentages of a flag's rollout plan."""
+        return [stage.percent for stage in self.rollout.plans[self.flags[key].rollout].stages]
+
+
+def unknown_flag(key: str, known: Iterable[str]) -> NotFoundError:
+    """Return the error for a flag that does not exist."""
+    return NotFoundError(f"there is no flag '{key}' in flags.yaml", next_step=did_you_mean(key, known))

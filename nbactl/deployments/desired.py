@@ -1,4 +1,4 @@
-"""What the variables of a deployed service should be, by the store and flags.yaml."""
+"""What the variables of a deployed service should be, according to the store and flags.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.core.flags.model import FlagValue
     from nbactl.ports.services import DeployedService
 
-Standing = Literal["unset", "in_line", "differs", "invalid", "secret", "unknown"]
+VariableStanding = Literal["unset", "in_line", "differs", "invalid", "secret", "unknown"]
 """`differs`: it decides otherwise than the store, or a parameter than flags.yaml; `invalid`: services ignore it;
 `secret`: its value is not known here; `unknown`: the flag's state cannot be read."""
 
@@ -32,7 +32,7 @@ class FlagVariable:
     service: str
     name: str
     key: str
-    standing: Standing
+    standing: VariableStanding
     value: str | None
     wanted: str | None
     why: str = ""

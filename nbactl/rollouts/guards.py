@@ -1,4 +1,4 @@
-"""What guards look at: a number with how many events it stands on."""
+"""Guards: a number over a time, judged against a limit once it rests on enough events."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from nbactl.errors import NbactlError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbactl.rollouts.model import RolloutGuard, Rollout
+    from nbactl.rollouts.model import Rollout, RolloutGuard
 
 COMPARED: Final = {
     "error_rate_increase": "error_rate",
     "p95_increase": "p95",
     "cost_increase": "cost",
 }
-"""Metrics that are a comparison with the time before the rollout, and the number that is compared."""
+"""Metrics that compare with the time before the rollout, and the number that is compared."""
 _BEFORE: Final = timedelta(days=7)
-"""The time before the rollout that a stage is compared with: a week, for a day of the week is like no other."""
+"""The time before the rollout that a stage is compared with: a week, because days of the week differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricReading:
-    """A number over a time, and how many events are in it."""
+    """A number over a time, and the count of its events."""
 
     value: float
     sample: int
@@ -36,7 +36,7 @@ class MetricSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is, for people."""
+        """Its name in messages."""
         ...
 
     def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
@@ -49,7 +49,7 @@ class MetricSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GuardVerdict:
-    """What a guard says: `breached`, `passed`, or neither, because `why` there is too little to say so."""
+    """The result of a guard: `breached`, `passed`, or neither because there are too few data; `why` explains it."""
 
     guard: str
     metric: str
@@ -62,7 +62,7 @@ class GuardVerdict:
 
 
 def judge(rollout: Rollout, sources: Sequence[MetricSource], now: datetime) -> list[GuardVerdict]:
-    """Return what each guard says of the stage that the rollout is in; only events since it began count."""
+    """Return the result of each guard for the present stage; only events since it began count."""
     return [_judge(guard, rollout, sources, now) for guard in rollout.guards]
 
 

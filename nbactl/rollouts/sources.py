@@ -1,4 +1,7 @@
-"""Numbers from a Prometheus server (prometheus.io/docs/prometheus/latest/querying/api: instant queries)."""
+"""Numbers for guards: from the history of runs, and from a Prometheus server.
+
+Source: prometheus.io/docs/prometheus/latest/querying/api, instant queries.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _FAILED = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 
 
 class LedgerSource:
-    """Failure rates and the 95th percentile of durations, of the runs that began within a time and have ended."""
+    """Failure rates and the 95th percentile of durations of the runs that began within a time and have ended."""
 
     name = "ledger"
 
@@ -30,7 +33,7 @@ class LedgerSource:
         self._ledger = ledger
 
     def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
-        """Return a number over a time, None for one that runs do not tell."""
+        """Return a number over a time, None for one that the runs do not have."""
         if number not in ("workflow_failure_rate", "error_rate", "p95"):
             return None
         runs = [
@@ -71,11 +74,11 @@ QUERIES: Final = {
     ),
     "cost": (f"sum(increase(nbactl_warehouse_query_bytes_total[$t])) / {_QUERIES}", _QUERIES),
 }
-"""For each number the query of its value and that of its sample; `$t` is the time."""
+"""For each number the query for its value and the one for its sample; `$t` is the time."""
 
 
 class PrometheusSource:
-    """Asks a server; a number that it has no samples of is not there. `timeout` is in seconds."""
+    """Asks a server; a number without samples is None. `timeout` is in seconds."""
 
     name = "Prometheus"
 
@@ -85,7 +88,7 @@ class PrometheusSource:
         self._timeout = timeout
 
     def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
-        """Return a number over a time. Raises UnavailableError, and DataError for an answer that is none."""
+        """Return a number over a time. Raises UnavailableError, and DataError for an invalid answer."""
         if number not in QUERIES:
             return None
         value, sample = (self._ask(query, since, until) for query in QUERIES[number])
@@ -104,7 +107,7 @@ class PrometheusSource:
         try:
             return _number(answer.json())
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise DataError("Prometheus answered something else than a number", cause=str(error)) from error
+            raise DataError("Prometheus did not answer with a number", cause=str(error)) from error
 
 
 def _number(content: Any) -> float | None:  # noqa: ANN401 - JSON from outside

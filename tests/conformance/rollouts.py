@@ -15,10 +15,12 @@ from nbactl.core.flags.store import FlagStore
 from nbactl.errors import PreconditionError, UnavailableError
 from nbactl.rollouts.guards import MetricReading
 from nbactl.rollouts.health import ServiceHealth
-from nbactl.rollouts.model import RolloutAction, RolloutGuard, Rollout, RolloutStage, RolloutStatus
+from nbactl.rollouts.model import Rollout, RolloutAction, RolloutStatus
+from nbactl.rollouts.rules import RolloutRules
 from nbactl.rollouts.store import RolloutStore
-from nbactl.rollouts.tick import BY, TickResult, Ticker
+from nbactl.rollouts.tick import BY, Ticker, TickResult
 from nbactl.testing import FakeClock, faults
+from tests.kit.rollouts import rollout_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
 
 HOUR = 3600.0
-STAGES = [RolloutStage(10.0, 4 * HOUR), RolloutStage(50.0, 4 * HOUR), RolloutStage(100.0, 24 * HOUR)]
-GUARDS = [RolloutGuard("failures", "workflow_failure_rate", 0.02, 4 * HOUR, 50)]
 
 
 class Numbers:
@@ -55,28 +55,27 @@ class Lab:
     def __init__(self, store: DocumentStore) -> None:
         self.clock = FakeClock()
         self.store = store
-        self.key = f"flag-{uuid.uuid4().hex}"
+        self.key = f"flag_{uuid.uuid4().hex}"
         self.flags = FlagStore(store, self.clock)
-        self.rollouts = RolloutStore(store, self.flags, self.clock.now)
+        self.file = rollout_file(self.key)
+        self.rollouts = RolloutStore(store, self.flags, self.clock.now, RolloutRules(self.file, lambda: self.health))
         self.numbers = Numbers()
         self.health: list[ServiceHealth] | None = []
         self.alerts: list[Alert] = []
-        self.ticker = Ticker(
-            self.rollouts, self.flags, [self.numbers], lambda: self.health, {self.key: "salt"}, self.alerts.append
-        )
+        self.ticker = Ticker(self.rollouts, self.flags, [self.numbers], lambda: self.health, self.alerts.append)
 
     def start(self, *, force: bool = False) -> Rollout:
-        return self.rollouts.start(self.key, STAGES, GUARDS, salt="salt", by="ann", why="new", force=force)
+        return self.rollouts.start(self.key, by="ann", why="new", force=force)
 
     def tick(self) -> TickResult | None:
         """Tick; returns what became of this lab's rollout. Other tests of the engine may have left theirs."""
         rollout = self.rollouts.get(self.key)
         if rollout is not None and rollout.alerted_version < rollout.version:
-            self.ticker._tell(rollout)
+            self.ticker._send_alert(rollout)
             rollout = self.rollouts.get(self.key)
         if rollout is None or rollout.status is not RolloutStatus.RUNNING:
             return None
-        return self.ticker._one(rollout, self.clock.now(), dry_run=False)
+        return self.ticker._step(rollout, self.clock.now(), dry_run=False)
 
     def action(self) -> RolloutAction:
         decided = self.tick()
@@ -204,11 +203,11 @@ class RolloutsConformance:
     def test_a_paused_rollout_goes_on_at_its_stage_and_bakes_anew(self, lab: Lab) -> None:
         rollout = lab.start()
         lab.clock.advance(3 * HOUR)
-        paused = lab.rollouts.take(rollout, RolloutAction.PAUSE, salt="salt", by="ann", why="game night")
+        paused = lab.rollouts.take(rollout, RolloutAction.PAUSE, by="ann", why="game night")
         assert lab.tick() is None or lab.rollouts.get(lab.key).status is RolloutStatus.PAUSED  # type: ignore[union-attr]
         paused = lab.rollouts.get(lab.key) or paused
         lab.clock.advance(100 * HOUR)
-        lab.rollouts.take(paused, RolloutAction.RESUME, salt="salt", by="ann", why="")
+        lab.start()
         assert lab.percent() == 10.0
         assert lab.action() is RolloutAction.HOLD
         lab.clock.advance(4 * HOUR)
@@ -224,9 +223,9 @@ class RolloutsConformance:
 
     def test_of_two_operators_one_is_told_that_the_other_was_faster(self, lab: Lab) -> None:
         rollout = lab.start()
-        lab.rollouts.take(rollout, RolloutAction.PAUSE, salt="salt", by="ann", why="")
+        lab.rollouts.take(rollout, RolloutAction.PAUSE, by="ann", why="")
         with pytest.raises(PreconditionError, match="changed by somebody else"):
-            lab.rollouts.take(rollout, RolloutAction.ADVANCE, salt="salt", by="bob", why="")
+            lab.rollouts.take(rollout, RolloutAction.ADVANCE, by="bob", why="")
         assert lab.percent() == 10.0
 
     def test_inv_08_of_many_ticks_at_once_one_takes_the_step(self, lab: Lab) -> None:
@@ -235,7 +234,7 @@ class RolloutsConformance:
         rollout = lab.rollouts.get(lab.key)
         assert rollout is not None
         with ThreadPoolExecutor(8) as pool:
-            done = list(pool.map(lambda _: lab.ticker._one(rollout, lab.clock.now(), dry_run=False), range(8)))
+            done = list(pool.map(lambda _: lab.ticker._step(rollout, lab.clock.now(), dry_run=False), range(8)))
         assert [each.done for each in done].count(True) == 1
         assert lab.percent() == 50.0
         assert len({alert.key for alert in lab.alerts}) == 1

@@ -15,18 +15,20 @@ from nbactl.core.flags.store import FlagStore
 from nbactl.errors import UnavailableError
 from nbactl.rollouts.guards import MetricReading
 from nbactl.rollouts.health import ServiceHealth
-from nbactl.rollouts.model import RolloutAction, RolloutGuard, RolloutStage, RolloutStatus
+from nbactl.rollouts.model import RolloutAction, RolloutStatus
+from nbactl.rollouts.rules import RolloutRules
 from nbactl.rollouts.store import RolloutStore
 from nbactl.rollouts.tick import Ticker
 from nbactl.testing import FakeClock, memory_documents
+from tests.kit.rollouts import rollout_file
 
 if TYPE_CHECKING:
     from nbactl.ports.alerts import Alert
 
 KEY: Final = "query_caching"
 HOUR: Final = 3600.0
-STAGES: Final = (RolloutStage(10.0, 4 * HOUR), RolloutStage(50.0, 4 * HOUR), RolloutStage(100.0, 24 * HOUR))
-GUARD: Final = RolloutGuard("failures", "workflow_failure_rate", 0.02, 4 * HOUR, 50)
+FILE: Final = rollout_file(KEY)
+STAGES: Final = FILE.rollout.plans["staged"].stages
 READINGS: Final[dict[str, MetricReading | None]] = {
     "good": MetricReading(0.02, 50),
     "bad": MetricReading(0.021, 50),
@@ -90,12 +92,11 @@ class Rollouts(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.store = memory_documents(self.clock)
         self.flags = FlagStore(self.store, self.clock)
-        self.rollouts = RolloutStore(self.store, self.flags, self.clock.now)
+        rules = RolloutRules(FILE, lambda: HEALTH[self.health])
+        self.rollouts = RolloutStore(self.store, self.flags, self.clock.now, rules)
         self.told: list[Alert] = []
         self.numbers, self.health = "good", "well"
-        self.ticker = Ticker(
-            self.rollouts, self.flags, [self], lambda: HEALTH[self.health], {KEY: "salt"}, self.told.append
-        )
+        self.ticker = Ticker(self.rollouts, self.flags, [self], lambda: HEALTH[self.health], self.told.append)
         self.model = Model()
         self.expected_told: list[str] = []
 
@@ -115,7 +116,7 @@ class Rollouts(RuleBasedStateMachine):
     def take(self, action: RolloutAction) -> None:
         rollout = self.rollouts.get(KEY)
         assert rollout is not None
-        self.rollouts.mark_alerted(self.rollouts.take(rollout, action, salt="salt", by="ann", why="by hand"))
+        self.rollouts.mark_alerted(self.rollouts.take(rollout, action, by="ann", why="by hand"))
 
     @initialize(place=PLACES)
     def stand(self, place: Position) -> None:
@@ -130,8 +131,11 @@ class Rollouts(RuleBasedStateMachine):
         stage = next((n for n, each in enumerate(STAGES, start=1) if each.percent > here.percent), None)
         if stage is None:
             return
-        self.rollouts.start(KEY, STAGES, [GUARD], salt="salt", by="ann", why="new", force=False)
-        self.model = replace(self.model, before=here, steps=(RolloutAction.START,), **self.model.at(stage, self.clock.now()))
+        self.health = "well"  # what is refused otherwise: tests/unit/rollouts/test_rules.py
+        self.rollouts.start(KEY, by="ann", why="new")
+        self.model = replace(
+            self.model, before=here, steps=(RolloutAction.START,), **self.model.at(stage, self.clock.now())
+        )
 
     @rule(hours=BAKED)
     def go_well(self, hours: float) -> None:
@@ -148,7 +152,7 @@ class Rollouts(RuleBasedStateMachine):
             assert self.ticker.tick(self.clock.now(), dry_run=False) == []
             return
         before, self.model = self.model, self.model.ticked(numbers, health, self.clock.now())
-        decided = [self.ticker._one(rollout, self.clock.now(), dry_run=False) for _ in range(times)]
+        decided = [self.ticker._step(rollout, self.clock.now(), dry_run=False) for _ in range(times)]
         stepped = self.model.steps != before.steps
         assert [each.done for each in decided] == [stepped] + [False] * (times - 1)
         if stepped:
@@ -179,7 +183,9 @@ class Rollouts(RuleBasedStateMachine):
     @precondition(lambda self: self.model.status is RolloutStatus.PAUSED)
     @rule()
     def resume(self) -> None:
-        self.take(RolloutAction.RESUME)
+        self.health = "well"
+        resumed = self.rollouts.start(KEY, by="ann", why="by hand")
+        self.rollouts.mark_alerted(resumed)
         self.model = self.model.step(RolloutAction.RESUME, **self.model.at(self.model.stage, self.clock.now()))
 
     @precondition(lambda self: self.is_running() and not self.model.moved and self.model.stage < len(STAGES))

@@ -52,6 +52,20 @@ def leases(ctx: typer.Context) -> Candidates:
     return [(lease.name, describe(lease.owner)) for lease in container(ctx, reads_only=True).leases.held()]
 
 
+def flags(ctx: typer.Context) -> Candidates:
+    """Return the declared flags."""
+    from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
+
+    declared = load_config(session(ctx).settings.config_dir).flags.flags
+    return [(key, flag.description) for key, flag in declared.items()]
+
+
+def rollouts(ctx: typer.Context) -> Candidates:
+    """Return the flags with a rollout that is running or paused."""
+    found, _ = container(ctx, reads_only=True).rollouts.all()
+    return [(rollout.key, f"{rollout.status.value} at {rollout.percent:g} %") for rollout in found if rollout.is_open]
+
+
 def dates() -> list[str]:
     """Return the dates that have a name."""
     return ["latest", "today", "yesterday"]

@@ -145,7 +145,7 @@ def tick(
 
 def decision_json(decided: TickResult) -> dict[str, Any]:
     """Return a decision for programs."""
-    from nbactl.cli.flags.rollout_text import verdict  # noqa: PLC0415 - not needed for help
+    from nbactl.cli.flags.rollout.view import verdict_word  # noqa: PLC0415 - not needed for help
 
     return {
         "kind": "rollout",
@@ -154,7 +154,7 @@ def decision_json(decided: TickResult) -> dict[str, Any]:
         "reason": decided.decision.why,
         "percent": decided.rollout.percent,
         "done": decided.done,
-        "guards": [{"guard": each.guard, "verdict": verdict(each), "why": each.why} for each in decided.verdicts],
+        "guards": [{"guard": each.guard, "verdict": verdict_word(each), "why": each.why} for each in decided.verdicts],
         "error": None if decided.error is None else decided.error.message,
     }
 

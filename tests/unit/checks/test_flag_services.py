@@ -116,7 +116,9 @@ def test_what_comes_from_a_secret_or_has_no_readable_state_is_left_alone() -> No
 
 
 def found(*services: DeployedService, stored: Stored | None = None, names: tuple[str, ...] = ("scrapers",)) -> Any:
-    comparison = ServiceComparison(FAST, stored or Stored({}), names, lambda verb, name, *more: " ".join((verb, name, *more)))
+    comparison = ServiceComparison(
+        FAST, stored or Stored({}), names, lambda verb, name, *more: " ".join((verb, name, *more))
+    )
     return [(each.key, each.kind, each.message, each.service) for each in comparison.findings(services)]
 
 

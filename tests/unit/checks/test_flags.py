@@ -66,8 +66,8 @@ def test_a_flag_is_expired_on_the_day_after_its_last() -> None:
 @pytest.mark.parametrize(
     ("percent", "enabled", "days", "told"),
     [
-        (100, True, 31, "everybody has it since 31 days"),
-        (50, True, 31, "its rollout has stood at 50 % since 31 days"),
+        (100, True, 31, "everybody has had it for 31 days"),
+        (50, True, 31, "its rollout has been at 50 % for 31 days"),
         (100, True, 30, None),
         (0, True, 31, None),
         (100, False, 31, None),

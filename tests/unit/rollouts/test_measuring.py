@@ -19,7 +19,9 @@ from tests.unit.rollouts.test_model import NOW, ROLLOUT
 class Told:
     """A source with one reading before the rollout, and one since."""
 
-    def __init__(self, name: str, before: MetricReading | None, now: MetricReading | None, *, down: bool = False) -> None:
+    def __init__(
+        self, name: str, before: MetricReading | None, now: MetricReading | None, *, down: bool = False
+    ) -> None:
         self.name = name
         self._before, self._now, self._down = before, now, down
 

@@ -6,7 +6,16 @@ import pytest
 
 from nbactl.errors import ConfigError, DataError
 from nbactl.rollouts.health import parse_urls
-from nbactl.rollouts.model import RolloutAction, RolloutEntry, RolloutGuard, Rollout, RolloutStage, RolloutStatus, fields_of, rollout_of
+from nbactl.rollouts.model import (
+    Rollout,
+    RolloutAction,
+    RolloutEntry,
+    RolloutGuard,
+    RolloutStage,
+    RolloutStatus,
+    fields_of,
+    rollout_of,
+)
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 ROLLOUT = Rollout(
@@ -37,7 +46,7 @@ def test_a_rollout_is_the_same_after_it_was_kept() -> None:
 def test_a_damaged_one_is_refused_with_the_way_out(damage: dict[str, object]) -> None:
     with pytest.raises(DataError, match="cannot be read") as refused:
         rollout_of("rollouts/query_caching", {**fields_of(ROLLOUT), **damage})
-    assert refused.value.next_step == "Begin anew: nbactl flags rollout start query_caching --force"
+    assert refused.value.next_step == "Start it again: nbactl flags rollout start query_caching --force"
 
 
 def test_addresses_of_services_are_read_by_name() -> None:

@@ -57,7 +57,7 @@ def test_nothing_by_nothing_is_no_failure(httpserver: HTTPServer) -> None:
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"data": {"result": [{"value": ["x"]}]}}', "<html>"])
 def test_an_answer_that_is_none_is_refused(httpserver: HTTPServer, body: str) -> None:
     httpserver.expect_request("/api/v1/query").respond_with_data(body)
-    with pytest.raises(DataError, match="something else than a number"):
+    with pytest.raises(DataError, match="did not answer with a number"):
         source(httpserver).read("p95", NOW - timedelta(hours=1), NOW)
 
 
