@@ -97,7 +97,7 @@ def test_a_flag_ahead_of_what_it_needs_is_held_back() -> None:
     assert found(file, {"fast": state(50), "base": state(10, "base")})[0] == (
         "fast",
         "prerequisite",
-        "fast is at 50 %, but needs base, which is at 10 %: it reaches only who has both",
+        "fast is at 50 %, but needs base, which is at 10 %: only entities with both get it",
     )
     assert [kind for _, kind, _ in found(file, {"fast": state(100), "base": state(100, "base")})] == []
     other = flags_file(base=declared("base", entity="batch"), fast=declared("fast", prerequisites=("base",)))
