@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.checks.flags import FlagFinding
 from nbactl.core.flags.moves import position_of
-from nbactl.deployments.desired import variables_of
+from nbactl.config.flag_variables import variables_of
 from nbactl.ports.services import ALL_REQUESTS
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbactl.config.flags import FlagsFile
     from nbactl.core.flags import Stored
-    from nbactl.deployments.desired import Variable
+    from nbactl.config.flag_variables import Variable
     from nbactl.ports.services import DeployedService
 
 

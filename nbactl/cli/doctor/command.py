@@ -19,7 +19,7 @@ from nbactl.errors import CheckFailedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbactl.checks.finding import Finding
+    from nbactl.checks.doctor.context import Finding
     from nbactl.cli.show.console import Console
 
 app = single()
@@ -38,7 +38,7 @@ def doctor(
     Nothing is changed. The exit code is 1 if any check failed.
     """
     from nbactl.checks.doctor import examine  # noqa: PLC0415 - brings every dependency
-    from nbactl.checks.finding import Patient, busy_timeout  # noqa: PLC0415
+    from nbactl.checks.doctor.context import Patient, busy_timeout  # noqa: PLC0415
 
     settings = nbactl_app.settings(ctx).with_flag("source", source)
     busy = busy_timeout(settings.config_dir, os.environ)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbactl.checks.flag_services import Comparison
-from nbactl.checks.flag_uses import find_uses, meant
+from nbactl.checks.code.flag_uses import find_uses, meant
 from nbactl.checks.flags import FlagFinding, drift, life_cycle
 from nbactl.cli.app import container
 from nbactl.cli.flags.deployed import NO_SERVICES

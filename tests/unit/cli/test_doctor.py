@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
-from nbactl.checks import declared, machine, pipeline, state, warehouses
+from nbactl.checks import declared
+from nbactl.checks.doctor import machine, pipeline, state, warehouses
 from nbactl.checks.doctor import CHECKS, examine
-from nbactl.checks.finding import Finding, Patient
+from nbactl.checks.doctor.context import Finding, Patient
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core.lease.holder import this_process

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.checks.flag_uses import find_uses, meant
+from nbactl.checks.code.flag_uses import find_uses, meant
 from nbactl.checks.flags import drift, life_cycle
 from nbactl.config.flags import FlagsFile
 from nbactl.core.flags import State, Stored

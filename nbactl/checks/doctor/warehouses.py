@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
-from nbactl.checks.finding import Finding
+from nbactl.checks.doctor.context import Finding
 from nbactl.core.lease.holder import this_process
 from nbactl.errors import NbactlError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nbactl.checks.finding import Patient
+    from nbactl.checks.doctor.context import Patient
 
 _NAME: Final = "warehouse"
 _MIB: Final = 1024 * 1024

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbactl.adapters.slack.channel import VARIABLE, check_url
-from nbactl.checks.finding import Finding
+from nbactl.checks.doctor.context import Finding
 from nbactl.config.overrides import PREFIX
 from nbactl.config.variables import GIVEN, environment_variables, timeout_variables
 from nbactl.core._support.names import closest
@@ -19,7 +19,7 @@ from nbactl.errors import NbactlError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.checks.finding import Patient
+    from nbactl.checks.doctor.context import Patient
 
 Version = tuple[int, ...]
 

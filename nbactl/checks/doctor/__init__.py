@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.checks import machine, pipeline, state, warehouses
+from nbactl.checks.doctor import machine, pipeline, state, warehouses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.checks.finding import Check, Finding, Patient
+    from nbactl.checks.doctor.context import Check, Finding, Patient
 
 CHECKS: Final[tuple[Check, ...]] = (
     machine.python,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.adapters.firestore.opening import open_documents
 from nbactl.checks.declared import drift, recent_runs, undone_declarations
-from nbactl.checks.finding import Finding, unread
+from nbactl.checks.doctor.context import Finding, unread
 from nbactl.config.loader import Config, load_config
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.lease.holder import describe
@@ -18,7 +18,7 @@ from nbactl.pipeline.sources import open_source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.checks.finding import Patient
+    from nbactl.checks.doctor.context import Patient
     from nbactl.workflows.model import RunRecord
 
 _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")

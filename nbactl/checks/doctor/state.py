@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.checks.finding import Finding, unread
+from nbactl.checks.doctor.context import Finding, unread
 from nbactl.core.lease.holder import describe, is_dead
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NbactlError
@@ -20,7 +20,7 @@ from nbactl.ports.documents import Query
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.checks.finding import Patient
+    from nbactl.checks.doctor.context import Patient
     from nbactl.core.lease.leases import Lease
 
 _MIB: Final = 1024 * 1024
