@@ -23,7 +23,7 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.observe.events import unheard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.services import DeployedServices
-    from nbactl.ports.warehouse import TableSchema, Warehouse
+    from nbactl.ports.warehouse import Warehouse
     from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
     from nbactl.workflows.ledger import Ledger
@@ -396,16 +396,16 @@ class Container:
         return self.settings.state_dir / "data" / self.source.key
 
     @cached_property
-    def tables(self) -> Mapping[str, TableSchema]:
-        """The declared warehouse tables."""
-        from nbactl.warehouse.tables import load_tables
-
-        return load_tables()
-
-    @cached_property
     def services(self) -> Services:
         """What processors work with."""
         return make_services(self)
+
+    @property
+    def processors(self) -> Collection[str]:
+        """The names of the registered processors."""
+        from nbactl.pipeline.registry import PROCESSORS
+
+        return PROCESSORS
 
     def run_processor(self, name: str, context: TaskContext) -> TaskOutcome:
         """Run a registered processor."""

@@ -97,7 +97,7 @@ def gcloud(app: Container, verb: str, service: str, *options: str) -> str:
 def _not_yet(what: str) -> ConfigError:
     return ConfigError(
         f"{what} on target gcp is not in this version",
-        cause="Of Google Cloud it has the documents and the deployed services: what reads and changes them works there.",
+        cause="Of Google Cloud it has the documents and the deployed services: what works with those works there.",
         next_step="Use --target local; `nbactl config` and `nbactl run --dry-run` work for both targets.",
     )
 

@@ -45,15 +45,15 @@ def documents(app: Container) -> SqliteDocuments:
 
 def warehouse(app: Container) -> DuckDbWarehouse:
     """Open the DuckDB file of the source."""
-    return open_warehouse(app, app.data_dir / "warehouse.duckdb")
+    lock_wait = app.config.timeouts["warehouse.lock_wait"]
+    return open_warehouse(app, app.data_dir / "warehouse.duckdb", lock_wait=lock_wait)
 
 
-def open_warehouse(app: Container, file: Path) -> DuckDbWarehouse:
-    """Open a DuckDB file."""
+def open_warehouse(app: Container, file: Path, *, lock_wait: float) -> DuckDbWarehouse:
+    """Open a DuckDB file; another process may hold it for `lock_wait` seconds."""
     from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
     from nbactl.core.lease.holder import this_process
 
-    lock_wait = app.config.timeouts["warehouse.lock_wait"]
     return DuckDbWarehouse(file, clock=app.clock, lock_wait=lock_wait, holder=this_process("nbactl"))
 
 

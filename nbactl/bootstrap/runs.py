@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbactl.bootstrap.container import Container
     from nbactl.pipeline.processor import Services
     from nbactl.ports.warehouse import Warehouse
@@ -32,12 +34,17 @@ def make_services(app: Container) -> Services:
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.rawstore import RawStore
 
+    def create_tables(names: Sequence[str]) -> None:
+        from nbactl.warehouse.tables import ensure_tables
+
+        ensure_tables(app.warehouse, names)
+
     return Services(
         warehouse=lambda: app.warehouse,
         source=lambda: app.source,
         raw=RawStore(app.data_dir / "raw"),
         timeouts=app.config.timeouts,
-        tables=lambda: app.tables,
+        create_tables=create_tables,
     )
 
 
@@ -52,7 +59,7 @@ def make_planner(app: Container) -> Planner:
         history=app.target.history(app),
         source=app.source.key,
         target=app.settings.target,
-        game_dates=lambda first, last: app.source.game_dates(first, last),
+        game_dates=app.source.game_dates,
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
         mode_applies=app.mode_applies,
     )

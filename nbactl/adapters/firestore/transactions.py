@@ -191,7 +191,7 @@ class Tries:
         pause = self._calls.policy.settings.retry.delay(self._made, self._calls.rng)
         late = pause >= min(self._budget.remaining(), remaining(pause + 1))
         if late or self._made >= self._most:
-            self._emit("retry.gave_up", error, reason="deadline" if late else "attempts")
+            self._emit("retry.gave_up", error, reason="attempts" if self._made >= self._most else "deadline")
             raise self._exhausted() if isinstance(error, ContentionError) else error
         self._emit("retry.again", error, pause=pause)
         self._calls.clock.sleep(pause)

@@ -1,4 +1,4 @@
-"""What a check of `nbactl doctor` is given and what it says."""
+"""What a check of `nbactl doctor` gets, and what it says."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from nbactl.config.loader import load_config, shipped_config_dir
-from nbactl.errors import ConfigError
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
+    from nbactl.checks.declared import Reported
+    from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core._support.clock import Clock
+    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.warehouse import Warehouse
 
 Status = Literal["ok", "warn", "failed", "skipped"]
 
@@ -31,33 +33,39 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
-    """What is examined."""
+class CheckContext:
+    """What checks may look at; each callable raises NbactlError where it cannot.
+
+    Where the configuration is wrong, all but `config` go by the files that come with nbactl.
+    """
 
     settings: Settings
     environ: Mapping[str, str]
     clock: Clock
     busy_timeout: float
     """Seconds to wait for another process's commit."""
+    processors: Collection[str]
+    """The names of the registered processors."""
+    documents_file: Path
+    """The embedded document store, which need not be there."""
+    config: Callable[[], Config]
+    open_embedded: Callable[[], DocumentStore]
+    """Opens `documents_file`; the caller closes it."""
+    open_warehouse: Callable[[Path], Warehouse]
+    """Opens a DuckDB file; the caller closes it."""
+    recent_runs: Callable[[str | None], Sequence[Reported]]
+    """Returns the newest runs in `documents_file`, those of a status if one is given; none if it is not there."""
+    latest_game_date: Callable[[], date]
+    """Asks the source."""
+    ask_firestore: Callable[[], None]
+    """Reads one document, which needs the client, the account, the network and the database."""
+    has_slack: Callable[[], bool]
+    """Says whether alerts go to Slack. Raises ConfigError for an address that is not valid."""
 
-    @property
-    def documents(self) -> Path:
-        """The file of the embedded document store."""
-        return self.settings.state_dir / "documents.db"
+
+Check = Callable[[CheckContext], Iterator[Finding]]
 
 
 def unread(name: str) -> Finding:
     """Return the finding of a check that had nothing to read; the check of the documents says why."""
     return Finding(name, "skipped", "the documents cannot be read")
-
-
-def busy_timeout(config_dir: Path | None, environ: Mapping[str, str]) -> float:
-    """Return `documents.busy` of timeouts.yaml; of the file that comes with nbactl where the operator's is wrong."""
-    try:
-        config = load_config(config_dir, environ)
-    except ConfigError:
-        config = load_config(shipped_config_dir(), {})
-    return config.timeouts["documents.busy"]
-
-
-Check = Callable[[Patient], Iterator[Finding]]
