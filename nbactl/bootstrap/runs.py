@@ -34,10 +34,10 @@ def make_services(app: Container) -> Services:
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.rawstore import RawStore
 
-    def create_tables(names: Sequence[str]) -> None:
+    def create_tables(warehouse: Warehouse, names: Sequence[str]) -> None:
         from nbactl.warehouse.tables import ensure_tables
 
-        ensure_tables(app.warehouse, names)
+        ensure_tables(warehouse, names)
 
     return Services(
         warehouse=lambda: app.warehouse,

@@ -31,10 +31,11 @@ from nbactl.core.service.stopping import GracefulStop, Stopping
 from nbactl.core.service.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nbactl.config.settings import Settings
     from nbactl.core._support.asgi import App
+    from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core._support.interval import Interval
     from nbactl.core.alerts import Alert
@@ -48,10 +49,12 @@ _LOG = logging.getLogger(__name__)
 class ServiceContainer(Container):
     """The container of a service: what every call has, and what only a service needs."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(
+        self, name: str, settings: Settings, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self.metrics = Metrics()
-        super().__init__(settings, hook=self.metrics.hook)
+        super().__init__(settings, clock=clock, environ=environ, hook=self.metrics.hook)
         self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]))
 
     @property

@@ -33,13 +33,13 @@ class Services:
     source: Callable[[], Source]
     raw: RawStore
     timeouts: Timeouts
-    create_tables: Callable[[Sequence[str]], None]
+    create_tables: Callable[[Warehouse, Sequence[str]], None]
     _ensured: set[str] = field(default_factory=set, init=False)
 
     def ensure_tables(self, *names: str) -> None:
         """Make these tables as they are declared; each is looked at once, however many dates are processed."""
         if new := [name for name in names if name not in self._ensured]:
-            self.create_tables(new)
+            self.create_tables(self.warehouse(), new)
             self._ensured.update(new)
 
 

@@ -46,7 +46,7 @@ class Pipeline:
             source=lambda: self.source,
             raw=self.raw,
             timeouts=load_config(None).timeouts,
-            create_tables=lambda names: ensure_tables(self.warehouse, names),
+            create_tables=ensure_tables,
         )
 
     def run(self, name: str, day: date, *, token: int = 1, **parameters: object) -> TaskOutcome:
