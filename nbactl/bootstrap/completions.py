@@ -44,7 +44,7 @@ def make_batch_resets(app: Container) -> Resets:
 
 def make_completions_migration(app: Container) -> CompletionsMigration:
     """Return the migration from the array to the subcollection."""
-    from nbactl.core.lease.holder import this_process
+    from nbactl.core.lease.holder import process_identity
     from nbactl.migrations.completions.limits import limits_from
     from nbactl.migrations.completions.migration import CompletionsMigration
 
@@ -52,7 +52,7 @@ def make_completions_migration(app: Container) -> CompletionsMigration:
         app.documents,
         app.clock,
         app.leases,
-        owner=lambda: this_process(app.ids.new("migration")),
+        owner=lambda: process_identity(app.ids.new("migration")),
         project=app.settings.project or app.settings.target,
         limits=limits_from(app.config.timeouts),
         bulk_writer=partial(_bulk_writer, app),

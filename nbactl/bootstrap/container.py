@@ -20,7 +20,7 @@ from nbactl.bootstrap.runs import make_planner, make_runner, make_services, make
 from nbactl.bootstrap.target import target_of
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
-from nbactl.core.observe.events import unheard
+from nbactl.core.observe.events import noop_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nbactl.core.alerts import AlertChannel, Alerts
     from nbactl.core.calls.policies import CallPolicies
     from nbactl.core.calls.policy import CallPolicy
-    from nbactl.core.calls.shared_breakers import BreakerBeat, SharedBreakers
+    from nbactl.core.calls.shared_breakers import BreakerSync, SharedBreakers
     from nbactl.core.completions.batches import Batches
     from nbactl.core.completions.mode import ModeOfBatch
     from nbactl.core.completions.reset import Resets
@@ -87,7 +87,7 @@ class Container:
         clock: Clock | None = None,
         reads_only: bool = False,
         environ: Mapping[str, str] | None = None,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         """With `reads_only` a document store that is not there yet counts as an empty one, and is not made.
 
@@ -150,7 +150,7 @@ class Container:
     @cached_property
     def documents(self) -> DocumentStore:
         """The document store of the target. Raises ConfigError where target gcp lacks its project or client."""
-        if self.hook is unheard:
+        if self.hook is noop_hook:
             return self.engine
         from nbactl.core.observe.counted_documents import CountedDocuments
 
@@ -199,11 +199,11 @@ class Container:
         return SharedBreakers(self.documents, self.clock)
 
     @cached_property
-    def breaker_beat(self) -> BreakerBeat:
+    def breaker_beat(self) -> BreakerSync:
         """What keeps the breakers of `policies` in step with other processes once it is started."""
-        from nbactl.core.calls.shared_breakers import BreakerBeat
+        from nbactl.core.calls.shared_breakers import BreakerSync
 
-        beat = BreakerBeat(
+        beat = BreakerSync(
             self.shared_breakers,
             lambda: list(self.policies.breakers.values()),
             every=self.config.timeouts.interval("breakers.sync"),
@@ -301,12 +301,12 @@ class Container:
         """The channels of alerts outside of this process by name, except those that are configured wrongly."""
         return make_alert_channels(self)
 
-    def alerts(self, console: AlertChannel | None = None, courier: Callable[[], object] | None = None) -> Alerts:
+    def alerts(self, console: AlertChannel | None = None, dispatcher: Callable[[], object] | None = None) -> Alerts:
         """Return what sends alerts; `console` shows them to the person at this terminal.
 
-        `courier` sends what is in the outbox, where something does that in the background.
+        `dispatcher` sends what is in the outbox, where something does that in the background.
         """
-        return make_alerts(self, console, courier)
+        return make_alerts(self, console, dispatcher)
 
     @cached_property
     def failures(self) -> Failures:

@@ -52,9 +52,9 @@ def warehouse(app: Container) -> DuckDbWarehouse:
 def open_warehouse(app: Container, file: Path, *, lock_wait: float) -> DuckDbWarehouse:
     """Open a DuckDB file; another process may hold it for `lock_wait` seconds."""
     from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
-    from nbactl.core.lease.holder import this_process
+    from nbactl.core.lease.holder import process_identity
 
-    return DuckDbWarehouse(file, clock=app.clock, lock_wait=lock_wait, holder=this_process("nbactl"))
+    return DuckDbWarehouse(file, clock=app.clock, lock_wait=lock_wait, holder=process_identity("nbactl"))
 
 
 def bus(app: Container) -> LocalBus:

@@ -57,20 +57,20 @@ def make_alert_channels(app: Container) -> dict[str, AlertChannel]:
 
     No run and no service stops because an alert cannot be sent; `nbactl doctor` reports the mistake.
     """
-    from nbactl.core.alerts import HeardChannel
+    from nbactl.core.alerts import InstrumentedChannel
 
     try:
         channel = make_slack(app)
     except ConfigError as error:
         _LOG.warning("no alert goes to Slack: %s. %s", error.message, error.cause)
         return {}
-    return {} if channel is None else {"slack": HeardChannel("slack", channel, app.hook)}
+    return {} if channel is None else {"slack": InstrumentedChannel("slack", channel, app.hook)}
 
 
-def make_alerts(app: Container, console: AlertChannel | None, courier: Callable[[], object] | None) -> Alerts:
+def make_alerts(app: Container, console: AlertChannel | None, dispatcher: Callable[[], object] | None) -> Alerts:
     """Return what sends alerts; `console` shows them to the person at this terminal.
 
-    `courier` sends what is in the outbox, where something does that in the background.
+    `dispatcher` sends what is in the outbox, where something does that in the background.
     """
     from nbactl.core.alerts import Alerts, LogChannel
 
@@ -86,7 +86,7 @@ def make_alerts(app: Container, console: AlertChannel | None, courier: Callable[
         kept=app.alert_channels,
         window=timeouts["alert.window"],
         patience=timeouts["alert.patience"],
-        courier=courier,
+        dispatcher=dispatcher,
         hook=app.hook,
     )
 
@@ -94,7 +94,7 @@ def make_alerts(app: Container, console: AlertChannel | None, courier: Callable[
 def make_idempotency(app: Container, owner: str) -> Idempotency:
     """Return what does work once per key that the flag is on for; `owner` names the process."""
     from nbactl.core.lease.holder import is_dead, process_owner
-    from nbactl.core.once.claim import Terms
+    from nbactl.core.once.claim import ClaimSettings
     from nbactl.core.once.idempotency import Idempotency
 
     timeouts = app.config.timeouts
@@ -106,7 +106,7 @@ def make_idempotency(app: Container, owner: str) -> Idempotency:
         app.clock,
         app.ids,
         owner=process_owner(owner),
-        terms=Terms(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
+        terms=ClaimSettings(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
         is_dead=is_dead,
         enabled=lambda key: app.flags.on("idempotency_keys", key),
         hook=app.hook,

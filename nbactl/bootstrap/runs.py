@@ -67,7 +67,7 @@ def make_planner(app: Container) -> Planner:
 
 def make_runner(app: Container) -> Runner:
     """Return what executes requests; every run and task is an event for the hook."""
-    from nbactl.core.lease.holder import this_process
+    from nbactl.core.lease.holder import process_identity
     from nbactl.workflows.engine import Engine
     from nbactl.workflows.runner import Runner
 
@@ -80,6 +80,6 @@ def make_runner(app: Container) -> Runner:
         timeouts=timeouts,
         clock=app.clock,
         ids=app.ids,
-        owner=this_process,
+        owner=process_identity,
         hook=app.hook,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from nbactl.core._support.faults import reach
 from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.core.observe.context import bound
-from nbactl.core.observe.events import unheard
+from nbactl.core.observe.events import noop_hook
 from nbactl.errors import LeaseHeldError, NbactlError
 from nbactl.workflows.engine import Execution, Surroundings
 from nbactl.workflows.fence import Fences
@@ -92,7 +92,7 @@ class Runner:
     ids: IdGenerator
     owner: Callable[[str], str]
     journal: Callable[[Commit], Journal] = ThreadedJournal
-    hook: Hook = unheard
+    hook: Hook = noop_hook
 
     def plan(self, request: RunRequest) -> list[Plan]:
         """Return what `execute` would do now; changes nothing."""
@@ -116,7 +116,7 @@ class _Execution:
     ) -> None:
         self._runner = runner
         self._request = request
-        self._observer = observer if runner.hook is unheard else _both(observer, emit_events(runner.hook))
+        self._observer = observer if runner.hook is noop_hook else _both(observer, emit_events(runner.hook))
         self._cancellation = cancellation
         self._correlation_id = runner.ids.new("corr")
         self._group = self._group_of(plans)

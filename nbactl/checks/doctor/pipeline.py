@@ -32,7 +32,7 @@ def configuration(context: CheckContext) -> Iterator[Finding]:
 
 
 def tasks(context: CheckContext) -> Iterator[Finding]:
-    """Compare the declared tasks with what is registered and with what reported lately (INVARIANTS 10)."""
+    """Compare the declared tasks with what is registered and with what reported lately (invariant 10)."""
     config = _config(context)
     if config is None:
         yield Finding("tasks", "skipped", "the configuration is wrong")

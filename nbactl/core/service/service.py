@@ -31,7 +31,7 @@ H = TypeVar("H", bound="Callable[[PushMessage], object]")
 _DONE: Final = 204
 
 
-class Timeouts(Protocol):
+class TimeLimits(Protocol):
     """Time limits by name, as timeouts.yaml has them."""
 
     def __getitem__(self, name: str) -> float:
@@ -68,7 +68,7 @@ class Parts(Protocol):
         ...
 
     @property
-    def timeouts(self) -> Timeouts:
+    def timeouts(self) -> TimeLimits:
         """Time limits by name."""
         ...
 

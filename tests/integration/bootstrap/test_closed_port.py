@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,14 +17,15 @@ from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 from nbactl.testing.emulators import free_port
 from tests.kit import promql
+from tests.kit.paths import ROOT
 from tests.kit.prometheus import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from nbactl.core.observe.events import Event
 
-ROOT = Path(__file__).resolve().parents[3]
 BUDGETS = {"firestore": "{count: 100, per: 60s}", "cloud_run": "{count: 20, per: 60s}"}
 """The retry budgets of timeouts.yaml, which the tests replace by one of two retries a day."""
 POLICIES = pytest.mark.parametrize("policy", BUDGETS)
