@@ -124,7 +124,7 @@ def test_inv_13_what_is_there_after_the_change_is_looked_at(server: CloudRun, se
     meddle("A", "theirs")
     with pytest.raises(PreconditionError, match="in the meantime") as refused:
         merge(services, A="2")
-    assert refused.value.cause == "Not as wanted: A. Somebody deployed it right after our change."
+    assert refused.value.cause == "Not as wanted: A. Someone deployed it right after this change."
     meddle("B", "theirs")
     with pytest.raises(PreconditionError, match="in the meantime") as refused:
         merge(services, A="3")
