@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _WIDTH: Final = 80
 """The texts have one form, which fits every terminal."""
 
+
 class Topic(NamedTuple):
     """A text and the line that announces it."""
 
