@@ -49,7 +49,7 @@ class Stores:
     @cached_property
     def config(self) -> Config:
         """The three YAML files. Raises ConfigError."""
-        from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
+        from nbactl.config.loader import load_config  # noqa: PLC0415 - few commands need it
 
         return load_config(self.settings.config_dir, self._environ)
 
