@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Parts = tuple[workflows.WorkflowsFile, timeouts.TimeoutsFile, flags.FlagsFile, Mapping[str, str]]
 
+PREFIX: Final = "NBACTL_TIMEOUT_"
+"""How the variables begin that set limits of timeouts."""
 _RETAINED: Final = 16
 """How many configurations are kept, the ones that were stored last."""
 _RECORDS: Final[dict[str, type[Strict]]] = {
@@ -38,10 +40,11 @@ _RECORDS: Final[dict[str, type[Strict]]] = {
 
 
 class ConfigCache:
-    """The cached answer for these files and these overrides of timeouts."""
+    """The cached answer for these files and the limits of timeouts that `environ` sets."""
 
-    def __init__(self, files: Mapping[str, Path], overrides: Mapping[str, str], environ: Mapping[str, str]) -> None:
-        self._folder = _cache_dir(environ)
+    def __init__(self, files: Mapping[str, Path], environ: Mapping[str, str]) -> None:
+        overrides = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        self._folder = _cache_dir(os.environ)
         name = zlib.crc32(str(next(iter(files.values())).absolute()).encode(errors="surrogateescape"))
         self._path = self._folder / f"config-{name:08x}.json"
         self._key = _key(files, overrides)

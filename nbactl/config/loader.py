@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.config import cache
-from nbactl.config.overrides import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,14 +63,13 @@ def load_config(config_dir: Path | None = None, environ: Mapping[str, str] | Non
     folder = config_dir or find_config_dir()
     files = {key: folder / name for key, name in FILES.items()}
     environ = os.environ if environ is None else environ
-    overrides = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
-    stored = cache.ConfigCache(files, overrides, os.environ)
+    stored = cache.ConfigCache(files, environ)
     parts = stored.load()
     if parts is None:
         parts, _ = _read(files, environ)
         stored.store(parts)
     workflows, timeouts, flags, variables = parts
-    return Config(workflows, timeouts, flags, files=files, variables=variables, environ=overrides)
+    return Config(workflows, timeouts, flags, files=files, variables=variables, environ=environ)
 
 
 def _read(files: Mapping[str, Path], environ: Mapping[str, str]) -> tuple[cache.Parts, dict[str, Positions]]:
