@@ -113,13 +113,11 @@ def _show_traceback(session: Session, error: BaseException) -> None:
 
 def _notify_sinks(session: Session, error: Exception) -> None:
     """Report a bug to the sinks of failures; if that fails too, the crash report is still there."""
-    from nbactl.bootstrap.failures import FailureRoom  # noqa: PLC0415 - only a bug needs it
+    from nbactl.bootstrap import Container  # noqa: PLC0415 - only a bug needs it
 
-    room = FailureRoom(session.settings_for_errors(), environ=session.environ)
     try:
-        room.failures.report(error, session.command_line)
-        if room.sentry is not None:
-            room.sentry.close()
+        with Container(session.settings_for_errors(), environ=session.environ) as app:
+            app.failures.report(error, session.command_line)
     except Exception as refusal:  # noqa: BLE001 - the process boundary: the bug itself is reported
         session.console_for_errors().note(f"The bug could not be reported: {refusal}")
 

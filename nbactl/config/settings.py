@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import ConfigError, UsageError
@@ -21,15 +21,14 @@ Color = Literal["auto", "always", "never"]
 SETTINGS_FILE = "nbactl.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """What may be set: its name in the file, its flag and its environment variable follow from `name`."""
 
     name: str
     kind: Literal["choice", "path", "text", "switch", "level"]
-    default: Any = field(kw_only=True)
-    help: str = field(kw_only=True)
-    choices: tuple[str, ...] = field(default=(), kw_only=True)
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str:
