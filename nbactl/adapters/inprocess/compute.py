@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 
 from nbactl.adapters.inprocess.command import run_command
 from nbactl.adapters.inprocess.functions import is_loaded, load_function, outcome_of
-from nbactl.adapters.inprocess.isolated import run_isolated
 from nbactl.core._support.aio import in_daemon_thread
 from nbactl.errors import ConfigError
 
@@ -48,6 +47,8 @@ class InProcessCompute:
                 next_step="Run it with --target gcp.",
             )
         if work.isolate:
+            from nbactl.adapters.inprocess.isolated import run_isolated  # noqa: PLC0415 - few tasks ask for it
+
             return await run_isolated(context, module=self._worker, setup=self._worker_setup, grace=self._grace)
         target = cast("str", work.target)
         if work.kind == "processor":
