@@ -11,7 +11,7 @@ from nbactl.core.calls.deadline import time_for
 from nbactl.core.calls.http import check_status
 from nbactl.core.documents import Create, Increment, Update
 from nbactl.core.once.claim import current_claim
-from nbactl.core.once.push import PushMessage
+from nbactl.core.service.push import PushMessage
 from nbactl.core.service.service import open_service
 
 log = logging.getLogger("example")

@@ -13,9 +13,8 @@ from nbactl.core._support.ids import TimeSortedIds
 if TYPE_CHECKING:
     from nbactl.core.calls.bulk import BulkWriter
     from nbactl.core.completions.batches import Batches
-    from nbactl.core.completions.mode import ModeOfBatch
     from nbactl.core.completions.reset import Resets
-    from nbactl.core.completions.stages import StageReader
+    from nbactl.core.completions.stages import ModeOfBatch, StageReader
     from nbactl.core.completions.tracker import CompletionTracker
     from nbactl.migrations.completions.migration import CompletionsMigration
 
@@ -33,7 +32,7 @@ class Coordination(FlagRoom):
     @cached_property
     def completion_mode(self) -> ModeOfBatch:
         """What says where the completions of a batch go. Flags are not read once the migration has begun."""
-        from nbactl.core.completions.mode import mode_by_flags  # noqa: PLC0415
+        from nbactl.core.completions.stages import mode_by_flags  # noqa: PLC0415
 
         return mode_by_flags(self.stages, lambda: self.flags, self._environ)
 

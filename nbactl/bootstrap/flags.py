@@ -12,9 +12,8 @@ from nbactl.ports.documents import Watchable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.core.flags.cache import StateCache
     from nbactl.core.flags.client import Flags
-    from nbactl.core.flags.store import FlagStore
+    from nbactl.core.flags.store import FlagStore, StateCache
     from nbactl.ports.documents import DocumentStore, Subscription
 
 
@@ -53,6 +52,6 @@ class FlagRoom(Stores):
         """Return what tells of changed flags, None where the store cannot."""
         if not isinstance(documents, Watchable):
             return None
-        from nbactl.core.flags.records import COLLECTION  # noqa: PLC0415 - loads the hash
+        from nbactl.core.flags.store import COLLECTION  # noqa: PLC0415 - loads the hash
 
         return partial(documents.watch, COLLECTION, renew=self.config.timeouts["flags.watch"])

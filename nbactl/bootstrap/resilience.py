@@ -14,11 +14,12 @@ from nbactl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbactl.core.alerts import AlertChannel, Alerts
+    from nbactl.core.alerts import Alerts
     from nbactl.core.calls.policies import CallPolicies
     from nbactl.core.calls.shared_breakers import BreakerSync, SharedBreakers
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
+    from nbactl.ports.alerts import AlertChannel
     from nbactl.ports.bus import MessageBus
 
 _DAY: Final = 86_400.0
@@ -126,7 +127,7 @@ class Resilience(FlagRoom):
             direct=direct,
             kept=self.alert_channels,
             window=self.config.timeouts["alert.window"],
-            patience=self.config.timeouts["alert.patience"],
+            delivery_timeout=self.config.timeouts["alert.patience"],
             dispatcher=dispatcher,
             hook=self.hook,
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.flags.environment import as_text, override_of, parameters_of
 from nbactl.core.flags.moves import ALL, position_of
+from nbactl.core.flags.snapshot import as_text, override_of, parameters_of
 from nbactl.deployments.desired import everybody_gets
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nbactl.config.base import Name, Seconds, Strict
-from nbactl.core._support.interval import Interval
+from nbactl.core._support.durations import Interval
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.calls.breaker import BreakerSettings
 from nbactl.core.calls.policy import CallSettings

@@ -207,14 +207,14 @@ class Interleaving:
             return True
         return False
 
-    def run(self, patience: float) -> None:
+    def run(self, timeout: float) -> None:
         """Run all programs to their ends. Raises what the first of them raised."""
         self._alive = list(self._programs)
         self._all_ended.acquire()
         for program in self._programs:
             threading.Thread(target=self._live, args=(program,), name=f"program-{program.name}", daemon=True).start()
         self._give_turn(self._rng.choice(self._alive))
-        if not self._all_ended.acquire(timeout=patience):
+        if not self._all_ended.acquire(timeout=timeout):
             stuck = "nobody" if self._running is None else self._running.name
             raise RuntimeError(f"{stuck} takes no step: does it wait for a lock that another program holds?")
         for program in self._programs:
@@ -267,11 +267,11 @@ def explore(
     schedules: int,
     seed: int = 0,
     chances: Chances = NOTHING_ELSE,
-    patience: float = 60.0,
+    timeout: float = 60.0,
 ) -> Explored:
     """Run `scenario` in the orders of the seeds from `seed` on. Raises BrokenByOrderError for the first that breaks it.
 
-    `patience` is in seconds of real time, for an order that gets stuck.
+    `timeout` is in seconds of real time, for an order that gets stuck.
     """
     traces: set[int] = set()
     killed = lost = 0
@@ -279,7 +279,7 @@ def explore(
         order = Interleaving(each, chances)
         try:
             check = scenario(order)
-            order.run(patience)
+            order.run(timeout)
             check()
         except Exception as error:
             raise BrokenByOrderError(each, order.trace, error) from error

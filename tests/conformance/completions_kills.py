@@ -30,9 +30,9 @@ POINTS = [
 RECORD = """
 import random, sys
 from pathlib import Path
-from nbactl.core import faults
+from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.completions.mode import mode_of
+from nbactl.core.completions.stages import mode_of
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.calls.retry import NO_RETRY
@@ -41,7 +41,8 @@ batch, stage, fault = sys.argv[1:]
 faults.arm_from_environment(fault)
 {store}
 tracker = CompletionTracker(
-    store, SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {{}}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
+    store, SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {{}}),
+    acting=30.0, retry=NO_RETRY, rng=random.Random(1),
 )
 tracker.record_completion(batch, "a", 5)
 """

@@ -3,7 +3,7 @@
 from nbactl.core.service.health import Health
 from nbactl.core.service.health import Check
 from nbactl.core.service.probes import Identity, Reports
-from nbactl.core.service.traffic import RequestStats
+from nbactl.core.service.probes import RequestStats
 from nbactl.core.service.stopping import GracefulStop
 from nbactl.testing import FakeClock
 

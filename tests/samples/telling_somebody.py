@@ -1,7 +1,8 @@
 """docs/library.md"""
 
-from nbactl.core.alerts import Alert, AlertBus, Alerts, LogChannel, TextChannel
+from nbactl.core.alerts import AlertBus, Alerts, LogChannel, TextChannel
 from nbactl.core.outbox.outbox import Outbox
+from nbactl.ports.alerts import Alert
 from nbactl.testing import FakeClock, memory_documents
 
 clock = FakeClock()
@@ -9,7 +10,7 @@ store = memory_documents(clock)
 told: list[str] = []
 kept = {"pager": TextChannel(told.append)}
 outbox = Outbox(store, AlertBus(kept), clock, redrive_after=120.0, keep=86400.0)
-alerts = Alerts(store, outbox, clock, direct={"log": LogChannel()}, kept=kept, window=3600.0, patience=5.0)
+alerts = Alerts(store, outbox, clock, direct={"log": LogChannel()}, kept=kept, window=3600.0, delivery_timeout=5.0)
 for _ in range(3):
     alerts.send(Alert("feed_empty/odds", "warning", "the odds feed is empty"), ["log", "pager"])
 alerts.send(Alert("feed_empty/odds", "critical", "the odds feed is empty still"), ["log", "pager"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core._support.document_ids import encode_id
 from nbactl.core._support.faults import reach
+from nbactl.core._support.ids import encode_id
 from nbactl.core.calls.deadline import current_deadline, deadline_scope
 from nbactl.core.calls.retry import retry_call
-from nbactl.core.completions.batches import Batches
+from nbactl.core.completions.batches import Batches, Progress, read_progress
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     COMPLETED_PLAYERS,
@@ -32,7 +32,6 @@ from nbactl.core.completions.documents import (
     shard_path,
     shards_of,
 )
-from nbactl.core.completions.progress import Progress, read_progress
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import AlreadyExistsError, DataError, PreconditionError
 from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Increment, Update
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.calls.retry import RetryPolicy
     from nbactl.core.completions.batches import BatchEntry
-    from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
+    from nbactl.core.completions.stages import CompletionMode, ModeOfBatch
     from nbactl.core.observe.events import Hook
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
 

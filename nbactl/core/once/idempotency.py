@@ -12,20 +12,20 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from nbactl.core._support.aio import in_daemon_thread, is_async
-from nbactl.core._support.document_ids import encode_id
 from nbactl.core._support.faults import reach
+from nbactl.core._support.ids import encode_id
 from nbactl.core.calls.deadline import beyond_deadline
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.once.claim import (
     Claim,
     Done,
+    Renewals,
     claimed_fields,
     done_fields,
     payload_hash,
     refuse_unless_free,
     working_under,
 )
-from nbactl.core.once.renewals import Renewals
 from nbactl.errors import (
     ContentionError,
     NotFoundError,

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core._support.document_ids import decode_id, encode_id
 from nbactl.core._support.faults import reach
+from nbactl.core._support.ids import decode_id, encode_id
 from nbactl.core.calls.deadline import beyond_deadline
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.service.propagation import outgoing_attributes

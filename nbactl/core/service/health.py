@@ -1,4 +1,4 @@
-"""The health of a service: its checks, run in the background, and the status of the whole that follows from them.
+"""The health of a service: its checks, run in the background, and the overall status.
 
 The statuses are those of Irakli Nadareishvili, "Health Check Response Format for HTTP APIs", an Internet draft
 (draft-inadarei-api-health-check-06).
@@ -7,6 +7,7 @@ The statuses are those of Irakli Nadareishvili, "Health Check Response Format fo
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,18 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.periodic import PeriodicTask
-from nbactl.errors import NbactlError
+from nbactl.errors import NbactlError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from nbactl.core._support.clock import Clock
+    from nbactl.core.calls.breaker import Breaker
+    from nbactl.core.flags.client import FlagsHealth
+    from nbactl.ports.documents import DocumentStore
+
 
 Status = Literal["pass", "warn", "fail"]
 
@@ -163,3 +169,51 @@ class Health:
     def component_type(self, name: str) -> str:
         """Return what kind of thing a dependency is."""
         return self._watched[name].check.component_type
+
+
+_NOWHERE: Final = "health/probe"
+"""A document that nobody writes: that it is not there is an answer."""
+_MIB: Final = 1024 * 1024
+
+
+def documents_check(store: DocumentStore, timeout: float) -> Check:
+    """Return the check of a document store: it reads a document that is not there."""
+
+    def probe() -> None:
+        store.get(_NOWHERE)
+
+    return Check("documents", probe, timeout)
+
+
+def breakers_check(in_use: Mapping[str, Breaker], timeout: float) -> Check:
+    """Return the check of the breakers in use: one that is open is a flaw, for the others' work goes on."""
+
+    def probe() -> str | None:
+        stopped = sorted(name for name, breaker in dict(in_use).items() if breaker.state != "closed")
+        return f"open: {', '.join(stopped)}" if stopped else None
+
+    return Check("breakers", probe, timeout, critical=False, component_type="component")
+
+
+def flags_check(health: Callable[[], FlagsHealth], timeout: float) -> Check:
+    """Return the check of the flags: while the store does not answer, they stay as they were last known."""
+
+    def probe() -> str | None:
+        known = health()
+        if known.failures:
+            return f"not refreshed, {known.failures} times in a row"
+        return "; ".join(known.problems) or None
+
+    return Check("flags", probe, timeout, critical=False, component_type="component")
+
+
+def disk_check(folder: Path, least: int, timeout: float) -> Check:
+    """Return the check of the disk under `folder`, made or not, which needs at least `least` bytes free."""
+
+    def probe() -> None:
+        place = folder.absolute()
+        free = shutil.disk_usage(next(each for each in (place, *place.parents) if each.exists())).free
+        if free < least:
+            raise UnavailableError(f"{free // _MIB} MiB are free, {least // _MIB} are needed")
+
+    return Check("disk", probe, timeout, component_type="system")

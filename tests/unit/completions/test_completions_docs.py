@@ -5,8 +5,7 @@ from pathlib import Path
 
 from nbactl.cli.app import build
 from nbactl.cli.frame import find
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "completions.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

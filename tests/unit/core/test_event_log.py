@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nbactl.core.observe.event_log import _LEVELS, EventLog
-from nbactl.core.observe.events import Event
+from nbactl.core.observe.events import _LEVELS, Event, EventLog
 
 DOCS = (Path(__file__).resolve().parents[3] / "docs" / "library.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (`[a-z_]+\.[a-z_]+`.*?) \| .*? \| (.*?) ?\|$", DOCS, re.MULTILINE)

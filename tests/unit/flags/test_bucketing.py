@@ -8,7 +8,7 @@ import pytest
 
 from nbactl.config.flags import FlagsFile
 from nbactl.config.loader import load_yaml, shipped_config_dir
-from nbactl.core.flags.bucketing import BUCKETS, bucket_of, limit_of
+from nbactl.core.flags.snapshot import BUCKETS, bucket_of, limit_of
 
 IDS = [f"player{number:05d}" for number in range(20_000)]
 SALTS = sorted(

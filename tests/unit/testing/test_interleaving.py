@@ -146,7 +146,7 @@ def test_a_program_that_waits_for_another_one_is_reported_and_does_not_hang() ->
 
     began = time.monotonic()
     with pytest.raises(BrokenByOrderError, match="waits takes no step"):
-        explore(scenario, schedules=1, patience=0.05)
+        explore(scenario, schedules=1, timeout=0.05)
     assert time.monotonic() - began < 10
 
 

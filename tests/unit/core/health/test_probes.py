@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.service.health import Check, Health
-from nbactl.core.service.probes import Identity, Probes, Reports
-from nbactl.core.service.traffic import RequestStats
+from nbactl.core.service.probes import Identity, Probes, Reports, RequestStats
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 from tests.kit.asgi import ask
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import Receive, Scope, Send
+    from nbactl.core._support.aio import Receive, Scope, Send
     from nbactl.core.observe.events import Event
 
 
