@@ -37,7 +37,7 @@ class Task(Strict):
     output: Literal["rows", "none"] = "rows"
     """Whether the task must report how many rows it wrote."""
     no_data: Literal["fail", "ok"] = "fail"
-    """Whether 0 rows is a success (INVARIANTS 15)."""
+    """Whether 0 rows is a success (invariant 15)."""
     isolate: Literal["none", "process"] = "none"
     """`process` runs it in a process of its own that is killed when it times out."""
 

@@ -1,7 +1,7 @@
 """Alerts: one per condition and window to a channel that costs attention, and none is lost on the way.
 
 Whether an alert is sent is decided in the transaction that puts it into the outbox, so that of two processes one sends
-it. The outbox delivers it, and its sweep delivers what was not delivered (INVARIANTS 7). Documents
+it. The outbox delivers it, and its sweep delivers what was not delivered (invariant 7). Documents
 `alerts/{channel}/{key}` hold the window: within it an alert is sent only if it is more severe than the one before.
 """
 

@@ -7,17 +7,18 @@ import signal
 import subprocess
 import sys
 from abc import abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.core.completions.stages import CompletionStage
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conformance.completions import Lab
 
-ROOT = Path(__file__).resolve().parents[2]
 # In the order in which a recorder that completes a batch passes them.
 POINTS = [
     "documents.before_commit",
@@ -41,8 +42,8 @@ batch, stage, fault = sys.argv[1:]
 faults.arm_from_environment(fault)
 {store}
 tracker = CompletionTracker(
-    store, SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {{}}),
-    acting=30.0, retry=NO_RETRY, rng=random.Random(1),
+    store, SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {{}}), acting=30.0, retry=NO_RETRY,
+    rng=random.Random(1),
 )
 tracker.record_completion(batch, "a", 5)
 """

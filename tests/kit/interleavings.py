@@ -85,7 +85,7 @@ def _guarded(store: DocumentStore, leases: Leases, lease: Lease, *writes: Set | 
 
 
 def check_then_set(order: Interleaving) -> Callable[[], None]:
-    """Look whether a message was seen, work, mark it seen: the mistake of INVARIANTS 5."""
+    """Look whether a message was seen, work, mark it seen: the mistake of invariant 5."""
     inner = memory_documents(order.clock)
     store = order.store(inner)
     inner.commit([Set("effects/one", {"n": 0})])

@@ -1,4 +1,4 @@
-"""Retries: capped exponential backoff with full jitter, for transient errors only, on a budget (INVARIANTS 16)."""
+"""Retries: capped exponential backoff with full jitter, for transient errors only, on a budget (invariant 16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches: the progress of one, by the one function that all callers use (INVARIANTS 4); finding and listing them."""
+"""Batches: the progress of one, by the one function that all callers use (invariant 4); finding and listing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outbox: a message is committed together with the change it announces, and published afterwards (INVARIANTS 7, 8).
+"""Outbox: a message is committed together with the change it announces, and published afterwards (invariants 7, 8).
 
 Chris Richardson, "Microservices Patterns", 2018: Transactional outbox. Documents `outbox/{key}`.
 """
@@ -208,7 +208,7 @@ class Outbox:
         if data.get("state") == "published":
             return False
         key = key_of(document)
-        # What fails again and again is tried less and less often (INVARIANTS 16).
+        # What fails again and again is tried less and less often (invariant 16).
         wait = self._redrive_after * 2 ** min(max(data["attempts"] - 1, 0), _MOST_DOUBLINGS)
         take: dict[FieldPath, Any] = {"due_at": self._clock.now() + wait, "attempts": Increment(1)}
         try:

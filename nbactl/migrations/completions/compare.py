@@ -1,4 +1,4 @@
-"""Array against subcollection of one batch: sets of ids, their payloads, and the counter (INVARIANTS 3)."""
+"""Array against subcollection of one batch: sets of ids, their payloads, and the counter (invariant 3)."""
 
 from __future__ import annotations
 

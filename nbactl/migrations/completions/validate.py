@@ -1,4 +1,4 @@
-"""Validate: compare every batch, look a second time at what differs, report what still does (INVARIANTS 3)."""
+"""Validate: compare every batch, look a second time at what differs, report what still does (invariant 3)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import sys
 import threading
 from contextlib import closing
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,9 +26,11 @@ from nbactl.core.observe.logging import configure_logging
 from nbactl.core.once.claim import current_claim
 from nbactl.ports.documents import Increment, Query, Set, Update
 from nbactl.workflows.model import RunRequest
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nbactl.workflows.model import Plan
 
@@ -216,8 +217,8 @@ def test_making_flags_loads_neither_google_nor_openfeature(folder: Path) -> None
         f"a = Container(load_settings({{'state_dir': {str(folder)!r}}}, {{}}, Path())); a.flags; a.close()\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
-    root = Path(__file__).parents[3]
+
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert set(done.stdout.split()) & {"google", "grpc", "openfeature", "duckdb"} == set()

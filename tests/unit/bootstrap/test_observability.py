@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,13 +19,14 @@ from nbactl.core.flags import Flags, Stored
 from nbactl.core.observe.events import Event, combined, noop_hook
 from nbactl.core.observe.metrics import Metrics
 from nbactl.ports.documents import Create
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nbactl.core.observe.events import Hook
 
-ROOT = Path(__file__).parents[3]
 ONE = "SELECT 1 AS one"
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic_core import PydanticUndefined
 
 from nbactl.config import flags, timeouts, workflows
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: dict[str, type[BaseModel]] = {
     "workflows.yaml": workflows.WorkflowsFile,
     "tasks.*": workflows.Task,
