@@ -55,8 +55,7 @@ class BreakerSpec(Strict):
 
     failure_rate: Rate
     minimum_calls: Annotated[int, Field(ge=1)]
-    window: Seconds | None = None
-    window_calls: Annotated[int, Field(ge=1)] | None = None
+    window: Seconds
     open_for: Seconds
     probes: Annotated[int, Field(ge=1)] = 1
     slow_call: Seconds | None = None
@@ -71,7 +70,6 @@ class BreakerSpec(Strict):
             minimum_calls=self.minimum_calls,
             open_for=self.open_for,
             window=self.window,
-            window_calls=self.window_calls,
             probes=self.probes,
             slow_call=self.slow_call,
             slow_call_rate=self.slow_call_rate,
