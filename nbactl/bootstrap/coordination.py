@@ -95,13 +95,16 @@ class Coordination(FlagRoom):
     def _bulk_writer(self, rate: float | None) -> BulkWriter:
         """Return what writes many documents, `rate` a second; without one as fast as Google advises for Firestore."""
         from nbactl.core.calls.bulk import BulkWriter  # noqa: PLC0415
-        from nbactl.core.calls.rate_limit import Throttle  # noqa: PLC0415
+        from nbactl.core.calls.rate_limit import FIRESTORE_RAMP, RateLimit, RateLimiter  # noqa: PLC0415
 
         timeouts = self.config.timeouts
         in_cloud = self.settings.target == "gcp" and not os.environ.get("FIRESTORE_EMULATOR_HOST")
+        limit = FIRESTORE_RAMP if in_cloud else None
+        if rate is not None:
+            limit = RateLimit.per_second(rate)
         return BulkWriter(
             self.documents,
-            throttle=Throttle(self.clock, rate=rate) if rate is not None or in_cloud else None,
+            limiter=None if limit is None else RateLimiter(limit, self.clock),
             retry=timeouts.call_policies["firestore"].settings("firestore", timeouts).retry,
             clock=self.clock,
             rng=random.SystemRandom(),

@@ -82,7 +82,7 @@ class RateLimitSpec(Strict):
     count: Annotated[int, Field(ge=1)]
     per: Seconds
 
-    def allowance(self) -> RateLimit:
+    def limit(self) -> RateLimit:
         """Return what the core takes."""
         return RateLimit(self.count, self.per)
 
