@@ -109,8 +109,8 @@ class Call(Strict):
             retry=NO_RETRY if self.retry == "none" else file.retry_policies[self.retry].policy(self.retry),
             attempt=file[self.attempt],
             breaker=None if self.breaker is None else file.breakers[self.breaker].settings(self.breaker),
-            throttle=None if self.throttle is None else self.throttle.allowance(),
-            retry_budget=None if self.retry_budget is None else self.retry_budget.allowance(),
+            throttle=None if self.throttle is None else self.throttle.limit(),
+            retry_budget=None if self.retry_budget is None else self.retry_budget.limit(),
         )
 
 

@@ -48,7 +48,6 @@ _LEVELS: Final = {
     "breaker.open": logging.WARNING,
     "breaker.half_open": logging.INFO,
     "breaker.closed": logging.INFO,
-    "cache.stale": logging.WARNING,
     "completions.duplicate": logging.INFO,
     "deadline.fired": logging.WARNING,
     "idempotency.in_progress": logging.INFO,
