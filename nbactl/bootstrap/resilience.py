@@ -146,7 +146,7 @@ class Resilience(FlagRoom):
         `owner` names the process. `dedup.keep` is the least that is kept, for subscriptions and replays;
         DEDUP_TTL_DAYS may make it more.
         """
-        from nbactl.core.lease.holder import is_dead, process_owner  # noqa: PLC0415
+        from nbactl.core.lease.holder import is_dead, process_identity  # noqa: PLC0415
         from nbactl.core.once.claim import ClaimSettings  # noqa: PLC0415
         from nbactl.core.once.idempotency import Idempotency  # noqa: PLC0415
 
@@ -157,7 +157,7 @@ class Resilience(FlagRoom):
             self.documents,
             self.clock,
             TimeSortedIds(self.clock),
-            owner=process_owner(owner),
+            owner=lambda: process_identity(owner),
             terms=ClaimSettings(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
             is_dead=is_dead,
             enabled=lambda key: self.flags.on("idempotency_keys", key),

@@ -116,7 +116,7 @@ class BrokenByOrderError(AssertionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class FaultRates:
     """How likely, at each step, what else goes wrong. `jumps` are seconds by which the clock is moved, back too."""
 
     kill: float = 0.0
@@ -126,7 +126,7 @@ class Chances:
     jumps: tuple[float, ...] = ()
 
 
-NOTHING_ELSE: Final = Chances()
+NOTHING_ELSE: Final = FaultRates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class _Program:
 class Interleaving:
     """One order of steps. A scenario declares its programs here, and gives them stores that `store` wrapped."""
 
-    def __init__(self, seed: int, chances: Chances = NOTHING_ELSE) -> None:
+    def __init__(self, seed: int, rates: FaultRates = NOTHING_ELSE) -> None:
         self.seed = seed
         self.clock = FakeClock()
         self.trace: list[str] = []
@@ -162,7 +162,7 @@ class Interleaving:
         self.lost_answers = 0
         self._rng = random.Random(seed)  # noqa: S311 - an order, no secret
         self._stay = self._rng.choice(_STAY)
-        self._chances = chances
+        self._rates = rates
         self._programs: list[_Program] = []
         self._alive: list[_Program] = []
         self._running: _Program | None = None
@@ -186,7 +186,7 @@ class Interleaving:
             raise Killed
         self.trace.append(f"{program.name}: {what}")
         self._move_clock()
-        if self._happens(self._chances.kill):
+        if self._happens(self._rates.kill):
             self.trace.append(f"{program.name} is killed")
             self.killed.append(program.name)
             program.is_killed = True
@@ -198,10 +198,10 @@ class Interleaving:
         """Say whether the answer of `call` is to be lost, after it was done. Raises UnavailableError to refuse it."""
         if threading.get_ident() not in self._by_thread:
             return False
-        if self._happens(self._chances.refuse):
+        if self._happens(self._rates.refuse):
             self.trace.append("  refused")
             raise UnavailableError(f"{call} was refused by this order of steps")
-        if self._happens(self._chances.lose_answer):
+        if self._happens(self._rates.lose_answer):
             self.trace.append("  done, and its answer lost")
             self.lost_answers += 1
             return True
@@ -248,8 +248,8 @@ class Interleaving:
         program.turn.release()
 
     def _move_clock(self) -> None:
-        if self._happens(self._chances.jump):
-            seconds = self._rng.choice(self._chances.jumps)
+        if self._happens(self._rates.jump):
+            seconds = self._rng.choice(self._rates.jumps)
             self.trace.append(f"the clock moves by {seconds:+} s")
             self.clock.jump(seconds)
 
@@ -266,7 +266,7 @@ def explore(
     *,
     schedules: int,
     seed: int = 0,
-    chances: Chances = NOTHING_ELSE,
+    rates: FaultRates = NOTHING_ELSE,
     timeout: float = 60.0,
 ) -> Explored:
     """Run `scenario` in the orders of the seeds from `seed` on. Raises BrokenByOrderError for the first that breaks it.
@@ -276,7 +276,7 @@ def explore(
     traces: set[int] = set()
     killed = lost = 0
     for each in range(seed, seed + schedules):
-        order = Interleaving(each, chances)
+        order = Interleaving(each, rates)
         try:
             check = scenario(order)
             order.run(timeout)

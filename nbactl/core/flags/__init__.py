@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from nbactl.core.flags.client import Exposures, Flags, FlagsHealth, Refreshed
     from nbactl.core.flags.model import Attributes
     from nbactl.core.flags.snapshot import CompiledFlags, compile_flags
-    from nbactl.core.flags.store import FlagStore, StateCache, Stored
+    from nbactl.core.flags.store import Change, FlagStore, StateCache, Stored
 
 __all__ = [
+    "Change",
     "CompiledFlags",
     "Definition",
     "Evaluation",
@@ -46,7 +47,7 @@ V = TypeVar("V", bool, int, str)
 _MODULES = {
     "client": ("Exposures", "Flags", "FlagsHealth", "Refreshed"),
     "snapshot": ("CompiledFlags", "compile_flags"),
-    "store": ("FlagStore", "StateCache", "Stored"),
+    "store": ("Change", "FlagStore", "StateCache", "Stored"),
 }
 _NOT_READY = Evaluation(
     None, Reason.ERROR, None, FlagSource.DEFINITION, f"{FlagErrorCode.NOT_READY}: no flags are in use"

@@ -97,7 +97,7 @@ class BackgroundCheck:
             told = f"no answer for {format_duration(int(now - began))}"
             return CheckResult("fail", None, self._clock.now(), told)
         if last is not None and ended is not None and now - ended > _MISSED * self._every + self.check.timeout:
-            told = f"not looked at for {format_duration(int(now - ended))}"
+            told = f"not checked for {format_duration(int(now - ended))}"
             return CheckResult("warn" if last.status == "pass" else last.status, last.took, last.at, told)
         return last
 
@@ -163,7 +163,7 @@ class Health:
         for name, watched in self._watched.items():
             finding = findings[name]
             if watched.check.critical and (finding is None or finding.status == "fail"):
-                reasons.append(f"{name}: {'not looked at yet' if finding is None else finding.output}")
+                reasons.append(f"{name}: {'not checked yet' if finding is None else finding.output}")
         return reasons
 
     def component_type(self, name: str) -> str:

@@ -203,7 +203,7 @@ class Reports:
         for name, finding in findings.items():
             entry: dict[str, Any] = {"componentType": self._health.component_type(name)}
             if finding is None:
-                entry |= {"status": "warn", "output": "not looked at yet"}
+                entry |= {"status": "warn", "output": "not checked yet"}
             else:
                 entry |= {"status": finding.status, "time": _time(finding.at)}
                 if finding.took is not None:

@@ -84,7 +84,7 @@ def test_it_lives_whatever_becomes_of_its_dependencies() -> None:
 def test_it_is_ready_when_it_has_looked_and_nothing_critical_fails_and_it_does_not_stop() -> None:
     world = World()
     answer = ask(world.app, "/ready")
-    assert (answer.status, json.loads(answer.body)["reasons"]) == (503, ["documents: not looked at yet"])
+    assert (answer.status, json.loads(answer.body)["reasons"]) == (503, ["documents: not checked yet"])
     world.look()
     assert ask(world.app, "/ready").status == 200
     world.stopping = True
