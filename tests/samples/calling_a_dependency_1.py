@@ -6,10 +6,8 @@ from nbactl.core import CallPolicies, CallSettings, RetryPolicy, UnavailableErro
 from nbactl.testing import FakeClock
 
 clock = FakeClock()
-declared = {
-    "critical_api": CallSettings("critical_api", total=120.0, retry=RetryPolicy("api", attempts=3), attempt=30.0)
-}
-policies = CallPolicies(declared, clock=clock, rng=random.Random(1))  # in a service: service.policies
+settings = CallSettings("critical_api", total=120.0, retry=RetryPolicy("api", attempts=3), attempt=30.0)
+policies = CallPolicies({settings.name: settings}, clock=clock, rng=random.Random(1))  # in a service: service.policies
 odds = policies["critical_api"]
 answers: list[UnavailableError | dict[str, float]] = [UnavailableError("busy", retry_after=4.0), {"spread": -3.5}]
 

@@ -73,7 +73,7 @@ class Commits:
 
     async def reached(self) -> None:
         """Wait for a commit; if the loop were not free, this would never end."""
-        while not self.entered.is_set():
+        while not self.entered.is_set():  # noqa: ASYNC110 - a thread sets the event
             await asyncio.sleep(0)
 
 
