@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import SystemClock
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core._support.ids import TimeSortedIds
-    from nbactl.core._support.in_thread import in_thread
     from nbactl.core.alerts import AlertBus, Alerts, TextChannel
     from nbactl.core.calls.breaker import Breaker, BreakerSettings
     from nbactl.core.calls.cache import TtlCache
     from nbactl.core.calls.deadline import beyond_deadline, deadline_scope, remaining, time_for
     from nbactl.core.calls.http import check_response, check_status, translated
+    from nbactl.core.calls.in_thread import in_thread
     from nbactl.core.calls.policies import CallPolicies
     from nbactl.core.calls.policy import CallPolicy, CallSettings
     from nbactl.core.calls.rate_limit import RateLimit
@@ -104,7 +104,7 @@ __all__ = [
 ]  # fmt: skip
 
 _NAMES = {
-    "nbactl.core._support.in_thread": "in_thread",
+    "nbactl.core.calls.in_thread": "in_thread",
     "nbactl.core._support.clock": "SystemClock",
     "nbactl.core._support.gamedate": "GameDate",
     "nbactl.core._support.ids": "TimeSortedIds",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.faults import reach
 from nbactl.core._support.ids import encode_id
-from nbactl.core._support.in_thread import in_thread
 from nbactl.core.calls.deadline import current_deadline, deadline_scope
+from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.calls.retry import retry_call
 from nbactl.core.completions.batches import Batches, Progress, read_progress
 from nbactl.core.completions.documents import (

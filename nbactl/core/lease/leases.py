@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core._support.in_thread import in_thread
 from nbactl.core.calls.deadline import beyond_deadline
+from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.lease.holder import describe, is_dead
 from nbactl.errors import LeaseHeldError, StaleFenceError
 from nbactl.ports.documents import Create, Document, Order, Query, Set
@@ -108,8 +108,7 @@ class Leases:
 
     async def release_async(self, lease: Lease) -> None:
         """Do as `release` in a thread, whatever time is left."""
-        with beyond_deadline():
-            await in_thread(lambda: self.release(lease))
+        await in_thread(lambda: self.release(lease), bounded=False)
 
     def take_away(self, lease: Lease, *, by: str, reason: str | None = None) -> None:
         """End a lease from outside, and keep whose it was: its owner's token is stale from now on.

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 from nbactl.core._support.aio import in_daemon_thread, is_async
 from nbactl.core._support.faults import reach
 from nbactl.core._support.ids import encode_id
-from nbactl.core._support.in_thread import in_thread
 from nbactl.core.calls.deadline import beyond_deadline
+from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.lease.holder import is_dead
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.once.claim import (
@@ -184,7 +184,7 @@ class Idempotency:
             if isinstance(begun, Claim):
                 self.give_up(begun, asyncio.CancelledError())
 
-        return await in_thread(lambda: self.begin(key, payload), undo=give_back)
+        return await in_thread(lambda: self.begin(key, payload), undo=give_back, bounded=False)
 
     def complete(self, claim: Claim, result: object = None, writes: tuple[Write, ...] = ()) -> None:
         """Commit the work's writes and mark it done, in one commit. Raises StaleFenceError if the claim was lost.

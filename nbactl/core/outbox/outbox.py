@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
 from nbactl.core._support.ids import decode_id, encode_id
-from nbactl.core._support.in_thread import in_thread
 from nbactl.core.calls.deadline import beyond_deadline
+from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.service.propagation import outgoing_attributes
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError

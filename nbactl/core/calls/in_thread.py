@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-async def in_thread(function: Callable[[], R], *, undo: Callable[[R], object] | None = None) -> R:
+async def in_thread(function: Callable[[], R], *, undo: Callable[[R], object] | None = None, bounded: bool = True) -> R:
     """Call a function that blocks, such as one of a document store, in a thread; the event loop goes on meanwhile.
 
-    The thread has the context and the deadline in force. When the deadline passes, TimedOutError is raised; then, and
-    when the wait is cancelled, the function still runs to its own end, and `undo` gets what it returned: so nothing
-    that it took is kept for a caller that has gone.
+    The thread has the context and the deadline in force. When the deadline passes, TimedOutError is raised, unless the
+    wait is not `bounded`. Then, and when the wait is cancelled, the function still runs to its own end, and `undo` gets
+    what it returned: so nothing that it took is kept for a caller that has gone.
     """
     import asyncio  # noqa: PLC0415
 
@@ -26,7 +26,7 @@ async def in_thread(function: Callable[[], R], *, undo: Callable[[R], object] | 
 
     call = asyncio.ensure_future(in_daemon_thread(function))
     call.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # so that asyncio does not complain
-    deadline = current_deadline()
+    deadline = current_deadline() if bounded else None
     try:
         if deadline is None:
             return await asyncio.shield(call)
