@@ -20,8 +20,7 @@ from nbactl.errors import CancelledError, DataError, NbactlError, NotFoundError,
 if TYPE_CHECKING:
     from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
-    from nbactl.core.completions.batches import BatchEntry
-    from nbactl.core.completions.progress import Progress
+    from nbactl.core.completions.batches import BatchEntry, Progress
     from nbactl.core.completions.reset import Reset
 
 app = group()

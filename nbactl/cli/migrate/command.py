@@ -18,7 +18,7 @@ from nbactl.cli.migrate.watch import watched
 from nbactl.cli.show.render import View
 from nbactl.cli.show.times import moment
 from nbactl.cli.signals import interruptible
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.durations import parse_duration
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import InterruptedRunError, UsageError

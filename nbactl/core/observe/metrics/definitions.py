@@ -173,8 +173,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "nbactl_cache_requests_total",
         "counter",
-        "Requests to caches; `shared` waited for the load of another, `stale` got old data because the load failed.",
-        (CACHE, Label("outcome", ("hit", "shared", "miss", "stale"))),
+        "Requests to caches; `shared` waited for the load of another.",
+        (CACHE, Label("outcome", ("hit", "shared", "miss"))),
     ),
     # --- Flags, alerts, HTTP ---
     Metric(
