@@ -203,7 +203,7 @@ class Actions:
         self._ask(
             f"Go back from {state.stage} to {stages[-1]}?" if state.pending is None else f"Finish the {state.pending}?"
         )
-        rolled = self._migration.roll_back(self._caller, to=self._request.to, told=False)
+        rolled = self._migration.roll_back(self._caller, to=self._request.to, acknowledged=False)
         # As it is once this was told.
         after, now = replace(self._state(), pending=None), self._services.clock.now()
         data = {
@@ -220,7 +220,7 @@ class Actions:
                 console.print(f"{count} of {rolled.put_back.batches:,} batches.")
             text.show_moved(console, after, os.environ, now)
 
-        return View(data, show, once_told=lambda: self._migration.tell_rolled_back(rolled))
+        return View(data, show, once_told=lambda: self._migration.acknowledge_rollback(rolled))
 
     def _pause(self) -> View:
         if self._request.dry_run:
@@ -237,7 +237,7 @@ class Actions:
         request, state = self._request, self._state()
         if state.stage == after and state.pending is None:
             return self._told(state, f"Nothing to do: the stage is {after} already.")
-        gates = self._migration.gates(request.action, max_age=request.max_age, look=True)
+        gates = self._migration.gates(request.action, max_age=request.max_age, compare_active=True)
         forced = pass_gates(f"--{request.action}", gates, force=request.force)
         if request.dry_run:
             return self._would(what, forced)

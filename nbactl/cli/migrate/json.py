@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from nbactl.core.lease.leases import Lease
     from nbactl.migrations.completions.backfill import BackfillReport
-    from nbactl.migrations.completions.repair import Mended, RepairPlan
-    from nbactl.migrations.completions.validate import Report
+    from nbactl.migrations.completions.repair import RepairResult, RepairPlan
+    from nbactl.migrations.completions.validate import ValidationReport
     from nbactl.migrations.gates import Gate
     from nbactl.migrations.model import MigrationState
-    from nbactl.migrations.progress import ProgressEvent
+    from nbactl.migrations.work import ProgressEvent
 
 
 def state_json(state: MigrationState) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def gate_json(gate: Gate) -> dict[str, Any]:
     }
 
 
-def report_json(name: str, report: Report) -> dict[str, Any]:
+def report_json(name: str, report: ValidationReport) -> dict[str, Any]:
     """Return a validation. `complete`: everything was compared, so that a gate may stand on it."""
     validation = report.validation
     return {
@@ -95,7 +95,7 @@ def backfill_json(state: MigrationState, report: BackfillReport) -> dict[str, An
 
 
 def repair_json(
-    state: MigrationState, plan: RepairPlan, done: Mended | None, export: str | None, *, dry_run: bool
+    state: MigrationState, plan: RepairPlan, done: RepairResult | None, export: str | None, *, dry_run: bool
 ) -> dict[str, Any]:
     """Return a repair: what was planned, and what was done of it."""
     return {

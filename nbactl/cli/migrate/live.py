@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console as RichConsole
 
-    from nbactl.migrations.progress import ProgressEvent
+    from nbactl.migrations.work import ProgressEvent
 
 
 @contextmanager

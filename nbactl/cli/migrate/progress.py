@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.config.settings import Output
     from nbactl.core._support.clock import Clock
-    from nbactl.migrations.progress import ProgressEvent
+    from nbactl.migrations.work import ProgressEvent
 
     Observe = Callable[[ProgressEvent], None]
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.core.lease.leases import Lease
     from nbactl.migrations.completions.backfill import BackfillReport
-    from nbactl.migrations.completions.plan import Plan
-    from nbactl.migrations.completions.repair import Mended, RepairPlan
-    from nbactl.migrations.completions.validate import Report
+    from nbactl.migrations.completions.plan import MigrationPlan
+    from nbactl.migrations.completions.repair import RepairResult, RepairPlan
+    from nbactl.migrations.completions.validate import ValidationReport
     from nbactl.migrations.gates import Gate
     from nbactl.migrations.model import MigrationState, StageChange
 
@@ -100,7 +100,7 @@ def show_gates(console: Console, gates: Sequence[Gate]) -> None:
             console.print("      ", Styled(gate.provide, "cyan"))
 
 
-def show_plan(console: Console, plan: Plan) -> None:
+def show_plan(console: Console, plan: MigrationPlan) -> None:
     """Show what would be done, what it costs, and the risks."""
     rows = [
         ("batches", f"{plan.batches:,}", f"{plan.active:,} of them not complete"),
@@ -130,7 +130,7 @@ def show_plan(console: Console, plan: Plan) -> None:
         console.note("No risk was found.")
 
 
-def show_report(console: Console, report: Report) -> None:
+def show_report(console: Console, report: ValidationReport) -> None:
     """Show what a validation found."""
     checked = report.validation
     what = f"{checked.completions:,} completions in {checked.batches:,} batches ({report.selection})"
@@ -169,7 +169,7 @@ def show_backfill(console: Console, state: MigrationState, report: BackfillRepor
     console.print(f"Stage: {state.stage}.")
 
 
-def show_repair(console: Console, plan: RepairPlan, done: Mended | None, export: str | None) -> None:
+def show_repair(console: Console, plan: RepairPlan, done: RepairResult | None, export: str | None) -> None:
     """Show what a repair would change, or changed."""
     if not plan.steps and not plan.by_hand:
         console.print("There is nothing to repair.")

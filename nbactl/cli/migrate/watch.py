@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.migrations.completions.migration import Caller, CompletionsMigration
     from nbactl.migrations.completions.selection import Selection
-    from nbactl.migrations.completions.validate import Report
+    from nbactl.migrations.completions.validate import ValidationReport
 
 _log = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ def watched(
 ) -> View:
     """Return a result that ends with Ctrl-C; it fails if the last round was inconsistent. `every` is in seconds."""
 
-    def rounds() -> Iterator[Report]:
+    def rounds() -> Iterator[ValidationReport]:
         was_consistent, last = True, None
         for _ in until_left(every):
-            last = migration.look(selection, caller)
+            last = migration.compare(selection, caller)
             if was_consistent and not last.consistent:
                 _alert(console, last)
             was_consistent = last.consistent
@@ -65,7 +65,7 @@ def watched(
     return View({"rounds": as_items()}, show, items="rounds")
 
 
-def _alert(console: Console, report: Report) -> None:
+def _alert(console: Console, report: ValidationReport) -> None:
     message = f"completions: array and subcollection no longer agree: {_kinds(report)}"
     console.warn(message)
     if _log.hasHandlers():  # without one it would be told twice on stderr
@@ -73,6 +73,6 @@ def _alert(console: Console, report: Report) -> None:
         _log.critical("%s", message, extra=extra)
 
 
-def _kinds(report: Report) -> str:
+def _kinds(report: ValidationReport) -> str:
     counts = report.findings.counts()
     return ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in counts.items() if number)

@@ -153,7 +153,7 @@ def test_inv_20_a_rollback_goes_to_the_stage_that_is_named_and_no_further(nbactl
         assert told["data"].get("from") == said
         assert told["data"]["next"] == "--validate", "what was proved before the rollback opens no gate"
     code, told = migrate(nbactl, "--rollback", "--to", "cleaned")
-    assert (code, told["error"]["cause"]) == (6, "From here it goes back to legacy.")
+    assert (code, told["error"]["cause"]) == (6, "A rollback from here leads to legacy.")
     assert migrate(nbactl, "--rollback", "--to", "the start")[0] == 2
     assert migrate(nbactl, "--validate", "--to", "legacy")[0] == 2
 
