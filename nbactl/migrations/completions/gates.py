@@ -139,7 +139,7 @@ def _baked(state: MigrationState, now: datetime, bake: float, what: str) -> Gate
         return Gate("bake", None, "")
     missing = f"{what} for only {format_duration(since)} of {format_duration(bake)}"
     wait = format_duration(bake - since)
-    return Gate("bake", missing, f"Wait {wait}. Meanwhile watch: {COMMAND} --validate --watch")
+    return Gate("bake", missing, f"Wait {wait}; watch: {COMMAND} --validate --watch")
 
 
 def _no_drift(state: MigrationState, now: datetime, bake: float) -> Gate:
@@ -148,5 +148,5 @@ def _no_drift(state: MigrationState, now: datetime, bake: float) -> Gate:
         return Gate("drift", None, "")
     ago = format_duration((now - seen).total_seconds())
     wait = format_duration(bake - (now - seen).total_seconds())
-    provide = f"Wait {wait} without another one. Meanwhile watch: {COMMAND} --validate --watch"
+    provide = f"Wait {wait}; watch: {COMMAND} --validate --watch"
     return Gate("drift", f"an inconsistency was seen {ago} ago", provide)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.core.completions.documents import COMPLETED_PLAYERS
@@ -147,29 +146,6 @@ class MigrationPlan:
     def seconds(self) -> float:
         """Return how long the backfill's writes take at the rate."""
         return (self.to_create + self.batches) / self.rate
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the plan as plain data."""
-        total = Cost(0, 0)
-        for cost in self.costs().values():
-            total += cost
-        return {
-            "scope": self.scope,
-            "batches": self.batches,
-            "active_batches": self.active,
-            "players_in_arrays": self.players,
-            "documents": self.documents,
-            "to_create": self.to_create,
-            "largest_array": self.largest,
-            "operations": {
-                name: {"reads": cost.reads, "writes": cost.writes, "usd": round(cost.dollars, 4)}
-                for name, cost in {**self.costs(), "total": total}.items()
-            },
-            "rate": self.rate,
-            "backfill_seconds": round(self.seconds(), 1),
-            "risks": [asdict(risk) for risk in self.risks],
-            "risk_counts": dict(Counter(risk.severity for risk in self.risks)),
-        }
 
 
 def make_plan(

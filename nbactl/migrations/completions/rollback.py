@@ -67,7 +67,7 @@ def target_of(state: MigrationState) -> Stage:
         raise PreconditionError(
             f"stage {stage} cannot be rolled back",
             cause=cause,
-            next_step="Restore the arrays first: nbactl migrate completions --cleanup --undo FILE"
+            next_step="First restore the arrays: nbactl migrate completions --cleanup --undo FILE"
             if stage is Stage.CLEANED
             else "See the stage: nbactl migrate completions --status",
         )
@@ -87,7 +87,9 @@ def stages_back(state: MigrationState, to: Stage | None) -> tuple[Stage, ...]:
     if to != state.stage and to not in way:
         raise PreconditionError(
             f"no rollback leads from stage {state.stage} to {to}",
-            cause=f"A rollback from here leads to {', then '.join(way)}." if way else "This stage cannot be rolled back.",
+            cause=f"From here it leads to {', then '.join(way)}."
+            if way
+            else "This stage cannot be rolled back.",
             next_step="See the stage: nbactl migrate completions --status",
         )
     way = way[: way.index(to) + 1] if to in way else ()
