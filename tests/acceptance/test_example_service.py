@@ -25,7 +25,8 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.ports.documents import Create, Query
 from nbactl.testing import emulator_documents
-from tests.kit.service_process import ROOT, ServiceProcess
+from tests.kit.paths import ROOT
+from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,18 +14,18 @@ from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.core._support.clock import SystemClock
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
 PHASE3 = {
     "player_game_summary",
     "team_offense_game_summary",

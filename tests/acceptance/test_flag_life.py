@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from werkzeug import Response
 
-from tests.integration.rollouts.test_rollout_commands import FLAG, Place
+from tests.integration.cli.flags.test_rollout_commands import FLAG, Place
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,19 +7,20 @@ import subprocess
 import sys
 import threading
 import uuid
-from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.ports.documents import Create
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nbactl.ports.documents import DocumentStore
 
 MESSAGES, DELIVERIES, PROCESSES = 200, 5, 4
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Kills:

@@ -10,7 +10,6 @@ import sys
 import uuid
 from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,14 +21,14 @@ from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, Unavaila
 from nbactl.ports.documents import Create, Delete
 from nbactl.testing import FakeClock, faults
 from tests.conformance.outbox_kills import OutboxKills
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Lab:

@@ -8,7 +8,6 @@ import sys
 import threading
 import uuid
 from abc import abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,12 +18,14 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.ports.documents import Query
 from nbactl.testing import FakeClock
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nbactl.ports.documents import DocumentStore
 
 DECISIONS, PROCESSES = 100, 4
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class OutboxKills:

@@ -16,7 +16,8 @@ from nbactl.core.completions.documents import batch_path, completion_path
 from nbactl.migrations.record import state_document, state_path
 from nbactl.ports.documents import Delete, Set, Update
 from tests.kit.migration import ALL, Lab, PassingClock
-from tests.kit.migration_project import BAKE, ROOT, Project, settle
+from tests.kit.migration_project import BAKE, Project, settle
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     import subprocess

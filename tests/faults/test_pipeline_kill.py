@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.kit.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DATE = "2024-11-20"
 pytestmark = pytest.mark.timeout(180)
 

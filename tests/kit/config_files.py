@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbactl.config.check_timeouts import USED
 from nbactl.config.loader import FILES, load_config
 from nbactl.errors import ConfigError
+from tests.kit.paths import DATA
 
-SMALL = Path(__file__).parents[1] / "data" / "config"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SMALL = DATA / "config"
 
 
 def small_config(folder: Path) -> Path:

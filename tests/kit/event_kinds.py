@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 LIBRARY: Final = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 _KIND = re.compile(r"[a-z_]+\.[a-z_]+")
 

@@ -17,11 +17,11 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.holder import is_dead
 from nbactl.workflows.ledger import Ledger
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from nbactl.workflows.model import RunRecord
 
-_ROOT = Path(__file__).parents[2]
 DATE = "2024-01-15"
 
 TASKS = '''
@@ -104,7 +104,7 @@ class Project:
         self.journal = folder / "journal"
         self.state = folder / "state"
         (folder / "fault_tasks.py").write_text(TASKS, encoding="utf-8")
-        shipped = yaml.safe_load((_ROOT / "workflows.yaml").read_text(encoding="utf-8"))
+        shipped = yaml.safe_load((ROOT / "workflows.yaml").read_text(encoding="utf-8"))
         declared = {
             name: {
                 "description": name,
@@ -126,7 +126,7 @@ class Project:
                 "alerts": shipped["alerts"],
             },
         )
-        timeouts = yaml.safe_load((_ROOT / "timeouts.yaml").read_text(encoding="utf-8"))
+        timeouts = yaml.safe_load((ROOT / "timeouts.yaml").read_text(encoding="utf-8"))
         timeouts["timeouts"]["task.test"] = {"limit": "30s", "why": "because a test wants it"}
         timeouts["timeouts"]["task.short"] = {"limit": "700ms", "why": "because a test wants it"}
         # Long enough for a Python process to start on a busy machine.
@@ -140,7 +140,7 @@ class Project:
             "why": "because a test wants it",
         }
         self._write("timeouts.yaml", timeouts)
-        (folder / "flags.yaml").write_text((_ROOT / "flags.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        (folder / "flags.yaml").write_text((ROOT / "flags.yaml").read_text(encoding="utf-8"), encoding="utf-8")
 
     def _write(self, name: str, data: Any) -> None:
         (self.folder / name).write_text(json.dumps(data), encoding="utf-8")
@@ -158,7 +158,7 @@ class Project:
         ]
 
     def environment(self, faults: str = "") -> dict[str, str]:
-        path = os.pathsep.join([str(_ROOT), str(self.folder)])
+        path = os.pathsep.join([str(ROOT), str(self.folder)])
         return {**os.environ, "PYTHONPATH": path, "JOURNAL": str(self.journal), "NBACTL_FAULTS": faults}
 
     def run(self, *arguments: str, faults: str = "") -> subprocess.CompletedProcess[str]:

@@ -10,15 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from nbactl.testing.emulators import free_port
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ROOT = Path(__file__).resolve().parents[2]
+    from pathlib import Path
 
 
 class ServiceProcess:

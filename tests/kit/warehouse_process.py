@@ -18,6 +18,7 @@ from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.errors import NbactlError
 from nbactl.ports.warehouse import Column, Rows, TableSchema
+from tests.kit.paths import ROOT
 
 TABLE = TableSchema(
     "nba_test.lines", (Column("day", "DATE", required=True), Column("batch", "INT64"), Column("n", "INT64")), "day"
@@ -47,7 +48,7 @@ def start(path: Path, lock_wait: float, *verb: object, fault: str = "") -> subpr
     """Start such a process and return once it is about to do the verb."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.kit.warehouse_process", str(path), str(lock_wait), *map(str, verb)],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=ROOT,
         env={**os.environ, "NBACTL_FAULTS": fault},
         stdout=subprocess.PIPE,
         text=True,

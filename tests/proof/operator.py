@@ -9,17 +9,18 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from tests.kit.paths import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.proof.engines import Engine
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 NOT_YET: Final = {6, 7}
 """A gate that only time opens (some writer may not know of the last step), and a store that did not answer."""
 STAGE_TTL: Final = 0.3

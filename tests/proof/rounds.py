@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from nbactl.ports.documents import ArrayRemove, Update
+from tests.kit.paths import ROOT
 from tests.proof.live import DAMAGED
 from tests.proof.old_code import BATCHES
-from tests.proof.operator import ROOT
 
 if TYPE_CHECKING:
     from tests.proof.live import LiveSystem

@@ -26,6 +26,7 @@ from nbactl.core.completions.mode import mode_in_force
 from nbactl.core.completions.stages import StageReader
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.errors import NbactlError, NotFoundError, UnavailableError
+from tests.kit.paths import ROOT
 from tests.proof.engines import Engine
 from tests.proof.journal import Journal
 from tests.proof.old_code import BATCHES, OldCode
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 DAY: Final = GameDate(date(2024, 1, 15))
 PATIENT: Final = RetryPolicy("completions", attempts=15, base=0.02, cap=0.5)
-ROOT: Final = Path(__file__).resolve().parents[2]
 REDELIVERIES: Final = 4
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
-    from nbactl.core.completions.batches import Entry
+    from nbactl.core.completions.batches import BatchEntry
     from nbactl.core.completions.mode import CompletionMode
     from nbactl.core.completions.progress import Progress
     from nbactl.core.completions.reset import Reset
@@ -40,7 +40,7 @@ class BatchList:
     """Batches at `now`. `total` counts those left out by the limit; `unlisted` those that have no start_time."""
 
     request: BatchFilter
-    batches: tuple[Entry, ...]
+    batches: tuple[BatchEntry, ...]
     total: int
     unlisted: int
     now: datetime
@@ -50,7 +50,7 @@ class BatchList:
 class BatchDetails:
     """A batch at `now`: its progress, where its completions are, and the last reset that can be undone."""
 
-    entry: Entry
+    entry: BatchEntry
     progress: Progress
     mode: CompletionMode
     reset: Reset | None
@@ -61,7 +61,7 @@ class BatchDetails:
 class BatchChange:
     """A batch after a command. `message` says what was done, or would be."""
 
-    entry: Entry
+    entry: BatchEntry
     reset: Reset | None
     changed: bool
     message: str
@@ -147,7 +147,7 @@ def missing_players(progress: Progress) -> str:
     return ", ".join(parts) or "no player is missing"
 
 
-def _find(app: Container, name: str) -> tuple[Entry, Progress]:
+def _find(app: Container, name: str) -> tuple[BatchEntry, Progress]:
     entry = app.batches.entry(app.batches.find(name))
     if entry.progress is None:
         raise entry.error or DataError(f"the batch {entry.batch_id} cannot be read")
@@ -156,10 +156,10 @@ def _find(app: Container, name: str) -> tuple[Entry, Progress]:
 
 def _with_lease(app: Container, batch_id: str, *, undo: bool) -> Reset:
     """Reset or undo under the lease that keeps out the migration and other resets."""
-    from nbactl.core.lease.holder import this_process  # noqa: PLC0415 - only resets need it
+    from nbactl.core.lease.holder import process_identity  # noqa: PLC0415 - only resets need it
 
     limits = app.config.timeouts.leases["run"]
-    lease = app.leases.acquire(_LEASE, this_process("batches-reset"), limits.ttl)
+    lease = app.leases.acquire(_LEASE, process_identity("batches-reset"), limits.ttl)
 
     def renew() -> None:
         nonlocal lease
@@ -173,7 +173,7 @@ def _with_lease(app: Container, batch_id: str, *, undo: bool) -> Reset:
         app.leases.release(lease)
 
 
-def _recorded(entry: Entry) -> str:
+def _recorded(entry: BatchEntry) -> str:
     if entry.progress is None:
         return "everything that is recorded"
     failed = f" and {len(entry.progress.failed)} failed" if entry.progress.failed else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbactl.cli.batches.command import BatchChange, BatchDetails, BatchList
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
-    from nbactl.core.completions.batches import Entry
+    from nbactl.core.completions.batches import BatchEntry
     from nbactl.core.completions.mode import CompletionMode
     from nbactl.core.completions.reset import Reset
 
@@ -117,7 +117,7 @@ def _stalled(found: BatchList) -> NbactlError | None:
     )
 
 
-def _batch(entry: Entry) -> dict[str, Any]:
+def _batch(entry: BatchEntry) -> dict[str, Any]:
     """Return a batch; what is unknown is null, and `error` says why."""
     progress = entry.progress
     return {
@@ -161,7 +161,7 @@ def _reset(reset: Reset | None) -> dict[str, Any] | None:
     }
 
 
-def _styled_state(console: Console, entry: Entry) -> Styled:
+def _styled_state(console: Console, entry: BatchEntry) -> Styled:
     state = _state(entry)
     glyph, ascii_glyph, style = {
         "complete": ("✓", "+", "green"),
@@ -171,7 +171,7 @@ def _styled_state(console: Console, entry: Entry) -> Styled:
     return Styled(f"{console.out.glyph(glyph, ascii_glyph)} {state}", style)
 
 
-def _state(entry: Entry) -> str:
+def _state(entry: BatchEntry) -> str:
     if entry.progress is None:
         return "unreadable"
     return "complete" if entry.progress.is_complete else "open"
@@ -183,5 +183,5 @@ def _named(players: Sequence[str]) -> str:
     return f"{len(players)}: {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def _ago(entry: Entry, now: datetime) -> str:
+def _ago(entry: BatchEntry, now: datetime) -> str:
     return format_duration(max(0.0, (now - entry.last_change).total_seconds()))

@@ -75,9 +75,9 @@ def messages(ctx: typer.Context) -> Candidates:
 
 def stages() -> list[str]:
     """Return the stages of the completions migration."""
-    from nbactl.core.completions.stages import Stage  # noqa: PLC0415
+    from nbactl.core.completions.stages import CompletionStage  # noqa: PLC0415
 
-    return [stage.value for stage in Stage]
+    return [stage.value for stage in CompletionStage]
 
 
 def dates() -> list[str]:

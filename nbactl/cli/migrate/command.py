@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.cancellation import Cancellation
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import DataError, UsageError
 from nbactl.migrations.completions.gates import COMMAND, next_action
 from nbactl.migrations.completions.migration import LEASE, Caller
@@ -163,7 +163,7 @@ def start_dual_write(app: Container, request: MigrateRequest, *, confirm: Confir
         app,
         request,
         action="start-dual-write",
-        after=Stage.DUAL_WRITE,
+        after=CompletionStage.DUAL_WRITE,
         effect="Writers will write the array and the subcollection.",
         confirm=confirm,
         take=lambda caller: app.completions_migration.start_dual_write(caller, force=request.force),
@@ -176,7 +176,7 @@ def switch_reads(app: Container, request: MigrateRequest, *, confirm: Confirm = 
         app,
         request,
         action="switch-reads",
-        after=Stage.READS_SWITCHED,
+        after=CompletionStage.READS_SWITCHED,
         effect="Readers will read the subcollection.",
         confirm=confirm,
         take=lambda caller: app.completions_migration.switch_reads(
@@ -191,7 +191,7 @@ def stop_dual_write(app: Container, request: MigrateRequest, *, confirm: Confirm
         app,
         request,
         action="stop-dual-write",
-        after=Stage.DUAL_WRITE_STOPPED,
+        after=CompletionStage.DUAL_WRITE_STOPPED,
         effect="Writers will write only the subcollection.",
         confirm=confirm,
         take=lambda caller: app.completions_migration.stop_dual_write(
@@ -286,7 +286,7 @@ def cleanup(
 ) -> StageResult | CleanupResult:
     """Save the arrays of all batches, then remove them; a StageResult if there is nothing to do, or in a dry run."""
     migration, state = app.completions_migration, _state(app)
-    if state.stage == Stage.CLEANED:
+    if state.stage == CompletionStage.CLEANED:
         return StageResult(state, "Nothing to do: the arrays are already removed.", app.clock.now())
     forced = pass_gates("--cleanup", migration.gates("cleanup"), force=request.force)
     if request.dry_run:
@@ -375,7 +375,7 @@ def _take_step(
     request: MigrateRequest,
     *,
     action: str,
-    after: Stage,
+    after: CompletionStage,
     effect: str,
     confirm: Confirm,
     take: Callable[[Caller], MigrationState],

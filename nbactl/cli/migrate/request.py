@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.names import did_you_mean
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import UsageError
 from nbactl.migrations.completions.migration import NAME
 from nbactl.migrations.completions.selection import Selection
@@ -56,7 +56,7 @@ class MigrateRequest:
     max_age: float | None = None
     watch: bool = False
     force: bool = False
-    to: Stage | None = None
+    to: CompletionStage | None = None
     undo: Path | None = None
     dry_run: bool = False
     reason: str | None = None
@@ -110,14 +110,14 @@ def parse_sample(percent: float | None) -> float | None:
     return percent
 
 
-def parse_stage(text: str | None) -> Stage | None:
+def parse_stage(text: str | None) -> CompletionStage | None:
     """Return the stage of that name. Raises UsageError if there is none."""
     if text is None:
         return None
     try:
-        return Stage(text)
+        return CompletionStage(text)
     except ValueError:
-        raise UsageError(f"'{text}' is not a stage", next_step=did_you_mean(text, Stage)) from None
+        raise UsageError(f"'{text}' is not a stage", next_step=did_you_mean(text, CompletionStage)) from None
 
 
 def parse_rate(text: str | None) -> float | None:

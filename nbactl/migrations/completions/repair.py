@@ -11,7 +11,7 @@ from nbactl.core.completions.documents import (
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
 )
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.backfill import creations
 from nbactl.migrations.completions.batch import is_count
@@ -29,7 +29,7 @@ Winner = Literal["array", "subcollection"]
 Kind = Literal[
     "create_document", "add_to_array", "set_predictions", "clean_array", "clean_payloads", "set_counter", "set_player"
 ]
-_READS_SUBCOLLECTION: Final = frozenset({Stage.READS_SWITCHED, *WITHOUT_ARRAY})
+_READS_SUBCOLLECTION: Final = frozenset({CompletionStage.READS_SWITCHED, *WITHOUT_ARRAY})
 _BY_HAND: Final = frozenset({"id", "batch_id", "game_date", "counter_shards", "completions"})
 
 
@@ -58,7 +58,7 @@ class RepairPlan:
         """Whether a stored value would be replaced."""
         return any(step.overwrites for step in self.steps)
 
-    def add(self, comparison: BatchComparison, stage: Stage) -> None:
+    def add(self, comparison: BatchComparison, stage: CompletionStage) -> None:
         """Add the steps of a batch."""
         steps = plan_batch(comparison, stage)
         if steps:
@@ -71,7 +71,7 @@ class RepairPlan:
                 )
 
 
-def plan_batch(comparison: BatchComparison, stage: Stage) -> list[RepairStep]:
+def plan_batch(comparison: BatchComparison, stage: CompletionStage) -> list[RepairStep]:
     """Return the steps that make the sides of a batch agree.
 
     No completion is ever removed: what either side has, counts. Where payloads differ, the side that readers use in
@@ -79,7 +79,7 @@ def plan_batch(comparison: BatchComparison, stage: Stage) -> list[RepairStep]:
     """
     batch, findings = comparison.batch, comparison.findings
     steps: list[RepairStep] = []
-    if stage is not Stage.LEGACY:
+    if stage is not CompletionStage.LEGACY:
         steps += [
             RepairStep(batch.id, "create_document", missing.player, "array", "gets the missing document")
             for missing in findings.missing
@@ -95,7 +95,7 @@ def plan_batch(comparison: BatchComparison, stage: Stage) -> list[RepairStep]:
             what = f"gets {value} predictions, not {loser!r}"
             steps.append(RepairStep(batch.id, "set_predictions", different.player, winner, what, overwrites=True))
     for problem in findings.unreadable:
-        if problem.field == COMPLETED_PLAYERS and stage is not Stage.CLEANED:
+        if problem.field == COMPLETED_PLAYERS and stage is not CompletionStage.CLEANED:
             what = f"{problem.value} {problem.reason}".strip()
             steps.append(
                 RepairStep(batch.id, "clean_array", None, "subcollection", what, overwrites=bool(problem.value))
@@ -115,12 +115,12 @@ def plan_batch(comparison: BatchComparison, stage: Stage) -> list[RepairStep]:
     return steps
 
 
-def winning_side(stage: Stage, held: object) -> Winner:
+def winning_side(stage: CompletionStage, held: object) -> Winner:
     """Return the side whose predictions are kept; never that of a document whose value is not a number."""
     return "subcollection" if stage in _READS_SUBCOLLECTION and is_count(held) else "array"
 
 
-def compare_live(store: DocumentStore, path: str, stage: Stage) -> BatchComparison | None:
+def compare_live(store: DocumentStore, path: str, stage: CompletionStage) -> BatchComparison | None:
     """Compare a batch as it is now; None if it is gone. Payloads are read as well."""
     document = store.get(path)
     return None if document is None else compare(store, document, stage)
@@ -145,7 +145,7 @@ class RepairResult:
 class RepairExecutor:
     """Repairs one batch at a time, as it is now and not as it was planned. What it replaces is saved first."""
 
-    def __init__(self, store: DocumentStore, stage: Stage, export: Export) -> None:
+    def __init__(self, store: DocumentStore, stage: CompletionStage, export: Export) -> None:
         self._store = store
         self._stage = stage
         self._export = export
@@ -209,7 +209,7 @@ class RepairExecutor:
         return writes
 
 
-def _batch_fields(comparison: BatchComparison, kinds: set[str], stage: Stage) -> dict[FieldPath, Any]:
+def _batch_fields(comparison: BatchComparison, kinds: set[str], stage: CompletionStage) -> dict[FieldPath, Any]:
     batch, data = comparison.batch, comparison.batch.document.data
     fields: dict[FieldPath, Any] = {}
     if "clean_array" in kinds:
@@ -222,19 +222,19 @@ def _batch_fields(comparison: BatchComparison, kinds: set[str], stage: Stage) ->
             }
         else:
             fields[PREDICTIONS_BY_PLAYER] = DELETE_FIELD
-    if stage is not Stage.LEGACY:
+    if stage is not CompletionStage.LEGACY:
         for different in comparison.findings.different:
             if winning_side(stage, different.subcollection) == "subcollection":
                 fields[PREDICTIONS_BY_PLAYER, batch.payload_keys[different.player]] = different.subcollection
     return fields
 
 
-def _replaced(comparison: BatchComparison, stage: Stage) -> list[str]:
+def _replaced(comparison: BatchComparison, stage: CompletionStage) -> list[str]:
     """Return the players whose documents are changed."""
     wrong = {
         player for player, document in comparison.documents.items() if document.data.get("player_lookup") != player
     }
-    if stage is not Stage.LEGACY:
+    if stage is not CompletionStage.LEGACY:
         wrong |= {
             different.player
             for different in comparison.findings.different

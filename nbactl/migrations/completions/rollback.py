@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import COMPLETED_PLAYERS
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.compare import compare
 from nbactl.migrations.completions.selection import Selection, next_chunk, number_of_batches
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 PENDING: Final = "rollback"
 _BACK_TO: Final = {
-    Stage.DUAL_WRITE: Stage.LEGACY,
-    Stage.BACKFILLED: Stage.LEGACY,
-    Stage.VALIDATED: Stage.LEGACY,
-    Stage.READS_SWITCHED: Stage.VALIDATED,
-    Stage.DUAL_WRITE_STOPPED: Stage.READS_SWITCHED,
+    CompletionStage.DUAL_WRITE: CompletionStage.LEGACY,
+    CompletionStage.BACKFILLED: CompletionStage.LEGACY,
+    CompletionStage.VALIDATED: CompletionStage.LEGACY,
+    CompletionStage.READS_SWITCHED: CompletionStage.VALIDATED,
+    CompletionStage.DUAL_WRITE_STOPPED: CompletionStage.READS_SWITCHED,
 }
 _AT_ONCE: Final = 500
 """Players that one commit adds: few enough for every limit."""
@@ -57,24 +57,24 @@ class RolledBack:
     put_back: Refilled
 
 
-def target_of(state: MigrationState) -> Stage:
+def target_of(state: MigrationState) -> CompletionStage:
     """Return the stage that a rollback leads to. Raises PreconditionError if there is none."""
-    stage = Stage(state.stage)
+    stage = CompletionStage(state.stage)
     if state.pending == PENDING:
         return stage
     if stage not in _BACK_TO:
-        cause = "The arrays were removed." if stage is Stage.CLEANED else "The migration has not started."
+        cause = "The arrays were removed." if stage is CompletionStage.CLEANED else "The migration has not started."
         raise PreconditionError(
             f"stage {stage} cannot be rolled back",
             cause=cause,
             next_step="First restore the arrays: nbactl migrate completions --cleanup --undo FILE"
-            if stage is Stage.CLEANED
+            if stage is CompletionStage.CLEANED
             else "See the stage: nbactl migrate completions --status",
         )
     return _BACK_TO[stage]
 
 
-def stages_back(state: MigrationState, to: Stage | None) -> tuple[Stage, ...]:
+def stages_back(state: MigrationState, to: CompletionStage | None) -> tuple[CompletionStage, ...]:
     """Return the stages of a rollback in order: as far as `to`, by default one.
 
     It is empty in stage `to`. Raises PreconditionError if no rollback leads to `to`.
@@ -83,20 +83,18 @@ def stages_back(state: MigrationState, to: Stage | None) -> tuple[Stage, ...]:
         return (target_of(state),)
     if state.pending == PENDING and state.stage == to:
         return (to,)
-    way = tuple(_way_back(Stage(state.stage)))
+    way = tuple(_way_back(CompletionStage(state.stage)))
     if to != state.stage and to not in way:
         raise PreconditionError(
             f"no rollback leads from stage {state.stage} to {to}",
-            cause=f"From here it leads to {', then '.join(way)}."
-            if way
-            else "This stage cannot be rolled back.",
+            cause=f"From here it leads to {', then '.join(way)}." if way else "This stage cannot be rolled back.",
             next_step="See the stage: nbactl migrate completions --status",
         )
     way = way[: way.index(to) + 1] if to in way else ()
-    return (Stage(state.stage), *way) if state.pending == PENDING else way
+    return (CompletionStage(state.stage), *way) if state.pending == PENDING else way
 
 
-def _way_back(stage: Stage) -> Iterator[Stage]:
+def _way_back(stage: CompletionStage) -> Iterator[CompletionStage]:
     while stage in _BACK_TO:
         stage = _BACK_TO[stage]
         yield stage
@@ -117,13 +115,13 @@ def roll_back(store: DocumentStore, work: MigrationWork, limits: MigrationLimits
     if state.pending != PENDING:
         if not _undoes_the_last_step(state, after):
             _wait_until_settled(work)
-        if state.stage == Stage.DUAL_WRITE_STOPPED:
+        if state.stage == CompletionStage.DUAL_WRITE_STOPPED:
             done = refill(store, work, "before the stage changes")
         state = work.record.change_stage(
             work.lease, work.operator, before=state.stage, after=after, settle=limits.settle, pending=PENDING
         )
     before = state.history[-1].before
-    if before == Stage.DUAL_WRITE_STOPPED:
+    if before == CompletionStage.DUAL_WRITE_STOPPED:
         _wait_until_settled(work)
         done += refill(store, work, "after it changed")
     work.record.end_action(work.lease, pending=PENDING)
@@ -137,7 +135,7 @@ def acknowledge(record: MigrationRecord, rolled: RolledBack) -> None:
     reach("migration.rollback_acknowledged")
 
 
-def _undoes_the_last_step(state: MigrationState, after: Stage) -> bool:
+def _undoes_the_last_step(state: MigrationState, after: CompletionStage) -> bool:
     """Say whether writers that know of the last step and those that do not are in one of these two stages."""
     return bool(state.history) and state.history[-1].before == after
 
@@ -160,7 +158,10 @@ def refill(store: DocumentStore, work: MigrationWork, phase: str) -> Refilled:
         work.wait_if_paused(meter)
         with store.snapshot() as snapshot:
             chunk = next_chunk(snapshot, selection, cursor["after"], snapshot.read_time)
-            compared = [compare(snapshot, batch, Stage.DUAL_WRITE_STOPPED, payloads=False) for batch in chunk.documents]
+            compared = [
+                compare(snapshot, batch, CompletionStage.DUAL_WRITE_STOPPED, payloads=False)
+                for batch in chunk.documents
+            ]
         for comparison in compared:
             lacking = sorted(comparison.completed - comparison.batch.players)
             if lacking:

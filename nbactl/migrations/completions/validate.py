@@ -1,4 +1,4 @@
-"""Validate: compare every batch, compare again what differs, report what still differs (INVARIANTS 3)."""
+"""Validate: compare every batch, compare again what differs, report what still differs (invariant 3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core.completions.stages import Stage
+    from nbactl.core.completions.stages import CompletionStage
     from nbactl.migrations.completions.compare import BatchComparison, Findings
     from nbactl.migrations.work import MigrationWork, ProgressEvent
     from nbactl.ports.documents import DocumentStore, Snapshot
@@ -58,7 +58,7 @@ class Tally:
 class ValidationReport:
     """What a validation found. `inconsistent`: the batches with findings, as they were read the second time."""
 
-    stage: Stage
+    stage: CompletionStage
     selection: Selection
     validation: Validation
     findings: Findings
@@ -97,7 +97,7 @@ class Validator:
         self._second_look = timedelta(seconds=second_look)
         self._retry_pause = retry_pause
 
-    def run(self, stage: Stage, selection: Selection, check: Callable[[], None]) -> ValidationReport:
+    def run(self, stage: CompletionStage, selection: Selection, check: Callable[[], None]) -> ValidationReport:
         """Validate without recording progress; `check` may raise between two chunks."""
         began = self._clock.now()
         tally, after = Tally(), None
@@ -109,7 +109,7 @@ class Validator:
         return self._report(stage, selection, began, tally, check)
 
     def run_recorded(
-        self, work: MigrationWork, stage: Stage, selection: Selection, *, young: float
+        self, work: MigrationWork, stage: CompletionStage, selection: Selection, *, young: float
     ) -> ValidationReport:
         """Validate with a checkpoint per chunk; resumes a validation that began within the last `young` seconds."""
         fresh = {"after": None, "more": True, "batches": 0, "completions": 0, "digest": f"{0:x}"}
@@ -139,7 +139,7 @@ class Validator:
         reach("migration.validated")
         return report
 
-    def active(self, stage: Stage) -> ValidationReport:
+    def active(self, stage: CompletionStage) -> ValidationReport:
         """Validate the batches in progress."""
         began, tally, names = self._clock.now(), Tally(), []
         with self._store.snapshot() as snapshot:
@@ -148,7 +148,9 @@ class Validator:
                 tally.add(compare(snapshot, document, stage))
         return self._report(stage, Selection(tuple(names)), began, tally, lambda: None)
 
-    def _again(self, stage: Stage, names: Iterable[str], check: Callable[[], None]) -> Iterator[BatchComparison]:
+    def _again(
+        self, stage: CompletionStage, names: Iterable[str], check: Callable[[], None]
+    ) -> Iterator[BatchComparison]:
         """Compare these batches again at a later moment by the store's clock; deleted ones are left out."""
         wanted = sorted(set(names))
         if not wanted:
@@ -163,7 +165,9 @@ class Validator:
                     if document is not None:
                         yield compare(snapshot, document, stage)
 
-    def _chunk(self, stage: Stage, selection: Selection, after: str | None, tally: Tally) -> tuple[str | None, bool]:
+    def _chunk(
+        self, stage: CompletionStage, selection: Selection, after: str | None, tally: Tally
+    ) -> tuple[str | None, bool]:
         """Compare a chunk."""
         with self._store.snapshot() as snapshot:
             chunk = next_chunk(snapshot, selection, after, snapshot.read_time)
@@ -173,7 +177,7 @@ class Validator:
 
     def _report(
         self,
-        stage: Stage,
+        stage: CompletionStage,
         selection: Selection,
         began: datetime,
         tally: Tally,

@@ -3,15 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.kit.paths import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ROOT = Path(__file__).resolve().parents[3]
+    from pathlib import Path
 
 
 class Nbactl(Protocol):

@@ -18,8 +18,9 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.lease.holder import is_dead
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import Outbox
-from tests.integration.cli.conftest import ROOT, environment
+from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

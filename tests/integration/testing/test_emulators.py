@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
+from tests.kit.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 USER = """
 import sys, time
 from pathlib import Path

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +14,13 @@ from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import BreakerOpenError, ConfigError
 from nbactl.workflows.model import RunRequest
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nbactl.core.observe.events import Event
 
-ROOT = Path(__file__).parents[3]
 DAY = GameDate(date(2024, 12, 1))
 
 

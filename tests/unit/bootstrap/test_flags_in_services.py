@@ -10,7 +10,6 @@ import sys
 import threading
 from contextlib import closing
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,15 +20,17 @@ from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core import flags
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core.flags.store import WHATEVER, Change
+from nbactl.core.flags.store import ANY_VERSION, Change
 from nbactl.core.observe.context import bound, current
 from nbactl.core.observe.logging import configure_logging
 from nbactl.core.once.claim import current_claim
 from nbactl.ports.documents import Increment, Query, Set, Update
 from nbactl.workflows.model import RunRequest
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nbactl.workflows.model import Plan
 
@@ -57,7 +58,7 @@ def open_service(folder: Path) -> ServiceContainer:
 
 
 def put(made: Container, key: str, percent: float, *, enabled: bool = True) -> None:
-    change = Change(key, WHATEVER, percent, enabled=enabled, salt=key, hash_version=1, stage=None)
+    change = Change(key, ANY_VERSION, percent, enabled=enabled, salt=key, hash_version=1, stage=None)
     made.flag_store.change([change], by="test", reason=None)
     if isinstance(made, ServiceContainer):
         made.flags.refresh()
@@ -216,8 +217,8 @@ def test_making_flags_loads_neither_google_nor_openfeature(folder: Path) -> None
         f"a = Container(load_settings({{'state_dir': {str(folder)!r}}}, {{}}, Path())); a.flags; a.close()\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
-    root = Path(__file__).parents[3]
+
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert set(done.stdout.split()) & {"google", "grpc", "openfeature", "duckdb"} == set()

@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,20 +16,21 @@ from nbactl.config.settings import load_settings
 from nbactl.core import flags
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.flags import Flags, Stored
-from nbactl.core.observe.events import Event, combined, unheard
+from nbactl.core.observe.events import Event, combined, noop_hook
 from nbactl.core.observe.metrics import Metrics
 from nbactl.ports.documents import Create
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nbactl.core.observe.events import Hook
 
-ROOT = Path(__file__).parents[3]
 ONE = "SELECT 1 AS one"
 
 
-def application(folder: Path, hook: Hook = unheard) -> Container:
+def application(folder: Path, hook: Hook = noop_hook) -> Container:
     return Container(load_settings({"state_dir": str(folder / "state")}, {}, folder), hook=hook)
 
 

@@ -2,19 +2,18 @@ from __future__ import annotations
 
 import inspect
 import re
-from pathlib import Path
 
 import pytest
 
 from nbactl.cli.app import COMMANDS, build
 from nbactl.cli.frame import Group, Leaf, walk
 from nbactl.cli.help.reference import reference
-from nbactl.cli.help.topics import EXIT_CODES
 from nbactl.cli.options import PANEL
 from nbactl.config.settings import SETTINGS
 from nbactl.config.variables import GIVEN, environment_variables
+from nbactl.errors import EXIT_CODES
+from tests.kit.paths import ROOT
 
-_ROOT = Path(__file__).resolve().parents[3]
 _TREE = list(walk(build()))
 _LEAVES = [(context.command_path, command) for command, context in _TREE if not isinstance(command, Group)]
 _SHARED = {
@@ -56,11 +55,11 @@ def test_the_overview_has_one_short_sentence_a_command(entry: object) -> None:
 
 
 def test_the_reference_is_what_the_commands_say() -> None:
-    assert (_ROOT / "docs" / "reference.md").read_text() == reference(), "run `make docs`"
+    assert (ROOT / "docs" / "reference.md").read_text() == reference(), "run `make docs`"
 
 
 def test_help_environment_names_every_variable_that_is_read() -> None:
-    source = "\n".join(file.read_text() for file in sorted((_ROOT / "nbactl").rglob("*.py")))
+    source = "\n".join(file.read_text() for file in sorted((ROOT / "nbactl").rglob("*.py")))
     named = set(re.findall(r"\bNBACTL_[A-Z_]+\b", source))
     # Timeouts have one variable each, which follows from the name.
     read = {name for name in named if not re.match("NBACTL_TIMEOUT_(?!NAME$)", name)}
@@ -69,5 +68,5 @@ def test_help_environment_names_every_variable_that_is_read() -> None:
 
 
 def test_every_exit_code_of_an_error_is_explained() -> None:
-    source = "\n".join(file.read_text() for file in sorted((_ROOT / "nbactl").rglob("*.py")))
+    source = "\n".join(file.read_text() for file in sorted((ROOT / "nbactl").rglob("*.py")))
     assert {int(code) for code in re.findall(r"exit_code: ClassVar\[int\] = (\d+)", source)} <= set(EXIT_CODES)

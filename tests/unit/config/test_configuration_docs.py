@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic_core import PydanticUndefined
 
 from nbactl.config import flags, timeouts, workflows
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: dict[str, type[BaseModel]] = {
     "workflows.yaml": workflows.WorkflowsFile,
     "tasks.*": workflows.Task,
-    "tasks.*.service": workflows.Service,
+    "tasks.*.service": workflows.ServiceSpec,
     "phases.*": workflows.Phase,
     "phases.*.tasks[]": workflows.TaskUse,
     "workflows.*": workflows.Workflow,
     "workflows.*.schedule": workflows.Schedule,
     "workflows.*.schedule.between": workflows.TimeWindow,
-    "alerts": workflows.Alerts,
-    "alerts.run_failed": workflows.Alert,
+    "alerts": workflows.AlertsSpec,
+    "alerts.run_failed": workflows.AlertSpec,
     "timeouts.yaml": timeouts.TimeoutsFile,
     "timeouts.*": timeouts.Timeout,
     "retry_policies.*": timeouts.Retry,
-    "deadlines.*": timeouts.Deadline,
-    "breakers.*": timeouts.Breaker,
+    "deadlines.*": timeouts.DeadlineSpec,
+    "breakers.*": timeouts.BreakerSpec,
     "call_policies.*": timeouts.Call,
-    "call_policies.*.throttle": timeouts.Allowance,
-    "leases.*": timeouts.Lease,
+    "call_policies.*.throttle": timeouts.RateLimitSpec,
+    "leases.*": timeouts.LeaseSpec,
     "flags.yaml": flags.FlagsFile,
     "flags.*": flags.Flag,
     "flags.*.targeting": flags.Targeting,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,8 +10,12 @@ from nbactl.config.loader import load_config, load_yaml
 from nbactl.config.problems import Problem
 from nbactl.errors import ConfigError
 from tests.kit.config_files import edit, problems, small_config
+from tests.kit.paths import DATA
 
-MISTAKES, _ = load_yaml(Path(__file__).parents[2] / "data" / "config_mistakes.yaml")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MISTAKES, _ = load_yaml(DATA / "config_mistakes.yaml")
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda each: f"{each['file']}: {each['now'] or each['was']}")

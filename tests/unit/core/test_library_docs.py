@@ -6,15 +6,14 @@ import pkgutil
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import nbactl.core
 from tests.kit import event_kinds
 from tests.kit.library_samples import FOLDER, samples, text_of
+from tests.kit.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 MODULES = sorted(module.name for module in pkgutil.walk_packages(nbactl.core.__path__, "nbactl.core."))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from nbactl.warehouse.tables import load_tables
+from tests.kit.paths import ROOT
 from tests.kit.warehouse import TABLES
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs/definitions.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/definitions.md").read_text(encoding="utf-8")
 COPIED = {
     column.name for name in ("nba_raw.games", "nba_raw.player_boxscores") for column in load_tables()[name].columns
 }

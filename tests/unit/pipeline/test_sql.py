@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlglot  # noqa: TID253 - what is tested here is SQL
@@ -11,9 +11,13 @@ from sqlglot import exp  # noqa: TID253
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.pipeline.transform import table_sql
 from nbactl.warehouse.tables import load_tables
+from tests.kit.paths import ROOT
 from tests.kit.warehouse import TABLES
 
-FOLDER = Path(__file__).resolve().parents[3] / "nbactl/pipeline/sql"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = ROOT / "nbactl/pipeline/sql"
 FILES = sorted(FOLDER.rglob("*.sql"))
 
 
