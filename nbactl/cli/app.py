@@ -36,6 +36,7 @@ COMMANDS = (
     Entry("outbox", "nbactl.cli.outbox.parser", "List and publish messages that wait.", _REPAIR),
     Entry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
     Entry("doctor", "nbactl.cli.doctor.command", "Check this installation and its data.", _SETUP),
+    Entry("demo", "nbactl.cli.demo.parser", "Create sample batches to rehearse the migration on.", _SETUP),
     Entry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
     Entry("help", "nbactl.cli.help.command", "Explain the environment, exit codes, output or dates.", _SETUP),
 )

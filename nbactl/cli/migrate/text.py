@@ -138,14 +138,14 @@ def show_backfill(console: Console, result: BackfillResult) -> None:
     report, counts = result.report, result.report.counts
     existed = f", {counts.existed:,} existed already" if counts.existed else ""
     counters = f", {counts.reconciled:,} counters corrected" if counts.reconciled else ""
-    console.print(f"{counts.created:,} documents created{existed}{counters}.")
-    console.print(f"Nothing is left to do in {counts.batches:,} batches ({report.scope}).")
+    console.print(f"Created {_plural(counts.created, 'document')}{existed}{counters}.")
+    console.print(f"Nothing is left to do in {_plural(counts.batches, 'batch', 'batches')} ({report.scope}).")
     for refused in report.refused[:_SHOWN]:
         console.print("  ", Styled("refused ", "bold red"), f"{refused.path}: {refused.error}")
     _show_cut(console, len(report.refused), _SHOWN)
     if report.unreadable:
         console.note(f"{len(report.unreadable):,} values cannot be read. To list them: {COMMAND} --validate")
-    console.print(f"CompletionStage: {result.state.stage}.")
+    console.print(f"Stage: {result.state.stage}.")
 
 
 def show_repair(console: Console, outcome: RepairOutcome) -> None:
@@ -158,7 +158,8 @@ def show_repair(console: Console, outcome: RepairOutcome) -> None:
     if result is None:
         return
     console.print()
-    console.print(f"{len(result.steps):,} changes made in {len({step.batch for step in result.steps}):,} batches.")
+    batches = len({step.batch for step in result.steps})
+    console.print(f"Made {_plural(len(result.steps), 'change')} in {_plural(batches, 'batch', 'batches')}.")
     if outcome.export is not None:
         console.print(f"What was overwritten is saved in {outcome.export}.")
     if result.busy:
@@ -169,7 +170,7 @@ def show_repair(console: Console, outcome: RepairOutcome) -> None:
 def show_cleanup(console: Console, result: CleanupResult) -> None:
     """Show what a clean-up removed."""
     cleaned = result.cleaned
-    console.print(f"{cleaned.batches:,} arrays removed. {cleaned.exported:,} are saved in:")
+    console.print(f"Removed {_plural(cleaned.batches, 'array')}. {cleaned.exported:,} are saved in:")
     console.print(f"  {cleaned.export}")
     console.print(f"  sha256 {cleaned.sha256}")
     console.note("To restore them:")
@@ -263,7 +264,11 @@ def _change(change: StageChange) -> tuple[str, str, str, str, str]:
 
 
 def _counted(completions: int, batches: int) -> str:
-    return f"{completions:,} completions in {batches:,} batches"
+    return f"{_plural(completions, 'completion')} in {_plural(batches, 'batch', 'batches')}"
+
+
+def _plural(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def _finding(entry: Mapping[str, Any]) -> str:
