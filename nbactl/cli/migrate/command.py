@@ -292,7 +292,8 @@ def cleanup(
     if request.dry_run:
         message = "The arrays of all batches will be saved, then removed."
         return StageResult(state, message, app.clock.now(), dry_run=True, forced=forced)
-    confirm(Question("Remove the arrays of all batches? A rollback is not possible afterwards.", always=True))
+    lines = ("They are saved first. A rollback is not possible afterwards.",)
+    confirm(Question("Remove the arrays of all batches?", lines, always=True))
     cleaned = migration.clean_up(_caller(request, observer, cancellation), force=request.force)
     return CleanupResult(_state(app), cleaned)
 
