@@ -18,6 +18,7 @@ import pytest
 from nbactl.core._support.durations import parse_duration
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.integration.cli.conftest import Nbactl
@@ -70,6 +71,7 @@ def test_inv_03_inv_20_the_rehearsal_reaches_its_end_by_the_printed_commands(nba
     printed = nbactl("demo").stdout
     assert "Created 10 sample batches in .nbactl/demo." in printed
     assert max(map(len, printed.splitlines())) <= 80
+    assert printed in (ROOT / "docs" / "migrations.md").read_text(), "the page shows the same commands"
     writer = subprocess.Popen(
         [sys.executable, "-m", "nbactl", "demo", "--write", "10m"],
         cwd=nbactl.directory,
