@@ -100,9 +100,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Calls that failed with a transient error and were not retried, by reason.",
         (POLICY, Label("reason", ("attempts", "breaker", "budget", "deadline"))),
     ),
-    Metric(
-        "nbactl_retry_budget_tokens", "gauge", "Retries that the budget allows now.", (POLICY,), read=True
-    ),
+    Metric("nbactl_retry_budget_tokens", "gauge", "Retries that the budget allows now.", (POLICY,), read=True),
     Metric(
         "nbactl_breaker_state",
         "gauge",
