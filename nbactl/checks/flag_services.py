@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.checks.flags import FlagFinding
+from nbactl.config.flag_variables import variables_of
 from nbactl.core.flags.moves import position_of
-from nbactl.deployments.desired import variables_of
 from nbactl.ports.services import ALL_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from nbactl.config.flag_variables import FlagVariable
     from nbactl.config.flags import FlagsFile
     from nbactl.core.flags import Stored
-    from nbactl.deployments.desired import FlagVariable
     from nbactl.ports.services import DeployedService
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceComparison:
-    """What deployed services are compared with. `gcloud` makes a command of a verb, a service and options."""
+    """What deployed services are compared with. `gcloud` returns the command for a verb, a service and options."""
 
     file: FlagsFile
     stored: Stored
@@ -55,12 +55,11 @@ class ServiceComparison:
             if variable.standing not in ("unset", "in_line"):
                 yield self._variable(variable)
         if service.problem:
-            message = f"the latest revision of {name} is not ready, so its variables are not in force: "
-            message += service.problem
+            message = f"the latest revision of {name} is not ready, its variables are not in force: {service.problem}"
             yield FlagFinding(None, "not_ready", message, self.gcloud("describe", name), name)
         elif service.is_reconciling:
             message = f"{name} is being deployed right now; its variables are not in force yet"
-            yield FlagFinding(None, "not_ready", message, "Run this again in a minute.", name)
+            yield FlagFinding(None, "not_ready", message, "Check again in a minute.", name)
         elif service.latest_share < ALL_REQUESTS:
             message = (
                 f"the latest revision of {name} gets {service.latest_share} % of its requests; those of "
@@ -68,27 +67,34 @@ class ServiceComparison:
             )
             yield FlagFinding(None, "traffic", message, self.gcloud("update-traffic", name, "--to-latest"), name)
 
-    def _variable(self, variable: FlagVariable) -> FlagFinding:
-        key, name, service = variable.key, variable.name, variable.service
-        kind, fix = "environment", f"nbactl flags sync {key} --service {service}"
-        place = position_of(self.stored.states.get(key))
-        if variable.standing in ("secret", "unknown"):
-            kind, message = "not_compared", f"{name} of {service} is not compared: {variable.why}"
-            fix = f"nbactl flags rollback {key}" if variable.standing == "unknown" else "Set flags as plain variables."
-        elif name != self.file.flags[key].env:
-            kind, message = "parameter", f"{name} is {variable.value} on {service}: {variable.why}"
-        elif variable.standing == "invalid":
-            message = f"{name} is ignored on {service}: {variable.why}"
+    def _variable(self, found: FlagVariable) -> FlagFinding:
+        fix = f"nbactl flags sync {found.key} --service {found.service}"
+        place = position_of(self.stored.states.get(found.key))
+        if found.standing in ("secret", "unknown"):
+            message = f"{found.name} of {found.service} is not compared: {found.why}"
+            fix = (
+                f"nbactl flags rollback {found.key}" if found.standing == "unknown" else "Set flags as plain variables."
+            )
+            return FlagFinding(found.key, "not_compared", message, fix, found.service)
+        if found.name != self.file.flags[found.key].env:
+            message = f"{found.name} is {found.value} on {found.service}: {found.why}"
+            return FlagFinding(found.key, "parameter", message, fix, found.service)
+        if found.standing == "invalid":
+            message = f"{found.name} is ignored on {found.service}: {found.why}"
         elif not place.enabled:
-            message = f"{key} is off, and {name}={variable.value} on {service}: the kill switch wins over it"
+            message = (
+                f"{found.key} is off, and {found.name}={found.value} on {found.service}: the kill switch wins over it"
+            )
         else:
-            message = f"{key} is {place.place} in the store, and {name}={variable.value} on {service} wins there"
-        return FlagFinding(key, kind, message, fix, service)
+            where = f"{found.name}={found.value} on {found.service}"
+            message = f"{found.key} is {place.place} in the store, and {where} wins there"
+        return FlagFinding(found.key, "environment", message, fix, found.service)
 
     def _undeclared(self, service: DeployedService) -> Iterator[FlagFinding]:
-        for variable in self.variables(service):
-            if variable.contradicts:
-                setting = f"{variable.name}={variable.value}"
-                message = f"{service.name} is not declared in workflows.yaml, and has {setting}: {variable.why}"
-                fix = f"If it is ours: nbactl flags sync {variable.key} --service {service.name}"
-                yield FlagFinding(variable.key, "undeclared", message, fix, service.name)
+        for found in self.variables(service):
+            if found.contradicts:
+                message = (
+                    f"{service.name} is not declared in workflows.yaml, and has {found.name}={found.value}: {found.why}"
+                )
+                fix = f"If it is ours: nbactl flags sync {found.key} --service {service.name}"
+                yield FlagFinding(found.key, "undeclared", message, fix, service.name)

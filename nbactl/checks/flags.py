@@ -1,4 +1,4 @@
-"""What is wrong with feature flags: their life cycle, and where store, flags.yaml and environment differ."""
+"""Problems with feature flags: their life cycle, and where store, flags.yaml and environment differ."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.flags.environment import as_text, override_of, parameters_of
+from nbactl.config.flag_variables import everybody_gets
 from nbactl.core.flags.moves import ALL, position_of
 from nbactl.core.flags.prerequisites import unmet_prerequisites
-from nbactl.deployments.desired import everybody_gets
+from nbactl.core.flags.snapshot import as_text, override_of, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _WHOLE: Final = (0.0, ALL)
 
 @dataclass(frozen=True, slots=True)
 class FlagFinding:
-    """One thing that is wrong with a flag (or with `keys` joined by commas), and what to do about it."""
+    """One problem with a flag (or with several, joined by commas), and what to do about it."""
 
     key: str | None
     kind: str
@@ -35,13 +35,13 @@ class FlagFinding:
 
 
 def is_stale(flag: Flag, state: State | None, now: datetime, today: date, after: float) -> str | None:
-    """Say why a flag has outlived its use, None if it has not. `after` is in seconds, `today` in Eastern time."""
+    """Say why a flag is no longer needed, None if it is. `after` is in seconds, `today` in Eastern time."""
     if flag.expires < today:
-        return f"it was to be removed from the code by {flag.expires}"
+        return f"it should have been removed from the code by {flag.expires}"
     if state is None or not state.enabled or state.percent <= 0 or (now - state.updated_at).total_seconds() <= after:
         return None
     days = (now - state.updated_at).days
-    message = "everybody has had it" if state.percent >= ALL else f"its rollout has been at {state.percent:g} %"
+    message = "everyone has had it" if state.percent >= ALL else f"its rollout has been at {state.percent:g} %"
     return f"{message} for {days} days"
 
 
@@ -56,7 +56,7 @@ def life_cycle(
         if why := is_stale(flag, state, now, today, stale_after):
             kind = "expired" if flag.expires < today else "stale"
             fix = f"Finish its rollout, then take it out of the code and of flags.yaml; {flag.owner} owns it."
-            yield FlagFinding(key, kind, f"{key} has outlived its use: {why}", fix)
+            yield FlagFinding(key, kind, f"{key} is no longer needed: {why}", fix)
         for unmet in unmet_prerequisites(key, definitions, stored.states):
             yield FlagFinding(key, "prerequisite", unmet.message, unmet.fix)
     yield from _overlaps(file, stored)
@@ -73,7 +73,7 @@ def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterat
         definition, state = flag.definition(key), stored.states.get(key)
         if state is not None and (state.salt, state.hash_version) != (flag.salt, flag.hash_version):
             message = f"{key} is bucketed by '{state.salt}' in the store, by '{flag.salt}' in flags.yaml"
-            fix = "The store counts. The file's salt is taken up when the flag leaves 0 % or 100 % again."
+            fix = "The store wins. The salt of the file applies when the flag next leaves 0 % or 100 %."
             yield FlagFinding(key, "salt", message, fix)
         try:
             value = override_of(definition, environ)
@@ -97,11 +97,11 @@ def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterat
 
 def _not_declared(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
     for key, why in stored.unreadable.items():
-        yield FlagFinding(key, "unreadable", why, f"Overwrite it: nbactl flags rollback {key}")
+        yield FlagFinding(key, "unreadable", why, f"Write it again: nbactl flags rollback {key}")
     for key, state in stored.states.items():
         if key not in file.flags:
             message = f"{key} is in the store ({position_of(state)}, set by {state.updated_by}), but not in flags.yaml"
-            fix = f"If it is in no code any more, leave it switched off: nbactl flags rollback {key}"
+            fix = f"If no code uses it any more, leave it switched off: nbactl flags rollback {key}"
             if state.enabled:
                 yield FlagFinding(key, "unknown", message, fix)
 
@@ -115,5 +115,5 @@ def _overlaps(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
     for entity, keys in partly.items():
         if len(keys) > 1:
             message = f"{', '.join(keys)} are being rolled out over {entity} at the same time"
-            fix = "Finish one before the next: what a guard sees could come from any of them."
+            fix = "Finish one before the next: a guard cannot attribute what it sees to one of them."
             yield FlagFinding(",".join(keys), "overlapping", message, fix)

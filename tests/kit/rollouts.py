@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nbactl.config.flags import FlagsFile
+from tests.kit.config_models import model_of
 
 
 def rollout_flag(key: str, **given: Any) -> dict[str, Any]:
@@ -32,4 +33,4 @@ def rollout_file(key: str, **others: dict[str, Any]) -> FlagsFile:
         "guards": {"failures": guard},
     }
     flags = {key: rollout_flag(key), **others}
-    return FlagsFile.model_validate({"version": 1, "flags": flags, "rollout": rollout})
+    return model_of(FlagsFile, {"version": 1, "flags": flags, "rollout": rollout})

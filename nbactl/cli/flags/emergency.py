@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from nbactl.cli.flags.snapshot import active_flags
 from nbactl.config.flags import unknown_flag
-from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.moves import repair, roll_back
+from nbactl.core.flags.snapshot import as_text
 from nbactl.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:

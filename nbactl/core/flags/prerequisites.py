@@ -32,12 +32,12 @@ def unmet_prerequisites(
         other, there = definitions[name], position_of(states.get(name))
         if other.entity != flag.entity:
             yield UnmetPrerequisite(
-                f"{key} counts in {flag.entity}, but needs {name}, which counts in {other.entity}: "
-                "both are evaluated with the same id",
-                "Count both in the same entity.",
+                f"{key} is per {flag.entity}, but needs {name}, which is per {other.entity}: "
+                "for each entity both are asked with the same id",
+                "Give both the same entity.",
             )
         elif not there.enabled or there.percent < here.percent:
             yield UnmetPrerequisite(
-                f"{key} is {here.place}, but needs {name}, which is {there.place}: only entities with both get it",
+                f"{key} is {here.place}, but needs {name}, which is {there.place}: it is on only where both are",
                 f"Roll {name} out first.",
             )

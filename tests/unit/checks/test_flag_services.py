@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nbactl.checks.flag_services import ServiceComparison
+from nbactl.config.flag_variables import everybody_gets, variables_of
 from nbactl.core.flags import State, Stored
-from nbactl.deployments.desired import everybody_gets, variables_of
 from nbactl.ports.services import DeployedService, Traffic
 from tests.kit.flags import state
 from tests.unit.checks.test_flags import declared, flags_file
@@ -166,7 +166,7 @@ def test_a_service_that_is_in_line_is_no_drift() -> None:
         (
             service(problem="It crashed."),
             "not_ready",
-            "the latest revision of scrapers is not ready, so its variables are not in force: It crashed.",
+            "the latest revision of scrapers is not ready, its variables are not in force: It crashed.",
         ),
         (
             service(is_reconciling=True),

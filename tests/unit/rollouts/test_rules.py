@@ -90,7 +90,7 @@ REFUSED = [
     (beside_another, "other is being rolled out over request at the same time"),
     (beside_a_paused_one, "other is being rolled out over request at the same time"),
     (before_its_prerequisite, "fast is at 10 %, but needs base, which is at 9 %"),
-    (counting_otherwise, "fast counts in request, but needs base, which counts in player"),
+    (counting_otherwise, "fast is per request, but needs base, which is per player"),
     (with_an_unhealthy_service, "not every service is healthy"),
     (without_declared_services, "no service is declared"),
 ]

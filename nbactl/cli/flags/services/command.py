@@ -11,8 +11,8 @@ from nbactl.checks.flags import drift
 from nbactl.cli.ask import Question, command_line, operator, proceed
 from nbactl.cli.flags.emergency import open_emergency
 from nbactl.cli.flags.snapshot import load_flags
+from nbactl.config.flag_variables import variables_of
 from nbactl.deployments.changes import no_report
-from nbactl.deployments.desired import variables_of
 from nbactl.deployments.plan import EnvOutcome, EnvResult, EnvWork, RefusedVariable, plan_for
 from nbactl.errors import DataError, NbactlError, NotAuthorisedError, NotFoundError, UnavailableError, UsageError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nbactl.cli.ask import Confirm
     from nbactl.cli.flags.emergency import RollbackRequest
     from nbactl.cli.flags.snapshot import FlagsSnapshot
-    from nbactl.deployments.desired import FlagVariable
+    from nbactl.config.flag_variables import FlagVariable
     from nbactl.deployments.log import ChangeLog
     from nbactl.deployments.plan import EnvPlan
     from nbactl.deployments.records import EnvChange
