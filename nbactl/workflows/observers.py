@@ -71,7 +71,7 @@ def _log_task(event: RunEvent, task: TaskRecord) -> None:
     if event.kind == "task_started":
         _log.info("task started")
     elif event.kind == "task_retrying":
-        _log.warning("task is tried again: %s", event.message)
+        _log.warning("task will be retried: %s", event.message)
     else:
         error = dict(task.error or {})
         extra = _given(
@@ -94,7 +94,7 @@ _FAILED: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 
 
 def reporting(observer: Observer, failures: Failures) -> Observer:
-    """Return `observer` as one that tells `failures` of each task that failed for good as well.
+    """Return an observer that also reports each task that failed for good to `failures`.
 
     It is what the ledger keeps: a task may have run in another process, so that its error itself is gone.
     """
@@ -182,11 +182,11 @@ class RunAlerts:
         name, rule = self._rules[event.run.status]
         run = event.run
         undone = [f"{task.name} {task.status.value.replace('_', ' ')}" for task in run.tasks if not task.status.done]
-        told = ", ".join(undone) or run.reason or "no task is open"
+        summary = ", ".join(undone) or run.reason or "no open tasks"
         alert = Alert(
             key=f"{name}/{run.name}/{run.game_date}",
             severity=rule.severity,
-            title=f"{run.name} {run.game_date} {run.status.value}: {told}",
+            title=f"{run.name} {run.game_date} {run.status.value}: {summary}",
             text=_first_error(run),
             fields={"run": run.run_id, "game date": str(run.game_date), "target": run.target},
             next_step=f"nbactl runs show {run.run_id} -v",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.workflows.model import Plan, RunRecord, TaskRecord
+    from nbactl.workflows.model import RunPlan, RunRecord, TaskRecord
 
 
 def run_json(run: RunRecord, status: str | None = None) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def task_json(task: TaskRecord) -> dict[str, Any]:
     }
 
 
-def plan_json(plan: Plan, level_of: dict[str, int]) -> dict[str, Any]:
+def plan_json(plan: RunPlan, level_of: dict[str, int]) -> dict[str, Any]:
     """Return a planned run; `level` of a task is how many others must be done one after the other before it."""
     return {
         "name": plan.name,

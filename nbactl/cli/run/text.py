@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
-    from nbactl.workflows.model import Plan, PlannedTask, RunRecord, TaskRecord
+    from nbactl.workflows.model import RunPlan, PlannedTask, RunRecord, TaskRecord
 
 _RUNS_SHOWN_WHOLE: Final = 6
 _WELL: Final = (RunStatus.SUCCEEDED, RunStatus.SKIPPED)
@@ -155,7 +155,7 @@ def open_tasks_told(run: RunRecord) -> str:
     return run.reason or ", ".join(undone)
 
 
-def show_plan(console: Console, plans: Sequence[Plan]) -> None:
+def show_plan(console: Console, plans: Sequence[RunPlan]) -> None:
     """Show what would be done: for each run its tasks by level; those of one level can run at the same time."""
     for index, plan in enumerate(plans):
         if index:

@@ -8,7 +8,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.ports.compute import Work
 from nbactl.workflows.graph import level_of_tasks
-from nbactl.workflows.model import Plan, PlannedTask, RunStatus
+from nbactl.workflows.model import RunPlan, PlannedTask, RunStatus
 from tests.kit.run_records import MIXED, at, run, task
 from tests.kit.screens import screen
 
@@ -66,7 +66,7 @@ def planned(name: str, *needs: str, **more: object) -> PlannedTask:
     return replace(PlannedTask(name, work, 3600.0, RetryPolicy("bigquery", 4), needs), **more)  # type: ignore[arg-type]
 
 
-PLAN = Plan(
+PLAN = RunPlan(
     "phase4", "phase", GameDate(date(2024, 1, 15)), "sample", "phase4/2024-01-15", "parallel", 5,
     (
         planned("factors", "cache"),
