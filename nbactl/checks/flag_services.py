@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.checks.flags import FlagFinding
+from nbactl.config.flag_variables import variables_of
 from nbactl.core.flags.moves import position_of
-from nbactl.deployments.desired import variables_of
 from nbactl.ports.services import ALL_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from nbactl.config.flag_variables import Variable
     from nbactl.config.flags import FlagsFile
     from nbactl.core.flags import Stored
-    from nbactl.deployments.desired import Variable
     from nbactl.ports.services import DeployedService
 
 

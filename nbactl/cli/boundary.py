@@ -173,13 +173,11 @@ def _show_traceback(session: Session, error: BaseException) -> None:
 
 def _tell_sinks(session: Session, error: Exception) -> None:
     """Tell of a bug whoever is told of failures; if that fails too, the crash report is still there."""
-    from nbactl.bootstrap.failures import FailureRoom  # noqa: PLC0415 - only a bug needs it
+    from nbactl.bootstrap import Container  # noqa: PLC0415 - only a bug needs it
 
-    room = FailureRoom(session.settings_for_errors(), environ=session.environ)
     try:
-        room.failures.report(error, session.command_line)
-        if room.sentry is not None:
-            room.sentry.close()
+        with Container(session.settings_for_errors(), environ=session.environ) as app:
+            app.failures.report(error, session.command_line)
     except Exception as refusal:  # noqa: BLE001 - the process boundary: what is told is the bug
         session.console_for_errors().note(f"The bug could not be reported: {refusal}")
 

@@ -93,14 +93,13 @@ def _given(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - log fields are of
 _FAILED: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 
 
-def reporting(observer: Observer, failures: Failures) -> Observer:
-    """Return an observer that also reports each task that failed for good to `failures`.
+def report_failures(failures: Failures) -> Observer:
+    """Return an observer that reports each task that failed for good.
 
-    It is what the ledger keeps: a task may have run in another process, so that its error itself is gone.
+    It reports what the ledger keeps: a task may have run in another process, so that its error itself is gone.
     """
 
     def observe(event: RunEvent) -> None:
-        observer(event)
         task = event.task
         if event.kind != "task_finished" or task is None or task.status not in _FAILED or not task.error:
             return
@@ -127,21 +126,31 @@ def _failure(what: str, error: Mapping[str, Any]) -> Failure:
     )
 
 
+def combined(*observers: Observer) -> Observer:
+    """Return an observer that passes each event to these, in this order."""
+
+    def observe(event: RunEvent) -> None:
+        for observer in observers:
+            observer(event)
+
+    return observe
+
+
 def emit_events(hook: Hook) -> Observer:
-    """Return an observer that tells `hook`. Events are named after the workflow or task, never after a run."""
+    """Return an observer that emits events to `hook`, named after the workflow or task, never after a run."""
 
     def observe(event: RunEvent) -> None:
         if event.kind == "run_started":
             hook(Event("run.started", event.run.name))
         elif event.kind == "run_finished":
-            _tell_end(event.run, hook)
+            _emit_end(event.run, hook)
         elif event.task is not None:
-            _tell_task(event.kind, event.task, hook)
+            _emit_task(event.kind, event.task, hook)
 
     return observe
 
 
-def _tell_end(run: RunRecord, hook: Hook) -> None:
+def _emit_end(run: RunRecord, hook: Hook) -> None:
     if is_deadline(run.reason):
         hook(Event("deadline.fired", run.name))
     seconds = _seconds(run.started_at, run.finished_at)
@@ -149,7 +158,7 @@ def _tell_end(run: RunRecord, hook: Hook) -> None:
     hook(Event("run.finished", run.name, {"status": run.status.value, "seconds": seconds, "at": at}))
 
 
-def _tell_task(kind: str, task: TaskRecord, hook: Hook) -> None:
+def _emit_task(kind: str, task: TaskRecord, hook: Hook) -> None:
     if kind == "task_started":
         hook(Event("task.started", task.name))
     elif kind == "task_retrying":

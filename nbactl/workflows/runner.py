@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from nbactl.core._support.faults import reach
 from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.core.observe.context import bound
+from nbactl.core.observe.events import noop_hook
 from nbactl.errors import LeaseHeldError, NbactlError
 from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.journal import ThreadedJournal
 from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
+from nbactl.workflows.observers import combined, emit_events
 from nbactl.workflows.stop import Stop, StopSignal
 
 if TYPE_CHECKING:
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
     from nbactl.core.lease.leases import Lease, Leases
+    from nbactl.core.observe.events import Hook
     from nbactl.workflows.engine import Engine
     from nbactl.workflows.journal import Commit, Journal
     from nbactl.workflows.ledger import Ledger
-    from nbactl.workflows.model import Observer, RunPlan, PlannedTask, RunRequest
+    from nbactl.workflows.model import Observer, PlannedTask, RunPlan, RunRequest
     from nbactl.workflows.planner import Planner
 
 R = TypeVar("R")
@@ -78,7 +81,7 @@ _CANCELLED = "cancelled by `nbactl runs cancel`"
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Executes requests. `owner` names this process as the holder of a run's lease."""
+    """Executes requests. `owner` names this process as the holder of a run's lease; `hook` gets every run and task."""
 
     planner: Planner
     engine: Engine
@@ -89,6 +92,7 @@ class Runner:
     ids: IdGenerator
     owner: Callable[[str], str]
     journal: Callable[[Commit], Journal] = ThreadedJournal
+    hook: Hook = noop_hook
 
     def plan(self, request: RunRequest) -> list[RunPlan]:
         """Return what `execute` would do now; changes nothing."""
@@ -111,7 +115,7 @@ class _Execution:
     ) -> None:
         self._runner = runner
         self._request = request
-        self._observer = observer
+        self._observer = observer if runner.hook is noop_hook else combined(observer, emit_events(runner.hook))
         self._cancellation = cancellation
         self._correlation_id = runner.ids.new("corr")
         self._group = self._group_of(plans)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.duckdb import catalog
-from nbactl.adapters.duckdb.dialect import parse_one, translate
+from nbactl.adapters.duckdb.dialect import translate
 from nbactl.errors import DataError
+from nbactl.ports.sql import parse_one
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

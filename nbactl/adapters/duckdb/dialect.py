@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
+from nbactl.ports.sql import parse_one
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -65,31 +66,3 @@ def translate(tree: exp.Expr) -> Translated:
             next_step="Say it with other functions, so that both engines agree.",
         )
     return Translated(sql, parameters, tuple(tables))
-
-
-def parse_one(sql: str) -> exp.Expr:
-    """Parse exactly one BigQuery statement. Raises DataError with line and column."""
-    statements = parse(sql)
-    if len(statements) != 1:
-        raise DataError(f"{len(statements)} statements where one is expected", next_step="Send them one by one.")
-    return statements[0]
-
-
-def parse(sql: str) -> list[exp.Expr]:
-    """Parse BigQuery statements. Raises DataError with line and column."""
-    import sqlglot
-    from sqlglot.errors import ParseError, TokenError
-
-    try:
-        return [tree for tree in sqlglot.parse(sql, read="bigquery") if tree is not None]
-    except ParseError as error:
-        first = error.errors[0] if error.errors else {}
-        line, column = first.get("line"), first.get("col")
-        raise DataError(
-            f"SQL syntax error in line {line}, column {column}",
-            cause=str(first.get("description", error)),
-            next_step=f"Look near: {first.get('start_context', '')[-40:]}»{first.get('highlight', '')}«",
-            details={"line": line, "column": column, "sql": sql},
-        ) from error
-    except TokenError as error:
-        raise DataError("SQL syntax error", cause=str(error), details={"sql": sql}) from error

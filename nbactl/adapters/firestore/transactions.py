@@ -16,6 +16,7 @@ from nbactl.adapters.firestore.reading import NOW, Moment
 from nbactl.adapters.firestore.writes import put_writes
 from nbactl.core._support.faults import reach
 from nbactl.core.calls.deadline import Deadline, remaining
+from nbactl.core.observe.events import Event
 from nbactl.errors import ContentionError, NbactlError, NotFoundError, PreconditionError
 from nbactl.ports.documents import Create, Set
 from nbactl.ports.write_rules import accumulates, check_count
@@ -188,9 +189,16 @@ class Tries:
             error.retryable = False
             self._lost = transaction, error
         pause = self._calls.policy.settings.retry.delay(self._made, self._calls.rng)
-        if self._made >= self._most or pause >= min(self._budget.remaining(), remaining(pause + 1)):
+        late = pause >= min(self._budget.remaining(), remaining(pause + 1))
+        if late or self._made >= self._most:
+            self._emit("retry.gave_up", error, reason="attempts" if self._made >= self._most else "deadline")
             raise self._exhausted() if isinstance(error, ContentionError) else error
+        self._emit("retry.again", error, pause=pause)
         self._calls.clock.sleep(pause)
+
+    def _emit(self, kind: str, error: NbactlError, **more: float | str) -> None:
+        policy = self._calls.policy
+        policy.hook(Event(kind, policy.settings.name, {"attempt": self._made, "error": type(error).__name__, **more}))
 
     def _exhausted(self) -> ContentionError:
         return ContentionError(

@@ -20,7 +20,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
 from nbactl.workflows.graph import level_of_tasks
 from nbactl.workflows.model import RunStatus, exit_code
-from nbactl.workflows.observers import reporting
+from nbactl.workflows.observers import combined, report_failures
 
 if TYPE_CHECKING:
     from nbactl.bootstrap import Container
@@ -193,7 +193,7 @@ def _execute(services: Container, request: RunRequest, console: Console, again: 
         interruptible(cancellation.request),
         watching(console, logs=logs, rules=rules, alerts=services.alerts, clock=services.clock) as observer,
     ):
-        told = reporting(observer, services.failures)
+        told = combined(observer, report_failures(services.failures))
         report = services.runner.execute(request, observer=told, cancellation=cancellation)
     code = exit_code(report)
 

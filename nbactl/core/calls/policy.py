@@ -177,7 +177,7 @@ class CallPolicy:
         self.clock = clock
         self._monotonic = clock.monotonic
         self._rng = rng
-        self._hook = hook
+        self.hook = hook
         self.retry_budget = None if settings.retry_budget is None else TokenBucket(settings.retry_budget, clock)
         self._throttle = None if settings.throttle is None else TokenBucket(settings.throttle, clock)
 
@@ -252,7 +252,7 @@ class CallPolicy:
 
     def tries(self, total: Deadline) -> RetryState:
         """Return the record of one call's tries."""
-        return RetryState(self._retry, self.clock, self._rng, deadline=total, budget=self.retry_budget, hook=self._hook)
+        return RetryState(self._retry, self.clock, self._rng, deadline=total, budget=self.retry_budget, hook=self.hook)
 
     def admit(self) -> int:
         """Pass the breaker. Raises BreakerOpenError."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nbactl.checks.flag_services import Comparison
+from nbactl.config.flag_variables import everybody_gets, variables_of
 from nbactl.core.flags import State, Stored
-from nbactl.deployments.desired import everybody_gets, variables_of
 from nbactl.ports.services import DeployedService, Traffic
 from tests.kit.flags import state
 from tests.unit.checks.test_flags import declared, flags_file

@@ -1,4 +1,4 @@
-"""Checks of the state directory: room to write, the document store, runs and leases left behind by dead processes."""
+"""Checks of the state directory: room to write, document store, warehouses, leases of dead processes, crash reports."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.checks.finding import Finding, unread
+from nbactl.checks.doctor.context import Finding, unread
 from nbactl.core.lease.holder import describe, is_dead
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NbactlError
@@ -20,7 +19,7 @@ from nbactl.ports.documents import Query
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.checks.finding import Patient
+    from nbactl.checks.doctor.context import CheckContext
     from nbactl.core.lease.leases import Lease
 
 _MIB: Final = 1024 * 1024
@@ -29,9 +28,9 @@ _FULL: Final = 100 * _MIB
 _REMOTE: Final = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "glusterfs", "fuse.glusterfs"}
 
 
-def state_dir(patient: Patient) -> Iterator[Finding]:
+def state_dir(context: CheckContext) -> Iterator[Finding]:
     """Check that the state directory can be written and has room."""
-    folder = patient.settings.state_dir.absolute()
+    folder = context.settings.state_dir.absolute()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     fix = "Choose another with --state-dir, or give this user the right to write."
     try:
@@ -58,18 +57,18 @@ def state_dir(patient: Patient) -> Iterator[Finding]:
         yield Finding("state directory", "ok", told)
 
 
-def documents(patient: Patient) -> Iterator[Finding]:
+def documents(context: CheckContext) -> Iterator[Finding]:
     """Check the integrity of the document store."""
-    file = patient.documents
+    file = context.documents_file
     if not file.exists():
         yield Finding("documents", "skipped", "no run was recorded here yet")
         return
     fix = f"Stop all runs, move {file} (and its -wal and -shm files) away and restore a copy; runs can be repeated."
     try:
-        with closing(_store(patient)) as store:
+        with closing(context.open_embedded()) as store:
             runs = store.count(Query("runs"))
         address = f"{file.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=patient.busy_timeout)) as connection:
+        with closing(sqlite3.connect(address, uri=True, timeout=context.busy_timeout)) as connection:
             faults = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
     except NbactlError as error:
         yield Finding("documents", "failed", error.message, error.cause, error.next_step or fix)
@@ -83,14 +82,34 @@ def documents(patient: Patient) -> Iterator[Finding]:
         yield Finding("documents", "ok", f"{file}, {file.stat().st_size / _MIB:.1f} MiB, {runs} runs")
 
 
-def leases(patient: Patient) -> Iterator[Finding]:
+def warehouses(context: CheckContext) -> Iterator[Finding]:
+    """Open every local warehouse that is there; one that another process works with is left alone."""
+    files = sorted((context.settings.state_dir / "data").glob("*/warehouse.duckdb"))
+    if not files:
+        yield Finding("warehouse", "skipped", "no run has made one here yet")
+    for file in files:
+        yield _examined(context, file)
+
+
+def _examined(context: CheckContext, file: Path) -> Finding:
+    try:
+        with closing(context.open_warehouse(file)) as warehouse:
+            tables = len(warehouse.list_tables())
+    except NbactlError as error:
+        if "pid" in error.details:
+            return Finding("warehouse", "ok", error.message, error.cause)
+        return Finding("warehouse", "failed", error.message, error.cause, error.next_step)
+    return Finding("warehouse", "ok", f"{file}, {file.stat().st_size / _MIB:.1f} MiB, {tables} tables")
+
+
+def leases(context: CheckContext) -> Iterator[Finding]:
     """Look for leases whose holder is dead or which ran out; they hold nobody up."""
     try:
-        held = _held(patient)
+        held = _held(context)
     except NbactlError:
         yield unread("leases")
         return
-    now = patient.clock.now()
+    now = context.clock.now()
     left_behind = 0
     for lease in held:
         dead = is_dead(lease.owner)
@@ -105,9 +124,9 @@ def leases(patient: Patient) -> Iterator[Finding]:
         yield Finding("leases", "ok", f"held: {told}" if held else "none is held")
 
 
-def crash_reports(patient: Patient) -> Iterator[Finding]:
+def crash_reports(context: CheckContext) -> Iterator[Finding]:
     """Tell of crash reports that nobody looked at."""
-    reports = sorted((patient.settings.state_dir / "crash").glob("*.txt"))
+    reports = sorted((context.settings.state_dir / "crash").glob("*.txt"))
     if reports:
         told = f"{len(reports)} in {reports[-1].parent}, the newest {reports[-1].name}"
         yield Finding("crash reports", "warn", told, "nbactl met a bug.", "Report it with that file, then delete it.")
@@ -115,15 +134,11 @@ def crash_reports(patient: Patient) -> Iterator[Finding]:
         yield Finding("crash reports", "ok", "none")
 
 
-def _held(patient: Patient) -> list[Lease]:
-    if not patient.documents.exists():
+def _held(context: CheckContext) -> list[Lease]:
+    if not context.documents_file.exists():
         return []
-    with closing(_store(patient)) as store:
-        return Leases(store, patient.clock, is_dead=is_dead).held()
-
-
-def _store(patient: Patient) -> SqliteDocuments:
-    return SqliteDocuments(patient.documents, clock=patient.clock, busy_timeout=patient.busy_timeout)
+    with closing(context.open_embedded()) as store:
+        return Leases(store, context.clock, is_dead=is_dead).held()
 
 
 def _file_system(folder: Path) -> str:

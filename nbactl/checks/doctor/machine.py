@@ -9,8 +9,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from nbactl.adapters.slack.channel import VARIABLE, check_url
-from nbactl.checks.finding import Finding
+from nbactl.checks.doctor.context import Finding
 from nbactl.config.overrides import PREFIX
 from nbactl.config.variables import GIVEN, environment_variables, timeout_variables
 from nbactl.core._support.names import closest
@@ -19,7 +18,7 @@ from nbactl.errors import NbactlError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.checks.finding import Patient
+    from nbactl.checks.doctor.context import CheckContext
 
 Version = tuple[int, ...]
 
@@ -52,7 +51,7 @@ PACKAGES: Final = {
 _SUMMER, _WINTER = datetime(2024, 7, 1, 12, tzinfo=UTC), datetime(2024, 1, 15, 12, tzinfo=UTC)
 
 
-def python(_: Patient) -> Iterator[Finding]:
+def python(_: CheckContext) -> Iterator[Finding]:
     """Check the interpreter and the SQLite that is built into it."""
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < PYTHON:
@@ -66,7 +65,7 @@ def python(_: Patient) -> Iterator[Finding]:
         yield Finding("python", "ok", f"{version}, SQLite {sqlite3.sqlite_version}")
 
 
-def dependencies(_: Patient) -> Iterator[Finding]:
+def dependencies(_: CheckContext) -> Iterator[Finding]:
     """Import every dependency and compare its version."""
     found: list[str] = []
     for name, package in PACKAGES.items():
@@ -84,7 +83,7 @@ def dependencies(_: Patient) -> Iterator[Finding]:
     yield Finding("dependencies", "ok", ", ".join(found))
 
 
-def time_zone(_: Patient) -> Iterator[Finding]:
+def time_zone(_: CheckContext) -> Iterator[Finding]:
     """Check that Eastern time is known, daylight saving included."""
     fix = "Install the time zone data: pip install tzdata"
     try:
@@ -99,9 +98,9 @@ def time_zone(_: Patient) -> Iterator[Finding]:
         yield Finding("time zone", "ok", "America/New_York with daylight saving")
 
 
-def clock(patient: Patient) -> Iterator[Finding]:
+def clock(context: CheckContext) -> Iterator[Finding]:
     """Say what time it is; a clock that is far behind would order runs wrongly."""
-    now = patient.clock.now()
+    now = context.clock.now()
     eastern = now.astimezone(ZoneInfo("America/New_York"))
     told = f"{eastern:%Y-%m-%d %H:%M:%S %Z}"
     if now < _SUMMER:
@@ -110,11 +109,11 @@ def clock(patient: Patient) -> Iterator[Finding]:
         yield Finding("clock", "ok", told)
 
 
-def environment(patient: Patient) -> Iterator[Finding]:
+def environment(context: CheckContext) -> Iterator[Finding]:
     """Look for misspelt variables, which would be ignored silently."""
-    known = {**environment_variables(), **timeout_variables(patient.settings.config_dir)}
-    unknown = [name for name in patient.environ if name.startswith("NBACTL_") and name not in {**known, **GIVEN}]
-    refused = [name for name in unknown if name.startswith(PREFIX) and patient.environ[name]]
+    known = {**environment_variables(), **timeout_variables(context.settings.config_dir)}
+    unknown = [name for name in context.environ if name.startswith("NBACTL_") and name not in {**known, **GIVEN}]
+    refused = [name for name in unknown if name.startswith(PREFIX) and context.environ[name]]
     for name in refused:
         match = closest(name, known)
         fix = f"Did you mean {match}?" if match else "Remove it; `nbactl config explain timeouts` lists the names."
@@ -126,22 +125,20 @@ def environment(patient: Patient) -> Iterator[Finding]:
         fix = f"Did you mean {match}?" if match else "Remove it; `nbactl help environment` lists what is read."
         yield Finding("environment", "warn", f"{name} is set and has no meaning", "It is ignored.", fix)
     if not unknown:
-        used = sorted(name for name in known if patient.environ.get(name))
+        used = sorted(name for name in known if context.environ.get(name))
         yield Finding("environment", "ok", ", ".join(used) if used else "no variable of nbactl is set")
 
 
-def alerts(patient: Patient) -> Iterator[Finding]:
-    """Look whether alerts go anywhere but to this machine; nothing is sent."""
-    url = patient.environ.get(VARIABLE)
-    if not url:
-        yield Finding("alerts", "ok", f"to console and log; {VARIABLE} is not set, so not to Slack")
-        return
+def alerts(context: CheckContext) -> Iterator[Finding]:
+    """Say where alerts go; nothing is sent."""
     try:
-        check_url(url)
+        where = "to console, log and Slack"
+        if not context.has_slack():
+            where = "to console and log; NBACTL_SLACK_WEBHOOK_URL is not set, so not to Slack"
     except NbactlError as error:
         yield Finding("alerts", "failed", error.message, error.cause, error.next_step)
     else:
-        yield Finding("alerts", "ok", "to console, log and Slack")
+        yield Finding("alerts", "ok", where)
 
 
 def _parse(version: str) -> Version:

@@ -1,15 +1,15 @@
-"""`nbactl doctor`: every check, one after the other."""
+"""The checks of `nbactl doctor`, one after the other."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.checks import machine, pipeline, state, warehouses
+from nbactl.checks.doctor import machine, pipeline, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.checks.finding import Check, Finding, Patient
+    from nbactl.checks.doctor.context import Check, CheckContext, Finding
 
 CHECKS: Final[tuple[Check, ...]] = (
     machine.python,
@@ -24,14 +24,14 @@ CHECKS: Final[tuple[Check, ...]] = (
     pipeline.target,
     state.state_dir,
     state.documents,
-    warehouses.warehouses,
+    state.warehouses,
     pipeline.interrupted_runs,
     state.leases,
     state.crash_reports,
 )
 
 
-def examine(patient: Patient) -> Iterator[Finding]:
+def examine(context: CheckContext) -> Iterator[Finding]:
     """Yield what each check finds, at least one finding a check. Nothing is changed."""
     for check in CHECKS:
-        yield from check(patient)
+        yield from check(context)
