@@ -24,18 +24,18 @@ _SETUP = "Set up and understand"
 
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/_typer.py).
 COMMANDS = (
-    Entry("run", "nbactl.cli.run.command", "Run phases, workflows or tasks of a game date.", _WORK),
-    Entry("runs", "nbactl.cli.runs.command", "List, show, follow, cancel and draw runs.", _WORK),
-    Entry("status", "nbactl.cli.status.command", "Show the board of a game date.", _WORK),
-    Entry("schedule", "nbactl.cli.schedule.command", "Show when workflows are due.", _WORK),
+    Entry("run", "nbactl.cli.run.parser", "Run phases, workflows or tasks of a game date.", _WORK),
+    Entry("runs", "nbactl.cli.runs.parser", "List, show, follow, cancel and draw runs.", _WORK),
+    Entry("status", "nbactl.cli.status.parser", "Show the board of a game date.", _WORK),
+    Entry("schedule", "nbactl.cli.schedule.parser", "Show when workflows are due.", _WORK),
     Entry("flags", "nbactl.cli.flags", "Roll features out by percent, and back.", _WORK),
     Entry("migrate", "nbactl.cli.migrate.command", "Move completions to a subcollection, online.", _REPAIR),
     Entry("batches", "nbactl.cli.batches.command", "List, show, complete and reset prediction batches.", _REPAIR),
     Entry("leases", "nbactl.cli.leases.parser", "Show who holds what, and free what is left over.", _REPAIR),
     Entry("breakers", "nbactl.cli.breakers.command", "Show and reset circuit breakers.", _REPAIR),
     Entry("outbox", "nbactl.cli.outbox.command", "List and publish messages that wait.", _REPAIR),
-    Entry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
-    Entry("doctor", "nbactl.cli.doctor.command", "Check this installation and its data.", _SETUP),
+    Entry("config", "nbactl.cli.config.parser", "Show, check and explain settings and files.", _SETUP),
+    Entry("doctor", "nbactl.cli.doctor.parser", "Check this installation and its data.", _SETUP),
     Entry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
     Entry("help", "nbactl.cli.help.command", "Explain the environment, exit codes, output or dates.", _SETUP),
 )

@@ -66,11 +66,16 @@ def explain(config: Config, key: str) -> Explanation:
         for name in _unset_fields(_MODELS[file], path, node):
             if key in (name, _dotted((*path, name))):
                 return _explain_unset(config, file, path, name)
-    known = {_dotted(path) for _, path, _ in everything} | {str(path[-1]) for _, path, _ in everything if path}
+    known = {*known_keys(config)} | {str(path[-1]) for _, path, _ in everything if path}
     otherwise = "Keys are written as in phases.phase3.max_workers; `nbactl config show` lists the settings."
     raise NotFoundError(
         f"There is no key '{key}' in the configuration", next_step=did_you_mean(key, known, otherwise=otherwise)
     )
+
+
+def known_keys(config: Config) -> list[str]:
+    """Return every key of the three files, as `explain` takes it."""
+    return [_dotted(path) for file in config.positions.values() for path, _ in _walk(file.root, ()) if path]
 
 
 def _explain_set(config: Config, file: str, path: Path, node: Node) -> Explanation:

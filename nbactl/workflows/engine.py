@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.fence import Fences
     from nbactl.workflows.journal import Journal
     from nbactl.workflows.ledger import Ledger
-    from nbactl.workflows.model import EventKind, Observer, RunPlan, PlannedTask, RunRecord, TaskRecord
+    from nbactl.workflows.model import EventKind, Observer, PlannedTask, RunPlan, RunRecord, TaskRecord
     from nbactl.workflows.stop import StopSignal
 
 _OPEN = (TaskStatus.PENDING, TaskStatus.RUNNING)

@@ -126,6 +126,10 @@ def _failure(what: str, error: Mapping[str, Any]) -> Failure:
     )
 
 
+def ignore(event: RunEvent) -> None:
+    """Observe nothing."""
+
+
 def combined(*observers: Observer) -> Observer:
     """Return an observer that passes each event to these, in this order."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.compute import Work
-from nbactl.workflows.model import RunPlan, PlannedTask, RunStatus
+from nbactl.workflows.model import PlannedTask, RunPlan, RunStatus
 from nbactl.workflows.units import (
     check_is_latest,
     check_request,
@@ -296,7 +296,9 @@ class Planner:
         if run.source != self.source:
             raise UsageError(f"{run.run_id} used source {run.source}", next_step=f"Use --source {run.source}.")
         if self._finished(find_unit(run.name, self.workflows), run) and run.status is RunStatus.SUCCEEDED:
-            raise NotFoundError(f"nothing to resume: {run.run_id} is finished", next_step="Use --force to run it again.")
+            raise NotFoundError(
+                f"nothing to resume: {run.run_id} is finished", next_step="Use --force to run it again."
+            )
         return replace(request, names=(run.name,), dates=(run.game_date,), resume=run.run_id)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbactl.ports.compute import TaskContext, TaskOutcome
-    from nbactl.workflows.model import RunPlan, RunEvent, RunRecord, RunReport
+    from nbactl.workflows.model import RunEvent, RunPlan, RunRecord, RunReport
 
 DAY = GameDate(date(2024, 1, 15))
 DAY_AFTER = datetime(2024, 1, 16, 12, 0, tzinfo=UTC)

@@ -40,6 +40,42 @@ def runs(ctx: typer.Context) -> Candidates:
     return [("last", "The run that was started last"), *((run.run_id, f"{run.name} {run.game_date}") for run in found)]
 
 
+def groups(ctx: typer.Context) -> Candidates:
+    """Return the newest groups of runs."""
+    found = container(ctx, reads_only=True).ledger.list(limit=200)
+    newest = {run.group: f"{' '.join(run.requested) or run.name} {run.game_date}" for run in found if run.group}
+    return [*newest.items()][:20]
+
+
+def runs_and_groups(ctx: typer.Context) -> Candidates:
+    """Return the newest runs and groups of runs."""
+    return [*runs(ctx), *groups(ctx)]
+
+
+def run_states() -> list[str]:
+    """Return the states that a recorded run can have."""
+    from nbactl.cli.runs.command import STATES  # noqa: PLC0415
+
+    return list(STATES)
+
+
+def log_levels() -> list[str]:
+    """Return the log levels."""
+    from nbactl.cli.runs.command import LEVELS  # noqa: PLC0415
+
+    return list(LEVELS)
+
+
+def config_keys(ctx: typer.Context) -> list[str]:
+    """Return the settings, and the keys of the YAML files."""
+    from nbactl.config.explain import known_keys  # noqa: PLC0415 - loads the files with positions
+    from nbactl.config.loader import load_config  # noqa: PLC0415
+    from nbactl.config.settings import SETTINGS  # noqa: PLC0415
+
+    names = [setting.name for setting in SETTINGS]
+    return [*names, *known_keys(load_config(session(ctx).settings.config_dir))]
+
+
 def breakers(ctx: typer.Context) -> list[str]:
     """Return the declared circuit breakers."""
     return list(container(ctx, reads_only=True).config.timeouts.breakers)

@@ -1,9 +1,8 @@
-"""`nbactl status`: one board."""
+"""The command line of `nbactl status`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,22 +11,11 @@ from nbactl.cli.completion.values import dates, sources
 from nbactl.cli.frame import command, single
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import until_left
-from nbactl.cli.status.text import board_json, show_board
-from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import CheckFailedError, UsageError
-from nbactl.workflows.board import Boards
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from nbactl.bootstrap import Container
-    from nbactl.cli.show.console import Console
-    from nbactl.workflows.board import Board
+from nbactl.cli.status import view
+from nbactl.cli.status.command import read_board, watch_board
+from nbactl.errors import UsageError
 
 app = single()
-
-_CLEAR = "\x1b[H\x1b[J"
-_OTHER_SCREEN, _FIRST_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
 @command(app, "status", examples=["nbactl status", "nbactl status --date yesterday -o json"])
@@ -44,99 +32,30 @@ def status(
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="Where game data come from.", metavar="sample|path:DIR|nba_api", autocompletion=sources),
+        typer.Option(help="Source of game data.", metavar="sample|path:DIR|nba_api", autocompletion=sources),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Draw it anew until Ctrl-C; without a terminal, after each change.")
+        bool,
+        typer.Option("--watch", "-w", help="Refresh until Ctrl-C; without a terminal, print each change."),
     ] = False,
 ) -> View:
-    """Show the board of a game date: each phase, who is at work, what went wrong.
+    """Show the board of a game date: each phase, what is running, and what went wrong.
 
     Exits with 1 if a phase failed, was interrupted or is late.
     """
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)
-    if watch and call.settings.output == "json":
+    if not watch:
+        return view.board(read_board(container(ctx, reads_only=True), date))
+    if call.settings.output in ("json", "yaml"):
         raise UsageError(
-            "--watch does not go together with --output json",
-            cause="JSON output is one document, and a board that is watched has no end.",
+            f"--watch does not go together with --output {call.settings.output}",
+            cause="That output is one document, and a watched board has no end.",
             next_step="Use --output jsonl: one board a line.",
         )
-    # Who watches wants to see a ledger that is made later.
-    services = container(ctx, reads_only=not watch)
-    boards = _boards(services, date)
-    if watch:
-        return _watched(services, boards, console(ctx), as_lines=call.settings.output == "jsonl")
-    board = next(boards)
-    return View(
-        board_json(board),
-        lambda console: show_board(console, board),
-        exit_code=int(board.wrong),
-        error=_error(board),
-    )
-
-
-def _error(board: Board) -> CheckFailedError | None:
-    wrong = [phase for phase in board.phases if phase.wrong]
-    if not wrong:
-        return None
-    told = ", ".join(f"{phase.name} {'late' if phase.late else phase.state}" for phase in wrong)
-    first = wrong[0]
-    look = f"nbactl runs show {first.run.run_id}" if first.run else f"nbactl runs list --name {first.name}"
-    return CheckFailedError(f"{board.game_date}: {told}", next_step=f"Look: {look}")
-
-
-def _boards(services: Container, date: str | None) -> Iterator[Board]:
-    """Yield the board as it is, each time it is asked for."""
-    settings = services.settings
-    limits = {name: deadline.limit for name, deadline in services.config.timeouts.deadlines.items()}
-    boards = Boards(services.config.workflows, limits, services.ledger, settings.target, services.leases.held)
-    text = date or ("latest" if settings.target == "local" else "today")
-    while True:
-        now = services.clock.now()
-        day = GameDate.parse(text, now=now, latest=lambda: GameDate(services.source.latest()))
-        yield boards.draw(day, services.source.key, now)
-
-
-def _watched(services: Container, boards: Iterator[Board], console: Console, *, as_lines: bool) -> View:
-    """Return a result that ends with Ctrl-C."""
-    pause = services.config.timeouts["status.refresh"]
-
-    def changes() -> Iterator[dict[str, Any]]:
-        for board in _ever_again(boards, pause):
-            yield board_json(board)
-            console.out.flush()
-
-    def show(console: Console) -> None:
-        if console.out.is_live:
-            _draw_in_place(console, _ever_again(boards, pause, every=True))
-            return
-        for board in _ever_again(boards, pause):
-            show_board(console, board)
-            console.print()
-            console.out.flush()
-
-    return View({"boards": changes() if as_lines else []}, show, items="boards")
-
-
-def _draw_in_place(console: Console, boards: Iterator[Board]) -> None:
-    console.out.write(_OTHER_SCREEN)
-    try:
-        for board in boards:
-            console.out.write(_CLEAR)
-            show_board(console, board)
-            console.print("\nCtrl-C leaves.")
-            console.out.flush()
-    finally:
-        console.out.write(_FIRST_SCREEN)
-        console.out.flush()
-
-
-def _ever_again(boards: Iterator[Board], pause: float, *, every: bool = False) -> Iterator[Board]:
-    """Yield boards until Ctrl-C: each one, or only those that differ in more than the time."""
-    shown: Board | None = None
-    for _ in until_left(pause):
-        board = next(boards)
-        if every or shown is None or replace(board, now=shown.now) != shown:
-            shown = board
-            yield board
+    # A ledger that is made while the board is watched is shown too, so this is not only a reader.
+    opened = container(ctx)
+    in_place = call.settings.output != "jsonl" and console(ctx).out.is_live
+    polls = until_left(opened.config.timeouts["status.refresh"])
+    boards = watch_board(opened, date, polls, only_changes=not in_place)
+    return view.watched(boards, console(ctx), in_place=in_place)

@@ -42,7 +42,7 @@ def test_the_list_is_newest_first_and_filtered(ran: Project) -> None:
 
 def test_reading_an_empty_ledger_makes_no_files(here: Project) -> None:
     empty = here.run("runs", "list")
-    assert (empty.stdout, empty.stderr) == ("", "There is no run yet.\n")
+    assert (empty.stdout, empty.stderr) == ("", "No runs yet.\n")
     assert here.data("runs", "list")["runs"] == []
     here.run("runs", "show", "last", code=4)
     assert not here.state.exists()
@@ -115,7 +115,7 @@ def test_cancel_from_another_terminal_waits_for_the_end(here: Project) -> None:
     assert here.data("runs", "cancel", run_id)["run"]["status"] == "cancelled"
     process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "was cancelled already" in here.run("runs", "cancel", run_id).stderr
+    assert "was already cancelled" in here.run("runs", "cancel", run_id).stderr
 
 
 def test_cancel_gives_up_waiting_with_8(here: Project) -> None:

@@ -1,0 +1,201 @@
+"""The history of runs: list, show, read the log of and cancel runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.cli.ask import Question, proceed
+from nbactl.cli.runs.log import LogFile, LogFilter
+from nbactl.core._support.names import did_you_mean
+from nbactl.core.observe.logging import SEVERITIES, run_log_path
+from nbactl.errors import NotFoundError, UsageError
+from nbactl.workflows.ledger import INTERRUPTED
+from nbactl.workflows.model import RunStatus
+from nbactl.workflows.units import DAILY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from nbactl.bootstrap import Container
+    from nbactl.cli.ask import Confirm
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.workflows.model import RunRecord
+
+STATES: Final = (*(status.value for status in RunStatus if status is not RunStatus.SKIPPED), INTERRUPTED)
+"""The states that a recorded run can have."""
+LEVELS: Final = tuple(severity.lower() for severity in SEVERITIES)
+
+
+@dataclass(frozen=True, slots=True)
+class RunListRequest:
+    """Which runs to list: those that match all of it, the newest `limit` of them."""
+
+    name: str | None = None
+    date: GameDate | None = None
+    since: datetime | None = None
+    status: str | None = None
+    group: str | None = None
+    limit: int = 20
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it leaves out any run but old ones."""
+        return any((self.name, self.date, self.since, self.status, self.group))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run and its state, which is its status, or `interrupted` if its process died."""
+
+    run: RunRecord
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """Runs, newest first, and how many there are in all."""
+
+    request: RunListRequest
+    runs: tuple[ListedRun, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """The runs of one request, oldest first: one run, or those of several phases or dates."""
+
+    runs: tuple[ListedRun, ...]
+
+    @property
+    def last(self) -> ListedRun:
+        """The run that was started last."""
+        return self.runs[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """Which entries of a run's log to read: at least as severe as `level`, and of one task if one is named."""
+
+    run: str
+    task: str | None = None
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """The log of a run. `entries` can be read once."""
+
+    run_id: str
+    entries: Iterator[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """Which run to cancel. `timeout` is how many seconds to wait for its end, by default run.cancel_wait."""
+
+    run: str
+    timeout: float | None = None
+    wait: bool = True
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The run as it is after a request to cancel it. `already`: it was cancelled before."""
+
+    request: CancelRequest
+    run: RunRecord
+    state: str
+    already: bool = False
+
+
+def list_runs(app: Container, request: RunListRequest) -> RunList:
+    """Return the newest runs. Raises UsageError for an unknown state, NotFoundError for an unknown name."""
+    if request.status is not None and request.status not in STATES:
+        raise UsageError(f"'{request.status}' is not a state of a run", next_step=did_you_mean(request.status, STATES))
+    wanted = (request.name, request.date, request.since, request.status)
+    found = app.ledger.list(*wanted, request.limit, group=request.group)
+    if not found:
+        _check_name(app, request.name)
+    total = len(found) if len(found) < request.limit else app.ledger.count(*wanted, group=request.group)
+    return RunList(request, tuple(ListedRun(run, app.ledger.state(run)) for run in found), total)
+
+
+def show_runs(app: Container, run: str) -> RunGroup:
+    """Return a run, or all runs of a group. `run` is an id or the beginning of one, or `last`: the last group."""
+    found = app.ledger.find_group(run)
+    return RunGroup(tuple(ListedRun(record, app.ledger.state(record)) for record in found))
+
+
+def log_path(app: Container, run_id: str) -> Path:
+    """Return the file of a run's log, which need not be there."""
+    return run_log_path(app.settings.state_dir / "logs", run_id)
+
+
+def read_log(app: Container, request: LogRequest, *, polls: Iterable[None] | None = None) -> RunLog:
+    """Return what a run logged. With `polls` the log is followed: read at each poll, until the run has ended."""
+    run = app.ledger.find(request.run)
+    tasks = [task.name for task in run.tasks]
+    if request.task is not None and request.task not in tasks:
+        raise NotFoundError(
+            f"run {run.run_id} has no task '{request.task}'", next_step=did_you_mean(request.task, tasks)
+        )
+    if request.level.lower() not in LEVELS:
+        raise UsageError(f"'{request.level}' is not a log level", next_step=did_you_mean(request.level, LEVELS))
+    path = log_path(app, run.run_id)
+    if not path.exists() and polls is None:
+        raise NotFoundError(
+            f"run {run.run_id} has no log here",
+            cause=f"{path} does not exist; the log may be on another machine or in another state directory.",
+            next_step=f"See what the ledger has: nbactl runs show {run.run_id} -v",
+        )
+    file = LogFile(path, LogFilter(request.level.upper(), request.task))
+    entries = file.new_entries(last=True) if polls is None else _follow(app, run.run_id, file, polls)
+    return RunLog(run.run_id, entries)
+
+
+def cancel_run(app: Container, request: CancelRequest, *, confirm: Confirm = proceed) -> Cancelled:
+    """Stop a run in an orderly way, whatever process executes it, and wait until it has ended.
+
+    Raises PreconditionError if it has ended already, StillRunningError if it has not ended in time.
+    """
+    run = app.ledger.find(request.run)
+    state = app.ledger.state(run)
+    if run.status is RunStatus.CANCELLED or request.dry_run:
+        return Cancelled(request, run, state, already=run.status is RunStatus.CANCELLED)
+    if state == RunStatus.RUNNING:
+        confirm(Question(f"Cancel {run.run_id} ({run.name} {run.game_date})?"))
+    app.ledger.request_cancel(run.run_id)
+    if request.wait:
+        timeouts = app.config.timeouts
+        seconds = timeouts["run.cancel_wait"] if request.timeout is None else request.timeout
+        run = app.ledger.wait_for_end(run.run_id, seconds, poll_every=timeouts["run.watch_poll"])
+    return Cancelled(request, run, app.ledger.state(run))
+
+
+def _check_name(app: Container, name: str | None) -> None:
+    """Raise NotFoundError for a name that is neither declared nor recorded."""
+    file = app.config.workflows if name else None
+    if name is None or file is None:
+        return
+    known = [*file.phases, *file.workflows, *file.tasks]
+    if name == DAILY:
+        raise NotFoundError(
+            f"no run is named '{DAILY}'",
+            cause=f"`nbactl run {DAILY}` starts one run for each phase.",
+            next_step="List the runs of a date: nbactl runs list --date DATE",
+        )
+    if name not in known and not app.ledger.count(name):
+        raise NotFoundError(f"no phase, workflow or task is named '{name}'", next_step=did_you_mean(name, known))
+
+
+def _follow(app: Container, run_id: str, file: LogFile, polls: Iterable[None]) -> Iterator[dict[str, Any]]:
+    for _ in polls:
+        # Ask before reading: the file then holds everything that the run wrote before its end was recorded.
+        ended = app.ledger.state(app.ledger.find(run_id)) != RunStatus.RUNNING
+        yield from file.new_entries(last=ended)
+        if ended:
+            return
