@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from nbactl.cli.ask import PLACE_OPTIONS, given_options
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core.alerts import TextChannel
 from nbactl.core.observe.logging import RunLogHandler, logging_to
 from nbactl.workflows.observers import RunAlerts, combined, ignore, log_event, report_failures

@@ -15,7 +15,7 @@ from nbactl.cli.run import view
 from nbactl.cli.run.progress import progress_on
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import interruptible
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.durations import parse_duration
 from nbactl.errors import UsageError
 from nbactl.workflows.model import RunRequest

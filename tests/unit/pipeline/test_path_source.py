@@ -138,7 +138,7 @@ PACKED = gzip.compress(LONG.encode())
         ("logs.csv", LOGS.encode()[:-60], 3, "the header 23"),
         ("logs.csv", LOGS.replace("Clint", "Clint,Jr").encode(), 3, "has 24 values"),
         ("logs.csv", LOGS.replace("Clint", '"Clint').encode(), 3, "is not CSV"),
-        ("logs.csv", LOGS.replace("Clint", "Cl\xefnt").encode("latin-1"), 3, "no UTF-8"),
+        ("logs.csv", LOGS.replace("Clint", "Cl\xefnt").encode("latin-1"), 3, "not UTF-8"),
         ("logs.csv", LOGS.replace("PTS", "POINTS", 1).encode(), 1, "column PTS is missing"),
         ("logs.csv", LOGS.replace("2024-01-15", "soon").encode(), 1, "none of its 2 records has a date"),
         ("logs.csv", b"", 1, "is empty"),
