@@ -63,7 +63,7 @@ def show_run_list(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> No
         for run, shown in runs
     ]
     columns = ["run", "name", "date", "state", "started", "tasks", "rows", "took", "group"]
-    console.table(columns, rows, optional=["group", "took", "rows", "tasks"])
+    console.table(columns, rows, key=columns[:5])
 
 
 def show_tasks(console: Console, run: RunRecord, tasks: Sequence[TaskRecord], *, first: bool = True) -> None:

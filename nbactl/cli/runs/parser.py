@@ -151,7 +151,7 @@ def logs(
             console(ctx).out.flush()
 
     log = read_log(opened, LogRequest(run, task=task, level=level), polls=polls() if follow else None)
-    return view.run_log(log, at_once=settings(ctx).output not in ("table", "wide", "jsonl"))
+    return view.run_log(log, at_once=settings(ctx).output in ("json", "yaml"))
 
 
 @command(app, "cancel", examples=["nbactl runs cancel last --dry-run"])

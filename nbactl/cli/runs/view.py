@@ -34,10 +34,7 @@ def run_list(found: RunList) -> View:
             console.note("No run matches." if found.request.is_filtered else "No runs yet.")
             return
         show_run_list(console, [(listed.run, listed.state) for listed in found.runs])
-        if found.total > len(found.runs):
-            console.note(
-                Styled(f"Showing {len(found.runs):,} of {found.total:,} runs. Use --limit to see more.", "dim")
-            )
+        console.showing(len(found.runs), found.total, "runs", more="Use --limit to see more.")
 
     data = {"runs": [run_json(listed.run, listed.state) for listed in found.runs], "total": found.total}
     return View(data, show, items="runs")
@@ -55,8 +52,9 @@ def run_group(found: RunGroup, log_path: Callable[[str], Path]) -> View:
                 console.print()
             log = log_path(listed.run.run_id)
             show_details(console, listed.run, listed.state, log if log.exists() else None)
-        if len(shown) > _DETAILED:
-            console.note(Styled(f"Showing the details of {_DETAILED} of {len(shown)} unsuccessful runs.", "dim"))
+        console.showing(
+            min(len(shown), _DETAILED), len(shown), "unsuccessful runs", more="Show one: nbactl runs show RUN"
+        )
 
     return View(_group_json(found), show, run_id=found.last.run.run_id)
 
