@@ -21,6 +21,12 @@ _WORK = "Run the pipeline"
 _REPAIR = "Look after what it leaves"
 _SETUP = "Set up and understand"
 
+_EXAMPLES = (
+    "nbactl run daily --dry-run",
+    "nbactl status",
+    "nbactl flags list",
+    "nbactl doctor",
+)
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/frame.py).
 COMMANDS = (
     CommandEntry("run", "nbactl.cli.run.command", "Run phases, workflows or tasks of a game date.", _WORK),
@@ -38,7 +44,7 @@ COMMANDS = (
     CommandEntry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
     CommandEntry("doctor", "nbactl.cli.doctor.command", "Check this installation and its data.", _SETUP),
     CommandEntry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
-    CommandEntry("help", "nbactl.cli.help.command", "Explain the environment, exit codes, output or dates.", _SETUP),
+    CommandEntry("help", "nbactl.cli.help.command", "Explain topics and commands, and print guides.", _SETUP),
 )
 
 
@@ -60,7 +66,7 @@ def root(
 
 def build() -> Group:
     """Return the command tree; commands are still entries that name their module."""
-    return root_group(COMMANDS, root)
+    return root_group(COMMANDS, root, examples=_EXAMPLES)
 
 
 def session(ctx: typer.Context) -> Session:

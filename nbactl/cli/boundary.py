@@ -40,7 +40,8 @@ def as_usage_error(error: typer.TyperException, command: str) -> UsageError:
         return UsageError(f"'{path}' needs a command: {verbs}", next_step=f"Run '{path} --help'.")
     if (option := getattr(error, "option_name", None)) and type(error).__name__ == "NoSuchOption":
         message = f"No such option '{option}'"
-        meant = closest(option, _options(context))
+        by_name = {name.lstrip("-"): name for name in _options(context)}
+        meant = by_name.get(closest(option.lstrip("-"), by_name) or "")
     elif message.startswith("No such command") and context is not None:
         name = message.split("'")[1]
         message = f"No such command '{path} {name}'"

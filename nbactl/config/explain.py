@@ -70,6 +70,16 @@ def explain(config: Config, key: str) -> Explanation:
     )
 
 
+def keys_of(config: Config) -> list[tuple[str, str]]:
+    """Return every key that is set, as it is written for `explain`, with its value or what it holds."""
+    return [
+        (_dotted(path), "" if isinstance(node.data, (dict, tuple)) else str(node.data))
+        for positions in config.positions.values()
+        for path, node in _walk(positions.root, ())
+        if path and not any(isinstance(step, int) for step in path)
+    ]
+
+
 def _explain_set(config: Config, file: str, path: Path, node: Node) -> Explanation:
     line, column = config.positions[file].key(path)
     is_mapping = isinstance(node.data, dict)
