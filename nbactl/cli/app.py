@@ -60,7 +60,7 @@ def root(
             session(ctx), View({"version": __version__}, lambda console: console.print(f"nbactl {__version__}"))
         )
     if not settings(ctx).for_person:
-        raise UsageError("No command was given", next_step="Run 'nbactl --help'.")
+        raise UsageError("no command given", next_step="Run 'nbactl --help'.")
     return show_result(session(ctx), View({}, lambda console: console.out.write(ctx.get_help() + "\n")))
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _KINDS = {"text": str, "switch": bool, "level": int}
 _PATHS = re.compile(r"\b(DIR|FILE|PATH)\b")
-"""What stands in the metavar of an argument or option that takes a file or folder."""
+"""What is in the metavar of an argument or option that takes a file or folder."""
 _EXAMPLES: dict[Function, tuple[str, ...]] = {}
 """The examples of each command, by its function."""
 
@@ -162,7 +162,7 @@ class CommandEntry(NamedTuple):
     panel: str
 
     def stub(self) -> TyperCommand:
-        """Return what stands for the noun until it is called."""
+        """Return the placeholder of the noun until it is called."""
         return TyperCommand(name=self.name, help=self.help, short_help=self.help, rich_help_panel=self.panel)
 
     def load(self) -> Any:
@@ -229,10 +229,10 @@ def _subgroup(app: Any, name: str, summary: str) -> Any:
 
 
 def _refuse_empty_values(ctx: Any) -> None:
-    """Refuse `--date ""`: the variable in somebody's script is not set, and no default is what they meant."""
+    """Refuse `--date ""`: a variable of a script is not set, and the default is not what is meant."""
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name)
-        if value == "" or (isinstance(value, list) and "" in value):
+        if value == "" or (isinstance(value, (list, tuple)) and "" in value):
             raise UsageError(
                 f"{parameter.get_error_hint()} was given an empty value",
                 cause="A variable that is not set would look like this.",

@@ -22,7 +22,7 @@ NO_ENTRIES: Final[Any] = object()
 
 
 class _Keyed(NamedTuple):
-    """A field whose key in the file is no name that Python allows."""
+    """A field whose key in the file is not a valid Python name."""
 
     key: str
     default: Any

@@ -1,4 +1,4 @@
-"""What a key of the three YAML files means: its value, where it stands, who refers to it."""
+"""What a key of the three YAML files means: its value, its place, what refers to it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Explanation:
 def explain(config: Config, key: str) -> Explanation:
     """Explain `phases.phase3.max_workers`, `timeouts.warehouse.query` or, shorter, `warehouse.query` or `max_workers`.
 
-    The variable of a timeout, NBACTL_TIMEOUT_WAREHOUSE_QUERY, stands for it. Raises NotFoundError with the closest key.
+    The variable of a timeout, NBACTL_TIMEOUT_WAREHOUSE_QUERY, may be given instead. Raises NotFoundError.
     """
     key = {variable_of(name): f"timeouts.{name}" for name in config.timeouts.timeouts}.get(key, key)
     everything = [(file, path, node) for file, p in config.positions.items() for path, node in _walk(p.root, ())]
@@ -66,7 +66,7 @@ def explain(config: Config, key: str) -> Explanation:
     known = {_dotted(path) for _, path, _ in everything} | {str(path[-1]) for _, path, _ in everything if path}
     otherwise = "Keys are written as in phases.phase3.max_workers; `nbactl config show` lists the settings."
     raise NotFoundError(
-        f"There is no key '{key}' in the configuration", next_step=did_you_mean(key, known, otherwise=otherwise)
+        f"there is no key '{key}' in the configuration", next_step=did_you_mean(key, known, otherwise=otherwise)
     )
 
 
@@ -169,7 +169,7 @@ def _step(annotation: Any, step: Any) -> tuple[str, Any]:  # noqa: ANN401 - any 
 
 
 def _forms(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Yield the types that `annotation` stands for: a union's members, without Annotated."""
+    """Yield the types of `annotation`: a union's members, without Annotated."""
     if get_origin(annotation) is Annotated:
         yield from _forms(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, UnionType):

@@ -41,7 +41,7 @@ def help_(
 ) -> View:
     """Explain a topic or a command, or print a guide.
 
-    Without an argument it lists the topics and the guides. A guide whose name is no command needs no `guide` before it.
+    Without an argument it lists the topics and the guides. `guide` may be left out unless a command has the same name.
     """
     if not topic:
         return _overview()

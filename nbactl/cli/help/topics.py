@@ -63,13 +63,14 @@ The JSON document:
   {"schema": "nbactl/runs.list/v1", "ok": true, "target": "local",
    "run_id": null, "data": {...}, "warnings": [], "error": null}
 
-"ok" is true exactly if the exit code is 0. After a failure "error" has "code",
-"message", "cause", "next" and "retryable". Keys are only ever added; the text for
-people may change.
+"ok" is true if the exit code is 0. After a failure "error" has "code",
+"message", "cause", "next" and "retryable". Keys are only ever added; the text
+for people may change.
 
 Colours appear on a terminal only (--color, NO_COLOR). Where stdout is not a
-terminal, nothing is cut or wrapped to fit a width. Where rows or columns are left
-out, a note on stderr says how many. Control characters in data are shown as \\x1b.
+terminal, nothing is cut or wrapped to fit a width. Where rows or columns are
+left out, a note on stderr says how many. Control characters in data are shown
+as text, such as \\x1b.
 """
 
 
