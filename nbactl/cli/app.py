@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from nbactl.config.settings import Settings
 
 _WORK = "Run the pipeline"
-_REPAIR = "Look after what it leaves"
-_SETUP = "Set up and understand"
+_REPAIR = "Repair"
+_SETUP = "Set up and learn"
 
 _EXAMPLES = (
     "nbactl run daily --dry-run",
@@ -34,15 +34,14 @@ COMMANDS = (
     CommandEntry("status", "nbactl.cli.status.command", "Show the board of a game date.", _WORK),
     CommandEntry("schedule", "nbactl.cli.schedule.command", "Show when workflows are due.", _WORK),
     CommandEntry("flags", "nbactl.cli.flags", "Roll features out by percent, and back.", _WORK),
-    CommandEntry("migrate", "nbactl.cli.migrate.command", "Move completions to a subcollection, online.", _REPAIR),
-    CommandEntry(
-        "batches", "nbactl.cli.batches.command", "List, show, complete and reset prediction batches.", _REPAIR
-    ),
-    CommandEntry("leases", "nbactl.cli.leases.parser", "Show who holds what, and free what is left over.", _REPAIR),
-    CommandEntry("breakers", "nbactl.cli.breakers.command", "Show and reset circuit breakers.", _REPAIR),
-    CommandEntry("outbox", "nbactl.cli.outbox.command", "List and publish messages that wait.", _REPAIR),
+    CommandEntry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),
+    CommandEntry("batches", "nbactl.cli.batches.parser", "List, show, complete and reset prediction batches.", _REPAIR),
+    CommandEntry("leases", "nbactl.cli.leases.parser", "List leases, and release stale ones.", _REPAIR),
+    CommandEntry("breakers", "nbactl.cli.breakers.parser", "Show and reset circuit breakers.", _REPAIR),
+    CommandEntry("outbox", "nbactl.cli.outbox.parser", "List and publish pending messages.", _REPAIR),
     CommandEntry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
     CommandEntry("doctor", "nbactl.cli.doctor.command", "Check this installation and its data.", _SETUP),
+    CommandEntry("demo", "nbactl.cli.demo.parser", "Create sample batches to rehearse the migration on.", _SETUP),
     CommandEntry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
     CommandEntry("help", "nbactl.cli.help.command", "Explain topics and commands, and print guides.", _SETUP),
 )

@@ -73,7 +73,7 @@ USED: dict[str, frozenset[str]] = {
     ),
     "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
-    "call_policies": frozenset({"cloud_run", "firestore", "scraper"}),
+    "call_policies": frozenset({"cloud_run", "firestore", "scraper", "slack"}),
 }
 
 
@@ -90,13 +90,6 @@ def check_timeouts(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
             message = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"
             yield file.positions.problem(("retry_policies", name, "base"), message)
     yield from _policies(file)
-    for name, breaker in file.model.breakers.items():
-        if (breaker.window is None) == (breaker.window_calls is None):
-            message = "a breaker has either a window of time or window_calls"
-            yield file.positions.problem(("breakers", name), message, key=True)
-        elif breaker.window_calls is not None and breaker.window_calls < breaker.minimum_calls:
-            message = f"a window of {breaker.window_calls} calls never holds the minimum of {breaker.minimum_calls}"
-            yield file.positions.problem(("breakers", name, "window_calls"), message)
     for name, lease in file.model.leases.items():
         if lease.renew_every >= lease.ttl / 2:
             message = (

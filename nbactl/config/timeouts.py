@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nbactl.config.base import Name, Seconds, Strict, Why, above, at_least, at_most, below
-from nbactl.core._support.interval import Interval
+from nbactl.core._support.durations import Interval
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import ConfigError
 
@@ -57,8 +57,7 @@ class BreakerSpec(Strict):
 
     failure_rate: Rate
     minimum_calls: Annotated[int, at_least(1)]
-    window: Seconds | None = None
-    window_calls: Annotated[int, at_least(1)] | None = None
+    window: Seconds
     open_for: Seconds
     probes: Annotated[int, at_least(1)] = 1
     slow_call: Seconds | None = None
@@ -75,7 +74,6 @@ class BreakerSpec(Strict):
             minimum_calls=self.minimum_calls,
             open_for=self.open_for,
             window=self.window,
-            window_calls=self.window_calls,
             probes=self.probes,
             slow_call=self.slow_call,
             slow_call_rate=self.slow_call_rate,
@@ -88,7 +86,7 @@ class RateLimitSpec(Strict):
     count: Annotated[int, at_least(1)]
     per: Seconds
 
-    def allowance(self) -> RateLimit:
+    def limit(self) -> RateLimit:
         """Return what the core takes."""
         from nbactl.core.calls.rate_limit import RateLimit  # noqa: PLC0415 - reading the file needs no call policies
 
@@ -120,8 +118,8 @@ class Call(Strict):
             retry=NO_RETRY if self.retry == "none" else file.retry_policies[self.retry].policy(self.retry),
             attempt=file[self.attempt],
             breaker=None if self.breaker is None else file.breakers[self.breaker].settings(self.breaker),
-            throttle=None if self.throttle is None else self.throttle.allowance(),
-            retry_budget=None if self.retry_budget is None else self.retry_budget.allowance(),
+            throttle=None if self.throttle is None else self.throttle.limit(),
+            retry_budget=None if self.retry_budget is None else self.retry_budget.limit(),
         )
 
 

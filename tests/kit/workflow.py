@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.adapters.inprocess.compute import InProcessCompute
 from nbactl.config.timeouts import TimeoutsFile
 from nbactl.config.workflows import WorkflowsFile
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.leases import Leases
 from nbactl.testing import FakeClock, SequentialIds, memory_documents

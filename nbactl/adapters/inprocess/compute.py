@@ -20,8 +20,8 @@ class InProcessCompute:
     """Runs tasks on this machine.
 
     `processor` runs a registered processor; `worker` names the module that runs isolated tasks and `worker_setup` is
-    what it needs to build its services; `grace` is how long, in seconds, a child may take to stop when told to, and a
-    thread to come to its end.
+    what it needs to build its services; `grace` is how long, in seconds, a child may take to stop after SIGTERM, and a
+    thread to end.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class InProcessCompute:
             return await run_command(context, grace=self._grace)
         if work.kind == "service":
             raise ConfigError(
-                f"task {context.call.task} runs as a service, which this machine does not start",
+                f"task {context.call.task} runs as a service, and target local starts none",
                 next_step="Run it with --target gcp.",
             )
         if work.isolate:

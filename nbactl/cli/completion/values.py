@@ -5,7 +5,8 @@ A shell asks with stderr closed; where the configuration or the ledger cannot be
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 # Typer reads the annotations of these functions when a command is built.
 import typer  # noqa: TC002
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from nbactl.config.loader import Config
 
 Candidates = list[tuple[str, str]]
-_NEWEST = 50
+_MOST: Final = 100
 
 
 def executables(ctx: typer.Context) -> Candidates:
@@ -58,12 +59,6 @@ def flags(ctx: typer.Context) -> Candidates:
     return [(key, flag.description) for key, flag in _config(ctx).flags.flags.items()]
 
 
-def batches(ctx: typer.Context) -> Candidates:
-    """Return the batches that were begun last."""
-    found = container(ctx, reads_only=True).batches.list(limit=_NEWEST)
-    return [(entry.batch_id, str(entry.game_date or "")) for entry in found]
-
-
 def run_names(ctx: typer.Context) -> Candidates:
     """Return what runs are called: phases, workflows, tasks."""
     return [(name, text) for name, text in executables(ctx) if name != "daily"]
@@ -76,9 +71,28 @@ def statuses() -> list[str]:
     return [status.value for status in RunStatus]
 
 
+def batches(ctx: typer.Context) -> Candidates:
+    """Return the newest prediction batches."""
+    found = container(ctx, reads_only=True).batches.list()
+    states = [
+        "unreadable" if batch.progress is None else f"{batch.progress.completed} of {batch.progress.expected} completed"
+        for batch in found
+    ]
+    newest = [("last", "The newest batch")]
+    return [*newest, *((batch.batch_id, state) for batch, state in zip(found, states, strict=True))]
+
+
+def messages(ctx: typer.Context) -> Candidates:
+    """Return the messages of the outbox that wait."""
+    from nbactl.core.outbox.outbox import pending_messages  # noqa: PLC0415
+
+    waiting = islice(pending_messages(container(ctx, reads_only=True).documents), _MOST)
+    return [(message.key, message.topic) for message in waiting]
+
+
 def stages() -> list[str]:
-    """Return the stages of the migration of completions."""
-    from nbactl.core.completions.stages import CompletionStage  # noqa: PLC0415 - few words need it
+    """Return the stages of the completions migration."""
+    from nbactl.core.completions.stages import CompletionStage  # noqa: PLC0415
 
     return [stage.value for stage in CompletionStage]
 

@@ -14,8 +14,8 @@ from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
-from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.moves import position_of
+from nbactl.core.flags.snapshot import as_text
 
 if TYPE_CHECKING:
     from nbactl.cli.flags.desk import Desk

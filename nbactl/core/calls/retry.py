@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core.calls.rate_limit import TokenBucket
+    from nbactl.core.calls.rate_limit import RateLimiter
     from nbactl.core.observe.events import Hook
 
 _UNREACHABLE: Final = frozenset(
@@ -115,7 +115,7 @@ def retry_call(
     clock: Clock,
     rng: Random,
     deadline: Deadline | None = None,
-    budget: TokenBucket | None = None,
+    budget: RateLimiter | None = None,
     hook: Hook = noop_hook,
 ) -> T:
     """Call `fn` until it succeeds, at most as often and as long as `policy`, the deadline and the budget allow.
@@ -143,7 +143,7 @@ async def retry_call_async(
     clock: Clock,
     rng: Random,
     deadline: Deadline | None = None,
-    budget: TokenBucket | None = None,
+    budget: RateLimiter | None = None,
     hook: Hook = noop_hook,
 ) -> T:
     """Await `fn()` until it succeeds, as `retry_call` does."""
@@ -169,7 +169,7 @@ class RetryState:
         rng: Random,
         *,
         deadline: Deadline | None,
-        budget: TokenBucket | None,
+        budget: RateLimiter | None,
         hook: Hook,
     ) -> None:
         self._policy = policy

@@ -20,7 +20,7 @@ from nbactl.core.observe.masking import mask, mask_within
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
-    from nbactl.core.observe.trace import Trace
+    from nbactl.core.observe.context import Trace
 
 _LOG = logging.getLogger("nbactl.failures")
 _FRAME: Final = re.compile(r'File "(?:[^"]*[/\\])?([^"/\\]+)", line \d+, in (\S+)')

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from nbactl.config.loader import load_config, shipped_config_dir
-from nbactl.core.flags.bucketing import BUCKETS, bucket_of, limit_of
+from nbactl.core.flags.snapshot import BUCKETS, bucket_of, limit_of
 
 IDS = [f"player{number:05d}" for number in range(20_000)]
 SALTS = sorted(flag.salt for flag in load_config(shipped_config_dir()).flags.flags.values())
