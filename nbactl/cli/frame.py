@@ -150,7 +150,7 @@ class Group(_SharedBehaviour, TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, self.load(name) if name in self.commands else command, rest
+        return name, self.load(name) if name and name in self.commands else command, rest
 
 
 class CommandEntry(NamedTuple):

@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl import __version__
 from nbactl.config import flags, timeouts, workflows
 from nbactl.config.base import Strict
+from nbactl.config.variables import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Parts = tuple[workflows.WorkflowsFile, timeouts.TimeoutsFile, flags.FlagsFile, Mapping[str, str]]
 
-PREFIX: Final = "NBACTL_TIMEOUT_"
-"""How the variables begin that set limits of timeouts."""
 _RETAINED: Final = 16
 """How many configurations are kept, the ones that were stored last."""
 _RECORDS: Final[dict[str, type[Strict]]] = {

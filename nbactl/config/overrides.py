@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.config.cache import PREFIX
 from nbactl.config.problems import Problem, suggest
+from nbactl.config.variables import PREFIX
 from nbactl.config.yamltext import Positions
 from nbactl.core._support.durations import parse_duration
 from nbactl.errors import UsageError
