@@ -34,7 +34,7 @@ def keyed(key: str, *, default: Any = REQUIRED) -> Any:  # noqa: ANN401 - takes 
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(keyed,))
-class Strict:
+class Strict:  # noqa: PLW1641 - mappings are inside, so it has no hash
     """A record of a YAML file, which cannot be changed. Its annotations are its fields.
 
     `nbactl.config.validate` makes it from a file and refuses unknown keys and wrong types (INVARIANTS 21).
