@@ -31,7 +31,7 @@ POINTS = [
 RECORD = """
 import random, sys
 from pathlib import Path
-from nbactl.core import faults
+from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import Stage

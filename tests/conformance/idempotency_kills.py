@@ -67,7 +67,7 @@ class Kills:
 
 def _feed(opener: str, name: str, seed: int, queue: Queue[str], acknowledged: list[str]) -> int:
     """Return 1 if the process was killed."""
-    command = [sys.executable, "-m", "tests.kit.idempotency_worker", opener, name, str(seed)]
+    command = [sys.executable, "-m", "tests.conformance.idempotency_worker", opener, name, str(seed)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as process:

@@ -206,7 +206,7 @@ class OutboxConformance(OutboxKills):
         self, lab: Lab, tmp_path: Path, point: str, decided: bool
     ) -> None:
         command = [
-            sys.executable, "-m", "tests.kit.outbox_worker", self.opener(tmp_path),
+            sys.executable, "-m", "tests.conformance.outbox_worker", self.opener(tmp_path),
             lab.key, lab.topic, lab.state, point,
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)

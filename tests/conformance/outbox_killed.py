@@ -15,7 +15,7 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import Create
-from tests.kit.idempotency_worker import open_from
+from tests.conformance.idempotency_worker import open_from
 
 POINTS = ("outbox.taken", "outbox.published", "documents.before_commit", "documents.after_commit")
 

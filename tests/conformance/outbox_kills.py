@@ -58,7 +58,7 @@ class OutboxKills:
                 command = [
                     sys.executable,
                     "-m",
-                    "tests.kit.outbox_killed",
+                    "tests.conformance.outbox_killed",
                     self.opener(tmp_path),
                     topic,
                     str(seed),

@@ -12,7 +12,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.ports.documents import Create
-from tests.kit.idempotency_worker import open_from
+from tests.conformance.idempotency_worker import open_from
 
 
 def main(opener: str, key: str, topic: str, state: str, point: str) -> None:

@@ -22,11 +22,11 @@ timezone: America/New_York
 tasks:
   good:
     description: Writes
-    call: "tests.kit.screen_tasks:three_rows"
+    call: "tests.kit.small_project_tasks:three_rows"
     service: {{name: writers}}
     timeout: task.worker
-  bad: {{description: Fails, call: "tests.kit.screen_tasks:boom", timeout: task.worker}}
-  after_bad: {{description: Waits, call: "tests.kit.screen_tasks:three_rows", timeout: task.worker}}
+  bad: {{description: Fails, call: "tests.kit.small_project_tasks:boom", timeout: task.worker}}
+  after_bad: {{description: Waits, call: "tests.kit.small_project_tasks:three_rows", timeout: task.worker}}
   slow:
     description: Takes its time
     command: ["{sys.executable}", -c, "import time; time.sleep(60)"]

@@ -28,8 +28,13 @@ class Project:
         self.flags: Mapping = self._read("flags")
 
     def call(self, name: str, function: str, **keys: Any) -> None:
-        """Declare a task that calls one of tests/kit/task_functions.py."""
-        task = {"description": name, "call": f"tests.kit.task_functions:{function}", "timeout": "task.fetch", **keys}
+        """Declare a task that calls one of tests/integration/config/task_functions.py."""
+        task = {
+            "description": name,
+            "call": f"tests.integration.config.task_functions:{function}",
+            "timeout": "task.fetch",
+            **keys,
+        }
         self.workflows["tasks"][name] = task
 
     def workflow(self, *tasks: Any, **keys: Any) -> None:

@@ -1,4 +1,4 @@
-"""Functions that configuration files in tests name as `call: tests.kit.task_functions:NAME`."""
+"""Functions that configuration files in tests name as `call: tests.integration.config.task_functions:NAME`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that claims a key, forks and is killed: `python -m tests.kit.idempotency_forked DATABASE LEASE`.
+"""A process that claims a key, forks and is killed: it gets a database and the seconds of a lease.
 
 Parent and child print their owner texts; the child lives until its standard input ends.
 """

@@ -28,7 +28,7 @@ PREAMBLE = """
 import fcntl, os, sys, time
 from pathlib import Path
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core import faults
+from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.holder import is_dead, this_process
 from nbactl.core.lease import Leases

@@ -25,7 +25,7 @@ PREAMBLE = """
 import sys
 from pathlib import Path
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core import faults
+from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags.store import Change, FlagStore, WHATEVER
 from nbactl.errors import PreconditionError

@@ -12,7 +12,7 @@ from nbactl.core.service.probes import Identity, Probes, Reports
 from nbactl.core.service.traffic import Traffic
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
-from tests.kit.asgi import ask
+from tests.unit.core.service.asgi_client import ask
 
 if TYPE_CHECKING:
     from nbactl.core._support.asgi import Receive, Scope, Send

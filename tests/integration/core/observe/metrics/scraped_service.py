@@ -1,4 +1,4 @@
-"""A small service with metrics, for a real Prometheus to scrape: `uvicorn tests.kit.metrics_service:app`.
+"""A small service with metrics, for a real Prometheus to scrape.
 
 `POST /push` with a body is work that is done once per `x-key`; `POST /break` breaks the dependency until its breaker
 opens.

@@ -7,7 +7,7 @@ import logging
 from nbactl.errors import DataError
 from nbactl.ports.compute import TaskContext, TaskOutcome
 
-log = logging.getLogger("nbactl.screen_tasks")
+log = logging.getLogger("nbactl.small_project_tasks")
 
 
 def three_rows(context: TaskContext) -> TaskOutcome:
