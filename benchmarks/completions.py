@@ -22,7 +22,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import batch_path, completion_document, completion_path
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import ArrayUnion, Create, Increment, Update
 from nbactl.testing import emulator_documents
@@ -56,7 +56,7 @@ def measure(runs: int) -> Iterator[Line]:
 
 
 def _lines(engine: str, store: DocumentStore, runs: int) -> Iterator[Line]:
-    mode = mode_of(Stage.CLEANED, {})
+    mode = mode_of(CompletionStage.CLEANED, {})
     rng = random.Random(1)  # noqa: S311 - pauses
     tracker = CompletionTracker(store, SystemClock(), mode=lambda _: mode, acting=60.0, retry=NO_RETRY, rng=rng)
     for size in SIZES:

@@ -19,12 +19,12 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.cache import TtlCache
 from nbactl.core.calls.policy import CallPolicy, CallSettings
-from nbactl.core.calls.rate_limit import Allowance
+from nbactl.core.calls.rate_limit import RateLimit
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.lease.holder import is_dead, process_owner
 from nbactl.core.observe.events import Event
 from nbactl.core.observe.metrics import Metrics
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import ClaimSettings
 from nbactl.core.once.idempotency import Idempotency
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _messages(runs: int) -> Iterator[Line]:
         one = _best(runs, _MESSAGES, lambda: _repeat(commit, _MESSAGES))
         floor.close()
         store = SqliteDocuments(Path(folder) / "documents.db", clock=clock, busy_timeout=5.0)
-        terms = Terms(lease=60.0, renew_every=20.0, keep=86400.0)
+        terms = ClaimSettings(lease=60.0, renew_every=20.0, keep=86400.0)
         keeper = Idempotency(
             store, clock, TimeSortedIds(clock), owner=process_owner("bench"), terms=terms, is_dead=is_dead
         )
@@ -137,7 +137,7 @@ def _work() -> str:
 
 def _policy(attempt: float | None) -> CallPolicy:
     retry = RetryPolicy("bench", attempts=3)
-    budget = Allowance(10, 60.0)
+    budget = RateLimit(10, 60.0)
     settings = CallSettings("bench", 60.0, retry, attempt=attempt, breaker=_BREAKER, retry_budget=budget)
     return CallPolicy(settings, clock=SystemClock(), rng=random.Random(1))  # noqa: S311 - jitter
 

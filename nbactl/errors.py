@@ -5,16 +5,32 @@ This module sits below every other one, so that ports and adapters raise what th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+EXIT_CODES: Final = {
+    0: "done, or nothing to do",
+    1: "failed: a required task failed, a check found something, or data is inconsistent",
+    2: "wrong usage or configuration, or a question that nobody could answer (use --yes)",
+    3: "partial: optional tasks failed, or a phase continued at its deadline with part of its data",
+    4: "not found",
+    5: "not authorised, or the wrong environment",
+    6: "a precondition does not hold: lease held, stale plan, gate refused, upstream phase missing",
+    7: "a backend is unavailable after its retries",
+    8: "still running when --wait ran out",
+    70: "a bug in nbactl; see the crash report",
+    130: "interrupted (Ctrl-C); run the same command again to resume",
+    143: "terminated (SIGTERM); run the same command again to resume",
+}
+"""What each exit code of a command means: `nbactl help exit-codes` and docs/contract.md say the same."""
 
 
 class NbactlError(Exception):
     """A failure that was foreseen where it is raised.
 
-    `code` is stable and meant for programs; `exit_code` is the process exit code of CONTRACT; `retryable` says
+    `code` is stable and meant for programs; `exit_code` is the process exit code (docs/contract.md); `retryable` says
     whether the same call may succeed later without anybody changing anything (transient against permanent).
     """
 

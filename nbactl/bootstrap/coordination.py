@@ -77,7 +77,7 @@ class Coordination(FlagRoom):
     @cached_property
     def completions_migration(self) -> CompletionsMigration:
         """The migration of completions from the array to the subcollection."""
-        from nbactl.core.lease.holder import this_process  # noqa: PLC0415
+        from nbactl.core.lease.holder import process_identity  # noqa: PLC0415
         from nbactl.migrations.completions.limits import limits_from  # noqa: PLC0415
         from nbactl.migrations.completions.migration import CompletionsMigration  # noqa: PLC0415
 
@@ -86,7 +86,7 @@ class Coordination(FlagRoom):
             self.documents,
             self.clock,
             self.leases,
-            owner=lambda: this_process(ids.new("migration")),
+            owner=lambda: process_identity(ids.new("migration")),
             project=self.settings.project or self.settings.target,
             limits=limits_from(self.config.timeouts),
             bulk_writer=self._bulk_writer,

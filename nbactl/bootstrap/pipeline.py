@@ -72,14 +72,14 @@ class Pipeline(Resilience):
         self._require_local("the warehouse")
         from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse  # noqa: PLC0415
         from nbactl.core import flags  # noqa: PLC0415 - loads the hash
-        from nbactl.core.lease.holder import this_process  # noqa: PLC0415
+        from nbactl.core.lease.holder import process_identity  # noqa: PLC0415
         from nbactl.warehouse.gateway import QueryGateway  # noqa: PLC0415
 
         engine = DuckDbWarehouse(
             self.data_dir / "warehouse.duckdb",
             clock=self.clock,
             lock_wait=self.config.timeouts["warehouse.lock_wait"],
-            holder=this_process("nbactl"),
+            holder=process_identity("nbactl"),
         )
         return QueryGateway(
             engine,
@@ -151,7 +151,7 @@ class Pipeline(Resilience):
     @cached_property
     def runner(self) -> Runner:
         """What executes requests."""
-        from nbactl.core.lease.holder import this_process  # noqa: PLC0415
+        from nbactl.core.lease.holder import process_identity  # noqa: PLC0415
         from nbactl.workflows.engine import Engine  # noqa: PLC0415
         from nbactl.workflows.runner import Runner  # noqa: PLC0415
 
@@ -165,5 +165,5 @@ class Pipeline(Resilience):
             timeouts=timeouts,
             clock=self.clock,
             ids=TimeSortedIds(self.clock, rng),
-            owner=this_process,
+            owner=process_identity,
         )

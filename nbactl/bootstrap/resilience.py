@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nbactl.core.alerts import AlertChannel, Alerts
     from nbactl.core.calls.policies import CallPolicies
-    from nbactl.core.calls.shared_breakers import BreakerBeat, SharedBreakers
+    from nbactl.core.calls.shared_breakers import BreakerSync, SharedBreakers
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.bus import MessageBus
@@ -44,11 +44,11 @@ class Resilience(FlagRoom):
         return SharedBreakers(self.documents, self.clock)
 
     @cached_property
-    def breaker_beat(self) -> BreakerBeat:
+    def breaker_beat(self) -> BreakerSync:
         """What keeps the breakers of `policies` in step with other processes once it is started."""
-        from nbactl.core.calls.shared_breakers import BreakerBeat  # noqa: PLC0415
+        from nbactl.core.calls.shared_breakers import BreakerSync  # noqa: PLC0415
 
-        beat = BreakerBeat(
+        beat = BreakerSync(
             self.shared_breakers,
             lambda: list(self.policies.breakers.values()),
             every=self.config.timeouts.interval("breakers.sync"),
@@ -99,19 +99,19 @@ class Resilience(FlagRoom):
         if not url:
             return {}
         from nbactl.adapters.slack.channel import SlackChannel  # noqa: PLC0415 - loads what is called through it
-        from nbactl.core.alerts import HeardChannel  # noqa: PLC0415
+        from nbactl.core.alerts import InstrumentedChannel  # noqa: PLC0415
 
         try:
             slack = SlackChannel(url, self.policies["slack"], timeout=self.config.timeouts["alert.slack"])
         except ConfigError as error:
             _LOG.warning("no alert goes to Slack: %s. %s", error.message, error.cause)
             return {}
-        return {"slack": HeardChannel("slack", slack, self.hook)}
+        return {"slack": InstrumentedChannel("slack", slack, self.hook)}
 
-    def alerts(self, console: AlertChannel | None = None, courier: Callable[[], object] | None = None) -> Alerts:
+    def alerts(self, console: AlertChannel | None = None, dispatcher: Callable[[], object] | None = None) -> Alerts:
         """Return what sends alerts; `console` is the channel to who watches this process, if somebody does.
 
-        `courier` sends for who delivers what is in the outbox, if somebody does in the background.
+        `dispatcher` sends for who delivers what is in the outbox, if somebody does in the background.
         """
         from nbactl.core.alerts import Alerts, LogChannel  # noqa: PLC0415
 
@@ -127,7 +127,7 @@ class Resilience(FlagRoom):
             kept=self.alert_channels,
             window=self.config.timeouts["alert.window"],
             patience=self.config.timeouts["alert.patience"],
-            courier=courier,
+            dispatcher=dispatcher,
             hook=self.hook,
         )
 
@@ -146,7 +146,7 @@ class Resilience(FlagRoom):
         DEDUP_TTL_DAYS may make it more.
         """
         from nbactl.core.lease.holder import is_dead, process_owner  # noqa: PLC0415
-        from nbactl.core.once.claim import Terms  # noqa: PLC0415
+        from nbactl.core.once.claim import ClaimSettings  # noqa: PLC0415
         from nbactl.core.once.idempotency import Idempotency  # noqa: PLC0415
 
         timeouts = self.config.timeouts
@@ -157,7 +157,7 @@ class Resilience(FlagRoom):
             self.clock,
             TimeSortedIds(self.clock),
             owner=process_owner(owner),
-            terms=Terms(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
+            terms=ClaimSettings(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
             is_dead=is_dead,
             enabled=lambda key: self.flags.on("idempotency_keys", key),
             hook=self.hook,

@@ -15,7 +15,7 @@ from nbactl.bootstrap.container import Container
 from nbactl.config.loader import config_digest
 from nbactl.config.settings import load_settings
 from nbactl.core._support.ids import TimeSortedIds
-from nbactl.core._support.periodic import Beat
+from nbactl.core._support.periodic import PeriodicTask
 from nbactl.core.flags import StateCache, on, use
 from nbactl.core.observe.context import current
 from nbactl.core.observe.event_log import EventLog
@@ -28,7 +28,7 @@ from nbactl.core.service.health import Health
 from nbactl.core.service.probes import Identity, Probes, Reports
 from nbactl.core.service.propagation import Propagation
 from nbactl.core.service.stopping import GracefulStop, Stopping
-from nbactl.core.service.traffic import Traffic
+from nbactl.core.service.traffic import RequestStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from nbactl.core.alerts import Alert
     from nbactl.core.flags import Flags
     from nbactl.core.once.idempotency import Idempotency
-    from nbactl.core.service.service import Timeouts
+    from nbactl.core.service.service import TimeLimits
 
 _LOG = logging.getLogger(__name__)
 _LEAST_FREE = 64 * 1024 * 1024
@@ -57,7 +57,7 @@ class ServiceContainer(Container):
         self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]))
 
     @property
-    def timeouts(self) -> Timeouts:
+    def timeouts(self) -> TimeLimits:
         """The limits of timeouts.yaml."""
         return self.config.timeouts
 
@@ -94,12 +94,12 @@ class ServiceContainer(Container):
         return Health(looked_at, clock=self.clock, every=self.config.timeouts["health.every"])
 
     @cached_property
-    def outbox_beat(self) -> Beat:
+    def outbox_beat(self) -> PeriodicTask:
         """What publishes messages that were left in the outbox, and alerts at once."""
         return self._beat("outbox", self.config.timeouts.interval("outbox.sweep"), self.outbox.sweep)
 
     @cached_property
-    def expiry_beat(self) -> Beat:
+    def expiry_beat(self) -> PeriodicTask:
         """What deletes documents that have expired."""
         return self._beat("expiry", self.config.timeouts.interval("expiry.sweep"), self.sweep_expired)
 
@@ -108,7 +108,7 @@ class ServiceContainer(Container):
         self.outbox_beat.close()
         self.outbox.sweep()
 
-    def _beat(self, name: str, every: Interval, work: Callable[[], object]) -> Beat:
+    def _beat(self, name: str, every: Interval, work: Callable[[], object]) -> PeriodicTask:
         rng = random.SystemRandom()
 
         def once() -> None:
@@ -117,7 +117,7 @@ class ServiceContainer(Container):
             except Exception as error:  # noqa: BLE001 - reported, and tried again at the next beat
                 self.failures.report(error, f"background {name}")
 
-        beat = Beat(name, once, lambda: every.pause(rng), every.seconds)
+        beat = PeriodicTask(name, once, lambda: every.pause(rng), every.seconds)
         self.closing.callback(beat.close)
         return beat
 
@@ -140,7 +140,7 @@ class ServiceContainer(Container):
 
     def alert(self, alert: Alert) -> None:
         """Tell the log, and Slack where it is set up, which is done in the background."""
-        self.alerts(courier=self.outbox_beat.hasten).send(alert, ("log", "slack"))
+        self.alerts(dispatcher=self.outbox_beat.trigger).send(alert, ("log", "slack"))
 
     def thread_died(self, args: threading.ExceptHookArgs) -> None:
         """Report what ended a thread: with it ends what it did in the background, and nobody waits for it."""
@@ -161,7 +161,7 @@ class ServiceContainer(Container):
 
     def around(self, app: App) -> App:
         """Return `app` with what stands around every service: probes, graceful stop, context."""
-        stop, traffic = self.graceful_stop, Traffic(self.clock, self.config.timeouts["health.window"])
+        stop, traffic = self.graceful_stop, RequestStats(self.clock, self.config.timeouts["health.window"])
         identity = Identity(self.name, __version__, config_digest(self.config))
         reports = Reports(identity, self.health, traffic, clock=self.clock, is_stopping=lambda: stop.is_stopping)
         return Probes(

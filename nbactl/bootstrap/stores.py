@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.observe.events import unheard
+from nbactl.core.observe.events import noop_hook
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Stores:
         clock: Clock | None = None,
         reads_only: bool = False,
         environ: Mapping[str, str] | None = None,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         """With `reads_only` a ledger that is not there yet is taken for an empty one, and not made.
 
@@ -56,7 +56,7 @@ class Stores:
     @cached_property
     def documents(self) -> DocumentStore:
         """The document store of the target. Raises ConfigError where target gcp lacks its project or client."""
-        if self.hook is unheard:
+        if self.hook is noop_hook:
             return self._engine
         from nbactl.core.observe.counted_documents import CountedDocuments  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Declared tasks against what can really do them, and what really reported (INVARIANTS 10)."""
+"""Declared tasks against what can really do them, and what really reported (invariant 10)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def configuration(patient: Patient) -> Iterator[Finding]:
 
 
 def tasks(patient: Patient) -> Iterator[Finding]:
-    """Compare the declared tasks with what is registered and with what reported lately (INVARIANTS 10)."""
+    """Compare the declared tasks with what is registered and with what reported lately (invariant 10)."""
     config = _config(patient)
     if config is None:
         yield Finding("tasks", "skipped", "the configuration is wrong")

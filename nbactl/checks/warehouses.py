@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.checks.finding import Finding
-from nbactl.core.lease.holder import this_process
+from nbactl.core.lease.holder import process_identity
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def warehouses(patient: Patient) -> Iterator[Finding]:
 
 
 def _examined(patient: Patient, file: Path) -> Finding:
-    holder = this_process("doctor")
+    holder = process_identity("doctor")
     warehouse = DuckDbWarehouse(file, clock=patient.clock, lock_wait=patient.busy_timeout, holder=holder)
     try:
         with closing(warehouse):

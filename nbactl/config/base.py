@@ -12,7 +12,7 @@ from nbactl.errors import UsageError
 
 
 class Strict(BaseModel):
-    """A model that refuses unknown keys and wrong types (INVARIANTS 21) and cannot be changed."""
+    """A model that refuses unknown keys and wrong types (invariant 21) and cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 

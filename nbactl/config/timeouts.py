@@ -11,7 +11,7 @@ from nbactl.core._support.interval import Interval
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.calls.breaker import BreakerSettings
 from nbactl.core.calls.policy import CallSettings
-from nbactl.core.calls.rate_limit import Allowance as CoreAllowance
+from nbactl.core.calls.rate_limit import RateLimit
 from nbactl.core.calls.retry import NO_RETRY, RetryPolicy
 from nbactl.errors import ConfigError
 
@@ -43,14 +43,14 @@ class Retry(Strict):
         return RetryPolicy(name, self.attempts, self.base, self.factor, self.cap, jitter=self.jitter)
 
 
-class Deadline(Strict):
+class DeadlineSpec(Strict):
     """A bound on a whole run."""
 
     limit: Seconds
     why: str = Field(min_length=10)
 
 
-class Breaker(Strict):
+class BreakerSpec(Strict):
     """A circuit breaker: opens at `failure_rate` or `slow_call_rate` over at least `minimum_calls` of its window."""
 
     failure_rate: Rate
@@ -78,15 +78,15 @@ class Breaker(Strict):
         )
 
 
-class Allowance(Strict):
+class RateLimitSpec(Strict):
     """At most `count` at once, and as many again evenly over each `per`."""
 
     count: Annotated[int, Field(ge=1)]
     per: Seconds
 
-    def allowance(self) -> CoreAllowance:
+    def allowance(self) -> RateLimit:
         """Return what the core takes."""
-        return CoreAllowance(self.count, self.per)
+        return RateLimit(self.count, self.per)
 
 
 class Call(Strict):
@@ -99,8 +99,8 @@ class Call(Strict):
     """A name under retry_policies."""
     breaker: str | None = None
     """A name under breakers."""
-    throttle: Allowance | None = None
-    retry_budget: Allowance | None = None
+    throttle: RateLimitSpec | None = None
+    retry_budget: RateLimitSpec | None = None
     why: str = Field(min_length=10)
 
     def settings(self, name: str, file: TimeoutsFile) -> CallSettings:
@@ -116,7 +116,7 @@ class Call(Strict):
         )
 
 
-class Lease(Strict):
+class LeaseSpec(Strict):
     """How long a lease lives without renewal, and how often it is renewed."""
 
     ttl: Seconds
@@ -130,10 +130,10 @@ class TimeoutsFile(Strict):
     version: Literal[1]
     timeouts: dict[Name, Timeout]
     retry_policies: dict[Name, Retry]
-    deadlines: dict[Name, Deadline]
-    breakers: dict[Name, Breaker]
+    deadlines: dict[Name, DeadlineSpec]
+    breakers: dict[Name, BreakerSpec]
     call_policies: dict[Name, Call]
-    leases: dict[Name, Lease]
+    leases: dict[Name, LeaseSpec]
 
     def __getitem__(self, name: str) -> float:
         """Return a timeout in seconds. Raises ConfigError for a name that is not declared."""

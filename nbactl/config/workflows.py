@@ -11,7 +11,7 @@ from nbactl.config.base import Name, Seconds, Strict, TimeOfDay
 ExecutionMode = Literal["parallel", "sequential"]
 
 
-class Service(Strict):
+class ServiceSpec(Strict):
     """Where a task runs on the `gcp` target: a Cloud Run service and the path that is called."""
 
     name: str
@@ -28,7 +28,7 @@ class Task(Strict):
     processor: str | None = None
     call: str | None = None
     command: tuple[str, ...] | None = None
-    service: Service | None = None
+    service: ServiceSpec | None = None
     parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
     timeout: str
     """A name in timeouts.yaml; bounds each attempt."""
@@ -37,7 +37,7 @@ class Task(Strict):
     output: Literal["rows", "none"] = "rows"
     """Whether the task must report how many rows it wrote."""
     no_data: Literal["fail", "ok"] = "fail"
-    """Whether 0 rows is a success (INVARIANTS 15)."""
+    """Whether 0 rows is a success (invariant 15)."""
     isolate: Literal["none", "process"] = "none"
     """`process` runs it in a process of its own that is killed when it times out."""
 
@@ -104,18 +104,18 @@ class Workflow(Executable):
     schedule: Schedule | None = None
 
 
-class Alert(Strict):
+class AlertSpec(Strict):
     """What is said, and where, when a run ends in a state worth an alert."""
 
     severity: Literal["info", "warning", "critical"]
     channels: tuple[Literal["console", "log", "slack"], ...] = Field(min_length=1)
 
 
-class Alerts(Strict):
+class AlertsSpec(Strict):
     """Alerts by event."""
 
-    run_failed: Alert
-    run_partial: Alert
+    run_failed: AlertSpec
+    run_partial: AlertSpec
 
 
 class WorkflowsFile(Strict):
@@ -126,4 +126,4 @@ class WorkflowsFile(Strict):
     tasks: dict[Name, Task]
     phases: dict[Name, Phase]
     workflows: dict[Name, Workflow]
-    alerts: Alerts
+    alerts: AlertsSpec

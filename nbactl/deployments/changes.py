@@ -62,7 +62,7 @@ class EnvChanges:
     def save(
         self, log: ChangeLog, plans: Sequence[Plan], *, by: str, reason: str | None, undoes: str | None = None
     ) -> EnvChange:
-        """Keep what is about to be changed, with what is there before; nothing is sent yet (INVARIANTS 13, 19)."""
+        """Keep what is about to be changed, with what is there before; nothing is sent yet (invariants 13, 19)."""
         change = EnvChange(
             self._ids.new("env"),
             self._clock.now(),

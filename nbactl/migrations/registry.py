@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,6 @@ MIGRATIONS: Final = (
     Entry(
         "completions",
         "Completions of prediction batches, from the array in the batch to documents of their own.",
-        tuple(stage.value for stage in Stage),
+        tuple(stage.value for stage in CompletionStage),
     ),
 )

@@ -54,7 +54,7 @@ def collect(services: Services, context: TaskContext) -> TaskOutcome:
 
 
 def _check_there_is_nothing(source: Source, dataset: Dataset, call: TaskCall) -> None:
-    """Raise DataError if the source should have records of the date after all (INVARIANTS 15)."""
+    """Raise DataError if the source should have records of the date after all (invariant 15)."""
     day = call.game_date
     if dataset == "schedule":
         if source.game_dates(day, day):

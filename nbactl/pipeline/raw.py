@@ -45,7 +45,7 @@ class _Target:
     datasets: tuple[Dataset, ...]
     normalise: Callable[[date], Normalised]
     why_empty: Callable[[date], str]
-    """Says why a date has no rows. Raises DataError if it should have some (INVARIANTS 15)."""
+    """Says why a date has no rows. Raises DataError if it should have some (invariant 15)."""
 
 
 def games(services: Services, context: TaskContext) -> TaskOutcome:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from nbactl.core.calls.cache import TtlCache
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import current
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import NbactlError, TimedOutError
 from nbactl.warehouse.sql.reads import reads_of
 
@@ -130,7 +130,7 @@ class QueryGateway(PassingWarehouse):
         enabled: Callable[[str], bool],
         ttl: Callable[[], float],
         project: str | None = None,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         super().__init__(warehouse)
         self._clock = clock

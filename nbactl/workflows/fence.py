@@ -1,4 +1,4 @@
-"""Fences: the right of one attempt to write, taken from the run's lease and revocable (INVARIANTS 12)."""
+"""Fences: the right of one attempt to write, taken from the run's lease and revocable (invariant 12)."""
 
 from __future__ import annotations
 

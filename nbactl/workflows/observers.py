@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from nbactl.config.workflows import Alerts
+    from nbactl.config.workflows import AlertsSpec
     from nbactl.core.observe.context import Context
     from nbactl.core.observe.events import Hook
     from nbactl.core.observe.failures import Failures
@@ -127,7 +127,7 @@ def _failure(what: str, error: Mapping[str, Any]) -> Failure:
     )
 
 
-def told_to(hook: Hook) -> Observer:
+def emit_events(hook: Hook) -> Observer:
     """Return an observer that tells `hook`. Events are named after the workflow or task, never after a run."""
 
     def observe(event: RunEvent) -> None:
@@ -168,7 +168,7 @@ def _seconds(began: datetime | None, ended: datetime | None) -> float | None:
 class RunAlerts:
     """Observes runs and sends an alert through each channel of its kind when one fails or is partial."""
 
-    def __init__(self, alerts: Alerts, send: Callable[[Alert, Iterable[str]], None]) -> None:
+    def __init__(self, alerts: AlertsSpec, send: Callable[[Alert, Iterable[str]], None]) -> None:
         self._rules = {
             RunStatus.FAILED: ("run_failed", alerts.run_failed),
             RunStatus.PARTIAL: ("run_partial", alerts.run_partial),

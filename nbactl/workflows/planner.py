@@ -245,7 +245,7 @@ class Planner:
                 )
 
     def _finished(self, unit: Unit, run: RunRecord | None) -> bool:
-        """Say whether every required task that runs on this target is done: membership, not a count (INVARIANTS 9).
+        """Say whether every required task that runs on this target is done: membership, not a count (invariant 9).
 
         A run that did not come to its own end is not finished even then: its optional tasks were not given up.
         """

@@ -32,7 +32,7 @@ class Ending:
 
 
 def judge(task: PlannedTask, ending: Ending) -> Ending:
-    """Hold a task to what it declares about its rows (INVARIANTS 15)."""
+    """Hold a task to what it declares about its rows (invariant 15)."""
     if ending.outcome is None or not task.counts_rows:
         return ending
     if ending.outcome.rows is None:
@@ -91,7 +91,7 @@ _BECAME = {
 
 
 def judge_run(wanted: Iterable[TaskRecord], stop: Stop | None) -> RunStatus:
-    """Judge a run by set membership: every required task must be done (INVARIANTS 9).
+    """Judge a run by set membership: every required task must be done (invariant 9).
 
     `wanted` are the tasks of the run but those that were left out on request.
     """
@@ -105,7 +105,7 @@ def judge_run(wanted: Iterable[TaskRecord], stop: Stop | None) -> RunStatus:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Return an error as the ledger keeps it: type, message, traceback and what we know beyond (INVARIANTS 17)."""
+    """Return an error as the ledger keeps it: type, message, traceback and what we know beyond (invariant 17)."""
     text: dict[str, Any] = {
         "type": type(error).__name__,
         "message": str(error) or type(error).__name__,

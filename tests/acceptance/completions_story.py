@@ -10,7 +10,7 @@ from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
 from nbactl.core._support.cancellation import Cancellation
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.migrations.completions.migration import Caller
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.model import Operator
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tests.proof.engines import Engine
 
 DAY: Final = 86_400.0
-ARRAY_WRITTEN: Final = tuple(Stage)[: tuple(Stage).index(Stage.READS_SWITCHED) + 1]
-DOCUMENTS_WHOLE: Final = tuple(Stage)[tuple(Stage).index(Stage.BACKFILLED) :]
+ARRAY_WRITTEN: Final = tuple(CompletionStage)[: tuple(CompletionStage).index(CompletionStage.READS_SWITCHED) + 1]
+DOCUMENTS_WHOLE: Final = tuple(CompletionStage)[tuple(CompletionStage).index(CompletionStage.BACKFILLED) :]
 ALL: Final = Selection()
 _SNAPSHOT_AGE: Final = 1.2
 """Seconds of the real clock that a snapshot of the emulator lags behind."""
@@ -65,7 +65,7 @@ class Story:
         return application
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> CompletionStage:
         return self.migration.stage
 
     def day(self, number: int) -> None:
@@ -149,19 +149,19 @@ class Story:
         self.catch_up()
         self.migration.clean_up(self.caller)
 
-    def forward_to(self, stage: Stage, *, from_day: int, old_code: bool) -> None:
+    def forward_to(self, stage: CompletionStage, *, from_day: int, old_code: bool) -> None:
         """Go the way of production, a night of games at each stage, and look after each night that all is right."""
         steps = {
-            Stage.DUAL_WRITE: (1, self.start_dual_write),
-            Stage.BACKFILLED: (1, self.backfill),
-            Stage.VALIDATED: (1, self.validate),
-            Stage.READS_SWITCHED: (8, self.switch_reads),
-            Stage.DUAL_WRITE_STOPPED: (15, self.stop_dual_write),
-            Stage.CLEANED: (30, self.clean_up),
+            CompletionStage.DUAL_WRITE: (1, self.start_dual_write),
+            CompletionStage.BACKFILLED: (1, self.backfill),
+            CompletionStage.VALIDATED: (1, self.validate),
+            CompletionStage.READS_SWITCHED: (8, self.switch_reads),
+            CompletionStage.DUAL_WRITE_STOPPED: (15, self.stop_dual_write),
+            CompletionStage.CLEANED: (30, self.clean_up),
         }
         for reached, (day, step) in steps.items():
             self.day(from_day + day)
-            if reached is Stage.BACKFILLED:
+            if reached is CompletionStage.BACKFILLED:
                 old_code = False  # the last service that had it was deployed anew
             step()
             assert self.stage is reached
@@ -176,11 +176,11 @@ class Story:
 
     def back_to_legacy(self) -> None:
         """Roll back stage by stage, a night of games at each."""
-        while (stage := self.stage) is not Stage.LEGACY:
+        while (stage := self.stage) is not CompletionStage.LEGACY:
             self.settle()
             if stage not in ARRAY_WRITTEN:
                 self.catch_up()
-            old_code = self.migration.roll_back(self.caller).after == Stage.LEGACY  # it is deployed anew then
+            old_code = self.migration.roll_back(self.caller).after == CompletionStage.LEGACY  # it is deployed anew then
             self.other_service = self._application()
             self.night(old_code=old_code)
             self.settle()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, document_bytes
 from nbactl.ports.documents import Set
 from tests.acceptance.completions_story import ALL
@@ -26,14 +26,14 @@ def leave(story: Story, batch: str, players: list[str]) -> None:
     story.service.documents.commit([Set(f"{BATCHES}/{batch}", document)])
 
 
-def go_to(story: Story, stage: Stage) -> None:
+def go_to(story: Story, stage: CompletionStage) -> None:
     """Take the operator's steps, each on its day."""
     story.start_dual_write()
     story.backfill()
     story.validate()
     story.day(8)
     story.switch_reads()
-    if stage is Stage.CLEANED:
+    if stage is CompletionStage.CLEANED:
         story.day(15)
         story.stop_dual_write()
         story.day(30)
@@ -44,7 +44,7 @@ def go_to(story: Story, stage: Stage) -> None:
 def test_batches_of_every_size_move_and_go_on(story: Story) -> None:
     for size in SIZES:
         leave(story, f"batch-{size}", [f"p{number}" for number in range(size)])
-    go_to(story, Stage.CLEANED)
+    go_to(story, CompletionStage.CLEANED)
     tracker, store = story.service.completions, story.service.documents
     for size in SIZES:
         assert tracker.progress(f"batch-{size}").completed == size
@@ -62,7 +62,7 @@ def test_a_document_near_the_limit_moves_and_its_batch_can_grow_again(story: Sto
     assert 0.98 * MAX_DOCUMENT_BYTES < document_bytes(stored.path, stored.data) < MAX_DOCUMENT_BYTES
     risks = {(risk.kind, risk.severity) for risk in story.migration.plan(ALL, 500.0, story.caller).risks}
     assert ("document_size", "warning") in risks
-    go_to(story, Stage.CLEANED)
+    go_to(story, CompletionStage.CLEANED)
     for number in range(300):
         story.service.completions.record_completion("near", f"late-{number}-{'y' * 90}", 1)
     assert story.service.completions.progress("near").completed == len(players) + 300
@@ -75,4 +75,4 @@ def test_an_array_that_production_refuses_is_found_before_anything_moves(story: 
     plan = story.migration.plan(ALL, 500.0, story.caller)
     critical = {(risk.batch, risk.kind) for risk in plan.risks if risk.severity == "critical"}
     assert critical == {("refused", "index_entries")}
-    assert story.stage is Stage.LEGACY
+    assert story.stage is CompletionStage.LEGACY

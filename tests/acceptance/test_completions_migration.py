@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.export import read_export
 
 if TYPE_CHECKING:
     from tests.acceptance.completions_story import Story
 
-REVERSIBLE = [stage for stage in Stage if stage not in {Stage.LEGACY, Stage.CLEANED}]
+REVERSIBLE = [stage for stage in CompletionStage if stage not in {CompletionStage.LEGACY, CompletionStage.CLEANED}]
 
 
 def test_the_production_sequence_loses_nobody(story: Story) -> None:
     story.night(old_code=True)
     story.all_is_right()
-    story.forward_to(Stage.CLEANED, from_day=0, old_code=True)
+    story.forward_to(CompletionStage.CLEANED, from_day=0, old_code=True)
     assert story.arrays() == []
     [export] = (story.folder / "state" / "migrations").glob("*cleanup*.jsonl")
     assert len(read_export(export)) > 0
@@ -28,11 +28,11 @@ def test_the_production_sequence_loses_nobody(story: Story) -> None:
 
 
 @pytest.mark.parametrize("furthest", REVERSIBLE)
-def test_there_is_a_way_back_at_every_point(story: Story, furthest: Stage) -> None:
+def test_there_is_a_way_back_at_every_point(story: Story, furthest: CompletionStage) -> None:
     story.night(old_code=True)
     story.forward_to(furthest, from_day=0, old_code=True)
     story.back_to_legacy()
-    story.forward_to(Stage.CLEANED, from_day=40, old_code=True)
+    story.forward_to(CompletionStage.CLEANED, from_day=40, old_code=True)
     assert story.arrays() == []
 
 
@@ -41,6 +41,6 @@ def test_there_is_a_way_back_at_every_point(story: Story, furthest: Stage) -> No
 def test_a_step_before_its_day_is_refused(story: Story, step: str) -> None:
     story.night(old_code=False)
     before = {"switch_reads": "BACKFILLED", "stop_dual_write": "READS_SWITCHED", "clean_up": "DUAL_WRITE_STOPPED"}
-    story.forward_to(Stage[before[step]], from_day=0, old_code=False)
+    story.forward_to(CompletionStage[before[step]], from_day=0, old_code=False)
     with pytest.raises(PreconditionError, match="refused"):
         getattr(story.migration, step)(story.caller)

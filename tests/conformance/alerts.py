@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.alerts import Alert, AlertBus, Alerts, HeardChannel, RoutedBus
+from nbactl.core.alerts import Alert, AlertBus, Alerts, InstrumentedChannel, RoutedBus
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.testing import FakeClock
@@ -46,14 +46,14 @@ class Lab:
         self.direct, self.kept = Channel(), Channel()
         self.name = f"slack-{uuid.uuid4().hex}"
         self.heard: list[Event] = []
-        kept = {self.name: HeardChannel(self.name, self.kept, self.heard.append)}
+        kept = {self.name: InstrumentedChannel(self.name, self.kept, self.heard.append)}
         self.outbox = Outbox(
             store, RoutedBus(AlertBus(kept), self._no_bus), self.clock, redrive_after=60.0, keep=3600.0
         )
         self.called = 0
         terms: Any = {"direct": {"log": self.direct}, "kept": kept, "window": WINDOW, "patience": 5.0}
         self.alerts = Alerts(store, self.outbox, self.clock, **terms, hook=self.heard.append)
-        self.in_background = Alerts(store, self.outbox, self.clock, **terms, courier=self._call)
+        self.in_background = Alerts(store, self.outbox, self.clock, **terms, dispatcher=self._call)
 
     def send(
         self, key: str = "run_failed/phase3", severity: Severity = "critical", title: str = "phase3 failed", **more: Any

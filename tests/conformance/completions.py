@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.core.completions.progress import Progress
-    from nbactl.core.completions.stages import Stage
+    from nbactl.core.completions.stages import CompletionStage
     from nbactl.ports.documents import DocumentStore
 
 DAY = GameDate(date(2024, 1, 15))
@@ -47,16 +47,16 @@ class Lab:
     def __init__(self, store: DocumentStore) -> None:
         self.store = store
 
-    def tracker(self, stage: Stage, store: DocumentStore | None = None) -> CompletionTracker:
+    def tracker(self, stage: CompletionStage, store: DocumentStore | None = None) -> CompletionTracker:
         mode = mode_of(stage, {})
         return CompletionTracker(
             store or self.store, SystemClock(), mode=lambda _: mode, acting=30.0, retry=PATIENT, rng=random.Random(7)
         )
 
-    def batches(self, stage: Stage) -> Batches:
+    def batches(self, stage: CompletionStage) -> Batches:
         return Batches(self.store, lambda _: mode_of(stage, {}))
 
-    def resets(self, stage: Stage, store: DocumentStore | None = None) -> Resets:
+    def resets(self, stage: CompletionStage, store: DocumentStore | None = None) -> Resets:
         clock = SystemClock()
         return Resets(
             store or self.store,
@@ -67,7 +67,7 @@ class Lab:
             rng=random.Random(7),
         )
 
-    def batch(self, stage: Stage, expected: int, *, shards: int = 0) -> str:
+    def batch(self, stage: CompletionStage, expected: int, *, shards: int = 0) -> str:
         batch_id = f"batch-{uuid.uuid4().hex}"
         self.tracker(stage).create_batch(batch_id, DAY, expected, f"corr-{batch_id}", counter_shards=shards)
         return batch_id
@@ -87,7 +87,7 @@ class Lab:
         documents += [shard.data for shard in shards if shard is not None]
         return sum(d["completed_count"] for d in documents), sum(d["total_predictions"] for d in documents)
 
-    def progress(self, batch_id: str, stage: Stage) -> Progress:
+    def progress(self, batch_id: str, stage: CompletionStage) -> Progress:
         return self.tracker(stage).progress(batch_id)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.core.completions.tracker import Recorded
     from tests.conformance.completions import Lab
 
-STAGES = [Stage.LEGACY, Stage.DUAL_WRITE, Stage.READS_SWITCHED, Stage.CLEANED]
+STAGES = [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, CompletionStage.READS_SWITCHED, CompletionStage.CLEANED]
 
 
 class Concurrency:
@@ -29,7 +29,7 @@ class Concurrency:
             return list(pool.map(lambda call: call(), calls))
 
     @pytest.mark.parametrize("stage", STAGES)
-    def test_inv_01_300_concurrent_duplicates_count_once(self, lab: Lab, stage: Stage) -> None:
+    def test_inv_01_300_concurrent_duplicates_count_once(self, lab: Lab, stage: CompletionStage) -> None:
         batch, tracker = lab.batch(stage, 1), lab.tracker(stage)
         done = self.at_once([partial(tracker.record_completion, batch, "a", 7)] * 300)
         assert sum(each.new for each in done) == 1
@@ -37,8 +37,10 @@ class Concurrency:
         assert all(each.progress.completed == 1 for each in done)
         assert lab.counted(batch) == (1, 7)
 
-    @pytest.mark.parametrize(("stage", "shards"), [*[(stage, 0) for stage in STAGES], (Stage.CLEANED, 4)])
-    def test_inv_01_a_batch_becomes_complete_once_under_many_writers(self, lab: Lab, stage: Stage, shards: int) -> None:
+    @pytest.mark.parametrize(("stage", "shards"), [*[(stage, 0) for stage in STAGES], (CompletionStage.CLEANED, 4)])
+    def test_inv_01_a_batch_becomes_complete_once_under_many_writers(
+        self, lab: Lab, stage: CompletionStage, shards: int
+    ) -> None:
         batch, tracker = lab.batch(stage, 40, shards=shards), lab.tracker(stage)
         players = [f"player{n}" for n in range(40)]
         failing = [partial(tracker.record_failure, batch, player) for player in players[::4]]
@@ -49,9 +51,9 @@ class Concurrency:
         assert (progress.completed, progress.failed, progress.predictions) == (40, (), 80)
         assert lab.counted(batch) == (40, 80)
 
-    @pytest.mark.parametrize("newer", [Stage.DUAL_WRITE, Stage.LEGACY])
-    def test_inv_01_writers_one_stage_apart_count_a_player_once(self, lab: Lab, newer: Stage) -> None:
-        older = Stage.LEGACY if newer is Stage.DUAL_WRITE else Stage.DUAL_WRITE
+    @pytest.mark.parametrize("newer", [CompletionStage.DUAL_WRITE, CompletionStage.LEGACY])
+    def test_inv_01_writers_one_stage_apart_count_a_player_once(self, lab: Lab, newer: CompletionStage) -> None:
+        older = CompletionStage.LEGACY if newer is CompletionStage.DUAL_WRITE else CompletionStage.DUAL_WRITE
         batch = lab.batch(older, 10)
         trackers = [lab.tracker(older), lab.tracker(newer)]
         players = [f"player{n}" for n in range(10)]

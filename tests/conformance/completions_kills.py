@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ from pathlib import Path
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.calls.retry import NO_RETRY
 
@@ -42,7 +42,8 @@ batch, stage, fault = sys.argv[1:]
 faults.arm_from_environment(fault)
 {store}
 tracker = CompletionTracker(
-    store, SystemClock(), mode=lambda _: mode_of(Stage(stage), {{}}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
+    store, SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {{}}), acting=30.0, retry=NO_RETRY,
+    rng=random.Random(1),
 )
 tracker.record_completion(batch, "a", 5)
 """
@@ -56,9 +57,11 @@ class Kills:
         """Return Python that makes `store`, a client of `place`."""
 
     @pytest.mark.parametrize("point", POINTS)
-    @pytest.mark.parametrize("stage", [Stage.DUAL_WRITE, Stage.READS_SWITCHED, Stage.CLEANED])
+    @pytest.mark.parametrize(
+        "stage", [CompletionStage.DUAL_WRITE, CompletionStage.READS_SWITCHED, CompletionStage.CLEANED]
+    )
     def test_inv_02_a_killed_recorder_leaves_both_or_neither_and_the_next_delivery_counts_once(
-        self, lab: Lab, tmp_path: Path, stage: Stage, point: str
+        self, lab: Lab, tmp_path: Path, stage: CompletionStage, point: str
     ) -> None:
         batch = lab.batch(stage, 1)
         fault = point if "=" in point else f"{point}=kill"
@@ -73,7 +76,7 @@ class Kills:
         done = point != POINTS[0]
         assert lab.completions(batch) == (["a"] if done else [])
         assert lab.counted(batch) == ((1, 5) if done else (0, 0))
-        if stage is not Stage.CLEANED:
+        if stage is not CompletionStage.CLEANED:
             assert lab.raw(batch)["completed_players"] == (["a"] if done else [])
         assert lab.raw(batch)["is_complete"] == (point == POINTS[-1])
         again = lab.tracker(stage).record_completion(batch, "a", 5)

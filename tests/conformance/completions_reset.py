@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import NotFoundError, PreconditionError, UnavailableError
 from nbactl.ports.documents import Query, Update
 from nbactl.testing import faults
@@ -14,11 +14,11 @@ from nbactl.testing import faults
 if TYPE_CHECKING:
     from tests.conformance.completions import Lab
 
-STAGES = [Stage.LEGACY, Stage.DUAL_WRITE, Stage.CLEANED]
+STAGES = [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, CompletionStage.CLEANED]
 POINTS = ["reset_begun", "reset_saved", "reset_removed"]
 
 
-def used(lab: Lab, stage: Stage, *, players: int = 4, shards: int = 0) -> str:
+def used(lab: Lab, stage: CompletionStage, *, players: int = 4, shards: int = 0) -> str:
     """Return a complete batch in which one player failed."""
     batch, tracker = lab.batch(stage, players + 1, shards=shards), lab.tracker(stage)
     tracker.record_failure(batch, "f")
@@ -46,7 +46,7 @@ class Resetting:
     @pytest.mark.parametrize("stage", STAGES)
     @pytest.mark.parametrize("shards", [0, 3])
     def test_inv_19_a_reset_leaves_an_empty_batch_and_is_undone_to_the_letter(
-        self, lab: Lab, stage: Stage, shards: int
+        self, lab: Lab, stage: CompletionStage, shards: int
     ) -> None:
         batch = used(lab, stage, shards=shards)
         before = everything(lab, batch)
@@ -61,7 +61,7 @@ class Resetting:
         assert everything(lab, batch) == before
 
     @pytest.mark.parametrize("stage", STAGES)
-    def test_a_batch_that_was_reset_can_be_run_again(self, lab: Lab, stage: Stage) -> None:
+    def test_a_batch_that_was_reset_can_be_run_again(self, lab: Lab, stage: CompletionStage) -> None:
         batch = used(lab, stage)
         lab.resets(stage).remove(batch, "somebody")
         tracker = lab.tracker(stage)
@@ -78,7 +78,7 @@ class Resetting:
 
     @pytest.mark.parametrize("point", POINTS)
     @pytest.mark.parametrize("stage", STAGES)
-    def test_inv_20_a_reset_that_broke_off_is_carried_on(self, lab: Lab, stage: Stage, point: str) -> None:
+    def test_inv_20_a_reset_that_broke_off_is_carried_on(self, lab: Lab, stage: CompletionStage, point: str) -> None:
         batch = used(lab, stage)
         before = everything(lab, batch)
         with faults.calling(f"completions.{point}", broken_off), pytest.raises(ZeroDivisionError):
@@ -91,7 +91,7 @@ class Resetting:
 
     @pytest.mark.parametrize("point", POINTS)
     @pytest.mark.parametrize("stage", STAGES)
-    def test_inv_19_a_reset_that_broke_off_is_undone(self, lab: Lab, stage: Stage, point: str) -> None:
+    def test_inv_19_a_reset_that_broke_off_is_undone(self, lab: Lab, stage: CompletionStage, point: str) -> None:
         batch = used(lab, stage)
         before = everything(lab, batch)
         with faults.calling(f"completions.{point}", broken_off), pytest.raises(ZeroDivisionError):
@@ -100,7 +100,7 @@ class Resetting:
         assert everything(lab, batch) == before
 
     @pytest.mark.parametrize("stage", STAGES)
-    def test_inv_20_an_undo_that_broke_off_is_carried_on(self, lab: Lab, stage: Stage) -> None:
+    def test_inv_20_an_undo_that_broke_off_is_carried_on(self, lab: Lab, stage: CompletionStage) -> None:
         batch = used(lab, stage)
         before = everything(lab, batch)
         lab.resets(stage).remove(batch, "somebody")
@@ -112,46 +112,46 @@ class Resetting:
         assert everything(lab, batch) == before
 
     def test_a_large_batch_goes_and_returns_in_chunks(self, lab: Lab) -> None:
-        batch = used(lab, Stage.DUAL_WRITE, players=120)
+        batch = used(lab, CompletionStage.DUAL_WRITE, players=120)
         before = everything(lab, batch)
-        assert lab.resets(Stage.DUAL_WRITE).remove(batch, "somebody").players == 120
+        assert lab.resets(CompletionStage.DUAL_WRITE).remove(batch, "somebody").players == 120
         assert lab.counted(batch) == (0, 0)
-        lab.resets(Stage.DUAL_WRITE).restore(batch)
+        lab.resets(CompletionStage.DUAL_WRITE).restore(batch)
         assert everything(lab, batch) == before
 
     def test_counters_that_were_off_are_right_after_a_reset_and_off_after_its_undo(self, lab: Lab) -> None:
-        batch = used(lab, Stage.DUAL_WRITE)
+        batch = used(lab, CompletionStage.DUAL_WRITE)
         lab.store.commit([Update(f"prediction_batches/{batch}", {"completed_count": 7, "total_predictions": 2})])
         before = everything(lab, batch)
-        lab.resets(Stage.DUAL_WRITE).remove(batch, "somebody")
+        lab.resets(CompletionStage.DUAL_WRITE).remove(batch, "somebody")
         assert lab.counted(batch) == (0, 0)
-        lab.resets(Stage.DUAL_WRITE).restore(batch)
+        lab.resets(CompletionStage.DUAL_WRITE).restore(batch)
         assert everything(lab, batch) == before
 
     def test_resets_are_undone_last_first(self, lab: Lab) -> None:
-        batch, resets = used(lab, Stage.CLEANED), lab.resets(Stage.CLEANED)
+        batch, resets = used(lab, CompletionStage.CLEANED), lab.resets(CompletionStage.CLEANED)
         first = resets.remove(batch, "somebody")
-        lab.tracker(Stage.CLEANED).record_completion(batch, "late", 1)
+        lab.tracker(CompletionStage.CLEANED).record_completion(batch, "late", 1)
         second = resets.remove(batch, "somebody")
         assert [resets.restore(batch).reset_id for _ in range(2)] == [second.reset_id, first.reset_id]
-        assert lab.progress(batch, Stage.CLEANED).completed == 5
+        assert lab.progress(batch, CompletionStage.CLEANED).completed == 5
         with pytest.raises(NotFoundError, match="was not reset"):
             resets.restore(batch)
 
     def test_nothing_is_brought_back_to_where_completions_no_longer_go(self, lab: Lab) -> None:
-        batch = used(lab, Stage.DUAL_WRITE)
-        lab.resets(Stage.DUAL_WRITE).remove(batch, "somebody")
+        batch = used(lab, CompletionStage.DUAL_WRITE)
+        lab.resets(CompletionStage.DUAL_WRITE).remove(batch, "somebody")
         with pytest.raises(PreconditionError, match="does not fit the stage"):
-            lab.resets(Stage.CLEANED).restore(batch)
-        assert lab.resets(Stage.BACKFILLED).restore(batch).state == "restored"
+            lab.resets(CompletionStage.CLEANED).restore(batch)
+        assert lab.resets(CompletionStage.BACKFILLED).restore(batch).state == "restored"
 
     def test_inv_06_a_reset_whose_store_is_down_raises(self, lab: Lab) -> None:
-        batch = used(lab, Stage.CLEANED)
+        batch = used(lab, CompletionStage.CLEANED)
         with (
             faults.failing("documents.before_commit", UnavailableError("down"), times=1000),
             pytest.raises(UnavailableError),
         ):
-            lab.resets(Stage.CLEANED).remove(batch, "somebody")
+            lab.resets(CompletionStage.CLEANED).remove(batch, "somebody")
 
 
 def broken_off() -> None:

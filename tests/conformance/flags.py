@@ -12,7 +12,7 @@ import pytest
 
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags import FlagStore, Stored
-from nbactl.core.flags.store import WHATEVER, Change
+from nbactl.core.flags.store import ANY_VERSION, Change
 from nbactl.errors import DataError, PreconditionError, UnavailableError
 from nbactl.ports.documents import DELETE_FIELD, Delete, Set, Update
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONTENDERS = 8
 
 
-def to(percent: float, *, expected: int = WHATEVER, key: str = "fast", **given: Any) -> Change:
+def to(percent: float, *, expected: int = ANY_VERSION, key: str = "fast", **given: Any) -> Change:
     fields: dict[str, Any] = {"enabled": True, "salt": key, "hash_version": 1, "stage": None}
     return Change(key, expected, percent, **{**fields, **given})
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.calls.deadline import deadline_scope
-from nbactl.core.once.claim import Claim, Done, Terms, current_claim
+from nbactl.core.once.claim import Claim, ClaimSettings, Done, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import (
     AlreadyExistsError,
@@ -55,7 +55,7 @@ class Lab:
             self.clock,
             SequentialIds(),
             owner=lambda: owner,
-            terms=Terms(lease=30.0, renew_every=10.0, keep=WEEK),
+            terms=ClaimSettings(lease=30.0, renew_every=10.0, keep=WEEK),
             is_dead=lambda text: text.split("/")[0] in self.dead,
             enabled=enabled,
             hook=self.events.append,

@@ -14,7 +14,7 @@ from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.lease.holder import is_dead, process_owner
-from nbactl.core.once.claim import Terms, current_claim
+from nbactl.core.once.claim import ClaimSettings, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import NbactlError
 from nbactl.ports.documents import Increment, Update
@@ -37,7 +37,7 @@ def main(opener: str, name: str, seed: int) -> None:
     rng = random.Random(seed)
     clock = SystemClock()
     # Renewals come too late to keep a claim, as in a process that stands still.
-    terms = Terms(lease=LEASE, renew_every=1000.0, keep=3600.0)
+    terms = ClaimSettings(lease=LEASE, renew_every=1000.0, keep=3600.0)
     keeper = Idempotency(
         open_from(opener), clock, TimeSortedIds(clock), owner=process_owner(f"w{seed}"), terms=terms, is_dead=is_dead
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core.completions.documents import batch_path
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.selection import Selection
 from nbactl.ports.documents import Delete
@@ -88,10 +88,10 @@ class WaysBack:
         lab.batch("b", ["p1"])
         lab.to("dual_write_stopped")
         lab.tracker().record_completion("b", "p2", 1)
-        rolled = lab.migration.roll_back(lab.caller, to=Stage.VALIDATED)
+        rolled = lab.migration.roll_back(lab.caller, to=CompletionStage.VALIDATED)
         assert (rolled.before, rolled.after, rolled.put_back.players) == ("dual_write_stopped", "validated", 1)
         assert [change.after for change in lab.migration.record.read().history[-2:]] == ["reads_switched", "validated"]
-        assert lab.migration.roll_back(lab.caller, to=Stage.VALIDATED).after == "validated"
+        assert lab.migration.roll_back(lab.caller, to=CompletionStage.VALIDATED).after == "validated"
         with pytest.raises(PreconditionError, match="no rollback leads from stage validated to reads_switched"):
-            lab.migration.roll_back(lab.caller, to=Stage.READS_SWITCHED)
+            lab.migration.roll_back(lab.caller, to=CompletionStage.READS_SWITCHED)
         assert lab.migration.stage == "validated"

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.testing.interleaving import Chances, explore
 from tests.kit.interleavings import (
     JUMPS,
@@ -58,10 +58,12 @@ def test_inv_07_inv_08_one_of_two_decides_and_what_is_decided_is_announced(
     assert found.distinct > schedules / 2
 
 
-@pytest.mark.parametrize("stage", [Stage.LEGACY, Stage.DUAL_WRITE, Stage.DUAL_WRITE_STOPPED])
+@pytest.mark.parametrize(
+    "stage", [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, CompletionStage.DUAL_WRITE_STOPPED]
+)
 @pytest.mark.parametrize(("chances", "seed"), [(CALM, 0), (LOSSES, 10_000)])
 def test_inv_01_inv_02_completions_count_once_and_a_batch_is_complete_once(
-    stage: Stage, chances: Chances, seed: int
+    stage: CompletionStage, chances: Chances, seed: int
 ) -> None:
     scenario = partial(completions_of_a_batch, stage=stage)
     found = explore(scenario, schedules=200, seed=seed, chances=chances)

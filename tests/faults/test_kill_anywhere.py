@@ -1,4 +1,4 @@
-"""kill -9 at every dangerous instant of a run, then the same command again (INVARIANTS 20)."""
+"""kill -9 at every dangerous instant of a run, then the same command again (invariant 20)."""
 
 from __future__ import annotations
 

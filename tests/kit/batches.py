@@ -11,7 +11,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ def add_batch(state: Path, batch_id: str, *, completed: int, failed: int = 0, ex
     """Add a batch of `expected` players: p0, p1, … completed, f0, f1, … failed."""
     store, clock = open_documents(state), SystemClock()
     tracker = CompletionTracker(
-        store, clock, mode=lambda _: mode_of(Stage.LEGACY, {}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
+        store,
+        clock,
+        mode=lambda _: mode_of(CompletionStage.LEGACY, {}),
+        acting=30.0,
+        retry=NO_RETRY,
+        rng=random.Random(1),
     )
     tracker.create_batch(batch_id, DAY, expected, f"corr-{batch_id}")
     for number in range(completed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from nbactl.core.flags import Definition, Snapshot, Source, State, take_snapshot
+from nbactl.core.flags import CompiledFlags, Definition, FlagSource, State, compile_flags
 
 NOW = datetime(2024, 1, 15, 12, 0, tzinfo=UTC)
 
@@ -41,6 +41,6 @@ def state(percent: float = 0.0, key: str = "fast", **given: Any) -> State:
 
 def snapshot(
     *definitions: Definition, states: dict[str, State] | None = None, environ: dict[str, str] | None = None
-) -> Snapshot:
+) -> CompiledFlags:
     """A snapshot of the flags given, with what the store and the environment say."""
-    return take_snapshot({each.key: each for each in definitions}, states or {}, environ or {}, source=Source.STORE)
+    return compile_flags({each.key: each for each in definitions}, states or {}, environ or {}, source=FlagSource.STORE)

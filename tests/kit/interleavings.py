@@ -17,7 +17,7 @@ from nbactl.core.completions.documents import COMPLETED_COUNT, COMPLETED_PLAYERS
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.lease.leases import Leases
-from nbactl.core.once.claim import Terms, current_claim
+from nbactl.core.once.claim import ClaimSettings, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import BreakerOpenError, NbactlError, UnavailableError
@@ -27,7 +27,7 @@ from nbactl.testing import SequentialIds, memory_documents
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nbactl.core.completions.stages import Stage
+    from nbactl.core.completions.stages import CompletionStage
     from nbactl.core.lease.leases import Lease
     from nbactl.ports.documents import DocumentStore, Transaction
     from nbactl.testing.interleaving import Interleaving
@@ -85,7 +85,7 @@ def _guarded(store: DocumentStore, leases: Leases, lease: Lease, *writes: Set | 
 
 
 def check_then_set(order: Interleaving) -> Callable[[], None]:
-    """Look whether a message was seen, work, mark it seen: the mistake of INVARIANTS 5."""
+    """Look whether a message was seen, work, mark it seen: the mistake of invariant 5."""
     inner = memory_documents(order.clock)
     store = order.store(inner)
     inner.commit([Set("effects/one", {"n": 0})])
@@ -109,7 +109,7 @@ def one_message_delivered_again_and_again(order: Interleaving) -> Callable[[], N
     answers: list[object] = []
 
     def keeper(name: str, on: DocumentStore) -> Idempotency:
-        terms = Terms(lease=TTL, renew_every=1e6, keep=1e6)
+        terms = ClaimSettings(lease=TTL, renew_every=1e6, keep=1e6)
         made = Idempotency(
             on, order.clock, SequentialIds(), owner=lambda: name, terms=terms,
             is_dead=lambda owner: owner.split("/")[0] in order.killed,
@@ -191,7 +191,7 @@ def decisions_announced(order: Interleaving) -> Callable[[], None]:
     return check
 
 
-def completions_of_a_batch(order: Interleaving, stage: Stage) -> Callable[[], None]:
+def completions_of_a_batch(order: Interleaving, stage: CompletionStage) -> Callable[[], None]:
     """Workers record the same players at once; then all messages come once more, without faults."""
     inner = memory_documents(order.clock)
     players = ("ada", "bob", "cyd")

@@ -13,7 +13,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import completion_path
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import ArrayUnion, Create, Delete, Increment, Set, Update
 from nbactl.testing import FakeClock, memory_documents
@@ -45,7 +45,7 @@ class World:
         self.tracker = CompletionTracker(
             self.store,
             self.clock,
-            mode=lambda _: mode_of(Stage.DUAL_WRITE, {}),
+            mode=lambda _: mode_of(CompletionStage.DUAL_WRITE, {}),
             acting=10.0,
             retry=RetryPolicy("test", attempts=2, base=0.1, cap=0.1),
             rng=random.Random(1),

@@ -14,7 +14,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import completion_document, completion_path
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker, Recorded
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import ArrayUnion, Create, Increment, Query, Update
@@ -27,7 +27,7 @@ BATCH = "prediction_batches/b"
 EXPECTED = 5
 PLAYERS = st.sampled_from(["a", "b-c", "d/e", "f.g", "__h__", "é", ".", "%2F"])
 LAGGING = st.booleans()
-STAGES = list(Stage)
+STAGES = list(CompletionStage)
 
 
 class Completions(RuleBasedStateMachine):
@@ -37,16 +37,16 @@ class Completions(RuleBasedStateMachine):
     def begin(self, shards: int) -> None:
         self.clock = FakeClock()
         self.store = memory_documents(self.clock)
-        self.stage = self.before = Stage.LEGACY
+        self.stage = self.before = CompletionStage.LEGACY
         self.completed: dict[str, int] = {}
         self.failed: set[str] = set()
         self.became_complete = 0
         self.unsettled = False
-        self.tracker(Stage.LEGACY).create_batch(
+        self.tracker(CompletionStage.LEGACY).create_batch(
             "b", GameDate(date(2024, 1, 15)), EXPECTED, "corr", counter_shards=shards
         )
 
-    def tracker(self, stage: Stage) -> CompletionTracker:
+    def tracker(self, stage: CompletionStage) -> CompletionTracker:
         return CompletionTracker(
             self.store, self.clock, mode=lambda _: mode_of(stage, {}), acting=30.0, retry=NO_RETRY, rng=random.Random(1)
         )
@@ -74,7 +74,7 @@ class Completions(RuleBasedStateMachine):
             self.failed.add(player)
         self.seen(recorded)
 
-    @precondition(lambda self: Stage.LEGACY in (self.stage, self.before))
+    @precondition(lambda self: CompletionStage.LEGACY in (self.stage, self.before))
     @rule(player=PLAYERS, predictions=st.integers(0, 9))
     def complete_by_old_code(self, player: str, predictions: int) -> None:
         """Old code neither looks nor settles; what it counts twice is put right by the backfill."""
@@ -94,20 +94,20 @@ class Completions(RuleBasedStateMachine):
     def forward(self) -> None:
         at = STAGES.index(self.stage)
         if at + 1 < len(STAGES):
-            if STAGES[at + 1] is Stage.BACKFILLED:
+            if STAGES[at + 1] is CompletionStage.BACKFILLED:
                 self.before = self.stage  # every writer has learnt of dual-write before the backfill ends
                 self.backfill()
             self.before, self.stage = self.stage, STAGES[at + 1]
 
-    @precondition(lambda self: self.stage not in (Stage.LEGACY, Stage.CLEANED))
+    @precondition(lambda self: self.stage not in (CompletionStage.LEGACY, CompletionStage.CLEANED))
     @rule()
     def back(self) -> None:
         at = STAGES.index(self.stage)
-        if STAGES[at - 1] in (Stage.VALIDATED, Stage.READS_SWITCHED):
+        if STAGES[at - 1] in (CompletionStage.VALIDATED, CompletionStage.READS_SWITCHED):
             ids = [document.data["player_lookup"] for document in self.store.query(Query(f"{BATCH}/completions"))]
             self.store.commit([Update(BATCH, {"completed_players": ArrayUnion(tuple(ids))})])
         self.before, self.stage = self.stage, STAGES[at - 1]
-        if self.stage is Stage.READS_SWITCHED:
+        if self.stage is CompletionStage.READS_SWITCHED:
             self.before = self.stage  # whoever still wrote the subcollection alone was waited for, then filled in
 
     def backfill(self) -> None:

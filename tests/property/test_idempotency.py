@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from nbactl.core.once.claim import Claim, Done, Terms
+from nbactl.core.once.claim import Claim, ClaimSettings, Done
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError, PayloadMismatchError, StaleFenceError
 from nbactl.ports.documents import Create, Increment, Update
@@ -36,7 +36,7 @@ class Model(RuleBasedStateMachine):
 
     def keeper(self, owner: str) -> Idempotency:
         # Renewals by hand only: their thread would be a second source of time.
-        terms = Terms(lease=LEASE, renew_every=1e6, keep=KEEP)
+        terms = ClaimSettings(lease=LEASE, renew_every=1e6, keep=KEEP)
         return Idempotency(
             self.store, self.clock, self.ids, owner=lambda: owner, terms=terms,
             is_dead=lambda o: o.split("/")[0] in self.dead,

@@ -1,6 +1,6 @@
 """docs/library.md"""
 
-from nbactl.core.lease.holder import is_dead, this_process
+from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import LeaseHeldError, StaleFenceError
 from nbactl.ports.documents import Set, Transaction
@@ -9,7 +9,7 @@ from nbactl.testing import FakeClock, memory_documents
 clock = FakeClock()
 store = memory_documents(clock)
 leases = Leases(store, clock, is_dead=is_dead)
-mine = leases.acquire("phase3/2024-01-15", this_process("run-1"), 30.0)
+mine = leases.acquire("phase3/2024-01-15", process_identity("run-1"), 30.0)
 try:
     leases.acquire("phase3/2024-01-15", "somebody else", 30.0)
 except LeaseHeldError as held:

@@ -10,7 +10,7 @@ from openfeature.flag_evaluation import FlagResolutionDetails  # noqa: TID253
 from openfeature.flag_evaluation import Reason as Told  # noqa: TID253
 from openfeature.provider import AbstractProvider, Metadata  # noqa: TID253
 
-from nbactl.core.flags.model import Failure, Reason, Source
+from nbactl.core.flags.model import FlagErrorCode, FlagSource, Reason
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ _REASONS: Final = {
 }
 """What is told of an answer for which no bucket was needed; with a bucket it is a split."""
 _CODES: Final[Mapping[str, ErrorCode]] = {
-    Failure.UNKNOWN_FLAG: ErrorCode.FLAG_NOT_FOUND,
-    Failure.NOT_READY: ErrorCode.PROVIDER_NOT_READY,
-    Failure.WRONG_TYPE: ErrorCode.TYPE_MISMATCH,
-    Failure.INVALID_ENTITY: ErrorCode.INVALID_CONTEXT,
+    FlagErrorCode.UNKNOWN_FLAG: ErrorCode.FLAG_NOT_FOUND,
+    FlagErrorCode.NOT_READY: ErrorCode.PROVIDER_NOT_READY,
+    FlagErrorCode.WRONG_TYPE: ErrorCode.TYPE_MISMATCH,
+    FlagErrorCode.INVALID_ENTITY: ErrorCode.INVALID_CONTEXT,
 }
 
 
@@ -134,7 +134,7 @@ class FlagsProvider(AbstractProvider):
         return self._flags.evaluate(key, context.targeting_key, attributes)
 
     def _reason(self, answer: Evaluation) -> Told:
-        if answer.reason is not Reason.ENVIRONMENT and (self._outdated or answer.source is Source.DISK):
+        if answer.reason is not Reason.ENVIRONMENT and (self._outdated or answer.source is FlagSource.DISK):
             return Told.STALE
         return Told.SPLIT if answer.bucket is not None else _REASONS[answer.reason]
 

@@ -20,7 +20,7 @@ from nbactl.errors import CancelledError, DataError, NbactlError, NotFoundError,
 if TYPE_CHECKING:
     from nbactl.bootstrap import Container
     from nbactl.cli.show.console import Console
-    from nbactl.core.completions.batches import Entry
+    from nbactl.core.completions.batches import BatchEntry
     from nbactl.core.completions.progress import Progress
     from nbactl.core.completions.reset import Reset
 
@@ -165,10 +165,10 @@ def _undone(ctx: typer.Context, services: Container, batch_id: str, last: Reset 
 
 def _alone(services: Container, batch_id: str, *, undo: bool) -> Reset:
     """Reset or undo under the lease that keeps the migration, and other resets, away."""
-    from nbactl.core.lease.holder import this_process  # noqa: PLC0415
+    from nbactl.core.lease.holder import process_identity  # noqa: PLC0415
 
     limits = services.config.timeouts.leases["run"]
-    lease = services.leases.acquire(_LEASE, this_process("batches-reset"), limits.ttl)
+    lease = services.leases.acquire(_LEASE, process_identity("batches-reset"), limits.ttl)
 
     def renew() -> None:
         nonlocal lease
@@ -182,7 +182,7 @@ def _alone(services: Container, batch_id: str, *, undo: bool) -> Reset:
         services.leases.release(lease)
 
 
-def _find(services: Container, name: str) -> tuple[Entry, Progress]:
+def _find(services: Container, name: str) -> tuple[BatchEntry, Progress]:
     entry = services.batches.entry(services.batches.find(name))
     if entry.progress is None:
         raise entry.error or DataError(f"the batch {entry.batch_id} cannot be read")
@@ -217,7 +217,7 @@ def _stalled(services: Container, seconds: float) -> View:
     )
 
 
-def _recorded(entry: Entry) -> str:
+def _recorded(entry: BatchEntry) -> str:
     if entry.progress is None:
         return "everything that is recorded"
     failed = f" and {len(entry.progress.failed)} failed" if entry.progress.failed else ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
-    from nbactl.core.completions.batches import Entry
+    from nbactl.core.completions.batches import BatchEntry
     from nbactl.core.completions.mode import CompletionMode
     from nbactl.core.completions.progress import Progress
     from nbactl.core.completions.reset import Reset
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FAILED_SHOWN: Final = 20
 
 
-def batch_json(entry: Entry) -> dict[str, Any]:
+def batch_json(entry: BatchEntry) -> dict[str, Any]:
     """Return a batch as a program reads it; what cannot be told is null, and `error` says why."""
     progress = entry.progress
     return {
@@ -65,7 +65,7 @@ def reset_json(reset: Reset | None) -> dict[str, Any] | None:
     }
 
 
-def show_batches(console: Console, entries: Sequence[Entry], now: datetime) -> None:
+def show_batches(console: Console, entries: Sequence[BatchEntry], now: datetime) -> None:
     """Show batches, one a line."""
     rows: list[list[Segment | None]] = [
         [
@@ -83,7 +83,7 @@ def show_batches(console: Console, entries: Sequence[Entry], now: datetime) -> N
     console.table(columns, rows, optional=["predictions", "failed"])
 
 
-def show_batch(console: Console, entry: Entry, progress: Progress, mode: CompletionMode, now: datetime) -> None:
+def show_batch(console: Console, entry: BatchEntry, progress: Progress, mode: CompletionMode, now: datetime) -> None:
     """Show all there is about a batch."""
     places = [name for name, on in _places(mode).items() if on]
     facts: dict[str, Segment | None] = {
@@ -115,7 +115,7 @@ def missing_told(progress: Progress) -> str:
     return ", ".join(parts) or "nobody is missing"
 
 
-def state_of(console: Console, entry: Entry) -> Styled:
+def state_of(console: Console, entry: BatchEntry) -> Styled:
     """Return a batch's state as it stands in a table: glyph and word."""
     word = _word(entry)
     glyph, ascii_glyph, style = {
@@ -126,7 +126,7 @@ def state_of(console: Console, entry: Entry) -> Styled:
     return Styled(f"{console.out.glyph(glyph, ascii_glyph)} {word}", style)
 
 
-def _word(entry: Entry) -> str:
+def _word(entry: BatchEntry) -> str:
     if entry.progress is None:
         return "unreadable"
     return "complete" if entry.progress.is_complete else "open"
@@ -142,7 +142,7 @@ def _named(players: Sequence[str]) -> str:
     return f"{len(players)}: {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def _ago(entry: Entry, now: datetime) -> str:
+def _ago(entry: BatchEntry, now: datetime) -> str:
     return format_duration(max(0.0, (now - entry.last_change).total_seconds()))
 
 

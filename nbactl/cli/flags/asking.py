@@ -17,12 +17,12 @@ from nbactl.cli.show.text import Styled
 from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.explaining import explain
 from nbactl.core.flags.moves import Position, parse_percent, position_of
-from nbactl.core.flags.snapshot import take_snapshot
+from nbactl.core.flags.snapshot import compile_flags
 from nbactl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
-    from nbactl.core.flags.explaining import Explanation
+    from nbactl.core.flags.explaining import FlagExplanation
     from nbactl.core.flags.model import FlagValue
 
 _SHOWN = 20
@@ -87,7 +87,7 @@ def diff(
     desk = open_desk(ctx, reads_only=True)
     chosen, ids = desk.chosen(keys), _read_ids(entities)
     moves = [desk.move(key, after) for key in chosen]
-    then = take_snapshot(desk.file.definitions(), desk.after(moves).states, desk.environ)
+    then = compile_flags(desk.file.definitions(), desk.after(moves).states, desk.environ)
     flips = [
         {"key": key, "entity": entity, "from": was, "to": becomes}
         for key in chosen
@@ -113,7 +113,7 @@ def diff(
     return View(data, show, items="flips", warnings=desk.snapshot.problems)
 
 
-def _show(console: Console, key: str, entity: str | None, explanation: Explanation) -> None:
+def _show(console: Console, key: str, entity: str | None, explanation: FlagExplanation) -> None:
     answer = explanation.evaluation
     value = Styled("none" if answer.value is None else as_text(answer.value), "bold")
     console.print(key, f" for {entity} is " if entity else " is ", value, f"  ({answer.reason}, from {answer.source})")

@@ -10,7 +10,7 @@ from nbactl.cli.app import container, session
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.flags.moves import Move, Position, expected, move, position_of
-from nbactl.core.flags.snapshot import Snapshot, take_snapshot
+from nbactl.core.flags.snapshot import CompiledFlags, compile_flags
 from nbactl.core.flags.store import Stored
 from nbactl.errors import NotFoundError, UsageError
 
@@ -31,7 +31,7 @@ class Desk:
 
     file: FlagsFile
     stored: Stored
-    snapshot: Snapshot
+    snapshot: CompiledFlags
     store: FlagStore
     environ: Mapping[str, str]
     now: datetime
@@ -95,7 +95,7 @@ def open_desk(ctx: typer.Context, *, reads_only: bool = False) -> Desk:
     return Desk(
         file=file,
         stored=stored,
-        snapshot=take_snapshot(file.definitions(), stored.states, environ, problems=tuple(stored.unreadable.values())),
+        snapshot=compile_flags(file.definitions(), stored.states, environ, problems=tuple(stored.unreadable.values())),
         store=services.flag_store,
         environ=environ,
         now=services.clock.now(),

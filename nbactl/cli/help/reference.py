@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nbactl.cli import options
 from nbactl.cli.app import build
 from nbactl.cli.frame import walk
-from nbactl.cli.help.topics import EXIT_CODES, TOPICS
+from nbactl.cli.help.topics import TOPICS
 from nbactl.cli.show.help import parameter_panel, parameter_row, usage
 from nbactl.config.variables import environment_variables
+from nbactl.errors import EXIT_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,27 +7,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nbactl.config.settings import SETTINGS_FILE
 from nbactl.config.variables import GIVEN, environment_variables
+from nbactl.errors import EXIT_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _WIDTH: Final = 80
 """The texts have one form, which fits every terminal."""
-
-EXIT_CODES = {
-    0: "done, or nothing to do",
-    1: "failed: a required task failed, a check found something, data are inconsistent",
-    2: "wrong usage or configuration; or it would have had to ask",
-    3: "not all of it: optional tasks failed, or a deadline let a phase go on with part of its data",
-    4: "no such thing",
-    5: "not authorised, or the wrong environment",
-    6: "a precondition does not hold: lease held, stale plan, gate refused, upstream phase missing",
-    7: "a backend is unavailable after its retries",
-    8: "still running when --wait ran out",
-    70: "a bug; the crash report says more",
-    130: "interrupted (Ctrl-C); can be resumed",
-    143: "terminated (SIGTERM); can be resumed",
-}
 
 
 class Topic(NamedTuple):

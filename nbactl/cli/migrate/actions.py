@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.cli.migrate import json as as_json
 from nbactl.cli.migrate import text
 from nbactl.cli.show.render import View
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import CancelledError, DataError, NbactlError
 from nbactl.migrations.completions.gates import COMMAND, next_action
 from nbactl.migrations.completions.migration import LEASE, NAME
@@ -74,14 +74,14 @@ class Actions:
 
     def _start_dual_write(self) -> View:
         return self._step(
-            Stage.DUAL_WRITE,
+            CompletionStage.DUAL_WRITE,
             "Writers will write the array and the subcollection.",
             lambda: self._migration.start_dual_write(self._caller, force=self._request.force),
         )
 
     def _switch_reads(self) -> View:
         return self._step(
-            Stage.READS_SWITCHED,
+            CompletionStage.READS_SWITCHED,
             "Readers will read the subcollection.",
             lambda: self._migration.switch_reads(
                 self._caller, force=self._request.force, max_age=self._request.max_age
@@ -90,7 +90,7 @@ class Actions:
 
     def _stop_dual_write(self) -> View:
         return self._step(
-            Stage.DUAL_WRITE_STOPPED,
+            CompletionStage.DUAL_WRITE_STOPPED,
             "Writers will write the subcollection alone.",
             lambda: self._migration.stop_dual_write(
                 self._caller, force=self._request.force, max_age=self._request.max_age
@@ -153,7 +153,7 @@ class Actions:
         request, state = self._request, self._state()
         if request.undo is not None:
             return self._undo_cleanup(request.undo)
-        if state.stage == Stage.CLEANED:
+        if state.stage == CompletionStage.CLEANED:
             return self._told(state, "Nothing to do: the arrays are gone already.")
         forced = pass_gates("--cleanup", self._migration.gates("cleanup"), force=request.force)
         if request.dry_run:
@@ -233,7 +233,7 @@ class Actions:
             return self._would("Whatever was held up will go on.", ())
         return self._told(self._migration.resume(), "The migration may go on.")
 
-    def _step(self, after: Stage, what: str, take: Callable[[], MigrationState]) -> View:
+    def _step(self, after: CompletionStage, what: str, take: Callable[[], MigrationState]) -> View:
         request, state = self._request, self._state()
         if state.stage == after and state.pending is None:
             return self._told(state, f"Nothing to do: the stage is {after} already.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.migrations.completions.gates import next_action
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def state_json(state: MigrationState) -> dict[str, Any]:
     return {
         "migration": state.name,
         "stage": state.stage,
-        "stages": [stage.value for stage in Stage],
+        "stages": [stage.value for stage in CompletionStage],
         "project": state.project,
         "changed_at": state.changed_at,
         "settle_until": state.settle_until,

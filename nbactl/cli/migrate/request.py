@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import UsageError
 from nbactl.migrations.completions.migration import NAME
 
@@ -68,7 +68,7 @@ class Request:
     max_age: float | None
     watch: bool
     force: bool
-    to: Stage | None
+    to: CompletionStage | None
     undo: Path | None
     dry_run: bool
     reason: str | None
@@ -104,14 +104,14 @@ def check_options(action: str, options: Options) -> None:
         )
 
 
-def parse_stage(text: str | None) -> Stage | None:
+def parse_stage(text: str | None) -> CompletionStage | None:
     """Return the stage of that name. Raises UsageError if there is none."""
     if text is None:
         return None
     try:
-        return Stage(text)
+        return CompletionStage(text)
     except ValueError:
-        raise UsageError(f"'{text}' is no stage", next_step=f"They are {', '.join(Stage)}.") from None
+        raise UsageError(f"'{text}' is no stage", next_step=f"They are {', '.join(CompletionStage)}.") from None
 
 
 def parse_rate(text: str | None) -> float | None:

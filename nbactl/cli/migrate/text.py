@@ -10,7 +10,7 @@ from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.lease.holder import describe, is_dead
 from nbactl.migrations.completions.gates import COMMAND, next_action
 
@@ -72,18 +72,18 @@ def show_stage(console: Console, state: MigrationState, environ: Mapping[str, st
     arrow = console.out.glyph(" → ", " > ")
     line: list[str | Styled] = []
     used = 0
-    for stage in Stage:
+    for stage in CompletionStage:
         here = stage == state.stage
         name = Styled(f"[{stage}]", "bold cyan") if here else Styled(stage, "dim")
         if line and used + len(name.text) + len(arrow) + 2 > console.out.width:
             console.print("  ", *line)
             line, used = [], 0
-        if stage is not Stage.LEGACY:
+        if stage is not CompletionStage.LEGACY:
             line.append(arrow)
         line.append(name)
         used += len(name.text) + len(arrow)
     console.print("  ", *line)
-    mode = mode_of(Stage(state.stage), environ)
+    mode = mode_of(CompletionStage(state.stage), environ)
     sides = [side for side, on in (("array", mode.write_array), ("subcollection", mode.write_subcollection)) if on]
     reads = "subcollection" if mode.read_subcollection else "array"
     console.print(f"  writers  {' and '.join(sides)}")

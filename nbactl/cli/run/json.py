@@ -1,4 +1,4 @@
-"""Runs as programs read them: the JSON shape that CONTRACT fixes, and may only grow."""
+"""Runs as programs read them: the JSON shape of docs/contract.md, which may only grow."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nbactl.cli.run.live import LiveProgress
     from nbactl.cli.show.console import Console
-    from nbactl.config.workflows import Alerts as AlertRules
+    from nbactl.config.workflows import AlertsSpec
     from nbactl.core._support.clock import Clock
     from nbactl.core.alerts import AlertChannel, Alerts
     from nbactl.workflows.model import Observer, RunEvent
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def watching(
-    console: Console, *, logs: Path, rules: AlertRules, alerts: Callable[[AlertChannel], Alerts], clock: Clock
+    console: Console, *, logs: Path, rules: AlertsSpec, alerts: Callable[[AlertChannel], Alerts], clock: Clock
 ) -> Iterator[Observer]:
     """Yield the observer of the runs that are executed in the block.
 

@@ -1,4 +1,4 @@
-"""The game date: a calendar date in America/New_York, a type of its own (INVARIANTS 14)."""
+"""The game date: a calendar date in America/New_York, a type of its own (invariant 14)."""
 
 from __future__ import annotations
 

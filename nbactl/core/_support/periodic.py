@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-class Beat:
-    """Calls `work` after each `pause()` seconds. A fork waits until the call under way is over, at most `patience`.
+class PeriodicTask:
+    """Calls `work` after each `pause()` seconds. A fork waits until the call under way is over, at most `join_timeout`.
 
     An error of `work` is logged, and it is called again after the next pause. The child of a fork gets a thread of its
     own, as no thread survives a fork.
     """
 
-    def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float], patience: float) -> None:
+    def __init__(self, name: str, work: Callable[[], None], pause: Callable[[], float], join_timeout: float) -> None:
         self._name = name
         self._work = work
         self._pause = pause
-        self._patience = patience
+        self._patience = join_timeout
         self._running = self._watching = self._held = False
         self._begin()
 
@@ -46,7 +46,7 @@ class Beat:
         if self._thread is not None:
             self._thread.join()
 
-    def hasten(self) -> None:
+    def trigger(self) -> None:
         """Let the next call come now; if one is under way, right after it. From any thread."""
         self._hurry.set()
 
@@ -90,7 +90,7 @@ class Beat:
                     _LOG.exception("%s failed in the background; it is tried again", self._name)
 
 
-def _watch(beat: Beat) -> None:
+def _watch(beat: PeriodicTask) -> None:
     """Tell `beat` of every fork as long as it lives.
 
     Registered for each one when it starts and not once for all: what is registered last is told of a fork first, and

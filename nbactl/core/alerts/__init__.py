@@ -1,7 +1,7 @@
 """Alerts: told once per window and condition, kept until they are delivered."""
 
 from nbactl.core.alerts.alerts import Alerts
-from nbactl.core.alerts.channels import AlertBus, HeardChannel, LogChannel, RoutedBus, TextChannel, channel_of
+from nbactl.core.alerts.channels import AlertBus, InstrumentedChannel, LogChannel, RoutedBus, TextChannel, channel_of
 from nbactl.ports.alerts import Alert, AlertChannel
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "AlertBus",
     "AlertChannel",
     "Alerts",
-    "HeardChannel",
+    "InstrumentedChannel",
     "LogChannel",
     "RoutedBus",
     "TextChannel",

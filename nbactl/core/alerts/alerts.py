@@ -1,7 +1,7 @@
 """Sends alerts: at most one per condition and window to a channel that costs attention, and none is lost on the way.
 
 Whether an alert is sent is decided in the transaction that puts it into the outbox, so that of two processes one tells.
-The outbox delivers it, and its sweep delivers what was not (INVARIANTS 7). Documents `alerts/{channel}/{key}` hold the
+The outbox delivers it, and its sweep delivers what was not (invariant 7). Documents `alerts/{channel}/{key}` hold the
 window: in it an alert is sent only if it is worse than the one that began it.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from nbactl.core._support.document_ids import encode_id
 from nbactl.core.alerts.channels import data_of, topic_of
 from nbactl.core.calls.deadline import deadline_scope
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.observe.masking import as_text
 from nbactl.errors import NbactlError
 from nbactl.ports.alerts import Severity
@@ -39,8 +39,8 @@ class Alerts:
     """Tells `direct` channels at once and always (a log, a console), `kept` ones through the outbox.
 
     `window` is for how many seconds an alert of the same key is counted instead of sent; `patience` is how many seconds
-    may go into delivering one before it is left to the sweep. Where somebody sweeps in the background, `courier` sends
-    for them instead, and raising an alert costs one commit.
+    may go into delivering one before it is left to the sweep. With a background sweep, `dispatcher` triggers it
+    instead, and raising an alert costs one commit.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Alerts:
         kept: Mapping[str, AlertChannel],
         window: float,
         patience: float,
-        courier: Callable[[], object] | None = None,
-        hook: Hook = unheard,
+        dispatcher: Callable[[], object] | None = None,
+        hook: Hook = noop_hook,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -63,7 +63,7 @@ class Alerts:
         self._kept = kept
         self._window = timedelta(seconds=window)
         self._patience = patience
-        self._courier = courier
+        self._courier = dispatcher
         self._hook = hook
 
     def send(self, alert: Alert, channels: Iterable[str]) -> None:

@@ -114,7 +114,7 @@ class TextChannel:
         self._tell(f"alert ({alert.severity}): {alert.title}")
 
 
-class HeardChannel:
+class InstrumentedChannel:
     """A channel whose alerts are heard of when they have gone out, whoever sent them and whenever."""
 
     def __init__(self, name: str, channel: AlertChannel, hook: Hook) -> None:

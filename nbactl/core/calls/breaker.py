@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, ParamSpec, Protocol, TypeVar
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.retry import is_network_failure
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import BreakerOpenError, ConfigError, ContentionError, UnavailableError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class CountWindow:
         self.slow += slow
 
 
-class TimeWindow:
+class RollingWindow:
     """The calls of the last `seconds`, in ten parts: what is counted is at least nine tenths of that old a time."""
 
     __slots__ = ("_current", "_number", "_per_second", "_slots", "calls", "failures", "slow")
@@ -159,7 +159,7 @@ class Breaker:
     fails or is slow opens it again. Probes that do not end within `open_for` are written off and others let through.
     """
 
-    def __init__(self, settings: BreakerSettings, clock: Clock, hook: Hook = unheard) -> None:
+    def __init__(self, settings: BreakerSettings, clock: Clock, hook: Hook = noop_hook) -> None:
         self.settings = settings
         self.name = settings.name
         self._clock = clock
@@ -319,7 +319,7 @@ class Breaker:
 
 def _window(settings: BreakerSettings) -> Window:
     if settings.window is not None and settings.window_calls is None:
-        return TimeWindow(settings.window)
+        return RollingWindow(settings.window)
     if settings.window is None and settings.window_calls is not None:
         return CountWindow(settings.window_calls)
     raise ConfigError(f"the breaker {settings.name} needs a window of time or one of calls, and not both")

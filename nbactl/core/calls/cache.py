@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from nbactl.core.calls.deadline import current_deadline
 from nbactl.core.calls.retry import is_transient
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import TimedOutError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class TtlCache(Generic[K, V]):
         jitter: float = 0.0,
         rng: Random | None = None,
         stale_for: float = 0.0,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         if max_size < 1 or not 0.0 <= jitter <= 1.0 or (jitter > 0.0 and rng is None):
             raise ValueError("a cache holds at least one value, and its jitter is a share of 1 that needs an rng")

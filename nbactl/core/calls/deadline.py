@@ -1,4 +1,4 @@
-"""Deadlines that travel with the work: nested scopes only shorten, calls are clipped to what remains (INVARIANTS 18).
+"""Deadlines that travel with the work: nested scopes only shorten, calls are clipped to what remains (invariant 18).
 
 asyncio tasks inherit the deadline of their creator; a thread does when it is started through
 `contextvars.copy_context().run`, as `asyncio.to_thread` does.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.calls.breaker import Breaker
 from nbactl.core.calls.policy import CallPolicy
-from nbactl.core.observe.events import unheard
+from nbactl.core.observe.events import noop_hook
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class CallPolicies:
     """Builds each policy when it is first asked for; policies that name the same breaker share it."""
 
     def __init__(
-        self, settings: Mapping[str, CallSettings], *, clock: Clock, rng: Random, hook: Hook = unheard
+        self, settings: Mapping[str, CallSettings], *, clock: Clock, rng: Random, hook: Hook = noop_hook
     ) -> None:
         self.declared = settings
         """What each policy is made of, by name."""

@@ -16,8 +16,8 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.breaker import Breaker
 from nbactl.core.calls.deadline import Deadline, current_deadline, put_back, put_in_force, tighter
 from nbactl.core.calls.rate_limit import TokenBucket
-from nbactl.core.calls.retry import Tries
-from nbactl.core.observe.events import unheard
+from nbactl.core.calls.retry import RetryState
+from nbactl.core.observe.events import noop_hook
 from nbactl.errors import TimedOutError, UnavailableError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.core.calls.breaker import BreakerSettings
-    from nbactl.core.calls.rate_limit import Allowance
+    from nbactl.core.calls.rate_limit import RateLimit
     from nbactl.core.calls.retry import RetryPolicy
     from nbactl.core.observe.events import Hook
 
@@ -42,14 +42,14 @@ class CallSettings:
     retry: RetryPolicy
     attempt: float | None = None
     breaker: BreakerSettings | None = None
-    throttle: Allowance | None = None
-    retry_budget: Allowance | None = None
+    throttle: RateLimit | None = None
+    retry_budget: RateLimit | None = None
 
 
 class Attempt:
     """One try. The block swallows an error that will be followed by another try, and lets the last one through."""
 
-    def __init__(self, loop: Attempts) -> None:
+    def __init__(self, loop: AttemptLoop) -> None:
         self._loop = loop
 
     def __enter__(self) -> Self:
@@ -98,14 +98,14 @@ class Attempt:
         return self.__exit__(kind, error, trace)
 
 
-class Attempts:
+class AttemptLoop:
     """The tries of one call, as a loop that ends after the first that succeeds."""
 
     def __init__(self, policy: CallPolicy) -> None:
         self.policy = policy
         self.clock = policy.clock
         self.total = policy.begin()
-        self._tries: Tries | None = None
+        self._tries: RetryState | None = None
         self._pause: float | None = 0.0
 
     def __iter__(self) -> Iterator[Attempt]:
@@ -165,7 +165,7 @@ class CallPolicy:
         clock: Clock,
         rng: Random,
         breaker: Breaker | None = None,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         self.settings = settings
         self.breaker = breaker or (None if settings.breaker is None else Breaker(settings.breaker, clock, hook))
@@ -185,7 +185,7 @@ class CallPolicy:
         """Call `fn`. Raises its last error, BreakerOpenError, or TimedOutError if no time is left."""
         total = self.begin()
         scope = put_in_force(total)
-        tries: Tries | None = None
+        tries: RetryState | None = None
         try:
             while True:
                 began = self._monotonic()
@@ -204,7 +204,7 @@ class CallPolicy:
         """Await `fn(…)`, as `call` does."""
         total = self.begin()
         scope = put_in_force(total)
-        tries: Tries | None = None
+        tries: RetryState | None = None
         try:
             while True:
                 began = self._monotonic()
@@ -235,12 +235,12 @@ class CallPolicy:
 
         return call
 
-    def attempts(self) -> Attempts:
+    def attempts(self) -> AttemptLoop:
         """Return the tries of one call for a loop: `for attempt in policy.attempts():` `with attempt:` work.
 
         Coroutines write `async for` and `async with`.
         """
-        return Attempts(self)
+        return AttemptLoop(self)
 
     def begin(self) -> Deadline:
         """Return the deadline of a call that begins now. Raises TimedOutError if the one in force has passed."""
@@ -250,9 +250,9 @@ class CallPolicy:
         total.check(f"a call of {self.settings.name}")
         return total
 
-    def tries(self, total: Deadline) -> Tries:
+    def tries(self, total: Deadline) -> RetryState:
         """Return the record of one call's tries."""
-        return Tries(self._retry, self.clock, self._rng, deadline=total, budget=self.retry_budget, hook=self._hook)
+        return RetryState(self._retry, self.clock, self._rng, deadline=total, budget=self.retry_budget, hook=self._hook)
 
     def admit(self) -> int:
         """Pass the breaker. Raises BreakerOpenError."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class RateLimit:
     """`count` at once, and as many again evenly over each `per` seconds."""
 
     count: int
@@ -25,7 +25,7 @@ class Allowance:
 class TokenBucket:
     """Hands out the tokens of an allowance; it is full at the start."""
 
-    def __init__(self, allowance: Allowance, clock: Clock) -> None:
+    def __init__(self, allowance: RateLimit, clock: Clock) -> None:
         self._size = float(allowance.count)
         self._per_second = allowance.count / allowance.per
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Retries: capped exponential backoff with full jitter, for transient errors only, on a budget (INVARIANTS 16)."""
+"""Retries: capped exponential backoff with full jitter, for transient errors only, on a budget (invariant 16)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import Deadline, current_deadline
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import BreakerOpenError, NbactlError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def retry_call(
     rng: Random,
     deadline: Deadline | None = None,
     budget: TokenBucket | None = None,
-    hook: Hook = unheard,
+    hook: Hook = noop_hook,
 ) -> T:
     """Call `fn` until it succeeds, at most as often and as long as `policy`, the deadline and the budget allow.
 
@@ -123,7 +123,7 @@ def retry_call(
     try, for which a token of `budget` is taken; an error's `retry_after` (seconds) lengthens the pause; a pause that
     the deadline would cut is not begun. Without `deadline` the one in force counts.
     """
-    tries = Tries(policy, clock, rng, deadline=deadline or current_deadline(), budget=budget, hook=hook)
+    tries = RetryState(policy, clock, rng, deadline=deadline or current_deadline(), budget=budget, hook=hook)
     while True:
         began = clock.monotonic()
         try:
@@ -143,10 +143,10 @@ async def retry_call_async(
     rng: Random,
     deadline: Deadline | None = None,
     budget: TokenBucket | None = None,
-    hook: Hook = unheard,
+    hook: Hook = noop_hook,
 ) -> T:
     """Await `fn()` until it succeeds, as `retry_call` does."""
-    tries = Tries(policy, clock, rng, deadline=deadline or current_deadline(), budget=budget, hook=hook)
+    tries = RetryState(policy, clock, rng, deadline=deadline or current_deadline(), budget=budget, hook=hook)
     while True:
         began = clock.monotonic()
         try:
@@ -158,7 +158,7 @@ async def retry_call_async(
         await clock.sleep_async(pause)
 
 
-class Tries:
+class RetryState:
     """The tries of one call that failed so far."""
 
     def __init__(

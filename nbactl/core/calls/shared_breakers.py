@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.document_ids import decode_id, encode_id
-from nbactl.core._support.periodic import Beat
+from nbactl.core._support.periodic import PeriodicTask
 from nbactl.errors import DataError, NbactlError
 from nbactl.ports.documents import Query, Set
 
@@ -135,7 +135,7 @@ def _shared(document: Document) -> SharedState:
 _LOG = logging.getLogger(__name__)
 
 
-class BreakerBeat:
+class BreakerSync:
     """Syncs each breaker that `breakers` names, `every` so often, in a thread of its own, after a fork too.
 
     A store that is down costs time and nothing else: each process then decides alone, as it does between two beats.
@@ -147,7 +147,7 @@ class BreakerBeat:
         self._shared = shared
         self._breakers = breakers
         self._failing: set[str] = set()
-        self._beat = Beat("breakers", self.beat, lambda: every.pause(rng), every.seconds)
+        self._beat = PeriodicTask("breakers", self.beat, lambda: every.pause(rng), every.seconds)
 
     def start(self) -> None:
         """Begin, with what the others know already."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import Document, DocumentStore
 
     # Inside the class `list` is the method.
-    Entries = list["Entry"]
+    Entries = list["BatchEntry"]
 
 _AMBIGUOUS_SHOWN: Final = 5
 _NEWEST_FIRST: Final = (Order("start_time", descending=True),)
@@ -35,7 +35,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BatchEntry:
     """A batch among others. `progress` is None where `error` says why it cannot be told.
 
     `last_change` is when something was recorded last.
@@ -79,7 +79,7 @@ class Batches:
             )
         return matches[0]
 
-    def entry(self, batch_id: str) -> Entry:
+    def entry(self, batch_id: str) -> BatchEntry:
         """Return a batch by its id. Raises NotFoundError."""
         return self._entry(required_batch(self._store, batch_id))
 
@@ -114,13 +114,13 @@ class Batches:
             key=lambda each: each.last_change,
         )
 
-    def _entry(self, document: Document) -> Entry:
+    def _entry(self, document: Document) -> BatchEntry:
         batch_id = _id_of(document.id)
         try:
             changed = self._last_change(document, batch_id)
-            return Entry(batch_id, changed, read_progress(self._store, document, self._mode(batch_id)))
+            return BatchEntry(batch_id, changed, read_progress(self._store, document, self._mode(batch_id)))
         except DataError as error:
-            return Entry(batch_id, document.update_time, None, error)
+            return BatchEntry(batch_id, document.update_time, None, error)
 
     def _last_change(self, document: Document, batch_id: str) -> datetime:
         """Return when something was recorded: every completion changes the batch, unless shards count it."""
@@ -132,7 +132,7 @@ class Batches:
         return changed
 
 
-def _begun(entry: Entry) -> datetime:
+def _begun(entry: BatchEntry) -> datetime:
     return (entry.progress.start_time if entry.progress else None) or _NEVER
 
 

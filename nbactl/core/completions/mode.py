@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.completions.documents import has_array
-from nbactl.core.completions.stages import Stage
-from nbactl.core.flags.model import Reason, Source
+from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.flags.model import FlagSource, Reason
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,24 +67,24 @@ _SUBCOLLECTION: Final = CompletionMode(
 )
 
 _OF_STAGE: Final = {
-    Stage.LEGACY: _LEGACY,
-    Stage.DUAL_WRITE: _DUAL,
-    Stage.BACKFILLED: _DUAL,
-    Stage.VALIDATED: _DUAL,
-    Stage.READS_SWITCHED: _SWITCHED,
-    Stage.DUAL_WRITE_STOPPED: _SUBCOLLECTION,
-    Stage.CLEANED: _SUBCOLLECTION,
+    CompletionStage.LEGACY: _LEGACY,
+    CompletionStage.DUAL_WRITE: _DUAL,
+    CompletionStage.BACKFILLED: _DUAL,
+    CompletionStage.VALIDATED: _DUAL,
+    CompletionStage.READS_SWITCHED: _SWITCHED,
+    CompletionStage.DUAL_WRITE_STOPPED: _SUBCOLLECTION,
+    CompletionStage.CLEANED: _SUBCOLLECTION,
 }
 
 
-def mode_of(stage: Stage | None, environment: Mapping[str, str]) -> CompletionMode:
+def mode_of(stage: CompletionStage | None, environment: Mapping[str, str]) -> CompletionMode:
     """Return the mode in force. Raises ConfigError for variables that are no booleans or contradict one another.
 
     Without a migration (no stage, or `legacy`) ENABLE_SUBCOLLECTION_COMPLETIONS (false), DUAL_WRITE_MODE (true) and
     USE_SUBCOLLECTION_READS (false) decide, and the array is always looked at: nobody has proved that the subcollection
     has all it has.
     """
-    if stage is not None and stage is not Stage.LEGACY:
+    if stage is not None and stage is not CompletionStage.LEGACY:
         return _OF_STAGE[stage]
     enabled = _flag(environment, ENABLED, default=False)
     dual = _flag(environment, DUAL_WRITE, default=True)
@@ -111,7 +111,7 @@ def mode_by_flags(stages: StageReader, flags: Callable[[], Flags], environment: 
 
     def mode(batch_id: str) -> CompletionMode:
         stage = stages.current()
-        if stage is not None and stage is not Stage.LEGACY:
+        if stage is not None and stage is not CompletionStage.LEGACY:
             return _OF_STAGE[stage]
         return replace(_flagged(flags(), batch_id) or mode_of(stage, environment), heeds_batch=True)
 
@@ -126,12 +126,12 @@ def _flagged(flags: Flags, batch_id: str) -> CompletionMode | None:
     enabled, dual, reads = (
         flags.evaluate(key, batch_id) for key in ("subcollection_completions", "dual_write_mode", "subcollection_reads")
     )
-    if {enabled.source, dual.source, reads.source} <= {Source.DEFINITION, Source.ENVIRONMENT}:
+    if {enabled.source, dual.source, reads.source} <= {FlagSource.DEFINITION, FlagSource.ENVIRONMENT}:
         return None
     if enabled.value is not True:
         return _LEGACY
     # As DUAL_WRITE_MODE, it is true until it is set.
-    stopped = dual.value is not True and dual.source is not Source.DEFINITION and dual.reason is not Reason.ERROR
+    stopped = dual.value is not True and dual.source is not FlagSource.DEFINITION and dual.reason is not Reason.ERROR
     switched = reads.value is True
     return CompletionMode(
         write_array=not (stopped and switched), write_subcollection=True, read_subcollection=switched, check_array=True

@@ -1,4 +1,4 @@
-"""How far a batch is: the one function that everybody asks (INVARIANTS 4)."""
+"""How far a batch is: the one function that everybody asks (invariant 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking back what a batch has recorded, and bringing it back (INVARIANTS 19).
+"""Taking back what a batch has recorded, and bringing it back (invariant 19).
 
 A reset lies in `batch_resets/{id}`, and what it removed, a document a player, in `…/saved/{player}`. Players go and
 return in chunks. Each is saved before it goes, and goes in one commit: the batch is right after each chunk, and

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STAGE_DOCUMENT: Final = "migrations/completions"
 
 
-class Stage(StrEnum):
+class CompletionStage(StrEnum):
     """How far completions have moved, in the order of the steps."""
 
     LEGACY = "legacy"
@@ -37,9 +37,9 @@ class StageReader:
         self._store = store
         self._clock = clock
         self._ttl = ttl
-        self._known: tuple[Stage | None, float] | None = None
+        self._known: tuple[CompletionStage | None, float] | None = None
 
-    def current(self) -> Stage | None:
+    def current(self) -> CompletionStage | None:
         """Return the stage, None where no migration was ever begun. Raises DataError for one that is none."""
         known, now = self._known, self._clock.monotonic()
         if known is None or now >= known[1]:
@@ -48,17 +48,17 @@ class StageReader:
         return known[0]
 
 
-def stage_of(document: Document | None) -> Stage | None:
+def stage_of(document: Document | None) -> CompletionStage | None:
     """Return the stage that the migration's document holds. Raises DataError for one that is none."""
     if document is None:
         return None
     found = document.data.get("stage")
     try:
-        return Stage(str(found))
+        return CompletionStage(str(found))
     except ValueError as error:
         raise DataError(
             f"{document.path} has the stage {found!r}, which is none",
             cause="Whether completions are in the array, in the subcollection or in both cannot be known.",
-            next_step=did_you_mean(str(found), [stage.value for stage in Stage]),
+            next_step=did_you_mean(str(found), [stage.value for stage in CompletionStage]),
             details={"path": document.path, "field": "stage"},
         ) from error

@@ -33,7 +33,7 @@ from nbactl.core.completions.documents import (
     shards_of,
 )
 from nbactl.core.completions.progress import Progress, read_progress
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import AlreadyExistsError, DataError, PreconditionError
 from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Increment, Update
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.calls.retry import RetryPolicy
-    from nbactl.core.completions.batches import Entry
+    from nbactl.core.completions.batches import BatchEntry
     from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
     from nbactl.core.observe.events import Hook
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
@@ -85,7 +85,7 @@ class CompletionTracker:
         acting: float,
         retry: RetryPolicy,
         rng: Random,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -139,7 +139,7 @@ class CompletionTracker:
         self._tell_complete(batch_id, done=done)
         return Recorded(new=done, became_complete=done, progress=progress)
 
-    def stalled(self, now: datetime, after: timedelta) -> list[Entry]:
+    def stalled(self, now: datetime, after: timedelta) -> list[BatchEntry]:
         """Return incomplete batches in which nothing was recorded for as long as `after`, the oldest first."""
         return Batches(self._store, self._mode).stalled(now, after)
 

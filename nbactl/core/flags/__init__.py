@@ -8,42 +8,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from nbactl.core.flags.cache import StateCache
-from nbactl.core.flags.client import Flags, Health, Refreshed
+from nbactl.core.flags.client import Flags, FlagsHealth, Refreshed
 from nbactl.core.flags.exposures import Exposures
-from nbactl.core.flags.model import Definition, Evaluation, Failure, Reason, Rule, Source, State
-from nbactl.core.flags.snapshot import Snapshot, take_snapshot
+from nbactl.core.flags.model import Definition, Evaluation, FlagErrorCode, FlagSource, Reason, Rule, State
+from nbactl.core.flags.snapshot import CompiledFlags, compile_flags
 from nbactl.core.flags.store import FlagStore, Stored
 
 if TYPE_CHECKING:
     from nbactl.core.flags.model import Attributes
 
 __all__ = [
+    "CompiledFlags",
     "Definition",
     "Evaluation",
     "Exposures",
-    "Failure",
+    "FlagErrorCode",
+    "FlagSource",
     "FlagStore",
     "Flags",
-    "Health",
+    "FlagsHealth",
     "Reason",
     "Refreshed",
     "Rule",
-    "Snapshot",
-    "Source",
     "State",
     "StateCache",
     "Stored",
+    "compile_flags",
     "evaluate",
     "on",
     "parameter",
-    "take_snapshot",
     "use",
     "value",
 ]
 
 V = TypeVar("V", bool, int, str)
 
-_NOT_READY = Evaluation(None, Reason.ERROR, None, Source.DEFINITION, f"{Failure.NOT_READY}: no flags are in use")
+_NOT_READY = Evaluation(
+    None, Reason.ERROR, None, FlagSource.DEFINITION, f"{FlagErrorCode.NOT_READY}: no flags are in use"
+)
 _in_use: Flags | None = None
 
 

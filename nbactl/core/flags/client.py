@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from nbactl.core._support.interval import Interval
-from nbactl.core._support.periodic import Beat
-from nbactl.core.flags.model import Source
-from nbactl.core.flags.snapshot import changed_between, failed, take_snapshot
+from nbactl.core._support.periodic import PeriodicTask
+from nbactl.core.flags.model import FlagSource
+from nbactl.core.flags.snapshot import changed_between, compile_flags, failed
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbactl.core.flags.cache import StateCache
     from nbactl.core.flags.exposures import Exposures
     from nbactl.core.flags.model import Attributes, Definition, Evaluation, FlagValue, State
-    from nbactl.core.flags.snapshot import Snapshot
+    from nbactl.core.flags.snapshot import CompiledFlags
     from nbactl.core.flags.store import Stored
     from nbactl.ports.documents import Subscription
 
@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class FlagsHealth:
     """How current the flags are. `error` is why the last refresh failed, after `failures` in a row."""
 
     refreshed_at: datetime | None
@@ -45,7 +45,7 @@ class Refreshed:
     """What a refresh brought: the flags that may answer otherwise from now on, and how current they are."""
 
     changed: frozenset[str]
-    health: Health
+    health: FlagsHealth
 
 
 class Flags:
@@ -80,11 +80,11 @@ class Flags:
         self._exposures = exposures
         self._watch = watch
         self._subscription: Subscription | None = None
-        self._beat = Beat("flags", self._refresh_and_tell, self._pause, self._every.seconds)
+        self._beat = PeriodicTask("flags", self._refresh_and_tell, self._pause, self._every.seconds)
         self._listeners: tuple[Callable[[Refreshed], None], ...] = ()
         self._cached: Mapping[str, State] = {}
-        self._health = Health(None, 0, None, ())
-        self._publish(self._last_known(), Source.DISK, ())
+        self._health = FlagsHealth(None, 0, None, ())
+        self._publish(self._last_known(), FlagSource.DISK, ())
 
     def evaluate(self, key: str, entity: str | None = None, attributes: Attributes | None = None) -> Evaluation:
         """Return the answer for `entity`: value, reason, bucket, source and error."""
@@ -108,12 +108,12 @@ class Flags:
         return value if type(value) is type(default) else default
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> CompiledFlags:
         """What is being served."""
         return self._snapshot
 
     @property
-    def health(self) -> Health:
+    def health(self) -> FlagsHealth:
         """How current that is."""
         return self._health
 
@@ -131,9 +131,9 @@ class Flags:
         known = before.states
         # What cannot be read stays as it was.
         states = {**{key: known[key] for key in stored.unreadable if key in known}, **stored.states}
-        self._publish(states, Source.STORE, tuple(stored.unreadable.values()))
+        self._publish(states, FlagSource.STORE, tuple(stored.unreadable.values()))
         self._save(states)
-        self._health = Health(self._clock.now(), 0, None, self._snapshot.problems)
+        self._health = FlagsHealth(self._clock.now(), 0, None, self._snapshot.problems)
         self._tell(before)
 
     def listen(self, listener: Callable[[Refreshed], None]) -> Callable[[], None]:
@@ -153,7 +153,7 @@ class Flags:
         self._refresh_and_tell()
         self._beat.start()
         if self._watch is not None:
-            self._subscription = self._watch(self._beat.hasten)
+            self._subscription = self._watch(self._beat.trigger)
 
     def close(self) -> None:
         """End the refreshing; evaluations go on with what is known."""
@@ -167,7 +167,7 @@ class Flags:
             self.refresh()
         except Exception as error:  # noqa: BLE001 - a thread that died here would keep a rollback from arriving
             now = self._snapshot.problems
-            self._health = Health(self._health.refreshed_at, failures + 1, str(error), now)
+            self._health = FlagsHealth(self._health.refreshed_at, failures + 1, str(error), now)
             self._tell(before)
             if failures == 0:
                 _LOG.warning("flags stay as they are, for the store does not answer", exc_info=error)
@@ -177,7 +177,7 @@ class Flags:
         for problem in set(self._snapshot.problems) - set(problems):
             _LOG.warning("a flag is not as it should be: %s", problem)
 
-    def _tell(self, before: Snapshot) -> None:
+    def _tell(self, before: CompiledFlags) -> None:
         if self._listeners:
             told = Refreshed(changed_between(before, self._snapshot), self._health)
             for listener in self._listeners:
@@ -186,8 +186,8 @@ class Flags:
     def _pause(self) -> float:
         return self._every.pause(self._rng)
 
-    def _publish(self, states: Mapping[str, State], source: Source, problems: tuple[str, ...]) -> None:
-        snapshot = take_snapshot(self._definitions, states, self._environ, source=source, problems=problems)
+    def _publish(self, states: Mapping[str, State], source: FlagSource, problems: tuple[str, ...]) -> None:
+        snapshot = compile_flags(self._definitions, states, self._environ, source=source, problems=problems)
         evaluators = snapshot.evaluators
         if self._exposures is not None:
             evaluators = {
@@ -217,7 +217,7 @@ class Flags:
             self._cached = states
 
 
-def _values(snapshot: Snapshot, key: str) -> list[FlagValue]:
+def _values(snapshot: CompiledFlags, key: str) -> list[FlagValue]:
     """Return every value that a flag can serve."""
     definition = snapshot.definitions[key]
     values = [definition.default, definition.treatment, *(rule.serve for rule in definition.rules)]

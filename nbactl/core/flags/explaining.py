@@ -11,7 +11,7 @@ from nbactl.core.flags.model import Evaluation, Reason
 
 if TYPE_CHECKING:
     from nbactl.core.flags.model import Attributes, Definition, State
-    from nbactl.core.flags.snapshot import Snapshot
+    from nbactl.core.flags.snapshot import CompiledFlags
 
 STEPS: Final = ("kill switch", "environment", "prerequisites", "targeting", "percent")
 _DECIDED_BY: Final = {
@@ -37,7 +37,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class FlagExplanation:
     """An evaluation, the bucket even where it did not matter, and the steps (those after the deciding one as well)."""
 
     evaluation: Evaluation
@@ -46,7 +46,9 @@ class Explanation:
     steps: tuple[Step, ...]
 
 
-def explain(snapshot: Snapshot, key: str, entity: str | None, attributes: Attributes | None = None) -> Explanation:
+def explain(
+    snapshot: CompiledFlags, key: str, entity: str | None, attributes: Attributes | None = None
+) -> FlagExplanation:
     """Explain the evaluation of a flag that is in the snapshot."""
     definition, state = snapshot.definitions[key], snapshot.states.get(key)
     evaluation = snapshot.evaluate(key, entity, attributes)
@@ -62,7 +64,7 @@ def explain(snapshot: Snapshot, key: str, entity: str | None, attributes: Attrib
     )
     decided = _DECIDED_BY.get(evaluation.reason)
     steps = (Step(name, finding, i == decided) for i, (name, finding) in enumerate(zip(STEPS, findings, strict=True)))
-    return Explanation(evaluation, bucket, 0.0 if state is None else state.percent, tuple(steps))
+    return FlagExplanation(evaluation, bucket, 0.0 if state is None else state.percent, tuple(steps))
 
 
 def _kill_switch(state: State | None) -> str:
@@ -72,13 +74,13 @@ def _kill_switch(state: State | None) -> str:
     return f"thrown by {state.updated_by} at {state.updated_at.isoformat(timespec='seconds')}{why}"
 
 
-def _environment(snapshot: Snapshot, definition: Definition) -> str:
+def _environment(snapshot: CompiledFlags, definition: Definition) -> str:
     value = snapshot.overrides.get(definition.key)
     return f"{definition.env} is not set" if value is None else f"{definition.env} is {as_text(value)}"
 
 
 def _prerequisites(
-    snapshot: Snapshot, definition: Definition, entity: str | None, attributes: Attributes | None
+    snapshot: CompiledFlags, definition: Definition, entity: str | None, attributes: Attributes | None
 ) -> str:
     told = []
     for key in definition.prerequisites:

@@ -37,7 +37,7 @@ class Reason(StrEnum):
     """`error` says what went wrong; the default."""
 
 
-class Source(StrEnum):
+class FlagSource(StrEnum):
     """Where the deciding state came from."""
 
     STORE = "store"
@@ -48,7 +48,7 @@ class Source(StrEnum):
     ENVIRONMENT = "environment"
 
 
-class Failure(StrEnum):
+class FlagErrorCode(StrEnum):
     """What `Evaluation.error` begins with."""
 
     UNKNOWN_FLAG = "unknown_flag"
@@ -63,7 +63,7 @@ class Evaluation(NamedTuple):
     value: FlagValue | None
     reason: Reason
     bucket: int | None
-    source: Source
+    source: FlagSource
     error: str | None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from nbactl.core.flags.bucketing import HASH_VERSION, limit_of
 from nbactl.core.flags.model import State
 from nbactl.core.flags.records import is_percent
-from nbactl.core.flags.store import WHATEVER, Change
+from nbactl.core.flags.store import ANY_VERSION, Change
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -95,14 +95,14 @@ def roll_back(key: str, state: State | None, to: float | None, *, salt: str, sta
     before = position_of(state)
     if to is None:
         off = move(key, state, OFF, salt=salt, stages=stages)
-        return replace(off, change=replace(off.change, expected_version=WHATEVER))
+        return replace(off, change=replace(off.change, expected_version=ANY_VERSION))
     down = Position(to, enabled=True)
     return move(key, state, down if before.enabled and before.percent > to else before, salt=salt, stages=stages)
 
 
 def repair(key: str, *, salt: str) -> Move:
     """Return the move that switches a flag off whose state cannot be read."""
-    change = Change(key, WHATEVER, OFF.percent, OFF.enabled, salt=salt, hash_version=HASH_VERSION, stage=None)
+    change = Change(key, ANY_VERSION, OFF.percent, OFF.enabled, salt=salt, hash_version=HASH_VERSION, stage=None)
     return Move(key, None, OFF, change)
 
 

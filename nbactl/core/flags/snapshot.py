@@ -9,7 +9,7 @@ from mmh3 import mmh3_32_uintdigest
 
 from nbactl.core.flags.bucketing import BUCKETS, HASH_VERSION, limit_of
 from nbactl.core.flags.environment import override_of, parameters_of
-from nbactl.core.flags.model import Evaluation, Failure, Reason, Source
+from nbactl.core.flags.model import Evaluation, FlagErrorCode, FlagSource, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,18 +22,18 @@ Needed = tuple["Definition", "Evaluator"]
 def compile_flag(
     definition: Definition,
     state: State | None,
-    source: Source,
+    source: FlagSource,
     *,
     override: FlagValue | None = None,
     prerequisites: Sequence[Needed] = (),
 ) -> Evaluator:
     """Return the function that evaluates a flag. It may raise TypeError or UnicodeError for an entity that is none."""
     if state is None:
-        source = Source.DEFINITION
+        source = FlagSource.DEFINITION
     elif not state.enabled:
         return _always(Evaluation(definition.default, Reason.DISABLED, None, source, None))
     if override is not None:
-        return _always(Evaluation(override, Reason.ENVIRONMENT, None, Source.ENVIRONMENT, None))
+        return _always(Evaluation(override, Reason.ENVIRONMENT, None, FlagSource.ENVIRONMENT, None))
     decide = _by_percent(definition, state, source)
     if definition.deny or definition.allow or definition.rules:
         decide = _by_target(definition, source, decide)
@@ -47,7 +47,7 @@ def _always(answer: Evaluation) -> Evaluator:
     return decide
 
 
-def _by_percent(definition: Definition, state: State | None, source: Source) -> Evaluator:
+def _by_percent(definition: Definition, state: State | None, source: FlagSource) -> Evaluator:
     limit = 0 if state is None else limit_of(state.percent)
     if limit <= 0:
         return _always(Evaluation(definition.default, Reason.DEFAULT, None, source, None))
@@ -73,12 +73,12 @@ def _by_percent(definition: Definition, state: State | None, source: Source) -> 
     return decide
 
 
-def _no_text(default: FlagValue, source: Source, entity: object) -> Evaluation:
-    told = f"{Failure.INVALID_ENTITY}: an entity is text, not {type(entity).__name__}"
+def _no_text(default: FlagValue, source: FlagSource, entity: object) -> Evaluation:
+    told = f"{FlagErrorCode.INVALID_ENTITY}: an entity is text, not {type(entity).__name__}"
     return Evaluation(default, Reason.ERROR, None, source, told)
 
 
-def _by_target(definition: Definition, source: Source, otherwise: Evaluator) -> Evaluator:
+def _by_target(definition: Definition, source: FlagSource, otherwise: Evaluator) -> Evaluator:
     deny, allow = definition.deny, definition.allow
     denied = Evaluation(definition.default, Reason.DENIED, None, source, None)
     allowed = Evaluation(definition.treatment, Reason.ALLOWED, None, source, None)
@@ -104,7 +104,7 @@ def _by_target(definition: Definition, source: Source, otherwise: Evaluator) -> 
 
 
 def _by_prerequisites(
-    definition: Definition, source: Source, prerequisites: Sequence[Needed], otherwise: Evaluator
+    definition: Definition, source: FlagSource, prerequisites: Sequence[Needed], otherwise: Evaluator
 ) -> Evaluator:
     unmet = Evaluation(definition.default, Reason.PREREQUISITE, None, source, None)
     needed = tuple((other.is_on, evaluate) for other, evaluate in prerequisites)
@@ -119,7 +119,7 @@ def _by_prerequisites(
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class CompiledFlags:
     """The flags of one moment; never changed, replaced as a whole. `problems` are sentences for people."""
 
     evaluators: Mapping[str, Evaluator]
@@ -127,7 +127,7 @@ class Snapshot:
     states: Mapping[str, State]
     overrides: Mapping[str, FlagValue]
     parameters: Mapping[str, FlagValue]
-    source: Source
+    source: FlagSource
     problems: tuple[str, ...]
 
     def evaluate(self, key: str, entity: str | None = None, attributes: Attributes | None = None) -> Evaluation:
@@ -138,23 +138,25 @@ class Snapshot:
             return failed(self, key, error)
 
 
-def failed(snapshot: Snapshot, key: str, error: Exception) -> Evaluation:
+def failed(snapshot: CompiledFlags, key: str, error: Exception) -> Evaluation:
     """Return the answer where there is none: the default, with the error."""
     definition = snapshot.definitions.get(key) if isinstance(key, str) else None
     if definition is None:
-        return Evaluation(None, Reason.ERROR, None, snapshot.source, f"{Failure.UNKNOWN_FLAG}: there is no flag {key}")
-    told = f"{Failure.INVALID_ENTITY}: {type(error).__name__}: {error}"
+        return Evaluation(
+            None, Reason.ERROR, None, snapshot.source, f"{FlagErrorCode.UNKNOWN_FLAG}: there is no flag {key}"
+        )
+    told = f"{FlagErrorCode.INVALID_ENTITY}: {type(error).__name__}: {error}"
     return Evaluation(definition.default, Reason.ERROR, None, snapshot.source, told)
 
 
-def take_snapshot(
+def compile_flags(
     definitions: Mapping[str, Definition],
     states: Mapping[str, State],
     environ: Mapping[str, str],
     *,
-    source: Source = Source.STORE,
+    source: FlagSource = FlagSource.STORE,
     problems: tuple[str, ...] = (),
-) -> Snapshot:
+) -> CompiledFlags:
     """Compile a snapshot. What cannot be used is left out and named in `problems`."""
     building = _Building(definitions, states, source, list(problems))
     for definition in definitions.values():
@@ -170,7 +172,7 @@ def take_snapshot(
         building.problems += wrong
     for key in definitions:
         building.add(key, ())
-    return Snapshot(
+    return CompiledFlags(
         building.evaluators,
         definitions,
         states,
@@ -181,7 +183,7 @@ def take_snapshot(
     )
 
 
-def changed_between(before: Snapshot, after: Snapshot) -> frozenset[str]:
+def changed_between(before: CompiledFlags, after: CompiledFlags) -> frozenset[str]:
     """Return the flags that may answer otherwise, those among them that need one which does."""
     changed = {
         key
@@ -201,7 +203,7 @@ def changed_between(before: Snapshot, after: Snapshot) -> frozenset[str]:
 class _Building:
     definitions: Mapping[str, Definition]
     states: Mapping[str, State]
-    source: Source
+    source: FlagSource
     problems: list[str]
     evaluators: dict[str, Evaluator] = field(default_factory=dict)
     overrides: dict[str, FlagValue] = field(default_factory=dict)
@@ -230,7 +232,7 @@ class _Building:
         return evaluator
 
 
-def _off(definition: Definition, source: Source, why: str) -> Evaluator:
+def _off(definition: Definition, source: FlagSource, why: str) -> Evaluator:
     answer = Evaluation(definition.default, Reason.ERROR, None, source, why)
 
     def decide(entity: str | None, attributes: Attributes | None) -> Evaluation:  # noqa: ARG001

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore, Transaction
 
-WHATEVER: Final = -1
+ANY_VERSION: Final = -1
 """As an expected version: change what is there, even if it cannot be read."""
 _AT_ONCE: Final = MAX_WRITES // 2
 
@@ -111,11 +111,11 @@ def _seen(transaction: Transaction, change: Change) -> tuple[State | None, int]:
     try:
         state = None if document is None else state_of(document.path, document.data)
     except DataError:
-        if change.expected_version != WHATEVER:
+        if change.expected_version != ANY_VERSION:
             raise
         state = None
     version = _newest(transaction, change.key) if state is None else state.version
-    if change.expected_version not in (WHATEVER, 0 if document is None else version):
+    if change.expected_version not in (ANY_VERSION, 0 if document is None else version):
         raise _changed_meanwhile(change, state)
     return state, version
 

@@ -15,7 +15,7 @@ _AFTER_COMMAND = 3  # the fields of /proc/PID/stat after the command's name begi
 _STATE, _THREADS, _START = (number - _AFTER_COMMAND for number in (3, 20, 22))
 
 
-def this_process(run_id: str) -> str:
+def process_identity(run_id: str) -> str:
     """Return the owner text of this process: `host:boot:pid:start:run_id`.
 
     `boot` is the running system and its process namespace, `start` the process's start in clock ticks; both are
@@ -33,7 +33,7 @@ def process_owner(run_id: str) -> Callable[[], str]:
     def owner() -> str:
         pid = os.getpid()
         if pid not in known:
-            known[pid] = this_process(run_id)
+            known[pid] = process_identity(run_id)
         return known[pid]
 
     return owner

@@ -1,4 +1,4 @@
-"""Leases: one holder at a time, an expiry, and a fencing token that only grows (INVARIANTS 12).
+"""Leases: one holder at a time, an expiry, and a fencing token that only grows (invariant 12).
 
 Martin Kleppmann, "How to do distributed locking", 2016.
 """

@@ -1,4 +1,4 @@
-"""What is being worked on: the run, task and game date that log records and errors name (INVARIANTS 17).
+"""What is being worked on: the run, task and game date that log records and errors name (invariant 17).
 
 The context lives in a context variable: coroutines and `asyncio.to_thread` inherit it, a thread pool gets it
 through `carry`, another process through `core.propagation`.

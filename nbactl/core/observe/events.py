@@ -25,15 +25,15 @@ Hook = Callable[[Event], None]
 """Called in the thread where the event happened, outside of all locks. It must be quick and must not raise."""
 
 
-def unheard(event: Event) -> None:
+def noop_hook(event: Event) -> None:
     """Do nothing with `event`: the hook of who wants none."""
 
 
 def combined(*hooks: Hook) -> Hook:
     """Return one hook that tells each of `hooks`, in their order."""
-    heard = tuple(hook for hook in hooks if hook is not unheard)
+    heard = tuple(hook for hook in hooks if hook is not noop_hook)
     if len(heard) <= 1:
-        return heard[0] if heard else unheard
+        return heard[0] if heard else noop_hook
 
     def tell(event: Event) -> None:
         for hook in heard:

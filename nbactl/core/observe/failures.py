@@ -1,4 +1,4 @@
-"""Failures where they end: with cause, context and traceback, told to whoever listens (INVARIANTS 17).
+"""Failures where they end: with cause, context and traceback, told to whoever listens (invariant 17).
 
 An error is raised as long as somebody can do something about it. Where it is answered, recorded or given up it becomes
 a `Failure` and goes to each sink: the log, and an error tracker if there is one.

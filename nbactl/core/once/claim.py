@@ -86,7 +86,7 @@ def payload_hash(payload: bytes) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ClaimSettings:
     """How long things last, in seconds: a claim without a sign of life, between signs of life, and what was done.
 
     `keep` must exceed the time in which the same message may come again (retention of the subscription, and replays).
@@ -97,7 +97,7 @@ class Terms:
     keep: float
 
 
-def claimed_fields(claim: Claim, digest: str | None, now: datetime, terms: Terms) -> Mapping[Any, Any]:
+def claimed_fields(claim: Claim, digest: str | None, now: datetime, terms: ClaimSettings) -> Mapping[Any, Any]:
     """Return the fields while the work goes on; `expires_at` is when Firestore's TTL policy may delete them."""
     return {
         "state": "claimed",
@@ -108,7 +108,7 @@ def claimed_fields(claim: Claim, digest: str | None, now: datetime, terms: Terms
     }
 
 
-def done_fields(result: object, now: datetime, terms: Terms) -> Mapping[Any, Any]:
+def done_fields(result: object, now: datetime, terms: ClaimSettings) -> Mapping[Any, Any]:
     """Return the fields that change when the work is done."""
     return {
         "state": "done",

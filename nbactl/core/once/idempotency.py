@@ -15,7 +15,7 @@ from nbactl.core._support.aio import in_daemon_thread, is_async
 from nbactl.core._support.document_ids import encode_id
 from nbactl.core._support.faults import reach
 from nbactl.core.calls.deadline import beyond_deadline
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.once.claim import (
     Claim,
     Done,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
     from nbactl.core.observe.events import Hook
-    from nbactl.core.once.claim import Terms
+    from nbactl.core.once.claim import ClaimSettings
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
 
 P = ParamSpec("P")
@@ -69,10 +69,10 @@ class Idempotency:
         ids: IdGenerator,
         *,
         owner: Callable[[], str],
-        terms: Terms,
+        terms: ClaimSettings,
         is_dead: Callable[[str], bool],
         enabled: Callable[[str], bool] = _always,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         self._store = store
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Outbox: a message is committed together with the change it announces, and published afterwards (INVARIANTS 7, 8).
+"""Outbox: a message is committed together with the change it announces, and published afterwards (invariants 7, 8).
 
 Chris Richardson, "Microservices Patterns", 2018: Transactional outbox. Documents `outbox/{key}`.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.core._support.document_ids import decode_id, encode_id
 from nbactl.core._support.faults import reach
 from nbactl.core.calls.deadline import beyond_deadline
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.service.propagation import outgoing_attributes
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError
 from nbactl.ports.documents import DELETE_FIELD, Create, Filter, Increment, Order, Query, Update
@@ -124,7 +124,7 @@ class Outbox:
         redrive_after: float,
         keep: float,
         reaches: Callable[[str], bool] = _everywhere,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -201,14 +201,14 @@ class Outbox:
 
     def _count_pending(self) -> int:
         """Return how many messages wait, those included that a driver has taken; only a hook wants to know."""
-        return 0 if self._hook is unheard else self._store.count(Query(COLLECTION, order=(Order("due_at"),)))
+        return 0 if self._hook is noop_hook else self._store.count(Query(COLLECTION, order=(Order("due_at"),)))
 
     def _drive(self, document: Document) -> bool:
         data = document.data
         if data.get("state") == "published":
             return False
         key = key_of(document)
-        # What fails again and again is tried less and less often (INVARIANTS 16).
+        # What fails again and again is tried less and less often (invariant 16).
         wait = self._redrive_after * 2 ** min(max(data["attempts"] - 1, 0), _MOST_DOUBLINGS)
         take: dict[FieldPath, Any] = {"due_at": self._clock.now() + wait, "attempts": Increment(1)}
         try:

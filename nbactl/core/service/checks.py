@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.core.calls.breaker import Breaker
-    from nbactl.core.flags.client import Health as FlagsHealth
+    from nbactl.core.flags.client import FlagsHealth
     from nbactl.ports.documents import DocumentStore
 
 _NOWHERE: Final = "health/probe"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core._support.durations import format_duration
-from nbactl.core._support.periodic import Beat
+from nbactl.core._support.periodic import PeriodicTask
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What was found of a dependency. `took` is in milliseconds, None without an answer; `output` is what is amiss."""
 
     status: Status
@@ -57,7 +57,7 @@ _MISSED: Final = 3
 """A finding is stale when so many looks in a row did not take place."""
 
 
-class Watched:
+class BackgroundCheck:
     """Runs a check's probe in a thread of its own, so that one that hangs holds up nothing but itself."""
 
     def __init__(self, check: Check, clock: Clock, every: float) -> None:
@@ -68,7 +68,7 @@ class Watched:
         """When the last look began, in seconds of the monotonic clock."""
         self._thread: threading.Thread | None = None
         self._ended: float | None = None
-        self._last: Finding | None = None
+        self._last: CheckResult | None = None
         self._lock = threading.Lock()
 
     def look(self) -> None:
@@ -81,7 +81,7 @@ class Watched:
             self._began = self._clock.monotonic()
             self._thread.start()
 
-    def finding(self) -> Finding | None:
+    def finding(self) -> CheckResult | None:
         """Return what is known now; None before the first look has ended, for as long as it may take."""
         with self._lock:
             began = self._began if self._is_under_way() else None
@@ -89,10 +89,10 @@ class Watched:
         now = self._clock.monotonic()
         if began is not None and now - began > self.check.timeout:
             told = f"no answer for {format_duration(int(now - began))}"
-            return Finding("fail", None, self._clock.now(), told)
+            return CheckResult("fail", None, self._clock.now(), told)
         if last is not None and ended is not None and now - ended > _MISSED * self._every + self.check.timeout:
             told = f"not looked at for {format_duration(int(now - ended))}"
-            return Finding("warn" if last.status == "pass" else last.status, last.took, last.at, told)
+            return CheckResult("warn" if last.status == "pass" else last.status, last.took, last.at, told)
         return last
 
     def _probe(self) -> None:
@@ -100,14 +100,14 @@ class Watched:
         try:
             flaw = self.check.probe()
         except NbactlError as error:
-            found = Finding("fail", None, self._clock.now(), error.message)
+            found = CheckResult("fail", None, self._clock.now(), error.message)
         except Exception as error:  # noqa: BLE001 - whatever a probe raises is what was found
             # Its text may hold an address or a password, so it goes to the log alone.
             _LOG.warning("the health check %s failed", self.check.name, exc_info=error)
-            found = Finding("fail", None, self._clock.now(), type(error).__name__)
+            found = CheckResult("fail", None, self._clock.now(), type(error).__name__)
         else:
             took = round((self._clock.monotonic() - began) * 1000, 2)
-            found = Finding("pass" if flaw is None else "warn", took, self._clock.now(), flaw)
+            found = CheckResult("pass" if flaw is None else "warn", took, self._clock.now(), flaw)
         with self._lock:
             self._last, self._ended, self._thread = found, self._clock.monotonic(), None
 
@@ -120,8 +120,8 @@ class Health:
     """Looks at every dependency each `every` seconds in the background; what asks never waits for one."""
 
     def __init__(self, checks: Iterable[Check], *, clock: Clock, every: float) -> None:
-        self._watched = {check.name: Watched(check, clock, every) for check in checks}
-        self._beat = Beat("health", self.look, lambda: every, every)
+        self._watched = {check.name: BackgroundCheck(check, clock, every) for check in checks}
+        self._beat = PeriodicTask("health", self.look, lambda: every, every)
 
     def start(self) -> None:
         """Look at once, then on the beat."""
@@ -137,11 +137,11 @@ class Health:
         for watched in self._watched.values():
             watched.look()
 
-    def findings(self) -> Mapping[str, Finding | None]:
+    def findings(self) -> Mapping[str, CheckResult | None]:
         """Return what is known of each dependency; None where nothing is yet."""
         return {name: watched.finding() for name, watched in self._watched.items()}
 
-    def status(self, findings: Mapping[str, Finding | None]) -> Status:
+    def status(self, findings: Mapping[str, CheckResult | None]) -> Status:
         """Return the status of the whole: `fail` if a critical dependency fails, `warn` if anything else is amiss."""
         status: Status = "pass"
         for name, finding in findings.items():
@@ -151,7 +151,7 @@ class Health:
                 status = "warn"
         return status
 
-    def unready(self, findings: Mapping[str, Finding | None]) -> list[str]:
+    def unready(self, findings: Mapping[str, CheckResult | None]) -> list[str]:
         """Return why no work should be sent here: critical dependencies that fail, or that nothing is known of yet."""
         reasons = []
         for name, watched in self._watched.items():

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.observe.events import Event, unheard
+from nbactl.core.observe.events import Event, noop_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from nbactl.core._support.asgi import App, Message, Receive, Scope, Send
     from nbactl.core._support.clock import Clock
     from nbactl.core.observe.events import Hook
-    from nbactl.core.service.health import Finding, Health
-    from nbactl.core.service.traffic import Traffic
+    from nbactl.core.service.health import CheckResult, Health
+    from nbactl.core.service.traffic import RequestStats
 
 _GOOD, _UNAVAILABLE = 200, 503
 _FRESH: Final = 1.0
@@ -42,7 +42,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeResponse:
     """Status and JSON of an answer."""
 
     status: int
@@ -53,7 +53,13 @@ class Reports:
     """Answers what is known; an answer is at most a second old."""
 
     def __init__(
-        self, identity: Identity, health: Health, traffic: Traffic, *, clock: Clock, is_stopping: Callable[[], bool]
+        self,
+        identity: Identity,
+        health: Health,
+        traffic: RequestStats,
+        *,
+        clock: Clock,
+        is_stopping: Callable[[], bool],
     ) -> None:
         self._identity = identity
         self._health = health
@@ -61,17 +67,17 @@ class Reports:
         self._clock = clock
         self._is_stopping = is_stopping
         self._started = clock.monotonic()
-        self._kept: dict[str, tuple[float, bool, Answer]] = {}
+        self._kept: dict[str, tuple[float, bool, ProbeResponse]] = {}
 
-    def health(self) -> Answer:
+    def health(self) -> ProbeResponse:
         """Return how the service and each of its dependencies are; 503 if a critical one fails."""
         return self._fresh("health", self._render_health)
 
-    def ready(self) -> Answer:
+    def ready(self) -> ProbeResponse:
         """Return whether work should be sent here; 503 if not, with the reasons."""
         return self._fresh("ready", self._render_ready)
 
-    def _fresh(self, name: str, render: Callable[[], Answer]) -> Answer:
+    def _fresh(self, name: str, render: Callable[[], ProbeResponse]) -> ProbeResponse:
         now, stopping = self._clock.monotonic(), self._is_stopping()
         kept = self._kept.get(name)
         if kept is not None and now - kept[0] < _FRESH and kept[1] == stopping:
@@ -80,13 +86,13 @@ class Reports:
         self._kept[name] = (now, stopping, answer)
         return answer
 
-    def _render_ready(self) -> Answer:
+    def _render_ready(self) -> ProbeResponse:
         reasons = self._health.unready(self._health.findings())
         if self._is_stopping():
             reasons.insert(0, "stopping")
-        return Answer(_UNAVAILABLE if reasons else _GOOD, _json({"ready": not reasons, "reasons": reasons}))
+        return ProbeResponse(_UNAVAILABLE if reasons else _GOOD, _json({"ready": not reasons, "reasons": reasons}))
 
-    def _render_health(self) -> Answer:
+    def _render_health(self) -> ProbeResponse:
         findings = self._health.findings()
         status = self._health.status(findings)
         report: dict[str, Any] = {
@@ -100,7 +106,7 @@ class Reports:
         amiss = [f"{name}: {finding.output}" for name, finding in findings.items() if finding and finding.output]
         if amiss:
             report["output"] = "; ".join(amiss)
-        return Answer(_UNAVAILABLE if status == "fail" else _GOOD, _json(report))
+        return ProbeResponse(_UNAVAILABLE if status == "fail" else _GOOD, _json(report))
 
     def _own(self) -> dict[str, Any]:
         latency = self._traffic.latency()
@@ -114,7 +120,7 @@ class Reports:
             own["requests:p95Time"] = [_measure(round(latency.p95 * 1000, 2), "ms")]
         return own
 
-    def _dependencies(self, findings: Mapping[str, Finding | None]) -> dict[str, Any]:
+    def _dependencies(self, findings: Mapping[str, CheckResult | None]) -> dict[str, Any]:
         told: dict[str, Any] = {}
         for name, finding in findings.items():
             entry: dict[str, Any] = {"componentType": self._health.component_type(name)}
@@ -145,8 +151,10 @@ def _json(content: Mapping[str, Any]) -> bytes:
 _NO_ANSWER: Final = 500
 """What a server answers for an app that does not."""
 _OTHER_ROUTE: Final = "(other)"
-_ALIVE: Final = Answer(200, b'{"live": true}\n')
-_NOT_ALLOWED: Final = Answer(405, b'{"error": {"code": "usage", "message": "only GET and HEAD are answered here"}}\n')
+_ALIVE: Final = ProbeResponse(200, b'{"live": true}\n')
+_NOT_ALLOWED: Final = ProbeResponse(
+    405, b'{"error": {"code": "usage", "message": "only GET and HEAD are answered here"}}\n'
+)
 _JSON, _HEALTH_JSON = b"application/json", b"application/health+json"
 
 
@@ -160,18 +168,18 @@ class Probes:
         self,
         app: App,
         reports: Reports,
-        traffic: Traffic,
+        traffic: RequestStats,
         *,
         clock: Clock,
         metrics: App | None = None,
-        hook: Hook = unheard,
+        hook: Hook = noop_hook,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._hook = hook
         self._traffic = traffic
         self._monotonic = clock.monotonic
-        self._answers: dict[str, tuple[Callable[[], Answer], bytes]] = {
+        self._answers: dict[str, tuple[Callable[[], ProbeResponse], bytes]] = {
             "/live": (lambda: _ALIVE, _JSON),
             "/ready": (reports.ready, _JSON),
             "/health": (reports.health, _HEALTH_JSON),
@@ -206,7 +214,7 @@ class Probes:
             self._hook(Event("http.served", route, {"status": status, "seconds": seconds}))
 
 
-async def _send(known: tuple[Callable[[], Answer], bytes], method: str, send: Send) -> None:
+async def _send(known: tuple[Callable[[], ProbeResponse], bytes], method: str, send: Send) -> None:
     answer_now, content_type = known
     headers = [(b"content-type", content_type), (b"cache-control", b"no-store")]
     if method in ("GET", "HEAD"):

@@ -34,7 +34,7 @@ COMPOSERS: Final = "nbactl.service"
 _DONE: Final = 204
 
 
-class Timeouts(Protocol):
+class TimeLimits(Protocol):
     """Time limits by name, as timeouts.yaml has them."""
 
     def __getitem__(self, name: str) -> float:
@@ -71,7 +71,7 @@ class Parts(Protocol):
         ...
 
     @property
-    def timeouts(self) -> Timeouts:
+    def timeouts(self) -> TimeLimits:
         """Time limits by name."""
         ...
 

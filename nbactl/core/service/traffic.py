@@ -37,7 +37,7 @@ class _Window:
         self.total = 0.0
 
 
-class Traffic:
+class RequestStats:
     """Counts requests; latencies are those of the window of `window` seconds under way and of the one before."""
 
     def __init__(self, clock: Clock, window: float) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from nbactl.core.calls.bulk import BulkWriter
-    from nbactl.core.completions.stages import Stage
+    from nbactl.core.completions.stages import CompletionStage
     from nbactl.migrations.completions.compare import Comparison
     from nbactl.migrations.completions.findings import Unreadable
     from nbactl.migrations.completions.selection import Selection
@@ -66,7 +66,7 @@ class Backfill:
         store: DocumentStore,
         bulk: BulkWriter,
         work: Work,
-        stage: Stage,
+        stage: CompletionStage,
         selection: Selection,
         *,
         rate: float | None = None,

@@ -1,4 +1,4 @@
-"""Array against subcollection of one batch: sets of ids, their payloads, and the counter (INVARIANTS 3)."""
+"""Array against subcollection of one batch: sets of ids, their payloads, and the counter (invariant 3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.document_ids import encode_id
 from nbactl.core.completions.documents import COMPLETED_COUNT
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.migrations.completions.batch import Batch, is_count, player_names, read_batch, shown
 from nbactl.migrations.completions.findings import CounterDrift, Different, Findings, PlayerOf, Unreadable
 from nbactl.ports.documents import Query
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nbactl.ports.documents import Document, Reader
 
-WITHOUT_ARRAY = frozenset({Stage.DUAL_WRITE_STOPPED, Stage.CLEANED})
+WITHOUT_ARRAY = frozenset({CompletionStage.DUAL_WRITE_STOPPED, CompletionStage.CLEANED})
 """Stages in which the array no longer has to have what the subcollection has."""
 
 
@@ -36,7 +36,7 @@ class Comparison:
     digest: int
 
 
-def compare(reader: Reader, document: Document, stage: Stage, *, payloads: bool = True) -> Comparison:
+def compare(reader: Reader, document: Document, stage: CompletionStage, *, payloads: bool = True) -> Comparison:
     """Compare both sides of a batch, as `reader` sees them.
 
     With `payloads` the completions themselves are read where the batch has something to compare them with

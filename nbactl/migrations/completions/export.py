@@ -1,4 +1,4 @@
-"""What an action is about to overwrite or remove, saved to a file first (INVARIANTS 19)."""
+"""What an action is about to overwrite or remove, saved to a file first (invariant 19)."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.durations import format_duration
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.migrations.gates import Gate
 
 if TYPE_CHECKING:
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from nbactl.migrations.model import MigrationState
 
 COMMAND: Final = "nbactl migrate completions"
-ORDER: Final = tuple(Stage)
-BACKFILL_STAGES: Final = (Stage.DUAL_WRITE, Stage.BACKFILLED, Stage.VALIDATED)
+ORDER: Final = tuple(CompletionStage)
+BACKFILL_STAGES: Final = (CompletionStage.DUAL_WRITE, CompletionStage.BACKFILLED, CompletionStage.VALIDATED)
 _STEP_TO: Final = {
-    Stage.DUAL_WRITE: "--start-dual-write",
-    Stage.BACKFILLED: "--backfill",
-    Stage.VALIDATED: "--validate",
-    Stage.READS_SWITCHED: "--switch-reads",
-    Stage.DUAL_WRITE_STOPPED: "--stop-dual-write",
-    Stage.CLEANED: "--cleanup",
+    CompletionStage.DUAL_WRITE: "--start-dual-write",
+    CompletionStage.BACKFILLED: "--backfill",
+    CompletionStage.VALIDATED: "--validate",
+    CompletionStage.READS_SWITCHED: "--switch-reads",
+    CompletionStage.DUAL_WRITE_STOPPED: "--stop-dual-write",
+    CompletionStage.CLEANED: "--cleanup",
 }
 
 
@@ -32,9 +32,9 @@ def next_action(state: MigrationState) -> str | None:
     """Return the option that takes the next step, None at the end."""
     if state.pending is not None:
         return f"--{state.pending}"
-    if state.stage == Stage.VALIDATED and state.last_validation is None:
+    if state.stage == CompletionStage.VALIDATED and state.last_validation is None:
         return "--validate"  # a rollback led here: what was proved before says nothing of now
-    following = ORDER.index(Stage(state.stage)) + 1
+    following = ORDER.index(CompletionStage(state.stage)) + 1
     return _STEP_TO[ORDER[following]] if following < len(ORDER) else None
 
 
@@ -47,12 +47,12 @@ def gates_of(
     """
     always = [_no_pause(state), _nothing_pending(state), _settled(state, now)]
     if action == "start-dual-write":
-        return [_in_stage(state, Stage.LEGACY), *always]
+        return [_in_stage(state, CompletionStage.LEGACY), *always]
     if action == "backfill":
         return [_in_stage(state, *BACKFILL_STAGES), *always]
     if action == "switch-reads":
         return [
-            _in_stage(state, Stage.VALIDATED),
+            _in_stage(state, CompletionStage.VALIDATED),
             *always,
             _validation(state, now, max_age),
             *([] if active is None else [_active(active)]),
@@ -60,7 +60,7 @@ def gates_of(
     if action == "stop-dual-write":
         bake = limits.reads_bake
         return [
-            _in_stage(state, Stage.READS_SWITCHED),
+            _in_stage(state, CompletionStage.READS_SWITCHED),
             *always,
             _baked(state, now, bake, "reads have been on the subcollection"),
             _no_drift(state, now, bake),
@@ -68,17 +68,17 @@ def gates_of(
         ]
     bake = limits.cleanup_bake
     return [
-        _in_stage(state, Stage.DUAL_WRITE_STOPPED),
+        _in_stage(state, CompletionStage.DUAL_WRITE_STOPPED),
         *always,
         _baked(state, now, bake, "dual-write has been stopped"),
         _no_drift(state, now, bake),
     ]
 
 
-def _in_stage(state: MigrationState, *wanted: Stage) -> Gate:
+def _in_stage(state: MigrationState, *wanted: CompletionStage) -> Gate:
     if state.stage in wanted:
         return Gate("stage", None, "", forcible=False)
-    here = ORDER.index(Stage(state.stage))
+    here = ORDER.index(CompletionStage(state.stage))
     missing = f"the stage is {state.stage}, not {' or '.join(wanted)}"
     if here > ORDER.index(wanted[-1]):
         provide = f"This is behind you; go back with {COMMAND} --rollback if you must."
@@ -107,7 +107,7 @@ def _settled(state: MigrationState, now: datetime) -> Gate:
 def _validation(state: MigrationState, now: datetime, max_age: float) -> Gate:
     found = state.last_validation
     provide = f"{COMMAND} --validate"
-    if found is None or found.stage not in {state.stage, Stage.BACKFILLED}:
+    if found is None or found.stage not in {state.stage, CompletionStage.BACKFILLED}:
         return Gate("validation", f"there is no full validation in stage {state.stage}", provide)
     if not found.consistent:
         return Gate("validation", f"the last validation found {found.findings} inconsistencies", f"{COMMAND} --repair")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.backfill import Backfill
 from nbactl.migrations.completions.cleanup import CleanUp, Restored, look_at_arrays, put_arrays_back, saved_arrays
@@ -73,7 +73,7 @@ class CompletionsMigration:
         exports: Path,
     ) -> None:
         self.limits = limits
-        self.record = MigrationRecord(store, clock, leases, name=NAME, first=Stage.LEGACY, project=project)
+        self.record = MigrationRecord(store, clock, leases, name=NAME, first=CompletionStage.LEGACY, project=project)
         self._store = store
         self._clock = clock
         self._leases = leases
@@ -82,9 +82,9 @@ class CompletionsMigration:
         self._exports = exports
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> CompletionStage:
         """The stage now."""
-        return Stage(self.record.read().stage)
+        return CompletionStage(self.record.read().stage)
 
     def plan(self, selection: Selection, rate: float, caller: Caller) -> Plan:
         """Return what the migration would do, and cost; changes nothing."""
@@ -102,8 +102,8 @@ class CompletionsMigration:
         """Return the gates of an action as they are now; with `look` batches in progress are compared for it."""
         state = self.record.read()
         active = None
-        if look and action == "switch-reads" and state.stage == Stage.VALIDATED:
-            active = self._validator(_silent).active(Stage.VALIDATED)
+        if look and action == "switch-reads" and state.stage == CompletionStage.VALIDATED:
+            active = self._validator(_silent).active(CompletionStage.VALIDATED)
         age = self.limits.max_age if max_age is None else max_age
         return gates_of(action, state, self.limits, self._clock.now(), max_age=age, active=active)
 
@@ -112,16 +112,25 @@ class CompletionsMigration:
 
         Like the other steps, it does nothing if it was taken already.
         """
-        return self._step("start-dual-write", Stage.LEGACY, Stage.DUAL_WRITE, caller, force=force)
+        return self._step("start-dual-write", CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, caller, force=force)
 
     def switch_reads(self, caller: Caller, *, force: bool = False, max_age: float | None = None) -> MigrationState:
         """Have readers read the subcollection, which was just validated."""
-        return self._step("switch-reads", Stage.VALIDATED, Stage.READS_SWITCHED, caller, force=force, max_age=max_age)
+        return self._step(
+            "switch-reads",
+            CompletionStage.VALIDATED,
+            CompletionStage.READS_SWITCHED,
+            caller,
+            force=force,
+            max_age=max_age,
+        )
 
     def stop_dual_write(self, caller: Caller, *, force: bool = False, max_age: float | None = None) -> MigrationState:
         """Have writers write the subcollection alone, which was read for long enough."""
-        after = Stage.DUAL_WRITE_STOPPED
-        return self._step("stop-dual-write", Stage.READS_SWITCHED, after, caller, force=force, max_age=max_age)
+        after = CompletionStage.DUAL_WRITE_STOPPED
+        return self._step(
+            "stop-dual-write", CompletionStage.READS_SWITCHED, after, caller, force=force, max_age=max_age
+        )
 
     def backfill(self, selection: Selection, caller: Caller, *, rate: float | None = None) -> BackfillReport:
         """Make the documents that are missing; moves to `backfilled` when nothing of anything is left to do."""
@@ -129,8 +138,8 @@ class CompletionsMigration:
             pass_gates("--backfill", self.gates("backfill"), force=False)
             stage = self.stage
             report = Backfill(self._store, self._bulk_writer(rate), work, stage, selection, rate=rate).run()
-            if stage is Stage.DUAL_WRITE and selection.is_all and not report.refused:
-                self._move(work, Stage.DUAL_WRITE, Stage.BACKFILLED)
+            if stage is CompletionStage.DUAL_WRITE and selection.is_all and not report.refused:
+                self._move(work, CompletionStage.DUAL_WRITE, CompletionStage.BACKFILLED)
             else:
                 work.record.end_action(work.lease)
             return report
@@ -146,8 +155,8 @@ class CompletionsMigration:
             stage = self.stage
             report = self._validator(caller.observe).run_recorded(work, stage, selection, young=self.limits.max_age)
             work.record.end_action(work.lease)
-            if stage is Stage.BACKFILLED and report.consistent:
-                self._move(work, stage, Stage.VALIDATED, proof=report)
+            if stage is CompletionStage.BACKFILLED and report.consistent:
+                self._move(work, stage, CompletionStage.VALIDATED, proof=report)
             else:
                 work.record.note_validation(report.validation)
             return report
@@ -156,7 +165,7 @@ class CompletionsMigration:
         """Compare both sides without the lease; an inconsistency is recorded, nothing else is."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
-        if not report.consistent and stage is not Stage.LEGACY:
+        if not report.consistent and stage is not CompletionStage.LEGACY:
             self.record.note_drift()
         return report
 
@@ -187,7 +196,7 @@ class CompletionsMigration:
             checkpoint = self._cleanup_checkpoint(work)
             if checkpoint.chunks == 0:
                 report = self._validator(caller.observe).run_recorded(
-                    work, Stage.DUAL_WRITE_STOPPED, Selection(), young=self.limits.max_age
+                    work, CompletionStage.DUAL_WRITE_STOPPED, Selection(), young=self.limits.max_age
                 )
                 work.record.end_action(work.lease)
                 work.record.note_validation(report.validation)
@@ -205,7 +214,12 @@ class CompletionsMigration:
                 checkpoint = work.save(checkpoint, checkpoint.cursor, {"export": checkpoint.cursor["export"]})
             cleaned = clean.remove_all(checkpoint)
             noted = _with_note(work.operator, f"arrays saved in {cleaned.export}")
-            self._move(replace(work, operator=noted), Stage.DUAL_WRITE_STOPPED, Stage.CLEANED, forced=forced)
+            self._move(
+                replace(work, operator=noted),
+                CompletionStage.DUAL_WRITE_STOPPED,
+                CompletionStage.CLEANED,
+                forced=forced,
+            )
             return cleaned
 
     def undo_clean_up(self, file: Path, selection: Selection, caller: Caller, *, dry_run: bool = False) -> Restored:
@@ -223,14 +237,14 @@ class CompletionsMigration:
             return look_at_arrays(self._store, file, arrays)
         with self._working(caller) as work:
             restored = put_arrays_back(self._store, work, file, arrays)
-            if self.stage is Stage.CLEANED and selection.is_all:
+            if self.stage is CompletionStage.CLEANED and selection.is_all:
                 noted = _with_note(work.operator, f"arrays put back from {file}")
-                self._move(replace(work, operator=noted), Stage.CLEANED, Stage.DUAL_WRITE_STOPPED)
+                self._move(replace(work, operator=noted), CompletionStage.CLEANED, CompletionStage.DUAL_WRITE_STOPPED)
             else:
                 work.record.end_action(work.lease)  # a clean-up that was killed begins anew
             return restored
 
-    def roll_back(self, caller: Caller, *, to: Stage | None = None, told: bool = True) -> RolledBack:
+    def roll_back(self, caller: Caller, *, to: CompletionStage | None = None, told: bool = True) -> RolledBack:
         """Go back to the stage whose readers and writers are as they were before the last change of them, or to `to`.
 
         Without `told` it stays pending until `tell_rolled_back` is called, so that a call that is killed before its
@@ -260,7 +274,14 @@ class CompletionsMigration:
         return self.record.resume()
 
     def _step(
-        self, action: str, before: Stage, after: Stage, caller: Caller, *, force: bool, max_age: float | None = None
+        self,
+        action: str,
+        before: CompletionStage,
+        after: CompletionStage,
+        caller: Caller,
+        *,
+        force: bool,
+        max_age: float | None = None,
     ) -> MigrationState:
         with self._working(caller) as work:
             state = self.record.read()
@@ -272,8 +293,8 @@ class CompletionsMigration:
     def _move(
         self,
         work: Work,
-        before: Stage,
-        after: Stage,
+        before: CompletionStage,
+        after: CompletionStage,
         *,
         settle: float = 0.0,
         forced: tuple[str, ...] = (),

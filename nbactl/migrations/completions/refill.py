@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import COMPLETED_PLAYERS
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.migrations.completions.compare import compare
 from nbactl.migrations.completions.selection import Selection, next_chunk, number_of_batches
 from nbactl.migrations.progress import Meter
@@ -48,7 +48,9 @@ def refill(store: DocumentStore, work: Work, phase: str) -> Refilled:
         work.may_go_on(meter)
         with store.snapshot() as snapshot:
             chunk = next_chunk(snapshot, selection, cursor["after"], snapshot.read_time)
-            compared = [compare(snapshot, each, Stage.DUAL_WRITE_STOPPED, payloads=False) for each in chunk.documents]
+            compared = [
+                compare(snapshot, each, CompletionStage.DUAL_WRITE_STOPPED, payloads=False) for each in chunk.documents
+            ]
         for comparison in compared:
             lacking = sorted(comparison.completed - comparison.batch.players)
             if lacking:

@@ -11,7 +11,7 @@ from nbactl.core.completions.documents import (
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
 )
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.backfill import creations
 from nbactl.migrations.completions.batch import is_count
@@ -29,7 +29,7 @@ Winner = Literal["array", "subcollection"]
 Kind = Literal[
     "create_document", "add_to_array", "set_predictions", "clean_array", "clean_payloads", "set_counter", "set_player"
 ]
-_READS_SUBCOLLECTION: Final = frozenset({Stage.READS_SWITCHED, *WITHOUT_ARRAY})
+_READS_SUBCOLLECTION: Final = frozenset({CompletionStage.READS_SWITCHED, *WITHOUT_ARRAY})
 _BY_HAND: Final = frozenset({"id", "batch_id", "game_date", "counter_shards", "completions"})
 
 
@@ -58,7 +58,7 @@ class RepairPlan:
         """Whether anything that is there would be replaced."""
         return any(step.overwrites for step in self.steps)
 
-    def take(self, comparison: Comparison, stage: Stage) -> None:
+    def take(self, comparison: Comparison, stage: CompletionStage) -> None:
         """Add what a batch needs."""
         steps = plan_batch(comparison, stage)
         if steps:
@@ -71,7 +71,7 @@ class RepairPlan:
                 )
 
 
-def plan_batch(comparison: Comparison, stage: Stage) -> list[RepairStep]:
+def plan_batch(comparison: Comparison, stage: CompletionStage) -> list[RepairStep]:
     """Return what makes the sides of a batch agree.
 
     Nobody is ever taken out: a completion that either side has is one. Where payloads differ, the side that readers
@@ -79,7 +79,7 @@ def plan_batch(comparison: Comparison, stage: Stage) -> list[RepairStep]:
     """
     batch, findings = comparison.batch, comparison.findings
     steps: list[RepairStep] = []
-    if stage is not Stage.LEGACY:
+    if stage is not CompletionStage.LEGACY:
         steps += [
             RepairStep(batch.id, "create_document", each.player, "array", "gets the document that it lacks")
             for each in findings.missing
@@ -95,7 +95,7 @@ def plan_batch(comparison: Comparison, stage: Stage) -> list[RepairStep]:
             what = f"has {value} predictions, not {loser!r}"
             steps.append(RepairStep(batch.id, "set_predictions", different.player, winner, what, overwrites=True))
     for problem in findings.unreadable:
-        if problem.field == COMPLETED_PLAYERS and stage is not Stage.CLEANED:
+        if problem.field == COMPLETED_PLAYERS and stage is not CompletionStage.CLEANED:
             what = f"{problem.value} {problem.reason}".strip()
             steps.append(
                 RepairStep(batch.id, "clean_array", None, "subcollection", what, overwrites=bool(problem.value))
@@ -115,12 +115,12 @@ def plan_batch(comparison: Comparison, stage: Stage) -> list[RepairStep]:
     return steps
 
 
-def winning_side(stage: Stage, held: object) -> Winner:
+def winning_side(stage: CompletionStage, held: object) -> Winner:
     """Return the side whose predictions are believed; a document that holds no number is never."""
     return "subcollection" if stage in _READS_SUBCOLLECTION and is_count(held) else "array"
 
 
-def compare_live(store: DocumentStore, path: str, stage: Stage) -> Comparison | None:
+def compare_live(store: DocumentStore, path: str, stage: CompletionStage) -> Comparison | None:
     """Compare a batch as it is now; None if it is gone. Payloads are read as well."""
     document = store.get(path)
     return None if document is None else compare(store, document, stage)
@@ -145,7 +145,7 @@ class Mended:
 class Mender:
     """Repairs one batch at a time as it is now, not as it was when the plan was made. Saves first what it replaces."""
 
-    def __init__(self, store: DocumentStore, stage: Stage, export: Export) -> None:
+    def __init__(self, store: DocumentStore, stage: CompletionStage, export: Export) -> None:
         self._store = store
         self._stage = stage
         self._export = export
@@ -209,7 +209,7 @@ class Mender:
         return writes
 
 
-def _batch_fields(comparison: Comparison, kinds: set[str], stage: Stage) -> dict[FieldPath, Any]:
+def _batch_fields(comparison: Comparison, kinds: set[str], stage: CompletionStage) -> dict[FieldPath, Any]:
     batch, data = comparison.batch, comparison.batch.document.data
     fields: dict[FieldPath, Any] = {}
     if "clean_array" in kinds:
@@ -222,19 +222,19 @@ def _batch_fields(comparison: Comparison, kinds: set[str], stage: Stage) -> dict
             }
         else:
             fields[PREDICTIONS_BY_PLAYER] = DELETE_FIELD
-    if stage is not Stage.LEGACY:
+    if stage is not CompletionStage.LEGACY:
         for each in comparison.findings.different:
             if winning_side(stage, each.subcollection) == "subcollection":
                 fields[PREDICTIONS_BY_PLAYER, batch.payload_keys[each.player]] = each.subcollection
     return fields
 
 
-def _replaced(comparison: Comparison, stage: Stage) -> list[str]:
+def _replaced(comparison: Comparison, stage: CompletionStage) -> list[str]:
     """Return the players whose own documents are changed."""
     wrong = {
         player for player, document in comparison.documents.items() if document.data.get("player_lookup") != player
     }
-    if stage is not Stage.LEGACY:
+    if stage is not CompletionStage.LEGACY:
         wrong |= {
             each.player for each in comparison.findings.different if winning_side(stage, each.subcollection) == "array"
         }

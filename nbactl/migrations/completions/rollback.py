@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.faults import reach
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.refill import Refilled, refill
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 PENDING: Final = "rollback"
 _BACK_TO: Final = {
-    Stage.DUAL_WRITE: Stage.LEGACY,
-    Stage.BACKFILLED: Stage.LEGACY,
-    Stage.VALIDATED: Stage.LEGACY,
-    Stage.READS_SWITCHED: Stage.VALIDATED,
-    Stage.DUAL_WRITE_STOPPED: Stage.READS_SWITCHED,
+    CompletionStage.DUAL_WRITE: CompletionStage.LEGACY,
+    CompletionStage.BACKFILLED: CompletionStage.LEGACY,
+    CompletionStage.VALIDATED: CompletionStage.LEGACY,
+    CompletionStage.READS_SWITCHED: CompletionStage.VALIDATED,
+    CompletionStage.DUAL_WRITE_STOPPED: CompletionStage.READS_SWITCHED,
 }
 
 
@@ -38,24 +38,24 @@ class RolledBack:
     put_back: Refilled
 
 
-def target_of(state: MigrationState) -> Stage:
+def target_of(state: MigrationState) -> CompletionStage:
     """Return the stage that a rollback leads to. Raises PreconditionError where there is none."""
-    stage = Stage(state.stage)
+    stage = CompletionStage(state.stage)
     if state.pending == PENDING:
         return stage
     if stage not in _BACK_TO:
-        cause = "The arrays are gone." if stage is Stage.CLEANED else "Nothing was begun."
+        cause = "The arrays are gone." if stage is CompletionStage.CLEANED else "Nothing was begun."
         raise PreconditionError(
             f"there is no way back from stage {stage}",
             cause=cause,
             next_step="Put the arrays back first: --cleanup --undo FILE; --status names the file."
-            if stage is Stage.CLEANED
+            if stage is CompletionStage.CLEANED
             else "nbactl migrate completions --status",
         )
     return _BACK_TO[stage]
 
 
-def stages_back(state: MigrationState, to: Stage | None) -> tuple[Stage, ...]:
+def stages_back(state: MigrationState, to: CompletionStage | None) -> tuple[CompletionStage, ...]:
     """Return the stages that a rollback comes by: as far as `to`, or else one.
 
     Nothing is left to do in stage `to`. Raises PreconditionError where no rollback leads to `to`.
@@ -64,7 +64,7 @@ def stages_back(state: MigrationState, to: Stage | None) -> tuple[Stage, ...]:
         return (target_of(state),)
     if state.pending == PENDING and state.stage == to:
         return (to,)
-    way = tuple(_way_back(Stage(state.stage)))
+    way = tuple(_way_back(CompletionStage(state.stage)))
     if to != state.stage and to not in way:
         raise PreconditionError(
             f"no rollback leads from stage {state.stage} to {to}",
@@ -72,10 +72,10 @@ def stages_back(state: MigrationState, to: Stage | None) -> tuple[Stage, ...]:
             next_step="nbactl migrate completions --status",
         )
     way = way[: way.index(to) + 1] if to in way else ()
-    return (Stage(state.stage), *way) if state.pending == PENDING else way
+    return (CompletionStage(state.stage), *way) if state.pending == PENDING else way
 
 
-def _way_back(stage: Stage) -> Iterator[Stage]:
+def _way_back(stage: CompletionStage) -> Iterator[CompletionStage]:
     while stage in _BACK_TO:
         stage = _BACK_TO[stage]
         yield stage
@@ -96,13 +96,13 @@ def roll_back(store: DocumentStore, work: Work, limits: Limits) -> RolledBack:
     if state.pending != PENDING:
         if not _undoes_the_last_step(state, after):
             _wait_until_settled(work)
-        if state.stage == Stage.DUAL_WRITE_STOPPED:
+        if state.stage == CompletionStage.DUAL_WRITE_STOPPED:
             done = refill(store, work, "before the stage changes")
         state = work.record.change_stage(
             work.lease, work.operator, before=state.stage, after=after, settle=limits.settle, pending=PENDING
         )
     before = state.history[-1].before
-    if before == Stage.DUAL_WRITE_STOPPED:
+    if before == CompletionStage.DUAL_WRITE_STOPPED:
         _wait_until_settled(work)
         done += refill(store, work, "after it changed")
     work.record.end_action(work.lease, pending=PENDING)
@@ -116,7 +116,7 @@ def tell(record: MigrationRecord, rolled: RolledBack) -> None:
     reach("migration.rollback_told")
 
 
-def _undoes_the_last_step(state: MigrationState, after: Stage) -> bool:
+def _undoes_the_last_step(state: MigrationState, after: CompletionStage) -> bool:
     """Say whether writers that know the last step and those that do not are at most these two stages apart."""
     return bool(state.history) and state.history[-1].before == after
 

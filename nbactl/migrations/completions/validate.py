@@ -1,4 +1,4 @@
-"""Validate: compare every batch, look a second time at what differs, report what still does (INVARIANTS 3)."""
+"""Validate: compare every batch, look a second time at what differs, report what still does (invariant 3)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core.completions.stages import Stage
+    from nbactl.core.completions.stages import CompletionStage
     from nbactl.migrations.completions.compare import Comparison
     from nbactl.migrations.completions.findings import Findings
     from nbactl.migrations.progress import ProgressEvent
@@ -61,7 +61,7 @@ class Tally:
 class Report:
     """What a validation found. `amiss` are the batches with findings, as they were read the second time."""
 
-    stage: Stage
+    stage: CompletionStage
     selection: Selection
     validation: Validation
     findings: Findings
@@ -100,7 +100,7 @@ class Validator:
         self._second_look = timedelta(seconds=second_look)
         self._retry_pause = retry_pause
 
-    def run(self, stage: Stage, selection: Selection, check: Callable[[], None]) -> Report:
+    def run(self, stage: CompletionStage, selection: Selection, check: Callable[[], None]) -> Report:
         """Validate in one go, with nothing recorded; `check` may raise between two chunks."""
         began = self._clock.now()
         tally, after = Tally(), None
@@ -111,7 +111,7 @@ class Validator:
             self._observe(meter.at(tally.batches + len(tally.suspects), {"suspects": len(tally.suspects)}))
         return self._report(stage, selection, began, tally, check)
 
-    def run_recorded(self, work: Work, stage: Stage, selection: Selection, *, young: float) -> Report:
+    def run_recorded(self, work: Work, stage: CompletionStage, selection: Selection, *, young: float) -> Report:
         """Validate with a checkpoint per chunk, and go on with one that was interrupted within `young` seconds."""
         fresh = {"after": None, "more": True, "batches": 0, "completions": 0, "digest": f"{0:x}"}
         checkpoint = work.begin("validate", str(selection), cursor=fresh, young=young)
@@ -140,7 +140,7 @@ class Validator:
         reach("migration.validated")
         return report
 
-    def active(self, stage: Stage) -> Report:
+    def active(self, stage: CompletionStage) -> Report:
         """Validate the batches that are not complete, which writers are at work on."""
         began, tally, names = self._clock.now(), Tally(), []
         with self._store.snapshot() as snapshot:
@@ -149,7 +149,7 @@ class Validator:
                 tally.take(compare(snapshot, document, stage))
         return self._report(stage, Selection(tuple(names)), began, tally, lambda: None)
 
-    def _again(self, stage: Stage, names: Iterable[str], check: Callable[[], None]) -> Iterator[Comparison]:
+    def _again(self, stage: CompletionStage, names: Iterable[str], check: Callable[[], None]) -> Iterator[Comparison]:
         """Yield these batches compared at a moment later than now by the store's clock; those that are gone are not."""
         wanted = sorted(set(names))
         if not wanted:
@@ -164,7 +164,9 @@ class Validator:
                     if document is not None:
                         yield compare(snapshot, document, stage)
 
-    def _chunk(self, stage: Stage, selection: Selection, after: str | None, tally: Tally) -> tuple[str | None, bool]:
+    def _chunk(
+        self, stage: CompletionStage, selection: Selection, after: str | None, tally: Tally
+    ) -> tuple[str | None, bool]:
         """Compare a chunk."""
         with self._store.snapshot() as snapshot:
             chunk = next_chunk(snapshot, selection, after, snapshot.read_time)
@@ -174,7 +176,7 @@ class Validator:
 
     def _report(
         self,
-        stage: Stage,
+        stage: CompletionStage,
         selection: Selection,
         began: datetime,
         tally: Tally,

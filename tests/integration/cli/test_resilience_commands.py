@@ -18,7 +18,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.shared_breakers import SharedBreakers
-from nbactl.core.lease.holder import is_dead, this_process
+from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import StaleFenceError, UnavailableError
@@ -70,7 +70,7 @@ class Place:
 
     def dead_process(self) -> str:
         """Return the owner text of a process that is gone."""
-        program = "from nbactl.core.lease.holder import this_process; print(this_process('gone'))"
+        program = "from nbactl.core.lease.holder import process_identity; print(process_identity('gone'))"
         return subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True
         ).stdout.strip()
@@ -109,9 +109,9 @@ def test_nothing_to_show_is_said(place: Place) -> None:
 
 
 def test_leases_are_listed_with_what_their_holders_are(place: Place) -> None:
-    place.leases.acquire("phase3/2024-01-15", this_process("run-1"), 3600.0)
+    place.leases.acquire("phase3/2024-01-15", process_identity("run-1"), 3600.0)
     place.leases.acquire("phase4/2024-01-15", place.dead_process(), 3600.0)
-    place.leases.acquire("old", this_process("run-2"), 0.001)
+    place.leases.acquire("old", process_identity("run-2"), 0.001)
     lines = place.data("leases", "list")["leases"]
     assert {line["name"]: line["state"] for line in lines} == {
         "phase3/2024-01-15": "held",
@@ -126,7 +126,7 @@ def test_leases_are_listed_with_what_their_holders_are(place: Place) -> None:
 
 
 def test_a_lease_whose_holder_lives_is_not_released(place: Place) -> None:
-    lease = place.leases.acquire("phase3/2024-01-15", this_process("run-1"), 3600.0)
+    lease = place.leases.acquire("phase3/2024-01-15", process_identity("run-1"), 3600.0)
     _, told = place.run("leases", "release", "phase3/2024-01-15", "--yes", code=6)
     assert "run run-1" in told
     assert "--force" in told
@@ -138,7 +138,7 @@ def test_a_lease_whose_holder_lives_is_not_released(place: Place) -> None:
 
 
 def test_inv_12_inv_19_with_force_the_holders_token_is_stale_and_whose_it_was_is_kept(place: Place) -> None:
-    lease = place.leases.acquire("phase3/2024-01-15", this_process("run-1"), 3600.0)
+    lease = place.leases.acquire("phase3/2024-01-15", process_identity("run-1"), 3600.0)
     done = place.data("leases", "release", lease.name, "--force", "--yes", "--reason", "its machine is gone")
     assert (done["changed"], done["forced"], done["lease"]["token"]) == (True, True, lease.token)
     with pytest.raises(StaleFenceError):
@@ -152,14 +152,14 @@ def test_inv_12_inv_19_with_force_the_holders_token_is_stale_and_whose_it_was_is
 
 
 def test_a_lease_that_is_left_over_is_freed_and_a_free_one_is_no_error(place: Place) -> None:
-    for name, owner, ttl in (("dead", place.dead_process(), 3600.0), ("expired", this_process("r"), 0.001)):
+    for name, owner, ttl in (("dead", place.dead_process(), 3600.0), ("expired", process_identity("r"), 0.001)):
         place.leases.acquire(name, owner, ttl)
         if place.target == "gcp":
             assert "Add --yes" in place.run("leases", "release", name, code=2)[1]
         assert place.data("leases", "release", name, "--yes")["forced"] is False
         assert place.leases.current(name) is None
         assert place.run("leases", "release", name)[1] == f"Nothing to do: {name} is not held.\n"
-    place.leases.acquire("phase3/2024-01-15", this_process("r"), 3600.0)
+    place.leases.acquire("phase3/2024-01-15", process_identity("r"), 3600.0)
     assert "Did you mean 'phase3/2024-01-15'?" in place.run("leases", "release", "phase3/2024-01-51", code=4)[1]
 
 
@@ -169,7 +169,7 @@ def test_what_changed_hands_meanwhile_is_left_alone(place: Place) -> None:
 
     def overtake() -> None:
         faults.disarm("documents.before_commit")
-        other.acquire("busy", this_process("other"), 3600.0)
+        other.acquire("busy", process_identity("other"), 3600.0)
 
     other = place.leases
     with faults.calling("documents.before_commit", overtake):

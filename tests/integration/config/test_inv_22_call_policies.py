@@ -1,4 +1,4 @@
-"""Every key of a call policy is heeded by the policy that is built from it (INVARIANTS 22)."""
+"""Every key of a call policy is heeded by the policy that is built from it (invariant 22)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every key of the YAML files is heeded: schedules, references, gcp services, flags (INVARIANTS 22)."""
+"""Every key of the YAML files is heeded: schedules, references, gcp services, flags (invariant 22)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The jitter of a timeout is heeded by what is done again and again (INVARIANTS 22)."""
+"""The jitter of a timeout is heeded by what is done again and again (invariant 22)."""
 
 from __future__ import annotations
 

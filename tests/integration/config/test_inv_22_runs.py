@@ -1,4 +1,4 @@
-"""Every key that says how tasks run has a test that fails if the key is ignored (INVARIANTS 22)."""
+"""Every key that says how tasks run has a test that fails if the key is ignored (invariant 22)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core import flags
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core.flags.store import WHATEVER, Change
+from nbactl.core.flags.store import ANY_VERSION, Change
 from nbactl.core.observe.context import bound, current
 from nbactl.core.observe.logging import configure_logging
 from nbactl.core.once.claim import current_claim
@@ -58,7 +58,7 @@ def open_service(folder: Path) -> ServiceContainer:
 
 
 def put(made: Container, key: str, percent: float, *, enabled: bool = True) -> None:
-    change = Change(key, WHATEVER, percent, enabled=enabled, salt=key, hash_version=1, stage=None)
+    change = Change(key, ANY_VERSION, percent, enabled=enabled, salt=key, hash_version=1, stage=None)
     made.flag_store.change([change], by="test", reason=None)
     if isinstance(made, ServiceContainer):
         made.flags.refresh()

@@ -16,7 +16,7 @@ from nbactl.config.settings import load_settings
 from nbactl.core import flags
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.flags import Flags, Stored
-from nbactl.core.observe.events import Event, combined, unheard
+from nbactl.core.observe.events import Event, combined, noop_hook
 from nbactl.core.observe.metrics import Metrics
 from nbactl.ports.documents import Create
 from tests.kit.paths import ROOT
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ONE = "SELECT 1 AS one"
 
 
-def application(folder: Path, hook: Hook = unheard) -> Container:
+def application(folder: Path, hook: Hook = noop_hook) -> Container:
     return Container(load_settings({"state_dir": str(folder / "state")}, {}, folder), hook=hook)
 
 

@@ -16,7 +16,7 @@ from nbactl.checks.doctor import CHECKS, examine
 from nbactl.checks.finding import Finding, Patient
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
-from nbactl.core.lease.holder import this_process
+from nbactl.core.lease.holder import process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.testing import FakeClock
@@ -42,7 +42,7 @@ def _one(findings: Iterable[Finding]) -> Finding:
 
 
 def _dead_owner() -> str:
-    host, boot, _, _, run = this_process("run-1").split(":")
+    host, boot, _, _, run = process_identity("run-1").split(":")
     return f"{host}:{boot}:4194304:1:{run}"  # above the largest process id there can be
 
 
@@ -145,7 +145,7 @@ def test_leases_of_the_dead_are_told_with_what_takes_them_over(patient: Callable
     ill = patient()
     with closing(state._store(ill)) as store:
         leases = Leases(store, ill.clock, is_dead=lambda _: False)
-        leases.acquire("phase2/2025-01-07", this_process("run-2"), 30.0)
+        leases.acquire("phase2/2025-01-07", process_identity("run-2"), 30.0)
         leases.acquire("phase3/2025-01-07", _dead_owner(), 30.0)
     found = _one(state.leases(ill))
     assert (found.status, found.cause) == ("warn", "Its process is dead.")
@@ -156,7 +156,7 @@ def test_leases_of_the_dead_are_told_with_what_takes_them_over(patient: Callable
 def test_a_lease_that_ran_out_is_told(patient: Callable[..., Patient]) -> None:
     ill = patient()
     with closing(state._store(ill)) as store:
-        Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", this_process("run-1"), 30.0)
+        Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", process_identity("run-1"), 30.0)
     later = Patient(ill.settings, {}, FakeClock(ill.clock.now() + timedelta(minutes=1)), 1.0)
     assert _one(state.leases(ill)).status == "ok"
     assert _one(state.leases(later)).status == "warn"

@@ -8,10 +8,10 @@ import pytest
 from nbactl.cli.app import COMMANDS, build
 from nbactl.cli.frame import Group, Leaf, walk
 from nbactl.cli.help.reference import reference
-from nbactl.cli.help.topics import EXIT_CODES
 from nbactl.cli.options import PANEL
 from nbactl.config.settings import SETTINGS
 from nbactl.config.variables import GIVEN, environment_variables
+from nbactl.errors import EXIT_CODES
 from tests.kit.paths import ROOT
 
 _TREE = list(walk(build()))

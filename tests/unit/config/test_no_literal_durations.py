@@ -1,4 +1,4 @@
-"""No naive datetime and no literal timeout in nbactl: durations come from timeouts.yaml (INVARIANTS 14, 18)."""
+"""No naive datetime and no literal timeout in nbactl: durations come from timeouts.yaml (invariants 14, 18)."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from nbactl.config.workflows import Alert as Rule
-from nbactl.config.workflows import Alerts
+from nbactl.config.workflows import AlertSpec, AlertsSpec
 from nbactl.core.alerts import Alert, LogChannel, TextChannel
 from nbactl.core.observe.context import current
 from nbactl.workflows.observers import RunAlerts
@@ -20,9 +19,9 @@ Channel = Literal["console", "log", "slack"]
 
 def alerted(status: str, failed: Iterable[Channel], partial: Iterable[Channel]) -> list[tuple[Alert, list[str]]]:
     sent: list[tuple[Alert, list[str]]] = []
-    rules = Alerts(
-        run_failed=Rule(severity="critical", channels=tuple(failed)),
-        run_partial=Rule(severity="warning", channels=tuple(partial)),
+    rules = AlertsSpec(
+        run_failed=AlertSpec(severity="critical", channels=tuple(failed)),
+        run_partial=AlertSpec(severity="warning", channels=tuple(partial)),
     )
 
     def send(alert: Alert, channels: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.core.observe.metrics import Metrics
 from nbactl.workflows.model import RunEvent
-from nbactl.workflows.observers import told_to
+from nbactl.workflows.observers import emit_events
 from tests.kit.workflow import Harness, workflows
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def told(harness: Harness) -> list[tuple[str, str, dict[str, Any]]]:
     heard: list[Event] = []
     harness.run()
     for event in harness.events:
-        told_to(heard.append)(event)
+        emit_events(heard.append)(event)
     return [(event.kind, event.name, dict(event.fields)) for event in heard]
 
 
@@ -53,7 +53,7 @@ def test_a_deadline_that_ends_a_run_is_told() -> None:
     assert "deadline.fired" not in [kind for kind, _, _ in told(harness)]
     cancelled = replace(harness.run_one(force=True), reason="interrupted (Ctrl-C)")
     ends: list[Event] = []
-    told_to(ends.append)(RunEvent("run_finished", cancelled))
+    emit_events(ends.append)(RunEvent("run_finished", cancelled))
     assert [event.kind for event in ends] == ["run.finished"]
 
 
@@ -62,7 +62,7 @@ def test_a_clock_that_was_set_back_makes_no_time_negative() -> None:
     run = harness.run_one()
     back = replace(run, finished_at=run.started_at - timedelta(hours=1))
     heard: list[Event] = []
-    told_to(heard.append)(RunEvent("run_finished", back))
+    emit_events(heard.append)(RunEvent("run_finished", back))
     assert heard[0].fields["seconds"] == 0.0
 
 
@@ -71,7 +71,7 @@ def test_the_metrics_take_all_that_a_run_tells() -> None:
     harness = Harness(workflows({"a": {}, "b": {"with": {"raises": "data"}}}))
     harness.run()
     for event in harness.events:
-        told_to(metrics.hook)(event)
+        emit_events(metrics.hook)(event)
     text = metrics.exposition().decode()
     assert 'nbactl_runs_total{name="w",status="failed"} 1.0' in text
     assert 'nbactl_tasks_total{status="succeeded",task="a"} 1.0' in text

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _Row = tuple[tuple[str, ...], float]
 
 
-class Watched:
+class StateCollector:
     """A collector of prometheus_client. What it reads is in memory: a scrape waits for nothing."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Metrics:
         self.registry = prometheus_client.CollectorRegistry() if registry is None else registry
         counted = [metric for metric in METRICS if not metric.read]
         children = {metric.name: Children(metric, _collector(metric, self.registry)) for metric in counted}
-        self._watched = Watched()
+        self._watched = StateCollector()
         self.registry.register(self._watched)
         self._children = children
         self.hook: Hook = _dispatch(handlers(children))

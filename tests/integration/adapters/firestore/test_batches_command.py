@@ -15,7 +15,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.testing import emulator_documents
 from tests.kit.paths import ROOT
@@ -30,7 +30,7 @@ def test_on_gcp_a_batch_is_completed_and_brought_back_only_when_told_so(firestor
     tracker = CompletionTracker(
         store,
         SystemClock(),
-        mode=lambda _: mode_of(Stage.LEGACY, {}),
+        mode=lambda _: mode_of(CompletionStage.LEGACY, {}),
         acting=30.0,
         retry=NO_RETRY,
         rng=random.Random(1),

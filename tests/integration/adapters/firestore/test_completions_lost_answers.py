@@ -13,7 +13,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import Query
 from nbactl.testing import emulator_documents
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
 
 QUICK = RetryPolicy("quick", attempts=6, base=0.02, cap=0.1)
-STAGES = [Stage.LEGACY, Stage.DUAL_WRITE, Stage.READS_SWITCHED, Stage.CLEANED]
+STAGES = [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, CompletionStage.READS_SWITCHED, CompletionStage.CLEANED]
 
 
-def tracker(store: DocumentStore, stage: Stage) -> CompletionTracker:
+def tracker(store: DocumentStore, stage: CompletionStage) -> CompletionTracker:
     return CompletionTracker(
         store, SystemClock(), mode=lambda _: mode_of(stage, {}), acting=30.0, retry=QUICK, rng=random.Random(stage)
     )
@@ -34,7 +34,7 @@ def tracker(store: DocumentStore, stage: Stage) -> CompletionTracker:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_inv_01_a_completion_counts_once_whichever_request_or_answer_is_lost(
-    firestore_address: str, stage: Stage
+    firestore_address: str, stage: CompletionStage
 ) -> None:
     project = f"test-{uuid.uuid4().hex[:20]}"
     truth = emulator_documents(firestore_address, project)
@@ -52,6 +52,6 @@ def test_inv_01_a_completion_counts_once_whichever_request_or_answer_is_lost(
                 assert data is not None
                 assert (data.data["completed_count"], data.data["total_predictions"]) == (1, 5)
                 documents = truth.count(Query(f"prediction_batches/{batch}/completions"))
-                assert documents == (0 if stage is Stage.LEGACY else 1)
+                assert documents == (0 if stage is CompletionStage.LEGACY else 1)
         store.close()
     truth.close()

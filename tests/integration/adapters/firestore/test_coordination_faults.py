@@ -15,7 +15,7 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.calls.retry import NO_RETRY, RetryPolicy
 from nbactl.core.lease.leases import Leases
-from nbactl.core.once.claim import Terms, current_claim
+from nbactl.core.once.claim import ClaimSettings, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import LeaseHeldError, NbactlError, StaleFenceError, UnavailableError
@@ -69,7 +69,7 @@ def through(proxy: FaultProxy, project: str) -> Iterator[Callable[..., Firestore
 
 
 def keeper(store: DocumentStore, owner: str, lease: float = 30.0) -> Idempotency:
-    terms = Terms(lease=lease, renew_every=lease / 3, keep=3600.0)
+    terms = ClaimSettings(lease=lease, renew_every=lease / 3, keep=3600.0)
     return Idempotency(store, CLOCK, TimeSortedIds(CLOCK), owner=lambda: owner, terms=terms, is_dead=lambda _: False)
 
 

@@ -14,7 +14,7 @@ import pytest
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.flags import Flags, FlagStore
-from nbactl.core.flags.store import WHATEVER, Change
+from nbactl.core.flags.store import ANY_VERSION, Change
 from nbactl.ports.documents import Delete, Set, Watchable
 from nbactl.testing import emulator_documents, memory_documents
 from nbactl.testing.proxy import FaultProxy
@@ -72,7 +72,7 @@ def service(documents: FirestoreDocuments, *, every: float, renew: float = RENEW
 
 
 def to(percent: float) -> list[Change]:
-    return [Change("fast", WHATEVER, percent=percent, enabled=True, salt="fast", hash_version=1, stage=None)]
+    return [Change("fast", ANY_VERSION, percent=percent, enabled=True, salt="fast", hash_version=1, stage=None)]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = SOON) -> float | None:

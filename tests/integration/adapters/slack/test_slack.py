@@ -115,7 +115,7 @@ def test_what_may_be_taken_later_is_tried_again(httpserver: HTTPServer, answer: 
     assert left == []
 
 
-def test_a_server_that_never_answers_is_not_waited_for_longer_than_the_caller_has() -> None:
+def test_inv_30_a_server_that_never_answers_is_not_waited_for_longer_than_the_caller_has() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         slack = channel(f"http://127.0.0.1:{silent.getsockname()[1]}{PATH}", timeout=30.0)
         began = time.monotonic()
@@ -125,7 +125,7 @@ def test_a_server_that_never_answers_is_not_waited_for_longer_than_the_caller_ha
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 404 Not Found\r\nX-Drip: "], ids=["status", "header"])
-def test_a_server_that_drips_does_not_hold_the_call_beyond_its_time(said: bytes) -> None:
+def test_inv_30_a_server_that_drips_does_not_hold_the_call_beyond_its_time(said: bytes) -> None:
     """Each byte comes well within a client's timeout, and the headers never end."""
     with dripping(said, b"HTTP/1.1 200 OK and so on for ever, ") as url, pytest.raises(TimedOutError):
         channel(url, timeout=0.5).send(ALERT)

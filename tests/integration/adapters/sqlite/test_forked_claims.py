@@ -14,7 +14,7 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.lease.holder import is_dead
-from nbactl.core.once.claim import Claim, Terms
+from nbactl.core.once.claim import Claim, ClaimSettings
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError
 from tests.kit.paths import ROOT
@@ -34,7 +34,7 @@ def test_inv_05_a_child_keeps_its_own_claims_and_lets_those_of_its_dead_parent_r
         assert parent != child
         assert (is_dead(parent.strip()), is_dead(child.strip())) == (True, False)
         with closing(SqliteDocuments(path, clock=clock, busy_timeout=20.0)) as store:
-            terms = Terms(lease=60.0, renew_every=20.0, keep=600.0)
+            terms = ClaimSettings(lease=60.0, renew_every=20.0, keep=600.0)
             # As a process of another machine, which cannot know who is dead here.
             other = Idempotency(
                 store, clock, TimeSortedIds(clock), owner=lambda: "other", terms=terms, is_dead=lambda _: False

@@ -13,7 +13,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import completion_document
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import Create, Increment, Update
 from nbactl.testing import FakeClock
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
 
 BATCH = "prediction_batches/b"
-NEWER = (Stage.DUAL_WRITE, Stage.READS_SWITCHED, Stage.CLEANED)
+NEWER = (CompletionStage.DUAL_WRITE, CompletionStage.READS_SWITCHED, CompletionStage.CLEANED)
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def store(tmp_path: Path) -> Iterator[DocumentStore]:
 
 
 @pytest.fixture
-def at(store: DocumentStore) -> Callable[[Stage], CompletionTracker]:
-    def tracker(stage: Stage) -> CompletionTracker:
+def at(store: DocumentStore) -> Callable[[CompletionStage], CompletionTracker]:
+    def tracker(stage: CompletionStage) -> CompletionTracker:
         mode = mode_of(stage, {})
         return CompletionTracker(
             store, FakeClock(), mode=lambda _: mode, acting=30.0, retry=NO_RETRY, rng=random.Random(1)
@@ -48,10 +48,14 @@ def at(store: DocumentStore) -> Callable[[Stage], CompletionTracker]:
 
 @pytest.mark.parametrize(
     ("stage", "size"),
-    [*((stage, size) for stage in NEWER for size in (1, 258, 1_000)), (Stage.LEGACY, 1), (Stage.LEGACY, 258)],
+    [
+        *((stage, size) for stage in NEWER for size in (1, 258, 1_000)),
+        (CompletionStage.LEGACY, 1),
+        (CompletionStage.LEGACY, 258),
+    ],
 )
 def test_a_batch_is_complete_with_its_last_player(
-    at: Callable[[Stage], CompletionTracker], stage: Stage, size: int
+    at: Callable[[CompletionStage], CompletionTracker], stage: CompletionStage, size: int
 ) -> None:
     tracker = at(stage)
     tracker.create_batch("b", GameDate(date(2024, 1, 15)), size, "corr")
@@ -62,9 +66,9 @@ def test_a_batch_is_complete_with_its_last_player(
 
 @pytest.mark.parametrize("size", [10_000, 40_000])
 def test_a_huge_batch_counts_and_completes(
-    at: Callable[[Stage], CompletionTracker], store: DocumentStore, size: int
+    at: Callable[[CompletionStage], CompletionTracker], store: DocumentStore, size: int
 ) -> None:
-    tracker = at(Stage.CLEANED)
+    tracker = at(CompletionStage.CLEANED)
     tracker.create_batch("b", GameDate(date(2024, 1, 15)), size, "corr")
     for begin in range(0, size - 1, 499):
         players = [f"player{number}" for number in range(begin, min(begin + 499, size - 1))]
@@ -79,11 +83,11 @@ def test_a_huge_batch_counts_and_completes(
 
 
 def test_a_huge_array_is_read_and_written_while_the_migration_has_not_ended(
-    at: Callable[[Stage], CompletionTracker], store: DocumentStore
+    at: Callable[[CompletionStage], CompletionTracker], store: DocumentStore
 ) -> None:
-    at(Stage.LEGACY).create_batch("b", GameDate(date(2024, 1, 15)), 10_002, "corr")
+    at(CompletionStage.LEGACY).create_batch("b", GameDate(date(2024, 1, 15)), 10_002, "corr")
     players = [f"player{number}" for number in range(10_000)]
     store.commit([Update(BATCH, {"completed_players": players, "completed_count": 10_000})])
-    assert not at(Stage.DUAL_WRITE).record_completion("b", "player9999", 1).new
-    assert at(Stage.LEGACY).record_completion("b", "next", 1).progress.completed == 10_001
-    assert at(Stage.DUAL_WRITE).record_completion("b", "last", 1).became_complete
+    assert not at(CompletionStage.DUAL_WRITE).record_completion("b", "player9999", 1).new
+    assert at(CompletionStage.LEGACY).record_completion("b", "next", 1).progress.completed == 10_001
+    assert at(CompletionStage.DUAL_WRITE).record_completion("b", "last", 1).became_complete

@@ -30,7 +30,7 @@ from pathlib import Path
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.lease.holder import is_dead, this_process
+from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.lease import Leases
 from nbactl.errors import LeaseHeldError
 from nbactl.ports.documents import Create, Increment, Query, Set, Update
@@ -54,7 +54,7 @@ store.commit([Create("c/a", {"n": 1}), Create("c/b", {"n": 1})])
 """
 
 HOLD = """
-lease = leases.acquire("phase3/2024-01-15", this_process("run-held"), 3600.0)
+lease = leases.acquire("phase3/2024-01-15", process_identity("run-held"), 3600.0)
 print(lease.token, flush=True)
 time.sleep(600)
 """
@@ -67,7 +67,7 @@ turn = 0
 while time.monotonic() < end:
     turn += 1
     try:
-        lease = leases.acquire("phase3/2024-01-15", this_process(f"run-{turn}"), 3600.0)
+        lease = leases.acquire("phase3/2024-01-15", process_identity(f"run-{turn}"), 3600.0)
     except LeaseHeldError:
         time.sleep(0.001)
         continue

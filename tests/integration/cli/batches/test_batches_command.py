@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.lease.holder import is_dead, this_process
+from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.ports.documents import Set, Update
 from tests.kit.batches import add_batch, open_documents
@@ -133,7 +133,7 @@ def test_inv_19_reset_asks_saves_and_can_be_undone(here: Project) -> None:
 def test_reset_keeps_out_of_the_way_of_the_migration(here: Project) -> None:
     store = open_documents(here.state)
     leases = Leases(store, SystemClock(), is_dead=is_dead)
-    leases.acquire("migrations/completions", this_process("backfill"), 60.0)
+    leases.acquire("migrations/completions", process_identity("backfill"), 60.0)
     before = shown(here, "last")
     refused = here.run("batches", "reset", "last", "--yes", code=6)
     assert "migrations/completions is held by" in refused.stderr

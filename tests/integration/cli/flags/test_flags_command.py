@@ -17,7 +17,7 @@ from nbactl.cli.main import main
 from nbactl.config.loader import shipped_config_dir
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags.bucketing import bucket_of
-from nbactl.core.flags.store import WHATEVER, Change, FlagStore
+from nbactl.core.flags.store import ANY_VERSION, Change, FlagStore
 from nbactl.ports.documents import Update
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def meanwhile(documents: SqliteDocuments, monkeypatch: pytest.MonkeyPatch) -> No
 
     def first_the_other(self: FlagStore, *given: Any, **more: Any) -> Any:
         monkeypatch.setattr(FlagStore, "change", change)
-        other = Change("query_caching", WHATEVER, 77.0, enabled=True, salt="other", hash_version=1, stage=None)
+        other = Change("query_caching", ANY_VERSION, 77.0, enabled=True, salt="other", hash_version=1, stage=None)
         store.change([other], by="other@host", reason="mine first")
         return change(self, *given, **more)
 

@@ -1,4 +1,4 @@
-"""Killed while the last known flags are written: what is on disk is one whole state or the other (INVARIANTS 20)."""
+"""Killed while the last known flags are written: what is on disk is one whole state or the other (invariant 20)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators in processes of their own, and one that is killed in the middle of a change (INVARIANTS 20)."""
+"""Operators in processes of their own, and one that is killed in the middle of a change (invariant 20)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pathlib import Path
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.flags.store import Change, FlagStore, WHATEVER
+from nbactl.core.flags.store import Change, FlagStore, ANY_VERSION
 from nbactl.errors import PreconditionError
 
 clock = SystemClock()
@@ -50,7 +50,7 @@ while won < 10:
 KILLED = """
 faults.arm_from_environment(sys.argv[2] + "=kill")
 keys = [f"flag_{number}" for number in range(20)]
-store.change([to(50, WHATEVER, key) for key in keys], by="killed", reason=None)
+store.change([to(50, ANY_VERSION, key) for key in keys], by="killed", reason=None)
 """
 
 

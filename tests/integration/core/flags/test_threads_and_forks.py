@@ -15,7 +15,7 @@ import pytest
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags import Exposures, Flags, FlagStore, StateCache, Stored
-from nbactl.core.flags.store import WHATEVER, Change
+from nbactl.core.flags.store import ANY_VERSION, Change
 from nbactl.errors import UnavailableError
 from tests.kit.flags import flag, state
 
@@ -35,7 +35,7 @@ def client(read: Callable[[], Stored], *, every: float, exposures: Exposures | N
 
 
 def to(percent: float) -> Change:
-    return Change("fast", WHATEVER, percent=percent, enabled=True, salt="fast", hash_version=1, stage=None)
+    return Change("fast", ANY_VERSION, percent=percent, enabled=True, salt="fast", hash_version=1, stage=None)
 
 
 def test_a_thousand_threads_see_whole_snapshots_while_they_change() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from nbactl.core._support.periodic import Beat
+from nbactl.core._support.periodic import PeriodicTask
 
 if TYPE_CHECKING:
     import pytest
@@ -21,7 +21,7 @@ def test_work_that_fails_is_logged_and_done_again(caplog: pytest.LogCaptureFixtu
             raise ZeroDivisionError("bug")
         again.set()
 
-    beat = Beat("test", work, lambda: 0.01, 1.0)
+    beat = PeriodicTask("test", work, lambda: 0.01, 1.0)
     beat.start()
     assert again.wait(30)
     beat.close()

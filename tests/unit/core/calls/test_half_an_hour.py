@@ -14,7 +14,7 @@ from nbactl.core._support.aio import CutOff
 from nbactl.core.calls.deadline import Deadline, current_deadline, deadline_scope, remaining
 from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.once.claim import Claim, Done, Terms
+from nbactl.core.once.claim import Claim, ClaimSettings, Done
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError, TimedOutError, UnavailableError
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
@@ -134,7 +134,7 @@ def test_inv_05_work_of_half_an_hour_keeps_its_claim_by_signs_of_life() -> None:
     store = memory_documents(clock)
 
     def process(owner: str) -> Idempotency:
-        terms = Terms(lease=60.0, renew_every=20.0, keep=7 * 86400.0)
+        terms = ClaimSettings(lease=60.0, renew_every=20.0, keep=7 * 86400.0)
         return Idempotency(store, clock, SequentialIds(), owner=lambda: owner, terms=terms, is_dead=lambda _: False)
 
     worker, other = process("worker"), process("other")

@@ -11,7 +11,7 @@ from nbactl.core.calls.breaker import BreakerSettings
 from nbactl.core.calls.deadline import current_deadline, deadline_scope, remaining
 from nbactl.core.calls.policies import CallPolicies
 from nbactl.core.calls.policy import CallPolicy, CallSettings
-from nbactl.core.calls.rate_limit import Allowance
+from nbactl.core.calls.rate_limit import RateLimit
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.errors import BreakerOpenError, ConfigError, DataError, TimedOutError, UnavailableError
 from nbactl.testing import FakeClock
@@ -126,7 +126,7 @@ def test_inv_16_a_permanent_error_ends_it(made: Callable[[Lab], str]) -> None:
 
 
 def test_inv_16_tries_have_a_budget_that_all_calls_share(made: Callable[[Lab], str]) -> None:
-    lab = Lab(*down(9), retry_budget=Allowance(3, 3600.0))
+    lab = Lab(*down(9), retry_budget=RateLimit(3, 3600.0))
     for _ in range(2):
         with pytest.raises(UnavailableError) as raised:
             made(lab)
@@ -190,7 +190,7 @@ def test_a_call_that_the_callers_deadline_cut_short_tells_nothing_about_the_depe
 def test_the_throttle_makes_calls_wait_for_their_turn_and_refuses_those_whose_turn_comes_too_late(
     made: Callable[[Lab], str],
 ) -> None:
-    lab = Lab(throttle=Allowance(2, 10.0), breaker=BREAKER)
+    lab = Lab(throttle=RateLimit(2, 10.0), breaker=BREAKER)
     for _ in range(3):
         made(lab)
     assert lab.clock.sleeps == [5.0]

@@ -11,7 +11,7 @@ import pytest
 
 from nbactl.core._support.interval import Interval
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
-from nbactl.core.calls.shared_breakers import BreakerBeat, SharedBreakers
+from nbactl.core.calls.shared_breakers import BreakerSync, SharedBreakers
 from nbactl.errors import BreakerOpenError, UnavailableError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, faults, memory_documents
@@ -35,8 +35,8 @@ def store() -> Iterator[SqliteDocuments]:
 CLOCK = FakeClock()
 
 
-def beat_of(store: SqliteDocuments, breaker: Breaker, every: Interval = NEVER) -> BreakerBeat:
-    return BreakerBeat(SharedBreakers(store, CLOCK), lambda: [breaker], every=every, rng=random.Random(1))
+def beat_of(store: SqliteDocuments, breaker: Breaker, every: Interval = NEVER) -> BreakerSync:
+    return BreakerSync(SharedBreakers(store, CLOCK), lambda: [breaker], every=every, rng=random.Random(1))
 
 
 def here() -> Breaker:

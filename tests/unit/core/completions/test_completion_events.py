@@ -8,15 +8,15 @@ import pytest
 
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.errors import NotFoundError
 from nbactl.testing import FakeClock, memory_documents
 from tests.conformance.completions import DAY
 
 
-@pytest.mark.parametrize("stage", list(Stage))
-def test_each_player_is_told_once_as_recorded_and_the_batch_once_as_complete(stage: Stage) -> None:
+@pytest.mark.parametrize("stage", list(CompletionStage))
+def test_each_player_is_told_once_as_recorded_and_the_batch_once_as_complete(stage: CompletionStage) -> None:
     heard: list[str] = []
     clock = FakeClock()
     tracker = CompletionTracker(

@@ -5,7 +5,7 @@ import re
 from nbactl.cli.app import build
 from nbactl.cli.frame import find
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from tests.kit.paths import ROOT
 
 PAGE = (ROOT / "docs" / "completions.md").read_text(encoding="utf-8")
@@ -22,9 +22,9 @@ def test_the_examples_hold_one_after_the_other() -> None:
 def test_the_table_says_of_each_stage_what_its_mode_is() -> None:
     rows = re.findall(r"^\| (`[a-z_`, ]+`) \| ([^|]*)\| ([^|]*)\| ([^|]*)\|$", PAGE, re.MULTILINE)
     told = {stage: cells for names, *cells in rows for stage in re.findall(r"`(\w+)`", names)}
-    assert set(told) == {stage.value for stage in Stage}
+    assert set(told) == {stage.value for stage in CompletionStage}
     for stage, (written, read, before) in told.items():
-        mode = mode_of(Stage(stage), {})
+        mode = mode_of(CompletionStage(stage), {})
         assert ("array" in written, "subcollection" in written) == (mode.write_array, mode.write_subcollection)
         assert read.strip() == ("subcollection" if mode.read_subcollection else "array")
         assert bool(before.strip()) == mode.check_array

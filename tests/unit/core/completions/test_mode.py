@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from nbactl.core.completions.mode import CompletionMode, mode_in_force, mode_of
-from nbactl.core.completions.stages import STAGE_DOCUMENT, Stage, StageReader
+from nbactl.core.completions.stages import STAGE_DOCUMENT, CompletionStage, StageReader
 from nbactl.errors import ConfigError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, memory_documents
@@ -22,22 +22,22 @@ def written_and_read(mode: CompletionMode) -> str:
     ("stage", "mode"),
     [
         (None, "A- reads A, checks"),
-        (Stage.LEGACY, "A- reads A, checks"),
-        (Stage.DUAL_WRITE, "AS reads A, checks"),
-        (Stage.BACKFILLED, "AS reads A, checks"),
-        (Stage.VALIDATED, "AS reads A, checks"),
-        (Stage.READS_SWITCHED, "AS reads S"),
-        (Stage.DUAL_WRITE_STOPPED, "-S reads S"),
-        (Stage.CLEANED, "-S reads S"),
+        (CompletionStage.LEGACY, "A- reads A, checks"),
+        (CompletionStage.DUAL_WRITE, "AS reads A, checks"),
+        (CompletionStage.BACKFILLED, "AS reads A, checks"),
+        (CompletionStage.VALIDATED, "AS reads A, checks"),
+        (CompletionStage.READS_SWITCHED, "AS reads S"),
+        (CompletionStage.DUAL_WRITE_STOPPED, "-S reads S"),
+        (CompletionStage.CLEANED, "-S reads S"),
     ],
 )
-def test_each_stage_has_its_mode(stage: Stage | None, mode: str) -> None:
+def test_each_stage_has_its_mode(stage: CompletionStage | None, mode: str) -> None:
     assert written_and_read(mode_of(stage, {})) == mode
 
 
-@pytest.mark.parametrize("stage", list(Stage))
-def test_no_stage_reads_what_the_stage_before_or_after_does_not_write(stage: Stage) -> None:
-    stages = list(Stage)
+@pytest.mark.parametrize("stage", list(CompletionStage))
+def test_no_stage_reads_what_the_stage_before_or_after_does_not_write(stage: CompletionStage) -> None:
+    stages = list(CompletionStage)
     at = stages.index(stage)
     for other in stages[max(0, at - 1) : at + 2]:
         reader, writer = mode_of(stage, {}), mode_of(other, {})
@@ -58,9 +58,9 @@ def test_no_stage_reads_what_the_stage_before_or_after_does_not_write(stage: Sta
 )
 def test_without_a_migration_the_environment_decides(flags: tuple[str, str, str], mode: str) -> None:
     environment = dict(zip(FLAGS, flags, strict=True))
-    for stage in (None, Stage.LEGACY):
+    for stage in (None, CompletionStage.LEGACY):
         assert written_and_read(mode_of(stage, environment)) == mode
-    assert mode_of(Stage.CLEANED, environment) == mode_of(Stage.CLEANED, {})
+    assert mode_of(CompletionStage.CLEANED, environment) == mode_of(CompletionStage.CLEANED, {})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Flags may move in the middle of a batch: every completion counts once all the same (INVARIANTS 1 to 4)."""
+"""Flags may move in the middle of a batch: every completion counts once all the same (invariants 1 to 4)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import completion_path
 from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import Stage
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.errors import TimedOutError
 from nbactl.testing import FakeClock, memory_documents
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ACTING = 10.0
 
 
-def tracker(clock: FakeClock, stages: Sequence[Stage], held_up: float) -> CompletionTracker:
+def tracker(clock: FakeClock, stages: Sequence[CompletionStage], held_up: float) -> CompletionTracker:
     """A tracker that is held up for so many seconds after it learned of each stage but the last."""
     left = list(stages)
 
@@ -39,15 +39,15 @@ def tracker(clock: FakeClock, stages: Sequence[Stage], held_up: float) -> Comple
     )
 
 
-@pytest.mark.parametrize(("held_up", "as_of"), [(9.0, Stage.LEGACY), (11.0, Stage.DUAL_WRITE)])
-def test_inv_02_a_writer_that_was_held_up_looks_at_the_stage_again(held_up: float, as_of: Stage) -> None:
+@pytest.mark.parametrize(("held_up", "as_of"), [(9.0, CompletionStage.LEGACY), (11.0, CompletionStage.DUAL_WRITE)])
+def test_inv_02_a_writer_that_was_held_up_looks_at_the_stage_again(held_up: float, as_of: CompletionStage) -> None:
     clock = FakeClock()
-    held = tracker(clock, [Stage.LEGACY, Stage.DUAL_WRITE], held_up)
+    held = tracker(clock, [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE], held_up)
     store = held._store
     ready = CompletionTracker(
         store,
         clock,
-        mode=lambda _: mode_of(Stage.LEGACY, {}),
+        mode=lambda _: mode_of(CompletionStage.LEGACY, {}),
         acting=ACTING,
         retry=RetryPolicy("test"),
         rng=random.Random(1),
@@ -55,7 +55,7 @@ def test_inv_02_a_writer_that_was_held_up_looks_at_the_stage_again(held_up: floa
     ready.create_batch("b", GameDate(date(2024, 1, 15)), 2, "corr")
     assert held.record_completion("b", "ann", 3).new
     written = store.get(completion_path("b", "ann"))
-    assert (written is not None) == (as_of is Stage.DUAL_WRITE)
+    assert (written is not None) == (as_of is CompletionStage.DUAL_WRITE)
     assert held.progress("b").completed == 1
 
 
@@ -64,7 +64,7 @@ def test_a_writer_that_is_always_held_up_says_so() -> None:
 
     def mode(_: str) -> CompletionMode:
         clock.advance(11.0)
-        return mode_of(Stage.CLEANED, {})
+        return mode_of(CompletionStage.CLEANED, {})
 
     policy = RetryPolicy("test", attempts=3, base=0.1, cap=0.1)
     slow = CompletionTracker(

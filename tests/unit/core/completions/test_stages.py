@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbactl.core.completions.stages import STAGE_DOCUMENT, Stage, StageReader, stage_of
+from nbactl.core.completions.stages import STAGE_DOCUMENT, CompletionStage, StageReader, stage_of
 from nbactl.errors import DataError, UnavailableError
 from nbactl.ports.documents import Document, Set
 from nbactl.testing import FakeClock, memory_documents
@@ -11,7 +11,7 @@ STEPS = ["legacy", "dual_write", "backfilled", "validated", "reads_switched", "d
 
 
 def test_the_stages_are_those_of_the_contract_in_its_order() -> None:
-    assert [stage.value for stage in Stage] == STEPS
+    assert [stage.value for stage in CompletionStage] == STEPS
 
 
 def test_without_a_migration_there_is_no_stage() -> None:
@@ -27,9 +27,9 @@ def test_a_stage_is_believed_for_its_time_and_not_longer() -> None:
     clock.advance(4.9)
     assert reader.current() is None
     clock.advance(0.1)
-    assert reader.current() is Stage.DUAL_WRITE
+    assert reader.current() is CompletionStage.DUAL_WRITE
     store.commit([Set(STAGE_DOCUMENT, {"stage": "backfilled"})])
-    assert reader.current() is Stage.DUAL_WRITE
+    assert reader.current() is CompletionStage.DUAL_WRITE
 
 
 def test_the_time_counts_from_before_the_stage_was_asked_for() -> None:
@@ -46,7 +46,7 @@ def test_the_time_counts_from_before_the_stage_was_asked_for() -> None:
     assert reader.current() is None
     store.commit([Set(STAGE_DOCUMENT, {"stage": "dual_write"})])
     clock.advance(2.0)
-    assert reader.current() is Stage.DUAL_WRITE
+    assert reader.current() is CompletionStage.DUAL_WRITE
 
 
 def test_an_old_stage_is_not_believed_because_the_store_is_down() -> None:

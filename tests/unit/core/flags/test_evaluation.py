@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.core.flags import Evaluation, Reason, Rule, Source
+from nbactl.core.flags import Evaluation, FlagSource, Reason, Rule
 from tests.kit.flags import flag, snapshot, state
 
 INSIDE, OUTSIDE = "b", "f"
@@ -24,14 +24,14 @@ ON = {"base": state(100, "base")}
 
 def test_a_flag_that_was_never_set_gives_its_default() -> None:
     assert snapshot(flag()).evaluate("fast", INSIDE) == Evaluation(
-        value=False, reason=Reason.DEFAULT, bucket=None, source=Source.DEFINITION, error=None
+        value=False, reason=Reason.DEFAULT, bucket=None, source=FlagSource.DEFINITION, error=None
     )
 
 
 def test_the_bucket_decides() -> None:
     flags = snapshot(flag(), states={"fast": state(50)})
-    assert flags.evaluate("fast", INSIDE) == (True, Reason.PERCENT, 43881, Source.STORE, None)
-    assert flags.evaluate("fast", OUTSIDE) == (False, Reason.DEFAULT, 76415, Source.STORE, None)
+    assert flags.evaluate("fast", INSIDE) == (True, Reason.PERCENT, 43881, FlagSource.STORE, None)
+    assert flags.evaluate("fast", OUTSIDE) == (False, Reason.DEFAULT, 76415, FlagSource.STORE, None)
 
 
 @pytest.mark.parametrize(("percent", "inside"), [(43.881, False), (43.882, True)])
@@ -43,7 +43,7 @@ def test_the_limit_itself_is_outside(percent: float, inside: bool) -> None:
 @pytest.mark.parametrize("entity", [None, ""])
 def test_without_an_entity_nothing_is_guessed(entity: str | None) -> None:
     flags = snapshot(flag(), states={"fast": state(99.999)})
-    assert flags.evaluate("fast", entity) == (False, Reason.NO_ENTITY, None, Source.STORE, None)
+    assert flags.evaluate("fast", entity) == (False, Reason.NO_ENTITY, None, FlagSource.STORE, None)
 
 
 @pytest.mark.parametrize(("percent", "value"), [(0, False), (100, True)])

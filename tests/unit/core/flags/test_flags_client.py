@@ -11,7 +11,7 @@ import pytest
 
 from nbactl.core import flags as public
 from nbactl.core._support.interval import Interval
-from nbactl.core.flags import Definition, Exposures, Flags, Source, State, StateCache, Stored
+from nbactl.core.flags import Definition, Exposures, Flags, FlagSource, State, StateCache, Stored
 from nbactl.errors import DataError, UnavailableError
 from nbactl.testing import FakeClock
 from tests.kit.flags import flag, state
@@ -55,7 +55,7 @@ def client(
 
 def test_before_the_first_refresh_flags_give_their_defaults() -> None:
     flags = client(Store(fast=state(100)))
-    assert flags.evaluate("fast").source is Source.DEFINITION
+    assert flags.evaluate("fast").source is FlagSource.DEFINITION
     assert not flags.on("fast")
     flags.refresh()
     assert flags.on("fast")

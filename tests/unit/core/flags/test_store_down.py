@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core.flags import Flags, FlagStore, StateCache
-from nbactl.core.flags.store import WHATEVER, Change
+from nbactl.core.flags.store import ANY_VERSION, Change
 from nbactl.core.service import checks
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock, memory_documents
@@ -26,7 +26,7 @@ PLAYERS = [f"player{number}" for number in range(500)]
 
 
 def to(percent: float, *, enabled: bool = True) -> list[Change]:
-    return [Change("fast", WHATEVER, percent, enabled=enabled, salt="fast", hash_version=1, stage=None)]
+    return [Change("fast", ANY_VERSION, percent, enabled=enabled, salt="fast", hash_version=1, stage=None)]
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["the same process", "a process that starts meanwhile"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.lease.holder import describe, is_dead, this_process
+from nbactl.core.lease.holder import describe, is_dead, process_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,13 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 def owner_of(pid: int) -> str:
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:  # noqa: PTH123 - a file of the kernel
         start = stat.read().rpartition(")")[2].split()[19]
-    return joined(this_process("run-child"), pid=str(pid), start=start)
+    return joined(process_identity("run-child"), pid=str(pid), start=start)
 
 
 def test_this_process_lives() -> None:
-    assert not is_dead(this_process("run-1"))
-    assert fields(this_process("run:with:colons"))["run"] == "run:with:colons"
-    assert fields(this_process("run-1"))["pid"] == str(os.getpid())
+    assert not is_dead(process_identity("run-1"))
+    assert fields(process_identity("run:with:colons"))["run"] == "run:with:colons"
+    assert fields(process_identity("run-1"))["pid"] == str(os.getpid())
 
 
 def test_a_killed_process_is_dead_as_a_zombie_and_after(child: subprocess.Popen[bytes]) -> None:
@@ -60,7 +60,7 @@ def test_another_process_with_its_number_does_not_bring_it_back(child: subproces
     ids=["another host", "another boot or container", "unknown boot"],
 )
 def test_what_cannot_be_seen_from_here_is_not_dead(changes: dict[str, str]) -> None:
-    gone = joined(this_process("run-1"), pid="4194305")
+    gone = joined(process_identity("run-1"), pid="4194305")
     assert is_dead(gone)
     assert not is_dead(joined(gone, **changes))
 
@@ -71,10 +71,10 @@ def test_an_owner_that_is_no_process_is_never_dead(owner: str) -> None:
 
 
 def test_a_process_number_beyond_all_limits_is_not_judged() -> None:
-    assert not is_dead(joined(this_process("run-1"), pid="9" * 30))
+    assert not is_dead(joined(process_identity("run-1"), pid="9" * 30))
 
 
 def test_people_read_pid_host_and_run() -> None:
-    owner = this_process("run-1")
+    owner = process_identity("run-1")
     assert describe(owner) == f"pid {os.getpid()} on {fields(owner)['host']}, run run-1"
     assert describe("an operator") == "an operator"

@@ -127,7 +127,7 @@ def test_what_a_caller_passes_cannot_pose_as_the_records_own() -> None:
     assert (told["_severity"], told["_@type"], told["_context"]) == ("EMERGENCY", "x", 1)
 
 
-def test_secrets_are_masked_in_message_fields_and_traceback() -> None:
+def test_inv_28_secrets_are_masked_in_message_fields_and_traceback() -> None:
     made = record(logging.ERROR, "to https://u:hunter2@h/", api_key="hunter2", headers={"Cookie": "hunter2"})
     made.exc_info = failure("password=hunter2")
     assert "hunter2" not in FORMATTER.format(made)

@@ -68,7 +68,7 @@ def test_failures_of_one_kind_have_one_fingerprint_whatever_they_say() -> None:
     assert bare[0].fingerprint == bare[1].fingerprint
 
 
-def test_secrets_are_masked_in_all_that_a_sink_is_given() -> None:
+def test_inv_28_secrets_are_masked_in_all_that_a_sink_is_given() -> None:
     error = raised(
         lambda: DataError("password=hunter2", cause="https://u:hunter2@h/", next_step="use token=hunter2"),
     )

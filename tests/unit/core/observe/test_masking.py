@@ -114,7 +114,7 @@ class Spoken:
         MappingProxyType({"token": "hunter2"}),
     ],
 )
-def test_a_secret_is_found_in_whatever_kind_of_value(value: object) -> None:
+def test_inv_28_a_secret_is_found_in_whatever_kind_of_value(value: object) -> None:
     for logged in (value, [value], {"x": value}):
         masked = repr(mask_within(logged))
         assert "hunter2" not in masked

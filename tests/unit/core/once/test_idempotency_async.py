@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.once.claim import Claim, Done, Terms, current_claim
+from nbactl.core.once.claim import Claim, ClaimSettings, Done, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError
 from nbactl.ports.documents import Create
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def keeper(clock: Clock, *, renew_every: float = 10.0) -> Idempotency:
-    terms = Terms(lease=3 * renew_every, renew_every=renew_every, keep=3600.0)
+    terms = ClaimSettings(lease=3 * renew_every, renew_every=renew_every, keep=3600.0)
     store = memory_documents(clock)
     return Idempotency(store, clock, SequentialIds(), owner=lambda: "me", terms=terms, is_dead=lambda _: False)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.observe.failures import Failure, Failures
-from nbactl.core.once.claim import Terms, current_claim
+from nbactl.core.once.claim import ClaimSettings, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.core.once.push import MAX_BODY_BYTES, PubSubPush, parse_push
 from nbactl.errors import DataError, NbactlError, UnavailableError
@@ -22,7 +22,7 @@ from nbactl.testing import FakeClock, SequentialIds, faults, memory_documents
 if TYPE_CHECKING:
     from nbactl.core._support.asgi import App
 
-TERMS = Terms(lease=30.0, renew_every=10.0, keep=3600.0)
+TERMS = ClaimSettings(lease=30.0, renew_every=10.0, keep=3600.0)
 
 
 def pushed(data: bytes = b'{"player": "a"}', message_id: str = "1", **attributes: str) -> bytes:

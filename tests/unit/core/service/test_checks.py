@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
-from nbactl.core.flags.client import Health as FlagsHealth
+from nbactl.core.flags.client import FlagsHealth
 from nbactl.core.service import checks
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock, memory_documents

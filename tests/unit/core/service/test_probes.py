@@ -9,7 +9,7 @@ import pytest
 
 from nbactl.core.service.health import Check, Health
 from nbactl.core.service.probes import Identity, Probes, Reports
-from nbactl.core.service.traffic import Traffic
+from nbactl.core.service.traffic import RequestStats
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 from tests.unit.core.service.asgi_client import ask
@@ -27,7 +27,7 @@ class World:
         self.probed = 0
         self.passed: list[str] = []
         self.health = Health([Check("documents", self._probe, 5.0)], clock=self.clock, every=15.0)
-        traffic = Traffic(self.clock, 300.0)
+        traffic = RequestStats(self.clock, 300.0)
         identity = Identity("worker", "1.2.3", "abc123")
         reports = Reports(identity, self.health, traffic, clock=self.clock, is_stopping=lambda: self.stopping)
         self.heard: list[Event] = []

@@ -5,18 +5,18 @@ import threading
 
 import pytest
 
-from nbactl.core.service.traffic import Latency, Traffic
+from nbactl.core.service.traffic import Latency, RequestStats
 from nbactl.testing import FakeClock
 
 WINDOW = 300.0
 
 
 def test_without_requests_there_is_no_latency() -> None:
-    assert Traffic(FakeClock(), WINDOW).latency() == Latency(0, None, None)
+    assert RequestStats(FakeClock(), WINDOW).latency() == Latency(0, None, None)
 
 
 def test_the_average_is_exact_and_the_percentile_at_most_a_tenth_too_high() -> None:
-    rng, traffic = random.Random(3), Traffic(FakeClock(), WINDOW)
+    rng, traffic = random.Random(3), RequestStats(FakeClock(), WINDOW)
     times = [rng.lognormvariate(-4, 1.5) for _ in range(5_000)]
     for seconds in times:
         traffic.add(seconds)
@@ -29,14 +29,14 @@ def test_the_average_is_exact_and_the_percentile_at_most_a_tenth_too_high() -> N
 
 @pytest.mark.parametrize("seconds", [0.0, 1e-9, 1e6])
 def test_no_duration_is_out_of_range(seconds: float) -> None:
-    traffic = Traffic(FakeClock(), WINDOW)
+    traffic = RequestStats(FakeClock(), WINDOW)
     traffic.add(seconds)
     assert traffic.latency().recent == 1
 
 
 def test_what_was_long_ago_is_forgotten_and_the_count_goes_on() -> None:
     clock = FakeClock()
-    traffic = Traffic(clock, WINDOW)
+    traffic = RequestStats(clock, WINDOW)
     traffic.add(9.0)
     clock.advance(WINDOW)
     traffic.add(1.0)
@@ -49,7 +49,7 @@ def test_what_was_long_ago_is_forgotten_and_the_count_goes_on() -> None:
 
 
 def test_no_request_is_lost_among_threads() -> None:
-    traffic = Traffic(FakeClock(), WINDOW)
+    traffic = RequestStats(FakeClock(), WINDOW)
 
     def add() -> None:
         for _ in range(1_000):

@@ -16,7 +16,7 @@ from nbactl.core.calls.policy import CallSettings
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.observe.counted_documents import CountedDocuments
 from nbactl.core.observe.metrics import Metrics, metrics_app
-from nbactl.core.once.claim import Terms
+from nbactl.core.once.claim import ClaimSettings
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import NbactlError, PayloadMismatchError, UnavailableError
 from nbactl.testing import SequentialIds, memory_documents
@@ -31,7 +31,7 @@ once = Idempotency(
     clock,
     SequentialIds(),
     owner=lambda: "service",
-    terms=Terms(lease=60.0, renew_every=20.0, keep=600.0),
+    terms=ClaimSettings(lease=60.0, renew_every=20.0, keep=600.0),
     is_dead=lambda _: False,
     hook=metrics.hook,
 )

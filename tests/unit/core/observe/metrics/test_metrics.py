@@ -15,11 +15,11 @@ import nbactl
 from nbactl.core.calls.breaker import BreakerSettings
 from nbactl.core.calls.policies import CallPolicies
 from nbactl.core.calls.policy import CallSettings
-from nbactl.core.calls.rate_limit import Allowance
+from nbactl.core.calls.rate_limit import RateLimit
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.flags import Exposures
 from nbactl.core.observe import events
-from nbactl.core.observe.events import Event, combined, unheard
+from nbactl.core.observe.events import Event, combined, noop_hook
 from nbactl.core.observe.metrics import METRICS, Metrics
 from nbactl.core.observe.metrics.definitions import BREAKER_STATE, RUN_STATUS, TASK_STATUS
 from nbactl.core.observe.metrics.mapping import NOT_COUNTED, handlers
@@ -243,7 +243,7 @@ def test_breakers_and_retry_budgets_are_read_as_they_are() -> None:
         60.0,
         RetryPolicy("odds", attempts=3, base=1.0, jitter=False),
         breaker=BreakerSettings("odds_api", failure_rate=0.5, minimum_calls=2, open_for=30.0, window=60.0),
-        retry_budget=Allowance(10, 100.0),
+        retry_budget=RateLimit(10, 100.0),
     )
     policies = CallPolicies({"odds": settings}, clock=clock, rng=random.Random(1), hook=metrics.hook)
     metrics.watch_policies(policies)
@@ -285,12 +285,12 @@ def test_the_version_is_shown() -> None:
 def test_one_hook_can_feed_several() -> None:
     heard: list[str] = []
     event = Event("x.y", "z")
-    combined(lambda _: heard.append("first"), unheard, lambda _: heard.append("second"))(event)
+    combined(lambda _: heard.append("first"), noop_hook, lambda _: heard.append("second"))(event)
     assert heard == ["first", "second"]
-    assert combined() is unheard
-    assert combined(unheard, unheard) is unheard
+    assert combined() is noop_hook
+    assert combined(noop_hook, noop_hook) is noop_hook
     one = heard.append
-    assert combined(unheard, one) is one  # type: ignore[arg-type,comparison-overlap]
+    assert combined(noop_hook, one) is one  # type: ignore[arg-type,comparison-overlap]
     assert events.combined is combined
 
 

@@ -1,0 +1,145 @@
+"""docs/contract.md against the command tree, the JSON output and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbactl.cli.app import build
+from nbactl.cli.frame import Group, walk
+from nbactl.cli.main import main
+from nbactl.config.settings import SETTINGS
+from nbactl.errors import EXIT_CODES, NbactlError
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
+TREE = {context.command_path: command for command, context in walk(build())}
+FORMS = next(setting.choices for setting in SETTINGS if setting.name == "output") or ()
+LEAVES = {path: command for path, command in TREE.items() if not isinstance(command, Group)}
+
+
+def rows(section: str) -> list[list[str]]:
+    """Return the cells of the table in a section."""
+    text = PAGE.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    lines = re.findall(r"^\| (.*) \|$", text, re.MULTILINE)
+    return [re.split(r" ?(?<!\\)\| ?", line) for line in lines[1:]]
+
+
+def names(cell: str) -> list[str]:
+    """Return what is in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def options_of(path: str) -> set[str]:
+    """Return every option of a command."""
+    return {name for parameter in LEAVES[path].params for name in (*parameter.opts, *parameter.secondary_opts)}
+
+
+COMMANDS = {
+    re.sub(r" [A-Z\[].*", "", names(cell)[0]): (names(options), keys) for cell, options, keys in rows("Commands")
+}
+
+
+def test_every_command_is_on_the_page_and_every_command_of_the_page_exists() -> None:
+    assert set(COMMANDS) == set(LEAVES)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_the_options_of_the_page_exist(path: str) -> None:
+    options, _ = COMMANDS[path]
+    shared = [name for cell, _ in rows("Every command") for name in names(cell)]
+    assert set(options) | set(shared) - {"--help"} <= options_of(path)
+
+
+def test_what_is_planned_does_not_exist_yet() -> None:
+    for cell, _ in rows("Planned"):
+        for name in names(cell):
+            path, _, option = name.partition(" -") if name.startswith("nbactl") else ("nbactl run", "", name[1:])
+            if form := name.removeprefix("-o ") if name.startswith("-o ") else "":
+                exists = form in FORMS
+            else:
+                exists = path in TREE if not option else f"-{option}" in options_of(path)
+            assert not exists, f"{name} exists: move it from 'Planned' to 'Commands' or 'Every command'"
+
+
+def test_the_exit_codes_are_those_of_the_errors() -> None:
+    assert {int(code): meaning for code, meaning in rows("Exit codes")} == EXIT_CODES
+
+
+def test_every_error_has_an_exit_code_of_the_page() -> None:
+    kinds = [NbactlError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    assert len(kinds) > 20
+    assert {kind.exit_code for kind in kinds} <= set(EXIT_CODES)
+
+
+READ = {
+    "nbactl run": "run phase1 --dry-run",
+    "nbactl runs list": "runs list",
+    "nbactl status": "status",
+    "nbactl schedule show": "schedule show",
+    "nbactl schedule tick": "schedule tick --dry-run",
+    "nbactl flags eval": "flags eval query_caching",
+    "nbactl flags list": "flags list",
+    "nbactl flags history": "flags history query_caching",
+    "nbactl flags rollout status": "flags rollout status",
+    "nbactl migrate list": "migrate list",
+    "nbactl migrate completions": "migrate completions --validate",
+    "nbactl batches list": "batches list",
+    "nbactl leases list": "leases list",
+    "nbactl breakers list": "breakers list",
+    "nbactl outbox list": "outbox list",
+    "nbactl config show": "config show",
+    "nbactl doctor": "doctor",
+}
+PARTS = {"runs": "run phase1", "runs[].tasks": "run phase1", "flags": "flags list"}
+
+
+def data(line: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Run a command on the sample and return `data`."""
+    main([*line.split(), "-o", "json", "--state-dir", str(folder / "state")])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert set(document) >= {"schema", "ok", "target", "run_id", "data", "warnings", "error"}
+    found: dict[str, Any] = document["data"]
+    return found
+
+
+@pytest.mark.parametrize("path", READ)
+def test_the_keys_of_the_page_are_in_the_data(
+    path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    promised = set(names(COMMANDS[path][1])) - {"--validate"}
+    if path == "nbactl run":
+        promised = set()  # a dry run has no runs; the next test has
+    assert promised <= set(data(READ[path], tmp_path, capsys))
+
+
+def test_every_command_with_promised_keys_is_read_here() -> None:
+    promised = {path for path, (_, keys) in COMMANDS.items() if names(keys)}
+    assert promised - set(READ) == {"nbactl runs show"}  # the next test reads it
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_keys_of_the_items_are_in_the_data(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = re.findall(rf"^- `data\.{re.escape(part)}\[\]`.*?: ([^.]*)\.", PAGE, re.MULTILINE)
+    found: Any = data(PARTS[part], tmp_path, capsys)
+    for key in part.split("[]."):
+        found = found[key][0] if isinstance(found, dict) else found[0][key]
+    assert set(names(text)) <= set(found)
+    assert len(names(text)) > 5
+
+
+def test_a_run_that_is_shown_has_the_keys_of_a_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [run] = data("run phase1", tmp_path, capsys)["runs"]
+    assert data("runs show last", tmp_path, capsys)["run"] == run
