@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import random
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
@@ -18,19 +16,10 @@ from nbactl.core.once.claim import ClaimSettings, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import NbactlError
 from nbactl.ports.documents import Increment, Update
-
-if TYPE_CHECKING:
-    from nbactl.ports.documents import DocumentStore
+from tests.kit.engines import open_engine
 
 LEASE = 0.1
 POINTS = ("idempotency.claimed", "idempotency.worked", "documents.before_commit", "documents.after_commit")
-
-
-def open_from(text: str) -> DocumentStore:
-    function, _, argument = text.partition(" ")
-    module, _, name = function.partition(":")
-    store: DocumentStore = getattr(importlib.import_module(module), name)(argument)
-    return store
 
 
 def main(opener: str, name: str, seed: int) -> None:
@@ -39,7 +28,7 @@ def main(opener: str, name: str, seed: int) -> None:
     # Renewals come too late to keep a claim, as in a process that stands still.
     terms = ClaimSettings(lease=LEASE, renew_every=1000.0, keep=3600.0)
     keeper = Idempotency(
-        open_from(opener), clock, TimeSortedIds(clock), owner=process_owner(f"w{seed}"), terms=terms, is_dead=is_dead
+        open_engine(opener), clock, TimeSortedIds(clock), owner=process_owner(f"w{seed}"), terms=terms, is_dead=is_dead
     )
 
     def perhaps_die() -> None:

@@ -15,7 +15,7 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import Create
-from tests.conformance.idempotency_worker import open_from
+from tests.kit.engines import open_engine
 
 POINTS = ("outbox.taken", "outbox.published", "documents.before_commit", "documents.after_commit")
 
@@ -23,7 +23,7 @@ POINTS = ("outbox.taken", "outbox.published", "documents.before_commit", "docume
 def main(opener: str, topic: str, seed: int, keys: list[str]) -> None:
     rng = random.Random(seed)
     clock = SystemClock()
-    store = open_from(opener)
+    store = open_engine(opener)
     outbox = Outbox(store, LocalBus(store, clock, TimeSortedIds(clock)), clock, redrive_after=60.0, keep=3600.0)
 
     def perhaps_die() -> None:

@@ -12,12 +12,12 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.ports.documents import Create
-from tests.conformance.idempotency_worker import open_from
+from tests.kit.engines import open_engine
 
 
 def main(opener: str, key: str, topic: str, state: str, point: str) -> None:
     clock = SystemClock()
-    store = open_from(opener)
+    store = open_engine(opener)
     outbox = Outbox(store, LocalBus(store, clock, TimeSortedIds(clock)), clock, redrive_after=60.0, keep=3600.0)
     faults.arm(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
     faults.reach("outbox_test.before_decision")

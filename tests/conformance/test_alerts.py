@@ -1,9 +1,8 @@
-"""What alerts must do on every engine of documents. An engine subclasses this and gives `open_store`."""
+"""What alerts must do on every engine of documents."""
 
 from __future__ import annotations
 
 import uuid
-from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,6 @@ from nbactl.testing import FakeClock
 from nbactl.testing.faults import failing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from nbactl.core.observe.events import Event
     from nbactl.ports.alerts import Severity
     from nbactl.ports.documents import DocumentStore
@@ -80,15 +76,10 @@ class Lab:
         raise AssertionError("no alert goes to the bus of the pipeline")
 
 
-class AlertsConformance:
-    @abstractmethod
-    def open_store(self, place: Path) -> DocumentStore: ...
-
+class TestAlerts:
     @pytest.fixture
-    def lab(self, tmp_path: Path) -> Iterator[Lab]:
-        store = self.open_store(tmp_path)
-        yield Lab(store)
-        store.close()
+    def lab(self, store: DocumentStore) -> Lab:
+        return Lab(store)
 
     def test_an_alert_reaches_every_channel_that_there_is_as_it_was(self, lab: Lab) -> None:
         lab.send(text="more", fields={"run": "run-1"}, next_step="nbactl runs show run-1")

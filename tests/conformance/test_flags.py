@@ -1,10 +1,8 @@
-"""What the store of flags must do on every engine. An engine subclasses this and gives `open_store`."""
+"""What the store of flags must do on every engine."""
 
 from __future__ import annotations
 
 import threading
-from abc import abstractmethod
-from contextlib import ExitStack, closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +15,7 @@ from nbactl.errors import DataError, PreconditionError, UnavailableError
 from nbactl.ports.documents import DELETE_FIELD, Delete, Set, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from nbactl.ports.documents import DocumentStore
 
@@ -30,15 +27,10 @@ def to(percent: float, *, expected: int = ANY_VERSION, key: str = "fast", **give
     return Change(key, expected, percent, **{**fields, **given})
 
 
-class FlagStoreConformance:
-    @abstractmethod
-    def open_store(self, place: Path) -> DocumentStore:
-        """Open a client; every client of the same `place` sees the same documents."""
-
+class TestFlagStore:
     @pytest.fixture
-    def client(self, tmp_path: Path) -> Iterator[Callable[[], DocumentStore]]:
-        with ExitStack() as stack:
-            yield lambda: stack.enter_context(closing(self.open_store(tmp_path)))
+    def client(self, open_client: Callable[[], DocumentStore]) -> Callable[[], DocumentStore]:
+        return open_client
 
     @pytest.fixture
     def documents(self, client: Callable[[], DocumentStore]) -> DocumentStore:
@@ -170,3 +162,7 @@ class FlagStoreConformance:
         assert anew.version == 4
         with pytest.raises(PreconditionError, match="meanwhile"):
             store.change([to(60, expected=3)], by="me", reason=None)
+
+    def test_more_flags_than_one_commit_holds(self, store: FlagStore) -> None:
+        states = store.change([to(0, key=f"flag_{number}") for number in range(600)], by="me", reason=None)
+        assert len(states) == len(store.read().states) == 600

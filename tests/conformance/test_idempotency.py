@@ -1,4 +1,4 @@
-"""What idempotency must do on every engine. An engine subclasses this and gives `open_store` and `opener`.
+"""What idempotency must do on every engine.
 
 Each test works on keys of its own, so that an engine may keep its data from test to test.
 """
@@ -6,7 +6,6 @@ Each test works on keys of its own, so that an engine may keep its data from tes
 from __future__ import annotations
 
 import uuid
-from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,11 +24,9 @@ from nbactl.errors import (
 )
 from nbactl.ports.documents import Create, Delete, Increment, Set, Update
 from nbactl.testing import FakeClock, SequentialIds, faults
-from tests.conformance.idempotency_kills import Kills
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore
@@ -74,21 +71,13 @@ class Lab:
         return f"effects-{self.key.replace('/', '-')}/one"
 
 
-class IdempotencyConformance(Kills):
-    """The suite."""
-
-    @abstractmethod
-    def open_store(self, place: Path) -> DocumentStore:
-        """Open a client; every client of the same `place` sees the same documents."""
-
+class TestIdempotency:
     @pytest.fixture
-    def lab(self, tmp_path: Path) -> Iterator[Lab]:
-        store = self.open_store(tmp_path)
+    def lab(self, store: DocumentStore) -> Iterator[Lab]:
         lab = Lab(store)
         yield lab
         for keeper in lab.keepers:
             keeper.close()
-        store.close()
 
     def test_work_that_ran_out_of_time_gives_its_claim_back(self, lab: Lab) -> None:
         def work() -> None:

@@ -16,25 +16,16 @@ from nbactl.ports.documents import Create
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from nbactl.ports.documents import DocumentStore
+    from tests.kit.engines import Engine
 
 MESSAGES, DELIVERIES, PROCESSES = 200, 5, 4
 
 
-class Kills:
-    """Needs `open_store`, and `opener`: what a process of its own calls, as `module:function argument`."""
-
-    def open_store(self, place: Path) -> DocumentStore:
-        raise NotImplementedError
-
-    def opener(self, place: Path) -> str:
-        raise NotImplementedError
-
+@pytest.mark.needs("processes")
+class TestIdempotencyKills:
     @pytest.mark.timeout(120)
-    def test_inv_05_inv_06_nothing_is_done_twice_and_nothing_is_lost_whoever_is_killed(self, tmp_path: Path) -> None:
-        store = self.open_store(tmp_path)
+    def test_inv_05_inv_06_nothing_is_done_twice_and_nothing_is_lost_whoever_is_killed(self, engine: Engine) -> None:
+        store = engine.open()
         name = f"effects-{uuid.uuid4().hex[:12]}"
         for start in range(0, MESSAGES, 100):
             store.commit([Create(f"{name}/m{number}", {"n": 0}) for number in range(start, start + 100)])
@@ -50,7 +41,7 @@ class Kills:
             """Feed one process after the other; what it did not acknowledge comes again."""
             while not queue.empty():
                 seed += PROCESSES
-                kills.append(_feed(self.opener(tmp_path), name, seed, queue, acknowledged))
+                kills.append(_feed(engine.as_text(), name, seed, queue, acknowledged))
 
         threads = [threading.Thread(target=deliver, args=(number,)) for number in range(PROCESSES)]
         for thread in threads:

@@ -1,4 +1,4 @@
-"""What the outbox must do on every engine. An engine subclasses this and gives `open_store` and `opener`.
+"""What the outbox must do on every engine.
 
 The bus is the embedded one, on the same store. Each test works on keys and a topic of its own.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
-from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +19,14 @@ from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, UnavailableError
 from nbactl.ports.documents import Create, Delete
 from nbactl.testing import FakeClock, faults
-from tests.conformance.outbox_kills import OutboxKills
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore
+    from tests.kit.engines import Engine
 
 
 class Lab:
@@ -62,22 +60,10 @@ class BrokenBus:
         raise UnavailableError("the bus is down")
 
 
-class OutboxConformance(OutboxKills):
-    """The suite."""
-
-    @abstractmethod
-    def open_store(self, place: Path) -> DocumentStore:
-        """Open a client; every client of the same `place` sees the same documents."""
-
-    @abstractmethod
-    def opener(self, place: Path) -> str:
-        """Return what a process of its own calls to open one, as `module:function argument`."""
-
+class TestOutbox:
     @pytest.fixture
-    def lab(self, tmp_path: Path) -> Iterator[Lab]:
-        store = self.open_store(tmp_path)
-        yield Lab(store)
-        store.close()
+    def lab(self, store: DocumentStore) -> Lab:
+        return Lab(store)
 
     def test_a_message_is_published_once_with_its_key(self, lab: Lab) -> None:
         lab.decide(game_date="2024-01-15", größe=1)
@@ -193,6 +179,7 @@ class OutboxConformance(OutboxKills):
         with pytest.raises(NotFoundError):
             lab.outbox.drive(lab.key)
 
+    @pytest.mark.needs("processes")
     @pytest.mark.parametrize(
         ("point", "decided"),
         [
@@ -203,10 +190,10 @@ class OutboxConformance(OutboxKills):
         ],
     )
     def test_inv_07_a_decision_that_is_durable_is_announced_wherever_the_process_was_killed(
-        self, lab: Lab, tmp_path: Path, point: str, decided: bool
+        self, lab: Lab, engine: Engine, point: str, decided: bool
     ) -> None:
         command = [
-            sys.executable, "-m", "tests.conformance.outbox_worker", self.opener(tmp_path),
+            sys.executable, "-m", "tests.conformance.outbox_worker", engine.as_text(),
             lab.key, lab.topic, lab.state, point,
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import uuid
-from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,27 +20,16 @@ from nbactl.testing import FakeClock
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from nbactl.ports.documents import DocumentStore
+    from tests.kit.engines import Engine
 
 DECISIONS, PROCESSES = 100, 4
 
 
-class OutboxKills:
-    """Needs `open_store`, and `opener`: what a process of its own calls, as `module:function argument`."""
-
-    @abstractmethod
-    def open_store(self, place: Path) -> DocumentStore:
-        """Open a client."""
-
-    @abstractmethod
-    def opener(self, place: Path) -> str:
-        """Return what a process of its own calls to open one."""
-
+@pytest.mark.needs("processes")
+class TestOutboxKills:
     @pytest.mark.timeout(120)
-    def test_inv_07_inv_08_what_was_decided_is_announced_whoever_is_killed(self, tmp_path: Path) -> None:
-        store = self.open_store(tmp_path)
+    def test_inv_07_inv_08_what_was_decided_is_announced_whoever_is_killed(self, engine: Engine) -> None:
+        store = engine.open()
         topic = f"topic-{uuid.uuid4().hex}"
         waiting = [f"{topic}/{number}" for number in range(DECISIONS)] * 2  # two processes decide the same
         random.Random(7).shuffle(waiting)
@@ -59,7 +47,7 @@ class OutboxKills:
                     sys.executable,
                     "-m",
                     "tests.conformance.outbox_killed",
-                    self.opener(tmp_path),
+                    engine.as_text(),
                     topic,
                     str(seed),
                     *mine,

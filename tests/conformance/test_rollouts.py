@@ -1,10 +1,9 @@
-"""What staged rollouts must do on every engine of documents. An engine subclasses this and gives `open_store`."""
+"""What staged rollouts must do on every engine of documents."""
 
 from __future__ import annotations
 
 import itertools
 import uuid
-from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -21,9 +20,7 @@ from nbactl.rollouts.tick import BY, Decided, Ticker
 from nbactl.testing import FakeClock, faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from nbactl.ports.alerts import Alert
     from nbactl.ports.documents import DocumentStore
@@ -93,15 +90,10 @@ class Lab:
         self.flags.change([move(self.key, state, to, salt="salt", stages=[]).change], by="bob", reason="by hand")
 
 
-class RolloutsConformance:
-    @abstractmethod
-    def open_store(self, place: Path) -> DocumentStore: ...
-
+class TestRollouts:
     @pytest.fixture
-    def lab(self, tmp_path: Path) -> Iterator[Lab]:
-        store = self.open_store(tmp_path)
-        yield Lab(store)
-        store.close()
+    def lab(self, store: DocumentStore) -> Lab:
+        return Lab(store)
 
     def test_a_flag_goes_through_its_stages_when_each_has_baked_and_its_guards_passed(self, lab: Lab) -> None:
         lab.start()

@@ -1,4 +1,4 @@
-"""What every Warehouse must do. An engine's suite is a subclass and a fixture `warehouse`."""
+"""What every Warehouse must do."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ class HeldFence:
         commit()
 
 
-class WarehouseSuite:
-    """Promises of the port."""
-
+class TestWarehouse:
     @pytest.fixture(autouse=True)
     def _games(self, warehouse: Warehouse) -> None:
         warehouse.create_table(GAMES)

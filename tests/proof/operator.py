@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.proof.engines import Engine
+    from tests.kit.engines import Engine
 
 NOT_YET: Final = {6, 7}
 """A gate that only time opens (some writer may not know of the last step), and a store that did not answer."""

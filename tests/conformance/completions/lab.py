@@ -1,4 +1,4 @@
-"""What the completion tracker must do on every engine. An engine subclasses this and gives `open_store`.
+"""A completion tracker on a store, with a look at what is stored beneath.
 
 Each test works on batches of its own, so that an engine may keep its data from test to test.
 """
@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import random
 import uuid
-from abc import abstractmethod
 from datetime import date
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
@@ -21,18 +18,8 @@ from nbactl.core.completions.batches import Batches
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.reset import Resets
 from nbactl.core.completions.tracker import CompletionTracker
-from tests.conformance.completions_concurrency import Concurrency
-from tests.conformance.completions_flags import Flagged
-from tests.conformance.completions_kills import Kills
-from tests.conformance.completions_listing import Listing
-from tests.conformance.completions_recording import Recording
-from tests.conformance.completions_reset import Resetting
-from tests.conformance.completions_stored import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from nbactl.core.completions.progress import Progress
     from nbactl.core.completions.stages import CompletionStage
     from nbactl.ports.documents import DocumentStore
@@ -89,30 +76,3 @@ class Lab:
 
     def progress(self, batch_id: str, stage: CompletionStage) -> Progress:
         return self.tracker(stage).progress(batch_id)
-
-
-class CompletionsConformance(Recording, Stored, Concurrency, Flagged, Kills, Listing, Resetting):
-    """The suite of the completion tracker."""
-
-    writers: int = 16
-    """Threads that work on one batch at the same time."""
-
-    @abstractmethod
-    def open_store(self, place: Path) -> DocumentStore:
-        """Open a client; every client of the same `place` sees the same documents."""
-
-    @pytest.fixture
-    def open_client(self, tmp_path: Path) -> Iterator[Callable[[], DocumentStore]]:
-        opened: list[DocumentStore] = []
-
-        def open_one() -> DocumentStore:
-            opened.append(self.open_store(tmp_path))
-            return opened[-1]
-
-        yield open_one
-        for store in opened:
-            store.close()
-
-    @pytest.fixture
-    def lab(self, open_client: Callable[[], DocumentStore]) -> Lab:
-        return Lab(open_client())

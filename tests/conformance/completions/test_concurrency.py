@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbactl.core.completions.tracker import Recorded
-    from tests.conformance.completions import Lab
+    from tests.conformance.completions.lab import Lab
 
+WRITERS = 16
+"""Threads that work on one batch at the same time."""
 STAGES = [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, CompletionStage.READS_SWITCHED, CompletionStage.CLEANED]
 
 
-class Concurrency:
+class TestConcurrency:
     """What holds whoever comes between."""
 
-    writers: int
-
     def at_once(self, calls: Sequence[Callable[[], Recorded]]) -> list[Recorded]:
-        with ThreadPoolExecutor(self.writers) as pool:
+        with ThreadPoolExecutor(WRITERS) as pool:
             return list(pool.map(lambda call: call(), calls))
 
     @pytest.mark.parametrize("stage", STAGES)

@@ -19,13 +19,13 @@ from nbactl.core.flags import Flags, State, Stored
 from tests.kit.flags import state
 
 if TYPE_CHECKING:
-    from tests.conformance.completions import Lab
+    from tests.conformance.completions.lab import Lab
 
 DAY = GameDate(date(2024, 1, 15))
 PATIENT = RetryPolicy("completions", attempts=30, base=0.005, cap=0.5)
 
 
-class Flagged:
+class TestFlags:
     """What holds whatever percentages do."""
 
     def test_inv_01_flags_that_move_while_writers_work_leave_every_completion_counted_once(self, lab: Lab) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +14,8 @@ from nbactl.core.completions.stages import CompletionStage
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.conformance.completions import Lab
+    from tests.conformance.completions.lab import Lab
+    from tests.kit.engines import Engine
 
 # In the order in which a recorder that completes a batch passes them.
 POINTS = [
@@ -30,43 +28,39 @@ POINTS = [
 ]
 RECORD = """
 import random, sys
-from pathlib import Path
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.calls.retry import NO_RETRY
+from tests.kit.engines import open_engine
 
-batch, stage, fault = sys.argv[1:]
+store, batch, stage, fault = sys.argv[1:]
 faults.arm_from_environment(fault)
-{store}
 tracker = CompletionTracker(
-    store, SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {{}}), acting=30.0, retry=NO_RETRY,
+    open_engine(store), SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {}), acting=30.0, retry=NO_RETRY,
     rng=random.Random(1),
 )
 tracker.record_completion(batch, "a", 5)
 """
 
 
-class Kills:
+@pytest.mark.needs("processes")
+class TestKills:
     """What is left of a recorder that dies, and what the next one makes of it."""
-
-    @abstractmethod
-    def store_code(self, place: Path) -> str:
-        """Return Python that makes `store`, a client of `place`."""
 
     @pytest.mark.parametrize("point", POINTS)
     @pytest.mark.parametrize(
         "stage", [CompletionStage.DUAL_WRITE, CompletionStage.READS_SWITCHED, CompletionStage.CLEANED]
     )
     def test_inv_02_a_killed_recorder_leaves_both_or_neither_and_the_next_delivery_counts_once(
-        self, lab: Lab, tmp_path: Path, stage: CompletionStage, point: str
+        self, lab: Lab, engine: Engine, stage: CompletionStage, point: str
     ) -> None:
         batch = lab.batch(stage, 1)
         fault = point if "=" in point else f"{point}=kill"
         killed = subprocess.run(
-            [sys.executable, "-c", RECORD.format(store=self.store_code(tmp_path)), batch, stage, fault],
+            [sys.executable, "-c", RECORD, engine.as_text(), batch, stage, fault],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             timeout=60,

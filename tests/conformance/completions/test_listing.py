@@ -13,7 +13,7 @@ from nbactl.errors import NotFoundError, UsageError
 from nbactl.ports.documents import DELETE_FIELD, Update
 
 if TYPE_CHECKING:
-    from tests.conformance.completions import Lab
+    from tests.conformance.completions.lab import Lab
 
 DAY, NEXT = GameDate(date(2024, 1, 15)), GameDate(date(2024, 1, 16))
 QUARTER = timedelta(minutes=15)
@@ -24,7 +24,7 @@ def begin(lab: Lab, batch_id: str, day: GameDate = DAY, expected: int = 2, shard
     return batch_id
 
 
-class Listing:
+class TestListing:
     """What is said of many batches."""
 
     def test_batches_are_listed_last_begun_first_and_by_date_and_state(self, lab: Lab) -> None:

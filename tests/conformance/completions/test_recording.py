@@ -10,7 +10,7 @@ from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError
 
 if TYPE_CHECKING:
-    from tests.conformance.completions import Lab
+    from tests.conformance.completions.lab import Lab
 
 ALL = list(CompletionStage)
 ARRAY = [
@@ -24,7 +24,7 @@ DOCUMENTS = [stage for stage in ALL if stage is not CompletionStage.LEGACY]
 STRANGE = ["a-b.c", "a/b", "%", "%2F", "é", "東", "🏀", "__x__", "____", ".", "..", " ", "\n", "x" * 1450, "'\"`\\"]
 
 
-class Recording:
+class TestRecording:
     """What one call does."""
 
     @pytest.mark.parametrize("stage", ALL)
@@ -166,7 +166,7 @@ class Recording:
 
     @pytest.mark.parametrize("stage", ALL)
     def test_a_batch_is_begun_twice_only_with_the_same_facts(self, lab: Lab, stage: CompletionStage) -> None:
-        from tests.conformance.completions import DAY  # noqa: PLC0415 - the suite imports its parts
+        from tests.conformance.completions.lab import DAY  # noqa: PLC0415 - the suite imports its parts
 
         tracker, batch = lab.tracker(stage), lab.batch(stage, 3, shards=2)
         tracker.record_completion(batch, "a", 1)

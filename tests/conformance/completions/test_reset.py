@@ -12,7 +12,7 @@ from nbactl.ports.documents import Query, Update
 from nbactl.testing import faults
 
 if TYPE_CHECKING:
-    from tests.conformance.completions import Lab
+    from tests.conformance.completions.lab import Lab
 
 STAGES = [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, CompletionStage.CLEANED]
 POINTS = ["reset_begun", "reset_saved", "reset_removed"]
@@ -40,7 +40,7 @@ def everything(lab: Lab, batch: str) -> dict[str, Any]:
     return data
 
 
-class Resetting:
+class TestReset:
     """What a reset removes, it can bring back."""
 
     @pytest.mark.parametrize("stage", STAGES)

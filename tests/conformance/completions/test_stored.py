@@ -11,7 +11,7 @@ from nbactl.errors import DataError
 from nbactl.ports.documents import DELETE_FIELD, SERVER_TIME, ArrayUnion, Create, Increment, Update
 
 if TYPE_CHECKING:
-    from tests.conformance.completions import Lab
+    from tests.conformance.completions.lab import Lab
 
 CHECKED = [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, CompletionStage.BACKFILLED, CompletionStage.VALIDATED]
 
@@ -26,7 +26,7 @@ def old_code(lab: Lab, batch: str, player: str, predictions: int) -> None:
     lab.store.commit([Update(f"prediction_batches/{batch}", fields)])
 
 
-class Stored:
+class TestStored:
     """What is made of documents as they are."""
 
     @pytest.mark.parametrize("stage", CHECKED)

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.ports.documents import DocumentStore, Transaction
+    from tests.kit.engines import Engine
+
+pytestmark = pytest.mark.variants
 
 
-class Batches:
+class TestBatches:
     """batch_write."""
 
     def test_each_write_of_a_batch_is_applied_or_refused_by_itself(self, store: DocumentStore, collection: str) -> None:
@@ -71,7 +74,7 @@ class Batches:
         assert [document.data["n"] for document in store.query(Query(collection))] == list(range(10))
 
 
-class Snapshots(Batches):
+class TestSnapshots:
     """Snapshot."""
 
     def test_a_snapshot_sees_what_was_there_and_nothing_later(
@@ -158,11 +161,8 @@ class Snapshots(Batches):
             thread.join()
 
 
-class Interruptions(Snapshots):
+class TestInterruptions:
     """The dangerous instants of a commit, by the fault points that every engine has."""
-
-    writers_wait: bool
-    """Whether others wait for the end of a transaction, so that none is ever overtaken."""
 
     def test_inv_20_what_ends_before_the_commit_changed_nothing(self, store: DocumentStore, collection: str) -> None:
         stopped = UnavailableError("stopped here")
@@ -197,7 +197,7 @@ class Interruptions(Snapshots):
         ]
 
     def test_a_transaction_that_is_overtaken_is_run_again_on_what_is_there_now(
-        self, open_client: Callable[[], DocumentStore], collection: str
+        self, open_client: Callable[[], DocumentStore], collection: str, engine: Engine
     ) -> None:
         """Only an engine that lets others write meanwhile is overtaken; both end the same."""
         store, other = open_client(), open_client()
@@ -224,10 +224,10 @@ class Interruptions(Snapshots):
         assert written is not None
         assert written.data == {"n": copied}
         # Serial: either the copy came first, or it saw the change.
-        assert copied == (1 if self.writers_wait else 2)
+        assert copied == (1 if engine.capabilities.writers_wait else 2)
 
     def test_a_query_of_a_transaction_holds_until_its_commit(
-        self, open_client: Callable[[], DocumentStore], collection: str
+        self, open_client: Callable[[], DocumentStore], collection: str, engine: Engine
     ) -> None:
         store, other = open_client(), open_client()
         overtaking: list[threading.Thread] = []
@@ -245,4 +245,4 @@ class Interruptions(Snapshots):
         overtaking[0].join()
         document = store.get(f"{collection}/x")
         assert document is not None
-        assert document.data == {"members": 0 if self.writers_wait else 1}
+        assert document.data == {"members": 0 if engine.capabilities.writers_wait else 1}

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from nbactl.ports.documents import Document, DocumentStore
 
+pytestmark = pytest.mark.variants
+
+
 EARLY, LATE = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 6, 1, 12, 30, 0, 1, tzinfo=UTC)
 
 PEOPLE: dict[str, dict[str, Any]] = {
@@ -31,7 +34,7 @@ def ids(documents: Any) -> list[str]:
     return [document.id for document in documents]
 
 
-class Queries:
+class TestQueries:
     """Filters, order, cursors, streams."""
 
     @pytest.fixture

@@ -27,6 +27,8 @@ from nbactl.ports.documents import (
 if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
 
+pytestmark = pytest.mark.variants
+
 
 class Colour(enum.Enum):
     RED = 1
@@ -82,7 +84,7 @@ BAD_DOCUMENT_PATHS = [
 ]
 
 
-class Refusals:
+class TestRefusals:
     """DataError, and nothing written."""
 
     @pytest.mark.parametrize("value", UNSTORABLE.values(), ids=UNSTORABLE)

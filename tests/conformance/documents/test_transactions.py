@@ -9,15 +9,17 @@ import pytest
 
 from nbactl.errors import AlreadyExistsError, NotFoundError
 from nbactl.ports.documents import Create, Filter, Increment, Query, Set, Update
-from tests.conformance.documents_writes import Transforms, read
+from tests.conformance.documents.test_writes import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.ports.documents import DocumentStore, Transaction
 
+pytestmark = pytest.mark.variants
 
-class Transactions(Transforms):
+
+class TestTransactions:
     """Read, decide, write."""
 
     def test_it_commits_its_writes_and_returns_the_result(self, store: DocumentStore, collection: str) -> None:

@@ -13,6 +13,9 @@ from nbactl.ports.documents import Create, Filter, Query, Set
 if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
 
+pytestmark = pytest.mark.variants
+
+
 MOMENT = datetime(2024, 1, 15, 23, 59, 59, 999_999, tzinfo=UTC)
 
 VALUES = [
@@ -67,7 +70,7 @@ def shown(value: Any) -> str:
     return repr(value).replace("-0.0", "0.0")
 
 
-class Values:
+class TestValues:
     """Round trips."""
 
     @pytest.mark.parametrize("value", VALUES, ids=repr)

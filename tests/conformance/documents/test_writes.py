@@ -22,12 +22,14 @@ from nbactl.ports.documents import (
     Set,
     Update,
 )
-from tests.conformance.documents_values import shown
+from tests.conformance.documents.test_values import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.ports.documents import DocumentStore, FieldPath
+
+pytestmark = pytest.mark.variants
 
 
 A_MOMENT = timedelta(seconds=1)
@@ -39,7 +41,7 @@ def read(store: DocumentStore, path: str) -> Document:
     return document
 
 
-class Writes:
+class TestWrites:
     """Create, Set, Update, Delete."""
 
     def test_create_refuses_what_is_there(self, store: DocumentStore, collection: str) -> None:
@@ -159,7 +161,7 @@ class Writes:
         assert store.commit([]).utcoffset() == timedelta(0)
 
 
-class Transforms:
+class TestTransforms:
     """Increment, ArrayUnion, ArrayRemove, SERVER_TIME."""
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A counted store is a document store like any other, and counts what Firestore would bill."""
+"""A counted store counts what Firestore would bill (it is held to the suite of documents as the engine `counted`)."""
 
 from __future__ import annotations
 
@@ -7,29 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core._support.clock import SystemClock
 from nbactl.core.observe.counted_documents import CountedDocuments
 from nbactl.errors import AlreadyExistsError, UnavailableError
 from nbactl.ports.documents import Create, Query, Set
 from nbactl.testing import memory_documents
-from tests.conformance.documents import Capabilities, DocumentStoreConformance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore, Reader, Transaction
-
-
-class TestCountedSqlite(DocumentStoreConformance):
-    capabilities = Capabilities(contenders=8, many=2_000)
-    writers_wait = True
-
-    def open_store(self, place: Path) -> CountedDocuments:
-        store = SqliteDocuments(place / "documents.db", clock=SystemClock(), busy_timeout=20.0)
-        return CountedDocuments(store, lambda _: None)
 
 
 class Bill:

@@ -11,33 +11,13 @@ from nbactl.errors import LeaseHeldError, NotAuthorisedError, NotFoundError, Pre
 from nbactl.migrations.completions.export import read_export
 from nbactl.migrations.completions.selection import Selection
 from nbactl.ports.documents import DELETE_FIELD, ArrayRemove, ArrayUnion, Create, Delete, Set, Update
-from nbactl.testing import FakeClock
-from tests.conformance.migration_ways_back import WaysBack
 from tests.kit.migration import ALL, LIMITS, Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from nbactl.ports.documents import DocumentStore
 
-
-class CompletionsMigrationConformance(WaysBack):
-    """Subclass it and say how a store is opened."""
-
-    def open_store(self, place: Path, clock: FakeClock) -> DocumentStore:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def clock(self) -> FakeClock:
-        return FakeClock()
-
-    @pytest.fixture
-    def lab(self, tmp_path: Path, clock: FakeClock) -> Iterator[Lab]:
-        store = self.open_store(tmp_path, clock)
-        yield Lab(store, tmp_path / "exports", clock=clock)
-        store.close()
-
+class TestCompletionsMigration:
     def test_the_whole_way_loses_nobody(self, lab: Lab) -> None:
         lab.batch("b1", ["p1", "p2"], predictions_by_player={"p1": 3})
         lab.batch("b2")

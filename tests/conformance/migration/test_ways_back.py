@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from tests.kit.migration import Lab
 
 
-class WaysBack:
-    """Part of the suite of the migration."""
-
+class TestWaysBack:
     def test_inv_19_a_clean_up_is_undone_from_the_file_that_it_saved(self, lab: Lab) -> None:
         lab.batch("b1", ["p2", "p1"])
         lab.batch("b2", [])
