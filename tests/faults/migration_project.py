@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Final
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,20 +49,23 @@ class Project:
 
     def migrate(self, *words: str, faults: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `nbactl migrate completions` to its end."""
-        process = self.start(*words, faults=faults)
-        out, err = process.communicate(timeout=60)
-        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
-        assert not check or process.returncode == 0, err
+        arguments = ["migrate", "completions", "--yes", *words]
+        done = run_nbactl(arguments, cwd=self.folder, env=self.environment(faults))
+        assert not check or done.returncode == 0, done.stderr
         return done
+
+    def environment(self, faults: str = "") -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("NBACTL_")}
+        return {**kept, "PYTHONPATH": str(ROOT), "NBACTL_FAULTS": faults, "COLUMNS": "200"}
 
     def start(
         self, *words: str, faults: str = "", out: IO[str] | int = subprocess.PIPE, err: IO[str] | int = subprocess.PIPE
     ) -> subprocess.Popen[str]:
         """Start `nbactl migrate completions`."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("NBACTL_")}
-        environment |= {"PYTHONPATH": str(ROOT), "NBACTL_FAULTS": faults, "COLUMNS": "200"}
         command = [sys.executable, "-m", "nbactl", "migrate", "completions", "--yes", *words]
-        return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=out, stderr=err, text=True)
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment(faults), stdout=out, stderr=err, text=True
+        )
 
 
 def settle() -> None:

@@ -18,6 +18,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.holder import is_dead
 from nbactl.workflows.ledger import Ledger
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from nbactl.workflows.model import RunRecord
@@ -166,14 +167,7 @@ class Project:
         return self.nbactl("run", "w", "--date", DATE, "-o", "json", *arguments, faults=faults)
 
     def nbactl(self, *arguments: str, faults: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environment(faults),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run_nbactl(self.command(*arguments)[3:], cwd=ROOT, env=self.environment(faults))
 
     def start(self, *arguments: str, faults: str = "") -> subprocess.Popen[str]:
         """Start the workflow and return at once."""

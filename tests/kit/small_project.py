@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.config.loader import shipped_config_dir
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,15 +70,7 @@ class Project:
         return {**kept, **ours, "NO_COLOR": "1"}
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            self.command(*arguments),
-            capture_output=True,
-            text=True,
-            env=self.environment,
-            cwd=ROOT,
-            timeout=60,
-            check=False,
-        )
+        done = run_nbactl([*arguments], cwd=ROOT, env=self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         return done
 
