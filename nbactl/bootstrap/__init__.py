@@ -1,4 +1,4 @@
-"""The composition root: settings to adapters to services, each made when it is first asked for."""
+"""The composition root: it builds settings into adapters and these into services, each at its first use."""
 
 from nbactl.bootstrap.container import Container
 

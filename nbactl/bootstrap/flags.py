@@ -1,58 +1,69 @@
-"""Feature flags."""
+"""Feature flags and their rollouts, built from the container."""
 
 from __future__ import annotations
 
-import random
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
-from nbactl.bootstrap.stores import Stores
-from nbactl.ports.documents import Watchable
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from nbactl.core.flags.cache import StateCache
+    from nbactl.bootstrap.container import Container
     from nbactl.core.flags.client import Flags
-    from nbactl.core.flags.store import FlagStore
-    from nbactl.ports.documents import DocumentStore, Subscription
+    from nbactl.core.flags.store import StateCache
+    from nbactl.ports.alerts import Alert
+    from nbactl.rollouts.guards import Source
+    from nbactl.rollouts.health import ServiceHealth
+    from nbactl.rollouts.tick import Ticker
 
 
-class FlagRoom(Stores):
-    """Feature flags."""
+def make_flags(app: Container, cache: StateCache | None) -> Flags:
+    """Return the flags, not read yet; `cache` keeps the last known states on disk."""
+    from nbactl.core.flags.client import Flags
+    from nbactl.core.flags.store import COLLECTION
+    from nbactl.ports.documents import Watchable
 
-    @cached_property
-    def flag_store(self) -> FlagStore:
-        """Where the feature flags stand."""
-        from nbactl.core.flags.store import FlagStore  # noqa: PLC0415 - loads the hash
+    timeouts, store = app.config.timeouts, app.engine
+    watch = partial(store.watch, COLLECTION, renew=timeouts["flags.watch"]) if isinstance(store, Watchable) else None
+    return Flags(
+        app.config.flags.definitions(),
+        app.flag_store.read,
+        environ=app.environ,
+        clock=app.clock,
+        rng=app.rng,
+        every=timeouts.interval("flags.refresh"),
+        cache=cache,
+        watch=watch,
+    )
 
-        return FlagStore(self.documents, self.clock)
 
-    @cached_property
-    def flags(self) -> Flags:
-        """The flags as they are when a command first asks for one. Raises UnavailableError without the store."""
-        flags = self._make_flags(None)
-        flags.refresh()
-        return flags
+def make_ticker(app: Container, alert: Callable[[Alert], None]) -> Ticker:
+    """Return what decides on rollouts; `alert` gets every step. Raises ConfigError for wrong variables."""
+    from nbactl.rollouts import health
+    from nbactl.rollouts.tick import Ticker
 
-    def _make_flags(self, cache: StateCache | None) -> Flags:
-        from nbactl.core.flags.client import Flags  # noqa: PLC0415 - loads the hash
+    urls = health.parse_urls(app.environ.get(health.VARIABLE, ""))
+    timeout = app.config.timeouts["http.health"]
 
-        return Flags(
-            self.config.flags.definitions(),
-            self.flag_store.read,
-            environ=self._environ,
-            clock=self.clock,
-            rng=random.SystemRandom(),
-            every=self.config.timeouts.interval("flags.refresh"),
-            cache=cache,
-            watch=self._watch_of(self._engine),
-        )
+    def service_health() -> Sequence[ServiceHealth] | None:
+        if not urls and app.has_deployed_services:
+            return None  # there are services, and nothing says where
+        return health.look(urls, timeout=timeout)
 
-    def _watch_of(self, documents: DocumentStore) -> Callable[[Callable[[], None]], Subscription] | None:
-        """Return what tells of changed flags, None where the store cannot."""
-        if not isinstance(documents, Watchable):
-            return None
-        from nbactl.core.flags.records import COLLECTION  # noqa: PLC0415 - loads the hash
+    return Ticker(
+        rollouts=app.rollouts,
+        flags=app.flag_store,
+        sources=_guard_sources(app),
+        health=service_health,
+        salts={key: flag.salt for key, flag in app.config.flags.flags.items()},
+        alert=alert,
+    )
 
-        return partial(documents.watch, COLLECTION, renew=self.config.timeouts["flags.watch"])
+
+def _guard_sources(app: Container) -> list[Source]:
+    from nbactl.rollouts.sources import VARIABLE, LedgerSource, PrometheusSource
+
+    sources: list[Source] = []
+    if url := app.environ.get(VARIABLE):
+        sources.append(PrometheusSource(url, app.clock.now(), timeout=app.config.timeouts["metrics.query"]))
+    return [*sources, LedgerSource(app.ledger)]

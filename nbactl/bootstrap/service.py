@@ -1,10 +1,9 @@
-"""The parts of a service of this process; `compose` is the entry point that `nbactl.core.service.service` looks for."""
+"""The container of a service; `compose` is what `nbactl.core.service.open_service` calls."""
 
 from __future__ import annotations
 
 import logging
 import os
-import random
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -12,48 +11,47 @@ from typing import TYPE_CHECKING
 
 from nbactl import __version__
 from nbactl.bootstrap.container import Container
+from nbactl.bootstrap.flags import make_flags
 from nbactl.config.loader import config_digest
 from nbactl.config.settings import load_settings
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core._support.periodic import PeriodicTask
 from nbactl.core.flags import StateCache, on, use
 from nbactl.core.observe.context import current
-from nbactl.core.observe.event_log import EventLog
-from nbactl.core.observe.events import combined
+from nbactl.core.observe.events import EventLog, combined
 from nbactl.core.observe.failures import Failures, log_failure
 from nbactl.core.observe.logging import configure_logging
 from nbactl.core.observe.metrics import Metrics, metrics_app
-from nbactl.core.service import checks
-from nbactl.core.service.health import Health
-from nbactl.core.service.probes import Identity, Probes, Reports
+from nbactl.core.service.health import Health, breakers_check, documents_check, flags_check
+from nbactl.core.service.probes import Identity, Probes, Reports, RequestStats
 from nbactl.core.service.propagation import Propagation
 from nbactl.core.service.stopping import GracefulStop, Stopping
-from nbactl.core.service.traffic import RequestStats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nbactl.config.settings import Settings
-    from nbactl.core._support.asgi import App
+    from nbactl.core._support.aio import App
+    from nbactl.core._support.clock import Clock
+    from nbactl.core._support.durations import Interval
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.core._support.interval import Interval
-    from nbactl.core.alerts import Alert
     from nbactl.core.flags import Flags
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.service.service import TimeLimits
+    from nbactl.ports.alerts import Alert
 
 _LOG = logging.getLogger(__name__)
-_LEAST_FREE = 64 * 1024 * 1024
-"""Bytes of disk without which the local store can soon write nothing more."""
 
 
 class ServiceContainer(Container):
-    """The application of a service: what every call has, and what only a service needs."""
+    """The container of a service: what every call has, and what only a service needs."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(
+        self, name: str, settings: Settings, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self.metrics = Metrics()
-        super().__init__(settings, hook=self.metrics.hook)
+        super().__init__(settings, clock=clock, environ=environ, hook=self.metrics.hook)
         self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]))
 
     @property
@@ -63,16 +61,16 @@ class ServiceContainer(Container):
 
     @cached_property
     def failures(self) -> Failures:
-        """Who is told of failures: the log, and whoever else listens."""
+        """Where failures are reported: the log, and the same as for a command."""
         return Failures(log_failure, *self.failure_sinks)
 
     @cached_property
     def flags(self) -> Flags:
         """The flags as they were last known; from the start of the service on they are refreshed."""
-        return self._make_flags(StateCache(self.settings.state_dir / "flags.json"))
+        return make_flags(self, StateCache(self.settings.state_dir / "flags.json"))
 
-    def heeds_mode(self, day: GameDate) -> bool:
-        """Say whether execution_mode of workflows.yaml counts for a date: the flag does."""
+    def mode_applies(self, day: GameDate) -> bool:
+        """Say whether execution_mode of workflows.yaml applies to a date: where the flag is on."""
         return self.flags.on("parallel_config", str(day))
 
     @cached_property
@@ -82,16 +80,18 @@ class ServiceContainer(Container):
 
     @cached_property
     def health(self) -> Health:
-        """How the dependencies are, looked at in the background."""
+        """The health of the dependencies, checked in the background."""
         timeout = self.config.timeouts["health.check"]
-        looked_at = [
-            checks.documents(self.documents, timeout),
-            checks.breakers(self.policies.breakers, timeout),
-            checks.flags(lambda: self.flags.health, timeout),
+        every_target = [
+            documents_check(self.documents, timeout),
+            breakers_check(self.policies.breakers, timeout),
+            flags_check(lambda: self.flags.health, timeout),
         ]
-        if self.settings.target == "local":
-            looked_at.append(checks.disk(self.settings.state_dir, _LEAST_FREE, timeout))
-        return Health(looked_at, clock=self.clock, every=self.config.timeouts["health.every"])
+        return Health(
+            [*every_target, *self.target.health_checks(self)],
+            clock=self.clock,
+            every=self.config.timeouts["health.every"],
+        )
 
     @cached_property
     def outbox_beat(self) -> PeriodicTask:
@@ -104,20 +104,18 @@ class ServiceContainer(Container):
         return self._beat("expiry", self.config.timeouts.interval("expiry.sweep"), self.sweep_expired)
 
     def _empty_outbox(self) -> None:
-        """Send what came last; what does not get through now is for the next process."""
+        """Send the last messages; what does not get through now is left to the next process."""
         self.outbox_beat.close()
         self.outbox.sweep()
 
     def _beat(self, name: str, every: Interval, work: Callable[[], object]) -> PeriodicTask:
-        rng = random.SystemRandom()
-
         def once() -> None:
             try:
                 work()
-            except Exception as error:  # noqa: BLE001 - reported, and tried again at the next beat
+            except Exception as error:  # noqa: BLE001 - reported, and tried again at the next turn
                 self.failures.report(error, f"background {name}")
 
-        beat = PeriodicTask(name, once, lambda: every.pause(rng), every.seconds)
+        beat = PeriodicTask(name, once, lambda: every.pause(self.rng), every.seconds)
         self.closing.callback(beat.close)
         return beat
 
@@ -139,17 +137,17 @@ class ServiceContainer(Container):
         return stop
 
     def alert(self, alert: Alert) -> None:
-        """Tell the log, and Slack where it is set up, which is done in the background."""
+        """Write an alert to the log, and send it to Slack in the background where that is set up."""
         self.alerts(dispatcher=self.outbox_beat.trigger).send(alert, ("log", "slack"))
 
     def thread_died(self, args: threading.ExceptHookArgs) -> None:
-        """Report what ended a thread: with it ends what it did in the background, and nobody waits for it."""
+        """Report the error that ended a thread: its background work has ended too, and nobody waits for it."""
         if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
             name = "without a name" if args.thread is None else args.thread.name
             self.failures.report(args.exc_value, f"thread {name}")
 
     def start(self) -> None:
-        """Begin what a service does in the background; code that asks `nbactl.core.flags` is answered from here on."""
+        """Start the background work; from here on `nbactl.core.flags` answers from the flags of this service."""
         threading.excepthook = self.thread_died
         self.flags.start()
         use(self.flags)
@@ -160,7 +158,7 @@ class ServiceContainer(Container):
         self.health.start()
 
     def around(self, app: App) -> App:
-        """Return `app` with what stands around every service: probes, graceful stop, context."""
+        """Return `app` wrapped in what every service has: probes, graceful stop, context."""
         stop, traffic = self.graceful_stop, RequestStats(self.clock, self.config.timeouts["health.window"])
         identity = Identity(self.name, __version__, config_digest(self.config))
         reports = Reports(identity, self.health, traffic, clock=self.clock, is_stopping=lambda: stop.is_stopping)
@@ -175,13 +173,13 @@ class ServiceContainer(Container):
 
 
 def compose(name: str) -> ServiceContainer:
-    """Return the parts of the service `name`, as the environment and the files of this folder say."""
-    application = ServiceContainer(name, load_settings({}, os.environ, Path()))
+    """Return the container of the service `name`, as the environment and the files of this folder say."""
+    app = ServiceContainer(name, load_settings({}, os.environ, Path()))
     configure_logging(
         service=name,
         version=__version__,
-        project=application.settings.project,
-        # Of the flags in use, not the application's: to make those may log.
+        project=app.settings.project,
+        # Of the flags in use, not the container's: making those may log.
         structured=lambda: on("structured_logging", current().correlation_id),
     )
-    return application
+    return app

@@ -64,8 +64,8 @@ def _perform(assignment: Assignment) -> TaskOutcome:
     call = assignment.call
     context = TaskContext(call, InheritedFence(assignment.token, assignment.holder))
     with (
-        Container(assignment.setup) as application,
-        logging_to(RunLogHandler(application.settings.state_dir / "logs")),
+        Container(assignment.setup) as app,
+        logging_to(RunLogHandler(app.settings.state_dir / "logs")),
         bound(
             run_id=call.run_id,
             workflow=call.run_name,
@@ -74,20 +74,20 @@ def _perform(assignment: Assignment) -> TaskOutcome:
             correlation_id=call.correlation_id,
             attempt=call.attempt,
         ),
-        deadline_scope(call.timeout, application.clock),
+        deadline_scope(call.timeout, app.clock),
     ):
         target = str(call.work.target)
         if call.work.kind == "processor":
-            return application.run_processor(target, context)
+            return app.run_processor(target, context)
         result = load_function(target)(context)
         return outcome_of(asyncio.run(result) if inspect.iscoroutine(result) else result, target)
 
 
 def _portable(error: BaseException) -> BaseException:
-    """Return the error itself if it can be sent, else one that says the same."""
+    """Return the error itself if it can be pickled, else one with the same message."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - made on the line itself
-    except Exception:  # noqa: BLE001 - whatever a class of somebody else does when it is pickled
+    except Exception:  # noqa: BLE001 - pickling calls the code of any class
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 

@@ -1,51 +1,85 @@
-"""Declared tasks against what can really do them, and what really reported (invariant 10)."""
+"""Declared tasks against what implements them, and what reported in recent runs (invariant 10)."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
-from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Protocol
 
-from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.config.problems import suggest
-from nbactl.core.lease.holder import is_dead
-from nbactl.pipeline.registry import PROCESSORS
-from nbactl.workflows.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Sequence
 
     from nbactl.config.loader import Config
     from nbactl.config.problems import Problem
-    from nbactl.core._support.clock import Clock
-    from nbactl.workflows.model import RunRecord
-
-_LATELY: Final = 200
+    from nbactl.core._support.gamedate import GameDate
 
 
-def undone_declarations(config: Config) -> list[Problem]:
+class ReportedTask(Protocol):
+    """A task that reported in a run."""
+
+    @property
+    def name(self) -> str:
+        """Its name in workflows.yaml at that time."""
+        ...
+
+
+class Reported(Protocol):
+    """A recorded run, as far as checks look at it."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The phase or workflow."""
+        ...
+
+    @property
+    def game_date(self) -> GameDate:
+        """The game date."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The source of its data."""
+        ...
+
+    @property
+    def owner(self) -> str:
+        """The process that executed it (core/lease/holder.py)."""
+        ...
+
+    @property
+    def tasks(self) -> Sequence[ReportedTask]:
+        """Its tasks."""
+        ...
+
+
+def undone_declarations(config: Config, processors: Collection[str]) -> list[Problem]:
     """Return a problem for every task that names a processor, function or command that is not there."""
     problems: list[Problem] = []
     positions = config.positions["workflows"]
     for name, task in config.workflows.tasks.items():
         path = ("tasks", name)
-        if task.processor is not None and task.processor not in PROCESSORS:
-            told = f"task '{name}' names the processor '{task.processor}', which is not registered"
-            problems.append(positions.problem((*path, "processor"), told, suggest(task.processor, PROCESSORS)))
+        if task.processor is not None and task.processor not in processors:
+            message = f"task '{name}' names the processor '{task.processor}', which is not registered"
+            problems.append(positions.problem((*path, "processor"), message, suggest(task.processor, processors)))
         if task.call is not None and not _importable(task.call):
-            told = f"task '{name}' calls '{task.call}', whose module cannot be found"
-            problems.append(positions.problem((*path, "call"), told))
+            message = f"task '{name}' calls '{task.call}', whose module cannot be found"
+            problems.append(positions.problem((*path, "call"), message))
         if task.command is not None and shutil.which(task.command[0]) is None:
-            told = f"task '{name}' runs '{task.command[0]}', which is not on the PATH"
-            problems.append(positions.problem((*path, "command"), told))
+            message = f"task '{name}' runs '{task.command[0]}', which is not on the PATH"
+            problems.append(positions.problem((*path, "command"), message))
     return problems
 
 
-def drift(config: Config, runs: Iterable[RunRecord]) -> list[str]:
+def drift(config: Config, runs: Iterable[Reported]) -> list[str]:
     """Return a sentence for every phase whose newest run reported other tasks than are declared now."""
-    told: list[str] = []
+    sentences: list[str] = []
     seen: set[str] = set()
     for run in runs:  # newest first
         phase = config.workflows.phases.get(run.name)
@@ -54,14 +88,14 @@ def drift(config: Config, runs: Iterable[RunRecord]) -> list[str]:
         seen.add(run.name)
         declared = {use.task for use in phase.tasks}
         reported = {task.name for task in run.tasks}
-        told += [
+        sentences += [
             f"{run.name}: '{task}' reported in {run.run_id} but is not declared" for task in sorted(reported - declared)
         ]
-        told += [
+        sentences += [
             f"{run.name}: '{task}' is declared but did not report in {run.run_id}"
             for task in sorted(declared - reported)
         ]
-    return told
+    return sentences
 
 
 def _importable(call: str) -> bool:
@@ -70,11 +104,3 @@ def _importable(call: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         return False
-
-
-def recent_runs(file: Path, clock: Clock, busy_timeout: float, *, status: str | None = None) -> list[RunRecord]:
-    """Return the newest runs in the document store `file`, none if there is no store. Raises NbactlError."""
-    if not file.exists():
-        return []
-    with closing(SqliteDocuments(file, clock=clock, busy_timeout=busy_timeout)) as store:
-        return Ledger(store, clock, is_dead=is_dead).list(status=status, limit=_LATELY)

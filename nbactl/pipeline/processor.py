@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from nbactl.warehouse.tables import ensure_tables
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     from nbactl.pipeline.rawstore import RawStore
     from nbactl.pipeline.sources.base import Source
     from nbactl.ports.compute import TaskContext, TaskOutcome
-    from nbactl.ports.warehouse import TableSchema, Warehouse
+    from nbactl.ports.warehouse import Warehouse
 
 
 class Timeouts(Protocol):
@@ -26,19 +24,22 @@ class Timeouts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What processors work with; `warehouse`, `source` and `tables` are opened by the first call."""
+    """What processors work with; `warehouse` and `source` are opened by the first call.
+
+    `create_tables` makes those of the named tables that are not there, as they are declared.
+    """
 
     warehouse: Callable[[], Warehouse]
     source: Callable[[], Source]
     raw: RawStore
     timeouts: Timeouts
-    tables: Callable[[], Mapping[str, TableSchema]]
+    create_tables: Callable[[Warehouse, Sequence[str]], None]
     _ensured: set[str] = field(default_factory=set, init=False)
 
     def ensure_tables(self, *names: str) -> None:
         """Make these tables as they are declared; each is looked at once, however many dates are processed."""
         if new := [name for name in names if name not in self._ensured]:
-            ensure_tables(self.warehouse(), new, self.tables())
+            self.create_tables(self.warehouse(), new)
             self._ensured.update(new)
 
 

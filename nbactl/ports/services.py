@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Changes = dict[str, str | None]
-"""What becomes of variables: a text sets one, None removes it; every other one stays as it is."""
+"""Changes of variables: a text sets one, None removes it; all others stay as they are."""
 ALL_REQUESTS: Final = 100
 
 
@@ -42,7 +42,7 @@ class DeployedService:
     problem: str | None = None
     """Why the latest revision is not ready, None if it is."""
     unreadable: str | None = None
-    """Why it cannot be told which container's variables are meant; `env` is empty then."""
+    """Why it is not known which container's variables are meant; `env` is empty then."""
 
     @property
     def latest_share(self) -> int:
@@ -75,9 +75,40 @@ class DeployedServices(Protocol):
         (`latest_share`). If everything is as wanted already, nothing is sent. Raises
 
         - DataError, before anything is sent, for what no service takes (service_rules.py), for a variable that comes
-          from a secret, and for a service whose container cannot be told;
-        - PreconditionError if somebody changed it since `expected_version`, or changed it again right after;
-        - DeployFailedError if the change was taken and its revision does not start: the old one goes on serving;
-        - StillRunningError if the change is still under way when the time is over. It goes on.
+          from a secret, and for a service whose container is not clear;
+        - PreconditionError if someone changed it since `expected_version`, or changed it again right after;
+        - DeployFailedError if the change was taken and its revision does not start: the old one keeps serving;
+        - StillRunningError if the change is still under way when the time is over. It continues.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """How many instances of a service may run; `most` is None where the platform decides."""
+
+    least: int
+    most: int | None
+
+
+class ScalableServices(Protocol):
+    """Scaling, for engines that can. Errors are those of `merge_env`."""
+
+    def instances(self, name: str) -> Instances:
+        """Return the limits of the latest revision. Raises NotFoundError."""
+        ...
+
+    def scale(self, name: str, instances: Instances, *, expected_version: str) -> DeployedService:
+        """Set the limits; return the service as read back, once the new revision is ready."""
+        ...
+
+
+class RoutedServices(Protocol):
+    """Traffic, for engines that can split it. Errors are those of `merge_env`."""
+
+    def route(self, name: str, shares: Sequence[Traffic], *, expected_version: str) -> DeployedService:
+        """Send requests to revisions; the percentages add up to 100. Return the service once they are in force.
+
+        Raises NotFoundError for a revision that does not exist, PreconditionError for one that is not ready.
         """
         ...

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
 ColumnType = Literal["STRING", "INT64", "FLOAT64", "BOOL", "DATE", "TIMESTAMP", "JSON"]
@@ -182,4 +182,34 @@ class Warehouse(Protocol):
 
     def close(self) -> None:
         """Release the engine. The warehouse cannot be used afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseJob:
+    """A statement that an engine ran, from its own history. `bytes_billed` is None where nothing is billed.
+
+    `labels` are those of the call, which name the run; `error` says why it failed, None if it did not.
+    """
+
+    job_id: str
+    sql: str
+    started_at: datetime
+    finished_at: datetime | None
+    bytes_processed: int | None
+    bytes_billed: int | None
+    cache_hit: bool
+    labels: Mapping[str, str]
+    user: str
+    error: str | None = None
+
+
+class JobHistory(Protocol):
+    """The history of statements, for engines that keep one."""
+
+    def jobs(self, since: datetime, *, timeout: float) -> Iterator[WarehouseJob]:
+        """Yield the jobs that began at `since` or later, newest first, whoever ran them.
+
+        Raises NotAuthorisedError without the right to list jobs, and what every call of the warehouse raises.
+        """
         ...

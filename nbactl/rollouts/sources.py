@@ -1,24 +1,70 @@
-"""Numbers from a Prometheus server (prometheus.io/docs/prometheus/latest/querying/api: instant queries)."""
+"""Numbers for guards: from the history of runs, and from a Prometheus server.
+
+Source: prometheus.io/docs/prometheus/latest/querying/api, instant queries.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nbactl.core.calls.deadline import remaining
 from nbactl.core.calls.http import check_response, translated
 from nbactl.errors import DataError
 from nbactl.rollouts.guards import Reading
-from nbactl.workflows.model import RunStatus, TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from nbactl.workflows.ledger import Ledger
-    from nbactl.workflows.model import RunRecord
+_ENDED: Final = ("succeeded", "partial", "failed")
+_FAILED: Final = ("failed", "timed_out")
 
-_ENDED = (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED)
-_FAILED = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
+
+class MeasuredTask(Protocol):
+    """A task of a run, as far as it is measured."""
+
+    @property
+    def status(self) -> str:
+        """Its state, such as `failed`."""
+        ...
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended, None if it has not."""
+        ...
+
+
+class MeasuredRun(Protocol):
+    """A run, as far as it is measured."""
+
+    @property
+    def status(self) -> str:
+        """Its state, such as `failed`."""
+        ...
+
+    @property
+    def started_at(self) -> datetime:
+        """When it began."""
+        ...
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When it ended, None if it has not."""
+        ...
+
+    @property
+    def tasks(self) -> Sequence[MeasuredTask]:
+        """Its tasks."""
+        ...
+
+
+class RunHistory(Protocol):
+    """The ledger, as far as guards need it."""
+
+    def list(self, *, since: datetime, limit: None) -> Sequence[MeasuredRun]:
+        """Return all runs that began at `since` or later."""
+        ...
 
 
 class LedgerSource:
@@ -26,7 +72,7 @@ class LedgerSource:
 
     name = "ledger"
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: RunHistory) -> None:
         self._ledger = ledger
 
     def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
@@ -43,14 +89,14 @@ class LedgerSource:
         if number == "error_rate":
             states = [task.status for run in runs for task in run.tasks if task.finished_at is not None]
             return _share(sum(state in _FAILED for state in states), len(states))
-        return _share(sum(run.status is RunStatus.FAILED for run in runs), len(runs))
+        return _share(sum(run.status == "failed" for run in runs), len(runs))
 
 
 def _share(part: int, whole: int) -> Reading:
     return Reading(part / whole if whole else 0.0, whole)
 
 
-def _p95(runs: list[RunRecord]) -> Reading:
+def _p95(runs: Sequence[MeasuredRun]) -> Reading:
     took = sorted((run.finished_at - run.started_at).total_seconds() for run in runs if run.finished_at is not None)
     return Reading(took[math.ceil(0.95 * len(took)) - 1] if took else 0.0, len(took))
 

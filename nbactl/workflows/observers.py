@@ -128,20 +128,20 @@ def _failure(what: str, error: Mapping[str, Any]) -> Failure:
 
 
 def emit_events(hook: Hook) -> Observer:
-    """Return an observer that tells `hook`. Events are named after the workflow or task, never after a run."""
+    """Return an observer that emits events to `hook`, named after the workflow or task, never after a run."""
 
     def observe(event: RunEvent) -> None:
         if event.kind == "run_started":
             hook(Event("run.started", event.run.name))
         elif event.kind == "run_finished":
-            _tell_end(event.run, hook)
+            _emit_end(event.run, hook)
         elif event.task is not None:
-            _tell_task(event.kind, event.task, hook)
+            _emit_task(event.kind, event.task, hook)
 
     return observe
 
 
-def _tell_end(run: RunRecord, hook: Hook) -> None:
+def _emit_end(run: RunRecord, hook: Hook) -> None:
     if is_deadline(run.reason):
         hook(Event("deadline.fired", run.name))
     seconds = _seconds(run.started_at, run.finished_at)
@@ -149,7 +149,7 @@ def _tell_end(run: RunRecord, hook: Hook) -> None:
     hook(Event("run.finished", run.name, {"status": run.status.value, "seconds": seconds, "at": at}))
 
 
-def _tell_task(kind: str, task: TaskRecord, hook: Hook) -> None:
+def _emit_task(kind: str, task: TaskRecord, hook: Hook) -> None:
     if kind == "task_started":
         hook(Event("task.started", task.name))
     elif kind == "task_retrying":

@@ -63,7 +63,7 @@ def _always(_: GameDate) -> bool:
 class Planner:
     """Plans requests. `game_dates` asks the source which dates between two have games.
 
-    For a date for which `heeds_mode` says no, tasks run one after the other whatever execution_mode says.
+    Where `mode_applies` says no for a date, its tasks run one after the other whatever execution_mode says.
     """
 
     workflows: WorkflowsFile
@@ -73,7 +73,7 @@ class Planner:
     target: Literal["local", "gcp"]
     game_dates: Callable[[date, date], Sequence[date]]
     settling: Settling
-    heeds_mode: Callable[[GameDate], bool] = _always
+    mode_applies: Callable[[GameDate], bool] = _always
 
     def plan(self, request: RunRequest) -> list[Plan]:
         """Return the runs of a request in the order of their execution.
@@ -183,7 +183,7 @@ class Planner:
 
     def _empty(self, unit: Unit, day: GameDate) -> Plan:
         lease = f"{unit.lease}/{day}"
-        mode = unit.mode if self.heeds_mode(day) else "sequential"
+        mode = unit.mode if self.mode_applies(day) else "sequential"
         return Plan(unit.name, unit.kind, day, self.source, lease, mode, unit.max_workers, tasks=())
 
     def _plan_task(self, use: TaskUse, request: RunRequest, before: RunRecord | None) -> PlannedTask:

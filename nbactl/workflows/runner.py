@@ -11,25 +11,28 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from nbactl.core._support.faults import reach
 from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.core.observe.context import bound
+from nbactl.core.observe.events import noop_hook
 from nbactl.errors import LeaseHeldError, NbactlError
 from nbactl.workflows.engine import Execution, Surroundings
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.journal import ThreadedJournal
 from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
+from nbactl.workflows.observers import emit_events
 from nbactl.workflows.stop import Stop, StopSignal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from nbactl.config.timeouts import TimeoutsFile
-    from nbactl.core._support.cancellation import Cancellation
+    from nbactl.core._support.aio import Cancellation
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
     from nbactl.core.lease.leases import Lease, Leases
+    from nbactl.core.observe.events import Hook
     from nbactl.workflows.engine import Engine
     from nbactl.workflows.journal import Commit, Journal
     from nbactl.workflows.ledger import Ledger
-    from nbactl.workflows.model import Observer, Plan, PlannedTask, RunRequest
+    from nbactl.workflows.model import Observer, Plan, PlannedTask, RunEvent, RunRequest
     from nbactl.workflows.planner import Planner
 
 R = TypeVar("R")
@@ -78,7 +81,7 @@ _CANCELLED = "cancelled by `nbactl runs cancel`"
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Executes requests. `owner` names this process as the holder of a run's lease."""
+    """Executes requests. `owner` names this process as the holder of a run's lease; `hook` gets every run and task."""
 
     planner: Planner
     engine: Engine
@@ -89,6 +92,7 @@ class Runner:
     ids: IdGenerator
     owner: Callable[[str], str]
     journal: Callable[[Commit], Journal] = ThreadedJournal
+    hook: Hook = noop_hook
 
     def plan(self, request: RunRequest) -> list[Plan]:
         """Return what `execute` would do now; changes nothing."""
@@ -112,7 +116,7 @@ class _Execution:
     ) -> None:
         self._runner = runner
         self._request = request
-        self._observer = observer
+        self._observer = observer if runner.hook is noop_hook else _both(observer, emit_events(runner.hook))
         self._cancellation = cancellation
         self._correlation_id = runner.ids.new("corr")
         self._group = self._group_of(plans)
@@ -281,6 +285,14 @@ class _Execution:
             if groups:
                 return groups[-1]
         return self._runner.ids.new("group")
+
+
+def _both(first: Observer, second: Observer) -> Observer:
+    def observe(event: RunEvent) -> None:
+        first(event)
+        second(event)
+
+    return observe
 
 
 def _first_record(task: PlannedTask) -> TaskRecord:

@@ -93,7 +93,7 @@ class TestDeployedServices:
         region.deploy(NAME, {"A": "1"})
         before = services.get(NAME)
         region.set_env(NAME, A="theirs")
-        with pytest.raises(PreconditionError, match=f"{NAME} was changed by somebody else meanwhile"):
+        with pytest.raises(PreconditionError, match=f"{NAME} was changed by someone else in the meantime"):
             services.merge_env(NAME, {"A": "ours"}, expected_version=before.version)
         assert services.get(NAME).env == {"A": "theirs"}
 

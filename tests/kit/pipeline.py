@@ -13,7 +13,7 @@ from nbactl.pipeline.rawstore import RawStore
 from nbactl.pipeline.sources import open_source
 from nbactl.ports.compute import TaskCall, TaskContext, TaskOutcome, Work
 from nbactl.testing import FakeClock
-from nbactl.warehouse.tables import load_tables
+from nbactl.warehouse.tables import ensure_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ class Pipeline:
             source=lambda: self.source,
             raw=self.raw,
             timeouts=load_config(None).timeouts,
-            tables=load_tables,
+            create_tables=ensure_tables,
         )
 
     def run(self, name: str, day: date, *, token: int = 1, **parameters: object) -> TaskOutcome:

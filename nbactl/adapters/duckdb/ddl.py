@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.duckdb import catalog
-from nbactl.adapters.duckdb.dialect import parse_one, translate
+from nbactl.adapters.duckdb.dialect import translate
 from nbactl.errors import DataError
+from nbactl.ports.sql import parse_one
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,7 +24,7 @@ def run_statement(cursor: DuckDBPyConnection, sql: str) -> None:
     tree = parse_one(sql)
     if not isinstance(tree, (exp.Create, exp.Alter, exp.Drop)):
         raise DataError(
-            f"this statement defines nothing: {sql.strip().partition(chr(10))[0][:80]}",
+            f"this statement is not a definition: {sql.strip().partition(chr(10))[0][:80]}",
             next_step="apply_ddl takes CREATE, ALTER and DROP.",
         )
     if tree.args.get("kind") != "TABLE":

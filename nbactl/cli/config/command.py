@@ -12,7 +12,6 @@ from nbactl.cli.frame import command, group
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.config.settings import SETTINGS, Setting, Settings
-from nbactl.core._support.clock import SystemClock
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def show(
     origin: Annotated[bool, typer.Option("--origin", help="Tell where each value comes from.")] = False,
 ) -> View:
     """Show the settings in force, the timeouts that the environment sets, and the files that are read."""
-    from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings pydantic and YAML
+    from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings YAML
     from nbactl.config.variables import timeout_variables  # noqa: PLC0415
 
     settings, environ = nbactl_app.settings(ctx), nbactl_app.session(ctx).environ
@@ -75,13 +74,13 @@ def validate(ctx: typer.Context) -> View:
     Every problem is told at once, with file, line, column and what was probably meant. Exit code 2 if there is one.
     Tasks are compared with the registered processors, and with what reported in the last run of each phase.
     """
-    from nbactl.checks.declared import drift, recent_runs, undone_declarations  # noqa: PLC0415
-    from nbactl.config.loader import load_config  # noqa: PLC0415
+    from nbactl.bootstrap.doctor import check_context  # noqa: PLC0415
+    from nbactl.checks.declared import drift, undone_declarations  # noqa: PLC0415
     from nbactl.config.problems import config_error  # noqa: PLC0415
 
-    settings = nbactl_app.settings(ctx)
-    config = load_config(settings.config_dir)
-    if problems := undone_declarations(config):
+    app = nbactl_app.container(ctx)
+    config = app.config
+    if problems := undone_declarations(config, app.processors):
         raise config_error(problems)
     counts = {
         "workflows": {name: len(getattr(config.workflows, name)) for name in ("tasks", "phases", "workflows")},
@@ -95,8 +94,7 @@ def validate(ctx: typer.Context) -> View:
             console.print(Styled(console.out.glyph("✓", "ok"), "green"), f" {file}: {told}")
 
     try:
-        runs = recent_runs(settings.state_dir / "documents.db", SystemClock(), config.timeouts["documents.busy"])
-        warnings = drift(config, runs)
+        warnings = drift(config, check_context(app).recent_runs(None))
     except NbactlError as error:
         warnings = [f"not compared with what reported: {error.message}"]
     data = {"files": {key: str(file) for key, file in config.files.items()}, "counts": counts}

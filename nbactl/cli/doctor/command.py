@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +12,12 @@ from nbactl.cli import app as nbactl_app
 from nbactl.cli.frame import command, single
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
-from nbactl.core._support.clock import SystemClock
 from nbactl.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbactl.checks.finding import Finding
+    from nbactl.checks.doctor.context import Finding
     from nbactl.cli.show.console import Console
 
 app = single()
@@ -37,12 +35,12 @@ def doctor(
 
     Nothing is changed. The exit code is 1 if any check failed.
     """
+    from nbactl.bootstrap.doctor import check_context  # noqa: PLC0415
     from nbactl.checks.doctor import examine  # noqa: PLC0415 - brings every dependency
-    from nbactl.checks.finding import Patient, busy_timeout  # noqa: PLC0415
 
-    settings = nbactl_app.settings(ctx).with_flag("source", source)
-    busy = busy_timeout(settings.config_dir, os.environ)
-    findings = list(examine(Patient(settings, os.environ, SystemClock(), busy)))
+    call = nbactl_app.session(ctx)
+    call.settings = call.settings.with_flag("source", source)
+    findings = list(examine(check_context(nbactl_app.container(ctx))))
     counts = Counter(finding.status for finding in findings)
     summary = {status: counts[status] for status in ("ok", "warn", "failed", "skipped")}
     data = {"checks": [asdict(finding) for finding in findings], "summary": summary}

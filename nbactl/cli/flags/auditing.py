@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nbactl.checks.flag_services import Comparison
-from nbactl.checks.flag_uses import find_uses, meant
+from nbactl.checks.code.flag_uses import find_uses, meant
+from nbactl.checks.flag_services import ServiceComparison
 from nbactl.checks.flags import FlagFinding, drift, life_cycle
 from nbactl.cli.app import container
 from nbactl.cli.flags.deployed import NO_SERVICES
@@ -39,7 +39,7 @@ def drift_(ctx: typer.Context) -> View:
     found = list(drift(desk.file, desk.stored, desk.environ))
     compared, described, error = ["store", "flags.yaml", "environment"], [], None
     if services.has_deployed_services:
-        comparison = Comparison(desk.file, desk.stored, services.declared_services, services.gcloud)
+        comparison = ServiceComparison(desk.file, desk.stored, services.declared_services, services.gcloud)
         try:
             deployed = services.deployed_services.list()
         except (NotAuthorisedError, UnavailableError) as refused:
@@ -59,7 +59,7 @@ def drift_(ctx: typer.Context) -> View:
     return View(data, show, items="drift", exit_code=exit_code, error=error)
 
 
-def _described(service: DeployedService, comparison: Comparison) -> dict[str, Any]:
+def _described(service: DeployedService, comparison: ServiceComparison) -> dict[str, Any]:
     return {
         "service": service.name,
         "declared": service.name in comparison.declared,
@@ -106,13 +106,13 @@ def _in_code(desk: Desk, paths: Sequence[Path], warnings: list[str]) -> Iterator
     uses = find_uses(paths, desk.file.flags)
     for key, flag in desk.file.flags.items():
         if not {key, flag.env} & uses.texts:
-            told = f"{key} is used in none of {uses.files:,} Python files"
+            told = f"{key} is used in none of {uses.walked.files:,} Python files"
             yield FlagFinding(
                 key, "unused", told, f"Take it out of flags.yaml, or look elsewhere; {flag.owner} owns it."
             )
     for path, line, key in uses.unknown:
         yield FlagFinding(key, "undeclared", f"{path}:{line} asks for '{key}'", meant(key, desk.file.flags))
-    warnings += [f"{path} was not searched: {why}" for path, why in uses.unparsed]
+    warnings += [f"{path} was not searched: {why}" for path, why in uses.walked.unparsed]
 
 
 def _show(console: Console, found: Sequence[FlagFinding], otherwise: str) -> None:

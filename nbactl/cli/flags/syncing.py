@@ -13,8 +13,8 @@ from nbactl.cli.flags.desk import open_desk
 from nbactl.cli.flags.group import DryRunOption, ReasonOption, app
 from nbactl.cli.frame import command
 from nbactl.cli.show.render import View
+from nbactl.config.flag_variables import variables_of
 from nbactl.deployments.changes import Outcome, plan_for
-from nbactl.deployments.desired import variables_of
 from nbactl.errors import DataError, NotFoundError, UnavailableError, UsageError
 
 if TYPE_CHECKING:

@@ -36,10 +36,17 @@ def reference() -> str:
 def _overview(root: Any) -> str:
     lines = ["## Commands\n"]
     for name, command in root.commands.items():
-        verbs = [f"[{verb}](#nbactl-{name}-{verb})" for verb in getattr(command, "commands", {})]
+        verbs = [f"[{verb}](#nbactl-{name}-{verb.replace(' ', '-')})" for verb in _verbs(command)]
         title = f"`nbactl {name}`" if verbs else f"[`nbactl {name}`](#nbactl-{name})"
         lines.append(f"- {title}: {command.get_short_help_str(200)}{' ' + ', '.join(verbs) if verbs else ''}")
     return "\n".join(lines) + "\n"
+
+
+def _verbs(group: Any) -> Iterator[str]:
+    """Yield the commands of a group, those of a group within it as `rollout start`."""
+    for name, command in getattr(group, "commands", {}).items():
+        inner = list(_verbs(command))
+        yield from (f"{name} {verb}" for verb in inner) if inner else [name]
 
 
 def _command(command: Any, context: Any) -> str:

@@ -6,31 +6,28 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import entry_points
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from nbactl.core._support.aio import in_daemon_thread, is_async
-from nbactl.core.once.push import PubSubPush
-from nbactl.errors import ConfigError, NbactlError
+from nbactl.core.service.push import PubSubPush
+from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.core._support.asgi import App, Receive, Scope, Send
+    from nbactl.core._support.aio import App, Receive, Scope, Send
     from nbactl.core._support.clock import Clock
-    from nbactl.core.alerts import Alert
     from nbactl.core.calls.policies import CallPolicies
     from nbactl.core.observe.failures import Failures
     from nbactl.core.once.idempotency import Idempotency
-    from nbactl.core.once.push import PushMessage
     from nbactl.core.outbox.outbox import Outbox
+    from nbactl.core.service.push import PushMessage
+    from nbactl.ports.alerts import Alert
     from nbactl.ports.documents import DocumentStore
 
 H = TypeVar("H", bound="Callable[[PushMessage], object]")
 
-COMPOSERS: Final = "nbactl.service"
-"""The group of entry points that say how the parts of a service are made; nbactl itself has the one."""
 _DONE: Final = 204
 
 
@@ -160,15 +157,9 @@ def open_service(name: str) -> Service:
 
     Raises ConfigError for a wrong configuration.
     """
-    composers = list(entry_points(group=COMPOSERS))
-    if len(composers) != 1:
-        found = ", ".join(each.value for each in composers) or "none"
-        raise ConfigError(
-            "it is not clear how services are composed here",
-            cause=f"Entry points of the group {COMPOSERS}: {found}.",
-            next_step="Install nbactl into this environment, once.",
-        )
-    compose = cast("Callable[[str], Parts]", composers[0].load())
+    # The composition root stands above the core, so only this call loads it (import-linter knows of it).
+    from nbactl.bootstrap.service import compose  # noqa: PLC0415
+
     try:
         return Service(name, compose(name))
     except NbactlError as error:

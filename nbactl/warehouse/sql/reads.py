@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from nbactl.errors import DataError
+from nbactl.ports.sql import parse_one
+
 if TYPE_CHECKING:
     from sqlglot import exp
 
@@ -30,13 +33,11 @@ class Reads:
 @lru_cache(maxsize=512)
 def reads_of(sql: str, project: str | None = None) -> Reads:
     """Return what a statement in BigQuery's dialect reads; tables of `project` may be named with it."""
-    import sqlglot
     from sqlglot import exp
-    from sqlglot.errors import SqlglotError
 
     try:
-        (tree,) = sqlglot.parse(sql, read="bigquery")
-    except (SqlglotError, ValueError):
+        tree = parse_one(sql)
+    except DataError:
         return Reads(repeatable=True, tables=None)  # the engine knows better, and says what is wrong with it
     if not isinstance(tree, exp.Query) or any(_is_volatile(node) for node in tree.walk()):
         return Reads(repeatable=False, tables=None)

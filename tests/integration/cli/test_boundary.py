@@ -157,7 +157,7 @@ def test_an_error_for_a_person_leaves_stdout_empty(nbactl: Nbactl) -> None:
 _BUG = """
 import sys
 from nbactl.cli import app
-from nbactl.cli.commands import help as broken
+from nbactl.cli.help import command as broken
 def topics(*_):
     raise ZeroDivisionError("one by nothing")
 broken.TOPICS = type("Broken", (dict,), {"items": topics})()
@@ -380,7 +380,7 @@ def test_no_colors_where_there_is_no_terminal(nbactl: Nbactl) -> None:
 
 _SLOW = """
 import sys, time
-from nbactl.cli.commands import help as slow
+from nbactl.cli.help import command as slow
 def wait(*_):
     print("ready", flush=True)
     time.sleep(30)

@@ -14,11 +14,13 @@ from nbactl.bootstrap import Container
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core import flags
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.flags import Flags, Stored
 from nbactl.core.observe.events import Event, combined, noop_hook
 from nbactl.core.observe.metrics import Metrics
 from nbactl.ports.documents import Create
+from nbactl.workflows.model import RunRequest
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
@@ -91,3 +93,28 @@ def test_no_command_loads_the_client_of_prometheus(tmp_path: Path, command: list
     loaded = done.stdout.partition("loaded:")[2].split()
     assert "nbactl.cli.main" in loaded
     assert "prometheus_client" not in loaded
+
+
+def test_a_run_and_its_tasks_are_counted_by_the_metrics_of_the_container(tmp_path: Path) -> None:
+    metrics, heard, observed = Metrics(), list[Event](), list[str]()
+    day = GameDate(date(2024, 12, 1))
+    with application(tmp_path, combined(metrics.hook, heard.append)) as made:
+        report = made.runner.execute(
+            RunRequest(("phase1",), (day,)),
+            observer=lambda event: observed.append(event.kind),
+            cancellation=Cancellation(),
+        )
+    (run,) = report.runs
+    assert run.status == "succeeded"
+    lines = metrics.exposition().decode().splitlines()
+    assert 'nbactl_runs_started_total{name="phase1"} 1.0' in lines
+    assert 'nbactl_runs_total{name="phase1",status="succeeded"} 1.0' in lines
+    assert 'nbactl_run_duration_seconds_count{name="phase1"} 1.0' in lines
+    assert any(line.startswith('nbactl_run_last_success_timestamp_seconds{name="phase1"} 1.') for line in lines)
+    for task in run.tasks:
+        assert f'nbactl_tasks_total{{status="succeeded",task="{task.name}"}} 1.0' in lines
+        assert f'nbactl_task_attempts_total{{task="{task.name}"}} 1.0' in lines
+        assert f'nbactl_task_rows_total{{task="{task.name}"}} {float(task.rows or 0)}' in lines
+        assert f'nbactl_task_duration_seconds_count{{task="{task.name}"}} 1.0' in lines
+    emitted = [event.kind for event in heard if event.kind.startswith(("run.", "task."))]
+    assert emitted == [kind.replace("_", ".") for kind in observed], "after the observer, in the same order"

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
-from nbactl.checks import declared, machine, pipeline, state, warehouses
-from nbactl.checks.doctor import CHECKS, examine
-from nbactl.checks.finding import Finding, Patient
+from nbactl.bootstrap import Container
+from nbactl.bootstrap.doctor import check_context
+from nbactl.checks import declared
+from nbactl.checks.doctor import CHECKS, examine, machine, pipeline, state
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core.lease.holder import process_identity
 from nbactl.core.lease.leases import Leases
+from nbactl.pipeline.registry import PROCESSORS
 from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.testing import FakeClock
 from tests.kit.paths import ROOT
@@ -26,12 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from nbactl.checks.doctor.context import CheckContext, Finding
+
+NOW = datetime(2025, 1, 8, 17, tzinfo=UTC)
+
 
 @pytest.fixture
-def patient(tmp_path: Path) -> Callable[..., Patient]:
-    def make(environ: dict[str, str] | None = None, **flags: str) -> Patient:
+def context(tmp_path: Path) -> Callable[..., CheckContext]:
+    def make(environ: dict[str, str] | None = None, now: datetime = NOW, **flags: str) -> CheckContext:
         settings = load_settings({"state_dir": str(tmp_path / "state"), **flags}, environ or {}, tmp_path)
-        return Patient(settings, environ or {}, FakeClock(datetime(2025, 1, 8, 17, tzinfo=UTC)), 1.0)
+        limits = {"NBACTL_TIMEOUT_DOCUMENTS_BUSY": "1s"}
+        return check_context(Container(settings, clock=FakeClock(now), environ={**limits, **(environ or {})}))
 
     return make
 
@@ -47,18 +54,18 @@ def _dead_owner() -> str:
 
 
 def test_a_healthy_installation_has_nothing_to_complain_of_and_is_not_changed(
-    patient: Callable[..., Patient], tmp_path: Path
+    context: Callable[..., CheckContext], tmp_path: Path
 ) -> None:
-    findings = list(examine(patient()))
+    findings = list(examine(context()))
     assert {finding.status for finding in findings} == {"ok", "skipped"}
     assert len(findings) == len(CHECKS)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_complaint_says_what_to_do(patient: Callable[..., Patient], tmp_path: Path) -> None:
+def test_every_complaint_says_what_to_do(context: Callable[..., CheckContext], tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
     environ = {"NBACTL_TARGTE": "gcp", "GOOGLE_APPLICATION_CREDENTIALS": "/nowhere"}
-    sick = patient(config_dir="/nowhere", source="path:/nowhere", target="gcp", environ=environ)
+    sick = context(config_dir="/nowhere", source="path:/nowhere", target="gcp", environ=environ)
     findings = list(examine(sick))
     wrong = {finding.name: finding for finding in findings if finding.status in ("warn", "failed")}
     assert set(wrong) == {"environment", "configuration", "source", "target", "state directory"}
@@ -77,73 +84,73 @@ def test_dependencies_are_those_of_the_package_with_their_ranges() -> None:
 
 @pytest.mark.parametrize(("version", "status"), [("0.29.1", "failed"), ("0.29.2", "ok"), ("0.30.0", "failed")])
 def test_a_dependency_out_of_its_range_is_found(
-    patient: Callable[..., Patient], monkeypatch: pytest.MonkeyPatch, version: str, status: str
+    context: Callable[..., CheckContext], monkeypatch: pytest.MonkeyPatch, version: str, status: str
 ) -> None:
     real = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: version if name == "typer" else real(name))
-    findings = list(machine.dependencies(patient()))
+    findings = list(machine.dependencies(context()))
     assert findings[0].status == status
     if status == "failed":
         assert findings[0].fix == "Install it again: pip install 'typer>=0.29.2,<0.30'"
 
 
 def test_a_dependency_that_cannot_be_imported_is_found(
-    patient: Callable[..., Patient], monkeypatch: pytest.MonkeyPatch
+    context: Callable[..., CheckContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(machine.PACKAGES, "nothing-such", machine.Package("nothing_such", (1,)))
-    broken = next(finding for finding in machine.dependencies(patient()) if finding.status == "failed")
+    broken = next(finding for finding in machine.dependencies(context()) if finding.status == "failed")
     assert broken.message == "nothing-such cannot be imported"
     assert broken.cause == "No module named 'nothing_such'"
 
 
 @pytest.mark.parametrize(("free", "status"), [(50, "failed"), (500, "warn"), (5000, "ok")])
 def test_little_room_is_told(
-    patient: Callable[..., Patient], monkeypatch: pytest.MonkeyPatch, free: int, status: str
+    context: Callable[..., CheckContext], monkeypatch: pytest.MonkeyPatch, free: int, status: str
 ) -> None:
     usage = type("Usage", (), {"free": free * 1024 * 1024})
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    assert _one(state.state_dir(patient())).status == status
+    assert _one(state.state_dir(context())).status == status
 
 
-def test_a_damaged_document_store_is_found(patient: Callable[..., Patient]) -> None:
-    ill = patient()
-    with closing(state._store(ill)) as store:
+def test_a_damaged_document_store_is_found(context: Callable[..., CheckContext]) -> None:
+    ill = context()
+    with closing(ill.open_embedded()) as store:
         Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", "somebody", 30.0)
     assert _one(state.documents(ill)).status == "ok"
-    raw = ill.documents.read_bytes()
-    ill.documents.write_bytes(raw[:4096] + b"\xff" * (len(raw) - 4096))
+    raw = ill.documents_file.read_bytes()
+    ill.documents_file.write_bytes(raw[:4096] + b"\xff" * (len(raw) - 4096))
     found = _one(state.documents(ill))
     assert found.status == "failed"
     assert found.fix
     assert [_one(check(ill)).status for check in (pipeline.interrupted_runs, state.leases)] == ["skipped", "skipped"]
 
 
-def test_a_damaged_warehouse_is_found_whatever_source_it_belongs_to(patient: Callable[..., Patient]) -> None:
-    ill = patient()
-    assert _one(warehouses.warehouses(ill)).status == "skipped"
+def test_a_damaged_warehouse_is_found_whatever_source_it_belongs_to(context: Callable[..., CheckContext]) -> None:
+    ill = context()
+    assert _one(state.warehouses(ill)).status == "skipped"
     for source in ("path-nba-1", "sample"):
         file = ill.settings.state_dir / "data" / source / "warehouse.duckdb"
         with closing(DuckDbWarehouse(file, clock=ill.clock, lock_wait=1.0, holder="test")) as warehouse:
             warehouse.create_table(TableSchema("nba_raw.games", (Column("game_id", "STRING"),)))
-    assert [finding.status for finding in warehouses.warehouses(ill)] == ["ok", "ok"]
+    assert [finding.status for finding in state.warehouses(ill)] == ["ok", "ok"]
     file.write_text("garbage")
-    healthy, damaged = warehouses.warehouses(ill)
+    healthy, damaged = state.warehouses(ill)
     assert "path-nba-1" in healthy.message
     assert healthy.message.endswith("1 tables")
     assert (damaged.status, bool(damaged.cause), bool(damaged.fix)) == ("failed", True, True)
 
 
-def test_a_file_that_is_no_document_store_is_found(patient: Callable[..., Patient]) -> None:
-    ill = patient()
-    ill.documents.parent.mkdir()
-    with closing(sqlite3.connect(ill.documents)) as other:
+def test_a_file_that_is_no_document_store_is_found(context: Callable[..., CheckContext]) -> None:
+    ill = context()
+    ill.documents_file.parent.mkdir()
+    with closing(sqlite3.connect(ill.documents_file)) as other:
         other.execute("CREATE TABLE theirs (x)")
     assert _one(state.documents(ill)).status == "failed"
 
 
-def test_leases_of_the_dead_are_told_with_what_takes_them_over(patient: Callable[..., Patient]) -> None:
-    ill = patient()
-    with closing(state._store(ill)) as store:
+def test_leases_of_the_dead_are_told_with_what_takes_them_over(context: Callable[..., CheckContext]) -> None:
+    ill = context()
+    with closing(ill.open_embedded()) as store:
         leases = Leases(store, ill.clock, is_dead=lambda _: False)
         leases.acquire("phase2/2025-01-07", process_identity("run-2"), 30.0)
         leases.acquire("phase3/2025-01-07", _dead_owner(), 30.0)
@@ -153,17 +160,17 @@ def test_leases_of_the_dead_are_told_with_what_takes_them_over(patient: Callable
     assert "`nbactl run phase3 --date 2025-01-07` takes it over" in str(found.fix)
 
 
-def test_a_lease_that_ran_out_is_told(patient: Callable[..., Patient]) -> None:
-    ill = patient()
-    with closing(state._store(ill)) as store:
+def test_a_lease_that_ran_out_is_told(context: Callable[..., CheckContext]) -> None:
+    ill = context()
+    with closing(ill.open_embedded()) as store:
         Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", process_identity("run-1"), 30.0)
-    later = Patient(ill.settings, {}, FakeClock(ill.clock.now() + timedelta(minutes=1)), 1.0)
+    later = context(now=NOW + timedelta(minutes=1))
     assert _one(state.leases(ill)).status == "ok"
     assert _one(state.leases(later)).status == "warn"
 
 
-def test_crash_reports_are_told(patient: Callable[..., Patient]) -> None:
-    ill = patient()
+def test_crash_reports_are_told(context: Callable[..., CheckContext]) -> None:
+    ill = context()
     (ill.settings.state_dir / "crash").mkdir(parents=True)
     (ill.settings.state_dir / "crash" / "20250108T170000Z.txt").write_text("Traceback")
     assert _one(state.crash_reports(ill)).status == "warn"
@@ -179,16 +186,16 @@ def _changed(folder: Path, old: str, new: str) -> Path:
 
 
 def test_inv_10_a_task_whose_processor_is_not_registered_is_refused_where_it_stands(
-    patient: Callable[..., Patient], tmp_path: Path
+    context: Callable[..., CheckContext], tmp_path: Path
 ) -> None:
     folder = _changed(tmp_path, "processor: raw.games", "processor: raw.game")
-    (problem,) = declared.undone_declarations(load_config(folder))
+    (problem,) = declared.undone_declarations(load_config(folder), PROCESSORS)
     assert "'raw.game', which is not registered" in problem.message
     assert problem.suggestion == "Did you mean 'raw.games'?"
     assert problem.line is not None
     line = (folder / "workflows.yaml").read_text().splitlines()[problem.line - 1]
     assert line.strip() == "processor: raw.game"
-    found = _one(pipeline.tasks(patient(config_dir=str(folder))))
+    found = _one(pipeline.tasks(context(config_dir=str(folder))))
     assert (found.status, found.fix) == ("failed", "Did you mean 'raw.games'?")
 
 
@@ -198,5 +205,5 @@ def test_inv_10_a_task_whose_processor_is_not_registered_is_refused_where_it_sta
 )
 def test_inv_10_a_task_that_nothing_can_do_is_refused(tmp_path: Path, work: str, told: str) -> None:
     folder = _changed(tmp_path, "processor: raw.games", work)
-    (problem,) = declared.undone_declarations(load_config(folder))
+    (problem,) = declared.undone_declarations(load_config(folder), PROCESSORS)
     assert told in problem.message

@@ -31,7 +31,7 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.holder import is_dead, process_identity
-from nbactl.core.lease import Leases
+from nbactl.core.lease.leases import Leases
 from nbactl.errors import LeaseHeldError
 from nbactl.ports.documents import Create, Increment, Query, Set, Update
 

@@ -1,0 +1,72 @@
+"""What the checks of `nbactl doctor` look at, taken from the container."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from nbactl.bootstrap import local
+from nbactl.bootstrap.container import Container
+from nbactl.bootstrap.messaging import make_slack
+from nbactl.checks.doctor.context import CheckContext
+from nbactl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nbactl.workflows.model import RunRecord
+
+_RECENT: Final = 200
+"""How many of the newest runs are looked at."""
+
+
+def check_context(app: Container) -> CheckContext:
+    """Return what checks may look at. Nothing is opened yet."""
+    usable = _with_valid_config(app)
+    busy_timeout = usable.config.timeouts["documents.busy"]
+    return CheckContext(
+        settings=app.settings,
+        environ=app.environ,
+        clock=app.clock,
+        busy_timeout=busy_timeout,
+        processors=app.processors,
+        documents_file=local.documents_file(app),
+        config=lambda: app.config,
+        open_embedded=partial(local.documents, usable),
+        open_warehouse=partial(local.open_warehouse, usable, lock_wait=busy_timeout),
+        recent_runs=lambda status: _recent_runs(usable, status),
+        latest_game_date=lambda: usable.source.latest(),  # noqa: PLW0108 - opening the source may fail
+        ask_firestore=partial(_ask_firestore, app),
+        has_slack=lambda: make_slack(usable) is not None,
+    )
+
+
+def _with_valid_config(app: Container) -> Container:
+    """Return the container itself, or where its configuration is wrong one with the files that come with nbactl."""
+    from nbactl.config.loader import shipped_config_dir
+    from nbactl.config.overrides import PREFIX
+
+    try:
+        _ = app.config
+    except ConfigError:
+        settings = dataclasses.replace(app.settings, config_dir=shipped_config_dir())
+        environ = {name: value for name, value in app.environ.items() if not name.startswith(PREFIX)}
+        return Container(settings, clock=app.clock, environ=environ)
+    return app
+
+
+def _recent_runs(app: Container, status: str | None) -> list[RunRecord]:
+    from nbactl.core.lease.holder import is_dead
+    from nbactl.workflows.ledger import Ledger
+
+    if not local.documents_file(app).exists():
+        return []
+    with closing(local.documents(app)) as store:
+        return Ledger(store, app.clock, is_dead=is_dead).list(status=status, limit=_RECENT)
+
+
+def _ask_firestore(app: Container) -> None:
+    from nbactl.core.calls.deadline import deadline_scope
+
+    with deadline_scope(app.config.timeouts["documents.read"], app.clock):
+        app.engine.get("leases/nbactl-doctor")

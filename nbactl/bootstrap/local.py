@@ -1,0 +1,103 @@
+"""Target local: which adapter serves each port. State is files below `settings.state_dir`; no server is needed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from nbactl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
+    from nbactl.adapters.inprocess.compute import InProcessCompute
+    from nbactl.adapters.localbus.bus import LocalBus
+    from nbactl.adapters.sqlite.documents import SqliteDocuments
+    from nbactl.bootstrap.container import Container
+    from nbactl.core.service.health import Check
+    from nbactl.workflows.ledger import Ledger
+
+HAS_BUS = True
+HAS_DEPLOYED_SERVICES = False
+DELETES_EXPIRED = False
+
+TASK_PROCESS: Final = "nbactl.bootstrap.task_process"
+"""The module whose process runs a task with `isolate: process`."""
+_LEAST_FREE: Final = 64 * 1024 * 1024
+"""Bytes of free disk below which a service is not healthy: the store could soon write nothing more."""
+
+
+def documents_file(app: Container) -> Path:
+    """Return the path of the embedded document store."""
+    return app.settings.state_dir / "documents.db"
+
+
+def documents(app: Container) -> SqliteDocuments:
+    """Open the embedded store; where nothing may be written, a missing one is taken for an empty one."""
+    from nbactl.adapters.sqlite.documents import SqliteDocuments
+
+    file = documents_file(app)
+    missing = app.reads_only and not file.exists()
+    busy = app.config.timeouts["documents.busy"]
+    return SqliteDocuments(":memory:" if missing else file, clock=app.clock, busy_timeout=busy)
+
+
+def warehouse(app: Container) -> DuckDbWarehouse:
+    """Open the DuckDB file of the source."""
+    lock_wait = app.config.timeouts["warehouse.lock_wait"]
+    return open_warehouse(app, app.data_dir / "warehouse.duckdb", lock_wait=lock_wait)
+
+
+def open_warehouse(app: Container, file: Path, *, lock_wait: float) -> DuckDbWarehouse:
+    """Open a DuckDB file; another process may hold it for `lock_wait` seconds."""
+    from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
+    from nbactl.core.lease.holder import process_identity
+
+    return DuckDbWarehouse(file, clock=app.clock, lock_wait=lock_wait, holder=process_identity("nbactl"))
+
+
+def bus(app: Container) -> LocalBus:
+    """Return the bus that keeps messages in the document store."""
+    from nbactl.adapters.localbus.bus import LocalBus
+
+    return LocalBus(app.documents, app.clock, app.ids)
+
+
+def compute(app: Container) -> InProcessCompute:
+    """Return what runs tasks in this process and in children of it."""
+    from nbactl.adapters.inprocess.compute import InProcessCompute
+
+    return InProcessCompute(
+        app.run_processor,
+        worker=TASK_PROCESS,
+        # A mapping proxy cannot be pickled for the child process.
+        worker_setup=dataclasses.replace(app.settings, origins=dict(app.settings.origins)),
+        grace=app.config.timeouts["run.stop_grace"],
+    )
+
+
+def deployed_services(_: Container) -> NoReturn:
+    """Refuse: nothing is deployed."""
+    raise ConfigError(
+        "target local has no deployed services",
+        cause="Its tasks run in process.",
+        next_step="Use --target gcp.",
+    )
+
+
+def history(app: Container) -> Ledger:
+    """Return the ledger."""
+    return app.ledger
+
+
+def must_ramp_up(_: Container) -> bool:
+    """Return False: one file takes writes at any rate."""
+    return False
+
+
+def health_checks(app: Container) -> list[Check]:
+    """Check the disk that holds the store."""
+    from nbactl.core.service.health import disk_check
+
+    return [disk_check(app.settings.state_dir, _LEAST_FREE, app.config.timeouts["health.check"])]

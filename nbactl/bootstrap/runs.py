@@ -1,0 +1,85 @@
+"""Runs and the data that they work on, built from the container."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbactl.bootstrap.container import Container
+    from nbactl.pipeline.processor import Services
+    from nbactl.ports.warehouse import Warehouse
+    from nbactl.workflows.planner import Planner
+    from nbactl.workflows.runner import Runner
+
+
+def make_warehouse(app: Container) -> Warehouse:
+    """Return the warehouse of the target behind the query cache."""
+    from nbactl.core import flags
+    from nbactl.warehouse.gateway import QueryGateway
+
+    return QueryGateway(
+        app.target.warehouse(app),
+        app.clock,
+        enabled=lambda request: flags.on("query_caching", request),
+        ttl=lambda: float(flags.parameter("QUERY_CACHE_TTL_SECONDS", 0)),
+        project=app.settings.project,
+        hook=app.hook,
+    )
+
+
+def make_services(app: Container) -> Services:
+    """Return what processors work with."""
+    from nbactl.pipeline.processor import Services
+    from nbactl.pipeline.rawstore import RawStore
+
+    def create_tables(warehouse: Warehouse, names: Sequence[str]) -> None:
+        from nbactl.warehouse.tables import ensure_tables
+
+        ensure_tables(warehouse, names)
+
+    return Services(
+        warehouse=lambda: app.warehouse,
+        source=lambda: app.source,
+        raw=RawStore(app.data_dir / "raw"),
+        timeouts=app.config.timeouts,
+        create_tables=create_tables,
+    )
+
+
+def make_planner(app: Container) -> Planner:
+    """Return what turns requests into plans."""
+    from nbactl.workflows.planner import Planner
+    from nbactl.workflows.settling import Settling
+
+    return Planner(
+        app.config.workflows,
+        app.config.timeouts,
+        history=app.target.history(app),
+        source=app.source.key,
+        target=app.settings.target,
+        game_dates=app.source.game_dates,
+        settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
+        mode_applies=app.mode_applies,
+    )
+
+
+def make_runner(app: Container) -> Runner:
+    """Return what executes requests; every run and task is an event for the hook."""
+    from nbactl.core.lease.holder import process_identity
+    from nbactl.workflows.engine import Engine
+    from nbactl.workflows.runner import Runner
+
+    timeouts = app.config.timeouts
+    return Runner(
+        planner=app.planner,
+        engine=Engine(app.compute, app.ledger, app.clock, app.rng, timeouts["run.stop_grace"]),
+        ledger=app.ledger,
+        leases=app.leases,
+        timeouts=timeouts,
+        clock=app.clock,
+        ids=app.ids,
+        owner=process_identity,
+        hook=app.hook,
+    )

@@ -1,0 +1,71 @@
+"""What the target decides: `local.py` and `gcp.py` are modules of this shape, and no other module asks which it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbactl.bootstrap.container import Container
+    from nbactl.config.settings import Settings
+    from nbactl.core.service.health import Check
+    from nbactl.ports.bus import MessageBus
+    from nbactl.ports.compute import Compute
+    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.services import DeployedServices
+    from nbactl.ports.warehouse import Warehouse
+    from nbactl.workflows.planner import History
+
+
+class Target(Protocol):
+    """A target: which adapter serves each port. Raises ConfigError for a port that it does not serve yet."""
+
+    HAS_BUS: bool
+    HAS_DEPLOYED_SERVICES: bool
+    """On `local` tasks run in process."""
+    DELETES_EXPIRED: bool
+    """Whether the store deletes expired documents by itself."""
+
+    def documents(self, app: Container, /) -> DocumentStore:
+        """Open the document store."""
+        ...
+
+    def warehouse(self, app: Container, /) -> Warehouse:
+        """Open the warehouse with the data of the source."""
+        ...
+
+    def bus(self, app: Container, /) -> MessageBus:
+        """Return the message bus."""
+        ...
+
+    def compute(self, app: Container, /) -> Compute:
+        """Return what executes tasks."""
+        ...
+
+    def deployed_services(self, app: Container, /) -> DeployedServices:
+        """Return the services that are deployed."""
+        ...
+
+    def history(self, app: Container, /) -> History:
+        """Return the runs that a plan takes into account."""
+        ...
+
+    def must_ramp_up(self, app: Container, /) -> bool:
+        """Say whether bulk writes start slowly and speed up, as Google advises for Firestore."""
+        ...
+
+    def health_checks(self, app: Container, /) -> Sequence[Check]:
+        """Return the checks of a service that only this target needs."""
+        ...
+
+
+def target_of(settings: Settings) -> Target:
+    """Return the module of the target."""
+    if settings.target == "gcp":
+        from nbactl.bootstrap import gcp
+
+        return gcp
+    from nbactl.bootstrap import local
+
+    return local

@@ -1,0 +1,57 @@
+"""One walk over Python code that serves every rule."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from nbactl.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+
+class CodeRule(Protocol):
+    """A rule over Python code. It keeps what it finds."""
+
+    def visit(self, file: Path, node: ast.AST) -> None:
+        """Look at one node of a file's syntax tree; parents come before their children."""
+        ...
+
+
+@dataclass(slots=True)
+class Walked:
+    """How many files a walk came to, and which of them are not Python, each with the reason."""
+
+    files: int = 0
+    unparsed: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def walk(paths: Iterable[Path], rules: Sequence[CodeRule]) -> Walked:
+    """Show every node of every Python file under `paths` to all rules. Raises NotFoundError for a missing path."""
+    walked = Walked()
+    for file in _files(paths):
+        walked.files += 1
+        try:
+            tree = ast.parse(file.read_bytes(), filename=str(file))
+        except (SyntaxError, ValueError) as error:
+            walked.unparsed.append((file, str(error)))
+            continue
+        for node in ast.walk(tree):
+            for rule in rules:
+                rule.visit(file, node)
+    return walked
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.exists():
+            raise NotFoundError(f"there is no {path}", next_step="Name Python files, or folders that hold some.")
+        if path.is_file():
+            yield path
+            continue
+        for file in sorted(path.rglob("*.py")):
+            if not any(part.startswith(".") for part in file.relative_to(path).parts):
+                yield file

@@ -1,0 +1,37 @@
+"""The checks of `nbactl doctor`, one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nbactl.checks.doctor import machine, pipeline, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.checks.doctor.context import Check, CheckContext, Finding
+
+CHECKS: Final[tuple[Check, ...]] = (
+    machine.python,
+    machine.dependencies,
+    machine.time_zone,
+    machine.clock,
+    machine.environment,
+    machine.alerts,
+    pipeline.configuration,
+    pipeline.tasks,
+    pipeline.source,
+    pipeline.target,
+    state.state_dir,
+    state.documents,
+    state.warehouses,
+    pipeline.interrupted_runs,
+    state.leases,
+    state.crash_reports,
+)
+
+
+def examine(context: CheckContext) -> Iterator[Finding]:
+    """Yield what each check finds, at least one finding a check. Nothing is changed."""
+    for check in CHECKS:
+        yield from check(context)

@@ -1,0 +1,71 @@
+"""What a check of `nbactl doctor` gets, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from nbactl.checks.declared import Reported
+    from nbactl.config.loader import Config
+    from nbactl.config.settings import Settings
+    from nbactl.core._support.clock import Clock
+    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.warehouse import Warehouse
+
+Status = Literal["ok", "warn", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found. `fix` is what to do about it."""
+
+    name: str
+    status: Status
+    message: str
+    cause: str | None = None
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What checks may look at; each callable raises NbactlError where it cannot.
+
+    Where the configuration is wrong, all but `config` go by the files that come with nbactl.
+    """
+
+    settings: Settings
+    environ: Mapping[str, str]
+    clock: Clock
+    busy_timeout: float
+    """Seconds to wait for another process's commit."""
+    processors: Collection[str]
+    """The names of the registered processors."""
+    documents_file: Path
+    """The embedded document store, which need not be there."""
+    config: Callable[[], Config]
+    open_embedded: Callable[[], DocumentStore]
+    """Opens `documents_file`; the caller closes it."""
+    open_warehouse: Callable[[Path], Warehouse]
+    """Opens a DuckDB file; the caller closes it."""
+    recent_runs: Callable[[str | None], Sequence[Reported]]
+    """Returns the newest runs in `documents_file`, those of a status if one is given; none if it is not there."""
+    latest_game_date: Callable[[], date]
+    """Asks the source."""
+    ask_firestore: Callable[[], None]
+    """Reads one document, which needs the client, the account, the network and the database."""
+    has_slack: Callable[[], bool]
+    """Says whether alerts go to Slack. Raises ConfigError for an address that is not valid."""
+
+
+Check = Callable[[CheckContext], Iterator[Finding]]
+
+
+def unread(name: str) -> Finding:
+    """Return the finding of a check that had nothing to read; the check of the documents says why."""
+    return Finding(name, "skipped", "the documents cannot be read")

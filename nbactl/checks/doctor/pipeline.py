@@ -1,0 +1,123 @@
+"""Checks of what would be run: the configuration, its tasks, the source, the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nbactl.checks.declared import drift, undone_declarations
+from nbactl.checks.doctor.context import Finding, unread
+from nbactl.core.lease.holder import describe
+from nbactl.errors import NbactlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.checks.doctor.context import CheckContext
+    from nbactl.config.loader import Config
+
+_EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
+
+
+def configuration(context: CheckContext) -> Iterator[Finding]:
+    """Check the three YAML files."""
+    try:
+        config = context.config()
+    except NbactlError as error:
+        yield Finding("configuration", "failed", error.message, error.cause, error.next_step)
+        return
+    folder = next(iter(config.files.values())).parent
+    message = f"{len(config.workflows.phases)} phases, {len(config.workflows.workflows)} workflows from {folder}"
+    yield Finding("configuration", "ok", message)
+
+
+def tasks(context: CheckContext) -> Iterator[Finding]:
+    """Compare the declared tasks with the registered processors and with recent runs (invariant 10)."""
+    config = _config(context)
+    if config is None:
+        yield Finding("tasks", "skipped", "the configuration is wrong")
+        return
+    problems = undone_declarations(config, context.processors)
+    for problem in problems:
+        fix = problem.suggestion or f"Correct {problem.file}."
+        yield Finding("tasks", "failed", problem.message, f"{problem.file}:{problem.line}:{problem.column}", fix)
+    try:
+        drifted = drift(config, context.recent_runs(None))
+    except NbactlError:
+        drifted = []  # what is declared can be judged without; the check of the documents says what is wrong
+    for message in drifted:
+        fix = "Run the phase again, so that the ledger shows what is declared now."
+        yield Finding("tasks", "warn", message, "workflows.yaml was changed since that run.", fix)
+    if not problems and not drifted:
+        yield Finding("tasks", "ok", f"{len(config.workflows.tasks)} tasks, all implemented")
+
+
+def interrupted_runs(context: CheckContext) -> Iterator[Finding]:
+    """Find runs whose process died."""
+    try:
+        runs = context.recent_runs("interrupted")
+    except NbactlError:
+        yield unread("runs")
+        return
+    for run in runs:
+        fix = f"Resume it: nbactl run {run.name} --date {run.game_date} --source {run.source}"
+        yield Finding("runs", "warn", f"{run.run_id} was interrupted", f"{describe(run.owner)} is dead.", fix)
+    if not runs:
+        yield Finding("runs", "ok", "none interrupted")
+
+
+def source(context: CheckContext) -> Iterator[Finding]:
+    """Open the source and ask for its newest game date."""
+    spec = context.settings.source
+    if spec == "nba_api":
+        yield Finding("source", "skipped", "nba_api is live; a check would cost requests")
+        return
+    try:
+        latest = context.latest_game_date()
+    except NbactlError as error:
+        fix = error.next_step or "Correct the source, or choose another with --source."
+        yield Finding("source", "failed", f"{spec}: {error.message}", error.cause, fix)
+        return
+    yield Finding("source", "ok", f"{spec}, newest game date {latest.isoformat()}")
+
+
+def target(context: CheckContext) -> Iterator[Finding]:
+    """Say what the target needs."""
+    if context.settings.target == "local":
+        emulators = [name for name in _EMULATORS if context.environ.get(name)]
+        message = "local: needs no account and no server"
+        yield Finding("target", "ok", f"{message}; {', '.join(emulators)} not used" if emulators else message)
+        return
+    credentials = context.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if credentials and not Path(credentials).is_file():
+        fix = "Correct the path, or unset it to use the account of `gcloud auth application-default login`."
+        yield Finding(
+            "target", "failed", "GOOGLE_APPLICATION_CREDENTIALS names a file that does not exist", credentials, fix
+        )
+    if context.settings.project is None:
+        yield Finding("target", "failed", "gcp without a project", None, "Give --project or set NBACTL_PROJECT.")
+        return
+    yield from _firestore(context, context.settings.project)
+    cause = "This version has the documents and services of Google Cloud; it plans for gcp, but runs nothing there."
+    yield Finding("target", "warn", f"gcp, project {context.settings.project}", cause, "Run with --target local.")
+
+
+def _firestore(context: CheckContext, project: str) -> Iterator[Finding]:
+    if _config(context) is None:
+        yield Finding("firestore", "skipped", "the configuration is wrong")
+        return
+    try:
+        context.ask_firestore()
+    except NbactlError as error:
+        fix = error.next_step or "Check the network and the status of Google Cloud."
+        yield Finding("firestore", "failed", error.message, error.cause, fix)
+        return
+    emulator = context.environ.get("FIRESTORE_EMULATOR_HOST")
+    yield Finding("firestore", "ok", f"{project} answers{f' (emulator {emulator})' if emulator else ''}")
+
+
+def _config(context: CheckContext) -> Config | None:
+    try:
+        return context.config()
+    except NbactlError:
+        return None

@@ -1,0 +1,158 @@
+"""Checks of the state directory: room to write, document store, warehouses, leases of dead processes, crash reports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from nbactl.checks.doctor.context import Finding, unread
+from nbactl.core.lease.holder import describe, is_dead
+from nbactl.core.lease.leases import Leases
+from nbactl.errors import NbactlError
+from nbactl.ports.documents import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.checks.doctor.context import CheckContext
+    from nbactl.core.lease.leases import Lease
+
+_MIB: Final = 1024 * 1024
+_TIGHT: Final = 1024 * _MIB
+_FULL: Final = 100 * _MIB
+_REMOTE: Final = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "glusterfs", "fuse.glusterfs"}
+
+
+def state_dir(context: CheckContext) -> Iterator[Finding]:
+    """Check that the state directory can be written and has room."""
+    folder = context.settings.state_dir.absolute()
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    fix = "Choose another with --state-dir, or give this user the right to write."
+    try:
+        if not there.is_dir():
+            raise NotADirectoryError(20, "a file is in the way", str(there))
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(b"nbactl")
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        yield Finding("state directory", "failed", f"{folder} cannot be written", error.strerror, fix)
+        return
+    free = shutil.disk_usage(there).free
+    message = f"{folder}{'' if there == folder else ' (created by the first run)'}, {free // _MIB:,} MiB free"
+    kind = _file_system(there)
+    if free < _FULL:
+        yield Finding("state directory", "failed", message, "The disk is full.", "Free some space.")
+    elif kind in _REMOTE:
+        cause = f"It is on a network file system ({kind}), where SQLite's locks cannot be relied on."
+        yield Finding("state directory", "warn", message, cause, "Choose a local disk with --state-dir.")
+    elif free < _TIGHT:
+        yield Finding("state directory", "warn", message, "Little space is left.", "Free some space.")
+    else:
+        yield Finding("state directory", "ok", message)
+
+
+def documents(context: CheckContext) -> Iterator[Finding]:
+    """Check the integrity of the document store."""
+    file = context.documents_file
+    if not file.exists():
+        yield Finding("documents", "skipped", "no run has been recorded here yet")
+        return
+    fix = f"Stop all runs, move {file} (and its -wal and -shm files) away and restore a copy; runs can be repeated."
+    try:
+        with closing(context.open_embedded()) as store:
+            runs = store.count(Query("runs"))
+        address = f"{file.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=context.busy_timeout)) as connection:
+            faults = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
+    except NbactlError as error:
+        yield Finding("documents", "failed", error.message, error.cause, error.next_step or fix)
+        return
+    except sqlite3.Error as error:
+        yield Finding("documents", "failed", f"{file} cannot be read", str(error), fix)
+        return
+    if faults:
+        yield Finding("documents", "failed", f"{file} is damaged", "; ".join(faults[:3]), fix)
+    else:
+        yield Finding("documents", "ok", f"{file}, {file.stat().st_size / _MIB:.1f} MiB, {runs} runs")
+
+
+def warehouses(context: CheckContext) -> Iterator[Finding]:
+    """Open every local warehouse that is there; one that another process works with is left alone."""
+    files = sorted((context.settings.state_dir / "data").glob("*/warehouse.duckdb"))
+    if not files:
+        yield Finding("warehouse", "skipped", "no run has created one here yet")
+    for file in files:
+        yield _examined(context, file)
+
+
+def _examined(context: CheckContext, file: Path) -> Finding:
+    try:
+        with closing(context.open_warehouse(file)) as warehouse:
+            tables = len(warehouse.list_tables())
+    except NbactlError as error:
+        if "pid" in error.details:
+            return Finding("warehouse", "ok", error.message, error.cause)
+        return Finding("warehouse", "failed", error.message, error.cause, error.next_step)
+    return Finding("warehouse", "ok", f"{file}, {file.stat().st_size / _MIB:.1f} MiB, {tables} tables")
+
+
+def leases(context: CheckContext) -> Iterator[Finding]:
+    """Look for leases whose holder is dead or which expired; they block nothing."""
+    try:
+        held = _held(context)
+    except NbactlError:
+        yield unread("leases")
+        return
+    now = context.clock.now()
+    left_behind = 0
+    for lease in held:
+        dead = is_dead(lease.owner)
+        if dead or lease.expires_at <= now:
+            left_behind += 1
+            why = "Its process is dead." if dead else f"It expired at {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC."
+            run, _, date = lease.name.partition("/")
+            fix = f"Nothing to unlock: `nbactl run {run}{f' --date {date}' if date else ''}` takes it over."
+            yield Finding("leases", "warn", f"{lease.name} was left behind by {describe(lease.owner)}", why, fix)
+    if not left_behind:
+        message = ", ".join(f"{lease.name} by {describe(lease.owner)}" for lease in held)
+        yield Finding("leases", "ok", f"held: {message}" if held else "none held")
+
+
+def crash_reports(context: CheckContext) -> Iterator[Finding]:
+    """List crash reports that were not dealt with."""
+    reports = sorted((context.settings.state_dir / "crash").glob("*.txt"))
+    if reports:
+        message = f"{len(reports)} in {reports[-1].parent}, the newest {reports[-1].name}"
+        yield Finding(
+            "crash reports", "warn", message, "nbactl hit a bug.", "Report it with that file, then delete it."
+        )
+    else:
+        yield Finding("crash reports", "ok", "none")
+
+
+def _held(context: CheckContext) -> list[Lease]:
+    if not context.documents_file.exists():
+        return []
+    with closing(context.open_embedded()) as store:
+        return Leases(store, context.clock, is_dead=is_dead).held()
+
+
+def _file_system(folder: Path) -> str:
+    """Return the type of the file system that holds `folder`, where the system tells (Linux)."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "unknown"
+    best, kind = "", "unknown"
+    for line in mounts:
+        _, point, type_, *_ = line.split(" ")
+        point = point.replace("\\040", " ")
+        if folder.is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, type_
+    return kind

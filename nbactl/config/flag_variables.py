@@ -1,0 +1,110 @@
+"""What the variables of a deployed service should be, by the store and flags.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from nbactl.core.flags.moves import ALL, position_of
+from nbactl.core.flags.snapshot import as_text, override_of, parse_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.config.flags import FlagsFile
+    from nbactl.core.flags import Stored
+    from nbactl.core.flags.model import FlagValue
+    from nbactl.ports.services import DeployedService
+
+Standing = Literal["unset", "in_line", "differs", "invalid", "secret", "unknown"]
+"""`differs`: it decides otherwise than the store, or a parameter than flags.yaml; `invalid`: services ignore it;
+`secret`: its value is not known here; `unknown`: the flag's state cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of one service that a flag reads.
+
+    `wanted` is what it has to become to be in line, None to be removed; where it is in line it is `value` itself.
+    `why` says what is wrong, as the second half of a sentence.
+    """
+
+    service: str
+    name: str
+    key: str
+    standing: Standing
+    value: str | None
+    wanted: str | None
+    why: str = ""
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether it has to be changed."""
+        return self.standing in ("differs", "invalid")
+
+
+def everybody_gets(key: str, file: FlagsFile, stored: Stored) -> FlagValue | None:
+    """Return the value that the store gives to every entity; None where that differs from one to the next.
+
+    A variable decides for everybody, so beside a percentage, a targeting rule or a prerequisite that is itself rolled
+    out in part no variable can stand.
+    """
+    flag, here = file.flags[key].definition(key), position_of(stored.states.get(key))
+    if not here.enabled:
+        return flag.default
+    below = {other: everybody_gets(other, file, stored) for other in flag.prerequisites}
+    is_on = {other: file.flags[other].definition(other).is_on(value) for other, value in below.items()}
+    if any(value is not None and not is_on[other] for other, value in below.items()):
+        return flag.default
+    if here.percent <= 0:
+        return None if flag.allow or flag.rules else flag.default
+    if here.percent < ALL or flag.deny or flag.rules or not all(is_on.values()):
+        return None
+    return flag.treatment
+
+
+def variables_of(service: DeployedService, file: FlagsFile, stored: Stored) -> Iterator[Variable]:
+    """Yield the variables that the flags read, set or not."""
+    for key, flag in file.flags.items():
+        yield _switch(service, key, file, stored)
+        for name, declared in flag.parameters.items():
+            yield _parameter(service, key, name, declared)
+
+
+def _switch(service: DeployedService, key: str, file: FlagsFile, stored: Stored) -> Variable:
+    flag = file.flags[key].definition(key)
+    variable = _found(service, key, flag.env)
+    if variable.standing != "in_line":
+        return variable
+    if key in stored.unreadable:
+        return replace(variable, standing="unknown", why=f"the state of {key} cannot be read")
+    place, settled = position_of(stored.states.get(key)).place, everybody_gets(key, file, stored)
+    wanted = None if settled is None else as_text(settled)
+    try:
+        value = override_of(flag, service.env)
+    except ValueError as error:
+        return replace(variable, standing="invalid", wanted=wanted, why=str(error))
+    if value == settled:
+        return variable
+    why = f"{key} is {place}, not the same for everybody" if wanted is None else f"{key} is {place}"
+    return replace(variable, standing="differs", wanted=wanted, why=why)
+
+
+def _parameter(service: DeployedService, key: str, name: str, declared: FlagValue) -> Variable:
+    variable, wanted = _found(service, key, name), as_text(declared)
+    if variable.standing != "in_line":
+        return variable
+    try:
+        if parse_value(type(declared), variable.value or "") == declared:
+            return variable
+    except ValueError as error:
+        return replace(variable, standing="invalid", wanted=wanted, why=str(error))
+    return replace(variable, standing="differs", wanted=wanted, why=f"flags.yaml says {wanted}")
+
+
+def _found(service: DeployedService, key: str, name: str) -> Variable:
+    """Return a variable as it is; one that is set is in line as far as can be told from the service alone."""
+    text = service.env.get(name)
+    if name in service.secrets:
+        return Variable(service.name, name, key, "secret", None, None, "its value comes from a secret")
+    return Variable(service.name, name, key, "in_line" if text else "unset", text, text)
