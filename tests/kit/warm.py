@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import NoReturn
 
+_CLIENT: Final = ROOT / "tests/kit/warm_client.py"
 _LOADED: Final = (
     "nbactl.adapters.duckdb.warehouse",
     "nbactl.adapters.firestore.opening",
@@ -65,6 +66,15 @@ def run_nbactl(
             file.seek(0)
             texts.append(file.read().decode())
     return subprocess.CompletedProcess(["nbactl", *arguments], code, *texts)
+
+
+def put_on_path(folder: Path) -> Path:
+    """Write an executable `nbactl` for shells into a folder, and return the folder."""
+    folder.mkdir(exist_ok=True)
+    script = folder / "nbactl"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{_CLIENT}" "{_server()}" "$@"\n')
+    script.chmod(0o755)
+    return folder
 
 
 @contextlib.contextmanager
