@@ -44,7 +44,7 @@ def check_context(app: Container) -> CheckContext:
 def _with_valid_config(app: Container) -> Container:
     """Return the container itself, or where its configuration is wrong one with the files that come with nbactl."""
     from nbactl.config.loader import shipped_config_dir
-    from nbactl.config.overrides import PREFIX
+    from nbactl.config.variables import PREFIX
 
     try:
         _ = app.config

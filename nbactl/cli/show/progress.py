@@ -33,14 +33,14 @@ class PlainProgress:
         """Do nothing: every line is written when it happens."""
 
     def say(self, text: str) -> None:
-        """Write a line that is no event."""
+        """Write a line that is not an event."""
         self._write(text)
 
     def __call__(self, event: RunEvent) -> None:
         """Observe an event."""
         stamp = clock_time(self._clock.now())
         if event.task is not None:
-            self._write(" ".join([stamp, event.task.name, *told(event)]))
+            self._write(" ".join([stamp, event.task.name, *describe_event(event)]))
         elif event.kind == "run_started":
             self._write(f"{stamp} {event.run.name} {event.run.game_date} started as {event.run.run_id}")
         else:
@@ -63,8 +63,8 @@ def remark(task: TaskRecord) -> str:
     return task.reason or ""
 
 
-def told(event: RunEvent) -> list[str]:
-    """Return what there is to say of a task after its name."""
+def describe_event(event: RunEvent) -> list[str]:
+    """Return what is shown of a task after its name."""
     task = event.task
     if task is None:
         return []
@@ -82,7 +82,7 @@ def told(event: RunEvent) -> list[str]:
 
 
 def summary(run: RunRecord) -> list[str]:
-    """Return what there is to say of a run that ended: name and date, state, and more."""
+    """Return what is shown of a run that ended: name, date, state, tasks, duration."""
     done = sum(task.status.done for task in run.tasks)
     passed = ((run.finished_at or run.started_at) - run.started_at).total_seconds()
     words = [f"{run.name} {run.game_date}", look(run.status.value).word, f"{done} of {len(run.tasks)} tasks done"]

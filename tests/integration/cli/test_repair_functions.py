@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from nbactl.core._support.cancellation import Cancellation
 
 from nbactl.bootstrap import Container
 from nbactl.cli.batches import command as batches
@@ -16,6 +15,7 @@ from nbactl.cli.migrate import command as migrate
 from nbactl.cli.migrate.request import MigrateRequest
 from nbactl.cli.outbox import command as outbox
 from nbactl.config.settings import load_settings
+from nbactl.core._support.aio import Cancellation
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.lease.holder import process_identity

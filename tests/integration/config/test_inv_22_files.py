@@ -209,7 +209,7 @@ def test_inv_22_targeting_is_checked_like_everything_that_is_served(project: Pro
     targeting["allow"].append("nobody")
     targeting["rules"][0]["serve"] = "guess"
     assert project.problems() == [
-        "'nobody' stands under deny as well, which comes first.",
+        "'nobody' is also under deny, which is checked first.",
         "'guess' is not among the variants of model.",
     ]
 

@@ -15,7 +15,7 @@ SECTIONS = set(TimeoutsFile.defaults) - {"version"}
 
 
 def looked_up() -> set[tuple[str, str]]:
-    """Find `timeouts["name"]`, `timeouts.interval("name")` and `timeouts.leases["name"]` in the code."""
+    """Find `timeouts["name"]`, `timeouts.interval("name")`, `timeouts.leases["name"]` and `policies["name"]`."""
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -26,6 +26,8 @@ def looked_up() -> set[tuple[str, str]]:
             *_, owner, attribute = ["", *ast.unparse(node.value).split(".")]
             if attribute == "timeouts":
                 found.add(("timeouts", str(node.slice.value)))
+            elif attribute == "policies":
+                found.add(("call_policies", str(node.slice.value)))
             elif owner == "timeouts" and attribute in SECTIONS:
                 found.add((attribute, str(node.slice.value)))
     return found
