@@ -16,12 +16,37 @@ from tests.integration.cli.conftest import environment
 from tests.kit.sentry_server import SentryServer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.integration.cli.conftest import Nbactl
 
 _ENVELOPE = {"schema", "ok", "target", "run_id", "data", "warnings", "error"}
 _ERROR = {"code", "message", "cause", "next", "retryable"}
+
+
+@pytest.fixture
+def nbactl(tmp_path: Path) -> Nbactl:
+    """Start an interpreter for each command: the boundary of the process is what these tests are about."""
+
+    class Runner:
+        directory = tmp_path
+
+        def __call__(
+            self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+        ) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-W", "error", "-m", "nbactl", *arguments],
+                cwd=tmp_path,
+                env=environment(env),
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+    return Runner()
 
 
 def test_version(nbactl: Nbactl) -> None:

@@ -17,8 +17,8 @@ from nbactl.testing import FakeClock
 from nbactl.workflows.model import RunRequest
 from nbactl.workflows.planner import NoHistory, Planner
 from nbactl.workflows.settling import Settling
-from tests.kit.config_keys import PROVED, all_keys, proves
-from tests.kit.config_project import Project
+from tests.integration.config.keys import PROVED, all_keys, proves
+from tests.integration.config.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
