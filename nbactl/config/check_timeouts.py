@@ -73,7 +73,7 @@ USED: dict[str, frozenset[str]] = {
     ),
     "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
-    "call_policies": frozenset({"cloud_run", "firestore", "scraper"}),
+    "call_policies": frozenset({"cloud_run", "firestore", "scraper", "slack"}),
 }
 
 
