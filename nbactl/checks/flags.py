@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.config.flag_variables import everybody_gets
-from nbactl.core.flags.environment import as_text, override_of, parameters_of
 from nbactl.core.flags.moves import ALL, position_of
+from nbactl.core.flags.snapshot import as_text, override_of, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

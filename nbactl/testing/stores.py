@@ -1,19 +1,21 @@
-"""Stores for tests: in memory, and on Google's emulator."""
+"""Stores for tests: in memory, and on Google's emulator; a bus in memory."""
 
 from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING
 
+from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.testing.clock import FakeClock
+from nbactl.testing.clock import FakeClock, SequentialIds
 
 if TYPE_CHECKING:
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.core._support.clock import Clock
+    from nbactl.ports.documents import DocumentStore
 
 _BUSY_TIMEOUT = 5.0
 _CALL, _TRIES = 10.0, 30.0
@@ -23,6 +25,11 @@ _RETRY = RetryPolicy("firestore", attempts=6, base=0.1, cap=5.0)
 def memory_documents(clock: Clock | None = None) -> SqliteDocuments:
     """Return an empty document store in memory; without a clock it gets a FakeClock."""
     return SqliteDocuments(":memory:", clock=clock or FakeClock(), busy_timeout=_BUSY_TIMEOUT)
+
+
+def memory_bus(store: DocumentStore, clock: Clock) -> LocalBus:
+    """Return a bus that keeps what is published in `store`; `messages(topic)` yields it, the oldest first."""
+    return LocalBus(store, clock, SequentialIds())
 
 
 def emulator_documents(

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from nbactl.adapters.inprocess.command import run_command
-from nbactl.adapters.inprocess.isolated import run_isolated
 from nbactl.core._support.aio import in_daemon_thread
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import ConfigError, DataError
@@ -51,6 +50,8 @@ class InProcessCompute:
                 next_step="Run it with --target gcp.",
             )
         if work.isolate:
+            from nbactl.adapters.inprocess.isolated import run_isolated  # noqa: PLC0415 - few tasks ask for it
+
             return await run_isolated(context, module=self._worker, setup=self._worker_setup, grace=self._grace)
         target = cast("str", work.target)
         if work.kind == "processor":

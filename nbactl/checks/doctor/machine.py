@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbactl.checks.doctor.context import Finding
-from nbactl.config.overrides import PREFIX
+from nbactl.config.cache import PREFIX
 from nbactl.config.variables import GIVEN, environment_variables, timeout_variables
 from nbactl.core._support.names import closest
 from nbactl.errors import NbactlError
@@ -41,7 +41,6 @@ PACKAGES: Final = {
     "mmh3": Package("mmh3", (5, 1)),
     "orjson": Package("orjson", (3, 10)),
     "prometheus-client": Package("prometheus_client", (0, 22)),
-    "pydantic": Package("pydantic", (2, 11), (3,)),
     "pyyaml": Package("yaml", (6, 0, 2)),
     "rich": Package("rich", (14,)),
     "sqlglot": Package("sqlglot", (27,)),

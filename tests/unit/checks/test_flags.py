@@ -13,6 +13,7 @@ from nbactl.checks.flags import drift, life_cycle
 from nbactl.config.flags import FlagsFile
 from nbactl.core.flags import State, Stored
 from nbactl.errors import NotFoundError
+from tests.kit.config_models import model_of
 from tests.kit.flags import NOW, state
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def flags_file(**flags: dict[str, Any]) -> FlagsFile:
     guard = {"metric": "duplicate_rate", "above": 0.1, "window": "1h", "minimum_sample": 1}
     plan = {"stages": ({"percent": 100, "bake": "1h"},), "guards": ("g",)}
     rollout = {"active": (), "plans": {"staged": plan}, "guards": {"g": guard}}
-    return FlagsFile.model_validate({"version": 1, "flags": flags, "rollout": rollout})
+    return model_of(FlagsFile, {"version": 1, "flags": flags, "rollout": rollout})
 
 
 def found(file: FlagsFile, stored: Stored | dict[str, State] | None = None) -> list[tuple[str | None, str, str]]:
