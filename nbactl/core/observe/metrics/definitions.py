@@ -100,9 +100,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Calls that failed with a transient error and were not retried, by reason.",
         (POLICY, Label("reason", ("attempts", "breaker", "budget", "deadline"))),
     ),
-    Metric(
-        "nbactl_retry_budget_tokens", "gauge", "Retries that the budget allows now.", (POLICY,), read=True
-    ),
+    Metric("nbactl_retry_budget_tokens", "gauge", "Retries that the budget allows now.", (POLICY,), read=True),
     Metric(
         "nbactl_breaker_state",
         "gauge",
@@ -173,8 +171,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "nbactl_cache_requests_total",
         "counter",
-        "Requests to caches; `shared` waited for the load of another, `stale` got old data because the load failed.",
-        (CACHE, Label("outcome", ("hit", "shared", "miss", "stale"))),
+        "Requests to caches; `shared` waited for the load of another.",
+        (CACHE, Label("outcome", ("hit", "shared", "miss"))),
     ),
     # --- Flags, alerts, HTTP ---
     Metric(
