@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.aio import Cancellation
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import DataError, UsageError
 from nbactl.migrations.completions.gates import COMMAND, next_action

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 
 from nbactl.bootstrap import Container
 from nbactl.cli.batches import command as batches
