@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` most likely stands for, or None."""
+    """Return the known name that `name` most likely means, or None."""
     by_folded = {candidate.casefold(): candidate for candidate in known}
     matches = get_close_matches(name.casefold(), by_folded, n=1)
     return by_folded[matches[0]] if matches else None

@@ -66,7 +66,7 @@ def state_of(path: str, fields: Mapping[str, Any]) -> State:
             raise DataError(
                 f"{path} cannot be read: {name} is {fields.get(name)!r}, not {wanted}",
                 cause="It was not written by nbactl, or damaged.",
-                next_step=f"Write it anew: nbactl flags rollback {path.split('/')[1]}",
+                next_step=f"Write it again: nbactl flags rollback {path.split('/')[1]}",
             )
     return State(
         float(fields["percent"]),
@@ -229,7 +229,7 @@ def _changed_meanwhile(change: Change, state: State | None) -> PreconditionError
     return PreconditionError(
         f"{change.key} was changed by somebody else meanwhile; nothing was changed",
         cause=told,
-        next_step=f"Look at it, then decide anew: nbactl flags show {change.key}",
+        next_step=f"Look at it, then decide again: nbactl flags show {change.key}",
         details={"key": change.key, "expected_version": change.expected_version},
     )
 
@@ -279,7 +279,7 @@ class StateCache:
             raise DataError(
                 f"the last known flags in {self.path} are not used",
                 cause=f"The file is damaged: {error}",
-                next_step="It is written anew as soon as the store answers.",
+                next_step="It is written again as soon as the store answers.",
             ) from error
 
 

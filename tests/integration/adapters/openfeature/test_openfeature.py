@@ -70,7 +70,7 @@ class Process:
 
     def beat(self) -> None:
         """Do what the background thread does at each beat."""
-        self.flags._refresh_and_tell()
+        self.flags._refresh_and_log()
 
     def hear(self) -> None:
         for event in ProviderEvent:
