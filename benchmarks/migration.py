@@ -26,7 +26,7 @@ from nbactl.core.calls.bulk import BulkWriter
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import batch_path, completions_of
 from nbactl.core.lease.leases import Leases
-from nbactl.migrations.completions.limits import Limits
+from nbactl.migrations.completions.limits import MigrationLimits
 from nbactl.migrations.completions.migration import Caller, CompletionsMigration
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.model import Operator
@@ -43,7 +43,7 @@ PLAYERS = 10_000
 FEW = 1_000
 """What the slow ways copy; their times are scaled."""
 _BATCH = "b"
-_AT_ONCE = Limits(
+_AT_ONCE = MigrationLimits(
     settle=0.0,
     max_age=3_600.0,
     reads_bake=0.0,

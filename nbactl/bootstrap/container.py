@@ -1,6 +1,6 @@
 """The container: everything that one process works with, each part made when it is first asked for.
 
-This file wires policy, the same on every target. Which adapter serves a port stands in `local.py` and `gcp.py`;
+This file wires policy, the same on every target. Which adapter serves a port is in `local.py` and `gcp.py`;
 `completions.py`, `flags.py`, `messaging.py` and `runs.py` build what takes more than a few lines.
 """
 
@@ -134,7 +134,7 @@ class Container:
 
     @cached_property
     def policies(self) -> CallPolicies:
-        """How each dependency is called."""
+        """The call policy of each dependency."""
         from nbactl.core.calls.policies import CallPolicies
 
         return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=self.rng, hook=self.hook)

@@ -1,4 +1,4 @@
-"""Gates: what must hold before a step, and what provides it when it does not."""
+"""Gates: what must hold before a step, and how to get there when it does not."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition of a step. `missing` says what is not so, None if it holds; `provide` is what brings it about.
+    """One condition of a step. `missing` says why it does not hold, None if it does; `provide` is what to do about it.
 
-    A gate that is not `forcible` keeps writers or data safe, and holds even against --force.
+    A gate that is not `forcible` protects writers or data: --force does not override it.
     """
 
     name: str
@@ -25,14 +25,14 @@ class Gate:
 
 
 def pass_gates(step: str, gates: Sequence[Gate], *, force: bool) -> tuple[str, ...]:
-    """Return the names of the gates that `force` overrode. Raises PreconditionError that names all that is missing."""
+    """Return the names of the gates that `force` overrode. Raises PreconditionError with everything that is missing."""
     closed = [gate for gate in gates if gate.missing is not None]
     if all(gate.forcible for gate in closed) and (force or not closed):
         return tuple(gate.name for gate in closed)
     first = next((gate for gate in closed if not gate.forcible), closed[0])
     raise PreconditionError(
         f"{step} is refused: {'; '.join(str(gate.missing) for gate in closed)}",
-        cause="A step is taken only on what the one before proved.",
+        cause="Each step needs what the step before has proved.",
         next_step=first.provide,
         details={
             "gates": [

@@ -1,4 +1,4 @@
-"""What is known of a migration: its stage, how it came there, and what was proved on the way."""
+"""The state of a migration: its stage, its history, and what was proved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who acts, and why, as it is written into the history."""
+    """Who acts, and why, as the history records it."""
 
     who: str
     why: str | None = None
@@ -32,7 +32,7 @@ class StageChange:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The wish that whatever works on the migration holds on."""
+    """A request that the running action waits."""
 
     at: datetime
     who: str
@@ -41,7 +41,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a comparison of everything found. `at` is when its first read was made: nothing older was seen."""
+    """What a full comparison found. `at` is the time of its first read: it saw nothing older."""
 
     at: datetime
     finished_at: datetime
@@ -55,7 +55,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far an action has come. `cursor` is what it goes on from; `scope` and `stage` say for which call it holds."""
+    """The progress of an action. It resumes from `cursor` if `scope` and `stage` are the same."""
 
     action: str
     scope: str
@@ -69,8 +69,8 @@ class Checkpoint:
 class MigrationState:
     """A migration at one moment.
 
-    Until `settle_until` some writer may not know of the last step yet. `pending` names an action that a step began and
-    that must be finished before the next one. `drift_at` is when an inconsistency was last seen.
+    Until `settle_until` some writer may not know of the last step. `pending` names an action that must be finished
+    before the next step. `drift_at` is when an inconsistency was last seen.
     """
 
     name: str

@@ -31,7 +31,7 @@ def state_path(name: str) -> str:
 
 
 def chunk_path(name: str, number: int) -> str:
-    """Return the path of a chunk of the action that is under way; the first has the number 1."""
+    """Return the path of a chunk of the running action; the first has the number 1."""
     return f"{state_path(name)}/chunks/{number:06d}"
 
 
@@ -63,7 +63,7 @@ def state_document(state: MigrationState) -> dict[str, Any]:
 
 
 def read_state(document: Document, name: str) -> MigrationState:
-    """Return the migration that a document holds. Raises DataError for one that is none."""
+    """Return the migration that a document holds. Raises DataError if it is not a migration."""
     data = document.data
     try:
         return MigrationState(
@@ -82,8 +82,8 @@ def read_state(document: Document, name: str) -> MigrationState:
     except (KeyError, TypeError) as error:
         raise DataError(
             f"{document.path} cannot be read",
-            cause=f"It is no document of a migration as nbactl writes it: {type(error).__name__} {error}.",
-            next_step="See who wrote it; the stage is not guessed.",
+            cause=f"It is not a migration document of nbactl: {type(error).__name__} {error}.",
+            next_step="Find out what wrote it. nbactl does not guess the stage.",
             details={"path": document.path},
         ) from error
 
@@ -106,7 +106,7 @@ _PAGE = 100
 class MigrationRecord:
     """Reads and changes `migrations/{name}` of one project.
 
-    What moves the migration carries the lease, and is refused (StaleFenceError) once somebody else holds it.
+    A change that moves the migration needs its lease, and raises StaleFenceError once another process holds it.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class MigrationRecord:
         self._project = project
 
     def read(self) -> MigrationState:
-        """Return the migration as it is; one that never began is in its first stage.
+        """Return the migration as it is; one that has not started is in its first stage.
 
         Raises NotAuthorisedError if the store belongs to another project.
         """
@@ -141,7 +141,7 @@ class MigrationRecord:
         """Move from stage `before` to `after`, with its entry in the history, in one commit.
 
         For `settle` seconds the next step is refused, so that every writer learns of this one. The checkpoint of the
-        stage before ends here; `proof` is the validation that the new stage stands on.
+        stage before is dropped; `proof` is the validation that led to the new stage.
         """
         now = self._clock.now()
 
@@ -149,8 +149,8 @@ class MigrationRecord:
             if state.stage != before:
                 raise PreconditionError(
                     f"{self.name} is in stage {state.stage}, no longer in {before}",
-                    cause="Somebody moved it in between.",
-                    next_step=f"Look again: nbactl migrate {self.name} --status",
+                    cause="Another process moved it meanwhile.",
+                    next_step=f"See the stage: nbactl migrate {self.name} --status",
                 )
             change = StageChange(now, operator.who, operator.why, before, after, forced)
             return replace(
@@ -172,7 +172,7 @@ class MigrationRecord:
     def save(self, lease: Lease, checkpoint: Checkpoint, chunk: Mapping[str, Any]) -> None:
         """Record that a chunk is done: the checkpoint, and the chunk's own document, in one commit.
 
-        An action's chunks are numbered from 1, and take the place of those of the action before.
+        Chunks are numbered from 1 and replace those of the action before.
         """
         now = self._clock.now()
 
@@ -189,17 +189,17 @@ class MigrationRecord:
         reach("migration.checkpointed")
 
     def chunks(self, checkpoint: Checkpoint) -> Iterator[Document]:
-        """Yield the documents of the chunks that `checkpoint` has behind it, in their order."""
+        """Yield the documents of the chunks up to `checkpoint`, in order."""
         paths = [chunk_path(self.name, number + 1) for number in range(checkpoint.chunks)]
         for start in range(0, len(paths), _PAGE):
             yield from (found for found in self._store.get_all(paths[start : start + _PAGE]) if found is not None)
 
     def end_action(self, lease: Lease, *, pending: str | None = None) -> MigrationState:
-        """Forget the checkpoint of an action that came to its end, and set what is still `pending`."""
+        """Drop the checkpoint of a finished action, and set what is still `pending`."""
         return self._change(lambda state: replace(state, checkpoint=None, pending=pending), lease)
 
     def end_pending(self, action: str, *, stage: str) -> MigrationState:
-        """Note that `action` is not pending any more, if `stage` is the stage. Moves nothing, needs no lease."""
+        """Record that `action` is no longer pending, if the stage is `stage`. Needs no lease."""
 
         def end(state: MigrationState) -> MigrationState:
             return replace(state, pending=None) if (state.pending, state.stage) == (action, stage) else state
@@ -207,7 +207,7 @@ class MigrationRecord:
         return self._change(end)
 
     def note_validation(self, validation: Validation) -> MigrationState:
-        """Record what a full validation found, if the migration is still in the stage that it looked at."""
+        """Record what a full validation found, if the migration is still in the stage that was validated."""
 
         def note(state: MigrationState) -> MigrationState:
             if state.stage != validation.stage:
@@ -223,12 +223,12 @@ class MigrationRecord:
         self._change(lambda state: replace(state, drift_at=now))
 
     def pause(self, operator: Operator) -> MigrationState:
-        """Ask whatever works on the migration to hold on."""
+        """Make the running action wait after its chunk."""
         pause = Pause(self._clock.now(), operator.who, operator.why)
         return self._change(lambda state: replace(state, paused=state.paused or pause))
 
     def resume(self) -> MigrationState:
-        """Let it go on."""
+        """Let it continue."""
         return self._change(lambda state: replace(state, paused=None))
 
     def _change(self, change: Callable[[MigrationState], MigrationState], lease: Lease | None = None) -> MigrationState:

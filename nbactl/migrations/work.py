@@ -1,9 +1,9 @@
-"""One action at work: it holds the lease, looks at each chunk whether it may go on, and records how far it is."""
+"""A running action: holds the lease, waits while it is paused, records checkpoints, reports progress."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core.lease.heartbeat import Heartbeat
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from nbactl.core._support.aio import Cancellation
     from nbactl.core._support.clock import Clock
     from nbactl.core.lease.leases import Lease, Leases
-    from nbactl.migrations.model import MigrationState, Operator
-    from nbactl.migrations.progress import Meter, ProgressEvent
+    from nbactl.migrations.model import MigrationState, Operator, Pause
     from nbactl.migrations.record import MigrationRecord
 
 
-class Held:
-    """A lease in hand. `lost` says why it is no longer, once it is not."""
+class ActionLease:
+    """The lease of a running action, and why it was lost, if it was."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
@@ -34,21 +33,23 @@ class Held:
         if self._lost is not None:
             raise StaleFenceError(
                 f"the lease {self._lease.name} was lost: {self._lost}",
-                cause="Somebody else may be at work on the migration by now.",
-                next_step="Give the same command again: it goes on where this one stopped.",
+                cause="Another process may be working on the migration by now.",
+                next_step="Run the same command again; it resumes.",
             )
         return self._lease
 
     def lose(self, reason: str) -> None:
-        """Note that the lease is gone."""
+        """Record that the lease was lost."""
         self._lost = reason
 
 
 @contextmanager
-def holding(leases: Leases, name: str, owner: str, *, ttl: float, renew_every: float, clock: Clock) -> Iterator[Held]:
-    """Hold the lease `name` during the block, renewing it in a thread. Raises LeaseHeldError while another has it."""
+def hold_lease(
+    leases: Leases, name: str, owner: str, *, ttl: float, renew_every: float, clock: Clock
+) -> Iterator[ActionLease]:
+    """Hold the lease `name` during the block; a thread renews it. Raises LeaseHeldError if another process has it."""
     lease = leases.acquire(name, owner, ttl)
-    held = Held(lease)
+    held = ActionLease(lease)
     heartbeat = Heartbeat(
         leases,
         lease,
@@ -67,15 +68,58 @@ def holding(leases: Leases, name: str, owner: str, *, ttl: float, renew_every: f
         try:
             leases.release(heartbeat.lease)
         except StaleFenceError as error:
-            held.lose(error.message)  # whoever took it over has it; what this one wrote was fenced
+            held.lose(error.message)  # another process took it over; late writes of this one were refused
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What an action needs while it moves a migration. `poll` is how often (seconds) a paused one looks again."""
+class ProgressEvent:
+    """The progress of an action. `done` and `total` count batches; `eta` is in seconds, None while it is unknown.
+
+    `counts` has what was done so far, such as `created`.
+    """
+
+    action: str
+    phase: str
+    done: int
+    total: int
+    elapsed: float
+    eta: float | None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    paused: Pause | None = None
+
+
+class Meter:
+    """Measures a phase of an action, and estimates the rest from what this process has done."""
+
+    def __init__(self, clock: Clock, action: str, phase: str, *, done: int, total: int) -> None:
+        self._clock = clock
+        self._action = action
+        self._phase = phase
+        self._first = done
+        self._total = max(total, done)
+        self._began = clock.monotonic()
+        self._last = ProgressEvent(action, phase, done, self._total, 0.0, None)
+
+    def at(self, done: int, counts: Mapping[str, int], *, paused: Pause | None = None) -> ProgressEvent:
+        """Return the event for `done` batches."""
+        elapsed = self._clock.monotonic() - self._began
+        total = max(self._total, done)
+        mine = done - self._first
+        eta = elapsed / mine * (total - done) if mine > 0 else None
+        self._last = ProgressEvent(self._action, self._phase, done, total, elapsed, eta, dict(counts), paused=paused)
+        return self._last
+
+    def while_paused(self, pause: Pause) -> ProgressEvent:
+        """Return the last event again, with the pause."""
+        return self.at(self._last.done, self._last.counts, paused=pause)
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationWork:
+    """What a running action needs. `poll` is how often (seconds) a paused one checks whether it may continue."""
 
     record: MigrationRecord
-    held: Held
+    held: ActionLease
     operator: Operator
     clock: Clock
     observe: Callable[[ProgressEvent], None]
@@ -91,10 +135,10 @@ class Work:
         """Return the migration as it is now."""
         return self.record.read()
 
-    def may_go_on(self, meter: Meter | None = None) -> None:
-        """Return when the action may take its next step: at once, or when it is no longer paused.
+    def wait_if_paused(self, meter: Meter | None = None) -> None:
+        """Return at once, or when the migration is no longer paused.
 
-        Raises InterruptedRunError if it was told to stop, StaleFenceError if the lease was lost.
+        Raises InterruptedRunError if the action was cancelled, StaleFenceError if the lease was lost.
         """
         while True:
             self.check()
@@ -102,26 +146,26 @@ class Work:
             if paused is None:
                 return
             if meter is not None:
-                self.observe(meter.held_up(paused))
+                self.observe(meter.while_paused(paused))
             self.clock.sleep(self.poll)
 
     def wait(self, seconds: float) -> None:
-        """Let `seconds` pass, unless the action is told to stop."""
+        """Wait `seconds`. Raises as `check` does."""
         until = self.clock.monotonic() + seconds
         while (left := until - self.clock.monotonic()) > 0:
             self.check()
             self.clock.sleep(min(left, self.poll))
 
     def check(self) -> None:
-        """Raise InterruptedRunError if the action was told to stop, StaleFenceError if the lease was lost."""
+        """Raise InterruptedRunError if the action was cancelled, StaleFenceError if the lease was lost."""
         if self.cancellation.requested:
             raise stopped(self.record.name)
         _ = self.lease
 
     def begin(self, action: str, scope: str, *, cursor: Mapping[str, Any], young: float | None = None) -> Checkpoint:
-        """Return where `action` left off if it was interrupted in this scope and stage, or else its beginning.
+        """Return the checkpoint of `action` if it was interrupted in this scope and stage, else a new one.
 
-        With `young` a checkpoint whose action began longer ago than that many seconds is not gone on from.
+        With `young` a checkpoint whose action began more than that many seconds ago is not resumed.
         """
         state, now = self.state(), self.clock.now()
         found = state.checkpoint
@@ -131,16 +175,16 @@ class Work:
         return Checkpoint(action, scope, state.stage, now, 0, cursor)
 
     def save(self, checkpoint: Checkpoint, cursor: Mapping[str, Any], chunk: Mapping[str, Any]) -> Checkpoint:
-        """Record a chunk as done; returns the checkpoint behind it."""
+        """Record a chunk as done; returns the checkpoint after it."""
         behind = replace(checkpoint, chunks=checkpoint.chunks + 1, cursor=cursor)
         self.record.save(self.lease, behind, chunk)
         return behind
 
 
 def stopped(name: str) -> InterruptedRunError:
-    """Return the error of an action that was told to stop."""
+    """Return the error of an action that was cancelled."""
     return InterruptedRunError(
         f"the migration {name} was stopped on request",
-        cause="What is done is recorded, and the lease is given back.",
-        next_step="Give the same command again: it goes on from here.",
+        cause="Progress is saved, and the lease is released.",
+        next_step="Run the same command again; it resumes.",
     )

@@ -39,14 +39,14 @@ def emulator_documents(
 
     One try of a call may take `call` seconds. Time is the machine's: an emulator knows no other.
     """
-    from nbactl.adapters.firestore.calls import Limits  # noqa: PLC0415 - loads Google's client
+    from nbactl.adapters.firestore.calls import CallLimits  # noqa: PLC0415 - loads Google's client
     from nbactl.adapters.firestore.channel import Database  # noqa: PLC0415
     from nbactl.adapters.firestore.documents import FirestoreDocuments  # noqa: PLC0415
 
     rng = random.Random(project)  # noqa: S311 - pauses
     return FirestoreDocuments(
         Database(project, emulator=address),
-        limits=Limits(read=call, write=call),
+        limits=CallLimits(read=call, write=call),
         policy=CallPolicy(CallSettings("firestore", _TRIES, retry, call), clock=SystemClock(), rng=rng),
         rng=rng,
     )

@@ -51,7 +51,7 @@ def test_batches_of_every_size_move_and_go_on(story: Story) -> None:
         assert sum(1 for _ in store.list_ids(f"{BATCHES}/batch-{size}/completions")) == size
         last = tracker.record_completion(f"batch-{size}", "the last one", 3)
         assert (last.new, last.became_complete, last.progress.completed) == (True, True, size + 1)
-    assert story.migration.look(ALL, story.caller).consistent
+    assert story.migration.compare(ALL, story.caller).consistent
 
 
 def test_a_document_near_the_limit_moves_and_its_batch_can_grow_again(story: Story) -> None:

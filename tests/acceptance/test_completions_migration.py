@@ -23,7 +23,7 @@ def test_the_production_sequence_loses_nobody(story: Story) -> None:
     assert story.arrays() == []
     [export] = (story.folder / "state" / "migrations").glob("*cleanup*.jsonl")
     assert len(read_export(export)) > 0
-    with pytest.raises(PreconditionError, match="no way back"):
+    with pytest.raises(PreconditionError, match="cannot be rolled back"):
         story.migration.roll_back(story.caller)
 
 

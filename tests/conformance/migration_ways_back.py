@@ -53,7 +53,7 @@ class WaysBack:
         lab.migration.undo_clean_up(file, Selection(("b1",)), lab.caller)
         assert (lab.array("b1"), lab.array("b2")) == (["p1"], None)
         assert lab.migration.stage == "cleaned"
-        assert lab.migration.look(ALL, lab.caller).consistent
+        assert lab.migration.compare(ALL, lab.caller).consistent
         with pytest.raises(NotFoundError, match="'b4' is not in"):
             lab.migration.undo_clean_up(file, Selection(("b4",)), lab.caller)
         everything = lab.migration.undo_clean_up(file, ALL, lab.caller)
@@ -76,11 +76,11 @@ class WaysBack:
     def test_inv_20_a_rollback_that_nobody_was_told_of_is_not_repeated(self, lab: Lab) -> None:
         lab.batch("b", ["p1"])
         lab.to("reads_switched")
-        rolled = lab.migration.roll_back(lab.caller, told=False)
+        rolled = lab.migration.roll_back(lab.caller, acknowledged=False)
         with pytest.raises(PreconditionError, match="the rollback is not finished"):
             lab.migration.switch_reads(lab.caller)
-        assert lab.migration.roll_back(lab.caller, told=False) == rolled
-        lab.migration.tell_rolled_back(rolled)
+        assert lab.migration.roll_back(lab.caller, acknowledged=False) == rolled
+        lab.migration.acknowledge_rollback(rolled)
         lab.settled()
         assert lab.migration.roll_back(lab.caller).after == "legacy"
 

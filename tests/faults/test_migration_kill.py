@@ -57,9 +57,9 @@ KILLS: Final = [
     ("dual_write_stopped", "rollback", "rolled_back", "reads_switched"),
     ("reads_switched", "rollback", "rolled_back", "validated"),
     ("validated", "rollback", "rolled_back", "legacy"),
-    ("reads_switched", "rollback --to validated", "rollback_told", "validated"),
+    ("reads_switched", "rollback --to validated", "rollback_acknowledged", "validated"),
     ("dual_write_stopped", "rollback --to validated", "rolled_back", "validated"),
-    ("dual_write_stopped", "rollback --to validated", "rollback_told", "validated"),
+    ("dual_write_stopped", "rollback --to validated", "rollback_acknowledged", "validated"),
 ]
 
 
@@ -224,7 +224,7 @@ def test_a_signal_stops_a_backfill_in_order(tmp_path: Path, number: signal.Signa
     backfill.send_signal(number)
     _, told = backfill.communicate(timeout=30)
     assert backfill.returncode == code
-    assert "Give the same command again" in told
+    assert "Run the same command again" in told
     project.migrate("--backfill")
     assert lab.migration.stage == "backfilled"
     store.close()

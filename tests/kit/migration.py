@@ -14,7 +14,7 @@ from nbactl.core.completions.documents import batch_path, completions_of
 from nbactl.core.completions.stages import StageReader, mode_in_force
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.lease.leases import Leases
-from nbactl.migrations.completions.limits import Limits
+from nbactl.migrations.completions.limits import MigrationLimits
 from nbactl.migrations.completions.migration import Caller, CompletionsMigration
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.model import Operator
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from nbactl.migrations.progress import ProgressEvent
+    from nbactl.migrations.work import ProgressEvent
     from nbactl.ports.documents import DocumentStore
 
 DAY = 86_400.0
-LIMITS = Limits(
+LIMITS = MigrationLimits(
     settle=17.0,
     max_age=3600.0,
     reads_bake=7 * DAY,

@@ -56,8 +56,8 @@ class Rounds:
         assert back.stage == "reads_switched"
         self._live.kill_writers("slow")
         # Told of already when it is killed: only a stage that is named keeps the next one from going back further.
-        told = (*_STEP, "rolled_back", "rollback_told")
-        assert self._killed("--rollback --to validated", few=("rollback_told",), all_=told).stage == "validated"
+        told = (*_STEP, "rolled_back", "rollback_acknowledged")
+        assert self._killed("--rollback --to validated", few=("rollback_acknowledged",), all_=told).stage == "validated"
         self._damage()
         self._operator.until_done("--validate", expect=1)
         repair = ("before_repair", "repair_saved", "repaired")

@@ -1,219 +1,175 @@
-"""`nbactl batches`: the prediction batches of phase 5."""
+"""Prediction batches of phase 5: what they have recorded, making one complete, taking back what it recorded."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Final
 
-import typer
-
-from nbactl.cli.app import console, container, settings
-from nbactl.cli.ask import operator
-from nbactl.cli.batches.text import batch_json, missing_told, mode_json, reset_json, show_batch, show_batches
-from nbactl.cli.frame import command, group
-from nbactl.cli.show.render import View
-from nbactl.cli.show.times import moment
-from nbactl.core._support.durations import format_duration, parse_duration
-from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import CancelledError, DataError, NbactlError, NotFoundError, UsageError
+from nbactl.cli.ask import Question, operator, proceed
+from nbactl.core._support.gamedate import EASTERN, GameDate
+from nbactl.errors import DataError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from nbactl.bootstrap import Container
-    from nbactl.cli.show.console import Console
+    from nbactl.cli.ask import Confirm
     from nbactl.core.completions.batches import BatchEntry, Progress
     from nbactl.core.completions.reset import Reset
+    from nbactl.core.completions.stages import CompletionMode
 
-app = group()
-
-_LEASE = "migrations/completions"
-"""Resets and the migration move the same documents, so only one of them is at work at a time."""
-
-BatchArgument = Annotated[
-    str, typer.Argument(metavar="BATCH", help="Id of a batch, the beginning of one, or `last`.", show_default=False)
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")]
+DEFAULT_LIMIT: Final = 20
+_LEASE: Final = "migrations/completions"
+"""Resets and the migration move the same documents, so only one of them runs at a time."""
 
 
-@command(
-    app,
-    "list",
-    examples=["nbactl batches list", "nbactl batches list --incomplete", "nbactl batches list --stalled 1h"],
-)
-def list_(
-    ctx: typer.Context,
-    date: Annotated[str | None, typer.Option(help="Batches of this game date.", metavar="DATE")] = None,
-    incomplete: Annotated[bool, typer.Option("--incomplete", help="Only batches that are not complete.")] = False,
-    stalled: Annotated[
-        str | None,
-        typer.Option(
-            help="Only incomplete batches in which nothing was recorded for this long; exits with 1 if there is one.",
-            metavar="DURATION",
-        ),
-    ] = None,
-    limit: Annotated[int, typer.Option(help="At most this many, those begun last.", min=1, metavar="N")] = 20,
-) -> View:
-    """List prediction batches, those begun last first.
+@dataclass(frozen=True, slots=True)
+class BatchFilter:
+    """Which batches to list. `date` is a game date, or a word that stands for one; `stalled` is in seconds."""
 
-    Exits with 1 if a batch cannot be read.
-    """
-    services = container(ctx, reads_only=True)
-    now = services.clock.now()
-    if stalled is not None:
-        if date is not None or incomplete:
+    date: str | None = None
+    incomplete: bool = False
+    stalled: float | None = None
+    limit: int = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class BatchList:
+    """Batches at `now`. `total` counts those left out by the limit; `unlisted` those that have no start_time."""
+
+    request: BatchFilter
+    batches: tuple[BatchEntry, ...]
+    total: int
+    unlisted: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDetails:
+    """A batch at `now`: its progress, where its completions are, and the last reset that can be undone."""
+
+    entry: BatchEntry
+    progress: Progress
+    mode: CompletionMode
+    reset: Reset | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BatchChange:
+    """A batch after a command. `message` says what was done, or would be."""
+
+    entry: BatchEntry
+    reset: Reset | None
+    changed: bool
+    message: str
+
+
+def list_batches(app: Container, request: BatchFilter) -> BatchList:
+    """Return batches, those begun last first; stalled ones the longest stalled first."""
+    now = app.clock.now()
+    if request.stalled is not None:
+        if request.date is not None or request.incomplete:
             raise UsageError(
-                "--stalled looks at all incomplete batches", next_step="Leave --date and --incomplete out."
+                "--stalled already means all incomplete batches", next_step="Leave out --date and --incomplete."
             )
-        seconds = parse_duration(stalled)
-        return _stalled(services, seconds)
-    day = GameDate.parse(date, now=now, latest=lambda: GameDate(services.source.latest())) if date else None
-    entries = services.batches.list(date=day, incomplete=incomplete, limit=limit)
-    filtered = day is not None or incomplete
-    unlisted = 0 if filtered else services.batches.unlisted()
-    bad = [entry for entry in entries if entry.error is not None]
+        stalled = tuple(app.completions.stalled(now, timedelta(seconds=request.stalled)))
+        return BatchList(request, stalled, len(stalled), 0, now)
+    day = None
+    if request.date is not None:
+        day = GameDate.parse(request.date, now=now, latest=lambda: GameDate(app.source.latest()))
+    found = tuple(app.batches.list(date=day, incomplete=request.incomplete, limit=request.limit))
+    if day is not None or request.incomplete:
+        total = app.batches.count(date=day, incomplete=request.incomplete)
+        return BatchList(request, found, total, 0, now)
+    unlisted = app.batches.unlisted()
+    return BatchList(request, found, app.batches.count() - unlisted, unlisted, now)
 
-    def show(console: Console) -> None:
-        if entries:
-            show_batches(console, entries, now)
-        else:
-            console.note("No batch fits." if filtered else "There is no batch yet.")
 
-    return View(
-        {"batches": [batch_json(entry) for entry in entries], "unlisted": unlisted},
-        show,
-        items="batches",
-        exit_code=1 if bad else 0,
-        error=bad[0].error if bad else None,
-        warnings=(f"{unlisted} without start_time can only be listed by --date or --incomplete",) if unlisted else (),
+def show_batch(app: Container, batch: str) -> BatchDetails:
+    """Return a batch by its id, the beginning of it, or `last`. Raises NotFoundError, DataError if it is unreadable."""
+    entry, progress = _find(app, batch)
+    return BatchDetails(
+        entry, progress, app.batches.mode(entry.batch_id), app.batch_resets.last(entry.batch_id), app.clock.now()
     )
 
 
-@command(app, "show", examples=["nbactl batches show last", "nbactl batches show last -o json"])
-def show_(ctx: typer.Context, batch: BatchArgument) -> View:
-    """Show a batch: who has completed and failed, who is missing, where it is recorded."""
-    services = container(ctx, reads_only=True)
-    entry, progress = _find(services, batch)
-    mode, reset = services.batches.mode(entry.batch_id), services.batch_resets.last(entry.batch_id)
-    now = services.clock.now()
-
-    def show(console: Console) -> None:
-        show_batch(console, entry, progress, mode, now)
-        if reset is not None:
-            console.note(
-                f"{reset.players} players were removed at {moment(reset.at)} by {reset.by}; "
-                f"bring them back: nbactl batches reset {entry.batch_id} --undo"
-            )
-
-    return View({"batch": batch_json(entry), "mode": mode_json(mode), "reset": reset_json(reset)}, show)
-
-
-@command(app, "complete", examples=["nbactl batches complete last --dry-run"])
-def complete(ctx: typer.Context, batch: BatchArgument, dry_run: DryRun = False) -> View:
-    """Make a batch complete as it is, so that phase 6 goes on without whoever is missing.
-
-    Players who complete later are still counted. A complete batch is left as it is.
-    """
-    services = container(ctx, reads_only=True)
-    entry, progress = _find(services, batch)
-    lacking = missing_told(progress)
+def complete_batch(app: Container, batch: str, *, dry_run: bool = False, confirm: Confirm = proceed) -> BatchChange:
+    """Make a batch complete without the players that are missing. A complete batch is not changed."""
+    entry, progress = _find(app, batch)
+    name, missing = entry.batch_id, missing_players(progress)
     if progress.is_complete:
-        return _told(services, entry.batch_id, f"{entry.batch_id} is complete already.", changed=False)
+        return _changed(app, name, f"Nothing to do: {name} is already complete.", changed=False)
     if dry_run:
-        return _told(services, entry.batch_id, f"Would make {entry.batch_id} complete: {lacking}.", changed=False)
-    _confirm(ctx, f"Make {entry.batch_id} complete? {lacking[:1].upper()}{lacking[1:]}.", always=False)
-    done = services.completions.complete(entry.batch_id)
-    told = f"{entry.batch_id} is complete: {missing_told(done.progress)}."
-    return _told(services, entry.batch_id, told, changed=done.became_complete)
+        return _changed(app, name, f"Would make {name} complete: {missing}.", changed=False)
+    confirm(Question(f"Make {name} complete ({missing})?"))
+    done = app.completions.complete(name)
+    return _changed(app, name, f"{name} is complete: {missing_players(done.progress)}.", changed=done.became_complete)
 
 
-@command(app, "reset", examples=["nbactl batches reset last --dry-run"])
-def reset(
-    ctx: typer.Context,
-    batch: BatchArgument,
-    undo: Annotated[bool, typer.Option("--undo", help="Bring back what the last reset of this batch removed.")] = False,
-    dry_run: DryRun = False,
-) -> View:
-    """Remove everything a batch has recorded, so that it can be run again from its beginning.
-
-    All of it is saved before it is removed, and --undo brings it back. The same command goes on after an interruption.
-    """
-    services = container(ctx, reads_only=True)
-    batch_id = services.batches.find(batch)
-    last = services.batch_resets.last(batch_id)
-    if undo:
-        return _undone(ctx, services, batch_id, last, dry_run=dry_run)
-    entry = services.batches.entry(batch_id)
-    what = _recorded(entry)
+def reset_batch(app: Container, batch: str, *, dry_run: bool = False, confirm: Confirm = proceed) -> BatchChange:
+    """Save and remove everything that a batch has recorded, so that it can run again."""
+    name = app.batches.find(batch)
+    what = _recorded(app.batches.entry(name))
     if dry_run:
-        return _told(services, batch_id, f"Would save and remove {what} of {batch_id}.", changed=False)
-    _confirm(ctx, f"Remove {what} of {batch_id}? --undo brings it back.", always=True)
-    done = _alone(services, batch_id, undo=False)
-    told = f"Removed {done.players} players of {batch_id}; bring them back: nbactl batches reset {batch_id} --undo"
-    return _told(services, batch_id, told, changed=True)
+        return _changed(app, name, f"Would save and remove {what} of {name}.", changed=False)
+    confirm(Question(f"Remove {what} of {name}?", ("They are saved first; --undo restores them.",), always=True))
+    done = _with_lease(app, name, undo=False)
+    message = f"Removed {done.players} players of {name}. To restore them: nbactl batches reset {name} --undo"
+    return _changed(app, name, message, changed=True)
 
 
-def _undone(ctx: typer.Context, services: Container, batch_id: str, last: Reset | None, *, dry_run: bool) -> View:
+def undo_reset(app: Container, batch: str, *, dry_run: bool = False, confirm: Confirm = proceed) -> BatchChange:
+    """Restore what the last reset of a batch removed. Raises NotFoundError if there is nothing to restore."""
+    name = app.batches.find(batch)
+    last = app.batch_resets.last(name)
     if last is None:
-        raise NotFoundError(f"the batch '{batch_id}' was not reset, or everything was brought back already")
-    told = f"{last.players} players that {last.by} removed from {batch_id} at {moment(last.at)}"
+        raise NotFoundError(f"the batch '{name}' was not reset, or everything is already restored")
+    at = last.at.astimezone(EASTERN).strftime("%Y-%m-%d %H:%M:%S %Z")
+    what = f"{last.players} players that {last.by} removed from {name} at {at}"
     if dry_run:
-        return _told(services, batch_id, f"Would bring back {told}.", changed=False)
-    _confirm(ctx, f"Bring back {told}?", always=False)
-    _alone(services, batch_id, undo=True)
-    return _told(services, batch_id, f"Brought back {told}.", changed=True)
+        return _changed(app, name, f"Would restore {what}.", changed=False)
+    confirm(Question(f"Restore {what}?"))
+    _with_lease(app, name, undo=True)
+    return _changed(app, name, f"Restored {what}.", changed=True)
 
 
-def _alone(services: Container, batch_id: str, *, undo: bool) -> Reset:
-    """Reset or undo under the lease that keeps the migration, and other resets, away."""
-    from nbactl.core.lease.holder import process_identity  # noqa: PLC0415
-
-    limits = services.config.timeouts.leases["run"]
-    lease = services.leases.acquire(_LEASE, process_identity("batches-reset"), limits.ttl)
-
-    def renew() -> None:
-        nonlocal lease
-        lease = services.leases.renew(lease, limits.ttl)
-
-    try:
-        if undo:
-            return services.batch_resets.restore(batch_id, between=renew)
-        return services.batch_resets.remove(batch_id, operator(), between=renew)
-    finally:
-        services.leases.release(lease)
+def missing_players(progress: Progress) -> str:
+    """Return who is missing: `2 of 10 players are missing, 1 has failed`."""
+    parts = []
+    if progress.missing:
+        verb = "is" if progress.missing == 1 else "are"
+        parts.append(f"{progress.missing} of {progress.expected} players {verb} missing")
+    if failed := len(progress.failed):
+        parts.append(f"{failed} {'has' if failed == 1 else 'have'} failed")
+    return ", ".join(parts) or "no player is missing"
 
 
-def _find(services: Container, name: str) -> tuple[BatchEntry, Progress]:
-    entry = services.batches.entry(services.batches.find(name))
+def _find(app: Container, name: str) -> tuple[BatchEntry, Progress]:
+    entry = app.batches.entry(app.batches.find(name))
     if entry.progress is None:
         raise entry.error or DataError(f"the batch {entry.batch_id} cannot be read")
     return entry, entry.progress
 
 
-def _stalled(services: Container, seconds: float) -> View:
-    now = services.clock.now()
-    entries = services.completions.stalled(now, timedelta(seconds=seconds))
+def _with_lease(app: Container, batch_id: str, *, undo: bool) -> Reset:
+    """Reset or undo under the lease that keeps out the migration and other resets."""
+    from nbactl.core.lease.holder import process_identity  # noqa: PLC0415 - only resets need it
 
-    def show(console: Console) -> None:
-        if not entries:
-            console.note(f"In every incomplete batch something was recorded within {format_duration(seconds)}.")
-            return
-        show_batches(console, entries, now)
-        for entry in entries:
-            if entry.progress is not None:
-                console.note(f"{entry.batch_id}: {missing_told(entry.progress)}.")
+    limits = app.config.timeouts.leases["run"]
+    lease = app.leases.acquire(_LEASE, process_identity("batches-reset"), limits.ttl)
 
-    error = None
-    if entries:
-        error = NbactlError(
-            f"{len(entries)} {'batches have' if len(entries) > 1 else 'batch has'} stalled",
-            next_step="Let phase 6 go on without the missing: nbactl batches complete BATCH",
-        )
-    return View(
-        {"batches": [batch_json(entry) for entry in entries], "unlisted": 0},
-        show,
-        items="batches",
-        exit_code=1 if entries else 0,
-        error=error,
-    )
+    def renew() -> None:
+        nonlocal lease
+        lease = app.leases.renew(lease, limits.ttl)
+
+    try:
+        if undo:
+            return app.batch_resets.restore(batch_id, between=renew)
+        return app.batch_resets.remove(batch_id, operator(), between=renew)
+    finally:
+        app.leases.release(lease)
 
 
 def _recorded(entry: BatchEntry) -> str:
@@ -223,16 +179,5 @@ def _recorded(entry: BatchEntry) -> str:
     return f"{entry.progress.completed} completed{failed} players ({entry.progress.predictions} predictions)"
 
 
-def _confirm(ctx: typer.Context, question: str, *, always: bool) -> None:
-    """Ask on gcp, and everywhere if `always`. Raises NbactlError if the answer is no."""
-    if (always or settings(ctx).target == "gcp") and not console(ctx).confirm(question):
-        raise CancelledError
-
-
-def _told(services: Container, batch_id: str, text: str, *, changed: bool) -> View:
-    data: dict[str, Any] = {
-        "batch": batch_json(services.batches.entry(batch_id)),
-        "changed": changed,
-        "reset": reset_json(services.batch_resets.last(batch_id)),
-    }
-    return View(data, lambda console: console.note(text))
+def _changed(app: Container, batch_id: str, message: str, *, changed: bool) -> BatchChange:
+    return BatchChange(app.batches.entry(batch_id), app.batch_resets.last(batch_id), changed, message)

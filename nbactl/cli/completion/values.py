@@ -5,7 +5,8 @@ A shell asks with stderr closed; where the configuration or the ledger cannot be
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 # Typer reads the annotations of these functions when a command is built.
 import typer  # noqa: TC002
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nbactl.config.workflows import WorkflowsFile
 
 Candidates = list[tuple[str, str]]
+_MOST: Final = 100
 
 
 def executables(ctx: typer.Context) -> Candidates:
@@ -52,6 +54,32 @@ def leases(ctx: typer.Context) -> Candidates:
     return [(lease.name, describe(lease.owner)) for lease in container(ctx, reads_only=True).leases.held()]
 
 
+def batches(ctx: typer.Context) -> Candidates:
+    """Return the newest prediction batches."""
+    found = container(ctx, reads_only=True).batches.list()
+    states = [
+        "unreadable" if batch.progress is None else f"{batch.progress.completed} of {batch.progress.expected} completed"
+        for batch in found
+    ]
+    newest = [("last", "The newest batch")]
+    return [*newest, *((batch.batch_id, state) for batch, state in zip(found, states, strict=True))]
+
+
+def messages(ctx: typer.Context) -> Candidates:
+    """Return the messages of the outbox that wait."""
+    from nbactl.core.outbox.outbox import pending_messages  # noqa: PLC0415
+
+    waiting = islice(pending_messages(container(ctx, reads_only=True).documents), _MOST)
+    return [(message.key, message.topic) for message in waiting]
+
+
+def stages() -> list[str]:
+    """Return the stages of the completions migration."""
+    from nbactl.core.completions.stages import CompletionStage  # noqa: PLC0415
+
+    return [stage.value for stage in CompletionStage]
+
+
 def dates() -> list[str]:
     """Return the dates that have a name."""
     return ["latest", "today", "yesterday"]
@@ -63,6 +91,6 @@ def sources() -> list[str]:
 
 
 def _workflows(ctx: typer.Context) -> WorkflowsFile:
-    from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
+    from nbactl.config.loader import load_config  # noqa: PLC0415 - few words need it
 
     return load_config(session(ctx).settings.config_dir).workflows

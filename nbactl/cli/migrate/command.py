@@ -1,234 +1,406 @@
-"""`nbactl migrate`: online migrations."""
+"""The completions migration: every action as a function of a request.
+
+An action that takes a while calls `observer` with its progress and stops when `cancellation` is requested.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+import logging
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
-import typer
-
-from nbactl.cli.app import console, container, settings
-from nbactl.cli.ask import operator
-from nbactl.cli.frame import command, group
-from nbactl.cli.migrate.actions import Actions, refused_answer
-from nbactl.cli.migrate.json import state_json
-from nbactl.cli.migrate.progress import watching
-from nbactl.cli.migrate.request import ACTIONS, Options, Request, check_options, one_action, parse_rate, parse_stage
-from nbactl.cli.migrate.watch import watched
-from nbactl.cli.show.render import View
-from nbactl.cli.show.times import moment
-from nbactl.cli.signals import interruptible
+from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.aio import Cancellation
-from nbactl.core._support.durations import parse_duration
-from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import InterruptedRunError, UsageError
-from nbactl.migrations.completions.migration import NAME, Caller
-from nbactl.migrations.completions.selection import Selection
+from nbactl.core.completions.stages import CompletionStage
+from nbactl.errors import DataError, UsageError
+from nbactl.migrations.completions.gates import COMMAND, next_action
+from nbactl.migrations.completions.migration import LEASE, Caller
+from nbactl.migrations.completions.rollback import stages_back
+from nbactl.migrations.gates import pass_gates
 from nbactl.migrations.model import Operator
-from nbactl.migrations.registry import MIGRATIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
     from nbactl.bootstrap import Container
-    from nbactl.cli.show.console import Console
+    from nbactl.cli.ask import Confirm
+    from nbactl.cli.migrate.request import MigrateRequest
+    from nbactl.core.lease.leases import Lease
+    from nbactl.migrations.completions.backfill import BackfillReport
+    from nbactl.migrations.completions.cleanup import Cleaned, Restored
+    from nbactl.migrations.completions.plan import MigrationPlan
+    from nbactl.migrations.completions.repair import RepairPlan, RepairResult
+    from nbactl.migrations.completions.rollback import RolledBack
+    from nbactl.migrations.completions.validate import ValidationReport
+    from nbactl.migrations.gates import Gate
+    from nbactl.migrations.model import MigrationState
+    from nbactl.migrations.work import ProgressEvent
 
-app = group()
+    Observer = Callable[[ProgressEvent], None]
 
-_ACTION = "Action (one at a time)"
-_WHAT = "What"
-_HOW = "How"
-_TERMINATED = 143
+SUMMARY: Final = "Completions of prediction batches, from an array to documents of their own."
+_DEFAULT_RATE: Final = 500.0
+"""Writes per second where Firestore's ramp begins; a plan assumes it by default."""
+_GATED: Final = frozenset({"start-dual-write", "backfill", "switch-reads", "stop-dual-write", "cleanup"})
 
-
-@command(app, "list", examples=["nbactl migrate list", "nbactl migrate list -o json"])
-def list_(ctx: typer.Context) -> View:
-    """List the migrations, and the stage each one is in."""
-    services = container(ctx, reads_only=True)
-    state = services.completions_migration.record.read()
-    rows = [{**state_json(state), "summary": entry.summary} for entry in MIGRATIONS]
-
-    def show(console: Console) -> None:
-        console.table(
-            ("migration", "stage", "since", "what"),
-            [
-                (entry.name, state.stage, moment(state.changed_at) if state.changed_at else "", entry.summary)
-                for entry in MIGRATIONS
-            ],
-        )
-
-    return View({"migrations": rows}, show, items="migrations")
+_log = logging.getLogger(__name__)
 
 
-def _action(flag: str, help_: str) -> Any:  # noqa: ANN401 - Typer's own type is private
-    return typer.Option(flag, help=help_, rich_help_panel=_ACTION, show_default=False)
+@dataclass(frozen=True, slots=True)
+class MigrationStatus:
+    """A migration at `now`, the gates of its next step, and the lease if a process is working on it."""
+
+    state: MigrationState
+    gates: tuple[Gate, ...]
+    lease: Lease | None
+    now: datetime
 
 
-@command(
-    app,
-    "completions",
-    examples=[
-        "nbactl migrate completions",
-        "nbactl migrate completions --plan --rate 500/s",
-        "nbactl migrate completions --start-dual-write --dry-run",
-        "nbactl migrate completions --validate --sample 10 -o json",
-        "nbactl migrate completions --repair --dry-run",
-    ],
-)
-def completions(  # noqa: PLR0917 - Typer reads them one by one
-    ctx: typer.Context,
-    status: Annotated[
-        bool, _action("--status", "Show the stage and what the next step stands on (the default).")
-    ] = False,
-    plan: Annotated[
-        bool, _action("--plan", "Say what would be done, what it costs, and what stands in its way.")
-    ] = False,
-    start_dual_write: Annotated[
-        bool, _action("--start-dual-write", "Have writers write array and subcollection in one commit.")
-    ] = False,
-    backfill: Annotated[
-        bool, _action("--backfill", "Create the documents that are missing; overwrites nothing.")
-    ] = False,
-    validate: Annotated[
-        bool, _action("--validate", "Compare both sides: ids, payloads, counters. Exits with 1 if they differ.")
-    ] = False,
-    repair: Annotated[bool, _action("--repair", "Show what makes both sides agree, and do it.")] = False,
-    switch_reads: Annotated[bool, _action("--switch-reads", "Have readers read the subcollection.")] = False,
-    stop_dual_write: Annotated[
-        bool, _action("--stop-dual-write", "Have writers write the subcollection alone.")
-    ] = False,
-    cleanup: Annotated[
-        bool, _action("--cleanup", "Save the arrays, then remove them. No rollback leads back; --undo does.")
-    ] = False,
-    rollback: Annotated[bool, _action("--rollback", "Go back a stage, with nobody lost.")] = False,
-    pause: Annotated[bool, _action("--pause", "Have whatever is at work hold on, from any terminal.")] = False,
-    resume: Annotated[bool, _action("--resume", "Let it go on.")] = False,
-    batch: Annotated[
-        list[str] | None, typer.Option(help="Only this batch; repeat it for more.", metavar="ID", rich_help_panel=_WHAT)
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(help="Only batches of this game date and later ones.", metavar="DATE", rich_help_panel=_WHAT),
-    ] = None,
-    sample: Annotated[
-        float | None,
-        typer.Option(
-            help="Only so many percent of the batches; never enough for a gate.", metavar="PCT", rich_help_panel=_WHAT
-        ),
-    ] = None,
-    rate: Annotated[
-        str | None,
-        typer.Option(
-            help="Write at most so many documents a second.",
-            metavar="N/s",
-            rich_help_panel=_HOW,
-            show_default="500/s, then 50 % more every 5 minutes; unbounded on local",
-        ),
-    ] = None,
-    max_age: Annotated[
-        str | None,
-        typer.Option(
-            help="How old the validation may be that the step stands on.",
-            metavar="DURATION",
-            rich_help_panel=_HOW,
-            show_default="migration.validation_max_age in timeouts.yaml",
-        ),
-    ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Validate again and again until Ctrl-C.", rich_help_panel=_HOW)
-    ] = False,
-    reason: Annotated[
-        str | None, typer.Option(help="Why, for the history.", metavar="TEXT", rich_help_panel=_HOW)
-    ] = None,
-    force: Annotated[
-        str | None,
-        typer.Option(
-            help="Take the step although it lacks proof or time; the migration's name has to be typed.",
-            metavar="completions",
-            rich_help_panel=_HOW,
-        ),
-    ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option(
-            help="Roll back as far as this stage, and not further however often it is given.",
-            metavar="STAGE",
-            rich_help_panel=_HOW,
-            show_default="one stage",
-        ),
-    ] = None,
-    undo: Annotated[
-        Path | None,
-        typer.Option(
-            help="With --cleanup: put the arrays of this file back, as a clean-up saved them.",
-            metavar="FILE",
-            rich_help_panel=_HOW,
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.", rich_help_panel=_HOW)
-    ] = False,
-) -> View:
-    """Move completions from the array of a batch to a subcollection, while writers run.
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """The outcome of an action that only moves or marks the migration.
 
-    Stages: legacy, dual_write, backfilled, validated, reads_switched, dual_write_stopped, cleaned. Each step is refused
-    (6) until the one before has proved what it needs; all but the last can be rolled back. What is interrupted goes on
-    when the same command is given again.
+    `message` says what was done, or would be with `dry_run`. `moved`: the stage was changed.
     """
-    asked = (status, plan, start_dual_write, backfill, validate, repair, switch_reads, stop_dual_write, cleanup)
-    action = one_action(dict(zip(ACTIONS, (*asked, rollback, pause, resume), strict=True)))
-    options = Options(tuple(batch or ()), since, sample, rate, max_age, watch, force, to, undo, dry_run, reason)
-    check_options(action, options)
-    reads = action in {"status", "plan"} or dry_run
-    services = container(ctx, reads_only=reads)
-    request = _request(services, action, options)
-    cancellation = Cancellation()
-    out, output = console(ctx), settings(ctx).output
-    if watch and output == "json":
-        raise UsageError(
-            "--watch does not go together with --output json",
-            cause="JSON output is one document, and what is watched has no end.",
-            next_step="Use --output jsonl: one round a line.",
-        )
 
-    def ask(question: str, *, always: bool = False) -> None:
-        if (always or settings(ctx).target == "gcp") and not out.confirm(question):
-            raise refused_answer()
-
-    who = Operator(operator(), reason)
-    if watch:
-        return watched(
-            services.completions_migration,
-            request.selection,
-            Caller(who, lambda _event: None, cancellation),
-            out,
-            services.clock,
-            every=services.config.timeouts["migration.watch_every"],
-        )
-    with (
-        interruptible(cancellation.request),
-        watching(out, services.clock, NAME, output) as observe,
-    ):
-        try:
-            return Actions(services, request, Caller(who, observe, cancellation), ask, out.note).run()
-        except InterruptedRunError as error:
-            if cancellation.reason != "SIGTERM":
-                raise
-            return View({}, lambda _console: None, exit_code=_TERMINATED, error=error)
+    state: MigrationState
+    message: str
+    now: datetime
+    moved: bool = False
+    dry_run: bool = False
+    forced: tuple[str, ...] = ()
 
 
-def _request(services: Container, action: str, options: Options) -> Request:
-    since = None
-    if options.since is not None:
-        now = services.clock.now()
-        since = GameDate.parse(options.since, now=now, latest=lambda: GameDate(services.source.latest()))
-    return Request(
-        action=action,
-        selection=Selection(options.batch, since, options.sample),
-        rate=parse_rate(options.rate),
-        max_age=None if options.max_age is None else parse_duration(options.max_age),
-        watch=options.watch,
-        force=options.force is not None,
-        to=parse_stage(options.to),
-        undo=options.undo,
-        dry_run=options.dry_run,
-        reason=options.reason,
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """What the migration would do."""
+
+    state: MigrationState
+    plan: MigrationPlan
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillResult:
+    """What a backfill did."""
+
+    state: MigrationState
+    report: BackfillReport
+
+
+@dataclass(frozen=True, slots=True)
+class RepairOutcome:
+    """A repair: its plan, what was done unless it was a dry run, and the file with what was overwritten."""
+
+    state: MigrationState
+    plan: RepairPlan
+    result: RepairResult | None
+    export: str | None
+    dry_run: bool
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something is left to repair, by hand or because writers were active."""
+        return bool(self.plan.by_hand or (self.result is not None and self.result.busy))
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupResult:
+    """What a clean-up removed."""
+
+    state: MigrationState
+    cleaned: Cleaned
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """What the undo of a clean-up restored, or would restore."""
+
+    state: MigrationState
+    restored: Restored
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackResult:
+    """A rollback, and the state once it is acknowledged."""
+
+    state: MigrationState
+    rolled_back: RolledBack
+    now: datetime
+
+
+def list_migrations(app: Container) -> tuple[MigrationState, ...]:
+    """Return the migrations. There is one."""
+    return (app.completions_migration.record.read(),)
+
+
+def show_status(app: Container) -> MigrationStatus:
+    """Return the stage, and what the next step needs."""
+    migration = app.completions_migration
+    state = migration.record.read()
+    upcoming = (next_action(state) or "").removeprefix("--")
+    gates = tuple(migration.gates(upcoming)) if upcoming in _GATED else ()
+    return MigrationStatus(state, gates, app.leases.current(LEASE), app.clock.now())
+
+
+def plan(
+    app: Container,
+    request: MigrateRequest,
+    *,
+    observer: Observer | None = None,
+    cancellation: Cancellation | None = None,
+) -> PlanResult:
+    """Return what the migration would do and cost; changes nothing."""
+    caller = _caller(request, observer, cancellation)
+    found = app.completions_migration.plan(request.selection, request.rate or _DEFAULT_RATE, caller)
+    return PlanResult(_state(app), found)
+
+
+def start_dual_write(app: Container, request: MigrateRequest, *, confirm: Confirm = proceed) -> StageResult:
+    """Make writers write the array and the subcollection."""
+    return _take_step(
+        app,
+        request,
+        action="start-dual-write",
+        after=CompletionStage.DUAL_WRITE,
+        effect="Writers will write the array and the subcollection.",
+        confirm=confirm,
+        take=lambda caller: app.completions_migration.start_dual_write(caller, force=request.force),
     )
+
+
+def switch_reads(app: Container, request: MigrateRequest, *, confirm: Confirm = proceed) -> StageResult:
+    """Make readers read the subcollection."""
+    return _take_step(
+        app,
+        request,
+        action="switch-reads",
+        after=CompletionStage.READS_SWITCHED,
+        effect="Readers will read the subcollection.",
+        confirm=confirm,
+        take=lambda caller: app.completions_migration.switch_reads(
+            caller, force=request.force, max_age=request.max_age
+        ),
+    )
+
+
+def stop_dual_write(app: Container, request: MigrateRequest, *, confirm: Confirm = proceed) -> StageResult:
+    """Make writers write only the subcollection."""
+    return _take_step(
+        app,
+        request,
+        action="stop-dual-write",
+        after=CompletionStage.DUAL_WRITE_STOPPED,
+        effect="Writers will write only the subcollection.",
+        confirm=confirm,
+        take=lambda caller: app.completions_migration.stop_dual_write(
+            caller, force=request.force, max_age=request.max_age
+        ),
+    )
+
+
+def backfill(
+    app: Container,
+    request: MigrateRequest,
+    *,
+    confirm: Confirm = proceed,
+    observer: Observer | None = None,
+    cancellation: Cancellation | None = None,
+) -> PlanResult | BackfillResult:
+    """Create the missing documents; overwrites none. A dry run returns the plan."""
+    migration = app.completions_migration
+    if request.dry_run:
+        pass_gates("--backfill", migration.gates("backfill"), force=False)
+        return plan(app, request, observer=observer, cancellation=cancellation)
+    confirm(Question(f"Create the missing documents of {request.selection}?"))
+    report = migration.backfill(request.selection, _caller(request, observer, cancellation), rate=request.rate)
+    return BackfillResult(_state(app), report)
+
+
+def validate(
+    app: Container,
+    request: MigrateRequest,
+    *,
+    observer: Observer | None = None,
+    cancellation: Cancellation | None = None,
+) -> ValidationReport:
+    """Compare both sides. A full comparison is recorded, and the gates of the next step accept it."""
+    caller = _caller(request, observer, cancellation)
+    return app.completions_migration.validate(request.selection, caller)
+
+
+def watch(
+    app: Container, request: MigrateRequest, rounds: Iterable[object], *, alert: Callable[[str], None]
+) -> Iterator[ValidationReport]:
+    """Compare both sides once per item of `rounds`; calls `alert` when they stop agreeing.
+
+    Raises DataError at the end if the last comparison found an inconsistency.
+    """
+    was_consistent, last = True, None
+    caller = _caller(request, None, None)
+    for _ in rounds:
+        last = app.completions_migration.compare(request.selection, caller)
+        if was_consistent and not last.consistent:
+            message = f"completions: array and subcollection no longer agree: {finding_counts(last)}"
+            alert(message)
+            if _log.hasHandlers():  # without a handler Python would print it to stderr a second time
+                extra = {"alert": "completion_drift", "alert_severity": "critical", **last.findings.counts()}
+                _log.critical("%s", message, extra=extra)
+        was_consistent = last.consistent
+        yield last
+    if last is not None and not last.consistent:
+        raise DataError(
+            f"array and subcollection do not agree: {finding_counts(last)}", next_step=f"{COMMAND} --repair --dry-run"
+        )
+
+
+def repair(
+    app: Container,
+    request: MigrateRequest,
+    *,
+    confirm: Confirm = proceed,
+    observer: Observer | None = None,
+    cancellation: Cancellation | None = None,
+) -> RepairOutcome:
+    """Make both sides agree; with `dry_run` only plan it."""
+    migration, caller = app.completions_migration, _caller(request, observer, cancellation)
+    found, _ = migration.plan_repair(request.selection, caller)
+    if not found.steps or request.dry_run:
+        return RepairOutcome(_state(app), found, None, None, request.dry_run)
+    kinds = Counter((step.kind.replace("_", " "), step.winner) for step in found.steps)
+    lines = [f"{times:,} x {kind}, from the {winner}" for (kind, winner), times in sorted(kinds.items())]
+    lines.append("--dry-run shows each of them.")
+    confirm(Question(f"Make these {len(found.steps):,} changes?", tuple(lines), always=found.overwrites))
+    result, export = migration.repair(found, caller)
+    return RepairOutcome(_state(app), found, result, export, dry_run=False)
+
+
+def cleanup(
+    app: Container,
+    request: MigrateRequest,
+    *,
+    confirm: Confirm = proceed,
+    observer: Observer | None = None,
+    cancellation: Cancellation | None = None,
+) -> StageResult | CleanupResult:
+    """Save the arrays of all batches, then remove them; a StageResult if there is nothing to do, or in a dry run."""
+    migration, state = app.completions_migration, _state(app)
+    if state.stage == CompletionStage.CLEANED:
+        return StageResult(state, "Nothing to do: the arrays are already removed.", app.clock.now())
+    forced = pass_gates("--cleanup", migration.gates("cleanup"), force=request.force)
+    if request.dry_run:
+        message = "The arrays of all batches will be saved, then removed."
+        return StageResult(state, message, app.clock.now(), dry_run=True, forced=forced)
+    lines = ("They are saved first. A rollback is not possible afterwards.",)
+    confirm(Question("Remove the arrays of all batches?", lines, always=True))
+    cleaned = migration.clean_up(_caller(request, observer, cancellation), force=request.force)
+    return CleanupResult(_state(app), cleaned)
+
+
+def undo_cleanup(
+    app: Container,
+    request: MigrateRequest,
+    *,
+    confirm: Confirm = proceed,
+    observer: Observer | None = None,
+    cancellation: Cancellation | None = None,
+) -> RestoreResult:
+    """Restore the arrays that a clean-up saved in the file `undo`, of the chosen batches or of all."""
+    if request.undo is None:
+        raise UsageError("the file of the clean-up is missing", next_step="Give it as `undo`.")
+    file = request.undo
+    migration, caller = app.completions_migration, _caller(request, observer, cancellation)
+    restored = migration.undo_clean_up(file, request.selection, caller, dry_run=True)
+    if not request.dry_run:
+        confirm(Question(f"Restore {restored.restored:,} arrays?"))
+        restored = migration.undo_clean_up(file, request.selection, caller)
+    return RestoreResult(_state(app), restored)
+
+
+def rollback(
+    app: Container,
+    request: MigrateRequest,
+    *,
+    confirm: Confirm = proceed,
+    observer: Observer | None = None,
+    cancellation: Cancellation | None = None,
+    acknowledged: bool = True,
+) -> StageResult | RollbackResult:
+    """Go back one stage, or to the stage `to`; a StageResult if there is nothing to do, or in a dry run.
+
+    Unless it is `acknowledged` at once, it stays pending until `acknowledge` is called with the result.
+    """
+    migration, state = app.completions_migration, _state(app)
+    stages = stages_back(state, request.to)
+    if not stages:
+        return StageResult(state, f"Nothing to do: the stage is already {state.stage}.", app.clock.now())
+    if request.dry_run:
+        return StageResult(state, f"The stage will be {stages[-1]}.", app.clock.now(), dry_run=True)
+    question = f"Finish the {state.pending}?" if state.pending else f"Go back from {state.stage} to {stages[-1]}?"
+    confirm(Question(question))
+    caller = _caller(request, observer, cancellation)
+    rolled_back = migration.roll_back(caller, to=request.to, acknowledged=acknowledged)
+    return RollbackResult(replace(_state(app), pending=None), rolled_back, app.clock.now())
+
+
+def acknowledge(app: Container, result: RollbackResult) -> None:
+    """Record that the operator has seen the outcome of a rollback."""
+    app.completions_migration.acknowledge_rollback(result.rolled_back)
+
+
+def pause(app: Container, request: MigrateRequest) -> StageResult:
+    """Make the running action wait after its chunk."""
+    if request.dry_run:
+        return StageResult(_state(app), "The running action will wait.", app.clock.now(), dry_run=True)
+    state = app.completions_migration.pause(Operator(operator(), request.reason))
+    message = f"Paused: a running action waits after its chunk. To continue: {COMMAND} --resume"
+    return StageResult(state, message, app.clock.now())
+
+
+def resume(app: Container, request: MigrateRequest) -> StageResult:
+    """Let a paused migration continue."""
+    if request.dry_run:
+        return StageResult(_state(app), "The paused action will continue.", app.clock.now(), dry_run=True)
+    return StageResult(app.completions_migration.resume(), "Resumed: the migration continues.", app.clock.now())
+
+
+def finding_counts(report: ValidationReport) -> str:
+    """Return how many findings of each kind there are: `1 missing, 2 counter drift`."""
+    counts = report.findings.counts()
+    return ", ".join(f"{number:,} {kind.replace('_', ' ')}" for kind, number in counts.items() if number)
+
+
+def _take_step(
+    app: Container,
+    request: MigrateRequest,
+    *,
+    action: str,
+    after: CompletionStage,
+    effect: str,
+    confirm: Confirm,
+    take: Callable[[Caller], MigrationState],
+) -> StageResult:
+    state = _state(app)
+    if state.stage == after and state.pending is None:
+        return StageResult(state, f"Nothing to do: the stage is already {after}.", app.clock.now())
+    gates = app.completions_migration.gates(action, max_age=request.max_age, compare_active=True)
+    forced = pass_gates(f"--{action}", gates, force=request.force)
+    if request.dry_run:
+        return StageResult(state, effect, app.clock.now(), dry_run=True, forced=forced)
+    overridden = f" Forced: {', '.join(forced)}." if forced else ""
+    confirm(Question(f"{effect}{overridden} Continue?", always=bool(forced)))
+    return StageResult(take(_caller(request, None, None)), effect, app.clock.now(), moved=True, forced=forced)
+
+
+def _caller(request: MigrateRequest, observer: Observer | None, cancellation: Cancellation | None) -> Caller:
+    who = Operator(operator(), request.reason)
+    return Caller(who, observer or _observe_nothing, cancellation or Cancellation())
+
+
+def _observe_nothing(_event: ProgressEvent) -> None:
+    """Ignore progress."""
+
+
+def _state(app: Container) -> MigrationState:
+    return app.completions_migration.record.read()

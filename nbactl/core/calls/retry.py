@@ -6,7 +6,6 @@ import errno
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from nbactl.core._support.durations import format_duration
@@ -54,6 +53,8 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:_MOST_DIGITS])
     try:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few servers answer with a date
+
         when = parsedate_to_datetime(text)
         if when.tzinfo is None:  # "-0000": the date is in UTC, but says nothing about the sender's zone
             when = when.replace(tzinfo=UTC)

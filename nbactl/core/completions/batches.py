@@ -185,17 +185,19 @@ class Batches:
 
     def list(self, *, date: GameDate | None = None, incomplete: bool = False, limit: int | None = 20) -> Entries:
         """Return batches, those begun last first."""
-        filters = [Filter("game_date", "==", str(date))] if date is not None else []
-        if incomplete:
-            filters.append(_INCOMPLETE)
+        filters = _filters(date, incomplete=incomplete)
         if not filters:
             return [
                 self._entry(document)
                 for document in self._store.query(Query(BATCHES, order=_NEWEST_FIRST, limit=limit))
             ]
         # Sorted here: with a filter the store would need an index of its own for the order.
-        entries = [self._entry(document) for document in self._store.query(Query(BATCHES, tuple(filters)))]
+        entries = [self._entry(document) for document in self._store.query(Query(BATCHES, filters))]
         return sorted(entries, key=_begun, reverse=True)[:limit]
+
+    def count(self, *, date: GameDate | None = None, incomplete: bool = False) -> int:
+        """Return how many batches there are, those without start_time included."""
+        return self._store.count(Query(BATCHES, _filters(date, incomplete=incomplete)))
 
     def unlisted(self) -> int:
         """Return how many batches `list` without a filter never shows, because they have no start_time."""
@@ -229,6 +231,11 @@ class Batches:
             for completion in self._store.query(newest):
                 changed = max(changed, instant_of(completion, "completed_at") or changed)
         return changed
+
+
+def _filters(date: GameDate | None, *, incomplete: bool) -> tuple[Filter, ...]:
+    by_date = (Filter("game_date", "==", str(date)),) if date is not None else ()
+    return (*by_date, _INCOMPLETE) if incomplete else by_date
 
 
 def _begun(entry: BatchEntry) -> datetime:

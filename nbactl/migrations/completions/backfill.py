@@ -1,4 +1,4 @@
-"""Backfill: a document for every player of the array who has none; nothing that is there is ever overwritten."""
+"""Backfill: create a document for every player of the array who has none; never overwrites one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nbactl.errors import AlreadyExistsError, ContentionError
 from nbactl.migrations.completions.compare import compare
 from nbactl.migrations.completions.counters import reconcile
 from nbactl.migrations.completions.selection import CHUNK_PLAYERS, next_chunk, number_of_batches
-from nbactl.migrations.progress import Meter
+from nbactl.migrations.work import Meter
 from nbactl.ports.documents import SERVER_TIME, Create
 
 if TYPE_CHECKING:
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from nbactl.core.calls.bulk import BulkWriter
     from nbactl.core.completions.stages import CompletionStage
-    from nbactl.migrations.completions.compare import Comparison
-    from nbactl.migrations.completions.findings import Unreadable
+    from nbactl.migrations.completions.batch import Unreadable
+    from nbactl.migrations.completions.compare import BatchComparison
     from nbactl.migrations.completions.selection import Selection
-    from nbactl.migrations.work import Work
+    from nbactl.migrations.work import MigrationWork
     from nbactl.ports.documents import DocumentStore, WriteResult
 
 _CHUNK_SECONDS: Final = 5.0
 _CHECKED: Final = 100
-"""After so many documents each it is looked whether the action has to stop."""
+"""Documents between two checks whether the action has to stop."""
 _MAX_PASSES: Final = 50
-"""Writers that know only the array and never end would keep a backfill going for ever."""
+"""Writers that know only the array and never stop would keep a backfill running for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillCounts:
-    """What a backfill did, over all its passes. `existed`: somebody had created it in the meantime."""
+    """What a backfill did, over all its passes. `existed`: documents that a writer had created meanwhile."""
 
     passes: int = 1
     batches: int = 0
@@ -46,7 +46,7 @@ class BackfillCounts:
 
 @dataclass(slots=True)
 class BackfillReport:
-    """What a backfill did, what was refused, and what in the arrays is no player."""
+    """What a backfill did, what the store refused, and unusable elements of the arrays."""
 
     scope: str
     counts: BackfillCounts
@@ -55,17 +55,17 @@ class BackfillReport:
 
 
 class Backfill:
-    """Goes over the batches until a whole pass finds nothing to do.
+    """Repeats passes over the batches until one finds nothing to do.
 
-    A batch whose array did not change since everybody in it was seen to have a document, or was told to have got one,
-    is not compared again: its document alone is read. With `rate` (writes a second) chunks are of some seconds.
+    A batch that has not changed since all players of its array had a document is not compared again: only its own
+    document is read. With `rate` (writes per second) a chunk takes some seconds.
     """
 
     def __init__(
         self,
         store: DocumentStore,
         bulk: BulkWriter,
-        work: Work,
+        work: MigrationWork,
         stage: CompletionStage,
         selection: Selection,
         *,
@@ -82,7 +82,7 @@ class Backfill:
         self._unreadable: dict[str, list[Unreadable]] = {}
 
     def run(self) -> BackfillReport:
-        """Do what is left, a checkpoint a chunk. Raises ContentionError if writers of the array never came to rest."""
+        """Do what is left, a checkpoint per chunk. Raises ContentionError if writers of the array never stop."""
         work = self._work
         fresh = {**_plain(BackfillCounts()), "after": None, "more": True, "open": 0, "batches": 0}
         checkpoint = work.begin("backfill", str(self._selection), cursor=fresh)
@@ -92,7 +92,7 @@ class Backfill:
             meter = Meter(work.clock, "backfill", f"pass {cursor['passes']}", done=cursor["batches"], total=total)
             self._refused.clear()
             while cursor["more"]:
-                work.may_go_on(meter)
+                work.wait_if_paused(meter)
                 reach("migration.before_chunk")
                 cursor = self._chunk(cursor)
                 reach("migration.chunk_written")
@@ -103,7 +103,7 @@ class Backfill:
             if not cursor["open"]:
                 break
             if cursor["passes"] >= _MAX_PASSES:
-                raise _restless(cursor)
+                raise _still_diverging(cursor)
             cursor |= {
                 "passes": cursor["passes"] + 1,
                 "after": None,
@@ -117,23 +117,23 @@ class Backfill:
             str(self._selection),
             _counts(cursor),
             refused=list(self._refused.values()),
-            unreadable=[problem for each in self._unreadable.values() for problem in each],
+            unreadable=[problem for problems in self._unreadable.values() for problem in problems],
         )
 
     def _chunk(self, cursor: dict[str, Any]) -> dict[str, Any]:
         with self._store.snapshot() as snapshot:
             chunk = next_chunk(snapshot, self._selection, cursor["after"], snapshot.read_time, players=self._at_once)
             compared = [
-                compare(snapshot, each, self._stage, payloads=False)
-                for each in chunk.documents
-                if self._done.get(each.path) != each.update_time
+                compare(snapshot, document, self._stage, payloads=False)
+                for document in chunk.documents
+                if self._done.get(document.path) != document.update_time
             ]
         created, existed, refused = self._create(compared)
         reconciled = still_open = 0
         for comparison in compared:
             batch, findings = comparison.batch, comparison.findings
             self._unreadable[batch.path] = findings.unreadable
-            left = [each for each in findings.missing if batch.completion(each.player) in refused] if refused else []
+            left = [missing for missing in findings.missing if batch.completion(missing.player) in refused]
             if findings.counter_drift:
                 reconciled += reconcile(self._store, batch.path) is not None
             elif not left:
@@ -151,7 +151,7 @@ class Backfill:
             "open": cursor["open"] + still_open,
         }
 
-    def _create(self, compared: Sequence[Comparison]) -> tuple[int, int, dict[str, WriteResult]]:
+    def _create(self, compared: Sequence[BatchComparison]) -> tuple[int, int, dict[str, WriteResult]]:
         created = existed = 0
         refused = {}
         for number, result in enumerate(self._bulk.write_all(creations(compared))):
@@ -160,19 +160,19 @@ class Backfill:
             if result.error is None:
                 created += 1
             elif isinstance(result.error, AlreadyExistsError):
-                existed += 1  # a live writer was faster, or our own answer was lost: it is there
+                existed += 1  # a live writer was faster, or our own reply was lost: it exists
             else:
                 refused[result.path] = result
         self._refused |= refused
         return created, existed, refused
 
 
-def creations(compared: Iterable[Comparison]) -> Iterator[Create]:
-    """Yield the documents that the subcollection lacks, to be created only where there is none."""
+def creations(compared: Iterable[BatchComparison]) -> Iterator[Create]:
+    """Yield writes that create the missing documents of the subcollection."""
     for comparison in compared:
         batch = comparison.batch
         data = batch.document.data
-        # When a player completed is not on record in the array; this is when it was at the latest.
+        # The array does not say when a player completed; this is the latest possible time.
         ended = data.get("completion_time")
         latest = ended if isinstance(ended, datetime) else batch.document.update_time
         for missing in comparison.findings.missing:
@@ -202,9 +202,9 @@ def _progress(cursor: dict[str, Any]) -> dict[str, int]:
     return {name: number for name, number in shown.items() if number or name == "created"}
 
 
-def _restless(cursor: dict[str, Any]) -> ContentionError:
+def _still_diverging(cursor: dict[str, Any]) -> ContentionError:
     return ContentionError(
-        f"after {cursor['passes']} passes {cursor['open']} batches still got players that only the array has",
-        cause="Writers that do not know of dual-write are at work; every pass finds what they added since the last.",
-        next_step="Bring all services to a version that follows the stage, then give the same command again.",
+        f"after {cursor['passes']} passes {cursor['open']} batches still get players that only the array has",
+        cause="Some writers do not follow the stage; each pass finds what they added since the last one.",
+        next_step="Update all services to a version that follows the stage, then run the same command again.",
     )

@@ -18,7 +18,6 @@ from nbactl.core.completions.documents import (
     TOTAL_PREDICTIONS,
 )
 from nbactl.errors import DataError
-from nbactl.migrations.completions.findings import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,13 +29,22 @@ _MISSING: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """A batch's document, taken apart.
+class Unreadable:
+    """A stored value that is not the completion, id or number it should be. `value` is its text, cut short."""
 
-    `players` are the usable ids of the array; `has_array` says whether there is one. `payloads` are predictions by
-    player, `payload_keys` the keys that they have in the batch. `counter` is as it stands there, a number or not; None
-    if there is none. `rest` are the elements of the array in their order with all that is no player's id or stands
-    there twice left out. `problems` name everything that cannot be used.
+    batch: str
+    field: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A parsed batch document.
+
+    `players` are the usable ids of the array, `rest` the same in stored order without duplicates; `has_array` says
+    whether there is an array. `payloads` are predictions by player, `payload_keys` their keys in the batch. `counter`
+    is the stored value, which may not be a number; None if it is missing. `problems` name everything that is unusable.
     """
 
     id: str
@@ -59,7 +67,7 @@ class Batch:
         return f"{self.path}/completions"
 
     def completion(self, player: str) -> str:
-        """Return the path of a player's completion, even if the batch's own name stands for no id."""
+        """Return the path of a player's completion, even if the batch's own name is not a valid id."""
         return f"{self.path}/completions/{encode_id(player)}"
 
     def shard(self, number: int) -> str:
@@ -68,7 +76,7 @@ class Batch:
 
 
 def read_batch(document: Document, *, array_expected: bool) -> Batch:
-    """Take a batch's document apart; never raises, whatever stands there.
+    """Parse a batch's document; never raises, whatever it contains.
 
     `array_expected`: a batch without the array is a problem.
     """
@@ -102,7 +110,7 @@ def is_count(value: object) -> TypeGuard[int]:
 
 
 def shown(value: object) -> str:
-    """Return a value for a report, cut short."""
+    """Return a value as a report shows it, cut short."""
     text = ascii(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
@@ -122,7 +130,7 @@ def _id(document: Document, problems: list[Unreadable]) -> str:
 def _players(batch: str, array: object, problems: list[Unreadable], *, expected: bool) -> tuple[str, ...]:
     if not isinstance(array, list):
         if array is not _MISSING:
-            problems.append(Unreadable(batch, COMPLETED_PLAYERS, shown(array), "is no array"))
+            problems.append(Unreadable(batch, COMPLETED_PLAYERS, shown(array), "is not an array"))
         elif expected:
             problems.append(Unreadable(batch, COMPLETED_PLAYERS, "", "the batch has no such field"))
         return ()
@@ -135,7 +143,7 @@ def _players(batch: str, array: object, problems: list[Unreadable], *, expected:
             problems.append(Unreadable(batch, COMPLETED_PLAYERS, shown(player), reason))
     if len(different := dict.fromkeys(usable)) < len(usable):
         problems.extend(
-            Unreadable(batch, COMPLETED_PLAYERS, shown(player), f"stands in the array {times} times")
+            Unreadable(batch, COMPLETED_PLAYERS, shown(player), f"is in the array {times} times")
             for player, times in Counter(usable).items()
             if times > 1
         )
@@ -148,7 +156,7 @@ def _why_no_id(player: object) -> str | None:
     if player is None:
         return "is null"
     if not isinstance(player, str):
-        return f"is no string but {type(player).__name__}"
+        return f"is not a string but {type(player).__name__}"
     try:
         encode_id(player)
     except DataError as error:
@@ -160,7 +168,7 @@ def _payloads(batch: str, value: object, problems: list[Unreadable]) -> tuple[di
     if value is None:
         return {}, {}
     if not isinstance(value, dict):
-        problems.append(Unreadable(batch, PREDICTIONS_BY_PLAYER, shown(value), "is no map"))
+        problems.append(Unreadable(batch, PREDICTIONS_BY_PLAYER, shown(value), "is not a map"))
         return {}, {}
     usable, keys = {}, {}
     for key, count in value.items():
@@ -168,13 +176,13 @@ def _payloads(batch: str, value: object, problems: list[Unreadable]) -> tuple[di
         if is_count(count):
             usable[player], keys[player] = count, key
         else:
-            reason = f"the predictions of {shown(player)} are no number from 0 up"
+            reason = f"the predictions of {shown(player)} are not a number from 0 up"
             problems.append(Unreadable(batch, PREDICTIONS_BY_PLAYER, shown(count), reason))
     return usable, keys
 
 
 def _player_of(key: str) -> str:
-    """Return whose predictions a key of the map has: the tracker escapes ids there, and the code before it did not."""
+    """Return the player of a key of the map: the tracker escapes ids there, the code before it did not."""
     if "%" not in key:
         return key
     try:
@@ -186,14 +194,14 @@ def _player_of(key: str) -> str:
 def _check_total(batch: str, value: object, problems: list[Unreadable]) -> None:
     if not is_count(value):
         text = "" if value is _MISSING else shown(value)
-        reason = "the batch has no such field" if value is _MISSING else "is no number from 0 up"
+        reason = "the batch has no such field" if value is _MISSING else "is not a number from 0 up"
         problems.append(Unreadable(batch, TOTAL_PREDICTIONS, text, reason))
 
 
 def _shards(batch: str, value: object, problems: list[Unreadable]) -> int:
     if is_count(value) and value <= MAX_SHARDS:
         return value
-    problems.append(Unreadable(batch, COUNTER_SHARDS, shown(value), f"is no number from 0 to {MAX_SHARDS}"))
+    problems.append(Unreadable(batch, COUNTER_SHARDS, shown(value), f"is not a number from 0 to {MAX_SHARDS}"))
     return 0
 
 
@@ -207,7 +215,7 @@ def _game_date(batch: str, value: object, problems: list[Unreadable]) -> GameDat
 
 
 def player_names(names: Iterator[str], batch: Batch, problems: list[Unreadable]) -> Iterator[str]:
-    """Yield the players that documents stand for; a name that stands for none goes to `problems`."""
+    """Yield the players of documents by their names; an invalid name goes to `problems`."""
     for name in names:
         if "%" not in name:
             yield name

@@ -1,4 +1,4 @@
-"""Clean-up: take the array out of every batch, each one saved before."""
+"""Clean-up: remove the array from every batch, each one saved first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nbactl.core.completions.documents import (
 from nbactl.errors import ContentionError, DataError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.export import Export, read_export
 from nbactl.migrations.completions.selection import Selection, next_chunk, number_of_batches
-from nbactl.migrations.progress import Meter
+from nbactl.migrations.work import Meter
 from nbactl.ports.documents import DELETE_FIELD, Update
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.migrations.model import Checkpoint
-    from nbactl.migrations.work import Work
+    from nbactl.migrations.work import MigrationWork
     from nbactl.ports.documents import Document, DocumentStore
 
 _RESTORE_TRIES: Final = 20
@@ -32,9 +32,9 @@ _RESTORE_TRIES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """How many arrays were put back, of how many in the file; `there` have one, `gone` are batches (ids) that are not.
+    """How many arrays of the file were restored. `there`: batches that have one; `gone`: ids of deleted batches.
 
-    With `dry_run` nothing was: `restored` is how many would be.
+    With `dry_run` nothing was changed: `restored` is how many would be.
     """
 
     file: str
@@ -46,9 +46,9 @@ class Restored:
 
 
 def saved_arrays(file: Path, selection: Selection) -> dict[str, list[Any]]:
-    """Return the arrays that a clean-up saved, by the path of their batch, each as it was saved last.
+    """Return the arrays that a clean-up saved, by the path of their batch, each as it was last saved.
 
-    Raises NotFoundError if there is no such file, or a batch that is named is not in it; DataError if it is no export.
+    Raises NotFoundError if the file or a selected batch is missing, DataError if the file is not an export.
     """
     wanted = {batch_path(batch) for batch in selection.batches}
     arrays: dict[str, list[Any]] = {}
@@ -56,8 +56,8 @@ def saved_arrays(file: Path, selection: Selection) -> dict[str, list[Any]]:
         array = fields.get(COMPLETED_PLAYERS)
         if not isinstance(array, list) or not path.startswith(f"{BATCHES}/"):
             raise DataError(
-                f"{file} holds no arrays of a clean-up",
-                cause=f"{path} is in it without {COMPLETED_PLAYERS}.",
+                f"{file} has no arrays of a clean-up",
+                cause=f"Its entry for {path} has no {COMPLETED_PLAYERS}.",
                 next_step="The history names the file: nbactl migrate completions --status",
             )
         if not wanted or path in wanted:
@@ -67,21 +67,21 @@ def saved_arrays(file: Path, selection: Selection) -> dict[str, list[Any]]:
     return arrays
 
 
-def look_at_arrays(store: DocumentStore, file: Path, arrays: Mapping[str, list[Any]]) -> Restored:
-    """Return what `put_arrays_back` would do."""
+def preview_restore(store: DocumentStore, file: Path, arrays: Mapping[str, list[Any]]) -> Restored:
+    """Return what `restore_arrays` would do."""
     found = dict(zip(arrays, store.get_all(list(arrays)), strict=True))
     gone = tuple(path.rpartition("/")[2] for path, document in found.items() if document is None)
     there = sum(document is not None and COMPLETED_PLAYERS in document.data for document in found.values())
     return Restored(str(file), len(arrays), len(arrays) - there - len(gone), there, gone, dry_run=True)
 
 
-def put_arrays_back(store: DocumentStore, work: Work, file: Path, arrays: Mapping[str, list[Any]]) -> Restored:
-    """Give each batch without an array the one that was saved; what has one stays, so it may be done twice."""
+def restore_arrays(store: DocumentStore, work: MigrationWork, file: Path, arrays: Mapping[str, list[Any]]) -> Restored:
+    """Give each batch without an array the saved one. A batch that has one keeps it, so this may be repeated."""
     restored, there, gone = 0, 0, list[str]()
-    meter = Meter(work.clock, "cleanup", "putting back", done=0, total=len(arrays))
+    meter = Meter(work.clock, "cleanup", "restoring", done=0, total=len(arrays))
     for number, (path, array) in enumerate(sorted(arrays.items())):
-        work.may_go_on(meter)
-        done = _put_back(store, path, array)
+        work.wait_if_paused(meter)
+        done = _restore(store, path, array)
         restored, there = restored + (done is True), there + (done is False)
         if done is None:
             gone.append(path.rpartition("/")[2])
@@ -89,8 +89,8 @@ def put_arrays_back(store: DocumentStore, work: Work, file: Path, arrays: Mappin
     return Restored(str(file), len(arrays), restored, there, tuple(gone))
 
 
-def _put_back(store: DocumentStore, path: str, array: list[Any]) -> bool | None:
-    """Return whether the batch got its array, False if it has one, None if it is gone."""
+def _restore(store: DocumentStore, path: str, array: list[Any]) -> bool | None:
+    """Return True if the batch got its array, False if it has one, None if it is gone."""
     for _ in range(_RESTORE_TRIES):
         document = store.get(path)
         if document is None:
@@ -100,12 +100,12 @@ def _put_back(store: DocumentStore, path: str, array: list[Any]) -> bool | None:
         try:
             store.commit([Update(path, {COMPLETED_PLAYERS: array}, if_updated_at=document.update_time)])
         except (PreconditionError, NotFoundError):
-            continue  # a writer came between: look again
+            continue  # a writer changed it meanwhile: read it again
         return True
     raise ContentionError(
-        f"the array of {path} could not be put back: somebody changed the batch each time",
-        cause="Writers are at work on it.",
-        next_step="Give the same command again: it goes on from here.",
+        f"the array of {path} could not be restored: its batch changed on every try",
+        cause="Writers are active on it.",
+        next_step="Run the same command again; it resumes.",
     )
 
 
@@ -115,7 +115,7 @@ _TRIES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What was removed, and where it is saved."""
+    """How many arrays were removed, and where they are saved."""
 
     batches: int
     export: str
@@ -126,24 +126,24 @@ class Cleaned:
 class CleanUp:
     """Saves all arrays to `path`, then removes them chunk by chunk.
 
-    A chunk has far fewer batches than the 500 writes that one call may have. Each write holds only while the batch is
-    as it was read: one that a live writer touched is read and, if its array changed, saved again before the array goes.
+    A chunk has far fewer batches than the 500 writes of one call. Each write requires that the batch is as it was
+    read. A batch that a live writer changed is read again, and its array is saved again if that changed.
     """
 
-    def __init__(self, store: DocumentStore, work: Work, path: Path) -> None:
+    def __init__(self, store: DocumentStore, work: MigrationWork, path: Path) -> None:
         self._store = store
         self._work = work
         self._export = Export(path)
 
     def save_all(self) -> None:
-        """Save every array that is there."""
+        """Save every array."""
         selection, after, more, seen = Selection(), None, True, 0
         meter = Meter(self._work.clock, "cleanup", "saving", done=0, total=number_of_batches(self._store, selection))
         while more:
-            self._work.may_go_on(meter)
+            self._work.wait_if_paused(meter)
             with self._store.snapshot() as snapshot:
                 chunk = next_chunk(snapshot, selection, after, snapshot.read_time)
-            self._export.save((each for each in chunk.documents if COMPLETED_PLAYERS in each.data), SAVED)
+            self._export.save((document for document in chunk.documents if COMPLETED_PLAYERS in document.data), SAVED)
             after, more, seen = chunk.after, chunk.more, seen + len(chunk.documents)
             self._work.observe(meter.at(seen, {"saved": self._export.documents}))
         reach("migration.exported")
@@ -156,11 +156,11 @@ class CleanUp:
             work.clock, "cleanup", "removing", done=cursor["seen"], total=number_of_batches(self._store, selection)
         )
         while cursor["more"]:
-            work.may_go_on(meter)
+            work.wait_if_paused(meter)
             reach("migration.before_chunk")
             with self._store.snapshot() as snapshot:
                 chunk = next_chunk(snapshot, selection, cursor["after"], snapshot.read_time)
-            removed = self._remove([each.path for each in chunk.documents])
+            removed = self._remove([document.path for document in chunk.documents])
             reach("migration.removed")
             cursor |= {
                 "after": chunk.after,
@@ -176,21 +176,22 @@ class CleanUp:
         removed = 0
         for _ in range(_TRIES):
             found = self._store.get_all(paths)
-            there = [each for each in found if each is not None and COMPLETED_PLAYERS in each.data]
-            if not there:
+            present = [document for document in found if document is not None and COMPLETED_PLAYERS in document.data]
+            if not present:
                 return removed
-            self._export.save(there, SAVED)
-            removed += self._commit(there)
+            self._export.save(present, SAVED)
+            removed += self._commit(present)
         raise ContentionError(
-            f"the arrays of {len(paths)} batches could not be removed: somebody changed them each time",
-            cause="Writers are at work on these batches.",
-            next_step="Give the same command again: it goes on from here.",
+            f"the arrays of {len(paths)} batches could not be removed: they changed on every try",
+            cause="Writers are active on these batches.",
+            next_step="Run the same command again; it resumes.",
         )
 
     def _commit(self, documents: list[Document]) -> int:
-        """Remove the arrays of documents that are still as they were saved; returns of how many."""
+        """Remove the arrays of documents that have not changed since they were saved; returns how many."""
         writes = [
-            Update(each.path, {COMPLETED_PLAYERS: DELETE_FIELD}, if_updated_at=each.update_time) for each in documents
+            Update(document.path, {COMPLETED_PLAYERS: DELETE_FIELD}, if_updated_at=document.update_time)
+            for document in documents
         ]
         results = self._store.batch_write(writes)
         for result in results:

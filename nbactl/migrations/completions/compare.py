@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.ids import encode_id
 from nbactl.core.completions.documents import COMPLETED_COUNT
 from nbactl.core.completions.stages import CompletionStage
-from nbactl.migrations.completions.batch import Batch, is_count, player_names, read_batch, shown
-from nbactl.migrations.completions.findings import CounterDrift, Different, Findings, PlayerOf, Unreadable
+from nbactl.migrations.completions.batch import Batch, Unreadable, is_count, player_names, read_batch, shown
 from nbactl.ports.documents import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from nbactl.ports.documents import Document, Reader
 
@@ -23,10 +22,75 @@ WITHOUT_ARRAY = frozenset({CompletionStage.DUAL_WRITE_STOPPED, CompletionStage.C
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PlayerOf:
+    """A player of a batch."""
+
+    batch: str
+    player: str
+
+
+@dataclass(frozen=True, slots=True)
+class Different:
+    """A completion whose payloads differ between the two sides."""
+
+    batch: str
+    player: str
+    array: int
+    subcollection: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CounterDrift:
+    """A counter that is not the number of completions. `counter` is the stored value, None if it is missing."""
+
+    batch: str
+    counter: Any
+    actual: int
+
+
+@dataclass(slots=True)
+class Findings:
+    """Everything that is wrong. `missing` lacks in the subcollection, `extra` lacks in the array."""
+
+    missing: list[PlayerOf] = field(default_factory=list)
+    extra: list[PlayerOf] = field(default_factory=list)
+    different: list[Different] = field(default_factory=list)
+    counter_drift: list[CounterDrift] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(self.counts().values())
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    def add(self, other: Findings) -> None:
+        """Take over what another comparison found."""
+        for kind in fields(self):
+            getattr(self, kind.name).extend(getattr(other, kind.name))
+
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the findings under the keys of the command's JSON."""
+        return {kind.name: [asdict(entry) for entry in getattr(self, kind.name)] for kind in fields(self)}
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of findings by kind."""
+        return {kind.name: len(getattr(self, kind.name)) for kind in fields(self)}
+
+
+def union(parts: Iterable[Findings]) -> Findings:
+    """Return all findings as one."""
+    together = Findings()
+    for findings in parts:
+        together.add(findings)
+    return together
+
+
+@dataclass(frozen=True, slots=True)
+class BatchComparison:
     """A batch, both sides at one moment.
 
-    `completed` is who has a document. `digest` stands for all that was read; it is 0 where payloads were not.
+    `completed`: players with a document. `digest` covers everything that was read; it is 0 if payloads were not.
     """
 
     batch: Batch
@@ -36,17 +100,17 @@ class Comparison:
     digest: int
 
 
-def compare(reader: Reader, document: Document, stage: CompletionStage, *, payloads: bool = True) -> Comparison:
+def compare(reader: Reader, document: Document, stage: CompletionStage, *, payloads: bool = True) -> BatchComparison:
     """Compare both sides of a batch, as `reader` sees them.
 
-    With `payloads` the completions themselves are read where the batch has something to compare them with
-    (`documents` has them then); otherwise their ids alone.
+    With `payloads` the completions themselves are read if the batch has payloads to compare them with (then they are
+    in `documents`); otherwise only their ids are.
     """
     batch = read_batch(document, array_expected=stage not in WITHOUT_ARRAY)
     problems = list(batch.problems)
     documents: dict[str, Document] = {}
     if payloads and batch.payloads:
-        named = {each.id: each for each in reader.query(Query(batch.completions))}
+        named = {document.id: document for document in reader.query(Query(batch.completions))}
         players = player_names(iter(named), batch, problems)
         documents = {player: named[player if player in named else encode_id(player)] for player in players}
         completed = frozenset(documents)
@@ -65,15 +129,15 @@ def compare(reader: Reader, document: Document, stage: CompletionStage, *, paylo
         findings.counter_drift.append(CounterDrift(batch.id, counter, actual))
     findings.unreadable.extend(problems)
     digest = _digest(batch, completed, documents, counter) if payloads else 0
-    return Comparison(batch, completed, documents, findings, digest)
+    return BatchComparison(batch, completed, documents, findings, digest)
 
 
-def counter_of(reader: Reader, batch: Batch) -> Any:  # noqa: ANN401 - whatever stands there
-    """Return a batch's counter with its shards; what is no number comes as it is, None if it is missing."""
+def counter_of(reader: Reader, batch: Batch) -> Any:  # noqa: ANN401 - any stored value
+    """Return a batch's counter with its shards. A value that is not a count is returned as stored, None if missing."""
     if not batch.shards or not is_count(batch.counter):
         return batch.counter
     found = reader.get_all([batch.shard(shard) for shard in range(batch.shards)])
-    parts = [None if each is None else each.data.get(COMPLETED_COUNT) for each in found]
+    parts = [None if shard is None else shard.data.get(COMPLETED_COUNT) for shard in found]
     for part in parts:
         if not is_count(part):
             return part
@@ -85,7 +149,7 @@ def _different(batch: Batch, documents: Mapping[str, Document], problems: list[U
     for player, document in documents.items():
         stored, count = document.data.get("player_lookup"), document.data.get("predictions_count")
         if stored != player:
-            reason = f"the document of {shown(player)} is of another player"
+            reason = f"the document of {shown(player)} names another player"
             problems.append(Unreadable(batch.id, "player_lookup", shown(stored), reason))
         expected = batch.payloads.get(player)
         if expected is not None and (count != expected or not is_count(count)):
@@ -94,7 +158,7 @@ def _different(batch: Batch, documents: Mapping[str, Document], problems: list[U
 
 
 def _digest(batch: Batch, completed: frozenset[str], documents: Mapping[str, Document], counter: object) -> int:
-    """Return a number that any other content of the batch would change.
+    """Return a number that changes with any content of the batch.
 
     Those of several batches are added up (modulo 2**256), so that they may be read in any order.
     """

@@ -1,4 +1,4 @@
-"""Counters: set to the number of completions, in a commit that holds only if nobody counted in between."""
+"""Counters: set to the number of completions, in a commit that fails if a writer counted meanwhile."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _TRIES: Final = 10
 
 
 def reconcile(store: DocumentStore, path: str) -> int | None:
-    """Set the counter of the batch at `path` right; returns what it counts now, None if writers kept coming between.
+    """Correct the counter of the batch at `path`; returns the new count, None if writers changed it on every try.
 
     Every writer touches what carries the counter in the commit that makes a completion, so a guard on the update time
-    of these documents, read before the completions, is enough. A total of predictions that is no number is summed up
-    again; one that is a number is left alone, since not every completion knows its own.
+    of these documents, read before the completions, is enough. A total of predictions that is not a number is summed
+    up again; one that is a number is kept, since not every completion has its own.
     """
     for _ in range(_TRIES):
         document = store.get(path)
@@ -61,10 +61,10 @@ def _writes(
         changes[COMPLETED_COUNT] = counted
     if not is_count(batch.document.data.get(TOTAL_PREDICTIONS)):
         changes[TOTAL_PREDICTIONS] = 0 if batch.shards else _predictions(store, batch)
-    moved = [_shard_write(batch, number, each, per_shard[number]) for number, each in enumerate(shards)]
+    moved = [_shard_write(batch, number, shard, per_shard[number]) for number, shard in enumerate(shards)]
     writes: list[Write] = [write for write in moved if write is not None]
     if changes or writes:
-        # The batch is written even if only shards change: its update time is what the array's writers move.
+        # The batch is written even if only shards change: writers of the array change its update time.
         changes.setdefault(COMPLETED_COUNT, counted)
         writes.append(Update(batch.path, changes, if_updated_at=batch.document.update_time))
     return writes

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Export:
     """A file of JSON lines, `{"path", "update_time", "fields"}` each; times are `{"$time": "…"}`.
 
-    A line that `save` returned from is on the disk. Opening it again goes on with it; what a kill left of a last line
-    is dropped.
+    When `save` returns, its lines are on the disk. An existing file is continued; a partial
+    last line that a kill left is dropped.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,11 +32,11 @@ class Export:
             self._load()
 
     def has(self, document: Document, fields: Iterable[str]) -> bool:
-        """Say whether exactly this content of these fields is saved."""
+        """Say whether exactly these field values are saved."""
         return _key(document.path, _picked(document, fields)) in self._saved
 
     def save(self, documents: Iterable[Document], fields: Iterable[str] | None = None) -> None:
-        """Save these fields (all of them without `fields`) of documents; what is saved already is left out."""
+        """Save these fields of documents (all without `fields`); content that is already saved is skipped."""
         lines = []
         for document in documents:
             picked = dict(document.data) if fields is None else _picked(document, fields)
@@ -73,9 +73,9 @@ class Export:
                 self._saved.add(_key(entry["path"], unplain(entry["fields"])))
             except (ValueError, KeyError, TypeError) as error:
                 raise DataError(
-                    f"{self.path} is no export of nbactl",
+                    f"{self.path} is not an export of nbactl",
                     cause=f"A line cannot be read: {error}",
-                    next_step="Move the file away, and give the same command again.",
+                    next_step="Move the file away, then run the same command again.",
                 ) from error
             self.documents += 1
 
@@ -83,15 +83,17 @@ class Export:
 def read_export(path: Path) -> list[tuple[str, dict[str, Any]]]:
     """Return the documents of an export: path and fields, in the order in which they were saved.
 
-    Raises NotFoundError if there is no such file, DataError if it is none of ours.
+    Raises NotFoundError if the file does not exist, DataError if it is not an export.
     """
     try:
         entries = [json.loads(line) for line in path.read_text(encoding="ascii").splitlines()]
         return [(str(entry["path"]), dict(unplain(entry["fields"]))) for entry in entries]
     except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {path}", next_step="The history names it: --status") from error
+        raise NotFoundError(
+            f"there is no file {path}", next_step="The history names the file: nbactl migrate completions --status"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no export of nbactl", cause=f"It cannot be read: {error}") from error
+        raise DataError(f"{path} is not an export of nbactl", cause=f"It cannot be read: {error}") from error
 
 
 def _picked(document: Document, fields: Iterable[str]) -> dict[str, Any]:
@@ -107,17 +109,17 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any stored value
     if isinstance(value, datetime):
         return {"$time": value.astimezone(UTC).isoformat()}
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def unplain(value: Any) -> Any:  # noqa: ANN401 - any stored value
-    """Return a value of an export as it was stored."""
+    """Return the stored value of a value in an export."""
     if isinstance(value, dict):
         if value.keys() == {"$time"}:
             return datetime.fromisoformat(value["$time"])
-        return {key: unplain(each) for key, each in value.items()}
-    return [unplain(each) for each in value] if isinstance(value, list) else value
+        return {key: unplain(item) for key, item in value.items()}
+    return [unplain(item) for item in value] if isinstance(value, list) else value
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,8 +11,8 @@ from nbactl.migrations.gates import Gate
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.migrations.completions.limits import Limits
-    from nbactl.migrations.completions.validate import Report
+    from nbactl.migrations.completions.limits import MigrationLimits
+    from nbactl.migrations.completions.validate import ValidationReport
     from nbactl.migrations.model import MigrationState
 
 COMMAND: Final = "nbactl migrate completions"
@@ -33,17 +33,23 @@ def next_action(state: MigrationState) -> str | None:
     if state.pending is not None:
         return f"--{state.pending}"
     if state.stage == CompletionStage.VALIDATED and state.last_validation is None:
-        return "--validate"  # a rollback led here: what was proved before says nothing of now
+        return "--validate"  # after a rollback an earlier validation proves nothing
     following = ORDER.index(CompletionStage(state.stage)) + 1
     return _STEP_TO[ORDER[following]] if following < len(ORDER) else None
 
 
 def gates_of(
-    action: str, state: MigrationState, limits: Limits, now: datetime, *, max_age: float, active: Report | None = None
+    action: str,
+    state: MigrationState,
+    limits: MigrationLimits,
+    now: datetime,
+    *,
+    max_age: float,
+    active: ValidationReport | None = None,
 ) -> list[Gate]:
     """Return the gates of `action` (`switch-reads` and so on), open and closed.
 
-    `active` is a comparison of the batches that writers are at work on, made just now.
+    `active` is a comparison of the batches in progress, made just now.
     """
     always = [_no_pause(state), _nothing_pending(state), _settled(state, now)]
     if action == "start-dual-write":
@@ -81,7 +87,7 @@ def _in_stage(state: MigrationState, *wanted: CompletionStage) -> Gate:
     here = ORDER.index(CompletionStage(state.stage))
     missing = f"the stage is {state.stage}, not {' or '.join(wanted)}"
     if here > ORDER.index(wanted[-1]):
-        provide = f"This is behind you; go back with {COMMAND} --rollback if you must."
+        provide = f"The step was already taken. To go back: {COMMAND} --rollback"
     else:
         provide = f"First: {COMMAND} {next_action(state)}"
     return Gate("stage", missing, provide, forcible=False)
@@ -90,7 +96,7 @@ def _in_stage(state: MigrationState, *wanted: CompletionStage) -> Gate:
 def _no_pause(state: MigrationState) -> Gate:
     pause = state.paused
     missing = None if pause is None else f"{pause.who} paused the migration{f' ({pause.why})' if pause.why else ''}"
-    return Gate("pause", missing, f"When it may go on: {COMMAND} --resume", forcible=False)
+    return Gate("pause", missing, f"To continue: {COMMAND} --resume", forcible=False)
 
 
 def _nothing_pending(state: MigrationState) -> Gate:
@@ -100,34 +106,40 @@ def _nothing_pending(state: MigrationState) -> Gate:
 
 def _settled(state: MigrationState, now: datetime) -> Gate:
     left = 0.0 if state.settle_until is None else (state.settle_until - now).total_seconds()
-    missing = f"some writer may not know of the last step for another {format_duration(left)}" if left > 0 else None
-    return Gate("settled", missing, "Wait so long, then give the same command again.", forcible=False)
+    if left <= 0:
+        return Gate("settled", None, "", forcible=False)
+    wait = format_duration(left)
+    missing = f"some writers may not know of the last step for another {wait}"
+    return Gate("settled", missing, f"Wait {wait}, then run the same command again.", forcible=False)
 
 
 def _validation(state: MigrationState, now: datetime, max_age: float) -> Gate:
     found = state.last_validation
     provide = f"{COMMAND} --validate"
     if found is None or found.stage not in {state.stage, CompletionStage.BACKFILLED}:
-        return Gate("validation", f"there is no full validation in stage {state.stage}", provide)
+        return Gate("validation", f"no full validation was made in stage {state.stage}", provide)
     if not found.consistent:
         return Gate("validation", f"the last validation found {found.findings} inconsistencies", f"{COMMAND} --repair")
     age = (now - found.at).total_seconds()
     if age > max_age:
-        old = f"the last validation is {format_duration(age)} old, more than {format_duration(max_age)}"
+        old = f"the last validation is {format_duration(age)} old; at most {format_duration(max_age)} is allowed"
         return Gate("validation", old, provide)
     return Gate("validation", None, provide)
 
 
-def _active(report: Report) -> Gate:
+def _active(report: ValidationReport) -> Gate:
     count = len(report.findings)
-    missing = f"batches in progress have {count} inconsistencies just now" if count else None
-    return Gate("active", missing, f"See which: {COMMAND} --validate; repair them: {COMMAND} --repair")
+    missing = f"batches in progress have {count} inconsistencies" if count else None
+    return Gate("active", missing, f"List them: {COMMAND} --validate")
 
 
 def _baked(state: MigrationState, now: datetime, bake: float, what: str) -> Gate:
     since = 0.0 if state.changed_at is None else (now - state.changed_at).total_seconds()
-    missing = f"{what} for {format_duration(since)} of {format_duration(bake)}" if since < bake else None
-    return Gate("bake", missing, "Wait, and watch: " + f"{COMMAND} --validate --watch")
+    if since >= bake:
+        return Gate("bake", None, "")
+    missing = f"{what} for only {format_duration(since)} of {format_duration(bake)}"
+    wait = format_duration(bake - since)
+    return Gate("bake", missing, f"Wait {wait}; watch: {COMMAND} --validate --watch")
 
 
 def _no_drift(state: MigrationState, now: datetime, bake: float) -> Gate:
@@ -135,6 +147,6 @@ def _no_drift(state: MigrationState, now: datetime, bake: float) -> Gate:
     if seen is None or state.changed_at is None or seen < state.changed_at or (now - seen).total_seconds() >= bake:
         return Gate("drift", None, "")
     ago = format_duration((now - seen).total_seconds())
-    return Gate(
-        "drift", f"an inconsistency was seen {ago} ago", f"{COMMAND} --validate --watch until it has been quiet"
-    )
+    wait = format_duration(bake - (now - seen).total_seconds())
+    provide = f"Wait {wait}; watch: {COMMAND} --validate --watch"
+    return Gate("drift", f"an inconsistency was seen {ago} ago", provide)

@@ -1,4 +1,4 @@
-"""The durations that the migration goes by, from timeouts.yaml."""
+"""The durations of the migration, from timeouts.yaml."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MigrationLimits:
     """All in seconds.
 
-    `settle` is how long after a step some writer may not know of it; `max_age` how old a validation may be that a gate
-    stands on; `reads_bake` and `cleanup_bake` how long a stage must have gone well before the next step.
+    `settle`: how long after a step some writer may not know of it. `max_age`: how old the validation of a gate may be.
+    `reads_bake` and `cleanup_bake`: how long a stage must have lasted without an inconsistency before the next step.
     """
 
     settle: float
@@ -28,11 +28,11 @@ class Limits:
     lease_renew: float
 
 
-def limits_from(timeouts: TimeoutsFile) -> Limits:
+def limits_from(timeouts: TimeoutsFile) -> MigrationLimits:
     """Read the limits."""
     # A writer may have read the stage just before the step, and then needs the time of one write to act on it.
     settle = timeouts["completions.stage_ttl"] + timeouts["documents.write"] + timeouts["migration.settle_margin"]
-    return Limits(
+    return MigrationLimits(
         settle=settle,
         max_age=timeouts["migration.validation_max_age"],
         reads_bake=timeouts["migration.reads_bake"],

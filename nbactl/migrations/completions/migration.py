@@ -1,4 +1,4 @@
-"""The completions migration: what each action does, on which gates it stands, and what it leaves behind."""
+"""The completions migration: what each action does, which gates it needs, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Final
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.backfill import Backfill
-from nbactl.migrations.completions.cleanup import CleanUp, Restored, look_at_arrays, put_arrays_back, saved_arrays
+from nbactl.migrations.completions.cleanup import CleanUp, Restored, preview_restore, restore_arrays, saved_arrays
 from nbactl.migrations.completions.compare import WITHOUT_ARRAY
 from nbactl.migrations.completions.export import Export
 from nbactl.migrations.completions.gates import COMMAND, gates_of
 from nbactl.migrations.completions.plan import make_plan
-from nbactl.migrations.completions.refill import Refilled
-from nbactl.migrations.completions.repair import Mended, Mender, RepairPlan
-from nbactl.migrations.completions.rollback import RolledBack, roll_back, stages_back, tell
+from nbactl.migrations.completions.repair import RepairExecutor, RepairPlan, RepairResult
+from nbactl.migrations.completions.rollback import Refilled, RolledBack, acknowledge, roll_back, stages_back
 from nbactl.migrations.completions.selection import Selection
 from nbactl.migrations.completions.validate import Validator
 from nbactl.migrations.gates import pass_gates
 from nbactl.migrations.record import MigrationRecord
-from nbactl.migrations.work import Work, holding, stopped
+from nbactl.migrations.work import MigrationWork, hold_lease, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,12 +32,12 @@ if TYPE_CHECKING:
     from nbactl.core.lease.leases import Leases
     from nbactl.migrations.completions.backfill import BackfillReport
     from nbactl.migrations.completions.cleanup import Cleaned
-    from nbactl.migrations.completions.limits import Limits
-    from nbactl.migrations.completions.plan import Plan
-    from nbactl.migrations.completions.validate import Report
+    from nbactl.migrations.completions.limits import MigrationLimits
+    from nbactl.migrations.completions.plan import MigrationPlan
+    from nbactl.migrations.completions.validate import ValidationReport
     from nbactl.migrations.gates import Gate
     from nbactl.migrations.model import Checkpoint, MigrationState, Operator
-    from nbactl.migrations.progress import ProgressEvent
+    from nbactl.migrations.work import ProgressEvent
     from nbactl.ports.documents import DocumentStore
 
 NAME: Final = "completions"
@@ -47,7 +46,7 @@ LEASE: Final = f"migrations/{NAME}"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls an action, who watches it, and what stops it."""
+    """Who calls an action, what observes it, and what cancels it."""
 
     operator: Operator
     observe: Callable[[ProgressEvent], None]
@@ -57,7 +56,7 @@ class Caller:
 class CompletionsMigration:
     """Every action of `nbactl migrate completions`.
 
-    What moves the migration holds its lease. An action that was killed goes on when it is called again.
+    What moves the migration holds its lease. An action that was killed resumes when it is called again.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class CompletionsMigration:
         *,
         owner: Callable[[], str],
         project: str,
-        limits: Limits,
+        limits: MigrationLimits,
         bulk_writer: Callable[[float | None], BulkWriter],
         exports: Path,
     ) -> None:
@@ -86,7 +85,7 @@ class CompletionsMigration:
         """The stage now."""
         return CompletionStage(self.record.read().stage)
 
-    def plan(self, selection: Selection, rate: float, caller: Caller) -> Plan:
+    def plan(self, selection: Selection, rate: float, caller: Caller) -> MigrationPlan:
         """Return what the migration would do, and cost; changes nothing."""
         return make_plan(
             self._store,
@@ -98,11 +97,11 @@ class CompletionsMigration:
             check=_check(caller),
         )
 
-    def gates(self, action: str, *, max_age: float | None = None, look: bool = False) -> list[Gate]:
-        """Return the gates of an action as they are now; with `look` batches in progress are compared for it."""
+    def gates(self, action: str, *, max_age: float | None = None, compare_active: bool = False) -> list[Gate]:
+        """Return the gates of an action as they are now; `compare_active` includes a comparison of open batches."""
         state = self.record.read()
         active = None
-        if look and action == "switch-reads" and state.stage == CompletionStage.VALIDATED:
+        if compare_active and action == "switch-reads" and state.stage == CompletionStage.VALIDATED:
             active = self._validator(_silent).active(CompletionStage.VALIDATED)
         age = self.limits.max_age if max_age is None else max_age
         return gates_of(action, state, self.limits, self._clock.now(), max_age=age, active=active)
@@ -110,7 +109,7 @@ class CompletionsMigration:
     def start_dual_write(self, caller: Caller, *, force: bool = False) -> MigrationState:
         """Have writers write both sides. Raises PreconditionError unless the gates hold.
 
-        Like the other steps, it does nothing if it was taken already.
+        Like the other steps, it does nothing if it was already taken.
         """
         return self._step("start-dual-write", CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, caller, force=force)
 
@@ -133,7 +132,7 @@ class CompletionsMigration:
         )
 
     def backfill(self, selection: Selection, caller: Caller, *, rate: float | None = None) -> BackfillReport:
-        """Make the documents that are missing; moves to `backfilled` when nothing of anything is left to do."""
+        """Create the missing documents; moves to `backfilled` when nothing is left to do in any batch."""
         with self._working(caller) as work:
             pass_gates("--backfill", self.gates("backfill"), force=False)
             stage = self.stage
@@ -144,13 +143,13 @@ class CompletionsMigration:
                 work.record.end_action(work.lease)
             return report
 
-    def validate(self, selection: Selection, caller: Caller) -> Report:
+    def validate(self, selection: Selection, caller: Caller) -> ValidationReport:
         """Compare both sides; a full comparison is recorded, and moves from `backfilled` to `validated`.
 
-        A comparison of a part needs no lease and proves nothing for a gate, but what it finds amiss is recorded.
+        A comparison of a part needs no lease and proves nothing for a gate, but an inconsistency is recorded.
         """
         if not selection.is_all:
-            return self.look(selection, caller)
+            return self.compare(selection, caller)
         with self._working(caller) as work:
             stage = self.stage
             report = self._validator(caller.observe).run_recorded(work, stage, selection, young=self.limits.max_age)
@@ -161,35 +160,35 @@ class CompletionsMigration:
                 work.record.note_validation(report.validation)
             return report
 
-    def look(self, selection: Selection, caller: Caller) -> Report:
-        """Compare both sides without the lease; an inconsistency is recorded, nothing else is."""
+    def compare(self, selection: Selection, caller: Caller) -> ValidationReport:
+        """Compare both sides without the lease; only an inconsistency is recorded."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
         if not report.consistent and stage is not CompletionStage.LEGACY:
             self.record.note_drift()
         return report
 
-    def plan_repair(self, selection: Selection, caller: Caller) -> tuple[RepairPlan, Report]:
+    def plan_repair(self, selection: Selection, caller: Caller) -> tuple[RepairPlan, ValidationReport]:
         """Return what a repair would change; changes nothing."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
         plan = RepairPlan()
-        for comparison in report.amiss:
-            plan.take(comparison, stage)
+        for comparison in report.inconsistent:
+            plan.add(comparison, stage)
         return plan, report
 
-    def repair(self, plan: RepairPlan, caller: Caller) -> tuple[Mended, str | None]:
-        """Carry a plan out; returns what was done, and the file that has what was overwritten, if anything was."""
+    def repair(self, plan: RepairPlan, caller: Caller) -> tuple[RepairResult, str | None]:
+        """Carry out a plan; returns what was done, and the file with what was overwritten, if anything was."""
         with self._working(caller) as work:
-            done, export = Mended(), Export(self._export_path("repair"))
-            mender = Mender(self._store, self.stage, export)
+            done, export = RepairResult(), Export(self._export_path("repair"))
+            executor = RepairExecutor(self._store, self.stage, export)
             for path in plan.paths:
-                work.may_go_on()
-                mender.mend(path, done)
+                work.wait_if_paused()
+                executor.repair_batch(path, done)
             return done, str(export.path) if export.documents else None
 
     def clean_up(self, caller: Caller, *, force: bool = False) -> Cleaned:
-        """Remove the arrays, after a last full validation and with all of them saved; `undo_clean_up` leads back."""
+        """Remove the arrays after a last full validation, with all of them saved; `undo_clean_up` brings them back."""
         with self._working(caller) as work:
             gates = self.gates("cleanup")
             forced = pass_gates("--cleanup", gates, force=force)
@@ -203,14 +202,14 @@ class CompletionsMigration:
                 if not report.consistent:
                     raise PreconditionError(
                         f"--cleanup is refused: the final validation found {len(report.findings)} inconsistencies",
-                        cause="What is only in the array would be lost with it.",
+                        cause="A completion that only the array has would be lost with it.",
                         next_step=f"{COMMAND} --repair",
                         details={"findings": report.findings.counts()},
                     )
             clean = CleanUp(self._store, work, self._exports / str(checkpoint.cursor["export"]))
             if checkpoint.chunks == 0:
                 clean.save_all()
-                # From here on the same command goes on with this file.
+                # From here on the same command resumes with this file.
                 checkpoint = work.save(checkpoint, checkpoint.cursor, {"export": checkpoint.cursor["export"]})
             cleaned = clean.remove_all(checkpoint)
             noted = _with_note(work.operator, f"arrays saved in {cleaned.export}")
@@ -223,32 +222,32 @@ class CompletionsMigration:
             return cleaned
 
     def undo_clean_up(self, file: Path, selection: Selection, caller: Caller, *, dry_run: bool = False) -> Restored:
-        """Put the arrays back that a clean-up saved; with all of them the stage is again the one before it.
+        """Restore the arrays that a clean-up saved; once all of them are restored, the stage is the one before it.
 
         Raises PreconditionError in stages in which nothing was removed.
         """
         state = self.record.read()
         if state.stage not in WITHOUT_ARRAY or state.pending is not None:
             raise PreconditionError(
-                f"nothing was cleaned up in stage {state.stage}", next_step=f"{COMMAND} --status shows where it is."
+                f"nothing was cleaned up in stage {state.stage}", next_step=f"See the stage: {COMMAND} --status"
             )
         arrays = saved_arrays(file, selection)
         if dry_run:
-            return look_at_arrays(self._store, file, arrays)
+            return preview_restore(self._store, file, arrays)
         with self._working(caller) as work:
-            restored = put_arrays_back(self._store, work, file, arrays)
+            restored = restore_arrays(self._store, work, file, arrays)
             if self.stage is CompletionStage.CLEANED and selection.is_all:
-                noted = _with_note(work.operator, f"arrays put back from {file}")
+                noted = _with_note(work.operator, f"arrays restored from {file}")
                 self._move(replace(work, operator=noted), CompletionStage.CLEANED, CompletionStage.DUAL_WRITE_STOPPED)
             else:
-                work.record.end_action(work.lease)  # a clean-up that was killed begins anew
+                work.record.end_action(work.lease)  # a clean-up that was killed starts over
             return restored
 
-    def roll_back(self, caller: Caller, *, to: CompletionStage | None = None, told: bool = True) -> RolledBack:
+    def roll_back(self, caller: Caller, *, to: CompletionStage | None = None, acknowledged: bool = True) -> RolledBack:
         """Go back to the stage whose readers and writers are as they were before the last change of them, or to `to`.
 
-        Without `told` it stays pending until `tell_rolled_back` is called, so that a call that is killed before its
-        caller knew of the outcome is reported by the next one, and not repeated.
+        Unless it is `acknowledged` at once, it stays pending until `acknowledge_rollback` is called: if the process is
+        killed before its caller has seen the outcome, the next call reports this rollback and does not repeat it.
         """
         with self._working(caller) as work:
             state = self.record.read()
@@ -257,20 +256,20 @@ class CompletionsMigration:
                 rolled = roll_back(self._store, work, self.limits)
                 before, after = rolled.before if number == 0 else before, rolled.after
                 put_back += rolled.put_back
-                if told or number + 1 < len(stages):
-                    tell(self.record, rolled)
+                if acknowledged or number + 1 < len(stages):
+                    acknowledge(self.record, rolled)
             return RolledBack(before, after, put_back)
 
-    def tell_rolled_back(self, rolled: RolledBack) -> None:
-        """Note that the operator knows of a rollback."""
-        tell(self.record, rolled)
+    def acknowledge_rollback(self, rolled: RolledBack) -> None:
+        """Record that the operator has seen the outcome of a rollback."""
+        acknowledge(self.record, rolled)
 
     def pause(self, operator: Operator) -> MigrationState:
-        """Have whatever works on the migration hold on after its chunk."""
+        """Make the running action wait after its chunk."""
         return self.record.pause(operator)
 
     def resume(self) -> MigrationState:
-        """Let it go on."""
+        """Let it continue."""
         return self.record.resume()
 
     def _step(
@@ -286,19 +285,19 @@ class CompletionsMigration:
         with self._working(caller) as work:
             state = self.record.read()
             if state.stage == after and state.pending is None:
-                return state  # taken already, perhaps by a call that was killed before it could say so
-            forced = pass_gates(f"--{action}", self.gates(action, max_age=max_age, look=True), force=force)
+                return state  # already taken, perhaps by a call that was killed before it could report it
+            forced = pass_gates(f"--{action}", self.gates(action, max_age=max_age, compare_active=True), force=force)
             return self._move(work, before, after, settle=self.limits.settle, forced=forced)
 
     def _move(
         self,
-        work: Work,
+        work: MigrationWork,
         before: CompletionStage,
         after: CompletionStage,
         *,
         settle: float = 0.0,
         forced: tuple[str, ...] = (),
-        proof: Report | None = None,
+        proof: ValidationReport | None = None,
     ) -> MigrationState:
         return work.record.change_stage(
             work.lease,
@@ -310,7 +309,7 @@ class CompletionsMigration:
             proof=None if proof is None else proof.validation,
         )
 
-    def _cleanup_checkpoint(self, work: Work) -> Checkpoint:
+    def _cleanup_checkpoint(self, work: MigrationWork) -> Checkpoint:
         fresh = {"after": None, "more": True, "seen": 0, "removed": 0, "export": self._export_path("cleanup").name}
         return work.begin("cleanup", str(Selection()), cursor=fresh)
 
@@ -327,9 +326,9 @@ class CompletionsMigration:
         return self._exports / f"completions-{action}-{self._clock.now():%Y%m%dT%H%M%S}.jsonl"
 
     @contextmanager
-    def _working(self, caller: Caller) -> Iterator[Work]:
+    def _working(self, caller: Caller) -> Iterator[MigrationWork]:
         limits = self.limits
-        with holding(
+        with hold_lease(
             self._leases,
             LEASE,
             self._owner(),
@@ -337,7 +336,7 @@ class CompletionsMigration:
             renew_every=limits.lease_renew,
             clock=self._clock,
         ) as held:
-            yield Work(
+            yield MigrationWork(
                 self.record, held, caller.operator, self._clock, caller.observe, caller.cancellation, limits.poll
             )
 

@@ -1,15 +1,14 @@
-"""Plan: what the migration would do to the batches as they are now, what it costs, and what stands in its way."""
+"""Plan: what the migration would do to the batches as they are now, what it costs, and the risks."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.core.completions.documents import COMPLETED_PLAYERS
 from nbactl.migrations.completions.batch import read_batch
 from nbactl.migrations.completions.selection import next_chunk, number_of_batches
-from nbactl.migrations.progress import Meter
+from nbactl.migrations.work import Meter
 from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, document_bytes
 from nbactl.ports.documents import Query
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.migrations.completions.batch import Batch
     from nbactl.migrations.completions.selection import Selection
-    from nbactl.migrations.progress import ProgressEvent
+    from nbactl.migrations.work import ProgressEvent
     from nbactl.ports.documents import DocumentStore
 
 # List prices of the multi-region nam5 in US dollars for 100,000 documents, without the daily free quota
@@ -41,7 +40,7 @@ class Cost:
 
     @property
     def dollars(self) -> float:
-        """The price of it."""
+        """The price in US dollars."""
         return (self.reads * PER_100K_READS + self.writes * PER_100K_WRITES) / _UNIT
 
     def __add__(self, other: Cost) -> Cost:
@@ -55,7 +54,7 @@ _NEAR: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """Something about a batch that an operator should know. `used` is the share of a limit, where there is one."""
+    """Something about a batch that an operator should know. `used` is the used share of a limit, if there is one."""
 
     batch: str
     kind: Literal["document_size", "index_entries", "unreadable", "active"]
@@ -78,13 +77,13 @@ def risks_of(batch: Batch) -> Iterator[Risk]:
         )
         yield Risk(batch.id, "unreadable", "warning", text)
     if batch.active:
-        yield Risk(batch.id, "active", "info", "is not complete: writers are at work on it")
+        yield Risk(batch.id, "active", "info", "is not complete: writers are active on it")
 
 
 def index_entries(data: dict[str, Any]) -> int:
     """Return how many index entries a document has with Firestore's automatic indexes alone.
 
-    A field has two (ascending and descending), each different element of an array one, a map those of its fields.
+    A field has two (ascending and descending), every distinct element of an array one, a map those of its fields.
     """
     return sum(_entries(value) for value in data.values())
 
@@ -93,7 +92,7 @@ def _entries(value: object) -> int:
     if isinstance(value, list):
         return len({repr(element) for element in value})
     if isinstance(value, dict):
-        return sum(_entries(each) for each in value.values())
+        return sum(_entries(item) for item in value.values())
     return 2
 
 
@@ -105,7 +104,7 @@ def _limit(
         return
     array = len(batch.players)
     over = used >= 1
-    tail = "Firestore refuses the next completion" if over else "the array has little room left"
+    tail = "Firestore refuses the next completion" if over else "the array is almost full"
     yield Risk(
         batch.id,
         kind,
@@ -116,8 +115,8 @@ def _limit(
 
 
 @dataclass(slots=True)
-class Plan:
-    """What was found, and what follows. `to_create` counts array less documents; times are in seconds.
+class MigrationPlan:
+    """What was found, and what follows from it. `to_create`: players of arrays without a document.
 
     `rate` is writes a second.
     """
@@ -148,29 +147,6 @@ class Plan:
         """Return how long the backfill's writes take at the rate."""
         return (self.to_create + self.batches) / self.rate
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the plan as plain data."""
-        total = Cost(0, 0)
-        for cost in self.costs().values():
-            total += cost
-        return {
-            "scope": self.scope,
-            "batches": self.batches,
-            "active_batches": self.active,
-            "players_in_arrays": self.players,
-            "documents": self.documents,
-            "to_create": self.to_create,
-            "largest_array": self.largest,
-            "operations": {
-                name: {"reads": cost.reads, "writes": cost.writes, "usd": round(cost.dollars, 4)}
-                for name, cost in {**self.costs(), "total": total}.items()
-            },
-            "rate": self.rate,
-            "backfill_seconds": round(self.seconds(), 1),
-            "risks": [asdict(risk) for risk in self.risks],
-            "risk_counts": dict(Counter(risk.severity for risk in self.risks)),
-        }
-
 
 def make_plan(
     store: DocumentStore,
@@ -181,9 +157,9 @@ def make_plan(
     array_expected: bool,
     observe: Callable[[ProgressEvent], None],
     check: Callable[[], None],
-) -> Plan:
-    """Look at every batch, and count its documents without reading them; changes nothing."""
-    plan = Plan(str(selection), rate)
+) -> MigrationPlan:
+    """Read every batch and count its documents without reading them; changes nothing."""
+    plan = MigrationPlan(str(selection), rate)
     meter = Meter(clock, "plan", "reading", done=0, total=number_of_batches(store, selection))
     after, more = None, True
     while more:
@@ -192,14 +168,14 @@ def make_plan(
             chunk = next_chunk(snapshot, selection, after, snapshot.read_time)
             for document in chunk.documents:
                 batch = read_batch(document, array_expected=array_expected)
-                there = snapshot.count(Query(batch.completions))
+                documents = snapshot.count(Query(batch.completions))
                 plan.batches += 1
                 plan.active += batch.active
                 plan.players += len(batch.players)
-                plan.documents += there
-                plan.to_create += max(0, len(batch.players) - there)
+                plan.documents += documents
+                plan.to_create += max(0, len(batch.players) - documents)
                 plan.largest = max(plan.largest, len(batch.players))
-                plan.reads_so_far += 1 + max(1, there // COUNTED_AS_ONE_READ)
+                plan.reads_so_far += 1 + max(1, documents // COUNTED_AS_ONE_READ)
                 plan.risks.extend(risks_of(batch))
         after, more = chunk.after, chunk.more
         observe(meter.at(plan.batches, {"players": plan.players}))

@@ -1,4 +1,4 @@
-"""Repair: a plan of what makes both sides agree, the winning side stated, and its execution batch by batch."""
+"""Repair: the plan that makes both sides agree, with the winning side of each change, and its execution."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.backfill import creations
 from nbactl.migrations.completions.batch import is_count
-from nbactl.migrations.completions.compare import WITHOUT_ARRAY, Comparison, compare
+from nbactl.migrations.completions.compare import WITHOUT_ARRAY, BatchComparison, compare
 from nbactl.migrations.completions.counters import reconcile
-from nbactl.migrations.completions.refill import put_back
+from nbactl.migrations.completions.rollback import add_to_array
 from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, Update
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _BY_HAND: Final = frozenset({"id", "batch_id", "game_date", "counter_shards", "c
 
 @dataclass(frozen=True, slots=True)
 class RepairStep:
-    """One change. `winner` is the side that is believed; `overwrites`: something that is there is replaced."""
+    """One change. `winner` is the side that is kept; `overwrites`: a stored value is replaced."""
 
     batch: str
     kind: Kind
@@ -47,7 +47,7 @@ class RepairStep:
 
 @dataclass(slots=True)
 class RepairPlan:
-    """What would be changed, in which batches (paths), and what only a person can decide."""
+    """What would be changed, in which batches (paths), and what an operator has to decide."""
 
     steps: list[RepairStep] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -55,11 +55,11 @@ class RepairPlan:
 
     @property
     def overwrites(self) -> bool:
-        """Whether anything that is there would be replaced."""
+        """Whether a stored value would be replaced."""
         return any(step.overwrites for step in self.steps)
 
-    def take(self, comparison: Comparison, stage: CompletionStage) -> None:
-        """Add what a batch needs."""
+    def add(self, comparison: BatchComparison, stage: CompletionStage) -> None:
+        """Add the steps of a batch."""
         steps = plan_batch(comparison, stage)
         if steps:
             self.steps.extend(steps)
@@ -71,28 +71,28 @@ class RepairPlan:
                 )
 
 
-def plan_batch(comparison: Comparison, stage: CompletionStage) -> list[RepairStep]:
-    """Return what makes the sides of a batch agree.
+def plan_batch(comparison: BatchComparison, stage: CompletionStage) -> list[RepairStep]:
+    """Return the steps that make the sides of a batch agree.
 
-    Nobody is ever taken out: a completion that either side has is one. Where payloads differ, the side that readers
-    read in this stage wins. Before dual-write began there are no two sides: only the array itself is put in order.
+    No completion is ever removed: what either side has, counts. Where payloads differ, the side that readers use in
+    this stage wins. Before dual-write there is only the array: its unusable elements are removed.
     """
     batch, findings = comparison.batch, comparison.findings
     steps: list[RepairStep] = []
     if stage is not CompletionStage.LEGACY:
         steps += [
-            RepairStep(batch.id, "create_document", each.player, "array", "gets the document that it lacks")
-            for each in findings.missing
+            RepairStep(batch.id, "create_document", missing.player, "array", "gets the missing document")
+            for missing in findings.missing
         ]
         steps += [
-            RepairStep(batch.id, "add_to_array", each.player, "subcollection", "is put into the array")
-            for each in findings.extra
+            RepairStep(batch.id, "add_to_array", extra.player, "subcollection", "is added to the array")
+            for extra in findings.extra
         ]
         for different in findings.different:
             winner: Winner = winning_side(stage, different.subcollection)
             value = different.array if winner == "array" else different.subcollection
             loser = different.subcollection if winner == "array" else different.array
-            what = f"has {value} predictions, not {loser!r}"
+            what = f"gets {value} predictions, not {loser!r}"
             steps.append(RepairStep(batch.id, "set_predictions", different.player, winner, what, overwrites=True))
     for problem in findings.unreadable:
         if problem.field == COMPLETED_PLAYERS and stage is not CompletionStage.CLEANED:
@@ -101,7 +101,7 @@ def plan_batch(comparison: Comparison, stage: CompletionStage) -> list[RepairSte
                 RepairStep(batch.id, "clean_array", None, "subcollection", what, overwrites=bool(problem.value))
             )
         elif problem.field == PREDICTIONS_BY_PLAYER:
-            what = f"{problem.value} is taken out: {problem.reason}"
+            what = f"{problem.value} is removed: {problem.reason}"
             steps.append(RepairStep(batch.id, "clean_payloads", None, "subcollection", what, overwrites=True))
         elif problem.field == "player_lookup":
             what = f"{problem.value} is replaced: {problem.reason}"
@@ -110,24 +110,24 @@ def plan_batch(comparison: Comparison, stage: CompletionStage) -> list[RepairSte
             what = "total_predictions is summed up again"
             steps.append(RepairStep(batch.id, "set_counter", None, "subcollection", what, overwrites=True))
     for drift in findings.counter_drift:
-        what = f"the counter becomes {drift.actual}, not {drift.counter!r}"
+        what = f"the counter is set to {drift.actual}, not {drift.counter!r}"
         steps.append(RepairStep(batch.id, "set_counter", None, "subcollection", what, overwrites=True))
     return steps
 
 
 def winning_side(stage: CompletionStage, held: object) -> Winner:
-    """Return the side whose predictions are believed; a document that holds no number is never."""
+    """Return the side whose predictions are kept; never that of a document whose value is not a number."""
     return "subcollection" if stage in _READS_SUBCOLLECTION and is_count(held) else "array"
 
 
-def compare_live(store: DocumentStore, path: str, stage: CompletionStage) -> Comparison | None:
+def compare_live(store: DocumentStore, path: str, stage: CompletionStage) -> BatchComparison | None:
     """Compare a batch as it is now; None if it is gone. Payloads are read as well."""
     document = store.get(path)
     return None if document is None else compare(store, document, stage)
 
 
-def cleaned_array(batch: Batch, comparison: Comparison) -> list[str]:
-    """Return the array with what is no player taken out, and everybody in it who has a document."""
+def cleaned_array(batch: Batch, comparison: BatchComparison) -> list[str]:
+    """Return the array without its unusable elements, and with every player who has a document."""
     return [*batch.rest, *sorted(comparison.completed - batch.players)]
 
 
@@ -135,23 +135,23 @@ _TRIES: Final = 10
 
 
 @dataclass(slots=True)
-class Mended:
-    """What a repair did. `busy`: batches (ids) that writers kept changing, to be repaired another time."""
+class RepairResult:
+    """What a repair did. `busy`: ids of batches that writers changed on every try, to be repaired again."""
 
     steps: list[RepairStep] = field(default_factory=list)
     busy: list[str] = field(default_factory=list)
 
 
-class Mender:
-    """Repairs one batch at a time as it is now, not as it was when the plan was made. Saves first what it replaces."""
+class RepairExecutor:
+    """Repairs one batch at a time, as it is now and not as it was planned. What it replaces is saved first."""
 
     def __init__(self, store: DocumentStore, stage: CompletionStage, export: Export) -> None:
         self._store = store
         self._stage = stage
         self._export = export
 
-    def mend(self, path: str, done: Mended) -> None:
-        """Repair the batch at `path`."""
+    def repair_batch(self, path: str, result: RepairResult) -> None:
+        """Repair the batch at `path`; what was done is added to `result`."""
         for _ in range(_TRIES):
             comparison = compare_live(self._store, path, self._stage)
             if comparison is None:
@@ -163,13 +163,13 @@ class Mender:
             try:
                 self._write(comparison, {step.kind for step in steps})
             except (PreconditionError, NotFoundError):
-                continue  # somebody wrote in between: read it anew
-            done.steps.extend(steps)
+                continue  # a writer changed it meanwhile: read it again
+            result.steps.extend(steps)
             reach("migration.repaired")
             return
-        done.busy.append(path.rpartition("/")[2])
+        result.busy.append(path.rpartition("/")[2])
 
-    def _write(self, comparison: Comparison, kinds: set[str]) -> None:
+    def _write(self, comparison: BatchComparison, kinds: set[str]) -> None:
         batch = comparison.batch
         guarded = self._guarded(comparison, kinds)
         if guarded or "set_counter" in kinds:
@@ -181,19 +181,19 @@ class Mender:
         if "create_document" in kinds:
             self._create(comparison)
         if "add_to_array" in kinds and "clean_array" not in kinds:
-            put_back(self._store, batch, [each.player for each in comparison.findings.extra])
+            add_to_array(self._store, batch, [extra.player for extra in comparison.findings.extra])
         if "set_counter" in kinds and reconcile(self._store, batch.path) is None:
-            raise PreconditionError(f"the counter of {batch.id} was moved each time it was read")
+            raise PreconditionError(f"the counter of {batch.id} changed on every try")
 
-    def _create(self, comparison: Comparison) -> None:
+    def _create(self, comparison: BatchComparison) -> None:
         writes = list(creations([comparison]))
         for start in range(0, len(writes), MAX_WRITES):
             for result in self._store.batch_write(writes[start : start + MAX_WRITES]):
                 if result.error is not None and not isinstance(result.error, AlreadyExistsError):
                     raise result.error
 
-    def _guarded(self, comparison: Comparison, kinds: set[str]) -> list[Write]:
-        """Return the writes that replace something; the batch's own is first, so that a stale read changes nothing."""
+    def _guarded(self, comparison: BatchComparison, kinds: set[str]) -> list[Write]:
+        """Return the writes that replace something, that of the batch first, so that a stale read changes nothing."""
         batch, fields = comparison.batch, _batch_fields(comparison, kinds, self._stage)
         writes: list[Write] = []
         if fields:
@@ -201,7 +201,7 @@ class Mender:
         for player in _replaced(comparison, self._stage):
             document = comparison.documents[player]
             changes: dict[FieldPath, Any] = {"player_lookup": player}
-            if any(each.player == player for each in comparison.findings.different) and (
+            if any(different.player == player for different in comparison.findings.different) and (
                 winning_side(self._stage, document.data.get("predictions_count")) == "array"
             ):
                 changes["predictions_count"] = batch.payloads[player]
@@ -209,7 +209,7 @@ class Mender:
         return writes
 
 
-def _batch_fields(comparison: Comparison, kinds: set[str], stage: CompletionStage) -> dict[FieldPath, Any]:
+def _batch_fields(comparison: BatchComparison, kinds: set[str], stage: CompletionStage) -> dict[FieldPath, Any]:
     batch, data = comparison.batch, comparison.batch.document.data
     fields: dict[FieldPath, Any] = {}
     if "clean_array" in kinds:
@@ -223,19 +223,21 @@ def _batch_fields(comparison: Comparison, kinds: set[str], stage: CompletionStag
         else:
             fields[PREDICTIONS_BY_PLAYER] = DELETE_FIELD
     if stage is not CompletionStage.LEGACY:
-        for each in comparison.findings.different:
-            if winning_side(stage, each.subcollection) == "subcollection":
-                fields[PREDICTIONS_BY_PLAYER, batch.payload_keys[each.player]] = each.subcollection
+        for different in comparison.findings.different:
+            if winning_side(stage, different.subcollection) == "subcollection":
+                fields[PREDICTIONS_BY_PLAYER, batch.payload_keys[different.player]] = different.subcollection
     return fields
 
 
-def _replaced(comparison: Comparison, stage: CompletionStage) -> list[str]:
-    """Return the players whose own documents are changed."""
+def _replaced(comparison: BatchComparison, stage: CompletionStage) -> list[str]:
+    """Return the players whose documents are changed."""
     wrong = {
         player for player, document in comparison.documents.items() if document.data.get("player_lookup") != player
     }
     if stage is not CompletionStage.LEGACY:
         wrong |= {
-            each.player for each in comparison.findings.different if winning_side(stage, each.subcollection) == "array"
+            different.player
+            for different in comparison.findings.different
+            if winning_side(stage, different.subcollection) == "array"
         }
     return sorted(wrong)

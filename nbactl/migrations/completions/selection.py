@@ -1,4 +1,4 @@
-"""Which batches an action looks at, and how it goes through them in chunks."""
+"""Which batches an action works on, and how they are read in chunks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
+from nbactl.core._support.names import did_you_mean
 from nbactl.core.completions.documents import BATCHES, COMPLETED_PLAYERS, batch_path
 from nbactl.errors import NotFoundError
 from nbactl.ports.documents import Document, Query
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 
 CHUNK_BATCHES: Final = 50
 CHUNK_PLAYERS: Final = 5_000
-"""Players of a chunk: what a kill can cost, and what one snapshot reads."""
+"""Players of a chunk: the most that a kill can cost, and that one snapshot reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The batches that are named, those of game dates from `since` on, and of these a sample in percent.
+    """The named batches, those with game dates from `since` on, and a sample of these in percent.
 
-    A batch whose game date cannot be read is in, so that it is reported. Which batches are in a sample depends on
-    their ids and `seed` alone.
+    A batch whose game date cannot be read is included, so that it is reported. Which batches a sample contains depends
+    only on their ids and `seed`.
     """
 
     batches: tuple[str, ...] = ()
@@ -41,14 +42,14 @@ class Selection:
         return not self.batches and self.since is None and self.sample is None
 
     def __str__(self) -> str:
-        """Return the selection as it is shown, and as a checkpoint knows it."""
+        """Return the selection as it is shown, and as a checkpoint stores it."""
         parts = [f"batches {', '.join(self.batches)}"] if self.batches else []
         parts += [f"since {self.since}"] if self.since else []
         parts += [f"a sample of {self.sample:g} %"] if self.sample is not None else []
         return ", ".join(parts) or "all batches"
 
     def wants(self, document: Document) -> bool:
-        """Say whether a batch is in."""
+        """Say whether a batch is included."""
         if self.since is not None:
             try:
                 day = date.fromisoformat(document.data["game_date"])
@@ -76,9 +77,9 @@ class Chunk:
 def next_chunk(
     reader: Reader, selection: Selection, after: str | None, epoch: datetime, *, players: int = CHUNK_PLAYERS
 ) -> Chunk:
-    """Return the chunk behind the batch named `after`; it ends with the batch that brings it to so many `players`.
+    """Return the chunk after the batch named `after`; it ends with the batch that brings it to `players` players.
 
-    Raises NotFoundError for a batch that is named but not there.
+    Raises NotFoundError for a named batch that does not exist.
     """
     if selection.batches:
         return _named(reader, selection, after)
@@ -98,7 +99,7 @@ def next_chunk(
 
 
 def number_of_batches(reader: Reader, selection: Selection) -> int:
-    """Return how many batches an action goes through, or past."""
+    """Return how many batches an action visits or skips."""
     return len(set(selection.batches)) or reader.count(Query(BATCHES))
 
 
@@ -110,10 +111,11 @@ def _named(reader: Reader, selection: Selection, after: str | None) -> Chunk:
     found = reader.get_all(now)
     for path, document in zip(now, found, strict=True):
         if document is None:
+            name = path.rpartition("/")[2]
             raise NotFoundError(
-                f"there is no batch '{path.rpartition('/')[2]}'",
+                f"there is no batch '{name}'",
                 cause="It was not created, or this is another project's store.",
-                next_step="List them: nbactl batches list",
+                next_step=did_you_mean(name, reader.list_ids(BATCHES), otherwise="List them: nbactl batches list"),
             )
     documents = tuple(document for document in found if document is not None and selection.wants(document))
     return Chunk(documents, documents[-1].id if documents else after, more=bool(later))

@@ -1,4 +1,4 @@
-"""Validate: compare every batch, look a second time at what differs, report what still does (invariant 3)."""
+"""Validate: compare every batch, compare again what differs, report what still differs (invariant 3)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Final
 from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import BATCHES
 from nbactl.errors import UnavailableError
-from nbactl.migrations.completions.compare import compare
-from nbactl.migrations.completions.findings import union
+from nbactl.migrations.completions.compare import compare, union
 from nbactl.migrations.completions.selection import Selection, next_chunk, number_of_batches
 from nbactl.migrations.model import Validation
-from nbactl.migrations.progress import Meter
+from nbactl.migrations.work import Meter
 from nbactl.ports.documents import Filter, Query
 
 if TYPE_CHECKING:
@@ -23,66 +22,64 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.core.completions.stages import CompletionStage
-    from nbactl.migrations.completions.compare import Comparison
-    from nbactl.migrations.completions.findings import Findings
-    from nbactl.migrations.progress import ProgressEvent
-    from nbactl.migrations.work import Work
+    from nbactl.migrations.completions.compare import BatchComparison, Findings
+    from nbactl.migrations.work import MigrationWork, ProgressEvent
     from nbactl.ports.documents import DocumentStore, Snapshot
 
 _MODULUS: Final = 2**256
 _SUSPECTS_AT_ONCE: Final = 20
-_PATIENCE: Final = 400
+_MOST_TRIES: Final = 400
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was looked at so far. `digest` adds up those of the batches."""
+    """What was compared so far. `digest` is the sum of the batches' digests."""
 
     batches: int = 0
     completions: int = 0
     digest: int = 0
     suspects: list[str] = field(default_factory=list)
 
-    def take(self, comparison: Comparison) -> None:
-        """Take in a batch that was read the first time: what is suspect counts as it is read the second time."""
+    def add(self, comparison: BatchComparison) -> None:
+        """Add a batch that was read for the first time; one that differs is counted when it is read again."""
         if comparison.findings:
             self.suspects.append(comparison.batch.document.id)
         else:
             self.count(comparison)
 
-    def count(self, comparison: Comparison) -> None:
-        """Take in a batch as it was read."""
+    def count(self, comparison: BatchComparison) -> None:
+        """Count a batch as it was read."""
         self.batches += 1
         self.completions += len(comparison.completed | comparison.batch.players)
         self.digest = (self.digest + comparison.digest) % _MODULUS
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a validation found. `amiss` are the batches with findings, as they were read the second time."""
+class ValidationReport:
+    """What a validation found. `inconsistent`: the batches with findings, as they were read the second time."""
 
     stage: CompletionStage
     selection: Selection
     validation: Validation
     findings: Findings
-    amiss: tuple[Comparison, ...]
+    inconsistent: tuple[BatchComparison, ...]
 
     @property
     def consistent(self) -> bool:
-        """Whether nothing is amiss in what was looked at."""
+        """Whether both sides agree in every batch that was compared."""
         return not self.findings
 
     @property
     def complete(self) -> bool:
-        """Whether every batch was compared, so that a gate may stand on it."""
+        """Whether every batch was compared, as a gate requires."""
         return self.selection.is_all
 
 
 class Validator:
-    """Compares array and subcollection, both at one moment.
+    """Compares array and subcollection at one moment; changes no batch.
 
-    What differs is looked at again `second_look` seconds later; every `retry_pause` seconds it is tried whether the
-    store shows such a moment yet. Nothing in batches is changed. `observe` is told of each chunk.
+    Batches that differ are compared again `second_look` seconds later. `retry_pause` is how often, in seconds, it is
+    checked whether the store shows such a moment. `observe` is called after each chunk.
     """
 
     def __init__(
@@ -100,8 +97,8 @@ class Validator:
         self._second_look = timedelta(seconds=second_look)
         self._retry_pause = retry_pause
 
-    def run(self, stage: CompletionStage, selection: Selection, check: Callable[[], None]) -> Report:
-        """Validate in one go, with nothing recorded; `check` may raise between two chunks."""
+    def run(self, stage: CompletionStage, selection: Selection, check: Callable[[], None]) -> ValidationReport:
+        """Validate without recording progress; `check` may raise between two chunks."""
         began = self._clock.now()
         tally, after = Tally(), None
         meter, more = self._meter(selection, 0), True
@@ -111,8 +108,10 @@ class Validator:
             self._observe(meter.at(tally.batches + len(tally.suspects), {"suspects": len(tally.suspects)}))
         return self._report(stage, selection, began, tally, check)
 
-    def run_recorded(self, work: Work, stage: CompletionStage, selection: Selection, *, young: float) -> Report:
-        """Validate with a checkpoint per chunk, and go on with one that was interrupted within `young` seconds."""
+    def run_recorded(
+        self, work: MigrationWork, stage: CompletionStage, selection: Selection, *, young: float
+    ) -> ValidationReport:
+        """Validate with a checkpoint per chunk; resumes a validation that began within the last `young` seconds."""
         fresh = {"after": None, "more": True, "batches": 0, "completions": 0, "digest": f"{0:x}"}
         checkpoint = work.begin("validate", str(selection), cursor=fresh, young=young)
         cursor = checkpoint.cursor
@@ -121,7 +120,7 @@ class Validator:
         after, more = cursor["after"], cursor["more"]
         meter = self._meter(selection, tally.batches + len(suspects))
         while more:
-            work.may_go_on(meter)
+            work.wait_if_paused(meter)
             reach("migration.before_chunk")
             after, more = self._chunk(stage, selection, after, tally)
             found, tally.suspects = tally.suspects, []
@@ -140,17 +139,19 @@ class Validator:
         reach("migration.validated")
         return report
 
-    def active(self, stage: CompletionStage) -> Report:
-        """Validate the batches that are not complete, which writers are at work on."""
+    def active(self, stage: CompletionStage) -> ValidationReport:
+        """Validate the batches in progress."""
         began, tally, names = self._clock.now(), Tally(), []
         with self._store.snapshot() as snapshot:
             for document in snapshot.query(Query(BATCHES, filters=(Filter("is_complete", "==", value=False),))):
                 names.append(document.id)
-                tally.take(compare(snapshot, document, stage))
+                tally.add(compare(snapshot, document, stage))
         return self._report(stage, Selection(tuple(names)), began, tally, lambda: None)
 
-    def _again(self, stage: CompletionStage, names: Iterable[str], check: Callable[[], None]) -> Iterator[Comparison]:
-        """Yield these batches compared at a moment later than now by the store's clock; those that are gone are not."""
+    def _again(
+        self, stage: CompletionStage, names: Iterable[str], check: Callable[[], None]
+    ) -> Iterator[BatchComparison]:
+        """Compare these batches again at a later moment by the store's clock; deleted ones are left out."""
         wanted = sorted(set(names))
         if not wanted:
             return
@@ -171,7 +172,7 @@ class Validator:
         with self._store.snapshot() as snapshot:
             chunk = next_chunk(snapshot, selection, after, snapshot.read_time)
             for document in chunk.documents:
-                tally.take(compare(snapshot, document, stage))
+                tally.add(compare(snapshot, document, stage))
         return chunk.after, chunk.more
 
     def _report(
@@ -181,13 +182,13 @@ class Validator:
         began: datetime,
         tally: Tally,
         check: Callable[[], None],
-    ) -> Report:
-        amiss = []
+    ) -> ValidationReport:
+        inconsistent = []
         for comparison in self._again(stage, tally.suspects, check):
             tally.count(comparison)
             if comparison.findings:
-                amiss.append(comparison)
-        findings = union(comparison.findings for comparison in amiss)
+                inconsistent.append(comparison)
+        findings = union(comparison.findings for comparison in inconsistent)
         validation = Validation(
             at=began,
             finished_at=self._clock.now(),
@@ -198,12 +199,12 @@ class Validator:
             completions=tally.completions,
             findings=len(findings),
         )
-        return Report(stage, selection, validation, findings, tuple(amiss))
+        return ValidationReport(stage, selection, validation, findings, tuple(inconsistent))
 
     @contextmanager
     def _not_before(self, earliest: datetime, check: Callable[[], None]) -> Iterator[Snapshot]:
-        """Open a snapshot of a moment that is not before `earliest`, as the store tells the time."""
-        for _ in range(_PATIENCE):
+        """Open a snapshot that is not older than `earliest` by the store's clock."""
+        for _ in range(_MOST_TRIES):
             with self._store.snapshot() as snapshot:
                 if snapshot.read_time >= earliest:
                     yield snapshot
@@ -211,9 +212,9 @@ class Validator:
             check()
             self._clock.sleep(self._retry_pause)
         raise UnavailableError(
-            "the document store shows the same moment again and again",
-            cause="What differs is looked at a second time, later by the store's own clock.",
-            next_step="Look at the clocks of this machine and of the store.",
+            "the document store keeps returning the same moment",
+            cause="Batches that differ are compared a second time, later by the store's own clock.",
+            next_step="Check the clocks of this machine and of the store.",
         )
 
     def _meter(self, selection: Selection, done: int) -> Meter:

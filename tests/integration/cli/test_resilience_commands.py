@@ -101,7 +101,7 @@ def place(
 
 def test_nothing_to_show_is_said(place: Place) -> None:
     assert place.run("leases", "list") == ("", "No lease is held.\n")
-    assert place.run("outbox", "list") == ("", "Nothing waits: every message is published.\n")
+    assert place.run("outbox", "list") == ("", "No message waits: all are published.\n")
     assert place.run("breakers", "list", "--open") == ("", "No breaker is open.\n")
     assert place.data("leases", "list") == {"leases": [], "taken_away": []}
     assert place.data("outbox", "list") == {"messages": [], "more": False}
@@ -192,9 +192,9 @@ def test_breakers_are_listed_and_reset_for_all_processes(place: Place) -> None:
         "name", "state", "failures", "opened_at", "until", "changed_at", "reset_by", "reason",
     }  # fmt: skip
     table, _ = place.run("breakers", "list")
-    assert "tried again in" in table
+    assert "next try in" in table
     assert "until it is reset" in table
-    assert "no process told of it" in table
+    assert "not reported by any process" in table
     told = place.run("breakers", "reset", "--all", "--dry-run")[1]
     assert "Would close own" in told
     if place.target == "gcp":
@@ -244,7 +244,7 @@ def test_messages_that_wait_are_listed_and_driven(place: Place) -> None:
     again = place.data("outbox", "drive", "phase4/2024-01-15/1")
     assert (again["published"], again["published_before"]) == ([], ["phase4/2024-01-15/1"])
     assert place.data("outbox", "drive")["published"] == ["phase3/2024-01-15/1"]
-    assert "Nothing is due" in place.run("outbox", "drive")[1]
+    assert "Nothing to publish: all sent, or another process is sending." in place.run("outbox", "drive")[1]
     assert [each.attributes[KEY_ATTRIBUTE] for each in place.bus.messages("topic")] == [
         "phase4/2024-01-15/1",
         "phase3/2024-01-15/1",

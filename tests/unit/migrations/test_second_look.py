@@ -26,7 +26,7 @@ def test_however_many_batches_are_suspect_the_second_look_is_waited_for_once(lab
     for number in range(SUSPECTS):
         lab.batch(f"b{number}", ["p1"], completed_count=7)
     before = lab.clock.monotonic()
-    report = lab.migration.look(ALL, lab.caller)
+    report = lab.migration.compare(ALL, lab.caller)
     assert len(report.findings.counter_drift) == SUSPECTS
     assert LIMITS.second_look <= lab.clock.monotonic() - before < 2 * LIMITS.second_look
 
@@ -36,6 +36,6 @@ def test_batches_in_progress_that_agree_are_not_waited_for(lab: Lab) -> None:
         lab.batch(f"b{number}", ["p1"], expected_players=2)
     lab.to("validated")
     before = lab.clock.monotonic()
-    gates = lab.migration.gates("switch-reads", look=True)
+    gates = lab.migration.gates("switch-reads", compare_active=True)
     assert [gate.missing for gate in gates if gate.name == "active"] == [None]
     assert lab.clock.monotonic() == before

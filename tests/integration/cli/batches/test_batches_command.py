@@ -122,8 +122,8 @@ def test_inv_19_reset_asks_saves_and_can_be_undone(here: Project) -> None:
     assert shown(here, "last") == before
     done = here.data("batches", "reset", "last", "--yes")
     assert (done["changed"], done["batch"]["completed"], done["reset"]["players"]) == (True, 0, 2)
-    assert "bring them back" in here.run("batches", "show", "last").stderr
-    assert "Would bring back 2 players" in here.run("batches", "reset", "last", "--undo", "--dry-run").stderr
+    assert "To restore them" in here.run("batches", "show", "last").stderr
+    assert "Would restore 2 players" in here.run("batches", "reset", "last", "--undo", "--dry-run").stderr
     undone = here.data("batches", "reset", "last", "--undo")
     assert (undone["changed"], undone["reset"]) == (True, None)
     assert {**undone["batch"], "last_change": None} == {**before, "last_change": None}

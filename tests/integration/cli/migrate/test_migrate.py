@@ -101,11 +101,11 @@ def test_a_dry_run_changes_nothing(nbactl: Nbactl, lab: Lab, words: list[str]) -
     ("words", "said"),
     [
         (["--plan", "--validate"], "two actions"),
-        (["--validate", "--force", "completions"], "--validate has no --force"),
+        (["--validate", "--force", "completions"], "--validate does not take --force"),
         (["--switch-reads", "--force", "yes"], "not the migration's name"),
-        (["--validate", "--sample", "0"], "a sample of 0 %"),
-        (["--validate", "--sample", "101"], "a sample of 101 %"),
-        (["--plan", "--rate", "fast"], "no rate"),
+        (["--validate", "--sample", "0"], "above 0 and at most 100, not 0"),
+        (["--validate", "--sample", "101"], "above 0 and at most 100, not 101"),
+        (["--plan", "--rate", "fast"], "not a valid rate"),
         (["--switch-reads", "--max-age", "old"], "no duration"),
         (["--validate", "--watch", "-o", "json"], "--watch does not go"),
     ],
@@ -153,7 +153,7 @@ def test_inv_20_a_rollback_goes_to_the_stage_that_is_named_and_no_further(nbactl
         assert told["data"].get("from") == said
         assert told["data"]["next"] == "--validate", "what was proved before the rollback opens no gate"
     code, told = migrate(nbactl, "--rollback", "--to", "cleaned")
-    assert (code, told["error"]["cause"]) == (6, "From here it goes back to legacy.")
+    assert (code, told["error"]["cause"]) == (6, "From here it leads to legacy.")
     assert migrate(nbactl, "--rollback", "--to", "the start")[0] == 2
     assert migrate(nbactl, "--validate", "--to", "legacy")[0] == 2
 
