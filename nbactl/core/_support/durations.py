@@ -24,8 +24,8 @@ def parse_duration(text: str) -> float:
     parts = _PATTERN.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise UsageError(
-            f"'{text}' is not a valid duration (examples: 90s, 30m)",
-            next_step="Use a number and a unit: ms, s, m, h or d.",
+            f"'{text}' is not a valid duration",
+            next_step="Use a number and a unit, for example 90s, 30m, 4h or 7d.",
         )
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if seconds <= 0:

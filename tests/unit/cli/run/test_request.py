@@ -48,7 +48,7 @@ def test_a_range_is_every_date_oldest_first() -> None:
         ({"mode": "sequential", "max_workers": 4}, "--max-workers 4", "Leave --max-workers out"),
         ({"only": ("a", "b"), "skip": ("b",)}, "b: given to --only and to --skip", "Decide"),
         ({"wait": False}, "--no-wait does not work on target local", "background"),
-        ({"timeout": "soon"}, "'soon' is not a valid duration", "number and a unit"),
+        ({"timeout": "soon"}, "'soon' is not a valid duration", "90s"),
         ({"date": "2024-02-30"}, "'2024-02-30' is not a date", "YYYY-MM-DD"),
         ({"date": "tomorow"}, "'tomorow' is not a date", "YYYY-MM-DD"),
     ],
