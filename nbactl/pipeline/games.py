@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.pipeline.claims import SHAPES, Claim, read_claim
+from nbactl.pipeline.claims import SHAPES, GameClaim, read_claim
 from nbactl.pipeline.quarantine import Normalised, Quarantined, RejectedRecordError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Game:
     """A game of the date. `game_id` is the league's where it is known, else DATE-AWAY-HOME."""
 
     game_id: str
-    claim: Claim
+    claim: GameClaim
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ def games_of(day: date, records: Iterable[RawRecord], source: str) -> GamesOfDay
     """
     ordered = sorted(records, key=lambda record: _RANK.get(record.shape, len(_RANK)))
     outcome = Normalised(len(ordered))
-    claims: dict[tuple[str, str], Claim] = {}
+    claims: dict[tuple[str, str], GameClaim] = {}
     pair_of_id: dict[str, tuple[str, str]] = {}
     for record in ordered:
         try:
@@ -78,13 +78,13 @@ def games_of(day: date, records: Iterable[RawRecord], source: str) -> GamesOfDay
     return GamesOfDay(games, outcome)
 
 
-def _refuse_other_game(claim: Claim, pair_with_this_id: tuple[str, str]) -> None:
+def _refuse_other_game(claim: GameClaim, pair_with_this_id: tuple[str, str]) -> None:
     if pair_with_this_id != (claim.away, claim.home):
         away, home = pair_with_this_id
         raise RejectedRecordError("conflict", f"game id {claim.game_id} is also that of {away} at {home}")
 
 
-def _merge(known: Claim, new: Claim) -> Claim:
+def _merge(known: GameClaim, new: GameClaim) -> GameClaim:
     if new.game_id and known.game_id and new.game_id != known.game_id:
         raise RejectedRecordError("conflict", f"game id is {new.game_id} here and {known.game_id} elsewhere")
     if new.score and known.score and new.score != known.score:

@@ -17,7 +17,7 @@ _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that `text` stands for; parts may be joined, as in `1h30m`.
+    """Return the seconds of `text`; parts may be joined, as in `1h30m`.
 
     Raises UsageError when `text` is not a duration above zero.
     """

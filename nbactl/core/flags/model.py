@@ -71,7 +71,7 @@ Evaluator = Callable[[str | None, Attributes | None], Evaluation]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TargetingRule:
     """Serve a value to entities that have one of `values` in an attribute."""
 
     attribute: str
@@ -96,7 +96,7 @@ class Definition:
     parameters: Mapping[str, FlagValue] = field(default_factory=dict)
     deny: frozenset[str] = frozenset()
     allow: frozenset[str] = frozenset()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[TargetingRule, ...] = ()
 
     def is_on(self, value: FlagValue | None) -> bool:
         """Say whether `value` counts as on, for flags that need this one."""

@@ -122,7 +122,7 @@ def _by_percent(definition: Definition, state: State | None, source: FlagSource)
     limit = 0 if state is None else limit_of(state.percent)
     if limit <= 0:
         return _always(Evaluation(definition.default, Reason.DEFAULT, None, source, None))
-    if limit >= BUCKETS:  # entities need not be told apart
+    if limit >= BUCKETS:  # all entities are inside
         return _always(Evaluation(definition.treatment, Reason.PERCENT, None, source, None))
     prefix = f"{definition.salt if state is None else state.salt}:"
     treatment, default, inside, outside = definition.treatment, definition.default, Reason.PERCENT, Reason.DEFAULT
@@ -210,14 +210,14 @@ class CompiledFlags:
 
 
 def failed(snapshot: CompiledFlags, key: str, error: Exception) -> Evaluation:
-    """Return the answer where there is none: the default, with the error."""
+    """Return the answer after an error: the default, with the error."""
     definition = snapshot.definitions.get(key) if isinstance(key, str) else None
     if definition is None:
         return Evaluation(
             None, Reason.ERROR, None, snapshot.source, f"{FlagErrorCode.UNKNOWN_FLAG}: there is no flag {key}"
         )
-    told = f"{FlagErrorCode.INVALID_ENTITY}: {type(error).__name__}: {error}"
-    return Evaluation(definition.default, Reason.ERROR, None, snapshot.source, told)
+    problem = f"{FlagErrorCode.INVALID_ENTITY}: {type(error).__name__}: {error}"
+    return Evaluation(definition.default, Reason.ERROR, None, snapshot.source, problem)
 
 
 def compile_flags(

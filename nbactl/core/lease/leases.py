@@ -39,7 +39,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A lease that somebody took away from its owner, `by` whom and why."""
+    """A lease that was taken away from its owner, with the operator and the reason."""
 
     name: str
     owner: str

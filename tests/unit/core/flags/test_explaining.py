@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.core.flags import Rule
+from nbactl.core.flags import TargetingRule
 from nbactl.core.flags.explaining import STEPS, explain
 from nbactl.core.flags.snapshot import bucket_of
 from tests.kit.flags import flag, snapshot, state
@@ -15,7 +15,7 @@ TARGETED = flag(
     prerequisites=("base",),
     deny=frozenset({"no"}),
     allow=frozenset({"yes"}),
-    rules=(Rule("team", ("BOS",), True),),  # noqa: FBT003
+    rules=(TargetingRule("team", ("BOS",), True),),  # noqa: FBT003
 )
 
 
