@@ -85,7 +85,7 @@ def test_inv_17_the_log_has_the_context_and_the_traceback(ran: Project) -> None:
         (["list", "--status", "faild"], 2, "Did you mean 'failed'?"),
         (["list", "--name", "secnd"], 4, "Did you mean 'second'?"),
         (["list", "--name", "daily"], 4, "one run for each phase"),
-        (["list", "--since", "7x"], 2, "no duration"),
+        (["list", "--since", "7x"], 2, "not a valid duration"),
         (["logs", "last", "--level", "warn"], 2, "Did you mean 'warning'?"),
         (["logs", "last", "--task", "badd"], 4, "Did you mean 'bad'?"),
         (["cancel", "last"], 6, "is not running: it ended as failed"),
