@@ -21,6 +21,12 @@ _WORK = "Run the pipeline"
 _REPAIR = "Repair"
 _SETUP = "Set up and learn"
 
+_EXAMPLES = (
+    "nbactl run daily --dry-run",
+    "nbactl status",
+    "nbactl flags list",
+    "nbactl doctor",
+)
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/frame.py).
 COMMANDS = (
     CommandEntry("run", "nbactl.cli.run.parser", "Run phases, workflows or tasks of a game date.", _WORK),
@@ -37,7 +43,7 @@ COMMANDS = (
     CommandEntry("doctor", "nbactl.cli.doctor.parser", "Check this installation and its data.", _SETUP),
     CommandEntry("demo", "nbactl.cli.demo.parser", "Create sample batches to rehearse the migration on.", _SETUP),
     CommandEntry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
-    CommandEntry("help", "nbactl.cli.help.command", "Explain the environment, exit codes, output or dates.", _SETUP),
+    CommandEntry("help", "nbactl.cli.help.command", "Explain topics and commands, and print guides.", _SETUP),
 )
 
 
@@ -53,13 +59,13 @@ def root(
             session(ctx), View({"version": __version__}, lambda console: console.print(f"nbactl {__version__}"))
         )
     if not settings(ctx).for_person:
-        raise UsageError("No command was given", next_step="Run 'nbactl --help'.")
+        raise UsageError("no command given", next_step="Run 'nbactl --help'.")
     return show_result(session(ctx), View({}, lambda console: console.out.write(ctx.get_help() + "\n")))
 
 
 def build() -> Group:
     """Return the command tree; commands are still entries that name their module."""
-    return root_group(COMMANDS, root)
+    return root_group(COMMANDS, root, examples=_EXAMPLES)
 
 
 def session(ctx: typer.Context) -> Session:

@@ -104,7 +104,7 @@ def report_failures(failures: Failures) -> Observer:
         if event.kind != "task_finished" or task is None or task.status not in _FAILED or not task.error:
             return
         with run_context(event.run, task):
-            failures.tell(_failure(f"task {task.name}", task.error))
+            failures.emit(_failure(f"task {task.name}", task.error))
 
     return observe
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +12,6 @@ import pytest
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, Update
-from nbactl.testing import emulator_documents
 from nbactl.workflows.model import RunStatus, TaskStatus
 from tests.kit import workflow as workflow_harness
 from tests.kit.workflow import DAY, Harness, statuses, workflows
@@ -21,24 +19,18 @@ from tests.kit.workflow import DAY, Harness, statuses, workflows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core._support.clock import Clock
-    from nbactl.ports.documents import DocumentStore
+    from tests.kit.engines import Engine
 
 
-@pytest.fixture(autouse=True, params=["sqlite", "firestore"])
-def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give harnesses the store of each engine in turn."""
-    if request.param == "sqlite":
-        yield
-        return
-    address = request.getfixturevalue("firestore_address")
+@pytest.fixture(autouse=True)
+def _store_of_the_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each harness an empty store of the engine."""
     with ExitStack() as opened:
-
-        def on_emulator(_: Clock) -> DocumentStore:
-            store = emulator_documents(address, f"test-{uuid.uuid4().hex[:20]}")
-            return opened.enter_context(closing(store))
-
-        monkeypatch.setattr(workflow_harness, "memory_documents", on_emulator)
+        monkeypatch.setattr(
+            workflow_harness,
+            "memory_documents",
+            lambda clock: opened.enter_context(closing(engine.another().open(clock))),
+        )
         yield
 
 

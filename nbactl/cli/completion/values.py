@@ -1,4 +1,4 @@
-"""What arguments and options of commands may become: names from the configuration, runs from the ledger.
+"""What a shell offers for arguments and options: names from the configuration, runs from the ledger, states.
 
 A shell asks with stderr closed; where the configuration or the ledger cannot be read it gets no candidates.
 """
@@ -14,7 +14,7 @@ import typer  # noqa: TC002
 from nbactl.cli.app import container, session
 
 if TYPE_CHECKING:
-    from nbactl.config.workflows import WorkflowsFile
+    from nbactl.config.loader import Config
 
 Candidates = list[tuple[str, str]]
 _MOST: Final = 100
@@ -22,7 +22,7 @@ _MOST: Final = 100
 
 def executables(ctx: typer.Context) -> Candidates:
     """Return what `nbactl run` takes: all phases at once, phases, workflows, tasks."""
-    found = _workflows(ctx)
+    found = _config(ctx).workflows
     return [
         ("daily", "All phases in order"),
         *((name, phase.description) for name, phase in found.phases.items()),
@@ -33,7 +33,7 @@ def executables(ctx: typer.Context) -> Candidates:
 
 def tasks(ctx: typer.Context) -> Candidates:
     """Return the declared tasks."""
-    return [(name, task.description) for name, task in _workflows(ctx).tasks.items()]
+    return [(name, task.description) for name, task in _config(ctx).workflows.tasks.items()]
 
 
 def runs(ctx: typer.Context) -> Candidates:
@@ -68,16 +68,6 @@ def log_levels() -> list[str]:
     return list(LEVELS)
 
 
-def config_keys(ctx: typer.Context) -> list[str]:
-    """Return the settings, and the keys of the YAML files."""
-    from nbactl.config.explain import known_keys  # noqa: PLC0415 - loads the files with positions
-    from nbactl.config.loader import load_config  # noqa: PLC0415
-    from nbactl.config.settings import SETTINGS  # noqa: PLC0415
-
-    names = [setting.name for setting in SETTINGS]
-    return [*names, *known_keys(load_config(session(ctx).settings.config_dir))]
-
-
 def breakers(ctx: typer.Context) -> list[str]:
     """Return the declared circuit breakers."""
     return list(container(ctx, reads_only=True).config.timeouts.breakers)
@@ -88,6 +78,16 @@ def leases(ctx: typer.Context) -> Candidates:
     from nbactl.core.lease.holder import describe  # noqa: PLC0415
 
     return [(lease.name, describe(lease.owner)) for lease in container(ctx, reads_only=True).leases.held()]
+
+
+def flags(ctx: typer.Context) -> Candidates:
+    """Return the declared flags."""
+    return [(key, flag.description) for key, flag in _config(ctx).flags.flags.items()]
+
+
+def run_names(ctx: typer.Context) -> Candidates:
+    """Return what runs are called: phases, workflows, tasks."""
+    return [(name, text) for name, text in executables(ctx) if name != "daily"]
 
 
 def batches(ctx: typer.Context) -> Candidates:
@@ -116,6 +116,14 @@ def stages() -> list[str]:
     return [stage.value for stage in CompletionStage]
 
 
+def config_keys(ctx: typer.Context) -> Candidates:
+    """Return the settings, and the keys that are set in the three YAML files."""
+    from nbactl.config.explain import keys_of  # noqa: PLC0415 - few words need it
+    from nbactl.config.settings import SETTINGS  # noqa: PLC0415
+
+    return [*((setting.name, setting.help) for setting in SETTINGS), *keys_of(_config(ctx))]
+
+
 def dates() -> list[str]:
     """Return the dates that have a name."""
     return ["latest", "today", "yesterday"]
@@ -126,7 +134,7 @@ def sources() -> list[str]:
     return ["sample", "path:", "nba_api"]
 
 
-def _workflows(ctx: typer.Context) -> WorkflowsFile:
+def _config(ctx: typer.Context) -> Config:
     from nbactl.config.loader import load_config  # noqa: PLC0415 - few words need it
 
-    return load_config(session(ctx).settings.config_dir).workflows
+    return load_config(session(ctx).settings.config_dir)

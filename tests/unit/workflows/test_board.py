@@ -10,7 +10,7 @@ from nbactl.core.lease.leases import Lease
 from nbactl.workflows.board import Board, Boards, PhaseLine
 from nbactl.workflows.model import RunStatus
 from tests.kit.run_records import START, at, run, task
-from tests.kit.screens import screen
+from tests.kit.shown import screen
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kit.screen import DATE, Project, project, wait_for_line
+from tests.kit.small_project import DATE, Project, project, wait_for_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def test_inv_17_show_names_cause_next_step_and_with_v_the_traceback(ran: Project
     assert "cause: It never could." in shown
     assert "next:  Leave it out." in shown
     assert "Traceback" not in shown
-    assert "screen_tasks.py" in ran.run("runs", "show", "last", "-v").stdout
+    assert "small_project_tasks.py" in ran.run("runs", "show", "last", "-v").stdout
     (task, _) = ran.data("runs", "show", "last")["run"]["tasks"]
     assert "Traceback" in task["error"]["traceback"]
 
@@ -85,7 +85,7 @@ def test_inv_17_the_log_has_the_context_and_the_traceback(ran: Project) -> None:
         (["list", "--status", "faild"], 2, "Did you mean 'failed'?"),
         (["list", "--name", "secnd"], 4, "Did you mean 'second'?"),
         (["list", "--name", "daily"], 4, "one run for each phase"),
-        (["list", "--since", "7x"], 2, "no duration"),
+        (["list", "--since", "7x"], 2, "not a valid duration"),
         (["logs", "last", "--level", "warn"], 2, "Did you mean 'warning'?"),
         (["logs", "last", "--task", "badd"], 4, "Did you mean 'bad'?"),
         (["cancel", "last"], 6, "is not running: it ended as failed"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kit.paths import ROOT
-from tests.kit.screen import DATE, Project, project
+from tests.kit.small_project import DATE, Project, project
 
 if TYPE_CHECKING:
     from pathlib import Path

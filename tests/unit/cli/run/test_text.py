@@ -10,7 +10,7 @@ from nbactl.ports.compute import Work
 from nbactl.workflows.graph import level_of_tasks
 from nbactl.workflows.model import PlannedTask, RunPlan, RunStatus
 from tests.kit.run_records import MIXED, at, run, task
-from tests.kit.screens import screen
+from tests.kit.shown import screen
 
 FAILED = replace(MIXED, status=RunStatus.FAILED, finished_at=at(2.6))
 
