@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _CLIENT: Final = ROOT / "tests/kit/warm_client.py"
 _LOADED: Final = (
     "nbactl.adapters.duckdb.warehouse",
-    "nbactl.adapters.firestore.opening",
+    "nbactl.adapters.firestore.channel",
     "nbactl.adapters.sqlite.documents",
     "nbactl.bootstrap",
     "nbactl.cli.boundary",

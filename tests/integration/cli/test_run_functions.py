@@ -28,7 +28,7 @@ from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.workflows.model import RunRequest
-from tests.kit.screen import DATE, project
+from tests.kit.small_project import DATE, project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
