@@ -21,8 +21,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import batch_path, completion_document, completion_path
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import ArrayUnion, Create, Increment, Update
 from nbactl.testing import emulator_documents

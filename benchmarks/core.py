@@ -21,7 +21,7 @@ from nbactl.core.calls.cache import TtlCache
 from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.rate_limit import RateLimit
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.lease.holder import is_dead, process_owner
+from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.observe.events import Event
 from nbactl.core.observe.metrics import Metrics
 from nbactl.core.once.claim import ClaimSettings
@@ -95,7 +95,7 @@ def _messages(runs: int) -> Iterator[Line]:
         store = SqliteDocuments(Path(folder) / "documents.db", clock=clock, busy_timeout=5.0)
         terms = ClaimSettings(lease=60.0, renew_every=20.0, keep=86400.0)
         keeper = Idempotency(
-            store, clock, TimeSortedIds(clock), owner=process_owner("bench"), terms=terms, is_dead=is_dead
+            store, clock, TimeSortedIds(clock), owner=lambda: process_identity("bench"), terms=terms, is_dead=is_dead
         )
         new = _best(runs, _MESSAGES, lambda: _repeat(lambda: keeper.run(f"new-{next(numbers)}", _work), _MESSAGES))
         keeper.run("known", _work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import Receive, Scope, Send
+    from nbactl.core._support.aio import Receive, Scope, Send
     from nbactl.core.service.service import Service
 
 

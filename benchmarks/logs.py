@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Line
-from nbactl.core.observe.context import bound, current
+from nbactl.core.observe.context import Trace, bound, current
 from nbactl.core.observe.logging import CloudFormatter
 from nbactl.core.observe.logging.cloud import LABELS, SAMPLED, SOURCE, SPAN, TRACE
-from nbactl.core.observe.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import bulk
 from benchmarks.measure import Line
 from nbactl.adapters.sqlite.documents import SqliteDocuments
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.bulk import BulkWriter
 from nbactl.core.calls.retry import RetryPolicy

@@ -7,12 +7,7 @@ import os
 from contextlib import closing
 from http.client import HTTPConnection
 
-from nbactl.core.calls.deadline import time_for
-from nbactl.core.calls.http import check_status
-from nbactl.core.documents import Create, Increment, Update
-from nbactl.core.once.claim import current_claim
-from nbactl.core.once.push import PushMessage
-from nbactl.core.service.service import open_service
+from nbactl.core import Create, Increment, PushMessage, Update, check_status, current_claim, open_service, time_for
 
 log = logging.getLogger("example")
 service = open_service("example")

@@ -1,8 +1,6 @@
 """`python -m nbactl`."""
 
-import sys
-
-from nbactl.cli.main import main
+from nbactl.cli.main import console_main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console_main()

@@ -174,7 +174,7 @@ class StillRunningError(NbactlError):
 
 
 class DeployFailedError(NbactlError):
-    """A change of a deployed service was taken, and its new revision does not start; the one before goes on serving."""
+    """A change of a service was accepted, but its new revision does not start; the previous one keeps serving."""
 
     code = "deploy_failed"
 

@@ -63,12 +63,14 @@ def make_completions_migration(app: Container) -> CompletionsMigration:
 def _bulk_writer(app: Container, rate: float | None) -> BulkWriter:
     """Return a writer of many documents, `rate` a second; without one as fast as the target allows."""
     from nbactl.core.calls.bulk import BulkWriter
-    from nbactl.core.calls.rate_limit import Throttle
+    from nbactl.core.calls.rate_limit import FIRESTORE_RAMP, RateLimit, RateLimiter
 
-    throttled = rate is not None or app.target.must_ramp_up(app)
+    limit = FIRESTORE_RAMP if app.target.must_ramp_up(app) else None
+    if rate is not None:
+        limit = RateLimit.per_second(rate)
     return BulkWriter(
         app.documents,
-        throttle=Throttle(app.clock, rate=rate) if throttled else None,
+        limiter=None if limit is None else RateLimiter(limit, app.clock),
         retry=app.policies["firestore"].settings.retry,
         clock=app.clock,
         rng=app.rng,

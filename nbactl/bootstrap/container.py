@@ -1,6 +1,6 @@
 """The container: everything that one process works with, each part made when it is first asked for.
 
-This file wires policy, the same on every target. Which adapter serves a port stands in `local.py` and `gcp.py`;
+This file wires policy, the same on every target. Which adapter serves a port is in `local.py` and `gcp.py`;
 `completions.py`, `flags.py`, `messaging.py` and `runs.py` build what takes more than a few lines.
 """
 
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
     from nbactl.config.settings import Settings
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.core.alerts import AlertChannel, Alerts
+    from nbactl.core.alerts import Alerts
     from nbactl.core.calls.policies import CallPolicies
     from nbactl.core.calls.policy import CallPolicy
     from nbactl.core.calls.shared_breakers import BreakerSync, SharedBreakers
     from nbactl.core.completions.batches import Batches
-    from nbactl.core.completions.mode import ModeOfBatch
     from nbactl.core.completions.reset import Resets
-    from nbactl.core.completions.stages import StageReader
+    from nbactl.core.completions.stages import ModeOfBatch, StageReader
     from nbactl.core.completions.tracker import CompletionTracker
     from nbactl.core.flags.client import Flags
     from nbactl.core.flags.store import FlagStore
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
     from nbactl.migrations.completions.migration import CompletionsMigration
     from nbactl.pipeline.processor import Services
     from nbactl.pipeline.sources.base import Source
-    from nbactl.ports.alerts import Alert
+    from nbactl.ports.alerts import Alert, AlertChannel
     from nbactl.ports.bus import MessageBus
     from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
     from nbactl.ports.documents import DocumentStore
@@ -135,7 +134,7 @@ class Container:
 
     @cached_property
     def policies(self) -> CallPolicies:
-        """How each dependency is called."""
+        """The call policy of each dependency."""
         from nbactl.core.calls.policies import CallPolicies
 
         return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=self.rng, hook=self.hook)
@@ -255,7 +254,7 @@ class Container:
     @cached_property
     def completion_mode(self) -> ModeOfBatch:
         """What says where the completions of a batch go. Flags are not read once the migration has begun."""
-        from nbactl.core.completions.mode import mode_by_flags
+        from nbactl.core.completions.stages import mode_by_flags
 
         return mode_by_flags(self.stages, lambda: self.flags, self.environ)
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbactl.bootstrap.container import Container
-    from nbactl.core.flags.cache import StateCache
     from nbactl.core.flags.client import Flags
+    from nbactl.core.flags.store import StateCache
     from nbactl.ports.alerts import Alert
     from nbactl.rollouts.guards import Source
     from nbactl.rollouts.health import ServiceHealth
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def make_flags(app: Container, cache: StateCache | None) -> Flags:
     """Return the flags, not read yet; `cache` keeps the last known states on disk."""
     from nbactl.core.flags.client import Flags
-    from nbactl.core.flags.records import COLLECTION
+    from nbactl.core.flags.store import COLLECTION
     from nbactl.ports.documents import Watchable
 
     timeouts, store = app.config.timeouts, app.engine

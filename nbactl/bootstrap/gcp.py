@@ -29,12 +29,12 @@ def documents(app: Container) -> FirestoreDocuments:
     """Return the project's default database, or the one of FIRESTORE_EMULATOR_HOST. Nothing is sent yet."""
     project, timeouts = _project(app), app.config.timeouts
     with _needs("Google's client for Firestore"):
-        from nbactl.adapters.firestore.calls import Limits
+        from nbactl.adapters.firestore.calls import CallLimits
         from nbactl.adapters.firestore.channel import Database
         from nbactl.adapters.firestore.documents import FirestoreDocuments
     return FirestoreDocuments(
         Database(project, emulator=app.environ.get("FIRESTORE_EMULATOR_HOST") or None),
-        limits=Limits(read=timeouts["documents.read"], write=timeouts["documents.write"]),
+        limits=CallLimits(read=timeouts["documents.read"], write=timeouts["documents.write"]),
         policy=app.policies["firestore"],
         rng=app.rng,
     )
@@ -97,7 +97,7 @@ def gcloud(app: Container, verb: str, service: str, *options: str) -> str:
 def _not_yet(what: str) -> ConfigError:
     return ConfigError(
         f"{what} on target gcp is not in this version",
-        cause="Of Google Cloud it has the documents and the deployed services: what works with those works there.",
+        cause="This version has the documents and deployed services of Google Cloud, and nothing else of it.",
         next_step="Use --target local; `nbactl config` and `nbactl run --dry-run` work for both targets.",
     )
 

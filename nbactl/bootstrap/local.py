@@ -98,6 +98,6 @@ def must_ramp_up(_: Container) -> bool:
 
 def health_checks(app: Container) -> list[Check]:
     """Check the disk that holds the store."""
-    from nbactl.core.service import checks
+    from nbactl.core.service.health import disk_check
 
-    return [checks.disk(app.settings.state_dir, _LEAST_FREE, app.config.timeouts["health.check"])]
+    return [disk_check(app.settings.state_dir, _LEAST_FREE, app.config.timeouts["health.check"])]

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.bootstrap.container import Container
-    from nbactl.core.alerts import AlertChannel, Alerts
+    from nbactl.core.alerts import Alerts
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
+    from nbactl.ports.alerts import AlertChannel
 
 _DAY: Final = 86_400.0
 _LOG = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def make_alerts(app: Container, console: AlertChannel | None, dispatcher: Callab
         direct=direct,
         kept=app.alert_channels,
         window=timeouts["alert.window"],
-        patience=timeouts["alert.patience"],
+        delivery_timeout=timeouts["alert.patience"],
         dispatcher=dispatcher,
         hook=app.hook,
     )
@@ -93,7 +94,7 @@ def make_alerts(app: Container, console: AlertChannel | None, dispatcher: Callab
 
 def make_idempotency(app: Container, owner: str) -> Idempotency:
     """Return what does work once per key that the flag is on for; `owner` names the process."""
-    from nbactl.core.lease.holder import is_dead, process_owner
+    from nbactl.core.lease.holder import process_identity
     from nbactl.core.once.claim import ClaimSettings
     from nbactl.core.once.idempotency import Idempotency
 
@@ -105,9 +106,8 @@ def make_idempotency(app: Container, owner: str) -> Idempotency:
         app.documents,
         app.clock,
         app.ids,
-        owner=process_owner(owner),
+        owner=lambda: process_identity(owner),
         terms=ClaimSettings(lease=lease.ttl, renew_every=lease.renew_every, keep=keep),
-        is_dead=is_dead,
         enabled=lambda key: app.flags.on("idempotency_keys", key),
         hook=app.hook,
     )

@@ -18,30 +18,27 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core._support.periodic import PeriodicTask
 from nbactl.core.flags import StateCache, on, use
 from nbactl.core.observe.context import current
-from nbactl.core.observe.event_log import EventLog
-from nbactl.core.observe.events import combined
+from nbactl.core.observe.events import EventLog, combined
 from nbactl.core.observe.failures import Failures, log_failure
 from nbactl.core.observe.logging import configure_logging
 from nbactl.core.observe.metrics import Metrics, metrics_app
-from nbactl.core.service import checks
-from nbactl.core.service.health import Health
-from nbactl.core.service.probes import Identity, Probes, Reports
+from nbactl.core.service.health import Health, breakers_check, documents_check, flags_check
+from nbactl.core.service.probes import Identity, Probes, Reports, RequestStats
 from nbactl.core.service.propagation import Propagation
 from nbactl.core.service.stopping import GracefulStop, Stopping
-from nbactl.core.service.traffic import RequestStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbactl.config.settings import Settings
-    from nbactl.core._support.asgi import App
+    from nbactl.core._support.aio import App
     from nbactl.core._support.clock import Clock
+    from nbactl.core._support.durations import Interval
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.core._support.interval import Interval
-    from nbactl.core.alerts import Alert
     from nbactl.core.flags import Flags
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.service.service import TimeLimits
+    from nbactl.ports.alerts import Alert
 
 _LOG = logging.getLogger(__name__)
 
@@ -86,9 +83,9 @@ class ServiceContainer(Container):
         """The health of the dependencies, checked in the background."""
         timeout = self.config.timeouts["health.check"]
         every_target = [
-            checks.documents(self.documents, timeout),
-            checks.breakers(self.policies.breakers, timeout),
-            checks.flags(lambda: self.flags.health, timeout),
+            documents_check(self.documents, timeout),
+            breakers_check(self.policies.breakers, timeout),
+            flags_check(lambda: self.flags.health, timeout),
         ]
         return Health(
             [*every_target, *self.target.health_checks(self)],

@@ -1,4 +1,4 @@
-"""Declared tasks against what can really do them, and what really reported (invariant 10)."""
+"""Declared tasks against what implements them, and what reported in recent runs (invariant 10)."""
 
 from __future__ import annotations
 
@@ -66,20 +66,20 @@ def undone_declarations(config: Config, processors: Collection[str]) -> list[Pro
     for name, task in config.workflows.tasks.items():
         path = ("tasks", name)
         if task.processor is not None and task.processor not in processors:
-            told = f"task '{name}' names the processor '{task.processor}', which is not registered"
-            problems.append(positions.problem((*path, "processor"), told, suggest(task.processor, processors)))
+            message = f"task '{name}' names the processor '{task.processor}', which is not registered"
+            problems.append(positions.problem((*path, "processor"), message, suggest(task.processor, processors)))
         if task.call is not None and not _importable(task.call):
-            told = f"task '{name}' calls '{task.call}', whose module cannot be found"
-            problems.append(positions.problem((*path, "call"), told))
+            message = f"task '{name}' calls '{task.call}', whose module cannot be found"
+            problems.append(positions.problem((*path, "call"), message))
         if task.command is not None and shutil.which(task.command[0]) is None:
-            told = f"task '{name}' runs '{task.command[0]}', which is not on the PATH"
-            problems.append(positions.problem((*path, "command"), told))
+            message = f"task '{name}' runs '{task.command[0]}', which is not on the PATH"
+            problems.append(positions.problem((*path, "command"), message))
     return problems
 
 
 def drift(config: Config, runs: Iterable[Reported]) -> list[str]:
     """Return a sentence for every phase whose newest run reported other tasks than are declared now."""
-    told: list[str] = []
+    sentences: list[str] = []
     seen: set[str] = set()
     for run in runs:  # newest first
         phase = config.workflows.phases.get(run.name)
@@ -88,14 +88,14 @@ def drift(config: Config, runs: Iterable[Reported]) -> list[str]:
         seen.add(run.name)
         declared = {use.task for use in phase.tasks}
         reported = {task.name for task in run.tasks}
-        told += [
+        sentences += [
             f"{run.name}: '{task}' reported in {run.run_id} but is not declared" for task in sorted(reported - declared)
         ]
-        told += [
+        sentences += [
             f"{run.name}: '{task}' is declared but did not report in {run.run_id}"
             for task in sorted(declared - reported)
         ]
-    return told
+    return sentences
 
 
 def _importable(call: str) -> bool:

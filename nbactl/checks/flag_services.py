@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """What deployed services are compared with. `gcloud` makes a command of a verb, a service and options."""
+class ServiceComparison:
+    """What deployed services are compared with. `gcloud` returns the command for a verb, a service and options."""
 
     file: FlagsFile
     stored: Stored
@@ -30,13 +30,13 @@ class Comparison:
 
     def findings(self, deployed: Sequence[DeployedService]) -> Iterator[FlagFinding]:
         """Yield what differs, service by service."""
-        found = {each.name: each for each in deployed}
+        found = {service.name: service for service in deployed}
         for name in self.declared:
             if name in found:
                 yield from self._compare(found[name])
             else:
-                told = f"{name} is declared in workflows.yaml, and is not deployed"
-                yield FlagFinding(None, "not_deployed", told, "Deploy it, or take it out of workflows.yaml.", name)
+                message = f"{name} is declared in workflows.yaml, and is not deployed"
+                yield FlagFinding(None, "not_deployed", message, "Deploy it, or take it out of workflows.yaml.", name)
         for name, service in found.items():
             if name not in self.declared:
                 yield from self._undeclared(service)
@@ -51,45 +51,50 @@ class Comparison:
             fix = "Deploy it with a port at exactly one container."
             yield FlagFinding(None, "unreadable", f"{name} is not compared: {service.unreadable}", fix, name)
             return
-        for each in self.variables(service):
-            if each.standing not in ("unset", "in_line"):
-                yield self._variable(each)
+        for variable in self.variables(service):
+            if variable.standing not in ("unset", "in_line"):
+                yield self._variable(variable)
         if service.problem:
-            told = f"the latest revision of {name} is not ready, so its variables are not in force: {service.problem}"
-            yield FlagFinding(None, "not_ready", told, self.gcloud("describe", name), name)
+            message = f"the latest revision of {name} is not ready, its variables are not in force: {service.problem}"
+            yield FlagFinding(None, "not_ready", message, self.gcloud("describe", name), name)
         elif service.is_reconciling:
-            told = f"{name} is being deployed right now; its variables are not in force yet"
-            yield FlagFinding(None, "not_ready", told, "Look again in a minute.", name)
+            message = f"{name} is being deployed right now; its variables are not in force yet"
+            yield FlagFinding(None, "not_ready", message, "Check again in a minute.", name)
         elif service.latest_share < ALL_REQUESTS:
-            told = (
+            message = (
                 f"the latest revision of {name} gets {service.latest_share} % of its requests; those of "
                 f"{', '.join(service.pinned_to) or 'older revisions'} are not compared"
             )
-            yield FlagFinding(None, "traffic", told, self.gcloud("update-traffic", name, "--to-latest"), name)
+            yield FlagFinding(None, "traffic", message, self.gcloud("update-traffic", name, "--to-latest"), name)
 
-    def _variable(self, each: Variable) -> FlagFinding:
-        fix = f"nbactl flags sync {each.key} --service {each.service}"
-        place = position_of(self.stored.states.get(each.key))
-        if each.standing in ("secret", "unknown"):
-            told = f"{each.name} of {each.service} is not compared: {each.why}"
-            fix = f"nbactl flags rollback {each.key}" if each.standing == "unknown" else "Set flags as plain variables."
-            return FlagFinding(each.key, "not_compared", told, fix, each.service)
-        if each.name != self.file.flags[each.key].env:
-            told = f"{each.name} is {each.value} on {each.service}: {each.why}"
-            return FlagFinding(each.key, "parameter", told, fix, each.service)
-        if each.standing == "invalid":
-            told = f"{each.name} is ignored on {each.service}: {each.why}"
-        elif not place.enabled:
-            told = f"{each.key} is off, and {each.name}={each.value} on {each.service}: the kill switch wins over it"
-        else:
-            told = (
-                f"{each.key} is {place.place} in the store, and {each.name}={each.value} on {each.service} wins there"
+    def _variable(self, found: Variable) -> FlagFinding:
+        fix = f"nbactl flags sync {found.key} --service {found.service}"
+        place = position_of(self.stored.states.get(found.key))
+        if found.standing in ("secret", "unknown"):
+            message = f"{found.name} of {found.service} is not compared: {found.why}"
+            fix = (
+                f"nbactl flags rollback {found.key}" if found.standing == "unknown" else "Set flags as plain variables."
             )
-        return FlagFinding(each.key, "environment", told, fix, each.service)
+            return FlagFinding(found.key, "not_compared", message, fix, found.service)
+        if found.name != self.file.flags[found.key].env:
+            message = f"{found.name} is {found.value} on {found.service}: {found.why}"
+            return FlagFinding(found.key, "parameter", message, fix, found.service)
+        if found.standing == "invalid":
+            message = f"{found.name} is ignored on {found.service}: {found.why}"
+        elif not place.enabled:
+            message = (
+                f"{found.key} is off, and {found.name}={found.value} on {found.service}: the kill switch wins over it"
+            )
+        else:
+            where = f"{found.name}={found.value} on {found.service}"
+            message = f"{found.key} is {place.place} in the store, and {where} wins there"
+        return FlagFinding(found.key, "environment", message, fix, found.service)
 
     def _undeclared(self, service: DeployedService) -> Iterator[FlagFinding]:
-        for each in self.variables(service):
-            if each.contradicts:
-                told = f"{service.name} is not declared in workflows.yaml, and has {each.name}={each.value}: {each.why}"
-                fix = f"If it is ours: nbactl flags sync {each.key} --service {service.name}"
-                yield FlagFinding(each.key, "undeclared", told, fix, service.name)
+        for found in self.variables(service):
+            if found.contradicts:
+                message = (
+                    f"{service.name} is not declared in workflows.yaml, and has {found.name}={found.value}: {found.why}"
+                )
+                fix = f"If it is ours: nbactl flags sync {found.key} --service {service.name}"
+                yield FlagFinding(found.key, "undeclared", message, fix, service.name)

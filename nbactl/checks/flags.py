@@ -1,4 +1,4 @@
-"""What is wrong with feature flags: their life cycle, and where store, flags.yaml and environment differ."""
+"""Problems with feature flags: their life cycle, and where store, flags.yaml and environment differ."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.config.flag_variables import everybody_gets
-from nbactl.core.flags.environment import as_text, override_of, parameters_of
 from nbactl.core.flags.moves import ALL, position_of
+from nbactl.core.flags.snapshot import as_text, override_of, parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ _WHOLE: Final = (0.0, ALL)
 
 @dataclass(frozen=True, slots=True)
 class FlagFinding:
-    """One thing that is wrong with a flag (or with `keys` joined by commas), and what to do about it."""
+    """One problem with a flag (or with several, joined by commas), and what to do about it."""
 
     key: str | None
     kind: str
@@ -34,14 +34,14 @@ class FlagFinding:
 
 
 def is_stale(flag: Flag, state: State | None, now: datetime, today: date, after: float) -> str | None:
-    """Say why a flag has outlived its use, None if it has not. `after` is in seconds, `today` in Eastern time."""
+    """Say why a flag is no longer needed, None if it is. `after` is in seconds, `today` in Eastern time."""
     if flag.expires < today:
-        return f"it was to be removed from the code by {flag.expires}"
+        return f"it should have been removed from the code by {flag.expires}"
     if state is None or not state.enabled or state.percent <= 0 or (now - state.updated_at).total_seconds() <= after:
         return None
     days = (now - state.updated_at).days
-    told = "everybody has it" if state.percent >= ALL else f"its rollout has stood at {state.percent:g} %"
-    return f"{told} since {days} days"
+    message = "everyone has had it" if state.percent >= ALL else f"its rollout has been at {state.percent:g} %"
+    return f"{message} for {days} days"
 
 
 def life_cycle(
@@ -54,13 +54,13 @@ def life_cycle(
         if why := is_stale(flag, state, now, today, stale_after):
             kind = "expired" if flag.expires < today else "stale"
             fix = f"Finish its rollout, then take it out of the code and of flags.yaml; {flag.owner} owns it."
-            yield FlagFinding(key, kind, f"{key} has outlived its use: {why}", fix)
+            yield FlagFinding(key, kind, f"{key} is no longer needed: {why}", fix)
         yield from held_back(key, file, stored)
     yield from _overlaps(file, stored)
     for one, other in combinations(file.flags, 2):
         if file.flags[one].salt == file.flags[other].salt:
-            told = f"{one} and {other} have the same salt, so both reach the same entities first"
-            yield FlagFinding(f"{one},{other}", "same_salt", told, "Give each flag a salt of its own in flags.yaml.")
+            message = f"{one} and {other} have the same salt, so both reach the same entities first"
+            yield FlagFinding(f"{one},{other}", "same_salt", message, "Give each flag a salt of its own in flags.yaml.")
 
 
 def held_back(key: str, file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
@@ -71,12 +71,12 @@ def held_back(key: str, file: FlagsFile, stored: Stored) -> Iterator[FlagFinding
     for other in file.flags[key].prerequisites:
         there = position_of(stored.states.get(other))
         if file.flags[other].entity != file.flags[key].entity:
-            told = f"{key} counts in {file.flags[key].entity}, but needs {other}, which counts in "
-            told += f"{file.flags[other].entity}: for each entity both are asked with the same id"
-            yield FlagFinding(key, "prerequisite", told, "Count both in the same entity.")
+            message = f"{key} is per {file.flags[key].entity}, but needs {other}, which is per "
+            message += f"{file.flags[other].entity}: for each entity both are asked with the same id"
+            yield FlagFinding(key, "prerequisite", message, "Give both the same entity.")
         elif not there.enabled or there.percent < here.percent:
-            told = f"{key} is {here.place}, but needs {other}, which is {there.place}: it reaches only who has both"
-            yield FlagFinding(key, "prerequisite", told, f"Roll {other} out first.")
+            message = f"{key} is {here.place}, but needs {other}, which is {there.place}: it is on only where both are"
+            yield FlagFinding(key, "prerequisite", message, f"Roll {other} out first.")
 
 
 def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterator[FlagFinding]:
@@ -85,38 +85,38 @@ def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterat
     for key, flag in file.flags.items():
         definition, state = flag.definition(key), stored.states.get(key)
         if state is not None and (state.salt, state.hash_version) != (flag.salt, flag.hash_version):
-            told = f"{key} is bucketed by '{state.salt}' in the store, by '{flag.salt}' in flags.yaml"
-            fix = "The store counts. The file's salt is taken up when the flag leaves 0 % or 100 % again."
-            yield FlagFinding(key, "salt", told, fix)
+            message = f"{key} is bucketed by '{state.salt}' in the store, by '{flag.salt}' in flags.yaml"
+            fix = "The store wins. The salt of the file applies when the flag next leaves 0 % or 100 %."
+            yield FlagFinding(key, "salt", message, fix)
         try:
             value = override_of(definition, environ)
         except ValueError as error:
-            told = f"the environment variable {flag.env} is ignored: {error}"
-            yield FlagFinding(key, "environment", told, f"Correct or unset {flag.env}.")
+            message = f"the environment variable {flag.env} is ignored: {error}"
+            yield FlagFinding(key, "environment", message, f"Correct or unset {flag.env}.")
             value = None
         here = position_of(state)
         if value is not None and value != everybody_gets(key, file, stored):
             wins = f"{flag.env}={as_text(value)} wins here" if here.enabled else f"the kill switch wins over {flag.env}"
-            told = f"{key} is {here.place} in the store, and {as_text(value)} in the environment: {wins}"
-            yield FlagFinding(key, "environment", told, f"Unset {flag.env}, or bring the store in line.")
+            message = f"{key} is {here.place} in the store, and {as_text(value)} in the environment: {wins}"
+            yield FlagFinding(key, "environment", message, f"Unset {flag.env}, or bring the store in line.")
         values, problems = parameters_of(definition, environ)
         for problem in problems:
             yield FlagFinding(key, "parameter", problem, "Correct or unset it.")
         for name, declared in flag.parameters.items():
             if values[name] != declared:
-                told = f"{name} is {as_text(values[name])} in the environment, {as_text(declared)} in flags.yaml"
-                yield FlagFinding(key, "parameter", told, f"Unset {name}, or change flags.yaml.")
+                message = f"{name} is {as_text(values[name])} in the environment, {as_text(declared)} in flags.yaml"
+                yield FlagFinding(key, "parameter", message, f"Unset {name}, or change flags.yaml.")
 
 
 def _strangers(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
     for key, why in stored.unreadable.items():
-        yield FlagFinding(key, "unreadable", why, f"Write it anew: nbactl flags rollback {key}")
+        yield FlagFinding(key, "unreadable", why, f"Write it again: nbactl flags rollback {key}")
     for key, state in stored.states.items():
         if key not in file.flags:
-            told = f"{key} is in the store ({position_of(state)}, set by {state.updated_by}), but not in flags.yaml"
-            fix = f"If it is in no code any more, leave it switched off: nbactl flags rollback {key}"
+            message = f"{key} is in the store ({position_of(state)}, set by {state.updated_by}), but not in flags.yaml"
+            fix = f"If no code uses it any more, leave it switched off: nbactl flags rollback {key}"
             if state.enabled:
-                yield FlagFinding(key, "unknown", told, fix)
+                yield FlagFinding(key, "unknown", message, fix)
 
 
 def _overlaps(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
@@ -127,6 +127,6 @@ def _overlaps(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
             partly[flag.entity].append(key)
     for entity, keys in partly.items():
         if len(keys) > 1:
-            told = f"{', '.join(keys)} are being rolled out over {entity} at the same time"
-            fix = "Finish one before the next: what a guard sees could come from any of them."
-            yield FlagFinding(",".join(keys), "overlapping", told, fix)
+            message = f"{', '.join(keys)} are being rolled out over {entity} at the same time"
+            fix = "Finish one before the next: a guard cannot attribute what it sees to one of them."
+            yield FlagFinding(",".join(keys), "overlapping", message, fix)

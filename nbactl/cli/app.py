@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.main import get_command
 
 from nbactl import __version__
-from nbactl.cli.frame import Entry, LazyGroup, show_result
+from nbactl.cli.frame import CommandEntry, Group, root_group, show_result
 from nbactl.cli.show.render import View
 from nbactl.errors import UsageError
 
@@ -19,33 +18,27 @@ if TYPE_CHECKING:
     from nbactl.config.settings import Settings
 
 _WORK = "Run the pipeline"
-_REPAIR = "Look after what it leaves"
-_SETUP = "Set up and understand"
+_REPAIR = "Repair"
+_SETUP = "Set up and learn"
 
-# Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/_typer.py).
+# Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/frame.py).
 COMMANDS = (
-    Entry("run", "nbactl.cli.run.command", "Run phases, workflows or tasks of a game date.", _WORK),
-    Entry("runs", "nbactl.cli.runs.command", "List, show, follow, cancel and draw runs.", _WORK),
-    Entry("status", "nbactl.cli.status.command", "Show the board of a game date.", _WORK),
-    Entry("schedule", "nbactl.cli.schedule.command", "Show when workflows are due.", _WORK),
-    Entry("flags", "nbactl.cli.flags", "Roll features out by percent, and back.", _WORK),
-    Entry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),
-    Entry("batches", "nbactl.cli.batches.parser", "List, show, complete and reset prediction batches.", _REPAIR),
-    Entry("leases", "nbactl.cli.leases.parser", "Show who holds what, and free what is left over.", _REPAIR),
-    Entry("breakers", "nbactl.cli.breakers.parser", "Show and reset circuit breakers.", _REPAIR),
-    Entry("outbox", "nbactl.cli.outbox.parser", "List and publish messages that wait.", _REPAIR),
-    Entry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
-    Entry("doctor", "nbactl.cli.doctor.command", "Check this installation and its data.", _SETUP),
-    Entry("demo", "nbactl.cli.demo.parser", "Create sample batches to rehearse the migration on.", _SETUP),
-    Entry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
-    Entry("help", "nbactl.cli.help.command", "Explain the environment, exit codes, output or dates.", _SETUP),
+    CommandEntry("run", "nbactl.cli.run.command", "Run phases, workflows or tasks of a game date.", _WORK),
+    CommandEntry("runs", "nbactl.cli.runs.command", "List, show, follow, cancel and draw runs.", _WORK),
+    CommandEntry("status", "nbactl.cli.status.command", "Show the board of a game date.", _WORK),
+    CommandEntry("schedule", "nbactl.cli.schedule.command", "Show when workflows are due.", _WORK),
+    CommandEntry("flags", "nbactl.cli.flags", "Roll features out by percent, and back.", _WORK),
+    CommandEntry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),
+    CommandEntry("batches", "nbactl.cli.batches.parser", "List, show, complete and reset prediction batches.", _REPAIR),
+    CommandEntry("leases", "nbactl.cli.leases.parser", "List leases, and release stale ones.", _REPAIR),
+    CommandEntry("breakers", "nbactl.cli.breakers.parser", "Show and reset circuit breakers.", _REPAIR),
+    CommandEntry("outbox", "nbactl.cli.outbox.parser", "List and publish pending messages.", _REPAIR),
+    CommandEntry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
+    CommandEntry("doctor", "nbactl.cli.doctor.command", "Check this installation and its data.", _SETUP),
+    CommandEntry("demo", "nbactl.cli.demo.parser", "Create sample batches to rehearse the migration on.", _SETUP),
+    CommandEntry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
+    CommandEntry("help", "nbactl.cli.help.command", "Explain the environment, exit codes, output or dates.", _SETUP),
 )
-
-
-class Root(LazyGroup):
-    """`nbactl` itself."""
-
-    table = {entry.name: entry for entry in COMMANDS}  # noqa: RUF012 - never changed
 
 
 def root(
@@ -59,18 +52,14 @@ def root(
         return show_result(
             session(ctx), View({"version": __version__}, lambda console: console.print(f"nbactl {__version__}"))
         )
-    if settings(ctx).output != "table":
+    if not settings(ctx).for_person:
         raise UsageError("No command was given", next_step="Run 'nbactl --help'.")
     return show_result(session(ctx), View({}, lambda console: console.out.write(ctx.get_help() + "\n")))
 
 
-def build() -> Any:
+def build() -> Group:
     """Return the command tree; commands are still entries that name their module."""
-    app = typer.Typer(
-        cls=Root, add_completion=False, rich_markup_mode=None, invoke_without_command=True, no_args_is_help=False
-    )
-    app.callback()(root)
-    return get_command(app)
+    return root_group(COMMANDS, root)
 
 
 def session(ctx: typer.Context) -> Session:

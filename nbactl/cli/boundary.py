@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
-import shlex
 import sys
-import tempfile
-import traceback
 from contextlib import closing
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from nbactl import __version__
 from nbactl.cli import app
 from nbactl.cli.session import Session
 from nbactl.cli.show.render import render_error
@@ -26,58 +19,15 @@ from nbactl.core._support.names import closest
 from nbactl.errors import InterruptedRunError, NbactlError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 
-class BugError(NbactlError):
-    """An exception that nobody foresaw."""
-
-    code: ClassVar[str] = "bug"
-    exit_code: ClassVar[int] = 70
-
-
-def report_crash(error: BaseException, argv: Sequence[str], origins: Mapping[str, str], state_dir: Path) -> BugError:
-    """Write the crash report and return the error that says where it is; never raises for a place that refuses it."""
-    now = datetime.now(UTC)
-    text = _crash_text(error, argv, origins, now)
-    name = f"{now:%Y%m%dT%H%M%S.%fZ}.txt"
-    refusals = []
-    for folder in (state_dir / "crash", Path(tempfile.gettempdir()) / "nbactl-crash"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / name
-            path.write_text(text, encoding="utf-8", errors="backslashreplace")
-        except OSError as refusal:
-            refusals.append(str(refusal))
-        else:
-            return _bug(error, f"The crash report is {path}: please attach it to a bug report.")
-    return _bug(error, f"Run it again with --debug; no crash report could be written ({'; '.join(refusals)}).")
-
-
-def _bug(error: BaseException, next_step: str) -> BugError:
-    return BugError(
-        "nbactl has a bug: an error that it did not expect",
-        cause=f"{type(error).__name__}: {error}".rstrip(": "),
-        next_step=next_step,
-    )
-
-
-def _crash_text(error: BaseException, argv: Sequence[str], origins: Mapping[str, str], now: datetime) -> str:
-    lines = [
-        f"nbactl {__version__} crashed at {now.isoformat(timespec='milliseconds')}",
-        f"command: nbactl {shlex.join(argv)}",
-        f"python:  {platform.python_version()} ({sys.executable})",
-        f"system:  {platform.platform()}",
-        "settings that are not defaults: "
-        + (", ".join(f"{name} ({origin})" for name, origin in origins.items() if origin != "default") or "none"),
-        "",
-        *traceback.format_exception(error),
-    ]
-    return "\n".join(lines) + "\n"
+_NEVER_SUGGESTED: Final = {"--yes", "--force"}
+"""Options that an operator must think of, not be talked into."""
 
 
 def as_usage_error(error: typer.TyperException, command: str) -> UsageError:
-    """Return the error as ours, with a suggestion for a misspelt command, option or choice.
+    """Return the error as ours, with a suggestion for a misspelt command or option.
 
     `command` is the command line's, `nbactl runs list`: not every error of Typer knows it.
     """
@@ -95,27 +45,13 @@ def as_usage_error(error: typer.TyperException, command: str) -> UsageError:
         name = message.split("'")[1]
         message = f"No such command '{path} {name}'"
         meant = closest(name, context.command.commands)
-    elif (choices := _choices(error)) and (given := _given(error)) is not None:
-        message = f"{error.param.get_error_hint()}: '{given}' is not one of {', '.join(choices)}"  # type: ignore[attr-defined]
-        meant = closest(given, choices)
     help_line = f"Run '{path} --help'."
     return UsageError(message, next_step=f"Did you mean '{meant}'? {help_line}" if meant else help_line)
 
 
 def _options(context: Any) -> list[str]:
-    return [name for parameter in context.command.get_params(context) for name in parameter.opts]
-
-
-def _choices(error: Any) -> list[str]:
-    descriptor = getattr(getattr(error, "param", None), "type_descriptor", None)
-    return [str(getattr(choice, "value", choice)) for choice in (descriptor.choices or ())] if descriptor else []
-
-
-def _given(error: BaseException) -> str | None:
-    """Find the refused value in the pydantic error behind Typer's."""
-    errors = getattr(error.__cause__, "errors", None)
-    found = errors()[0].get("input") if errors else None
-    return found if isinstance(found, str) else None
+    names = [name for parameter in context.command.get_params(context) for name in parameter.opts]
+    return [name for name in names if name not in _NEVER_SUGGESTED]
 
 
 def run(argv: Sequence[str]) -> int:
@@ -150,9 +86,11 @@ def _guarded(session: Session) -> int:
         return _report(session, error)
     except Exception as error:  # noqa: BLE001 - the process boundary
         _show_traceback(session, error)
+        from nbactl.cli.crash import report_crash  # noqa: PLC0415 - only a bug needs it
+
         settings = session.settings_for_errors()
         bug = report_crash(error, session.argv, settings.origins, settings.state_dir)
-        _tell_sinks(session, error)
+        _notify_sinks(session, error)
         return _report(session, bug)
     return code if isinstance(code, int) else 0
 
@@ -168,17 +106,19 @@ def _report(session: Session, error: NbactlError) -> int:
 
 def _show_traceback(session: Session, error: BaseException) -> None:
     if session.settings_for_errors().debug:
+        import traceback  # noqa: PLC0415 - few errors show it
+
         session.console_for_errors().err.write("".join(traceback.format_exception(error)))
 
 
-def _tell_sinks(session: Session, error: Exception) -> None:
-    """Tell of a bug whoever is told of failures; if that fails too, the crash report is still there."""
+def _notify_sinks(session: Session, error: Exception) -> None:
+    """Report a bug to the sinks of failures; if that fails too, the crash report is still there."""
     from nbactl.bootstrap import Container  # noqa: PLC0415 - only a bug needs it
 
     try:
         with Container(session.settings_for_errors(), environ=session.environ) as app:
             app.failures.report(error, session.command_line)
-    except Exception as refusal:  # noqa: BLE001 - the process boundary: what is told is the bug
+    except Exception as refusal:  # noqa: BLE001 - the process boundary: the bug itself is reported
         session.console_for_errors().note(f"The bug could not be reported: {refusal}")
 
 

@@ -1,53 +1,85 @@
 """All that touches Typer's internals: command classes, lazy loading, shared options.
 
+A command costs what is run: the root imports the module of the noun that is called, and a group makes the one command
+that is called. All others are known by name and summary, which is what help, completion and suggestions need.
 The assumptions made here are tested in tests/unit/cli/test_typer_assumptions.py.
 """
 
 from __future__ import annotations
 
+import inspect
+from functools import cache, partial, update_wrapper
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
+from typer._click.globals import get_current_context
 from typer._click.shell_completion import _resolve_context, _resolve_incomplete
-from typer.core import TyperCommand, TyperGroup
-from typer.main import _get_params_name_from_function, get_command
+from typer._coercion import resolve_type_descriptor
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.main import _get_params_name_from_function, _normalize_collection_value
+from typer.models import OptionInfo
 
-from nbactl.cli import options
-from nbactl.cli.show.help import write_help
+from nbactl.cli.coercion import PassedThrough, coercion_of
+from nbactl.cli.options import PANEL, SHARED
 from nbactl.cli.show.render import View, render
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from nbactl.cli.options import SharedOption
     from nbactl.cli.session import Session
 
     Function = Callable[..., View]
+    Loader = Callable[[], Any]
+
+_KINDS = {"text": str, "switch": bool, "level": int}
+_EXAMPLES: dict[Function, tuple[str, ...]] = {}
+"""The examples of each command, by its function."""
 
 
-class _AsGiven:
-    """Stands in for Typer's coercion, which loads pydantic: the settings parse these values, whatever their layer."""
+@cache
+def _shared_options() -> tuple[TyperOption, ...]:
+    """Return the shared options; every command has the same ones."""
+    return tuple(map(_shared_option, SHARED))
 
-    def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - Typer's signature
+
+def _shared_option(option: SharedOption) -> TyperOption:
+    def store(ctx: Any, param: Any, value: Any) -> Any:
+        source = ctx.get_parameter_source(param.name)
+        if source is not None and source.name == "COMMANDLINE" and not ctx.resilient_parsing:
+            option.store(ctx.obj.flags, value)
         return value
 
+    def complete(_ctx: Any, _words: list[str], incomplete: str) -> list[tuple[str, str] | str]:
+        return [choice for choice in option.choices if choice.startswith(incomplete)]
 
-def _shared_parameters() -> list[Any]:
-    parameters, _ = _get_params_name_from_function(options.shared)
-    for parameter in parameters:
-        parameter._runtime_param = _AsGiven()  # type: ignore[assignment]  # noqa: SLF001
-    return list(parameters)
+    made = TyperOption(
+        param_decls=[option.declarations[-1].strip("-").replace("-", "_"), *option.declarations],
+        type_descriptor=resolve_type_descriptor(_KINDS[option.kind], OptionInfo()),
+        default=None if option.kind == "text" else _KINDS[option.kind](),
+        is_flag=option.kind == "switch",
+        count=option.kind == "level",
+        callback=store,
+        expose_value=False,
+        metavar=option.metavar,
+        autocompletion=complete if option.choices else None,
+        help=option.help,
+        rich_help_panel=PANEL,
+    )
+    made._runtime_param = PassedThrough()  # type: ignore[assignment]  # noqa: SLF001 - the settings parse it
+    return made
 
 
-class _House:
-    """What commands and groups share: the shared options, our help, and the session knowing who speaks."""
+class _SharedBehaviour:
+    """What commands and groups share: the shared options, our help, and that the session knows who is called."""
 
     params: list[Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params.extend(_shared_parameters())
+        self.params.extend(_shared_options())
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
@@ -57,23 +89,36 @@ class _House:
     def get_help_option(self, ctx: Any) -> Any:
         option = super().get_help_option(ctx)  # type: ignore[misc]
         option.callback = _show_help
-        option._runtime_param = _AsGiven()  # noqa: SLF001 - as in _shared_parameters
+        option._runtime_param = PassedThrough()  # noqa: SLF001 - a switch needs no coercion
         option.help = "Show this help and exit."
         return option
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        from nbactl.cli.show.help import write_help  # noqa: PLC0415 - only help needs it
+
         write_help(self, ctx, formatter)
 
 
-class Leaf(_House, TyperCommand):
+class Leaf(_SharedBehaviour, TyperCommand):
     """A command: returns a View that is rendered."""
 
-    examples: tuple[str, ...] = ()
+    def __init__(self, name: str, function: Function, examples: Sequence[str]) -> None:
+        self.examples = tuple(examples)
+        call, params = _callback_of(function)
+        super().__init__(name=name, callback=call, params=params, help=inspect.getdoc(function), rich_markup_mode=None)
 
     def invoke(self, ctx: Any) -> int:
         session: Session = ctx.obj
-        _ = session.settings  # refused before the command starts
+        settings, _ = session.settings, session.fields  # refused before the command starts
         _refuse_empty_values(ctx)
+        if not settings.utc:
+            return self._run(ctx, session)
+        from nbactl.cli.show.times import shown_in_utc  # noqa: PLC0415 - brings the zones
+
+        with shown_in_utc():
+            return self._run(ctx, session)
+
+    def _run(self, ctx: Any, session: Session) -> int:
         try:
             result = super().invoke(ctx)
         except (EOFError, BrokenPipeError) as error:
@@ -84,45 +129,96 @@ class Leaf(_House, TyperCommand):
         return show_result(session, result)
 
 
-class Group(_House, TyperGroup):
-    """Commands under a noun."""
+class Group(_SharedBehaviour, TyperGroup):
+    """Commands under a noun, each made when it is called. `commands` holds a stub with name and summary for each."""
+
+    def __init__(self, name: str | None, loaders: Mapping[str, tuple[TyperCommand, Loader]], **kwargs: Any) -> None:
+        super().__init__(name=name, rich_markup_mode=None, suggest_commands=False, **kwargs)
+        self._loaders = {verb: load for verb, (_, load) in loaders.items()}
+        self.commands.update({verb: stub for verb, (stub, _) in loaders.items()})
+
+    def load(self, name: str) -> Any:
+        """Make the command and put it in place of its stub."""
+        if name in self._loaders:
+            self.commands[name] = self._loaders.pop(name)()
+        return self.commands[name]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, self.load(name) if name in self.commands else command, rest
 
 
-class Entry(NamedTuple):
-    """A command that is imported when it is used: where it is, and what the overview says of it."""
+class CommandEntry(NamedTuple):
+    """A noun that is imported when it is called: where it is, and what the overview says of it."""
 
     name: str
     module: str
     help: str
     panel: str
 
+    def stub(self) -> TyperCommand:
+        """Return what stands for the noun until it is called."""
+        return TyperCommand(name=self.name, help=self.help, short_help=self.help, rich_help_panel=self.panel)
 
-class LazyGroup(Group):
-    """The root: knows its commands by name and imports the one that is called."""
-
-    table: Mapping[str, Entry] = {}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for entry in self.table.values():
-            self.commands[entry.name] = TyperCommand(
-                name=entry.name, help=entry.help, short_help=entry.help, rich_help_panel=entry.panel
-            )
-
-    def load(self, name: str) -> Any:
-        """Import the module of a command and put the command in place of its entry."""
-        entry = self.table[name]
-        command = get_command(import_module(entry.module).app)
-        command.name = name
+    def load(self) -> Any:
+        """Import the noun and make its command or group."""
+        command = _from_app(import_module(self.module).app, self.name)
         if isinstance(command, Group):
-            command.help = entry.help
-        command.short_help, command.rich_help_panel = entry.help, entry.panel  # type: ignore[attr-defined]
-        self.commands[name] = command
+            command.help = self.help
+        command.short_help, command.rich_help_panel = self.help, self.panel
         return command
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, command, rest = super().resolve_command(ctx, args)
-        return name, self.load(name) if name is not None and name in self.table else command, rest
+
+def root_group(entries: Iterable[CommandEntry], callback: Callable[..., Any]) -> Group:
+    """Return `nbactl` itself, with `callback` for a call without a command."""
+    call, params = _callback_of(callback)
+    return Group(
+        None,
+        {entry.name: (entry.stub(), entry.load) for entry in entries},
+        callback=call,
+        params=params,
+        help=inspect.getdoc(callback),
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _callback_of(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
+    """Return what Typer calls for `function`, and its parameters."""
+    params, context_name = _get_params_name_from_function(function)
+    for parameter in params:
+        parameter._runtime_param = coercion_of(parameter)  # type: ignore[assignment]  # noqa: SLF001
+
+    def call(**values: Any) -> Any:
+        given = {param.name: _normalize_collection_value(param, values[param.name]) for param in params}
+        return function(**given, **({context_name: get_current_context()} if context_name else {}))
+
+    return update_wrapper(call, function), list(params)
+
+
+def _from_app(app: typer.Typer, name: str) -> Any:
+    """Return the command of an app, or the group of its commands."""
+    if app.info.cls is not Group:
+        (info,) = app.registered_commands
+        return _leaf(info)
+    loaders: dict[str, tuple[TyperCommand, Loader]] = {
+        str(info.name): (TyperCommand(name=info.name, help=inspect.getdoc(info.callback)), partial(_leaf, info))
+        for info in app.registered_commands
+    }
+    for inner in app.registered_groups:
+        verb, summary = str(inner.name), str(inner.help)
+        loaders[verb] = TyperCommand(name=verb, help=summary), partial(_subgroup, inner.typer_instance, verb, summary)
+    return Group(name, loaders, no_args_is_help=True)
+
+
+def _leaf(info: Any) -> Leaf:
+    return Leaf(info.name, info.callback, _EXAMPLES[info.callback])
+
+
+def _subgroup(app: Any, name: str, summary: str) -> Any:
+    found = _from_app(app, name)
+    found.help = summary
+    return found
 
 
 def _refuse_empty_values(ctx: Any) -> None:
@@ -145,6 +241,7 @@ def show_result(session: Session, result: View) -> int:
         command=session.command,
         target=session.settings.target,
         output=session.settings.output,
+        fields=session.fields,
     )
     if result.once_told is not None:
         result.once_told()
@@ -157,24 +254,22 @@ def single() -> typer.Typer:
 
 
 def group() -> typer.Typer:
-    """Return the Typer app of a noun with verbs, such as `runs list`."""
-    app = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
-    app.callback()(lambda: None)
-    return app
+    """Return the Typer app of a noun with verbs, such as `runs list`. Help lists them in the order of declaration."""
+    return typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None)
 
 
 def command(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable[[Function], Function]:
     """Add the decorated function to `app` as the command `name`; each example is a whole command line."""
 
     def add(function: Function) -> Function:
-        leaf = type("Leaf", (Leaf,), {"examples": tuple(examples)})
-        app.command(name, cls=leaf)(function)
+        _EXAMPLES[function] = tuple(examples)
+        app.command(name)(function)
         return function
 
     return add
 
 
-def candidates(root: Any, session: Session, before: Sequence[str], current: str) -> list[tuple[str, str]]:
+def candidates(root: Group, session: Session, before: Sequence[str], current: str) -> list[tuple[str, str]]:
     """Return what the word `current` may become after the words `before`, each with its meaning."""
     words = list(before)
     context = _resolve_context(root, {"obj": session}, "nbactl", words)
@@ -184,38 +279,35 @@ def candidates(root: Any, session: Session, before: Sequence[str], current: str)
     return [(str(item.value), item.help or "") for item in found.shell_complete(context, incomplete)]
 
 
-def find(root: Any, words: Sequence[str]) -> tuple[Any, Any] | None:
+def find(root: Group, words: Sequence[str]) -> tuple[Any, Any] | None:
     """Return the command or group that `words` name, with a context to describe it in; None if there is none."""
     context = root.make_context("nbactl", [], resilient_parsing=True)
-    command = root
+    command: Any = root
     for word in words:
         if word not in getattr(command, "commands", {}):
             return None
-        command = root.load(word) if command is root else command.commands[word]
+        command = command.load(word)
         context = command.make_context(word, [], parent=context, resilient_parsing=True)
     return command, context
 
 
-def walk(root: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield the root and every command and group below it, each with a context to describe it in; imports them all."""
-    context = root.make_context("nbactl", [], resilient_parsing=True)
-    yield root, context
-    for name in root.table:
-        yield from _below(root.load(name), name, context)
+def walk(root: Group) -> Iterator[tuple[Any, Any]]:
+    """Yield the root and every command and group below it, each with a context to describe it in; makes them all."""
+    yield from _below(root, "nbactl", None)
 
 
 def _below(command: Any, name: str, parent: Any) -> Iterator[tuple[Any, Any]]:
     context = command.make_context(name, [], parent=parent, resilient_parsing=True)
     yield command, context
-    for verb, found in getattr(command, "commands", {}).items():
-        yield from _below(found, verb, context)
+    for verb in list(getattr(command, "commands", {})):
+        yield from _below(command.load(verb), verb, context)
 
 
 def _show_help(ctx: Any, _parameter: Any, value: Any) -> None:
     if value and not ctx.resilient_parsing:
         session: Session = ctx.obj
         console, settings = session.console_for_errors(), session.settings_for_errors()
-        if settings.output != "table":
+        if not settings.for_person:
             ctx.obj = None  # no colours inside JSON
         text = f"{ctx.get_help()}\n"
         result = View({"text": text}, lambda console: console.out.write(text))

@@ -2,64 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any, Final, NamedTuple
 
 from nbactl.config.settings import SETTINGS
 
-PANEL = "Global options"
-_CHOICES = {setting.name: setting.choices for setting in SETTINGS if setting.choices}
-_HELP = {setting.name: setting.help for setting in SETTINGS}
+PANEL: Final = "Global options"
+_SETTINGS: Final = {setting.name: setting for setting in SETTINGS}
 
 
-def _store(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
-    """Note what the command line says; a value that is only a default says nothing."""
-    source = ctx.get_parameter_source(param.name)
-    if source is None or source.name != "COMMANDLINE" or ctx.resilient_parsing:
-        return value
-    flags = ctx.obj.flags
-    if param.name == "json":
-        flags["output"] = "json"
-    elif param.name == "verbosity":
-        flags["verbosity"] = flags.get("verbosity", 0) + value
-    else:
-        flags[param.name] = value
-    return value
+class SharedOption(NamedTuple):
+    """One option. `flag` is what it sets: a setting, or `fields`."""
+
+    flag: str
+    declarations: tuple[str, ...]
+    help: str
+    kind: str
+    """`text`, `switch` or `level`; a level is given once for each step."""
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    stands_for: str | None = None
+    """The value that a switch stands for, if not true."""
+
+    def store(self, flags: dict[str, Any], value: Any) -> None:
+        """Note what the command line says."""
+        if self.kind == "level":
+            value += flags.get(self.flag, 0)
+        flags[self.flag] = self.stands_for or value
 
 
-def _option(name: str, *declarations: str, metavar: str | None = None, count: bool = False) -> Any:
-    choices = _CHOICES.get(name)
-
-    def complete(incomplete: str) -> list[str]:
-        return [choice for choice in choices or () if choice.startswith(incomplete)]
-
-    return typer.Option(
-        *declarations,
-        help="Same as --output json." if name == "json" else _HELP[name],
-        metavar="|".join(choices) if choices else metavar,
-        count=count,
-        expose_value=False,
-        callback=_store,
-        autocompletion=complete if choices else None,
-        rich_help_panel=PANEL,
-        show_default=False,
-    )
+def _of_setting(name: str, *declarations: str, metavar: str | None = None) -> SharedOption:
+    setting = _SETTINGS[name]
+    kind = setting.kind if setting.kind in ("switch", "level") else "text"
+    shown = "|".join(setting.choices) or metavar
+    return SharedOption(name, declarations, setting.help, kind, shown, setting.choices)
 
 
-def shared(  # noqa: PLR0917 - Typer reads them one by one
-    output: Annotated[str | None, _option("output", "-o", "--output")] = None,
-    json: Annotated[bool, _option("json", "--json")] = False,
-    target: Annotated[str | None, _option("target", "--target")] = None,
-    project: Annotated[str | None, _option("project", "--project", metavar="ID")] = None,
-    region: Annotated[str | None, _option("region", "--region", metavar="NAME")] = None,
-    config_dir: Annotated[str | None, _option("config_dir", "--config-dir", metavar="DIR")] = None,
-    state_dir: Annotated[str | None, _option("state_dir", "--state-dir", metavar="DIR")] = None,
-    color: Annotated[str | None, _option("color", "--color")] = None,
-    quiet: Annotated[bool, _option("quiet", "-q", "--quiet")] = False,
-    verbosity: Annotated[int, _option("verbosity", "-v", "--verbose", count=True)] = 0,
-    yes: Annotated[bool, _option("yes", "-y", "--yes")] = False,
-    no_input: Annotated[bool, _option("no_input", "--no-input")] = False,
-    debug: Annotated[bool, _option("debug", "--debug")] = False,
-) -> None:
-    """Declare the options; never called."""
+SHARED: Final = (
+    _of_setting("output", "-o", "--output"),
+    SharedOption("output", ("--json",), "Same as --output json.", "switch", stands_for="json"),
+    SharedOption("fields", ("--fields",), "Only these keys of JSON, JSON lines or YAML.", "text", "KEY,..."),
+    _of_setting("target", "--target"),
+    _of_setting("project", "--project", metavar="ID"),
+    _of_setting("region", "--region", metavar="NAME"),
+    _of_setting("config_dir", "--config-dir", metavar="DIR"),
+    _of_setting("state_dir", "--state-dir", metavar="DIR"),
+    _of_setting("yes", "-y", "--yes"),
+    _of_setting("no_input", "--no-input"),
+    _of_setting("quiet", "-q", "--quiet"),
+    _of_setting("verbosity", "-v", "--verbose"),
+    _of_setting("color", "--color"),
+    _of_setting("utc", "--utc"),
+    _of_setting("debug", "--debug"),
+)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.show.console import Console
 from nbactl.config.settings import SETTINGS, Setting, Settings, load_settings
-from nbactl.errors import NbactlError
+from nbactl.errors import NbactlError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,22 @@ class Session:
     def command_line(self) -> str:
         """The command as it is typed, `nbactl runs list`."""
         return "nbactl" if self.command == "nbactl" else f"nbactl {self.command.replace('.', ' ')}"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The keys that `--fields` picks. Raises UsageError where there are no keys to pick from."""
+        given: str | None = self.flags.get("fields")
+        if given is None:
+            return ()
+        if self.settings.for_person:
+            raise UsageError(
+                f"--fields picks keys of data, but the output is a {self.settings.output}",
+                next_step="Add -o json, -o jsonl or -o yaml.",
+            )
+        fields = tuple(field.strip() for field in given.split(","))
+        if not all(fields):
+            raise UsageError(f"--fields: '{given}' has an empty name", next_step="Write --fields KEY,KEY.")
+        return fields
 
     @cached_property
     def settings(self) -> Settings:
@@ -85,6 +101,7 @@ class Session:
             verbosity=settings.verbosity,
             yes=settings.yes,
             no_input=settings.no_input,
+            wide=settings.output == "wide",
             environ=self.environ,
         )
 

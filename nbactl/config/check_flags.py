@@ -23,7 +23,7 @@ def check_flags(file: ConfigFile[FlagsFile]) -> Iterator[Problem]:
     flags, rollout, declared = file.model.flags, file.model.rollout, file.names("flags")
     for name, flag in flags.items():
         yield from _references(file, name, flag)
-        if "type" in flag.model_fields_set or "type" not in file.names("flags", name):  # it is not a wrong one
+        if file.is_right("flags", name, "type") or "type" not in file.names("flags", name):  # it is not a wrong one
             yield from _values(file, name, flag)
     for index, name in enumerate(rollout.active):
         if name not in declared:

@@ -90,13 +90,6 @@ def check_timeouts(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
             told = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"
             yield file.positions.problem(("retry_policies", name, "base"), told)
     yield from _policies(file)
-    for name, breaker in file.model.breakers.items():
-        if (breaker.window is None) == (breaker.window_calls is None):
-            told = "a breaker has either a window of time or window_calls"
-            yield file.positions.problem(("breakers", name), told, key=True)
-        elif breaker.window_calls is not None and breaker.window_calls < breaker.minimum_calls:
-            told = f"a window of {breaker.window_calls} calls never holds the minimum of {breaker.minimum_calls}"
-            yield file.positions.problem(("breakers", name, "window_calls"), told)
     for name, lease in file.model.leases.items():
         if lease.renew_every >= lease.ttl / 2:
             told = f"renewed every {shown(lease.renew_every)}, a lease of {shown(lease.ttl)} is lost by one late beat"

@@ -67,7 +67,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
             if (
                 executable.execution_mode == "sequential"
                 and executable.max_workers > 1
-                and "max_workers" in executable.model_fields_set
+                and file.is_right(*path, "max_workers")
             ):
                 told = (
                     f"max_workers is {executable.max_workers}, but a sequential {section[:-1]} runs one task at a time"

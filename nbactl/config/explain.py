@@ -11,8 +11,7 @@ from itertools import pairwise
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
-
+from nbactl.config.base import NO_ENTRIES, Strict
 from nbactl.config.flags import FlagsFile
 from nbactl.config.overrides import variable_of
 from nbactl.config.timeouts import TimeoutsFile
@@ -23,12 +22,10 @@ from nbactl.errors import NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pydantic.fields import FieldInfo
-
     from nbactl.config.loader import Config
     from nbactl.config.yamltext import Node
 
-_MODELS: dict[str, type[BaseModel]] = {"workflows": WorkflowsFile, "timeouts": TimeoutsFile, "flags": FlagsFile}
+_MODELS: dict[str, type[Strict]] = {"workflows": WorkflowsFile, "timeouts": TimeoutsFile, "flags": FlagsFile}
 Path = tuple[Any, ...]
 
 
@@ -94,10 +91,10 @@ def _explain_unset(config: Config, file: str, path: Path, name: str) -> Explanat
     model = _model(_at(_MODELS[file], path)[1])
     line, column = config.positions[file].key(path)
     described, _ = _step(model, name)
-    default = next(f.get_default(call_default_factory=True) for n, f in _fields(model).items() if n == name)
+    default = None if model is None else model.defaults[_fields(model)[name]]
     return Explanation(
         key=_dotted((*path, name)),
-        value=default,
+        value={} if default is NO_ENTRIES else default,
         is_set=False,
         file=config.positions[file].file,
         line=line,
@@ -137,12 +134,12 @@ def _said_in_file(node: Node) -> str:
     return str(said[0]) if said else ""
 
 
-def _unset_fields(model: type[BaseModel], path: Path, node: Node) -> list[str]:
+def _unset_fields(model: type[Strict], path: Path, node: Node) -> list[str]:
     found = _model(_at(model, path)[1]) if isinstance(node.data, dict) else None
     return [name for name in _fields(found) if name not in node.children]
 
 
-def _at(model: type[BaseModel], path: Path) -> tuple[str, Any]:
+def _at(model: type[Strict], path: Path) -> tuple[str, Any]:
     """Return what the models say of the value at `path`, and its annotation."""
     described, annotation = "", model
     for step in path:
@@ -153,9 +150,8 @@ def _at(model: type[BaseModel], path: Path) -> tuple[str, Any]:
 def _step(annotation: Any, step: Any) -> tuple[str, Any]:  # noqa: ANN401 - any type form
     for form in _forms(annotation):
         if (model := _model(form)) is not None and step in _fields(model):
-            field = _fields(model)[step]
-            names = {f.alias or name: name for name, f in model.model_fields.items()}
-            return _field_docstrings(model).get(names[step], ""), field.annotation
+            name = _fields(model)[step]
+            return _field_docstrings(model).get(name, ""), model.types()[name]
         if get_origin(form) in (dict, tuple):
             inner = get_args(form)[1 if get_origin(form) is dict else 0]
             return _first_sentence(_model(inner)), inner
@@ -173,25 +169,25 @@ def _forms(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
         yield annotation
 
 
-def _model(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401
-    return next((f for f in _forms(annotation) if isinstance(f, type) and issubclass(f, BaseModel)), None)
+def _model(annotation: Any) -> type[Strict] | None:  # noqa: ANN401
+    return next((f for f in _forms(annotation) if isinstance(f, type) and issubclass(f, Strict)), None)
 
 
-def _fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
-    """Return the fields of a model as they are called in the file."""
-    return {} if model is None else {field.alias or name: field for name, field in model.model_fields.items()}
+def _fields(model: type[Strict] | None) -> dict[str, str]:
+    """Return the fields of a record by their keys in the file."""
+    return {} if model is None else {key: name for name, key in model.keys.items()}
 
 
-def _first_sentence(model: type[BaseModel] | None) -> str:
+def _first_sentence(model: type[Strict] | None) -> str:
     return " ".join((model.__doc__ or "").partition("\n\n")[0].split()) if model else ""
 
 
 @cache
-def _field_docstrings(model: type[BaseModel]) -> dict[str, str]:
+def _field_docstrings(model: type[Strict]) -> dict[str, str]:
     """Return the strings written below the fields of a model and the models it extends."""
     found: dict[str, str] = {}
     for base in reversed(model.__mro__):
-        if not issubclass(base, BaseModel) or base is BaseModel:
+        if not issubclass(base, Strict) or base is Strict:
             continue
         body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
         statements = body.body if isinstance(body, ast.ClassDef) else []

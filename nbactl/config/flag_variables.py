@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from nbactl.core.flags.environment import as_text, override_of, parse_value
 from nbactl.core.flags.moves import ALL, position_of
+from nbactl.core.flags.snapshot import as_text, override_of, parse_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
-
-from nbactl.config.base import Name, Seconds, Strict
+from nbactl.config.base import (
+    NO_ENTRIES,
+    NOT_EMPTY,
+    Convert,
+    Name,
+    Pattern,
+    Seconds,
+    Strict,
+    Why,
+    at_least,
+    at_most,
+    characters,
+    keyed,
+)
 
 if TYPE_CHECKING:
     from nbactl.core.flags.model import Definition
@@ -15,12 +27,12 @@ if TYPE_CHECKING:
 
 def _flag_value(value: Any) -> Any:  # noqa: ANN401 - raw YAML
     if not isinstance(value, (bool, int, str)):
-        raise ValueError("must be true, false, a whole number or text")  # noqa: TRY004 - pydantic wants ValueError
+        raise ValueError("must be true, false, a whole number or text")  # noqa: TRY004 - as Convert wants it
     return value
 
 
-FlagValue = Annotated[Any, BeforeValidator(_flag_value)]
-Percent = Annotated[float, Field(ge=0, le=100)]
+FlagValue = Annotated[Any, Convert(_flag_value)]
+Percent = Annotated[float, at_least(0), at_most(100)]
 
 
 def _date(value: Any) -> Any:  # noqa: ANN401 - raw YAML
@@ -33,8 +45,8 @@ def _date(value: Any) -> Any:  # noqa: ANN401 - raw YAML
 class TargetingRule(Strict):
     """Serves a value to whoever has one of the values `in` the attribute that a service passes along."""
 
-    attribute: Annotated[str, Field(min_length=1)]
-    values: tuple[FlagValue, ...] = Field(alias="in", min_length=1)
+    attribute: Annotated[str, characters(1)]
+    values: Annotated[tuple[FlagValue, ...], NOT_EMPTY] = keyed("in")
     serve: FlagValue = None
     """The treatment, if nothing is said."""
 
@@ -52,27 +64,27 @@ class Targeting(Strict):
 class Flag(Strict):
     """One flag. `type` bool needs no variants; int and string name the values that may be served."""
 
-    description: str = Field(min_length=10)
+    description: Why
     type: Literal["bool", "int", "string"] = "bool"
     default: FlagValue
     """What is served while the flag is off, and whenever nothing else can be decided."""
     treatment: FlagValue = True
     """What is served to entities inside the rolled-out percentage."""
     variants: tuple[FlagValue, ...] = ()
-    salt: Annotated[str, Field(min_length=1)]
+    salt: Annotated[str, characters(1)]
     """Goes into the bucket hash; changing it reshuffles who is inside."""
     hash_version: Literal[1] = 1
-    owner: Annotated[str, Field(min_length=1)]
-    expires: Annotated[date, BeforeValidator(_date)]
+    owner: Annotated[str, characters(1)]
+    expires: Annotated[date, Convert(_date)]
     """The day by which the flag is to be removed from the code."""
-    env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    env: Annotated[str, Pattern(re.compile(r"[A-Z][A-Z0-9_]*"))]
     """The environment variable that overrides the flag in one process."""
     entity: Literal["player", "batch", "game_date", "request"]
     """What the percentage is counted in; the same entity always gets the same answer."""
     prerequisites: tuple[str, ...] = ()
     """Flags that must be on for the same entity, or this one is off."""
     targeting: Targeting | None = None
-    parameters: dict[str, FlagValue] = Field(default_factory=dict)
+    parameters: dict[str, FlagValue] = NO_ENTRIES
     """Further environment variables of the feature, with their values."""
     rollout: str
     """A name under rollout.plans."""
@@ -114,17 +126,17 @@ class Guard(Strict):
     """A metric that ends a rollout when it is above its limit over `window`, with at least `minimum_sample` events."""
 
     metric: Literal["workflow_failure_rate", "error_rate_increase", "p95_increase", "duplicate_rate", "cost_increase"]
-    above: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    above: Annotated[float, at_least(0)]
     """A ratio: 0.02 is 2 %."""
     window: Seconds
-    minimum_sample: Annotated[int, Field(ge=1)]
+    minimum_sample: Annotated[int, at_least(1)]
 
 
 class RolloutPlan(Strict):
     """Stages and the guards that watch them; `guards` names entries under rollout.guards."""
 
-    stages: tuple[Stage, ...] = Field(min_length=1)
-    guards: tuple[str, ...] = Field(min_length=1)
+    stages: Annotated[tuple[Stage, ...], NOT_EMPTY]
+    guards: Annotated[tuple[str, ...], NOT_EMPTY]
 
 
 class Rollout(Strict):

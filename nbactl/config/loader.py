@@ -2,72 +2,55 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.config.check_flags import check_flags
-from nbactl.config.check_timeouts import check_timeouts
-from nbactl.config.check_workflows import check_workflows
-from nbactl.config.flags import FlagsFile
-from nbactl.config.problems import config_error
-from nbactl.config.source import read_config_file, read_positions
-from nbactl.config.timeouts import TimeoutsFile
-from nbactl.config.workflows import WorkflowsFile
+from nbactl.config import cache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbactl.config.flags import FlagsFile
     from nbactl.config.problems import Problem
     from nbactl.config.source import ConfigFile
+    from nbactl.config.timeouts import TimeoutsFile
+    from nbactl.config.workflows import WorkflowsFile
     from nbactl.config.yamltext import Positions
 
-
-def check(
-    workflows: ConfigFile[WorkflowsFile] | None,
-    timeouts: ConfigFile[TimeoutsFile] | None,
-    flags: ConfigFile[FlagsFile] | None,
-) -> list[Problem]:
-    """Return what is wrong in the files that could be read."""
-    problems: list[Problem] = []
-    if timeouts is not None:
-        problems += check_timeouts(timeouts)
-    if workflows is not None:
-        problems += check_workflows(workflows, timeouts)
-    if flags is not None:
-        problems += check_flags(flags)
-    return problems
+FILES: Final = {"workflows": "workflows.yaml", "timeouts": "timeouts.yaml", "flags": "flags.yaml"}
+_DIGEST_LENGTH: Final = 12
 
 
-_SHOWN: Final = 12
-
-
-def config_digest(config: Config) -> str:
-    """Return a digest of every value in force; comments and the order of keys do not count."""
-    digest = hashlib.sha256()
-    for file in (config.workflows, config.timeouts, config.flags):
-        digest.update(file.model_dump_json(by_alias=True).encode())
-    return digest.hexdigest()[:_SHOWN]
-
-
-FILES = {"workflows": "workflows.yaml", "timeouts": "timeouts.yaml", "flags": "flags.yaml"}
-
-
-@dataclass(frozen=True, slots=True)
 class Config:
-    """What the three files say, which files these are, and where each value stands (keys as in FILES).
+    """What the three files say, and which files these are (keys as in FILES).
 
     `variables` has, by the name of a timeout, the environment variable that sets its limit.
     """
 
-    workflows: WorkflowsFile
-    timeouts: TimeoutsFile
-    flags: FlagsFile
-    files: Mapping[str, Path]
-    positions: Mapping[str, Positions]
-    variables: Mapping[str, str] = field(default_factory=dict)
+    def __init__(
+        self,
+        workflows: WorkflowsFile,
+        timeouts: TimeoutsFile,
+        flags: FlagsFile,
+        *,
+        files: Mapping[str, Path],
+        variables: Mapping[str, str],
+        environ: Mapping[str, str],
+    ) -> None:
+        self.workflows = workflows
+        self.timeouts = timeouts
+        self.flags = flags
+        self.files = files
+        self.variables = variables
+        self._environ = environ
+
+    @cached_property
+    def positions(self) -> Mapping[str, Positions]:
+        """Where each value stands (keys as in FILES); the files are read once more."""
+        _, positions = _read(self.files, self._environ)
+        return positions
 
 
 def load_config(config_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
@@ -79,14 +62,62 @@ def load_config(config_dir: Path | None = None, environ: Mapping[str, str] | Non
     """
     folder = config_dir or find_config_dir()
     files = {key: folder / name for key, name in FILES.items()}
+    environ = os.environ if environ is None else environ
+    stored = cache.ConfigCache(files, environ)
+    parts = stored.load()
+    if parts is None:
+        parts, _ = _read(files, environ)
+        stored.store(parts)
+    workflows, timeouts, flags, variables = parts
+    return Config(workflows, timeouts, flags, files=files, variables=variables, environ=environ)
+
+
+def _read(files: Mapping[str, Path], environ: Mapping[str, str]) -> tuple[cache.Parts, dict[str, Positions]]:
+    """Return the checked files and where everything stands. Raises ConfigError."""
+    from nbactl.config.flags import FlagsFile  # noqa: PLC0415 - only if the cache has no answer
+    from nbactl.config.problems import config_error  # noqa: PLC0415
+    from nbactl.config.source import read_config_file  # noqa: PLC0415
+    from nbactl.config.timeouts import TimeoutsFile  # noqa: PLC0415
+    from nbactl.config.workflows import WorkflowsFile  # noqa: PLC0415
+
     workflows, problems = read_config_file(WorkflowsFile, files["workflows"])
-    timeouts, more = read_config_file(TimeoutsFile, files["timeouts"], os.environ if environ is None else environ)
+    timeouts, more = read_config_file(TimeoutsFile, files["timeouts"], environ)
     flags, most = read_config_file(FlagsFile, files["flags"])
     problems += more + most + check(workflows, timeouts, flags)
     if problems or workflows is None or timeouts is None or flags is None:
         raise config_error(problems)
     positions = {"workflows": workflows.positions, "timeouts": timeouts.positions, "flags": flags.positions}
-    return Config(workflows.model, timeouts.model, flags.model, files, positions, timeouts.variables)
+    return (workflows.model, timeouts.model, flags.model, timeouts.variables), positions
+
+
+def check(
+    workflows: ConfigFile[WorkflowsFile] | None,
+    timeouts: ConfigFile[TimeoutsFile] | None,
+    flags: ConfigFile[FlagsFile] | None,
+) -> list[Problem]:
+    """Return what is wrong in the files that could be read."""
+    from nbactl.config.check_flags import check_flags  # noqa: PLC0415 - only if the cache has no answer
+    from nbactl.config.check_timeouts import check_timeouts  # noqa: PLC0415
+    from nbactl.config.check_workflows import check_workflows  # noqa: PLC0415
+
+    problems: list[Problem] = []
+    if timeouts is not None:
+        problems += check_timeouts(timeouts)
+    if workflows is not None:
+        problems += check_workflows(workflows, timeouts)
+    if flags is not None:
+        problems += check_flags(flags)
+    return problems
+
+
+def config_digest(config: Config) -> str:
+    """Return a digest of every value in force; comments and the order of keys do not count."""
+    import hashlib  # noqa: PLC0415 - only services ask
+    import json  # noqa: PLC0415
+
+    values = [file.as_data() for file in (config.workflows, config.timeouts, config.flags)]
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 def find_config_dir() -> Path:
@@ -106,6 +137,9 @@ def load_yaml(path: Path) -> tuple[Any, Positions]:
 
     Raises ConfigError with file, line and column if the file cannot be read or is no single YAML document.
     """
+    from nbactl.config.problems import config_error  # noqa: PLC0415
+    from nbactl.config.source import read_positions  # noqa: PLC0415
+
     positions, problems = read_positions(path)
     if problems or positions is None:
         raise config_error(problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.config.cache import PREFIX
 from nbactl.config.problems import Problem, suggest
 from nbactl.config.yamltext import Positions
 from nbactl.core._support.durations import parse_duration
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from nbactl.config.yamltext import Node
 
-PREFIX: Final = "NBACTL_TIMEOUT_"
 _SECTION: Final = "timeouts"
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import ConfigError, UsageError
@@ -15,21 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Target = Literal["local", "gcp"]
-Output = Literal["table", "json", "jsonl"]
+Output = Literal["table", "wide", "json", "jsonl", "yaml"]
 Color = Literal["auto", "always", "never"]
 
 SETTINGS_FILE = "nbactl.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """What may be set: its name in the file, its flag and its environment variable follow from `name`."""
 
     name: str
     kind: Literal["choice", "path", "text", "switch", "level"]
-    default: Any = field(kw_only=True)
-    help: str = field(kw_only=True)
-    choices: tuple[str, ...] = field(default=(), kw_only=True)
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
 
     @property
     def variable(self) -> str:
@@ -49,9 +48,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("config_dir", "path", default=None, help="Folder of workflows.yaml, timeouts.yaml and flags.yaml."),
     Setting("state_dir", "path", default=".nbactl", help="Folder of the ledger, the local warehouse and logs."),
     Setting(
-        "output", "choice", default="table", help="Form of the data on stdout.", choices=("table", "json", "jsonl")
+        "output",
+        "choice",
+        default="table",
+        help="Form of the data on stdout.",
+        choices=("table", "wide", "json", "jsonl", "yaml"),
     ),
     Setting("color", "choice", default="auto", help="When to colour.", choices=("auto", "always", "never")),
+    Setting("utc", "switch", default=False, help="Show times in UTC, not in Eastern time."),
     Setting("quiet", "switch", default=False, help="Say nothing but data, warnings and errors."),
     Setting("verbosity", "level", default=0, help="Say more; twice for everything."),
     Setting("yes", "switch", default=False, help="Answer yes to every question."),
@@ -74,6 +78,7 @@ class Settings:
     config_dir: Path | None
     state_dir: Path
     output: Output
+    utc: bool
     quiet: bool
     verbosity: int
     color: Color
@@ -82,6 +87,11 @@ class Settings:
     debug: bool
     source: str
     origins: Mapping[str, str]
+
+    @property
+    def for_person(self) -> bool:
+        """Whether the output is text for a person, not data for a program."""
+        return self.output in ("table", "wide")
 
     def with_flag(self, name: str, value: Any) -> Settings:  # noqa: ANN401 - one of the settings' types
         """Return the settings with one more value from the command line; None changes nothing."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import BaseModel
-
+from nbactl.config.base import Strict
 from nbactl.config.overrides import override
 from nbactl.config.problems import Problem, suggest
 from nbactl.config.validate import validate
@@ -16,7 +15,7 @@ from nbactl.config.yamltext import Positions, YamlError, parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Strict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,15 @@ class ConfigFile(Generic[Model]):
                 return []
             node = node.children[step]
         return [key for key in node.keys if key not in node.children or node.children[key].data is not None]
+
+    def is_right(self, *path: str) -> bool:
+        """Return whether there is a value at `path`, and a right one."""
+        node = self.positions.root
+        for step in path:
+            if step not in node.children:
+                return False
+            node = node.children[step]
+        return True
 
     def unknown(self, path: Sequence[Any], name: str, known: Iterable[str], what: str) -> Problem:
         """Return the problem that `name` at `path` is not among the `known` ones; `what` ends the sentence."""

@@ -2,44 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
-
-from nbactl.config.base import Name, Seconds, Strict
-from nbactl.core._support.interval import Interval
+from nbactl.config.base import Name, Seconds, Strict, Why, above, at_least, at_most, below
+from nbactl.core._support.durations import Interval
 from nbactl.core._support.names import did_you_mean
-from nbactl.core.calls.breaker import BreakerSettings
-from nbactl.core.calls.policy import CallSettings
-from nbactl.core.calls.rate_limit import RateLimit
-from nbactl.core.calls.retry import NO_RETRY, RetryPolicy
 from nbactl.errors import ConfigError
 
-Rate = Annotated[float, Field(gt=0, le=1)]
+if TYPE_CHECKING:
+    from nbactl.core.calls.breaker import BreakerSettings
+    from nbactl.core.calls.policy import CallSettings
+    from nbactl.core.calls.rate_limit import RateLimit
+    from nbactl.core.calls.retry import RetryPolicy
+
+Rate = Annotated[float, above(0), at_most(1)]
 
 
 class Timeout(Strict):
     """A bound on one call. `calls` names timeouts of what it calls; each must be shorter."""
 
     limit: Seconds
-    why: str = Field(min_length=10)
+    why: Why
     calls: tuple[str, ...] = ()
-    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    jitter: Annotated[float, at_least(0), below(1)] = 0.0
     """Of what is done again and again: each pause is up to this share of the limit longer or shorter."""
 
 
 class Retry(Strict):
     """A named retry policy."""
 
-    attempts: Annotated[int, Field(ge=1, le=100)]
+    attempts: Annotated[int, at_least(1), at_most(100)]
     base: Seconds
     cap: Seconds
-    factor: Annotated[float, Field(ge=1)] = 2.0
+    factor: Annotated[float, at_least(1)] = 2.0
     jitter: bool = True
-    why: str = Field(min_length=10)
+    why: Why
 
     def policy(self, name: str) -> RetryPolicy:
         """Return the policy under its name."""
+        from nbactl.core.calls.retry import RetryPolicy  # noqa: PLC0415 - reading the file needs no call policies
+
         return RetryPolicy(name, self.attempts, self.base, self.factor, self.cap, jitter=self.jitter)
 
 
@@ -47,31 +49,31 @@ class DeadlineSpec(Strict):
     """A bound on a whole run."""
 
     limit: Seconds
-    why: str = Field(min_length=10)
+    why: Why
 
 
 class BreakerSpec(Strict):
     """A circuit breaker: opens at `failure_rate` or `slow_call_rate` over at least `minimum_calls` of its window."""
 
     failure_rate: Rate
-    minimum_calls: Annotated[int, Field(ge=1)]
-    window: Seconds | None = None
-    window_calls: Annotated[int, Field(ge=1)] | None = None
+    minimum_calls: Annotated[int, at_least(1)]
+    window: Seconds
     open_for: Seconds
-    probes: Annotated[int, Field(ge=1)] = 1
+    probes: Annotated[int, at_least(1)] = 1
     slow_call: Seconds | None = None
     slow_call_rate: Rate = 1.0
-    why: str = Field(min_length=10)
+    why: Why
 
     def settings(self, name: str) -> BreakerSettings:
         """Return the settings under their name."""
+        from nbactl.core.calls.breaker import BreakerSettings  # noqa: PLC0415 - reading the file needs no call policies
+
         return BreakerSettings(
             name,
             failure_rate=self.failure_rate,
             minimum_calls=self.minimum_calls,
             open_for=self.open_for,
             window=self.window,
-            window_calls=self.window_calls,
             probes=self.probes,
             slow_call=self.slow_call,
             slow_call_rate=self.slow_call_rate,
@@ -81,11 +83,13 @@ class BreakerSpec(Strict):
 class RateLimitSpec(Strict):
     """At most `count` at once, and as many again evenly over each `per`."""
 
-    count: Annotated[int, Field(ge=1)]
+    count: Annotated[int, at_least(1)]
     per: Seconds
 
-    def allowance(self) -> RateLimit:
+    def limit(self) -> RateLimit:
         """Return what the core takes."""
+        from nbactl.core.calls.rate_limit import RateLimit  # noqa: PLC0415 - reading the file needs no call policies
+
         return RateLimit(self.count, self.per)
 
 
@@ -101,18 +105,21 @@ class Call(Strict):
     """A name under breakers."""
     throttle: RateLimitSpec | None = None
     retry_budget: RateLimitSpec | None = None
-    why: str = Field(min_length=10)
+    why: Why
 
     def settings(self, name: str, file: TimeoutsFile) -> CallSettings:
         """Return the settings under their name, with what they name in `file`."""
+        from nbactl.core.calls.policy import CallSettings  # noqa: PLC0415 - reading the file needs no call policies
+        from nbactl.core.calls.retry import NO_RETRY  # noqa: PLC0415
+
         return CallSettings(
             name,
             total=self.total,
             retry=NO_RETRY if self.retry == "none" else file.retry_policies[self.retry].policy(self.retry),
             attempt=file[self.attempt],
             breaker=None if self.breaker is None else file.breakers[self.breaker].settings(self.breaker),
-            throttle=None if self.throttle is None else self.throttle.allowance(),
-            retry_budget=None if self.retry_budget is None else self.retry_budget.allowance(),
+            throttle=None if self.throttle is None else self.throttle.limit(),
+            retry_budget=None if self.retry_budget is None else self.retry_budget.limit(),
         )
 
 
@@ -121,7 +128,7 @@ class LeaseSpec(Strict):
 
     ttl: Seconds
     renew_every: Seconds
-    why: str = Field(min_length=10)
+    why: Why
 
 
 class TimeoutsFile(Strict):

@@ -1,74 +1,54 @@
-"""Turn a file's data into its model, or into problems that point at the offending key or value."""
+"""Turn a file's data into its record, or into problems that point at the offending key or value."""
 
 from __future__ import annotations
 
+import math
 import re
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
-
+from nbactl.config.base import REQUIRED, Convert, Pattern, Rule, Strict
 from nbactl.config.problems import Problem, shown, suggest
 from nbactl.config.yamltext import Node, Positions
 from nbactl.core._support.names import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pydantic_core import ErrorDetails
+    from collections.abc import Mapping, Sequence
 
 Path = tuple[Any, ...]
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Strict)
 
-_MUST_BE = {
-    "bool_type": "must be true or false",
-    "dict_type": "must be a mapping",
-    "finite_number": "must be a finite number",
-    "float_type": "must be a number",
-    "greater_than": "must be above {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "int_type": "must be a whole number",
-    "less_than": "must be below {lt:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "literal_error": "must be {expected}",
-    "model_type": "must be a mapping",
-    "string_pattern_mismatch": "must match {pattern}",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_type": "must be text",
-    "too_short": "must have {min_length} or more entries",
-    "tuple_type": "must be a list",
-    "value_error": "{error}",
+_MUST_BE: Final = {
+    bool: "must be true or false",
+    int: "must be a whole number",
+    float: "must be a number",
+    str: "must be text",
 }
-"""What pydantic's error types mean, in words for somebody who reads YAML."""
-_SPELT_OTHERWISE = {
+_SPELT_OTHERWISE: Final = {
     word: f"Write {truth}, without quotes."
     for truth, words in {"true": ("on", "yes", "true"), "false": ("off", "no", "false")}.items()
     for word in words
 }
-_ROUNDS = 10
+
+
+class _Valid(NamedTuple):
+    """A value that is right, and the node of what is right in it."""
+
+    value: Any
+    node: Node
 
 
 def validate(model: type[Model], positions: Positions) -> tuple[Model | None, Positions, list[Problem]]:
-    """Return the model, the positions of what is in it, and the problems.
+    """Return the record, the positions of what is in it, and the problems.
 
-    Where there are problems, the model is made of the parts that are right, so that these can be checked further in
+    Where there are problems, the record is made of the parts that are right, so that these can be checked further in
     the same go; it is None where too little is left.
     """
-    problems: list[Problem] = []
-    root = positions.root
-    for attempt in range(_ROUNDS):
-        try:
-            return model.model_validate(root.data), Positions(positions.file, root), problems
-        except ValidationError as error:
-            errors = error.errors(include_url=False)
-            if attempt == 0:  # later rounds only see what the pruning itself tore open
-                problems = _problems(model, positions, errors)
-            doomed = {_blamed(root, each) for each in errors}
-            if () in doomed:
-                break
-            for path in sorted(doomed, reverse=True):  # children before parents, later items before earlier ones
-                root = _without(root, path)
-    return None, positions, problems
+    reader = _Reader(positions)
+    valid = reader.read(model, positions.root, ())
+    if valid is None:
+        return None, positions, reader.problems
+    return valid.value, Positions(positions.file, valid.node), reader.problems
 
 
 def describe(path: Sequence[Any]) -> str:
@@ -77,89 +57,144 @@ def describe(path: Sequence[Any]) -> str:
     return text.removeprefix(".") or "the file"
 
 
-def _blamed(root: Node, error: ErrorDetails) -> Path:
-    path = tuple(error["loc"])
-    return path[:-1] if error["type"] == "missing" else _present(root, path)
+class _Reader:
+    """Reads nodes as types. What is wrong becomes a problem, and is left out of what contains it."""
 
+    def __init__(self, positions: Positions) -> None:
+        self._positions = positions
+        self.problems: list[Problem] = []
 
-def _present(root: Node, path: Path) -> Path:
-    """Return as much of `path` as stands in the file: pydantic adds steps for keys and for what a short form hides."""
-    node = root
-    for depth, step in enumerate(path):
-        if step not in node.children:
-            return path[:depth]
-        node = node.children[step]
-    return path
+    def read(self, kind: Any, node: Node, path: Path) -> _Valid | None:  # noqa: ANN401, PLR0911 - one return a type form
+        origin = get_origin(kind)
+        if origin is Annotated:
+            return self._annotated(*get_args(kind), node=node, path=path)
+        if origin in (Union, UnionType):
+            (inner,) = (member for member in get_args(kind) if member is not NoneType)
+            return _Valid(None, node) if node.data is None else self.read(inner, node, path)
+        if origin is Literal:
+            return self._literal(get_args(kind), node, path)
+        if origin is dict:
+            return self._mapping(*get_args(kind), node=node, path=path)
+        if origin is tuple:
+            return self._sequence(get_args(kind)[0], node, path)
+        if isinstance(kind, type) and issubclass(kind, Strict):
+            return self._record(kind, node, path)
+        return self._scalar(kind, node, path)
 
+    def _refuse(self, node: Node, path: Path, message: str, meant: str | None = None) -> _Valid | None:
+        """Note that the value is wrong; returns None, as `read` does then."""
+        told = f"{describe(path)} is {shown(node.data)}: {message}"
+        self.problems.append(self._positions.problem(path, told, meant))
+        return None
 
-def _problems(model: type[BaseModel], positions: Positions, errors: Sequence[ErrorDetails]) -> list[Problem]:
-    problems, misspelt = [], set()
-    for error in errors:
-        path = tuple(error["loc"])
-        if error["type"] == "extra_forbidden":
-            parent, key = path[:-1], str(path[-1])
-            known = _keys_at(model, parent)
-            misspelt.add((*parent, closest(key, known)))
-            told = f"unknown key '{key}' in {describe(parent)}"
-            problems.append(positions.problem(path, told, suggest(key, known), key=True))
-        elif error["type"] != "missing":
-            problems.append(_problem(positions, path, error))
-    missing = [tuple(error["loc"]) for error in errors if error["type"] == "missing"]
-    return problems + [
-        positions.problem(path[:-1], f"{describe(path[:-1])} lacks '{path[-1]}'", key=True)
-        for path in missing
-        if path not in misspelt
-    ]
+    def _annotated(self, kind: Any, *rules: Any, node: Node, path: Path) -> _Valid | None:  # noqa: ANN401
+        if isinstance(rules[0], Convert):
+            try:
+                return _Valid(rules[0].function(node.data), node)
+            except ValueError as error:
+                return self._refuse(node, path, str(error))
+        valid = self.read(kind, node, path)
+        for rule in rules:
+            if valid is None:
+                break
+            if isinstance(rule, Pattern) and not rule.pattern.fullmatch(valid.value):
+                return self._refuse(node, path, f"must match ^{rule.pattern.pattern}$")
+            if isinstance(rule, Rule) and not rule.holds(valid.value):
+                return self._refuse(node, path, rule.message)
+        return valid
 
+    def _literal(self, choices: tuple[Any, ...], node: Node, path: Path) -> _Valid | None:
+        if any(type(node.data) is type(choice) and node.data == choice for choice in choices):
+            return _Valid(node.data, node)
+        *others, last = map(repr, choices)
+        texts = [choice for choice in choices if isinstance(choice, str)]
+        match = closest(node.data, texts) if isinstance(node.data, str) else None
+        expected = f"{', '.join(others)} or {last}" if others else last
+        return self._refuse(node, path, f"must be {expected}", f"Did you mean '{match}'?" if match else None)
 
-def _problem(positions: Positions, path: Path, error: ErrorDetails) -> Problem:
-    if path[-1:] == ("[key]",):
-        name = str(path[-2])
+    def _scalar(self, kind: Any, node: Node, path: Path) -> _Valid | None:  # noqa: ANN401
+        value = node.data
+        if kind is float and isinstance(value, float) and not math.isfinite(value):
+            return self._refuse(node, path, "must be a finite number")
+        if kind is Any or type(value) is kind:
+            return _Valid(value, node)
+        if kind is float and type(value) is int:
+            return _Valid(float(value), node)
+        return self._refuse(node, path, _MUST_BE[kind], _SPELT_OTHERWISE.get(value) if kind is bool else None)
+
+    def _sequence(self, kind: Any, node: Node, path: Path) -> _Valid | None:  # noqa: ANN401
+        if not isinstance(node.data, tuple):
+            return self._refuse(node, path, "must be a list")
+        read = [self.read(kind, child, (*path, index)) for index, child in node.children.items()]
+        valid = [item for item in read if item is not None]
+        children = dict(enumerate(item.node for item in valid))
+        return _Valid(tuple(item.value for item in valid), _with_children(node, children))
+
+    def _mapping(self, keys: Any, kind: Any, *, node: Node, path: Path) -> _Valid | None:  # noqa: ANN401
+        if not isinstance(node.data, dict):
+            return self._refuse(node, path, "must be a mapping")
+        values: dict[str, Any] = {}
+        children: dict[Any, Node] = {}
+        for key, child in node.children.items():
+            here = (*path, key)
+            valid = self.read(kind, child, here)
+            if get_origin(keys) is Annotated and not get_args(keys)[1].pattern.fullmatch(key):
+                self.problems.append(self._bad_name(key, here))
+            elif valid is not None:
+                values[key], children[key] = valid
+        return _Valid(values, _with_children(node, children))
+
+    def _bad_name(self, name: str, path: Path) -> Problem:
         told = f"the name '{name}' may hold lower-case letters, digits, '_' and '.', and begins with a letter"
         better = re.sub("[^a-z0-9_.]+", "_", name.lower()).lstrip("0123456789_.")
-        return positions.problem(path[:-1], told, f"Write '{better}'." if better else None, key=True)
-    path = _present(positions.root, path)
-    told, meant = _told(error)
-    return positions.problem(path, f"{describe(path)} {told}", meant)
+        return self._positions.problem(path, told, f"Write '{better}'." if better else None, key=True)
+
+    def _record(self, model: type[Strict], node: Node, path: Path) -> _Valid | None:
+        given = node.children
+        if model.short_form is not None and not isinstance(node.data, dict):
+            if not isinstance(node.data, str):
+                return self._refuse(node, path, model.short_form[1])
+            given = {model.short_form[0]: node}
+        elif not isinstance(node.data, dict):
+            return self._refuse(node, path, "must be a mapping")
+        misspelt = self._unknown_keys(model, given, path)
+        values: dict[str, Any] = {}
+        children: dict[Any, Node] = {}
+        complete = True
+        for name, kind in model.types().items():
+            key, required = model.keys[name], model.defaults[name] is REQUIRED
+            if key not in given:
+                if required and key not in misspelt:
+                    told = f"{describe(path)} lacks '{key}'"
+                    self.problems.append(self._positions.problem(path, told, key=True))
+                complete &= not required
+            elif (valid := self.read(kind, given[key], (*path, key))) is not None:
+                values[name], children[key] = valid
+            else:
+                complete &= not required
+        if not complete:
+            return None
+        return _Valid(model(**values), _with_children(node, children) if given is node.children else node)
+
+    def _unknown_keys(self, model: type[Strict], given: Mapping[Any, Node], path: Path) -> set[str | None]:
+        """Note the keys that the record does not have; returns those that were probably meant."""
+        known = list(model.keys.values())
+        misspelt = set()
+        for key in given:
+            if key not in known:
+                misspelt.add(closest(key, known))
+                told = f"unknown key '{key}' in {describe(path)}"
+                self.problems.append(self._positions.problem((*path, key), told, suggest(key, known), key=True))
+        return misspelt
 
 
-def _told(error: ErrorDetails) -> tuple[str, str | None]:
-    """Return what is wrong with a value, and what was probably meant."""
-    kind, value, context = error["type"], error["input"], error.get("ctx", {})
-    told = f"is {shown(value)}: {_MUST_BE[kind].format(**context) if kind in _MUST_BE else error['msg']}"
-    if not isinstance(value, str):
-        return told, None
-    if kind == "literal_error" and (match := closest(value, re.findall(r"'([^']*)'", context["expected"]))):
-        return told, f"Did you mean '{match}'?"
-    return told, _SPELT_OTHERWISE.get(value) if kind == "bool_type" else None
-
-
-def _keys_at(annotation: Any, path: Path) -> list[str]:  # noqa: ANN401 - any type form
-    """Return the keys that the model allows at `path`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
-        if not path:
-            return list(fields)
-        return _keys_at(fields[path[0]].annotation, path[1:]) if path[0] in fields else []
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (dict, tuple):
-        return _keys_at(arguments[1 if origin is dict else 0], path[1:])
-    inner = arguments[:1] if origin is Annotated else arguments if origin in (Union, UnionType) else ()
-    return [key for argument in inner for key in _keys_at(argument, path)]
-
-
-def _without(node: Node, path: Path) -> Node:
-    """Return the node without what stands at `path`; the names of removed keys stay known in `keys`."""
-    if path[0] not in node.children:
+def _with_children(node: Node, children: dict[Any, Node]) -> Node:
+    """Return the node with what is right of its children; the names of the others stay known in `keys`."""
+    if len(children) == len(node.children) and all(children[key] is node.children.get(key) for key in children):
         return node
-    children = dict(node.children)
-    if len(path) == 1:
-        del children[path[0]]
-    else:
-        children[path[0]] = _without(children[path[0]], path[1:])
-    if isinstance(node.data, tuple):
-        children = dict(enumerate(children.values()))
-        data: Any = tuple(child.data for child in children.values())
-    else:
-        data = {key: child.data for key, child in children.items()}
+    data: Any = (
+        tuple(child.data for child in children.values())
+        if isinstance(node.data, tuple)
+        else {key: child.data for key, child in children.items()}
+    )
     return Node(data, node.line, node.column, node.size, node.keys, children)

@@ -40,7 +40,7 @@ def environment_variables() -> dict[str, str]:
 
 def timeout_variables(config_dir: Path | None) -> dict[str, str]:
     """Return the variables that set limits of the timeouts declared there, each with the timeout's name."""
-    from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings pydantic and YAML
+    from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings YAML
     from nbactl.config.overrides import variable_of  # noqa: PLC0415
     from nbactl.config.source import read_positions  # noqa: PLC0415
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
-
-from nbactl.config.base import Name, Seconds, Strict, TimeOfDay
+from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, TimeOfDay, at_least, at_most, keyed
 
 ExecutionMode = Literal["parallel", "sequential"]
 
@@ -29,7 +27,7 @@ class Task(Strict):
     call: str | None = None
     command: tuple[str, ...] | None = None
     service: ServiceSpec | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
+    parameters: dict[str, Any] = keyed("with", default=NO_ENTRIES)
     timeout: str
     """A name in timeouts.yaml; bounds each attempt."""
     retry: str = "none"
@@ -45,12 +43,7 @@ class Task(Strict):
 class TaskUse(Strict):
     """A task inside a phase or workflow. In YAML a bare name stands for `{task: name}`."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_name(cls, value: Any) -> Any:  # noqa: ANN401 - raw YAML
-        if not isinstance(value, (str, dict)):
-            raise ValueError("write a task's name, or {task: NAME, needs: [OTHER], required: false}")  # noqa: TRY004 - pydantic wants ValueError
-        return {"task": value} if isinstance(value, str) else value
+    short_form: ClassVar = ("task", "write a task's name, or {task: NAME, needs: [OTHER], required: false}")
 
     task: str
     needs: tuple[str, ...] = ()
@@ -62,10 +55,10 @@ class Executable(Strict):
 
     description: str
     execution_mode: ExecutionMode = "parallel"
-    max_workers: Annotated[int, Field(ge=1, le=256)] = 8
+    max_workers: Annotated[int, at_least(1), at_most(256)] = 8
     deadline: str | None = None
     """A name under deadlines in timeouts.yaml; bounds the whole run."""
-    tasks: tuple[TaskUse, ...] = Field(min_length=1)
+    tasks: Annotated[tuple[TaskUse, ...], NOT_EMPTY]
 
 
 class Phase(Executable):
@@ -93,7 +86,7 @@ class Schedule(Strict):
     between: TimeWindow | None = None
     before_first_game: Seconds | None = None
     """Seconds before the day's first tip-off from which `every` counts."""
-    max_per_day: Annotated[int, Field(ge=1)] | None = None
+    max_per_day: Annotated[int, at_least(1)] | None = None
     game_date: Literal["today", "yesterday"] = "today"
     """Which game date a run started by this schedule works on."""
 
@@ -108,7 +101,7 @@ class AlertSpec(Strict):
     """What is said, and where, when a run ends in a state worth an alert."""
 
     severity: Literal["info", "warning", "critical"]
-    channels: tuple[Literal["console", "log", "slack"], ...] = Field(min_length=1)
+    channels: Annotated[tuple[Literal["console", "log", "slack"], ...], NOT_EMPTY]
 
 
 class AlertsSpec(Strict):

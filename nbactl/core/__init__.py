@@ -1,28 +1,159 @@
-"""What services import: public API, changed only with a deprecation. docs/library.md shows it in use.
+"""The library that services import: `from nbactl.core import open_service, …`, and nothing below it.
 
-Loads no CLI, cloud client, warehouse engine or web framework. Clock, randomness, ids and stores are passed in.
+Its names are public API, changed only with a deprecation; docs/library.md documents every one. A name is loaded when it
+is first used, so importing this package costs next to nothing. It loads no command line, cloud client, warehouse engine
+or web framework: clock, randomness, ids and stores are passed in.
 
-| module | what is in it |
+| room | contents |
 |---|---|
-| `service` | `open_service`, `Service`: all of this, composed for one process |
-| `documents`, `errors`, `http_status` | writes, queries and errors that a service needs; what an HTTP status means |
-| `clock`, `ids`, `gamedate`, `durations` | time, identifiers, game dates |
-| `deadline`, `interval` | `deadline_scope`, `remaining`: time limits that travel with the work; pauses with jitter |
-| `policy`, `policies`, `policy_settings` | `CallPolicy`, `CallPolicies`: the one way to call a dependency |
-| `retry`, `retry_after`, `allowance` | retries, Retry-After, throttles and retry budgets |
-| `http_errors` | what goes wrong in calls with httpx2, as errors that policies know |
-| `breaker`, `breaker_shared`, `breaker_beat` | `Breaker`, and what processes tell each other of theirs |
-| `lease`, `holder` | `Leases` with fencing tokens, who holds them |
-| `idempotency.keeper`, `.claim`, `.asgi`, `.push` | `Idempotency`, `current_claim`, `PubSubPush` |
-| `cache` | `TtlCache`: what was loaded once is kept for a while |
-| `metrics` | Prometheus metrics, alert rules, dashboard |
-| `counted_documents` | a document store that tells how much is read and written |
-| `outbox`, `expiry` | `Outbox`, and the sweep of what has expired |
-| `completions` | completions of prediction batches |
-| `alerts` | `Alerts`: told once per window, kept until they are delivered |
-| `trace`, `propagation` | context and deadline on their way to another process |
-| `context`, `logging`, `events` | what is being worked on, logs, the instrumentation hook |
-| `failures` | `Failures`: failures where they end, told to the log and to others |
-| `stopping`, `beat`, `daemon` | `GracefulStop`; work in the background |
-| `faults` | the dangerous instants, for tests |
+| `calls` | call policies: deadlines, retries, breakers, rate limits; a cache; HTTP statuses as errors |
+| `once`, `lease`, `outbox` | idempotent work, one holder at a time, messages committed with a change |
+| `completions`, `flags`, `alerts` | progress of prediction batches, feature flags, alerts |
+| `service` | `open_service`: push endpoints, health, graceful stop, context across processes |
+| `observe` | context, events, metrics, logs, failures, masking |
+| `_support` | time, ids, names, threads, fault points |
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbactl.core import flags
+    from nbactl.core._support.clock import SystemClock
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core._support.ids import TimeSortedIds
+    from nbactl.core.alerts import AlertBus, Alerts, TextChannel
+    from nbactl.core.calls.breaker import Breaker, BreakerSettings
+    from nbactl.core.calls.cache import TtlCache
+    from nbactl.core.calls.deadline import beyond_deadline, deadline_scope, remaining, time_for
+    from nbactl.core.calls.http import check_response, check_status, translated
+    from nbactl.core.calls.in_thread import in_thread
+    from nbactl.core.calls.policies import CallPolicies
+    from nbactl.core.calls.policy import CallPolicy, CallSettings
+    from nbactl.core.calls.rate_limit import RateLimit
+    from nbactl.core.calls.retry import RetryPolicy
+    from nbactl.core.calls.shared_breakers import SharedBreakers
+    from nbactl.core.completions.stages import StageReader, mode_in_force
+    from nbactl.core.completions.tracker import CompletionTracker
+    from nbactl.core.lease.holder import process_identity
+    from nbactl.core.lease.leases import Leases
+    from nbactl.core.observe.context import bound, carry, current
+    from nbactl.core.observe.events import Event, combined
+    from nbactl.core.observe.logging.setup import configure_logging
+    from nbactl.core.observe.metrics.registry import Metrics, metrics_app
+    from nbactl.core.once.claim import ClaimSettings, current_claim
+    from nbactl.core.once.idempotency import Idempotency
+    from nbactl.core.outbox.outbox import Outbox
+    from nbactl.core.service.health import Check, Health
+    from nbactl.core.service.propagation import (
+        incoming_attributes,
+        incoming_headers,
+        outgoing_attributes,
+        outgoing_headers,
+    )
+    from nbactl.core.service.push import PubSubPush, PushMessage
+    from nbactl.core.service.service import Service, open_service
+    from nbactl.core.service.stopping import GracefulStop
+    from nbactl.errors import (
+        AlreadyExistsError,
+        BreakerOpenError,
+        DataError,
+        InProgressError,
+        LeaseHeldError,
+        NbactlError,
+        NotFoundError,
+        PayloadMismatchError,
+        PreconditionError,
+        StaleFenceError,
+        TimedOutError,
+        UnavailableError,
+    )
+    from nbactl.ports.alerts import Alert
+    from nbactl.ports.documents import (
+        DELETE_FIELD,
+        SERVER_TIME,
+        ArrayRemove,
+        ArrayUnion,
+        Create,
+        Delete,
+        DocumentStore,
+        Filter,
+        Increment,
+        Order,
+        Query,
+        Set,
+        Transaction,
+        Update,
+    )
+
+__all__ = [
+    "DELETE_FIELD", "SERVER_TIME", "Alert", "AlertBus", "Alerts", "AlreadyExistsError", "ArrayRemove",
+    "ArrayUnion", "Breaker", "BreakerOpenError", "BreakerSettings", "CallPolicies", "CallPolicy",
+    "CallSettings", "Check", "ClaimSettings", "CompletionTracker", "Create", "DataError", "Delete",
+    "DocumentStore", "Event", "Filter", "GameDate", "GracefulStop", "Health", "Idempotency", "InProgressError",
+    "Increment", "LeaseHeldError", "Leases", "Metrics", "NbactlError", "NotFoundError", "Order", "Outbox",
+    "PayloadMismatchError", "PreconditionError", "PubSubPush", "PushMessage", "Query", "RateLimit",
+    "RetryPolicy", "Service", "Set", "SharedBreakers", "StageReader", "StaleFenceError", "SystemClock",
+    "TextChannel", "TimeSortedIds", "TimedOutError", "Transaction", "TtlCache", "UnavailableError", "Update",
+    "beyond_deadline", "bound", "carry", "check_response", "check_status", "combined", "configure_logging",
+    "current", "current_claim", "deadline_scope", "flags", "in_thread", "incoming_attributes",
+    "incoming_headers", "metrics_app", "mode_in_force", "open_service", "outgoing_attributes",
+    "outgoing_headers", "process_identity", "remaining", "time_for", "translated",
+]  # fmt: skip
+
+_NAMES = {
+    "nbactl.core.calls.in_thread": "in_thread",
+    "nbactl.core._support.clock": "SystemClock",
+    "nbactl.core._support.gamedate": "GameDate",
+    "nbactl.core._support.ids": "TimeSortedIds",
+    "nbactl.core.alerts": "AlertBus Alerts TextChannel",
+    "nbactl.core.calls.breaker": "Breaker BreakerSettings",
+    "nbactl.core.calls.cache": "TtlCache",
+    "nbactl.core.calls.deadline": "beyond_deadline deadline_scope remaining time_for",
+    "nbactl.core.calls.http": "check_response check_status translated",
+    "nbactl.core.calls.policies": "CallPolicies",
+    "nbactl.core.calls.policy": "CallPolicy CallSettings",
+    "nbactl.core.calls.rate_limit": "RateLimit",
+    "nbactl.core.calls.retry": "RetryPolicy",
+    "nbactl.core.calls.shared_breakers": "SharedBreakers",
+    "nbactl.core.completions.stages": "StageReader mode_in_force",
+    "nbactl.core.completions.tracker": "CompletionTracker",
+    "nbactl.core.lease.holder": "process_identity",
+    "nbactl.core.lease.leases": "Leases",
+    "nbactl.core.observe.context": "bound carry current",
+    "nbactl.core.observe.events": "Event combined",
+    "nbactl.core.observe.logging.setup": "configure_logging",
+    "nbactl.core.observe.metrics.registry": "Metrics metrics_app",
+    "nbactl.core.once.claim": "ClaimSettings current_claim",
+    "nbactl.core.once.idempotency": "Idempotency",
+    "nbactl.core.outbox.outbox": "Outbox",
+    "nbactl.core.service.health": "Check Health",
+    "nbactl.core.service.propagation": "incoming_attributes incoming_headers outgoing_attributes outgoing_headers",
+    "nbactl.core.service.push": "PubSubPush PushMessage",
+    "nbactl.core.service.service": "Service open_service",
+    "nbactl.core.service.stopping": "GracefulStop",
+    "nbactl.errors": (
+        "AlreadyExistsError BreakerOpenError DataError InProgressError LeaseHeldError NbactlError "
+        "NotFoundError PayloadMismatchError PreconditionError StaleFenceError TimedOutError UnavailableError"
+    ),
+    "nbactl.ports.alerts": "Alert",
+    "nbactl.ports.documents": (
+        "DELETE_FIELD SERVER_TIME ArrayRemove ArrayUnion Create Delete DocumentStore Filter Increment Order "
+        "Query Set Transaction Update"
+    ),
+}
+"""Where names are defined. The module `flags` is found by the import system."""
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nbactl.core' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

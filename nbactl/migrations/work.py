@@ -13,7 +13,7 @@ from nbactl.migrations.model import Checkpoint
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from nbactl.core._support.cancellation import Cancellation
+    from nbactl.core._support.aio import Cancellation
     from nbactl.core._support.clock import Clock
     from nbactl.core.lease.leases import Lease, Leases
     from nbactl.migrations.model import MigrationState, Operator, Pause

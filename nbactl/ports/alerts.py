@@ -1,4 +1,4 @@
-"""The alerts port: where somebody is told that something went wrong."""
+"""The alerts port: how people learn that something went wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Severity = Literal["info", "warning", "critical"]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What somebody has to know.
+    """Something that a person has to know.
 
     `key` names the condition, such as `run_failed/phase3/2024-01-15`: alerts of one key within a window are one alert.
     `fields` are shown as pairs.
@@ -28,8 +28,8 @@ class Alert:
 
 
 class AlertChannel(Protocol):
-    """What carries alerts to somebody."""
+    """A way to send alerts to people."""
 
     def send(self, alert: Alert) -> None:
-        """Deliver an alert. Raises UnavailableError when it could not be delivered and may be tried again."""
+        """Deliver an alert. Raises UnavailableError when it could not be delivered and a retry makes sense."""
         ...

@@ -69,7 +69,7 @@ class TaskContext:
 
 
 class Compute(Protocol):
-    """What executes tasks."""
+    """Execution of tasks."""
 
     async def run(self, context: TaskContext) -> TaskOutcome:
         """Execute the task once; raises what the task raised.

@@ -35,7 +35,7 @@ _PATH_OVERHEAD = 16
 
 @lru_cache(maxsize=4096)
 def split_document(path: str) -> tuple[str, str]:
-    """Return the collection and the id of a document path. Raises DataError for a path that is none."""
+    """Return the collection and the id of a document path. Raises DataError for any other path."""
     collection, _, name = path.rpartition("/")
     if len(path) <= _SURE and _PLAIN.fullmatch(name) and _is_collection(collection):
         return collection, name  # nearly all are so, and many lie in the same collection
@@ -73,8 +73,8 @@ def _segments(path: str) -> list[str]:
     segments = path.split("/")
     for segment in segments:
         if segment in ("", ".", ".."):
-            raise DataError(f"'{path}' is no valid path", cause=f"'{segment}' cannot be a segment of a path.")
-        _check_name(segment, f"'{path}' is no valid path")
+            raise DataError(f"'{path}' is not a valid path", cause=f"'{segment}' cannot be a segment of a path.")
+        _check_name(segment, f"'{path}' is not a valid path")
     if len(path.encode()) > MAX_PATH_BYTES:
         raise DataError(f"a path of {len(path.encode())} bytes is too long", cause=f"The limit is {MAX_PATH_BYTES}.")
     return segments
@@ -84,7 +84,7 @@ def _check_name(name: str, what: str) -> None:
     try:
         size = len(name.encode())
     except UnicodeEncodeError as error:
-        raise DataError(ascii(what)[1:-1], cause="It holds a lone surrogate, which is no Unicode text.") from error
+        raise DataError(ascii(what)[1:-1], cause="It holds a lone surrogate, which is not valid Unicode.") from error
     if size > MAX_NAME_BYTES:
         raise DataError(f"{what[:80]}…", cause=f"A name has {size} bytes; the limit is {MAX_NAME_BYTES}.")
     if _RESERVED.fullmatch(name):
@@ -154,7 +154,7 @@ def _check_text(text: str, where: str) -> None:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise DataError(f"{where} is no Unicode text", cause="It holds a lone surrogate.") from error
+            raise DataError(f"{where} is not valid Unicode", cause="It holds a lone surrogate.") from error
 
 
 def _check_time(value: datetime, where: str) -> None:

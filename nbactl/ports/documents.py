@@ -1,7 +1,7 @@
 """The document port: Firestore's model, cut to what is needed.
 
 Paths have an even number of segments for a document (`runs/run-1/tasks/schedule`) and an odd one for a collection.
-What every engine refuses (DataError) stands in document_rules.py.
+What every engine refuses (DataError) is in document_rules.py.
 Values are None, bool, int, float (finite), str, timezone-aware datetime, and lists and string-keyed dicts of these.
 A field is named by a string (one top-level field, dots are ordinary characters) or by a tuple of map keys.
 """
@@ -228,7 +228,7 @@ class DocumentStore(Reader, Protocol):
         ...
 
     def batch_write(self, writes: Sequence[Write]) -> list[WriteResult]:
-        """Apply each write or refuse it by itself, at most MAX_WRITES; returns what became of them, in their order.
+        """Apply each write or refuse it by itself, at most MAX_WRITES; returns their outcomes, in their order.
 
         Not atomic: others may see some of them before the rest. Raises DataError, before anything is written, if
         there are too many or two of them name the same document. When it raises UnavailableError any of them may
@@ -237,7 +237,7 @@ class DocumentStore(Reader, Protocol):
         ...
 
     def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:
-        """Run `fn` and commit its writes; run it again if another writer came between.
+        """Run `fn` and commit its writes; run it again if another writer interfered.
 
         `fn` must have no other effect. Raises ContentionError after `max_attempts`.
         """
@@ -253,22 +253,22 @@ class DocumentStore(Reader, Protocol):
 
 
 class Subscription(Protocol):
-    """Being told of changes; `close` ends it."""
+    """Notifications of changes; `close` ends them."""
 
     def close(self) -> None:
-        """Tell of nothing more. May be called again; never waits for a call of `changed` that calls it."""
+        """Send no more notifications. May be called again; never waits for a call of `changed` that calls it."""
         ...
 
 
 @runtime_checkable
 class Watchable(Protocol):
-    """A store that tells of changes by itself: Firestore does, a file does not."""
+    """A store that notifies of changes: Firestore does, a file does not."""
 
     def watch(self, collection: str, changed: Callable[[], None], *, renew: float) -> Subscription:
         """Have `changed` called, in another thread, soon after the documents of a collection have changed.
 
-        It is called as well when the connection is there, at first and again after it broke: nobody knows what was
-        missed. While it is broken nothing is told, so whoever needs to know asks now and then. The connection is made
-        anew every `renew` seconds. A child of a fork is told of nothing.
+        It is also called whenever the connection is made, at first and after it broke, because changes may have been
+        missed. While it is broken there are no notifications, so a caller must also poll now and then. The connection
+        is renewed every `renew` seconds. A child of a fork gets no notifications.
         """
         ...

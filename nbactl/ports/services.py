@@ -75,10 +75,10 @@ class DeployedServices(Protocol):
         (`latest_share`). If everything is as wanted already, nothing is sent. Raises
 
         - DataError, before anything is sent, for what no service takes (service_rules.py), for a variable that comes
-          from a secret, and for a service whose container cannot be told;
-        - PreconditionError if somebody changed it since `expected_version`, or changed it again right after;
-        - DeployFailedError if the change was taken and its revision does not start: the old one goes on serving;
-        - StillRunningError if the change is still under way when the time is over. It goes on.
+          from a secret, and for a service whose container is not clear;
+        - PreconditionError if someone changed it since `expected_version`, or changed it again right after;
+        - DeployFailedError if the change was taken and its revision does not start: the old one keeps serving;
+        - StillRunningError if the change is still under way when the time is over. It continues.
         """
         ...
 

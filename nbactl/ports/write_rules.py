@@ -111,7 +111,7 @@ def may_be_repeated(writes: Sequence[Write]) -> bool:
 
 
 def accumulates(write: Write) -> bool:
-    """Say whether a write changes more each time it is applied. (What a Set increments begins with nothing.)."""
+    """Say whether a write changes more each time it is applied. (An Increment in a Set starts from 0.)."""
     return isinstance(write, Update) and any(isinstance(value, Increment) for value in write.fields.values())
 
 

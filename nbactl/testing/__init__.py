@@ -1,8 +1,25 @@
-"""Public helpers for tests: fake clock, sequential ids, fault points, stores in memory."""
+"""Public helpers for tests: fake clock, repeatable ids, fault points, stores and a bus in memory, orders of steps.
+
+docs/testing.md documents every name.
+"""
 
 from nbactl.testing import faults
-from nbactl.testing.clock import FakeClock
-from nbactl.testing.ids import SequentialIds
-from nbactl.testing.stores import emulator_documents, memory_documents
+from nbactl.testing.clock import FakeClock, SequentialIds
+from nbactl.testing.emulators import firestore_emulator
+from nbactl.testing.interleaving import BrokenByOrderError, FaultRates, explore
+from nbactl.testing.proxy import FaultProxy
+from nbactl.testing.stores import emulator_documents, memory_bus, memory_documents
 
-__all__ = ["FakeClock", "SequentialIds", "emulator_documents", "faults", "memory_documents"]
+__all__ = [
+    "BrokenByOrderError",
+    "FakeClock",
+    "FaultProxy",
+    "FaultRates",
+    "SequentialIds",
+    "emulator_documents",
+    "explore",
+    "faults",
+    "firestore_emulator",
+    "memory_bus",
+    "memory_documents",
+]

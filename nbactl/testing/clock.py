@@ -1,4 +1,4 @@
-"""A clock that tests move by hand."""
+"""A clock that tests move by hand, and identifiers that are the same in every run of a test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import heapq
 import itertools
 import math
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -154,3 +155,17 @@ async def _let_others_run() -> None:
 def _wake(woken: asyncio.Future[None]) -> None:
     if not woken.done():
         woken.set_result(None)
+
+
+class SequentialIds:
+    """Ids that count: `run-0001`, `run-0002`, `task-0001`."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def new(self, prefix: str) -> str:
+        """Return the next id of `prefix`."""
+        with self._lock:
+            self._counts[prefix] += 1
+            return f"{prefix}-{self._counts[prefix]:04d}"

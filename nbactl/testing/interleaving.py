@@ -116,7 +116,7 @@ class BrokenByOrderError(AssertionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class FaultRates:
     """How likely, at each step, what else goes wrong. `jumps` are seconds by which the clock is moved, back too."""
 
     kill: float = 0.0
@@ -126,7 +126,7 @@ class Chances:
     jumps: tuple[float, ...] = ()
 
 
-NOTHING_ELSE: Final = Chances()
+NOTHING_ELSE: Final = FaultRates()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class _Program:
 class Interleaving:
     """One order of steps. A scenario declares its programs here, and gives them stores that `store` wrapped."""
 
-    def __init__(self, seed: int, chances: Chances = NOTHING_ELSE) -> None:
+    def __init__(self, seed: int, rates: FaultRates = NOTHING_ELSE) -> None:
         self.seed = seed
         self.clock = FakeClock()
         self.trace: list[str] = []
@@ -162,7 +162,7 @@ class Interleaving:
         self.lost_answers = 0
         self._rng = random.Random(seed)  # noqa: S311 - an order, no secret
         self._stay = self._rng.choice(_STAY)
-        self._chances = chances
+        self._rates = rates
         self._programs: list[_Program] = []
         self._alive: list[_Program] = []
         self._running: _Program | None = None
@@ -186,7 +186,7 @@ class Interleaving:
             raise Killed
         self.trace.append(f"{program.name}: {what}")
         self._move_clock()
-        if self._happens(self._chances.kill):
+        if self._happens(self._rates.kill):
             self.trace.append(f"{program.name} is killed")
             self.killed.append(program.name)
             program.is_killed = True
@@ -198,23 +198,23 @@ class Interleaving:
         """Say whether the answer of `call` is to be lost, after it was done. Raises UnavailableError to refuse it."""
         if threading.get_ident() not in self._by_thread:
             return False
-        if self._happens(self._chances.refuse):
+        if self._happens(self._rates.refuse):
             self.trace.append("  refused")
             raise UnavailableError(f"{call} was refused by this order of steps")
-        if self._happens(self._chances.lose_answer):
+        if self._happens(self._rates.lose_answer):
             self.trace.append("  done, and its answer lost")
             self.lost_answers += 1
             return True
         return False
 
-    def run(self, patience: float) -> None:
+    def run(self, timeout: float) -> None:
         """Run all programs to their ends. Raises what the first of them raised."""
         self._alive = list(self._programs)
         self._all_ended.acquire()
         for program in self._programs:
             threading.Thread(target=self._live, args=(program,), name=f"program-{program.name}", daemon=True).start()
         self._give_turn(self._rng.choice(self._alive))
-        if not self._all_ended.acquire(timeout=patience):
+        if not self._all_ended.acquire(timeout=timeout):
             stuck = "nobody" if self._running is None else self._running.name
             raise RuntimeError(f"{stuck} takes no step: does it wait for a lock that another program holds?")
         for program in self._programs:
@@ -248,8 +248,8 @@ class Interleaving:
         program.turn.release()
 
     def _move_clock(self) -> None:
-        if self._happens(self._chances.jump):
-            seconds = self._rng.choice(self._chances.jumps)
+        if self._happens(self._rates.jump):
+            seconds = self._rng.choice(self._rates.jumps)
             self.trace.append(f"the clock moves by {seconds:+} s")
             self.clock.jump(seconds)
 
@@ -266,20 +266,20 @@ def explore(
     *,
     schedules: int,
     seed: int = 0,
-    chances: Chances = NOTHING_ELSE,
-    patience: float = 60.0,
+    rates: FaultRates = NOTHING_ELSE,
+    timeout: float = 60.0,
 ) -> Explored:
     """Run `scenario` in the orders of the seeds from `seed` on. Raises BrokenByOrderError for the first that breaks it.
 
-    `patience` is in seconds of real time, for an order that gets stuck.
+    `timeout` is in seconds of real time, for an order that gets stuck.
     """
     traces: set[int] = set()
     killed = lost = 0
     for each in range(seed, seed + schedules):
-        order = Interleaving(each, chances)
+        order = Interleaving(each, rates)
         try:
             check = scenario(order)
-            order.run(patience)
+            order.run(timeout)
             check()
         except Exception as error:
             raise BrokenByOrderError(each, order.trace, error) from error

@@ -1,19 +1,21 @@
-"""Stores for tests: in memory, and on Google's emulator."""
+"""Stores for tests: in memory, and on Google's emulator; a bus in memory."""
 
 from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING
 
+from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.testing.clock import FakeClock
+from nbactl.testing.clock import FakeClock, SequentialIds
 
 if TYPE_CHECKING:
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.core._support.clock import Clock
+    from nbactl.ports.documents import DocumentStore
 
 _BUSY_TIMEOUT = 5.0
 _CALL, _TRIES = 10.0, 30.0
@@ -25,6 +27,11 @@ def memory_documents(clock: Clock | None = None) -> SqliteDocuments:
     return SqliteDocuments(":memory:", clock=clock or FakeClock(), busy_timeout=_BUSY_TIMEOUT)
 
 
+def memory_bus(store: DocumentStore, clock: Clock) -> LocalBus:
+    """Return a bus that keeps what is published in `store`; `messages(topic)` yields it, the oldest first."""
+    return LocalBus(store, clock, SequentialIds())
+
+
 def emulator_documents(
     address: str, project: str, *, retry: RetryPolicy = _RETRY, call: float = _CALL
 ) -> FirestoreDocuments:
@@ -32,14 +39,14 @@ def emulator_documents(
 
     One try of a call may take `call` seconds. Time is the machine's: an emulator knows no other.
     """
-    from nbactl.adapters.firestore.calls import Limits  # noqa: PLC0415 - loads Google's client
+    from nbactl.adapters.firestore.calls import CallLimits  # noqa: PLC0415 - loads Google's client
     from nbactl.adapters.firestore.channel import Database  # noqa: PLC0415
     from nbactl.adapters.firestore.documents import FirestoreDocuments  # noqa: PLC0415
 
     rng = random.Random(project)  # noqa: S311 - pauses
     return FirestoreDocuments(
         Database(project, emulator=address),
-        limits=Limits(read=call, write=call),
+        limits=CallLimits(read=call, write=call),
         policy=CallPolicy(CallSettings("firestore", _TRIES, retry, call), clock=SystemClock(), rng=rng),
         rng=rng,
     )

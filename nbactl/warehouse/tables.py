@@ -7,9 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import Field
-
-from nbactl.config.base import Name, Strict
+from nbactl.config.base import NOT_EMPTY, Name, Strict
 from nbactl.config.problems import config_error, suggest
 from nbactl.config.source import read_positions
 from nbactl.config.validate import validate
@@ -42,7 +40,7 @@ class TableDeclaration(Strict):
     description: str = ""
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
-    columns: Annotated[dict[Name, ColumnDeclaration], Field(min_length=1)]
+    columns: Annotated[dict[Name, ColumnDeclaration], NOT_EMPTY]
 
     def schema_of(self, name: str) -> TableSchema:
         """Return what is declared, as the warehouse port has it."""

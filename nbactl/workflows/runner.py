@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from nbactl.config.timeouts import TimeoutsFile
-    from nbactl.core._support.cancellation import Cancellation
+    from nbactl.core._support.aio import Cancellation
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
     from nbactl.core.lease.leases import Lease, Leases

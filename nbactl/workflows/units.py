@@ -76,10 +76,10 @@ def _single_task(name: str, workflows: WorkflowsFile) -> Unit:
     for home, executable in homes:
         for use in executable.tasks:
             if use.task == name:
-                alone = use.model_copy(update={"needs": (), "required": True})
+                alone = use.replaced(needs=(), required=True)
                 needs = workflows.phases[home].needs if home in workflows.phases else ()
                 return Unit(name, "task", home, "sequential", 1, None, (alone,), needs)
-    from nbactl.config.workflows import TaskUse  # noqa: PLC0415 - planning loads pydantic only with a configuration
+    from nbactl.config.workflows import TaskUse  # noqa: PLC0415 - only a task that no phase declares needs it
 
     return Unit(name, "task", name, "sequential", 1, None, (TaskUse(task=name),))
 

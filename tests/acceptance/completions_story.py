@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.migrations.completions.migration import Caller

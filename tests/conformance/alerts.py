@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.alerts import Alert, AlertBus, Alerts, InstrumentedChannel, RoutedBus
+from nbactl.core.alerts import AlertBus, Alerts, InstrumentedChannel, RoutedBus
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import DataError, NbactlError, UnavailableError
+from nbactl.ports.alerts import Alert
 from nbactl.testing import FakeClock
 from nbactl.testing.faults import failing
 
@@ -51,7 +52,7 @@ class Lab:
             store, RoutedBus(AlertBus(kept), self._no_bus), self.clock, redrive_after=60.0, keep=3600.0
         )
         self.called = 0
-        terms: Any = {"direct": {"log": self.direct}, "kept": kept, "window": WINDOW, "patience": 5.0}
+        terms: Any = {"direct": {"log": self.direct}, "kept": kept, "window": WINDOW, "delivery_timeout": 5.0}
         self.alerts = Alerts(store, self.outbox, self.clock, **terms, hook=self.heard.append)
         self.in_background = Alerts(store, self.outbox, self.clock, **terms, dispatcher=self._call)
 

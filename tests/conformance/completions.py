@@ -18,8 +18,8 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.batches import Batches
-from nbactl.core.completions.mode import mode_of
 from nbactl.core.completions.reset import Resets
+from nbactl.core.completions.stages import mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from tests.conformance.completions_concurrency import Concurrency
 from tests.conformance.completions_flags import Flagged
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from nbactl.core.completions.progress import Progress
+    from nbactl.core.completions.batches import Progress
     from nbactl.core.completions.stages import CompletionStage
     from nbactl.ports.documents import DocumentStore
 

@@ -33,7 +33,7 @@ import random, sys
 from pathlib import Path
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.completions.mode import mode_of
+from nbactl.core.completions.stages import mode_of
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.calls.retry import NO_RETRY

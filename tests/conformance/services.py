@@ -102,7 +102,7 @@ class DeployedServicesConformance:
         self.deploy(NAME, {"A": "1"})
         before = services.get(NAME)
         self.change_elsewhere(NAME, "A", "theirs")
-        with pytest.raises(PreconditionError, match=f"{NAME} was changed by somebody else meanwhile"):
+        with pytest.raises(PreconditionError, match=f"{NAME} was changed by someone else in the meantime"):
             services.merge_env(NAME, {"A": "ours"}, expected_version=before.version)
         assert services.get(NAME).env == {"A": "theirs"}
 

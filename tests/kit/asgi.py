@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nbactl.core._support.asgi import App
+    from nbactl.core._support.aio import App
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel
-
+from nbactl.config.base import Strict
 from nbactl.config.flags import FlagsFile
 from nbactl.config.timeouts import TimeoutsFile
 from nbactl.config.workflows import WorkflowsFile
@@ -13,7 +12,7 @@ from nbactl.config.workflows import WorkflowsFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MODELS: dict[str, type[BaseModel]] = {
+MODELS: dict[str, type[Strict]] = {
     "workflows.yaml": WorkflowsFile,
     "timeouts.yaml": TimeoutsFile,
     "flags.yaml": FlagsFile,
@@ -27,18 +26,18 @@ def all_keys() -> set[str]:
     return {f"{file}: {key}" for file, model in MODELS.items() for key in _keys(model, "")}
 
 
-def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        key = f"{prefix}{field.alias or name}"
-        inside = list(_models(field.annotation))
+def _keys(model: type[Strict], prefix: str) -> Iterator[str]:
+    for name, annotation in model.types().items():
+        key = f"{prefix}{model.keys[name]}"
+        inside = list(_models(annotation))
         if not inside:
             yield key
         for suffix, inner in inside:
             yield from _keys(inner, f"{key}{suffix}.")
 
 
-def _models(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _models(annotation: Any) -> Iterator[tuple[str, type[Strict]]]:
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
         yield "", annotation
         return
     origin, arguments = get_origin(annotation), get_args(annotation)

@@ -16,7 +16,7 @@ _KIND = re.compile(r"[a-z_]+\.[a-z_]+")
 
 MADE_OF_PARTS: Final = {
     *(f"breaker.{state}" for state in ("open", "half_open", "closed")),
-    *(f"cache.{outcome}" for outcome in ("hit", "shared", "miss", "stale")),
+    *(f"cache.{outcome}" for outcome in ("hit", "shared", "miss")),
     *(f"idempotency.{code}" for code in ("claimed", "in_progress", "payload_mismatch", "taken_over")),
 }
 """Kinds that the code puts together; no string of it has them whole."""

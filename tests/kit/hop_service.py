@@ -21,8 +21,8 @@ from nbactl.core.service.propagation import outgoing_headers
 from nbactl.core.service.service import Service
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import App, Receive, Scope, Send
-    from nbactl.core.once.push import PushMessage
+    from nbactl.core._support.aio import App, Receive, Scope, Send
+    from nbactl.core.service.push import PushMessage
 
 log = logging.getLogger("hop")
 parts = compose("hop")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
-from nbactl.core.lease.holder import is_dead, process_owner
+from nbactl.core.lease.holder import process_identity
 from nbactl.core.once.claim import ClaimSettings, current_claim
 from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import NbactlError
@@ -39,7 +39,11 @@ def main(opener: str, name: str, seed: int) -> None:
     # Renewals come too late to keep a claim, as in a process that stands still.
     terms = ClaimSettings(lease=LEASE, renew_every=1000.0, keep=3600.0)
     keeper = Idempotency(
-        open_from(opener), clock, TimeSortedIds(clock), owner=process_owner(f"w{seed}"), terms=terms, is_dead=is_dead
+        open_from(opener),
+        clock,
+        TimeSortedIds(clock),
+        owner=lambda: process_identity(f"w{seed}"),
+        terms=terms,
     )
 
     def perhaps_die() -> None:

@@ -14,7 +14,7 @@ from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.core.completions.documents import COMPLETED_COUNT, COMPLETED_PLAYERS, TOTAL_PREDICTIONS, batch_path
-from nbactl.core.completions.mode import mode_of
+from nbactl.core.completions.stages import mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.lease.leases import Leases
 from nbactl.core.once.claim import ClaimSettings, current_claim

@@ -22,7 +22,7 @@ from nbactl.errors import NbactlError, PayloadMismatchError, UnavailableError
 from nbactl.testing import SequentialIds, memory_documents
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import Receive, Scope, Send
+    from nbactl.core._support.aio import Receive, Scope, Send
 
 clock = SystemClock()
 metrics = Metrics()

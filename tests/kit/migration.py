@@ -6,13 +6,12 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.bulk import BulkWriter
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import batch_path, completions_of
-from nbactl.core.completions.mode import mode_in_force
-from nbactl.core.completions.stages import StageReader
+from nbactl.core.completions.stages import StageReader, mode_in_force
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.lease.leases import Leases
 from nbactl.migrations.completions.limits import MigrationLimits

@@ -13,14 +13,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from nbactl.core.alerts import Alert
-from nbactl.core.documents import Create
-from nbactl.core.once.claim import current_claim
-from nbactl.core.service.service import open_service
+from nbactl.core import Alert, Create, current_claim, open_service
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import Receive, Scope, Send
-    from nbactl.core.once.push import PushMessage
+    from nbactl.core import PushMessage
+    from nbactl.core._support.aio import Receive, Scope, Send
 
 service = open_service("small")
 

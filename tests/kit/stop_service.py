@@ -14,7 +14,7 @@ from nbactl.core.lease.leases import Leases
 from nbactl.core.service.stopping import GracefulStop, Stopping
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import Receive, Scope, Send
+    from nbactl.core._support.aio import Receive, Scope, Send
 
 clock = SystemClock()
 folder = Path(os.environ["NBACTL_STATE_DIR"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.adapters.inprocess.compute import InProcessCompute
 from nbactl.config.timeouts import TimeoutsFile
 from nbactl.config.workflows import WorkflowsFile
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.leases import Leases
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
@@ -21,6 +21,7 @@ from nbactl.workflows.model import RunRequest
 from nbactl.workflows.planner import Planner
 from nbactl.workflows.runner import Runner
 from nbactl.workflows.settling import Settling
+from tests.kit.config_models import model_of
 from tests.kit.workflow_tasks import WORLD, World
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ _WHY = "because a test wants it"
 def timeouts() -> TimeoutsFile:
     """Return timeouts: tasks 60 s, retry policy `thrice` without jitter, deadlines, leases."""
     limits = {"task": "60s", "short": "5s", "run.cancel_poll": "1s", "run.stop_grace": "1s"}
-    return TimeoutsFile.model_validate(
+    return model_of(
+        TimeoutsFile,
         {
             "version": 1,
             "timeouts": {name: {"limit": limit, "why": _WHY} for name, limit in limits.items()},
@@ -52,7 +54,7 @@ def timeouts() -> TimeoutsFile:
             "breakers": {},
             "call_policies": {},
             "leases": {"run": {"ttl": "30s", "renew_every": "10s", "why": _WHY}},
-        }
+        },
     )
 
 
@@ -67,7 +69,8 @@ def workflows(
     alert = {"severity": "info", "channels": ("log",)}
     declared = {name: {"description": name, "timeout": "task", **_does(task)} for name, task in tasks.items()}
     chosen = tuple({"task": use} if isinstance(use, str) else use for use in (uses or tasks))
-    return WorkflowsFile.model_validate(
+    return model_of(
+        WorkflowsFile,
         {
             "version": 1,
             "timezone": "America/New_York",
@@ -78,7 +81,7 @@ def workflows(
             },
             "workflows": {"w": {"description": "w", "tasks": chosen, **workflow}},
             "alerts": {"run_failed": alert, "run_partial": alert},
-        }
+        },
     )
 
 

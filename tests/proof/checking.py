@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core._support.document_ids import decode_id
+from nbactl.core._support.ids import decode_id
 from nbactl.ports.documents import Query
 from tests.proof.old_code import BATCHES
 

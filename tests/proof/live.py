@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.completions.mode import mode_in_force
-from nbactl.core.completions.stages import StageReader
+from nbactl.core.completions.stages import StageReader, mode_in_force
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import Query
 from nbactl.testing.proxy import FaultProxy

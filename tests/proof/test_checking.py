@@ -12,8 +12,7 @@ import pytest
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import completion_path
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import ArrayUnion, Create, Delete, Increment, Set, Update
 from nbactl.testing import FakeClock, memory_documents

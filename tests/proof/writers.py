@@ -22,8 +22,7 @@ from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.completions.mode import mode_in_force
-from nbactl.core.completions.stages import StageReader
+from nbactl.core.completions.stages import StageReader, mode_in_force
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.errors import NbactlError, NotFoundError, UnavailableError
 from tests.kit.paths import ROOT

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -17,19 +15,17 @@ ENDS = st.sampled_from(["answered", "failed", "slow", "abandoned"])
 
 class Model(RuleBasedStateMachine):
     @initialize(
-        by_time=st.booleans(),
         rate=st.sampled_from([0.3, 0.5, 1.0]),
         slow_rate=st.sampled_from([0.5, 1.0]),
         minimum=st.integers(1, 4),
         probes=st.integers(1, 3),
     )
-    def begin(self, by_time: bool, rate: float, slow_rate: float, minimum: int, probes: int) -> None:
-        window: dict[str, Any] = {"window": WINDOW} if by_time else {"window": None, "window_calls": 5}
+    def begin(self, rate: float, slow_rate: float, minimum: int, probes: int) -> None:
         self.lab = Lab(
             failure_rate=rate, minimum_calls=minimum, probes=probes, open_for=7.0, slow_call=SLOW,
-            slow_call_rate=slow_rate, **window,
+            slow_call_rate=slow_rate, window=WINDOW,
         )  # fmt: skip
-        self.by_time, self.rate, self.slow_rate, self.minimum, self.probes = by_time, rate, slow_rate, minimum, probes
+        self.rate, self.slow_rate, self.minimum, self.probes = rate, slow_rate, minimum, probes
         self.state, self.until = "closed", 0.0
         self.calls: list[tuple[int, bool, bool]] = []
         self.under_way: list[tuple[int, float, int]] = []  # ticket, began, era
@@ -93,7 +89,7 @@ class Model(RuleBasedStateMachine):
             return
         part = int(self.now * 10 / WINDOW)
         self.calls.append((part, failed, slow))
-        recent = [call for call in self.calls if call[0] > part - 10] if self.by_time else self.calls[-5:]
+        recent = [call for call in self.calls if call[0] > part - 10]
         failures, slows = sum(call[1] for call in recent), sum(call[2] for call in recent)
         too_much = failures / len(recent) >= self.rate or slows / len(recent) >= self.slow_rate
         if len(recent) >= self.minimum and too_much:

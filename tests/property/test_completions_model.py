@@ -13,8 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import completion_document, completion_path
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker, Recorded
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import ArrayUnion, Create, Increment, Query, Update

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbactl.core.flags import Reason, Rule
-from nbactl.core.flags.bucketing import bucket_of, limit_of
+from nbactl.core.flags.snapshot import bucket_of, limit_of
 from tests.kit.flags import flag, snapshot, state
 
 PERCENTS = st.integers(0, 100_000).map(lambda thousandths: thousandths / 1000)

@@ -1,19 +1,16 @@
 """docs/library.md"""
 
-from nbactl.adapters.localbus.bus import LocalBus
-from nbactl.core.outbox.outbox import Outbox
-from nbactl.errors import AlreadyExistsError
-from nbactl.ports.documents import Create
-from nbactl.testing import FakeClock, SequentialIds, memory_documents
+from nbactl.core import AlreadyExistsError, Create, Outbox
+from nbactl.testing import FakeClock, memory_bus, memory_documents
 
 clock = FakeClock()
 store = memory_documents(clock)
-bus = LocalBus(store, clock, SequentialIds())
+bus = memory_bus(store, clock)
 outbox = Outbox(store, bus, clock, redrive_after=120.0, keep=7 * 86400.0)
 message = outbox.message("phase3/2024-01-15/1", "nba-phase3-analytics-complete", {"game_date": "2024-01-15"})
 store.commit([Create("decisions/phase3", {}), message])
 try:
-    store.commit([message])  # somebody who decides the same a moment later
+    store.commit([message])  # another process decides the same a moment later
 except AlreadyExistsError:
     pass
 assert outbox.sweep().published == ("phase3/2024-01-15/1",)

@@ -1,15 +1,12 @@
 """docs/library.md"""
 
-from nbactl.core.calls.breaker import Breaker, BreakerSettings
-from nbactl.core.calls.shared_breakers import SharedBreakers
-from nbactl.core.observe.events import Event
-from nbactl.errors import BreakerOpenError
+from nbactl.core import Breaker, BreakerOpenError, BreakerSettings, Event, SharedBreakers
 from nbactl.testing import FakeClock, memory_documents
 
 clock = FakeClock()
 settings = BreakerSettings("odds_api", failure_rate=0.5, minimum_calls=2, open_for=30.0, window=60.0)
-heard: list[Event] = []
-here, elsewhere = Breaker(settings, clock, heard.append), Breaker(settings, clock)
+events: list[Event] = []
+here, elsewhere = Breaker(settings, clock, events.append), Breaker(settings, clock)
 
 
 def call() -> None:
@@ -25,9 +22,9 @@ try:
     here.call(call)
 except BreakerOpenError as error:
     assert error.retry_after == 30.0
-assert [event.kind for event in heard] == ["breaker.open", "breaker.refused"]
+assert [event.kind for event in events] == ["breaker.open", "breaker.refused"]
 
-# A background beat tells the other processes; no call waits for the store.
+# A background thread does this; no call waits for the store.
 store = memory_documents(clock)
 SharedBreakers(store, clock).sync(here)
 SharedBreakers(store, clock).sync(elsewhere)

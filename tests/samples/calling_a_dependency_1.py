@@ -2,14 +2,12 @@
 
 import random
 
-from nbactl.config.loader import load_config
-from nbactl.core.calls.deadline import remaining
-from nbactl.core.calls.policies import CallPolicies
-from nbactl.errors import UnavailableError
+from nbactl.core import CallPolicies, CallSettings, RetryPolicy, UnavailableError, remaining
 from nbactl.testing import FakeClock
 
 clock = FakeClock()
-policies = CallPolicies(load_config(None).timeouts.calls(), clock=clock, rng=random.Random(1))
+settings = CallSettings("critical_api", total=120.0, retry=RetryPolicy("api", attempts=3), attempt=30.0)
+policies = CallPolicies({settings.name: settings}, clock=clock, rng=random.Random(1))  # in a service: service.policies
 odds = policies["critical_api"]
 answers: list[UnavailableError | dict[str, float]] = [UnavailableError("busy", retry_after=4.0), {"spread": -3.5}]
 

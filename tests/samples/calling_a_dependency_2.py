@@ -2,10 +2,7 @@
 
 import random
 
-from nbactl.core.calls.policy import CallPolicy
-from nbactl.core.calls.policy import CallSettings
-from nbactl.core.calls.retry import RetryPolicy
-from nbactl.errors import UnavailableError
+from nbactl.core import CallPolicy, CallSettings, RetryPolicy, UnavailableError
 from nbactl.testing import FakeClock
 
 retry = RetryPolicy("tries", attempts=3, base=1.0, jitter=False)

@@ -5,10 +5,7 @@ from datetime import UTC, datetime
 
 import httpx2
 
-from nbactl.core.calls.http import check_response, translated
-from nbactl.core.calls.policy import CallPolicy
-from nbactl.core.calls.policy import CallSettings
-from nbactl.core.calls.retry import RetryPolicy
+from nbactl.core import CallPolicy, CallSettings, RetryPolicy, check_response, translated
 from nbactl.testing import FakeClock
 
 answers = [httpx2.Response(503, headers={"Retry-After": "4"}), httpx2.Response(200, json={"games": 9})]

@@ -1,14 +1,11 @@
 """docs/library.md"""
 
-from nbactl.core.lease.holder import is_dead, process_identity
-from nbactl.core.lease.leases import Leases
-from nbactl.errors import LeaseHeldError, StaleFenceError
-from nbactl.ports.documents import Set, Transaction
+from nbactl.core import LeaseHeldError, Leases, Set, StaleFenceError, Transaction, process_identity
 from nbactl.testing import FakeClock, memory_documents
 
 clock = FakeClock()
 store = memory_documents(clock)
-leases = Leases(store, clock, is_dead=is_dead)
+leases = Leases(store, clock)
 mine = leases.acquire("phase3/2024-01-15", process_identity("run-1"), 30.0)
 try:
     leases.acquire("phase3/2024-01-15", "somebody else", 30.0)

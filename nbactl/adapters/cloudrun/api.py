@@ -79,45 +79,47 @@ _ROLE: Final = (
     "Ask for the role Cloud Run Developer (roles/run.developer) in this project; for reading, Cloud Run Viewer."
 )
 _ENABLE: Final = "Enable it: gcloud services enable run.googleapis.com"
-LATER: Final = "Try again in some minutes; https://status.cloud.google.com tells of outages."
+LATER: Final = "Try again in a few minutes; https://status.cloud.google.com shows outages."
 _SHOWN: Final = 300
 """Characters of an answer that an error quotes."""
 
 
 def refusal(status: int, text: str, *, what: str, where: str, retry_after: str | None, now: datetime) -> NbactlError:
     """Return the error for an answer; `what` was asked, in words, of `where`."""
-    code, told = _read(text)
-    cause = f"Cloud Run says: {told or 'nothing'} ({status}{f' {code}' if code else ''})"
+    code, message = _read(text)
+    cause = f"Cloud Run says: {message or 'nothing'} ({status}{f' {code}' if code else ''})"
     match status, code:
         case 401, _:
             return NotAuthorisedError(f"{where} does not know who is calling", cause=cause, next_step=_LOGIN_COMMAND)
         case 403, _:
-            disabled = "has not been used" in told or "is disabled" in told
+            disabled = "has not been used" in message or "is disabled" in message
             return NotAuthorisedError(
-                f"{what}: this account may not do that", cause=cause, next_step=_ENABLE if disabled else _ROLE
+                f"{what}: this account is not allowed to do that", cause=cause, next_step=_ENABLE if disabled else _ROLE
             )
         case 404, _:
-            return NotFoundError(f"{what}: there is no such thing", cause=cause)
+            return NotFoundError(f"{what}: not found", cause=cause)
         case (409 | 412, _) | (400, "FAILED_PRECONDITION"):
-            return PreconditionError(f"{what}: it was changed by somebody else meanwhile", cause=cause)
+            return PreconditionError(f"{what}: it was changed by someone else in the meantime", cause=cause)
         case _ if status in (408, 429) or status >= 500:  # noqa: PLR2004 - server errors
             wait = retry_after_seconds(retry_after, now)
             return UnavailableError(
-                f"{where} is busy or fails", cause=cause, next_step=LATER, retry_after=wait, details={"status": status}
+                f"{where} is busy or failing",
+                cause=cause,
+                next_step=LATER,
+                retry_after=wait,
+                details={"status": status},
             )
         case _:
-            return DataError(f"{what}: it was refused", cause=cause)
+            return DataError(f"{what}: Cloud Run refused it", cause=cause)
 
 
 def may_have_happened(error: NbactlError) -> bool:
-    """Say whether a change that ended so may have been taken: what refuses a burst (429, 503) takes nothing."""
+    """Say whether a change may have been accepted in spite of its error: 429 and 503 accept nothing."""
     return isinstance(error, UnavailableError) and error.details.get("status") not in (429, 503)
 
 
 def _read(text: str) -> tuple[str, str]:
     """Return status and message of the body of a refusal; proxies answer with pages instead."""
-    import json  # noqa: PLC0415
-
     try:
         body: Any = json.loads(text)
     except ValueError:
@@ -151,13 +153,13 @@ class Api:
                 self._session = None
 
     def get(self, path: str, what: str, **parameters: str) -> dict[str, Any]:
-        """Return what stands at `path`, after as many tries as the policy allows. `what` names it in errors."""
+        """Return the object at `path`, after as many attempts as the policy allows. `what` names it in errors."""
         return self.policy.call(self.once, "GET", path, what, parameters)
 
     def once(
         self, method: str, path: str, what: str, parameters: Mapping[str, str], body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Make one request one single time."""
+        """Make one request, without retries."""
         left = [remaining(limit) for limit in self._limits]
         if left[-1] <= 0:
             raise TimedOutError(f"no time is left to ask {self.region.where}", cause="The deadline has passed.")
@@ -194,7 +196,7 @@ class Api:
         with self._lock:
             if self._session is None:
                 self._session = AuthorizedSession(self._credentials())  # type: ignore[no-untyped-call]
-                # A proxy of the environment would be asked for the emulator too.
+                # The environment's proxy must not be asked for the emulator.
                 self._session.trust_env = self.region.emulator is None
             return self._session
 
@@ -211,7 +213,7 @@ class Api:
         try:
             read = answer.json()
         except ValueError as error:
-            raise UnavailableError(f"{what}: {self.region.where} answered no JSON", cause=str(error)) from error
+            raise UnavailableError(f"{what}: {self.region.where} did not answer with JSON", cause=str(error)) from error
         if not isinstance(read, dict):
-            raise DataError(f"{what}: {self.region.where} answered a JSON {type(read).__name__}, not an object")
+            raise DataError(f"{what}: {self.region.where} answered with a JSON {type(read).__name__}, not an object")
         return read

@@ -33,7 +33,7 @@ _PAGE = "100"
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How long a new revision is waited for, and how often it is asked for, in seconds."""
+    """Seconds to wait for a new revision, and between two looks at it."""
 
     deploy: float
     poll: float
@@ -69,7 +69,7 @@ class CloudRunServices:
             found += map(read_service, page.get("services", ()))
             token = page.get("nextPageToken", "")
             if not token:
-                return sorted(found, key=lambda each: each.name)
+                return sorted(found, key=lambda service: service.name)
 
     def get(self, name: str) -> DeployedService:
         return read_service(self._read(name))
@@ -78,7 +78,7 @@ class CloudRunServices:
         check_changes(changes)
         before = self._read(name)
         if before["etag"] != expected_version:
-            raise _changed(name, "It was changed between the reading that is shown and the change.")
+            raise _changed(name, "It was changed after it was read for this change.")
         template = merged(name, before["template"], changes)
         if not differs(name, before["template"], changes):
             return read_service(before)
@@ -132,11 +132,11 @@ class CloudRunServices:
             if self._has(name, template):
                 return None
             error.details["outcome"] = "unknown"
-            error.next_step = f"The answer was lost: look whether it was done. {self._look(name)}"
+            error.next_step = f"The answer was lost; check whether the change was made: {self._describe_command(name)}"
             raise
 
     def _has(self, name: str, template: Mapping[str, Any]) -> bool:
-        """Say whether a service is seen to have the variables of a template."""
+        """Say whether a service is known to have the variables of a template."""
         raw = self._try(partial(self._read, name), None)
         wanted = ingress_container(name, template).get("env")
         return raw is not None and ingress_container(name, raw["template"]).get("env") == wanted
@@ -156,7 +156,7 @@ class CloudRunServices:
             return {"done": True}
 
     def _settled(self, name: str, deadline: Deadline) -> dict[str, Any]:
-        """Return the service once Cloud Run is not at work on it any more."""
+        """Return the service once Cloud Run is done with it."""
         while True:
             raw = self._try(partial(self._read, name), None)
             if raw is not None and not raw.get("reconciling"):
@@ -164,7 +164,7 @@ class CloudRunServices:
             self._pause(name, deadline)
 
     def _try(self, ask: Callable[[], dict[str, Any]], otherwise: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Ask; while the API does not answer the change goes on, and so does the waiting for it."""
+        """Ask; the change continues while the API does not answer, so the caller keeps waiting."""
         try:
             return ask()
         except UnavailableError:
@@ -174,9 +174,9 @@ class CloudRunServices:
         left = deadline.remaining()
         if left <= 0:
             raise StillRunningError(
-                f"the new revision of {name} is not ready after {format_duration(deadline.seconds)}; it goes on",
-                cause="Cloud Run has taken the change and is still at work on it.",
-                next_step=self._look(name),
+                f"the new revision of {name} is not ready after {format_duration(deadline.seconds)}",
+                cause="Cloud Run accepted the change and is still working on it.",
+                next_step=self._describe_command(name),
                 details={"service": name},
             )
         self._clock.sleep(min(self._waiting.poll, left))
@@ -186,25 +186,29 @@ class CloudRunServices:
     ) -> None:
         wrong = differs(name, after, changes)
         if wrong or others_of(name, before, changes) != others_of(name, after, changes):
-            told = f"Not as wanted: {', '.join(wrong)}." if wrong else "Other variables than ours are not as before."
-            raise _changed(name, f"{told} Somebody deployed it right after our change.")
+            found = (
+                f"Not as wanted: {', '.join(wrong)}."
+                if wrong
+                else "Variables that this change does not name are different."
+            )
+            raise _changed(name, f"{found} Someone deployed it right after this change.")
 
-    def _not_ready(self, name: str, told: str) -> DeployFailedError:
+    def _not_ready(self, name: str, message: str) -> DeployFailedError:
         return DeployFailedError(
-            f"the new revision of {name} does not start; the one before goes on serving",
-            cause=f"Cloud Run says: {told}",
-            next_step=self._look(name),
+            f"the new revision of {name} does not start; the previous one keeps serving",
+            cause=f"Cloud Run says: {message}",
+            next_step=self._describe_command(name),
             details={"service": name},
         )
 
-    def _look(self, name: str) -> str:
+    def _describe_command(self, name: str) -> str:
         return self._region.gcloud("describe", name)
 
 
 def _changed(name: str, cause: str | None) -> PreconditionError:
     return PreconditionError(
-        f"{name} was changed by somebody else meanwhile",
+        f"{name} was changed by someone else in the meantime",
         cause=cause,
-        next_step="Look at the difference anew: nbactl flags sync --dry-run",
+        next_step="Check the difference again: nbactl flags sync --dry-run",
         details={"service": name},
     )

@@ -25,8 +25,8 @@ def read_service(raw: Mapping[str, Any]) -> DeployedService:
     except DataError as error:
         unreadable = error.message
     else:
-        env = {each["name"]: each.get("value", "") for each in variables if "valueSource" not in each}
-        secrets = [each["name"] for each in variables if "valueSource" in each]
+        env = {entry["name"]: entry.get("value", "") for entry in variables if "valueSource" not in entry}
+        secrets = [entry["name"] for entry in variables if "valueSource" in entry]
     return DeployedService(
         name=name,
         url=raw.get("uri", ""),
@@ -34,7 +34,7 @@ def read_service(raw: Mapping[str, Any]) -> DeployedService:
         secrets=frozenset(secrets),
         latest_ready_revision=last_segment(raw.get("latestReadyRevision")),
         latest_created_revision=last_segment(raw.get("latestCreatedRevision")),
-        traffic=[_share(each) for each in raw.get("trafficStatuses", ())],
+        traffic=[_share(status) for status in raw.get("trafficStatuses", ())],
         version=raw.get("etag", ""),
         is_reconciling=raw.get("reconciling", False),
         problem=problem_of(raw),
@@ -48,10 +48,10 @@ def ingress_container(service: str, template: Mapping[str, Any]) -> dict[str, An
     Cloud Run wants a port of exactly one container where there are several; the others are sidecars. Raises DataError.
     """
     containers: Sequence[dict[str, Any]] = template.get("containers", ())
-    candidates = containers if len(containers) == 1 else [each for each in containers if each.get("ports")]
+    candidates = containers if len(containers) == 1 else [one for one in containers if one.get("ports")]
     if len(candidates) != 1:
         raise DataError(
-            f"it cannot be told which container of {service} takes its requests",
+            f"it is not clear which container of {service} takes its requests",
             cause=f"Of its {len(containers)} containers {len(candidates)} have a port.",
             next_step="Deploy it with a port at exactly one container.",
         )
@@ -64,10 +64,10 @@ def variables_of(container: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def problem_of(raw: Mapping[str, Any]) -> str | None:
-    """Return why a service is not ready; None if it is, or is getting there."""
-    told = list(dict.fromkeys(filter(None, _failures(raw))))
-    if told:
-        return " ".join(told)
+    """Return why a service is not ready; None if it is, or is still becoming so."""
+    failures = list(dict.fromkeys(filter(None, _failures(raw))))
+    if failures:
+        return " ".join(failures)
     ready, created = raw.get("latestReadyRevision"), raw.get("latestCreatedRevision")
     if raw.get("reconciling") or ready == created:
         return None
@@ -93,20 +93,20 @@ def _share(status: Mapping[str, Any]) -> Traffic:
 def merged(service: str, template: Mapping[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
     """Return the template with the changes. A new variable goes to the end.
 
-    Its `revision` is gone: with that name in it the update would be refused, for a revision of the name exists.
+    Its `revision` is removed: Cloud Run refuses an update to the name of a revision that exists.
     Raises DataError for a variable that comes from a secret.
     """
     after = copy.deepcopy(dict(template))
     after.pop("revision", None)
     container = ingress_container(service, after)
     before = variables_of(container)
-    for each in before:
-        if each["name"] in changes and "valueSource" in each:
-            raise secret_refused(service, each["name"])
-    known = {each["name"] for each in before}
-    env = [_changed(each, changes) for each in before]
+    for entry in before:
+        if entry["name"] in changes and "valueSource" in entry:
+            raise secret_refused(service, entry["name"])
+    known = {entry["name"] for entry in before}
+    env = [_changed(entry, changes) for entry in before]
     env += [{"name": name, "value": value} for name, value in changes.items() if name not in known]
-    kept = [each for each in env if each.get("value", "") is not None]
+    kept = [entry for entry in env if entry.get("value", "") is not None]
     check_count(service, len(kept))
     if kept or "env" in container:
         container["env"] = kept
@@ -114,13 +114,13 @@ def merged(service: str, template: Mapping[str, Any], changes: Mapping[str, str 
 
 
 def _changed(entry: dict[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return an entry as it becomes; one that goes has None for its value."""
+    """Return an entry with its change; one that is removed has None for its value."""
     return {**entry, "value": changes[entry["name"]]} if entry["name"] in changes else entry
 
 
 def differs(service: str, template: Mapping[str, Any], changes: Mapping[str, str | None]) -> list[str]:
     """Return the variables of `changes` that the template does not have as wanted."""
-    entries = {each["name"]: each for each in variables_of(ingress_container(service, template))}
+    entries = {entry["name"]: entry for entry in variables_of(ingress_container(service, template))}
     return [
         name
         for name, value in changes.items()
@@ -130,14 +130,14 @@ def differs(service: str, template: Mapping[str, Any], changes: Mapping[str, str
 
 def others_of(service: str, template: Mapping[str, Any], changes: Mapping[str, str | None]) -> list[dict[str, Any]]:
     """Return the entries of all other variables."""
-    return [each for each in variables_of(ingress_container(service, template)) if each["name"] not in changes]
+    return [entry for entry in variables_of(ingress_container(service, template)) if entry["name"] not in changes]
 
 
 def secret_refused(service: str, name: str) -> DataError:
     """Return the error for a change of a variable whose value comes from a secret."""
     return DataError(
         f"{name} of {service} comes from a secret, and is not changed",
-        cause="To set a value here would take its place, and the way back would need the secret's name and version.",
+        cause="A value set here would replace it, and undoing that would need the secret's name and version.",
         next_step=f"Remove it first: gcloud run services update {service} --remove-secrets {name}",
         details={"service": service, "variable": name},
     )

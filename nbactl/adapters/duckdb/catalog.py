@@ -61,7 +61,7 @@ def split_name(table: str) -> tuple[str, str]:
     """Return dataset and table. Raises DataError for another form."""
     dataset, _, name = table.partition(".")
     if not dataset or not name or "." in name:
-        raise DataError(f"'{table}' is no table name", next_step="Write dataset.table.")
+        raise DataError(f"'{table}' is not a table name", next_step="Write dataset.table.")
     return dataset, name
 
 

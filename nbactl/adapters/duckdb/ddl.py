@@ -24,7 +24,7 @@ def run_statement(cursor: DuckDBPyConnection, sql: str) -> None:
     tree = parse_one(sql)
     if not isinstance(tree, (exp.Create, exp.Alter, exp.Drop)):
         raise DataError(
-            f"this statement defines nothing: {sql.strip().partition(chr(10))[0][:80]}",
+            f"this statement is not a definition: {sql.strip().partition(chr(10))[0][:80]}",
             next_step="apply_ddl takes CREATE, ALTER and DROP.",
         )
     if tree.args.get("kind") != "TABLE":

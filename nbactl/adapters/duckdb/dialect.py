@@ -30,13 +30,13 @@ class Translated:
 
 @lru_cache(maxsize=512)
 def translate_query(sql: str) -> Translated:
-    """Translate one BigQuery query. Raises DataError with line and column for what is no query."""
+    """Translate one BigQuery query. Raises DataError for anything but a query, with line and column."""
     from sqlglot import exp
 
     tree = parse_one(sql)
     if not isinstance(tree, exp.Query):
         raise DataError(
-            f"this statement is no query: {sql.strip().partition(chr(10))[0][:80]}",
+            f"this statement is not a query: {sql.strip().partition(chr(10))[0][:80]}",
             cause="queries only read",
             next_step="Write with load or replace_partitions, change tables with apply_ddl.",
         )
@@ -59,10 +59,10 @@ def translate(tree: exp.Expr) -> Translated:
             tables.append(f"{table.db}.{table.name}" if table.db else table.name)
     generator = DuckDB().generator(unsupported_level=ErrorLevel.IGNORE)
     sql = generator.generate(as_duckdb(tree))
-    if refused := [told for told in generator.unsupported_messages if told not in _HARMLESS]:
+    if refused := [message for message in generator.unsupported_messages if message not in _HARMLESS]:
         raise DataError(
             "the local warehouse cannot answer this as BigQuery does",
             cause=refused[0].strip(" ."),
-            next_step="Say it with other functions, so that both engines agree.",
+            next_step="Use other functions, so that both engines agree.",
         )
     return Translated(sql, parameters, tuple(tables))

@@ -111,7 +111,7 @@ def _failed(error: Exception, sql: str) -> NbactlError:
     if is_no_room(str(error)):
         return no_room(cause)
     if isinstance(error, duckdb.TransactionException) and "conflict" in str(error).lower():
-        return ContentionError("the transaction lost against another one", cause=cause, details=details)
+        return ContentionError("the transaction conflicted with another one", cause=cause, details=details)
     if isinstance(error, duckdb.OutOfMemoryException):
         return UnavailableError(
             "the query needs more memory than there is",

@@ -1,4 +1,4 @@
-"""The open warehouse file: shared by the threads of this process, let go as soon as another process wants it."""
+"""The open warehouse file: shared by the threads of this process, released as soon as another process wants it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class WarehouseFile:
             self._leaving = True
 
     def shut(self) -> None:
-        """Let no further operation begin, and those that wait for another process give up."""
+        """Refuse further operations, and end the wait of those that wait for another process."""
         with self._changed:
             self._shut = True
             self._changed.notify_all()

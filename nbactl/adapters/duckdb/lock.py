@@ -46,7 +46,7 @@ def _what(path: Path) -> str:
 
 def _explain(path: Path, text: str) -> tuple[type[NbactlError], str, str]:
     away = (
-        f"Move {path} away, then make the tables anew from the raw files beside it: "
+        f"Move {path} away, then build the tables again from the raw files beside it: "
         "nbactl run phase2 phase3 phase4 --from DATE --to DATE --force"
     )
     if path.is_dir():
@@ -104,7 +104,7 @@ class FileLock:
         self._lock, self._turnstile = lock, turnstile
 
     def release(self) -> None:
-        """Let the lock go."""
+        """Release the lock."""
         for descriptor in (self._lock, self._turnstile):
             if descriptor is not None:
                 os.close(descriptor)

@@ -32,7 +32,7 @@ def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date
         raise StaleFenceError(
             f"{table} of {day} was written by a later run",
             cause=f"{holder} wrote it under token {token}; this write by {fence.holder} carries {fence.token}",
-            next_step="Nothing was changed. The later run's data stand; see `nbactl runs list`.",
+            next_step="Nothing was changed. The later run's data are kept; see `nbactl runs list`.",
             details={"table": table, "day": day.isoformat(), "holder": holder, "token": token},
         )
     cursor.execute(

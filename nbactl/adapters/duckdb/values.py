@@ -46,7 +46,7 @@ def bind(parameters: Mapping[str, Any] | None, named: frozenset[str]) -> dict[st
             if type(part) not in _PARAMETER_TYPES or (isinstance(part, datetime) and part.tzinfo is None):
                 raise DataError(
                     f"query parameter @{name} cannot be bound",
-                    cause=f"{part!r} is no string, number, bool, date, aware datetime or list of these",
+                    cause=f"{part!r} is not a string, number, bool, date, aware datetime or list of these",
                 )
         if isinstance(value, tuple):
             bound[name] = list(value)
@@ -140,7 +140,7 @@ def _bad_json(value: Any) -> str | None:  # noqa: ANN401 - JSON
         else:
             json.dumps(value)
     except (ValueError, TypeError) as error:
-        return f"it is no JSON: {error}"
+        return f"it is not JSON: {error}"
     return None
 
 

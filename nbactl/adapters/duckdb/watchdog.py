@@ -17,7 +17,7 @@ _AGAIN = 0.05
 
 
 class Watchdog:
-    """Interrupt a cursor's statements once `limit` seconds of real time are used up, or when told to.
+    """Interrupt a cursor's statements once `limit` seconds of real time are used up, or on request.
 
     An interrupt ends only the statement that is running at that moment, so it is repeated until the guarded
     block is left; `left` covers the time between statements.

@@ -1,7 +1,7 @@
-"""Every call to Firestore: its time limit, its tries, its errors.
+"""Every call to Firestore: its time limit, its retries, its errors.
 
-One layer tries again, this one, so that attempts do not multiply. Calls that read are tried again after any transient
-error. A commit is tried again when it was certainly not applied, or when sending it twice cannot apply it twice.
+Only this layer retries, so that attempts do not multiply. Calls that read are retried after any transient error. A
+commit is retried when it was certainly not applied, or when sending it twice cannot apply it twice.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds that one try of a reading and of a writing call may take."""
+class CallLimits:
+    """Seconds that one attempt at a reading and at a writing call may take."""
 
     read: float
     write: float
@@ -40,7 +40,7 @@ class Limits:
 class Calls:
     """Calls the service. Usable from any thread; a channel is opened for the first call."""
 
-    def __init__(self, database: Database, limits: Limits, policy: CallPolicy, rng: Random) -> None:
+    def __init__(self, database: Database, limits: CallLimits, policy: CallPolicy, rng: Random) -> None:
         self.database = database
         self.limits = limits
         self.policy = policy
@@ -72,18 +72,18 @@ class Calls:
                 self._channel = None
 
     def read(self, attempt: Callable[[], T], *, again: bool = True) -> T:
-        """Make a reading call, and unless `again` is false again while it fails with transient errors."""
+        """Make a reading call; retry transient errors unless `again` is false."""
         if not again:
             return attempt()
         return self.policy.call(attempt)
 
     def once(self, method: Any, request: Any, writes: Sequence[Write] = ()) -> Any:  # noqa: ANN401 - grpc has no types
-        """Make a writing call one single time."""
+        """Make a writing call, without retries."""
         with self.translated(writes):
             return method(request, timeout=self.timeout(self.limits.write), metadata=self.database.metadata)
 
     def write(self, method: Any, request: Any, writes: Sequence[Write], *, repeatable: bool) -> Any:  # noqa: ANN401
-        """Make a writing call, and again while that cannot apply it twice.
+        """Make a writing call; retry it where that cannot apply it twice.
 
         An error in whose details `outcome` is "unknown" leaves open whether the writes were applied. So does an
         AlreadyExistsError or PreconditionError with `answer_lost`: what is there may be this call's own doing.
@@ -106,7 +106,7 @@ class Calls:
         return self.policy.call(attempt)
 
     def stream(self, method: Any, request: Any) -> Iterator[Any]:  # noqa: ANN401
-        """Yield the answers of one reading call that streams; ends the call when it is left."""
+        """Yield the answers of one streaming call; ends the call when the caller stops reading."""
         with self.translated():
             call = method(request, timeout=self.timeout(self.limits.read), metadata=self.database.metadata)
             try:

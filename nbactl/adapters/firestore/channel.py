@@ -21,12 +21,12 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.keepalive_time_ms", 30_000),
-    # What is tried again, and when, is decided in one place only: calls.py.
+    # Retries are decided in one place only: calls.py.
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # Whoever reads a stream waits for it himself; otherwise two threads hand over each message, which costs more than
-    # all that is done with it.
+    # The reader of a stream waits for it itself; otherwise two threads hand over each message, which costs more than
+    # the work on it.
     (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
 )
 
@@ -66,7 +66,7 @@ class Database:
 def open_channel(database: Database) -> Any:  # noqa: ANN401 - grpc has no types
     """Return a channel; nothing is sent yet. Raises NotAuthorisedError where there are no credentials."""
     if database.emulator:
-        # A proxy of the environment would be asked for the emulator too.
+        # The environment's proxy must not be asked for the emulator.
         return grpc.insecure_channel(database.emulator, options=[*_OPTIONS, ("grpc.enable_http_proxy", 0)])
     try:
         return grpc_helpers.create_channel(_HOST, default_scopes=_SCOPES, default_host=_HOST, options=_OPTIONS)

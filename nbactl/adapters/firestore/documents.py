@@ -12,7 +12,7 @@ from nbactl.adapters.firestore.calls import Calls
 from nbactl.adapters.firestore.encoding import get_time
 from nbactl.adapters.firestore.failures import CODES, translate
 from nbactl.adapters.firestore.reading import FirestoreSnapshot
-from nbactl.adapters.firestore.transactions import Tries
+from nbactl.adapters.firestore.transactions import TransactionRetries
 from nbactl.adapters.firestore.watching import FirestoreSubscription
 from nbactl.adapters.firestore.writes import WriteAdder, put_writes
 from nbactl.core._support.faults import reach
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from random import Random
 
-    from nbactl.adapters.firestore.calls import Limits
+    from nbactl.adapters.firestore.calls import CallLimits
     from nbactl.adapters.firestore.channel import Database
     from nbactl.adapters.firestore.transactions import FirestoreTransaction
     from nbactl.core.calls.policy import CallPolicy
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class FirestoreDocuments:
     """Documents in a Firestore database. Usable from any thread; nothing is sent before the first call."""
 
-    def __init__(self, database: Database, *, limits: Limits, policy: CallPolicy, rng: Random) -> None:
+    def __init__(self, database: Database, *, limits: CallLimits, policy: CallPolicy, rng: Random) -> None:
         self._calls = Calls(database, limits, policy, rng)
         self._within = threading.local()
         self._subscriptions: WeakSet[FirestoreSubscription] = WeakSet()
@@ -98,13 +98,13 @@ class FirestoreDocuments:
 
     def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:
         self._check_outside()
-        tries = Tries(self._calls, max_attempts)
+        retries = TransactionRetries(self._calls, max_attempts)
         while True:
-            transaction = tries.begin()
+            transaction = retries.begin()
             try:
-                return self._once(fn, transaction, tries)
+                return self._attempt(fn, transaction, retries)
             except NbactlError as error:
-                tries.failed(transaction, error)
+                retries.failed(transaction, error)
 
     @contextmanager
     def snapshot(self) -> Iterator[FirestoreSnapshot]:
@@ -124,10 +124,12 @@ class FirestoreDocuments:
             subscription.close()
         self._calls.close()
 
-    def _once(self, fn: Callable[[Transaction], T], transaction: FirestoreTransaction, tries: Tries) -> T:
+    def _attempt(
+        self, fn: Callable[[Transaction], T], transaction: FirestoreTransaction, retries: TransactionRetries
+    ) -> T:
         self._within.transaction = True
         try:
-            tries.settle(transaction)
+            retries.settle(transaction)
             result = fn(transaction)
         finally:
             self._within.transaction = False
@@ -139,5 +141,5 @@ class FirestoreDocuments:
         if getattr(self._within, "transaction", False):
             raise RuntimeError("a transaction's function must write through its transaction, not through the store")
 
-    def _refused(self, write: Write, code: int, told: str) -> NbactlError:
-        return translate(CODES[code], told, self._calls.database.where, [write])
+    def _refused(self, write: Write, code: int, message: str) -> NbactlError:
+        return translate(CODES[code], message, self._calls.database.where, [write])

@@ -18,7 +18,7 @@ _SIMPLE: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 
 @lru_cache(maxsize=4096)
 def field_path(keys: tuple[str, ...]) -> str:
-    """Return checked map keys as Firestore's field path; what is no plain identifier is quoted."""
+    """Return checked map keys as Firestore's field path; what is not a plain identifier is quoted."""
     return ".".join(key if _SIMPLE.fullmatch(key) else _quoted(key) for key in keys)
 
 

@@ -24,7 +24,7 @@ _PER_CALL: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ReadTime:
     """When to read: at `read_time`, or as `transaction` sees it, or (neither) now."""
 
     read_time: datetime | None = None
@@ -38,15 +38,15 @@ class Moment:
             put_time(request.read_time, self.read_time)
 
 
-NOW: Final = Moment()
+NOW: Final = ReadTime()
 
 
-def get_all(calls: Calls, paths: Sequence[str], moment: Moment = NOW) -> list[Document | None]:
+def get_all(calls: Calls, paths: Sequence[str], moment: ReadTime = NOW) -> list[Document | None]:
     """Return the documents in the order asked for, all as of one moment."""
     return get_all_at(calls, paths, moment)[0]
 
 
-def get_all_at(calls: Calls, paths: Sequence[str], moment: Moment) -> tuple[list[Document | None], Moment]:
+def get_all_at(calls: Calls, paths: Sequence[str], moment: ReadTime) -> tuple[list[Document | None], ReadTime]:
     """Return the documents in the order asked for, and the moment at which they were so."""
     for path in paths:
         split_document(path)
@@ -56,7 +56,7 @@ def get_all_at(calls: Calls, paths: Sequence[str], moment: Moment) -> tuple[list
         answers, read_time = calls.read(partial(_batch_get, calls, part, moment), again=not moment.transaction)
         found.update(answers)
         if not moment.transaction:
-            moment = Moment(read_time)
+            moment = ReadTime(read_time)
     return [found.get(path) for path in paths], moment
 
 
@@ -66,7 +66,7 @@ def now(calls: Calls) -> datetime:
     return read_time
 
 
-def _batch_get(calls: Calls, paths: list[str], moment: Moment) -> tuple[dict[str, Document], datetime]:
+def _batch_get(calls: Calls, paths: list[str], moment: ReadTime) -> tuple[dict[str, Document], datetime]:
     root = calls.database.root
     request = messages.BatchGetDocumentsRequest(database=calls.database.resource)
     request.documents.extend(f"{root}/{path}" for path in paths)
@@ -81,19 +81,19 @@ def _batch_get(calls: Calls, paths: list[str], moment: Moment) -> tuple[dict[str
     return found, get_time(read_time)
 
 
-def query(calls: Calls, query: Query, moment: Moment = NOW) -> Iterator[Document]:
+def query(calls: Calls, query: Query, moment: ReadTime = NOW) -> Iterator[Document]:
     """Stream the matching documents, all as of one moment."""
     structured(query, calls.database.root)
     return (get_document(message) for message in _stream(calls, query, moment, ids_only=False))
 
 
-def list_ids(calls: Calls, collection: str, moment: Moment = NOW) -> Iterator[str]:
+def list_ids(calls: Calls, collection: str, moment: ReadTime = NOW) -> Iterator[str]:
     """Stream the ids of a collection in order."""
     question = Query(check_collection(collection))
     return (message.name.rpartition("/")[2] for message in _stream(calls, question, moment, ids_only=True))
 
 
-def count(calls: Calls, query: Query, moment: Moment = NOW) -> int:
+def count(calls: Calls, query: Query, moment: ReadTime = NOW) -> int:
     """Return how many documents match."""
     request = messages.RunAggregationQueryRequest(parent=parent_of(query.collection, calls.database.root))
     question = request.structured_aggregation_query
@@ -113,10 +113,10 @@ def count(calls: Calls, query: Query, moment: Moment = NOW) -> int:
     return calls.read(attempt)
 
 
-def _stream(calls: Calls, query: Query, moment: Moment, *, ids_only: bool) -> Iterator[Any]:
-    """Yield documents as messages; a stream that breaks goes on behind the last one, as of the same moment.
+def _stream(calls: Calls, query: Query, moment: ReadTime, *, ids_only: bool) -> Iterator[Any]:
+    """Yield documents as messages; a stream that breaks continues after the last one, as of the same moment.
 
-    A try that brought something is no failed one: a long stream takes as long as its reader takes.
+    An attempt that yielded something has not failed: a long stream takes as long as its reader takes.
     """
     last: Any = None
     given = 0
@@ -144,7 +144,7 @@ class _Attempt:
         self,
         calls: Calls,
         query: Query,
-        moment: Moment,
+        moment: ReadTime,
         last: Any,  # noqa: ANN401 - a Document message
         given: int,
         *,
@@ -182,7 +182,7 @@ class _Attempt:
     def _next(self) -> Any:  # noqa: ANN401 - a Document message
         for answer in self._answers:
             if self.moment == NOW and answer.HasField("read_time"):
-                self.moment = Moment(get_time(answer.read_time))
+                self.moment = ReadTime(get_time(answer.read_time))
             if answer.HasField("document"):
                 return answer.document
         return None
@@ -194,7 +194,7 @@ class FirestoreSnapshot:
     def __init__(self, calls: Calls, read_time: datetime) -> None:
         self.read_time = read_time
         self._calls = calls
-        self._moment = Moment(read_time)
+        self._moment = ReadTime(read_time)
         self._ended = False
 
     def get(self, path: str) -> Document | None:

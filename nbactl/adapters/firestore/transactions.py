@@ -1,7 +1,7 @@
 """Transactions without locks: read at one moment, commit on the condition that what was read is as it was.
 
-Locks would make each of two writers that read the same document wait for the other to give up. A condition hangs on
-a write, so what was read and is not written is read again, within a transaction of the service, just before the commit.
+With locks, two writers that read the same document would wait for each other. A condition needs a write, so what was
+read and is not written is read again, within a transaction of the service, just before the commit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.adapters.firestore import messages, reading
 from nbactl.adapters.firestore.encoding import put_time
 from nbactl.adapters.firestore.failures import named_in, outcome_unknown
-from nbactl.adapters.firestore.reading import NOW, Moment
+from nbactl.adapters.firestore.reading import NOW, ReadTime
 from nbactl.adapters.firestore.writes import put_writes
 from nbactl.core._support.faults import reach
 from nbactl.core.calls.deadline import Deadline, remaining
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class FirestoreTransaction:
-    """Reads and collected writes of one try."""
+    """Reads and collected writes of one attempt."""
 
     def __init__(self, calls: Calls) -> None:
         self.seen: dict[str, datetime | None] = {}
@@ -53,7 +53,7 @@ class FirestoreTransaction:
         self._check_reads_first()
         with self._own():
             if self._moment == NOW:
-                self._moment = Moment(reading.now(self._calls))
+                self._moment = ReadTime(reading.now(self._calls))
             found = list(reading.query(self._calls, query, self._moment))
         self._queries.append((query, _versions(found)))
         return found
@@ -75,13 +75,13 @@ class FirestoreTransaction:
                 request.transaction = self._verified()
         reach("documents.before_commit")
         with self._own():
-            # Not sent again as it is: a second answer would not tell what became of the first.
+            # Not sent again as it is: the second answer would not say whether the first was applied.
             self.committing = True
             try:
                 self._calls.once(self._calls.stubs.commit, request, self.writes)
             except (PreconditionError, NotFoundError) as error:
                 if self._is_about_reads(error, guarded):
-                    raise self._overtaken() from error
+                    raise self._conflict() from error
                 raise
         reach("documents.after_commit")
 
@@ -90,7 +90,7 @@ class FirestoreTransaction:
         self._ended = True
 
     def _guard(self, sent: Any) -> set[str]:  # noqa: ANN401 - Write messages
-        """Make the first write to every document that was read hang on what was read; returns their paths."""
+        """Put a condition on the first write to every document that was read; returns their paths."""
         guarded: set[str] = set()
         for write, message in zip(self.writes, sent, strict=True):
             if write.path not in self.seen or write.path in guarded:
@@ -112,28 +112,28 @@ class FirestoreTransaction:
         request = messages.BeginTransactionRequest(database=self._calls.database.resource)
         request.options.read_write.concurrency_mode = messages.OPTIMISTIC
         identifier: bytes = self._calls.once(self._calls.stubs.begin, request).transaction
-        moment = Moment(transaction=identifier)
+        moment = ReadTime(transaction=identifier)
         paths = list(self.seen)
         found, _ = reading.get_all_at(self._calls, paths, moment)
         same = [_time(document) for document in found] == list(self.seen.values())
         if same and all(_versions(reading.query(self._calls, query, moment)) == old for query, old in self._queries):
             return identifier
         rollback = messages.RollbackRequest(database=self._calls.database.resource, transaction=identifier)
-        with suppress(NbactlError):  # the service forgets the transaction by itself, only later
+        with suppress(NbactlError):  # otherwise the service drops the transaction later
             self._calls.once(self._calls.stubs.rollback, rollback)
-        raise self._overtaken()
+        raise self._conflict()
 
     def _is_about_reads(self, error: NbactlError, guarded: set[str]) -> bool:
         """Say whether a refusal is about what was read, rather than about a condition of a write's own."""
         named = named_in(str(error.cause), [write.path for write in self.writes])
         return bool(guarded) and (named is None or named in guarded)
 
-    def _overtaken(self) -> ContentionError:
+    def _conflict(self) -> ContentionError:
         return ContentionError(f"{self._calls.database.where}: another writer changed what the transaction read")
 
     @contextmanager
     def _own(self) -> Iterator[None]:
-        """Remember a failure of the transaction's own calls, to tell it from one of the caller's function."""
+        """Remember a failure of the transaction's own calls, to distinguish it from one of the caller's function."""
         try:
             yield
         except NbactlError as error:
@@ -150,11 +150,11 @@ class FirestoreTransaction:
             raise RuntimeError("a transaction reads before it writes")
 
 
-class Tries:
-    """How often a transaction was tried, and what became of a commit whose answer was lost.
+class TransactionRetries:
+    """The attempts at a transaction, and whether a commit whose answer was lost was applied.
 
-    A commit without an answer may have been applied. The next try finds out: if every document that it read and
-    wrote is as it was, it was not applied; nor can it be any more once the next try has changed one of them.
+    A commit without an answer may have been applied. The next attempt finds out: if every document that it read and
+    wrote is unchanged, it was not applied; and it cannot be any more once the next attempt has changed one of them.
     """
 
     def __init__(self, calls: Calls, most: int) -> None:
@@ -165,7 +165,7 @@ class Tries:
         self._budget = Deadline.after(calls.policy.settings.total, calls.clock)
 
     def begin(self) -> FirestoreTransaction:
-        """Return the next try."""
+        """Return the next attempt."""
         self._made += 1
         return FirestoreTransaction(self._calls)
 
@@ -180,7 +180,7 @@ class Tries:
             raise error
 
     def failed(self, transaction: FirestoreTransaction, error: NbactlError) -> None:
-        """Wait until the next try; raises `error` if there is none."""
+        """Wait until the next attempt; raises `error` if there is no other."""
         if error is not transaction.failure or not error.retryable:
             raise error
         lost = transaction.committing and outcome_unknown(error)
@@ -204,7 +204,7 @@ class Tries:
         return ContentionError(
             f"{self._calls.database.where}: other writers were faster {self._made} times in a row",
             cause="A document that the transaction read was changed before it could commit.",
-            next_step="Try again; if it stays so, look at who writes the same document.",
+            next_step="Try again; if it keeps failing, find out what else writes this document.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Being told of changes: a Listen call that stays open, and is made anew whenever it ends."""
+"""Notifications of changes: a Listen call that stays open, and is made again whenever it ends."""
 
 from __future__ import annotations
 
@@ -63,7 +63,11 @@ class FirestoreSubscription:
                     return
                 self._failures += 1
                 if self._failures == 1:
-                    _LOG.warning("changes of %s are seen only when asked for", self._collection, exc_info=error)
+                    _LOG.warning(
+                        "no notifications of changes of %s; they are seen only at the next read",
+                        self._collection,
+                        exc_info=error,
+                    )
                 retry = self._calls.policy.settings.retry
                 self._closed.wait(retry.delay(min(self._failures, retry.attempts), self._calls.rng))
 
@@ -81,7 +85,7 @@ class FirestoreSubscription:
                     return
                 self._call = self._open(requests())
             for answer in self._call:
-                self._hear(answer)
+                self._handle(answer)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 return
@@ -90,7 +94,7 @@ class FirestoreSubscription:
             over.set()
             if self._call is not None:
                 self._call.cancel()
-        raise UnavailableError(f"{self._calls.database.where} ended the call that tells of changes")
+        raise UnavailableError(f"{self._calls.database.where} ended the call that notifies of changes")
 
     def _open(self, requests: Iterator[Any]) -> Any:  # noqa: ANN401 - grpc has no types
         try:
@@ -100,14 +104,16 @@ class FirestoreSubscription:
             self._closed.set()
             raise UnavailableError(f"{self._calls.database.where} was closed") from error
 
-    def _hear(self, answer: Any) -> None:  # noqa: ANN401 - a ListenResponse message
+    def _handle(self, answer: Any) -> None:  # noqa: ANN401 - a ListenResponse message
         if not answer.HasField("target_change"):
             self._changed()
         elif answer.target_change.target_change_type == messages.TARGET_REMOVED:
             cause = answer.target_change.cause
-            raise UnavailableError(f"{self._calls.database.where} does not tell of changes", cause=cause.message)
+            raise UnavailableError(f"{self._calls.database.where} does not notify of changes", cause=cause.message)
         elif answer.target_change.target_change_type == messages.TARGET_CURRENT:
             if self._failures:
-                _LOG.info("changes of %s are told again", self._collection, extra={"failures": self._failures})
+                _LOG.info(
+                    "notifications of changes of %s work again", self._collection, extra={"failures": self._failures}
+                )
                 self._failures = 0
             self._changed()

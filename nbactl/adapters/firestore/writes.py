@@ -47,7 +47,7 @@ class FlatWrites:
     """Encodes the flat documents of one request.
 
     What documents written together often have in common (times, nulls, what the server sets, the precondition) is
-    encoded anew only where it changes.
+    encoded again only where it changes.
     """
 
     def __init__(self) -> None:

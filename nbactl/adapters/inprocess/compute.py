@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 
 from nbactl.adapters.inprocess.command import run_command
 from nbactl.adapters.inprocess.functions import is_loaded, load_function, outcome_of
-from nbactl.adapters.inprocess.isolated import run_isolated
 from nbactl.core._support.aio import in_daemon_thread
 from nbactl.errors import ConfigError
 
@@ -21,8 +20,8 @@ class InProcessCompute:
     """Runs tasks on this machine.
 
     `processor` runs a registered processor; `worker` names the module that runs isolated tasks and `worker_setup` is
-    what it needs to build its services; `grace` is how long, in seconds, a child may take to stop when told to, and a
-    thread to come to its end.
+    what it needs to build its services; `grace` is how long, in seconds, a child may take to stop after SIGTERM, and a
+    thread to end.
     """
 
     def __init__(
@@ -44,10 +43,12 @@ class InProcessCompute:
             return await run_command(context, grace=self._grace)
         if work.kind == "service":
             raise ConfigError(
-                f"task {context.call.task} runs as a service, which this machine does not start",
+                f"task {context.call.task} runs as a service, and target local starts none",
                 next_step="Run it with --target gcp.",
             )
         if work.isolate:
+            from nbactl.adapters.inprocess.isolated import run_isolated  # noqa: PLC0415 - few tasks ask for it
+
             return await run_isolated(context, module=self._worker, setup=self._worker_setup, grace=self._grace)
         target = cast("str", work.target)
         if work.kind == "processor":

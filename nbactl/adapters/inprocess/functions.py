@@ -34,7 +34,7 @@ def load_function(target: str) -> Callable[..., Any]:
         ) from error
     function = getattr(module, name, None)
     if not callable(function):
-        public = [each for each, value in vars(module).items() if callable(value) and not each.startswith("_")]
+        public = [member for member, value in vars(module).items() if callable(value) and not member.startswith("_")]
         raise ConfigError(f"call: module {module_name} has no function {name}", next_step=did_you_mean(name, public))
     return function  # type: ignore[no-any-return]
 

@@ -43,7 +43,7 @@ async def run_process(
             read_end, write_end = os.pipe()
             writers.append(pipes.enter_context(os.fdopen(write_end, "wb", 0)))
             readers.append(asyncio.ensure_future(_read(read_end, name, on_line)))
-        # Not asyncio's own pipes: with them, waiting for the process would wait for whoever else holds their ends.
+        # Not asyncio's own pipes: with them, waiting for the process would wait for every other holder of their ends.
         process = await asyncio.create_subprocess_exec(
             "/bin/sh",
             "-c",
@@ -106,8 +106,8 @@ def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -
         os.killpg(process.pid, number)
 
 
-async def _drain(readers: Sequence[asyncio.Task[None]], patience: float) -> None:
+async def _drain(readers: Sequence[asyncio.Task[None]], grace: float) -> None:
     """Wait for the last lines; a process that left the group may hold the pipe open, so not for ever."""
-    _, late = await asyncio.wait(readers, timeout=patience)
+    _, late = await asyncio.wait(readers, timeout=grace)
     for reader in late:
         reader.cancel()

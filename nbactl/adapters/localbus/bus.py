@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core._support.document_ids import encode_id
+from nbactl.core._support.ids import encode_id
 from nbactl.ports.documents import Create, Order, Query
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from openfeature.event import ProviderEventDetails  # noqa: TID253 - the adapter itself
 from openfeature.exception import ErrorCode  # noqa: TID253
 from openfeature.flag_evaluation import FlagResolutionDetails  # noqa: TID253
-from openfeature.flag_evaluation import Reason as Told  # noqa: TID253
+from openfeature.flag_evaluation import Reason as OpenFeatureReason  # noqa: TID253
 from openfeature.provider import AbstractProvider, Metadata  # noqa: TID253
 
 from nbactl.core.flags.model import FlagErrorCode, FlagSource, Reason
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 V = TypeVar("V", bool, int, str)
 
 _REASONS: Final = {
-    Reason.DISABLED: Told.DISABLED,
-    Reason.ENVIRONMENT: Told.STATIC,
-    Reason.PREREQUISITE: Told.DEFAULT,
-    Reason.DENIED: Told.TARGETING_MATCH,
-    Reason.ALLOWED: Told.TARGETING_MATCH,
-    Reason.RULE: Told.TARGETING_MATCH,
-    Reason.PERCENT: Told.STATIC,
-    Reason.DEFAULT: Told.DEFAULT,
+    Reason.DISABLED: OpenFeatureReason.DISABLED,
+    Reason.ENVIRONMENT: OpenFeatureReason.STATIC,
+    Reason.PREREQUISITE: OpenFeatureReason.DEFAULT,
+    Reason.DENIED: OpenFeatureReason.TARGETING_MATCH,
+    Reason.ALLOWED: OpenFeatureReason.TARGETING_MATCH,
+    Reason.RULE: OpenFeatureReason.TARGETING_MATCH,
+    Reason.PERCENT: OpenFeatureReason.STATIC,
+    Reason.DEFAULT: OpenFeatureReason.DEFAULT,
 }
-"""What is told of an answer for which no bucket was needed; with a bucket it is a split."""
+"""The reason reported for an answer that needed no bucket; with a bucket it is SPLIT."""
 _CODES: Final[Mapping[str, ErrorCode]] = {
     FlagErrorCode.UNKNOWN_FLAG: ErrorCode.FLAG_NOT_FOUND,
     FlagErrorCode.NOT_READY: ErrorCode.PROVIDER_NOT_READY,
@@ -44,7 +44,7 @@ _CODES: Final[Mapping[str, ErrorCode]] = {
 
 
 class FlagsProvider(AbstractProvider):
-    """Answers from `flags`, which whoever made them starts and closes. The targeting key is the entity.
+    """Answers from `flags`, which their owner starts and closes. The targeting key is the entity.
 
     Of the context's attributes, rules see those that are bool, int or text. Flags hold no structures, so objects are
     TYPE_MISMATCH; a flag of type int may be asked for as a float.
@@ -63,7 +63,7 @@ class FlagsProvider(AbstractProvider):
     def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002 - every evaluation has it
         """Ask the store, unless that was done; last known flags on disk will do. Raises UnavailableError."""
         if self._unlisten is None:
-            self._unlisten = self._flags.listen(self._heard)
+            self._unlisten = self._flags.listen(self._refreshed)
         if self._flags.health.refreshed_at is None:
             try:
                 self._flags.refresh()
@@ -110,7 +110,9 @@ class FlagsProvider(AbstractProvider):
         evaluation_context: EvaluationContext | None = None,
     ) -> FlagResolutionDetails[Sequence[FlagValueType] | Mapping[str, FlagValueType]]:
         answer = self._evaluate(flag_key, evaluation_context)
-        return _failed(default_value, answer, _code(answer) or ErrorCode.TYPE_MISMATCH, f"{flag_key} is no structure")
+        return _failed(
+            default_value, answer, _code(answer) or ErrorCode.TYPE_MISMATCH, f"{flag_key} is not a structure"
+        )
 
     def _resolve(
         self, key: str, default: V, context: EvaluationContext | None, kind: type[V]
@@ -121,8 +123,8 @@ class FlagsProvider(AbstractProvider):
             return _failed(default, answer, code, f"{key}: no targeting key was given")
         value = answer.value
         if type(value) is not kind:
-            told = f"{key} is of type {type(value).__name__}, not {kind.__name__}"
-            return _failed(default, answer, ErrorCode.TYPE_MISMATCH, told)
+            message = f"{key} is of type {type(value).__name__}, not {kind.__name__}"
+            return _failed(default, answer, ErrorCode.TYPE_MISMATCH, message)
         return FlagResolutionDetails(
             value, reason=self._reason(answer), variant=_variant(value), flag_metadata=self._metadata(key, answer)
         )
@@ -133,10 +135,10 @@ class FlagsProvider(AbstractProvider):
         attributes = {name: value for name, value in context.attributes.items() if isinstance(value, (bool, int, str))}
         return self._flags.evaluate(key, context.targeting_key, attributes)
 
-    def _reason(self, answer: Evaluation) -> Told:
+    def _reason(self, answer: Evaluation) -> OpenFeatureReason:
         if answer.reason is not Reason.ENVIRONMENT and (self._outdated or answer.source is FlagSource.DISK):
-            return Told.STALE
-        return Told.SPLIT if answer.bucket is not None else _REASONS[answer.reason]
+            return OpenFeatureReason.STALE
+        return OpenFeatureReason.SPLIT if answer.bucket is not None else _REASONS[answer.reason]
 
     def _metadata(self, key: str, answer: Evaluation) -> dict[str, bool | int | float | str]:
         metadata: dict[str, bool | int | float | str] = {"source": answer.source.value, "step": answer.reason.value}
@@ -146,17 +148,17 @@ class FlagsProvider(AbstractProvider):
             metadata |= {"percent": state.percent, "version": state.version}
         return metadata
 
-    def _heard(self, told: Refreshed) -> None:
+    def _refreshed(self, refreshed: Refreshed) -> None:
         """Make the SDK's events of a refresh."""
-        if told.health.failures:
+        if refreshed.health.failures:
             if not self._outdated:
                 self._outdated = True
-                self.emit_provider_stale(ProviderEventDetails(message=told.health.error))
+                self.emit_provider_stale(ProviderEventDetails(message=refreshed.health.error))
         elif self._outdated:
             self._outdated = False
             self.emit_provider_ready(ProviderEventDetails(message="the flags are current again"))
-        if told.changed:
-            self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=sorted(told.changed)))
+        if refreshed.changed:
+            self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=sorted(refreshed.changed)))
 
 
 def _variant(value: FlagValue) -> str:
@@ -179,4 +181,4 @@ T = TypeVar("T")
 
 
 def _failed(default: T, answer: Evaluation, code: ErrorCode, otherwise: str) -> FlagResolutionDetails[T]:
-    return FlagResolutionDetails(default, code, answer.error or otherwise, Told.ERROR)
+    return FlagResolutionDetails(default, code, answer.error or otherwise, OpenFeatureReason.ERROR)

@@ -81,7 +81,7 @@ def _client(dsn: str, send: float, *, server_name: str, release: str, environmen
         TIMEOUT = send  # type: ignore[assignment] # it says int, and hands it to urllib3
 
         def _get_pool_options(self) -> dict[str, Any]:
-            # Tried once: further tries log a warning each, and while a server is down nobody needs thousands of them.
+            # One attempt: each further one logs a warning, and there would be thousands while a server is down.
             return {**super()._get_pool_options(), "retries": False}
 
         def on_dropped_event(self, reason: str) -> None:
@@ -107,7 +107,7 @@ def _client(dsn: str, send: float, *, server_name: str, release: str, environmen
         )
     except BadDsn as error:
         raise ConfigError(
-            "NBACTL_SENTRY_DSN is no address of a Sentry project",
+            "NBACTL_SENTRY_DSN is not the address of a Sentry project",
             cause=str(error),
             next_step="Copy it from the project's settings, Client Keys: https://KEY@HOST/NUMBER.",
         ) from error

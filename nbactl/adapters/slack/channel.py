@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from nbactl.ports.alerts import Alert
 
 
-class Cut:
+class ConnectionCutter:
     """Cuts the connection of the call in the block after `seconds`, and raises TimedOutError then.
 
-    A client's own timeout bounds each wait for bytes, so that a server which drips them in, headers too, holds a call
-    for hours. `extensions` go along with the request, and tell of the connection. To look a host up is not bounded by
-    this, but by the resolver.
+    A client's own timeout bounds each wait for bytes, so that a server which sends them one by one holds a call for
+    hours. `extensions` belong to the request, and report its connection. Looking up the host is bounded by the
+    resolver, not by this.
     """
 
     def __init__(self, what: str, seconds: float) -> None:
@@ -124,13 +124,13 @@ VARIABLE: Final = "NBACTL_SLACK_WEBHOOK_URL"
 
 
 def check_url(url: str) -> None:
-    """Refuse what is no webhook's address. Raises ConfigError, which does not show it."""
+    """Raise ConfigError, which does not show it, unless `url` is the address of a webhook."""
     parts = urlsplit(url)
     is_local = parts.hostname in ("127.0.0.1", "localhost", "::1")
     if not parts.hostname or (parts.scheme != "https" and not (is_local and parts.scheme == "http")):
         raise ConfigError(
-            f"{VARIABLE} is no address of a webhook",
-            cause="It begins with https:// and names Slack's host; it is a secret and is not shown here.",
+            f"{VARIABLE} is not the address of a webhook",
+            cause="It must begin with https:// and name a host. It is a secret and is not shown here.",
             next_step="Copy it from the app's page, Incoming Webhooks.",
         )
 
@@ -140,7 +140,7 @@ _LONGEST_REASON: Final = 64
 
 
 class SlackChannel:
-    """Posts alerts as its policy allows: one a second, tried again, left alone while Slack is down."""
+    """Posts alerts as its policy allows: one a second, retried, none while Slack is down."""
 
     def __init__(self, url: str, policy: CallPolicy, *, timeout: float) -> None:
         check_url(url)
@@ -163,18 +163,18 @@ class SlackChannel:
         seconds = time_for("Slack", self._timeout)
         with (
             translated("Slack"),
-            Cut("Slack", seconds) as cut,
-            # Redirects are not followed, which is the default: nobody but Slack is told.
+            ConnectionCutter("Slack", seconds) as cutter,
+            # Redirects are not followed, which is the default: only Slack gets the alert.
             httpx2.Client(timeout=seconds) as client,
-            client.stream("POST", self._url, json=message, extensions=cut.extensions) as answer,
+            client.stream("POST", self._url, json=message, extensions=cutter.extensions) as answer,
         ):
-            # Of a yes the status is all that counts, however long the rest would take.
+            # After a success only the status counts, however long the rest would take.
             reason = "" if answer.is_success else _reason(answer)
         check_response("Slack", answer, self._policy.clock.now(), body=reason)
 
 
 def _reason(answer: httpx2.Response) -> str:
-    """Return Slack's word for why not ("Handling errors" of incoming webhooks), or nothing.
+    """Return Slack's reason for a refusal ("Handling errors" of incoming webhooks), or nothing.
 
     Of any other text, such as a proxy's page, nothing is kept: it may have the address, which is a secret.
     """

@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 
 class Forkable(Protocol):
-    """What holds connections."""
+    """An owner of connections."""
 
     def before_fork(self) -> None:
         """Close what can be closed and let nothing be opened."""
         ...
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Allow use again."""
         ...
 
     def after_fork_in_child(self) -> None:
-        """Begin anew."""
+        """Start again with nothing open."""
         ...
 
 
@@ -49,7 +49,7 @@ _registered: list[bool] = []
 
 
 def watch(holder: Forkable) -> None:
-    """Tell `holder` of every fork of this process as long as it lives."""
+    """Notify `holder` of every fork of this process as long as it lives."""
     if not _registered:
         _registered.append(True)
         os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
@@ -188,7 +188,7 @@ class Connections:
         self.close()
 
     def before_fork(self) -> None:
-        """Hold everybody up and close all connections, if none is in use."""
+        """Block all use, and close all connections if none is in use."""
         self._gate.acquire()  # released after the fork
         self._has_turn = self._lock.acquire(blocking=False)
         self._forked_in_use = not self._has_turn or self._writing_thread is not None or bool(self._lent)
@@ -196,13 +196,13 @@ class Connections:
             self._close_idle()
 
     def after_fork_in_parent(self) -> None:
-        """Let everybody go on."""
+        """Allow use again."""
         if self._has_turn:
             self._lock.release()
         self._gate.release()
 
     def after_fork_in_child(self) -> None:
-        """Begin with nothing open; or refuse, if something was in use."""
+        """Start with nothing open; refuse use if a connection was in use."""
         if self._forked_in_use:
             _spoilt.add(self.where)
             _inherited.append((self._writer, self._idle, self._lent))

@@ -98,7 +98,7 @@ def encode_key(key: str) -> str:
 
 
 def decode_value(value: Any) -> Any:  # noqa: ANN401 - any stored value
-    """Return JSON types as the value they stand for."""
+    """Return the value that JSON types encode."""
     kind = type(value)  # as JSON gives them, there are no others
     if kind is str:
         return _decode_text(value)

@@ -20,7 +20,7 @@ _PLACE = "Choose another place with --state-dir, or correct its permissions."
 class translated:  # noqa: N801 - reads as the function that it is used as
     """Raise SQLite's and the file system's errors about the file `where` as nbactl's.
 
-    No generator: every call of the store passes here several times, and this costs a quarter.
+    A class, not a generator: every call of the store uses it several times, and this costs a quarter.
     """
 
     __slots__ = ("_where",)
@@ -41,7 +41,7 @@ class translated:  # noqa: N801 - reads as the function that it is used as
 
 
 def translate(error: sqlite3.Error, where: str) -> NbactlError:
-    """Return the nbactl error that stands for `error`."""
+    """Return the nbactl error for `error`."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
     if code in _BUSY:
         return busy(where)
@@ -56,7 +56,7 @@ def translate(error: sqlite3.Error, where: str) -> NbactlError:
         return ConfigError(f"{where} cannot be opened or written", cause=f"SQLite says: {error}", next_step=_PLACE)
     if code in _BROKEN:
         return DataError(
-            f"{where} is damaged, or no SQLite database",
+            f"{where} is damaged, or not an SQLite database",
             cause=f"SQLite says: {error}",
             next_step="Move the file away (with its -wal and -shm files) to start afresh, or restore a copy.",
         )
@@ -64,9 +64,9 @@ def translate(error: sqlite3.Error, where: str) -> NbactlError:
 
 
 def busy(where: str) -> UnavailableError:
-    """Return the error of a writer that waited in vain."""
+    """Return the error of a writer whose wait timed out."""
     return UnavailableError(
         f"{where} is busy",
         cause="Another writer held it for longer than documents.busy in timeouts.yaml allows.",
-        next_step="Try again; if it stays so, look for a nbactl process that hangs.",
+        next_step="Try again; if it keeps failing, look for an nbactl process that hangs.",
     )

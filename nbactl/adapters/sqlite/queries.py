@@ -111,7 +111,7 @@ def equals(operand: Operand, wanted: Any) -> Sql:  # noqa: ANN401 - any storable
 
 
 def compares(operand: Operand, sign: str, bound: Any) -> Sql:  # noqa: ANN401 - any storable value
-    """Return the condition that the operand has the type of `bound` and stands in relation `sign` to it."""
+    """Return the condition that the operand has the type of `bound` and compares to it by `sign`."""
     value = operand.value
     match bound:
         case bool():

@@ -75,7 +75,7 @@ def _needs_no_look(value: object) -> bool:
 
 
 def _parent(data: dict[str, Any], keys: tuple[str, ...], *, create: bool) -> dict[str, Any] | None:
-    """Return the map that holds the last key; with `create`, what is no map on the way is replaced by one."""
+    """Return the map that holds the last key; with `create`, anything else on the way is replaced by a map."""
     for key in keys[:-1]:
         inner = data.get(key)
         if not isinstance(inner, dict):
@@ -115,7 +115,7 @@ def _made(value: Any, old: Any, where: str, now: datetime) -> Any:  # noqa: ANN4
 def _sum(old: Any, by: float, where: str) -> int | float:  # noqa: ANN401 - any stored value
     check_increment(by, where)
     if isinstance(old, bool) or not isinstance(old, (int, float)):
-        return by  # Firestore's rule: what is no number counts as 0
+        return by  # Firestore's rule: anything but a number counts as 0
     total = old + by
     return min(max(total, MIN_INT), MAX_INT) if isinstance(total, int) else total
 
@@ -203,7 +203,7 @@ def _applied(write: Write, state: _State, now: datetime) -> dict[str, Any] | Non
     match write:
         case Create():
             if state.data is not None:
-                raise AlreadyExistsError(f"{path} exists already", details={"path": path})
+                raise AlreadyExistsError(f"{path} already exists", details={"path": path})
             return whole(write.data, path, now)
         case Set():
             return whole(write.data, path, now)

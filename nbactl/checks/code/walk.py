@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Rule(Protocol):
+class CodeRule(Protocol):
     """A rule over Python code. It keeps what it finds."""
 
     def visit(self, file: Path, node: ast.AST) -> None:
@@ -29,7 +29,7 @@ class Walked:
     unparsed: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def walk(paths: Iterable[Path], rules: Sequence[Rule]) -> Walked:
+def walk(paths: Iterable[Path], rules: Sequence[CodeRule]) -> Walked:
     """Show every node of every Python file under `paths` to all rules. Raises NotFoundError for a missing path."""
     walked = Walked()
     for file in _files(paths):

@@ -41,7 +41,6 @@ PACKAGES: Final = {
     "mmh3": Package("mmh3", (5, 1)),
     "orjson": Package("orjson", (3, 10)),
     "prometheus-client": Package("prometheus_client", (0, 22)),
-    "pydantic": Package("pydantic", (2, 11), (3,)),
     "pyyaml": Package("yaml", (6, 0, 2)),
     "rich": Package("rich", (14,)),
     "sqlglot": Package("sqlglot", (27,)),
@@ -102,11 +101,13 @@ def clock(context: CheckContext) -> Iterator[Finding]:
     """Say what time it is; a clock that is far behind would order runs wrongly."""
     now = context.clock.now()
     eastern = now.astimezone(ZoneInfo("America/New_York"))
-    told = f"{eastern:%Y-%m-%d %H:%M:%S %Z}"
+    message = f"{eastern:%Y-%m-%d %H:%M:%S %Z}"
     if now < _SUMMER:
-        yield Finding("clock", "failed", told, "The clock is years behind.", "Set it, or start time synchronisation.")
+        yield Finding(
+            "clock", "failed", message, "The clock is years behind.", "Set it, or start time synchronisation."
+        )
     else:
-        yield Finding("clock", "ok", told)
+        yield Finding("clock", "ok", message)
 
 
 def environment(context: CheckContext) -> Iterator[Finding]:
@@ -117,7 +118,9 @@ def environment(context: CheckContext) -> Iterator[Finding]:
     for name in refused:
         match = closest(name, known)
         fix = f"Did you mean {match}?" if match else "Remove it; `nbactl config explain timeouts` lists the names."
-        yield Finding("environment", "failed", f"{name} is set, and no timeout has it", "Nothing starts.", fix)
+        yield Finding(
+            "environment", "failed", f"{name} is set, but there is no such timeout", "No command starts.", fix
+        )
     for name in unknown:
         if name in refused:
             continue

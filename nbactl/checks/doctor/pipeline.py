@@ -27,12 +27,12 @@ def configuration(context: CheckContext) -> Iterator[Finding]:
         yield Finding("configuration", "failed", error.message, error.cause, error.next_step)
         return
     folder = next(iter(config.files.values())).parent
-    told = f"{len(config.workflows.phases)} phases, {len(config.workflows.workflows)} workflows from {folder}"
-    yield Finding("configuration", "ok", told)
+    message = f"{len(config.workflows.phases)} phases, {len(config.workflows.workflows)} workflows from {folder}"
+    yield Finding("configuration", "ok", message)
 
 
 def tasks(context: CheckContext) -> Iterator[Finding]:
-    """Compare the declared tasks with what is registered and with what reported lately (invariant 10)."""
+    """Compare the declared tasks with the registered processors and with recent runs (invariant 10)."""
     config = _config(context)
     if config is None:
         yield Finding("tasks", "skipped", "the configuration is wrong")
@@ -45,32 +45,32 @@ def tasks(context: CheckContext) -> Iterator[Finding]:
         drifted = drift(config, context.recent_runs(None))
     except NbactlError:
         drifted = []  # what is declared can be judged without; the check of the documents says what is wrong
-    for told in drifted:
+    for message in drifted:
         fix = "Run the phase again, so that the ledger shows what is declared now."
-        yield Finding("tasks", "warn", told, "workflows.yaml was changed since that run.", fix)
+        yield Finding("tasks", "warn", message, "workflows.yaml was changed since that run.", fix)
     if not problems and not drifted:
-        yield Finding("tasks", "ok", f"{len(config.workflows.tasks)} declared, each with something that does it")
+        yield Finding("tasks", "ok", f"{len(config.workflows.tasks)} tasks, all implemented")
 
 
 def interrupted_runs(context: CheckContext) -> Iterator[Finding]:
-    """Find runs that ended without saying so."""
+    """Find runs whose process died."""
     try:
         runs = context.recent_runs("interrupted")
     except NbactlError:
         yield unread("runs")
         return
     for run in runs:
-        fix = f"Go on with it: nbactl run {run.name} --date {run.game_date} --source {run.source}"
+        fix = f"Resume it: nbactl run {run.name} --date {run.game_date} --source {run.source}"
         yield Finding("runs", "warn", f"{run.run_id} was interrupted", f"{describe(run.owner)} is dead.", fix)
     if not runs:
-        yield Finding("runs", "ok", "none was interrupted")
+        yield Finding("runs", "ok", "none interrupted")
 
 
 def source(context: CheckContext) -> Iterator[Finding]:
     """Open the source and ask for its newest game date."""
     spec = context.settings.source
     if spec == "nba_api":
-        yield Finding("source", "skipped", "nba_api is live; asking it costs requests")
+        yield Finding("source", "skipped", "nba_api is live; a check would cost requests")
         return
     try:
         latest = context.latest_game_date()
@@ -85,18 +85,20 @@ def target(context: CheckContext) -> Iterator[Finding]:
     """Say what the target needs."""
     if context.settings.target == "local":
         emulators = [name for name in _EMULATORS if context.environ.get(name)]
-        told = "local: no account and no server is needed"
-        yield Finding("target", "ok", f"{told}; {', '.join(emulators)} not used" if emulators else told)
+        message = "local: needs no account and no server"
+        yield Finding("target", "ok", f"{message}; {', '.join(emulators)} not used" if emulators else message)
         return
     credentials = context.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
     if credentials and not Path(credentials).is_file():
         fix = "Correct the path, or unset it to use the account of `gcloud auth application-default login`."
-        yield Finding("target", "failed", "GOOGLE_APPLICATION_CREDENTIALS names no file", credentials, fix)
+        yield Finding(
+            "target", "failed", "GOOGLE_APPLICATION_CREDENTIALS names a file that does not exist", credentials, fix
+        )
     if context.settings.project is None:
         yield Finding("target", "failed", "gcp without a project", None, "Give --project or set NBACTL_PROJECT.")
         return
     yield from _firestore(context, context.settings.project)
-    cause = "Of Google Cloud this version has the documents only; it plans for gcp, but runs nothing there."
+    cause = "This version has the documents and services of Google Cloud; it plans for gcp, but runs nothing there."
     yield Finding("target", "warn", f"gcp, project {context.settings.project}", cause, "Run with --target local.")
 
 
@@ -107,7 +109,7 @@ def _firestore(context: CheckContext, project: str) -> Iterator[Finding]:
     try:
         context.ask_firestore()
     except NbactlError as error:
-        fix = error.next_step or "Look at the network and at the status of Google Cloud."
+        fix = error.next_step or "Check the network and the status of Google Cloud."
         yield Finding("firestore", "failed", error.message, error.cause, fix)
         return
     emulator = context.environ.get("FIRESTORE_EMULATOR_HOST")

@@ -44,24 +44,24 @@ def state_dir(context: CheckContext) -> Iterator[Finding]:
         yield Finding("state directory", "failed", f"{folder} cannot be written", error.strerror, fix)
         return
     free = shutil.disk_usage(there).free
-    told = f"{folder}{'' if there == folder else ' (made by the first run)'}, {free // _MIB:,} MiB free"
+    message = f"{folder}{'' if there == folder else ' (created by the first run)'}, {free // _MIB:,} MiB free"
     kind = _file_system(there)
     if free < _FULL:
-        yield Finding("state directory", "failed", told, "The disk is full.", "Free some space.")
+        yield Finding("state directory", "failed", message, "The disk is full.", "Free some space.")
     elif kind in _REMOTE:
         cause = f"It is on a network file system ({kind}), where SQLite's locks cannot be relied on."
-        yield Finding("state directory", "warn", told, cause, "Choose a local disk with --state-dir.")
+        yield Finding("state directory", "warn", message, cause, "Choose a local disk with --state-dir.")
     elif free < _TIGHT:
-        yield Finding("state directory", "warn", told, "Little space is left.", "Free some space.")
+        yield Finding("state directory", "warn", message, "Little space is left.", "Free some space.")
     else:
-        yield Finding("state directory", "ok", told)
+        yield Finding("state directory", "ok", message)
 
 
 def documents(context: CheckContext) -> Iterator[Finding]:
     """Check the integrity of the document store."""
     file = context.documents_file
     if not file.exists():
-        yield Finding("documents", "skipped", "no run was recorded here yet")
+        yield Finding("documents", "skipped", "no run has been recorded here yet")
         return
     fix = f"Stop all runs, move {file} (and its -wal and -shm files) away and restore a copy; runs can be repeated."
     try:
@@ -86,7 +86,7 @@ def warehouses(context: CheckContext) -> Iterator[Finding]:
     """Open every local warehouse that is there; one that another process works with is left alone."""
     files = sorted((context.settings.state_dir / "data").glob("*/warehouse.duckdb"))
     if not files:
-        yield Finding("warehouse", "skipped", "no run has made one here yet")
+        yield Finding("warehouse", "skipped", "no run has created one here yet")
     for file in files:
         yield _examined(context, file)
 
@@ -103,7 +103,7 @@ def _examined(context: CheckContext, file: Path) -> Finding:
 
 
 def leases(context: CheckContext) -> Iterator[Finding]:
-    """Look for leases whose holder is dead or which ran out; they hold nobody up."""
+    """Look for leases whose holder is dead or which expired; they block nothing."""
     try:
         held = _held(context)
     except NbactlError:
@@ -115,21 +115,23 @@ def leases(context: CheckContext) -> Iterator[Finding]:
         dead = is_dead(lease.owner)
         if dead or lease.expires_at <= now:
             left_behind += 1
-            why = "Its process is dead." if dead else f"It ran out at {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC."
+            why = "Its process is dead." if dead else f"It expired at {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC."
             run, _, date = lease.name.partition("/")
-            fix = f"Nothing must be unlocked: `nbactl run {run}{f' --date {date}' if date else ''}` takes it over."
+            fix = f"Nothing to unlock: `nbactl run {run}{f' --date {date}' if date else ''}` takes it over."
             yield Finding("leases", "warn", f"{lease.name} was left behind by {describe(lease.owner)}", why, fix)
     if not left_behind:
-        told = ", ".join(f"{lease.name} by {describe(lease.owner)}" for lease in held)
-        yield Finding("leases", "ok", f"held: {told}" if held else "none is held")
+        message = ", ".join(f"{lease.name} by {describe(lease.owner)}" for lease in held)
+        yield Finding("leases", "ok", f"held: {message}" if held else "none held")
 
 
 def crash_reports(context: CheckContext) -> Iterator[Finding]:
-    """Tell of crash reports that nobody looked at."""
+    """List crash reports that were not dealt with."""
     reports = sorted((context.settings.state_dir / "crash").glob("*.txt"))
     if reports:
-        told = f"{len(reports)} in {reports[-1].parent}, the newest {reports[-1].name}"
-        yield Finding("crash reports", "warn", told, "nbactl met a bug.", "Report it with that file, then delete it.")
+        message = f"{len(reports)} in {reports[-1].parent}, the newest {reports[-1].name}"
+        yield Finding(
+            "crash reports", "warn", message, "nbactl hit a bug.", "Report it with that file, then delete it."
+        )
     else:
         yield Finding("crash reports", "ok", "none")
 

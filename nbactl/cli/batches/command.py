@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
-    from nbactl.core.completions.batches import BatchEntry
-    from nbactl.core.completions.mode import CompletionMode
-    from nbactl.core.completions.progress import Progress
+    from nbactl.core.completions.batches import BatchEntry, Progress
     from nbactl.core.completions.reset import Reset
+    from nbactl.core.completions.stages import CompletionMode
 
 DEFAULT_LIMIT: Final = 20
 _LEASE: Final = "migrations/completions"

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
     from nbactl.core.completions.batches import BatchEntry
-    from nbactl.core.completions.mode import CompletionMode
     from nbactl.core.completions.reset import Reset
+    from nbactl.core.completions.stages import CompletionMode
 
 _FAILED_SHOWN: Final = 20
 

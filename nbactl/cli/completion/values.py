@@ -91,6 +91,6 @@ def sources() -> list[str]:
 
 
 def _workflows(ctx: typer.Context) -> WorkflowsFile:
-    from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
+    from nbactl.config.loader import load_config  # noqa: PLC0415 - few words need it
 
     return load_config(session(ctx).settings.config_dir).workflows

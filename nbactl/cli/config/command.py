@@ -35,7 +35,7 @@ def show(
     origin: Annotated[bool, typer.Option("--origin", help="Tell where each value comes from.")] = False,
 ) -> View:
     """Show the settings in force, the timeouts that the environment sets, and the files that are read."""
-    from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings pydantic and YAML
+    from nbactl.config.loader import FILES, find_config_dir  # noqa: PLC0415 - brings YAML
     from nbactl.config.variables import timeout_variables  # noqa: PLC0415
 
     settings, environ = nbactl_app.settings(ctx), nbactl_app.session(ctx).environ

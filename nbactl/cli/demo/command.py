@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from nbactl.core.completions.progress import Progress
+    from nbactl.core.completions.batches import Progress
 
 _MARK: Final = "# Made by `nbactl demo`."
 _SETTINGS: Final = f'{_MARK}\ntarget = "local"\nstate_dir = "state"\n'

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nbactl.cli.demo.command import Demo
     from nbactl.cli.show.console import Console
     from nbactl.config.settings import Settings
-    from nbactl.core.completions.progress import Progress
+    from nbactl.core.completions.batches import Progress
 
 
 def demo_created(demo: Demo, settings: Settings) -> View:

@@ -14,10 +14,9 @@ from nbactl.cli.flags.group import KeyArgument, KeysArgument, app
 from nbactl.cli.frame import command
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
-from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.explaining import explain
 from nbactl.core.flags.moves import Position, parse_percent, position_of
-from nbactl.core.flags.snapshot import compile_flags
+from nbactl.core.flags.snapshot import as_text, compile_flags
 from nbactl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nbactl.checks.code.flag_uses import find_uses, meant
-from nbactl.checks.flag_services import Comparison
+from nbactl.checks.flag_services import ServiceComparison
 from nbactl.checks.flags import FlagFinding, drift, life_cycle
 from nbactl.cli.app import container
 from nbactl.cli.flags.deployed import NO_SERVICES
@@ -39,7 +39,7 @@ def drift_(ctx: typer.Context) -> View:
     found = list(drift(desk.file, desk.stored, desk.environ))
     compared, described, error = ["store", "flags.yaml", "environment"], [], None
     if services.has_deployed_services:
-        comparison = Comparison(desk.file, desk.stored, services.declared_services, services.gcloud)
+        comparison = ServiceComparison(desk.file, desk.stored, services.declared_services, services.gcloud)
         try:
             deployed = services.deployed_services.list()
         except (NotAuthorisedError, UnavailableError) as refused:
@@ -59,7 +59,7 @@ def drift_(ctx: typer.Context) -> View:
     return View(data, show, items="drift", exit_code=exit_code, error=error)
 
 
-def _described(service: DeployedService, comparison: Comparison) -> dict[str, Any]:
+def _described(service: DeployedService, comparison: ServiceComparison) -> dict[str, Any]:
     return {
         "service": service.name,
         "declared": service.name in comparison.declared,

@@ -14,8 +14,8 @@ from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
-from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.moves import position_of
+from nbactl.core.flags.snapshot import as_text
 
 if TYPE_CHECKING:
     from nbactl.cli.flags.desk import Desk
@@ -60,9 +60,9 @@ def show_(ctx: typer.Context, key: KeyArgument) -> View:
         **desk.line(key),
         "version": 0 if state is None else state.version,
         "entered_stage_at": None if state is None else state.entered_stage_at,
-        **flag.model_dump(mode="json", by_alias=True, exclude={"type", "rollout"}),
+        **{name: value for name, value in flag.as_data().items() if name not in ("type", "rollout")},
         "salt": flag.salt if state is None else state.salt,
-        "rollout": {"plan": flag.rollout, **plan.model_dump(mode="json")},
+        "rollout": {"plan": flag.rollout, **plan.as_data()},
         "active": key in desk.file.rollout.active,
     }
     steps = [f"{step.percent:g} % for {format_duration(step.bake)}" for step in plan.stages]

@@ -17,8 +17,8 @@ from nbactl.cli.flags.desk import rolled_out, stages_of, unknown_flag
 from nbactl.cli.flags.group import DryRunOption, KeysArgument, ReasonOption, app
 from nbactl.cli.frame import command
 from nbactl.cli.show.render import View
-from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.moves import Move, parse_percent, repair, roll_back
+from nbactl.core.flags.snapshot import as_text
 from nbactl.deployments.changes import Outcome, plan_for
 from nbactl.errors import ConfigError, DataError, UnavailableError, UsageError
 

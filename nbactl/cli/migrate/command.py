@@ -21,7 +21,7 @@ from nbactl.cli.migrate.result import (
     RollbackResult,
     StageResult,
 )
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import DataError, UsageError
 from nbactl.migrations.completions.gates import COMMAND, next_action

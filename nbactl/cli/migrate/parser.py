@@ -26,7 +26,7 @@ from nbactl.cli.migrate.request import (
 )
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import interruptible, until_left
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.durations import parse_duration
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import InterruptedRunError, UsageError

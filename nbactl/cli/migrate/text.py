@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.lease.holder import describe, is_dead
 from nbactl.migrations.completions.gates import COMMAND, next_action
 

@@ -15,7 +15,7 @@ from nbactl.cli.run.request import Calendar, RunOptions, resume_command, split_n
 from nbactl.cli.run.text import show_plan, show_runs
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import interruptible
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
 from nbactl.workflows.graph import level_of_tasks

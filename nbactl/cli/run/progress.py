@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.config.workflows import AlertsSpec
     from nbactl.core._support.clock import Clock
-    from nbactl.core.alerts import AlertChannel, Alerts
+    from nbactl.core.alerts import Alerts
+    from nbactl.ports.alerts import AlertChannel
     from nbactl.workflows.model import Observer, RunEvent
 
 

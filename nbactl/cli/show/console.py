@@ -28,13 +28,14 @@ class Console:
         verbosity: int = 0,
         yes: bool = False,
         no_input: bool = False,
+        wide: bool = False,
         environ: Mapping[str, str],
         stdin: TextIO | None = None,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
     ) -> None:
         self._stdin = stdin or sys.stdin
-        self.out = Stream(stdout or sys.stdout, color, environ)
+        self.out = Stream(stdout or sys.stdout, color, environ, wide=wide)
         self.err = Stream(stderr or sys.stderr, color, environ)
         self.quiet = quiet
         self.verbosity = verbosity
@@ -47,9 +48,30 @@ class Console:
         """Whether live progress can be drawn on stderr."""
         return self.err.is_live and not self.quiet
 
-    def table(self, columns: Sequence[str], rows: Sequence[Row], *, optional: Sequence[str] = ()) -> None:
-        """Write a table to stdout; a narrow terminal does not show the `optional` columns."""
-        self.out.table(columns, rows, optional=optional)
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Row],
+        *,
+        key: Sequence[str] = (),
+        optional: Sequence[str] = (),
+    ) -> None:
+        """Write a table to stdout, and a note if a narrow terminal has no room for some columns.
+
+        Columns in `optional` may be left out, the first named first; where `key` is given, all others may be, the
+        last first.
+        """
+        if key:
+            optional = [column for column in reversed(columns) if column not in key]
+        hidden = self.out.table(columns, rows, optional=optional)
+        if hidden:
+            plural = "" if len(hidden) == 1 else "s"
+            self.note(Styled(f"{len(hidden)} column{plural} hidden ({', '.join(hidden)}): use -o wide.", "dim"))
+
+    def showing(self, shown: int, total: int, what: str, *, more: str = "") -> None:
+        """Note that rows were left out, `Showing 20 of 328 runs.`; `more` says how to see them."""
+        if shown < total:
+            self.note(Styled(f"Showing {shown:,} of {total:,} {what}.{f' {more}' if more else ''}", "dim"))
 
     def print(self, *segments: Segment) -> None:
         """Write a line to stdout."""

@@ -1,13 +1,14 @@
-"""The text of --help."""
+"""The text of --help: what the command is for, examples, then its arguments and options."""
 
 from __future__ import annotations
 
 import inspect
 import shutil
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.cli import options
+from nbactl.cli.options import PANEL
+from nbactl.cli.show.text import KEEP_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ _DIM = "\x1b[2m"
 _RESET = "\x1b[0m"
 _MAX_WIDTH = 110
 _NAME_COLUMN = 30
+_LEAST_ROOM = 20
+GLOBAL_OPTIONS: Final = "Global options: run 'nbactl help options'."
 
 
 def write_help(command: Any, ctx: Any, formatter: Any) -> None:
@@ -40,15 +43,24 @@ class Help:
 
     def text(self) -> str:
         """Return the whole text."""
-        sections = [*self._head(), *self._commands(), *self._parameters(), *self._examples(), *self._foot()]
+        summary, *description = inspect.cleandoc(self._command.help or "").split("\n\n")
+        usage_line = f"{self._style('Usage:', _HEADING)} {self._style(usage(self._command, self._ctx), _NAME)}"
+        sections = [
+            self._wrap(summary),
+            usage_line,
+            *self._examples(),
+            *map(self._wrap, description),
+            *self._commands(),
+            *self._parameters(),
+            *self._foot(),
+        ]
         return "\n\n".join(section.rstrip() for section in sections if section.strip()) + "\n"
 
-    def _head(self) -> Iterator[str]:
-        paragraphs = inspect.cleandoc(self._command.help or "").split("\n\n")
-        yield self._wrap(paragraphs[0])
-        yield f"{self._style('Usage:', _HEADING)} {self._style(usage(self._command, self._ctx), _NAME)}"
-        for paragraph in paragraphs[1:]:
-            yield self._wrap(paragraph)
+    def _examples(self) -> Iterator[str]:
+        examples = getattr(self._command, "examples", ())
+        if examples:
+            lines = "\n".join(f"  {self._style('$', _DIM)} {example}" for example in examples)
+            yield f"{self._style('Examples:', _HEADING)}\n{lines}"
 
     def _commands(self) -> Iterator[str]:
         panels: dict[str, list[Row]] = {}
@@ -61,33 +73,29 @@ class Help:
             yield self._section(title, rows, column)
 
     def _parameters(self) -> Iterator[str]:
-        panels: dict[str, list[Row]] = {"Arguments": [], "Options": [], options.PANEL: []}
+        panels: dict[str, list[Row]] = {"Arguments": []}
         for parameter in self._command.get_params(self._ctx):
-            if not parameter.hidden:
-                panel = parameter_panel(parameter)
+            panel = parameter_panel(parameter)
+            if not parameter.hidden and panel != PANEL:
                 panels.setdefault(panel, []).append(parameter_row(parameter, self._ctx))
-        shared = panels.pop(options.PANEL)
-        if self._ctx.parent is not None and not hasattr(self._command, "examples"):
-            shared = shared[-1:]  # a group shows its commands; the shared options stand in the help of each
-        column = _column([row for rows in (*panels.values(), shared) for row in rows])
-        for title, rows in [*panels.items(), (options.PANEL, shared)]:
+        panels["Options"] = panels.pop("Options")  # last: at least --help is there
+        column = _column([row for rows in panels.values() for row in rows])
+        for title, rows in panels.items():
             if rows:
                 yield self._section(title, rows, column)
 
-    def _examples(self) -> Iterator[str]:
-        examples = getattr(self._command, "examples", ())
-        if examples:
-            lines = "\n".join(f"  {self._style('$', _DIM)} {example}" for example in examples)
-            yield f"{self._style('Examples:', _HEADING)}\n{lines}"
-
     def _foot(self) -> Iterator[str]:
+        lines = [GLOBAL_OPTIONS]
         if getattr(self._command, "commands", None):
-            yield self._style(f"Run '{self._ctx.command_path} COMMAND --help' for more about a command.", _DIM)
+            lines.append(f"More about a command: run '{self._ctx.command_path} COMMAND --help'.")
+        if self._ctx.parent is None:
+            lines.append("Topics and guides: run 'nbactl help'.")
+        yield "\n".join(self._style(line, _DIM) for line in lines)
 
     def _section(self, title: str, rows: list[Row], column: int) -> str:
         lines = [self._style(f"{title}:", _HEADING)]
         for name, text in rows:
-            wrapped = textwrap.wrap(text, max(self._width - column - 2, 20)) or [""]
+            wrapped = textwrap.wrap(text, max(self._width - column - 2, _LEAST_ROOM), **KEEP_WORDS) or [""]
             if len(name) + 2 > column:
                 lines.append(f"  {self._style(name, _NAME)}")
                 wrapped.insert(0, "")
@@ -99,7 +107,7 @@ class Help:
     def _wrap(self, paragraph: str) -> str:
         if paragraph.startswith((" ", "-")):
             return paragraph
-        return textwrap.fill(" ".join(paragraph.split()), self._width)
+        return textwrap.fill(" ".join(paragraph.split()), self._width, **KEEP_WORDS)
 
     def _style(self, text: str, style: str) -> str:
         return f"{style}{text}{_RESET}" if self._color else text
@@ -116,22 +124,23 @@ def usage(command: Any, ctx: Any) -> str:
     for parameter in command.get_params(ctx):
         if parameter.param_type_name == "argument" and not parameter.hidden:
             name = argument_name(parameter)
-            pieces.append(name if parameter.required else f"[{name}]")
+            pieces.append(
+                name if parameter.required else f"[{name.removesuffix('...')}]" + "..." * name.endswith("...")
+            )
     return " ".join([*pieces, "COMMAND ..."] if hasattr(command, "commands") else pieces)
 
 
 def parameter_panel(parameter: Any) -> str:
     """Return the section that a parameter is listed in."""
-    if "--help" in parameter.opts:
-        return options.PANEL
     if parameter.rich_help_panel:
         return str(parameter.rich_help_panel)
     return "Arguments" if parameter.param_type_name == "argument" else "Options"
 
 
 def argument_name(parameter: Any) -> str:
-    """Return how an argument is written, such as NAME..."""
-    return str(parameter.display_name_raw).upper() + ("..." if parameter.nargs != 1 else "")
+    """Return how an argument is written, such as NAME... for one or more."""
+    name = parameter.metavar or str(parameter.display_name_raw).upper()
+    return name.strip("[].") + ("..." if parameter.nargs != 1 else "")
 
 
 def parameter_row(parameter: Any, ctx: Any) -> Row:

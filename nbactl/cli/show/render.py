@@ -1,22 +1,31 @@
-"""How a result or an error is written: for a person, as one JSON document, or as JSON lines."""
+"""How a result or an error is written: for a person, as one document in JSON or YAML, or as JSON lines."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import date, datetime, time
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from nbactl.cli.show.text import CONTROLS
+from nbactl.core._support.names import did_you_mean
+from nbactl.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.stream import Stream
     from nbactl.config.settings import Output
     from nbactl.errors import NbactlError
+
+
+_ESCAPED_IN_JSON = re.compile(CONTROLS.pattern.replace("\x00-\x1f", ""))
+"""What JSON leaves as it is although a terminal obeys it; it stands in strings only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +48,24 @@ class View:
     once_told: Callable[[], None] | None = None
 
 
-def render(console: Console, result: View, *, command: str, target: str, output: Output) -> None:
-    """Write the result of `command` in the form asked for."""
+def render(
+    console: Console, result: View, *, command: str, target: str, output: Output, fields: Sequence[str] = ()
+) -> None:
+    """Write the result of `command` in the form asked for; with `fields` only these keys of its items, or its data.
+
+    Raises UsageError for a field that there is not.
+    """
     for warning in result.warnings:
         console.warn(warning)
-    if output == "json":
-        document = _envelope(command, target, console.warnings, data=result.data, run_id=result.run_id)
+    if output in ("json", "yaml"):
+        data = _only(result, fields) if fields else result.data
+        document = _envelope(command, target, console.warnings, data=data, run_id=result.run_id)
         document["ok"] = result.exit_code == 0
         document["error"] = None if result.error is None else describe(result.error)
-        _write(console.out, document)
+        _write(console.out, document, output)
     elif output == "jsonl":
-        for item in [result.data] if result.items is None else result.data[result.items]:
+        items = [result.data] if result.items is None else result.data[result.items]
+        for item in _picked(items, fields) if fields else items:
             console.out.write(_line(item, console.out))
     else:
         result.show(console)
@@ -61,10 +77,10 @@ def render(console: Console, result: View, *, command: str, target: str, output:
 def render_error(console: Console, error: NbactlError, *, command: str, target: str, output: Output) -> None:
     """Write a failure: to stderr for a person, and as the JSON document where one was asked for."""
     console.error(error)
-    if output == "json":
+    if output in ("json", "yaml"):
         document = _envelope(command, target, console.warnings, run_id=error.details.get("run_id"))
         document["error"] = describe(error)
-        _write(console.out, document)
+        _write(console.out, document, output)
     console.out.flush()
 
 
@@ -96,15 +112,54 @@ def _envelope(
     }
 
 
-def _write(stream: Stream, document: Mapping[str, Any]) -> None:
-    if stream.is_terminal:
-        stream.write(json.dumps(plain(document), indent=2, ensure_ascii=not stream.unicode) + "\n")
+def _only(result: View, fields: Sequence[str]) -> Mapping[str, Any]:
+    """Return the data with these keys alone; of a list, its items with these keys."""
+    if result.items is None:
+        (data,) = _picked([result.data], fields)
+        return data
+    return {**result.data, result.items: list(_picked(list(result.data[result.items]), fields))}
+
+
+def _picked(items: Iterable[Any], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the items with these keys; of a list that is complete any item may have a key, else the first one must."""
+    known: dict[str, None] = {}
+    for item in items:
+        record = item if isinstance(item, Mapping) else plain(item)
+        if not known:
+            known = dict.fromkeys(key for each in (items if isinstance(items, list) else [record]) for key in each)
+            for field in fields:
+                if field not in known:
+                    known_line = f"Known: {', '.join(known)}."
+                    hint = did_you_mean(field, known, otherwise=known_line)
+                    next_step = hint if hint == known_line else f"{hint} {known_line}"
+                    raise UsageError(f"--fields: no field '{field}'", next_step=next_step)
+        yield {field: record.get(field) for field in fields}
+
+
+def _write(stream: Stream, document: Mapping[str, Any], output: Output) -> None:
+    if output == "yaml":
+        stream.write(_yaml(plain(document), stream))
+    elif stream.is_terminal:
+        stream.write(_json(document, stream, indent=2) + "\n")
     else:
         stream.write(_line(document, stream))
 
 
 def _line(value: Any, stream: Stream) -> str:  # noqa: ANN401 - any JSON value
-    return json.dumps(plain(value), ensure_ascii=not stream.unicode, separators=(",", ":")) + "\n"
+    return _json(value, stream, separators=(",", ":")) + "\n"
+
+
+def _json(value: Any, stream: Stream, **form: Any) -> str:  # noqa: ANN401
+    """Return the value as JSON in which a terminal finds nothing to obey."""
+    text = json.dumps(plain(value), ensure_ascii=not stream.unicode, **form)
+    return _ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _yaml(value: Any, stream: Stream) -> str:  # noqa: ANN401
+    import yaml  # noqa: PLC0415 - few calls ask for it
+
+    shown = stream.unicode and not _ESCAPED_IN_JSON.search(json.dumps(value, ensure_ascii=False))
+    return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=math.inf))
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return a type

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a state is shown. The word always stands beside the glyph: colour and shape alone say nothing."""
+class StateStyle(NamedTuple):
+    """How a state is shown. The word is always beside the glyph: colour and shape alone say nothing."""
 
     glyph: str
     word: str
@@ -16,27 +14,27 @@ class Look:
 
 
 INTERRUPTED: Final = "interrupted"
-"""Shown for a run that the ledger has as running although nobody works on it any more."""
+"""Shown for a run that the ledger has as running although no process works on it any more."""
 
-_LOOKS: Final = {
-    look.word.replace(" ", "_"): look
-    for look in (
-        Look("·", "pending", "dim"),
-        Look("▸", "running", "cyan"),
-        Look("✓", "succeeded", "green"),
-        Look("○", "no data", "green"),
-        Look("◐", "partial", "yellow"),
-        Look("✗", "failed", "bold red"),
-        Look("✗", "timed out", "bold red"),
-        Look("-", "skipped", "dim"),
-        Look("■", "cancelled", "yellow"),
-        Look("■", "interrupted", "bold yellow"),
-        Look("·", "missing", "dim"),
-        Look("-", "unavailable", "dim"),
+_STYLES: Final = {
+    style.word.replace(" ", "_"): style
+    for style in (
+        StateStyle("·", "pending", "dim"),
+        StateStyle("▸", "running", "cyan"),
+        StateStyle("✓", "succeeded", "green"),
+        StateStyle("○", "no data", "green"),
+        StateStyle("◐", "partial", "yellow"),
+        StateStyle("✗", "failed", "bold red"),
+        StateStyle("✗", "timed out", "bold red"),
+        StateStyle("-", "skipped", "dim"),
+        StateStyle("■", "cancelled", "yellow"),
+        StateStyle("■", "interrupted", "bold yellow"),
+        StateStyle("·", "missing", "dim"),
+        StateStyle("-", "unavailable", "dim"),
     )
 }
 
 
-def look(state: str) -> Look:
+def look(state: str) -> StateStyle:
     """Return how a run or task state looks."""
-    return _LOOKS[state]
+    return _STYLES[state]

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from nbactl.cli.show.text import Row, Segment, coloured, table_lines, text_of
+from nbactl.cli.show.text import KEEP_WORDS, Row, Segment, coloured, lay_out, plain_text
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ Color = Literal["auto", "always", "never"]
 _MINIMUM_WIDTH = 40
 _UNBOUNDED = 10_000
 _LEAST_ROOM = 20
-_KEEP_WORDS: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 
 class OutputError(NbactlError):
@@ -32,8 +31,10 @@ class OutputError(NbactlError):
 class Stream:
     """Text to stdout or stderr. A reader that went away (`| head`) is no error: the rest is dropped."""
 
-    def __init__(self, file: TextIO | None, color: Color, environ: Mapping[str, str]) -> None:
+    def __init__(self, file: TextIO | None, color: Color, environ: Mapping[str, str], *, wide: bool = False) -> None:
         self._file = file
+        self.wide = wide
+        """Whether tables show every column, however narrow the terminal is."""
         self._rich: Console | None = None
         self.is_terminal = file is not None and file.isatty()
         dumb = environ.get("TERM") == "dumb"
@@ -66,27 +67,29 @@ class Stream:
         return unicode if self.unicode else plain
 
     def print(self, *segments: Segment, end: str = "\n") -> None:
-        """Write a line made of segments."""
-        self.write("".join(map(coloured if self.color else text_of, segments)) + end)
+        """Write a line made of segments; control characters in them are shown, not obeyed."""
+        self.write("".join(map(coloured if self.color else plain_text, segments)) + end)
 
     def print_hanging(self, *head: Segment, text: str, indent: int) -> None:
         """Write `head` and then `text`, whose further lines begin at column `indent`."""
         room = max(self.width - indent, _LEAST_ROOM)
-        lines = [piece for line in text.split("\n") for piece in textwrap.wrap(line, room, **_KEEP_WORDS) or [""]]
+        lines = [piece for line in text.split("\n") for piece in textwrap.wrap(line, room, **KEEP_WORDS) or [""]]
         self.print(*head, lines[0])
         for line in lines[1:]:
             self.print(" " * indent, line)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Row], *, optional: Sequence[str] = ()) -> None:
-        """Write aligned columns under a heading; None is an empty cell.
+    def table(self, columns: Sequence[str], rows: Sequence[Row], *, optional: Sequence[str] = ()) -> list[str]:
+        """Write aligned columns under a heading; None is an empty cell. Returns the columns that had no room.
 
         On a terminal too narrow for it the last column is wrapped, and `optional` ones are left out, the first first.
         """
-        for line in table_lines(columns, rows, self.width, optional):
+        lines, hidden = lay_out(columns, rows, _UNBOUNDED if self.wide else self.width, optional)
+        for line in lines:
             self.print(*line)
+        return hidden
 
     def write(self, text: str) -> None:
-        """Write text as it is. Raises OutputError when the device refuses it."""
+        """Write text as it is; data go through `print` or are JSON. Raises OutputError when the device refuses it."""
         self._guarded(lambda file: file.write(text))
 
     def flush(self) -> None:

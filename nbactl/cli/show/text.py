@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from unicodedata import combining, east_asian_width
 
 _SGR: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -14,23 +15,59 @@ _LEAST_WRAPPED: Final = 16
 """A last column narrower than this is not wrapped any further: the terminal does that as well."""
 
 
+KEEP_WORDS: Final[Any] = {"break_long_words": False, "break_on_hyphens": False}
+"""How text is wrapped everywhere: never inside of a word."""
+CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys instead of showing it: control characters, and those that turn the direction of writing."""
+_CONTROLS_IN_LINES: Final = re.compile(CONTROLS.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+
+
 class Styled(NamedTuple):
-    """A piece of text and how it looks where colours are shown: words of `bold dim red green yellow cyan`."""
+    """A piece of text and how it looks where colours are shown: words of `bold dim red green yellow cyan`.
+
+    In a table, text that is `whole` is never wrapped.
+    """
 
     text: str
     style: str
+    whole: bool = False
 
 
 Segment = str | Styled
 Row = Sequence[Segment | None]
 
 
+def copyable(command: str) -> Styled:
+    """Return a command line for a table: it stays in one line, so that it can be copied."""
+    return Styled(command, "", whole=True)
+
+
+def escaped(text: str) -> str:
+    r"""Return the text with control characters made visible, such as \x1b (INVARIANTS 28)."""
+    return CONTROLS.sub(_escape, text) if CONTROLS.search(text) else text
+
+
+def escaped_lines(text: str) -> str:
+    """Return the text as `escaped` does, but leave its lines and tabs as they are."""
+    return _CONTROLS_IN_LINES.sub(_escape, text) if CONTROLS.search(text) else text
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
+
+
 def coloured(segment: Segment) -> str:
-    """Return the segment with its style as escape sequences."""
+    """Return the segment as it is shown, with its style as escape sequences."""
+    text = escaped_lines(text_of(segment))
     if isinstance(segment, str) or not segment.style:
-        return text_of(segment)
+        return text
     codes = ";".join(_SGR[word] for word in segment.style.split())
-    return f"\x1b[{codes}m{segment.text}\x1b[0m"
+    return f"\x1b[{codes}m{text}\x1b[0m"
+
+
+def plain_text(segment: Segment) -> str:
+    """Return the segment as it is shown where there are no colours."""
+    return escaped_lines(text_of(segment))
 
 
 def text_of(segment: Segment | None) -> str:
@@ -45,13 +82,19 @@ def cell_width(text: str) -> int:
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def table_lines(
-    columns: Sequence[str], rows: Sequence[Row], width: int, optional: Sequence[str]
-) -> list[list[Segment]]:
-    """Return the lines of a table: numbers to the right, the last column wrapped where it does not fit.
+class Table(NamedTuple):
+    """A table as it is shown, and the columns that had no room."""
+
+    lines: list[list[Segment]]
+    hidden: list[str]
+
+
+def lay_out(columns: Sequence[str], rows: Sequence[Row], width: int, optional: Sequence[str]) -> Table:
+    """Lay a table out: numbers to the right, the last column wrapped where it does not fit.
 
     Where even that is too wide, columns in `optional` are left out, the first named first.
     """
+    rows = [[_escaped_cell(cell) for cell in row] for row in rows]
     shown = list(range(len(columns)))
     for name in [*optional, None]:
         widths = {index: max(cell_width(text_of(row[index])) for row in ([*columns], *rows)) for index in shown}
@@ -64,13 +107,20 @@ def table_lines(
         widths[shown[-1]] = room
     numeric = {index for index in shown if _is_numeric(rows, index)}
     heading = [Styled(column.upper(), "bold") for column in columns]
-    return [
+    lines = [
         line
         for row in (heading, *rows)
         for line in _lines(
             [row[index] for index in shown], [widths[i] for i in shown], [index in numeric for index in shown]
         )
     ]
+    return Table(lines, [column for index, column in enumerate(columns) if index not in shown])
+
+
+def _escaped_cell(cell: Segment | None) -> Segment | None:
+    if isinstance(cell, Styled):
+        return cell._replace(text=escaped(cell.text))
+    return None if cell is None else escaped(cell)
 
 
 def _lines(cells: Row, widths: Sequence[int], numeric: Sequence[bool]) -> list[list[Segment]]:
@@ -90,10 +140,10 @@ def _lines(cells: Row, widths: Sequence[int], numeric: Sequence[bool]) -> list[l
 
 def _wrap(cell: Segment | None, width: int) -> list[Segment]:
     text = text_of(cell)
-    if cell_width(text) <= width:
+    if cell_width(text) <= width or (isinstance(cell, Styled) and cell.whole):
         return [cell or ""]
     style = cell.style if isinstance(cell, Styled) else ""
-    return [Styled(line, style) for line in textwrap.wrap(text, width)]
+    return [Styled(line, style) for line in textwrap.wrap(text, width, **KEEP_WORDS)]
 
 
 def _is_numeric(rows: Sequence[Row], index: int) -> bool:

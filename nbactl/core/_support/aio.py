@@ -1,10 +1,11 @@
-"""What is to be awaited."""
+"""Coroutines and threads: cut-offs at a deadline, work in daemon threads, cancellation; the types of ASGI."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
@@ -13,7 +14,6 @@ from nbactl.core._support.durations import format_duration
 from nbactl.errors import TimedOutError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from nbactl.core.calls.deadline import Deadline
@@ -99,3 +99,55 @@ async def in_daemon_thread(function: Callable[[], R], *, grace: float = 0.0) -> 
     if error is not None:
         raise error
     return value  # type: ignore[return-value]
+
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Cancellation:
+    """A one-way switch; the first reason stays."""
+
+    def __init__(self) -> None:
+        # Re-entrant: a signal handler may run while this thread is inside `request` or `subscribe`.
+        self._lock = threading.RLock()
+        self._reason: str | None = None
+        self._subscribers: list[Callable[[str], None]] = []
+
+    @property
+    def requested(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._reason is not None
+
+    @property
+    def reason(self) -> str | None:
+        """Why: the name of a signal, or words for people."""
+        return self._reason
+
+    def request(self, reason: str) -> None:
+        """Ask to stop; every subscriber is called once, in this thread."""
+        with self._lock:
+            if self._reason is not None:
+                return
+            self._reason = reason
+            subscribers = list(self._subscribers)
+        for subscriber in subscribers:
+            subscriber(reason)
+
+    def subscribe(self, subscriber: Callable[[str], None]) -> Callable[[], None]:
+        """Have `subscriber` called with the reason, now if it is known already; returns what ends this."""
+        with self._lock:
+            self._subscribers.append(subscriber)
+            reason = self._reason
+        if reason is not None:
+            subscriber(reason)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if subscriber in self._subscribers:
+                    self._subscribers.remove(subscriber)
+
+        return unsubscribe

@@ -1,10 +1,16 @@
-"""Durations as people write them: `90s`, `30m`, `4h`, `7d`, `500ms`."""
+"""Durations as people write them (`90s`, `30m`, `4h`, `7d`, `500ms`), and intervals with jitter."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from random import Random
+
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
@@ -34,3 +40,20 @@ def format_duration(seconds: float) -> str:
     if hours:
         return f"{hours}h{minutes:02d}m"
     return f"{minutes}m{secs:02d}s" if minutes else f"{secs}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Pauses of `seconds`, each up to the share `jitter` of it longer or shorter (0.1 is ten percent).
+
+    Many processes that were started at the same moment drift apart by it, and do not ask a store all at once.
+    """
+
+    seconds: float
+    jitter: float = 0.0
+
+    def pause(self, rng: Random) -> float:
+        """Return the seconds until the next time."""
+        if not self.jitter:
+            return self.seconds
+        return self.seconds * rng.uniform(1.0 - self.jitter, 1.0 + self.jitter)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypeVar
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.retry import is_network_failure
 from nbactl.core.observe.events import Event, noop_hook
-from nbactl.errors import BreakerOpenError, ConfigError, ContentionError, UnavailableError
+from nbactl.errors import BreakerOpenError, ContentionError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,42 +26,11 @@ _SLOTS: Final = 10
 """Parts of a time window; it moves on by one part at a time."""
 
 
-class Window(Protocol):
-    """Counts of recent calls. They are true for the moment of the last `add`."""
-
-    calls: int
-    failures: int
-    slow: int
-
-    def add(self, now: float, *, failed: bool, slow: bool) -> None:
-        """Count a call that ended at `now` (monotonic seconds), and forget those that are out of the window."""
-        ...
-
-
-class CountWindow:
-    """The last `size` calls."""
-
-    __slots__ = ("_ring", "calls", "failures", "slow")
-
-    def __init__(self, size: int) -> None:
-        self._ring: deque[tuple[bool, bool]] = deque(maxlen=size)
-        self.calls = self.failures = self.slow = 0
-
-    def add(self, now: float, *, failed: bool, slow: bool) -> None:  # noqa: ARG002 - time has no part in it
-        ring = self._ring
-        if len(ring) == ring.maxlen:
-            failed_before, slow_before = ring[0]
-            self.failures -= failed_before
-            self.slow -= slow_before
-        else:
-            self.calls += 1
-        ring.append((failed, slow))
-        self.failures += failed
-        self.slow += slow
-
-
 class RollingWindow:
-    """The calls of the last `seconds`, in ten parts: what is counted is at least nine tenths of that old a time."""
+    """Counts of the calls of the last `seconds`, in ten parts; they are as of the last `add`.
+
+    What is counted reaches back at least nine tenths of `seconds`.
+    """
 
     __slots__ = ("_current", "_number", "_per_second", "_slots", "calls", "failures", "slow")
 
@@ -74,6 +42,7 @@ class RollingWindow:
         self.calls = self.failures = self.slow = 0
 
     def add(self, now: float, *, failed: bool, slow: bool) -> None:
+        """Count a call that ended at `now` (monotonic seconds)."""
         number = int(now * self._per_second)
         if number != self._number:
             self._move_to(number)
@@ -110,16 +79,15 @@ _NOT_CLOSED: Final = 0
 class BreakerSettings:
     """When a breaker opens and how it closes again. Times are seconds, rates are shares of the calls.
 
-    The window is either `window` (a time) or `window_calls` (a number of calls). A call that takes `slow_call` or
-    longer is slow; without it none is.
+    Calls are counted over the last `window` seconds. A call that takes `slow_call` or longer is slow; without it no
+    call is.
     """
 
     name: str
     failure_rate: float
     minimum_calls: int
     open_for: float
-    window: float | None = None
-    window_calls: int | None = None
+    window: float
     probes: int = 1
     slow_call: float | None = None
     slow_call_rate: float = 1.0
@@ -169,7 +137,7 @@ class Breaker:
         self._lock = threading.Lock()
         self._state: State = "closed"
         self._changed_at = clock.now()
-        self._window = _window(settings)
+        self._window = RollingWindow(settings.window)
         self._generation = 1
         self._closed_ticket = 1  # what a call gets without any lock; _NOT_CLOSED sends it to `_admit`
         self._until = 0.0
@@ -281,7 +249,7 @@ class Breaker:
             retry_after=None if math.isinf(wait) else wait,
         )
 
-    def _is_too_much(self, window: Window) -> bool:
+    def _is_too_much(self, window: RollingWindow) -> bool:
         settings, calls = self.settings, window.calls
         return calls >= settings.minimum_calls and (
             window.failures / calls >= settings.failure_rate
@@ -304,7 +272,7 @@ class Breaker:
         return self._change("half_open", "its time was over")
 
     def _close(self, reason: str) -> Event:
-        self._window = _window(self.settings)
+        self._window = RollingWindow(self.settings.window)
         return self._change("closed", reason)
 
     def _change(self, state: State, reason: str) -> Event:
@@ -315,11 +283,3 @@ class Breaker:
         window = self._window
         counts = {"calls": window.calls, "failures": window.failures, "slow": window.slow}
         return Event(f"breaker.{state}", self.name, {"before": before, "reason": reason, **counts})
-
-
-def _window(settings: BreakerSettings) -> Window:
-    if settings.window is not None and settings.window_calls is None:
-        return RollingWindow(settings.window)
-    if settings.window is None and settings.window_calls is not None:
-        return CountWindow(settings.window_calls)
-    raise ConfigError(f"the breaker {settings.name} needs a window of time or one of calls, and not both")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError, NbactlError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core.calls.rate_limit import Throttle
+    from nbactl.core.calls.rate_limit import RateLimiter
     from nbactl.core.calls.retry import RetryPolicy
     from nbactl.ports.documents import DocumentStore, Write
 
@@ -24,7 +25,7 @@ _MAX_BYTES: Final = 10 * 1024 * 1024
 
 
 class BulkWriter:
-    """Writes to different documents, as fast as the store takes them or the throttle allows.
+    """Writes to different documents, as fast as the store takes them or the limiter allows.
 
     Transient errors are tried again with full jitter. An answer may be lost and its chunk sent again, so a Create
     that is refused with AlreadyExistsError may be this writer's own: an idempotent caller takes it as done.
@@ -35,14 +36,14 @@ class BulkWriter:
         store: DocumentStore,
         *,
         in_flight: int = 4,
-        throttle: Throttle | None = None,
+        limiter: RateLimiter | None = None,
         retry: RetryPolicy,
         clock: Clock,
         rng: Random,
     ) -> None:
         self._store = store
         self._in_flight = in_flight
-        self._throttle = throttle
+        self._limiter = limiter
         self._retry = retry
         self._clock = clock
         self._rng = rng
@@ -64,8 +65,7 @@ class BulkWriter:
                     yield from results
                 if failure is not None:
                     break
-                if self._throttle is not None:
-                    self._throttle.take(len(chunk))
+                self._await_turn(chunk)
                 flying[pool.submit(copy_context().run, self._settle, chunk)] = paths
             while flying:
                 results, later = _landed(flying)
@@ -97,7 +97,11 @@ class BulkWriter:
             yield chunk
 
     def _largest(self) -> int:
-        return MAX_WRITES if self._throttle is None else min(MAX_WRITES, self._throttle.largest)
+        return MAX_WRITES if self._limiter is None else min(MAX_WRITES, self._limiter.burst)
+
+    def _await_turn(self, chunk: Sequence[Write]) -> None:
+        if self._limiter is not None and (wait := self._limiter.take(len(chunk), within=inf)):
+            self._clock.sleep(wait)
 
     def _settle(self, chunk: Sequence[Write]) -> list[WriteResult]:
         """Write a chunk until every write of it is applied or refused for good."""
@@ -119,8 +123,7 @@ class BulkWriter:
                 wait_for = next(iter(again.values()))
             pause = self._retry.delay(attempt, self._rng, retry_after=getattr(wait_for, "retry_after", None))
             self._clock.sleep(pause)
-            if self._throttle is not None:
-                self._throttle.take(len(chunk))
+            self._await_turn(chunk)
             attempt += 1
 
 

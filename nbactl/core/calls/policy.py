@@ -15,7 +15,7 @@ from nbactl.core._support.aio import CutOff, is_async
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.breaker import Breaker
 from nbactl.core.calls.deadline import Deadline, current_deadline, put_back, put_in_force, tighter
-from nbactl.core.calls.rate_limit import TokenBucket
+from nbactl.core.calls.rate_limit import RateLimiter
 from nbactl.core.calls.retry import RetryState
 from nbactl.core.observe.events import noop_hook
 from nbactl.errors import TimedOutError, UnavailableError
@@ -178,8 +178,8 @@ class CallPolicy:
         self._monotonic = clock.monotonic
         self._rng = rng
         self.hook = hook
-        self.retry_budget = None if settings.retry_budget is None else TokenBucket(settings.retry_budget, clock)
-        self._throttle = None if settings.throttle is None else TokenBucket(settings.throttle, clock)
+        self.retry_budget = None if settings.retry_budget is None else RateLimiter(settings.retry_budget, clock)
+        self._throttle = None if settings.throttle is None else RateLimiter(settings.throttle, clock)
 
     def call(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `fn`. Raises its last error, BreakerOpenError, or TimedOutError if no time is left."""

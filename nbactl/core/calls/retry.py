@@ -6,7 +6,6 @@ import errno
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from nbactl.core._support.durations import format_duration
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core.calls.rate_limit import TokenBucket
+    from nbactl.core.calls.rate_limit import RateLimiter
     from nbactl.core.observe.events import Hook
 
 _UNREACHABLE: Final = frozenset(
@@ -54,6 +53,8 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:_MOST_DIGITS])
     try:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few servers answer with a date
+
         when = parsedate_to_datetime(text)
         if when.tzinfo is None:  # "-0000": the date is in UTC, but says nothing about the sender's zone
             when = when.replace(tzinfo=UTC)
@@ -114,7 +115,7 @@ def retry_call(
     clock: Clock,
     rng: Random,
     deadline: Deadline | None = None,
-    budget: TokenBucket | None = None,
+    budget: RateLimiter | None = None,
     hook: Hook = noop_hook,
 ) -> T:
     """Call `fn` until it succeeds, at most as often and as long as `policy`, the deadline and the budget allow.
@@ -142,7 +143,7 @@ async def retry_call_async(
     clock: Clock,
     rng: Random,
     deadline: Deadline | None = None,
-    budget: TokenBucket | None = None,
+    budget: RateLimiter | None = None,
     hook: Hook = noop_hook,
 ) -> T:
     """Await `fn()` until it succeeds, as `retry_call` does."""
@@ -168,7 +169,7 @@ class RetryState:
         rng: Random,
         *,
         deadline: Deadline | None,
-        budget: TokenBucket | None,
+        budget: RateLimiter | None,
         hook: Hook,
     ) -> None:
         self._policy = policy

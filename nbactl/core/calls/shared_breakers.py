@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core._support.document_ids import decode_id, encode_id
+from nbactl.core._support.ids import decode_id, encode_id
 from nbactl.core._support.periodic import PeriodicTask
 from nbactl.errors import DataError, NbactlError
 from nbactl.ports.documents import Query, Set
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core._support.interval import Interval
+    from nbactl.core._support.durations import Interval
     from nbactl.core.calls.breaker import Breaker, BreakerStatus
     from nbactl.ports.documents import Document, DocumentStore, Transaction
 

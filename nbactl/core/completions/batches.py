@@ -1,4 +1,4 @@
-"""The batches of a store: found by name, listed, and looked through for those that have stalled."""
+"""Batches: the progress of one, by the one function that all callers use (invariant 4); finding and listing them."""
 
 from __future__ import annotations
 
@@ -6,27 +6,123 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core._support.document_ids import decode_id
+from nbactl.core._support.ids import decode_id
 from nbactl.core._support.names import closest
 from nbactl.core.completions.documents import (
     BATCHES,
+    COMPLETED_COUNT,
+    COMPLETED_PLAYERS,
+    FAILED_PLAYERS,
+    TOTAL_PREDICTIONS,
+    bad_field,
+    batch_id_of,
     batch_path,
+    completion_path,
     completions_of,
+    count_of,
+    flag_of,
+    game_date_of,
     instant_of,
+    players_of,
     required_batch,
+    shard_path,
     shards_of,
+    text_of,
 )
-from nbactl.core.completions.progress import Progress, read_progress
 from nbactl.errors import DataError, NotFoundError, UsageError
 from nbactl.ports.documents import Filter, Order, Query
 
 if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
-    from nbactl.ports.documents import Document, DocumentStore
+    from nbactl.core.completions.stages import CompletionMode, ModeOfBatch
+    from nbactl.ports.documents import Document, DocumentStore, Reader
 
-    # Inside the class `list` is the method.
     Entries = list["BatchEntry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch is. `failed` has those who failed and have not completed since."""
+
+    batch_id: str
+    game_date: GameDate
+    expected: int
+    completed: int
+    failed: tuple[str, ...]
+    predictions: int
+    is_complete: bool
+    start_time: datetime | None
+    completion_time: datetime | None
+    correlation_id: str | None
+
+    @property
+    def missing(self) -> int:
+        """How many players have neither completed nor failed."""
+        return max(0, self.expected - self.completed - len(self.failed))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether everybody has completed or failed; `is_complete` says whether that has been recorded."""
+        return self.missing == 0
+
+    @property
+    def percent(self) -> float:
+        """The completed among the expected, 0.0 to 100.0."""
+        return min(100.0, 100.0 * self.completed / self.expected) if self.expected else 100.0
+
+
+def read_progress(reader: Reader, document: Document, mode: CompletionMode) -> Progress:
+    """Return the progress that a batch's document, and what it leads to, says.
+
+    Costs one look-up a shard and a failed player at most, however many have completed; nothing that `mode` does not
+    read is looked at. Raises DataError for what cannot be counted.
+    """
+    batch_id = batch_id_of(document)
+    mode = mode.for_batch(document)
+    shards = _shards(reader, document, batch_id)
+    predictions = sum(count_of(each, TOTAL_PREDICTIONS) for each in (document, *shards))
+    failed = players_of(document, FAILED_PLAYERS)
+    if mode.read_subcollection:
+        completed = sum(count_of(each, COMPLETED_COUNT) for each in (document, *shards))
+        failed -= _completed_among(reader, batch_id, failed)
+    else:
+        players = players_of(document, COMPLETED_PLAYERS)
+        completed = len(players)
+        failed -= players
+    is_complete = flag_of(document, "is_complete")
+    return Progress(
+        batch_id=batch_id,
+        game_date=game_date_of(document),
+        expected=count_of(document, "expected_players"),
+        completed=completed,
+        failed=tuple(sorted(failed)),
+        predictions=predictions,
+        is_complete=is_complete,
+        start_time=instant_of(document, "start_time"),
+        completion_time=instant_of(document, "completion_time") if is_complete else None,
+        correlation_id=text_of(document, "correlation_id"),
+    )
+
+
+def _shards(reader: Reader, document: Document, batch_id: str) -> list[Document]:
+    number = shards_of(document)
+    if not number:
+        return []
+    found = reader.get_all([shard_path(batch_id, shard) for shard in range(number)])
+    present = [each for each in found if each is not None]
+    if len(present) < number:
+        raise bad_field(document, "counter_shards", f"is {number}, but only {len(present)} of these documents exist")
+    return present
+
+
+def _completed_among(reader: Reader, batch_id: str, failed: frozenset[str]) -> frozenset[str]:
+    """Return who of the failed has completed since."""
+    if not failed:
+        return failed
+    players = sorted(failed)
+    found = reader.get_all([completion_path(batch_id, player) for player in players])
+    return frozenset(player for player, document in zip(players, found, strict=True) if document is not None)
+
 
 _AMBIGUOUS_SHOWN: Final = 5
 _NEWEST_FIRST: Final = (Order("start_time", descending=True),)

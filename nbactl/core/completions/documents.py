@@ -12,8 +12,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
-from nbactl.core._support.document_ids import decode_id, encode_id
 from nbactl.core._support.gamedate import GameDate
+from nbactl.core._support.ids import decode_id, encode_id
 from nbactl.errors import ContentionError, DataError, NotFoundError
 from nbactl.ports.documents import SERVER_TIME
 

@@ -13,8 +13,8 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core._support.document_ids import decode_id, encode_id
 from nbactl.core._support.faults import reach
+from nbactl.core._support.ids import decode_id, encode_id
 from nbactl.core.calls.retry import retry_call
 from nbactl.core.completions.documents import (
     BATCH_RESETS,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
     from nbactl.core.calls.retry import RetryPolicy
-    from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
+    from nbactl.core.completions.stages import CompletionMode, ModeOfBatch
 
 
 def saved_path(reset_id: str, player: str) -> str:

@@ -1,16 +1,27 @@
-"""The stage of the migration from the array to the subcollection, as every writer and reader sees it."""
+"""The stage of the migration from the array to the subcollection, and where completions are written and read by it.
+
+The mode follows from the stage; before the migration has begun, flags or the environment decide.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.names import did_you_mean
-from nbactl.errors import DataError
+from nbactl.core.completions.documents import has_array
+from nbactl.core.flags.model import FlagSource, Reason
+from nbactl.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nbactl.core._support.clock import Clock
+    from nbactl.core.flags.client import Flags
     from nbactl.ports.documents import Document, DocumentStore
+
 
 STAGE_DOCUMENT: Final = "migrations/completions"
 
@@ -62,3 +73,141 @@ def stage_of(document: Document | None) -> CompletionStage | None:
             next_step=did_you_mean(str(found), [stage.value for stage in CompletionStage]),
             details={"path": document.path, "field": "stage"},
         ) from error
+
+
+ENABLED: Final = "ENABLE_SUBCOLLECTION_COMPLETIONS"
+DUAL_WRITE: Final = "DUAL_WRITE_MODE"
+READS: Final = "USE_SUBCOLLECTION_READS"
+
+_WORDS: Final = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionMode:
+    """Where a completion goes, and where progress comes from.
+
+    `check_array`: a player who is in the array already does not count again, whoever put them there.
+    `heeds_batch`: the mode may change in the middle of a batch, so what the batch began with limits it (`for_batch`).
+    """
+
+    write_array: bool
+    write_subcollection: bool
+    read_subcollection: bool
+    check_array: bool
+    heeds_batch: bool = False
+
+    def for_batch(self, batch: Document) -> CompletionMode:
+        """Return the mode for a batch as its document is.
+
+        Every mode that writes and checks the array counts with every other, in any order. One that leaves the array
+        out does not: who completed by it would count again by the others. So a batch that has an array keeps it, and
+        one that was begun without it never gets one.
+        """
+        if not self.heeds_batch:
+            return self
+        return replace(self, write_array=True) if has_array(batch) else _SUBCOLLECTION
+
+
+ModeOfBatch = Callable[[str], CompletionMode]
+"""What is asked for the mode of a batch, by its id, before each commit."""
+
+_LEGACY: Final = CompletionMode(write_array=True, write_subcollection=False, read_subcollection=False, check_array=True)
+_DUAL: Final = CompletionMode(write_array=True, write_subcollection=True, read_subcollection=False, check_array=True)
+_SWITCHED: Final = CompletionMode(
+    write_array=True, write_subcollection=True, read_subcollection=True, check_array=False
+)
+_SUBCOLLECTION: Final = CompletionMode(
+    write_array=False, write_subcollection=True, read_subcollection=True, check_array=False
+)
+
+_OF_STAGE: Final = {
+    CompletionStage.LEGACY: _LEGACY,
+    CompletionStage.DUAL_WRITE: _DUAL,
+    CompletionStage.BACKFILLED: _DUAL,
+    CompletionStage.VALIDATED: _DUAL,
+    CompletionStage.READS_SWITCHED: _SWITCHED,
+    CompletionStage.DUAL_WRITE_STOPPED: _SUBCOLLECTION,
+    CompletionStage.CLEANED: _SUBCOLLECTION,
+}
+
+
+def mode_of(stage: CompletionStage | None, environment: Mapping[str, str]) -> CompletionMode:
+    """Return the mode in force. Raises ConfigError for variables that are no booleans or contradict one another.
+
+    Without a migration (no stage, or `legacy`) ENABLE_SUBCOLLECTION_COMPLETIONS (false), DUAL_WRITE_MODE (true) and
+    USE_SUBCOLLECTION_READS (false) decide, and the array is always looked at: nobody has proved that the subcollection
+    has all it has.
+    """
+    if stage is not None and stage is not CompletionStage.LEGACY:
+        return _OF_STAGE[stage]
+    enabled = _flag(environment, ENABLED, default=False)
+    dual = _flag(environment, DUAL_WRITE, default=True)
+    reads = _flag(environment, READS, default=False)
+    if not enabled:
+        if reads:
+            raise _contradiction(f"{READS} is true but {ENABLED} is not", "Nothing writes what would be read.")
+        return _LEGACY
+    if not dual and not reads:
+        raise _contradiction(f"{DUAL_WRITE} is false but {READS} is not true", "Nothing writes the array that is read.")
+    return CompletionMode(write_array=dual, write_subcollection=True, read_subcollection=reads, check_array=True)
+
+
+def mode_in_force(stages: StageReader, environment: Mapping[str, str]) -> ModeOfBatch:
+    """Return what a tracker asks for its mode each time, without flags."""
+    return lambda _: mode_of(stages.current(), environment)
+
+
+def mode_by_flags(stages: StageReader, flags: Callable[[], Flags], environment: Mapping[str, str]) -> ModeOfBatch:
+    """Return what a tracker asks for its mode each time, with flags; they are not asked once the migration has begun.
+
+    Where none of the three was ever set in the store, the environment decides as it does in `mode_of`.
+    """
+
+    def mode(batch_id: str) -> CompletionMode:
+        stage = stages.current()
+        if stage is not None and stage is not CompletionStage.LEGACY:
+            return _OF_STAGE[stage]
+        return replace(_flagged(flags(), batch_id) or mode_of(stage, environment), heeds_batch=True)
+
+    return mode
+
+
+def _flagged(flags: Flags, batch_id: str) -> CompletionMode | None:
+    """Return the mode that flags give a batch, None if they have nothing to say.
+
+    Percentages may combine to what an operator's variables must not: then the array is written, which is never wrong.
+    """
+    enabled, dual, reads = (
+        flags.evaluate(key, batch_id) for key in ("subcollection_completions", "dual_write_mode", "subcollection_reads")
+    )
+    if {enabled.source, dual.source, reads.source} <= {FlagSource.DEFINITION, FlagSource.ENVIRONMENT}:
+        return None
+    if enabled.value is not True:
+        return _LEGACY
+    # As DUAL_WRITE_MODE, it is true until it is set.
+    stopped = dual.value is not True and dual.source is not FlagSource.DEFINITION and dual.reason is not Reason.ERROR
+    switched = reads.value is True
+    return CompletionMode(
+        write_array=not (stopped and switched), write_subcollection=True, read_subcollection=switched, check_array=True
+    )
+
+
+def _flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name)
+    if text is None or not text.strip():
+        return default
+    try:
+        return _WORDS[text.strip().casefold()]
+    except KeyError as error:
+        raise ConfigError(f"{name} is {text!r}, which is no boolean", next_step="Write true or false.") from error
+
+
+def _contradiction(message: str, cause: str) -> ConfigError:
+    return ConfigError(
+        message,
+        cause=cause,
+        next_step="Move completions by `nbactl migrate completions`, which keeps the order of the steps.",
+    )

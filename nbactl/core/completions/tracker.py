@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core._support.document_ids import encode_id
 from nbactl.core._support.faults import reach
+from nbactl.core._support.ids import encode_id
 from nbactl.core.calls.deadline import current_deadline, deadline_scope
+from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.calls.retry import retry_call
-from nbactl.core.completions.batches import Batches
+from nbactl.core.completions.batches import Batches, Progress, read_progress
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     COMPLETED_PLAYERS,
@@ -32,7 +33,6 @@ from nbactl.core.completions.documents import (
     shard_path,
     shards_of,
 )
-from nbactl.core.completions.progress import Progress, read_progress
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import AlreadyExistsError, DataError, PreconditionError
 from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Increment, Update
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.calls.retry import RetryPolicy
     from nbactl.core.completions.batches import BatchEntry
-    from nbactl.core.completions.mode import CompletionMode, ModeOfBatch
+    from nbactl.core.completions.stages import CompletionMode, ModeOfBatch
     from nbactl.core.observe.events import Hook
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
 
@@ -138,6 +138,32 @@ class CompletionTracker:
         done, progress = self._retried(lambda: self._finish(batch_id, even_if_missing=True))
         self._tell_complete(batch_id, done=done)
         return Recorded(new=done, became_complete=done, progress=progress)
+
+    async def create_batch_async(
+        self, batch_id: str, game_date: GameDate, expected_players: int, correlation_id: str, *, counter_shards: int = 0
+    ) -> Progress:
+        """Do as `create_batch` in a thread. All of these calls may be made again after a cancellation."""
+        return await in_thread(
+            lambda: self.create_batch(
+                batch_id, game_date, expected_players, correlation_id, counter_shards=counter_shards
+            )
+        )
+
+    async def record_completion_async(self, batch_id: str, player_lookup: str, predictions_count: int) -> Recorded:
+        """Do as `record_completion` in a thread."""
+        return await in_thread(lambda: self.record_completion(batch_id, player_lookup, predictions_count))
+
+    async def record_failure_async(self, batch_id: str, player_lookup: str) -> Recorded:
+        """Do as `record_failure` in a thread."""
+        return await in_thread(lambda: self.record_failure(batch_id, player_lookup))
+
+    async def progress_async(self, batch_id: str) -> Progress:
+        """Do as `progress` in a thread."""
+        return await in_thread(lambda: self.progress(batch_id))
+
+    async def complete_async(self, batch_id: str) -> Recorded:
+        """Do as `complete` in a thread."""
+        return await in_thread(lambda: self.complete(batch_id))
 
     def stalled(self, now: datetime, after: timedelta) -> list[BatchEntry]:
         """Return incomplete batches in which nothing was recorded for as long as `after`, the oldest first."""

@@ -1,23 +1,24 @@
 """Feature flags for services: `from nbactl.core import flags`, then `flags.on("query_caching", request_id)`.
 
 A process says once which flags it uses (`use`); until then every flag is unknown and nothing new is switched on.
+Importing this package loads neither the hash nor the client.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
-from nbactl.core.flags.cache import StateCache
-from nbactl.core.flags.client import Flags, FlagsHealth, Refreshed
-from nbactl.core.flags.exposures import Exposures
 from nbactl.core.flags.model import Definition, Evaluation, FlagErrorCode, FlagSource, Reason, Rule, State
-from nbactl.core.flags.snapshot import CompiledFlags, compile_flags
-from nbactl.core.flags.store import FlagStore, Stored
 
 if TYPE_CHECKING:
+    from nbactl.core.flags.client import Exposures, Flags, FlagsHealth, Refreshed
     from nbactl.core.flags.model import Attributes
+    from nbactl.core.flags.snapshot import CompiledFlags, compile_flags
+    from nbactl.core.flags.store import Change, FlagStore, StateCache, Stored
 
 __all__ = [
+    "Change",
     "CompiledFlags",
     "Definition",
     "Evaluation",
@@ -43,10 +44,23 @@ __all__ = [
 
 V = TypeVar("V", bool, int, str)
 
+_MODULES = {
+    "client": ("Exposures", "Flags", "FlagsHealth", "Refreshed"),
+    "snapshot": ("CompiledFlags", "compile_flags"),
+    "store": ("Change", "FlagStore", "StateCache", "Stored"),
+}
 _NOT_READY = Evaluation(
     None, Reason.ERROR, None, FlagSource.DEFINITION, f"{FlagErrorCode.NOT_READY}: no flags are in use"
 )
 _in_use: Flags | None = None
+
+
+def __getattr__(name: str) -> object:
+
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"nbactl.core.flags.{module}"), name)
+    raise AttributeError(f"module 'nbactl.core.flags' has no attribute '{name}'")
 
 
 def use(flags: Flags | None) -> Flags | None:

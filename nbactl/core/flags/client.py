@@ -1,12 +1,14 @@
-"""Flags as a service asks them: evaluated in memory, refreshed in the background."""
+"""Flags as a service asks them: evaluated in memory, counted, refreshed in the background."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
-from nbactl.core._support.interval import Interval
+from nbactl.core._support.durations import Interval
 from nbactl.core._support.periodic import PeriodicTask
 from nbactl.core.flags.model import FlagSource
 from nbactl.core.flags.snapshot import changed_between, compile_flags, failed
@@ -14,16 +16,63 @@ from nbactl.errors import DataError
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
-    from nbactl.core.flags.cache import StateCache
-    from nbactl.core.flags.exposures import Exposures
-    from nbactl.core.flags.model import Attributes, Definition, Evaluation, FlagValue, State
+    from nbactl.core.flags.model import Attributes, Definition, Evaluation, Evaluator, FlagValue, State
     from nbactl.core.flags.snapshot import CompiledFlags
-    from nbactl.core.flags.store import Stored
+    from nbactl.core.flags.store import StateCache, Stored
     from nbactl.ports.documents import Subscription
+
+
+class _Counter:
+    """Counts without a lock and without losing one: `next` of an itertools.count cannot be interrupted."""
+
+    __slots__ = ("_count", "_looks", "add")
+
+    def __init__(self) -> None:
+        self._count = count()
+        self._looks = 0
+        self.add = self._count.__next__
+
+    def look(self) -> int:
+        """Return the count. To look counts as well, which is taken off again; one thread at a time."""
+        counted = next(self._count) - self._looks
+        self._looks += 1
+        return counted
+
+
+class Exposures:
+    """The counters outlive snapshots; `counts` may be called at any time, from any thread."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, dict[FlagValue, _Counter]] = {}
+        self._lock = threading.Lock()
+
+    def counted(self, key: str, evaluate: Evaluator, values: Iterable[FlagValue]) -> Evaluator:
+        """Return `evaluate` with each answer counted; `values` are all that it can give."""
+        with self._lock:
+            counters = self._counters.setdefault(key, {})
+            for value in values:
+                counters.setdefault(value, _Counter())
+            add = {value: counter.add for value, counter in counters.items()}
+
+        def decide(entity: str | None, attributes: Attributes | None) -> Evaluation:
+            answer = evaluate(entity, attributes)
+            add[answer[0]]()  # type: ignore[index]  # only an unknown flag has no value
+            return answer
+
+        return decide
+
+    def counts(self) -> dict[str, dict[FlagValue, int]]:
+        """Return, by flag, how often each value was served."""
+        with self._lock:
+            return {
+                key: {value: counter.look() for value, counter in counters.items()}
+                for key, counters in self._counters.items()
+            }
+
 
 V = TypeVar("V", bool, int, str)
 

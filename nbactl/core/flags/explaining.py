@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.flags.bucketing import BUCKETS, bucket_of, limit_of
-from nbactl.core.flags.environment import as_text
 from nbactl.core.flags.model import Evaluation, Reason
+from nbactl.core.flags.snapshot import BUCKETS, as_text, bucket_of, limit_of
 
 if TYPE_CHECKING:
     from nbactl.core.flags.model import Attributes, Definition, State

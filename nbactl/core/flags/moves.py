@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.flags.bucketing import HASH_VERSION, limit_of
 from nbactl.core.flags.model import State
-from nbactl.core.flags.records import is_percent
-from nbactl.core.flags.store import ANY_VERSION, Change
+from nbactl.core.flags.snapshot import HASH_VERSION, limit_of
+from nbactl.core.flags.store import ANY_VERSION, Change, is_percent
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,20 +1,91 @@
-"""All flags at one moment: definitions, stored state and environment, compiled."""
+"""All flags at one moment: definitions, stored state and environment, compiled; and the buckets of entities.
+
+Sticky bucketing: the bucket is the 32-bit MurmurHash3 (x86, seed 0) of `salt:entity` in UTF-8, modulo the number of
+buckets, and never changes. It is version 1 and stored with each flag, so that another one can be added beside it
+without moving anybody. Environment variables override a flag, or set one of its parameters, in one process.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mmh3 import mmh3_32_uintdigest
 
-from nbactl.core.flags.bucketing import BUCKETS, HASH_VERSION, limit_of
-from nbactl.core.flags.environment import override_of, parameters_of
-from nbactl.core.flags.model import Evaluation, FlagErrorCode, FlagSource, Reason
+from nbactl.core.flags.model import TYPES, Evaluation, FlagErrorCode, FlagSource, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbactl.core.flags.model import Attributes, Definition, Evaluator, FlagValue, State
+
+
+BUCKETS: Final = 100_000
+"""One bucket is 0.001 %."""
+HASH_VERSION: Final = 1
+_PER_PERCENT: Final = BUCKETS // 100
+
+
+def bucket_of(salt: str, entity: str) -> int:
+    """Return the bucket, 0 to 99,999. Raises UnicodeEncodeError for text that is no Unicode (lone surrogates)."""
+    return mmh3_32_uintdigest(f"{salt}:{entity}".encode()) % BUCKETS
+
+
+def limit_of(percent: float) -> int:
+    """Return the number of buckets inside `percent` (0 to 100, in steps of 0.001)."""
+    return round(percent * _PER_PERCENT)
+
+
+_SWITCH: Final = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+
+
+def override_of(definition: Definition, environ: Mapping[str, str]) -> FlagValue | None:
+    """Return the value that the environment gives a flag; None if its variable is empty or not set.
+
+    Raises ValueError for a text that is no value of the flag.
+    """
+    text = environ.get(definition.env)
+    if not text:
+        return None
+    value = parse_value(TYPES[definition.kind], text)
+    if definition.variants and value not in definition.variants:
+        raise ValueError(f"'{text}' is not one of {', '.join(map(str, definition.variants))}")
+    return value
+
+
+def parameters_of(definition: Definition, environ: Mapping[str, str]) -> tuple[dict[str, FlagValue], list[str]]:
+    """Return the flag's parameters, each as the environment sets it or else as declared, and what is wrong."""
+    values, problems = dict(definition.parameters), []
+    for name, declared in definition.parameters.items():
+        if text := environ.get(name):
+            try:
+                values[name] = parse_value(type(declared), text)
+            except ValueError as error:
+                problems.append(f"the environment variable {name} is ignored: {error}")
+    return values, problems
+
+
+def parse_value(kind: type, text: str) -> FlagValue:
+    """Return `text` as a bool, int or str. Raises ValueError."""
+    if kind is bool:
+        if text.strip().lower() not in _SWITCH:
+            raise ValueError(f"'{text}' is neither true nor false")
+        return _SWITCH[text.strip().lower()]
+    if kind is int:
+        try:
+            return int(text)
+        except ValueError as error:
+            raise ValueError(f"'{text}' is no whole number") from error
+    return text
+
+
+def as_text(value: FlagValue) -> str:
+    """Return a value as an environment variable holds it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
 
 Needed = tuple["Definition", "Evaluator"]
 

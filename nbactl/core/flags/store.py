@@ -1,21 +1,97 @@
-"""Where flags stand, in the document store: each change in one commit with its entry in the history."""
+"""The states of flags: in the document store, each change in one commit with its history, and the last copy on disk.
+
+The copy on disk is for a process that starts while the store is down.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+import contextlib
+import hashlib
+import json
+import math
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.flags.model import State
-from nbactl.core.flags.records import COLLECTION, fields_of, flag_path, history_of, state_of
 from nbactl.errors import DataError, PreconditionError
 from nbactl.ports.documents import MAX_WRITES, Create, Order, Query, Set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore, Transaction
+
+
+COLLECTION = "flags"
+
+
+def flag_path(key: str) -> str:
+    """Return the path of a flag's state."""
+    return f"{COLLECTION}/{key}"
+
+
+def history_of(key: str) -> str:
+    """Return the collection of a flag's history; each document is named by its version."""
+    return f"{COLLECTION}/{key}/history"
+
+
+def fields_of(state: State) -> dict[str, Any]:
+    """Return the fields of a state."""
+    return asdict(state)
+
+
+def state_of(path: str, fields: Mapping[str, Any]) -> State:
+    """Return the state that stands in `fields`. Raises DataError that names the field which is wrong."""
+    percent, stage, reason = fields.get("percent"), fields.get("stage"), fields.get("reason")
+    time = fields.get("updated_at")
+    entered = fields.get("entered_stage_at", time)
+    for name, right, wanted in (
+        ("percent", is_percent(percent), "a number from 0 to 100"),
+        ("enabled", isinstance(fields.get("enabled"), bool), "true or false"),
+        ("salt", isinstance(fields.get("salt"), str) and bool(fields["salt"]), "text"),
+        ("hash_version", _is_count(fields.get("hash_version")), "a whole number above 0"),
+        ("stage", stage is None or _is_count(stage), "a whole number above 0 or nothing"),
+        ("entered_stage_at", isinstance(entered, datetime), "a time"),
+        ("version", _is_count(fields.get("version")), "a whole number above 0"),
+        ("updated_at", isinstance(time, datetime), "a time"),
+        ("updated_by", isinstance(fields.get("updated_by"), str), "text"),
+        ("reason", reason is None or isinstance(reason, str), "text or nothing"),
+    ):
+        if not right:
+            raise DataError(
+                f"{path} cannot be read: {name} is {fields.get(name)!r}, not {wanted}",
+                cause="It was not written by nbactl, or damaged.",
+                next_step=f"Write it anew: nbactl flags rollback {path.split('/')[1]}",
+            )
+    return State(
+        float(fields["percent"]),
+        fields["enabled"],
+        fields["salt"],
+        fields["hash_version"],
+        stage,
+        fields.get("entered_stage_at", time),
+        fields["version"],
+        fields["updated_at"],
+        fields["updated_by"],
+        reason,
+    )
+
+
+def is_percent(value: object) -> bool:
+    """Say whether `value` is a finite number from 0 to 100."""
+    return (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 100  # noqa: PLR2004 - per cent
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
 
 ANY_VERSION: Final = -1
 """As an expected version: change what is there, even if it cannot be read."""
@@ -156,3 +232,75 @@ def _changed_meanwhile(change: Change, state: State | None) -> PreconditionError
         next_step=f"Look at it, then decide anew: nbactl flags show {change.key}",
         details={"key": change.key, "expected_version": change.expected_version},
     )
+
+
+_FORMAT: Final = 1
+_TIMES: Final = ("entered_stage_at", "updated_at")
+
+
+class StateCache:
+    """One file, replaced whole; its checksum tells a damaged one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def save(self, states: Mapping[str, State]) -> None:
+        """Replace the file. Raises OSError; what was there stays then."""
+        body = _canonical({key: _plain(state) for key, state in states.items()})
+        text = json.dumps({"format": _FORMAT, "sha256": _checksum(body), "states": json.loads(body)})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._clear_left()
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self.path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _clear_left(self) -> None:
+        """Remove what writers that were killed left: whoever is still at it began after the file was last replaced."""
+        with contextlib.suppress(FileNotFoundError):  # nothing was written yet, or somebody else clears as well
+            written = self.path.stat().st_mtime_ns
+            for left in self.path.parent.glob(f".{self.path.name}.*"):
+                if left.stat().st_mtime_ns < written:
+                    left.unlink()
+
+    def load(self) -> dict[str, State]:
+        """Return the states; none if there is no file. Raises DataError for a file that is damaged."""
+        try:
+            return _read(json.loads(self.path.read_bytes()))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
+            raise DataError(
+                f"the last known flags in {self.path} are not used",
+                cause=f"The file is damaged: {error}",
+                next_step="It is written anew as soon as the store answers.",
+            ) from error
+
+
+def _read(content: Mapping[str, Any]) -> dict[str, State]:
+    if content["format"] != _FORMAT or content["sha256"] != _checksum(_canonical(content["states"])):
+        raise ValueError("its checksum does not fit its content")
+    return {key: _state(key, fields) for key, fields in content["states"].items()}
+
+
+def _canonical(states: Mapping[str, Any]) -> str:
+    return json.dumps(states, sort_keys=True, separators=(",", ":"))
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _plain(state: State) -> dict[str, Any]:
+    return {**fields_of(state), **{name: getattr(state, name).isoformat() for name in _TIMES}}
+
+
+def _state(key: str, fields: Mapping[str, Any]) -> State:
+    times = {name: datetime.fromisoformat(fields[name]) for name in _TIMES}
+    return state_of(f"flags/{key}", {**fields, **times})

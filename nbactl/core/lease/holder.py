@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _UNKNOWN = "-"
 _PARTS = 5
@@ -21,22 +18,14 @@ def process_identity(run_id: str) -> str:
     `boot` is the running system and its process namespace, `start` the process's start in clock ticks; both are
     `-` where the system has no /proc.
     """
-    pid = os.getpid()
+    return f"{_identity(os.getpid())}:{run_id}"
+
+
+@lru_cache(maxsize=1)
+def _identity(pid: int) -> str:
+    """Return the part that is the same for all work of a process; after a fork the child has its own."""
     stat = _stat(pid)
-    return ":".join((_host(), _boot(), str(pid), stat[_START] if stat else _UNKNOWN, run_id))
-
-
-def process_owner(run_id: str) -> Callable[[], str]:
-    """Return what tells the owner text of the process that calls it: after a fork the child has a name of its own."""
-    known: dict[int, str] = {}
-
-    def owner() -> str:
-        pid = os.getpid()
-        if pid not in known:
-            known[pid] = process_identity(run_id)
-        return known[pid]
-
-    return owner
+    return ":".join((_host(), _boot(), str(pid), stat[_START] if stat else _UNKNOWN))
 
 
 def is_dead(owner: str) -> bool:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core.calls.deadline import beyond_deadline
-from nbactl.core.lease.holder import describe
+from nbactl.core.calls.in_thread import in_thread
+from nbactl.core.lease.holder import describe, is_dead
 from nbactl.errors import LeaseHeldError, StaleFenceError
 from nbactl.ports.documents import Create, Document, Order, Query, Set
 
@@ -54,7 +55,7 @@ class Leases:
     `is_dead` says whether an owner provably lives no more, so that its lease need not be waited for.
     """
 
-    def __init__(self, store: DocumentStore, clock: Clock, *, is_dead: Callable[[str], bool]) -> None:
+    def __init__(self, store: DocumentStore, clock: Clock, *, is_dead: Callable[[str], bool] = is_dead) -> None:
         self._store = store
         self._clock = clock
         self._is_dead = is_dead
@@ -77,6 +78,10 @@ class Leases:
 
         return self._store.transaction(take)
 
+    async def acquire_async(self, name: str, owner: str, ttl: float) -> Lease:
+        """Do as `acquire` in a thread; a lease that comes after the wait has ended is released."""
+        return await in_thread(lambda: self.acquire(name, owner, ttl), undo=self.release)
+
     def renew(self, lease: Lease, ttl: float) -> Lease:
         """Hold the lease for `ttl` seconds from now. Raises StaleFenceError if it was taken over or released."""
 
@@ -85,6 +90,10 @@ class Leases:
             return self._write(transaction, lease.name, lease.owner, lease.token, ttl)
 
         return self._store.transaction(prolong)
+
+    async def renew_async(self, lease: Lease, ttl: float) -> Lease:
+        """Do as `renew` in a thread."""
+        return await in_thread(lambda: self.renew(lease, ttl))
 
     def release(self, lease: Lease) -> None:
         """Give the lease back. Raises StaleFenceError if it was taken over or released."""
@@ -96,6 +105,10 @@ class Leases:
 
         with beyond_deadline():
             self._store.transaction(give_back)
+
+    async def release_async(self, lease: Lease) -> None:
+        """Do as `release` in a thread, whatever time is left."""
+        await in_thread(lambda: self.release(lease), bounded=False)
 
     def take_away(self, lease: Lease, *, by: str, reason: str | None = None) -> None:
         """End a lease from outside, and keep whose it was: its owner's token is stale from now on.

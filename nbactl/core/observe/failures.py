@@ -6,7 +6,6 @@ a `Failure` and goes to each sink: the log, and an error tracker if there is one
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import traceback
@@ -21,7 +20,7 @@ from nbactl.core.observe.masking import mask, mask_within
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
-    from nbactl.core.observe.trace import Trace
+    from nbactl.core.observe.context import Trace
 
 _LOG = logging.getLogger("nbactl.failures")
 _FRAME: Final = re.compile(r'File "(?:[^"]*[/\\])?([^"/\\]+)", line \d+, in (\S+)')
@@ -52,6 +51,8 @@ class Failure:
     def fingerprint(self) -> str:
         """What failures of one kind have in common: the type and the functions on the way, not lines and messages."""
         way = _FRAME.findall(self.traceback) or self.what
+        import hashlib  # noqa: PLC0415 - most processes have no failure
+
         return hashlib.sha256(repr((self.type, self.code, way)).encode()).hexdigest()[:16]
 
 

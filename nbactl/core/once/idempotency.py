@@ -12,20 +12,22 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
 from nbactl.core._support.aio import in_daemon_thread, is_async
-from nbactl.core._support.document_ids import encode_id
 from nbactl.core._support.faults import reach
+from nbactl.core._support.ids import encode_id
 from nbactl.core.calls.deadline import beyond_deadline
+from nbactl.core.calls.in_thread import in_thread
+from nbactl.core.lease.holder import is_dead
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.once.claim import (
     Claim,
     Done,
+    Renewals,
     claimed_fields,
     done_fields,
     payload_hash,
     refuse_unless_free,
     working_under,
 )
-from nbactl.core.once.renewals import Renewals
 from nbactl.errors import (
     ContentionError,
     NotFoundError,
@@ -56,7 +58,7 @@ def _always(_: str) -> bool:
 
 
 class Idempotency:
-    """Does work once per key. `owner` names this process (`core.holder.process_owner`).
+    """Does work once per key. `owner` names this process (`process_identity`).
 
     `is_dead` says whether an owner provably lives no more, so that its claim need not run out first. `enabled` says for
     which keys: work under any other is done each time that it comes, and what it writes is committed at its end.
@@ -70,7 +72,7 @@ class Idempotency:
         *,
         owner: Callable[[], str],
         terms: ClaimSettings,
-        is_dead: Callable[[str], bool],
+        is_dead: Callable[[str], bool] = is_dead,
         enabled: Callable[[str], bool] = _always,
         hook: Hook = noop_hook,
     ) -> None:
@@ -177,14 +179,12 @@ class Idempotency:
 
     async def begin_async(self, key: str, payload: bytes | None = None) -> Claim | Done:
         """Do as `begin` in a thread; a claim that comes after the wait was cancelled is given back."""
-        begun = asyncio.ensure_future(in_daemon_thread(lambda: self.begin(key, payload)))
-        try:
-            return await asyncio.shield(begun)
-        except asyncio.CancelledError as cancelled:
-            await asyncio.wait({begun})
-            if begun.exception() is None and isinstance(claim := begun.result(), Claim):
-                await self.give_up_async(claim, cancelled)
-            raise
+
+        def give_back(begun: Claim | Done) -> None:
+            if isinstance(begun, Claim):
+                self.give_up(begun, asyncio.CancelledError())
+
+        return await in_thread(lambda: self.begin(key, payload), undo=give_back, bounded=False)
 
     def complete(self, claim: Claim, result: object = None, writes: tuple[Write, ...] = ()) -> None:
         """Commit the work's writes and mark it done, in one commit. Raises StaleFenceError if the claim was lost.

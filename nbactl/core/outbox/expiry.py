@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.alerts.alerts import COLLECTION as ALERTS
+from nbactl.core.alerts import COLLECTION as ALERTS
 from nbactl.core.once.idempotency import COLLECTION as MESSAGES
 from nbactl.core.outbox.outbox import COLLECTION as OUTBOX
 from nbactl.ports.documents import MAX_WRITES, Delete, Filter, Order, Query

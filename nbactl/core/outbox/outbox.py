@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core._support.document_ids import decode_id, encode_id
 from nbactl.core._support.faults import reach
+from nbactl.core._support.ids import decode_id, encode_id
 from nbactl.core.calls.deadline import beyond_deadline
+from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.service.propagation import outgoing_attributes
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError
@@ -169,6 +170,10 @@ class Outbox:
             raise unknown_message(key)
         return self._drive(document)
 
+    async def drive_async(self, key: str) -> bool:
+        """Do as `drive` in a thread."""
+        return await in_thread(lambda: self.drive(key))
+
     def sweep(self, limit: int = 100) -> Swept:
         """Publish what is due, the oldest first. One that fails does not hold up the others."""
         published: list[str] = []
@@ -186,6 +191,10 @@ class Outbox:
         counts = {"published": len(published), "failed": len(failed), "pending": max(0, pending - len(published))}
         self._hook(Event("outbox.swept", COLLECTION, counts))
         return Swept(tuple(published), failed)
+
+    async def sweep_async(self, limit: int = 100) -> Swept:
+        """Do as `sweep` in a thread."""
+        return await in_thread(lambda: self.sweep(limit))
 
     def pending(self) -> Iterator[Pending]:
         """Yield what is not published yet, the longest due first."""

@@ -1,4 +1,4 @@
-"""The health of a service: its checks, run in the background, and the status of the whole that follows from them.
+"""The health of a service: its checks, run in the background, and the overall status.
 
 The statuses are those of Irakli Nadareishvili, "Health Check Response Format for HTTP APIs", an Internet draft
 (draft-inadarei-api-health-check-06).
@@ -7,6 +7,7 @@ The statuses are those of Irakli Nadareishvili, "Health Check Response Format fo
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,18 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.periodic import PeriodicTask
-from nbactl.errors import NbactlError
+from nbactl.errors import NbactlError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from nbactl.core._support.clock import Clock
+    from nbactl.core.calls.breaker import Breaker
+    from nbactl.core.flags.client import FlagsHealth
+    from nbactl.ports.documents import DocumentStore
+
 
 Status = Literal["pass", "warn", "fail"]
 
@@ -91,7 +97,7 @@ class BackgroundCheck:
             told = f"no answer for {format_duration(int(now - began))}"
             return CheckResult("fail", None, self._clock.now(), told)
         if last is not None and ended is not None and now - ended > _MISSED * self._every + self.check.timeout:
-            told = f"not looked at for {format_duration(int(now - ended))}"
+            told = f"not checked for {format_duration(int(now - ended))}"
             return CheckResult("warn" if last.status == "pass" else last.status, last.took, last.at, told)
         return last
 
@@ -157,9 +163,57 @@ class Health:
         for name, watched in self._watched.items():
             finding = findings[name]
             if watched.check.critical and (finding is None or finding.status == "fail"):
-                reasons.append(f"{name}: {'not looked at yet' if finding is None else finding.output}")
+                reasons.append(f"{name}: {'not checked yet' if finding is None else finding.output}")
         return reasons
 
     def component_type(self, name: str) -> str:
         """Return what kind of thing a dependency is."""
         return self._watched[name].check.component_type
+
+
+_NOWHERE: Final = "health/probe"
+"""A document that nobody writes: that it is not there is an answer."""
+_MIB: Final = 1024 * 1024
+
+
+def documents_check(store: DocumentStore, timeout: float) -> Check:
+    """Return the check of a document store: it reads a document that is not there."""
+
+    def probe() -> None:
+        store.get(_NOWHERE)
+
+    return Check("documents", probe, timeout)
+
+
+def breakers_check(in_use: Mapping[str, Breaker], timeout: float) -> Check:
+    """Return the check of the breakers in use: one that is open is a flaw, for the others' work goes on."""
+
+    def probe() -> str | None:
+        stopped = sorted(name for name, breaker in dict(in_use).items() if breaker.state != "closed")
+        return f"open: {', '.join(stopped)}" if stopped else None
+
+    return Check("breakers", probe, timeout, critical=False, component_type="component")
+
+
+def flags_check(health: Callable[[], FlagsHealth], timeout: float) -> Check:
+    """Return the check of the flags: while the store does not answer, they stay as they were last known."""
+
+    def probe() -> str | None:
+        known = health()
+        if known.failures:
+            return f"not refreshed, {known.failures} times in a row"
+        return "; ".join(known.problems) or None
+
+    return Check("flags", probe, timeout, critical=False, component_type="component")
+
+
+def disk_check(folder: Path, least: int, timeout: float) -> Check:
+    """Return the check of the disk under `folder`, made or not, which needs at least `least` bytes free."""
+
+    def probe() -> None:
+        place = folder.absolute()
+        free = shutil.disk_usage(next(each for each in (place, *place.parents) if each.exists())).free
+        if free < least:
+            raise UnavailableError(f"{free // _MIB} MiB are free, {least // _MIB} are needed")
+
+    return Check("disk", probe, timeout, component_type="system")

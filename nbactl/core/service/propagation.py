@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from nbactl.core.calls.deadline import current_deadline, deadline_scope
-from nbactl.core.observe.context import bound, current
-from nbactl.core.observe.trace import trace_of
+from nbactl.core.observe.context import bound, current, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nbactl.core._support.asgi import App, Message, Receive, Scope, Send
+    from nbactl.core._support.aio import App, Message, Receive, Scope, Send
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
 

@@ -10,20 +10,20 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from nbactl.core._support.aio import in_daemon_thread, is_async
-from nbactl.core.once.push import PubSubPush
+from nbactl.core.service.push import PubSubPush
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.core._support.asgi import App, Receive, Scope, Send
+    from nbactl.core._support.aio import App, Receive, Scope, Send
     from nbactl.core._support.clock import Clock
-    from nbactl.core.alerts import Alert
     from nbactl.core.calls.policies import CallPolicies
     from nbactl.core.observe.failures import Failures
     from nbactl.core.once.idempotency import Idempotency
-    from nbactl.core.once.push import PushMessage
     from nbactl.core.outbox.outbox import Outbox
+    from nbactl.core.service.push import PushMessage
+    from nbactl.ports.alerts import Alert
     from nbactl.ports.documents import DocumentStore
 
 H = TypeVar("H", bound="Callable[[PushMessage], object]")

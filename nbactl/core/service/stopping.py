@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from nbactl.core._support.asgi import App, Message, Receive, Scope, Send
+    from nbactl.core._support.aio import App, Message, Receive, Scope, Send
     from nbactl.core._support.clock import Clock
 
 _LOG = logging.getLogger("nbactl.stop")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from nbactl.core._support.document_ids import decode_id, encode_id, is_plain
 from nbactl.core._support.gamedate import GameDate
+from nbactl.core._support.ids import decode_id, encode_id, is_plain
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     COMPLETED_PLAYERS,

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from nbactl.core._support.document_ids import encode_id
+from nbactl.core._support.ids import encode_id
 from nbactl.core.completions.documents import COMPLETED_COUNT
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.migrations.completions.batch import Batch, Unreadable, is_count, player_names, read_batch, shown

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core._support.document_ids import encode_id
 from nbactl.core._support.faults import reach
+from nbactl.core._support.ids import encode_id
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     TOTAL_PREDICTIONS,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from nbactl.core._support.cancellation import Cancellation
+    from nbactl.core._support.aio import Cancellation
     from nbactl.core._support.clock import Clock
     from nbactl.core.calls.bulk import BulkWriter
     from nbactl.core.lease.leases import Leases

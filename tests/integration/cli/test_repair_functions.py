@@ -16,7 +16,7 @@ from nbactl.cli.migrate.request import MigrateRequest
 from nbactl.cli.migrate.result import BackfillResult, CleanupResult, RollbackResult
 from nbactl.cli.outbox import command as outbox
 from nbactl.config.settings import load_settings
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.lease.holder import process_identity

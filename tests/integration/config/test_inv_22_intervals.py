@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from nbactl.core._support.interval import Interval
+from nbactl.core._support.durations import Interval
 from tests.kit.config_keys import proves
 from tests.kit.config_project import Project
 

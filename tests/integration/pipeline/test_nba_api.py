@@ -219,8 +219,8 @@ def test_a_page_or_a_cut_answer_with_status_200_is_tried_again(
 
 
 def test_inv_18_a_server_that_does_not_answer_is_given_up(clock: FakeClock, timeouts: TimeoutsFile) -> None:
-    quick = timeouts.timeouts["http.request"].model_copy(update={"limit": 0.1})
-    impatient = timeouts.model_copy(update={"timeouts": {**timeouts.timeouts, "http.request": quick}})
+    quick = timeouts.timeouts["http.request"].replaced(limit=0.1)
+    impatient = timeouts.replaced(timeouts={**timeouts.timeouts, "http.request": quick})
     with socket.create_server(("127.0.0.1", 0), backlog=8) as silent:
         base_url = f"http://127.0.0.1:{silent.getsockname()[1]}/" + "{endpoint}"
         source = NbaApiSource(clock=clock, timeouts=impatient, rng=Random(1), base_url=base_url)

@@ -14,7 +14,7 @@ from nbactl.bootstrap import Container
 from nbactl.config.loader import load_config
 from nbactl.config.settings import load_settings
 from nbactl.core import flags
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.flags import Flags, Stored
 from nbactl.core.observe.events import Event, combined, noop_hook

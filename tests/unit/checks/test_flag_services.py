@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.checks.flag_services import Comparison
+from nbactl.checks.flag_services import ServiceComparison
 from nbactl.config.flag_variables import everybody_gets, variables_of
 from nbactl.core.flags import State, Stored
 from nbactl.ports.services import DeployedService, Traffic
@@ -116,7 +116,9 @@ def test_what_comes_from_a_secret_or_has_no_readable_state_is_left_alone() -> No
 
 
 def found(*services: DeployedService, stored: Stored | None = None, names: tuple[str, ...] = ("scrapers",)) -> Any:
-    comparison = Comparison(FAST, stored or Stored({}), names, lambda verb, name, *more: " ".join((verb, name, *more)))
+    comparison = ServiceComparison(
+        FAST, stored or Stored({}), names, lambda verb, name, *more: " ".join((verb, name, *more))
+    )
     return [(each.key, each.kind, each.message, each.service) for each in comparison.findings(services)]
 
 
@@ -164,7 +166,7 @@ def test_a_service_that_is_in_line_is_no_drift() -> None:
         (
             service(problem="It crashed."),
             "not_ready",
-            "the latest revision of scrapers is not ready, so its variables are not in force: It crashed.",
+            "the latest revision of scrapers is not ready, its variables are not in force: It crashed.",
         ),
         (
             service(is_reconciling=True),

@@ -13,6 +13,7 @@ from nbactl.checks.flags import drift, life_cycle
 from nbactl.config.flags import FlagsFile
 from nbactl.core.flags import State, Stored
 from nbactl.errors import NotFoundError
+from tests.kit.config_models import model_of
 from tests.kit.flags import NOW, state
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def flags_file(**flags: dict[str, Any]) -> FlagsFile:
     guard = {"metric": "duplicate_rate", "above": 0.1, "window": "1h", "minimum_sample": 1}
     plan = {"stages": ({"percent": 100, "bake": "1h"},), "guards": ("g",)}
     rollout = {"active": (), "plans": {"staged": plan}, "guards": {"g": guard}}
-    return FlagsFile.model_validate({"version": 1, "flags": flags, "rollout": rollout})
+    return model_of(FlagsFile, {"version": 1, "flags": flags, "rollout": rollout})
 
 
 def found(file: FlagsFile, stored: Stored | dict[str, State] | None = None) -> list[tuple[str | None, str, str]]:
@@ -59,15 +60,15 @@ def test_flags_that_nobody_touched_are_as_they_should_be() -> None:
 def test_a_flag_is_expired_on_the_day_after_its_last() -> None:
     assert found(flags_file(fast=declared("fast", expires="2024-01-15"))) == []
     assert found(flags_file(fast=declared("fast", expires="2024-01-14"))) == [
-        ("fast", "expired", "fast has outlived its use: it was to be removed from the code by 2024-01-14")
+        ("fast", "expired", "fast is no longer needed: it should have been removed from the code by 2024-01-14")
     ]
 
 
 @pytest.mark.parametrize(
     ("percent", "enabled", "days", "told"),
     [
-        (100, True, 31, "everybody has it since 31 days"),
-        (50, True, 31, "its rollout has stood at 50 % since 31 days"),
+        (100, True, 31, "everyone has had it for 31 days"),
+        (50, True, 31, "its rollout has been at 50 % for 31 days"),
         (100, True, 30, None),
         (0, True, 31, None),
         (100, False, 31, None),
@@ -75,7 +76,7 @@ def test_a_flag_is_expired_on_the_day_after_its_last() -> None:
 )
 def test_a_flag_that_nobody_moved_for_long_is_stale(percent: float, enabled: bool, days: int, told: str | None) -> None:
     moved = state(percent, enabled=enabled, updated_at=NOW - timedelta(days=days))
-    expected = [] if told is None else [("fast", "stale", f"fast has outlived its use: {told}")]
+    expected = [] if told is None else [("fast", "stale", f"fast is no longer needed: {told}")]
     assert found(FAST, {"fast": moved}) == expected
 
 
@@ -97,13 +98,13 @@ def test_a_flag_ahead_of_what_it_needs_is_held_back() -> None:
     assert found(file, {"fast": state(50), "base": state(10, "base")})[0] == (
         "fast",
         "prerequisite",
-        "fast is at 50 %, but needs base, which is at 10 %: it reaches only who has both",
+        "fast is at 50 %, but needs base, which is at 10 %: it is on only where both are",
     )
     assert [kind for _, kind, _ in found(file, {"fast": state(100), "base": state(100, "base")})] == []
     other = flags_file(base=declared("base", entity="batch"), fast=declared("fast", prerequisites=("base",)))
     [(_, kind, message)] = found(other, {"fast": state(100), "base": state(100, "base")})
     assert kind == "prerequisite"
-    assert message.startswith("fast counts in player, but needs base, which counts in batch")
+    assert message.startswith("fast is per player, but needs base, which is per batch")
 
 
 def test_rollouts_over_the_same_entities_overlap() -> None:

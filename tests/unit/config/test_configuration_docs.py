@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from pydantic_core import PydanticUndefined
 
 from nbactl.config import flags, timeouts, workflows
+from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
-SECTIONS: dict[str, type[BaseModel]] = {
+SECTIONS: dict[str, type[Strict]] = {
     "workflows.yaml": workflows.WorkflowsFile,
     "tasks.*": workflows.Task,
     "tasks.*.service": workflows.ServiceSpec,
@@ -53,19 +50,17 @@ def documented(section: str) -> dict[str, str]:
 
 
 def default(value: Any) -> str:
-    if value is PydanticUndefined:
+    if value is REQUIRED:
         return "required"
-    return "none" if value in (None, (), {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return (
+        "none" if value in (None, (), NO_ENTRIES) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    )
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_section_has_the_keys_of_its_model_with_their_defaults(section: str) -> None:
-    fields = SECTIONS[section].model_fields
-    expected = {
-        field.alias or name: "none" if field.default_factory is not None else default(field.default)
-        for name, field in fields.items()
-    }
-    assert documented(section) == expected
+    model = SECTIONS[section]
+    assert documented(section) == {key: default(model.defaults[name]) for name, key in model.keys.items()}
 
 
 def test_there_is_no_section_without_a_model() -> None:
@@ -79,6 +74,6 @@ def test_every_model_has_a_section() -> None:
         each
         for module in (flags, timeouts, workflows)
         for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, module.Strict) and each.__module__ == module.__name__
+        if isinstance(each, type) and issubclass(each, Strict) and each.__module__ == module.__name__
     }
     assert models - shared == set(SECTIONS.values())

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 PACKAGE = Path(nbactl.__file__).parent
 WAITS = {"sleep", "sleep_async", "wait", "join", "acquire", "wait_for", "result", "advance"}
 """Calls whose first argument is how long they wait."""
-LIMITS = {"timeout", "deadline", "busy_timeout", "connect_timeout", "read_timeout", "max_wait", "grace", "patience"}
+LIMITS = {
+    "timeout",
+    "deadline",
+    "busy_timeout",
+    "connect_timeout",
+    "read_timeout",
+    "max_wait",
+    "grace",
+    "join_timeout",
+    "delivery_timeout",
+}
 EPOCH_READERS = {"fromtimestamp": 2, "now": 1}
 """How many arguments make the result aware."""
 ALLOWED = {

@@ -11,7 +11,7 @@ from nbactl.config.timeouts import TimeoutsFile
 from tests.kit.config_files import edit, problems, small_config
 
 PACKAGE = Path(nbactl.__file__).parent
-SECTIONS = set(TimeoutsFile.model_fields) - {"version"}
+SECTIONS = set(TimeoutsFile.defaults) - {"version"}
 
 
 def looked_up() -> set[tuple[str, str]]:

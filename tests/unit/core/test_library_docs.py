@@ -45,13 +45,45 @@ def test_no_module_of_the_core_loads_a_command_line_a_cloud_client_an_engine_or_
     assert not any(module.startswith("nbactl.adapters") for module in done.stdout.split())
 
 
-def test_the_modules_that_the_package_describes_are_there() -> None:
-    described = re.findall(
-        r"`([a-z_.]+)`", "".join(re.findall(r"^\| (`.+?) \|", nbactl.core.__doc__ or "", re.MULTILINE))
-    )
-    assert described
-    for name in described:
-        assert f"nbactl.core.{'idempotency' if name.startswith('.') else ''}{name}" in MODULES
+def test_importing_the_core_alone_loads_nothing_of_it_but_itself() -> None:
+    code = "import sys; before = set(sys.modules); import nbactl.core; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-Sc", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert {module for module in loaded if module.startswith("nbactl")} == {"nbactl", "nbactl.core"}
+    assert len(loaded) < 40  # importlib and typing, where the interpreter had not loaded them
+
+
+def test_each_name_of_the_core_resolves_and_no_other_does() -> None:
+    assert len(set(nbactl.core.__all__)) == len(nbactl.core.__all__)
+    for name in nbactl.core.__all__:
+        assert getattr(nbactl.core, name) is not None
+    assert set(nbactl.core.__all__) <= set(dir(nbactl.core))
+    with pytest.raises(AttributeError, match="no attribute 'TokenBucket'"):
+        _ = nbactl.core.TokenBucket
+
+
+def test_each_name_is_documented_and_each_documented_name_is_there() -> None:
+    rows = re.findall(r"^\| (.*?) \| (.*?) \| (.*?) \|$", TEXT[TEXT.index("## Every name") :], re.MULTILINE)[1:]
+    documented = [name for names, *_ in rows for name in re.findall(r"`(\w+)`", names)]
+    assert len(set(documented)) == len(documented)
+    assert set(documented) == set(nbactl.core.__all__)
+    assert all(sync.strip() and other.strip() for _, sync, other in rows)
+
+
+def test_each_async_side_is_in_the_table_and_each_one_of_the_table_is_there() -> None:
+    rows = re.findall(r"^\| (`.*?) \| .*? \| (.*?) \|$", TEXT[TEXT.index("## Every name") :], re.MULTILINE)
+    for names, told in rows:
+        classes = [cls for name in re.findall(r"`(\w+)`", names) if isinstance(cls := getattr(nbactl.core, name), type)]
+        there = {verb for cls in classes for verb in vars(cls) if verb.endswith("_async") and not verb.startswith("_")}
+        assert set(re.findall(r"`\.(\w+_async)`", told)) == there, names
+
+
+def test_the_documentation_imports_the_core_and_its_testing_alone() -> None:
+    pages = [*ROOT.glob("docs/library.md"), ROOT / "docs" / "testing.md", ROOT / "docs" / "example_service.py"]
+    for page in (*pages, *FOLDER.glob("*.py")):
+        imported = re.findall(r"^(?:from|import) (nbactl[\w.]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(imported) <= {"nbactl.core", "nbactl.testing"}, page
+    assert len(pages) == 3
 
 
 def test_the_kinds_of_events_of_the_documentation_are_in_the_code() -> None:

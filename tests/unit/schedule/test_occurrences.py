@@ -13,12 +13,13 @@ from nbactl.config.loader import load_config, shipped_config_dir
 from nbactl.config.workflows import Schedule
 from nbactl.core._support.gamedate import EASTERN, GameDate
 from nbactl.schedule.occurrences import occurrences
+from tests.kit.config_models import model_of
 
 PLAIN, SPRING, AUTUMN = date(2024, 1, 15), date(2024, 3, 10), date(2024, 11, 3)
 
 
 def schedule(**keys: Any) -> Schedule:
-    return Schedule.model_validate(keys)
+    return model_of(Schedule, keys)
 
 
 def utc(year: int, month: int, day: int, hour: int, minute: int = 0) -> datetime:

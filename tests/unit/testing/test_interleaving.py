@@ -12,7 +12,7 @@ import pytest
 from nbactl.errors import UnavailableError
 from nbactl.ports.documents import Create, Increment, Set, Update
 from nbactl.testing import memory_documents
-from nbactl.testing.interleaving import BrokenByOrderError, Chances, Interleaving, Killed, explore
+from nbactl.testing.interleaving import BrokenByOrderError, FaultRates, Interleaving, Killed, explore
 from tests.kit.interleavings import JUMPS, check_then_set, counter_under_a_lease, one_message_delivered_again_and_again
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ BOUND = 200
 def test_a_lease_without_fencing_is_caught() -> None:
     unfenced = partial(counter_under_a_lease, fenced=False)
     with pytest.raises(BrokenByOrderError, match=r"wrote|older token"):
-        explore(unfenced, schedules=BOUND, chances=Chances(jump=0.1, jumps=JUMPS))
+        explore(unfenced, schedules=BOUND, rates=FaultRates(jump=0.1, jumps=JUMPS))
 
 
 def test_check_then_set_is_caught() -> None:
@@ -84,7 +84,7 @@ def test_who_is_killed_changes_nothing_more() -> None:
 
         return check
 
-    found = explore(scenario, schedules=3, chances=Chances(kill=1.0))
+    found = explore(scenario, schedules=3, rates=FaultRates(kill=1.0))
     assert (found.killed, steps) == (3, ["cleaned up"] * 3)
 
 
@@ -106,8 +106,8 @@ def test_a_lost_answer_was_applied_and_a_refused_call_was_not() -> None:
 
         return check
 
-    assert explore(partial(scenario, 1), schedules=1, chances=Chances(lose_answer=1.0)).lost_answers == 1
-    explore(partial(scenario, 0), schedules=1, chances=Chances(refuse=1.0))
+    assert explore(partial(scenario, 1), schedules=1, rates=FaultRates(lose_answer=1.0)).lost_answers == 1
+    explore(partial(scenario, 0), schedules=1, rates=FaultRates(refuse=1.0))
 
 
 def test_the_clock_jumps_both_ways_and_only_its_wall_goes_back() -> None:
@@ -125,7 +125,7 @@ def test_the_clock_jumps_both_ways_and_only_its_wall_goes_back() -> None:
         order.program("p", program)
         return lambda: None
 
-    explore(scenario, schedules=20, chances=Chances(jump=1.0, jumps=(-7.0, 5.0)))
+    explore(scenario, schedules=20, rates=FaultRates(jump=1.0, jumps=(-7.0, 5.0)))
     assert seen == {-7.0, 5.0}
 
 
@@ -146,12 +146,12 @@ def test_a_program_that_waits_for_another_one_is_reported_and_does_not_hang() ->
 
     began = time.monotonic()
     with pytest.raises(BrokenByOrderError, match="waits takes no step"):
-        explore(scenario, schedules=1, patience=0.05)
+        explore(scenario, schedules=1, timeout=0.05)
     assert time.monotonic() - began < 10
 
 
 def test_steps_outside_of_programs_do_nothing() -> None:
-    order = Interleaving(1, Chances(kill=1.0, lose_answer=1.0))
+    order = Interleaving(1, FaultRates(kill=1.0, lose_answer=1.0))
     order.step("outside")
     assert not order.may_fail("outside")
     assert order.trace == []
@@ -159,5 +159,5 @@ def test_steps_outside_of_programs_do_nothing() -> None:
 
 
 def test_the_real_thing_passes_where_the_mistakes_are_caught() -> None:
-    explore(partial(counter_under_a_lease, fenced=True), schedules=BOUND, chances=Chances(jump=0.1, jumps=JUMPS))
+    explore(partial(counter_under_a_lease, fenced=True), schedules=BOUND, rates=FaultRates(jump=0.1, jumps=JUMPS))
     explore(one_message_delivered_again_and_again, schedules=BOUND)

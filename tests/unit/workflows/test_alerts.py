@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from nbactl.config.workflows import AlertSpec, AlertsSpec
-from nbactl.core.alerts import Alert, LogChannel, TextChannel
+from nbactl.core.alerts import LogChannel, TextChannel
 from nbactl.core.observe.context import current
+from nbactl.ports.alerts import Alert
 from nbactl.workflows.observers import RunAlerts
 from tests.kit.run_records import events, run, task
 

@@ -99,8 +99,8 @@ def test_a_failed_or_dead_run_is_wrong() -> None:
 
 def test_a_run_past_its_deadline_is_late_and_one_before_it_is_not() -> None:
     limit = "phase1_deadline"
-    phase = WORKFLOWS.phases["phase1"].model_copy(update={"deadline": limit})
-    workflows = WORKFLOWS.model_copy(update={"phases": {**WORKFLOWS.phases, "phase1": phase}})
+    phase = WORKFLOWS.phases["phase1"].replaced(deadline=limit)
+    workflows = WORKFLOWS.replaced(phases={**WORKFLOWS.phases, "phase1": phase})
     boards = Boards(workflows, {limit: 100.0}, Runs([phase1("running", schedule="running")]), "local", tuple)
     for after, late in ((99, False), (101, True)):
         drawn = boards.draw(run().game_date, "sample", at(after))

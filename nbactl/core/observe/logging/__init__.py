@@ -5,8 +5,15 @@ stands beside them.
 """
 
 from nbactl.core.observe.logging.cloud import SEVERITIES, CloudFormatter, severity_of
-from nbactl.core.observe.logging.human import HumanFormatter, readable
-from nbactl.core.observe.logging.setup import RunLogHandler, configure_logging, logging_to, run_log_path, stream_handler
+from nbactl.core.observe.logging.setup import (
+    HumanFormatter,
+    RunLogHandler,
+    configure_logging,
+    logging_to,
+    readable,
+    run_log_path,
+    stream_handler,
+)
 from nbactl.core.observe.masking import mask, mask_value
 
 __all__ = [

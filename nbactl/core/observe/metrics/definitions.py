@@ -72,20 +72,20 @@ METRICS: Final[tuple[Metric, ...]] = (
         read=True,
     ),
     # --- Runs and tasks ---
-    Metric("nbactl_runs_started_total", "counter", "Runs that were begun.", (RUN,)),
+    Metric("nbactl_runs_started_total", "counter", "Runs that started.", (RUN,)),
     Metric("nbactl_runs_total", "counter", "Runs that ended, by how they ended.", (RUN, RUN_STATUS)),
-    Metric("nbactl_run_duration_seconds", "histogram", "Time from a run's begin to its end.", (RUN,), _WORK),
+    Metric("nbactl_run_duration_seconds", "histogram", "Time from a run's start to its end.", (RUN,), _WORK),
     Metric("nbactl_run_last_success_timestamp_seconds", "gauge", "When a run succeeded last, as Unix time.", (RUN,)),
     Metric("nbactl_tasks_total", "counter", "Tasks that ended, by how they ended.", (TASK, TASK_STATUS)),
     Metric(
         "nbactl_task_duration_seconds",
         "histogram",
-        "Time from a task's begin to its end, all attempts.",
+        "Time from a task's start to its end, all attempts.",
         (TASK,),
         _WORK,
     ),
     Metric("nbactl_task_attempts_total", "counter", "Attempts of tasks, the first ones included.", (TASK,)),
-    Metric("nbactl_task_rows_total", "counter", "Rows that tasks reported to have written.", (TASK,)),
+    Metric("nbactl_task_rows_total", "counter", "Rows that tasks reported as written.", (TASK,)),
     Metric(
         "nbactl_deadlines_fired_total",
         "counter",
@@ -93,16 +93,14 @@ METRICS: Final[tuple[Metric, ...]] = (
         (RUN,),
     ),
     # --- Calls of dependencies ---
-    Metric("nbactl_retries_total", "counter", "Calls that were tried again.", (POLICY,)),
+    Metric("nbactl_retries_total", "counter", "Calls that were retried.", (POLICY,)),
     Metric(
         "nbactl_retries_given_up_total",
         "counter",
-        "Calls that failed with a transient error and were not tried again, by what forbade it.",
+        "Calls that failed with a transient error and were not retried, by reason.",
         (POLICY, Label("reason", ("attempts", "breaker", "budget", "deadline"))),
     ),
-    Metric(
-        "nbactl_retry_budget_tokens", "gauge", "Retries that the budget allows at the moment.", (POLICY,), read=True
-    ),
+    Metric("nbactl_retry_budget_tokens", "gauge", "Retries that the budget allows now.", (POLICY,), read=True),
     Metric(
         "nbactl_breaker_state",
         "gauge",
@@ -113,7 +111,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "nbactl_breaker_transitions_total",
         "counter",
-        "Changes of a breaker's state, by the new one.",
+        "Changes of a breaker's state, by the new state.",
         (BREAKER, BREAKER_STATE),
     ),
     Metric("nbactl_breaker_refused_total", "counter", "Calls that a breaker refused.", (BREAKER,)),
@@ -121,7 +119,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "nbactl_idempotency_deliveries_total",
         "counter",
-        "Deliveries, by what was found; work began for those that were claimed or taken over.",
+        "Deliveries, by what was found; work started for those that were claimed or taken over.",
         (Label("outcome", ("claimed", "taken_over", "replayed", "in_progress", "payload_mismatch")),),
     ),
     Metric(
@@ -140,7 +138,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "nbactl_completions_total",
         "counter",
-        "Players that were recorded in prediction batches: completed, on record already, or failed.",
+        "Players that were recorded in prediction batches: completed, recorded before, or failed.",
         (Label("outcome", ("recorded", "duplicate", "failed")),),
     ),
     Metric("nbactl_batches_completed_total", "counter", "Prediction batches that became complete."),
@@ -167,14 +165,14 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "nbactl_warehouse_query_bytes_total",
         "counter",
-        "Bytes that warehouse queries processed, where the engine tells.",
+        "Bytes that warehouse queries processed, where the engine reports them.",
     ),
     Metric("nbactl_warehouse_query_duration_seconds", "histogram", "Time that warehouse queries took.", (), _QUERIES),
     Metric(
         "nbactl_cache_requests_total",
         "counter",
-        "Requests to caches; `shared` waited for the load of another, `stale` got old data because the load failed.",
-        (CACHE, Label("outcome", ("hit", "shared", "miss", "stale"))),
+        "Requests to caches; `shared` waited for the load of another.",
+        (CACHE, Label("outcome", ("hit", "shared", "miss"))),
     ),
     # --- Flags, alerts, HTTP ---
     Metric(
@@ -187,7 +185,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "nbactl_alerts_total",
         "counter",
-        "Alerts, by what became of them.",
+        "Alerts, by outcome.",
         (Label("severity", ("info", "warning", "critical")), Label("outcome", ("sent", "suppressed", "failed"))),
     ),
     Metric(

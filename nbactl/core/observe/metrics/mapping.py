@@ -173,7 +173,7 @@ def _stores(of: Mapping[str, Children]) -> dict[str, Callable[[Event], None]]:
         "documents.written": lambda event: writes[event.name].inc(event.fields["documents"]),
         "warehouse.queried": queried,
         "warehouse.query_failed": lambda event: errors[event.fields["error"]].inc(),
-        **{f"cache.{outcome}": requested(outcome) for outcome in ("hit", "shared", "miss", "stale")},
+        **{f"cache.{outcome}": requested(outcome) for outcome in ("hit", "shared", "miss")},
     }
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric as Family
 
-    from nbactl.core._support.asgi import App, Receive, Scope, Send
+    from nbactl.core._support.aio import App, Receive, Scope, Send
     from nbactl.core.calls.policies import CallPolicies
-    from nbactl.core.flags.exposures import Exposures
+    from nbactl.core.flags.client import Exposures
     from nbactl.core.observe.events import Event, Hook
     from nbactl.core.observe.metrics.definitions import Metric
 

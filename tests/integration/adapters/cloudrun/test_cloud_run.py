@@ -99,7 +99,7 @@ def test_inv_13_a_change_between_reading_and_writing_is_refused_and_stands(
 ) -> None:
     server.deploy(NAME, {"A": "1"})
     server.before_patch = lambda name: server.set_env(name, A="theirs")
-    with pytest.raises(PreconditionError, match="meanwhile") as refused:
+    with pytest.raises(PreconditionError, match="in the meantime") as refused:
         merge(services, A="ours")
     assert refused.value.exit_code == 6
     assert "Conflict for resource" in (refused.value.cause or "")
@@ -122,14 +122,14 @@ def test_inv_13_what_is_there_after_the_change_is_looked_at(server: CloudRun, se
         server._finish = done  # type: ignore[method-assign]
 
     meddle("A", "theirs")
-    with pytest.raises(PreconditionError, match="meanwhile") as refused:
+    with pytest.raises(PreconditionError, match="in the meantime") as refused:
         merge(services, A="2")
-    assert refused.value.cause == "Not as wanted: A. Somebody deployed it right after our change."
+    assert refused.value.cause == "Not as wanted: A. Someone deployed it right after this change."
     meddle("B", "theirs")
-    with pytest.raises(PreconditionError, match="meanwhile") as refused:
+    with pytest.raises(PreconditionError, match="in the meantime") as refused:
         merge(services, A="3")
     assert refused.value.cause is not None
-    assert refused.value.cause.startswith("Other variables than ours are not as before.")
+    assert refused.value.cause.startswith("Variables that this change does not name are different.")
 
 
 def test_a_slow_revision_is_waited_for(server: CloudRun, services: CloudRunServices, clock: FakeClock) -> None:
@@ -147,7 +147,7 @@ def test_a_revision_that_is_not_ready_in_time_goes_on_and_it_says_how_to_look(
     with pytest.raises(StillRunningError) as running:
         merge(services, A="2")
     assert running.value.exit_code == 8
-    assert running.value.message == f"the new revision of {NAME} is not ready after 1m00s; it goes on"
+    assert running.value.message == f"the new revision of {NAME} is not ready after 1m00s"
     assert running.value.next_step is not None
     assert running.value.next_step.startswith(f"gcloud run services describe {NAME} --region us-west2 --project ")
     assert clock.monotonic() == 60.0
@@ -184,7 +184,7 @@ def test_a_revision_that_does_not_start_says_why_and_the_old_one_serves_on(
     server: CloudRun, services: CloudRunServices
 ) -> None:
     server.deploy(NAME, {"A": "1"})
-    with pytest.raises(DeployFailedError, match="the one before goes on serving") as failed:
+    with pytest.raises(DeployFailedError, match="the previous one keeps serving") as failed:
         merge(services, A="crash")
     assert failed.value.exit_code == 1
     assert "failed to start and listen on the port" in (failed.value.cause or "")
@@ -225,7 +225,7 @@ def test_after_a_lost_answer_somebody_elses_change_is_not_taken_for_ours(
     server.deploy(NAME, {"A": "1"})
     server.before_patch = lambda name: server.set_env(name, A="theirs")
     server.lose_answer(times=1)
-    with pytest.raises(PreconditionError, match="meanwhile") as refused:
+    with pytest.raises(PreconditionError, match="in the meantime") as refused:
         merge(services, A="ours")
     assert "Conflict for resource" in (refused.value.cause or "")
 
@@ -307,7 +307,7 @@ def test_inv_16_what_never_gets_better_is_asked_once(
 def test_a_refusal_for_another_reason_says_it(server: CloudRun, services: CloudRunServices) -> None:
     server.deploy(NAME, {"A": "1"})
     server.fail("PATCH", 400)
-    with pytest.raises(DataError, match="it was refused") as refused:
+    with pytest.raises(DataError, match="Cloud Run refused it") as refused:
         merge(services, A="2")
     assert refused.value.cause == "Cloud Run says: the server was told to fail (400 INVALID_ARGUMENT)"
 
@@ -342,7 +342,7 @@ def test_variables_are_those_of_the_container_with_the_port_and_a_sidecar_is_lef
     found = services.get(NAME)
     assert (found.env, found.unreadable) == (
         {},
-        f"it cannot be told which container of {NAME} takes its requests",
+        f"it is not clear which container of {NAME} takes its requests",
     )
     with pytest.raises(DataError, match="which container"):
         merge(services, A="2")

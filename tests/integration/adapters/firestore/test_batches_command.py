@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.testing import emulator_documents
 from tests.kit.paths import ROOT

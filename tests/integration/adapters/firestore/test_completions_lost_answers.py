@@ -12,8 +12,7 @@ import pytest
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import Query
 from nbactl.testing import emulator_documents

@@ -17,7 +17,7 @@ from openfeature.provider import ProviderStatus  # noqa: TID253
 
 from nbactl.adapters.openfeature.provider import FlagsProvider
 from nbactl.core.flags import Flags, Rule, State, StateCache, Stored
-from nbactl.core.flags.bucketing import bucket_of
+from nbactl.core.flags.snapshot import bucket_of
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 from tests.kit.flags import NOW, flag, state

@@ -14,9 +14,8 @@ import pytest
 from nbactl.adapters.sentry.sink import SentrySink
 from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
-from nbactl.core.observe.context import bound
+from nbactl.core.observe.context import Trace, bound
 from nbactl.core.observe.failures import Failure, Failures
-from nbactl.core.observe.trace import Trace
 from nbactl.errors import ConfigError, DataError, UnavailableError
 from nbactl.testing.emulators import free_port
 from tests.kit.paths import ROOT

@@ -12,8 +12,7 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.core.completions.documents import completion_document
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import Create, Increment, Update
 from nbactl.testing import FakeClock

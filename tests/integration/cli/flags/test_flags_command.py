@@ -16,7 +16,7 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.cli.main import main
 from nbactl.config.loader import shipped_config_dir
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.flags.bucketing import bucket_of
+from nbactl.core.flags.snapshot import bucket_of
 from nbactl.core.flags.store import ANY_VERSION, Change, FlagStore
 from nbactl.ports.documents import Update
 

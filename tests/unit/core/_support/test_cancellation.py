@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from nbactl.core._support.cancellation import Cancellation
+from nbactl.core._support.aio import Cancellation
 
 
 def test_subscribers_hear_of_the_first_request_once() -> None:

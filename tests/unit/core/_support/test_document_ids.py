@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nbactl.core._support.document_ids import MAX_BYTES, decode_id, encode_id
+from nbactl.core._support.ids import MAX_BYTES, decode_id, encode_id
 from nbactl.errors import DataError
 from nbactl.ports.document_rules import split_document
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core.calls.bulk import BulkWriter
-from nbactl.core.calls.rate_limit import Throttle
+from nbactl.core.calls.rate_limit import RateLimit, RateLimiter
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.errors import AlreadyExistsError, DataError, NotAuthorisedError, UnavailableError
 from nbactl.ports.documents import Create, Delete, Increment, Query, Set, Update, WriteResult
@@ -35,10 +35,10 @@ def store(clock: FakeClock) -> Iterator[RecordingStore]:
 
 
 def writer(
-    store: RecordingStore, clock: FakeClock, *, in_flight: int = 4, throttle: Throttle | None = None
+    store: RecordingStore, clock: FakeClock, *, in_flight: int = 4, limiter: RateLimiter | None = None
 ) -> BulkWriter:
     rng = random.Random(1)
-    return BulkWriter(store, in_flight=in_flight, throttle=throttle, retry=POLICY, clock=clock, rng=rng)
+    return BulkWriter(store, in_flight=in_flight, limiter=limiter, retry=POLICY, clock=clock, rng=rng)
 
 
 def creates(count: int) -> list[Write]:
@@ -137,9 +137,9 @@ def test_chunks_stay_below_ten_mebibytes(store: RecordingStore, clock: FakeClock
     assert sum(store.chunks) == 70
 
 
-def test_the_throttle_sets_the_pace_and_the_size_of_chunks(store: RecordingStore, clock: FakeClock) -> None:
-    throttle = Throttle(clock, rate=50)
-    list(writer(store, clock, throttle=throttle).write_all(creates(200)))
+def test_the_limiter_sets_the_pace_and_the_size_of_chunks(store: RecordingStore, clock: FakeClock) -> None:
+    limiter = RateLimiter(RateLimit.per_second(50), clock)
+    list(writer(store, clock, limiter=limiter).write_all(creates(200)))
     assert store.chunks == [50] * 4
     assert clock.monotonic() == pytest.approx(3.0)
 

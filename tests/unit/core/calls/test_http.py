@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from nbactl.core.calls.http import check_status
-from nbactl.core.errors import (
+from nbactl.errors import (
     DataError,
     NbactlError,
     NotAuthorisedError,

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
-from nbactl.core.calls.rate_limit import Throttle
+from nbactl.core.calls.rate_limit import FIRESTORE_RAMP, RateLimit, RateLimiter
 from nbactl.testing import FakeClock
 
 
@@ -11,52 +13,59 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+def wait(limiter: RateLimiter, clock: FakeClock, count: int) -> None:
+    """Take tokens and wait until they may be used."""
+    seconds = limiter.take(count, within=inf)
+    assert seconds is not None
+    clock.advance(seconds)
+
+
 def test_the_first_minutes_allow_500_a_second(clock: FakeClock) -> None:
-    throttle = Throttle(clock)
+    limiter = RateLimiter(FIRESTORE_RAMP, clock)
     for _ in range(10):
-        throttle.take(500)
+        wait(limiter, clock, 500)
     assert clock.monotonic() == pytest.approx(9.0)
 
 
 def test_the_rate_grows_by_half_every_five_minutes(clock: FakeClock) -> None:
-    throttle = Throttle(clock)
-    throttle.take(1)
+    limiter = RateLimiter(FIRESTORE_RAMP, clock)
+    wait(limiter, clock, 1)
     rates = []
     for _ in range(4):
-        rates.append(throttle.rate)
+        rates.append(limiter.rate)
         clock.advance(300)
     assert rates == [500.0, 750.0, 1125.0, 1687.5]
 
 
 def test_a_long_run_writes_what_the_rule_allows(clock: FakeClock) -> None:
-    throttle = Throttle(clock)
+    limiter = RateLimiter(FIRESTORE_RAMP, clock)
     taken = 0
     while clock.monotonic() < 600:
-        throttle.take(100)
+        wait(limiter, clock, 100)
         taken += 100
     assert taken == pytest.approx(500 * 300 + 750 * 300, rel=0.01)
 
 
 def test_idle_time_is_not_saved_up(clock: FakeClock) -> None:
-    throttle = Throttle(clock, rate=10)
-    throttle.take(10)
+    limiter = RateLimiter(RateLimit.per_second(10), clock)
+    wait(limiter, clock, 10)
     clock.advance(100)
     before = clock.monotonic()
-    throttle.take(10)
-    throttle.take(10)
+    wait(limiter, clock, 10)
+    wait(limiter, clock, 10)
     assert clock.monotonic() - before == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("rate", "largest"), [(0.5, 1), (50, 50), (2_000, 2_000)])
 def test_a_fixed_rate_is_kept_and_not_sent_in_bursts(clock: FakeClock, rate: float, largest: int) -> None:
-    throttle = Throttle(clock, rate=rate)
-    assert throttle.largest == largest
+    limiter = RateLimiter(RateLimit.per_second(rate), clock)
+    assert limiter.burst == largest
     for _ in range(4):
-        throttle.take(largest)
+        wait(limiter, clock, largest)
     assert clock.monotonic() == pytest.approx(3 * largest / rate)
-    assert throttle.rate == rate
+    assert limiter.rate == rate
 
 
-def test_a_rate_is_above_zero(clock: FakeClock) -> None:
+def test_a_rate_is_above_zero() -> None:
     with pytest.raises(ValueError, match="above zero"):
-        Throttle(clock, rate=0)
+        RateLimit.per_second(0)

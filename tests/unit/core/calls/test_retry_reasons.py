@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core.calls.deadline import Deadline
-from nbactl.core.calls.rate_limit import RateLimit, TokenBucket
+from nbactl.core.calls.rate_limit import RateLimit, RateLimiter
 from nbactl.core.calls.retry import RetryPolicy, retry_call
 from nbactl.errors import BreakerOpenError, UnavailableError
 from nbactl.testing import FakeClock
@@ -42,7 +42,7 @@ def test_what_forbade_another_try_is_told(
             clock=clock,
             rng=random.Random(1),
             deadline=Deadline.after(seconds, clock),
-            budget=TokenBucket(RateLimit(tokens, 1e6), clock),
+            budget=RateLimiter(RateLimit(tokens, 1e6), clock),
             hook=heard.append,
         )
     assert heard[-1].kind == "retry.gave_up"
@@ -51,7 +51,7 @@ def test_what_forbade_another_try_is_told(
 
 def test_a_token_bucket_says_how_full_it_is_without_taking_any() -> None:
     clock = FakeClock()
-    bucket = TokenBucket(RateLimit(10, 100.0), clock)
+    bucket = RateLimiter(RateLimit(10, 100.0), clock)
     assert [bucket.level(), bucket.level()] == [10.0, 10.0]
     for _ in range(12):
         bucket.take(within=1000.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core._support.interval import Interval
+from nbactl.core._support.durations import Interval
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.shared_breakers import BreakerSync, SharedBreakers
 from nbactl.errors import BreakerOpenError, UnavailableError

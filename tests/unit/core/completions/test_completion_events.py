@@ -7,8 +7,7 @@ import random
 import pytest
 
 from nbactl.core.calls.retry import NO_RETRY
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.errors import NotFoundError
 from nbactl.testing import FakeClock, memory_documents

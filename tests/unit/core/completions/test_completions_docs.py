@@ -4,8 +4,7 @@ import re
 
 from nbactl.cli.app import build
 from nbactl.cli.frame import find
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from tests.kit.paths import ROOT
 
 PAGE = (ROOT / "docs" / "completions.md").read_text(encoding="utf-8")

@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from nbactl.core.completions.mode import CompletionMode, mode_in_force, mode_of
-from nbactl.core.completions.stages import STAGE_DOCUMENT, CompletionStage, StageReader
+from nbactl.core.completions.stages import (
+    STAGE_DOCUMENT,
+    CompletionMode,
+    CompletionStage,
+    StageReader,
+    mode_in_force,
+    mode_of,
+)
 from nbactl.errors import ConfigError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, memory_documents

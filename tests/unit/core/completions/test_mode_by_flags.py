@@ -12,8 +12,7 @@ from nbactl.config.loader import load_config
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import batch_path, completions_of
-from nbactl.core.completions.mode import mode_by_flags
-from nbactl.core.completions.stages import STAGE_DOCUMENT, StageReader
+from nbactl.core.completions.stages import STAGE_DOCUMENT, StageReader, mode_by_flags
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.core.flags import Flags, State, Stored
 from nbactl.errors import ConfigError

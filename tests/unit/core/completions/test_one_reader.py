@@ -10,7 +10,7 @@ import nbactl
 PACKAGE = Path(nbactl.__file__).parent
 FIELD, CONSTANT = "completed_players", "COMPLETED_PLAYERS"
 # What writes the field and looks for members in it, tells progress from it, or takes members out and puts them back.
-CORE = {f"core/completions/{name}.py" for name in ("documents", "tracker", "progress", "reset", "reset_chunks")}
+CORE = {f"core/completions/{name}.py" for name in ("documents", "tracker", "batches", "reset")}
 # The migration compares both sides, which is no progress.
 MIGRATION = "migrations/completions/"
 
@@ -39,7 +39,7 @@ def test_inv_04_progress_is_made_in_one_place() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Progress"
     }
-    assert {name for name in makers if "completions" in name} == {"core/completions/progress.py"}
+    assert {name for name in makers if "completions" in name} == {"core/completions/batches.py"}
 
 
 def test_the_search_finds_what_it_looks_for() -> None:

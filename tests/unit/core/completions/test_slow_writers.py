@@ -9,8 +9,7 @@ import pytest
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.documents import completion_path
-from nbactl.core.completions.mode import mode_of
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.errors import TimedOutError
 from nbactl.testing import FakeClock, memory_documents
@@ -18,7 +17,7 @@ from nbactl.testing import FakeClock, memory_documents
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbactl.core.completions.mode import CompletionMode
+    from nbactl.core.completions.stages import CompletionMode
 
 ACTING = 10.0
 

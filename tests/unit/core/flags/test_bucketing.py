@@ -6,14 +6,11 @@ import itertools
 
 import pytest
 
-from nbactl.config.flags import FlagsFile
-from nbactl.config.loader import load_yaml, shipped_config_dir
-from nbactl.core.flags.bucketing import BUCKETS, bucket_of, limit_of
+from nbactl.config.loader import load_config, shipped_config_dir
+from nbactl.core.flags.snapshot import BUCKETS, bucket_of, limit_of
 
 IDS = [f"player{number:05d}" for number in range(20_000)]
-SALTS = sorted(
-    flag.salt for flag in FlagsFile.model_validate(load_yaml(shipped_config_dir() / "flags.yaml")[0]).flags.values()
-)
+SALTS = sorted(flag.salt for flag in load_config(shipped_config_dir()).flags.flags.values())
 # What these entities were given when the hash was chosen. A change here reshuffles who is inside of every rollout.
 GOLDEN = {
     ("query_caching", "lebronjames"): 5695,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nbactl.core.flags import Rule
-from nbactl.core.flags.bucketing import bucket_of
 from nbactl.core.flags.explaining import STEPS, explain
+from nbactl.core.flags.snapshot import bucket_of
 from tests.kit.flags import flag, snapshot, state
 
 TARGETED = flag(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core import flags as public
-from nbactl.core._support.interval import Interval
+from nbactl.core._support.durations import Interval
 from nbactl.core.flags import Definition, Exposures, Flags, FlagSource, State, StateCache, Stored
 from nbactl.errors import DataError, UnavailableError
 from nbactl.testing import FakeClock

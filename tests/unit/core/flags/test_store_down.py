@@ -11,7 +11,7 @@ import pytest
 
 from nbactl.core.flags import Flags, FlagStore, StateCache
 from nbactl.core.flags.store import ANY_VERSION, Change
-from nbactl.core.service import checks
+from nbactl.core.service.health import flags_check
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock, memory_documents
 from tests.kit.flags import flag
@@ -57,7 +57,7 @@ def test_inv_20_for_an_hour_flags_stay_as_last_known_health_tells_and_the_first_
     store.change(to(50), by="test", reason=None)
     flags = process()
     flags._refresh_and_tell()
-    assert checks.flags(lambda: flags.health, 1.0).probe() is None
+    assert flags_check(lambda: flags.health, 1.0).probe() is None
     inside = {player for player in PLAYERS if flags.on("fast", player)}
     assert 200 < len(inside) < 300
     refreshed_at = clock.now()
@@ -72,7 +72,7 @@ def test_inv_20_for_an_hour_flags_stay_as_last_known_health_tells_and_the_first_
     assert (flags.health.failures, flags.health.error) == (beats, "the store does not answer")
     assert flags.health.refreshed_at == (None if restart else refreshed_at)
     assert clock.now() - refreshed_at == timedelta(hours=1)
-    assert checks.flags(lambda: flags.health, 1.0).probe() == f"not refreshed, {beats} times in a row"
+    assert flags_check(lambda: flags.health, 1.0).probe() == f"not refreshed, {beats} times in a row"
     environ["ENABLE_OTHER"] = "true"
     flags._refresh_and_tell()
     assert flags.on("other", "anybody"), "the exit by environment is open all the while"
@@ -81,7 +81,7 @@ def test_inv_20_for_an_hour_flags_stay_as_last_known_health_tells_and_the_first_
     flags._refresh_and_tell()
     assert not any(flags.on("fast", player) for player in PLAYERS)
     assert (flags.health.failures, flags.health.error, flags.health.refreshed_at) == (0, None, clock.now())
-    assert checks.flags(lambda: flags.health, 1.0).probe() is None
+    assert flags_check(lambda: flags.health, 1.0).probe() is None
     told = [record.message for record in caplog.records]
     assert told == ["flags stay as they are, for the store does not answer", "flags are current again"]
     assert cache.load()["fast"].enabled is False

@@ -16,10 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core.observe.context import bound
+from nbactl.core.observe.context import Trace, bound
 from nbactl.core.observe.logging import CloudFormatter, configure_logging
 from nbactl.core.observe.logging.cloud import LABELS, SAMPLED, SOURCE, SPAN, TRACE
-from nbactl.core.observe.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

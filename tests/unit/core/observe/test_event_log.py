@@ -7,8 +7,7 @@ import re
 
 import pytest
 
-from nbactl.core.observe.event_log import _LEVELS, EventLog
-from nbactl.core.observe.events import Event
+from nbactl.core.observe.events import _LEVELS, Event, EventLog
 from tests.kit.paths import ROOT
 
 DOCS = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")

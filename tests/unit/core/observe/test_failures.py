@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbactl.core.observe.context import bound
+from nbactl.core.observe.context import Trace, bound
 from nbactl.core.observe.failures import LOGGED, Failure, Failures, failure_of, log_failure
-from nbactl.core.observe.trace import Trace
 from nbactl.errors import DataError, UnavailableError
 
 if TYPE_CHECKING:

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.observe.context import bound
-from nbactl.core.observe.event_log import EventLog
-from nbactl.core.observe.events import Event
+from nbactl.core.observe.context import Trace, bound
+from nbactl.core.observe.events import Event, EventLog
 from nbactl.core.observe.failures import LOGGED
 from nbactl.core.observe.logging import CloudFormatter
-from nbactl.core.observe.trace import Trace
 from nbactl.errors import DataError, UnavailableError
 from nbactl.workflows.observers import log_event
 from tests.kit.log_query import log_entry, selects

@@ -14,13 +14,13 @@ import pytest
 from nbactl.core.observe.failures import Failure, Failures
 from nbactl.core.once.claim import ClaimSettings, current_claim
 from nbactl.core.once.idempotency import Idempotency
-from nbactl.core.once.push import MAX_BODY_BYTES, PubSubPush, parse_push
+from nbactl.core.service.push import MAX_BODY_BYTES, PubSubPush, parse_push
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.ports.documents import Create
 from nbactl.testing import FakeClock, SequentialIds, faults, memory_documents
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import App
+    from nbactl.core._support.aio import App
 
 TERMS = ClaimSettings(lease=30.0, renew_every=10.0, keep=3600.0)
 

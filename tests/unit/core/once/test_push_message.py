@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbactl.core.once.push import PushMessage
+from nbactl.core.service.push import PushMessage
 from nbactl.errors import DataError
 
 

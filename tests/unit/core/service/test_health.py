@@ -62,7 +62,7 @@ def test_before_the_first_look_has_ended_it_is_not_ready_but_does_not_fail() -> 
     health, _ = watched(FakeClock())
     findings = health.findings()
     assert health.status(findings) == "warn"
-    assert health.unready(findings) == ["quick: not looked at yet"]
+    assert health.unready(findings) == ["quick: not checked yet"]
 
 
 def test_what_an_unknown_error_says_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -117,7 +117,7 @@ def test_a_finding_that_nobody_renews_is_told_as_old() -> None:
     finding = health.findings()["quick"]
     assert finding is not None
     assert finding.status == "warn"
-    assert finding.output == "not looked at for 51s"
+    assert finding.output == "not checked for 51s"
 
 
 def test_it_looks_on_its_own_and_stops_when_it_is_closed() -> None:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.service.health import Check, Health
-from nbactl.core.service.probes import Identity, Probes, Reports
-from nbactl.core.service.traffic import RequestStats
+from nbactl.core.service.probes import Identity, Probes, Reports, RequestStats
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
 from tests.kit.asgi import ask
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import Receive, Scope, Send
+    from nbactl.core._support.aio import Receive, Scope, Send
     from nbactl.core.observe.events import Event
 
 
@@ -85,7 +84,7 @@ def test_it_lives_whatever_becomes_of_its_dependencies() -> None:
 def test_it_is_ready_when_it_has_looked_and_nothing_critical_fails_and_it_does_not_stop() -> None:
     world = World()
     answer = ask(world.app, "/ready")
-    assert (answer.status, json.loads(answer.body)["reasons"]) == (503, ["documents: not looked at yet"])
+    assert (answer.status, json.loads(answer.body)["reasons"]) == (503, ["documents: not checked yet"])
     world.look()
     assert ask(world.app, "/ready").status == 200
     world.stopping = True

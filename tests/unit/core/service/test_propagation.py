@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbactl.core.calls.deadline import current_deadline, deadline_scope, remaining
-from nbactl.core.observe.context import Context, bound, current
-from nbactl.core.observe.trace import Trace
+from nbactl.core.observe.context import Context, Trace, bound, current
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.core.service.propagation import (
     Propagation,
@@ -23,7 +22,7 @@ from nbactl.testing import FakeClock, SequentialIds, memory_documents
 from tests.kit.asgi import ask_async
 
 if TYPE_CHECKING:
-    from nbactl.core._support.asgi import Receive, Scope, Send
+    from nbactl.core._support.aio import Receive, Scope, Send
 
 TRACE = Trace("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", sampled=True)
 FULL: dict[str, Any] = {

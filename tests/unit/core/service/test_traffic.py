@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from nbactl.core.service.traffic import Latency, RequestStats
+from nbactl.core.service.probes import Latency, RequestStats
 from nbactl.testing import FakeClock
 
 WINDOW = 300.0

@@ -14,7 +14,7 @@ from nbactl.core.observe.metrics import Metrics, metrics_app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core._support.asgi import Message
+    from nbactl.core._support.aio import Message
 
 
 async def call(metrics: Metrics, **scope: Any) -> tuple[int, dict[bytes, bytes], bytes]:

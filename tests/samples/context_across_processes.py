@@ -1,8 +1,7 @@
 """docs/library.md"""
 
-from nbactl.core.observe.context import bound, carry, current
-from nbactl.core.calls.deadline import deadline_scope, remaining
-from nbactl.core.service.propagation import incoming_attributes, incoming_headers, outgoing_attributes, outgoing_headers
+from nbactl.core import bound, carry, current, deadline_scope, remaining
+from nbactl.core import incoming_attributes, incoming_headers, outgoing_attributes, outgoing_headers
 from nbactl.testing import FakeClock
 
 clock = FakeClock()

@@ -34,7 +34,7 @@ from nbactl.errors import DataError, InProgressError, NbactlError, PayloadMismat
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbactl.core._support.asgi import App, Message, Receive, Scope, Send
+    from nbactl.core._support.aio import App, Message, Receive, Scope, Send
     from nbactl.core._support.clock import Clock
     from nbactl.core.observe.failures import Failures
     from nbactl.core.once.claim import Claim

@@ -1,24 +1,24 @@
-"""Sends alerts: at most one per condition and window to a channel that costs attention, and none is lost on the way.
+"""Alerts: one per condition and window to a channel that costs attention, and none is lost on the way.
 
-Whether an alert is sent is decided in the transaction that puts it into the outbox, so that of two processes one tells.
-The outbox delivers it, and its sweep delivers what was not (invariant 7). Documents `alerts/{channel}/{key}` hold the
-window: in it an alert is sent only if it is worse than the one that began it.
+Whether an alert is sent is decided in the transaction that puts it into the outbox, so that of two processes one sends
+it. The outbox delivers it, and its sweep delivers what was not delivered (invariant 7). Documents
+`alerts/{channel}/{key}` hold the window: within it an alert is sent only if it is more severe than the one before.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from nbactl.core._support.document_ids import encode_id
-from nbactl.core.alerts.channels import data_of, topic_of
+from nbactl.core._support.ids import encode_id
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.observe.masking import as_text
-from nbactl.errors import NbactlError
-from nbactl.ports.alerts import Severity
+from nbactl.errors import DataError, NbactlError, NotFoundError
+from nbactl.ports.alerts import Alert, Severity
 from nbactl.ports.documents import Increment, Set, Update
 
 if TYPE_CHECKING:
@@ -27,10 +27,121 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core.observe.events import Hook
     from nbactl.core.outbox.outbox import Outbox
-    from nbactl.ports.alerts import Alert, AlertChannel
+    from nbactl.ports.alerts import AlertChannel
+    from nbactl.ports.bus import MessageBus
     from nbactl.ports.documents import DocumentStore, Transaction
 
+
+_PREFIX: Final = "nbactl-alerts."
+
+
+def topic_of(channel: str) -> str:
+    """Return the topic that stands for a channel; no topic of the pipeline begins like it."""
+    return f"{_PREFIX}{channel}"
+
+
+def channel_of(topic: str) -> str | None:
+    """Return the channel that a topic stands for, None if it is one of the pipeline's."""
+    return topic.removeprefix(_PREFIX) if topic.startswith(_PREFIX) else None
+
+
+def data_of(alert: Alert, held_back: int) -> dict[str, Any]:
+    """Return an alert as a message's data; `held_back` is how many of its key were counted instead of sent."""
+    return {**asdict(alert), "fields": dict(alert.fields), "held_back": held_back}
+
+
+class AlertBus:
+    """Publishes to channels of alerts."""
+
+    def __init__(self, channels: Mapping[str, AlertChannel]) -> None:
+        self._channels = channels
+
+    def publish(
+        self,
+        topic: str,
+        data: bytes,
+        attributes: Mapping[str, str] | None = None,  # noqa: ARG002 - the port's
+        *,
+        ordering_key: str = "",  # noqa: ARG002
+    ) -> str:
+        """Send an alert. Raises what the channel raises; NotFoundError where this process has no such channel."""
+        name = topic.removeprefix(_PREFIX)
+        channel = self._channels.get(name)
+        if channel is None:
+            raise NotFoundError(
+                f"alerts cannot be sent to {name} from here",
+                cause="This process has no such channel.",
+                next_step="Configure it (docs/alerts.md), then: nbactl outbox drive",
+            )
+        channel.send(_alert(data))
+        return name
+
+
+class RoutedBus:
+    """Alerts to their channels, everything else to the bus of the target, which is made when it is needed."""
+
+    def __init__(self, alerts: AlertBus, others: Callable[[], MessageBus]) -> None:
+        self._alerts = alerts
+        self._others = others
+
+    def publish(
+        self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, *, ordering_key: str = ""
+    ) -> str:
+        """Publish to whom the topic belongs."""
+        bus = self._others() if channel_of(topic) is None else self._alerts
+        return bus.publish(topic, data, attributes, ordering_key=ordering_key)
+
+
+def _alert(data: bytes) -> Alert:
+    try:
+        content = json.loads(data)
+        held_back = content.pop("held_back")
+        alert = Alert(**content)
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError("a message of the outbox is no alert", cause=str(error)) from error
+    if not held_back:
+        return alert
+    return replace(alert, fields={**alert.fields, "held back since the last": str(held_back)})
+
+
+_LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.CRITICAL}
 _LOG = logging.getLogger("nbactl.alerts")
+
+
+class LogChannel:
+    """Writes alerts to the log with their severity."""
+
+    def send(self, alert: Alert) -> None:
+        """Write one."""
+        extra = {"alert": alert.key, "alert_severity": alert.severity, "alert_fields": dict(alert.fields)}
+        _LOG.log(_LEVELS[alert.severity], "%s", alert.title, extra=extra)
+
+
+class TextChannel:
+    """Tells alerts as one line to whatever takes a text, such as a console."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell = tell
+
+    def send(self, alert: Alert) -> None:
+        """Tell one."""
+        self._tell(f"alert ({alert.severity}): {alert.title}")
+
+
+class InstrumentedChannel:
+    """A channel whose alerts are heard of when they have gone out, whoever sent them and whenever."""
+
+    def __init__(self, name: str, channel: AlertChannel, hook: Hook) -> None:
+        self._name = name
+        self._channel = channel
+        self._hook = hook
+
+    def send(self, alert: Alert) -> None:
+        """Send one. Raises what the channel raises."""
+        self._channel.send(alert)
+        self._hook(Event("alert.sent", self._name, {"severity": alert.severity}))
+
+
 COLLECTION: Final = "alerts"
 _SEVERITIES: Final = get_args(Severity)
 
@@ -38,9 +149,9 @@ _SEVERITIES: Final = get_args(Severity)
 class Alerts:
     """Tells `direct` channels at once and always (a log, a console), `kept` ones through the outbox.
 
-    `window` is for how many seconds an alert of the same key is counted instead of sent; `patience` is how many seconds
-    may go into delivering one before it is left to the sweep. With a background sweep, `dispatcher` triggers it
-    instead, and raising an alert costs one commit.
+    `window` is for how many seconds an alert of the same key is counted instead of sent; `delivery_timeout` is how many
+    seconds delivering one may take before it is left to the sweep. Where a background task sweeps the outbox,
+    `dispatcher` wakes it instead, and raising an alert costs one commit.
     """
 
     def __init__(
@@ -52,7 +163,7 @@ class Alerts:
         direct: Mapping[str, AlertChannel],
         kept: Mapping[str, AlertChannel],
         window: float,
-        patience: float,
+        delivery_timeout: float,
         dispatcher: Callable[[], object] | None = None,
         hook: Hook = noop_hook,
     ) -> None:
@@ -62,7 +173,7 @@ class Alerts:
         self._direct = direct
         self._kept = kept
         self._window = timedelta(seconds=window)
-        self._patience = patience
+        self._delivery_timeout = delivery_timeout
         self._courier = dispatcher
         self._hook = hook
 
@@ -78,7 +189,7 @@ class Alerts:
                 if name in self._direct:
                     self._direct[name].send(alert)
                 elif name in self._kept:
-                    with deadline_scope(self._patience, self._clock):
+                    with deadline_scope(self._delivery_timeout, self._clock):
                         self._keep_and_deliver(alert, name)
             except Exception as error:  # noqa: BLE001 - the work goes on whatever is wrong with who is told of it
                 _LOG.warning("%s was not told of the alert %s: %s", name, alert.key, error, exc_info=error)

@@ -1,16 +1,12 @@
 """docs/library.md"""
 
-from nbactl.core.lease.holder import is_dead, process_owner
-from nbactl.core.once.claim import current_claim
-from nbactl.core.once.idempotency import Idempotency
-from nbactl.core.once.claim import ClaimSettings
-from nbactl.ports.documents import Create
+from nbactl.core import ClaimSettings, Create, Idempotency, current_claim, process_identity
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
 
 clock = FakeClock()
 store = memory_documents(clock)
 terms = ClaimSettings(lease=60.0, renew_every=20.0, keep=7 * 86400.0)
-once = Idempotency(store, clock, SequentialIds(), owner=process_owner("worker"), terms=terms, is_dead=is_dead)
+once = Idempotency(store, clock, SequentialIds(), owner=lambda: process_identity("worker"), terms=terms)
 
 
 @once.once(key=lambda batch, player: f"{batch}/{player}")

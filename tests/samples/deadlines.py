@@ -1,7 +1,6 @@
 """docs/library.md"""
 
-from nbactl.core.calls.deadline import beyond_deadline, deadline_scope, remaining, time_for
-from nbactl.errors import TimedOutError
+from nbactl.core import TimedOutError, beyond_deadline, deadline_scope, remaining, time_for
 from nbactl.testing import FakeClock
 
 clock = FakeClock()

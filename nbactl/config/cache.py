@@ -1,0 +1,140 @@
+"""Keeps the checked configuration between calls, because reading YAML and checking it takes longer than most commands.
+
+The answer is kept under the very texts that it was made from, so that it is never that of other files. The file lies in
+the user's cache directory and is believed only if nobody else can have written it; anything odd about it, from another
+version to a truncated line, means that the YAML files are read. It is replaced whole, so that two processes or a kill
+at any instant leave one that is complete or none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import zlib
+from contextlib import suppress
+from datetime import date, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl import __version__
+from nbactl.config import flags, timeouts, workflows
+from nbactl.config.base import Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Parts = tuple[workflows.WorkflowsFile, timeouts.TimeoutsFile, flags.FlagsFile, Mapping[str, str]]
+
+PREFIX: Final = "NBACTL_TIMEOUT_"
+"""How the variables begin that set limits of timeouts."""
+_RETAINED: Final = 16
+"""How many configurations are kept, the ones that were stored last."""
+_RECORDS: Final[dict[str, type[Strict]]] = {
+    name: kind
+    for module in (workflows, timeouts, flags)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, Strict) and kind is not Strict
+}
+
+
+class ConfigCache:
+    """The cached answer for these files and the limits of timeouts that `environ` sets."""
+
+    def __init__(self, files: Mapping[str, Path], environ: Mapping[str, str]) -> None:
+        overrides = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        self._folder = _cache_dir(os.environ)
+        name = zlib.crc32(str(next(iter(files.values())).absolute()).encode(errors="surrogateescape"))
+        self._path = self._folder / f"config-{name:08x}.json"
+        self._key = _key(files, overrides)
+
+    def load(self) -> Parts | None:
+        """Return what was stored for the same texts, None if there is nothing that can be trusted."""
+        try:
+            text = _read_own(self._path)
+            key, _, answer = text.partition("\n")
+            if self._key is None or key != self._key:
+                return None
+            found = tuple(json.loads(answer, object_hook=_decode))
+            models, variables = found[:3], found[3]
+        except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+            return None
+        kinds = (workflows.WorkflowsFile, timeouts.TimeoutsFile, flags.FlagsFile)
+        if any(type(model) is not kind for model, kind in zip(models, kinds, strict=True)):
+            return None
+        return (*models, variables)
+
+    def store(self, parts: Parts) -> None:
+        """Store the answer; where that is not possible the next call reads the files again."""
+        if self._key is None:
+            return
+        temporary = self._folder / f".{self._path.name}.{os.getpid()}"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{self._key}\n{json.dumps([_encode(part) for part in parts])}")
+            temporary.replace(self._path)
+            self._prune()
+        except (OSError, ValueError):
+            with suppress(OSError):
+                temporary.unlink()
+
+    def _prune(self) -> None:
+        old = sorted(self._folder.glob("*config-*.json*"), key=lambda path: path.lstat().st_mtime, reverse=True)
+        for path in old[_RETAINED:]:
+            path.unlink(missing_ok=True)
+
+
+def _cache_dir(environ: Mapping[str, str]) -> Path:
+    base = environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~/.cache"))) / "nbactl"  # noqa: PTH111, PTH117
+
+
+def _key(files: Mapping[str, Path], overrides: Mapping[str, str]) -> str | None:
+    """Return all that the answer depends on: the texts, the overrides, and the code that checks them."""
+    try:
+        texts = [path.read_bytes().decode("utf-8") for path in files.values()]
+        with os.scandir(Path(__file__).parent) as entries:
+            code = sorted((entry.name, entry.stat().st_mtime_ns) for entry in entries if entry.name.endswith(".py"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return json.dumps([__version__, sys.version, code, sorted(overrides.items()), texts])
+
+
+def _read_own(path: Path) -> str:
+    """Return the text of a file that only this user can have written. Raises OSError for any other."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022 or status.st_uid != os.geteuid():
+            raise PermissionError(path)
+        return file.read()
+
+
+def _encode(value: Any) -> Any:  # noqa: ANN401 - any value of a record
+    """Return the value in JSON's types; whatever is none of them is an object with one key, its kind."""
+    if isinstance(value, Strict):
+        return {type(value).__name__: [_encode(item) for item in value.__dict__.values()]}
+    if isinstance(value, dict):
+        return {"map": [[key, _encode(item)] for key, item in value.items()]}
+    if isinstance(value, tuple):
+        return {"tuple": [_encode(item) for item in value]}
+    if isinstance(value, (date, time)):
+        return {type(value).__name__: value.isoformat()}
+    return value
+
+
+def _decode(encoded: dict[str, Any]) -> Any:  # noqa: ANN401
+    ((kind, value),) = encoded.items()
+    if kind == "tuple":
+        return tuple(value)
+    if kind == "map":
+        return dict(value)
+    if kind == "date":
+        return date.fromisoformat(value)
+    if kind == "time":
+        return time.fromisoformat(value)
+    record = _RECORDS[kind]
+    return record(**dict(zip(record.defaults, value, strict=True)))
