@@ -107,7 +107,7 @@ def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(t
         assert [(each.name, each.state) for each in later.shared_breakers.known()] == [("stats_nba", "open")]
         later.breaker_beat.start()
         assert later.policies["scraper"].breaker is not None
-        later.breaker_beat.beat()
+        later.breaker_beat.sync()
         with pytest.raises(BreakerOpenError):
             later.policies["scraper"].call(int)
 

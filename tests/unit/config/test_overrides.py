@@ -51,7 +51,12 @@ def test_inv_21_a_variable_of_no_timeout_is_refused_with_what_was_meant(tmp_path
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("90", "no duration"), ("0s", "no duration above zero"), ("-5s", "no duration"), ("soon", "no duration")],
+    [
+        ("90", "not a valid duration"),
+        ("0s", "not a duration above zero"),
+        ("-5s", "not a valid duration"),
+        ("soon", "not a valid duration"),
+    ],
 )
 def test_inv_21_what_is_no_duration_is_refused_by_the_variables_name(tmp_path: Path, text: str, told: str) -> None:
     assert refused(small_config(tmp_path), NBACTL_TIMEOUT_CONNECT=text) == [

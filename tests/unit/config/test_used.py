@@ -28,6 +28,8 @@ def looked_up() -> set[tuple[str, str]]:
                 found.add(("call_policies", str(node.slice.value)))
             elif attribute == "timeouts":
                 found.add(("timeouts", str(node.slice.value)))
+            elif attribute == "policies":
+                found.add(("call_policies", str(node.slice.value)))
             elif owner == "timeouts" and attribute in SECTIONS:
                 found.add((attribute, str(node.slice.value)))
     return found

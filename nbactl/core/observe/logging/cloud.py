@@ -28,12 +28,12 @@ SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @cache
 def severity_of(level: int) -> str:
-    """Return the severity that a level number of `logging` stands for."""
+    """Return the severity of a level number of `logging`."""
     return SEVERITIES[min(max(level // 10 - 1, 0), len(SEVERITIES) - 1)]
 
 
 _STANDARD: Final = len(vars(logging.makeLogRecord({})))
-"""Attributes that every record is made with; what was added to one stands behind them."""
+"""Attributes that every record is made with; what was added to one comes after them."""
 _LATE: Final = frozenset({"message", "asctime"})
 """What formatters add to a record."""
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
@@ -46,14 +46,14 @@ def fields_of(record: logging.LogRecord, ours: Collection[str]) -> dict[str, Any
         if name in _LATE:
             continue
         if _is_secret(name):
-            told = MASK
+            shown = MASK
         elif type(value) is str:
-            told = mask(value)
+            shown = mask(value)
         elif type(value) in _PLAIN:
-            told = value
+            shown = value
         else:
-            told = mask_within(value)
-        fields[f"_{name}" if name in ours else name] = told
+            shown = mask_within(value)
+        fields[f"_{name}" if name in ours else name] = shown
     return fields
 
 
@@ -107,7 +107,7 @@ class CloudFormatter(logging.Formatter):
         if record.levelno >= logging.ERROR:
             entry["@type"] = _REPORTED
             entry["serviceContext"] = self._service
-            if "stack_trace" not in entry:  # where it happened stands in the traceback otherwise
+            if "stack_trace" not in entry:  # otherwise the traceback says where it happened
                 place = {"filePath": record.pathname, "lineNumber": record.lineno, "functionName": record.funcName}
                 entry["context"] = {"reportLocation": place}
         line = self._dumps(entry)

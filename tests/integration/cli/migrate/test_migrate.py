@@ -106,7 +106,7 @@ def test_a_dry_run_changes_nothing(nbactl: Nbactl, lab: Lab, words: list[str]) -
         (["--validate", "--sample", "0"], "above 0 and at most 100, not 0"),
         (["--validate", "--sample", "101"], "above 0 and at most 100, not 101"),
         (["--plan", "--rate", "fast"], "not a valid rate"),
-        (["--switch-reads", "--max-age", "old"], "no duration"),
+        (["--switch-reads", "--max-age", "old"], "not a valid duration"),
         (["--validate", "--watch", "-o", "json"], "--watch does not go"),
     ],
 )
