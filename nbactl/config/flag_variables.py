@@ -103,7 +103,7 @@ def _parameter(service: DeployedService, key: str, name: str, declared: FlagValu
 
 
 def _found(service: DeployedService, key: str, name: str) -> Variable:
-    """Return a variable as it is; one that is set is in line as far as can be told from the service alone."""
+    """Return a variable as it is; one that is set is in line as far as can be message from the service alone."""
     text = service.env.get(name)
     if name in service.secrets:
         return Variable(service.name, name, key, "secret", None, None, "its value comes from a secret")

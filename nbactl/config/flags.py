@@ -43,7 +43,7 @@ def _date(value: Any) -> Any:  # noqa: ANN401 - raw YAML
 
 
 class TargetingRule(Strict):
-    """Serves a value to whoever has one of the values `in` the attribute that a service passes along."""
+    """Serves a value to requests whose attribute has one of the values `in`; services pass attributes along."""
 
     attribute: Annotated[str, characters(1)]
     values: Annotated[tuple[FlagValue, ...], NOT_EMPTY] = keyed("in")

@@ -59,12 +59,12 @@ def check(file: TablesFile, positions: Positions) -> Iterator[Problem]:
     for name, table in file.tables.items():
         here = ("tables", name)
         if name.count(".") != 1:
-            yield positions.problem(here, f"'{name}' is no table name, write dataset.table", key=True)
+            yield positions.problem(here, f"'{name}' is not a table name: write dataset.table", key=True)
         partition = table.partition_by
         if partition is not None:
             place = (*here, "partition_by")
             if partition not in table.columns:
-                told = f"{name} is partitioned by '{partition}', which is none of its columns"
+                told = f"{name} is partitioned by '{partition}', which is not one of its columns"
                 yield positions.problem(place, told, suggest(partition, table.columns))
             elif (kind := table.columns[partition].type) not in ("DATE", "TIMESTAMP"):
                 told = f"{name} is partitioned by {partition}, a {kind}; it must be a DATE or TIMESTAMP"
@@ -79,7 +79,7 @@ def _check_clustering(name: str, table: TableDeclaration, positions: Positions) 
         yield positions.problem(place, told)
     for number, column in enumerate(table.cluster_by):
         if column not in table.columns:
-            told = f"{name} is clustered by '{column}', which is none of its columns"
+            told = f"{name} is clustered by '{column}', which is not one of its columns"
             yield positions.problem((*place, number), told, suggest(column, table.columns))
         elif (kind := table.columns[column].type) not in _CLUSTERABLE:
             yield positions.problem(

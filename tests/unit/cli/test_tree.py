@@ -18,7 +18,7 @@ _TREE = list(walk(build()))
 _LEAVES = [(context.command_path, command) for command, context in _TREE if not isinstance(command, Group)]
 _SHARED = {
     *("--output", "--json", "--target", "--project", "--config-dir", "--state-dir", "--color", "--quiet", "--verbose"),
-    *("--yes", "--no-input", "--debug"),
+    *("--yes", "--no-input", "--debug", "--fields", "--utc"),
 }
 
 

@@ -15,7 +15,7 @@ from nbactl.core.lease.leases import Leases
 from nbactl.ports.documents import Set, Update
 from tests.kit.batches import add_batch, open_documents
 from tests.kit.paths import ROOT
-from tests.kit.screen import Project, project
+from tests.kit.small_project import Project, project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -354,7 +354,7 @@ def test_on_gcp_changes_are_asked_for_and_the_way_back_names_the_place(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
     gcp = ("--target", "gcp", "--project", "flags-command")
     error = flags("set", "query_caching", "--on", *gcp, code=2)
-    assert error["message"] == "This needs a confirmation: Change 1 flag on gcp (flags-command)?"
+    assert error["message"] == "confirmation needed: Change 1 flag on gcp (flags-command)?"
     assert flags("list", *gcp)["flags"][4]["percent"] == 0
     flags("set", "query_caching", "--percent", "50", *gcp, "--dry-run")
     done = flags("set", "query_caching", "--percent", "50", *gcp, "--yes")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kit.screen import DATE, Project, project, wait_for_line
+from tests.kit.small_project import DATE, Project, project, wait_for_line
 
 if TYPE_CHECKING:
     from pathlib import Path
