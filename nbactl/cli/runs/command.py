@@ -117,7 +117,7 @@ def logs(
         )
     file = LogFile(path, LogFilter(level.upper(), task))
     entries: Iterable[dict[str, Any]] = _entries(services, record.run_id, file, console(ctx), follow=follow)
-    if settings(ctx).output == "json":
+    if settings(ctx).output in ("json", "yaml"):
         entries = list(entries)
 
     def show(console: Console) -> None:

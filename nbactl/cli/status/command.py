@@ -56,7 +56,7 @@ def status(
     """
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)
-    if watch and call.settings.output == "json":
+    if watch and call.settings.output in ("json", "yaml"):
         raise UsageError(
             "--watch does not go together with --output json",
             cause="JSON output is one document, and a board that is watched has no end.",
