@@ -127,8 +127,8 @@ def _fast_dumps() -> Callable[[dict[str, Any]], str]:
                 return orjson.dumps(entry, default=plain, option=option).decode()
             except (TypeError, ValueError, RecursionError):
                 continue
-        # A lone surrogate, a number beyond 64 bits, a cycle: slowly, and with what can be said of it.
-        return json.dumps(_speakable(entry), ensure_ascii=True, allow_nan=False)
+        # A lone surrogate, a number beyond 64 bits, a cycle: slower, in a form that always works.
+        return json.dumps(_json_safe(entry), ensure_ascii=True, allow_nan=False)
 
     return dumps
 
@@ -145,8 +145,8 @@ def _source(path: str, line: int, function: str) -> dict[str, str]:
     return {"file": path, "line": str(line), "function": function}
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
-    """Return something that JSON has for a value that it has not."""
+def plain(value: Any) -> Any:  # noqa: ANN401 - any value may be logged
+    """Return a value that JSON can hold in place of one that it cannot."""
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=repr)
     if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
@@ -156,8 +156,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
     return as_text(value)
 
 
-def _speakable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - whatever was logged, a kind a line
-    """Return what JSON can always say of a value."""
+def _json_safe(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - any value may be logged, one kind a line
+    """Return a value in a form that JSON can always hold."""
     if depth > _DEEPEST:
         return "…"
     if isinstance(value, str):
@@ -169,11 +169,11 @@ def _speakable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - wh
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {_speakable(str(plain(name))): _speakable(inner, depth + 1) for name, inner in value.items()}
+        return {_json_safe(str(plain(name))): _json_safe(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_speakable(inner, depth + 1) for inner in value]
+        return [_json_safe(inner, depth + 1) for inner in value]
     try:
-        return _speakable(plain(value), depth + 1)
+        return _json_safe(plain(value), depth + 1)
     except RecursionError:
         return f"<{type(value).__name__}>"
 
@@ -188,7 +188,7 @@ def _cut(entry: dict[str, Any]) -> dict[str, Any]:
         elif name == "message":
             short[name] = value if len(value) <= _KEPT else f"{value[:_KEPT]}…"
         else:
-            text = value if isinstance(value, str) else json.dumps(_speakable(value))
+            text = value if isinstance(value, str) else json.dumps(_json_safe(value))
             is_long = len(text) > _LONGEST_FIELD
             room -= len(name) + min(len(text), _LONGEST_FIELD)
             if room > 0:
