@@ -1,7 +1,7 @@
 """Raw files: what phase 1 collected, verbatim, one file per dataset and game date.
 
 The first line is a header with the number of records and the SHA-256 of the rest, so that a file that was cut or
-changed is told from a whole one; each further line is one record. A file appears whole or not at all.
+changed differs from a whole one; each further line is one record. A file appears whole or not at all.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def _open(path: Path) -> Iterable[FileEntry] | None:
 
 
 def _dated(path: Path, found: Iterable[FileEntry]) -> Iterator[tuple[date, FileEntry]]:
-    """Give each entry its date. One that has none stands with its neighbour in the file, for phase 2 to refuse."""
+    """Give each entry its date. One without a date gets that of its neighbour in the file, for phase 2 to refuse."""
     days: dict[Any, date | None] = {}
     last: date | None = None
     waiting: list[FileEntry] = []

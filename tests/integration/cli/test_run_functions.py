@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.kit.screen import DATE, project
 
 from nbactl.bootstrap import Container
 from nbactl.cli.config.command import SettingValue, explain_key, show_config, validate_config
@@ -29,6 +28,7 @@ from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.workflows.model import RunRequest
+from tests.kit.small_project import DATE, project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
