@@ -14,6 +14,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import random
 import signal
 import socket
@@ -24,6 +25,7 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+import nbactl
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
@@ -31,17 +33,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _CLIENT: Final = ROOT / "tests/kit/warm_client.py"
-_LOADED: Final = (
-    "nbactl.adapters.duckdb.warehouse",
-    "nbactl.adapters.firestore.opening",
-    "nbactl.adapters.sqlite.documents",
-    "nbactl.bootstrap",
-    "nbactl.cli.boundary",
-    "nbactl.config.loader",
-    "google.cloud.firestore_v1.services.firestore.transports.grpc",
-    "duckdb",
-    "sqlglot",
-)
+_OTHERS: Final = ("duckdb", "google.cloud.firestore_v1.services.firestore.transports.grpc", "sqlglot")
+"""What adapters load inside their functions."""
 
 
 def run_nbactl(
@@ -114,8 +107,10 @@ def _server() -> str:
 
 def _serve(path: str) -> None:
     """Fork for each connection. Ends with the process that started it."""
-    for name in _LOADED:
-        importlib.import_module(name)
+    ours = (module.name for module in pkgutil.walk_packages(nbactl.__path__, "nbactl."))
+    for name in (*ours, *_OTHERS):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
