@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import gc
 import importlib
@@ -44,7 +45,7 @@ def run_nbactl(
     with _file(stdin) as given, _file() as out, _file() as err, socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         connection.connect(_server())
-        request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": dict(env)}).encode()
+        request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": dict(env), "files": [0, 1, 2]}).encode()
         socket.send_fds(connection, [len(request).to_bytes(4, "big")], [given.fileno(), out.fileno(), err.fileno()])
         connection.sendall(request)
         answer = connection.makefile("rb")
@@ -136,7 +137,7 @@ def _supervise(connection: socket.socket) -> NoReturn:
     """Fork the command, and answer with its pid and its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with connection:
-        size, files, _, _ = socket.recv_fds(connection, 4, 3)
+        size, files, _, _ = socket.recv_fds(connection, 4, 16)
         request = json.loads(connection.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
         pid = os.fork()
         if pid == 0:
@@ -152,9 +153,15 @@ def _become(request: Any, files: list[int]) -> NoReturn:
     """Be the command."""
     from nbactl.cli.main import main  # noqa: PLC0415 - only where it is loaded already
 
-    for number, file in enumerate(files):
+    moved = [fcntl.fcntl(file, fcntl.F_DUPFD, 100) for file in files]  # out of the way of the numbers that they get
+    os.closerange(3, 100)
+    for file, number in zip(moved, request["files"], strict=True):
         os.dup2(file, number)
         os.close(file)
+    # The streams of this process were made for files that can or cannot be rewound: make them for those that came.
+    sys.stdin = open(0, encoding=sys.stdin.encoding, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
