@@ -37,7 +37,7 @@ def keyed(key: str, *, default: Any = REQUIRED) -> Any:  # noqa: ANN401 - takes 
 class Strict:  # noqa: PLW1641 - mappings are inside, so it has no hash
     """A record of a YAML file, which cannot be changed. Its annotations are its fields.
 
-    `nbactl.config.validate` makes it from a file and refuses unknown keys and wrong types (INVARIANTS 21).
+    `nbactl.config.validate` makes it from a file and refuses unknown keys and wrong types (invariant 21).
     """
 
     defaults: ClassVar[dict[str, Any]] = {}

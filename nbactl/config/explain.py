@@ -62,7 +62,7 @@ def explain(config: Config, key: str) -> Explanation:
         for name in _unset_fields(_MODELS[file], path, node):
             if key in (name, _dotted((*path, name))):
                 return _explain_unset(config, file, path, name)
-    known = {_dotted(path) for _, path, _ in everything} | {str(path[-1]) for _, path, _ in everything if path}
+    known = {name for name, _ in keys_of(config)} | {str(path[-1]) for _, path, _ in everything if path}
     otherwise = "Keys are written as in phases.phase3.max_workers; `nbactl config show` lists the settings."
     raise NotFoundError(
         f"there is no key '{key}' in the configuration", next_step=did_you_mean(key, known, otherwise=otherwise)

@@ -91,7 +91,7 @@ class Flag(Strict):
 
     def definition(self, key: str) -> Definition:
         """Return what the flag's evaluation needs."""
-        from nbactl.core.flags.model import Definition, Rule  # noqa: PLC0415 - every command loads this file
+        from nbactl.core.flags.model import Definition, TargetingRule  # noqa: PLC0415 - every command loads this file
 
         targeting = self.targeting or Targeting()
         return Definition(
@@ -109,7 +109,7 @@ class Flag(Strict):
             deny=frozenset(targeting.deny),
             allow=frozenset(targeting.allow),
             rules=tuple(
-                Rule(rule.attribute, rule.values, self.treatment if rule.serve is None else rule.serve)
+                TargetingRule(rule.attribute, rule.values, self.treatment if rule.serve is None else rule.serve)
                 for rule in targeting.rules
             ),
         )

@@ -67,7 +67,7 @@ class TestFlagStore:
 
     def test_a_change_that_saw_another_version_is_refused_and_says_who_came_first(self, store: FlagStore) -> None:
         store.change([to(10, expected=0)], by="first@host", reason="mine")
-        with pytest.raises(PreconditionError, match="fast was changed by somebody else meanwhile") as refused:
+        with pytest.raises(PreconditionError, match="fast was changed by another operator in the meantime") as refused:
             store.change([to(50, expected=0)], by="second@host", reason=None)
         assert refused.value.cause is not None
         assert refused.value.cause.startswith("first@host set it to 10 % at ")

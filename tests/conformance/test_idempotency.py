@@ -219,12 +219,12 @@ class TestIdempotency:
         assert isinstance(claim, Claim)
         for _ in range(10):
             lab.clock.advance(10)
-            lab.keeper.beat()
+            lab.keeper.renew_due()
             with pytest.raises(InProgressError):
                 lab.process("second").begin(lab.key)
         lab.keeper.complete(claim)
         lab.clock.advance(1000)
-        lab.keeper.beat()
+        lab.keeper.renew_due()
         assert lab.process("second").begin(lab.key) == Done(lab.key, None)
 
     def test_a_beat_that_finds_the_claim_lost_says_so_to_the_work(self, lab: Lab) -> None:
@@ -233,7 +233,7 @@ class TestIdempotency:
         lab.clock.advance(31)
         lab.process("second").begin(lab.key)
         assert not claim.lost
-        lab.keeper.beat()
+        lab.keeper.renew_due()
         assert claim.lost
 
     def test_a_beat_while_the_store_is_down_is_made_up_for_by_the_next(
@@ -244,8 +244,8 @@ class TestIdempotency:
         lab.clock.advance(10)
         with monkeypatch.context() as patch:
             patch.setattr(lab.store, "commit", _down)
-            lab.keeper.beat()
-        lab.keeper.beat()
+            lab.keeper.renew_due()
+        lab.keeper.renew_due()
         lab.clock.advance(29)
         with pytest.raises(InProgressError):
             lab.process("second").begin(lab.key)

@@ -11,7 +11,7 @@ import pytest
 
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
-from nbactl.ports.documents import MAX_WRITES
+from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, Update
 from nbactl.workflows.model import RunStatus, TaskStatus
 from tests.kit import workflow as workflow_harness
 from tests.kit.workflow import DAY, Harness, statuses, workflows
@@ -96,6 +96,43 @@ def test_runs_are_listed_newest_first_by_name_date_age_and_status() -> None:
     assert ledger.list(date=DAY.plus(1)) == [task]
     assert ledger.list(status="failed") == [failed]
     assert ledger.list(since=done.started_at) == [task, done]
+
+
+def test_the_runs_of_one_request_are_found_as_a_group() -> None:
+    harness = Harness(workflows({"a": {}}))
+    alone = harness.run_one()
+    first, second = harness.run(dates=(DAY.plus(1), DAY.plus(2)), force=True).runs
+    assert first.group is not None
+    ledger = harness.ledger
+    assert ledger.find_group("last") == [first, second]
+    assert ledger.find_group(first.group) == [first, second]
+    assert ledger.find_group("group-") == [first, second], "the beginning of an id"
+    assert ledger.find_group(first.run_id) == [first]
+    assert ledger.find_group(alone.run_id) == [alone]
+    assert ledger.list(group=first.group) == [second, first]
+    with pytest.raises(NotFoundError, match="no group of runs"):
+        ledger.find_group("group-none")
+    harness.run(dates=(DAY.plus(3), DAY.plus(4)))
+    with pytest.raises(UsageError, match="2 groups begin with group-"):
+        ledger.find_group("group-")
+
+
+def test_runs_are_counted_as_they_are_listed() -> None:
+    harness = interrupted()
+    harness.dead.add("dead:run-0000")
+    ledger = harness.ledger
+    assert ledger.count() == 2
+    assert ledger.count(name="w", date=DAY) == 2
+    assert ledger.count(status="interrupted") == len(ledger.list(status="interrupted")) == 1
+    assert ledger.count(status="running") == 0
+
+
+def test_a_run_recorded_before_requests_were_recorded_is_read() -> None:
+    harness = Harness(workflows({"a": {}}))
+    run = harness.run_one()
+    assert run.requested == ("w",)
+    harness.documents.commit([Update(f"runs/{run.run_id}", {"requested": DELETE_FIELD})])
+    assert harness.ledger.find("last") == replace(run, requested=())
 
 
 def test_a_run_whose_process_died_is_interrupted_not_running() -> None:

@@ -156,7 +156,7 @@ class TestOutbox:
         assert lab.key in swept.published
         assert {odd, f"{odd}%2G"} <= set(swept.failed)
         listed = {each.key: each.last_error for each in lab.outbox.pending()}
-        assert "is no message: its topic is None" in (listed[odd] or "")
+        assert "is not a message: its topic is None" in (listed[odd] or "")
         lab.store.commit([Delete(f"outbox/{odd}"), Delete(f"outbox/{odd}%2G")])
 
     def test_inv_07_a_bus_that_breaks_in_an_unknown_way_leaves_the_message_with_its_reason(self, lab: Lab) -> None:

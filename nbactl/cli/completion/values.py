@@ -42,6 +42,32 @@ def runs(ctx: typer.Context) -> Candidates:
     return [("last", "The run that was started last"), *((run.run_id, f"{run.name} {run.game_date}") for run in found)]
 
 
+def groups(ctx: typer.Context) -> Candidates:
+    """Return the newest groups of runs."""
+    found = container(ctx, reads_only=True).ledger.list(limit=200)
+    newest = {run.group: f"{' '.join(run.requested) or run.name} {run.game_date}" for run in found if run.group}
+    return [*newest.items()][:20]
+
+
+def runs_and_groups(ctx: typer.Context) -> Candidates:
+    """Return the newest runs and groups of runs."""
+    return [*runs(ctx), *groups(ctx)]
+
+
+def run_states() -> list[str]:
+    """Return the states that a recorded run can have."""
+    from nbactl.cli.runs.command import STATES  # noqa: PLC0415
+
+    return list(STATES)
+
+
+def log_levels() -> list[str]:
+    """Return the log levels."""
+    from nbactl.cli.runs.command import LEVELS  # noqa: PLC0415
+
+    return list(LEVELS)
+
+
 def breakers(ctx: typer.Context) -> list[str]:
     """Return the declared circuit breakers."""
     return list(container(ctx, reads_only=True).config.timeouts.breakers)
@@ -62,13 +88,6 @@ def flags(ctx: typer.Context) -> Candidates:
 def run_names(ctx: typer.Context) -> Candidates:
     """Return what runs are called: phases, workflows, tasks."""
     return [(name, text) for name, text in executables(ctx) if name != "daily"]
-
-
-def statuses() -> list[str]:
-    """Return the states of a run."""
-    from nbactl.workflows.model import RunStatus  # noqa: PLC0415 - few words need it
-
-    return [status.value for status in RunStatus]
 
 
 def batches(ctx: typer.Context) -> Candidates:
@@ -98,10 +117,11 @@ def stages() -> list[str]:
 
 
 def config_keys(ctx: typer.Context) -> Candidates:
-    """Return the keys that are set in the three YAML files."""
+    """Return the settings, and the keys that are set in the three YAML files."""
     from nbactl.config.explain import keys_of  # noqa: PLC0415 - few words need it
+    from nbactl.config.settings import SETTINGS  # noqa: PLC0415
 
-    return keys_of(_config(ctx))
+    return [*((setting.name, setting.help) for setting in SETTINGS), *keys_of(_config(ctx))]
 
 
 def dates() -> list[str]:

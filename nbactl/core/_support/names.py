@@ -13,7 +13,7 @@ _NEAR = 0.66
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` most likely stands for, or None."""
+    """Return the known name that `name` most likely means, or None."""
     by_folded = {candidate.casefold(): candidate for candidate in known}
     matches = get_close_matches(name.casefold(), by_folded, n=1, cutoff=_NEAR)
     return by_folded[matches[0]] if matches else None

@@ -215,7 +215,7 @@ def test_a_bug_is_told_even_if_nobody_can_be_told_of_it(tmp_path: Path) -> None:
     done = _with_a_bug(tmp_path, "help", env={"NBACTL_SENTRY_DSN": "nonsense"})
     assert done.returncode == 70
     assert "ZeroDivisionError: one by nothing" in done.stderr
-    assert "The bug could not be reported: NBACTL_SENTRY_DSN is no address" in done.stderr
+    assert "The bug could not be reported: NBACTL_SENTRY_DSN is not the address" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -42,6 +42,12 @@ printf '%s\n' "${COMPREPLY[@]}"
         ("nbactl run phase3 --date ", {"latest", "today", "yesterday"}),
         ("nbactl run phase3 --source s", {"sample"}),
         ("nbactl runs show ", {"last"}),
+        ("nbactl runs list --status f", {"failed"}),
+        ("nbactl runs list --name phase1", {"phase1"}),
+        ("nbactl runs list --group ", {""}),
+        ("nbactl runs logs last --level w", {"warning"}),
+        ("nbactl config explain state", {"state_dir"}),
+        ("nbactl config explain phases.phase3.de", {"phases.phase3.description", "phases.phase3.deadline"}),
         ("nbactl --config-dir nowhere run phase", {""}),
     ],
 )

@@ -290,7 +290,7 @@ def test_a_damaged_state_is_reported_refused_and_repaired_by_rollback(
     documents.commit([Update("flags/query_caching", {"percent": "fifty"})])
     assert "query_caching cannot be read: percent is 'fifty'" in flags.text("list")
     error = flags("set", "query_caching", "--percent", "60", code=1)
-    assert error["next"] == "Write it anew: nbactl flags rollback query_caching"
+    assert error["next"] == "Write it again: nbactl flags rollback query_caching"
     percents = flags.percents()
     assert (percents["query_caching"], percents["idempotency_keys"]) == ("?", "50"), "one damaged flag hides no other"
     done = flags("rollback", "query_caching")

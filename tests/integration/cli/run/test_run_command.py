@@ -146,7 +146,7 @@ USAGE: list[tuple[list[str], int, str]] = [
     (["first", "--no-wait"], 2, "--no-wait does not work"),
     (["first", "--max-workers", "0"], 2, "max-workers"),
     (["first", "--mode", "both"], 2, "parallel"),
-    (["first", "--timeout", "10"], 2, "is no duration"),
+    (["first", "--timeout", "10"], 2, "is not a valid duration"),
     (["first", "--source", "path:/does/not/exist"], 4, "/does/not/exist"),
     ([], 2, "Missing argument"),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.adapters.inprocess.functions import load_function, outcome_of
+from nbactl.adapters.inprocess.compute import load_function, outcome_of
 from nbactl.core._support.aio import in_daemon_thread
 from nbactl.errors import ConfigError, DataError
 from nbactl.ports.compute import TaskOutcome

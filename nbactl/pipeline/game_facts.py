@@ -32,7 +32,7 @@ _FINAL: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class GameFacts:
     """What one record, or several that agree, say of a game; `game_id` is the one the source gives."""
 
     home: str
@@ -54,11 +54,11 @@ class Claim:
         return self.home_points, self.away_points
 
 
-def read_claim(record: RawRecord, day: date) -> Claim:
+def read_game_facts(record: RawRecord, day: date) -> GameFacts:
     """Return what the record says. Raises RejectedRecordError."""
     read = SHAPES.get(record.shape)
     if read is None:
-        raise RejectedRecordError("bad_value", f"a record of shape '{record.shape}' says nothing of a game")
+        raise RejectedRecordError("bad_value", f"a record of shape '{record.shape}' does not describe a game")
     claim, stated = read(record.payload)
     if stated != day:
         raise RejectedRecordError("wrong_date", f"the record says {stated}, it was collected for {day}")
@@ -92,8 +92,8 @@ def _season_type(value: Any, game_id: str | None = None) -> str | None:  # noqa:
     return _SEASON_TYPES.get(plain) or _SEASON_TYPE_OF_ID.get((game_id or "")[:3])
 
 
-def _sample(payload: Payload) -> tuple[Claim, date]:
-    return Claim(
+def _sample(payload: Payload) -> tuple[GameFacts, date]:
+    return GameFacts(
         values.team(payload.get("home_team"), "home team"),
         values.team(payload.get("away_team"), "away team"),
         values.text(payload.get("game_id"), "game id"),
@@ -107,11 +107,11 @@ def _sample(payload: Payload) -> tuple[Claim, date]:
     ), values.day_of(payload.get("game_date"))
 
 
-def _game_file(payload: Payload) -> tuple[Claim, date]:
+def _game_file(payload: Payload) -> tuple[GameFacts, date]:
     game_id = values.league_id(payload.get("GAME_ID"))
     home_points = _points(payload.get("HOMESCORE"), "homeScore")
     away_points = _points(payload.get("AWAYSCORE"), "awayScore")
-    return Claim(
+    return GameFacts(
         values.team(payload.get("HOMETEAMNAME"), "home team"),
         values.team(payload.get("AWAYTEAMNAME"), "away team"),
         game_id,
@@ -123,13 +123,13 @@ def _game_file(payload: Payload) -> tuple[Claim, date]:
     ), values.day_of(payload.get("GAME_DATE"))
 
 
-def _scoreboard(payload: Payload) -> tuple[Claim, date]:
+def _scoreboard(payload: Payload) -> tuple[GameFacts, date]:
     game = payload["game"]
     game_id = values.league_id(game.get("gameId"))
     status = game.get("gameStatus")
     final = status == _FINAL
     home, away = (game.get(side) if isinstance(game.get(side), dict) else {} for side in ("homeTeam", "awayTeam"))
-    return Claim(
+    return GameFacts(
         values.team(home.get("teamTricode"), "home team"),
         values.team(away.get("teamTricode"), "away team"),
         game_id,
@@ -142,11 +142,11 @@ def _scoreboard(payload: Payload) -> tuple[Claim, date]:
     ), values.day_of(payload.get("GAME_DATE"))
 
 
-def _bdl(payload: Payload) -> tuple[Claim, date]:
+def _bdl(payload: Payload) -> tuple[GameFacts, date]:
     game = payload["game"]
     season = game.get("season")
     final = str(game.get("status", "")).lower() == "final"
-    return Claim(
+    return GameFacts(
         bdl_team(game, "home_team"),
         bdl_team(game, "visitor_team"),
         season=f"{season}-{(season + 1) % 100:02}" if isinstance(season, int) else None,
@@ -166,17 +166,17 @@ def bdl_team(game: Payload, side: str) -> str:
     return values.team(name, side.replace("_", " "))
 
 
-def _game_log(payload: Payload) -> tuple[Claim, date]:
+def _game_log(payload: Payload) -> tuple[GameFacts, date]:
     team, opponent, at_home = matchup(payload.get("MATCHUP"))
     game_id = values.league_id(payload.get("GAME_ID"))
     home, away = (team, opponent) if at_home else (opponent, team)
     # A player's row is there once he has played; of the score it says nothing.
-    return Claim(
+    return GameFacts(
         home, away, game_id, season_type=_season_type(None, game_id), final=bool(payload.get("WL"))
     ), values.day_of(payload.get("GAME_DATE"))
 
 
-SHAPES: Final[Mapping[str, Callable[[Payload], tuple[Claim, date]]]] = {
+SHAPES: Final[Mapping[str, Callable[[Payload], tuple[GameFacts, date]]]] = {
     "sample": _sample,
     "scoreboard": _scoreboard,
     "game": _game_file,
