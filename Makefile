@@ -2,19 +2,36 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN    := $(VENV)/bin
-JOBS ?= auto
+PYTHONS ?= $(shell .ci/pythons $$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
+# More workers than cores: many tests wait for a process, a lease or the emulator.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+JOBS ?= $(shell echo $$(($(CORES) + ($(CORES) + 1) / 2)))
+# Without bytecode each of some thousand processes that tests start would compile what it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test stress lint bench docs clean
+.PHONY: help run quick quick-all test test-all stress lint bench docs clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.runtime ## Set up, then run phase 3 of the newest game date of the sample season
 	$(BIN)/nbactl run phase3
 
+quick: $(VENV)/.dev ## Set up, then run the unit and property tests: under a minute
+	$(BIN)/python -m pytest -n $(CORES) tests/unit tests/property $(ARGS)
+
 test: $(VENV)/.dev ## Set up, then run all tests
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+test-all: test quick-all ## All tests, and the quick ones on every other Python that is installed
+
+quick-all: ## The quick tests on every other Python that is installed (PYTHONS="python3.13 ..." names them)
+	@for python in $(PYTHONS); do \
+	  version=$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || exit 1; \
+	  echo "Python $$version"; \
+	  $(MAKE) --no-print-directory quick PYTHON="$$python" VENV=.venv-$$version || exit 1; \
+	done
 
 stress: $(VENV)/.dev ## Set up, then kill the migration at every named instant under 50 live writers, on both engines
 	NBACTL_STRESS=1 NBACTL_REQUIRE_EMULATORS=1 $(BIN)/python -m pytest -p no:randomly tests/faults/test_completions_stress.py tests/acceptance $(ARGS)
@@ -38,7 +55,7 @@ $(VENV)/.bench: $(VENV)/.dev
 	@touch $@
 
 clean: ## Remove the environment and all caches (never .nbactl, which is data)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .venv-3.* .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "make: no python3.11 or python3 found; set PYTHON=/path/to/python" >&2; exit 1; }

@@ -15,20 +15,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"any of {', '.join(SUITES)} (default: all)")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each command after one warm-up")
+    parser.add_argument("--against", metavar="PYTHON", help="startup: an older build, by its interpreter")
     options = parser.parse_args()
     if unknown := [name for name in options.suites if name not in SUITES]:
         parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
     suites = options.suites or SUITES
     if len(suites) == 1:
-        return _measure(suites[0], options.runs)
+        return _measure(suites[0], options.runs, options.against)
     # Each in a process of its own: what one has loaded would count as memory of the programs that the next one starts.
     one = [sys.executable, "-m", "benchmarks", "--runs", str(options.runs)]
+    one += ["--against", options.against] if options.against else []
     return max([subprocess.run([*one, name], check=False).returncode for name in suites])
 
 
-def _measure(suite: str, runs: int) -> int:
+def _measure(suite: str, runs: int, against: str | None) -> int:
     missed = 0
-    for line in import_module(f"benchmarks.{suite}").measure(runs):
+    extra = {"against": against} if suite == "startup" else {}
+    for line in import_module(f"benchmarks.{suite}").measure(runs, **extra):
         verdict = {True: "met", False: "MISSED", None: ""}[line.met]
         missed += line.met is False
         target = "" if line.target is None else f"≤ {line.target:.2f}"

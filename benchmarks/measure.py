@@ -93,6 +93,21 @@ def in_turn(commands: Sequence[Command], runs: int) -> dict[str, Sample]:
     }
 
 
+def first_byte(command: Command, runs: int) -> float:
+    """Return the median of the wall seconds until the command writes its first byte, after one warm-up."""
+    taken = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        with subprocess.Popen(
+            list(command.prepare()), env=_environment(), cwd=command.cwd, stdout=subprocess.PIPE, bufsize=0
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            process.stdout.read(1)
+            taken.append(time.perf_counter() - start)
+            process.stdout.read()
+    return median(taken[1:])
+
+
 def nbactl(*arguments: str) -> list[str]:
     """Return the command line of this checkout's nbactl."""
     return [sys.executable, "-m", "nbactl", *arguments]

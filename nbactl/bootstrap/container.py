@@ -16,7 +16,7 @@ from nbactl import __version__
 from nbactl.bootstrap.completions import make_batch_resets, make_completion_tracker, make_completions_migration
 from nbactl.bootstrap.flags import make_flags, make_rollouts, make_ticker
 from nbactl.bootstrap.messaging import make_alert_channels, make_alerts, make_idempotency, make_outbox
-from nbactl.bootstrap.runs import make_planner, make_runner, make_services, make_warehouse
+from nbactl.bootstrap.runs import make_planner, make_processor_resources, make_runner, make_warehouse
 from nbactl.bootstrap.target import target_of
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from nbactl.deployments.changes import EnvChanges
     from nbactl.deployments.log import DocumentLog, FileLog
     from nbactl.migrations.completions.migration import CompletionsMigration
-    from nbactl.pipeline.processor import Services
-    from nbactl.pipeline.sources.base import Source
+    from nbactl.pipeline.processor import ProcessorResources
+    from nbactl.pipeline.sources.base import GameSource
     from nbactl.ports.alerts import Alert, AlertChannel
     from nbactl.ports.bus import MessageBus
     from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
@@ -375,7 +375,7 @@ class Container:
     # Pipeline
 
     @cached_property
-    def source(self) -> Source:
+    def source(self) -> GameSource:
         """The source of game data. Raises UsageError for a source that does not exist."""
         from nbactl.pipeline.sources import open_source
 
@@ -393,9 +393,9 @@ class Container:
         return self.settings.state_dir / "data" / self.source.key
 
     @cached_property
-    def services(self) -> Services:
+    def processor_resources(self) -> ProcessorResources:
         """What processors work with."""
-        return make_services(self)
+        return make_processor_resources(self)
 
     @property
     def processors(self) -> Collection[str]:
@@ -408,7 +408,7 @@ class Container:
         """Run a registered processor."""
         from nbactl.pipeline.registry import run
 
-        return run(name, self.services, context)
+        return run(name, self.processor_resources, context)
 
     # Runs
 

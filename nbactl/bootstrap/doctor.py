@@ -44,14 +44,13 @@ def check_context(app: Container) -> CheckContext:
 def _with_valid_config(app: Container) -> Container:
     """Return the container itself, or where its configuration is wrong one with the files that come with nbactl."""
     from nbactl.config.loader import shipped_config_dir
-    from nbactl.config.overrides import PREFIX
+    from nbactl.config.overrides import without_overrides
 
     try:
         _ = app.config
     except ConfigError:
         settings = dataclasses.replace(app.settings, config_dir=shipped_config_dir())
-        environ = {name: value for name, value in app.environ.items() if not name.startswith(PREFIX)}
-        return Container(settings, clock=app.clock, environ=environ)
+        return Container(settings, clock=app.clock, environ=without_overrides(app.environ))
     return app
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbactl.bootstrap.container import Container
-    from nbactl.pipeline.processor import Services
+    from nbactl.pipeline.processor import ProcessorResources
     from nbactl.ports.warehouse import Warehouse
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.runner import Runner
@@ -29,9 +29,9 @@ def make_warehouse(app: Container) -> Warehouse:
     )
 
 
-def make_services(app: Container) -> Services:
+def make_processor_resources(app: Container) -> ProcessorResources:
     """Return what processors work with."""
-    from nbactl.pipeline.processor import Services
+    from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.rawstore import RawStore
 
     def create_tables(warehouse: Warehouse, names: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ def make_services(app: Container) -> Services:
 
         ensure_tables(warehouse, names)
 
-    return Services(
+    return ProcessorResources(
         warehouse=lambda: app.warehouse,
         source=lambda: app.source,
         raw=RawStore(app.data_dir / "raw"),

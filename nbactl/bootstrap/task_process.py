@@ -13,7 +13,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from nbactl.adapters.inprocess.functions import load_function, outcome_of
+from nbactl.adapters.inprocess.compute import load_function, outcome_of
 from nbactl.adapters.inprocess.isolated import Answer
 from nbactl.bootstrap import Container
 from nbactl.core._support.faults import arm_from_environment

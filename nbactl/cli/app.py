@@ -21,23 +21,29 @@ _WORK = "Run the pipeline"
 _REPAIR = "Repair"
 _SETUP = "Set up and learn"
 
+_EXAMPLES = (
+    "nbactl run daily --dry-run",
+    "nbactl status",
+    "nbactl flags list",
+    "nbactl doctor",
+)
 # Each module has `app = single()` with one command of the same name, or `app = group()` with several (cli/frame.py).
 COMMANDS = (
-    CommandEntry("run", "nbactl.cli.run.command", "Run phases, workflows or tasks of a game date.", _WORK),
-    CommandEntry("runs", "nbactl.cli.runs.command", "List, show, follow, cancel and draw runs.", _WORK),
-    CommandEntry("status", "nbactl.cli.status.command", "Show the board of a game date.", _WORK),
-    CommandEntry("schedule", "nbactl.cli.schedule.command", "Show when workflows are due.", _WORK),
+    CommandEntry("run", "nbactl.cli.run.parser", "Run phases, workflows or tasks of a game date.", _WORK),
+    CommandEntry("runs", "nbactl.cli.runs.parser", "List, show, follow, cancel and draw runs.", _WORK),
+    CommandEntry("status", "nbactl.cli.status.parser", "Show the board of a game date.", _WORK),
+    CommandEntry("schedule", "nbactl.cli.schedule.parser", "Show when workflows are due.", _WORK),
     CommandEntry("flags", "nbactl.cli.flags.parser", "Roll features out by percent, and back.", _WORK),
     CommandEntry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),
     CommandEntry("batches", "nbactl.cli.batches.parser", "List, show, complete and reset prediction batches.", _REPAIR),
     CommandEntry("leases", "nbactl.cli.leases.parser", "List leases, and release stale ones.", _REPAIR),
     CommandEntry("breakers", "nbactl.cli.breakers.parser", "Show and reset circuit breakers.", _REPAIR),
     CommandEntry("outbox", "nbactl.cli.outbox.parser", "List and publish pending messages.", _REPAIR),
-    CommandEntry("config", "nbactl.cli.config.command", "Show, check and explain settings and files.", _SETUP),
-    CommandEntry("doctor", "nbactl.cli.doctor.command", "Check this installation and its data.", _SETUP),
+    CommandEntry("config", "nbactl.cli.config.parser", "Show, check and explain settings and files.", _SETUP),
+    CommandEntry("doctor", "nbactl.cli.doctor.parser", "Check this installation and its data.", _SETUP),
     CommandEntry("demo", "nbactl.cli.demo.parser", "Create sample batches to rehearse the migration on.", _SETUP),
     CommandEntry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
-    CommandEntry("help", "nbactl.cli.help.command", "Explain the environment, exit codes, output or dates.", _SETUP),
+    CommandEntry("help", "nbactl.cli.help.command", "Explain topics and commands, and print guides.", _SETUP),
 )
 
 
@@ -53,13 +59,13 @@ def root(
             session(ctx), View({"version": __version__}, lambda console: console.print(f"nbactl {__version__}"))
         )
     if not settings(ctx).for_person:
-        raise UsageError("No command was given", next_step="Run 'nbactl --help'.")
+        raise UsageError("no command given", next_step="Run 'nbactl --help'.")
     return show_result(session(ctx), View({}, lambda console: console.out.write(ctx.get_help() + "\n")))
 
 
 def build() -> Group:
     """Return the command tree; commands are still entries that name their module."""
-    return root_group(COMMANDS, root)
+    return root_group(COMMANDS, root, examples=_EXAMPLES)
 
 
 def session(ctx: typer.Context) -> Session:

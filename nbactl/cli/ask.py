@@ -54,11 +54,11 @@ class Question:
 
 
 Confirm = Callable[[Question], None]
-"""Asks; returns if the answer is yes. Raises CancelledError if it is no, UsageError if nobody can be asked."""
+"""Asks; returns if the answer is yes. Raises CancelledError if it is no, UsageError if there is no one to ask."""
 
 
 def proceed(question: Question) -> None:
-    """Ask nobody: a caller from Python has decided."""
+    """Do not ask: a caller from Python has decided."""
 
 
 def asking(ctx: typer.Context) -> Confirm:

@@ -39,11 +39,12 @@ def as_usage_error(error: typer.TyperException, command: str) -> UsageError:
         verbs = ", ".join(context.command.commands)
         return UsageError(f"'{path}' needs a command: {verbs}", next_step=f"Run '{path} --help'.")
     if (option := getattr(error, "option_name", None)) and type(error).__name__ == "NoSuchOption":
-        message = f"No such option '{option}'"
-        meant = closest(option, _options(context))
+        message = f"no such option '{option}'"
+        by_name = {name.lstrip("-"): name for name in _options(context)}
+        meant = by_name.get(closest(option.lstrip("-"), by_name) or "")
     elif message.startswith("No such command") and context is not None:
         name = message.split("'")[1]
-        message = f"No such command '{path} {name}'"
+        message = f"no such command '{path} {name}'"
         meant = closest(name, context.command.commands)
     help_line = f"Run '{path} --help'."
     return UsageError(message, next_step=f"Did you mean '{meant}'? {help_line}" if meant else help_line)

@@ -1,4 +1,4 @@
-"""Crash reports: what is kept of an error that nobody foresaw."""
+"""Crash reports: what is kept of an unexpected error."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class BugError(NbactlError):
-    """An exception that nobody foresaw."""
+    """An unexpected exception."""
 
     code: ClassVar[str] = "bug"
     exit_code: ClassVar[int] = 70
 
 
 def report_crash(error: BaseException, argv: Sequence[str], origins: Mapping[str, str], state_dir: Path) -> BugError:
-    """Write the crash report and return the error that says where it is; never raises for a place that refuses it."""
+    """Write the crash report and return the error that names its file; try a second place if the first is refused."""
     now = datetime.now(UTC)
     text = _crash_text(error, argv, origins, now)
     name = f"{now:%Y%m%dT%H%M%S.%fZ}.txt"

@@ -8,6 +8,7 @@ The assumptions made here are tested in tests/unit/cli/test_typer_assumptions.py
 from __future__ import annotations
 
 import inspect
+import re
 from functools import cache, partial, update_wrapper
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     Loader = Callable[[], Any]
 
 _KINDS = {"text": str, "switch": bool, "level": int}
+_PATHS = re.compile(r"\b(DIR|FILE|PATH)\b")
+"""What is in the metavar of an argument or option that takes a file or folder."""
 _EXAMPLES: dict[Function, tuple[str, ...]] = {}
 """The examples of each command, by its function."""
 
@@ -132,6 +135,8 @@ class Leaf(_SharedBehaviour, TyperCommand):
 class Group(_SharedBehaviour, TyperGroup):
     """Commands under a noun, each made when it is called. `commands` holds a stub with name and summary for each."""
 
+    examples: tuple[str, ...] = ()
+
     def __init__(self, name: str | None, loaders: Mapping[str, tuple[TyperCommand, Loader]], **kwargs: Any) -> None:
         super().__init__(name=name, rich_markup_mode=None, suggest_commands=False, **kwargs)
         self._loaders = {verb: load for verb, (_, load) in loaders.items()}
@@ -145,7 +150,7 @@ class Group(_SharedBehaviour, TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, self.load(name) if name in self.commands else command, rest
+        return name, self.load(name) if name and name in self.commands else command, rest
 
 
 class CommandEntry(NamedTuple):
@@ -157,7 +162,7 @@ class CommandEntry(NamedTuple):
     panel: str
 
     def stub(self) -> TyperCommand:
-        """Return what stands for the noun until it is called."""
+        """Return the placeholder of the noun until it is called."""
         return TyperCommand(name=self.name, help=self.help, short_help=self.help, rich_help_panel=self.panel)
 
     def load(self) -> Any:
@@ -169,10 +174,10 @@ class CommandEntry(NamedTuple):
         return command
 
 
-def root_group(entries: Iterable[CommandEntry], callback: Callable[..., Any]) -> Group:
+def root_group(entries: Iterable[CommandEntry], callback: Callable[..., Any], *, examples: Sequence[str]) -> Group:
     """Return `nbactl` itself, with `callback` for a call without a command."""
     call, params = _callback_of(callback)
-    return Group(
+    root = Group(
         None,
         {entry.name: (entry.stub(), entry.load) for entry in entries},
         callback=call,
@@ -181,6 +186,8 @@ def root_group(entries: Iterable[CommandEntry], callback: Callable[..., Any]) ->
         invoke_without_command=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    root.examples = tuple(examples)
+    return root
 
 
 def _callback_of(function: Callable[..., Any]) -> tuple[Callable[..., Any], list[Any]]:
@@ -222,10 +229,10 @@ def _subgroup(app: Any, name: str, summary: str) -> Any:
 
 
 def _refuse_empty_values(ctx: Any) -> None:
-    """Refuse `--date ""`: the variable in somebody's script is not set, and no default is what they meant."""
+    """Refuse `--date ""`: a variable of a script is not set, and the default is not what is meant."""
     for parameter in ctx.command.params:
         value = ctx.params.get(parameter.name)
-        if value == "" or (isinstance(value, list) and "" in value):
+        if value == "" or (isinstance(value, (list, tuple)) and "" in value):
             raise UsageError(
                 f"{parameter.get_error_hint()} was given an empty value",
                 cause="A variable that is not set would look like this.",
@@ -269,14 +276,22 @@ def command(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable
     return add
 
 
-def candidates(root: Group, session: Session, before: Sequence[str], current: str) -> list[tuple[str, str]]:
-    """Return what the word `current` may become after the words `before`, each with its meaning."""
+class Candidates(NamedTuple):
+    """What a word may become, each with its meaning; `or_path` if it may also be a file or folder."""
+
+    values: list[tuple[str, str]]
+    or_path: bool
+
+
+def candidates(root: Group, session: Session, before: Sequence[str], current: str) -> Candidates:
+    """Return what the word `current` may become after the words `before`."""
     words = list(before)
     context = _resolve_context(root, {"obj": session}, "nbactl", words)
-    if context._protected_args:  # noqa: SLF001 - a word that is no command: nothing sensible can follow
-        return []
+    if context._protected_args:  # noqa: SLF001 - not a command: nothing sensible can follow
+        return Candidates([], or_path=False)
     found, incomplete = _resolve_incomplete(context, words, current)
-    return [(str(item.value), item.help or "") for item in found.shell_complete(context, incomplete)]
+    values = [(str(item.value), item.help or "") for item in found.shell_complete(context, incomplete)]
+    return Candidates(values, or_path=bool(_PATHS.search(getattr(found, "metavar", None) or "")))
 
 
 def find(root: Group, words: Sequence[str]) -> tuple[Any, Any] | None:

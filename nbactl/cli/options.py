@@ -20,14 +20,14 @@ class SharedOption(NamedTuple):
     """`text`, `switch` or `level`; a level is given once for each step."""
     metavar: str | None = None
     choices: tuple[str, ...] = ()
-    stands_for: str | None = None
-    """The value that a switch stands for, if not true."""
+    value: str | None = None
+    """The value of a switch, if not true."""
 
-    def store(self, flags: dict[str, Any], value: Any) -> None:
+    def store(self, flags: dict[str, Any], given: Any) -> None:
         """Note what the command line says."""
         if self.kind == "level":
-            value += flags.get(self.flag, 0)
-        flags[self.flag] = self.stands_for or value
+            given += flags.get(self.flag, 0)
+        flags[self.flag] = self.value or given
 
 
 def _of_setting(name: str, *declarations: str, metavar: str | None = None) -> SharedOption:
@@ -39,7 +39,7 @@ def _of_setting(name: str, *declarations: str, metavar: str | None = None) -> Sh
 
 SHARED: Final = (
     _of_setting("output", "-o", "--output"),
-    SharedOption("output", ("--json",), "Same as --output json.", "switch", stands_for="json"),
+    SharedOption("output", ("--json",), "Same as --output json.", "switch", value="json"),
     SharedOption("fields", ("--fields",), "Only these keys of JSON, JSON lines or YAML.", "text", "KEY,..."),
     _of_setting("target", "--target"),
     _of_setting("project", "--project", metavar="ID"),

@@ -22,7 +22,7 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 
 class SignalledError(BaseException):
-    """The process was told to stop. No subclass of Exception: nothing between may swallow it."""
+    """The process was asked to stop. Not a subclass of Exception, so that no handler in between can swallow it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -46,15 +46,15 @@ def interruptible(cancel: Callable[[SignalName], None]) -> Iterator[None]:
     """Have the first signal call `cancel`, and a second one end the process at once with 130 or 143.
 
     `cancel` is called in the main thread between two bytecodes, also while an event loop runs there: it only sets a
-    flag and wakes whoever waits for it.
+    flag and wakes what waits for it.
     """
-    told = False
+    signalled = False
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal told
-        if told:
+        nonlocal signalled
+        if signalled:
             _exit_at_once(number)
-        told = True
+        signalled = True
         cancel(cast("SignalName", signal.Signals(number).name))
 
     with _handling(stop):
@@ -64,14 +64,14 @@ def interruptible(cancel: Callable[[SignalName], None]) -> Iterator[None]:
 def until_left(every: float) -> Iterator[None]:
     """Yield now and then every `every` seconds, for something to be watched, until Ctrl-C ends it.
 
-    To stop watching is no failure, so nothing is raised then, wherever the signal comes; after SIGTERM it is.
+    Ctrl-C while watching is not a failure, so nothing is raised; after SIGTERM SignalledError is.
     """
-    wake, told = os.pipe()
+    wake, notify = os.pipe()
     signals: list[SignalName] = []
 
     def leave(name: SignalName) -> None:
         signals.append(name)
-        os.write(told, b".")
+        os.write(notify, b".")
 
     try:
         with interruptible(leave):
@@ -80,7 +80,7 @@ def until_left(every: float) -> Iterator[None]:
                 select.select([wake], [], [], every)
     finally:
         os.close(wake)
-        os.close(told)
+        os.close(notify)
     if signals == ["SIGTERM"]:
         raise SignalledError(signal.SIGTERM)
 

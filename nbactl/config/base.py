@@ -22,7 +22,7 @@ NO_ENTRIES: Final[Any] = object()
 
 
 class _Keyed(NamedTuple):
-    """A field whose key in the file is no name that Python allows."""
+    """A field whose key in the file is not a valid Python name."""
 
     key: str
     default: Any
@@ -34,10 +34,10 @@ def keyed(key: str, *, default: Any = REQUIRED) -> Any:  # noqa: ANN401 - takes 
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(keyed,))
-class Strict:
+class Strict:  # noqa: PLW1641 - mappings are inside, so it has no hash
     """A record of a YAML file, which cannot be changed. Its annotations are its fields.
 
-    `nbactl.config.validate` makes it from a file and refuses unknown keys and wrong types (INVARIANTS 21).
+    `nbactl.config.validate` makes it from a file and refuses unknown keys and wrong types (invariant 21).
     """
 
     defaults: ClassVar[dict[str, Any]] = {}
@@ -73,9 +73,6 @@ class Strict:
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.__dict__ == other.__dict__
-
-    def __hash__(self) -> int:
-        return hash((type(self), *map(str, self.__dict__.values())))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"

@@ -1,9 +1,9 @@
 """Keeps the checked configuration between calls, because reading YAML and checking it takes longer than most commands.
 
-The answer is kept under the very texts that it was made from, so that it is never that of other files. The file lies in
-the user's cache directory and is believed only if nobody else can have written it; anything odd about it, from another
-version to a truncated line, means that the YAML files are read. It is replaced whole, so that two processes or a kill
-at any instant leave one that is complete or none.
+The answer is kept with the texts that it was made from, so that it is never that of other files. The file is in the
+user's cache directory and is trusted only if no other user can have written it. Whatever is wrong with it, from another
+version to a truncated line, the YAML files are read instead. It is replaced whole, so that two processes or a kill at
+any instant leave a complete file or none.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl import __version__
 from nbactl.config import flags, timeouts, workflows
 from nbactl.config.base import Strict
+from nbactl.config.variables import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Parts = tuple[workflows.WorkflowsFile, timeouts.TimeoutsFile, flags.FlagsFile, Mapping[str, str]]
 
-PREFIX: Final = "NBACTL_TIMEOUT_"
-"""How the variables begin that set limits of timeouts."""
 _RETAINED: Final = 16
 """How many configurations are kept, the ones that were stored last."""
 _RECORDS: Final[dict[str, type[Strict]]] = {
@@ -114,7 +113,7 @@ def _read_own(path: Path) -> str:
 
 
 def _encode(value: Any) -> Any:  # noqa: ANN401 - any value of a record
-    """Return the value in JSON's types; whatever is none of them is an object with one key, its kind."""
+    """Return the value in JSON's types; any other value is an object with one key, its kind."""
     if isinstance(value, Strict):
         return {type(value).__name__: [_encode(item) for item in value.__dict__.values()]}
     if isinstance(value, dict):

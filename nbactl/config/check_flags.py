@@ -27,14 +27,14 @@ def check_flags(file: ConfigFile[FlagsFile]) -> Iterator[Problem]:
             yield from _values(file, name, flag)
     for index, name in enumerate(rollout.active):
         if name not in declared:
-            yield file.unknown(("rollout", "active", index), name, declared, "no flag")
+            yield file.unknown(("rollout", "active", index), name, declared, "not a flag")
         elif name in rollout.active[:index]:
-            yield file.positions.problem(("rollout", "active", index), f"'{name}' stands here twice")
+            yield file.positions.problem(("rollout", "active", index), f"'{name}' is listed twice")
     for name, plan in rollout.plans.items():
         yield from _plan(file, name, plan)
     for circle in find_cycles({name: flag.prerequisites for name, flag in flags.items()}):
-        told = f"prerequisites in a circle: {' → '.join(circle)}"
-        yield file.positions.problem(("flags", circle[0], "prerequisites"), told)
+        message = f"circular prerequisites: {' → '.join(circle)}"
+        yield file.positions.problem(("flags", circle[0], "prerequisites"), message)
     yield from _environment(file)
 
 
@@ -42,7 +42,7 @@ def _references(file: ConfigFile[FlagsFile], name: str, flag: Flag) -> Iterator[
     declared, plans = file.names("flags"), file.names("rollout", "plans")
     for index, other in enumerate(flag.prerequisites):
         if other not in declared:
-            yield file.unknown(("flags", name, "prerequisites", index), other, declared, "no flag")
+            yield file.unknown(("flags", name, "prerequisites", index), other, declared, "not a flag")
     if flag.rollout not in plans:
         yield file.unknown(("flags", name, "rollout"), flag.rollout, plans, "not under rollout.plans")
 
@@ -64,8 +64,8 @@ def _values(file: ConfigFile[FlagsFile], name: str, flag: Flag) -> Iterator[Prob
     if flag.targeting:
         for index, entity in enumerate(flag.targeting.allow):
             if entity in flag.targeting.deny:
-                told = f"'{entity}' stands under deny as well, which comes first"
-                yield file.positions.problem((*path, "targeting", "allow", index), told)
+                message = f"'{entity}' is also under deny, which is checked first"
+                yield file.positions.problem((*path, "targeting", "allow", index), message)
     if flag.type == "bool" and flag.variants:
         yield file.positions.problem((*path, "variants"), "a flag of type bool has no variants", key=True)
 
@@ -77,8 +77,10 @@ def _plan(file: ConfigFile[FlagsFile], name: str, plan: RolloutPlan) -> Iterator
             yield file.unknown((*path, "guards", index), guard, guards, "not under rollout.guards")
     for index, (before, after) in enumerate(pairwise(plan.stages), start=1):
         if after.percent <= before.percent:
-            told = f"a stage serves more than the one before it, but {after.percent:g} % follows {before.percent:g} %"
-            yield file.positions.problem((*path, "stages", index, "percent"), told)
+            message = (
+                f"a stage serves more than the one before it, but {after.percent:g} % follows {before.percent:g} %"
+            )
+            yield file.positions.problem((*path, "stages", index, "percent"), message)
 
 
 def _environment(file: ConfigFile[FlagsFile]) -> Iterator[Problem]:
@@ -88,6 +90,6 @@ def _environment(file: ConfigFile[FlagsFile]) -> Iterator[Problem]:
         places = {("env",): flag.env} | {("parameters", key): key for key in flag.parameters}
         for key, variable in places.items():
             if variable in owner:
-                told = f"the environment variable {variable} belongs to {owner[variable]} already"
-                yield file.positions.problem(("flags", name, *key), told, key=key[0] == "parameters")
+                message = f"the environment variable {variable} belongs to {owner[variable]} already"
+                yield file.positions.problem(("flags", name, *key), message, key=key[0] == "parameters")
             owner.setdefault(variable, name)

@@ -73,7 +73,7 @@ USED: dict[str, frozenset[str]] = {
     ),
     "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
-    "call_policies": frozenset({"cloud_run", "firestore", "scraper"}),
+    "call_policies": frozenset({"cloud_run", "firestore", "scraper", "slack"}),
 }
 
 
@@ -83,17 +83,19 @@ def check_timeouts(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
     for section, used in USED.items():
         names = file.names(section)
         for name in sorted(used.difference(names)):
-            told = f"{section} lacks '{name}', which nbactl uses"
-            yield file.positions.problem((section,), told, suggest(name, names), key=True)
+            message = f"{section} lacks '{name}', which nbactl uses"
+            yield file.positions.problem((section,), message, suggest(name, names), key=True)
     for name, retry in file.model.retry_policies.items():
         if retry.base > retry.cap:
-            told = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"
-            yield file.positions.problem(("retry_policies", name, "base"), told)
+            message = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"
+            yield file.positions.problem(("retry_policies", name, "base"), message)
     yield from _policies(file)
     for name, lease in file.model.leases.items():
         if lease.renew_every >= lease.ttl / 2:
-            told = f"renewed every {shown(lease.renew_every)}, a lease of {shown(lease.ttl)} is lost by one late beat"
-            yield file.positions.problem(("leases", name, "renew_every"), f"{told}; stay below half")
+            message = (
+                f"renewed every {shown(lease.renew_every)}, a lease of {shown(lease.ttl)} is lost by one late beat"
+            )
+            yield file.positions.problem(("leases", name, "renew_every"), f"{message}; stay below half")
 
 
 def _calls(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
@@ -125,5 +127,5 @@ def _policies(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
             if wanted not in (None, *known) and (key, wanted) != ("retry", "none"):
                 yield file.unknown(("call_policies", name, key), wanted, known, f"not under {section}")
         if call.attempt in model.timeouts and model.timeouts[call.attempt].limit > call.total:
-            told = f"{shown(call.total)} in all is less than one attempt, {_limit(file, call.attempt)}"
-            yield file.positions.problem(("call_policies", name, "total"), told)
+            message = f"{shown(call.total)} in all is less than one attempt, {_limit(file, call.attempt)}"
+            yield file.positions.problem(("call_policies", name, "total"), message)

@@ -29,8 +29,8 @@ def check_schedule(file: ConfigFile[WorkflowsFile], path: tuple[str, ...], sched
     if not ways:
         yield positions.problem(path, f"a schedule has one of {', '.join(_SCHEDULE_WAYS)}", key=True)
     elif len(ways) > 1:
-        told = f"a schedule has one of {', '.join(_SCHEDULE_WAYS)}; this one has {' and '.join(ways)}"
-        yield positions.problem((*path, ways[1]), told, key=True)
+        message = f"a schedule has one of {', '.join(_SCHEDULE_WAYS)}; this one has {' and '.join(ways)}"
+        yield positions.problem((*path, ways[1]), message, key=True)
     if schedule.every is not None and schedule.every < _TICK:
         yield positions.problem((*path, "every"), "schedules are looked at once a minute, every cannot be shorter")
     for key in _ONLY_WITH_EVERY:
@@ -69,10 +69,10 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
                 and executable.max_workers > 1
                 and file.is_right(*path, "max_workers")
             ):
-                told = (
+                message = (
                     f"max_workers is {executable.max_workers}, but a sequential {section[:-1]} runs one task at a time"
                 )
-                yield file.positions.problem((*path, "max_workers"), told)
+                yield file.positions.problem((*path, "max_workers"), message)
             if timeouts is not None and executable.deadline is not None:
                 yield from _refers(file, (*path, "deadline"), executable.deadline, timeouts, "deadlines")
                 yield from _deadline(file, path, executable, timeouts.model)
@@ -89,11 +89,11 @@ def _names(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
         for name in file.names(section):
             if name in RESERVED:
                 yield file.positions.problem(
-                    (section, name), f"the name '{name}' is reserved: it stands for all phases", key=True
+                    (section, name), f"the name '{name}' is reserved: it means all phases", key=True
                 )
             elif name in seen:
-                told = f"'{name}' is already the name of a {seen[name][:-1]}; `nbactl run {name}` could mean either"
-                yield file.positions.problem((section, name), told, key=True)
+                message = f"'{name}' is already the name of a {seen[name][:-1]}; `nbactl run {name}` could mean either"
+                yield file.positions.problem((section, name), message, key=True)
             seen.setdefault(name, section)
 
 
@@ -102,18 +102,18 @@ def _work(file: ConfigFile[WorkflowsFile], name: str, task: Task) -> Iterator[Pr
     path, written = ("tasks", name), file.names("tasks", name)
     ways = [way for way in _WAYS if way in written]
     if len(ways) > 1:
-        told = f"a task has one of {', '.join(_WAYS)}; '{name}' has {' and '.join(ways)}"
-        yield file.positions.problem((*path, ways[1]), told, key=True)
+        message = f"a task has one of {', '.join(_WAYS)}; '{name}' has {' and '.join(ways)}"
+        yield file.positions.problem((*path, ways[1]), message, key=True)
     if not ways and "service" not in written:
-        told = f"'{name}' says nowhere what it does: give it one of {', '.join(_WAYS)} or service"
-        yield file.positions.problem(path, told, key=True)
+        message = f"'{name}' does not say what it does: add one of {', '.join(_WAYS)} or service"
+        yield file.positions.problem(path, message, key=True)
     if task.call is not None and not _CALL.fullmatch(task.call):
-        yield file.positions.problem((*path, "call"), f"'{task.call}' is no function: write package.module:function")
+        yield file.positions.problem((*path, "call"), f"'{task.call}' is not a function: write package.module:function")
     if task.command is not None and (not task.command or not task.command[0].strip()):
         yield file.positions.problem((*path, "command"), "the command is empty: write [program, argument, …]")
     if task.parameters and not ways:
-        told = f"nothing takes these parameters: '{name}' runs only as a service"
-        yield file.positions.problem((*path, "with"), told, key=True)
+        message = f"nothing takes these parameters: '{name}' runs only as a service"
+        yield file.positions.problem((*path, "with"), message, key=True)
 
 
 def _refers(
@@ -132,7 +132,7 @@ def _tasks(file: ConfigFile[WorkflowsFile], path: tuple[str, str], executable: E
     for index, use in enumerate(executable.tasks):
         here = (*path, "tasks", index)
         if use.task not in declared:
-            yield file.unknown((*here, "task"), use.task, declared, "no task under tasks")
+            yield file.unknown((*here, "task"), use.task, declared, "not under tasks")
         if use.task in seen:
             yield file.positions.problem((*here, "task"), f"'{use.task}' is in the list twice")
         seen.add(use.task)
@@ -145,12 +145,12 @@ def _tasks(file: ConfigFile[WorkflowsFile], path: tuple[str, str], executable: E
             elif needed in use.needs[:place]:
                 yield file.positions.problem(there, f"'{needed}' is needed twice")
             elif use.required and not uses[needed].required:
-                told = f"{use.task} is required but needs {needed}, which is optional; make both or none required"
-                yield file.positions.problem(there, told)
+                message = f"{use.task} is required but needs {needed}, which is optional; make both or none required"
+                yield file.positions.problem(there, message)
     places = {use.task: index for index, use in enumerate(executable.tasks)}
     for circle in find_cycles({use.task: use.needs for use in executable.tasks}):
-        told = f"tasks that wait for each other in a circle: {' → '.join(circle)}"
-        yield file.positions.problem((*path, "tasks", places[circle[0]], "needs"), told)
+        message = f"circular needs between tasks: {' → '.join(circle)}"
+        yield file.positions.problem((*path, "tasks", places[circle[0]], "needs"), message)
 
 
 def _deadline(
@@ -163,8 +163,8 @@ def _deadline(
         timeout = timeouts.timeouts.get(task.timeout) if task else None
         if task and timeout and deadline and timeout.limit > deadline.limit:
             limits = f"{shown(timeout.limit)} ({task.timeout}), the whole run {shown(deadline.limit)}"
-            told = f"{use.task} may take {limits} ({executable.deadline})"
-            yield file.positions.problem((*path, "tasks", index, "task"), told)
+            message = f"{use.task} may take {limits} ({executable.deadline})"
+            yield file.positions.problem((*path, "tasks", index, "task"), message)
 
 
 def _phases(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
@@ -173,7 +173,7 @@ def _phases(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
     for name, phase in phases.items():
         for index, needed in enumerate(phase.needs):
             if needed not in declared:
-                yield file.unknown(("phases", name, "needs", index), needed, declared, "no phase")
+                yield file.unknown(("phases", name, "needs", index), needed, declared, "not a phase")
     for circle in find_cycles({name: phase.needs for name, phase in phases.items()}):
-        told = f"phases that wait for each other in a circle: {' → '.join(circle)}"
-        yield file.positions.problem(("phases", circle[0], "needs"), told)
+        message = f"circular needs between phases: {' → '.join(circle)}"
+        yield file.positions.problem(("phases", circle[0], "needs"), message)

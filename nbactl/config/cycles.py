@@ -1,4 +1,4 @@
-"""Find circles among things that need each other."""
+"""Find cycles among things that need each other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def find_cycles(needs: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:
-    """Yield circles that share no member: each name needs the next one, and the first stands again at the end."""
+    """Yield circles that share no member: each name needs the next one, and the first is repeated at the end."""
     left = dict(needs)
     while True:
         try:
@@ -19,7 +19,7 @@ def find_cycles(needs: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:
             circle: list[str] = error.args[1][::-1]  # graphlib lists each before what needs it
             yield circle
             left = {
-                name: [each for each in after if each not in circle]
+                name: [needed for needed in after if needed not in circle]
                 for name, after in left.items()
                 if name not in circle
             }

@@ -1,4 +1,4 @@
-"""What a key of the three YAML files means: its value, where it stands, who refers to it."""
+"""What a key of the three YAML files means: its value, its place, what refers to it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import inspect
 import textwrap
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
@@ -51,7 +50,7 @@ class Explanation:
 def explain(config: Config, key: str) -> Explanation:
     """Explain `phases.phase3.max_workers`, `timeouts.warehouse.query` or, shorter, `warehouse.query` or `max_workers`.
 
-    The variable of a timeout, NBACTL_TIMEOUT_WAREHOUSE_QUERY, stands for it. Raises NotFoundError with the closest key.
+    The variable of a timeout, NBACTL_TIMEOUT_WAREHOUSE_QUERY, may be given instead. Raises NotFoundError.
     """
     key = {variable_of(name): f"timeouts.{name}" for name in config.timeouts.timeouts}.get(key, key)
     everything = [(file, path, node) for file, p in config.positions.items() for path, node in _walk(p.root, ())]
@@ -63,11 +62,21 @@ def explain(config: Config, key: str) -> Explanation:
         for name in _unset_fields(_MODELS[file], path, node):
             if key in (name, _dotted((*path, name))):
                 return _explain_unset(config, file, path, name)
-    known = {_dotted(path) for _, path, _ in everything} | {str(path[-1]) for _, path, _ in everything if path}
+    known = {name for name, _ in keys_of(config)} | {str(path[-1]) for _, path, _ in everything if path}
     otherwise = "Keys are written as in phases.phase3.max_workers; `nbactl config show` lists the settings."
     raise NotFoundError(
-        f"There is no key '{key}' in the configuration", next_step=did_you_mean(key, known, otherwise=otherwise)
+        f"there is no key '{key}' in the configuration", next_step=did_you_mean(key, known, otherwise=otherwise)
     )
+
+
+def keys_of(config: Config) -> list[tuple[str, str]]:
+    """Return every key that is set, as it is written for `explain`, with its value or what it holds."""
+    return [
+        (_dotted(path), "" if isinstance(node.data, (dict, tuple)) else str(node.data))
+        for positions in config.positions.values()
+        for path, node in _walk(positions.root, ())
+        if path and not any(isinstance(step, int) for step in path)
+    ]
 
 
 def _explain_set(config: Config, file: str, path: Path, node: Node) -> Explanation:
@@ -159,7 +168,7 @@ def _step(annotation: Any, step: Any) -> tuple[str, Any]:  # noqa: ANN401 - any 
 
 
 def _forms(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Yield the types that `annotation` stands for: a union's members, without Annotated."""
+    """Yield the types of `annotation`: a union's members, without Annotated."""
     if get_origin(annotation) is Annotated:
         yield from _forms(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, UnionType):
@@ -182,7 +191,6 @@ def _first_sentence(model: type[Strict] | None) -> str:
     return " ".join((model.__doc__ or "").partition("\n\n")[0].split()) if model else ""
 
 
-@cache
 def _field_docstrings(model: type[Strict]) -> dict[str, str]:
     """Return the strings written below the fields of a model and the models it extends."""
     found: dict[str, str] = {}

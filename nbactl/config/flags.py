@@ -47,7 +47,7 @@ def _date(value: Any) -> Any:  # noqa: ANN401 - raw YAML
 
 
 class TargetingRule(Strict):
-    """Serves a value to whoever has one of the values `in` the attribute that a service passes along."""
+    """Serves a value to requests whose attribute has one of the values `in`; services pass attributes along."""
 
     attribute: Annotated[str, characters(1)]
     values: Annotated[tuple[FlagValue, ...], NOT_EMPTY] = keyed("in")
@@ -95,7 +95,7 @@ class Flag(Strict):
 
     def definition(self, key: str) -> Definition:
         """Return what the flag's evaluation needs."""
-        from nbactl.core.flags.model import Definition, Rule  # noqa: PLC0415 - every command loads this file
+        from nbactl.core.flags.model import Definition, TargetingRule  # noqa: PLC0415 - every command loads this file
 
         targeting = self.targeting or Targeting()
         return Definition(
@@ -113,7 +113,7 @@ class Flag(Strict):
             deny=frozenset(targeting.deny),
             allow=frozenset(targeting.allow),
             rules=tuple(
-                Rule(rule.attribute, rule.values, self.treatment if rule.serve is None else rule.serve)
+                TargetingRule(rule.attribute, rule.values, self.treatment if rule.serve is None else rule.serve)
                 for rule in targeting.rules
             ),
         )

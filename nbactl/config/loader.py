@@ -48,7 +48,7 @@ class Config:
 
     @cached_property
     def positions(self) -> Mapping[str, Positions]:
-        """Where each value stands (keys as in FILES); the files are read once more."""
+        """The position of each value (keys as in FILES); the files are read once more."""
         _, positions = _read(self.files, self._environ)
         return positions
 
@@ -73,7 +73,7 @@ def load_config(config_dir: Path | None = None, environ: Mapping[str, str] | Non
 
 
 def _read(files: Mapping[str, Path], environ: Mapping[str, str]) -> tuple[cache.Parts, dict[str, Positions]]:
-    """Return the checked files and where everything stands. Raises ConfigError."""
+    """Return the checked files and their positions. Raises ConfigError."""
     from nbactl.config.flags import FlagsFile  # noqa: PLC0415 - only if the cache has no answer
     from nbactl.config.problems import config_error  # noqa: PLC0415
     from nbactl.config.source import read_config_file  # noqa: PLC0415
@@ -135,7 +135,7 @@ def shipped_config_dir() -> Path:
 def load_yaml(path: Path) -> tuple[Any, Positions]:
     """Return the data of a YAML file and where they stand; sequences are tuples.
 
-    Raises ConfigError with file, line and column if the file cannot be read or is no single YAML document.
+    Raises ConfigError with file, line and column if the file cannot be read or is not a single YAML document.
     """
     from nbactl.config.problems import config_error  # noqa: PLC0415
     from nbactl.config.source import read_positions  # noqa: PLC0415

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.config.cache import PREFIX
 from nbactl.config.problems import Problem, suggest
+from nbactl.config.variables import PREFIX
 from nbactl.config.yamltext import Positions
 from nbactl.core._support.durations import parse_duration
 from nbactl.errors import UsageError
@@ -25,14 +25,14 @@ def variable_of(name: str) -> str:
 
 
 def without_overrides(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without these variables, for who must go on when they are wrong."""
+    """Return the environment without these variables, for callers that must work even if they are wrong."""
     return {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
 
 
 def override(positions: Positions, environ: Mapping[str, str]) -> tuple[Positions, dict[str, str], list[Problem]]:
     """Return timeouts.yaml with the limits that `environ` sets, the variable of each such timeout, and the problems.
 
-    An empty variable counts as not set. A limit keeps the place in the file of the one that it stands for.
+    An empty variable counts as not set. A limit keeps the place in the file of the one that it replaces.
     """
     given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
     section = positions.root.children.get(_SECTION)
@@ -66,8 +66,8 @@ def _ambiguous(positions: Positions, names: Iterable[str]) -> Iterator[Problem]:
     for name in names:
         first = seen.setdefault(variable_of(name), name)
         if first != name:
-            told = f"'{name}' and '{first}' would have the same variable, {variable_of(name)}"
-            yield positions.problem((_SECTION, name), told, key=True)
+            message = f"'{name}' and '{first}' would have the same variable, {variable_of(name)}"
+            yield positions.problem((_SECTION, name), message, key=True)
 
 
 def _with_limit(timeout: Node, text: str) -> Node:
@@ -78,5 +78,5 @@ def _with_limit(timeout: Node, text: str) -> Node:
 def _with(parent: Node, key: str, child: Node) -> Node:
     """Return the mapping `parent` with `child` under `key`."""
     children = {**parent.children, key: child}
-    data: Any = {name: each.data for name, each in children.items()}
+    data: Any = {name: node.data for name, node in children.items()}
     return replace(parent, data=data, children=children)

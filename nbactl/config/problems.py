@@ -43,7 +43,7 @@ def suggest(name: str, known: Iterable[str]) -> str | None:
 
 def config_error(problems: Sequence[Problem]) -> ConfigError:
     """Return one error that names every problem, in the order of the files' lines."""
-    ordered = sorted(set(problems), key=lambda each: (each.file, each.line or 0, each.column or 0, each.message))
+    ordered = sorted(set(problems), key=lambda item: (item.file, item.line or 0, item.column or 0, item.message))
     files = ", ".join(sorted({problem.file for problem in ordered}))
     return ConfigError(
         f"{len(ordered)} problem{'s' if len(ordered) > 1 else ''} in {files}",

@@ -199,10 +199,10 @@ def _parse(
         text = str(value)
         if not isinstance(value, bool) and text.isdecimal():
             return min(int(text), _MAX_VERBOSITY)
-        raise error(f"{where}: '{value}' is no level", next_step=f"Give 0, 1 or {_MAX_VERBOSITY}.")
+        raise error(f"{where}: '{value}' is not a level", next_step=f"Give 0, 1 or {_MAX_VERBOSITY}.")
     if not isinstance(value, (str, Path)) or not str(value):
-        told = f"{where}: '{value}' is not a text" if value != "" else f"{where} was given an empty value"
-        raise error(told, next_step=f"Give {_forms(setting)}.")
+        message = f"{where}: '{value}' is not a text" if value != "" else f"{where} was given an empty value"
+        raise error(message, next_step=f"Give {_forms(setting)}.")
     if setting.kind == "path":
         return folder / value
     if setting.choices and value not in setting.choices:

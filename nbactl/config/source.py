@@ -1,4 +1,4 @@
-"""One of the three files as it was read: its model and where everything stands."""
+"""One of the three files as it was read: its model and the position of everything in it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ConfigFile(Generic[Model]):
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, *path: str) -> list[str]:
-        """Return the keys that stand under `path` with a value, even with a wrong one."""
+        """Return the keys under `path` that have a value, even with a wrong one."""
         node = self.positions.root
         for step in path:
             if step not in node.children:
@@ -63,8 +63,8 @@ def read_positions(path: Path) -> tuple[Positions | None, list[Problem]]:
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        told = f"byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        return None, [Problem(name, line, column, told)]
+        message = f"byte 0x{error.object[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        return None, [Problem(name, line, column, message)]
     except YamlError as error:
         return None, [Problem(name, error.line, error.column, error.message)]
     return Positions(name, root), problems

@@ -25,7 +25,7 @@ class Timeout(Strict):
     why: Why
     calls: tuple[str, ...] = ()
     jitter: Annotated[float, at_least(0), below(1)] = 0.0
-    """Of what is done again and again: each pause is up to this share of the limit longer or shorter."""
+    """For periodic work: each pause is up to this share of the limit longer or shorter."""
 
 
 class Retry(Strict):

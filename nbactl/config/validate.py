@@ -83,8 +83,8 @@ class _Reader:
 
     def _refuse(self, node: Node, path: Path, message: str, meant: str | None = None) -> _Valid | None:
         """Note that the value is wrong; returns None, as `read` does then."""
-        told = f"{describe(path)} is {shown(node.data)}: {message}"
-        self.problems.append(self._positions.problem(path, told, meant))
+        message = f"{describe(path)} is {shown(node.data)}: {message}"
+        self.problems.append(self._positions.problem(path, message, meant))
         return None
 
     def _annotated(self, kind: Any, *rules: Any, node: Node, path: Path) -> _Valid | None:  # noqa: ANN401
@@ -145,9 +145,9 @@ class _Reader:
         return _Valid(values, _with_children(node, children))
 
     def _bad_name(self, name: str, path: Path) -> Problem:
-        told = f"the name '{name}' may hold lower-case letters, digits, '_' and '.', and begins with a letter"
+        message = f"the name '{name}' may hold lower-case letters, digits, '_' and '.', and begins with a letter"
         better = re.sub("[^a-z0-9_.]+", "_", name.lower()).lstrip("0123456789_.")
-        return self._positions.problem(path, told, f"Write '{better}'." if better else None, key=True)
+        return self._positions.problem(path, message, f"Write '{better}'." if better else None, key=True)
 
     def _record(self, model: type[Strict], node: Node, path: Path) -> _Valid | None:
         given = node.children
@@ -165,8 +165,8 @@ class _Reader:
             key, required = model.keys[name], model.defaults[name] is REQUIRED
             if key not in given:
                 if required and key not in misspelt:
-                    told = f"{describe(path)} lacks '{key}'"
-                    self.problems.append(self._positions.problem(path, told, key=True))
+                    message = f"{describe(path)} lacks '{key}'"
+                    self.problems.append(self._positions.problem(path, message, key=True))
                 complete &= not required
             elif (valid := self.read(kind, given[key], (*path, key))) is not None:
                 values[name], children[key] = valid
@@ -183,8 +183,8 @@ class _Reader:
         for key in given:
             if key not in known:
                 misspelt.add(closest(key, known))
-                told = f"unknown key '{key}' in {describe(path)}"
-                self.problems.append(self._positions.problem((*path, key), told, suggest(key, known), key=True))
+                message = f"unknown key '{key}' in {describe(path)}"
+                self.problems.append(self._positions.problem((*path, key), message, suggest(key, known), key=True))
         return misspelt
 
 

@@ -9,13 +9,17 @@ from nbactl.config.settings import SETTINGS
 if TYPE_CHECKING:
     from pathlib import Path
 
+PREFIX: Final = "NBACTL_TIMEOUT_"
+"""How the variables begin that set limits of timeouts."""
+
 OTHERS: Final = {
-    "NO_COLOR": "Any value: as --color never.",
-    "FORCE_COLOR": "Any value: as --color always.",
+    "NO_COLOR": "Any value: same as --color never.",
+    "FORCE_COLOR": "Any value: same as --color always.",
     "CI": "Any value: no live display, plain lines instead.",
+    "XDG_CACHE_HOME": "Folder of caches (default ~/.cache); nbactl/ in it holds the checked configuration.",
     "CLOUD_RUN_EMULATOR_HOST": "HOST:PORT that speaks Cloud Run's API, asked instead of Google on target gcp.",
     "NBACTL_TIMEOUT_NAME": "The limit of a timeout of timeouts.yaml: NBACTL_TIMEOUT_WAREHOUSE_QUERY=90s for "
-    "warehouse.query. It comes before the file; a name that is none is refused.",
+    "warehouse.query. It overrides the file; an unknown name is refused.",
     "NBACTL_HEALTH_URLS": "NAME=URL,…: services whose /health must be green before a rollout's next stage begins.",
     "NBACTL_PROMETHEUS_URL": "The server that guards of rollouts ask, before the history of runs.",
     "NBACTL_SLACK_WEBHOOK_URL": "The address of an incoming webhook of Slack: where alerts go. A secret.",
@@ -35,7 +39,7 @@ GIVEN: Final = {
 
 def environment_variables() -> dict[str, str]:
     """Return what nbactl reads, each with its meaning."""
-    return {**{setting.variable: f"{setting.help} As {setting.flag}." for setting in SETTINGS}, **OTHERS}
+    return {**{setting.variable: f"{setting.help} Same as {setting.flag}." for setting in SETTINGS}, **OTHERS}
 
 
 def timeout_variables(config_dir: Path | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""YAML text to plain data, remembering where everything stood.
+"""YAML text to plain data, remembering the position of everything.
 
 Scalars follow the YAML 1.2 core schema, so `on`, `22:00` and `1_000` are text. Keys are always text. What the schema
-allows and a configuration does not need is refused: tags, several documents, keys that are no scalars.
+allows and a configuration does not need is refused: tags, several documents, keys that are not scalars.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NUMBERS: tuple[tuple[re.Pattern[str], Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value with the place where it begins (line and column from 1); a mapping also knows where its keys stand."""
+    """A value with the place where it begins (line and column from 1); a mapping also has the positions of its keys."""
 
     data: Any
     line: int
@@ -47,7 +47,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Where the keys and values of one file stand."""
+    """The positions of the keys and values of one file."""
 
     file: str
     root: Node
@@ -88,7 +88,7 @@ class YamlError(Exception):
 def parse(text: str, file: str) -> tuple[Node, list[Problem]]:
     """Return the one document in `text`, and the duplicate keys in it; the first of each is kept.
 
-    Sequences become tuples. Raises YamlError for anything that is no single YAML document.
+    Sequences become tuples. Raises YamlError for anything but a single YAML document.
     """
     builder = _Builder(file)
     try:
@@ -96,7 +96,7 @@ def parse(text: str, file: str) -> tuple[Node, list[Problem]]:
     except yaml.reader.ReaderError as error:
         before = text.encode()[: error.position].decode(errors="replace")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise YamlError(line, column, f"a control character (code {error.character}) cannot stand here") from error
+        raise YamlError(line, column, f"a control character (code {error.character}) is not allowed here") from error
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text) from error
 
@@ -107,7 +107,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     lines = text.splitlines()
     if line < len(lines) and "\t" in lines[line][: column + 1]:
         return YamlError(line + 1, lines[line].index("\t") + 1, "YAML is indented with spaces, this is a tab")
-    message = error.problem or "this is no YAML"
+    message = error.problem or "this is not YAML"
     if error.context and error.context_mark:
         message += f" ({error.context} that began in line {error.context_mark.line + 1})"
     return YamlError(line + 1, column + 1, message)
@@ -136,7 +136,7 @@ class _Builder:
         line, column = _place(event)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                raise YamlError(line, column, f"*{event.anchor} refers to itself or to nothing that stands before it")
+                raise YamlError(line, column, f"*{event.anchor} refers to itself or to nothing before it")
             return self._anchors[event.anchor]
         if event.tag is not None:
             raise YamlError(line, column, f"tags such as {event.tag} are not allowed")
@@ -167,8 +167,8 @@ class _Builder:
             child = self._node(next(events), events, depth + 1)
             size += child.size
             if key in keys:
-                told = f"'{key}' stands here again, first in line {keys[key][0]}"
-                self.problems.append(Problem(self.file, *place, told))
+                message = f"'{key}' is given again, first in line {keys[key][0]}"
+                self.problems.append(Problem(self.file, *place, message))
                 continue
             data[key], keys[key], children[key] = child.data, place, child
         return Node(data, line, column, size, keys, children)

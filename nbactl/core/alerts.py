@@ -36,12 +36,12 @@ _PREFIX: Final = "nbactl-alerts."
 
 
 def topic_of(channel: str) -> str:
-    """Return the topic that stands for a channel; no topic of the pipeline begins like it."""
+    """Return the topic of a channel; no topic of the pipeline has this prefix."""
     return f"{_PREFIX}{channel}"
 
 
 def channel_of(topic: str) -> str | None:
-    """Return the channel that a topic stands for, None if it is one of the pipeline's."""
+    """Return the channel of a topic, None for a topic of the pipeline."""
     return topic.removeprefix(_PREFIX) if topic.startswith(_PREFIX) else None
 
 
@@ -98,7 +98,7 @@ def _alert(data: bytes) -> Alert:
         held_back = content.pop("held_back")
         alert = Alert(**content)
     except (ValueError, TypeError, KeyError) as error:
-        raise DataError("a message of the outbox is no alert", cause=str(error)) from error
+        raise DataError("a message of the outbox is not an alert", cause=str(error)) from error
     if not held_back:
         return alert
     return replace(alert, fields={**alert.fields, "held back since the last": str(held_back)})
@@ -118,18 +118,18 @@ class LogChannel:
 
 
 class TextChannel:
-    """Tells alerts as one line to whatever takes a text, such as a console."""
+    """Passes alerts as one line to a function that takes text, such as a console's."""
 
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        self._tell = tell
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
 
     def send(self, alert: Alert) -> None:
-        """Tell one."""
-        self._tell(f"alert ({alert.severity}): {alert.title}")
+        """Write one."""
+        self._write(f"alert ({alert.severity}): {alert.title}")
 
 
 class InstrumentedChannel:
-    """A channel whose alerts are heard of when they have gone out, whoever sent them and whenever."""
+    """A channel that emits an event for every alert that it has delivered."""
 
     def __init__(self, name: str, channel: AlertChannel, hook: Hook) -> None:
         self._name = name
@@ -147,7 +147,7 @@ _SEVERITIES: Final = get_args(Severity)
 
 
 class Alerts:
-    """Tells `direct` channels at once and always (a log, a console), `kept` ones through the outbox.
+    """Sends to `direct` channels at once and always (a log, a console), to `kept` ones through the outbox.
 
     `window` is for how many seconds an alert of the same key is counted instead of sent; `delivery_timeout` is how many
     seconds delivering one may take before it is left to the sweep. Where a background task sweeps the outbox,
@@ -178,12 +178,12 @@ class Alerts:
         self._hook = hook
 
     def send(self, alert: Alert, channels: Iterable[str]) -> None:
-        """Send an alert to those of the named channels that there are. Raises nothing: the work goes on.
+        """Send an alert to those of the named channels that there are. Raises nothing: the work continues.
 
         What a kept channel does not take now is delivered by a sweep of the outbox. If the document store is down, the
-        channel is told at once, for the store may be what the alert is about.
+        alert is sent directly, because it may be about the store.
         """
-        alert = _sayable(alert)
+        alert = _sanitized(alert)
         for name in channels:
             try:
                 if name in self._direct:
@@ -191,15 +191,15 @@ class Alerts:
                 elif name in self._kept:
                     with deadline_scope(self._delivery_timeout, self._clock):
                         self._keep_and_deliver(alert, name)
-            except Exception as error:  # noqa: BLE001 - the work goes on whatever is wrong with who is told of it
-                _LOG.warning("%s was not told of the alert %s: %s", name, alert.key, error, exc_info=error)
+            except Exception as error:  # noqa: BLE001 - the work continues whatever is wrong with a channel
+                _LOG.warning("%s did not get the alert %s: %s", name, alert.key, error, exc_info=error)
                 self._hook(Event("alert.failed", name, {"severity": alert.severity}))
 
     def _keep_and_deliver(self, alert: Alert, channel: str) -> None:
         try:
             message = self._keep(alert, channel)
         except NbactlError as error:
-            _LOG.warning("the alert %s could not be kept, and is sent at once", alert.key, exc_info=error)
+            _LOG.warning("the alert %s could not be kept and is sent directly", alert.key, exc_info=error)
             self._kept[channel].send(alert)
         else:
             if message is None:
@@ -245,7 +245,7 @@ def _is_worse(alert: Alert, before: Mapping[str, object]) -> bool:
     return known not in _SEVERITIES or _SEVERITIES.index(alert.severity) > _SEVERITIES.index(known)
 
 
-def _sayable(alert: Alert) -> Alert:
+def _sanitized(alert: Alert) -> Alert:
     """Return the alert with nothing in it but text that every channel can send."""
     return replace(
         alert,

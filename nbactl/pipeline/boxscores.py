@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.pipeline import values
-from nbactl.pipeline.claims import bdl_team, matchup
+from nbactl.pipeline.game_facts import bdl_team, matchup
 from nbactl.pipeline.lookup import plain_name
 from nbactl.pipeline.quarantine import Normalised, Quarantined, RejectedRecordError
 
@@ -43,7 +43,7 @@ EXTRAS: Final = ("offensive_rebounds", "defensive_rebounds", "personal_fouls", "
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class PlayerRef:
     """Whose row it is. `source_id` is `kind:id`; `game_id` is the one the row gives."""
 
     name: str
@@ -60,7 +60,7 @@ class PlayerLine:
     """A player who was on court. `counts` and `extras` are in the order of COUNTS and EXTRAS."""
 
     record: RawRecord
-    who: Who
+    who: PlayerRef
     minutes: float
     counts: tuple[int, ...]
     extras: tuple[int | None, ...]
@@ -75,7 +75,7 @@ class PlayerLine:
 class Shape:
     """Where a shape keeps what; `lists_only_players` says that nobody is in it who was not on court."""
 
-    who: Callable[[Payload], Who]
+    who: Callable[[Payload], PlayerRef]
     row: Callable[[Payload], Payload]
     minutes: str
     counts: tuple[str, ...]
@@ -130,8 +130,8 @@ def _identity(payload: Payload) -> Payload:
     return payload
 
 
-def _sample_who(payload: Payload) -> Who:
-    return Who(
+def _sample_who(payload: Payload) -> PlayerRef:
+    return PlayerRef(
         values.text(payload.get("player_name"), "player name"),
         f"sample:{payload.get('player_id')}",
         values.team(payload.get("team")),
@@ -142,7 +142,7 @@ def _sample_who(payload: Payload) -> Who:
     )
 
 
-def _log_who(payload: Payload) -> Who:
+def _log_who(payload: Payload) -> PlayerRef:
     name = values.text(payload.get("PLAYER_NAME"), "player name")
     team, opponent, home = matchup(payload.get("MATCHUP"))
     stated = payload.get("TEAM_ABBREVIATION")
@@ -151,10 +151,10 @@ def _log_who(payload: Payload) -> Who:
     number = payload.get("PLAYER_ID")
     day = values.day_of(payload.get("GAME_DATE"))
     source_id = f"nba:{number}" if number else None
-    return Who(name, source_id, team, opponent, home, values.league_id(payload.get("GAME_ID")), day)
+    return PlayerRef(name, source_id, team, opponent, home, values.league_id(payload.get("GAME_ID")), day)
 
 
-def _bdl_who(payload: Payload) -> Who:
+def _bdl_who(payload: Payload) -> PlayerRef:
     game, at_home = payload["game"], payload["side"] == "home_team"
     player = payload["row"].get("player")
     if not isinstance(player, dict):
@@ -165,7 +165,7 @@ def _bdl_who(payload: Payload) -> Who:
     number = player.get("id")
     day = values.day_of(game.get("date"))
     source_id = f"bdl:{number}" if number else None
-    return Who(values.text(name, "player name"), source_id, team, opponent, at_home, None, day)
+    return PlayerRef(values.text(name, "player name"), source_id, team, opponent, at_home, None, day)
 
 
 def _bdl_row(payload: Payload) -> Payload:
@@ -270,7 +270,7 @@ def _game_of(line: PlayerLine, games: Mapping[tuple[str, str], Game]) -> Game:
             teams = f"{named.claim.away} at {named.claim.home}"
             raise RejectedRecordError("team_not_in_game", f"game {who.game_id} is {teams}, the row has {who.team}")
         place = "at home to" if who.home else "at"
-        raise RejectedRecordError("no_such_game", f"{who.team} {place} {who.opponent} is no game of {who.day}")
+        raise RejectedRecordError("no_such_game", f"no game {who.team} {place} {who.opponent} on {who.day}")
     if who.game_id and game.claim.game_id and who.game_id != game.claim.game_id:
         raise RejectedRecordError("wrong_game", f"the row has game id {who.game_id}, the game is {game.game_id}")
     periods = game.claim.periods

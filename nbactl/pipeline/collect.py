@@ -15,19 +15,19 @@ from nbactl.ports.compute import TaskOutcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbactl.pipeline.processor import Services
-    from nbactl.pipeline.sources.base import Source
+    from nbactl.pipeline.processor import ProcessorResources
+    from nbactl.pipeline.sources.base import GameSource
     from nbactl.ports.compute import TaskCall, TaskContext
 
 
-def collect(services: Services, context: TaskContext) -> TaskOutcome:
+def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Write the raw file of the task's dataset and game date; returns the number of records.
 
     From a source with a cheap history, earlier dates without a file are collected as well, so that what looks
     back has a past. Nothing is written unless all of it could be read.
     """
     dataset = _dataset(context.parameters)
-    source, raw, day = services.source(), services.raw, context.call.game_date
+    source, raw, day = resources.source(), resources.raw, context.call.game_date
     supplied = dataset in source.datasets()
     past: list[date] = []
     if supplied and source.has_history:
@@ -53,7 +53,7 @@ def collect(services: Services, context: TaskContext) -> TaskOutcome:
     return TaskOutcome(rows, detail)
 
 
-def _check_there_is_nothing(source: Source, dataset: Dataset, call: TaskCall) -> None:
+def _check_there_is_nothing(source: GameSource, dataset: Dataset, call: TaskCall) -> None:
     """Raise DataError if the source should have records of the date after all (invariant 15)."""
     day = call.game_date
     if dataset == "schedule":
@@ -73,7 +73,7 @@ def _check_there_is_nothing(source: Source, dataset: Dataset, call: TaskCall) ->
             )
 
 
-def _check_is_covered(source: Source, day: date) -> None:
+def _check_is_covered(source: GameSource, day: date) -> None:
     """Raise DataError for a date on which a source with a beginning and an end cannot know of games."""
     if not source.has_history:
         return
@@ -82,7 +82,7 @@ def _check_is_covered(source: Source, day: date) -> None:
         span = f"its games are from {known[0]} to {known[-1]}" if known else "it has no games"
         raise DataError(
             f"{source.name} does not cover {day}: {span}",
-            cause="Outside of them nobody can say whether there were games.",
+            cause="Outside of them it is not known whether there were games.",
             next_step="Choose another --date, or give a --source that has it.",
         )
 
@@ -95,7 +95,7 @@ def _dataset(parameters: Mapping[str, Any]) -> Dataset:
             return name
     near = get_close_matches(str(given), known, n=1)
     raise ConfigError(
-        f"'{given}' is no dataset of phase 1",
+        f"'{given}' is not a dataset of phase 1",
         cause="The task's `with: {dataset: …}` in workflows.yaml says what to collect.",
         next_step=f"Did you mean '{near[0]}'?" if near else f"Give one of: {', '.join(known)}.",
     )

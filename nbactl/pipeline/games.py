@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.pipeline.claims import SHAPES, Claim, read_claim
+from nbactl.pipeline.game_facts import SHAPES, GameFacts, read_game_facts
 from nbactl.pipeline.quarantine import Normalised, Quarantined, RejectedRecordError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Game:
     """A game of the date. `game_id` is the league's where it is known, else DATE-AWAY-HOME."""
 
     game_id: str
-    claim: Claim
+    claim: GameFacts
 
 
 @dataclass(slots=True)
@@ -52,16 +52,16 @@ class GamesOfDay:
 def games_of(day: date, records: Iterable[RawRecord], source: str) -> GamesOfDay:
     """Merge the schedule's records into games: two teams meet at most once a day.
 
-    What a shape of higher precedence says stands, what it leaves open is filled in from the next; a record that
+    A shape of higher precedence wins, its gaps are filled in from the next; a record that
     contradicts one before it on id or score goes to quarantine.
     """
     ordered = sorted(records, key=lambda record: _RANK.get(record.shape, len(_RANK)))
     outcome = Normalised(len(ordered))
-    claims: dict[tuple[str, str], Claim] = {}
+    claims: dict[tuple[str, str], GameFacts] = {}
     pair_of_id: dict[str, tuple[str, str]] = {}
     for record in ordered:
         try:
-            claim = read_claim(record, day)
+            claim = read_game_facts(record, day)
             pair = (claim.away, claim.home)
             _refuse_other_game(claim, pair_of_id.get(claim.game_id or "", pair))
             known = claims.get(pair)
@@ -78,13 +78,13 @@ def games_of(day: date, records: Iterable[RawRecord], source: str) -> GamesOfDay
     return GamesOfDay(games, outcome)
 
 
-def _refuse_other_game(claim: Claim, pair_with_this_id: tuple[str, str]) -> None:
+def _refuse_other_game(claim: GameFacts, pair_with_this_id: tuple[str, str]) -> None:
     if pair_with_this_id != (claim.away, claim.home):
         away, home = pair_with_this_id
         raise RejectedRecordError("conflict", f"game id {claim.game_id} is also that of {away} at {home}")
 
 
-def _merge(known: Claim, new: Claim) -> Claim:
+def _merge(known: GameFacts, new: GameFacts) -> GameFacts:
     if new.game_id and known.game_id and new.game_id != known.game_id:
         raise RejectedRecordError("conflict", f"game id is {new.game_id} here and {known.game_id} elsewhere")
     if new.score and known.score and new.score != known.score:

@@ -2,7 +2,7 @@
 
 The lookup is the name in lower case without accents, spaces and punctuation; `Jr.`, `III` and the like stay, as
 letters. Who bears a name first, by game date, has it plain. Another person of the same name gets his team's
-abbreviation appended, and a number from 2 on if that is taken as well. Two people are told apart by the id their
+abbreviation appended, and a number from 2 on if that is taken as well. Two people are distinguished by the id their
 source gives them. A source that gives ids of its own kind cannot be compared by id: its player is taken for the
 bearer of the name, of several for the one who plays for the same team.
 

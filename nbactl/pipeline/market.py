@@ -71,7 +71,7 @@ def odds_of(
         payload = record.payload
         home, away = (values.team(payload.get(side), side.replace("_", " ")) for side in ("home_team", "away_team"))
         if (game := games.get((away, home))) is None:
-            raise RejectedRecordError("no_such_game", f"{away} at {home} is no game of {day}")
+            raise RejectedRecordError("no_such_game", f"no game {away} at {home} on {day}")
         name = lookup = None
         if record.dataset == "odds_player_props":
             name, team = values.text(payload.get("player_name"), "player name"), values.team(payload.get("team"))

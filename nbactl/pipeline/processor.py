@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbactl.pipeline.rawstore import RawStore
-    from nbactl.pipeline.sources.base import Source
+    from nbactl.pipeline.sources.base import GameSource
     from nbactl.ports.compute import TaskContext, TaskOutcome
     from nbactl.ports.warehouse import Warehouse
 
@@ -23,21 +23,21 @@ class Timeouts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class ProcessorResources:
     """What processors work with; `warehouse` and `source` are opened by the first call.
 
     `create_tables` makes those of the named tables that are not there, as they are declared.
     """
 
     warehouse: Callable[[], Warehouse]
-    source: Callable[[], Source]
+    source: Callable[[], GameSource]
     raw: RawStore
     timeouts: Timeouts
     create_tables: Callable[[Warehouse, Sequence[str]], None]
     _ensured: set[str] = field(default_factory=set, init=False)
 
     def ensure_tables(self, *names: str) -> None:
-        """Make these tables as they are declared; each is looked at once, however many dates are processed."""
+        """Make these tables as they are declared; each is checked once, however many dates are processed."""
         if new := [name for name in names if name not in self._ensured]:
             self.create_tables(self.warehouse(), new)
             self._ensured.update(new)
@@ -46,6 +46,6 @@ class Services:
 class Processor(Protocol):
     """A unit of the pipeline: reads, computes and replaces its date's partition; returns the rows it wrote."""
 
-    def __call__(self, services: Services, context: TaskContext) -> TaskOutcome:
+    def __call__(self, resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
         """Process `context.call.game_date`."""
         ...

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from nbactl.pipeline.processor import Services
+    from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.quarantine import Normalised
     from nbactl.pipeline.sources.base import Dataset
     from nbactl.ports.compute import TaskContext
@@ -48,97 +48,97 @@ class _Target:
     """Says why a date has no rows. Raises DataError if it should have some (invariant 15)."""
 
 
-def games(services: Services, context: TaskContext) -> TaskOutcome:
+def games(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Write nba_raw.games."""
     kind = _kind(context)
 
     def normalise(day: date) -> Normalised:
-        return game_rules.games_of(day, services.raw.read("schedule", day), kind).outcome
+        return game_rules.games_of(day, resources.raw.read("schedule", day), kind).outcome
 
     target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, "no games on {}".format)
-    return _write(services, context, target)
+    return _write(resources, context, target)
 
 
-def player_boxscores(services: Services, context: TaskContext) -> TaskOutcome:
+def player_boxscores(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Write nba_raw.player_boxscores."""
-    lookups = _remembered(services, context)
+    lookups = _remembered(resources, context)
 
     def normalise(day: date) -> Normalised:
-        schedule = _games(services, context, day)
-        records = services.raw.read("player_boxscores", day)
+        schedule = _games(resources, context, day)
+        records = resources.raw.read("player_boxscores", day)
         return boxscores.boxscores_of(day, records, schedule, lookups)
 
     def why_empty(day: date) -> str:
-        schedule = _games(services, context, day).values()
+        schedule = _games(resources, context, day).values()
         if not schedule:
             return f"no games on {day}"
         if not (over := sum(game.claim.final for game in schedule)):
             return f"{len(schedule)} games are scheduled for {day}, none is over"
         raise DataError(
             f"no player is in a box score of {day}",
-            cause=f"{over} of {len(schedule)} games are over, and what phase 1 collected has nobody who played.",
+            cause=f"{over} of {len(schedule)} games are over, but the files of phase 1 have no player who played.",
             next_step=f"nbactl run phase1 --date {day} --force collects again, once the source has them.",
         )
 
     target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise, why_empty)
-    return _write(services, context, target)
+    return _write(resources, context, target)
 
 
-def injuries(services: Services, context: TaskContext) -> TaskOutcome:
+def injuries(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Write nba_raw.injuries."""
-    lookups = _remembered(services, context)
+    lookups = _remembered(resources, context)
 
     def normalise(day: date) -> Normalised:
-        return market.injuries_of(day, services.raw.read("injuries", day), lookups, _kind(context))
+        return market.injuries_of(day, resources.raw.read("injuries", day), lookups, _kind(context))
 
     target = _Target("nba_raw.injuries", market.INJURY_COLUMNS, ("injuries",), normalise, _nothing_collected)
-    return _write(services, context, target)
+    return _write(resources, context, target)
 
 
-def referees(services: Services, context: TaskContext) -> TaskOutcome:
+def referees(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Write nba_raw.referees."""
 
     def normalise(day: date) -> Normalised:
-        records = services.raw.read("referees", day)
-        return market.referees_of(day, records, _games(services, context, day), _kind(context))
+        records = resources.raw.read("referees", day)
+        return market.referees_of(day, records, _games(resources, context, day), _kind(context))
 
     target = _Target(
         "nba_raw.referees", market.REFEREE_COLUMNS, ("referees", "schedule"), normalise, _nothing_collected
     )
-    return _write(services, context, target)
+    return _write(resources, context, target)
 
 
-def odds(services: Services, context: TaskContext) -> TaskOutcome:
+def odds(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Write nba_raw.odds: the lines on games and players."""
-    lookups = _remembered(services, context)
+    lookups = _remembered(resources, context)
     datasets: tuple[Dataset, ...] = ("odds_player_props", "odds_game_lines")
 
     def normalise(day: date) -> Normalised:
         # Game lines are collected by a workflow of their own, and may not be there.
-        there = [dataset for dataset in datasets if services.raw.path(dataset, day).exists()] or datasets[:1]
-        records = [record for dataset in there for record in services.raw.read(dataset, day)]
-        return market.odds_of(day, records, _games(services, context, day), lookups, _kind(context))
+        there = [dataset for dataset in datasets if resources.raw.path(dataset, day).exists()] or datasets[:1]
+        records = [record for dataset in there for record in resources.raw.read(dataset, day)]
+        return market.odds_of(day, records, _games(resources, context, day), lookups, _kind(context))
 
     collected: tuple[Dataset, ...] = ("odds_player_props", "schedule")
     target = _Target("nba_raw.odds", market.ODDS_COLUMNS, collected, normalise, _nothing_collected)
-    return _write(services, context, target)
+    return _write(resources, context, target)
 
 
-def _write(services: Services, context: TaskContext, target: _Target) -> TaskOutcome:
+def _write(resources: ProcessorResources, context: TaskContext, target: _Target) -> TaskOutcome:
     day = context.call.game_date
-    services.ensure_tables(target.table, quarantine_table(target.table))
-    collected = set.intersection(*(set(services.raw.dates(dataset)) for dataset in target.datasets))
+    resources.ensure_tables(target.table, quarantine_table(target.table))
+    collected = set.intersection(*(set(resources.raw.dates(dataset)) for dataset in target.datasets))
     earlier = {other for other in collected if other < day}
-    there = _there(services, context, target, min(earlier, default=day))
+    there = _there(resources, context, target, min(earlier, default=day))
     unwritten = [(other, target.normalise(other)) for other in sorted(earlier - there.rows - there.quarantined)]
     past = [(other, of_day) for other, of_day in unwritten if of_day.rows or of_day.quarantined]
     outcome = target.normalise(day)
     if past:
-        # The past is the same whoever writes it, and the run that holds an earlier date's lease must not be locked
+        # The past is the same in every run, and the run that holds an earlier date's lease must not be locked
         # out of it: so it is written unfenced, by a holder that is still in its right.
         context.fence.guard(lambda: None)
-        _replace(services, context, target, past, there, fence=None)
-    _replace(services, context, target, [(day, outcome)], there, fence=context.fence)
+        _replace(resources, context, target, past, there, fence=None)
+    _replace(resources, context, target, [(day, outcome)], there, fence=context.fence)
     detail = outcome.detail()
     if past:
         detail["earlier_dates"] = len(past)
@@ -164,13 +164,13 @@ class _There:
     quarantined: set[date]
 
 
-def _there(services: Services, context: TaskContext, target: _Target, first: date) -> _There:
-    found = services.warehouse().query(
+def _there(resources: ProcessorResources, context: TaskContext, target: _Target, first: date) -> _There:
+    found = resources.warehouse().query(
         f"SELECT DISTINCT FALSE AS bad, game_date FROM {target.table} "  # noqa: S608 - the names are ours
         "WHERE game_date BETWEEN @first AND @day UNION ALL SELECT DISTINCT TRUE AS bad, game_date "
         f"FROM {quarantine_table(target.table)} WHERE game_date BETWEEN @first AND @day",
         {"first": first, "day": context.call.game_date},
-        timeout=services.timeouts["warehouse.query"],
+        timeout=resources.timeouts["warehouse.query"],
         labels=context.call.labels,
         cache=False,
     )
@@ -178,7 +178,7 @@ def _there(services: Services, context: TaskContext, target: _Target, first: dat
 
 
 def _replace(
-    services: Services,
+    resources: ProcessorResources,
     context: TaskContext,
     target: _Target,
     outcomes: Sequence[tuple[date, Normalised]],
@@ -195,24 +195,24 @@ def _replace(
         (target.table, [day for day, _ in outcomes], Rows(target.columns, good)),
     ):
         if days:
-            services.warehouse().replace_partitions(
+            resources.warehouse().replace_partitions(
                 table,
                 days,
                 rows,
                 fence=fence,
-                timeout=services.timeouts["warehouse.load"],
+                timeout=resources.timeouts["warehouse.load"],
                 labels=context.call.labels,
             )
 
 
-def _games(services: Services, context: TaskContext, day: date) -> dict[tuple[str, str], game_rules.Game]:
-    return game_rules.games_of(day, services.raw.read("schedule", day), _kind(context)).games
+def _games(resources: ProcessorResources, context: TaskContext, day: date) -> dict[tuple[str, str], game_rules.Game]:
+    return game_rules.games_of(day, resources.raw.read("schedule", day), _kind(context)).games
 
 
-def _remembered(services: Services, context: TaskContext) -> Lookups:
-    services.ensure_tables(_PLAYERS)
-    known = services.warehouse().query(
-        _KNOWN_PLAYERS, timeout=services.timeouts["warehouse.query"], labels=context.call.labels, cache=False
+def _remembered(resources: ProcessorResources, context: TaskContext) -> Lookups:
+    resources.ensure_tables(_PLAYERS)
+    known = resources.warehouse().query(
+        _KNOWN_PLAYERS, timeout=resources.timeouts["warehouse.query"], labels=context.call.labels, cache=False
     )
     lookups = Lookups()
     lookups.remember(tuple(row) for row in known.rows)

@@ -1,7 +1,7 @@
 """Raw files: what phase 1 collected, verbatim, one file per dataset and game date.
 
 The first line is a header with the number of records and the SHA-256 of the rest, so that a file that was cut or
-changed is told from a whole one; each further line is one record. A file appears whole or not at all.
+changed differs from a whole one; each further line is one record. A file appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class RawStore:
     def dates(self, dataset: Dataset) -> list[date]:
         """Return the dates that have a file, in order."""
         files = (self._root / dataset).glob("*.jsonl")
-        # An empty file is none: it is what a power failure leaves of one that was filled in.
+        # An empty file does not count: a power failure leaves one behind.
         return sorted(date.fromisoformat(path.stem) for path in files if path.stat().st_size)
 
     def write(self, dataset: Dataset, day: date, records: Sequence[RawRecord], *, source: str, fence: Fence) -> int:
@@ -162,7 +162,7 @@ def _removed_on_failure(files: Sequence[Path]) -> Iterator[None]:
         yield
     except BaseException:
         for file in files:
-            with suppress(OSError):  # what went wrong first is what has to be told
+            with suppress(OSError):  # the first error is the one to report
                 file.unlink()
         raise
 
@@ -175,7 +175,7 @@ def _refuse_if_newer(target: Path, fence: Fence) -> None:
     try:
         token = _header(target, head.rstrip(b"\n")).get("token", 0)
     except DataError:
-        return  # a damaged file is replaced by whoever collects it again
+        return  # the next collection replaces a damaged file
     if token > fence.token:
         raise StaleFenceError(
             f"{target.name} was written by a later run",
@@ -188,7 +188,7 @@ def _header(path: Path, line: bytes) -> dict[str, Any]:
     try:
         header = json.loads(line)
     except ValueError as error:
-        raise _damaged(path, f"its first line is no JSON: {error}") from error
+        raise _damaged(path, f"its first line is not JSON: {error}") from error
     if not isinstance(header, dict) or header.get("nbactl_raw") != _FORMAT:
         raise _damaged(path, "its first line is not the header of a raw file")
     return header

@@ -11,7 +11,7 @@ from nbactl.errors import NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbactl.pipeline.processor import Processor, Services
+    from nbactl.pipeline.processor import Processor, ProcessorResources
     from nbactl.ports.compute import TaskContext, TaskOutcome
 
 PROCESSORS: Final[Mapping[str, str]] = {
@@ -46,12 +46,12 @@ def load(name: str) -> Processor:
         near = get_close_matches(name, PROCESSORS, n=1)
         raise NotFoundError(
             f"no processor is named '{name}'",
-            next_step=f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(PROCESSORS)}.",
+            next_step=f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(PROCESSORS)}.",
         )
     module, _, function = target.partition(":")
     return cast("Processor", getattr(import_module(module), function))
 
 
-def run(name: str, services: Services, context: TaskContext) -> TaskOutcome:
+def run(name: str, resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Run the processor `name` for `context.call.game_date`."""
-    return load(name)(services, context)
+    return load(name)(resources, context)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import date
     from importlib.resources.abc import Traversable
 
-    from nbactl.pipeline.processor import Services
+    from nbactl.pipeline.processor import ProcessorResources
     from nbactl.ports.compute import TaskContext
 
 _READ: Final = (
@@ -73,21 +73,21 @@ class _Inputs:
     player_contexts: int
 
 
-def why_empty(services: Services, context: TaskContext, table: str) -> str:
+def why_empty(resources: ProcessorResources, context: TaskContext, table: str) -> str:
     """Return why it is right that `table` has no row on the date of the task.
 
     Raises DataError if it should have some, PreconditionError if what comes before it was not run.
     """
     day = context.call.game_date
-    services.ensure_tables(*_READ)
+    resources.ensure_tables(*_READ)
     (row,) = (
-        services.warehouse()
-        .query(_COUNT, {"game_date": day}, timeout=services.timeouts["warehouse.query"], labels=context.call.labels)
+        resources.warehouse()
+        .query(_COUNT, {"game_date": day}, timeout=resources.timeouts["warehouse.query"], labels=context.call.labels)
         .rows
     )
     there = _Inputs(*row)
     if not there.games:
-        _refuse_without_phase2(services, day, table)
+        _refuse_without_phase2(resources, day, table)
         return f"no games on {day}"
     if table.startswith("nba_precompute.") and not there.team_contexts:
         raise PreconditionError(
@@ -110,13 +110,13 @@ def _reason(there: _Inputs, table: str, day: date) -> str:
     if "games_over" in _MADE_OF[table]:
         return f"{there.games} games are scheduled for {day}, none is over"
     if table.startswith("nba_precompute."):
-        return f"nobody is expected to play on {day}"
-    return f"nobody has played lately for the teams of {day}"
+        return f"no player is expected to play on {day}"
+    return f"no player has played recently for the teams of {day}"
 
 
-def _refuse_without_phase2(services: Services, day: date, table: str) -> None:
+def _refuse_without_phase2(resources: ProcessorResources, day: date, table: str) -> None:
     """Raise PreconditionError unless phase 1 collected the schedule and found no games."""
-    if collected := services.raw.read("schedule", day):
+    if collected := resources.raw.read("schedule", day):
         raise PreconditionError(
             f"{table} has nothing to read: nba_raw.games is empty for {day}",
             cause=f"Phase 1 collected {len(collected)} records of games, and phase 2 has not written them.",
@@ -147,21 +147,21 @@ def table_sql(table: str) -> str:
     return f"WITH {expressions}\n{sql}" if common else sql
 
 
-def transform(services: Services, context: TaskContext) -> TaskOutcome:
+def transform(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Replace the game date's partition of the table that the processor is named after by what its SQL computes."""
     call = context.call
     table = str(call.work.target)
     sql = table_sql(table)
-    services.ensure_tables(table, *sorted(set(_TABLE.findall(sql))))
-    rows = services.warehouse().replace_partitions(
+    resources.ensure_tables(table, *sorted(set(_TABLE.findall(sql))))
+    rows = resources.warehouse().replace_partitions(
         table,
         [call.game_date],
         Select(sql, {"game_date": call.game_date}),
         fence=context.fence,
-        timeout=services.timeouts["warehouse.query_large"],
+        timeout=resources.timeouts["warehouse.query_large"],
         labels=call.labels,
     )
-    return TaskOutcome(rows, {} if rows else {"reason": why_empty(services, context, table)})
+    return TaskOutcome(rows, {} if rows else {"reason": why_empty(resources, context, table)})
 
 
 def _add_common(sql: str, common: dict[str, str]) -> None:

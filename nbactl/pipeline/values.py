@@ -56,9 +56,9 @@ def whole_or_none(value: Any, name: str) -> int | None:  # noqa: ANN401 - raw in
         try:
             number = float(value)
         except ValueError as error:
-            raise RejectedRecordError("bad_value", f"{name} is '{value}', which is no number") from error
+            raise RejectedRecordError("bad_value", f"{name} is '{value}', which is not a number") from error
     if isinstance(number, bool) or not isinstance(number, (int, float)) or number != number // 1:
-        raise RejectedRecordError("bad_value", f"{name} is '{value}', which is no whole number")
+        raise RejectedRecordError("bad_value", f"{name} is '{value}', which is not a whole number")
     return int(number)
 
 
@@ -81,9 +81,9 @@ def decimal_or_none(value: Any, name: str) -> float | None:  # noqa: ANN401 - ra
     try:
         number = float(value)
     except (TypeError, ValueError) as error:
-        raise RejectedRecordError("bad_value", f"{name} is '{value}', which is no number") from error
+        raise RejectedRecordError("bad_value", f"{name} is '{value}', which is not a number") from error
     if number != number or number in (float("inf"), float("-inf")):  # noqa: PLR0124 - not a number
-        raise RejectedRecordError("bad_value", f"{name} is '{value}', which is no number")
+        raise RejectedRecordError("bad_value", f"{name} is '{value}', which is not a number")
     return number
 
 
@@ -104,7 +104,7 @@ def team(value: Any, name: str = "team") -> str:  # noqa: ANN401 - raw input
     given = text(value, name)
     abbr = team_abbr(given)
     if abbr is None:
-        raise RejectedRecordError("unknown_team", f"{name} '{given}' is none of the thirty teams")
+        raise RejectedRecordError("unknown_team", f"{name} '{given}' is not one of the thirty teams")
     return abbr
 
 
@@ -119,7 +119,7 @@ def day_of(value: Any) -> date:  # noqa: ANN401 - raw input
             return date(int(match[3]), _MONTHS.index(match[1].upper()) + 1, int(match[2]))
         return date.fromisoformat(given[:10])
     except ValueError as error:
-        raise RejectedRecordError("wrong_date", f"game date '{given}' is no date") from error
+        raise RejectedRecordError("wrong_date", f"game date '{given}' is not a date") from error
 
 
 def instant_or_none(value: Any, name: str) -> datetime | None:  # noqa: ANN401 - raw input
@@ -129,7 +129,7 @@ def instant_or_none(value: Any, name: str) -> datetime | None:  # noqa: ANN401 -
     try:
         instant = datetime.fromisoformat(value)
     except (TypeError, ValueError) as error:
-        raise RejectedRecordError("bad_value", f"{name} is '{value}', which is no time") from error
+        raise RejectedRecordError("bad_value", f"{name} is '{value}', which is not a time") from error
     if instant.tzinfo is None:
         raise RejectedRecordError("bad_value", f"{name} is '{value}', which has no time zone")
     return instant.astimezone(UTC)

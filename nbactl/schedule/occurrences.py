@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from nbactl.core._support.gamedate import EASTERN, GameDate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from nbactl.config.workflows import Schedule, TimeWindow
+    from nbactl.config.workflows import Schedule, TimeWindow, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def occurrences(schedule: Schedule, day: date, first_game: datetime | None = Non
         start, end = _window(schedule.once_between, day)
         return [Occurrence(start, end, game_date)]
     due = list(_repeats(schedule, day, first_game))[: schedule.max_per_day]
-    return [Occurrence(each, None, game_date) for each in due]
+    return [Occurrence(due_at, None, game_date) for due_at in due]
 
 
 def instant(day: date, at: time) -> datetime:
@@ -59,7 +59,7 @@ def _window(window: TimeWindow, day: date) -> tuple[datetime, datetime]:
 
 
 def _repeats(schedule: Schedule, day: date, first_game: datetime | None) -> Iterator[datetime]:
-    """Yield the repetitions of `every`: the end of `between` counts still, the midnight that ends the day does not."""
+    """Yield the repetitions of `every`: the end of `between` is included, the midnight that ends the day is not."""
     if schedule.every is None:
         return
     if schedule.between is None:
@@ -74,3 +74,28 @@ def _repeats(schedule: Schedule, day: date, first_game: datetime | None) -> Iter
     while start <= end:
         yield start
         start += step
+
+
+@dataclass(frozen=True, slots=True)
+class TimetableRow:
+    """When a workflow is due on a day. `reason` says why it is not."""
+
+    name: str
+    workflow: Workflow
+    due: tuple[Occurrence, ...]
+    reason: str | None
+
+
+def timetable(workflows: Mapping[str, Workflow], day: date, first_game: datetime | None = None) -> list[TimetableRow]:
+    """Return a row for each workflow in the order of the day; workflows that are not due come last."""
+    rows = []
+    for name, workflow in workflows.items():
+        due = () if workflow.schedule is None else tuple(occurrences(workflow.schedule, day, first_game))
+        rows.append(TimetableRow(name, workflow, due, None if due else _why_not_due(workflow)))
+    return sorted(rows, key=lambda row: (not row.due, row.due[0].due_at if row.due else instant(day, time()), row.name))
+
+
+def _why_not_due(workflow: Workflow) -> str:
+    if workflow.schedule is None:
+        return "by hand"
+    return "first game not known (--first-game)" if workflow.schedule.before_first_game else "not on this day"

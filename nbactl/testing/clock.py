@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _START = datetime(2024, 1, 15, 12, 0, tzinfo=UTC)
 _TURNS = 20
-"""Turns of the event loop in which what was woken may go on, and go to sleep again."""
+"""Turns of the event loop in which woken coroutines may run and go to sleep again."""
 
 _Sleeper = tuple[float, int, asyncio.AbstractEventLoop, "asyncio.Future[None]"]
 
 
 class FakeClock:
-    """Time that stands still until it is moved.
+    """Time that does not pass until it is moved.
 
     `sleep` moves it by itself, so that code with one thread never waits. `sleep_async` waits until `advance` or
     `advance_async` reaches its end; with `autojump` the earliest sleeper moves the clock as soon as the event loop
@@ -95,7 +95,7 @@ class FakeClock:
         self._now = now
 
     def jump(self, seconds: float) -> None:
-        """Move on by `seconds`; below zero only the wall clock goes back, as when somebody sets it."""
+        """Move on by `seconds`; below zero only the wall clock goes back, as when it is corrected."""
         if seconds >= 0:
             self.advance(seconds)
         else:

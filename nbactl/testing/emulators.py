@@ -52,7 +52,7 @@ def firestore_emulator(folder: Path) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody uses at the moment."""
+    """Return a port of the loopback interface that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -78,10 +78,10 @@ def _start(folder: Path) -> str:
         if guard.poll() is not None or time.monotonic() > give_up:
             guard.kill()
             guard.wait()
-            told = (folder / "emulator.log").read_text(errors="replace")[-1000:]
-            raise UnavailableError("the Firestore emulator did not start", cause=told)
+            tail = (folder / "emulator.log").read_text(errors="replace")[-1000:]
+            raise UnavailableError("the Firestore emulator did not start", cause=tail)
         time.sleep(_LOOK_AGAIN)
-    # The guard outlives this process if others use the emulator: nobody waits for it.
+    # The guard outlives this process if others use the emulator: no process waits for it.
     guard.returncode = 0
     return address
 

@@ -1,8 +1,8 @@
 """Small programs that share a store, run step by step in many orders, each drawn from a seed.
 
-One program runs at a time. At every call of the store, and wherever it calls `step`, another one may go on instead;
+One program runs at a time. At every call of the store, and wherever it calls `step`, another one may run instead;
 there a program may be killed, an answer lost, a call refused, or the clock moved. The same seed gives the same order,
-so what breaks once can be looked at again: `explore(scenario, seed=4711, schedules=1)`.
+so a failure can be repeated: `explore(scenario, seed=4711, schedules=1)`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ T = TypeVar("T")
 
 
 class Steps(Protocol):
-    """What decides who goes on, and what goes wrong."""
+    """Decides which program runs next, and what fails."""
 
     def step(self, what: str) -> None:
-        """Let others go on here."""
+        """Let others run here."""
         ...
 
     def may_fail(self, call: str) -> bool:
@@ -98,7 +98,7 @@ def _shown(writes: Sequence[Write]) -> str:
 _SHOWN: Final = 60
 """Lines of the trace that an error shows, the last ones."""
 _STAY: Final = (0.0, 0.3, 0.6, 0.9)
-"""How likely a program goes on at a step; drawn anew for each order, as some mistakes need long runs of one program."""
+"""How likely a program keeps its turn at a step; drawn for each order, as some bugs need long runs of one program."""
 
 
 class Killed(BaseException):
@@ -178,7 +178,7 @@ class Interleaving:
         return SteppedStore(inner, self)
 
     def step(self, what: str) -> None:
-        """Let others go on here; outside of the programs this does nothing. Raises Killed if the program ends here."""
+        """Let others run here; outside of the programs this does nothing. Raises Killed if the program ends here."""
         program = self._by_thread.get(threading.get_ident())
         if program is None:
             return
@@ -215,7 +215,7 @@ class Interleaving:
             threading.Thread(target=self._live, args=(program,), name=f"program-{program.name}", daemon=True).start()
         self._give_turn(self._rng.choice(self._alive))
         if not self._all_ended.acquire(timeout=timeout):
-            stuck = "nobody" if self._running is None else self._running.name
+            stuck = "no program" if self._running is None else self._running.name
             raise RuntimeError(f"{stuck} takes no step: does it wait for a lock that another program holds?")
         for program in self._programs:
             if program.error is not None:
@@ -275,14 +275,14 @@ def explore(
     """
     traces: set[int] = set()
     killed = lost = 0
-    for each in range(seed, seed + schedules):
-        order = Interleaving(each, rates)
+    for number in range(seed, seed + schedules):
+        order = Interleaving(number, rates)
         try:
             check = scenario(order)
             order.run(timeout)
             check()
         except Exception as error:
-            raise BrokenByOrderError(each, order.trace, error) from error
+            raise BrokenByOrderError(number, order.trace, error) from error
         traces.add(hash(tuple(order.trace)))
         killed += len(order.killed)
         lost += order.lost_answers

@@ -61,7 +61,7 @@ def check(file: TablesFile, positions: Positions) -> Iterator[Problem]:
     for name, table in file.tables.items():
         here = ("tables", name)
         if name.count(".") != 1:
-            yield positions.problem(here, f"'{name}' is not a table name; write dataset.table", key=True)
+            yield positions.problem(here, f"'{name}' is not a table name: write dataset.table", key=True)
         partition = table.partition_by
         if partition is not None:
             place = (*here, "partition_by")

@@ -1,4 +1,4 @@
-"""The state of a game date at a glance: each phase, who is at work, what went wrong last."""
+"""The state of a game date: each phase, what is running, the last failures."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class PhaseLine:
 
     @property
     def wrong(self) -> bool:
-        """Whether somebody has to look at it."""
+        """Whether it needs attention."""
         return self.late or self.state in ("failed", "interrupted")
 
 

@@ -11,11 +11,10 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
 from nbactl.errors import NbactlError
 from nbactl.ports.compute import TaskCall
-from nbactl.workflows.attempt import Attempts
+from nbactl.workflows.attempt import Attempts, StoppedError, blocked, describe, ended, judge_run, stopped
 from nbactl.workflows.graph import Frontier
 from nbactl.workflows.model import RunEvent, RunStatus, TaskStatus
 from nbactl.workflows.stop import Stop, deadline_passed
-from nbactl.workflows.verdict import StoppedError, blocked, describe, ended, judge_run, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,19 +22,19 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.compute import Compute
+    from nbactl.workflows.attempt import Ending
     from nbactl.workflows.fence import Fences
     from nbactl.workflows.journal import Journal
     from nbactl.workflows.ledger import Ledger
-    from nbactl.workflows.model import EventKind, Observer, Plan, PlannedTask, RunRecord, TaskRecord
+    from nbactl.workflows.model import EventKind, Observer, PlannedTask, RunPlan, RunRecord, TaskRecord
     from nbactl.workflows.stop import StopSignal
-    from nbactl.workflows.verdict import Ending
 
 _OPEN = (TaskStatus.PENDING, TaskStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What executions work with. `grace` is how long, in seconds, work may take to stop when told to."""
+    """What executions work with. `grace` is how long, in seconds, work may take to stop when asked to."""
 
     compute: Compute
     ledger: Ledger
@@ -45,8 +44,8 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What one execution is given: where its changes go, its right to write, who watches and who may stop it."""
+class ExecutionContext:
+    """Of one execution: where its changes go, its right to write, its observer and what may stop it."""
 
     journal: Journal
     fences: Fences
@@ -57,14 +56,14 @@ class Surroundings:
 class Execution:
     """One run that is recorded as started, with every change of its state."""
 
-    def __init__(self, engine: Engine, plan: Plan, run: RunRecord, around: Surroundings) -> None:
+    def __init__(self, engine: Engine, plan: RunPlan, run: RunRecord, context: ExecutionContext) -> None:
         self._engine = engine
         self._plan = plan
         self._run = run
-        self._journal = around.journal
-        self._observe = around.observe
-        self._stop = around.stop
-        self._attempts = Attempts(engine.compute, around.fences, around.stop, engine.clock, engine.grace)
+        self._journal = context.journal
+        self._observe = context.observe
+        self._stop = context.stop
+        self._attempts = Attempts(engine.compute, context.fences, context.stop, engine.clock, engine.grace)
         self._planned = {task.name: task for task in plan.tasks}
         self._records = {task.name: task for task in run.tasks}
         settled = [name for name, record in self._records.items() if record.status is not TaskStatus.PENDING]
@@ -82,7 +81,7 @@ class Execution:
         deadline = self._watch_deadline()
         unsubscribe = self._stop.subscribe(self._wake.set)
         try:
-            self._tell("run_started")
+            self._notify("run_started")
             await self._schedule()
         except BaseException as error:  # noqa: BLE001 - raised again when the tasks have stopped
             self._break(error)
@@ -93,7 +92,7 @@ class Execution:
                 deadline.cancel()
         if self._error is None:
             await self._end()
-            self._tell("run_finished")
+            self._notify("run_finished")
             return self._run
         # If the ledger itself is what failed, the run stays recorded as running; the next run of this name and date
         # takes over from there.
@@ -151,7 +150,7 @@ class Execution:
             self._records[task.name], status=TaskStatus.RUNNING, attempts=1, started_at=self._engine.clock.now()
         )
         await self._record([record])
-        self._tell("task_started", record)
+        self._notify("task_started", record)
         while True:
             ending = await self._attempts.make(task, self._call(task, record.attempts))
             reach("engine.after_effect")
@@ -160,7 +159,7 @@ class Execution:
             record, pause = self._next_attempt(task, record, ending)
             await self._record([record])
             message = f"attempt {record.attempts - 1} failed, next in {format_duration(pause)}: {ending.error}"
-            self._tell("task_retrying", record, message)
+            self._notify("task_retrying", record, message)
             if not await self._attempts.pause(pause):
                 ending = replace(ending, error=StoppedError())
                 break
@@ -205,8 +204,8 @@ class Execution:
             for name, need in self._frontier.block(record.name).items():
                 changed[name] = blocked(self._records[name], changed[need])
         await self._record(changed.values())
-        for each in changed.values():
-            self._tell("task_finished", each)
+        for task in changed.values():
+            self._notify("task_finished", task)
 
     async def _end(self) -> None:
         """Record the run's end, and that of every task it keeps from starting."""
@@ -224,12 +223,12 @@ class Execution:
         await self._journal.commit([*ledger.task_writes(run.run_id, left), ledger.end_write(run)])
         self._run = run
         for record in left:
-            self._tell("task_finished", record)
+            self._notify("task_finished", record)
 
     async def _record(self, records: Collection[TaskRecord]) -> None:
         await self._journal.commit(self._engine.ledger.task_writes(self._run.run_id, records))
         self._records |= {record.name: record for record in records}
 
-    def _tell(self, kind: EventKind, task: TaskRecord | None = None, message: str = "") -> None:
+    def _notify(self, kind: EventKind, task: TaskRecord | None = None, message: str = "") -> None:
         self._run = replace(self._run, tasks=tuple(self._records.values()))
         self._observe(RunEvent(kind, self._run, task, message))

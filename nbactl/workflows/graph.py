@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def topological_order(needs: Mapping[str, Iterable[str]]) -> list[str]:
     """Return the nodes so that each comes after what it needs, else in the order given.
 
-    Raises ConfigError naming the nodes of a cycle, or a need that is no node.
+    Raises ConfigError naming the nodes of a cycle, or an unknown need.
     """
     frontier = Frontier(needs)
     order = []
@@ -25,7 +25,7 @@ def topological_order(needs: Mapping[str, Iterable[str]]) -> list[str]:
         frontier.done(name)
     if len(order) < len(needs):
         rest = ", ".join(name for name in needs if name not in order)
-        raise ConfigError(f"tasks need each other in a circle: {rest}", next_step="Remove one of their `needs`.")
+        raise ConfigError(f"tasks form a cycle: {rest}", next_step="Remove one of their `needs`.")
     return order
 
 
@@ -35,7 +35,7 @@ class Frontier:
     def __init__(self, needs: Mapping[str, Iterable[str]], done: Collection[str] = ()) -> None:
         """`needs` maps every task, in declared order; tasks in `done` are not handed out.
 
-        Raises ConfigError for a need that is no task.
+        Raises ConfigError for an unknown need.
         """
         self._names = tuple(needs)
         self._position = {name: position for position, name in enumerate(self._names)}
@@ -69,7 +69,7 @@ class Frontier:
     def block(self, name: str) -> dict[str, str]:
         """Note that a task will not do its work.
 
-        Returns every task that can no longer run with the need that stands in its way, each after its need.
+        Returns every task that can no longer run with the need that blocks it, in the order of the graph.
         """
         blocked: dict[str, str] = {}
         waiting = [name]

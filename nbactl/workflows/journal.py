@@ -89,7 +89,7 @@ class ThreadedJournal:
                 return
 
     def _gather(self, first: _Entry) -> tuple[list[_Entry], bool]:
-        """Return what waits, as far as one commit holds it, and whether the journal goes on."""
+        """Return what waits, as far as one commit holds it, and whether the journal stays open."""
         entries, size = [first], len(first[0])
         while size < MAX_WRITES // 2:
             try:

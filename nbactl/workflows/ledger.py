@@ -8,14 +8,15 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
+from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.leases import Leases
-from nbactl.errors import NotFoundError, PreconditionError, UsageError
+from nbactl.errors import NotFoundError, PreconditionError, StillRunningError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
@@ -59,6 +60,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "mode": run.mode,
         "reason": run.reason,
         "task_order": [task.name for task in run.tasks],
+        "requested": list(run.requested),
         "cancel_requested_at": None,
     }
 
@@ -132,6 +134,7 @@ def read_run(data: Mapping[str, Any], tasks: Sequence[TaskRecord]) -> RunRecord:
         reason=data["reason"],
         mode=data["mode"],
         lease=data["lease"],
+        requested=tuple(data.get("requested", ())),
     )
 
 
@@ -153,7 +156,13 @@ def read_task(data: Mapping[str, Any]) -> TaskRecord:
 
 
 _AMBIGUOUS_SHOWN = 5
+_AFTER_ALL_IDS = "~"
 _ID = re.compile(r"[A-Za-z0-9-]+")
+_GROUP_PREFIX = "group-"
+INTERRUPTED = "interrupted"
+"""The state of a run that is recorded as running and has no worker."""
+_BY_OWNER = (INTERRUPTED, RunStatus.RUNNING)
+"""The states that depend on whether the owner of a run is alive."""
 
 
 class Ledger:
@@ -173,7 +182,7 @@ class Ledger:
         if run == "last":
             newest = self.list(limit=1)
             if not newest:
-                raise NotFoundError("there is no run yet", next_step="Start one: nbactl run phase3")
+                raise NotFoundError("no runs yet", next_step="Start one: nbactl run phase3")
             return newest[0]
         if not _ID.fullmatch(run):
             raise _no_run(run)
@@ -189,22 +198,60 @@ class Ledger:
         since: datetime | None = None,
         status: str | None = None,
         limit: int | None = 20,
+        *,
+        group: str | None = None,
     ) -> Runs:
         """Return runs, newest first. `status` is a RunStatus or `interrupted`."""
-        filters = [Filter("name", "==", name)] if name else []
-        if date is not None:
-            filters.append(Filter("game_date", "==", str(date)))
-        if since is not None:
-            filters.append(Filter("started_at", ">=", since))
-        by_life = status in ("interrupted", RunStatus.RUNNING)
-        if status is not None:
-            filters.append(Filter("status", "==", RunStatus.RUNNING.value if by_life else status))
-        query = Query(RUNS, tuple(filters), (Order("started_at", descending=True),), None if by_life else limit)
-        documents = self._store.query(query)
-        if by_life:
-            wanted = status == "interrupted"
-            documents = itertools.islice((d for d in documents if self._abandoned(d.data) is wanted), limit)
-        return self._with_tasks(list(documents))
+        query = _query(name, date, since, status, group)
+        if status in _BY_OWNER:
+            return self._with_tasks(list(itertools.islice(self._alive_or_not(query, status), limit)))
+        return self._with_tasks(list(self._store.query(replace(query, limit=limit))))
+
+    def count(
+        self,
+        name: str | None = None,
+        date: GameDate | None = None,
+        since: datetime | None = None,
+        status: str | None = None,
+        *,
+        group: str | None = None,
+    ) -> int:
+        """Return how many runs `list` has without a limit."""
+        query = _query(name, date, since, status, group)
+        if status in _BY_OWNER:
+            return sum(1 for _ in self._alive_or_not(query, status))
+        return self._store.count(query)
+
+    def find_group(self, text: str) -> Runs:
+        """Return the runs of one request, oldest first.
+
+        `text` is the id of a group or the beginning of one, or a run as `find` takes it: `last` is the whole group of
+        the run that was started last, an id is that run alone. Raises NotFoundError, UsageError.
+        """
+        if text.startswith(_GROUP_PREFIX):
+            return self.list(group=self._complete_group(text), limit=None)[::-1]
+        run = self.find(text)
+        return [run] if text != "last" or run.group is None else self.list(group=run.group, limit=None)[::-1]
+
+    def state(self, run: RunRecord) -> str:
+        """Return the status of a run; `interrupted` for one that is recorded as running and has no worker."""
+        return INTERRUPTED if self.interrupted(run) else run.status.value
+
+    def wait_for_end(self, run_id: str, seconds: float, *, poll_every: float) -> RunRecord:
+        """Return the run when it has ended. Raises StillRunningError if it has not after that time."""
+        deadline = self._clock.monotonic() + seconds
+        while True:
+            run = self.find(run_id)
+            if self.state(run) != RunStatus.RUNNING:
+                return run
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                raise StillRunningError(
+                    f"{run_id} is still running after {format_duration(seconds)}",
+                    cause="A task may be busy with something that cannot be stopped.",
+                    next_step=f"Check again: nbactl runs show {run_id}",
+                )
+            self._clock.sleep(min(left, poll_every))
 
     def latest(self, name: str, game_date: GameDate, source: str) -> RunRecord | None:
         """Return the run of `name` for this date and source that was started last."""
@@ -249,7 +296,7 @@ class Ledger:
         self._store.transaction(ask)
 
     def cancel_requested(self, run_id: str) -> bool:
-        """Say whether somebody asked to stop the run."""
+        """Say whether a stop of the run was requested."""
         document = self._store.get(run_path(run_id))
         return document is not None and document.data["cancel_requested_at"] is not None
 
@@ -258,7 +305,7 @@ class Ledger:
         tasks: Writes = [Create(task_path(run.run_id, task.name), task_document(run, task)) for task in run.tasks]
         head: Writes = [Create(run_path(run.run_id), run_document(run))]
         if supersedes is not None and supersedes.status is RunStatus.RUNNING:
-            head += self._burial(supersedes, run)
+            head += self._mark_superseded(supersedes, run)
         # The run exists when its own document does: with more tasks than a commit holds, that one comes last.
         while len(tasks) + len(head) > MAX_WRITES:
             self._store.commit(tasks[:MAX_WRITES])
@@ -279,24 +326,28 @@ class Ledger:
             self._store.commit(writes[begin : begin + MAX_WRITES])
 
     def _abandoned(self, run: Mapping[str, Any]) -> bool:
-        """Say whether nobody works on a run any more: its process is dead, or another machine's let the lease go."""
+        """Say whether a run has no worker: its process is dead, or a process elsewhere let the lease expire."""
         if self._is_dead(run["owner"]):
             return True
         lease = self._leases.current(run["lease"])
         return lease is None or lease.owner != run["owner"] or lease.expires_at <= self._clock.now()
 
-    def _burial(self, dead: RunRecord, heir: RunRecord) -> Writes:
+    def _alive_or_not(self, query: Query, status: str | None) -> Iterator[Document]:
+        wanted = status == INTERRUPTED
+        return (document for document in self._store.query(query) if self._abandoned(document.data) is wanted)
+
+    def _mark_superseded(self, dead: RunRecord, successor: RunRecord) -> Writes:
         now = self._clock.now()
-        reason = f"its process died; {heir.run_id} took over"
+        reason = f"its process died; {successor.run_id} took over"
         tasks = tuple(
             replace(task, status=TaskStatus.CANCELLED, finished_at=now, reason=reason)
             if task.status in (TaskStatus.RUNNING, TaskStatus.PENDING)
             else task
             for task in dead.tasks
         )
-        buried = replace(dead, status=RunStatus.FAILED, finished_at=now, reason=reason, tasks=tasks)
+        ended = replace(dead, status=RunStatus.FAILED, finished_at=now, reason=reason, tasks=tasks)
         changed = [task for task, before in zip(tasks, dead.tasks, strict=True) if task is not before]
-        return [*self.task_writes(dead.run_id, changed), self.end_write(buried)]
+        return [*self.task_writes(dead.run_id, changed), self.end_write(ended)]
 
     def _complete(self, beginning: str) -> str:
         prefixes = (beginning, f"run-{beginning}")
@@ -305,8 +356,18 @@ class Ledger:
             raise _no_run(beginning)
         if len(matches) > 1:
             shown = ", ".join(matches[-_AMBIGUOUS_SHOWN:])
-            raise UsageError(f"{len(matches)} runs begin with {beginning}", next_step=f"Write more of it: {shown}")
+            raise UsageError(f"{len(matches)} runs begin with {beginning}", next_step=f"Type more of it: {shown}")
         return matches[0]
+
+    def _complete_group(self, beginning: str) -> str:
+        within = (Filter("group", ">=", beginning), Filter("group", "<", beginning + _AFTER_ALL_IDS))
+        groups = sorted({document.data["group"] for document in self._store.query(Query(RUNS, within))})
+        if not groups:
+            raise NotFoundError(f"no group of runs '{beginning}'", next_step="List them: nbactl runs list -o wide")
+        if len(groups) > 1 and beginning not in groups:
+            shown = ", ".join(groups[-_AMBIGUOUS_SHOWN:])
+            raise UsageError(f"{len(groups)} groups begin with {beginning}", next_step=f"Type more of it: {shown}")
+        return beginning if beginning in groups else str(groups[0])
 
     def _with_tasks(self, runs: Sequence[Document]) -> Runs:
         paths = [task_path(run.id, task) for run in runs for task in run.data["task_order"]]
@@ -318,7 +379,18 @@ class Ledger:
 
 
 def _no_run(run: str) -> NotFoundError:
-    return NotFoundError(f"there is no run '{run}'", next_step="List them: nbactl runs list")
+    return NotFoundError(f"no run '{run}'", next_step="List them: nbactl runs list")
+
+
+def _query(
+    name: str | None, date: GameDate | None, since: datetime | None, status: str | None, group: str | None
+) -> Query:
+    stored = RunStatus.RUNNING.value if status in _BY_OWNER else status
+    equal = {"name": name, "game_date": str(date) if date else None, "status": stored, "group": group}
+    filters = [Filter(field, "==", value) for field, value in equal.items() if value is not None]
+    if since is not None:
+        filters.append(Filter("started_at", ">=", since))
+    return Query(RUNS, tuple(filters), (Order("started_at", descending=True),))
 
 
 def _update(path: str, changes: dict[str, Any]) -> Update:

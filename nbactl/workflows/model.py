@@ -69,7 +69,7 @@ class PlannedTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """One run, decided before anything starts. `deadline` is seconds from the start, or None."""
 
     name: str
@@ -86,6 +86,8 @@ class Plan:
     """Why there is nothing to do; the run is reported as skipped and not recorded."""
     previous: RunRecord | None = None
     """The run of this name, date and source that was started last."""
+    group: str | None = None
+    """The group of the request that is resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,13 @@ class RunRecord:
     mode: Mode = "parallel"
     lease: str = ""
     """The name of the lease it runs under."""
+    requested: tuple[str, ...] = ()
+    """The names in the request that it belongs to; it may be a phase that these need."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """One change of state, told to observers after it is in the ledger."""
+    """One change of state; observers get it after it is in the ledger."""
 
     kind: EventKind
     run: RunRecord
@@ -144,7 +148,10 @@ Observer = Callable[[RunEvent], None]
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What `nbactl run` was asked to do. `dates` is oldest first; `timeout` is seconds for each run."""
+    """Which runs to execute and how, from the command line or from Python.
+
+    `dates` is oldest first; `timeout` is seconds for each run; `resume` is the id of a run, or `last`.
+    """
 
     names: tuple[str, ...]
     dates: tuple[GameDate, ...]
@@ -160,13 +167,13 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What became of a request: its runs in the order they were executed."""
+    """The outcome of a request: its runs in the order in which they were executed."""
 
     runs: tuple[RunRecord, ...]
     warnings: tuple[str, ...] = ()
     interrupted_by: Literal["SIGINT", "SIGTERM"] | None = None
-    not_begun: int = 0
-    """How many runs were not begun because somebody asked to stop."""
+    not_started: int = 0
+    """How many runs were not started because a stop was requested."""
 
 
 _SIGNAL_CODES: Final = {"SIGINT": 130, "SIGTERM": 143}
@@ -185,6 +192,6 @@ def exit_code(report: RunReport) -> int:
     if report.interrupted_by is not None:
         return _SIGNAL_CODES[report.interrupted_by]
     statuses = {run.status for run in report.runs}
-    if report.not_begun:
+    if report.not_started:
         statuses.add(RunStatus.CANCELLED)
     return next((code for status, code in _BY_SEVERITY if status in statuses), 0)

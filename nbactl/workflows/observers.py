@@ -71,7 +71,7 @@ def _log_task(event: RunEvent, task: TaskRecord) -> None:
     if event.kind == "task_started":
         _log.info("task started")
     elif event.kind == "task_retrying":
-        _log.warning("task is tried again: %s", event.message)
+        _log.warning("task will be retried: %s", event.message)
     else:
         error = dict(task.error or {})
         extra = _given(
@@ -93,19 +93,18 @@ def _given(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - log fields are of
 _FAILED: Final = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
 
 
-def reporting(observer: Observer, failures: Failures) -> Observer:
-    """Return `observer` as one that tells `failures` of each task that failed for good as well.
+def report_failures(failures: Failures) -> Observer:
+    """Return an observer that reports each task that failed for good.
 
-    It is what the ledger keeps: a task may have run in another process, so that its error itself is gone.
+    It reports what the ledger keeps: a task may have run in another process, so that its error itself is gone.
     """
 
     def observe(event: RunEvent) -> None:
-        observer(event)
         task = event.task
         if event.kind != "task_finished" or task is None or task.status not in _FAILED or not task.error:
             return
         with run_context(event.run, task):
-            failures.tell(_failure(f"task {task.name}", task.error))
+            failures.emit(_failure(f"task {task.name}", task.error))
 
     return observe
 
@@ -125,6 +124,20 @@ def _failure(what: str, error: Mapping[str, Any]) -> Failure:
         next_step=text("next"),
         labels=current().labels(),
     )
+
+
+def ignore(event: RunEvent) -> None:
+    """Observe nothing."""
+
+
+def combined(*observers: Observer) -> Observer:
+    """Return an observer that passes each event to these, in this order."""
+
+    def observe(event: RunEvent) -> None:
+        for observer in observers:
+            observer(event)
+
+    return observe
 
 
 def emit_events(hook: Hook) -> Observer:
@@ -182,11 +195,11 @@ class RunAlerts:
         name, rule = self._rules[event.run.status]
         run = event.run
         undone = [f"{task.name} {task.status.value.replace('_', ' ')}" for task in run.tasks if not task.status.done]
-        told = ", ".join(undone) or run.reason or "no task is open"
+        summary = ", ".join(undone) or run.reason or "no open tasks"
         alert = Alert(
             key=f"{name}/{run.name}/{run.game_date}",
             severity=rule.severity,
-            title=f"{run.name} {run.game_date} {run.status.value}: {told}",
+            title=f"{run.name} {run.game_date} {run.status.value}: {summary}",
             text=_first_error(run),
             fields={"run": run.run_id, "game date": str(run.game_date), "target": run.target},
             next_step=f"nbactl runs show {run.run_id} -v",

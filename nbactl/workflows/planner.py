@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.ports.compute import Work
-from nbactl.workflows.model import Plan, PlannedTask, RunStatus
-from nbactl.workflows.units import check_is_latest, check_resumable, check_tasks, find_unit, find_units
+from nbactl.workflows.model import PlannedTask, RunPlan, RunStatus
+from nbactl.workflows.units import (
+    check_is_latest,
+    check_request,
+    check_resumable,
+    find_unit,
+    find_units,
+    runs_of_request,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -43,7 +50,7 @@ class NoHistory:
     """The history where nothing has been run."""
 
     def find(self, run: str) -> RunRecord:
-        raise NotFoundError(f"there is no run {run}")
+        raise NotFoundError(f"no run '{run}'")
 
     def latest_between(
         self,
@@ -75,7 +82,7 @@ class Planner:
     settling: Settling
     mode_applies: Callable[[GameDate], bool] = _always
 
-    def plan(self, request: RunRequest) -> list[Plan]:
+    def plan(self, request: RunRequest) -> list[RunPlan]:
         """Return the runs of a request in the order of their execution.
 
         What is finished, has no games or cannot run on this target is planned with a `skip_reason`. Raises UsageError
@@ -84,9 +91,9 @@ class Planner:
         """
         units = find_units(request.names, self.workflows)
         if not units or not request.dates:
-            raise UsageError("there is nothing to run", next_step="Name a phase, workflow or task.")
+            raise UsageError("nothing to run", next_step="Name a phase, workflow or task, and a date.")
         self._check_runs_here(request, units)
-        check_tasks(request, units)
+        check_request(request, units)
         request = self._on_date_of_named_run(request, units)
         first, last = min(request.dates), max(request.dates)
         past = self.history.latest_between(
@@ -96,11 +103,14 @@ class Planner:
         idle = self._idle_dates(units, request.dates)
         plans = [plan for day in request.dates for plan in self._plan_date(units, day, request, past, idle)]
         if request.resume == "last":
-            check_resumable({unit.name for unit in units}, plans, request)
+            earlier = runs_of_request(request, past)
+            check_resumable({unit.name for unit in units}, plans, request, earlier)
+            group = next((run.group for run in reversed(earlier) if run.group), None)
+            plans = [replace(plan, group=group) for plan in plans]
         return plans
 
-    def plan_again(self, plan: Plan, request: RunRequest) -> Plan:
-        """Plan one run anew from what the ledger holds now; to be called under its lease."""
+    def plan_again(self, plan: RunPlan, request: RunRequest) -> RunPlan:
+        """Plan one run again from what the ledger holds now, under its lease."""
         past = self.history.latest_between((plan.name,), plan.game_date, plan.game_date, self.source)
         named = {unit.name for unit in find_units(request.names, self.workflows)}
         unit = find_unit(plan.name, self.workflows)
@@ -118,18 +128,19 @@ class Planner:
 
     def _plan_date(
         self, units: Sequence[Unit], day: GameDate, request: RunRequest, past: Past, idle: Collection[GameDate]
-    ) -> Iterator[Plan]:
+    ) -> Iterator[RunPlan]:
         named = {unit.name for unit in units}
         planned: set[str] = set()
         for unit in units:
-            for each in (*self._upstream(unit, day, request, past, planned), unit):
-                if each.name in planned:
+            for next_unit in (*self._upstream(unit, day, request, past, planned), unit):
+                if next_unit.name in planned:
                     continue
-                planned.add(each.name)
-                if day in idle and each.kind != "workflow":
-                    yield replace(self._empty(each, day), skip_reason="no games")
+                planned.add(next_unit.name)
+                if day in idle and next_unit.kind != "workflow":
+                    yield replace(self._empty(next_unit, day), skip_reason="no games")
                 else:
-                    yield self._plan_unit(each, day, request if each.name in named else _plain(request), past)
+                    its_request = request if next_unit.name in named else _plain(request)
+                    yield self._plan_unit(next_unit, day, its_request, past)
 
     def _upstream(
         self, unit: Unit, day: GameDate, request: RunRequest, past: Past, planned: Collection[str]
@@ -149,19 +160,19 @@ class Planner:
             raise PreconditionError(
                 f"{unit.name} for {day} needs {names}, not finished for that date",
                 next_step=f"Run it first: nbactl run {' '.join(phase.name for phase in missing)} --date {day}; "
-                "or give --upstream run or skip.",
+                "or use --upstream run or --upstream skip.",
                 details={"missing": [phase.name for phase in missing]},
             )
         return missing
 
-    def _plan_unit(self, unit: Unit, day: GameDate, request: RunRequest, past: Past) -> Plan:
+    def _plan_unit(self, unit: Unit, day: GameDate, request: RunRequest, past: Past) -> RunPlan:
         before = past.get((unit.name, day))
         tasks = tuple(self._plan_task(use, request, before) for use in unit.uses)
         # A run whose process died before it recorded its end is taken over even if all its tasks are done.
         ended = before is not None and before.status is not RunStatus.RUNNING
         finished = ended and _all_carried(tasks)
         if request.resume is None if finished else self.settling.is_over(day):
-            tasks = tuple(self._afresh_unless_final(task, day) for task in tasks)
+            tasks = tuple(self._without_early_result(task, day) for task in tasks)
         chosen = [task for task in tasks if task.excluded is None]
         empty = self._empty(unit, day)
         plan = replace(
@@ -181,15 +192,15 @@ class Planner:
         resumes = not finished and not request.force
         return replace(plan, resumed_from=before.run_id if before is not None and resumes else None)
 
-    def _empty(self, unit: Unit, day: GameDate) -> Plan:
+    def _empty(self, unit: Unit, day: GameDate) -> RunPlan:
         lease = f"{unit.lease}/{day}"
         mode = unit.mode if self.mode_applies(day) else "sequential"
-        return Plan(unit.name, unit.kind, day, self.source, lease, mode, unit.max_workers, tasks=())
+        return RunPlan(unit.name, unit.kind, day, self.source, lease, mode, unit.max_workers, tasks=())
 
     def _plan_task(self, use: TaskUse, request: RunRequest, before: RunRecord | None) -> PlannedTask:
         task = self.workflows.tasks[use.task]
         excluded = self._exclusion(use.task, request)
-        # What is left out of a forced run keeps the state it had: only what runs anew loses it.
+        # A task that a forced run leaves out keeps its earlier result.
         carried = _done_before(use.task, before) if excluded or not request.force else None
         return PlannedTask(
             name=use.task,
@@ -204,8 +215,8 @@ class Planner:
             excluded=excluded,
         )
 
-    def _afresh_unless_final(self, task: PlannedTask, day: GameDate) -> PlannedTask:
-        """Return the task without what was done of it before its date was settled; what is left out keeps that."""
+    def _without_early_result(self, task: PlannedTask, day: GameDate) -> PlannedTask:
+        """Return the task without a result from before its date was settled, unless it is left out of this run."""
         if task.excluded is not None or task.carried is None or self.settling.is_final(task.carried, day):
             return task
         return replace(task, carried=None)
@@ -275,19 +286,19 @@ class Planner:
         """Return the request with the date of the run that `--resume` names, if it names one."""
         if request.resume is None:
             return request
-        if request.force:
-            raise UsageError("--resume and --force contradict each other", next_step="Give one of them.")
         if request.resume == "last":
             return request
         run = self.history.find(request.resume)
         if run.name not in {unit.name for unit in units}:
             raise UsageError(
-                f"{run.run_id} is a run of {run.name}", next_step=f"nbactl run {run.name} --resume {run.run_id}"
+                f"{run.run_id} is a run of {run.name}", next_step=f"Run: nbactl run {run.name} --resume {run.run_id}"
             )
         if run.source != self.source:
-            raise UsageError(f"{run.run_id} works on source {run.source}", next_step=f"Give --source {run.source}.")
+            raise UsageError(f"{run.run_id} used source {run.source}", next_step=f"Use --source {run.source}.")
         if self._finished(find_unit(run.name, self.workflows), run) and run.status is RunStatus.SUCCEEDED:
-            raise NotFoundError(f"{run.run_id} is finished: there is nothing to resume")
+            raise NotFoundError(
+                f"nothing to resume: {run.run_id} is finished", next_step="Use --force to run it again."
+            )
         return replace(request, names=(run.name,), dates=(run.game_date,), resume=run.run_id)
 
 

@@ -13,11 +13,11 @@ from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.core.observe.context import bound
 from nbactl.core.observe.events import noop_hook
 from nbactl.errors import LeaseHeldError, NbactlError
-from nbactl.workflows.engine import Execution, Surroundings
+from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.journal import ThreadedJournal
 from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
-from nbactl.workflows.observers import emit_events
+from nbactl.workflows.observers import combined, emit_events
 from nbactl.workflows.stop import Stop, StopSignal
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.engine import Engine
     from nbactl.workflows.journal import Commit, Journal
     from nbactl.workflows.ledger import Ledger
-    from nbactl.workflows.model import Observer, Plan, PlannedTask, RunEvent, RunRequest
+    from nbactl.workflows.model import Observer, PlannedTask, RunPlan, RunRequest
     from nbactl.workflows.planner import Planner
 
 R = TypeVar("R")
@@ -42,8 +42,8 @@ def run_on_loop(work: Coroutine[Any, Any, R], *, on_interrupt: Callable[[], None
     """Run a coroutine to its end on a loop of its own.
 
     `asyncio.run` waits at its end for every task that is left, so that one that swallows its cancellation hangs the
-    process; here such a task is dropped. A KeyboardInterrupt that nobody handles calls `on_interrupt`, once, and the
-    work goes on to its orderly end.
+    process; here such a task is dropped. An unhandled KeyboardInterrupt calls `on_interrupt`, once, and the work
+    comes to its orderly end.
     """
     loop = asyncio.new_event_loop()
     try:
@@ -94,15 +94,14 @@ class Runner:
     journal: Callable[[Commit], Journal] = ThreadedJournal
     hook: Hook = noop_hook
 
-    def plan(self, request: RunRequest) -> list[Plan]:
+    def plan(self, request: RunRequest) -> list[RunPlan]:
         """Return what `execute` would do now; changes nothing."""
         return self.planner.plan(request)
 
     def execute(self, request: RunRequest, *, observer: Observer, cancellation: Cancellation) -> RunReport:
-        """Execute a request and return what became of it; a run that fails does not keep the others from running.
+        """Execute a request. A run that fails does not keep the others from running, except those that need it.
 
-        A run whose phase before failed is skipped. Raises LeaseHeldError if another process runs one of them, and
-        what broke the ledger.
+        Raises LeaseHeldError if another process runs one of them, and any failure of the ledger.
         """
         plans = self.planner.plan(request)
         return _Execution(self, request, observer, cancellation, plans).run(plans)
@@ -112,18 +111,18 @@ class _Execution:
     """The execution of one request."""
 
     def __init__(
-        self, runner: Runner, request: RunRequest, observer: Observer, cancellation: Cancellation, plans: list[Plan]
+        self, runner: Runner, request: RunRequest, observer: Observer, cancellation: Cancellation, plans: list[RunPlan]
     ) -> None:
         self._runner = runner
         self._request = request
-        self._observer = observer if runner.hook is noop_hook else _both(observer, emit_events(runner.hook))
+        self._observer = observer if runner.hook is noop_hook else combined(observer, emit_events(runner.hook))
         self._cancellation = cancellation
         self._correlation_id = runner.ids.new("corr")
         self._group = self._group_of(plans)
         self._runs: list[RunRecord] = []
         self._warnings: list[str] = []
 
-    def run(self, plans: list[Plan]) -> RunReport:
+    def run(self, plans: list[RunPlan]) -> RunReport:
         idle = [str(plan.game_date) for plan in plans if not plan.tasks]
         if idle:
             days = list(dict.fromkeys(idle))
@@ -133,10 +132,10 @@ class _Execution:
             self._runs.append(self._run_plan(waiting.popleft()))
         reason = self._cancellation.reason
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
-        not_begun = sum(plan.skip_reason is None for plan in waiting)
-        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted, not_begun)
+        not_started = sum(plan.skip_reason is None for plan in waiting)
+        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted, not_started)
 
-    def _run_plan(self, plan: Plan) -> RunRecord:
+    def _run_plan(self, plan: RunPlan) -> RunRecord:
         if plan.skip_reason is None and (failed := self._failed_upstream(plan)) is not None:
             plan = replace(plan, skip_reason=f"{failed.name} for {plan.game_date} {failed.status.value}")
         if plan.skip_reason is not None:
@@ -145,7 +144,7 @@ class _Execution:
         lease = self._acquire(plan, run_id)
         try:
             with bound(run_id=run_id, workflow=plan.name, game_date=str(plan.game_date)):
-                # What another process did between planning and the lease counts.
+                # Another process may have finished it between planning and the lease.
                 plan = self._runner.planner.plan_again(plan, self._request)
                 if plan.skip_reason is not None:
                     return self._skipped(plan)
@@ -154,7 +153,7 @@ class _Execution:
             reach("runner.before_release")
             self._release(lease)
 
-    def _run_under(self, lease: Lease, plan: Plan, run_id: str) -> RunRecord:
+    def _run_under(self, lease: Lease, plan: RunPlan, run_id: str) -> RunRecord:
         runner = self._runner
         run = self._new_run(plan, run_id)
         reach("runner.before_run_recorded")
@@ -186,18 +185,18 @@ class _Execution:
             )
             try:
                 with runner.journal(runner.ledger.commit) as journal, heartbeat:
-                    around = Surroundings(journal, fences, self._observer, stop)
-                    return await Execution(runner.engine, plan, run, around).run()
+                    context = ExecutionContext(journal, fences, self._observer, stop)
+                    return await Execution(runner.engine, plan, run, context).run()
             finally:
                 unsubscribe()
 
         ended = run_on_loop(work(), on_interrupt=lambda: self._cancellation.request("SIGINT"))
         if runner.ledger.cancel_requested(run_id):
-            # Asked for between the last beat and the end of this run: the runs after it are not begun.
+            # Requested between the last heartbeat and the end of this run: the runs after it are not started.
             self._cancellation.request(_CANCELLED)
         return ended
 
-    def _acquire(self, plan: Plan, run_id: str) -> Lease:
+    def _acquire(self, plan: RunPlan, run_id: str) -> Lease:
         reach("runner.before_lease")
         runner = self._runner
         try:
@@ -207,7 +206,7 @@ class _Execution:
         reach("runner.lease_acquired")
         return lease
 
-    def _held(self, plan: Plan, error: LeaseHeldError) -> LeaseHeldError:
+    def _held(self, plan: RunPlan, error: LeaseHeldError) -> LeaseHeldError:
         """Return the error with what the ledger knows about the holder's run."""
         owner = str(error.details.get("holder", ""))
         run_id = owner.rpartition(":")[2]
@@ -229,7 +228,7 @@ class _Execution:
             # It was lost, or the store is down. It runs out by itself, and sooner when this process is seen to be dead.
             _log.warning("the lease %s could not be released: %s", lease.name, error.message)
 
-    def _new_run(self, plan: Plan, run_id: str) -> RunRecord:
+    def _new_run(self, plan: RunPlan, run_id: str) -> RunRecord:
         runner = self._runner
         return RunRecord(
             run_id=run_id,
@@ -248,9 +247,10 @@ class _Execution:
             tasks=tuple(_first_record(task) for task in plan.tasks),
             mode=plan.mode,
             lease=plan.lease,
+            requested=self._request.names,
         )
 
-    def _skipped(self, plan: Plan) -> RunRecord:
+    def _skipped(self, plan: RunPlan) -> RunRecord:
         """Return a run that is not needed as it is reported: with the tasks and the id of the run that did the work."""
         now = self._runner.clock.now()
         previous = plan.previous
@@ -267,7 +267,7 @@ class _Execution:
             skipped, status=RunStatus.SKIPPED, started_at=now, finished_at=now, reason=plan.skip_reason, tasks=tasks
         )
 
-    def _failed_upstream(self, plan: Plan) -> RunRecord | None:
+    def _failed_upstream(self, plan: RunPlan) -> RunRecord | None:
         if plan.kind == "workflow" or self._request.upstream == "skip":
             return None
         needs = self._runner.planner.needs(plan.name)
@@ -277,22 +277,12 @@ class _Execution:
                 return run
         return None
 
-    def _group_of(self, plans: list[Plan]) -> str | None:
-        if len(plans) == 1:
-            return None
+    def _group_of(self, plans: list[RunPlan]) -> str | None:
         if self._request.resume == "last":
             groups = [plan.previous.group for plan in plans if plan.previous is not None and plan.previous.group]
-            if groups:
-                return groups[-1]
-        return self._runner.ids.new("group")
-
-
-def _both(first: Observer, second: Observer) -> Observer:
-    def observe(event: RunEvent) -> None:
-        first(event)
-        second(event)
-
-    return observe
+            if group := groups[-1] if groups else plans[0].group:
+                return group
+        return self._runner.ids.new("group") if len(plans) > 1 else None
 
 
 def _first_record(task: PlannedTask) -> TaskRecord:

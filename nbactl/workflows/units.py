@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from nbactl.config.workflows import TaskUse, WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.workflows.model import Kind, Mode, Plan, RunRecord, RunRequest
+    from nbactl.workflows.model import Kind, Mode, RunPlan, RunRecord, RunRequest
 
 DAILY = "daily"
-"""The name that stands for all phases in their order."""
+"""All phases in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class Unit:
 
 
 def find_units(names: Iterable[str], workflows: WorkflowsFile) -> list[Unit]:
-    """Return what `names` stand for, each once. Raises NotFoundError for a name that is none."""
+    """Return what `names` refer to, without duplicates. Raises NotFoundError for an unknown name."""
     units: dict[str, Unit] = {}
     for name in names:
-        for each in phase_order(workflows) if name == DAILY else (name,):
-            units.setdefault(each, find_unit(each, workflows))
+        for unit_name in phase_order(workflows) if name == DAILY else (name,):
+            units.setdefault(unit_name, find_unit(unit_name, workflows))
     return list(units.values())
 
 
@@ -88,7 +88,7 @@ _ENDED_WELL = (RunStatus.SUCCEEDED, RunStatus.PARTIAL)
 
 
 def check_is_latest(request: RunRequest, past: Mapping[tuple[str, GameDate], RunRecord]) -> None:
-    """Refuse to resume a run that a later one went on from. Raises PreconditionError."""
+    """Refuse to resume a run that a later one followed. Raises PreconditionError."""
     if request.resume in (None, "last"):
         return
     latest = past[request.names[0], request.dates[0]]
@@ -98,8 +98,21 @@ def check_is_latest(request: RunRequest, past: Mapping[tuple[str, GameDate], Run
         )
 
 
-def check_tasks(request: RunRequest, units: Iterable[Unit]) -> None:
-    """Refuse names in `--only` and `--skip` that are no tasks of the request. Raises UsageError."""
+def check_request(request: RunRequest, units: Iterable[Unit]) -> None:
+    """Refuse options that contradict each other, and unknown names in `--only` and `--skip`. Raises UsageError."""
+    if request.resume and request.force:
+        raise UsageError(
+            "--resume does not go together with --force",
+            cause="--resume continues an earlier run, --force starts over.",
+            next_step="Use one of them.",
+        )
+    if request.mode == "sequential" and (request.max_workers or 1) > 1:
+        raise UsageError(
+            f"--mode sequential does not go together with --max-workers {request.max_workers}",
+            next_step="Leave out --max-workers, or use --mode parallel.",
+        )
+    if both := sorted(set(request.only) & set(request.skip)):
+        raise UsageError(f"{', '.join(both)}: in both --only and --skip", next_step="Use one of them.")
     known = list(dict.fromkeys(use.task for unit in units for use in unit.uses))
     for option, names in (("--only", request.only), ("--skip", request.skip)):
         for name in names:
@@ -110,20 +123,30 @@ def check_tasks(request: RunRequest, units: Iterable[Unit]) -> None:
                 )
 
 
-def check_resumable(named: Collection[str], plans: Sequence[Plan], request: RunRequest) -> None:
-    """Refuse `--resume last` when nothing was begun, or nothing is left. Raises NotFoundError.
+def runs_of_request(request: RunRequest, past: Mapping[tuple[str, GameDate], RunRecord]) -> list[RunRecord]:
+    """Return the runs that an earlier request of the same names started for these dates, oldest first."""
+    names = set(request.names)
+    found = [run for run in past.values() if run.game_date in request.dates and names & set(run.requested)]
+    return sorted(found, key=lambda run: run.started_at)
 
-    An unfinished phase that is only run because a named one needs it counts as begun: the request stopped there.
+
+def check_resumable(
+    named: Collection[str], plans: Sequence[RunPlan], request: RunRequest, earlier: Sequence[RunRecord]
+) -> None:
+    """Refuse `--resume last` when nothing was started, or nothing is left. Raises NotFoundError.
+
+    A phase that the named ones need counts as started if it is unfinished, or if it belongs to an `earlier` request
+    of the same names: that request may have been killed before the next phase had a run.
     """
     own = [plan for plan in plans if plan.name in named]
-    started = any(
+    started = bool(earlier) or any(
         plan.previous is not None and (plan.name in named or plan.previous.status not in _ENDED_WELL) for plan in plans
     )
     if started and any(plan.skip_reason is None for plan in own):
         return
     dates = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"
     raise NotFoundError(
-        f"there is nothing to resume of {', '.join(request.names)} for {dates}",
-        cause="All of it is finished." if started else "None of it has been started.",
-        next_step="Give --force to run it again." if started else "Run it without --resume.",
+        f"nothing to resume: {', '.join(request.names)} for {dates}",
+        cause="It is finished." if started else "It was never started.",
+        next_step="Use --force to run it again." if started else "Run it without --resume.",
     )

@@ -23,7 +23,7 @@ from tests.proof.writers import PREDICTIONS, plain_players, predictions_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.proof.engines import Engine
+    from tests.kit.engines import Engine
 
 DAY: Final = 86_400.0
 ARRAY_WRITTEN: Final = tuple(CompletionStage)[: tuple(CompletionStage).index(CompletionStage.READS_SWITCHED) + 1]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.completions_story import Story
-from tests.proof.engines import Engine
+from tests.kit.engines import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,6 +21,7 @@ import pytest
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.core._support.clock import SystemClock
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,21 +50,23 @@ class Machine:
         return self.folder / ".nbactl"
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NBACTL_", "COLUMNS"))}
         return subprocess.Popen(
             [sys.executable, "-m", "nbactl", *arguments],
             cwd=self.folder,
-            env={**kept, "PYTHONPATH": str(ROOT)},
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("NBACTL_", "COLUMNS"))}
+        return {**kept, "PYTHONPATH": str(ROOT)}
+
     def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=200)
-        assert process.returncode == code, out + err
-        return out, err
+        done = run_nbactl([*arguments], cwd=self.folder, env=self.environment(), timeout=200)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout, done.stderr
 
     def document(self, *arguments: str, code: int = 0) -> Any:
         return json.loads(self.run(*arguments, "-o", "json", code=code)[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,12 +11,13 @@ import pytest
 
 from nbactl.core.lease.leases import Lease, Leases
 from nbactl.errors import LeaseHeldError, StaleFenceError
-from nbactl.testing import FakeClock, emulator_documents, memory_documents
+from nbactl.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.ports.documents import DocumentStore
+    from tests.kit.engines import Engine
 
 NAME = "phase3/2024-01-15"
 
@@ -32,13 +32,9 @@ def dead() -> set[str]:
     return set()
 
 
-@pytest.fixture(params=["sqlite", "firestore"])
-def store(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[DocumentStore]:
-    if request.param == "sqlite":
-        opened: DocumentStore = memory_documents(clock)
-    else:
-        opened = emulator_documents(request.getfixturevalue("firestore_address"), f"test-{uuid.uuid4().hex[:20]}")
-    with closing(opened):
+@pytest.fixture
+def store(engine: Engine, clock: FakeClock) -> Iterator[DocumentStore]:
+    with closing(engine.open(clock)) as opened:
         yield opened
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
@@ -12,8 +11,7 @@ import pytest
 
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
-from nbactl.ports.documents import MAX_WRITES
-from nbactl.testing import emulator_documents
+from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, Update
 from nbactl.workflows.model import RunStatus, TaskStatus
 from tests.kit import workflow as workflow_harness
 from tests.kit.workflow import DAY, Harness, statuses, workflows
@@ -21,24 +19,18 @@ from tests.kit.workflow import DAY, Harness, statuses, workflows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.core._support.clock import Clock
-    from nbactl.ports.documents import DocumentStore
+    from tests.kit.engines import Engine
 
 
-@pytest.fixture(autouse=True, params=["sqlite", "firestore"])
-def _engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give harnesses the store of each engine in turn."""
-    if request.param == "sqlite":
-        yield
-        return
-    address = request.getfixturevalue("firestore_address")
+@pytest.fixture(autouse=True)
+def _store_of_the_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each harness an empty store of the engine."""
     with ExitStack() as opened:
-
-        def on_emulator(_: Clock) -> DocumentStore:
-            store = emulator_documents(address, f"test-{uuid.uuid4().hex[:20]}")
-            return opened.enter_context(closing(store))
-
-        monkeypatch.setattr(workflow_harness, "memory_documents", on_emulator)
+        monkeypatch.setattr(
+            workflow_harness,
+            "memory_documents",
+            lambda clock: opened.enter_context(closing(engine.another().open(clock))),
+        )
         yield
 
 
@@ -104,6 +96,43 @@ def test_runs_are_listed_newest_first_by_name_date_age_and_status() -> None:
     assert ledger.list(date=DAY.plus(1)) == [task]
     assert ledger.list(status="failed") == [failed]
     assert ledger.list(since=done.started_at) == [task, done]
+
+
+def test_the_runs_of_one_request_are_found_as_a_group() -> None:
+    harness = Harness(workflows({"a": {}}))
+    alone = harness.run_one()
+    first, second = harness.run(dates=(DAY.plus(1), DAY.plus(2)), force=True).runs
+    assert first.group is not None
+    ledger = harness.ledger
+    assert ledger.find_group("last") == [first, second]
+    assert ledger.find_group(first.group) == [first, second]
+    assert ledger.find_group("group-") == [first, second], "the beginning of an id"
+    assert ledger.find_group(first.run_id) == [first]
+    assert ledger.find_group(alone.run_id) == [alone]
+    assert ledger.list(group=first.group) == [second, first]
+    with pytest.raises(NotFoundError, match="no group of runs"):
+        ledger.find_group("group-none")
+    harness.run(dates=(DAY.plus(3), DAY.plus(4)))
+    with pytest.raises(UsageError, match="2 groups begin with group-"):
+        ledger.find_group("group-")
+
+
+def test_runs_are_counted_as_they_are_listed() -> None:
+    harness = interrupted()
+    harness.dead.add("dead:run-0000")
+    ledger = harness.ledger
+    assert ledger.count() == 2
+    assert ledger.count(name="w", date=DAY) == 2
+    assert ledger.count(status="interrupted") == len(ledger.list(status="interrupted")) == 1
+    assert ledger.count(status="running") == 0
+
+
+def test_a_run_recorded_before_requests_were_recorded_is_read() -> None:
+    harness = Harness(workflows({"a": {}}))
+    run = harness.run_one()
+    assert run.requested == ("w",)
+    harness.documents.commit([Update(f"runs/{run.run_id}", {"requested": DELETE_FIELD})])
+    assert harness.ledger.find("last") == replace(run, requested=())
 
 
 def test_a_run_whose_process_died_is_interrupted_not_running() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +10,13 @@ import pytest
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.errors import UnavailableError
-from nbactl.testing import FakeClock, emulator_documents, faults, memory_documents
+from nbactl.testing import FakeClock, faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.ports.documents import DocumentStore
+    from tests.kit.engines import Engine
 
 SETTINGS = BreakerSettings("odds/api", failure_rate=0.5, minimum_calls=1, open_for=30.0, window=60.0)
 
@@ -43,14 +44,11 @@ def _time_out() -> None:
     raise TimeoutError
 
 
-@pytest.fixture(params=["sqlite", "firestore"])
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+@pytest.fixture
+def cluster(engine: Engine) -> Iterator[Cluster]:
     clock = FakeClock()
-    store: DocumentStore = memory_documents(clock)
-    if request.param == "firestore":
-        store = emulator_documents(request.getfixturevalue("firestore_address"), f"test-{uuid.uuid4().hex[:16]}")
-    yield Cluster(clock, store)
-    store.close()
+    with closing(engine.open(clock)) as store:
+        yield Cluster(clock, store)
 
 
 def test_what_one_process_found_out_opens_the_breaker_of_the_other_for_what_is_left_of_the_time(

@@ -95,6 +95,7 @@ READ = {
     "nbactl outbox list": "outbox list",
     "nbactl config show": "config show",
     "nbactl doctor": "doctor",
+    "nbactl demo": "demo",
 }
 PARTS = {"runs": "run phase1", "runs[].tasks": "run phase1", "flags": "flags list"}
 

@@ -58,3 +58,16 @@ def test_a_page_begins_with_what_it_is_about(page: Path) -> None:
 def test_the_index_has_every_page() -> None:
     linked = set(re.findall(r"\]\(([\w/.]+)", (DOCS / "index.md").read_text(encoding="utf-8")))
     assert {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - linked == {"index.md"}
+
+
+GENERATED = {"reference.md"}
+"""Made from the help of the commands; the words are theirs."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_the_words_are_plain(page: Path) -> None:
+    text = text_of(page)
+    if page.name == "CONTRIBUTING.md":
+        text = text.partition("## Words")[0]  # the glossary has words to avoid
+    odd = r"\b(anew|whoever|amiss|heed(s|ed)?|oftener|is told|are told|told of|becomes? of|goes on|for ever)\b"
+    assert page.name in GENERATED or not re.findall(odd, text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.core.observe.logging.cloud import LABELS
-from tests.kit.fault_project import DATE, Project, kill, processes_with, report, states, wait_for_death
+from tests.faults.project import DATE, Project, kill, processes_with, report, states, wait_for_death
 
 if TYPE_CHECKING:
     from pathlib import Path

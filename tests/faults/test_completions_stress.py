@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.proof.engines import Engine
+from tests.kit.engines import Engine
 from tests.proof.live import LiveSystem
 from tests.proof.operator import Operator, configuration
 from tests.proof.rounds import LEAST_KILLS, Rounds, named_instants

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kit.fault_project import Project, report, states
+from tests.faults.project import Project, report, states
 
 if TYPE_CHECKING:
     from pathlib import Path

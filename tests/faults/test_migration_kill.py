@@ -15,8 +15,8 @@ import pytest
 from nbactl.core.completions.documents import batch_path, completion_path
 from nbactl.migrations.record import state_document, state_path
 from nbactl.ports.documents import Delete, Set, Update
+from tests.faults.migration_project import BAKE, Project, settle
 from tests.kit.migration import ALL, Lab, PassingClock
-from tests.kit.migration_project import BAKE, Project, settle
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 DATE = "2024-11-20"
@@ -21,8 +21,7 @@ pytestmark = pytest.mark.timeout(180)
 
 def nbactl(state: Path, *arguments: str, faults: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NBACTL_FAULTS": faults}
-    command = [sys.executable, "-m", "nbactl", *arguments, "--state-dir", str(state), "-o", "json"]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+    return run_nbactl([*arguments, "--state-dir", str(state), "-o", "json"], cwd=ROOT, env=environment)
 
 
 def rows(finished: subprocess.CompletedProcess[str]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kit.fault_project import Project, kill, report, states
+from tests.faults.project import Project, kill, report, states
 
 if TYPE_CHECKING:
     from pathlib import Path

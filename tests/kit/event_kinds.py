@@ -42,7 +42,7 @@ def emitted() -> set[str]:
 def _kinds(call: ast.Call) -> Iterator[str]:
     function = call.func
     name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
-    if name not in ("Event", "_tell", "_claimed"):
+    if name not in ("Event", "_emit", "_claimed"):
         return
     for argument in call.args:
         for node in ast.walk(argument):

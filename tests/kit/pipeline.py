@@ -1,4 +1,4 @@
-"""What the tests of processors share: services over real, embedded stores."""
+"""What the tests of processors share: resources over real, embedded stores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.config.loader import load_config
 from nbactl.pipeline import registry
-from nbactl.pipeline.processor import Services
+from nbactl.pipeline.processor import ProcessorResources
 from nbactl.pipeline.rawstore import RawStore
 from nbactl.pipeline.sources import open_source
 from nbactl.ports.compute import TaskCall, TaskContext, TaskOutcome, Work
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from nbactl.pipeline.sources.base import RawRecord, Source
+    from nbactl.pipeline.sources.base import GameSource, RawRecord
 
 
 @dataclass
@@ -37,11 +37,11 @@ class PlainFence:
 class Pipeline:
     """Processors over a source, raw files and a warehouse in one folder."""
 
-    def __init__(self, folder: Path, source: Source) -> None:
+    def __init__(self, folder: Path, source: GameSource) -> None:
         self.source = source
         self.raw = RawStore(folder / "raw")
         self.warehouse = DuckDbWarehouse(folder / "warehouse.duckdb", clock=FakeClock(), lock_wait=5.0, holder="test")
-        self.services = Services(
+        self.resources = ProcessorResources(
             warehouse=lambda: self.warehouse,
             source=lambda: self.source,
             raw=self.raw,
@@ -53,7 +53,7 @@ class Pipeline:
         """Run one processor."""
         work = Work("processor", name, parameters)
         call = TaskCall("run-test", "test", name, day, 1, 60.0, work, "test", self.source.name)
-        return registry.run(name, self.services, TaskContext(call, PlainFence(token)))
+        return registry.run(name, self.resources, TaskContext(call, PlainFence(token)))
 
     def collect(self, day: date, *datasets: str) -> None:
         """Run phase 1 for these datasets, or for schedule and box scores."""

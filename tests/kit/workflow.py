@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbactl.ports.compute import TaskContext, TaskOutcome
-    from nbactl.workflows.model import Plan, RunEvent, RunRecord, RunReport
+    from nbactl.workflows.model import RunEvent, RunPlan, RunRecord, RunReport
 
 DAY = GameDate(date(2024, 1, 15))
 DAY_AFTER = datetime(2024, 1, 16, 12, 0, tzinfo=UTC)
@@ -149,7 +149,7 @@ class Harness:
         self.workflows = workflows
         self.runner = self._runner(workflows)
 
-    def plan(self, *names: str, **request: Any) -> list[Plan]:
+    def plan(self, *names: str, **request: Any) -> list[RunPlan]:
         return self.runner.plan(self.request(*names, **request))
 
     def run(self, *names: str, **request: Any) -> RunReport:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.proof.engines import Engine
+    from tests.kit.engines import Engine
 
 HISTORY = ("history-0", "history-1", "history-2")
 DAMAGED = "history-damaged"

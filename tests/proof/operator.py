@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -14,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.proof.engines import Engine
+    from tests.kit.engines import Engine
 
 NOT_YET: Final = {6, 7}
 """A gate that only time opens (some writer may not know of the last step), and a store that did not answer."""
@@ -75,9 +74,8 @@ class Operator:
     kills: dict[str, int] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
-    def command(self, *arguments: str) -> list[str]:
-        where = [*self.engine.arguments(), "--config-dir", str(self.config)]
-        return [sys.executable, "-m", "nbactl", *arguments, *where]
+    def where(self) -> list[str]:
+        return [*self.engine.arguments(), "--config-dir", str(self.config)]
 
     def environment(self, faults: str = "") -> dict[str, str]:
         return {**os.environ, **self.engine.environment(), "NBACTL_FAULTS": faults}
@@ -85,14 +83,10 @@ class Operator:
     def call(self, *arguments: str, faults: str = "") -> Answer:
         """Give one command to the end of its process."""
         began = time.monotonic()
-        done = subprocess.run(
-            self.command("migrate", "completions", *arguments, "--yes", "-o", "json"),
+        done = run_nbactl(
+            ["migrate", "completions", *arguments, "--yes", "-o", "json", *self.where()],
             cwd=ROOT,
             env=self.environment(faults),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
         )
         self.log.append(f"{' '.join(arguments)} {faults}: {done.returncode} in {time.monotonic() - began:.1f} s")
         if done.returncode == -signal.SIGKILL:

@@ -25,8 +25,8 @@ from nbactl.core.calls.retry import RetryPolicy
 from nbactl.core.completions.stages import StageReader, mode_in_force
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.errors import NbactlError, NotFoundError, UnavailableError
+from tests.kit.engines import Engine
 from tests.kit.paths import ROOT
-from tests.proof.engines import Engine
 from tests.proof.journal import Journal
 from tests.proof.old_code import BATCHES, OldCode
 
@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def engine(self) -> Engine:
-        return Engine(self.kind, self.place, self.address)  # type: ignore[arg-type]  # checked where it was made
+        return Engine(self.kind, self.place, self.address)
 
 
 def players(number: int) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbactl.core.flags import Reason, Rule
+from nbactl.core.flags import Reason, TargetingRule
 from nbactl.core.flags.snapshot import bucket_of, limit_of
 from tests.kit.flags import flag, snapshot, state
 
@@ -50,7 +50,9 @@ def test_the_bucket_and_nothing_else_decides_inside_a_rollout(entity: str, perce
 def test_an_evaluation_never_raises_and_serves_only_what_is_declared(  # noqa: PLR0917
     key: Any, entity: Any, attributes: Any, percent: float, enabled: bool, text: str
 ) -> None:
-    targeted = flag(deny=frozenset({"x"}), allow=frozenset({"y"}), rules=(Rule("team", ("BOS", 1, True), serve=True),))
+    targeted = flag(
+        deny=frozenset({"x"}), allow=frozenset({"y"}), rules=(TargetingRule("team", ("BOS", 1, True), serve=True),)
+    )
     needs = flag("needs", prerequisites=("fast",))
     flags = snapshot(
         targeted,

@@ -7,7 +7,7 @@ from nbactl.testing import FakeClock
 
 clock = FakeClock()
 health = Health([Check("feed", lambda: None, timeout=1.0)], clock=clock, every=15.0)
-assert health.unready(health.findings()) == ["feed: not checked yet"]
+assert health.unready(health.results()) == ["feed: not checked yet"]
 
 stop = GracefulStop(clock, finish=5.0, let_go=1.0, steps=3.0)
 closed: list[str] = []

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager, suppress
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from nbactl.adapters.duckdb import catalog, staging
-from nbactl.adapters.duckdb import staging as fences
 from nbactl.adapters.duckdb.ddl import run_statement
 from nbactl.adapters.duckdb.dialect import translate_query
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.file import WarehouseFile
 from nbactl.adapters.duckdb.values import bind, check_names, fetch
-from nbactl.adapters.duckdb.watchdog import Watchdog
 from nbactl.core._support import faults
 from nbactl.core.calls.deadline import remaining
-from nbactl.errors import TimedOutError, UnavailableError
+from nbactl.errors import NbactlError, PreconditionError, TimedOutError, UnavailableError
 from nbactl.ports.warehouse import DryRun, QueryResult, Rows, TableInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
+    from types import TracebackType
 
     from duckdb import DuckDBPyConnection
 
@@ -97,7 +97,7 @@ class DuckDbWarehouse:
             staging.check_days(cursor, columns, schema, days)
             with self._transaction(cursor, watchdog, fence.guard if fence else None):
                 if fence is not None:
-                    fences.check_and_record(cursor, table, days, fence)
+                    staging.check_and_record(cursor, table, days, fence)
                 cursor.execute(
                     f"DELETE FROM {catalog.quoted(table)} WHERE list_contains("
                     f"CAST($days AS DATE[]), CAST({catalog.quoted(schema.partition_by or '')} AS DATE))",
@@ -225,3 +225,67 @@ def _commit(cursor: DuckDBPyConnection) -> None:
 
 def _at_once(commit: Callable[[], None]) -> None:
     commit()
+
+
+_AGAIN: Final = 0.05
+"""Seconds between two interrupts: each ends only the statement that is running at that moment."""
+
+
+class Watchdog:
+    """Interrupt a cursor's statements once `limit` seconds of real time are used up, or on request.
+
+    An interrupt ends only the statement that is running at that moment, so it is repeated until the guarded
+    block is left; `left` covers the time between statements.
+    """
+
+    def __init__(self, cursor: DuckDBPyConnection, limit: float) -> None:
+        self._cursor = cursor
+        self._limit = limit
+        self._ends = time.monotonic() + limit
+        self._wake = threading.Event()
+        self._done = threading.Event()
+        self._closing = False
+        self._thread = threading.Thread(target=self._watch, name="warehouse-watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import duckdb
+
+        self._done.set()
+        self._wake.set()
+        self._thread.join()
+        if isinstance(error, duckdb.InterruptException):
+            raise self.expired() from error
+
+    def interrupt(self) -> None:
+        """End the guarded block because the warehouse is being closed."""
+        self._closing = True
+        self._wake.set()
+
+    def left(self) -> float:
+        """Return the seconds that are left. Raises what `expired` returns if there are none."""
+        left = self._ends - time.monotonic()
+        if left <= 0 or self._closing:
+            raise self.expired()
+        return left
+
+    def expired(self) -> NbactlError:
+        """Return the error for the end of the guarded block."""
+        if self._closing:
+            return PreconditionError("the warehouse was closed while the call was running")
+        return TimedOutError(
+            f"the warehouse did not finish within {self._limit:g} s",
+            cause="the time limit of the call, or what was left of the run's deadline, is used up",
+            next_step="Raise the limit in timeouts.yaml if the amount of data justifies it.",
+        )
+
+    def _watch(self) -> None:
+        self._wake.wait(self._limit)
+        while not self._done.is_set():
+            self._cursor.interrupt()
+            self._done.wait(_AGAIN)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbactl.checks.doctor.context import Finding
-from nbactl.config.overrides import PREFIX
-from nbactl.config.variables import GIVEN, environment_variables, timeout_variables
+from nbactl.config.variables import GIVEN, PREFIX, environment_variables, timeout_variables
 from nbactl.core._support.names import closest
 from nbactl.errors import NbactlError
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, operator, proceed
-from nbactl.core._support.gamedate import EASTERN, GameDate
+from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import DataError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ def undo_reset(app: Container, batch: str, *, dry_run: bool = False, confirm: Co
     last = app.batch_resets.last(name)
     if last is None:
         raise NotFoundError(f"the batch '{name}' was not reset, or everything is already restored")
-    at = last.at.astimezone(EASTERN).strftime("%Y-%m-%d %H:%M:%S %Z")
-    what = f"{last.players} players that {last.by} removed from {name} at {at}"
+    what = f"{last.players} players that {last.by} removed from {name}"
     if dry_run:
         return _changed(app, name, f"Would restore {what}.", changed=False)
     confirm(Question(f"Restore {what}?"))

@@ -1,7 +1,8 @@
 """Shell completion: the scripts, and the answers they ask for.
 
 A script calls `nbactl` with the words up to the cursor and `_NBACTL_COMPLETE` naming the shell; the last word is the
-one being completed. Every candidate is one line on stdout.
+one being completed. Every candidate is one line on stdout. A line of PATHS says that files and folders are meant as
+well; without it a shell offers none, because a name is meant.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from nbactl.cli.session import Session
 
-VARIABLE: Final = "_NBACTL_COMPLETE"
+PATHS: Final = ":paths:"
 
 SCRIPTS: Final = {
     "bash": """\
@@ -26,20 +27,26 @@ _nbactl() {
     local candidate
     COMPREPLY=()
     while IFS= read -r candidate; do
-        COMPREPLY+=("$candidate")
+        if [[ $candidate == ":paths:" ]]; then
+            compopt -o default 2>/dev/null
+        else
+            COMPREPLY+=("$candidate")
+        fi
     done < <(_NBACTL_COMPLETE=bash "$1" "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
-complete -o default -o nosort -F _nbactl nbactl 2>/dev/null || complete -o default -F _nbactl nbactl
+complete -o nosort -F _nbactl nbactl 2>/dev/null || complete -F _nbactl nbactl
 """,
     "zsh": """\
 #compdef nbactl
 _nbactl() {
     local -a candidates
     candidates=("${(@f)$(_NBACTL_COMPLETE=zsh "${words[1]}" "${(@)words[2,$CURRENT]}" 2>/dev/null)}")
+    if (( ${candidates[(Ie):paths:]} )); then
+        candidates=("${(@)candidates:#:paths:}")
+        _files
+    fi
     if [[ -n "$candidates" ]]; then
         _describe -V nbactl candidates
-    else
-        _files
     fi
 }
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
@@ -53,10 +60,12 @@ function __nbactl_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
     set -l candidates (env _NBACTL_COMPLETE=fish $words[1] $words[2..-1] "$current" 2>/dev/null)
+    if set -l place (contains -i -- ":paths:" $candidates)
+        set -e candidates[$place]
+        __fish_complete_path "$current"
+    end
     if test (count $candidates) -gt 0
         printf '%s\\n' $candidates
-    else
-        __fish_complete_path "$current"
     end
 end
 complete --command nbactl --no-files --arguments '(__nbactl_complete)'
@@ -77,8 +86,11 @@ def answer(session: Session, shell: str, words: Sequence[str]) -> int:
     session.flags.update(prescan(before))
     option, equals, _ = current.partition("=")
     prefix = f"{option}=" if equals and option.startswith("--") and shell != "bash" else ""
-    for value, text in candidates(build(), session, before, current):
+    found = candidates(build(), session, before, current)
+    for value, text in found.values:
         sys.stdout.write(_line(shell, prefix + value, text) + "\n")
+    if found.or_path:
+        sys.stdout.write(f"{PATHS}\n")
     return 0
 
 

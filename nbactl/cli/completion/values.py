@@ -1,4 +1,4 @@
-"""What arguments and options of commands may become: names from the configuration, runs from the ledger.
+"""What a shell offers for arguments and options: names from the configuration, runs from the ledger, states.
 
 A shell asks with stderr closed; where the configuration or the ledger cannot be read it gets no candidates.
 """
@@ -14,7 +14,7 @@ import typer  # noqa: TC002
 from nbactl.cli.app import container, session
 
 if TYPE_CHECKING:
-    from nbactl.config.workflows import WorkflowsFile
+    from nbactl.config.loader import Config
 
 Candidates = list[tuple[str, str]]
 _MOST: Final = 100
@@ -22,7 +22,7 @@ _MOST: Final = 100
 
 def executables(ctx: typer.Context) -> Candidates:
     """Return what `nbactl run` takes: all phases at once, phases, workflows, tasks."""
-    found = _workflows(ctx)
+    found = _config(ctx).workflows
     return [
         ("daily", "All phases in order"),
         *((name, phase.description) for name, phase in found.phases.items()),
@@ -33,13 +33,39 @@ def executables(ctx: typer.Context) -> Candidates:
 
 def tasks(ctx: typer.Context) -> Candidates:
     """Return the declared tasks."""
-    return [(name, task.description) for name, task in _workflows(ctx).tasks.items()]
+    return [(name, task.description) for name, task in _config(ctx).workflows.tasks.items()]
 
 
 def runs(ctx: typer.Context) -> Candidates:
     """Return the newest runs."""
     found = container(ctx, reads_only=True).ledger.list()
     return [("last", "The run that was started last"), *((run.run_id, f"{run.name} {run.game_date}") for run in found)]
+
+
+def groups(ctx: typer.Context) -> Candidates:
+    """Return the newest groups of runs."""
+    found = container(ctx, reads_only=True).ledger.list(limit=200)
+    newest = {run.group: f"{' '.join(run.requested) or run.name} {run.game_date}" for run in found if run.group}
+    return [*newest.items()][:20]
+
+
+def runs_and_groups(ctx: typer.Context) -> Candidates:
+    """Return the newest runs and groups of runs."""
+    return [*runs(ctx), *groups(ctx)]
+
+
+def run_states() -> list[str]:
+    """Return the states that a recorded run can have."""
+    from nbactl.cli.runs.command import STATES  # noqa: PLC0415
+
+    return list(STATES)
+
+
+def log_levels() -> list[str]:
+    """Return the log levels."""
+    from nbactl.cli.runs.command import LEVELS  # noqa: PLC0415
+
+    return list(LEVELS)
 
 
 def breakers(ctx: typer.Context) -> list[str]:
@@ -56,16 +82,18 @@ def leases(ctx: typer.Context) -> Candidates:
 
 def flags(ctx: typer.Context) -> Candidates:
     """Return the declared flags."""
-    from nbactl.config.loader import load_config  # noqa: PLC0415 - loads pydantic
-
-    declared = load_config(session(ctx).settings.config_dir).flags.flags
-    return [(key, flag.description) for key, flag in declared.items()]
+    return [(key, flag.description) for key, flag in _config(ctx).flags.flags.items()]
 
 
 def rollouts(ctx: typer.Context) -> Candidates:
     """Return the flags with a rollout that is running or paused."""
     found, _ = container(ctx, reads_only=True).rollouts.all()
     return [(rollout.key, f"{rollout.status.value} at {rollout.percent:g} %") for rollout in found if rollout.is_open]
+
+
+def run_names(ctx: typer.Context) -> Candidates:
+    """Return what runs are called: phases, workflows, tasks."""
+    return [(name, text) for name, text in executables(ctx) if name != "daily"]
 
 
 def batches(ctx: typer.Context) -> Candidates:
@@ -94,6 +122,14 @@ def stages() -> list[str]:
     return [stage.value for stage in CompletionStage]
 
 
+def config_keys(ctx: typer.Context) -> Candidates:
+    """Return the settings, and the keys that are set in the three YAML files."""
+    from nbactl.config.explain import keys_of  # noqa: PLC0415 - few words need it
+    from nbactl.config.settings import SETTINGS  # noqa: PLC0415
+
+    return [*((setting.name, setting.help) for setting in SETTINGS), *keys_of(_config(ctx))]
+
+
 def dates() -> list[str]:
     """Return the dates that have a name."""
     return ["latest", "today", "yesterday"]
@@ -104,7 +140,7 @@ def sources() -> list[str]:
     return ["sample", "path:", "nba_api"]
 
 
-def _workflows(ctx: typer.Context) -> WorkflowsFile:
+def _config(ctx: typer.Context) -> Config:
     from nbactl.config.loader import load_config  # noqa: PLC0415 - few words need it
 
-    return load_config(session(ctx).settings.config_dir).workflows
+    return load_config(session(ctx).settings.config_dir)

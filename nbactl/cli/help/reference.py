@@ -28,7 +28,7 @@ Made from the commands themselves by `make docs`; a test compares it. `nbactl CO
 def reference() -> str:
     """Return the whole page."""
     commands = list(walk(build()))
-    root, leaves = commands[0], [each for each in commands[1:] if not hasattr(each[0], "commands")]
+    root, leaves = commands[0], [found for found in commands[1:] if not hasattr(found[0], "commands")]
     sections = [_HEAD, _overview(root[0]), *(_command(*leaf) for leaf in leaves), _shared(*root), *_topics()]
     return "\n".join(sections)
 

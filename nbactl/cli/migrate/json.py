@@ -11,7 +11,7 @@ from nbactl.migrations.completions.gates import next_action
 from nbactl.migrations.completions.plan import Cost
 
 if TYPE_CHECKING:
-    from nbactl.cli.migrate.command import (
+    from nbactl.cli.migrate.result import (
         BackfillResult,
         CleanupResult,
         MigrationStatus,

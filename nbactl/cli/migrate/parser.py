@@ -237,7 +237,7 @@ _RUN: Final[Mapping[str, Callable[[Container, MigrateRequest, Confirm, dict[str,
 
 def _watch(ctx: typer.Context, app: Container, request: MigrateRequest) -> View:
     """Validate again and again until Ctrl-C."""
-    if settings(ctx).output == "json":
+    if settings(ctx).output in ("json", "yaml"):
         raise UsageError(
             "--watch does not go together with --output json",
             cause="JSON output is one document, and --watch has no end.",

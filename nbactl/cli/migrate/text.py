@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from nbactl.cli.migrate.command import (
+    from nbactl.cli.migrate.result import (
         BackfillResult,
         CleanupResult,
         MigrationStatus,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.migrate import json, text
-from nbactl.cli.migrate.command import SUMMARY, PlanResult, StageResult, acknowledge, finding_counts
+from nbactl.cli.migrate.command import SUMMARY, acknowledge, finding_counts
+from nbactl.cli.migrate.result import PlanResult, StageResult
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time, moment
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.bootstrap import Container
-    from nbactl.cli.migrate.command import (
+    from nbactl.cli.migrate.result import (
         BackfillResult,
         CleanupResult,
         MigrationStatus,

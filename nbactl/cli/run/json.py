@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.workflows.model import Plan, RunRecord, TaskRecord
+    from nbactl.workflows.model import RunPlan, RunRecord, TaskRecord
 
 
 def run_json(run: RunRecord, status: str | None = None) -> dict[str, Any]:
@@ -23,6 +23,7 @@ def run_json(run: RunRecord, status: str | None = None) -> dict[str, Any]:
         "duration_s": _seconds(run.started_at, run.finished_at),
         "resumed_from": run.resumed_from,
         "group": run.group,
+        "requested": list(run.requested),
         "source": run.source,
         "target": run.target,
         "mode": run.mode,
@@ -51,8 +52,8 @@ def task_json(task: TaskRecord) -> dict[str, Any]:
     }
 
 
-def plan_json(plan: Plan, level_of: dict[str, int]) -> dict[str, Any]:
-    """Return a planned run; `level` of a task is how many others must be done one after the other before it."""
+def plan_json(plan: RunPlan, level_of: dict[str, int]) -> dict[str, Any]:
+    """Return a planned run; `level` of a task is the length of the longest chain of tasks before it."""
     return {
         "name": plan.name,
         "kind": plan.kind,

@@ -73,7 +73,7 @@ class LiveProgress:
             self._print(_finished(run))
 
     def _print(self, line: Text) -> None:
-        with suppress(OSError):  # the terminal is gone; the run goes on
+        with suppress(OSError):  # the terminal is gone; the run continues
             self._live.console.print(line, soft_wrap=True)
 
     def table(self) -> RenderableType:

@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
-    from nbactl.workflows.model import Plan, PlannedTask, RunRecord, TaskRecord
+    from nbactl.workflows.model import PlannedTask, RunPlan, RunRecord, TaskRecord
 
 _RUNS_SHOWN_WHOLE: Final = 6
-_WELL: Final = (RunStatus.SUCCEEDED, RunStatus.SKIPPED)
+_FINE: Final = (RunStatus.SUCCEEDED, RunStatus.SKIPPED)
 _GLYPHS_IN_ASCII: Final = {"✓": "+", "✗": "x", "○": "o", "◐": "~", "■": "#", "▸": ">", "·": "."}
 
 
 def state(console: Console, word: str) -> Styled:
-    """Return a state as it stands in a table: glyph and word."""
+    """Return a state as a table shows it: glyph and word."""
     shown = look(word)
     glyph = console.out.glyph(shown.glyph, _GLYPHS_IN_ASCII.get(shown.glyph, shown.glyph))
     return Styled(f"{glyph} {shown.word}", shown.style)
 
 
 def show_runs(console: Console, runs: Sequence[RunRecord]) -> None:
-    """Show what became of runs: the tasks of each; of many runs, only the tasks that are not done."""
+    """Show the outcome of runs: the tasks of each; of many runs, only the tasks that are not done."""
     if len(runs) > _RUNS_SHOWN_WHOLE:
         show_run_list(console, [(run, run.status.value) for run in runs])
-        runs = [run for run in runs if run.status not in _WELL and any(_needs_a_look(task) for task in run.tasks)]
+        runs = [run for run in runs if run.status not in _FINE and any(_needs_attention(task) for task in run.tasks)]
         if runs:
             console.print()
         for index, run in enumerate(runs):
-            show_tasks(console, run, [task for task in run.tasks if _needs_a_look(task)], first=index == 0)
+            show_tasks(console, run, [task for task in run.tasks if _needs_attention(task)], first=index == 0)
         return
     for index, run in enumerate(runs):
         show_tasks(console, run, run.tasks, first=index == 0)
@@ -54,15 +54,16 @@ def show_run_list(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> No
             run.name,
             str(run.game_date),
             state(console, shown),
+            moment(run.started_at),
             f"{sum(task.status.done for task in run.tasks)}/{len(run.tasks)}",
             _count(sum(task.rows or 0 for task in run.tasks)),
             _duration(run),
-            moment(run.started_at),
+            run.group,
         ]
         for run, shown in runs
     ]
-    columns = ["run", "name", "date", "state", "tasks", "rows", "took", "started"]
-    console.table(columns, rows, optional=["started", "rows", "took"])
+    columns = ["run", "name", "date", "state", "started", "tasks", "rows", "took", "group"]
+    console.table(columns, rows, key=columns[:5])
 
 
 def show_tasks(console: Console, run: RunRecord, tasks: Sequence[TaskRecord], *, first: bool = True) -> None:
@@ -77,8 +78,8 @@ def show_tasks(console: Console, run: RunRecord, tasks: Sequence[TaskRecord], *,
 
 
 def show_title(console: Console, run: RunRecord, shown: str) -> None:
-    """Show in one line what a run is and what became of it."""
-    parts = [run.run_id, *([f"goes on from {run.resumed_from}"] if run.resumed_from else [])]
+    """Show in one line what a run is and how it ended."""
+    parts = [run.run_id, *([f"resumes {run.resumed_from}"] if run.resumed_from else [])]
     parts += [run.reason] if run.reason else []
     parts += [f"took {_duration(run)}"] if run.finished_at else []
     console.print(_title(run), " ", state(console, shown), Styled("  " + ", ".join(parts), "dim"))
@@ -94,7 +95,7 @@ def _task_table(console: Console, tasks: Sequence[TaskRecord]) -> None:
 
 
 def show_details(console: Console, run: RunRecord, shown: str, log: Path | None) -> None:
-    """Show all there is about a run; with -v the causes and tracebacks of its errors."""
+    """Show everything about a run; with -v also the tracebacks of its errors."""
     facts = {
         "run": run.run_id,
         "what": f"{run.kind} {run.name} of {run.game_date}",
@@ -104,7 +105,7 @@ def show_details(console: Console, run: RunRecord, shown: str, log: Path | None)
         "took": _duration(run) or None,
         "source": f"{run.source} on {run.target}",
         "mode": run.mode,
-        "goes on from": run.resumed_from,
+        "resumes": run.resumed_from,
         "group": run.group,
         "reason": run.reason,
         "holder": describe(run.owner),
@@ -135,7 +136,7 @@ def _show_error(console: Console, task: TaskRecord) -> None:
 
 
 def remark(task: TaskRecord) -> str:
-    """Return the first line of what there is to say of a task beyond its state."""
+    """Return the first line of the remark beside the state of a task."""
     if task.carried_from:
         return f"done in {task.carried_from}"
     if task.error and not task.status.done:
@@ -146,7 +147,7 @@ def remark(task: TaskRecord) -> str:
     return task.reason or extras or ("" if task.required else "optional")
 
 
-def open_tasks_told(run: RunRecord) -> str:
+def why_not_done(run: RunRecord) -> str:
     """Return in one line why a run is not done: its first error, else its reason, else its open tasks."""
     failed = [task for task in run.tasks if task.error and not task.status.done]
     if failed:
@@ -155,16 +156,16 @@ def open_tasks_told(run: RunRecord) -> str:
     return run.reason or ", ".join(undone)
 
 
-def show_plan(console: Console, plans: Sequence[Plan]) -> None:
+def show_plan(console: Console, plans: Sequence[RunPlan]) -> None:
     """Show what would be done: for each run its tasks by level; those of one level can run at the same time."""
     for index, plan in enumerate(plans):
         if index:
             console.print()
         how = plan.mode if plan.mode == "sequential" else f"parallel, at most {plan.max_workers} at once"
         parts = [how, *([f"within {format_duration(plan.deadline)}"] if plan.deadline else [])]
-        parts += [f"goes on from {plan.resumed_from}"] if plan.resumed_from else []
-        told = f"nothing to do: {plan.skip_reason}" if plan.skip_reason else ", ".join(parts)
-        console.print(Styled(f"{plan.name} {plan.game_date}", "bold"), Styled(f"  {told}", "dim"))
+        parts += [f"resumes {plan.resumed_from}"] if plan.resumed_from else []
+        summary = f"nothing to do: {plan.skip_reason}" if plan.skip_reason else ", ".join(parts)
+        console.print(Styled(f"{plan.name} {plan.game_date}", "bold"), Styled(f"  {summary}", "dim"))
         if plan.skip_reason:
             continue
         levels = level_of_tasks(plan.tasks)
@@ -212,7 +213,7 @@ def _title(run: RunRecord) -> Styled:
     return Styled(f"{run.name} {run.game_date}", "bold")
 
 
-def _needs_a_look(task: TaskRecord) -> bool:
+def _needs_attention(task: TaskRecord) -> bool:
     return not task.status.done and not (task.status.value == "skipped" and not task.required)
 
 

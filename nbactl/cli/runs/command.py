@@ -1,261 +1,201 @@
-"""`nbactl runs`: the ledger."""
+"""The history of runs: list, show, read the log of and cancel runs."""
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from nbactl.cli.app import console, container, settings
-from nbactl.cli.completion.values import runs
-from nbactl.cli.frame import command, group
-from nbactl.cli.run.json import run_json
-from nbactl.cli.run.text import show_details, show_run_list, show_title
-from nbactl.cli.runs.log import LogFile, LogFilter, for_a_person
-from nbactl.cli.show.files import write_whole
-from nbactl.cli.show.render import View
-from nbactl.cli.show.states import INTERRUPTED, look
-from nbactl.cli.signals import until_left
-from nbactl.core._support.durations import format_duration, parse_duration
-from nbactl.core._support.gamedate import EASTERN, GameDate
+from nbactl.cli.ask import Question, proceed
+from nbactl.cli.runs.log import LogFile, LogFilter
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.observe.logging import SEVERITIES, run_log_path
-from nbactl.errors import NotFoundError, StillRunningError, UsageError
+from nbactl.errors import NotFoundError, UsageError
+from nbactl.workflows.ledger import INTERRUPTED
 from nbactl.workflows.model import RunStatus
+from nbactl.workflows.units import DAILY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
+    from pathlib import Path
 
     from nbactl.bootstrap import Container
-    from nbactl.cli.show.console import Console
+    from nbactl.cli.ask import Confirm
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.workflows.model import RunRecord
 
-app = group()
-
-RunArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN", help="Id of a run, the beginning of one, or `last`.", show_default=False, autocompletion=runs
-    ),
-]
-_STATES = (*(status.value for status in RunStatus if status is not RunStatus.SKIPPED), INTERRUPTED)
-_GANTT_WIDTH = 100
+STATES: Final = (*(status.value for status in RunStatus if status is not RunStatus.SKIPPED), INTERRUPTED)
+"""The states that a recorded run can have."""
+LEVELS: Final = tuple(severity.lower() for severity in SEVERITIES)
 
 
-@command(app, "list", examples=["nbactl runs list", "nbactl runs list --name phase3 --status failed --since 7d"])
-def list_(  # noqa: PLR0917 - Typer reads them one by one
-    ctx: typer.Context,
-    name: Annotated[str | None, typer.Option(help="Runs of this phase, workflow or task.")] = None,
-    date: Annotated[str | None, typer.Option(help="Runs of this game date.", metavar="DATE")] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(help="Runs started within this time (`12h`) or since this date.", metavar="DURATION|DATE"),
-    ] = None,
-    status: Annotated[
-        str | None, typer.Option(help=f"Runs in this state: {', '.join(_STATES)}.", metavar="STATE")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="At most this many, the newest.", min=1, metavar="N")] = 20,
-) -> View:
-    """List runs, the newest first."""
-    services = container(ctx, reads_only=True)
-    if status is not None and status not in _STATES:
-        raise UsageError(f"'{status}' is no state of a run", next_step=did_you_mean(status, _STATES))
-    day = _date(services, date) if date else None
-    runs = services.ledger.list(name, day, _since(services, since), status, limit)
-    shown = [(run, _state(services, run)) for run in runs]
+@dataclass(frozen=True, slots=True)
+class RunListRequest:
+    """Which runs to list: those that match all of it, the newest `limit` of them."""
 
-    def show(console: Console) -> None:
-        if not shown:
-            console.note("No run fits." if any((name, date, since, status)) else "There is no run yet.")
-        else:
-            show_run_list(console, shown)
+    name: str | None = None
+    date: GameDate | None = None
+    since: datetime | None = None
+    status: str | None = None
+    group: str | None = None
+    limit: int = 20
 
-    return View({"runs": [run_json(run, state) for run, state in shown]}, show, items="runs")
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it leaves out any run but old ones."""
+        return any((self.name, self.date, self.since, self.status, self.group))
 
 
-@command(app, "show", examples=["nbactl runs show last", "nbactl runs show last -v"])
-def show_(ctx: typer.Context, run: RunArgument) -> View:
-    """Show a run: its tasks, what they wrote, and what went wrong; -v adds tracebacks."""
-    services = container(ctx, reads_only=True)
-    record = services.ledger.find(run)
-    state = _state(services, record)
-    log = run_log_path(_logs(services), record.run_id)
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """A run and its state, which is its status, or `interrupted` if its process died."""
 
-    def show(console: Console) -> None:
-        show_details(console, record, state, log if log.exists() else None)
-
-    return View({"run": run_json(record, state)}, show, run_id=record.run_id)
+    run: RunRecord
+    state: str
 
 
-@command(app, "logs", examples=["nbactl runs logs last", "nbactl runs logs last --follow --level warning"])
-def logs(
-    ctx: typer.Context,
-    run: RunArgument,
-    task: Annotated[str | None, typer.Option(help="What this task logged.", metavar="TASK")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-    level: Annotated[
-        str, typer.Option(help="At least this severe: debug, info, warning, error, critical.", metavar="LEVEL")
-    ] = "info",
-) -> View:
-    """Show what a run logged, in Eastern time."""
-    services = container(ctx, reads_only=True)
-    record = services.ledger.find(run)
-    names = [each.name for each in record.tasks]
-    if task is not None and task not in names:
-        raise NotFoundError(f"run {record.run_id} has no task '{task}'", next_step=did_you_mean(task, names))
-    if level.upper() not in SEVERITIES:
-        levels = [severity.lower() for severity in SEVERITIES]
-        raise UsageError(f"'{level}' is no level", next_step=did_you_mean(level, levels))
-    path = run_log_path(_logs(services), record.run_id)
-    if not path.exists() and not follow:
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """Runs, newest first, and how many there are in all."""
+
+    request: RunListRequest
+    runs: tuple[ListedRun, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """The runs of one request, oldest first: one run, or those of several phases or dates."""
+
+    runs: tuple[ListedRun, ...]
+
+    @property
+    def last(self) -> ListedRun:
+        """The run that was started last."""
+        return self.runs[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """Which entries of a run's log to read: at least as severe as `level`, and of one task if one is named."""
+
+    run: str
+    task: str | None = None
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """The log of a run. `entries` can be read once."""
+
+    run_id: str
+    entries: Iterator[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequest:
+    """Which run to cancel. `timeout` is how many seconds to wait for its end, by default run.cancel_wait."""
+
+    run: str
+    timeout: float | None = None
+    wait: bool = True
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The run as it is after a request to cancel it. `already`: it was cancelled before."""
+
+    request: CancelRequest
+    run: RunRecord
+    state: str
+    already: bool = False
+
+
+def list_runs(app: Container, request: RunListRequest) -> RunList:
+    """Return the newest runs. Raises UsageError for an unknown state, NotFoundError for an unknown name."""
+    if request.status is not None and request.status not in STATES:
+        raise UsageError(f"'{request.status}' is not a state of a run", next_step=did_you_mean(request.status, STATES))
+    wanted = (request.name, request.date, request.since, request.status)
+    found = app.ledger.list(*wanted, request.limit, group=request.group)
+    if not found:
+        _check_name(app, request.name)
+    total = len(found) if len(found) < request.limit else app.ledger.count(*wanted, group=request.group)
+    return RunList(request, tuple(ListedRun(run, app.ledger.state(run)) for run in found), total)
+
+
+def show_runs(app: Container, run: str) -> RunGroup:
+    """Return a run, or all runs of a group. `run` is an id or the beginning of one, or `last`: the last group."""
+    found = app.ledger.find_group(run)
+    return RunGroup(tuple(ListedRun(record, app.ledger.state(record)) for record in found))
+
+
+def log_path(app: Container, run_id: str) -> Path:
+    """Return the file of a run's log, which need not be there."""
+    return run_log_path(app.settings.state_dir / "logs", run_id)
+
+
+def read_log(app: Container, request: LogRequest, *, polls: Iterable[None] | None = None) -> RunLog:
+    """Return what a run logged. With `polls` the log is followed: read at each poll, until the run has ended."""
+    run = app.ledger.find(request.run)
+    tasks = [task.name for task in run.tasks]
+    if request.task is not None and request.task not in tasks:
         raise NotFoundError(
-            f"run {record.run_id} has no log here",
-            cause=f"There is no {path}; another machine or state directory may have it.",
-            next_step=f"See what the ledger knows: nbactl runs show {record.run_id} -v",
+            f"run {run.run_id} has no task '{request.task}'", next_step=did_you_mean(request.task, tasks)
         )
-    file = LogFile(path, LogFilter(level.upper(), task))
-    entries: Iterable[dict[str, Any]] = _entries(services, record.run_id, file, console(ctx), follow=follow)
-    if settings(ctx).output == "json":
-        entries = list(entries)
-
-    def show(console: Console) -> None:
-        for entry in entries:
-            console.print(for_a_person(entry))
-
-    return View({"entries": entries}, show, items="entries", run_id=record.run_id)
-
-
-@command(app, "cancel", examples=["nbactl runs cancel last --dry-run"])
-def cancel(
-    ctx: typer.Context,
-    run: RunArgument,
-    timeout: Annotated[
-        str | None,
-        typer.Option(
-            help="Wait this long for its end.", metavar="DURATION", show_default="run.cancel_wait in timeouts.yaml"
-        ),
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait until it has ended.", show_default="wait")
-    ] = True,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be cancelled, and change nothing.")
-    ] = False,
-) -> View:
-    """Stop a run in an orderly way, from another terminal: what is done stays, and it can be resumed."""
-    services = container(ctx, reads_only=True)
-    record = services.ledger.find(run)
-    if record.status is RunStatus.CANCELLED:
-        return _cancelled(services, record, f"{record.run_id} was cancelled already.")
-    seconds = parse_duration(timeout) if timeout else services.config.timeouts["run.cancel_wait"]
-    if dry_run:
-        open_tasks = ", ".join(task.name for task in record.tasks if task.finished_at is None)
-        state = _state(services, record)
-        told = f"Would stop {record.run_id} ({record.name}), which still has: {open_tasks}."
-        return _cancelled(
-            services, record, told if state == "running" else f"Nothing to stop: {record.run_id} is {look(state).word}."
+    if request.level.lower() not in LEVELS:
+        raise UsageError(f"'{request.level}' is not a log level", next_step=did_you_mean(request.level, LEVELS))
+    path = log_path(app, run.run_id)
+    if not path.exists() and polls is None:
+        raise NotFoundError(
+            f"run {run.run_id} has no log here",
+            cause=f"{path} does not exist; the log may be on another machine or in another state directory.",
+            next_step=f"See what the ledger has: nbactl runs show {run.run_id} -v",
         )
-    services.ledger.request_cancel(record.run_id)
-    if not wait:
-        return _cancelled(services, record, f"{record.run_id} was asked to stop.")
-    ended = _wait_for_end(services, record.run_id, seconds)
-    if ended.status is RunStatus.RUNNING and not services.ledger.interrupted(ended):
-        raise StillRunningError(
-            f"{record.run_id} was asked to stop, but is still running after {format_duration(seconds)}",
-            cause="Its process may be busy with something that cannot be stopped.",
-            next_step=f"Look again: nbactl runs show {record.run_id}",
-        )
-    told = f"{ended.run_id} ended: {look(_state(services, ended)).word}."
-    if ended.status is not RunStatus.CANCELLED and ended.group is not None:
-        told += " The runs of its command that were to follow are not begun."
-    return _cancelled(services, ended, told)
+    file = LogFile(path, LogFilter(request.level.upper(), request.task))
+    entries = file.new_entries(last=True) if polls is None else _follow(app, run.run_id, file, polls)
+    return RunLog(run.run_id, entries)
 
 
-@command(app, "gantt", examples=["nbactl runs gantt last", "nbactl runs gantt last --html run.html"])
-def gantt(
-    ctx: typer.Context,
-    run: RunArgument,
-    html: Annotated[
-        Path | None, typer.Option(help="Write it as one self-contained page instead.", metavar="FILE")
-    ] = None,
-) -> View:
-    """Draw when each task of a run began and ended, and how many ran at once."""
-    services = container(ctx, reads_only=True)
-    record = services.ledger.find(run)
-    state = _state(services, record)
-    now = services.clock.now()
-    data: dict[str, Any] = {"run": run_json(record, state), "html": None}
-    if html is not None:
-        from nbactl.cli.runs.gantt_html import gantt_page  # noqa: PLC0415 - only then
+def cancel_run(app: Container, request: CancelRequest, *, confirm: Confirm = proceed) -> Cancelled:
+    """Stop a run in an orderly way, whatever process executes it, and wait until it has ended.
 
-        data["html"] = str(write_whole(html, gantt_page(record, state, now)))
-
-    def show(console: Console) -> None:
-        if html is not None:
-            console.note(f"Wrote {html}.")
-            return
-        from nbactl.cli.runs.gantt import gantt_lines  # noqa: PLC0415 - loads Rich
-
-        show_title(console, record, state)
-        width = console.out.width if console.out.is_terminal else _GANTT_WIDTH
-        for line in gantt_lines(record, now, width):
-            console.print(*line)
-
-    return View(data, show, run_id=record.run_id)
+    Raises PreconditionError if it has ended already, StillRunningError if it has not ended in time.
+    """
+    run = app.ledger.find(request.run)
+    state = app.ledger.state(run)
+    if run.status is RunStatus.CANCELLED or request.dry_run:
+        return Cancelled(request, run, state, already=run.status is RunStatus.CANCELLED)
+    if state == RunStatus.RUNNING:
+        confirm(Question(f"Cancel {run.run_id} ({run.name} {run.game_date})?"))
+    app.ledger.request_cancel(run.run_id)
+    if request.wait:
+        timeouts = app.config.timeouts
+        seconds = timeouts["run.cancel_wait"] if request.timeout is None else request.timeout
+        run = app.ledger.wait_for_end(run.run_id, seconds, poll_every=timeouts["run.watch_poll"])
+    return Cancelled(request, run, app.ledger.state(run))
 
 
-def _state(services: Container, run: RunRecord) -> str:
-    return INTERRUPTED if services.ledger.interrupted(run) else run.status.value
-
-
-def _logs(services: Container) -> Path:
-    return Path(services.settings.state_dir) / "logs"
-
-
-def _date(services: Container, text: str) -> GameDate:
-    return GameDate.parse(text, now=services.clock.now(), latest=lambda: GameDate(services.source.latest()))
-
-
-def _since(services: Container, text: str | None) -> datetime | None:
-    """Return the moment that a duration before now, or the beginning of a date, stands for."""
-    if text is None:
-        return None
-    if text[:1].isdigit() and "-" not in text:
-        return services.clock.now() - timedelta(seconds=parse_duration(text))
-    return datetime.combine(_date(services, text).day, time(), EASTERN)
-
-
-def _entries(
-    services: Container, run_id: str, file: LogFile, console: Console, *, follow: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield log entries; while following, until the run has ended or the reader leaves."""
-    if not follow:
-        yield from file.new_entries(last=True)
+def _check_name(app: Container, name: str | None) -> None:
+    """Raise NotFoundError for a name that is neither declared nor recorded."""
+    file = app.config.workflows if name else None
+    if name is None or file is None:
         return
-    for _ in until_left(services.config.timeouts["run.watch_poll"]):
-        # Ask first: whatever the run wrote before its end was recorded is in the file by then.
-        record = services.ledger.find(run_id)
-        ended = record.status is not RunStatus.RUNNING or services.ledger.interrupted(record)
+    known = [*file.phases, *file.workflows, *file.tasks]
+    if name == DAILY:
+        raise NotFoundError(
+            f"no run is named '{DAILY}'",
+            cause=f"`nbactl run {DAILY}` starts one run for each phase.",
+            next_step="List the runs of a date: nbactl runs list --date DATE",
+        )
+    if name not in known and not app.ledger.count(name):
+        raise NotFoundError(f"no phase, workflow or task is named '{name}'", next_step=did_you_mean(name, known))
+
+
+def _follow(app: Container, run_id: str, file: LogFile, polls: Iterable[None]) -> Iterator[dict[str, Any]]:
+    for _ in polls:
+        # Ask before reading: the file then holds everything that the run wrote before its end was recorded.
+        ended = app.ledger.state(app.ledger.find(run_id)) != RunStatus.RUNNING
         yield from file.new_entries(last=ended)
-        console.out.flush()
         if ended:
             return
-
-
-def _wait_for_end(services: Container, run_id: str, seconds: float) -> RunRecord:
-    clock = services.clock
-    give_up_at = clock.monotonic() + seconds
-    while True:
-        record = services.ledger.find(run_id)
-        ended = record.status is not RunStatus.RUNNING or services.ledger.interrupted(record)
-        left = give_up_at - clock.monotonic()
-        if ended or left <= 0:
-            return record
-        clock.sleep(min(left, services.config.timeouts["run.watch_poll"]))
-
-
-def _cancelled(services: Container, run: RunRecord, told: str) -> View:
-    state = _state(services, run)
-    return View({"run": run_json(run, state)}, lambda console: console.note(told), run_id=run.run_id)

@@ -1,4 +1,4 @@
-"""A run's timeline as lines for a terminal of any width."""
+"""Timelines as lines for a terminal of any width."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 
-from nbactl.cli.runs.timeline import Row, Timeline, tick_label, timeline
+from nbactl.cli.runs.timeline import Row, Timeline, group_timeline, tick_label, timeline
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import Styled
 from nbactl.core._support.durations import format_duration
 from nbactl.workflows.model import TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from nbactl.workflows.model import RunRecord
@@ -29,7 +30,15 @@ Line = list[Styled]
 
 def gantt_lines(run: RunRecord, now: datetime, width: int) -> list[Line]:
     """Draw `run` in lines of at most `width` cells: an axis, a bar for each task, how many ran at once."""
-    line = timeline(run, now)
+    return _lines(timeline(run, now), width)
+
+
+def group_lines(runs: Sequence[tuple[RunRecord, str]], now: datetime, width: int) -> list[Line]:
+    """Draw the runs of a group, each with its state: an axis and a bar for each run."""
+    return _lines(group_timeline(runs, now), width)
+
+
+def _lines(line: Timeline, width: int) -> list[Line]:
     name_width, chart, with_duration = _columns(line, width)
     lines = [_axis(line, name_width, chart)] if chart else []
     lines += [_task_line(line, row, name_width, chart, with_duration=with_duration) for row in line.rows]
@@ -40,7 +49,7 @@ def gantt_lines(run: RunRecord, now: datetime, width: int) -> list[Line]:
 
 def _columns(line: Timeline, width: int) -> tuple[int, int, bool]:
     """Share `width` between name, chart and duration; the chart and then the duration give way when it is tight."""
-    longest = max((cell_len(row.task.name) for row in line.rows), default=0)
+    longest = max((cell_len(row.label) for row in line.rows), default=0)
     name = min(longest, _NAME_LIMIT, max(_NAME_LEAST, width * 3 // 8))
     tail = 1 + max((cell_len(_duration(row)) for row in line.rows), default=0)
     room = width - 2 - name - 2
@@ -66,18 +75,18 @@ def _axis(line: Timeline, name_width: int, chart: int) -> Line:
 
 
 def _task_line(line: Timeline, row: Row, name_width: int, chart: int, *, with_duration: bool) -> Line:
-    state = look(row.task.status.value)
-    style = "dim" if row.task.carried_from else state.style
+    state = look(row.state)
+    style = "dim" if row.is_carried else state.style
     head = [
         Styled(state.glyph, style),
-        Styled(" " + set_cell_size(_shortened(row.task.name, name_width), name_width), ""),
+        Styled(" " + set_cell_size(_shortened(row.label, name_width), name_width), ""),
     ]
     if not chart:
         return [*head, Styled(f" {_duration(row)}", "dim")]
     if row.begin is None or row.end is None:
         return [*head, Styled("  " + _shortened(f"· {row.note}", chart), "dim")]
     left, right = _span(row.begin, row.end, line.seconds, chart)
-    bar = ("▒" if row.task.status is TaskStatus.RUNNING else "█") * (right - left)
+    bar = ("▒" if row.state == TaskStatus.RUNNING else "█") * (right - left)
     tail = " " * (chart - right) + (f" {_duration(row)}" if with_duration else "")
     return [*head, Styled("  " + "·" * left, "dim"), Styled(bar, style), Styled(tail, "dim")]
 
@@ -100,7 +109,7 @@ def _span(begin: float, end: float, seconds: float, chart: int) -> tuple[int, in
 def _duration(row: Row) -> str:
     if row.duration is None:
         return ""
-    times = f" x{row.task.attempts}" if row.task.attempts > 1 else ""
+    times = f" x{row.attempts}" if row.attempts > 1 else ""
     return format_duration(row.duration) + times
 
 
@@ -112,7 +121,7 @@ def _clip(pieces: Line, width: int) -> Line:
     """Cut a line to `width` cells, and blanks off its end."""
     clipped: Line = []
     for piece in pieces:
-        room = width - sum(cell_len(each.text) for each in clipped)
+        room = width - sum(cell_len(kept.text) for kept in clipped)
         fits = cell_len(piece.text) <= room
         clipped.append(piece if fits else Styled(set_cell_size(piece.text, max(room, 0)), piece.style))
     while clipped and not clipped[-1].text.rstrip():

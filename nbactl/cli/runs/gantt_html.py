@@ -1,4 +1,4 @@
-"""A run's timeline as one self-contained HTML page: no script, nothing loaded, light and dark.
+"""Timelines of runs as one self-contained HTML page: no script, nothing loaded, light and dark.
 
 The chart is a table, so that it reads well without style sheets and to a screen reader. Whatever comes from the
 ledger is escaped by `tag`.
@@ -9,13 +9,14 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from nbactl.cli.runs.timeline import Row, Timeline, tick_label, timeline
+from nbactl.cli.runs.timeline import Row, Timeline, group_timeline, tick_label, timeline
 from nbactl.cli.show.markup import Html, tag, void
 from nbactl.cli.show.states import look
 from nbactl.cli.show.times import clock_time, moment
 from nbactl.core._support.durations import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from nbactl.workflows.model import RunRecord, TaskRecord
@@ -25,33 +26,46 @@ _COLUMNS: Final = ("Task", "State", "", "Took", "Attempts", "Rows")
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def gantt_page(run: RunRecord, state: str, now: datetime) -> str:
-    """Return the page for `run`, whose state (`interrupted` included) is shown as `state`."""
-    line = timeline(run, now)
+def gantt_page(runs: Sequence[tuple[RunRecord, str]], now: datetime) -> str:
+    """Return the page for a run, or for the runs of a group, each with its state (`interrupted` included)."""
+    run, state = runs[-1]
     title = f"{run.name} {run.game_date}"
+    if len(runs) > 1:
+        dates = sorted({run.game_date for run, _ in runs})
+        span = str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+        title = f"{' '.join(run.requested or (run.name,))} {span}"
+    heading = f"{title}: {look(state).word}" if len(runs) == 1 else f"{title}: {len(runs)} runs"
     head = tag(
         "head",
         void("meta", charset="utf-8"),
         void("meta", name="viewport", content="width=device-width, initial-scale=1"),
         void("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("title", f"{title}: {look(state).word}"),
+        tag("title", heading),
         tag("style", Html(files("nbactl.cli.runs").joinpath("gantt.css").read_text(encoding="utf-8"))),
     )
-    body = tag(
-        "body",
-        tag("main", tag("h1", title), _lead(line, state), _facts(run), _chart(line), *_failures(run)),
-    )
+    if len(runs) == 1:
+        parts = [tag("h1", title), *_run(run, state, now)]
+    else:
+        overview = _chart(group_timeline(runs, now), "Timeline of the runs")
+        parts = [tag("h1", heading), overview]
+        for run, state in runs:
+            parts += [tag("h2", f"{run.name} {run.game_date}"), *_run(run, state, now)]
+    body = tag("body", tag("main", *parts))
     return f'<!doctype html>\n<html lang="en">\n{head}\n{body}\n</html>\n'
 
 
-def _lead(line: Timeline, state: str) -> Html:
+def _run(run: RunRecord, state: str, now: datetime) -> list[Html]:
+    line = timeline(run, now)
+    return [_lead(run, line, state), _facts(run), _chart(line, "Timeline of the tasks"), *_failures(run)]
+
+
+def _lead(run: RunRecord, line: Timeline, state: str) -> Html:
     shown = look(state)
-    done = sum(task.status.done for task in line.run.tasks)
+    done = sum(task.status.done for task in run.tasks)
     return tag(
         "p",
         tag("span", f"{shown.glyph} {shown.word}", cls=f"state {state}"),
-        f" after {format_duration(line.seconds)}, {done} of {len(line.run.tasks)} tasks done, "
-        f"at most {line.peak()} at once",
+        f" after {format_duration(line.seconds)}, {done} of {len(run.tasks)} tasks done, at most {line.peak()} at once",
         cls="lead",
     )
 
@@ -63,7 +77,7 @@ def _facts(run: RunRecord) -> Html:
         "Finished": moment(run.finished_at) if run.finished_at else "not finished",
         "Source and target": f"{run.source}, {run.target}",
         "Mode": run.mode,
-        "Goes on from": run.resumed_from,
+        "Resumes": run.resumed_from,
         "Group": run.group,
         "Reason": run.reason,
         "Correlation id": run.correlation_id,
@@ -71,7 +85,7 @@ def _facts(run: RunRecord) -> Html:
     return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in facts.items() if value))
 
 
-def _chart(line: Timeline) -> Html:
+def _chart(line: Timeline, label: str) -> Html:
     ticks = line.ticks(_TICKS)
     step = ticks[1] if len(ticks) > 1 else line.seconds
     marks = (
@@ -90,22 +104,22 @@ def _chart(line: Timeline) -> Html:
         tag("thead", tag("tr", *heads)),
         tag("tbody", *rows),
     )
-    return tag("div", table, cls="scroll", tabindex="0", role="region", aria_label="Timeline of the tasks")
+    return tag("div", table, cls="scroll", tabindex="0", role="region", aria_label=label)
 
 
 def _row(line: Timeline, row: Row, ticks: list[float]) -> Html:
     task = row.task
-    shown = look(task.status.value)
-    name = task.name if task.required else f"{task.name} (optional)"
+    shown = look(row.state)
+    name = row.label if task is None or task.required else f"{row.label} (optional)"
     return tag(
         "tr",
         tag("th", name, scope="row"),
         tag("td", tag("span", f"{shown.glyph} {shown.word}", cls="state")),
         tag("td", _lane(line, row, ticks), cls="chart"),
         tag("td", "" if row.duration is None else format_duration(row.duration), cls="number"),
-        tag("td", str(task.attempts), cls="number"),
-        tag("td", "" if task.rows is None else f"{task.rows:,}", cls="number"),
-        cls=f"{task.status.value}{' carried' if task.carried_from else ''}",
+        tag("td", "" if task is None else str(task.attempts), cls="number"),
+        tag("td", "" if task is None or task.rows is None else f"{task.rows:,}", cls="number"),
+        cls=f"{row.state}{' carried' if row.is_carried else ''}",
     )
 
 
@@ -113,10 +127,10 @@ def _lane(line: Timeline, row: Row, ticks: list[float]) -> Html:
     if row.begin is None or row.end is None:
         return tag("div", row.note, cls="lane none", title=row.note)
     width = (row.end - row.begin) / line.seconds
-    told = f"from {row.begin:.2f} s to {row.end:.2f} s"
+    span = f"from {row.begin:.2f} s to {row.end:.2f} s"
     bar = tag("div", cls="bar", style=f"left:{_percent(row.begin, line)};width:{width:.3%}")
     grid = (tag("i", style=f"left:{_percent(second, line)}") for second in ticks)
-    return tag("div", *grid, bar, cls="lane", role="img", title=told, aria_label=told)
+    return tag("div", *grid, bar, cls="lane", role="img", title=span, aria_label=span)
 
 
 def _at_once(line: Timeline) -> Html:
@@ -127,8 +141,8 @@ def _at_once(line: Timeline) -> Html:
         height = 100 * line.running_at(begin) / peak
         x, width = 1000 * begin / line.seconds, 1000 * (end - begin) / line.seconds
         steps.append(tag("rect", x=f"{x:.2f}", y=f"{100 - height:.2f}", width=f"{width:.2f}", height=f"{height:.2f}"))
-    told = f"At most {peak} tasks at once"
-    drawing = tag("svg", *steps, viewBox="0 0 1000 100", preserveAspectRatio="none", role="img", aria_label=told)
+    label = f"At most {peak} at once"
+    drawing = tag("svg", *steps, viewBox="0 0 1000 100", preserveAspectRatio="none", role="img", aria_label=label)
     return tag(
         "tr",
         tag("th", "At once", scope="row"),

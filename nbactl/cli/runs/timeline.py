@@ -1,4 +1,4 @@
-"""The geometry of a run's timeline: when each task began and ended, and how many ran at once."""
+"""The geometry of timelines: when each task of a run, or each run of a group, began and ended."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.workflows.model import TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from nbactl.workflows.model import RunRecord, TaskRecord
@@ -19,46 +20,47 @@ _SHORTEST: Final = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A task on the timeline. `begin` and `end` are seconds from the start of the run, None if it did not run in it."""
+    """A task or a run on the timeline. `begin` and `end` are seconds from its start, None if it did not run in it.
 
-    task: TaskRecord
+    `note` says why there is no bar: done before, skipped, not started.
+    """
+
+    label: str
+    state: str
     begin: float | None
     end: float | None
+    note: str = ""
+    attempts: int = 1
+    is_carried: bool = False
+    task: TaskRecord | None = None
+    """The task, unless it is a run."""
 
     @property
     def duration(self) -> float | None:
-        """Seconds the task took, or has been running."""
+        """Seconds it took, or has been running."""
         return None if self.begin is None or self.end is None else self.end - self.begin
-
-    @property
-    def note(self) -> str:
-        """Why there is no bar: carried over, skipped, not started."""
-        if self.task.carried_from:
-            return f"done in {self.task.carried_from}"
-        return self.task.reason or self.task.status.value.replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A run laid out on an axis from 0 to `seconds`."""
+    """Rows on an axis from 0 to `seconds`."""
 
-    run: RunRecord
     start: datetime
     seconds: float
     rows: tuple[Row, ...]
 
     def peak(self) -> int:
-        """Return the greatest number of tasks that ran at the same time."""
+        """Return the greatest number of rows that ran at the same time."""
         return max((self.running_at(row.begin) for row in self.rows if row.begin is not None), default=0)
 
     def running_at(self, second: float) -> int:
-        """Return how many tasks were running at a moment."""
+        """Return how many rows were running at a moment."""
         return sum(
             1 for row in self.rows if row.begin is not None and row.end is not None and row.begin <= second < row.end
         )
 
     def busiest(self, begin: float, end: float) -> int:
-        """Return the most tasks that ran at one moment between `begin` and `end`."""
+        """Return the greatest number of rows that ran at one moment between `begin` and `end`."""
         starts = [row.begin for row in self.rows if row.begin is not None and begin <= row.begin < end]
         return max(self.running_at(moment) for moment in (begin, *starts))
 
@@ -77,7 +79,30 @@ def timeline(run: RunRecord, now: datetime) -> Timeline:
     ran = [task for task in run.tasks if not task.carried_from and task.started_at is not None]
     latest = max([stop, *(task.finished_at for task in ran if task.finished_at is not None)])
     seconds = max((latest - start).total_seconds(), _SHORTEST)
-    return Timeline(run, start, seconds, tuple(_row(task, start, stop, seconds) for task in run.tasks))
+    return Timeline(start, seconds, tuple(_row(task, start, stop, seconds) for task in run.tasks))
+
+
+def group_timeline(runs: Sequence[tuple[RunRecord, str]], now: datetime) -> Timeline:
+    """Lay out the runs of a group, each with its state; one that still runs reaches to `now`."""
+    start = min(run.started_at for run, _ in runs)
+    ends = {run.run_id: run.finished_at or (now if state == "running" else _last_sign(run)) for run, state in runs}
+    seconds = max((max(ends.values()) - start).total_seconds(), _SHORTEST)
+    rows = [
+        Row(
+            f"{run.name} {run.game_date}",
+            state,
+            max((run.started_at - start).total_seconds(), 0.0),
+            min(max((ends[run.run_id] - start).total_seconds(), 0.0), seconds),
+        )
+        for run, state in runs
+    ]
+    return Timeline(start, seconds, tuple(rows))
+
+
+def _last_sign(run: RunRecord) -> datetime:
+    """Return the last time that the ledger has of a run without an end."""
+    times = [time for task in run.tasks for time in (task.started_at, task.finished_at) if time is not None]
+    return max([run.started_at, *times])
 
 
 def tick_label(second: float, step_seconds: float) -> str:
@@ -91,11 +116,14 @@ def tick_label(second: float, step_seconds: float) -> str:
 
 
 def _row(task: TaskRecord, start: datetime, stop: datetime, seconds: float) -> Row:
+    state = task.status.value
     if task.carried_from or task.started_at is None:
-        return Row(task, None, None)
+        note = f"done in {task.carried_from}" if task.carried_from else task.reason or state.replace("_", " ")
+        return Row(task.name, state, None, None, note, is_carried=bool(task.carried_from), task=task)
     begin = min(max((task.started_at - start).total_seconds(), 0.0), seconds)
     finished = task.finished_at or (stop if task.status is TaskStatus.RUNNING else task.started_at)
-    return Row(task, begin, min(max((finished - start).total_seconds(), begin), seconds))
+    end = min(max((finished - start).total_seconds(), begin), seconds)
+    return Row(task.name, state, begin, end, attempts=task.attempts, task=task)
 
 
 def _step(seconds: float, intervals: int) -> float:

@@ -18,7 +18,7 @@ _YES = {"y", "yes"}
 
 
 class Console:
-    """What commands talk through. Only the renderer and `View.show` write to `out`."""
+    """What commands write to. Only the renderer and `View.show` write to `out`."""
 
     def __init__(
         self,
@@ -78,22 +78,22 @@ class Console:
         self.out.print(*segments)
 
     def note(self, *segments: Segment) -> None:
-        """Say something that is no data; silent with --quiet."""
+        """Write a message that is not data; silent with --quiet."""
         if not self.quiet:
-            self._say(*segments)
+            self._write(*segments)
 
     def detail(self, *segments: Segment) -> None:
-        """Say something that only -v shows."""
+        """Write a message that only -v shows."""
         if self.verbosity:
-            self._say(*segments)
+            self._write(*segments)
 
     def warn(self, message: str) -> None:
         """Warn on stderr, and in the `warnings` of the JSON envelope."""
         self.warnings.append(message)
-        self._say(Styled("warning: ", "bold yellow"), message)
+        self._write(Styled("warning: ", "bold yellow"), message)
 
     def error(self, error: NbactlError) -> None:
-        """Say what happened, why, and what to do next."""
+        """Write what happened, why, and what to do next."""
         self._hanging(Styled("error: ", "bold red"), error.message, 7)
         problems = error.details.get("problems", ())
         for problem in problems:
@@ -104,12 +104,12 @@ class Console:
             self._hanging(Styled("  next:  ", "bold cyan"), error.next_step, 9)
 
     def confirm(self, question: str) -> bool:
-        """Ask on stderr; `--yes` answers. Raises UsageError where nobody can be asked."""
+        """Ask on stderr; `--yes` answers. Raises UsageError where there is no terminal."""
         if self._yes:
             return True
         if self._no_input or self._stdin is None or not self._stdin.isatty() or not self.err.is_terminal:
             raise UsageError(
-                f"This needs a confirmation: {question}",
+                f"confirmation needed: {question}",
                 cause="There is no terminal to ask on, or --no-input was given.",
                 next_step="Add --yes to go ahead.",
             )
@@ -119,9 +119,9 @@ class Console:
 
     def _problem(self, problem: Mapping[str, object]) -> None:
         place = ":".join(str(problem[key]) for key in ("file", "line", "column") if problem.get(key) is not None)
-        self._say("  ", Styled(place, "bold"), f": {problem['message']}" if place else str(problem["message"]))
+        self._write("  ", Styled(place, "bold"), f": {problem['message']}" if place else str(problem["message"]))
         if problem.get("suggestion"):
-            self._say("    ", Styled(str(problem["suggestion"]), "cyan"))
+            self._write("    ", Styled(str(problem["suggestion"]), "cyan"))
 
     def _hanging(self, head: Segment, text: str, indent: int) -> None:
         try:
@@ -130,9 +130,9 @@ class Console:
         except OutputError:
             return  # as below
 
-    def _say(self, *segments: Segment) -> None:
+    def _write(self, *segments: Segment) -> None:
         try:
             self.err.print(*segments)
             self.err.flush()
         except OutputError:
-            return  # stderr itself is gone: there is nobody left to tell
+            return  # stderr itself is gone: nothing can be shown

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 class PlainProgress:
-    """Writes one line for each change of a task: `12:00:01 player_game_summary succeeded 229 rows 0.3s`."""
+    """Writes one line for each change of a task: `12:00:01 player_game_summary succeeded 229 rows 0.3s`.
 
-    def __init__(self, write: Callable[[str], None], clock: Clock) -> None:
+    A silent one writes only what `say` is given.
+    """
+
+    def __init__(self, write: Callable[[str], None], clock: Clock, *, silent: bool = False) -> None:
         self._write = write
         self._clock = clock
+        self._silent = silent
 
     def __enter__(self) -> Self:
         return self
@@ -33,14 +37,16 @@ class PlainProgress:
         """Do nothing: every line is written when it happens."""
 
     def say(self, text: str) -> None:
-        """Write a line that is no event."""
+        """Write a line that does not come from an event."""
         self._write(text)
 
     def __call__(self, event: RunEvent) -> None:
         """Observe an event."""
+        if self._silent:
+            return
         stamp = clock_time(self._clock.now())
         if event.task is not None:
-            self._write(" ".join([stamp, event.task.name, *told(event)]))
+            self._write(" ".join([stamp, event.task.name, *task_words(event)]))
         elif event.kind == "run_started":
             self._write(f"{stamp} {event.run.name} {event.run.game_date} started as {event.run.run_id}")
         else:
@@ -55,7 +61,7 @@ def took(task: TaskRecord, now: datetime) -> float | None:
 
 
 def remark(task: TaskRecord) -> str:
-    """Return why a task is not done, or where it was."""
+    """Return why a task is not done, or in which run it was."""
     if task.carried_from:
         return f"done in {task.carried_from}"
     if task.error:
@@ -63,8 +69,8 @@ def remark(task: TaskRecord) -> str:
     return task.reason or ""
 
 
-def told(event: RunEvent) -> list[str]:
-    """Return what there is to say of a task after its name."""
+def task_words(event: RunEvent) -> list[str]:
+    """Return the words that follow the name of a task."""
     task = event.task
     if task is None:
         return []
@@ -82,7 +88,7 @@ def told(event: RunEvent) -> list[str]:
 
 
 def summary(run: RunRecord) -> list[str]:
-    """Return what there is to say of a run that ended: name and date, state, and more."""
+    """Return the words that describe a run that has ended: name and date, state, and more."""
     done = sum(task.status.done for task in run.tasks)
     passed = ((run.finished_at or run.started_at) - run.started_at).total_seconds()
     words = [f"{run.name} {run.game_date}", look(run.status.value).word, f"{done} of {len(run.tasks)} tasks done"]

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 _ESCAPED_IN_JSON = re.compile(CONTROLS.pattern.replace("\x00-\x1f", ""))
-"""What JSON leaves as it is although a terminal obeys it; it stands in strings only."""
+"""What JSON leaves as it is although a terminal obeys it; it is in strings only."""
+
+
+_UNBOUNDED = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class View:
 
     `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data`
     whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line). `error` says
-    in one sentence why `exit_code` is not 0, where the data alone would leave a reader to guess. `once_told` is called
-    when all of it was written: what must not be forgotten before somebody was told of it ends there.
+    in one sentence why `exit_code` is not 0, where the data alone do not say it. `once_told` is called
+    after all of it was written, for a command that must not forget something before it was shown.
     """
 
     data: Mapping[str, Any]
@@ -126,7 +129,7 @@ def _picked(items: Iterable[Any], fields: Sequence[str]) -> Iterator[dict[str, A
     for item in items:
         record = item if isinstance(item, Mapping) else plain(item)
         if not known:
-            known = dict.fromkeys(key for each in (items if isinstance(items, list) else [record]) for key in each)
+            known = dict.fromkeys(key for one in (items if isinstance(items, list) else [record]) for key in one)
             for field in fields:
                 if field not in known:
                     known_line = f"Known: {', '.join(known)}."
@@ -159,7 +162,7 @@ def _yaml(value: Any, stream: Stream) -> str:  # noqa: ANN401
     import yaml  # noqa: PLC0415 - few calls ask for it
 
     shown = stream.unicode and not _ESCAPED_IN_JSON.search(json.dumps(value, ensure_ascii=False))
-    return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=math.inf))
+    return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=_UNBOUNDED))
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return a type

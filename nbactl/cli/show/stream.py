@@ -29,7 +29,7 @@ class OutputError(NbactlError):
 
 
 class Stream:
-    """Text to stdout or stderr. A reader that went away (`| head`) is no error: the rest is dropped."""
+    """Text to stdout or stderr. A reader that went away (`| head`) is not an error: the rest is dropped."""
 
     def __init__(self, file: TextIO | None, color: Color, environ: Mapping[str, str], *, wide: bool = False) -> None:
         self._file = file

@@ -43,7 +43,7 @@ def copyable(command: str) -> Styled:
 
 
 def escaped(text: str) -> str:
-    r"""Return the text with control characters made visible, such as \x1b (INVARIANTS 28)."""
+    r"""Return the text with control characters made visible, such as \x1b (invariant 28)."""
     return CONTROLS.sub(_escape, text) if CONTROLS.search(text) else text
 
 

@@ -50,7 +50,7 @@ class CutOff:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._call_off()
-        # Our own cancellation is taken back; if somebody else wants the task to end as well, it ends.
+        # Our own cancellation is taken back; if another caller cancelled the task as well, it ends.
         if self._expired and self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
             raise TimedOutError(
                 f"{self._what} was cut off", cause=f"It took longer than {format_duration(self._deadline.seconds)}."
@@ -68,7 +68,7 @@ async def in_daemon_thread(function: Callable[[], R], *, grace: float = 0.0) -> 
     """Call `function` in a daemon thread of its own with this context's variables; returns or raises what it did.
 
     A thread cannot be stopped. When the wait is cancelled the function may still come to its end within `grace`
-    seconds, and that end then counts; after that it is left to itself. `asyncio.to_thread` runs in a pool whose
+    seconds, and that end then counts; after that it is left alone. `asyncio.to_thread` runs in a pool whose
     threads are joined when the interpreter exits, so that one call that hangs would hang the process.
     """
     loop = asyncio.get_running_loop()
@@ -85,7 +85,7 @@ async def in_daemon_thread(function: Callable[[], R], *, grace: float = 0.0) -> 
             value = context.run(function)
         except BaseException as raised:  # noqa: BLE001 - raised again where the call is awaited
             error = raised
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop was closed: no caller waits
             loop.call_soon_threadsafe(resolve, value, error)
 
     threading.Thread(target=work, name="nbactl-call", daemon=True).start()
@@ -119,7 +119,7 @@ class Cancellation:
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked to stop."""
+        """Whether a stop was requested."""
         return self._reason is not None
 
     @property

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """What tells and passes time."""
+    """Gives the time, and waits."""
 
     def now(self) -> datetime:
         """Return the current instant, timezone-aware UTC."""
@@ -31,7 +31,7 @@ class Clock(Protocol):
         ...
 
     def call_later(self, loop: AbstractEventLoop, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
-        """Have the running `loop` call `callback` in `seconds`; returns what calls it off."""
+        """Have the running `loop` call `callback` in `seconds`; returns a function that cancels this."""
         ...
 
 
@@ -55,5 +55,5 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     def call_later(self, loop: AbstractEventLoop, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
-        """Have the running `loop` call `callback` in `seconds`; returns what calls it off."""
+        """Have the running `loop` call `callback` in `seconds`; returns a function that cancels this."""
         return loop.call_later(seconds, callback).cancel

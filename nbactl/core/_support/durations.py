@@ -17,16 +17,19 @@ _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that `text` stands for; parts may be joined, as in `1h30m`.
+    """Return the seconds of `text`; parts may be joined, as in `1h30m`.
 
-    Raises UsageError when `text` is no duration or is not above zero.
+    Raises UsageError when `text` is not a duration above zero.
     """
     parts = _PATTERN.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UsageError(f"'{text}' is no duration", next_step="Write a number and a unit, such as 90s, 30m, 4h or 7d.")
+        raise UsageError(
+            f"'{text}' is not a valid duration",
+            next_step="Use a number and a unit, for example 90s, 30m, 4h or 7d.",
+        )
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if seconds <= 0:
-        raise UsageError(f"'{text}' is no duration above zero", next_step="Give a duration of at least 1ms.")
+        raise UsageError(f"'{text}' is not a duration above zero", next_step="Give a duration of at least 1ms.")
     return seconds
 
 

@@ -1,6 +1,6 @@
 """Named dangerous instants, where a test can stop, delay or kill this process.
 
-A fault point costs one look at an empty dict until it is armed, by a test (`arm`) or by the environment
+A fault point costs one look-up in an empty dict until it is armed, by a test (`arm`) or by the environment
 variable NBACTL_FAULTS (`name=action[@hit]`, comma-separated; action is `kill`, `fail` or `sleep:SECONDS`;
 `@3` acts on the third time the point is reached, in this process).
 """
@@ -42,7 +42,7 @@ def disarm_all() -> None:
 
 
 def arm_from_environment(text: str) -> None:
-    """Arm what NBACTL_FAULTS says. Raises ConfigError for text that is no fault list."""
+    """Arm what NBACTL_FAULTS says. Raises ConfigError for text that is not a list of faults."""
     for item in filter(None, text.split(",")):
         name, _, rest = item.partition("=")
         verb, _, hit = rest.partition("@")
@@ -50,7 +50,7 @@ def arm_from_environment(text: str) -> None:
             arm(name, _on_hit(_action(name, verb), int(hit or 1)))
         except ValueError as error:
             raise ConfigError(
-                f"NBACTL_FAULTS: '{item}' is no fault",
+                f"NBACTL_FAULTS: '{item}' is not a fault",
                 cause=str(error),
                 next_step="Write NAME=kill, NAME=fail or NAME=sleep:SECONDS, with @N to act on the Nth time.",
             ) from error
@@ -74,7 +74,7 @@ def _action(name: str, verb: str) -> Callable[[], None]:
     if verb == "fail":
 
         def fail() -> None:
-            raise UnavailableError(f"fault point {name} was told to fail")
+            raise UnavailableError(f"fault point {name} is set to fail")
 
         return fail
     if verb.startswith("sleep:"):

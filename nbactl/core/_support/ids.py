@@ -50,15 +50,15 @@ _ESCAPE: Final = re.compile(r"%(25|2F|2E|5F)")
 
 
 def encode_id(identifier: str) -> str:
-    """Return the name of the document that stands for a player, a batch or whatever else an id is given to.
+    """Return the name of the document of a player, a batch or anything else that has an id.
 
     Only what no name may hold is escaped: `/`, the escape character `%` itself, the names `.` and `..`, and the first
-    character of `__x__`. Raises DataError for an empty id, one that is no Unicode text, and one that is too long.
+    character of `__x__`. Raises DataError for an empty id, one that is not Unicode text, and one that is too long.
     """
     if is_plain(identifier):
         return identifier
     if not isinstance(identifier, str) or not identifier:
-        raise DataError(f"{identifier!r} is no id", cause="An id is a text of at least one character.")
+        raise DataError(f"{identifier!r} is not a valid id", cause="An id is a text of at least one character.")
     name = "".join(_ESCAPED.get(character, character) for character in identifier)
     if name in {".", ".."}:
         name = name.replace(".", "%2E")
@@ -78,8 +78,8 @@ def decode_id(name: str) -> str:
     identifier = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), name)
     if not identifier or encode_id(identifier) != name:
         raise DataError(
-            f"the name {name!r} stands for no id",
-            cause="Whoever wrote the document did not escape its name as nbactl does.",
+            f"the name {name!r} is not the name of an id",
+            cause="The writer of the document did not escape its name as nbactl does.",
         )
     return identifier
 
@@ -88,7 +88,9 @@ def _check_length(name: str, identifier: str) -> None:
     try:
         size = len(name.encode())
     except UnicodeEncodeError as error:
-        raise DataError(f"{identifier!r} is no id", cause="It holds a lone surrogate, which is no text.") from error
+        raise DataError(
+            f"{identifier!r} is not a valid id", cause="It holds a lone surrogate, which is not text."
+        ) from error
     if size > MAX_BYTES:
         raise DataError(
             f"the id {identifier[:40]!r}… is too long",

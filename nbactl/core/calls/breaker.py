@@ -1,6 +1,6 @@
 """Circuit breaker: stop calling what is broken, and find out by a few probes when it works again.
 
-Michael Nygard, "Release It!", 2007. State belongs to this process; breaker_shared.py tells other processes.
+Michael Nygard, "Release It!", 2007. State belongs to this process; shared_breakers.py shares it.
 """
 
 from __future__ import annotations
@@ -111,9 +111,9 @@ class BreakerStatus:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Say whether `error` tells that the dependency is ill: no answer in time, or none at all.
+    """Say whether `error` means that the dependency is down: no answer in time, or none at all.
 
-    A refusal is an answer, and lost contention is the work of other callers.
+    A refusal is an answer, and contention is caused by other callers.
     """
     if isinstance(error, UnavailableError):
         return not isinstance(error, (ContentionError, BreakerOpenError))
@@ -195,7 +195,7 @@ class Breaker:
         event: Event | None
         with self._lock:
             if ticket != self._generation:
-                return  # it began before the state changed, and says nothing about what came after
+                return  # it began before the state changed and does not count
             if self._closed_ticket:
                 window = self._window
                 window.add(now, failed=failed, slow=slow)

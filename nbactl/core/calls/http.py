@@ -1,4 +1,4 @@
-"""What goes wrong in calls with httpx2, as errors that call policies know: which are worth another try, and when."""
+"""Failures of calls with httpx2 as errors that call policies know: which to retry, and when."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _GOOD, _SERVER = range(200, 300), 500
 
 
 def check_status(what: str, status: int, *, now: datetime, retry_after: str | None = None, body: str = "") -> None:
-    """Raise what an answer that is not 2xx stands for; `what` was asked, such as `GET /form of stats`.
+    """Raise the error for an answer that is not 2xx; `what` was asked, such as `GET /form of stats`.
 
     UnavailableError for what may succeed later (408, 425, 429 and 5xx), with the seconds that the header Retry-After
     asks to wait; NotAuthorisedError, NotFoundError and PreconditionError by their codes; DataError for every other one,
@@ -62,22 +62,22 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except httpx2.TimeoutException as error:
-        raise TimedOutError(f"{what} did not answer in time", cause=_told(error)) from error
+        raise TimedOutError(f"{what} did not answer in time", cause=_describe(error)) from error
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
-        raise DataError(f"the request to {what} is wrong", cause=_told(error)) from error
+        raise DataError(f"the request to {what} is wrong", cause=_describe(error)) from error
     except httpx2.RequestError as error:
-        raise UnavailableError(f"{what} could not be reached", cause=_told(error)) from error
+        raise UnavailableError(f"{what} could not be reached", cause=_describe(error)) from error
 
 
 def check_response(what: str, response: httpx2.Response, now: datetime, *, body: str = "") -> None:
-    """Raise what an answer that is not 2xx stands for, as `core.http_status.check_status` says."""
+    """Raise the error for an answer that is not 2xx, as `check_status` does."""
     check_status(what, response.status_code, now=now, retry_after=response.headers.get("Retry-After"), body=body)
 
 
 def read_within(what: str, response: httpx2.Response) -> bytes:
     """Return the body of a streamed answer. Raises TimedOutError when the deadline in force passes meanwhile.
 
-    A client's own timeout bounds each wait for bytes; an answer that drips in would outlast any sum of them. A
+    A client's own timeout bounds each wait for bytes; a slow stream of bytes would outlast any sum of them. A
     coroutine needs none of this: its policy cancels it.
     """
     parts = []
@@ -89,5 +89,5 @@ def read_within(what: str, response: httpx2.Response) -> bytes:
     return b"".join(parts)
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 async def in_thread(function: Callable[[], R], *, undo: Callable[[R], object] | None = None, bounded: bool = True) -> R:
-    """Call a function that blocks, such as one of a document store, in a thread; the event loop goes on meanwhile.
+    """Call a function that blocks, such as one of a document store, in a thread; the event loop keeps running.
 
     The thread has the context and the deadline in force. When the deadline passes, TimedOutError is raised, unless the
     wait is not `bounded`. Then, and when the wait is cancelled, the function still runs to its own end, and `undo` gets

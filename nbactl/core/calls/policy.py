@@ -69,7 +69,7 @@ class Attempt:
     ) -> bool:
         loop = self._loop
         loop.policy.leave(self._opened, error)
-        return loop.goes_on_after(error, self._opened[1])
+        return loop.continues_after(error, self._opened[1])
 
     async def __aenter__(self) -> Self:
         loop = self._loop
@@ -130,7 +130,7 @@ class AttemptLoop:
         self._pause = None
         return Attempt(self)
 
-    def goes_on_after(self, error: BaseException | None, began: float) -> bool:
+    def continues_after(self, error: BaseException | None, began: float) -> bool:
         """Say whether another try follows the one that began at `began` and ended with `error`."""
         if isinstance(error, Exception):
             self._tries = self._tries or self.policy.tries(self.total)
@@ -143,7 +143,7 @@ T = TypeVar("T")
 
 
 _NEARLY_ALL: Final = 0.9
-"""A try that got so much of its time is judged by its end, whosever deadline it was."""
+"""A try that got so much of its time is judged by its end, whatever deadline ended it."""
 
 Opened = tuple[int, float, Deadline, bool, "Token[Deadline | None] | None"]
 """A try under way: its ticket from the breaker, its begin (monotonic seconds), its deadline and whether that leaves it
@@ -155,7 +155,7 @@ class CallPolicy:
 
     Both limits are put in force as deadlines, so that every timeout below is cut to what is left. A coroutine is
     cancelled when its try is over; a thread cannot be, so a synchronous call must use the time that is left
-    (`core.deadline.remaining`) for its own timeouts.
+    (`remaining`) for its own timeouts.
     """
 
     def __init__(
@@ -276,21 +276,21 @@ class CallPolicy:
         """Begin a try at `began` (monotonic seconds): put its limit in force, else the total one if that is not yet."""
         attempt, left = self._attempt, total.at - began
         if attempt is None or left <= attempt:
-            hurried = left < self._judged
-            return ticket, began, total, hurried, None if in_force else put_in_force(total)
+            cut_short = left < self._judged
+            return ticket, began, total, cut_short, None if in_force else put_in_force(total)
         limit = Deadline(began + attempt, attempt, self.clock)
         return ticket, began, limit, False, put_in_force(limit)
 
     def leave(self, opened: Opened, error: BaseException | None) -> None:
         """End a try that raised `error`, or answered."""
-        ticket, began, limit, hurried, scope = opened
+        ticket, began, limit, cut_short, scope = opened
         if scope is not None:
             put_back(scope)
         breaker = self.breaker
         if breaker is None:
             return
-        if error is not None and hurried and limit.remaining() <= 0.0:
-            # It got less time than it may take: how it ended tells of the caller's hurry.
+        if error is not None and cut_short and limit.remaining() <= 0.0:
+            # It got less time than it may take, so its end says nothing about the dependency.
             breaker.abandon(ticket)
             return
         breaker.ended(ticket, began, error)

@@ -193,10 +193,10 @@ class RetryState:
         )
         pause = self._pause(attempt, error)
         if pause is not None:
-            self._tell("retry.again", attempt, error, pause=pause)
+            self._emit("retry.again", attempt, error, pause=pause)
             return pause
         if is_transient(error):
-            self._tell("retry.gave_up", attempt, error, reason=self._forbidden_by)
+            self._emit("retry.gave_up", attempt, error, reason=self._forbidden_by)
         if len(self._history) > 1:
             for line in self._history:
                 error.add_note(line)
@@ -217,5 +217,5 @@ class RetryState:
             return None
         return pause
 
-    def _tell(self, kind: str, attempt: int, error: Exception, **more: float | str) -> None:
+    def _emit(self, kind: str, attempt: int, error: Exception, **more: float | str) -> None:
         self._hook(Event(kind, self._policy.name, {"attempt": attempt, "error": type(error).__name__, **more}))

@@ -56,18 +56,18 @@ class SharedBreakers:
     def __init__(self, store: DocumentStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._told: dict[str, datetime] = {}  # our last change that the others know, or got from them
-        self._heard: dict[str, datetime] = {}  # the last version of the document that we heeded
+        self._published: dict[str, datetime] = {}  # our last change that is in the store, or came from it
+        self._adopted: dict[str, datetime] = {}  # the last version of the document that we followed
 
     def sync(self, breaker: Breaker) -> None:
-        """Tell what `breaker` did since the last time, or have it do what another process did later.
+        """Publish what `breaker` did since the last call, or apply what another process did later.
 
-        Raises UnavailableError when the store does not answer; nothing is lost then but time.
+        Raises UnavailableError when the store does not answer; the next call catches up.
         """
         status = breaker.status()
         path = _path(breaker.name)
-        told = self._told.get(breaker.name)
-        is_news = status.state != "closed" if told is None else status.changed_at != told
+        known = self._published.get(breaker.name)
+        is_news = status.state != "closed" if known is None else status.changed_at != known
         changed = is_news and status.state != "half_open"
 
         def exchange(transaction: Transaction) -> Document | None:
@@ -78,20 +78,20 @@ class SharedBreakers:
             return document
 
         document = self._store.transaction(exchange)
-        if document is not None and self._heard.get(breaker.name) != document.update_time:
+        if document is not None and self._adopted.get(breaker.name) != document.update_time:
             self._adopt(breaker, status, _shared(document))
-            self._heard[breaker.name] = document.update_time
+            self._adopted[breaker.name] = document.update_time
             status = breaker.status()
-        self._told[breaker.name] = status.changed_at
+        self._published[breaker.name] = status.changed_at
 
     def reset(self, name: str, *, by: str | None = None, reason: str | None = None) -> None:
-        """Close the breaker `name` in every process, as soon as each looks; `by` and `reason` are for the operator."""
+        """Close the breaker `name` in every process at its next sync; `by` and `reason` are for the operator."""
         now = self._clock.now()
         fields = {"state": "closed", "failures": 0, "opened_at": None, "until": None, "changed_at": now}
         self._store.commit([Set(_path(name), {**fields, "by": by, "reason": reason})])
 
     def known(self) -> list[SharedState]:
-        """Return what the processes told, by name."""
+        """Return what the processes published, by name."""
         return [_shared(document) for document in self._store.query(Query(_COLLECTION))]
 
     def _fields(self, status: BreakerStatus) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _shared(document: Document) -> SharedState:
         raise DataError(
             f"{document.path} lacks {error}",
             cause="It was not written by nbactl, or by another version.",
-            next_step=f"Write it anew: nbactl breakers reset {decode_id(document.id)}",
+            next_step=f"Write it again: nbactl breakers reset {decode_id(document.id)}",
         ) from error
     return SharedState(decode_id(document.id), **known, by=data.get("by"), reason=data.get("reason"))
 
@@ -138,7 +138,7 @@ _LOG = logging.getLogger(__name__)
 class BreakerSync:
     """Syncs each breaker that `breakers` names, `every` so often, in a thread of its own, after a fork too.
 
-    A store that is down costs time and nothing else: each process then decides alone, as it does between two beats.
+    While the store is down, each process decides alone, as it does between two syncs.
     """
 
     def __init__(
@@ -147,28 +147,28 @@ class BreakerSync:
         self._shared = shared
         self._breakers = breakers
         self._failing: set[str] = set()
-        self._beat = PeriodicTask("breakers", self.beat, lambda: every.pause(rng), every.seconds)
+        self._task = PeriodicTask("breakers", self.sync, lambda: every.pause(rng), every.seconds)
 
     def start(self) -> None:
-        """Begin, with what the others know already."""
-        self.beat()
-        self._beat.start()
+        """Sync once, then in the background."""
+        self.sync()
+        self._task.start()
 
-    def beat(self) -> None:
-        """Sync now. What fails is logged once, until it works again."""
+    def sync(self) -> None:
+        """Sync now. A failure is logged once, until it works again."""
         for breaker in self._breakers():
             try:
                 self._shared.sync(breaker)
             except NbactlError as error:
                 if breaker.name not in self._failing:
-                    _LOG.warning("the breaker %s knows only this process: %s", breaker.name, error, exc_info=error)
+                    _LOG.warning("the breaker %s is not shared: %s", breaker.name, error, exc_info=error)
                 self._failing.add(breaker.name)
             else:
                 if breaker.name in self._failing:
-                    _LOG.info("the breaker %s knows of other processes again", breaker.name)
+                    _LOG.info("the breaker %s is shared again", breaker.name)
                 self._failing.discard(breaker.name)
 
     def close(self) -> None:
-        """End the thread, and tell the others what happened since its last beat."""
-        self._beat.close()
-        self.beat()
+        """End the thread, and publish what happened since the last sync."""
+        self._task.close()
+        self.sync()

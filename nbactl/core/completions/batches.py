@@ -74,16 +74,16 @@ class Progress:
 def read_progress(reader: Reader, document: Document, mode: CompletionMode) -> Progress:
     """Return the progress that a batch's document, and what it leads to, says.
 
-    Costs one look-up a shard and a failed player at most, however many have completed; nothing that `mode` does not
-    read is looked at. Raises DataError for what cannot be counted.
+    Costs at most one look-up a shard and a failed player, however many have completed; reads nothing that `mode` does
+    not read. Raises DataError for what cannot be counted.
     """
     batch_id = batch_id_of(document)
     mode = mode.for_batch(document)
     shards = _shards(reader, document, batch_id)
-    predictions = sum(count_of(each, TOTAL_PREDICTIONS) for each in (document, *shards))
+    predictions = sum(count_of(counter, TOTAL_PREDICTIONS) for counter in (document, *shards))
     failed = players_of(document, FAILED_PLAYERS)
     if mode.read_subcollection:
-        completed = sum(count_of(each, COMPLETED_COUNT) for each in (document, *shards))
+        completed = sum(count_of(counter, COMPLETED_COUNT) for counter in (document, *shards))
         failed -= _completed_among(reader, batch_id, failed)
     else:
         players = players_of(document, COMPLETED_PLAYERS)
@@ -109,7 +109,7 @@ def _shards(reader: Reader, document: Document, batch_id: str) -> list[Document]
     if not number:
         return []
     found = reader.get_all([shard_path(batch_id, shard) for shard in range(number)])
-    present = [each for each in found if each is not None]
+    present = [shard for shard in found if shard is not None]
     if len(present) < number:
         raise bad_field(document, "counter_shards", f"is {number}, but only {len(present)} of these documents exist")
     return present
@@ -132,7 +132,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """A batch among others. `progress` is None where `error` says why it cannot be told.
+    """A batch in a list. `progress` is None where `error` says why it is unknown.
 
     `last_change` is when something was recorded last.
     """
@@ -158,7 +158,7 @@ class Batches:
         if name == "last":
             newest = next(iter(self._store.query(Query(BATCHES, order=_NEWEST_FIRST, limit=1))), None)
             if newest is None:
-                raise NotFoundError("there is no batch yet", cause="No phase 5 has begun one in this store.")
+                raise NotFoundError("there are no batches yet", cause="No phase 5 has begun one in this store.")
             return decode_id(newest.id)
         if self._store.get(batch_path(name)) is not None:
             return name
@@ -187,9 +187,12 @@ class Batches:
         """Return batches, those begun last first."""
         filters = _filters(date, incomplete=incomplete)
         if not filters:
-            return [self._entry(each) for each in self._store.query(Query(BATCHES, order=_NEWEST_FIRST, limit=limit))]
+            return [
+                self._entry(document)
+                for document in self._store.query(Query(BATCHES, order=_NEWEST_FIRST, limit=limit))
+            ]
         # Sorted here: with a filter the store would need an index of its own for the order.
-        entries = [self._entry(each) for each in self._store.query(Query(BATCHES, filters))]
+        entries = [self._entry(document) for document in self._store.query(Query(BATCHES, filters))]
         return sorted(entries, key=_begun, reverse=True)[:limit]
 
     def count(self, *, date: GameDate | None = None, incomplete: bool = False) -> int:
@@ -203,13 +206,13 @@ class Batches:
     def stalled(self, now: datetime, after: timedelta) -> Entries:
         """Return incomplete batches in which nothing was recorded for as long as `after`, the oldest first.
 
-        A batch whose progress cannot be told is among them, with its error.
+        A batch whose progress is unknown is among them, with its error.
         """
         incomplete = self._store.query(Query(BATCHES, (_INCOMPLETE,)))
         entries = [self._entry(document) for document in incomplete]
         return sorted(
-            (each for each in entries if each.error or now - each.last_change >= after),
-            key=lambda each: each.last_change,
+            (entry for entry in entries if entry.error or now - entry.last_change >= after),
+            key=lambda entry: entry.last_change,
         )
 
     def _entry(self, document: Document) -> BatchEntry:
@@ -240,7 +243,7 @@ def _begun(entry: BatchEntry) -> datetime:
 
 
 def _id_of(name: str) -> str:
-    """Return the id that a name stands for; a name that stands for none speaks for itself."""
+    """Return the id of a document's name; a name that encodes no id is returned as it is."""
     try:
         return decode_id(name)
     except DataError:

@@ -1,6 +1,6 @@
-"""Batches and completions as documents: where they lie, their fields, and what is refused in them.
+"""Batches and completions as documents: their paths and fields, and what is refused in them.
 
-What a document holds is never replaced by a default in silence. A missing array of players is an empty one, because
+No value in a document is silently replaced by a default. A missing array of players is an empty one, because
 batches that are made after dual-write stopped have none and Firestore's own transforms read it so. Times and the
 correlation id may be missing: nothing is counted by them. Everything else that is missing, and everything of the
 wrong type, is a DataError which names document and field.
@@ -68,7 +68,7 @@ def batch_document(
     with_array: bool,
     shards: int,
 ) -> dict[str, Any]:
-    """Return a batch in which nobody has completed. One that expects nobody is complete."""
+    """Return a batch without completions. A batch that expects no players is complete."""
     array: dict[str, Any] = {COMPLETED_PLAYERS: []} if with_array else {}
     sharded: dict[str, Any] = {COUNTER_SHARDS: shards} if shards else {}
     return {
@@ -120,7 +120,7 @@ def count_of(document: Document, field: str) -> int:
     if value is None:
         raise bad_field(document, field, "is missing" if field not in document.data else "is null")
     if isinstance(value, bool) or not isinstance(value, int):
-        raise bad_field(document, field, f"is {value!r}, which is no integer")
+        raise bad_field(document, field, f"is {value!r}, not an integer")
     if value < 0:
         raise bad_field(document, field, f"is {value}, which is below 0")
     return value
@@ -142,9 +142,9 @@ def has_array(document: Document) -> bool:
 
 
 def players_of(document: Document, field: str) -> frozenset[str]:
-    """Return an array of players as a set: who stands in it twice is one player.
+    """Return an array of players as a set: a player who is in it twice counts once.
 
-    Raises DataError for what is no array, and for an element that is no player's id.
+    Raises DataError for a value that is not an array, and for an element that is not a player id.
     """
     value = document.data.get(field, [])
     if not isinstance(value, list):
@@ -153,7 +153,7 @@ def players_of(document: Document, field: str) -> frozenset[str]:
     if len(players) < len(value):
         for index, player in enumerate(value):
             if not isinstance(player, str) or not player:
-                raise bad_field(document, field, f"has {player!r} at index {index}, which is no player's id")
+                raise bad_field(document, field, f"has {player!r} at index {index}, which is not a player id")
     return players
 
 
@@ -175,7 +175,7 @@ def flag_of(document: Document, field: str) -> bool:
 
 
 def instant_of(document: Document, field: str) -> datetime | None:
-    """Return a moment, None where there is none."""
+    """Return a time, None where there is none."""
     value = document.data.get(field)
     if value is not None and not isinstance(value, datetime):
         raise bad_field(document, field, f"is {value!r}, not a time")
@@ -201,19 +201,19 @@ def missing_batch(batch_id: str) -> NotFoundError:
 
 
 def batch_changed(batch_id: str) -> ContentionError:
-    """Return the error for a batch that others change each time it is looked at."""
+    """Return the error for a batch that other writers keep changing."""
     return ContentionError(
-        f"the batch {batch_id} was changed by another writer each time it was looked at",
+        f"the batch {batch_id} was changed by another writer each time it was read",
         cause="Many players complete at the same moment.",
-        next_step="Do it again; nothing was recorded by halves.",
+        next_step="Try again; nothing was recorded in part.",
     )
 
 
 def bad_field(document: Document, field: str, what: str) -> DataError:
-    """Return the error for a field that cannot be what it is; `what` goes on after its name."""
+    """Return the error for an invalid field; `what` follows its name."""
     return DataError(
         f"{document.path}: {field} {what}",
-        cause="Progress cannot be told from this document, and nothing is guessed.",
-        next_step="See all that is wrong: nbactl migrate completions --validate",
+        cause="The progress of the batch cannot be computed from this document.",
+        next_step="List all problems: nbactl migrate completions --validate",
         details={"path": document.path, "field": field},
     )

@@ -1,8 +1,8 @@
 """Taking back what a batch has recorded, and bringing it back (invariant 19).
 
-A reset lies in `batch_resets/{id}`, and what it removed, a document a player, in `…/saved/{player}`. Players go and
-return in chunks. Each is saved before it goes, and goes in one commit: the batch is right after each chunk, and
-whoever is killed can go on.
+A reset is kept in `batch_resets/{id}`, and what it removed, one document a player, in `…/saved/{player}`. Players are
+removed and restored in chunks. Each is saved first and removed in one commit: the batch is consistent after each chunk,
+and a reset that was killed can be resumed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def saved_path(reset_id: str, player: str) -> str:
 
 def remove_chunk(store: DocumentStore, reset_id: str, batch_id: str, players: Sequence[str]) -> None:
     """Save what is on record of these players, then remove it. Raises ContentionError if it changes meanwhile."""
-    batch, completions = _look(store, batch_id, players)
+    batch, completions = _read(store, batch_id, players)
     in_array = players_of(batch, COMPLETED_PLAYERS)
     noted = batch.data.get(PREDICTIONS_BY_PLAYER) or {}
     fields: Fields = {"is_complete": False, "completion_time": None}
@@ -111,7 +111,7 @@ def remove_chunk(store: DocumentStore, reset_id: str, batch_id: str, players: Se
 
 def restore_chunk(store: DocumentStore, reset_id: str, batch_id: str, players: Sequence[str]) -> None:
     """Bring these players back, but for those who have completed since. Raises ContentionError as above."""
-    batch, completions = _look(store, batch_id, players)
+    batch, completions = _read(store, batch_id, players)
     in_array = players_of(batch, COMPLETED_PLAYERS)
     saved = store.get_all([saved_path(reset_id, player) for player in players])
     fields: Fields = {}
@@ -140,8 +140,10 @@ def restore_chunk(store: DocumentStore, reset_id: str, batch_id: str, players: S
     reach("completions.reset_restored")
 
 
-def _look(store: DocumentStore, batch_id: str, players: Sequence[str]) -> tuple[Document, list[Document | None]]:
-    batch, *completions = store.get_all([batch_path(batch_id), *(completion_path(batch_id, each) for each in players)])
+def _read(store: DocumentStore, batch_id: str, players: Sequence[str]) -> tuple[Document, list[Document | None]]:
+    batch, *completions = store.get_all(
+        [batch_path(batch_id), *(completion_path(batch_id, player) for player in players)]
+    )
     if batch is None:
         raise missing_batch(batch_id)
     return batch, completions
@@ -167,7 +169,7 @@ def _moved(batch: Document, batch_id: str, counted: Mapping[str, int], sign: int
 
 
 def _whole_number(value: object) -> int:
-    """Return how many predictions a player adds to the total; where nobody noted it, none that could be taken off."""
+    """Return how many predictions a player adds to the total; 0 where the number is unknown."""
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
@@ -177,7 +179,7 @@ _COUNTERS: Final = (COMPLETED_COUNT, TOTAL_PREDICTIONS)
 
 
 def _nothing() -> None:
-    """Let a reset go straight on to the next chunk."""
+    """Do nothing between two chunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +217,11 @@ class Resets:
     def last(self, batch_id: str) -> Reset | None:
         """Return the last reset of a batch that was not undone to its end."""
         found = self._store.query(Query(BATCH_RESETS, (Filter("batch_id", "==", batch_id),)))
-        open_ones = [each for each in found if each.data["state"] != "restored"]
-        return self._reset(max(open_ones, key=lambda each: each.id)) if open_ones else None
+        unfinished = [reset for reset in found if reset.data["state"] != "restored"]
+        return self._reset(max(unfinished, key=lambda reset: reset.id)) if unfinished else None
 
     def remove(self, batch_id: str, by: str, *, between: Callable[[], None] = _nothing) -> Reset:
-        """Save and remove what is recorded in a batch, and open it again; goes on after an interruption.
+        """Save and remove what is recorded in a batch, and open it again; resumes after an interruption.
 
         What live writers record meanwhile is kept and counted. Raises PreconditionError while an undo is unfinished.
         """
@@ -235,7 +237,7 @@ class Resets:
         return self._reset(self._document(reset_id))
 
     def restore(self, batch_id: str, *, between: Callable[[], None] = _nothing) -> Reset:
-        """Bring back what the last reset removed; whoever has completed since stays as they are now.
+        """Bring back what the last reset removed; players who have completed since stay as they are.
 
         Raises NotFoundError if nothing was removed, PreconditionError if completions go elsewhere by now.
         """
@@ -304,7 +306,7 @@ class Resets:
         writes: list[Write] = []
         if not players_of(batch, COMPLETED_PLAYERS) and not any(self._store.list_ids(completions_of(batch_id))):
             zeros: dict[FieldPath, Any] = dict.fromkeys(_COUNTERS, 0)
-            ended |= {field: sum(_number(each, field) for each in (batch, *shards)) for field in _COUNTERS}
+            ended |= {field: sum(_number(counter, field) for counter in (batch, *shards)) for field in _COUNTERS}
             fields |= zeros
             writes = [Update(shard.path, zeros, if_updated_at=shard.update_time) for shard in shards]
         self._commit_for(batch, [*writes, Update(_path(reset_id), ended)], fields, batch_id)

@@ -39,7 +39,7 @@ class CompletionStage(StrEnum):
 
 
 class StageReader:
-    """Reads the stage, and believes it for `ttl` seconds (`completions.stage_ttl` in timeouts.yaml).
+    """Reads the stage, and keeps it for `ttl` seconds (`completions.stage_ttl` in timeouts.yaml).
 
     No writer is further behind than that, which is why a step waits so long before the next one may follow.
     """
@@ -51,7 +51,7 @@ class StageReader:
         self._known: tuple[CompletionStage | None, float] | None = None
 
     def current(self) -> CompletionStage | None:
-        """Return the stage, None where no migration was ever begun. Raises DataError for one that is none."""
+        """Return the stage, None where no migration was ever begun. Raises DataError for one that is invalid."""
         known, now = self._known, self._clock.monotonic()
         if known is None or now >= known[1]:
             # What is read counts from before it was asked for: the answer may have been on its way for a while.
@@ -60,7 +60,7 @@ class StageReader:
 
 
 def stage_of(document: Document | None) -> CompletionStage | None:
-    """Return the stage that the migration's document holds. Raises DataError for one that is none."""
+    """Return the stage that the migration's document holds. Raises DataError for one that is invalid."""
     if document is None:
         return None
     found = document.data.get("stage")
@@ -68,7 +68,7 @@ def stage_of(document: Document | None) -> CompletionStage | None:
         return CompletionStage(str(found))
     except ValueError as error:
         raise DataError(
-            f"{document.path} has the stage {found!r}, which is none",
+            f"{document.path} has the unknown stage {found!r}",
             cause="Whether completions are in the array, in the subcollection or in both cannot be known.",
             next_step=did_you_mean(str(found), [stage.value for stage in CompletionStage]),
             details={"path": document.path, "field": "stage"},
@@ -89,15 +89,16 @@ _WORDS: Final = {
 class CompletionMode:
     """Where a completion goes, and where progress comes from.
 
-    `check_array`: a player who is in the array already does not count again, whoever put them there.
-    `heeds_batch`: the mode may change in the middle of a batch, so what the batch began with limits it (`for_batch`).
+    `check_array`: a player who is in the array already does not count again, whichever writer put them there.
+    `follows_batch`: the mode may change in the middle of a batch, so what the batch began with restricts it
+    (`for_batch`).
     """
 
     write_array: bool
     write_subcollection: bool
     read_subcollection: bool
     check_array: bool
-    heeds_batch: bool = False
+    follows_batch: bool = False
 
     def for_batch(self, batch: Document) -> CompletionMode:
         """Return the mode for a batch as its document is.
@@ -106,13 +107,13 @@ class CompletionMode:
         out does not: who completed by it would count again by the others. So a batch that has an array keeps it, and
         one that was begun without it never gets one.
         """
-        if not self.heeds_batch:
+        if not self.follows_batch:
             return self
         return replace(self, write_array=True) if has_array(batch) else _SUBCOLLECTION
 
 
 ModeOfBatch = Callable[[str], CompletionMode]
-"""What is asked for the mode of a batch, by its id, before each commit."""
+"""Returns the mode of a batch, by its id; called before each commit."""
 
 _LEGACY: Final = CompletionMode(write_array=True, write_subcollection=False, read_subcollection=False, check_array=True)
 _DUAL: Final = CompletionMode(write_array=True, write_subcollection=True, read_subcollection=False, check_array=True)
@@ -135,11 +136,11 @@ _OF_STAGE: Final = {
 
 
 def mode_of(stage: CompletionStage | None, environment: Mapping[str, str]) -> CompletionMode:
-    """Return the mode in force. Raises ConfigError for variables that are no booleans or contradict one another.
+    """Return the mode in force. Raises ConfigError for variables that are not booleans or contradict one another.
 
     Without a migration (no stage, or `legacy`) ENABLE_SUBCOLLECTION_COMPLETIONS (false), DUAL_WRITE_MODE (true) and
-    USE_SUBCOLLECTION_READS (false) decide, and the array is always looked at: nobody has proved that the subcollection
-    has all it has.
+    USE_SUBCOLLECTION_READS (false) decide, and the array is always read, because it is not proved that the
+    subcollection has all of it.
     """
     if stage is not None and stage is not CompletionStage.LEGACY:
         return _OF_STAGE[stage]
@@ -156,12 +157,12 @@ def mode_of(stage: CompletionStage | None, environment: Mapping[str, str]) -> Co
 
 
 def mode_in_force(stages: StageReader, environment: Mapping[str, str]) -> ModeOfBatch:
-    """Return what a tracker asks for its mode each time, without flags."""
+    """Return the function that a tracker gets its mode from, without flags."""
     return lambda _: mode_of(stages.current(), environment)
 
 
 def mode_by_flags(stages: StageReader, flags: Callable[[], Flags], environment: Mapping[str, str]) -> ModeOfBatch:
-    """Return what a tracker asks for its mode each time, with flags; they are not asked once the migration has begun.
+    """Return the function that a tracker gets its mode from, with flags; once the migration has begun they are ignored.
 
     Where none of the three was ever set in the store, the environment decides as it does in `mode_of`.
     """
@@ -170,7 +171,7 @@ def mode_by_flags(stages: StageReader, flags: Callable[[], Flags], environment: 
         stage = stages.current()
         if stage is not None and stage is not CompletionStage.LEGACY:
             return _OF_STAGE[stage]
-        return replace(_flagged(flags(), batch_id) or mode_of(stage, environment), heeds_batch=True)
+        return replace(_flagged(flags(), batch_id) or mode_of(stage, environment), follows_batch=True)
 
     return mode
 
@@ -202,7 +203,7 @@ def _flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
     try:
         return _WORDS[text.strip().casefold()]
     except KeyError as error:
-        raise ConfigError(f"{name} is {text!r}, which is no boolean", next_step="Write true or false.") from error
+        raise ConfigError(f"{name} is {text!r}, not a boolean", next_step="Write true or false.") from error
 
 
 def _contradiction(message: str, cause: str) -> ConfigError:

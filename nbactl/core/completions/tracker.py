@@ -71,7 +71,7 @@ class CompletionTracker:
     """Records who of a batch has completed or failed.
 
     `mode` is asked before each commit where completions go (`mode_in_force`, `mode_by_flags`). `retry` is for writers
-    that came between and for a store that does not answer: every call here may be made again, whatever became of the
+    that came between and for a store that does not answer: every call here may be repeated, whatever the outcome of the
     one before.
     All methods raise NotFoundError for a batch that does not exist, and whatever keeps an effect from being durable.
     """
@@ -134,9 +134,9 @@ class CompletionTracker:
         return read_progress(self._store, self._batch(batch_id), self._mode(batch_id))
 
     def complete(self, batch_id: str) -> Recorded:
-        """Make a batch complete as it is, whoever is missing. Players who complete later are still counted."""
+        """Make a batch complete although players are missing. Players who complete later are still counted."""
         done, progress = self._retried(lambda: self._finish(batch_id, even_if_missing=True))
-        self._tell_complete(batch_id, done=done)
+        self._emit_complete(batch_id, done=done)
         return Recorded(new=done, became_complete=done, progress=progress)
 
     async def create_batch_async(
@@ -231,12 +231,12 @@ class CompletionTracker:
         return True
 
     def _settled(self, batch_id: str, *, new: bool) -> Recorded:
-        """Make the batch complete if it is due. Whoever commits last reads after all others, so somebody does."""
+        """Make the batch complete if it is due. The last writer reads after all others, so one of them does."""
         became_complete, progress = self._retried(lambda: self._finish(batch_id))
-        self._tell_complete(batch_id, done=became_complete)
+        self._emit_complete(batch_id, done=became_complete)
         return Recorded(new, became_complete, progress)
 
-    def _tell_complete(self, batch_id: str, *, done: bool) -> None:
+    def _emit_complete(self, batch_id: str, *, done: bool) -> None:
         if done:
             self._hook(Event("completions.batch_complete", batch_id))
 
@@ -276,8 +276,8 @@ class CompletionTracker:
 def _counting(batch: Document, batch_id: str, player: str, predictions: int, mode: CompletionMode) -> list[Write]:
     """Return the updates by which a completion counts.
 
-    With `check_array` they hold only if the batch is as it was when the array was looked at; without it nothing is
-    asked of the batch, so that writers do not stand in each other's way.
+    With `check_array` they hold only if the batch is as it was when the array was read; without it there is no
+    condition on the batch, so that writers do not conflict.
     """
     shards = shards_of(batch)
     counted: dict[FieldPath, Any] = {COMPLETED_COUNT: Increment(1), TOTAL_PREDICTIONS: Increment(predictions)}
@@ -305,7 +305,7 @@ def _check_countable(batch: Document) -> None:
     for field in (COMPLETED_COUNT, TOTAL_PREDICTIONS):
         value = batch.data.get(field, 0)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise bad_field(batch, field, f"is {value!r}, which is no number")
+            raise bad_field(batch, field, f"is {value!r}, not a number")
 
 
 def _check_count(value: int, name: str, most: int | None = None) -> None:

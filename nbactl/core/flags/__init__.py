@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
-from nbactl.core.flags.model import Definition, Evaluation, FlagErrorCode, FlagSource, Reason, Rule, State
+from nbactl.core.flags.model import Definition, Evaluation, FlagErrorCode, FlagSource, Reason, State, TargetingRule
 
 if TYPE_CHECKING:
     from nbactl.core.flags.client import Exposures, Flags, FlagsHealth, Refreshed
@@ -30,10 +30,10 @@ __all__ = [
     "FlagsHealth",
     "Reason",
     "Refreshed",
-    "Rule",
     "State",
     "StateCache",
     "Stored",
+    "TargetingRule",
     "compile_flags",
     "evaluate",
     "on",

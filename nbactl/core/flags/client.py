@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 class _Counter:
     """Counts without a lock and without losing one: `next` of an itertools.count cannot be interrupted."""
 
-    __slots__ = ("_count", "_looks", "add")
+    __slots__ = ("_count", "_reads", "add")
 
     def __init__(self) -> None:
         self._count = count()
-        self._looks = 0
+        self._reads = 0
         self.add = self._count.__next__
 
-    def look(self) -> int:
-        """Return the count. To look counts as well, which is taken off again; one thread at a time."""
-        counted = next(self._count) - self._looks
-        self._looks += 1
+    def read(self) -> int:
+        """Return the count, without the reads themselves, which count as well; one thread at a time."""
+        counted = next(self._count) - self._reads
+        self._reads += 1
         return counted
 
 
@@ -69,7 +69,7 @@ class Exposures:
         """Return, by flag, how often each value was served."""
         with self._lock:
             return {
-                key: {value: counter.look() for value, counter in counters.items()}
+                key: {value: counter.read() for value, counter in counters.items()}
                 for key, counters in self._counters.items()
             }
 
@@ -103,7 +103,7 @@ class Flags:
     Evaluations read one dictionary: they never wait, never do input or output, never raise. `read` asks the store;
     while that fails, flags stay as they were last known, in memory or in `cache`. `every` is `flags.refresh` of
     timeouts.yaml; a number is seconds, without jitter. `watch`, where there is one, calls what it is given when
-    something has changed, so that nobody waits for the next refresh.
+    something has changed, so that no change waits for the next refresh.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Flags:
         self._exposures = exposures
         self._watch = watch
         self._subscription: Subscription | None = None
-        self._beat = PeriodicTask("flags", self._refresh_and_tell, self._pause, self._every.seconds)
+        self._task = PeriodicTask("flags", self._refresh_and_log, self._pause, self._every.seconds)
         self._listeners: tuple[Callable[[Refreshed], None], ...] = ()
         self._cached: Mapping[str, State] = {}
         self._health = FlagsHealth(None, 0, None, ())
@@ -169,7 +169,7 @@ class Flags:
     def refresh(self) -> None:
         """Take what the store and the environment say now. Raises NbactlError if the store does not answer.
 
-        The environment is heeded even then.
+        The environment applies even then.
         """
         try:
             stored = self._read()
@@ -183,54 +183,54 @@ class Flags:
         self._publish(states, FlagSource.STORE, tuple(stored.unreadable.values()))
         self._save(states)
         self._health = FlagsHealth(self._clock.now(), 0, None, self._snapshot.problems)
-        self._tell(before)
+        self._notify(before)
 
     def listen(self, listener: Callable[[Refreshed], None]) -> Callable[[], None]:
-        """Have `listener` called after each refresh, successful or not; returns what ends that.
+        """Call `listener` after each refresh, successful or not; returns a function that ends this.
 
         It is called where the refresh is done, must be quick and must not raise.
         """
         self._listeners = (*self._listeners, listener)
 
         def end() -> None:
-            self._listeners = tuple(each for each in self._listeners if each is not listener)
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
 
         return end
 
     def start(self) -> None:
         """Refresh now, then in the background; a store that does not answer is reported, and asked again."""
-        self._refresh_and_tell()
-        self._beat.start()
+        self._refresh_and_log()
+        self._task.start()
         if self._watch is not None:
-            self._subscription = self._watch(self._beat.trigger)
+            self._subscription = self._watch(self._task.trigger)
 
     def close(self) -> None:
-        """End the refreshing; evaluations go on with what is known."""
+        """End the refreshing; evaluations continue with the last known states."""
         if self._subscription is not None:
             self._subscription.close()
-        self._beat.close()
+        self._task.close()
 
-    def _refresh_and_tell(self) -> None:
+    def _refresh_and_log(self) -> None:
         before, failures, problems = self._snapshot, self._health.failures, self._health.problems
         try:
             self.refresh()
         except Exception as error:  # noqa: BLE001 - a thread that died here would keep a rollback from arriving
             now = self._snapshot.problems
             self._health = FlagsHealth(self._health.refreshed_at, failures + 1, str(error), now)
-            self._tell(before)
+            self._notify(before)
             if failures == 0:
-                _LOG.warning("flags stay as they are, for the store does not answer", exc_info=error)
+                _LOG.warning("flags stay as they are: the store does not answer", exc_info=error)
         else:
             if failures:
                 _LOG.info("flags are current again", extra={"failures": failures})
         for problem in set(self._snapshot.problems) - set(problems):
-            _LOG.warning("a flag is not as it should be: %s", problem)
+            _LOG.warning("problem with a flag: %s", problem)
 
-    def _tell(self, before: CompiledFlags) -> None:
+    def _notify(self, before: CompiledFlags) -> None:
         if self._listeners:
-            told = Refreshed(changed_between(before, self._snapshot), self._health)
+            refreshed = Refreshed(changed_between(before, self._snapshot), self._health)
             for listener in self._listeners:
-                listener(told)
+                listener(refreshed)
 
     def _pause(self) -> float:
         return self._every.pause(self._rng)

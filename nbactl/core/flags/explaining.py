@@ -1,4 +1,4 @@
-"""Why an evaluation came out as it did: each step in its order, with what it had to say."""
+"""Why an evaluation came out as it did: each step in its order, with what it found."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ def _environment(snapshot: CompiledFlags, definition: Definition) -> str:
 def _prerequisites(
     snapshot: CompiledFlags, definition: Definition, entity: str | None, attributes: Attributes | None
 ) -> str:
-    told = []
+    answers = []
     for key in definition.prerequisites:
         answer = snapshot.evaluate(key, entity, attributes)
         other = snapshot.definitions.get(key)
         on = other is not None and other.is_on(answer.value)
-        told.append(f"{key} is {'on' if on else 'not on'} ({answer.reason})")
-    return ", ".join(told) or "none"
+        answers.append(f"{key} is {'on' if on else 'not on'} ({answer.reason})")
+    return ", ".join(answers) or "none"
 
 
 def _targeting(definition: Definition, evaluation: Evaluation, entity: str | None) -> str:
@@ -101,11 +101,11 @@ def _targeting(definition: Definition, evaluation: Evaluation, entity: str | Non
 
 def _percent(state: State | None, definition: Definition, entity: str | None, bucket: int | None) -> str:
     if state is None:
-        return "never set, so nobody is inside"
+        return "never set, so no entity is inside"
     limit = limit_of(state.percent)
     inside = f"{state.percent:g} %"
     if limit in (0, BUCKETS):
-        return f"{inside}, so {'everybody' if limit else 'nobody'} is inside"
+        return f"{inside}, so {'every' if limit else 'no'} entity is inside"
     inside += f", which are buckets 0 to {limit - 1:,}"
     if bucket is None:
         return f"{inside}; no {definition.entity} was named"

@@ -1,4 +1,4 @@
-"""What a flag is, where it stands, and what an evaluation answers."""
+"""What a flag is, its state, and what an evaluation answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Reason(StrEnum):
     """Which step decided; the steps are taken in this order, the first that has an answer gives it."""
 
     DISABLED = "disabled"
-    """The kill switch is off: the default, whatever else is said."""
+    """The kill switch is off: the default, whatever else applies."""
     ENVIRONMENT = "environment"
     PREREQUISITE = "prerequisite"
     """A flag that must be on for this entity is not: the default."""
@@ -71,8 +71,8 @@ Evaluator = Callable[[str | None, Attributes | None], Evaluation]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """Serve a value to whoever has one of `values` in an attribute."""
+class TargetingRule:
+    """Serve a value to entities that have one of `values` in an attribute."""
 
     attribute: str
     values: tuple[FlagValue, ...]
@@ -96,7 +96,7 @@ class Definition:
     parameters: Mapping[str, FlagValue] = field(default_factory=dict)
     deny: frozenset[str] = frozenset()
     allow: frozenset[str] = frozenset()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[TargetingRule, ...] = ()
 
     def is_on(self, value: FlagValue | None) -> bool:
         """Say whether `value` counts as on, for flags that need this one."""
@@ -105,7 +105,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a flag stands in the store. `stage` counts from 1 in its rollout plan; None between two stages."""
+    """The state of a flag in the store. `stage` counts from 1 in its rollout plan; None between two stages."""
 
     percent: float
     enabled: bool

@@ -20,7 +20,7 @@ ALL: Final = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a flag is rolled out. Not `enabled` is the kill switch: nobody gets it, whatever the environment says.
+    """How far a flag is rolled out. Not `enabled` is the kill switch: no entity gets it, whatever the environment says.
 
     A flag that was never set is enabled at 0 %.
     """
@@ -48,7 +48,7 @@ UNSET: Final = Position(0.0, enabled=True)
 
 
 def position_of(state: State | None) -> Position:
-    """Return where a flag stands."""
+    """Return the position of a flag."""
     return UNSET if state is None else Position(state.percent if state.enabled else 0.0, state.enabled)
 
 
@@ -68,9 +68,9 @@ class Move:
 
 
 def move(key: str, state: State | None, after: Position, *, salt: str, stages: Sequence[float]) -> Move:
-    """Return the move of a flag to `after`, if nobody changes it before.
+    """Return the move of a flag to `after`, if its state has not changed by then.
 
-    `salt` is the definition's; it is taken up while everybody or nobody is inside, so that nobody is reshuffled.
+    `salt` is the definition's; it takes effect while all entities or none are inside, so that none is reshuffled.
     `stages` are the percentages of its rollout plan.
     """
     inside_some = state is not None and state.enabled and 0 < state.percent < ALL
@@ -89,7 +89,7 @@ def move(key: str, state: State | None, after: Position, *, salt: str, stages: S
 def roll_back(key: str, state: State | None, to: float | None, *, salt: str, stages: Sequence[float]) -> Move:
     """Return the move down to `to` percent, or off if that is None; never a move up.
 
-    Off holds whatever somebody else does meanwhile; a percentage could become a move up, so it is refused then.
+    Off holds whatever changed in between; a percentage could become a move up, so it is refused then.
     """
     before = position_of(state)
     if to is None:
@@ -128,7 +128,7 @@ def parse_percent(text: str) -> float:
     except ValueError:
         percent = math.nan
     if not is_percent(percent):
-        raise UsageError(f"'{text}' is no percentage", next_step="Give a number from 0 to 100, such as 50 or 12.5.")
+        raise UsageError(f"'{text}' is not a percentage", next_step="Give a number from 0 to 100, such as 50 or 12.5.")
     if abs(percent - (exact := limit_of(percent) / limit_of(1))) > 1e-9:  # noqa: PLR2004 - a float's own error
         raise UsageError(
             f"'{text}' is finer than the steps of 0.001 %",

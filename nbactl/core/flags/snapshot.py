@@ -27,7 +27,7 @@ _PER_PERCENT: Final = BUCKETS // 100
 
 
 def bucket_of(salt: str, entity: str) -> int:
-    """Return the bucket, 0 to 99,999. Raises UnicodeEncodeError for text that is no Unicode (lone surrogates)."""
+    """Return the bucket, 0 to 99,999. Raises UnicodeEncodeError for text that is not Unicode (lone surrogates)."""
     return mmh3_32_uintdigest(f"{salt}:{entity}".encode()) % BUCKETS
 
 
@@ -45,7 +45,7 @@ _SWITCH: Final = {
 def override_of(definition: Definition, environ: Mapping[str, str]) -> FlagValue | None:
     """Return the value that the environment gives a flag; None if its variable is empty or not set.
 
-    Raises ValueError for a text that is no value of the flag.
+    Raises ValueError for a text that is not a value of the flag.
     """
     text = environ.get(definition.env)
     if not text:
@@ -78,7 +78,7 @@ def parse_value(kind: type, text: str) -> FlagValue:
         try:
             return int(text)
         except ValueError as error:
-            raise ValueError(f"'{text}' is no whole number") from error
+            raise ValueError(f"'{text}' is not a whole number") from error
     return text
 
 
@@ -98,7 +98,7 @@ def compile_flag(
     override: FlagValue | None = None,
     prerequisites: Sequence[Needed] = (),
 ) -> Evaluator:
-    """Return the function that evaluates a flag. It may raise TypeError or UnicodeError for an entity that is none."""
+    """Return the function that evaluates a flag. It may raise TypeError or UnicodeError for an invalid entity."""
     if state is None:
         source = FlagSource.DEFINITION
     elif not state.enabled:
@@ -122,7 +122,7 @@ def _by_percent(definition: Definition, state: State | None, source: FlagSource)
     limit = 0 if state is None else limit_of(state.percent)
     if limit <= 0:
         return _always(Evaluation(definition.default, Reason.DEFAULT, None, source, None))
-    if limit >= BUCKETS:  # nobody needs to be told apart
+    if limit >= BUCKETS:  # all entities are inside
         return _always(Evaluation(definition.treatment, Reason.PERCENT, None, source, None))
     prefix = f"{definition.salt if state is None else state.salt}:"
     treatment, default, inside, outside = definition.treatment, definition.default, Reason.PERCENT, Reason.DEFAULT
@@ -145,8 +145,8 @@ def _by_percent(definition: Definition, state: State | None, source: FlagSource)
 
 
 def _no_text(default: FlagValue, source: FlagSource, entity: object) -> Evaluation:
-    told = f"{FlagErrorCode.INVALID_ENTITY}: an entity is text, not {type(entity).__name__}"
-    return Evaluation(default, Reason.ERROR, None, source, told)
+    error = f"{FlagErrorCode.INVALID_ENTITY}: an entity is text, not {type(entity).__name__}"
+    return Evaluation(default, Reason.ERROR, None, source, error)
 
 
 def _by_target(definition: Definition, source: FlagSource, otherwise: Evaluator) -> Evaluator:
@@ -210,14 +210,14 @@ class CompiledFlags:
 
 
 def failed(snapshot: CompiledFlags, key: str, error: Exception) -> Evaluation:
-    """Return the answer where there is none: the default, with the error."""
+    """Return the answer after an error: the default, with the error."""
     definition = snapshot.definitions.get(key) if isinstance(key, str) else None
     if definition is None:
         return Evaluation(
             None, Reason.ERROR, None, snapshot.source, f"{FlagErrorCode.UNKNOWN_FLAG}: there is no flag {key}"
         )
-    told = f"{FlagErrorCode.INVALID_ENTITY}: {type(error).__name__}: {error}"
-    return Evaluation(definition.default, Reason.ERROR, None, snapshot.source, told)
+    problem = f"{FlagErrorCode.INVALID_ENTITY}: {type(error).__name__}: {error}"
+    return Evaluation(definition.default, Reason.ERROR, None, snapshot.source, problem)
 
 
 def compile_flags(

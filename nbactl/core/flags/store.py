@@ -46,7 +46,7 @@ def fields_of(state: State) -> dict[str, Any]:
 
 
 def state_of(path: str, fields: Mapping[str, Any]) -> State:
-    """Return the state that stands in `fields`. Raises DataError that names the field which is wrong."""
+    """Return the state in `fields`. Raises DataError that names the invalid field."""
     percent, stage, reason = fields.get("percent"), fields.get("stage"), fields.get("reason")
     time = fields.get("updated_at")
     entered = fields.get("entered_stage_at", time)
@@ -66,7 +66,7 @@ def state_of(path: str, fields: Mapping[str, Any]) -> State:
             raise DataError(
                 f"{path} cannot be read: {name} is {fields.get(name)!r}, not {wanted}",
                 cause="It was not written by nbactl, or damaged.",
-                next_step=f"Write it anew: nbactl flags rollback {path.split('/')[1]}",
+                next_step=f"Write it again: nbactl flags rollback {path.split('/')[1]}",
             )
     return State(
         float(fields["percent"]),
@@ -150,7 +150,7 @@ class FlagStore:
     def change(self, changes: Sequence[Change], *, by: str, reason: str | None) -> list[State]:
         """Write the changes; returns the new states. All of one commit (up to 250 flags) or none.
 
-        Raises PreconditionError if a flag has another version than expected: somebody else came first.
+        Raises PreconditionError if a flag has another version than expected: another operator was first.
         """
         done: list[State] = []
         for start in range(0, len(changes), _AT_ONCE):
@@ -163,7 +163,7 @@ class FlagStore:
         return done
 
     def write(self, transaction: Transaction, changes: Sequence[Change], *, by: str, reason: str | None) -> list[State]:
-        """Write the changes in somebody's transaction, as `change` does; all is read before anything is written."""
+        """Write the changes in the caller's transaction, as `change` does; all is read before anything is written."""
         now = self._clock.now()
         seen = [_seen(transaction, change) for change in changes]
         states = [
@@ -182,7 +182,7 @@ class FlagStore:
 
 
 def _seen(transaction: Transaction, change: Change) -> tuple[State | None, int]:
-    """Return the state that is to be changed, None if there is none or it cannot be read, and its version."""
+    """Return the state that is to be changed, None if it is missing or unreadable, and its version."""
     document = transaction.get(flag_path(change.key))
     try:
         state = None if document is None else state_of(document.path, document.data)
@@ -220,16 +220,16 @@ def _next(change: Change, before: State | None, *, version: int, now: datetime, 
 
 
 def _changed_meanwhile(change: Change, state: State | None) -> PreconditionError:
-    told = (
+    cause = (
         "Its document was deleted."
         if state is None
         else f"{state.updated_by} set it to {state.percent:g} % at {state.updated_at.isoformat(timespec='seconds')}"
         + (f": {state.reason}." if state.reason else ".")
     )
     return PreconditionError(
-        f"{change.key} was changed by somebody else meanwhile; nothing was changed",
-        cause=told,
-        next_step=f"Look at it, then decide anew: nbactl flags show {change.key}",
+        f"{change.key} was changed by another operator in the meantime; nothing was changed",
+        cause=cause,
+        next_step=f"Look at it, then decide again: nbactl flags show {change.key}",
         details={"key": change.key, "expected_version": change.expected_version},
     )
 
@@ -239,7 +239,7 @@ _TIMES: Final = ("entered_stage_at", "updated_at")
 
 
 class StateCache:
-    """One file, replaced whole; its checksum tells a damaged one."""
+    """One file, replaced whole; its checksum reveals damage."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -262,8 +262,8 @@ class StateCache:
             raise
 
     def _clear_left(self) -> None:
-        """Remove what writers that were killed left: whoever is still at it began after the file was last replaced."""
-        with contextlib.suppress(FileNotFoundError):  # nothing was written yet, or somebody else clears as well
+        """Remove what killed writers left. A writer that is still at work began after the file was last replaced."""
+        with contextlib.suppress(FileNotFoundError):  # nothing was written yet, or another process clears as well
             written = self.path.stat().st_mtime_ns
             for left in self.path.parent.glob(f".{self.path.name}.*"):
                 if left.stat().st_mtime_ns < written:
@@ -279,7 +279,7 @@ class StateCache:
             raise DataError(
                 f"the last known flags in {self.path} are not used",
                 cause=f"The file is damaged: {error}",
-                next_step="It is written anew as soon as the store answers.",
+                next_step="It is written again as soon as the store answers.",
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""The heartbeat of a run: renews its lease and looks whether somebody asked it to stop."""
+"""The heartbeat of a run: renews its lease and checks whether a stop was requested."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Heartbeat:
         self._thread.join()
 
     def beat(self) -> bool:
-        """Renew the lease if it is time, look for a request to stop; returns False when the lease is lost."""
+        """Renew the lease if it is time, check for a request to stop; returns False when the lease is lost."""
         if self._clock.monotonic() - self._renewed_at >= self._renew_every:
             reason = self._renew()
             if reason is not None:
@@ -75,8 +75,8 @@ class Heartbeat:
                 if not self.beat():
                     return
         except BaseException as error:
-            # Nobody renews the lease any more, so nothing may be written under it either.
-            self._on_lost(f"the lease {self.lease.name} is renewed no more: {type(error).__name__}: {error}")
+            # The lease is no longer renewed, so nothing may be written under it.
+            self._on_lost(f"the lease {self.lease.name} is no longer renewed: {type(error).__name__}: {error}")
             raise
 
     def _renew(self) -> str | None:
@@ -99,6 +99,6 @@ class Heartbeat:
         try:
             self._cancelled = self._cancel_requested()
         except NbactlError:
-            return  # the next beat looks again; a store that stays broken costs the lease
+            return  # the next beat checks again; a store that stays broken costs the lease
         if self._cancelled:
             self._on_cancel()

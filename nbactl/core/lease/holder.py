@@ -1,4 +1,4 @@
-"""Who holds a lease: a process, named so that others on its machine can tell whether it still lives."""
+"""The holder of a lease: a process, named so that others on its machine can see whether it is still alive."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A lease that somebody took away from its owner, `by` whom and why."""
+    """A lease that was taken away from its owner, with the operator and the reason."""
 
     name: str
     owner: str
@@ -52,7 +52,7 @@ class Removal:
 class Leases:
     """Takes, renews and gives back leases, each change in one transaction.
 
-    `is_dead` says whether an owner provably lives no more, so that its lease need not be waited for.
+    `is_dead` says whether an owner has provably ended, so that its lease need not be waited for.
     """
 
     def __init__(self, store: DocumentStore, clock: Clock, *, is_dead: Callable[[str], bool] = is_dead) -> None:
@@ -63,7 +63,7 @@ class Leases:
     def acquire(self, name: str, owner: str, ttl: float) -> Lease:
         """Take the lease for `ttl` seconds. Raises LeaseHeldError while another owner has it.
 
-        It is taken over from an owner that let it expire or is dead. An owner that has it already gets it anew,
+        It is taken over from an owner that let it expire or is dead. An owner that has it already gets it again,
         with a greater token, so that an answer that was lost does no harm.
         """
 

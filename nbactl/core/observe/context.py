@@ -82,7 +82,7 @@ class Context:
         return self._labels[0]
 
 
-LABELS: Final = tuple(each.name for each in fields(Context) if each.name not in ("trace", "_labels"))
+LABELS: Final = tuple(item.name for item in fields(Context) if item.name not in ("trace", "_labels"))
 """What a context's labels may be called."""
 
 

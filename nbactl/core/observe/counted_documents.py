@@ -1,4 +1,4 @@
-"""A document store that tells the instrumentation hook how many documents are read and written.
+"""A document store that emits an event for the documents that are read and written.
 
 Reads are counted as Firestore bills them ("Understand Cloud Firestore billing"): one for each document asked for by
 path, there or not; one for each result of a query, at least one; one for each 1,000 that are counted, at least one.
@@ -31,12 +31,12 @@ class _CountedReader:
 
     def get(self, path: str) -> Document | None:
         found = self._reader.get(path)
-        self._tell("get", 1)
+        self._emit("get", 1)
         return found
 
     def get_all(self, paths: Sequence[str]) -> list[Document | None]:
         found = self._reader.get_all(paths)
-        self._tell("get_all", len(found))
+        self._emit("get_all", len(found))
         return found
 
     def query(self, query: Query) -> Iterator[Document]:
@@ -44,23 +44,23 @@ class _CountedReader:
 
     def count(self, query: Query) -> int:
         found = self._reader.count(query)
-        self._tell("count", max(1, -(-found // _COUNTED_BY_ONE_READ)))
+        self._emit("count", max(1, -(-found // _COUNTED_BY_ONE_READ)))
         return found
 
     def list_ids(self, collection: str) -> Iterator[str]:
         return self._counted("list_ids", self._reader.list_ids(collection))
 
     def _counted(self, operation: str, stream: Iterable[T]) -> Iterator[T]:
-        """Pass a stream on; what was read of it is told when it ends or is left."""
+        """Pass a stream on; what was read of it is counted when it ends or is closed."""
         passed = 0
         try:
             for item in stream:
                 passed += 1
                 yield item
         finally:
-            self._tell(operation, max(1, passed))
+            self._emit(operation, max(1, passed))
 
-    def _tell(self, operation: str, documents: int) -> None:
+    def _emit(self, operation: str, documents: int) -> None:
         if documents:
             self._hook(Event("documents.read", operation, {"documents": documents}))
 
@@ -95,7 +95,7 @@ class _CountedTransaction:
 
 
 class CountedDocuments(_CountedReader):
-    """A DocumentStore that does what `store` does, and tells `hook` of it; what failed is not counted."""
+    """A DocumentStore that does what `store` does, and emits events to `hook`; what failed is not counted."""
 
     def __init__(self, store: DocumentStore, hook: Hook) -> None:
         super().__init__(store, hook)
@@ -103,12 +103,12 @@ class CountedDocuments(_CountedReader):
 
     def commit(self, writes: Sequence[Write]) -> datetime:
         at = self._store.commit(writes)
-        self._tell_written("commit", len(writes))
+        self._emit_written("commit", len(writes))
         return at
 
     def batch_write(self, writes: Sequence[Write]) -> list[WriteResult]:
         results = self._store.batch_write(writes)
-        self._tell_written("batch_write", sum(result.error is None for result in results))
+        self._emit_written("batch_write", sum(result.error is None for result in results))
         return results
 
     def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:
@@ -122,7 +122,7 @@ class CountedDocuments(_CountedReader):
             return result
 
         result = self._store.transaction(counted, max_attempts=max_attempts)
-        self._tell_written("transaction", written)
+        self._emit_written("transaction", written)
         return result
 
     @contextmanager
@@ -133,6 +133,6 @@ class CountedDocuments(_CountedReader):
     def close(self) -> None:
         self._store.close()
 
-    def _tell_written(self, operation: str, documents: int) -> None:
+    def _emit_written(self, operation: str, documents: int) -> None:
         if documents:
             self._hook(Event("documents.written", operation, {"documents": documents}))

@@ -27,20 +27,20 @@ Hook = Callable[[Event], None]
 
 
 def noop_hook(event: Event) -> None:
-    """Do nothing with `event`: the hook of who wants none."""
+    """Ignore `event`: the default hook."""
 
 
 def combined(*hooks: Hook) -> Hook:
-    """Return one hook that tells each of `hooks`, in their order."""
-    heard = tuple(hook for hook in hooks if hook is not noop_hook)
-    if len(heard) <= 1:
-        return heard[0] if heard else noop_hook
+    """Return one hook that calls each of `hooks` in order."""
+    wanted = tuple(hook for hook in hooks if hook is not noop_hook)
+    if len(wanted) <= 1:
+        return wanted[0] if wanted else noop_hook
 
-    def tell(event: Event) -> None:
-        for hook in heard:
+    def emit(event: Event) -> None:
+        for hook in wanted:
             hook(event)
 
-    return tell
+    return emit
 
 
 _LOG = logging.getLogger("nbactl.events")
@@ -70,7 +70,7 @@ class EventLog:
         self._slow = slow
 
     def __call__(self, event: Event) -> None:
-        """Hear of an event."""
+        """Log an event."""
         level = _LEVELS.get(event.kind, logging.DEBUG)
         seconds = event.fields.get("seconds")
         if level < logging.INFO and seconds is not None and seconds >= self._slow:

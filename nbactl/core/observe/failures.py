@@ -1,6 +1,6 @@
-"""Failures where they end: with cause, context and traceback, told to whoever listens (invariant 17).
+"""Failures where they end: with cause, context and traceback, sent to sinks (invariant 17).
 
-An error is raised as long as somebody can do something about it. Where it is answered, recorded or given up it becomes
+An error is raised as long as a caller can handle it. Where it is answered, recorded or given up, it becomes
 a `Failure` and goes to each sink: the log, and an error tracker if there is one.
 """
 
@@ -49,7 +49,7 @@ class Failure:
 
     @property
     def fingerprint(self) -> str:
-        """What failures of one kind have in common: the type and the functions on the way, not lines and messages."""
+        """What failures of one kind share: the type and the functions on the way, not lines and messages."""
         way = _FRAME.findall(self.traceback) or self.what
         import hashlib  # noqa: PLC0415 - most processes have no failure
 
@@ -57,27 +57,27 @@ class Failure:
 
 
 Sink = Callable[[Failure], None]
-"""Hears of a failure in the thread where it ended. It must be quick: what takes time is for a thread of its own."""
+"""Called with a failure in the thread where it ended. It must be quick: what takes time is for a thread of its own."""
 
 
 class Failures:
-    """Tells sinks of failures. A sink that fails itself is logged, and keeps neither the others nor the work back."""
+    """Sends failures to sinks. A sink that fails is logged, and stops neither the other sinks nor the work."""
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
 
     def report(self, error: BaseException, what: str, **fields: Any) -> Failure:  # noqa: ANN401 - of any kind
-        """Tell of an error that nobody handles any more; `fields` say what else helps to understand it."""
+        """Report an error that is not handled; `fields` add what helps to understand it."""
         failure = failure_of(error, what, fields)
-        self.tell(failure)
+        self.emit(failure)
         return failure
 
-    def tell(self, failure: Failure) -> None:
-        """Tell of a failure."""
+    def emit(self, failure: Failure) -> None:
+        """Send a failure to every sink."""
         for sink in self._sinks:
             try:
                 sink(failure)
-            except Exception:  # noqa: BLE001 - whatever is wrong with it, the work and the other sinks go on
+            except Exception:  # noqa: BLE001 - the work and the other sinks continue
                 _LOG.exception("a sink could not take the failure %s", failure.fingerprint)
 
 
@@ -105,9 +105,9 @@ def failure_of(error: BaseException, what: str, fields: Mapping[str, Any]) -> Fa
 def log_failure(failure: Failure) -> None:
     """Write a failure to the log: as a warning if the work may succeed later, else as an error.
 
-    The rest stands under `failure` in the record, so that nothing can be mistaken for a field of another kind.
+    The details are under `failure` in the record, so that none is mistaken for another field.
     """
-    told = {
+    fields = {
         "what": failure.what,
         "type": failure.type,
         "fingerprint": failure.fingerprint,
@@ -117,7 +117,7 @@ def log_failure(failure: Failure) -> None:
         "retryable": failure.retryable,
         **failure.fields,
     }
-    extra: dict[str, Any] = {"failure": {name: value for name, value in told.items() if value is not None}}
+    extra: dict[str, Any] = {"failure": {name: value for name, value in fields.items() if value is not None}}
     if failure.error is None:
         extra["stack_trace"] = failure.traceback
     level = logging.WARNING if failure.retryable else logging.ERROR

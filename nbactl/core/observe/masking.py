@@ -1,6 +1,6 @@
-"""Secrets do not get into logs: values whose names say what they are, and what looks like a password or a key.
+"""Secrets are masked in logs: values with names of secrets, and text that looks like a password or a key.
 
-A text costs a few looks for a telling piece; only one that has it is searched.
+A text is first checked for a few substrings; only one that has such a substring is searched.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ _SHORTEST: Final = 6
 
 
 def mask_value(secret: str) -> None:
-    """Have `secret` masked wherever it turns up in a log; one too short to be told from other text is refused."""
+    """Mask `secret` wherever it occurs in a log. Raises ValueError for one too short to be unique."""
     if len(secret) < _SHORTEST:
-        raise ValueError(f"a secret of less than {_SHORTEST} characters cannot be told from other text")
+        raise ValueError(f"a secret of less than {_SHORTEST} characters is too short to be masked")
     _registered.add(secret)
 
 
@@ -68,14 +68,14 @@ def mask(text: str) -> str:
     for secret in _registered:
         if secret in text:
             text = text.replace(secret, MASK)
-    if _may_tell(text.lower()):
+    if _may_match(text.lower()):
         for pattern, instead in _PATTERNS:
             text = pattern.sub(instead, text)
     return text
 
 
-def _may_tell(lower: str) -> bool:
-    """Say whether a text in lower case has a piece that each pattern needs; `in` is many times faster than they are."""
+def _may_match(lower: str) -> bool:
+    """Say whether a text in lower case has a piece that each pattern needs; `in` is many times faster."""
     return (
         (("=" in lower or ":" in lower) and any(piece in lower for piece in _BEFORE_A_VALUE))
         or "bearer" in lower
@@ -92,10 +92,10 @@ def is_secret_name(name: str) -> bool:
     return _NAMES.search(name) is not None and _INNOCENT.search(name) is None
 
 
-def mask_within(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
+def mask_within(value: Any) -> Any:  # noqa: ANN401 - any value may be logged
     """Return a value without secrets, as texts, numbers, times, mappings and lists.
 
-    What lies too deep is `***`, as is the rest of a value of very many parts; what holds itself is `…` there.
+    What is nested too deep is `***`, and so is the rest of a very large value; a value inside itself is `…`.
     """
     return _masked(value, (), iter(range(_MOST_PARTS)))
 
@@ -112,7 +112,7 @@ def _masked(value: Any, within: tuple[int, ...], budget: Iterator[int]) -> Any: 
         return MASK
     inside = (*within, id(value))
     if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
-        value = {each.name: getattr(value, each.name) for each in fields(value)}
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
         return {
             mask(name) if isinstance(name, str) else name: MASK
@@ -128,10 +128,10 @@ def _masked(value: Any, within: tuple[int, ...], budget: Iterator[int]) -> Any: 
 
 
 def as_text(value: object) -> str:
-    """Return what an object says of itself, or that it cannot; never raises."""
+    """Return the text of an object, or a note that it has none; never raises."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "backslashreplace")
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001 - an object that cannot say what it is must not stop the work
+    except Exception as error:  # noqa: BLE001 - an object without a text must not stop the work
         return f"<{type(value).__name__} that has no text: {type(error).__name__}>"

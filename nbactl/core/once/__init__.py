@@ -1,4 +1,4 @@
-"""Idempotency: work is done once per key, whoever delivers it how often (invariants 5, 6).
+"""Idempotency: work is done once per key, however often it is delivered (invariants 5, 6).
 
-Claim → work → done. `Idempotency` in keeper.py is the way in; asgi.py puts it in front of a Pub/Sub push endpoint.
+Claim → work → done. Start at `Idempotency` in idempotency.py; service/push.py uses it for a Pub/Sub push endpoint.
 """

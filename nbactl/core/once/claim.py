@@ -35,7 +35,7 @@ class Done:
 class Claim:
     """Work under way. `owner` is unique to this claim; `version` is the update time that guards every step of it.
 
-    One that is not `kept` is written nowhere and keeps nobody out: it only carries the writes to the end of the work.
+    A claim that is not `kept` is not stored and excludes no other: it only carries the writes to the end of the work.
     """
 
     __slots__ = ("_writes", "began", "completed", "kept", "key", "lock", "lost", "owner", "path", "renewed", "version")
@@ -48,7 +48,7 @@ class Claim:
         self.began = self.renewed = began
         self.version: datetime | None = None
         self.lost = False
-        """Whether it is known that somebody else took over: what is done from here on will be refused."""
+        """Whether another process is known to have taken over: further steps are refused."""
         self.completed = False
         """Whether the end of the work is known to be durable; no step is taken after that."""
         self.lock = threading.Lock()
@@ -70,7 +70,7 @@ def current_claim() -> Claim:
     """Return the claim under which this code runs. Raises RuntimeError outside of idempotent work."""
     claim = _current.get()
     if claim is None:
-        raise RuntimeError("there is no claim here: this is called outside of idempotent work")
+        raise RuntimeError("no current claim: call this inside idempotent work")
     return claim
 
 
@@ -102,7 +102,7 @@ class ClaimSettings:
 
 
 def claimed_fields(claim: Claim, digest: str | None, now: datetime, terms: ClaimSettings) -> Mapping[Any, Any]:
-    """Return the fields while the work goes on; `expires_at` is when Firestore's TTL policy may delete them."""
+    """Return the fields during the work; `expires_at` is when Firestore's TTL policy may delete them."""
     return {
         "state": "claimed",
         "owner": claim.owner,
@@ -138,7 +138,7 @@ def refuse_unless_free(
         raise PayloadMismatchError(
             f"the key {key} was used for another payload",
             cause="Two different messages have the same key, so one of them would be lost as a duplicate.",
-            next_step="Find who builds the key; give it what tells the two apart.",
+            next_step="Change the code that builds the key, so that the two messages get different keys.",
             details={"key": key, "payload_hash": digest, "known_hash": data["payload_hash"]},
         )
     if data["state"] == "done":
@@ -188,11 +188,11 @@ class Renewals:
                 self._thread.start()
 
     def forget(self, claim: Claim) -> None:
-        """Keep it alive no longer."""
+        """Stop renewing it."""
         with self._lock:
             self._claims.discard(claim)
 
-    def beat(self) -> None:
+    def renew_due(self) -> None:
         """Renew the claims whose time has come."""
         now = self._clock.monotonic()
         with self._lock:
@@ -203,12 +203,12 @@ class Renewals:
             except StaleFenceError:
                 claim.lost = True
                 self.forget(claim)
-            except Exception as error:  # noqa: BLE001 - the others are to be kept alive whatever is wrong with one
-                # The next beat tries again; until then the lease lasts.
+            except Exception as error:  # noqa: BLE001 - the other claims are still renewed
+                # The next round tries again; until then the lease holds.
                 _LOG.warning("the claim on %s could not be renewed: %s", claim.key, error, exc_info=error)
 
     def close(self) -> None:
-        """End the thread; claims under way are kept alive no longer."""
+        """End the thread; claims under way are renewed no longer."""
         self._closed.set()
         thread = self._thread
         if thread is not None:
@@ -220,7 +220,7 @@ class Renewals:
                 if not self._claims:
                     self._thread = None
                     return
-            self.beat()
+            self.renew_due()
 
 
 _watched: weakref.WeakSet[Renewals] = weakref.WeakSet()
@@ -230,10 +230,10 @@ _registered: list[bool] = []
 def _watch_forks(renewals: Renewals) -> None:
     if not _registered:
         _registered.append(True)
-        os.register_at_fork(after_in_child=_begin_anew)
+        os.register_at_fork(after_in_child=_restart_in_child)
     _watched.add(renewals)
 
 
-def _begin_anew() -> None:
+def _restart_in_child() -> None:
     for renewals in list(_watched):
         renewals.after_fork_in_child()

@@ -1,7 +1,7 @@
 """Claim → work → done, in `message_dedup/{key}`.
 
 Every step after the claim is a compare-and-set on the document's update time, and the work's own writes join the
-commit that marks it done. So whoever stalled, crashed or lost its claim can do no harm, whatever the clocks say.
+commit that marks it done. So a worker that stalled, crashed or lost its claim does no harm, whatever the clocks say.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _always(_: str) -> bool:
 class Idempotency:
     """Does work once per key. `owner` names this process (`process_identity`).
 
-    `is_dead` says whether an owner provably lives no more, so that its claim need not run out first. `enabled` says for
+    `is_dead` says whether an owner has provably ended, so that its claim need not run out first. `enabled` says for
     which keys: work under any other is done each time that it comes, and what it writes is committed at its end.
     """
 
@@ -90,7 +90,7 @@ class Idempotency:
         """Return what `work` returns, or what it returned when it was done before.
 
         The result must be a value that documents can hold. What the work gives to `current_claim().write` is committed
-        together with its end. Raises InProgressError while somebody else does it, PayloadMismatchError if the key was
+        together with its end. Raises InProgressError while another worker does it, PayloadMismatchError if the key was
         used for another payload, StaleFenceError if the claim was lost before the end (nothing was written then), and
         whatever `work` raises, after releasing the claim.
         """
@@ -126,21 +126,21 @@ class Idempotency:
         """Decorate a function or coroutine function: its work is done once per `key(…)` of its arguments."""
 
         def decorate(fn: Callable[P, T]) -> Callable[P, T]:
-            def told(*args: P.args, **kwargs: P.kwargs) -> tuple[str, bytes | None]:
+            def identify(*args: P.args, **kwargs: P.kwargs) -> tuple[str, bytes | None]:
                 return key(*args, **kwargs), None if payload is None else payload(*args, **kwargs)
 
             if is_async(fn):
 
                 @wraps(fn)
                 async def run_async(*args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - what `fn` gives
-                    name, content = told(*args, **kwargs)
+                    name, content = identify(*args, **kwargs)
                     return await self.run_async(name, lambda: fn(*args, **kwargs), payload=content)
 
                 return cast("Callable[P, T]", run_async)
 
             @wraps(fn)
             def run(*args: P.args, **kwargs: P.kwargs) -> T:
-                name, content = told(*args, **kwargs)
+                name, content = identify(*args, **kwargs)
                 return self.run(name, lambda: fn(*args, **kwargs), payload=content)
 
             return run
@@ -166,14 +166,14 @@ class Idempotency:
             if document is not None and document.data.get("owner") == claim.owner:
                 claim.version = document.update_time  # the last try got through, its answer did not
                 return self._claimed(claim, kind)
-            if document is not None and (done := self._look(key, document, digest, now)) is not None:
+            if document is not None and (done := self._check(key, document, digest, now)) is not None:
                 return done
             write = Create(path, fields) if document is None else Update(path, fields, document.update_time)
             kind = "idempotency.claimed" if document is None else "idempotency.taken_over"
             try:
                 claim.version = self._store.commit([write])
             except (PreconditionError, NotFoundError):
-                continue  # somebody else was faster, or our own commit was: look again
+                continue  # another worker was faster, or our own commit was: read again
             return self._claimed(claim, kind)
         raise ContentionError(f"the claim on {key} changes hands too fast", next_step="Deliver it again later.")
 
@@ -200,7 +200,7 @@ class Idempotency:
         more = claim.writes() + writes
         self._step(claim, lambda version: Update(claim.path, fields, if_updated_at=version), more, completes=True)
         self._renewals.forget(claim)
-        self._tell("idempotency.completed", claim.key)
+        self._emit("idempotency.completed", claim.key)
 
     def release(self, claim: Claim) -> None:
         """Give the key back, so that the next delivery does the work. Raises StaleFenceError if the claim was lost."""
@@ -210,7 +210,7 @@ class Idempotency:
         with beyond_deadline():
             self._step(claim, lambda version: Delete(claim.path, if_updated_at=version))
         # The end of the work may have got through although its answer did not.
-        self._tell("idempotency.completed" if claim.completed else "idempotency.released", claim.key)
+        self._emit("idempotency.completed" if claim.completed else "idempotency.released", claim.key)
 
     def give_up(self, claim: Claim, error: BaseException) -> None:
         """Release the claim after `error`; if that fails too, the error says so and the claim runs out by itself."""
@@ -218,7 +218,7 @@ class Idempotency:
             return
         try:
             self.release(claim)
-        except Exception as failed:  # noqa: BLE001 - what is told is why the work failed
+        except Exception as failed:  # noqa: BLE001 - the error to raise is why the work failed
             error.add_note(f"the claim on {claim.key} could not be released: {failed}")
 
     def renew(self, claim: Claim) -> None:
@@ -235,16 +235,16 @@ class Idempotency:
         claim.renewed = began
 
     async def give_up_async(self, claim: Claim, error: BaseException) -> None:
-        """Do as `give_up` in a thread, which goes on if the wait for it is cancelled."""
+        """Do as `give_up` in a thread, which continues if the wait for it is cancelled."""
         await in_daemon_thread(lambda: self.give_up(claim, error))
 
     async def complete_async(self, claim: Claim, result: object = None) -> None:
         """Do as `complete` in a thread."""
         await in_daemon_thread(lambda: self.complete(claim, result))
 
-    def beat(self) -> None:
-        """Renew the claims whose time has come; a thread does this by itself."""
-        self._renewals.beat()
+    def renew_due(self) -> None:
+        """Renew the claims that are due; a thread does this by itself."""
+        self._renewals.renew_due()
 
     def close(self) -> None:
         """End the thread that keeps claims alive; call it before the store is closed."""
@@ -253,18 +253,18 @@ class Idempotency:
     def _claimed(self, claim: Claim, kind: str) -> Claim:
         self._renewals.watch(claim)
         reach("idempotency.claimed")
-        self._tell(kind, claim.key)
+        self._emit(kind, claim.key)
         return claim
 
-    def _look(self, key: str, document: Document, digest: str | None, now: datetime) -> Done | None:
+    def _check(self, key: str, document: Document, digest: str | None, now: datetime) -> Done | None:
         """Return what was done, or None if the key may be taken over."""
         try:
             done = refuse_unless_free(key, document, digest, now, self._is_dead)
         except PreconditionError as error:
-            self._tell(f"idempotency.{error.code}", key)
+            self._emit(f"idempotency.{error.code}", key)
             raise
         if done is not None:
-            self._tell("idempotency.replayed", key)
+            self._emit("idempotency.replayed", key)
         return done
 
     def _step(
@@ -287,7 +287,7 @@ class Idempotency:
                     if document is None or document.data.get("owner") != claim.owner:
                         claim.lost = True
                         self._renewals.forget(claim)
-                        self._tell("idempotency.lost", claim.key)
+                        self._emit("idempotency.lost", claim.key)
                         raise _lost(claim) from error
                     if document.data["state"] == "done":
                         claim.completed = True  # an earlier try got through, its answer did not
@@ -300,7 +300,7 @@ class Idempotency:
                     return
             raise ContentionError(f"the claim on {claim.key} changes too fast")
 
-    def _tell(self, kind: str, key: str) -> None:
+    def _emit(self, kind: str, key: str) -> None:
         self._hook(Event(kind, key))
 
 

@@ -25,7 +25,7 @@ def sweep_expired(store: DocumentStore, collection: str, clock: Clock) -> int:
     expired = Query(collection, (Filter("expires_at", "<=", clock.now()),), (Order("expires_at"),), limit=MAX_WRITES)
     swept = 0
     while found := list(store.query(expired)):
-        results = store.batch_write([Delete(each.path, if_updated_at=each.update_time) for each in found])
+        results = store.batch_write([Delete(document.path, if_updated_at=document.update_time) for document in found])
         deleted = sum(result.error is None for result in results)
         swept += deleted
         if deleted < len(found):

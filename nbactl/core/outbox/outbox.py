@@ -41,7 +41,7 @@ _FIELDS: Final = {
 _LONGEST_KEY: Final = 1024
 """Bytes of an attribute's value in Pub/Sub ("Quotas and limits", resource limits); the key travels in one."""
 KEY_ATTRIBUTE: Final = "outbox_key"
-"""The attribute by which consumers tell a message that came twice; the message id differs then."""
+"""The attribute by which consumers recognise a duplicate; the message id differs then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def pending_messages(store: DocumentStore) -> Iterator[Pending]:
         data = document.data
         try:
             key = key_of(document)
-        except DataError as error:  # it is shown, for it stays until somebody sees to it
+        except DataError as error:  # it is shown, because it stays until an operator removes it
             yield Pending(document.id, "?", document.create_time, document.create_time, 0, f"{error.code}: {error}")
         else:
             yield Pending(
@@ -79,13 +79,13 @@ def pending_messages(store: DocumentStore) -> Iterator[Pending]:
 
 
 def key_of(document: Document) -> str:
-    """Return the key of a message. Raises DataError for a document that is none."""
+    """Return the key of a message. Raises DataError for a document that is not a message."""
     key, data = decode_id(document.id), document.data
     for name, kind in _FIELDS.items():
         if not isinstance(data.get(name), kind):
             raise DataError(
-                f"the document {document.path} is no message: its {name} is {data.get(name)!r}",
-                next_step="Look who wrote it; what is deleted from the outbox is never published.",
+                f"the document {document.path} is not a message: its {name} is {data.get(name)!r}",
+                next_step="Find out who wrote it. A document that is deleted from the outbox is never published.",
             )
     return key
 
@@ -111,8 +111,8 @@ def _everywhere(_: str) -> bool:
 class Outbox:
     """Publishes at least once; no order is promised. Consumers are idempotent on the attribute `outbox_key`.
 
-    Who drives a message takes it for `redrive_after` seconds, so that others leave it alone; if it is not published by
-    then, the next sweep takes it up. `keep` is how many seconds a published one stays to be looked at. A sweep leaves
+    A driver takes a message for `redrive_after` seconds, so that others leave it alone; if it is not published by
+    then, the next sweep publishes it. `keep` is how many seconds a published one is kept. A sweep leaves
     the messages of topics that `reaches` denies to processes that can publish them.
     """
 
@@ -181,7 +181,7 @@ class Outbox:
         pending = self._count_pending()
         due = Filter("due_at", "<=", self._clock.now())
         found = self._store.query(Query(COLLECTION, (due,), (Order("due_at"),)))
-        for document in list(islice((each for each in found if self._is_for_us(each, failed)), limit)):
+        for document in list(islice((document for document in found if self._is_for_us(document, failed)), limit)):
             key = key_of(document)
             try:
                 if self._drive(document):
@@ -209,7 +209,7 @@ class Outbox:
         return self._reaches(document.data["topic"])
 
     def _count_pending(self) -> int:
-        """Return how many messages wait, those included that a driver has taken; only a hook wants to know."""
+        """Return how many messages wait, those included that a driver has taken; only a hook needs it."""
         return 0 if self._hook is noop_hook else self._store.count(Query(COLLECTION, order=(Order("due_at"),)))
 
     def _drive(self, document: Document) -> bool:
@@ -248,7 +248,7 @@ class Outbox:
         return True
 
     def _note(self, path: str, taken: datetime, error: NbactlError) -> None:
-        """Leave the reason for the operator; the error itself is raised, whatever becomes of this."""
+        """Keep the reason for the operator; the error itself is raised in any case."""
         try:
             with beyond_deadline():
                 self._store.commit([Update(path, {"last_error": f"{error.code}: {error}"}, if_updated_at=taken)])

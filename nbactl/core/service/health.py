@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 Status = Literal["pass", "warn", "fail"]
 
 Probe = Callable[[], str | None]
-"""Looks at a dependency once: returns None if all is well, a sentence if it has a flaw; raises if it does not work."""
+"""Checks a dependency once: returns None if it works, a sentence if it has a problem; raises if it does not work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A dependency. Without a critical one the service is of no use, and says that it fails.
+    """A dependency. If a critical one fails, the service fails.
 
     `component_type` is a word of the draft: component, datastore or system. `timeout` is in seconds.
     """
@@ -50,7 +50,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was found of a dependency. `took` is in milliseconds, None without an answer; `output` is what is amiss."""
+    """The result of a check. `took` is in milliseconds, None without an answer; `output` is the problem."""
 
     status: Status
     took: float | None
@@ -60,25 +60,25 @@ class CheckResult:
 
 _LOG = logging.getLogger("nbactl.health")
 _MISSED: Final = 3
-"""A finding is stale when so many looks in a row did not take place."""
+"""A result is stale when so many runs in a row did not take place."""
 
 
 class BackgroundCheck:
-    """Runs a check's probe in a thread of its own, so that one that hangs holds up nothing but itself."""
+    """Runs a check's probe in a thread of its own, so that a probe that hangs blocks no other."""
 
     def __init__(self, check: Check, clock: Clock, every: float) -> None:
         self.check = check
         self._clock = clock
         self._every = every
         self._began = 0.0
-        """When the last look began, in seconds of the monotonic clock."""
+        """When the last run began, in seconds of the monotonic clock."""
         self._thread: threading.Thread | None = None
         self._ended: float | None = None
         self._last: CheckResult | None = None
         self._lock = threading.Lock()
 
-    def look(self) -> None:
-        """Begin a look, unless one is under way."""
+    def run(self) -> None:
+        """Start the probe, unless it is running."""
         with self._lock:
             if self._is_under_way():
                 return
@@ -87,18 +87,18 @@ class BackgroundCheck:
             self._began = self._clock.monotonic()
             self._thread.start()
 
-    def finding(self) -> CheckResult | None:
-        """Return what is known now; None before the first look has ended, for as long as it may take."""
+    def result(self) -> CheckResult | None:
+        """Return the last result; None before the first run has ended."""
         with self._lock:
             began = self._began if self._is_under_way() else None
             ended, last = self._ended, self._last
         now = self._clock.monotonic()
         if began is not None and now - began > self.check.timeout:
-            told = f"no answer for {format_duration(int(now - began))}"
-            return CheckResult("fail", None, self._clock.now(), told)
+            output = f"no answer for {format_duration(int(now - began))}"
+            return CheckResult("fail", None, self._clock.now(), output)
         if last is not None and ended is not None and now - ended > _MISSED * self._every + self.check.timeout:
-            told = f"not checked for {format_duration(int(now - ended))}"
-            return CheckResult("warn" if last.status == "pass" else last.status, last.took, last.at, told)
+            output = f"not checked for {format_duration(int(now - ended))}"
+            return CheckResult("warn" if last.status == "pass" else last.status, last.took, last.at, output)
         return last
 
     def _probe(self) -> None:
@@ -107,7 +107,7 @@ class BackgroundCheck:
             flaw = self.check.probe()
         except NbactlError as error:
             found = CheckResult("fail", None, self._clock.now(), error.message)
-        except Exception as error:  # noqa: BLE001 - whatever a probe raises is what was found
+        except Exception as error:  # noqa: BLE001 - whatever a probe raises is the result
             # Its text may hold an address or a password, so it goes to the log alone.
             _LOG.warning("the health check %s failed", self.check.name, exc_info=error)
             found = CheckResult("fail", None, self._clock.now(), type(error).__name__)
@@ -123,56 +123,56 @@ class BackgroundCheck:
 
 
 class Health:
-    """Looks at every dependency each `every` seconds in the background; what asks never waits for one."""
+    """Checks every dependency each `every` seconds in the background; readers never wait for a check."""
 
     def __init__(self, checks: Iterable[Check], *, clock: Clock, every: float) -> None:
-        self._watched = {check.name: BackgroundCheck(check, clock, every) for check in checks}
-        self._beat = PeriodicTask("health", self.look, lambda: every, every)
+        self._checks = {check.name: BackgroundCheck(check, clock, every) for check in checks}
+        self._task = PeriodicTask("health", self.run, lambda: every, every)
 
     def start(self) -> None:
-        """Look at once, then on the beat."""
-        self.look()
-        self._beat.start()
+        """Run all checks now, then in the background."""
+        self.run()
+        self._task.start()
 
     def close(self) -> None:
-        """Look no more."""
-        self._beat.close()
+        """Stop checking."""
+        self._task.close()
 
-    def look(self) -> None:
-        """Begin a look at each dependency that is not being looked at."""
-        for watched in self._watched.values():
-            watched.look()
+    def run(self) -> None:
+        """Start every check that is not running."""
+        for check in self._checks.values():
+            check.run()
 
-    def findings(self) -> Mapping[str, CheckResult | None]:
-        """Return what is known of each dependency; None where nothing is yet."""
-        return {name: watched.finding() for name, watched in self._watched.items()}
+    def results(self) -> Mapping[str, CheckResult | None]:
+        """Return the last result of each check; None before its first."""
+        return {name: check.result() for name, check in self._checks.items()}
 
-    def status(self, findings: Mapping[str, CheckResult | None]) -> Status:
-        """Return the status of the whole: `fail` if a critical dependency fails, `warn` if anything else is amiss."""
+    def status(self, results: Mapping[str, CheckResult | None]) -> Status:
+        """Return the status of the whole: `fail` if a critical dependency fails, `warn` for any other problem."""
         status: Status = "pass"
-        for name, finding in findings.items():
-            if finding is not None and finding.status == "fail" and self._watched[name].check.critical:
+        for name, result in results.items():
+            if result is not None and result.status == "fail" and self._checks[name].check.critical:
                 return "fail"
-            if finding is None or finding.status != "pass":
+            if result is None or result.status != "pass":
                 status = "warn"
         return status
 
-    def unready(self, findings: Mapping[str, CheckResult | None]) -> list[str]:
-        """Return why no work should be sent here: critical dependencies that fail, or that nothing is known of yet."""
+    def unready(self, results: Mapping[str, CheckResult | None]) -> list[str]:
+        """Return why no work should be sent here: critical dependencies that fail or are not checked yet."""
         reasons = []
-        for name, watched in self._watched.items():
-            finding = findings[name]
-            if watched.check.critical and (finding is None or finding.status == "fail"):
-                reasons.append(f"{name}: {'not checked yet' if finding is None else finding.output}")
+        for name, background in self._checks.items():
+            result = results[name]
+            if background.check.critical and (result is None or result.status == "fail"):
+                reasons.append(f"{name}: {'not checked yet' if result is None else result.output}")
         return reasons
 
     def component_type(self, name: str) -> str:
         """Return what kind of thing a dependency is."""
-        return self._watched[name].check.component_type
+        return self._checks[name].check.component_type
 
 
 _NOWHERE: Final = "health/probe"
-"""A document that nobody writes: that it is not there is an answer."""
+"""A document that is never written: its absence is an answer."""
 _MIB: Final = 1024 * 1024
 
 
@@ -186,7 +186,7 @@ def documents_check(store: DocumentStore, timeout: float) -> Check:
 
 
 def breakers_check(in_use: Mapping[str, Breaker], timeout: float) -> Check:
-    """Return the check of the breakers in use: one that is open is a flaw, for the others' work goes on."""
+    """Return the check of the breakers in use: an open one is a warning, because other work continues."""
 
     def probe() -> str | None:
         stopped = sorted(name for name, breaker in dict(in_use).items() if breaker.state != "closed")
@@ -212,7 +212,7 @@ def disk_check(folder: Path, least: int, timeout: float) -> Check:
 
     def probe() -> None:
         place = folder.absolute()
-        free = shutil.disk_usage(next(each for each in (place, *place.parents) if each.exists())).free
+        free = shutil.disk_usage(next(parent for parent in (place, *place.parents) if parent.exists())).free
         if free < least:
             raise UnavailableError(f"{free // _MIB} MiB are free, {least // _MIB} are needed")
 

@@ -2,7 +2,7 @@
 
 | address | answer |
 |---|---|
-| `/live` | 200 as long as the process can answer at all; looks at no dependency |
+| `/live` | 200 as long as the process can answer at all; checks no dependency |
 | `/ready` | 200 if work should be sent here; 503 while it starts or stops, or a critical dependency fails |
 | `/health` | `application/health+json`; 503 if a critical dependency fails |
 | `/metrics` | the text format of Prometheus, where metrics are given |
@@ -95,7 +95,7 @@ class RequestStats:
         raise AssertionError
 
     def _turn(self) -> _Window:
-        """Return the window under way; an old one that nobody added to is forgotten."""
+        """Return the current window; an old one without requests is dropped."""
         now = self._monotonic()
         age = now - self._now.began
         if age >= self._window:
@@ -128,7 +128,7 @@ class ProbeResponse:
 
 
 class Reports:
-    """Answers what is known; an answer is at most a second old."""
+    """Answers from the last results; an answer is at most a second old."""
 
     def __init__(
         self,
@@ -165,25 +165,25 @@ class Reports:
         return answer
 
     def _render_ready(self) -> ProbeResponse:
-        reasons = self._health.unready(self._health.findings())
+        reasons = self._health.unready(self._health.results())
         if self._is_stopping():
             reasons.insert(0, "stopping")
         return ProbeResponse(_UNAVAILABLE if reasons else _GOOD, _json({"ready": not reasons, "reasons": reasons}))
 
     def _render_health(self) -> ProbeResponse:
-        findings = self._health.findings()
-        status = self._health.status(findings)
+        results = self._health.results()
+        status = self._health.status(results)
         report: dict[str, Any] = {
             "status": status,
             "version": _INTERFACE,
             "releaseId": self._identity.release,
             "serviceId": self._identity.service,
             "configDigest": self._identity.config_digest,
-            "checks": {**self._own(), **self._dependencies(findings)},
+            "checks": {**self._own(), **self._dependencies(results)},
         }
-        amiss = [f"{name}: {finding.output}" for name, finding in findings.items() if finding and finding.output]
-        if amiss:
-            report["output"] = "; ".join(amiss)
+        problems = [f"{name}: {result.output}" for name, result in results.items() if result and result.output]
+        if problems:
+            report["output"] = "; ".join(problems)
         return ProbeResponse(_UNAVAILABLE if status == "fail" else _GOOD, _json(report))
 
     def _own(self) -> dict[str, Any]:
@@ -198,20 +198,20 @@ class Reports:
             own["requests:p95Time"] = [_measure(round(latency.p95 * 1000, 2), "ms")]
         return own
 
-    def _dependencies(self, findings: Mapping[str, CheckResult | None]) -> dict[str, Any]:
-        told: dict[str, Any] = {}
-        for name, finding in findings.items():
+    def _dependencies(self, results: Mapping[str, CheckResult | None]) -> dict[str, Any]:
+        entries: dict[str, Any] = {}
+        for name, result in results.items():
             entry: dict[str, Any] = {"componentType": self._health.component_type(name)}
-            if finding is None:
+            if result is None:
                 entry |= {"status": "warn", "output": "not checked yet"}
             else:
-                entry |= {"status": finding.status, "time": _time(finding.at)}
-                if finding.took is not None:
-                    entry |= {"observedValue": finding.took, "observedUnit": "ms"}
-                if finding.output is not None:
-                    entry["output"] = finding.output
-            told[f"{name}:responseTime"] = [entry]
-        return told
+                entry |= {"status": result.status, "time": _time(result.at)}
+                if result.took is not None:
+                    entry |= {"observedValue": result.took, "observedUnit": "ms"}
+                if result.output is not None:
+                    entry["output"] = result.output
+            entries[f"{name}:responseTime"] = [entry]
+        return entries
 
 
 def _measure(value: float, unit: str) -> dict[str, Any]:
@@ -239,7 +239,7 @@ _JSON, _HEALTH_JSON = b"application/json", b"application/health+json"
 class Probes:
     """Answers these addresses and counts every other request, whose answers are the app's.
 
-    `http.served` is told of each, under the route that the app leaves in `scope["nbactl.route"]`.
+    Each emits `http.served`, under the route that the app leaves in `scope["nbactl.route"]`.
     """
 
     def __init__(

@@ -7,7 +7,7 @@
 | run, workflow, task, game date, batch, player | `baggage` (W3C) | under their names |
 | deadline | `x-deadline-ms`: milliseconds left, for clocks differ | `deadline`: the instant, since a message waits |
 
-What comes from outside is believed only where it has the form that it is sent in; anything else is left out.
+Values from outside are used only if they are well-formed; others are ignored.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def outgoing_attributes(clock: Clock | None = None) -> dict[str, str]:
 
 @contextmanager
 def incoming_headers(headers: Mapping[str, str], clock: Clock) -> Iterator[None]:
-    """Put in force what a request brought along, for the length of a `with` block. Names are in lower case."""
+    """Use the context and deadline of a request for the length of a `with` block. Names are in lower case."""
     given = _baggage(headers.get(BAGGAGE, ""))
     if (correlation := headers.get(CORRELATION)) is not None:
         given["correlation_id"] = unquote(correlation)
@@ -91,14 +91,14 @@ def incoming_headers(headers: Mapping[str, str], clock: Clock) -> Iterator[None]
 
 @contextmanager
 def incoming_attributes(attributes: Mapping[str, str], clock: Clock) -> Iterator[None]:
-    """Put in force what a message brought along, for the length of a `with` block."""
+    """Use the context and deadline of a message for the length of a `with` block."""
     given = {name: attributes[name] for name in (*_TRAVELS, "correlation_id") if name in attributes}
     seconds = None
     if (text := attributes.get("deadline")) is not None:
         try:
             seconds = max(0.0, (datetime.fromisoformat(text) - clock.now()).total_seconds())
         except (ValueError, TypeError):  # no time, or one without a zone
-            _LOG.debug("a message's deadline is no time and is left out")
+            _LOG.debug("a message's deadline is not a time and is ignored")
     with _in_force(given, attributes.get(TRACEPARENT), None, seconds, clock):
         yield
 
@@ -125,11 +125,11 @@ class Propagation:
             if correlation_id is None:
                 correlation_id = self._ids.new("req")
                 more.enter_context(bound(correlation_id=correlation_id))
-            told = (CORRELATION.encode(), quote(correlation_id, safe="/:+=@ ").encode())
+            header = (CORRELATION.encode(), quote(correlation_id, safe="/:+=@ ").encode())
 
             async def answer(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    message = {**message, "headers": [*message.get("headers", ()), told]}
+                    message = {**message, "headers": [*message.get("headers", ()), header]}
                 await send(message)
 
             await self._app(scope, receive, answer)
@@ -149,15 +149,15 @@ def _wanted(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 def _in_force(
     given: Mapping[str, str], traceparent: str | None, cloud: str | None, seconds: float | None, clock: Clock
 ) -> Iterator[None]:
-    believed: dict[str, Any] = {
+    valid: dict[str, Any] = {
         name: value for name, value in given.items() if 0 < len(value) <= _LONGEST_VALUE and value.isprintable()
     }
-    for name in given.keys() - believed.keys():
-        _LOG.debug("what came as %s is not of its form and is left out", name)
+    for name in given.keys() - valid.keys():
+        _LOG.debug("the value of %s is malformed and is ignored", name)
     trace = trace_of(traceparent, cloud)
     with ExitStack() as scopes:
-        if believed or trace is not None:
-            scopes.enter_context(bound(**believed, trace=trace))
+        if valid or trace is not None:
+            scopes.enter_context(bound(**valid, trace=trace))
         if seconds is not None:
             scopes.enter_context(deadline_scope(seconds, clock))
         yield

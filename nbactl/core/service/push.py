@@ -67,9 +67,9 @@ class PushMessage:
         try:
             content = json.loads(self.data)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"the data of message {self.message_id} are no JSON", cause=str(error)) from error
+            raise DataError(f"the data of message {self.message_id} are not JSON", cause=str(error)) from error
         if not isinstance(content, dict):
-            raise DataError(f"the data of message {self.message_id} are no JSON object")
+            raise DataError(f"the data of message {self.message_id} are not JSON object")
         return content
 
 
@@ -78,7 +78,7 @@ def parse_push(body: bytes) -> PushMessage:
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError) as error:  # bytes that are not UTF-8 are a ValueError as well
-        raise _malformed("it is no JSON") from error
+        raise _malformed("it is not JSON") from error
     message = envelope.get("message") if isinstance(envelope, dict) else None
     if not isinstance(message, dict):
         raise _malformed("it has no object 'message'")
@@ -99,13 +99,13 @@ def parse_push(body: bytes) -> PushMessage:
 def _text(fields: dict[str, Any], name: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
-        raise _malformed(f"its '{name}' is no text")
+        raise _malformed(f"its '{name}' is not text")
     return value
 
 
 def _data(text: object) -> bytes:
     if not isinstance(text, str):
-        raise _malformed("its data are no text")
+        raise _malformed("its data are not text")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -118,7 +118,7 @@ def _no_id() -> str:
 
 def _malformed(what: str) -> DataError:
     return DataError(
-        "this is no message that Pub/Sub pushed",
+        "this is not a push message of Pub/Sub",
         cause=f"Of the body: {what}.",
         next_step="See the dead-letter topic, where Pub/Sub keeps what is refused again and again.",
     )
@@ -135,8 +135,8 @@ class PubSubPush:
     The app finds the message in `scope["nbactl.message"]` and gives what is to be written with it to
     `current_claim().write`; it runs in the context that the message brought along. Its answer is held back until the
     end of the work is durable. `key` names the work (by default the message id); `timeout` is seconds for the app, less
-    than the subscription's acknowledgement deadline. Whatever is not acknowledged is a failure that `failures` are told
-    of, but what is merely in progress elsewhere.
+    than the subscription's acknowledgement deadline. A message that is not acknowledged is reported to `failures`,
+    except work that is in progress elsewhere.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class PubSubPush:
         try:
             key = about["key"] = self._key(message)
             begun = await self._idempotency.begin_async(key, message.data)
-        except Exception as error:  # noqa: BLE001 - a message that breaks its own key is no less a failure
+        except Exception as error:  # noqa: BLE001 - a message without a usable key is a failure too
             await self._refuse(send, _STATUS.get(type(error)) or _status_of(error, _REFUSALS), error, **about)
             return
         if isinstance(begun, Done):
@@ -204,7 +204,7 @@ class PubSubPush:
             await self._idempotency.give_up_async(begun, error)
             if not isinstance(error, Exception):
                 raise
-            # Reported here, once: the server need not hear of a bug as well.
+            # Reported here, once: the server need not report it again.
             lost = begun.lost and isinstance(error, NbactlError)
             status = _CONFLICT if lost else _status_of(error, _BROKEN)
             await self._refuse(send, status, error, **about)
@@ -235,7 +235,7 @@ class PubSubPush:
         async def receive() -> Message:
             if left:
                 return left.pop()
-            await asyncio.Event().wait()  # no disconnection is told: the work goes on without a listener
+            await asyncio.Event().wait()  # no disconnection is reported: the work continues without a listener
             raise AssertionError
 
         async def hold(message: Message) -> None:
@@ -276,8 +276,8 @@ def _status_of(error: Exception, final: int) -> int:
 async def _answer(send: Send, status: int, error: Exception | None = None) -> None:
     body = b""
     if isinstance(error, NbactlError):
-        told = {"code": error.code, "message": error.message, "cause": error.cause, "next": error.next_step}
-        body = json.dumps({"error": told}).encode()
+        fields = {"code": error.code, "message": error.message, "cause": error.cause, "next": error.next_step}
+        body = json.dumps({"error": fields}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers if body else []})
     await send({"type": "http.response.body", "body": body})

@@ -44,7 +44,7 @@ class Parts(Protocol):
 
     @property
     def clock(self) -> Clock:
-        """What tells the time."""
+        """The clock."""
         ...
 
     @property
@@ -73,20 +73,20 @@ class Parts(Protocol):
         ...
 
     def alert(self, alert: Alert) -> None:
-        """Tell somebody; never raises. It may wait for the channel, so a coroutine calls it in a thread."""
+        """Send an alert; never raises. It may wait for the channel, so a coroutine calls it in a thread."""
         ...
 
     @property
     def failures(self) -> Failures:
-        """Who is told of failures."""
+        """Where failures are reported."""
         ...
 
     def start(self) -> None:
-        """Begin what goes on in the background; called once, before the first request."""
+        """Start the background tasks; called once, before the first request."""
         ...
 
     def around(self, app: App) -> App:
-        """Return `app` with what stands around every service: probes, metrics, context, graceful stop."""
+        """Return `app` inside what every service has: probes, metrics, context, graceful stop."""
         ...
 
 
@@ -157,7 +157,7 @@ def open_service(name: str) -> Service:
 
     Raises ConfigError for a wrong configuration.
     """
-    # The composition root stands above the core, so only this call loads it (import-linter knows of it).
+    # The composition root is above the core, so only this call loads it (import-linter knows of it).
     from nbactl.bootstrap.service import compose  # noqa: PLC0415
 
     try:
@@ -191,13 +191,13 @@ def _endpoint(path: str, handler: Callable[[PushMessage], object], others: App) 
 
 
 async def _live(start: Callable[[], None], receive: Receive, send: Send) -> None:
-    """Live through the server's start and end (ASGI's lifespan protocol); what fails at the start is told to it."""
+    """Live through the server's start and end (ASGI's lifespan protocol); a failure at the start is reported to it."""
     while (event := (await receive())["type"]) != "lifespan.shutdown":
         try:
             await asyncio.to_thread(start)
         except NbactlError as error:
-            told = f"{error.message}. {error.cause or ''} {error.next_step or ''}".strip()
-            await send({"type": "lifespan.startup.failed", "message": told})
+            text = f"{error.message}. {error.cause or ''} {error.next_step or ''}".strip()
+            await send({"type": "lifespan.startup.failed", "message": text})
             return
         await send({"type": f"{event}.complete"})
     await send({"type": "lifespan.shutdown.complete"})

@@ -54,12 +54,12 @@ class GracefulStop:
                 await asyncio.wait_for(in_daemon_thread(step), share)
             except TimeoutError:
                 _LOG.error("stopping: %s is not over after %.1f s and is left alone", name, share)
-            except Exception:  # noqa: BLE001 - the others have to be taken whatever becomes of one
+            except Exception:  # noqa: BLE001 - the other steps are still taken
                 _LOG.exception("stopping: %s failed", name)
 
 
 class Stopping:
-    """ASGI middleware that stops an app gracefully; it hears of SIGTERM as soon as the server has started.
+    """ASGI middleware that stops an app gracefully; it handles SIGTERM once the server has started.
 
     A second SIGTERM ends the process at once.
     """
@@ -73,7 +73,7 @@ class Stopping:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through the server's start and end."""
         if scope["type"] == "lifespan":
-            await self._app(scope, self._heard(receive), send)
+            await self._app(scope, self._observed(receive), send)
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
         elif self._stop.is_stopping:
@@ -104,8 +104,8 @@ class Stopping:
             self._under_way.discard(task)
             self._cut.discard(task)
 
-    def _heard(self, receive: Receive) -> Receive:
-        async def hear() -> Message:
+    def _observed(self, receive: Receive) -> Receive:
+        async def observe() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._listen()
@@ -113,10 +113,10 @@ class Stopping:
                 await self._stop.run()
             return message
 
-        return hear
+        return observe
 
     def _listen(self) -> None:
-        """Hear of SIGTERM before the server does; elsewhere than in the main thread there are no signals."""
+        """Handle SIGTERM before the server does; signals exist only in the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return
         loop, servers = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core._support.clock import Clock
     from nbactl.core.calls.policy import CallPolicy
-    from nbactl.pipeline.sources.base import Source
+    from nbactl.pipeline.sources.base import GameSource
 
 _FORMS = ("sample", "path:DIR", "nba_api")
 
 
 def open_source(
     spec: str, clock: Clock, timeouts: TimeoutsFile | None = None, *, policy: Callable[[], CallPolicy] | None = None
-) -> Source:
+) -> GameSource:
     """Return the source that `--source` names; only `nba_api` needs the timeouts.
 
     `policy` gives how it calls; without it each collection has a policy, with breaker and budget, of its own.
@@ -40,7 +40,7 @@ def open_source(
 
         folder = Path(rest).expanduser()
         if not folder.exists():
-            raise NotFoundError(f"there is no folder {rest}", cause=f"--source {spec} looked for {folder.absolute()}.")
+            raise NotFoundError(f"no folder {rest}", cause=f"--source {spec} looked for {folder.absolute()}.")
         return PathSource(spec, folder)
     if spec == "nba_api":
         from nbactl.pipeline.sources.nba_api import NbaApiSource  # noqa: PLC0415 - only the source that is asked for
@@ -51,6 +51,6 @@ def open_source(
         return NbaApiSource(clock=clock, timeouts=timeouts, rng=Random(), policy=shared)  # noqa: S311 - jitter is no secret
     near = get_close_matches(kind, ("sample", "path", "nba_api"), n=1)
     raise UsageError(
-        f"there is no source '{spec}'",
+        f"no source '{spec}'",
         next_step=f"Did you mean '{near[0]}'?" if near else f"Give one of: {', '.join(_FORMS)}.",
     )

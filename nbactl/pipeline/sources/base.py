@@ -27,7 +27,7 @@ class RawRecord:
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Source(Protocol):
+class GameSource(Protocol):
     """A supplier of raw records by game date."""
 
     @property

@@ -35,7 +35,7 @@ def read_text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise refused(path, line, f"byte {content[error.start]:#04x} is no UTF-8: {error.reason}") from error
+        raise refused(path, line, f"byte {content[error.start]:#04x} is not UTF-8: {error.reason}") from error
 
 
 def refused(path: Path, line: int, cause: str) -> DataError:
@@ -97,7 +97,7 @@ LOOKED_FOR: Final = (
 
 
 @dataclass(slots=True)
-class Entry:
+class FileEntry:
     """A record found in a file, not yet unfolded into a payload."""
 
     kind: Kind
@@ -109,7 +109,7 @@ class Entry:
     values: list[Any]
 
     def value(self, column: str) -> Any:  # noqa: ANN401 - any JSON
-        """Return what stands in one column."""
+        """Return the values of one column."""
         return self.values[self.columns.index(column)]
 
     def payload(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Entry:
         return dict(zip(self.columns, self.values, strict=True))
 
 
-def entries(path: Path, text: str) -> Iterator[Entry] | None:
+def entries(path: Path, text: str) -> Iterator[FileEntry] | None:
     """Return the records of a file, or None if it is of no known shape. Raises DataError for a broken file."""
     start = text.lstrip()[:1]
     named = {suffix.lower() for suffix in path.suffixes}
@@ -128,18 +128,18 @@ def entries(path: Path, text: str) -> Iterator[Entry] | None:
             if ".json" not in named:
                 return None
             line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-            raise refused(path, line, f"it is no JSON: {error}") from error
+            raise refused(path, line, f"it is not JSON: {error}") from error
         return _json_entries(path, document)
     if ".json" in named:
-        raise refused(path, 1, "it is no JSON: it starts with neither { nor [" if start else "it is empty")
+        raise refused(path, 1, "it is not JSON: it starts with neither { nor [" if start else "it is empty")
     return _csv_entries(path, text, must=".csv" in named)
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
-def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[Entry] | None:
+def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[FileEntry] | None:
     rows = csv.reader(text.splitlines(keepends=True), strict=True)
     try:
         header = next(rows, None)
@@ -153,7 +153,7 @@ def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[Entry] | None
     return None if kind is None else _csv_rows(path, rows, kind, header)
 
 
-def _csv_rows(path: Path, rows: Any, kind: Kind, header: list[str]) -> Iterator[Entry]:  # noqa: ANN401 - csv.reader's type has no name
+def _csv_rows(path: Path, rows: Any, kind: Kind, header: list[str]) -> Iterator[FileEntry]:  # noqa: ANN401 - csv.reader's type has no name
     columns = tuple(column.strip().upper() for column in header)
     width, date_at = len(columns), columns.index("GAME_DATE")
     shape = _SHAPE_OF[kind]
@@ -164,12 +164,12 @@ def _csv_rows(path: Path, rows: Any, kind: Kind, header: list[str]) -> Iterator[
                 if not row:
                     continue
                 raise refused(path, rows.line_num, f"the row has {len(row)} values, the header {width}")
-            yield Entry(kind, shape, f"{name}:{rows.line_num}", row[date_at], columns, row)
+            yield FileEntry(kind, shape, f"{name}:{rows.line_num}", row[date_at], columns, row)
     except csv.Error as error:
-        raise refused(path, rows.line_num, f"it is no CSV: {error}") from error
+        raise refused(path, rows.line_num, f"it is not CSV: {error}") from error
 
 
-def _json_entries(path: Path, document: Any) -> Iterator[Entry] | None:  # noqa: ANN401 - any JSON
+def _json_entries(path: Path, document: Any) -> Iterator[FileEntry] | None:  # noqa: ANN401 - any JSON
     if isinstance(document, dict):
         if (results := document.get("resultSets", document.get("resultSet"))) is not None:
             return _result_sets(path, results if isinstance(results, list) else [results])
@@ -184,15 +184,15 @@ def _json_entries(path: Path, document: Any) -> Iterator[Entry] | None:  # noqa:
     return None if kind is None else _objects(path, place, items, kind)
 
 
-def _objects(path: Path, place: str, items: list[dict[str, Any]], kind: Kind) -> Iterator[Entry]:
+def _objects(path: Path, place: str, items: list[dict[str, Any]], kind: Kind) -> Iterator[FileEntry]:
     for number, item in enumerate(items):
         row = {key.strip().upper(): value for key, value in item.items()}
         origin = f"{path.name}:{place}[{number}]"
-        yield Entry(kind, _SHAPE_OF[kind], origin, row.get("GAME_DATE"), tuple(row), list(row.values()))
+        yield FileEntry(kind, _SHAPE_OF[kind], origin, row.get("GAME_DATE"), tuple(row), list(row.values()))
 
 
-def _result_sets(path: Path, results: list[Any]) -> Iterator[Entry] | None:
-    found: list[Entry] = []
+def _result_sets(path: Path, results: list[Any]) -> Iterator[FileEntry] | None:
+    found: list[FileEntry] = []
     known = False
     for number, result in enumerate(results):
         if not isinstance(result, dict) or not isinstance(header := result.get("headers"), list):
@@ -206,23 +206,23 @@ def _result_sets(path: Path, results: list[Any]) -> Iterator[Entry] | None:
             origin = f"{path.name}:resultSets[{number}].rowSet[{place}]"
             if not isinstance(row, list) or len(row) != len(columns):
                 raise refused(path, 1, f"{origin} does not have the {len(columns)} values of its headers")
-            found.append(Entry("player", "nbac", origin, row[date_at], columns, row))
+            found.append(FileEntry("player", "nbac", origin, row[date_at], columns, row))
     return iter(found) if known else None
 
 
-def _bdl_games(path: Path, place: str, items: list[dict[str, Any]]) -> Iterator[Entry]:
+def _bdl_games(path: Path, place: str, items: list[dict[str, Any]]) -> Iterator[FileEntry]:
     for number, item in enumerate(items):
         game = {key: _without_players(value) for key, value in item.items()}
         origin = f"{path.name}:{place}[{number}]"
-        yield Entry("game", "bdl", origin, item.get("date"), ("game",), [game])
+        yield FileEntry("game", "bdl", origin, item.get("date"), ("game",), [game])
         for side in ("home_team", "visitor_team"):
             team = item[side]
             players = team.get("players") if isinstance(team, dict) else None
             for seat, row in enumerate(players or ()):
                 if not isinstance(row, dict):
-                    raise refused(path, 1, f"{origin}.{side}.players[{seat}] is no object")
+                    raise refused(path, 1, f"{origin}.{side}.players[{seat}] is not an object")
                 where = f"{origin}.{side}.players[{seat}]"
-                yield Entry("player", "bdl", where, item.get("date"), ("game", "side", "row"), [game, side, row])
+                yield FileEntry("player", "bdl", where, item.get("date"), ("game", "side", "row"), [game, side, row])
 
 
 def _without_players(value: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -11,7 +11,7 @@ from nbactl.errors import DataError
 from nbactl.pipeline import values
 from nbactl.pipeline.quarantine import RejectedRecordError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
-from nbactl.pipeline.sources.files import LOOKED_FOR, Entry, entries, read_text, refused
+from nbactl.pipeline.sources.files import LOOKED_FOR, FileEntry, entries, read_text, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,10 +76,10 @@ class _Index:
     """What was found, by dataset and date."""
 
     def __init__(self) -> None:
-        self.entries: defaultdict[Dataset, dict[date, list[Entry]]] = defaultdict(dict)
+        self.entries: defaultdict[Dataset, dict[date, list[FileEntry]]] = defaultdict(dict)
         self.notes: list[str] = []
 
-    def add(self, dataset: Dataset, day: date, entry: Entry) -> None:
+    def add(self, dataset: Dataset, day: date, entry: FileEntry) -> None:
         """File an entry."""
         self.entries[dataset].setdefault(day, []).append(entry)
 
@@ -106,7 +106,7 @@ def _read_all(root: Path) -> _Index:
     return index
 
 
-def _open(path: Path) -> Iterable[Entry] | None:
+def _open(path: Path) -> Iterable[FileEntry] | None:
     try:
         text = read_text(path)
     except DataError:
@@ -116,11 +116,11 @@ def _open(path: Path) -> Iterable[Entry] | None:
     return entries(path, text)
 
 
-def _dated(path: Path, found: Iterable[Entry]) -> Iterator[tuple[date, Entry]]:
-    """Give each entry its date. One that has none stands with its neighbour in the file, for phase 2 to refuse."""
+def _dated(path: Path, found: Iterable[FileEntry]) -> Iterator[tuple[date, FileEntry]]:
+    """Give each entry its date. One without a date gets that of its neighbour in the file, for phase 2 to refuse."""
     days: dict[Any, date | None] = {}
     last: date | None = None
-    waiting: list[Entry] = []
+    waiting: list[FileEntry] = []
     for entry in found:
         given = entry.date if isinstance(entry.date, str) else None
         if given not in days:

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -27,7 +28,7 @@ class Nbactl(Protocol):
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a fresh shell has, with this checkout importable; nothing that changes nbactl's behaviour."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "LANG") if key in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **(extra or {})}
+    return {**kept, "PYTHONPATH": str(ROOT), **(extra or {})}
 
 
 @pytest.fixture
@@ -38,16 +39,7 @@ def nbactl(tmp_path: Path) -> Nbactl:
         def __call__(
             self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
         ) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [sys.executable, "-W", "error", "-m", "nbactl", *arguments],
-                cwd=tmp_path,
-                env=environment(env),
-                input=stdin,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            return run_nbactl([*arguments], cwd=tmp_path, env=environment(env), stdin=stdin)
 
     return Runner()
 

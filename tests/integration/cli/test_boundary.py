@@ -16,12 +16,37 @@ from tests.integration.cli.conftest import environment
 from tests.kit.sentry_server import SentryServer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.integration.cli.conftest import Nbactl
 
 _ENVELOPE = {"schema", "ok", "target", "run_id", "data", "warnings", "error"}
 _ERROR = {"code", "message", "cause", "next", "retryable"}
+
+
+@pytest.fixture
+def nbactl(tmp_path: Path) -> Nbactl:
+    """Start an interpreter for each command: the boundary of the process is what these tests are about."""
+
+    class Runner:
+        directory = tmp_path
+
+        def __call__(
+            self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+        ) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-W", "error", "-m", "nbactl", *arguments],
+                cwd=tmp_path,
+                env=environment(env),
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+    return Runner()
 
 
 def test_version(nbactl: Nbactl) -> None:
@@ -65,15 +90,21 @@ def test_shared_options_stand_before_or_after_the_command_and_the_later_one_wins
 
 def test_jsonl_prints_the_items_of_a_list_one_a_line(nbactl: Nbactl) -> None:
     lines = nbactl("help", "-o", "jsonl").stdout.splitlines()
-    assert [json.loads(line)["name"] for line in lines] == ["environment", "exit-codes", "output", "dates"]
+    assert [json.loads(line)["name"] for line in lines] == [
+        "options",
+        "environment",
+        "exit-codes",
+        "output",
+        "dates",
+    ]
 
 
 @pytest.mark.parametrize(
     ("arguments", "env", "code", "message", "next_step"),
     [
-        (("hlep",), {}, 2, "No such command 'nbactl hlep'", "Did you mean 'help'? Run 'nbactl --help'."),
-        (("config", "shwo"), {}, 2, "No such command 'nbactl config shwo'", "Did you mean 'show'?"),
-        (("help", "--ouptut", "x"), {}, 2, "No such option '--ouptut'", "Did you mean '--output'?"),
+        (("hlep",), {}, 2, "no such command 'nbactl hlep'", "Did you mean 'help'? Run 'nbactl --help'."),
+        (("config", "shwo"), {}, 2, "no such command 'nbactl config shwo'", "Did you mean 'show'?"),
+        (("help", "--ouptut", "x"), {}, 2, "no such option '--ouptut'", "Did you mean '--output'?"),
         (("help", "--target"), {}, 2, "Option '--target' requires an argument.", "Run 'nbactl help --help'."),
         (("completion", "bsh"), {}, 2, "'shell': 'bsh' is not one of bash, zsh, fish", "Did you mean 'bash'?"),
         (("completion",), {}, 2, "Missing argument", "Run 'nbactl completion --help'."),
@@ -87,7 +118,7 @@ def test_jsonl_prints_the_items_of_a_list_one_a_line(nbactl: Nbactl) -> None:
         (("runs", "show", ""), {}, 2, "'RUN' was given an empty value", "Give a value, or leave it out."),
         (("runs", "list", "--state-dir", ""), {}, 2, "--state-dir was given an empty value", "Give a path in quotes"),
         (("run", "phase3", "--source", "path:"), {}, 2, "--source path: names no folder", "Write path:DIR"),
-        (("help", "exitcodes"), {}, 4, "There is no help topic 'exitcodes'", "Did you mean 'exit-codes'?"),
+        (("help", "exitcodes"), {}, 4, "there is no help topic 'exitcodes'", "Did you mean 'exit-codes'?"),
     ],
 )
 @pytest.mark.parametrize("asked_for_json", ["flag", "last flag", "variable", "file"])
@@ -126,7 +157,7 @@ def test_an_error_says_what_and_what_next_and_is_one_json_document_where_asked_f
 def test_an_error_for_a_person_leaves_stdout_empty(nbactl: Nbactl) -> None:
     done = nbactl("hlep")
     assert done.stdout == ""
-    assert done.stderr == ("error: No such command 'nbactl hlep'\n  next:  Did you mean 'help'? Run 'nbactl --help'.\n")
+    assert done.stderr == ("error: no such command 'nbactl hlep'\n  next:  Did you mean 'help'? Run 'nbactl --help'.\n")
 
 
 _BUG = """
@@ -184,7 +215,7 @@ def test_a_bug_is_told_even_if_nobody_can_be_told_of_it(tmp_path: Path) -> None:
     done = _with_a_bug(tmp_path, "help", env={"NBACTL_SENTRY_DSN": "nonsense"})
     assert done.returncode == 70
     assert "ZeroDivisionError: one by nothing" in done.stderr
-    assert "The bug could not be reported: NBACTL_SENTRY_DSN is no address" in done.stderr
+    assert "The bug could not be reported: NBACTL_SENTRY_DSN is not the address" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -267,9 +298,9 @@ def test_closed_streams_end_in_no_traceback(command_on_path: Path, tmp_path: Pat
 def test_names_that_the_terminal_cannot_show_are_no_failure(nbactl: Nbactl, env: dict[str, str]) -> None:
     done = nbactl("help", "Dončić", env=env)
     assert done.returncode == 4
-    assert "There is no help topic" in done.stderr
+    assert "there is no help topic" in done.stderr
     document = json.loads(nbactl("help", "Dončić", "--json", env=env).stdout)
-    assert document["error"]["message"].startswith("There is no help topic 'Don")
+    assert document["error"]["message"].startswith("there is no help topic 'Don")
 
 
 def test_words_that_are_no_text_are_no_failure(tmp_path: Path) -> None:

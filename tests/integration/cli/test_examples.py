@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,7 @@ from nbactl.core.outbox.outbox import Outbox
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
 from tests.kit.paths import ROOT
+from tests.kit.warm import put_on_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,10 +34,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("used")
     for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
         shutil.copy(ROOT / name, directory)
-    (directory / ".bin").mkdir()
-    script = directory / ".bin" / "nbactl"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
-    script.chmod(0o755)
+    put_on_path(directory / ".bin")
     assert _run("nbactl run phase3", directory).returncode == 0
     add_batch(directory / ".nbactl", "2025-01-06", completed=2, failed=1)
     _leave_over(directory / ".nbactl")

@@ -13,6 +13,7 @@ from nbactl.cli.demo import command as demo
 from nbactl.cli.leases import command as leases
 from nbactl.cli.migrate import command as migrate
 from nbactl.cli.migrate.request import MigrateRequest
+from nbactl.cli.migrate.result import BackfillResult, CleanupResult, RollbackResult
 from nbactl.cli.outbox import command as outbox
 from nbactl.config.settings import load_settings
 from nbactl.core._support.aio import Cancellation
@@ -72,7 +73,7 @@ def test_the_migration_goes_to_its_end_and_back(app: Container) -> None:
     settle(app)
     events: list[ProgressEvent] = []
     copied = migrate.backfill(app, NOTHING, observer=events.append)
-    assert isinstance(copied, migrate.BackfillResult)
+    assert isinstance(copied, BackfillResult)
     assert (copied.report.counts.created, copied.state.stage) == (6, "backfilled")
     assert {event.action for event in events} == {"backfill"}
 
@@ -92,14 +93,14 @@ def test_the_migration_goes_to_its_end_and_back(app: Container) -> None:
     with pytest.raises(CancelledError):
         migrate.cleanup(app, NOTHING, confirm=refuse)
     removed = migrate.cleanup(app, NOTHING)
-    assert isinstance(removed, migrate.CleanupResult)
+    assert isinstance(removed, CleanupResult)
     assert (removed.cleaned.batches, removed.state.stage) == (2, "cleaned")
 
     restored = migrate.undo_cleanup(app, MigrateRequest(undo=app.settings.state_dir / removed_file(removed)))
     assert (restored.restored.restored, restored.state.stage) == (2, "dual_write_stopped")
     settle(app)
     back = migrate.rollback(app, MigrateRequest(to=CompletionStage.LEGACY), acknowledged=False)
-    assert isinstance(back, migrate.RollbackResult)
+    assert isinstance(back, RollbackResult)
     assert (back.rolled_back.before, back.rolled_back.after) == ("dual_write_stopped", "legacy")
     assert migrate.show_status(app).state.pending == "rollback"
     migrate.acknowledge(app, back)
@@ -108,7 +109,7 @@ def test_the_migration_goes_to_its_end_and_back(app: Container) -> None:
     assert migrate.rollback(app, MigrateRequest(to=CompletionStage.LEGACY)).state.stage == "legacy"
 
 
-def removed_file(removed: migrate.CleanupResult) -> str:
+def removed_file(removed: CleanupResult) -> str:
     """Return the export of a clean-up, relative to the state."""
     return "migrations/" + removed.cleaned.export.rpartition("/")[2]
 

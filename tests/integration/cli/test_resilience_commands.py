@@ -232,6 +232,7 @@ def test_messages_that_wait_are_listed_and_driven(place: Place) -> None:
     assert (first["key"], second["key"]) == ("phase3/2024-01-15/1", "phase4/2024-01-15/1")
     listed = place.data("outbox", "list", "--limit", "1")
     assert (len(listed["messages"]), listed["more"]) == (1, True)
+    assert place.run("outbox", "list", "--limit", "1")[1] == "Showing 1 of 2; --limit shows more.\n"
     assert "phase3/2024-01-15/1" in place.run("outbox", "list")[0]
     assert "Would publish phase3/2024-01-15/1 to topic." in place.run("outbox", "drive", "--dry-run")[1]
     assert "Did you mean 'phase3/2024-01-15/1'?" in place.run("outbox", "drive", "phase3/2024-01-15/2", code=4)[1]

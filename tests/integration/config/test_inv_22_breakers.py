@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.config.keys import proves
+from tests.integration.config.project import Project
 from tests.kit.breakers import Lab
-from tests.kit.config_keys import proves
-from tests.kit.config_project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from nbactl.core.calls.deadline import remaining
 from nbactl.core.calls.policies import CallPolicies
 from nbactl.errors import BreakerOpenError, NbactlError, UnavailableError
 from nbactl.testing import FakeClock
-from tests.kit.config_keys import proves
-from tests.kit.config_project import Project
+from tests.integration.config.keys import proves
+from tests.integration.config.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

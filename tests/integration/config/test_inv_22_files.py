@@ -17,8 +17,8 @@ from nbactl.testing import FakeClock
 from nbactl.workflows.model import RunRequest
 from nbactl.workflows.planner import NoHistory, Planner
 from nbactl.workflows.settling import Settling
-from tests.kit.config_keys import PROVED, all_keys, proves
-from tests.kit.config_project import Project
+from tests.integration.config.keys import PROVED, all_keys, proves
+from tests.integration.config.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,7 +209,7 @@ def test_inv_22_targeting_is_checked_like_everything_that_is_served(project: Pro
     targeting["allow"].append("nobody")
     targeting["rules"][0]["serve"] = "guess"
     assert project.problems() == [
-        "'nobody' stands under deny as well, which comes first.",
+        "'nobody' is also under deny, which is checked first.",
         "'guess' is not among the variants of model.",
     ]
 

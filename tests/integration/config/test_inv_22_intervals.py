@@ -6,8 +6,8 @@ import random
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.durations import Interval
-from tests.kit.config_keys import proves
-from tests.kit.config_project import Project
+from tests.integration.config.keys import proves
+from tests.integration.config.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kit import task_functions
-from tests.kit.config_keys import proves
-from tests.kit.config_project import Project
+from tests.integration.config import task_functions
+from tests.integration.config.keys import proves
+from tests.integration.config.project import Project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kit.recomputed import Played, plain, read_played, read_scores
+from tests.integration.pipeline.recomputed import Played, plain, read_played, read_scores
 from tests.kit.warehouse import PHASE3, Lab
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ def test_history_is_one_query_however_many_players(tmp_path: Path, newcomers: in
     lab.replace("nba_raw.player_boxscores", [TRADE], rows + more)
     lab.compute(COMING, TABLES[:-1])
     counted = Counted(lab.warehouse)
-    lab.services = replace(lab.services, warehouse=lambda: counted)
+    lab.resources = replace(lab.resources, warehouse=lambda: counted)
     assert lab.run(FEATURES, COMING).rows == 20 + newcomers
     (statement,) = counted.statements
     assert "nba_raw.player_boxscores" in statement

@@ -12,7 +12,7 @@ import pytest
 from nbactl.core.observe.context import bound
 from nbactl.errors import DataError, NbactlError, NotAuthorisedError, NotFoundError, TimedOutError, UnavailableError
 from nbactl.ports.warehouse import Rows, Select
-from tests.kit.gateway import DAY, GAMES, TIMEOUT, GatewayLab
+from tests.integration.warehouse.counted_gateway import DAY, GAMES, TIMEOUT, GatewayLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

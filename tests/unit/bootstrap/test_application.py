@@ -107,7 +107,7 @@ def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(t
         assert [(each.name, each.state) for each in later.shared_breakers.known()] == [("stats_nba", "open")]
         later.breaker_beat.start()
         assert later.policies["scraper"].breaker is not None
-        later.breaker_beat.beat()
+        later.breaker_beat.sync()
         with pytest.raises(BreakerOpenError):
             later.policies["scraper"].call(int)
 
@@ -117,3 +117,24 @@ def test_on_gcp_the_bus_is_refused_and_the_rest_is_built(tmp_path: Path) -> None
         assert made.policies["pubsub"].settings.total == 150.0
         with pytest.raises(ConfigError, match="the message bus on target gcp"):
             _ = made.bus
+
+
+def test_on_local_nothing_is_deployed(tmp_path: Path) -> None:
+    with application(tmp_path) as made:
+        assert not made.has_deployed_services
+        with pytest.raises(ConfigError, match="target local has no deployed services"):
+            _ = made.deployed_services
+
+
+def test_what_cannot_be_closed_keeps_nothing_else_open(tmp_path: Path) -> None:
+    made = application(tmp_path)
+    _ = made.documents
+
+    def fail() -> None:
+        raise OSError("it will not close")
+
+    made.closing.callback(fail)
+    with pytest.raises(OSError, match="it will not close"):
+        made.close()
+    with pytest.raises(RuntimeError, match="is closed"):
+        made.documents.get("a/b")

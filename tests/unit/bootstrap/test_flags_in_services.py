@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from nbactl.workflows.model import Plan
+    from nbactl.workflows.model import RunPlan
 
 SHIPPED = load_config(None).flags.definitions()
 DAYS = [GameDate(date(2024, 12, 1)).plus(number) for number in range(60)]
@@ -65,7 +65,7 @@ def put(made: Container, key: str, percent: float, *, enabled: bool = True) -> N
 
 
 def modes(made: Container) -> list[str]:
-    plans: list[Plan] = made.planner.plan(RunRequest(("phase2",), tuple(DAYS), upstream="skip"))
+    plans: list[RunPlan] = made.planner.plan(RunRequest(("phase2",), tuple(DAYS), upstream="skip"))
     assert len(plans) == len(DAYS)
     return [plan.mode for plan in plans]
 

@@ -147,7 +147,7 @@ def test_flags_with_one_salt_reach_the_same_entities() -> None:
             "the environment variable ENABLE_FAST is ignored: 'so' is neither true nor false",
         ),
         (state(50), {"TTL": "60"}, "parameter", "TTL is 60 in the environment, 3600 in flags.yaml"),
-        (state(50), {"TTL": "1h"}, "parameter", "the environment variable TTL is ignored: '1h' is no whole number"),
+        (state(50), {"TTL": "1h"}, "parameter", "the environment variable TTL is ignored: '1h' is not a whole number"),
     ],
 )
 def test_drift_names_what_differs_and_what_wins(given: State, environ: dict[str, str], kind: str, told: str) -> None:

@@ -18,7 +18,7 @@ _TREE = list(walk(build()))
 _LEAVES = [(context.command_path, command) for command, context in _TREE if not isinstance(command, Group)]
 _SHARED = {
     *("--output", "--json", "--target", "--project", "--config-dir", "--state-dir", "--color", "--quiet", "--verbose"),
-    *("--yes", "--no-input", "--debug"),
+    *("--yes", "--no-input", "--debug", "--fields", "--utc"),
 }
 
 
@@ -70,3 +70,19 @@ def test_help_environment_names_every_variable_that_is_read() -> None:
 def test_every_exit_code_of_an_error_is_explained() -> None:
     source = "\n".join(file.read_text() for file in sorted((ROOT / "nbactl").rglob("*.py")))
     assert {int(code) for code in re.findall(r"exit_code: ClassVar\[int\] = (\d+)", source)} <= set(EXIT_CODES)
+
+
+def test_a_group_makes_only_the_command_that_is_called() -> None:
+    root = build()
+    before = dict(root.commands)
+    group = root.load("flags")
+    assert all(root.commands[name] is before[name] for name in before if name != "flags")
+    made = group.load("list")
+    assert isinstance(made, Leaf)
+    assert not any(isinstance(command, (Leaf, Group)) for name, command in group.commands.items() if name != "list")
+
+
+@pytest.mark.parametrize(("path", "command"), _LEAVES, ids=[path for path, _ in _LEAVES])
+def test_every_option_is_coerced_without_pydantic(path: str, command: Leaf) -> None:
+    left = [parameter.name for parameter in command.params if parameter._runtime_param is None]
+    assert left == [], f"{path} would load pydantic"

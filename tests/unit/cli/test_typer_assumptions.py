@@ -1,4 +1,4 @@
-"""What cli/_typer.py takes for granted about Typer's internals. A new Typer that breaks one breaks it here by name."""
+"""What cli/frame.py takes for granted about Typer's internals. A new Typer that breaks one breaks it here by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pytest
 import typer
 from typer import main as typer_main
 from typer._click import shell_completion
-from typer.core import TyperCommand, TyperGroup
+from typer._coercion import resolve_type_descriptor
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.models import OptionInfo
 
 
 def _declare(name: Annotated[str, typer.Option("--name", "-n", help="A name.")] = "x", *, flag: bool = False) -> None:
@@ -84,19 +86,30 @@ def test_a_group_without_a_command_says_so_by_type() -> None:
     assert type(raised.value).__name__ == "NoArgsIsHelpError"
 
 
-def test_the_refused_value_of_a_choice_is_in_the_cause() -> None:
-    from typing import Literal  # noqa: PLC0415
+def test_a_parameter_knows_its_type() -> None:
+    parameters, _ = typer_main._get_params_name_from_function(_declare)
+    assert [parameter.type_descriptor.annotation for parameter in parameters] == [str, bool]
 
-    def choose(shell: Annotated[Literal["bash", "zsh"], typer.Argument()]) -> None:
-        assert shell
 
-    choose.__annotations__["shell"] = Annotated[Literal["bash", "zsh"], typer.Argument()]
-    with pytest.raises(typer.TyperException) as raised:
-        _command(choose).main(["bsh"], standalone_mode=False)
-    cause = raised.value.__cause__
-    assert cause is not None
-    assert cause.errors()[0]["input"] == "bsh"  # type: ignore[attr-defined]
-    assert raised.value.param.type_descriptor.choices == ("bash", "zsh")  # type: ignore[attr-defined]
+def test_an_option_can_be_made_without_a_function() -> None:
+    option = TyperOption(
+        param_decls=["quiet", "-q", "--quiet"],
+        type_descriptor=resolve_type_descriptor(bool, OptionInfo()),
+        default=False,
+        is_flag=True,
+    )
+    command = TyperCommand(name="x", callback=lambda quiet: quiet, params=[option])
+    assert command.main(["-q"], standalone_mode=False) is True
+
+
+def test_names_of_the_help_option_are_inherited() -> None:
+    app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    app.callback()(lambda: None)
+    app.command("one")(_declare)
+    group = typer_main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    inner = group.commands["one"].make_context("one", [], parent=group.make_context("x", ["one"]))
+    assert inner.help_option_names == ["-h", "--help"]
 
 
 def test_the_help_option_has_a_callback_that_can_be_replaced() -> None:

@@ -36,7 +36,7 @@ def test_inv_21_all_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
     edit(folder, "timeouts.yaml", "attempts: 5", "attempts: five")
     edit(folder, "flags.yaml", "env: MODEL", "env: MODEL\n    env: OTHER")
     assert problems(folder) == [
-        "flags.yaml:25:5: 'env' stands here again, first in line 24.",
+        "flags.yaml:25:5: 'env' is given again, first in line 24.",
         "timeouts.yaml:4:23: retry_policies.scraper.attempts is 'five': must be a whole number.",
         "workflows.yaml:11:12: 'scrapper' is not under retry_policies in timeouts.yaml. Did you mean 'scraper'?",
         "workflows.yaml:12:5: unknown key 'tmeout' in tasks.fetch. Did you mean 'timeout'?",

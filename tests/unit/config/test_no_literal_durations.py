@@ -31,7 +31,7 @@ EPOCH_READERS = {"fromtimestamp": 2, "now": 1}
 """How many arguments make the result aware."""
 ALLOWED = {
     # How soon is looked again for something that tells nobody when it happens; no call's limit depends on it.
-    "adapters/duckdb/watchdog.py: self._done.wait(_AGAIN)",
+    "adapters/duckdb/warehouse.py: self._done.wait(_AGAIN)",
     "adapters/duckdb/file.py: self._changed.wait(_WATCH)",
     "adapters/duckdb/file.py: self._clock.sleep(_FOREIGN_PAUSE)",
     "adapters/sqlite/connections.py: self._clock.sleep(_CREATION_PAUSE)",

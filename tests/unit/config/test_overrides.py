@@ -51,7 +51,12 @@ def test_inv_21_a_variable_of_no_timeout_is_refused_with_what_was_meant(tmp_path
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("90", "no duration"), ("0s", "no duration above zero"), ("-5s", "no duration"), ("soon", "no duration")],
+    [
+        ("90", "not a valid duration"),
+        ("0s", "not a duration above zero"),
+        ("-5s", "not a valid duration"),
+        ("soon", "not a valid duration"),
+    ],
 )
 def test_inv_21_what_is_no_duration_is_refused_by_the_variables_name(tmp_path: Path, text: str, told: str) -> None:
     assert refused(small_config(tmp_path), NBACTL_TIMEOUT_CONNECT=text) == [
@@ -63,10 +68,10 @@ def test_a_caller_must_wait_longer_than_what_the_environment_gives_to_what_it_ca
     folder = small_config(tmp_path)
     told = "a caller must wait longer than what it calls: task.fetch waits"
     assert refused(folder, NBACTL_TIMEOUT_CONNECT="180s") == [
-        f"timeouts.yaml:37:13: {told} 3m00s, connect up to 3m00s (NBACTL_TIMEOUT_CONNECT)."
+        f"timeouts.yaml:38:13: {told} 3m00s, connect up to 3m00s (NBACTL_TIMEOUT_CONNECT)."
     ]
     assert refused(folder, NBACTL_TIMEOUT_TASK_FETCH="5s") == [
-        f"timeouts.yaml:37:13: {told} 5.0s (NBACTL_TIMEOUT_TASK_FETCH), connect up to 5.0s."
+        f"timeouts.yaml:38:13: {told} 5.0s (NBACTL_TIMEOUT_TASK_FETCH), connect up to 5.0s."
     ]
     assert refused(folder, NBACTL_TIMEOUT_CONNECT="201s", NBACTL_TIMEOUT_TASK_FETCH="4m") == [
         "timeouts.yaml:25:12: 3m20s in all is less than one attempt, 3m21s (NBACTL_TIMEOUT_CONNECT).",

@@ -57,10 +57,14 @@ def test_color_conventions(tmp_path: Path, environ: dict[str, str], color: str) 
     [
         ('\ntarge = "gcp"\n', "nbactl.toml:2: unknown setting 'targe'", "Did you mean 'target'?"),
         ('target = "gpc"\n', "nbactl.toml:1: target: 'gpc' is not one of local, gcp", "Did you mean 'gcp'?"),
-        ("verbosity = true\n", "nbactl.toml:1: verbosity: 'True' is no level", "Give 0, 1 or 2."),
+        ("verbosity = true\n", "nbactl.toml:1: verbosity: 'True' is not a level", "Give 0, 1 or 2."),
         ("project = 3\n", "nbactl.toml:1: project: '3' is not a text", "Give a text in quotes."),
         ('yes = "perhaps"\n', "nbactl.toml:1: yes: 'perhaps' is neither true nor false", "Give true or false."),
-        ("[output]\nx = 1\n", "nbactl.toml:1: output: '{'x': 1}' is not a text", "Give table or json or jsonl."),
+        (
+            "[output]\nx = 1\n",
+            "nbactl.toml:1: output: '{'x': 1}' is not a text",
+            "Give table or wide or json or jsonl or yaml.",
+        ),
         ("target = \n", "nbactl.toml cannot be read", "Correct nbactl.toml."),
     ],
 )
@@ -75,8 +79,8 @@ def test_inv_21_a_wrong_settings_file_is_refused_with_its_line(
 
 
 def test_a_wrong_variable_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="NBACTL_OUTPUT: 'yaml' is not one of table, json, jsonl"):
-        load_settings({}, {"NBACTL_OUTPUT": "yaml"}, tmp_path)
+    with pytest.raises(ConfigError, match="NBACTL_OUTPUT: 'xml' is not one of table, wide, json, jsonl, yaml"):
+        load_settings({}, {"NBACTL_OUTPUT": "xml"}, tmp_path)
 
 
 def test_a_command_adds_its_own_flag(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ SECTIONS = set(TimeoutsFile.defaults) - {"version"}
 
 
 def looked_up() -> set[tuple[str, str]]:
-    """Find `timeouts["name"]`, `timeouts.interval("name")` and `timeouts.leases["name"]` in the code."""
+    """Find `timeouts["name"]`, `timeouts.interval("name")`, `timeouts.leases["name"]` and `policies["name"]`."""
     found = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -24,8 +24,12 @@ def looked_up() -> set[tuple[str, str]]:
             if not (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)):
                 continue
             *_, owner, attribute = ["", *ast.unparse(node.value).split(".")]
-            if attribute == "timeouts":
+            if attribute == "policies":
+                found.add(("call_policies", str(node.slice.value)))
+            elif attribute == "timeouts":
                 found.add(("timeouts", str(node.slice.value)))
+            elif attribute == "policies":
+                found.add(("call_policies", str(node.slice.value)))
             elif owner == "timeouts" and attribute in SECTIONS:
                 found.add((attribute, str(node.slice.value)))
     return found
@@ -41,5 +45,5 @@ def test_a_file_without_a_used_name_is_refused(tmp_path: Path) -> None:
     folder = small_config(tmp_path)
     edit(folder, "timeouts.yaml", "documents.busy", "documents.bussy")
     assert problems(folder) == [
-        "timeouts.yaml:34:1: timeouts lacks 'documents.busy', which nbactl uses. Did you mean 'documents.bussy'?"
+        "timeouts.yaml:35:1: timeouts lacks 'documents.busy', which nbactl uses. Did you mean 'documents.bussy'?"
     ]

@@ -112,11 +112,15 @@ def test_a_lease_that_comes_after_a_cancellation_is_released() -> None:
 
 
 def test_a_lease_is_released_although_no_time_is_left() -> None:
-    lab, commits = Lab(), Commits()
+    lab, commits = Lab(), Commits(hold=True)
 
     async def main() -> None:
-        with faults.calling("documents.before_commit", commits), deadline_scope(0.0, lab.clock):
-            await lab.leases.release_async(lab.lease)
+        with faults.calling("documents.before_commit", commits), deadline_scope(5.0, lab.clock):
+            call = asyncio.ensure_future(lab.leases.release_async(lab.lease))
+            await commits.reached()
+            await lab.clock.advance_async(6.0)
+            commits.open.set()
+            await call
 
     asyncio.run(main())
     assert lab.leases.current("held") is None

@@ -16,10 +16,10 @@ from tests.kit.records import DAY, GAME_ID, bdl_payload, game_payload, log_paylo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbactl.pipeline.sources.base import RawRecord, Source
+    from nbactl.pipeline.sources.base import GameSource, RawRecord
 
 
-def source_of(folder: Path) -> Source:
+def source_of(folder: Path) -> GameSource:
     return open_source(f"path:{folder}", FakeClock())
 
 
@@ -137,13 +137,13 @@ PACKED = gzip.compress(LONG.encode())
         ("logs.csv.gz", LOGS.encode(), 1, "does not start as a gzip"),
         ("logs.csv", LOGS.encode()[:-60], 3, "the header 23"),
         ("logs.csv", LOGS.replace("Clint", "Clint,Jr").encode(), 3, "has 24 values"),
-        ("logs.csv", LOGS.replace("Clint", '"Clint').encode(), 3, "is no CSV"),
-        ("logs.csv", LOGS.replace("Clint", "Cl\xefnt").encode("latin-1"), 3, "no UTF-8"),
+        ("logs.csv", LOGS.replace("Clint", '"Clint').encode(), 3, "is not CSV"),
+        ("logs.csv", LOGS.replace("Clint", "Cl\xefnt").encode("latin-1"), 3, "not UTF-8"),
         ("logs.csv", LOGS.replace("PTS", "POINTS", 1).encode(), 1, "column PTS is missing"),
         ("logs.csv", LOGS.replace("2024-01-15", "soon").encode(), 1, "none of its 2 records has a date"),
         ("logs.csv", b"", 1, "is empty"),
-        ("box.json", b'{"data": [\n{"date": "2024-01-15",\n', 3, "is no JSON"),
-        ("box.json", b"<html>busy</html>", 1, "is no JSON"),
+        ("box.json", b'{"data": [\n{"date": "2024-01-15",\n', 3, "is not JSON"),
+        ("box.json", b"<html>busy</html>", 1, "is not JSON"),
         ("box.json", b"", 1, "is empty"),
         ("box.json", b'{"resultSets": [{"headers": ["PLAYER_NAME", "GAME_ID"], "rowSet": 1}]}', None, None),
     ],
@@ -175,7 +175,7 @@ def test_a_folder_without_data_says_what_was_looked_for(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="there is no folder"):
+    with pytest.raises(NotFoundError, match="no folder"):
         source_of(tmp_path / "nowhere")
 
 

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 def test_a_table_is_looked_at_once_however_many_dates_are_processed(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    lab.services.ensure_tables("nba_raw.games")
+    lab.resources.ensure_tables("nba_raw.games")
     assert lab.warehouse.list_tables() == ["nba_raw.games"]
     lab.warehouse.close()
-    lab.services.ensure_tables("nba_raw.games")
+    lab.resources.ensure_tables("nba_raw.games")
     with pytest.raises(PreconditionError, match="closed"):
-        lab.services.ensure_tables("nba_raw.games", "nba_raw.odds")
+        lab.resources.ensure_tables("nba_raw.games", "nba_raw.odds")
 
 
-def test_the_services_of_another_warehouse_look_again(tmp_path: Path) -> None:
+def test_the_resources_of_another_warehouse_look_again(tmp_path: Path) -> None:
     one, other = Lab(tmp_path / "one"), Lab(tmp_path / "other")
-    one.services.ensure_tables("nba_raw.games")
-    replace(one.services, warehouse=lambda: other.warehouse).ensure_tables("nba_raw.games")
+    one.resources.ensure_tables("nba_raw.games")
+    replace(one.resources, warehouse=lambda: other.warehouse).ensure_tables("nba_raw.games")
     assert other.warehouse.list_tables() == ["nba_raw.games"]
     for lab in (one, other):
         lab.warehouse.close()

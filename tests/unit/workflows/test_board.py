@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nbactl.cli.status.text import board_json, show_board
+from nbactl.cli.status.view import board_json, show_board
 from nbactl.config.loader import load_config, shipped_config_dir
 from nbactl.core.lease.leases import Lease
 from nbactl.workflows.board import Board, Boards, PhaseLine
 from nbactl.workflows.model import RunStatus
 from tests.kit.run_records import START, at, run, task
-from tests.kit.screens import screen
+from tests.kit.shown import screen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -122,8 +122,8 @@ def test_the_screen_names_what_is_wrong_and_who_is_at_work() -> None:
     text = screen(lambda console: show_board(console, drawn))
     assert text.startswith("2024-01-15  sample on local, at 23:01:06 Eastern\n")
     assert "phase1  ▸ running      3/4" in text
-    assert "At work\n  phase1 2024-01-15  for 1m00s, pid 17 on host" in text
-    assert "Leases of no run that goes on\n  other/2024-01-15  pid 18 on host" in text
+    assert "Running\n  phase1 2024-01-15  for 1m00s, pid 17 on host" in text
+    assert "Leases without a running run\n  other/2024-01-15  pid 18 on host" in text
     assert "old/" not in text, "it ran out"
 
 

@@ -25,7 +25,7 @@ def test_order_respects_needs_and_the_declared_order(needs: dict[str, tuple[str,
 
 @pytest.mark.parametrize("needs", [{"a": ("a",)}, {"a": ("b",), "b": ("a",)}, {"x": (), "a": ("b", "x"), "b": ("a",)}])
 def test_a_circle_is_refused_by_name(needs: dict[str, tuple[str, ...]]) -> None:
-    with pytest.raises(ConfigError, match=r"circle: .*a"):
+    with pytest.raises(ConfigError, match=r"cycle: .*a"):
         topological_order(needs)
 
 

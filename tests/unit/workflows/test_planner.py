@@ -11,7 +11,7 @@ from tests.kit.workflow import DAY, Harness, statuses, workflows
 if TYPE_CHECKING:
     from datetime import date
 
-    from nbactl.workflows.model import Plan
+    from nbactl.workflows.model import RunPlan
 
 RANGE = tuple(DAY.until(DAY.plus(3)))
 FAILS = {"with": {"raises": "data"}}
@@ -29,7 +29,7 @@ def pipeline(tasks: dict[str, Any] | None = None, **more: Any) -> Harness:
     return Harness(workflows(declared, phases=phases, uses=("p1",)), **more)
 
 
-def names(plans: list[Plan]) -> list[str]:
+def names(plans: list[RunPlan]) -> list[str]:
     return [plan.name for plan in plans]
 
 
@@ -260,12 +260,12 @@ def test_resume_last_goes_on_and_is_an_error_when_there_is_nothing_to_resume() -
     harness = Harness(workflows({"a": {"with": {"raises": "data", "fails": 1}}}))
     with pytest.raises(NotFoundError) as never:
         harness.run(resume="last")
-    assert (never.value.exit_code, never.value.cause) == (4, "None of it has been started.")
+    assert (never.value.exit_code, never.value.cause) == (4, "It was never started.")
     failed = harness.run_one()
     assert harness.run_one(resume="last").resumed_from == failed.run_id
     with pytest.raises(NotFoundError, match="nothing to resume") as finished:
         harness.run(resume="last")
-    assert finished.value.cause == "All of it is finished."
+    assert finished.value.cause == "It is finished."
 
 
 def test_resume_last_goes_on_with_what_stopped_in_a_phase_before() -> None:
@@ -276,6 +276,32 @@ def test_resume_last_goes_on_with_what_stopped_in_a_phase_before() -> None:
     harness.run("phase1", dates=(DAY.plus(1),))
     with pytest.raises(NotFoundError, match="nothing to resume"):
         harness.run("phase3", dates=(DAY.plus(1),), resume="last")
+
+
+def test_inv_20_resume_last_continues_after_a_kill_between_two_phases() -> None:
+    class KilledError(BaseException):
+        pass
+
+    harness = pipeline()
+    acquire = harness.leases.acquire
+
+    def killed_before_phase2(name: str, *arguments: Any) -> Any:
+        if name.startswith("phase2/"):
+            raise KilledError
+        return acquire(name, *arguments)
+
+    harness.leases.acquire = killed_before_phase2  # type: ignore[assignment,method-assign]
+    with pytest.raises(KilledError):
+        harness.run("phase3")
+    harness.leases.acquire = acquire  # type: ignore[method-assign]
+    (first,) = harness.ledger.list()
+    assert (first.name, first.status) == ("phase1", RunStatus.SUCCEEDED)
+    report = harness.run("phase3", resume="last")
+    assert [(run.name, run.status.value) for run in report.runs] == [("phase2", "succeeded"), ("phase3", "succeeded")]
+    assert {run.group for run in report.runs} == {first.group}
+    with pytest.raises(NotFoundError, match="nothing to resume") as never:
+        harness.run("phase3", dates=(DAY.plus(1),), resume="last")
+    assert never.value.cause == "It was never started."
 
 
 def test_resume_of_a_run_takes_its_date() -> None:
@@ -295,7 +321,7 @@ def test_resume_refuses_a_run_of_something_else_and_together_with_force() -> Non
     failed = harness.run_one("phase1")
     with pytest.raises(UsageError, match="is a run of phase1"):
         harness.run("phase2", resume=failed.run_id)
-    with pytest.raises(UsageError, match="contradict"):
+    with pytest.raises(UsageError, match="does not go together"):
         harness.run("phase1", resume="last", force=True)
 
 
@@ -349,7 +375,7 @@ def test_cancelling_a_run_at_its_very_end_keeps_the_runs_after_it_from_beginning
     request = harness.request("phase1", dates=RANGE)
     report = harness.runner.execute(request, observer=cancel_before_the_next_look, cancellation=harness.cancellation)
     assert [run.status.value for run in report.runs] == ["succeeded", "succeeded"]
-    assert report.not_begun == 2
+    assert report.not_started == 2
     assert exit_code(report) == 130
 
 

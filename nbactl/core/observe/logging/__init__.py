@@ -1,7 +1,7 @@
 """Structured logging on the standard library: JSON in Cloud Logging's shape for programs, lines for people.
 
 A record names its run, task and game date (`core.context`) without the caller's help; what a caller passes in `extra=`
-stands beside them.
+is added to the record.
 """
 
 from nbactl.core.observe.logging.cloud import SEVERITIES, CloudFormatter, severity_of

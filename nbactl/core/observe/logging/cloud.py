@@ -28,12 +28,12 @@ SEVERITIES = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @cache
 def severity_of(level: int) -> str:
-    """Return the severity that a level number of `logging` stands for."""
+    """Return the severity of a level number of `logging`."""
     return SEVERITIES[min(max(level // 10 - 1, 0), len(SEVERITIES) - 1)]
 
 
 _STANDARD: Final = len(vars(logging.makeLogRecord({})))
-"""Attributes that every record is made with; what was added to one stands behind them."""
+"""Attributes that every record is made with; what was added to one comes after them."""
 _LATE: Final = frozenset({"message", "asctime"})
 """What formatters add to a record."""
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
@@ -46,14 +46,14 @@ def fields_of(record: logging.LogRecord, ours: Collection[str]) -> dict[str, Any
         if name in _LATE:
             continue
         if _is_secret(name):
-            told = MASK
+            shown = MASK
         elif type(value) is str:
-            told = mask(value)
+            shown = mask(value)
         elif type(value) in _PLAIN:
-            told = value
+            shown = value
         else:
-            told = mask_within(value)
-        fields[f"_{name}" if name in ours else name] = told
+            shown = mask_within(value)
+        fields[f"_{name}" if name in ours else name] = shown
     return fields
 
 
@@ -107,7 +107,7 @@ class CloudFormatter(logging.Formatter):
         if record.levelno >= logging.ERROR:
             entry["@type"] = _REPORTED
             entry["serviceContext"] = self._service
-            if "stack_trace" not in entry:  # where it happened stands in the traceback otherwise
+            if "stack_trace" not in entry:  # otherwise the traceback says where it happened
                 place = {"filePath": record.pathname, "lineNumber": record.lineno, "functionName": record.funcName}
                 entry["context"] = {"reportLocation": place}
         line = self._dumps(entry)
@@ -127,8 +127,8 @@ def _fast_dumps() -> Callable[[dict[str, Any]], str]:
                 return orjson.dumps(entry, default=plain, option=option).decode()
             except (TypeError, ValueError, RecursionError):
                 continue
-        # A lone surrogate, a number beyond 64 bits, a cycle: slowly, and with what can be said of it.
-        return json.dumps(_speakable(entry), ensure_ascii=True, allow_nan=False)
+        # A lone surrogate, a number beyond 64 bits, a cycle: slower, in a form that always works.
+        return json.dumps(_json_safe(entry), ensure_ascii=True, allow_nan=False)
 
     return dumps
 
@@ -145,8 +145,8 @@ def _source(path: str, line: int, function: str) -> dict[str, str]:
     return {"file": path, "line": str(line), "function": function}
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
-    """Return something that JSON has for a value that it has not."""
+def plain(value: Any) -> Any:  # noqa: ANN401 - any value may be logged
+    """Return a value that JSON can hold in place of one that it cannot."""
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=repr)
     if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
@@ -156,8 +156,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever was logged
     return as_text(value)
 
 
-def _speakable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - whatever was logged, a kind a line
-    """Return what JSON can always say of a value."""
+def _json_safe(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - any value may be logged, one kind a line
+    """Return a value in a form that JSON can always hold."""
     if depth > _DEEPEST:
         return "…"
     if isinstance(value, str):
@@ -169,11 +169,11 @@ def _speakable(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - wh
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {_speakable(str(plain(name))): _speakable(inner, depth + 1) for name, inner in value.items()}
+        return {_json_safe(str(plain(name))): _json_safe(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_speakable(inner, depth + 1) for inner in value]
+        return [_json_safe(inner, depth + 1) for inner in value]
     try:
-        return _speakable(plain(value), depth + 1)
+        return _json_safe(plain(value), depth + 1)
     except RecursionError:
         return f"<{type(value).__name__}>"
 
@@ -188,7 +188,7 @@ def _cut(entry: dict[str, Any]) -> dict[str, Any]:
         elif name == "message":
             short[name] = value if len(value) <= _KEPT else f"{value[:_KEPT]}…"
         else:
-            text = value if isinstance(value, str) else json.dumps(_speakable(value))
+            text = value if isinstance(value, str) else json.dumps(_json_safe(value))
             is_long = len(text) > _LONGEST_FIELD
             room -= len(name) + min(len(text), _LONGEST_FIELD)
             if room > 0:

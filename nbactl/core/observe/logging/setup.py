@@ -115,7 +115,7 @@ def configure_logging(
     stream: IO[str] | None = None,
     structured: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Send every record of this process, whoever made it, to `stream` (standard error) in one form.
+    """Send every record of this process, also of other libraries, to `stream` (standard error) in one form.
 
     On a terminal that is a line for a person. Elsewhere it is JSON in Cloud Logging's shape if `structured()` says so,
     asked for each record, and else the standard library's plain line. Warnings, the records of uvicorn and what kills

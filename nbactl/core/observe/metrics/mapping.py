@@ -22,7 +22,7 @@ class Children(dict[Key, Any]):
 
     When a name is seen for the first time, its children for all values of the other labels are made: to `increase()`
     a counter that begins at 1 has not increased, so that an alert would miss the first failure. Names beyond the first
-    500 are counted as `(other)`: whoever makes a label of an id by mistake must not fill the memory.
+    500 are counted as `(other)`: a label made of ids by mistake must not fill the memory.
     """
 
     def __init__(self, metric: Metric, collector: Any) -> None:  # noqa: ANN401 - a class of prometheus_client
@@ -34,7 +34,7 @@ class Children(dict[Key, Any]):
             self.prepare()
 
     def prepare(self, *names: str) -> None:
-        """Make the children of `names`, which stand for the labels without fixed values, in their order."""
+        """Make the children of `names`, the values of the labels without fixed values, in their order."""
         given = iter(names)
         for values in product(*[fixed or (next(given),) for fixed in self._fixed]):
             self._make(values)
@@ -45,7 +45,7 @@ class Children(dict[Key, Any]):
             values = tuple(value if fixed else _REST for value, fixed in zip(values, self._fixed, strict=True))
             return self._make(values)
         self.prepare(*(value for value, fixed in zip(values, self._fixed, strict=True) if not fixed))
-        return self._make(values)  # also for a value that is none of the fixed ones
+        return self._make(values)  # also for a value that is not one of the fixed ones
 
     def _make(self, values: tuple[str, ...]) -> Any:  # noqa: ANN401
         child = self._collector.labels(*values) if values else self._collector
@@ -181,7 +181,7 @@ def _service(of: Mapping[str, Children]) -> dict[str, Callable[[Event], None]]:
     alerts = of["nbactl_alerts_total"]
     requests, seconds = of["nbactl_http_requests_total"], of["nbactl_http_request_duration_seconds"]
 
-    def told(outcome: str) -> Callable[[Event], None]:
+    def alerted(outcome: str) -> Callable[[Event], None]:
         return lambda event: alerts[event.fields["severity"], outcome].inc()
 
     def served(event: Event) -> None:
@@ -189,7 +189,7 @@ def _service(of: Mapping[str, Children]) -> dict[str, Callable[[Event], None]]:
         seconds[event.name].observe(event.fields["seconds"])
 
     return {
-        **{f"alert.{outcome}": told(outcome) for outcome in ("sent", "suppressed", "failed")},
+        **{f"alert.{outcome}": alerted(outcome) for outcome in ("sent", "suppressed", "failed")},
         "http.served": served,
     }
 

@@ -108,7 +108,7 @@ class Metrics:
     def prepare(self, metric: str, *names: str) -> None:
         """Show a counter as 0 before it first counts; `names` are for its labels without fixed values.
 
-        Otherwise a series begins with its first event, and to `increase()` that is no increase.
+        Otherwise a series begins with its first event, which `increase()` does not count as an increase.
         """
         self._children[metric].prepare(*names)
 

@@ -68,7 +68,7 @@ def calendar() -> Mapping[date, tuple[SyntheticFixture, ...]]:
 
 
 def _teams_of(rng: Random, day: date, played: dict[str, list[date]]) -> list[str]:
-    """Choose who plays: whoever played least comes first, and few play on two days in a row, none on three."""
+    """Choose who plays: those who played least come first, and few play on two days in a row, none on three."""
     wanted = 2 * (_OPENING_GAMES if day == FIRST_DAY else whole(rng, *_GAMES_A_DAY))
     order = sorted(TEAM_NAMES, key=lambda team: (len(played[team]) + 2 * rng.random(), team))
     yesterday, before = day - timedelta(days=1), day - timedelta(days=2)

@@ -139,11 +139,14 @@ def test_while_the_stream_is_broken_flags_are_asked_for_and_then_told_of_again(
     truth.change(to(0), by="test", reason=None)
     proxy.refusing = False
     assert wait_for(lambda: not flags.on("fast")) is not None
-    assert wait_for(lambda: "changes of flags are told again" in caplog.text) is not None
+    assert wait_for(lambda: "notifications of changes of flags work again" in caplog.text) is not None
     flags.close()
     broken, whole = (
         caplog.text.count(told)
-        for told in ("changes of flags are seen only when asked for", "changes of flags are told again")
+        for told in (
+            "no notifications of changes of flags; they are seen only at the next read",
+            "notifications of changes of flags work again",
+        )
     )
     assert broken == whole, "each break is reported once, however often the call is tried again"
 
@@ -170,7 +173,7 @@ def test_the_call_is_renewed_without_a_word(
     truth.change(to(100), by="test", reason=None)
     assert wait_for(lambda: flags.on("fast")) is not None
     flags.close()
-    assert "seen only when asked for" not in caplog.text
+    assert "seen only at the next read" not in caplog.text
 
 
 def test_a_store_that_is_closed_first_ends_the_watching(documents: FirestoreDocuments) -> None:

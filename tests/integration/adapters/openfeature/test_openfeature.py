@@ -16,7 +16,7 @@ from openfeature.flag_evaluation import Reason  # noqa: TID253
 from openfeature.provider import ProviderStatus  # noqa: TID253
 
 from nbactl.adapters.openfeature.provider import FlagsProvider
-from nbactl.core.flags import Flags, Rule, State, StateCache, Stored
+from nbactl.core.flags import Flags, State, StateCache, Stored, TargetingRule
 from nbactl.core.flags.snapshot import bucket_of
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 MODEL = flag("model", kind="string", default="average", treatment="ensemble", variants=("average", "ensemble"))
 DAYS = flag("days", kind="int", default=7, treatment=14, variants=(7, 14))
-AIMED = flag("aimed", deny=frozenset({"no"}), allow=frozenset({"yes"}), rules=(Rule("team", ("LAL",), serve=True),))
+AIMED = flag(
+    "aimed", deny=frozenset({"no"}), allow=frozenset({"yes"}), rules=(TargetingRule("team", ("LAL",), serve=True),)
+)
 NEEDS = flag("needs", prerequisites=("fast",))
 LOST = flag("lost", prerequisites=("nowhere",))
 ALL = (flag(), MODEL, DAYS, AIMED, NEEDS, LOST)
@@ -70,7 +72,7 @@ class Process:
 
     def beat(self) -> None:
         """Do what the background thread does at each beat."""
-        self.flags._refresh_and_tell()
+        self.flags._refresh_and_log()
 
     def hear(self) -> None:
         for event in ProviderEvent:

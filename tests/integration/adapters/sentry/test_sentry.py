@@ -19,9 +19,9 @@ from nbactl.core.observe.failures import Failure, Failures
 from nbactl.errors import ConfigError, DataError, UnavailableError
 from nbactl.testing.emulators import free_port
 from tests.kit.paths import ROOT
-from tests.kit.screen import DATE, project
 from tests.kit.sentry_server import SentryServer
 from tests.kit.service_process import ServiceProcess
+from tests.kit.small_project import DATE, project
 
 if TYPE_CHECKING:
     from pathlib import Path

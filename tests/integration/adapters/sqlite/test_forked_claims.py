@@ -27,7 +27,7 @@ LEASE = 4.0
 
 def test_inv_05_a_child_keeps_its_own_claims_and_lets_those_of_its_dead_parent_run_out(tmp_path: Path) -> None:
     path, clock = tmp_path / "documents.db", SystemClock()
-    command = [sys.executable, "-m", "tests.kit.idempotency_forked", str(path), str(LEASE)]
+    command = [sys.executable, "-m", "tests.integration.adapters.sqlite.forked_claimer", str(path), str(LEASE)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         parent, child = process.stdout.readline(), process.stdout.readline()

@@ -15,7 +15,7 @@ from nbactl.core.lease.leases import Leases
 from nbactl.ports.documents import Set, Update
 from tests.kit.batches import add_batch, open_documents
 from tests.kit.paths import ROOT
-from tests.kit.screen import Project, project
+from tests.kit.small_project import Project, project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,9 @@ def test_the_list_is_newest_first_and_filtered(here: Project) -> None:
     assert names() == ["2025-01-06-open", "2025-01-06-done"]
     assert names("--incomplete") == ["2025-01-06-open"]
     assert names("--date", "2025-01-06", "--limit", "1") == ["2025-01-06-open"]
+    for filters in ([], ["--date", "2025-01-06"]):
+        cut = here.run("batches", "list", "--limit", "1", *filters)
+        assert cut.stderr == "Showing 1 of 2; --limit shows more.\n"
     assert names("--date", "2025-01-07") == []
     table = here.run("batches", "list").stdout
     assert "2/4" in table

@@ -23,10 +23,10 @@ def test_show_tells_the_value_in_force_and_where_it_comes_from(nbactl: Nbactl) -
     (nbactl.directory / "nbactl.toml").write_text('source = "path:games"\nproject = "p"\n')
     done = nbactl("config", "show", "--origin", "--target", "gcp", env={"NBACTL_PROJECT": "q"})
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["target", "gcp", "flag"] in lines
-    assert ["project", "q", "env", "NBACTL_PROJECT"] in lines
-    assert ["source", "path:games", "file", "nbactl.toml:1"] in lines
-    assert ["state_dir", ".nbactl", "default"] in lines
+    assert ["target", "flag", "gcp"] in lines
+    assert ["project", "env", "NBACTL_PROJECT", "q"] in lines
+    assert ["source", "file", "nbactl.toml:1", "path:games"] in lines
+    assert ["state_dir", "default", ".nbactl"] in lines
 
 
 def test_show_as_json(nbactl: Nbactl) -> None:
@@ -150,7 +150,7 @@ def test_the_configuration_can_be_checked_when_the_ledger_is_damaged(nbactl: Nba
     done = nbactl("config", "validate", "--json")
     assert done.returncode == 0, done.stderr
     (warning,) = json.loads(done.stdout)["warnings"]
-    assert warning.startswith("not compared with what reported: ")
+    assert warning.startswith("not compared with recent runs: ")
 
 
 def test_doctor_tells_of_an_interrupted_run(nbactl: Nbactl) -> None:

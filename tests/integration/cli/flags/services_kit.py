@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.main import main
 from nbactl.config.loader import shipped_config_dir
 from tests.integration.cli.conftest import environment
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -63,15 +63,7 @@ class World:
 
     def process(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command as a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "nbactl", "flags", *arguments],
-            cwd=self.folder,
-            env=environment({**self.env, **env}),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run_nbactl(["flags", *arguments], cwd=self.folder, env=environment({**self.env, **env}))
 
     def envs(self) -> dict[str, dict[str, str]]:
         """Return the variables of all services."""

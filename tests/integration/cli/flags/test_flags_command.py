@@ -290,7 +290,7 @@ def test_a_damaged_state_is_reported_refused_and_repaired_by_rollback(
     documents.commit([Update("flags/query_caching", {"percent": "fifty"})])
     assert "query_caching cannot be read: percent is 'fifty'" in flags.text("list")
     error = flags("set", "query_caching", "--percent", "60", code=1)
-    assert error["next"] == "Write it anew: nbactl flags rollback query_caching"
+    assert error["next"] == "Write it again: nbactl flags rollback query_caching"
     percents = flags.percents()
     assert (percents["query_caching"], percents["idempotency_keys"]) == ("?", "50"), "one damaged flag hides no other"
     done = flags("rollback", "query_caching")
@@ -354,7 +354,7 @@ def test_on_gcp_changes_are_asked_for_and_the_way_back_names_the_place(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
     gcp = ("--target", "gcp", "--project", "flags-command")
     error = flags("set", "query_caching", "--on", *gcp, code=2)
-    assert error["message"] == "This needs a confirmation: Change 1 flag on gcp (flags-command)?"
+    assert error["message"] == "confirmation needed: Change 1 flag on gcp (flags-command)?"
     assert flags("list", *gcp)["flags"][4]["percent"] == 0
     flags("set", "query_caching", "--percent", "50", *gcp, "--dry-run")
     done = flags("set", "query_caching", "--percent", "50", *gcp, "--yes")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,11 +38,11 @@ class Place:
             self.options += ("--target", "gcp", "--project", f"test-{uuid.uuid4().hex[:16]}")
 
     def run(self, *words: str, code: int = 0, faults: str = "") -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, "-m", "nbactl", *words, *self.options, "-o", "json"],
-            cwd=self.folder, env={**self.environ, "NBACTL_FAULTS": faults}, capture_output=True, text=True,
-            timeout=100, check=False,
-        )  # fmt: skip
+        done = run_nbactl(
+            [*words, *self.options, "-o", "json"],
+            cwd=self.folder,
+            env={**self.environ, "NBACTL_FAULTS": faults},
+        )
         assert done.returncode == code, done.stderr
         document: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
         return document

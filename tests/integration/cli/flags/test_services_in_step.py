@@ -193,7 +193,7 @@ def test_inv_13_it_asks_first_and_without_a_terminal_it_changes_nothing(
     contradict(world)
     monkeypatch.delenv("NBACTL_YES")
     answer = world("sync", code=2)
-    assert answer["message"].startswith("This needs a confirmation: Change 3 variables of 2 services on gcp (test-")
+    assert answer["message"].startswith("confirmation needed: Change 3 variables of 2 services on gcp (test-")
     assert "  ~ ENABLE_QUERY_CACHING = true becomes false" in world.err
     assert world.cloud.patches() == []
 

@@ -106,7 +106,8 @@ def test_a_dry_run_changes_nothing(nbactl: Nbactl, lab: Lab, words: list[str]) -
         (["--validate", "--sample", "0"], "above 0 and at most 100, not 0"),
         (["--validate", "--sample", "101"], "above 0 and at most 100, not 101"),
         (["--plan", "--rate", "fast"], "not a valid rate"),
-        (["--switch-reads", "--max-age", "old"], "no duration"),
+        (["--rollback", "--to", "legcay"], "Did you mean 'legacy'?"),
+        (["--switch-reads", "--max-age", "old"], "not a valid duration"),
         (["--validate", "--watch", "-o", "json"], "--watch does not go"),
     ],
 )
@@ -138,6 +139,8 @@ def test_progress_is_json_lines_on_stderr(nbactl: Nbactl, lab: Lab) -> None:
 def test_a_batch_that_is_not_there_is_4(nbactl: Nbactl, lab: Lab) -> None:
     assert lab.migration.stage == "legacy"
     assert nbactl("migrate", "completions", "--validate", "--batch", "nope").returncode == 4
+    missed = nbactl("migrate", "completions", "--validate", "--batch", "b11")
+    assert "Did you mean 'b1'?" in missed.stderr
 
 
 def test_the_list_names_the_migration_and_its_stage(nbactl: Nbactl) -> None:

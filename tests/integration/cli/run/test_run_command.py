@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kit.screen import DATE, Project, project, wait_for_line
+from tests.kit.small_project import DATE, Project, project, wait_for_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +146,7 @@ USAGE: list[tuple[list[str], int, str]] = [
     (["first", "--no-wait"], 2, "--no-wait does not work"),
     (["first", "--max-workers", "0"], 2, "max-workers"),
     (["first", "--mode", "both"], 2, "parallel"),
-    (["first", "--timeout", "10"], 2, "is no duration"),
+    (["first", "--timeout", "10"], 2, "is not a valid duration"),
     (["first", "--source", "path:/does/not/exist"], 4, "/does/not/exist"),
     ([], 2, "Missing argument"),
 ]

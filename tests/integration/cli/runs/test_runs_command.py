@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kit.screen import DATE, Project, project, wait_for_line
+from tests.kit.small_project import DATE, Project, project, wait_for_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_the_list_is_newest_first_and_filtered(ran: Project) -> None:
 
 def test_reading_an_empty_ledger_makes_no_files(here: Project) -> None:
     empty = here.run("runs", "list")
-    assert (empty.stdout, empty.stderr) == ("", "There is no run yet.\n")
+    assert (empty.stdout, empty.stderr) == ("", "No runs yet.\n")
     assert here.data("runs", "list")["runs"] == []
     here.run("runs", "show", "last", code=4)
     assert not here.state.exists()
@@ -63,7 +63,7 @@ def test_inv_17_show_names_cause_next_step_and_with_v_the_traceback(ran: Project
     assert "cause: It never could." in shown
     assert "next:  Leave it out." in shown
     assert "Traceback" not in shown
-    assert "screen_tasks.py" in ran.run("runs", "show", "last", "-v").stdout
+    assert "small_project_tasks.py" in ran.run("runs", "show", "last", "-v").stdout
     (task, _) = ran.data("runs", "show", "last")["run"]["tasks"]
     assert "Traceback" in task["error"]["traceback"]
 
@@ -83,7 +83,9 @@ def test_inv_17_the_log_has_the_context_and_the_traceback(ran: Project) -> None:
     ("arguments", "code", "told"),
     [
         (["list", "--status", "faild"], 2, "Did you mean 'failed'?"),
-        (["list", "--since", "7x"], 2, "no duration"),
+        (["list", "--name", "secnd"], 4, "Did you mean 'second'?"),
+        (["list", "--name", "daily"], 4, "one run for each phase"),
+        (["list", "--since", "7x"], 2, "not a valid duration"),
         (["logs", "last", "--level", "warn"], 2, "Did you mean 'warning'?"),
         (["logs", "last", "--task", "badd"], 4, "Did you mean 'bad'?"),
         (["cancel", "last"], 6, "is not running: it ended as failed"),
@@ -106,6 +108,32 @@ def test_the_timeline_goes_to_the_terminal_or_to_a_page(ran: Project, tmp_path: 
     assert "<go>" not in text
 
 
+def test_a_group_is_listed_shown_and_drawn_together(ran: Project, tmp_path: Path) -> None:
+    second, first = ran.data("runs", "list")["runs"]
+    assert first["group"] == second["group"] is not None
+    assert [run["name"] for run in ran.data("runs", "list", "--group", first["group"])["runs"]] == ["second", "first"]
+    assert [run["name"] for run in ran.data("runs", "show", "last")["runs"]] == ["first", "second"]
+    assert [run["name"] for run in ran.data("runs", "show", first["run_id"])["runs"]] == ["first"]
+    shown = ran.run("runs", "show", first["group"]).stdout
+    assert shown.startswith(f"second {DATE}: 2 runs, {first['group']}\n")
+    assert "run          " + first["run_id"] not in shown, "details of those that did not succeed only"
+    assert "run          " + second["run_id"] in shown
+    drawn = ran.run("runs", "gantt", "last").stdout
+    for label in (f"✓ first {DATE}", f"✗ second {DATE}", "✓ good", "✗ bad"):
+        assert label in drawn
+    page = tmp_path / "group.html"
+    ran.run("runs", "gantt", "last", "--html", str(page))
+    assert "second 2025-01-06: 2 runs" in page.read_text()
+    assert page.read_text().count("Timeline of the tasks") == 2
+    assert "2 groups" not in ran.run("runs", "show", "group-none", code=4).stderr
+
+
+def test_a_list_that_is_cut_says_so(ran: Project) -> None:
+    assert "Showing 1 of 2 runs. Use --limit to see more." in ran.run("runs", "list", "--limit", "1").stderr
+    assert ran.run("runs", "list", "--limit", "2").stderr == ""
+    assert ran.data("runs", "list", "--limit", "1")["total"] == 2
+
+
 def test_cancel_from_another_terminal_waits_for_the_end(here: Project) -> None:
     process = here.start("run", "sleepy", *DAY)
     wait_for_line(process, "slow started")
@@ -115,7 +143,7 @@ def test_cancel_from_another_terminal_waits_for_the_end(here: Project) -> None:
     assert here.data("runs", "cancel", run_id)["run"]["status"] == "cancelled"
     process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "was cancelled already" in here.run("runs", "cancel", run_id).stderr
+    assert "was already cancelled" in here.run("runs", "cancel", run_id).stderr
 
 
 def test_cancel_gives_up_waiting_with_8(here: Project) -> None:

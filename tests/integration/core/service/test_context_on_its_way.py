@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-APP = "tests.kit.hop_service:app"
+APP = "tests.integration.core.service.hop_service:app"
 FLAGS = {"ENABLE_STRUCTURED_LOGGING": "true", "ENABLE_IDEMPOTENCY_KEYS": "true"}
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 SENT = {

@@ -16,7 +16,7 @@ from tests.kit.service_process import ServiceProcess
 if TYPE_CHECKING:
     from pathlib import Path
 
-APP = "tests.kit.stop_service:app"
+APP = "tests.integration.core.service.stop_service:app"
 
 
 class Request(threading.Thread):

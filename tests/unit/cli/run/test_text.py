@@ -8,16 +8,16 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.ports.compute import Work
 from nbactl.workflows.graph import level_of_tasks
-from nbactl.workflows.model import Plan, PlannedTask, RunStatus
+from nbactl.workflows.model import PlannedTask, RunPlan, RunStatus
 from tests.kit.run_records import MIXED, at, run, task
-from tests.kit.screens import screen
+from tests.kit.shown import screen
 
 FAILED = replace(MIXED, status=RunStatus.FAILED, finished_at=at(2.6))
 
 
 def test_a_run_is_a_table_of_its_tasks() -> None:
     assert screen(lambda console: show_runs(console, [FAILED])) == (
-        "phase3 2024-01-15 ✗ failed  run-01jd3k9xq2m7t0, goes on from run-01jd3k9xq2m7s9, took 2.6s\n"
+        "phase3 2024-01-15 ✗ failed  run-01jd3k9xq2m7t0, resumes run-01jd3k9xq2m7s9, took 2.6s\n"
         "TASK                          STATE        ROWS  ATTEMPTS  TOOK  REMARK\n"
         "team_offense_game_summary     ✓ succeeded    22         1  0.4s\n"
         "player_game_summary           ✓ succeeded   229         2  0.9s\n"
@@ -46,9 +46,9 @@ def test_of_many_runs_only_what_went_wrong_is_told_in_full() -> None:
 def test_the_list_is_one_line_a_run() -> None:
     shown = [(FAILED, "failed"), (MIXED, "interrupted")]
     lines = screen(lambda console: show_run_list(console, shown)).splitlines()
-    assert lines[0].split() == ["RUN", "NAME", "DATE", "STATE", "TASKS", "ROWS", "TOOK", "STARTED"]
+    assert lines[0].split() == ["RUN", "NAME", "DATE", "STATE", "STARTED", "TASKS", "ROWS", "TOOK", "GROUP"]
     assert lines[1].split()[:5] == ["run-01jd3k9xq2m7t0", "phase3", "2024-01-15", "✗", "failed"]
-    assert lines[1].split()[5:] == ["3/6", "251", "2.6s", "2024-01-15", "23:00:01", "EST"]
+    assert lines[1].split()[5:] == ["2024-01-15", "23:00:01", "EST", "3/6", "251", "2.6s"]
     assert "■ interrupted" in lines[2]
 
 
@@ -66,7 +66,7 @@ def planned(name: str, *needs: str, **more: object) -> PlannedTask:
     return replace(PlannedTask(name, work, 3600.0, RetryPolicy("bigquery", 4), needs), **more)  # type: ignore[arg-type]
 
 
-PLAN = Plan(
+PLAN = RunPlan(
     "phase4", "phase", GameDate(date(2024, 1, 15)), "sample", "phase4/2024-01-15", "parallel", 5,
     (
         planned("factors", "cache"),

@@ -39,7 +39,7 @@ class Structure(HTMLParser):
 
 
 def page() -> Structure:
-    return Structure(gantt_page(MIXED, "running", at(2.6)))
+    return Structure(gantt_page([(MIXED, "running")], at(2.6)))
 
 
 def test_every_task_has_a_row_with_its_state_in_words() -> None:
@@ -64,12 +64,12 @@ def test_bars_stand_where_the_times_say() -> None:
 
 
 def test_text_from_the_ledger_is_never_markup() -> None:
-    source = gantt_page(MIXED, "running", at(2.6))
+    source = gantt_page([(MIXED, "running")], at(2.6))
     assert "<b>" not in source
     assert "<pid 17>" not in source
     assert "&lt;pid 17&gt;" in source
     evil = run(task('x"><script>alert(1)</script>', "succeeded", 0, 1), source="</style><script>")
-    hostile = Structure(gantt_page(replace(evil, name="<script>"), "succeeded", at(2)))
+    hostile = Structure(gantt_page([(replace(evil, name="<script>"), "succeeded")], at(2)))
     assert hostile.all("script") == []
     assert len(hostile.all("style")) == 1
 
@@ -78,7 +78,7 @@ def test_the_page_loads_nothing_and_runs_nothing() -> None:
     shown = page()
     assert {"script", "link", "img", "iframe"} & {element for element, _ in shown.elements} == set()
     assert not any(name in attributes for _, attributes in shown.elements for name in ("src", "href", "onclick"))
-    assert "url(" not in gantt_page(MIXED, "running", at(2.6))
+    assert "url(" not in gantt_page([(MIXED, "running")], at(2.6))
     policies = [meta["content"] for meta in shown.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
 

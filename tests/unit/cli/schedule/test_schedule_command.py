@@ -53,7 +53,7 @@ def test_the_table_is_in_the_order_of_the_day(capsys: pytest.CaptureFixture[str]
     ("arguments", "message"),
     [
         (("--date", "2024-13-01"), "'2024-13-01' is not a date"),
-        (("--first-game", "7pm"), "--first-game: '7pm' is no time of day"),
+        (("--first-game", "7pm"), "--first-game: '7pm' is not a valid time of day"),
     ],
 )
 def test_wrong_values_are_usage_errors(

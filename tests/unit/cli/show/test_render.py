@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from nbactl.cli.show.console import Console
 from nbactl.cli.show.render import View, plain, render, render_error
 from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import LeaseHeldError
+from nbactl.errors import LeaseHeldError, UsageError
 
 
 class _Color(StrEnum):
@@ -94,3 +95,77 @@ def test_an_error_keeps_its_details_in_json() -> None:
         "details": {"holder": "pid 1", "run_id": "run-2"},
     }
     assert err.getvalue() == "error: it is held\n  next:  Wait.\n"
+
+
+def _with_fields(output: Any, *fields: str, view: View = _RESULT) -> str:
+    out = io.StringIO()
+    console = Console(environ={}, stdout=out, stderr=io.StringIO())
+    render(console, view, command="runs.list", target="local", output=output, fields=fields)
+    return out.getvalue()
+
+
+_ITEMS = View({"runs": [{"id": 1, "name": "a"}, {"id": 2, "note": "late"}], "more": False}, print, items="runs")
+
+
+def test_fields_pick_keys_of_the_items_of_a_list() -> None:
+    assert json.loads(_with_fields("json", "note", "id", view=_ITEMS))["data"] == {
+        "runs": [{"note": None, "id": 1}, {"note": "late", "id": 2}],
+        "more": False,
+    }
+    lines = _with_fields("jsonl", "id", view=_ITEMS).splitlines()
+    assert [json.loads(line) for line in lines] == [{"id": 1}, {"id": 2}]
+
+
+def test_fields_pick_keys_of_data_without_a_list() -> None:
+    view = View({"a": 1, "b": 2}, print)
+    assert json.loads(_with_fields("json", "b", view=view))["data"] == {"b": 2}
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl", "yaml"])
+def test_an_unknown_field_is_refused_with_the_known_ones(output: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _with_fields(output, "naem", view=View({"runs": [{"id": 1, "name": "a"}]}, print, items="runs"))
+    assert caught.value.exit_code == 2
+    assert caught.value.message == "--fields: no field 'naem'"
+    assert caught.value.next_step == "Did you mean 'name'? Known: id, name."
+
+
+def test_fields_of_an_empty_list_are_no_mistake() -> None:
+    assert json.loads(_with_fields("json", "any", view=View({"runs": []}, print, items="runs")))["data"] == {"runs": []}
+
+
+def test_yaml_is_the_same_document_as_json() -> None:
+    result = View({"runs": [{"id": 1, "at": datetime(2024, 1, 15, tzinfo=UTC), "text": "on", "clock": "22:00"}]}, print)
+    assert yaml.safe_load(_rendered(result, "yaml")[0]) == json.loads(_rendered(result, "json")[0])
+
+
+def test_an_error_in_yaml_is_one_document() -> None:
+    out = io.StringIO()
+    console = Console(environ={}, stdout=out, stderr=io.StringIO())
+    render_error(console, UsageError("wrong"), command="run", target="local", output="yaml")
+    document = yaml.safe_load(out.getvalue())
+    assert (document["ok"], document["error"]["message"]) == (False, "wrong")
+
+
+class _Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl", "yaml", "table"])
+def test_inv_28_control_characters_in_data_are_shown_and_not_obeyed(output: Any) -> None:
+    name = "a\x1b[2J\x9b2J\x7f\u202eb Dončić"
+    out = _Terminal()
+    console = Console(environ={}, stdout=out, stderr=io.StringIO())
+    result = View({"name": name}, lambda console: console.table(["name"], [[name]]))
+    render(console, result, command="x", target="local", output=output)
+    assert not set(out.getvalue()) & set("\x1b\x9b\x7f\u202e") or output == "table"
+    assert "\x1b[2J" not in out.getvalue()
+    assert not set(out.getvalue()) & set("\x9b\x7f\u202e")
+    if output in ("json", "jsonl"):
+        document = json.loads(out.getvalue())
+        assert (document["data"] if output == "json" else document) == {"name": name}
+    if output == "yaml":
+        assert yaml.safe_load(out.getvalue())["data"] == {"name": name}

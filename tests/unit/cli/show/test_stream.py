@@ -7,10 +7,12 @@ import pytest
 
 from nbactl.cli.show.console import Console
 from nbactl.cli.show.stream import Stream
-from nbactl.cli.show.text import Styled
+from nbactl.cli.show.text import Styled, copyable
 from nbactl.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbactl.cli.show.stream import Color
 
 
@@ -153,3 +155,66 @@ def test_hanging_text_keeps_its_indent_and_its_words(monkeypatch: pytest.MonkeyP
     file = Terminal()
     Stream(file, "never", {}).print_hanging("cause: ", text="one two three four five six seven eight\nnext", indent=7)
     assert file.getvalue().splitlines() == ["cause: one two three four five six seven", "       eight", "       next"]
+
+
+_WIDE = [["run-1", "succeeded", "2024-01-15 23:00:01 EST", "morning_operations", "fine"]]
+_COLUMNS = ["run", "state", "started", "name", "remark"]
+
+
+def _on_terminal(monkeypatch: pytest.MonkeyPatch, *, wide: bool = False, **columns: Sequence[str]) -> tuple[str, str]:
+    monkeypatch.setenv("COLUMNS", "60")
+    out, err = Terminal(), io.StringIO()
+    console = Console(environ={}, color="never", wide=wide, stdout=out, stderr=err)
+    console.table(_COLUMNS, _WIDE, **columns)
+    return out.getvalue().splitlines()[0], err.getvalue()
+
+
+def test_a_narrow_terminal_hides_optional_columns_and_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    heading, note = _on_terminal(monkeypatch, optional=["name", "state"])
+    assert heading.split() == ["RUN", "STATE", "STARTED", "REMARK"]
+    assert note == "1 column hidden (name): use -o wide.\n"
+
+
+def test_key_columns_never_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
+    heading, note = _on_terminal(monkeypatch, key=["run", "started"])
+    assert {"RUN", "STARTED"} <= set(heading.split())
+    assert "hidden" in note
+
+
+def test_wide_shows_every_column_however_narrow_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    heading, note = _on_terminal(monkeypatch, wide=True, optional=["name", "state"])
+    assert heading.split() == [column.upper() for column in _COLUMNS]
+    assert note == ""
+
+
+def test_a_cell_is_never_wrapped_inside_of_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    file = Terminal()
+    word = "upcoming-team-game-context-of-the-season"
+    Stream(file, "never", {}).table(["name", "remark"], [["x" * 16, f"see {word} now"]])
+    assert word in file.getvalue()
+
+
+def test_a_command_in_a_table_stays_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    file = Terminal()
+    command = "nbactl runs show run-1m80bzk39dpsz39n -v --target gcp"
+    Stream(file, "never", {}).table(["name", "look"], [["x", copyable(command)]])
+    assert command in file.getvalue()
+
+
+@pytest.mark.parametrize(("shown", "note"), [(20, "Showing 20 of 1,328 runs. Use --limit to see more.\n"), (1328, "")])
+def test_rows_that_are_left_out_are_counted(shown: int, note: str) -> None:
+    err = io.StringIO()
+    Console(environ={}, stdout=io.StringIO(), stderr=err).showing(shown, 1328, "runs", more="Use --limit to see more.")
+    assert err.getvalue() == note
+
+
+def test_inv_28_a_line_and_an_error_show_control_characters() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    console = Console(environ={}, stdout=out, stderr=err)
+    console.print("a\x1b[31mb\n", Styled("c\x07", "red"))
+    console.note("n\x9b")
+    console.error(ConfigError("m\x1b]0;t\x07", cause="c\x1bc", next_step="s\x1b"))
+    assert out.getvalue() == "a\\x1b[31mb\nc\\x07\n"
+    assert not set(err.getvalue()) & set("\x1b\x07\x9b")

@@ -50,11 +50,11 @@ def test_an_id_may_fill_the_name(identifier: str) -> None:
 
 @pytest.mark.parametrize("identifier", ["", None, 5, b"a", "\ud800"])
 def test_what_is_no_text_is_no_id(identifier: object) -> None:
-    with pytest.raises(DataError, match="is no id"):
+    with pytest.raises(DataError, match="is not a valid id"):
         encode_id(identifier)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["%", "100%", "%41", "a%2f", "a%2Eb", "%5Fx", "__x__", ".", ""])
 def test_a_name_that_no_id_gets_is_refused(name: str) -> None:
-    with pytest.raises(DataError, match=r"stands for no id|is no id"):
+    with pytest.raises(DataError, match=r"is not the name of an id|is not a valid id"):
         decode_id(name)

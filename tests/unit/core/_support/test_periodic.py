@@ -26,5 +26,5 @@ def test_work_that_fails_is_logged_and_done_again(caplog: pytest.LogCaptureFixtu
     assert again.wait(30)
     beat.close()
     [record] = caplog.records
-    assert record.getMessage() == "test failed in the background; it is tried again"
+    assert record.getMessage() == "test failed in the background; retrying"
     assert record.exc_info is not None

@@ -12,7 +12,7 @@ from nbactl.core.calls.retry import RetryPolicy
 from nbactl.errors import AlreadyExistsError, DataError, NotAuthorisedError, UnavailableError
 from nbactl.ports.documents import Create, Delete, Increment, Query, Set, Update, WriteResult
 from nbactl.testing import FakeClock, faults
-from tests.kit.bulk_store import RecordingStore
+from tests.unit.core.calls.recording_store import RecordingStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -142,7 +142,7 @@ def test_inv_05_work_of_half_an_hour_keeps_its_claim_by_signs_of_life() -> None:
     assert isinstance(claim, Claim)
     for _ in range(180):
         clock.advance(10)
-        worker.beat()
+        worker.renew_due()
         with pytest.raises(InProgressError):
             other.begin("message")
     assert clock.monotonic() == HALF_AN_HOUR

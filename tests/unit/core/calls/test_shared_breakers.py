@@ -97,14 +97,14 @@ def test_a_store_that_is_down_costs_nothing_and_is_told_once(
     beat = beat_of(store, breaker)
     open_it(breaker)
     with faults.failing("documents.before_commit", UnavailableError("down"), times=2):
-        beat.beat()
-        beat.beat()
+        beat.sync()
+        beat.sync()
         with pytest.raises(BreakerOpenError):
             breaker.admit()
-    beat.beat()
+    beat.sync()
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     other = here()
-    beat_of(store, other).beat()
+    beat_of(store, other).sync()
     assert other.state == "open"
 
 
@@ -112,5 +112,5 @@ def test_a_document_that_is_none_of_ours_is_told_and_does_not_end_the_beat(
     store: SqliteDocuments, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.commit([Set("breakers/odds", {"state": "open"})])
-    beat_of(store, here()).beat()
+    beat_of(store, here()).sync()
     assert "lacks 'failures'" in caplog.text

@@ -11,7 +11,7 @@ from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.errors import NotFoundError
 from nbactl.testing import FakeClock, memory_documents
-from tests.conformance.completions import DAY
+from tests.conformance.completions.lab import DAY
 
 
 @pytest.mark.parametrize("stage", list(CompletionStage))

@@ -145,7 +145,7 @@ def test_the_stage_of_the_migration_wins_over_every_flag_which_is_not_even_asked
 
     mode = mode_by_flags(StageReader(store, FakeClock(), ttl=0.0), flags, {"USE_SUBCOLLECTION_READS": "true"})
     assert written_and_read(mode("b")) == "AS reads A, checks"
-    assert not mode("b").heeds_batch
+    assert not mode("b").follows_batch
 
 
 def test_inv_04_a_batch_that_was_begun_without_an_array_is_read_right_when_flags_go_back() -> None:

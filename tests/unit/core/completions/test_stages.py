@@ -73,7 +73,7 @@ def test_an_old_stage_is_not_believed_because_the_store_is_down() -> None:
 def test_a_stage_that_is_none_is_refused(data: dict[str, object]) -> None:
     store = memory_documents()
     store.commit([Set(STAGE_DOCUMENT, data)])
-    with pytest.raises(DataError, match="which is none") as raised:
+    with pytest.raises(DataError, match="unknown stage") as raised:
         stage_of(store.get(STAGE_DOCUMENT))
     if data.get("stage") == "dualwrite":
         assert raised.value.next_step == "Did you mean 'dual_write'?"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.core.flags import Evaluation, FlagSource, Reason, Rule
+from nbactl.core.flags import Evaluation, FlagSource, Reason, TargetingRule
 from tests.kit.flags import flag, snapshot, state
 
 INSIDE, OUTSIDE = "b", "f"
@@ -16,7 +16,7 @@ TARGETED = flag(
     prerequisites=("base",),
     deny=frozenset({"denied"}),
     allow=frozenset({"allowed", "denied"}),
-    rules=(Rule("team", ("BOS", "LAL"), serve=True), Rule("rookie", (True,), serve=False)),
+    rules=(TargetingRule("team", ("BOS", "LAL"), serve=True), TargetingRule("rookie", (True,), serve=False)),
 )
 BASE = flag("base")
 ON = {"base": state(100, "base")}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.core.flags import Rule
+from nbactl.core.flags import TargetingRule
 from nbactl.core.flags.explaining import STEPS, explain
 from nbactl.core.flags.snapshot import bucket_of
 from tests.kit.flags import flag, snapshot, state
@@ -15,7 +15,7 @@ TARGETED = flag(
     prerequisites=("base",),
     deny=frozenset({"no"}),
     allow=frozenset({"yes"}),
-    rules=(Rule("team", ("BOS",), True),),  # noqa: FBT003
+    rules=(TargetingRule("team", ("BOS",), True),),  # noqa: FBT003
 )
 
 
@@ -37,8 +37,8 @@ TARGETED = flag(
         (state(50), {}, "a", {"team": "BOS"}, "targeting", "a rule fits the attributes"),
         (state(50), {}, "b", None, "percent", "50 %, which are buckets 0 to 49,999; b has bucket 43,881"),
         (state(50), {}, None, None, "percent", "50 %, which are buckets 0 to 49,999; no player was named"),
-        (state(100), {}, None, None, "percent", "100 %, so everybody is inside"),
-        (None, {}, "b", None, "percent", "never set, so nobody is inside"),
+        (state(100), {}, None, None, "percent", "100 %, so every entity is inside"),
+        (None, {}, "b", None, "percent", "never set, so no entity is inside"),
     ],
 )
 def test_the_step_that_decided_is_named_with_what_it_found(  # noqa: PLR0917

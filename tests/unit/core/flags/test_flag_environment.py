@@ -25,10 +25,10 @@ def test_values_have_the_type_of_their_flag() -> None:
     ("variable", "text", "why"),
     [
         ("ENABLE_FAST", "banana", "'banana' is neither true nor false"),
-        ("ENABLE_DAYS", "many", "'many' is no whole number"),
+        ("ENABLE_DAYS", "many", "'many' is not a whole number"),
         ("ENABLE_DAYS", "8", "'8' is not one of 7, 14"),
         ("ENABLE_MODEL", "guess", "'guess' is not one of average, ensemble"),
-        ("TTL", "1h", "'1h' is no whole number"),
+        ("TTL", "1h", "'1h' is not a whole number"),
     ],
 )
 def test_a_variable_that_is_no_value_is_named_and_ignored(variable: str, text: str, why: str) -> None:

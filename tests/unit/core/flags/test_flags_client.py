@@ -80,15 +80,15 @@ def test_a_failing_refresh_is_reported_once_and_so_is_its_end(caplog: pytest.Log
     flags = client(store)
     store.answer = None
     with caplog.at_level(logging.INFO):
-        flags._refresh_and_tell()
-        flags._refresh_and_tell()
+        flags._refresh_and_log()
+        flags._refresh_and_log()
     assert [record.message for record in caplog.records] == [
-        "flags stay as they are, for the store does not answer",
+        "flags stay as they are: the store does not answer",
     ]
     assert (flags.health.failures, flags.health.error) == (2, "the store does not answer")
     store.answer = Stored({})
     with caplog.at_level(logging.INFO):
-        flags._refresh_and_tell()
+        flags._refresh_and_log()
     assert caplog.records[-1].message == "flags are current again"
     assert (flags.health.failures, flags.health.error) == (0, None)
 
@@ -96,7 +96,7 @@ def test_a_failing_refresh_is_reported_once_and_so_is_its_end(caplog: pytest.Log
 def test_a_bug_in_reading_does_not_end_the_refreshing(caplog: pytest.LogCaptureFixture) -> None:
     flags = client(Store())
     flags._read = lambda: 1 / 0  # type: ignore[assignment, return-value]
-    flags._refresh_and_tell()
+    flags._refresh_and_log()
     assert flags.health.error == "division by zero"
     assert "ZeroDivisionError" in caplog.text, "with its traceback"
 
@@ -105,10 +105,10 @@ def test_what_is_wrong_with_a_flag_is_told_when_it_begins(caplog: pytest.LogCapt
     store, environ = Store(fast=state(100)), {"ENABLE_DAYS": "eight"}
     flags = client(store, environ=environ)
     with caplog.at_level(logging.WARNING):
-        flags._refresh_and_tell()
-        flags._refresh_and_tell()
+        flags._refresh_and_log()
+        flags._refresh_and_log()
     assert len(caplog.records) == 1
-    assert flags.health.problems == ("the environment variable ENABLE_DAYS is ignored: 'eight' is no whole number",)
+    assert flags.health.problems == ("the environment variable ENABLE_DAYS is ignored: 'eight' is not a whole number",)
 
 
 def test_a_state_that_cannot_be_read_leaves_the_flag_as_it_was() -> None:

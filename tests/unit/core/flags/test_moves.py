@@ -23,7 +23,7 @@ def test_a_percentage_is_read(text: str, percent: float) -> None:
 
 @pytest.mark.parametrize("text", ["101", "-1", "nan", "inf", "", "half", "5 0", "0x10", "true", "100.001"])
 def test_what_is_no_percentage_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no percentage") as refused:
+    with pytest.raises(UsageError, match="is not a percentage") as refused:
         parse_percent(text)
     assert refused.value.exit_code == 2
 

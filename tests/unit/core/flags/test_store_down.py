@@ -56,7 +56,7 @@ def test_inv_20_for_an_hour_flags_stay_as_last_known_health_tells_and_the_first_
 
     store.change(to(50), by="test", reason=None)
     flags = process()
-    flags._refresh_and_tell()
+    flags._refresh_and_log()
     assert flags_check(lambda: flags.health, 1.0).probe() is None
     inside = {player for player in PLAYERS if flags.on("fast", player)}
     assert 200 < len(inside) < 300
@@ -67,21 +67,21 @@ def test_inv_20_for_an_hour_flags_stay_as_last_known_health_tells_and_the_first_
     beats = int(HOUR / EVERY)
     for _ in range(beats):
         clock.advance(EVERY)
-        flags._refresh_and_tell()
+        flags._refresh_and_log()
         assert {player for player in PLAYERS if flags.on("fast", player)} == inside
     assert (flags.health.failures, flags.health.error) == (beats, "the store does not answer")
     assert flags.health.refreshed_at == (None if restart else refreshed_at)
     assert clock.now() - refreshed_at == timedelta(hours=1)
     assert flags_check(lambda: flags.health, 1.0).probe() == f"not refreshed, {beats} times in a row"
     environ["ENABLE_OTHER"] = "true"
-    flags._refresh_and_tell()
+    flags._refresh_and_log()
     assert flags.on("other", "anybody"), "the exit by environment is open all the while"
     down[0] = False
     store.change(to(50, enabled=False), by="test", reason="rolled back while it was down")
-    flags._refresh_and_tell()
+    flags._refresh_and_log()
     assert not any(flags.on("fast", player) for player in PLAYERS)
     assert (flags.health.failures, flags.health.error, flags.health.refreshed_at) == (0, None, clock.now())
     assert flags_check(lambda: flags.health, 1.0).probe() is None
     told = [record.message for record in caplog.records]
-    assert told == ["flags stay as they are, for the store does not answer", "flags are current again"]
+    assert told == ["flags stay as they are: the store does not answer", "flags are current again"]
     assert cache.load()["fast"].enabled is False

@@ -123,4 +123,4 @@ def test_inv_12_a_heartbeat_that_breaks_costs_the_right_to_write() -> None:
     pulse = Pulse(cancel_requested=ask, poll_every=0.001)
     with pulse.heartbeat:
         pulse.heartbeat._thread.join(10)
-    assert pulse.lost == ["the lease w is renewed no more: ValueError: a bug"]
+    assert pulse.lost == ["the lease w is no longer renewed: ValueError: a bug"]

@@ -16,9 +16,9 @@ from nbactl.core.observe.failures import LOGGED
 from nbactl.core.observe.logging import CloudFormatter
 from nbactl.errors import DataError, UnavailableError
 from nbactl.workflows.observers import log_event
-from tests.kit.log_query import log_entry, selects
 from tests.kit.paths import ROOT
 from tests.kit.run_records import MIXED, events, run
+from tests.unit.core.observe.log_query import log_entry, selects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

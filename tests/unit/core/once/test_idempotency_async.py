@@ -106,5 +106,5 @@ def test_a_claim_is_kept_alive_by_a_thread_of_its_own_while_the_work_blocks() ->
 
 
 def test_outside_of_idempotent_work_there_is_no_claim() -> None:
-    with pytest.raises(RuntimeError, match="outside of idempotent work"):
+    with pytest.raises(RuntimeError, match="inside idempotent work"):
         current_claim()

@@ -21,5 +21,5 @@ def test_data_are_read_as_a_json_object() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"[1]", b"null", b'"text"'])
 def test_data_that_are_no_json_object_are_refused(data: bytes) -> None:
-    with pytest.raises(DataError, match="the data of message 7 are no JSON"):
+    with pytest.raises(DataError, match="the data of message 7 are not"):
         PushMessage("7", data).json()

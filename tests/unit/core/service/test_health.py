@@ -14,7 +14,7 @@ EVERY, TIMEOUT = 15.0, 5.0
 
 def look(health: Health) -> None:
     """Look at everything and wait for the looks that come to an end."""
-    health.look()
+    health.run()
     give_up = time.monotonic() + 10
     while any(thread.name.startswith("nbactl-health-quick") for thread in threading.enumerate()):
         assert time.monotonic() < give_up
@@ -53,25 +53,25 @@ def test_the_whole_fails_with_a_critical_dependency_and_is_flawed_with_any_other
     health, dependency = watched(FakeClock(), critical=critical)
     dependency.answer = answer
     look(health)
-    findings = health.findings()
-    assert health.status(findings) == status
-    assert (health.unready(findings) == []) is ready
+    results = health.results()
+    assert health.status(results) == status
+    assert (health.unready(results) == []) is ready
 
 
 def test_before_the_first_look_has_ended_it_is_not_ready_but_does_not_fail() -> None:
     health, _ = watched(FakeClock())
-    findings = health.findings()
-    assert health.status(findings) == "warn"
-    assert health.unready(findings) == ["quick: not checked yet"]
+    results = health.results()
+    assert health.status(results) == "warn"
+    assert health.unready(results) == ["quick: not checked yet"]
 
 
 def test_what_an_unknown_error_says_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     health, dependency = watched(FakeClock())
     dependency.answer = RuntimeError("postgres://user:hunter2@db")
     look(health)
-    finding = health.findings()["quick"]
-    assert finding is not None
-    assert finding.output == "RuntimeError"
+    result = health.results()["quick"]
+    assert result is not None
+    assert result.output == "RuntimeError"
     assert "hunter2" in caplog.text
 
 
@@ -81,7 +81,7 @@ def test_a_dependency_that_recovers_is_well_again() -> None:
     look(health)
     dependency.answer = None
     look(health)
-    assert health.status(health.findings()) == "pass"
+    assert health.status(health.results()) == "pass"
     assert dependency.asked == 2
 
 
@@ -93,15 +93,15 @@ def test_a_look_that_hangs_fails_by_the_clock_and_is_not_begun_twice() -> None:
         assert go.wait(10)
 
     health = Health([Check("hanging", hang, TIMEOUT)], clock=clock, every=EVERY)
-    health.look()
+    health.run()
     try:
         clock.advance(TIMEOUT)
-        assert health.findings()["hanging"] is None
+        assert health.results()["hanging"] is None
         clock.advance(1.0)
-        finding = health.findings()["hanging"]
-        assert finding is not None
-        assert (finding.status, finding.output) == ("fail", "no answer for 6.0s")
-        health.look()
+        result = health.results()["hanging"]
+        assert result is not None
+        assert (result.status, result.output) == ("fail", "no answer for 6.0s")
+        health.run()
     finally:
         go.set()
     assert len(asked) == 1
@@ -112,12 +112,12 @@ def test_a_finding_that_nobody_renews_is_told_as_old() -> None:
     health, _ = watched(clock)
     look(health)
     clock.advance(3 * EVERY + TIMEOUT)
-    assert health.status(health.findings()) == "pass"
+    assert health.status(health.results()) == "pass"
     clock.advance(1.0)
-    finding = health.findings()["quick"]
-    assert finding is not None
-    assert finding.status == "warn"
-    assert finding.output == "not checked for 51s"
+    result = health.results()["quick"]
+    assert result is not None
+    assert result.status == "warn"
+    assert result.output == "not checked for 51s"
 
 
 def test_it_looks_on_its_own_and_stops_when_it_is_closed() -> None:

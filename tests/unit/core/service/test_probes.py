@@ -11,7 +11,7 @@ from nbactl.core.service.health import Check, Health
 from nbactl.core.service.probes import Identity, Probes, Reports, RequestStats
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
-from tests.kit.asgi import ask
+from tests.unit.core.service.asgi_client import ask
 
 if TYPE_CHECKING:
     from nbactl.core._support.aio import Receive, Scope, Send
@@ -32,8 +32,8 @@ class World:
         self.heard: list[Event] = []
         self.app = Probes(self._app, reports, traffic, clock=self.clock, metrics=self._metrics, hook=self.heard.append)
 
-    def look(self) -> None:
-        self.health.look()
+    def run(self) -> None:
+        self.health.run()
         give_up = time.monotonic() + 10
         while any(thread.name == "nbactl-health-documents" for thread in threading.enumerate()):
             assert time.monotonic() < give_up
@@ -77,7 +77,7 @@ def test_no_probe_asks_a_dependency(path: str) -> None:
 def test_it_lives_whatever_becomes_of_its_dependencies() -> None:
     world = World()
     world.down = world.stopping = True
-    world.look()
+    world.run()
     assert ask(world.app, "/live").status == 200
 
 
@@ -85,19 +85,19 @@ def test_it_is_ready_when_it_has_looked_and_nothing_critical_fails_and_it_does_n
     world = World()
     answer = ask(world.app, "/ready")
     assert (answer.status, json.loads(answer.body)["reasons"]) == (503, ["documents: not checked yet"])
-    world.look()
+    world.run()
     assert ask(world.app, "/ready").status == 200
     world.stopping = True
     answer = ask(world.app, "/ready")
     assert (answer.status, json.loads(answer.body)) == (503, {"ready": False, "reasons": ["stopping"]})
     world.stopping, world.down = False, True
-    world.look()
+    world.run()
     assert json.loads(ask(world.app, "/ready").body)["reasons"] == ["documents: Firestore does not answer"]
 
 
 def test_the_report_has_all_that_an_operator_asks_for() -> None:
     world = World()
-    world.look()
+    world.run()
     for _ in range(20):
         assert ask(world.app, "/other").body == b"app"
     answer = ask(world.app, "/health")
@@ -123,7 +123,7 @@ def test_the_report_has_all_that_an_operator_asks_for() -> None:
 def test_a_critical_dependency_that_fails_is_answered_with_503_and_named() -> None:
     world = World()
     world.down = True
-    world.look()
+    world.run()
     answer = ask(world.app, "/health")
     report = json.loads(answer.body)
     assert (answer.status, report["status"]) == (503, "fail")
@@ -132,7 +132,7 @@ def test_a_critical_dependency_that_fails_is_answered_with_503_and_named() -> No
 
 def test_an_answer_is_rendered_at_most_once_a_second() -> None:
     world = World()
-    world.look()
+    world.run()
     before = world.report()
     ask(world.app, "/other")
     assert world.report() == before

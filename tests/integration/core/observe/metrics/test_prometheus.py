@@ -86,7 +86,7 @@ class Scraped:
             sys.executable,
             "-m",
             "uvicorn",
-            "tests.kit.metrics_service:app",
+            "tests.integration.core.observe.metrics.scraped_service:app",
             "--port",
             port,
             "--log-level",

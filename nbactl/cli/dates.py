@@ -1,0 +1,34 @@
+"""Game dates as they are typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbactl.core._support.gamedate import GameDate
+from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from nbactl.bootstrap import Container
+
+
+def game_date(app: Container, text: str | None) -> GameDate:
+    """Return the date that `text` means; without a text the newest of the source, on gcp today. Raises UsageError."""
+    text = text or ("latest" if app.settings.target == "local" else "today")
+    return GameDate.parse(text, now=app.clock.now(), latest=lambda: GameDate(app.source.latest()))
+
+
+def game_dates(app: Container, date: str | None, first: str | None, last: str | None) -> tuple[GameDate, ...]:
+    """Return the dates of `--date`, or of `--from` and `--to`, oldest first. Raises UsageError."""
+    if date and (first or last):
+        raise UsageError(
+            "--date does not go together with --from and --to",
+            next_step="Use --date for one date, or --from and --to for all dates between them.",
+        )
+    if first is None:
+        if last:
+            raise UsageError("--to needs --from", next_step="Add the first date: --from YYYY-MM-DD.")
+        return (game_date(app, date),)
+    begin, end = game_date(app, first), game_date(app, last)
+    if begin > end:
+        raise UsageError(f"--from {begin} is after --to {end}", next_step=f"Swap them: --from {end} --to {begin}.")
+    return tuple(begin.until(end))

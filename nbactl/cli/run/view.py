@@ -1,0 +1,79 @@
+"""Plans and finished runs as `nbactl run` shows them, and its exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbactl.cli.run.json import plan_json, run_json
+from nbactl.cli.run.text import show_plan, show_runs
+from nbactl.cli.show.render import View
+from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
+from nbactl.workflows.graph import level_of_tasks
+from nbactl.workflows.model import RunStatus, exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbactl.cli.show.console import Console
+    from nbactl.workflows.model import RunPlan, RunReport
+
+_NAMED = 3
+"""How many unsuccessful runs an error names."""
+
+
+def planned(plans: Sequence[RunPlan]) -> View:
+    """Show what would be run."""
+
+    def show(console: Console) -> None:
+        show_plan(console, plans)
+        console.note("This was a dry run: nothing was changed.")
+
+    return View({"plan": [plan_json(plan, level_of_tasks(plan.tasks)) for plan in plans]}, show, items="plan")
+
+
+def finished(report: RunReport, again: str) -> View:
+    """Show the runs of a report; `again` is the command that resumes them."""
+    code = exit_code(report)
+
+    def show(console: Console) -> None:
+        show_runs(console, report.runs)
+        if code == 0 and any(run.status is not RunStatus.SKIPPED for run in report.runs):
+            console.note("Timeline: nbactl runs gantt last")
+            console.note("Log:      nbactl runs logs last")
+        elif code == 0:
+            console.note("Nothing to do: already finished. Use --force to run it again.")
+
+    return View(
+        {"runs": [run_json(run) for run in report.runs]},
+        show,
+        items="runs",
+        exit_code=code,
+        run_id=next((run.run_id for run in reversed(report.runs) if run.run_id), None),
+        warnings=report.warnings,
+        error=_error(report, code, again),
+    )
+
+
+def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
+    """Return why not all runs succeeded, and what to do next."""
+    if code == 0:
+        return None
+    unsuccessful = [run for run in report.runs if run.status not in (RunStatus.SUCCEEDED, RunStatus.SKIPPED)]
+    summary = "; ".join(f"{run.name} {run.game_date} {run.status.value}" for run in unsuccessful[:_NAMED])
+    summary += f" and {len(unsuccessful) - _NAMED} more runs" if len(unsuccessful) > _NAMED else ""
+    if code in (130, 143):
+        word = "interrupted" if report.interrupted_by != "SIGTERM" else "terminated"
+        return InterruptedRunError(
+            f"{word}; finished tasks are recorded{f' ({summary})' if summary else ''}", next_step=f"Resume: {again}"
+        )
+    look = f"nbactl runs show {unsuccessful[0].run_id}" if unsuccessful else "nbactl runs list"
+    steps = [f"Look: {look} -v", f"Fix it, then resume: {again}"]
+    cause = next((run.reason for run in unsuccessful if run.reason), None)
+    failed = [(task.name, task.error) for run in unsuccessful for task in run.tasks if task.error]
+    if failed:
+        name, error = failed[0]
+        parts = (name, error["message"], error.get("cause"))
+        cause = ": ".join(str(part).partition("\n")[0] for part in parts if part)
+        steps = [*filter(None, [error.get("next")]), *steps]
+    kind = RunFailedError if code == 1 else PartialRunError
+    return kind(summary, cause=cause, next_step="\n".join(steps))

@@ -1,0 +1,148 @@
+"""Runs, their logs and timelines as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.cli.run.json import run_json
+from nbactl.cli.run.text import show_details, show_run_list, show_title
+from nbactl.cli.runs.log import for_a_person
+from nbactl.cli.show.files import write_whole
+from nbactl.cli.show.render import View
+from nbactl.cli.show.states import look
+from nbactl.cli.show.text import Styled
+from nbactl.workflows.model import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+    from pathlib import Path
+
+    from nbactl.cli.runs.command import Cancelled, RunGroup, RunList, RunLog
+    from nbactl.cli.show.console import Console
+
+_GANTT_WIDTH: Final = 100
+_DETAILED: Final = 6
+"""Of how many unsuccessful runs of a group the details are shown."""
+
+
+def run_list(found: RunList) -> View:
+    """Show runs, one a line."""
+
+    def show(console: Console) -> None:
+        if not found.runs:
+            console.note("No run matches." if found.request.is_filtered else "No runs yet.")
+            return
+        show_run_list(console, [(listed.run, listed.state) for listed in found.runs])
+        console.showing(len(found.runs), found.total, "runs", more="Use --limit to see more.")
+
+    data = {"runs": [run_json(listed.run, listed.state) for listed in found.runs], "total": found.total}
+    return View(data, show, items="runs")
+
+
+def run_group(found: RunGroup, log_path: Callable[[str], Path]) -> View:
+    """Show a run in full; of a group all runs, and those in full that did not succeed."""
+
+    def show(console: Console) -> None:
+        if len(found.runs) > 1:
+            _show_group(console, found)
+        shown = [listed for listed in found.runs if len(found.runs) == 1 or listed.state != RunStatus.SUCCEEDED]
+        for listed in shown[:_DETAILED]:
+            if len(found.runs) > 1:
+                console.print()
+            log = log_path(listed.run.run_id)
+            show_details(console, listed.run, listed.state, log if log.exists() else None)
+        console.showing(
+            min(len(shown), _DETAILED), len(shown), "unsuccessful runs", more="Show one: nbactl runs show RUN"
+        )
+
+    return View(_group_json(found), show, run_id=found.last.run.run_id)
+
+
+def run_log(log: RunLog, *, at_once: bool) -> View:
+    """Show log entries as they come; `at_once` reads all of them first."""
+    entries: Iterable[dict[str, Any]] = list(log.entries) if at_once else log.entries
+
+    def show(console: Console) -> None:
+        for entry in entries:
+            console.print(for_a_person(entry))
+
+    return View({"entries": entries}, show, items="entries", run_id=log.run_id)
+
+
+def cancelled(done: Cancelled) -> View:
+    """Show how a run ended that was asked to stop."""
+    return View(
+        {"run": run_json(done.run, done.state)},
+        lambda console: console.note(_cancelled_text(done)),
+        run_id=done.run.run_id,
+    )
+
+
+def drawn(found: RunGroup, now: datetime, html: Path | None) -> View:
+    """Draw the timeline of a run or of a group, or write it to a page."""
+    data: dict[str, Any] = {**_group_json(found), "html": None}
+    if html is not None:
+        from nbactl.cli.runs.gantt_html import gantt_page  # noqa: PLC0415 - only then
+
+        page = gantt_page([(listed.run, listed.state) for listed in found.runs], now)
+        data["html"] = str(write_whole(html, page))
+
+    def show(console: Console) -> None:
+        if html is not None:
+            console.note(f"Wrote {html}.")
+            return
+        from nbactl.cli.runs.gantt import gantt_lines, group_lines  # noqa: PLC0415 - loads Rich
+
+        width = console.out.width if console.out.is_terminal else _GANTT_WIDTH
+        if len(found.runs) > 1:
+            console.print(Styled(_group_title(found), "bold"))
+            for line in group_lines([(listed.run, listed.state) for listed in found.runs], now, width):
+                console.print(*line)
+        if len(found.runs) > _DETAILED:
+            console.note("Draw one run: nbactl runs gantt RUN")
+            return
+        for listed in found.runs:
+            if len(found.runs) > 1:
+                console.print()
+            show_title(console, listed.run, listed.state)
+            for line in gantt_lines(listed.run, now, width):
+                console.print(*line)
+
+    return View(data, show, run_id=found.last.run.run_id)
+
+
+def _group_json(found: RunGroup) -> dict[str, Any]:
+    last = found.last
+    return {"run": run_json(last.run, last.state), "runs": [run_json(one.run, one.state) for one in found.runs]}
+
+
+def _show_group(console: Console, found: RunGroup) -> None:
+    console.print(Styled(_group_title(found), "bold"))
+    show_run_list(console, [(listed.run, listed.state) for listed in found.runs])
+    console.note("Show one run: nbactl runs show RUN")
+
+
+def _group_title(found: RunGroup) -> str:
+    run = found.last.run
+    dates = sorted({listed.run.game_date for listed in found.runs})
+    span = str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    names = " ".join(run.requested or dict.fromkeys(listed.run.name for listed in found.runs))
+    return f"{names} {span}: {len(found.runs)} runs, {run.group}"
+
+
+def _cancelled_text(done: Cancelled) -> str:
+    run, word = done.run, look(done.state).word
+    if done.already:
+        return f"Nothing to do: {run.run_id} was already cancelled."
+    if done.request.dry_run:
+        if done.state != RunStatus.RUNNING:
+            return f"Nothing to do: {run.run_id} is {word}."
+        open_tasks = ", ".join(task.name for task in run.tasks if task.finished_at is None)
+        return f"Would cancel {run.run_id} ({run.name} {run.game_date}). Unfinished tasks: {open_tasks}."
+    if not done.request.wait:
+        return f"Asked {run.run_id} to stop."
+    text = f"{run.run_id} ended: {word}."
+    if run.status is not RunStatus.CANCELLED and run.group is not None:
+        text += " The later runs of its group will not start."
+    return text

@@ -1,0 +1,100 @@
+"""The engines that the suites run on, one after the other. A new adapter adds one entry and no test."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
+from nbactl.core._support.clock import SystemClock
+from nbactl.warehouse.gateway import QueryGateway
+from tests.kit.cloud_run import client
+from tests.kit.cloud_run_server import cloud_run_server
+from tests.kit.engines import ENGINES, Engine, engine_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.services import DeployedServices
+    from nbactl.ports.warehouse import Warehouse
+    from tests.kit.cloud_run_server import CloudRun
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test for each engine that can do what the test needs."""
+    if "engine" in metafunc.fixturenames:
+        needs = {need for mark in metafunc.definition.iter_markers("needs") for need in mark.args}
+        variants = metafunc.definition.get_closest_marker("variants") is not None
+        kinds = [
+            name for name, kind in ENGINES.items() if needs.isdisjoint(kind.lacks) and (variants or not kind.variant)
+        ]
+        metafunc.parametrize("engine", kinds, indirect=True)
+    for name, engines in (("warehouse", WAREHOUSES), ("region", REGIONS)):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, list(engines), indirect=True)
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """An empty document store of each kind in turn (tests/kit/engines.py)."""
+    return engine_at(request.param, tmp_path, partial(request.getfixturevalue, "firestore_address"))
+
+
+@pytest.fixture
+def open_client(engine: Engine) -> Iterator[Callable[[], DocumentStore]]:
+    """Open clients of one store; without several clients all get the same one."""
+    with ExitStack() as stack:
+        if "clients" in engine.capabilities.lacks:
+            store = stack.enter_context(closing(engine.open()))
+            yield lambda: store
+        else:
+            yield lambda: stack.enter_context(closing(engine.open()))
+
+
+@pytest.fixture
+def store(open_client: Callable[[], DocumentStore]) -> DocumentStore:
+    return open_client()
+
+
+def _duckdb(folder: Path) -> DuckDbWarehouse:
+    return DuckDbWarehouse(folder / "w.duckdb", clock=SystemClock(), lock_wait=5.0, holder="test")
+
+
+def _gateway(folder: Path, *, caches: bool) -> QueryGateway:
+    return QueryGateway(_duckdb(folder), SystemClock(), enabled=lambda _: caches, ttl=lambda: 3600.0)
+
+
+WAREHOUSES: dict[str, Callable[[Path], Warehouse]] = {
+    "duckdb": _duckdb,
+    "gateway-caching": partial(_gateway, caches=True),
+    "gateway-passing": partial(_gateway, caches=False),
+}
+
+
+@pytest.fixture
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
+    """An empty warehouse of each engine in turn."""
+    with closing(WAREHOUSES[request.param](tmp_path)) as warehouse:
+        yield warehouse
+
+
+REGIONS = {"cloudrun": cloud_run_server}
+
+
+@pytest.fixture
+def region(request: pytest.FixtureRequest) -> Iterator[CloudRun]:
+    """An empty region of each engine of deployed services in turn."""
+    with REGIONS[request.param]() as server:
+        yield server
+
+
+@pytest.fixture
+def services(region: CloudRun) -> Iterator[DeployedServices]:
+    """A client of the region."""
+    with closing(client(region.address)) as services:
+        yield cast("DeployedServices", services)

@@ -1,0 +1,30 @@
+"""A process that decides something, announces it through the outbox, and is killed at a given point."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from nbactl.adapters.localbus.bus import LocalBus
+from nbactl.core._support import faults
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.outbox.outbox import Outbox
+from nbactl.ports.documents import Create
+from tests.kit.engines import open_engine
+
+
+def main(opener: str, key: str, topic: str, state: str, point: str) -> None:
+    clock = SystemClock()
+    store = open_engine(opener)
+    outbox = Outbox(store, LocalBus(store, clock, TimeSortedIds(clock)), clock, redrive_after=60.0, keep=3600.0)
+    faults.arm(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    faults.reach("outbox_test.before_decision")
+    store.commit([Create(state, {}), outbox.message(key, topic, {})])
+    faults.reach("outbox_test.decided")
+    outbox.drive(key)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,43 @@
+"""What DuckDB refuses, and what it understands, beyond the suite of the warehouse port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
+from nbactl.core._support.clock import SystemClock
+from nbactl.errors import DataError, NbactlError
+from nbactl.ports.warehouse import Column, TableSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[DuckDbWarehouse]:
+    warehouse = DuckDbWarehouse(tmp_path / "w.duckdb", clock=SystemClock(), lock_wait=5.0, holder="test")
+    columns = (Column("game_id", "STRING", required=True), Column("game_date", "DATE", required=True))
+    warehouse.create_table(TableSchema("nba_test.games", columns, partition_by="game_date"))
+    yield warehouse
+    warehouse.close()
+
+
+def test_a_query_that_duckdb_cannot_answer_as_bigquery_does_is_refused_before_it_runs(
+    warehouse: DuckDbWarehouse,
+) -> None:
+    with pytest.raises(DataError, match="cannot answer this as BigQuery does"):
+        warehouse.query("SELECT APPROX_TOP_COUNT(game_id, 2) AS top FROM nba_test.games", timeout=5.0)
+
+
+@pytest.mark.parametrize("sql", ["SELECT * FROM read_csv('/etc/hosts')", "SELECT * FROM `/etc/hosts`"])
+def test_sql_cannot_reach_files(warehouse: DuckDbWarehouse, sql: str) -> None:
+    with pytest.raises(NbactlError):
+        warehouse.query(sql, timeout=5.0)
+
+
+def test_a_project_before_the_dataset_means_this_file(warehouse: DuckDbWarehouse) -> None:
+    sql = "SELECT COUNT(*) AS n FROM `nba-props-platform.nba_test.games`"
+    assert warehouse.query(sql, timeout=5.0).scalar() == 0
