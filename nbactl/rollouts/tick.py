@@ -76,9 +76,8 @@ class Ticker:
             raise PreconditionError(
                 f"the rollout of {rollout.key} is paused", next_step=f"nbactl flags rollout start {rollout.key}"
             )
-        decision, verdicts = self.preview(rollout, now)
-        breached = any(verdict.breached for verdict in verdicts)
-        forced = force and not breached and decision.action is RolloutAction.HOLD
+        decision, _ = self.preview(rollout, now)
+        forced = force and decision.action is RolloutAction.HOLD
         if decision.action not in (RolloutAction.ADVANCE, RolloutAction.COMPLETE) and not forced:
             raise PreconditionError(
                 f"{rollout.key} does not advance: {decision.action.value}",

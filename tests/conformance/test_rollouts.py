@@ -220,6 +220,18 @@ class TestRollouts:
             lab.rollouts.take(rollout, RolloutAction.ADVANCE, by="bob", why="")
         assert lab.percent() == 10.0
 
+    def test_an_operator_overrules_a_hold_by_force_but_neither_a_breach_nor_another_operator(self, lab: Lab) -> None:
+        rollout, now = lab.start(), lab.clock.now()
+        with pytest.raises(PreconditionError, match="does not advance: hold"):
+            lab.ticker.next_step(rollout, now)
+        assert lab.ticker.next_step(rollout, now, force=True) is RolloutAction.ADVANCE
+        lab.numbers.reading = MetricReading(1.0, 500)
+        with pytest.raises(PreconditionError, match="does not advance: abort"):
+            lab.ticker.next_step(rollout, now, force=True)
+        lab.set(OFF)
+        with pytest.raises(PreconditionError, match="does not advance: pause"):
+            lab.ticker.next_step(rollout, now, force=True)
+
     def test_inv_08_of_many_ticks_at_once_one_takes_the_step(self, lab: Lab) -> None:
         lab.start()
         lab.clock.advance(4 * HOUR)
