@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from nbactl import __version__
 from nbactl.bootstrap.completions import make_batch_resets, make_completion_tracker, make_completions_migration
-from nbactl.bootstrap.flags import make_flags, make_ticker
+from nbactl.bootstrap.flags import make_flags, make_rollouts, make_ticker
 from nbactl.bootstrap.messaging import make_alert_channels, make_alerts, make_idempotency, make_outbox
 from nbactl.bootstrap.runs import make_planner, make_processor_resources, make_runner, make_warehouse
 from nbactl.bootstrap.target import target_of
@@ -234,9 +234,7 @@ class Container:
     @cached_property
     def rollouts(self) -> RolloutStore:
         """The staged rollouts of flags."""
-        from nbactl.rollouts.store import RolloutStore
-
-        return RolloutStore(self.documents, self.flag_store, self.clock.now)
+        return make_rollouts(self)
 
     def ticker(self, alert: Callable[[Alert], None]) -> Ticker:
         """Return what decides on rollouts; `alert` gets every step. Raises ConfigError for wrong variables."""

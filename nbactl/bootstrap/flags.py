@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from nbactl.core.flags.client import Flags
     from nbactl.core.flags.store import StateCache
     from nbactl.ports.alerts import Alert
-    from nbactl.rollouts.guards import Source
+    from nbactl.rollouts.guards import MetricSource
     from nbactl.rollouts.health import ServiceHealth
+    from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
 
 
@@ -37,10 +38,30 @@ def make_flags(app: Container, cache: StateCache | None) -> Flags:
     )
 
 
+def make_rollouts(app: Container) -> RolloutStore:
+    """Return the staged rollouts, with the rules of flags.yaml."""
+    from nbactl.rollouts.rules import RolloutRules
+    from nbactl.rollouts.store import RolloutStore
+
+    rules = RolloutRules(app.config.flags, _health_of(app))
+    return RolloutStore(app.documents, app.flag_store, app.clock.now, rules)
+
+
 def make_ticker(app: Container, alert: Callable[[Alert], None]) -> Ticker:
     """Return what decides on rollouts; `alert` gets every step. Raises ConfigError for wrong variables."""
-    from nbactl.rollouts import health
     from nbactl.rollouts.tick import Ticker
+
+    return Ticker(
+        rollouts=app.rollouts,
+        flags=app.flag_store,
+        sources=_guard_sources(app),
+        health=_health_of(app),
+        alert=alert,
+    )
+
+
+def _health_of(app: Container) -> Callable[[], Sequence[ServiceHealth] | None]:
+    from nbactl.rollouts import health
 
     urls = health.parse_urls(app.environ.get(health.VARIABLE, ""))
     timeout = app.config.timeouts["http.health"]
@@ -48,22 +69,15 @@ def make_ticker(app: Container, alert: Callable[[Alert], None]) -> Ticker:
     def service_health() -> Sequence[ServiceHealth] | None:
         if not urls and app.has_deployed_services:
             return None  # there are services, and nothing says where
-        return health.look(urls, timeout=timeout)
+        return health.check_services(urls, timeout=timeout)
 
-    return Ticker(
-        rollouts=app.rollouts,
-        flags=app.flag_store,
-        sources=_guard_sources(app),
-        health=service_health,
-        salts={key: flag.salt for key, flag in app.config.flags.flags.items()},
-        alert=alert,
-    )
+    return service_health
 
 
-def _guard_sources(app: Container) -> list[Source]:
+def _guard_sources(app: Container) -> list[MetricSource]:
     from nbactl.rollouts.sources import VARIABLE, LedgerSource, PrometheusSource
 
-    sources: list[Source] = []
+    sources: list[MetricSource] = []
     if url := app.environ.get(VARIABLE):
         sources.append(PrometheusSource(url, app.clock.now(), timeout=app.config.timeouts["metrics.query"]))
     return [*sources, LedgerSource(app.ledger)]

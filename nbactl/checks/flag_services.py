@@ -13,7 +13,7 @@ from nbactl.ports.services import ALL_REQUESTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from nbactl.config.flag_variables import Variable
+    from nbactl.config.flag_variables import FlagVariable
     from nbactl.config.flags import FlagsFile
     from nbactl.core.flags import Stored
     from nbactl.ports.services import DeployedService
@@ -41,7 +41,7 @@ class ServiceComparison:
             if name not in self.declared:
                 yield from self._undeclared(service)
 
-    def variables(self, service: DeployedService) -> list[Variable]:
+    def variables(self, service: DeployedService) -> list[FlagVariable]:
         """Return every variable of a service that a flag reads."""
         return [] if service.unreadable else list(variables_of(service, self.file, self.stored))
 
@@ -67,7 +67,7 @@ class ServiceComparison:
             )
             yield FlagFinding(None, "traffic", message, self.gcloud("update-traffic", name, "--to-latest"), name)
 
-    def _variable(self, found: Variable) -> FlagFinding:
+    def _variable(self, found: FlagVariable) -> FlagFinding:
         fix = f"nbactl flags sync {found.key} --service {found.service}"
         place = position_of(self.stored.states.get(found.key))
         if found.standing in ("secret", "unknown"):

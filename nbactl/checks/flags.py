@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.config.flag_variables import everybody_gets
 from nbactl.core.flags.moves import ALL, position_of
+from nbactl.core.flags.prerequisites import unmet_prerequisites
 from nbactl.core.flags.snapshot import as_text, override_of, parameters_of
 
 if TYPE_CHECKING:
@@ -48,14 +49,16 @@ def life_cycle(
     file: FlagsFile, stored: Stored, *, now: datetime, today: date, stale_after: float
 ) -> Iterator[FlagFinding]:
     """Yield flags that are expired, stale, unknown, damaged, held back, or hard to tell apart."""
-    yield from _strangers(file, stored)
+    yield from _not_declared(file, stored)
+    definitions = file.definitions()
     for key, flag in file.flags.items():
         state = stored.states.get(key)
         if why := is_stale(flag, state, now, today, stale_after):
             kind = "expired" if flag.expires < today else "stale"
             fix = f"Finish its rollout, then take it out of the code and of flags.yaml; {flag.owner} owns it."
             yield FlagFinding(key, kind, f"{key} is no longer needed: {why}", fix)
-        yield from held_back(key, file, stored)
+        for unmet in unmet_prerequisites(key, definitions, stored.states):
+            yield FlagFinding(key, "prerequisite", unmet.message, unmet.fix)
     yield from _overlaps(file, stored)
     for one, other in combinations(file.flags, 2):
         if file.flags[one].salt == file.flags[other].salt:
@@ -63,25 +66,9 @@ def life_cycle(
             yield FlagFinding(f"{one},{other}", "same_salt", message, "Give each flag a salt of its own in flags.yaml.")
 
 
-def held_back(key: str, file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
-    """Yield the prerequisites that keep a flag from those who are inside its percentage."""
-    here = position_of(stored.states.get(key))
-    if not here.enabled or here.percent <= 0:
-        return
-    for other in file.flags[key].prerequisites:
-        there = position_of(stored.states.get(other))
-        if file.flags[other].entity != file.flags[key].entity:
-            message = f"{key} is per {file.flags[key].entity}, but needs {other}, which is per "
-            message += f"{file.flags[other].entity}: for each entity both are asked with the same id"
-            yield FlagFinding(key, "prerequisite", message, "Give both the same entity.")
-        elif not there.enabled or there.percent < here.percent:
-            message = f"{key} is {here.place}, but needs {other}, which is {there.place}: it is on only where both are"
-            yield FlagFinding(key, "prerequisite", message, f"Roll {other} out first.")
-
-
 def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterator[FlagFinding]:
     """Yield where the store, flags.yaml and the environment of this process differ."""
-    yield from _strangers(file, stored)
+    yield from _not_declared(file, stored)
     for key, flag in file.flags.items():
         definition, state = flag.definition(key), stored.states.get(key)
         if state is not None and (state.salt, state.hash_version) != (flag.salt, flag.hash_version):
@@ -108,7 +95,7 @@ def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterat
                 yield FlagFinding(key, "parameter", message, f"Unset {name}, or change flags.yaml.")
 
 
-def _strangers(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
+def _not_declared(file: FlagsFile, stored: Stored) -> Iterator[FlagFinding]:
     for key, why in stored.unreadable.items():
         yield FlagFinding(key, "unreadable", why, f"Write it again: nbactl flags rollback {key}")
     for key, state in stored.states.items():

@@ -33,7 +33,7 @@ COMMANDS = (
     CommandEntry("runs", "nbactl.cli.runs.parser", "List, show, follow, cancel and draw runs.", _WORK),
     CommandEntry("status", "nbactl.cli.status.parser", "Show the board of a game date.", _WORK),
     CommandEntry("schedule", "nbactl.cli.schedule.parser", "Show when workflows are due.", _WORK),
-    CommandEntry("flags", "nbactl.cli.flags", "Roll features out by percent, and back.", _WORK),
+    CommandEntry("flags", "nbactl.cli.flags.parser", "Roll features out by percent, and back.", _WORK),
     CommandEntry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),
     CommandEntry("batches", "nbactl.cli.batches.parser", "List, show, complete and reset prediction batches.", _REPAIR),
     CommandEntry("leases", "nbactl.cli.leases.parser", "List leases, and release stale ones.", _REPAIR),

@@ -1,4 +1,4 @@
-"""What the variables of a deployed service should be, by the store and flags.yaml."""
+"""What the variables of a deployed service should be, according to the store and flags.yaml."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from nbactl.core.flags.model import FlagValue
     from nbactl.ports.services import DeployedService
 
-Standing = Literal["unset", "in_line", "differs", "invalid", "secret", "unknown"]
+VariableStanding = Literal["unset", "in_line", "differs", "invalid", "secret", "unknown"]
 """`differs`: it decides otherwise than the store, or a parameter than flags.yaml; `invalid`: services ignore it;
 `secret`: its value is not known here; `unknown`: the flag's state cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
+class FlagVariable:
     """A variable of one service that a flag reads.
 
     `wanted` is what it has to become to be in line, None to be removed; where it is in line it is `value` itself.
@@ -32,7 +32,7 @@ class Variable:
     service: str
     name: str
     key: str
-    standing: Standing
+    standing: VariableStanding
     value: str | None
     wanted: str | None
     why: str = ""
@@ -63,7 +63,7 @@ def everybody_gets(key: str, file: FlagsFile, stored: Stored) -> FlagValue | Non
     return flag.treatment
 
 
-def variables_of(service: DeployedService, file: FlagsFile, stored: Stored) -> Iterator[Variable]:
+def variables_of(service: DeployedService, file: FlagsFile, stored: Stored) -> Iterator[FlagVariable]:
     """Yield the variables that the flags read, set or not."""
     for key, flag in file.flags.items():
         yield _switch(service, key, file, stored)
@@ -71,7 +71,7 @@ def variables_of(service: DeployedService, file: FlagsFile, stored: Stored) -> I
             yield _parameter(service, key, name, declared)
 
 
-def _switch(service: DeployedService, key: str, file: FlagsFile, stored: Stored) -> Variable:
+def _switch(service: DeployedService, key: str, file: FlagsFile, stored: Stored) -> FlagVariable:
     flag = file.flags[key].definition(key)
     variable = _found(service, key, flag.env)
     if variable.standing != "in_line":
@@ -90,7 +90,7 @@ def _switch(service: DeployedService, key: str, file: FlagsFile, stored: Stored)
     return replace(variable, standing="differs", wanted=wanted, why=why)
 
 
-def _parameter(service: DeployedService, key: str, name: str, declared: FlagValue) -> Variable:
+def _parameter(service: DeployedService, key: str, name: str, declared: FlagValue) -> FlagVariable:
     variable, wanted = _found(service, key, name), as_text(declared)
     if variable.standing != "in_line":
         return variable
@@ -102,9 +102,9 @@ def _parameter(service: DeployedService, key: str, name: str, declared: FlagValu
     return replace(variable, standing="differs", wanted=wanted, why=f"flags.yaml says {wanted}")
 
 
-def _found(service: DeployedService, key: str, name: str) -> Variable:
-    """Return a variable as it is; one that is set is in line as far as can be message from the service alone."""
+def _found(service: DeployedService, key: str, name: str) -> FlagVariable:
+    """Return a variable as it is; one that is set is in line as far as the service alone shows."""
     text = service.env.get(name)
     if name in service.secrets:
-        return Variable(service.name, name, key, "secret", None, None, "its value comes from a secret")
-    return Variable(service.name, name, key, "in_line" if text else "unset", text, text)
+        return FlagVariable(service.name, name, key, "secret", None, None, "its value comes from a secret")
+    return FlagVariable(service.name, name, key, "in_line" if text else "unset", text, text)

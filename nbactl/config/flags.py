@@ -20,8 +20,12 @@ from nbactl.config.base import (
     characters,
     keyed,
 )
+from nbactl.core._support.names import did_you_mean
+from nbactl.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from nbactl.core.flags.model import Definition
 
 
@@ -139,7 +143,7 @@ class RolloutPlan(Strict):
     guards: Annotated[tuple[str, ...], NOT_EMPTY]
 
 
-class Rollout(Strict):
+class RolloutSection(Strict):
     """What is being rolled out now, and how that is done."""
 
     active: tuple[str, ...] = ()
@@ -153,8 +157,23 @@ class FlagsFile(Strict):
 
     version: Literal[1]
     flags: dict[Name, Flag]
-    rollout: Rollout
+    rollout: RolloutSection
 
     def definitions(self) -> dict[str, Definition]:
         """Return what evaluations need, by key."""
         return {key: flag.definition(key) for key, flag in self.flags.items()}
+
+    def flag(self, key: str) -> Flag:
+        """Return a declared flag. Raises NotFoundError with the name that was probably meant."""
+        if key not in self.flags:
+            raise unknown_flag(key, self.flags)
+        return self.flags[key]
+
+    def stages_of(self, key: str) -> list[float]:
+        """Return the percentages of a flag's rollout plan."""
+        return [stage.percent for stage in self.rollout.plans[self.flags[key].rollout].stages]
+
+
+def unknown_flag(key: str, known: Iterable[str]) -> NotFoundError:
+    """Return the error for a flag that does not exist."""
+    return NotFoundError(f"there is no flag '{key}' in flags.yaml", next_step=did_you_mean(key, known))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from nbactl.deployments.records import EnvChange
     from nbactl.ports.documents import DocumentStore
 
-_LOOKED_AT: Final = 200
-"""How many of the newest changes `newest` and `unfinished` look at."""
+_MOST_READ: Final = 200
+"""How many of the newest changes are read at most."""
 
 
 class ChangeLog(Protocol):
@@ -30,7 +30,7 @@ class ChangeLog(Protocol):
         ...
 
     def replace(self, change: EnvChange) -> None:
-        """Keep what became of a change."""
+        """Replace a change by its newer form."""
         ...
 
     def get(self, change_id: str) -> EnvChange | None:
@@ -59,7 +59,7 @@ class DocumentLog:
         return None if document is None else change_of(document.path, document.data)
 
     def newest(self) -> Iterator[EnvChange]:
-        query = Query(COLLECTION, order=(Order("id", descending=True),), limit=_LOOKED_AT)
+        query = Query(COLLECTION, order=(Order("id", descending=True),), limit=_MOST_READ)
         for document in self._documents.query(query):
             yield change_of(document.path, document.data)
 
@@ -88,7 +88,7 @@ class FileLog:
         return self._read(path) if path.is_file() else None
 
     def newest(self) -> Iterator[EnvChange]:
-        for path in sorted(self._folder.glob("*.json"), reverse=True)[:_LOOKED_AT]:
+        for path in sorted(self._folder.glob("*.json"), reverse=True)[:_MOST_READ]:
             yield self._read(path)
 
     def _path(self, change_id: str) -> Path:

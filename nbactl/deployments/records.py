@@ -1,4 +1,4 @@
-"""A change of variables, as it is saved before anything is sent: what was, what is to be, by whom and why."""
+"""A change of variables as it is saved before anything is sent: old and new values, by whom and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Values = dict[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class ServiceChange:
-    """What becomes of the variables of one service; `outcome` is `planned`, `done` or the code of an error."""
+    """The variables of one service before and after; `outcome` is `planned`, `done` or the code of an error."""
 
     service: str
     before: Values
@@ -28,7 +28,7 @@ class ServiceChange:
 
 @dataclass(frozen=True, slots=True)
 class EnvChange:
-    """One change of one or more services. `place` names project and region, `undoes` the change it takes back."""
+    """One change of one or more services. `place` is project and region, `undoes` the id of the change it undoes."""
 
     id: str
     created_at: datetime
@@ -39,20 +39,20 @@ class EnvChange:
     undoes: str | None = None
     undone_by: str | None = None
     finished_at: datetime | None = None
-    """None while it is under way, and for ever if its process was killed."""
+    """None while it is under way, and forever if its process was killed."""
 
 
 def fields_of(change: EnvChange) -> dict[str, Any]:
     """Return the fields of a change as a document holds them."""
-    return {**asdict(change), "services": [asdict(each) for each in change.services]}
+    return {**asdict(change), "services": [asdict(service) for service in change.services]}
 
 
 def change_of(where: str, fields: Mapping[str, Any]) -> EnvChange:
-    """Return the change that stands in `fields`. Raises DataError for what nbactl did not write."""
+    """Return the change in `fields`. Raises DataError for what nbactl did not write."""
     try:
         services = tuple(
-            ServiceChange(str(each["service"]), _values(each["before"]), _values(each["after"]), str(each["outcome"]))
-            for each in fields["services"]
+            ServiceChange(str(item["service"]), _values(item["before"]), _values(item["after"]), str(item["outcome"]))
+            for item in fields["services"]
         )
         return EnvChange(
             id=fields["id"],
@@ -69,13 +69,13 @@ def change_of(where: str, fields: Mapping[str, Any]) -> EnvChange:
         raise DataError(
             f"{where} cannot be read",
             cause=f"It was not written by nbactl, or damaged: {error!r}.",
-            next_step="Set the variables by hand, by what the document still says.",
+            next_step="Set the variables by hand; the document may still show their old values.",
         ) from error
 
 
 def _values(raw: Any) -> Values:  # noqa: ANN401 - a stored value
     if not all(isinstance(name, str) and (value is None or isinstance(value, str)) for name, value in raw.items()):
-        raise TypeError("a variable is no text")
+        raise TypeError("a variable is not text")
     return dict(raw)
 
 

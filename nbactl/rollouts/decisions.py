@@ -1,4 +1,4 @@
-"""What a tick does with a rollout: a pure function of what is known."""
+"""What a tick does with a rollout: a pure function of its inputs."""
 
 from __future__ import annotations
 
@@ -6,76 +6,70 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.durations import format_duration
-from nbactl.rollouts.model import Action, Status
+from nbactl.rollouts.model import RolloutAction, RolloutStatus
+from nbactl.rollouts.rules import why_unhealthy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from nbactl.core.flags import State
-    from nbactl.rollouts.guards import Verdict
+    from nbactl.rollouts.guards import GuardVerdict
     from nbactl.rollouts.health import ServiceHealth
     from nbactl.rollouts.model import Rollout
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What is done with a rollout, and why."""
+class RolloutDecision:
+    """What to do with a rollout, and why."""
 
-    action: Action
+    action: RolloutAction
     why: str
 
 
 def decide(
     rollout: Rollout,
     state: State | None,
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[GuardVerdict],
     health: Callable[[], Sequence[ServiceHealth] | None],
     now: datetime,
-) -> Decision:
+) -> RolloutDecision:
     """Return the decision for a rollout that is running.
 
-    What an operator did to the flag comes first, then a breach, whatever else is said. Silence never moves anything:
-    with too little data, or services that are not known to be well (`health` returns None), it holds.
+    A change of the flag by an operator comes first, then a breach of a guard. Missing data never move anything: with
+    too few events, or services that are not known to be healthy (`health` returns None), it holds.
     """
-    if rollout.status is not Status.RUNNING:
-        return Decision(Action.HOLD, f"it is {rollout.status.value}")
+    if rollout.status is not RolloutStatus.RUNNING:
+        return RolloutDecision(RolloutAction.HOLD, f"it is {rollout.status.value}")
     if moved := moved_by_hand(rollout, state):
-        return Decision(Action.PAUSE, moved)
-    breached = [f"{each.guard}: {each.why}" for each in verdicts if each.breached]
+        return RolloutDecision(RolloutAction.PAUSE, moved)
+    breached = [f"{verdict.guard}: {verdict.why}" for verdict in verdicts if verdict.breached]
     if breached:
-        return Decision(Action.ABORT, "; ".join(breached))
+        return RolloutDecision(RolloutAction.ABORT, "; ".join(breached))
     if held := _unproven(rollout, verdicts, now):
-        return Decision(Action.HOLD, held)
+        return RolloutDecision(RolloutAction.HOLD, held)
     passed = f"{len(verdicts)} guard{'s' if len(verdicts) != 1 else ''} passed at {rollout.percent:g} %"
     if rollout.is_last:
-        return Decision(Action.COMPLETE, passed)
-    ill = not_well(health())
-    return Decision(Action.ADVANCE, passed) if ill is None else Decision(Action.HOLD, ill)
+        return RolloutDecision(RolloutAction.COMPLETE, passed)
+    unhealthy = why_unhealthy(health())
+    action = RolloutAction.HOLD if unhealthy else RolloutAction.ADVANCE
+    return RolloutDecision(action, unhealthy or passed)
 
 
-def _unproven(rollout: Rollout, verdicts: Sequence[Verdict], now: datetime) -> str | None:
-    """Say what the stage has not proved yet."""
+def _unproven(rollout: Rollout, verdicts: Sequence[GuardVerdict], now: datetime) -> str | None:
+    """Return what the stage has not proved yet, None if it has."""
     left = (rollout.bakes_until - now).total_seconds()
     if left > 0:
         return f"{rollout.percent:g} % bakes for another {format_duration(left)}"
-    unsaid = [f"{each.guard}: {each.why}" for each in verdicts if not each.passed]
-    return f"too little is known: {'; '.join(unsaid)}" if unsaid else None
-
-
-def not_well(services: Sequence[ServiceHealth] | None) -> str | None:
-    """Say why no stage may begin now, None if every service is well. None is given where none is declared."""
-    if services is None:
-        return "no service is declared whose health could be asked for (NBACTL_HEALTH_URLS)"
-    ill = [f"{each.name} ({each.detail})" for each in services if not each.green]
-    return f"not every service is well: {', '.join(ill)}" if ill else None
+    unknown = [f"{verdict.guard}: {verdict.why}" for verdict in verdicts if not verdict.passed]
+    return f"too little data: {'; '.join(unknown)}" if unknown else None
 
 
 def moved_by_hand(rollout: Rollout, state: State | None) -> str | None:
-    """Say who moved the flag since the rollout did, None if nobody."""
+    """Return who moved the flag since the last step of the rollout, None if nobody."""
     if state is None:
         return "the flag's state is gone"
     if state.version == rollout.flag_version:
         return None
-    told = f"{state.updated_by} set the flag " + (f"to {state.percent:g} %" if state.enabled else "off")
-    return told + (f": {state.reason}" if state.reason else "")
+    moved = f"{state.updated_by} set the flag " + (f"to {state.percent:g} %" if state.enabled else "off")
+    return moved + (f": {state.reason}" if state.reason else "")

@@ -1,4 +1,4 @@
-"""What guards look at: a number with how many events it stands on."""
+"""Guards: a number over a time, judged against a limit once it rests on enough events."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from nbactl.errors import NbactlError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nbactl.rollouts.model import Guard, Rollout
+    from nbactl.rollouts.model import Rollout, RolloutGuard
 
 COMPARED: Final = {
     "error_rate_increase": "error_rate",
     "p95_increase": "p95",
     "cost_increase": "cost",
 }
-"""Metrics that are a comparison with the time before the rollout, and the number that is compared."""
+"""Metrics that compare with the time before the rollout, and the number that is compared."""
 _BEFORE: Final = timedelta(days=7)
-"""The time before the rollout that a stage is compared with: a week, for a day of the week is like no other."""
+"""The time before the rollout that a stage is compared with: a week, because days of the week differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A number over a time, and how many events are in it."""
+class MetricReading:
+    """A number over a time, and the count of its events."""
 
     value: float
     sample: int
 
 
-class Source(Protocol):
+class MetricSource(Protocol):
     """Where numbers come from."""
 
     @property
     def name(self) -> str:
-        """What it is, for people."""
+        """Its name in messages."""
         ...
 
-    def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
+    def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
         """Return `workflow_failure_rate`, `error_rate`, `p95`, `duplicate_rate` or `cost` over a time.
 
         None if this source does not have that number. Raises UnavailableError if it does not answer.
@@ -48,8 +48,8 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a guard says: `breached`, `passed`, or neither, because `why` there is too little to say so."""
+class GuardVerdict:
+    """The result of a guard: `breached`, `passed`, or neither because there are too few data; `why` explains it."""
 
     guard: str
     metric: str
@@ -61,12 +61,12 @@ class Verdict:
     why: str
 
 
-def judge(rollout: Rollout, sources: Sequence[Source], now: datetime) -> list[Verdict]:
-    """Return what each guard says of the stage that the rollout is in; only events since it began count."""
+def judge(rollout: Rollout, sources: Sequence[MetricSource], now: datetime) -> list[GuardVerdict]:
+    """Return the result of each guard for the present stage; only events since it began count."""
     return [_judge(guard, rollout, sources, now) for guard in rollout.guards]
 
 
-def _judge(guard: Guard, rollout: Rollout, sources: Sequence[Source], now: datetime) -> Verdict:
+def _judge(guard: RolloutGuard, rollout: Rollout, sources: Sequence[MetricSource], now: datetime) -> GuardVerdict:
     since = max(rollout.entered_at, now - timedelta(seconds=guard.window))
     number = COMPARED.get(guard.metric, guard.metric)
     unanswered = None
@@ -83,15 +83,15 @@ def _judge(guard: Guard, rollout: Rollout, sources: Sequence[Source], now: datet
             continue
         if reading.sample < guard.minimum_sample:
             why = f"{reading.sample} of {guard.minimum_sample} events"
-            return Verdict(guard.name, guard.metric, None, guard.above, reading.sample, False, False, why)  # noqa: FBT003
+            return GuardVerdict(guard.name, guard.metric, None, guard.above, reading.sample, False, False, why)  # noqa: FBT003
         if guard.metric in COMPARED:
             if before is None or before.sample < guard.minimum_sample:
                 why = f"{0 if before is None else before.sample} of {guard.minimum_sample} events before the rollout"
-                return Verdict(guard.name, guard.metric, None, guard.above, reading.sample, False, False, why)  # noqa: FBT003
+                return GuardVerdict(guard.name, guard.metric, None, guard.above, reading.sample, False, False, why)  # noqa: FBT003
             # Where there was none before, what there is now is all increase.
             value = (reading.value - before.value) / before.value if before.value else reading.value
         breached = value > guard.above
         why = f"{value:.1%} {'is above' if breached else 'of'} {guard.above:.1%} ({source.name})"
-        return Verdict(guard.name, guard.metric, value, guard.above, reading.sample, breached, not breached, why)
+        return GuardVerdict(guard.name, guard.metric, value, guard.above, reading.sample, breached, not breached, why)
     why = unanswered or "no source has this number"
-    return Verdict(guard.name, guard.metric, None, guard.above, 0, False, False, why)  # noqa: FBT003
+    return GuardVerdict(guard.name, guard.metric, None, guard.above, 0, False, False, why)  # noqa: FBT003

@@ -1,4 +1,4 @@
-"""Whether the services are well, which a stage needs to begin."""
+"""Health of the services: a stage begins only while all are healthy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FINE, _GOOD = "pass", 200
 
 @dataclass(frozen=True, slots=True)
 class ServiceHealth:
-    """How a service is; `detail` says why it is not green."""
+    """The health of a service; `detail` says why it is not green."""
 
     name: str
     green: bool
@@ -38,12 +38,12 @@ def parse_urls(text: str) -> dict[str, str]:
     return urls
 
 
-def look(urls: Mapping[str, str], *, timeout: float) -> list[ServiceHealth]:
+def check_services(urls: Mapping[str, str], *, timeout: float) -> list[ServiceHealth]:
     """Ask each service's `/health`; one that does not answer within `timeout` seconds is not green."""
-    return [_look(name, url, timeout) for name, url in urls.items()]
+    return [_check(name, url, timeout) for name, url in urls.items()]
 
 
-def _look(name: str, url: str, timeout: float) -> ServiceHealth:
+def _check(name: str, url: str, timeout: float) -> ServiceHealth:
     import httpx2
 
     try:

@@ -1,4 +1,4 @@
-"""A rollout: its plan as it was when it began, how far it is, and what was decided."""
+"""A rollout: its plan as it was at the start, its stage, and its history."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _KEPT: Final = 200
 """Entries of the history that a rollout's document keeps; the flag's own history has every change."""
 
 
-class Status(StrEnum):
-    """What becomes of a rollout."""
+class RolloutStatus(StrEnum):
+    """The status of a rollout."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -23,8 +23,8 @@ class Status(StrEnum):
     COMPLETED = "completed"
 
 
-class Action(StrEnum):
-    """What was done with a rollout."""
+class RolloutAction(StrEnum):
+    """What a tick or an operator did with a rollout."""
 
     START = "start"
     ADVANCE = "advance"
@@ -36,15 +36,15 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """A percentage, and the seconds that it must prove itself."""
+class RolloutStage:
+    """A percentage, and how long it bakes, in seconds."""
 
     percent: float
     bake: float
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class RolloutGuard:
     """A metric that ends the rollout when it is above `above` (a ratio) over `window` seconds."""
 
     name: str
@@ -55,11 +55,11 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What was done, when, by whom and why; `percent` is where the flag stood afterwards."""
+class RolloutEntry:
+    """One step: when, what, by whom and why; `percent` is that of the flag afterwards."""
 
     at: datetime
-    action: Action
+    action: RolloutAction
     percent: float
     by: str
     why: str
@@ -69,14 +69,14 @@ class Entry:
 class Rollout:
     """A rollout of one flag. `stage` counts from 1; `flag_version` is that of the flag after its last change by it.
 
-    `before` and `was_enabled` are where the flag stood before it; an abort takes it back there. `version` grows with
-    every change; `told` is the one that was told last as an alert.
+    `before` and `was_enabled` are the flag's position at the start; an abort takes it back there. `version` grows with
+    every change; `alerted_version` is the last one that an alert was sent for.
     """
 
     key: str
-    status: Status
-    stages: tuple[Stage, ...]
-    guards: tuple[Guard, ...]
+    status: RolloutStatus
+    stages: tuple[RolloutStage, ...]
+    guards: tuple[RolloutGuard, ...]
     stage: int
     entered_at: datetime
     started_at: datetime
@@ -84,8 +84,8 @@ class Rollout:
     was_enabled: bool
     flag_version: int
     version: int
-    told: int
-    history: tuple[Entry, ...]
+    alerted_version: int
+    history: tuple[RolloutEntry, ...]
 
     @property
     def percent(self) -> float:
@@ -94,7 +94,7 @@ class Rollout:
 
     @property
     def bakes_until(self) -> datetime:
-        """When its stage has proved itself long enough."""
+        """When its stage has baked."""
         return self.entered_at + timedelta(seconds=self.stages[self.stage - 1].bake)
 
     @property
@@ -104,8 +104,8 @@ class Rollout:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still go on."""
-        return self.status in (Status.RUNNING, Status.PAUSED)
+        """Whether it is running or paused."""
+        return self.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 
 
 def path_of(key: str) -> str:
@@ -127,7 +127,7 @@ def fields_of(rollout: Rollout) -> dict[str, Any]:
         "was_enabled": rollout.was_enabled,
         "flag_version": rollout.flag_version,
         "version": rollout.version,
-        "told": rollout.told,
+        "alerted_version": rollout.alerted_version,
         "history": [{**asdict(entry), "action": entry.action.value} for entry in rollout.history[-_KEPT:]],
     }
 
@@ -137,9 +137,9 @@ def rollout_of(path: str, fields: dict[str, Any]) -> Rollout:
     try:
         rollout = Rollout(
             key=fields["key"],
-            status=Status(fields["status"]),
-            stages=tuple(Stage(float(each["percent"]), float(each["bake"])) for each in fields["stages"]),
-            guards=tuple(Guard(**each) for each in fields["guards"]),
+            status=RolloutStatus(fields["status"]),
+            stages=tuple(RolloutStage(float(stage["percent"]), float(stage["bake"])) for stage in fields["stages"]),
+            guards=tuple(RolloutGuard(**guard) for guard in fields["guards"]),
             stage=fields["stage"],
             entered_at=fields["entered_at"],
             started_at=fields["started_at"],
@@ -147,14 +147,16 @@ def rollout_of(path: str, fields: dict[str, Any]) -> Rollout:
             was_enabled=fields["was_enabled"],
             flag_version=fields["flag_version"],
             version=fields["version"],
-            told=fields["told"],
-            history=tuple(Entry(**{**each, "action": Action(each["action"])}) for each in fields["history"]),
+            alerted_version=fields["alerted_version"],
+            history=tuple(
+                RolloutEntry(**{**entry, "action": RolloutAction(entry["action"])}) for entry in fields["history"]
+            ),
         )
         _ = rollout.bakes_until
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise DataError(
             f"{path} cannot be read: {type(error).__name__}: {error}",
             cause="It was not written by nbactl, or damaged.",
-            next_step=f"Begin anew: nbactl flags rollout start {path.split('/')[1]} --force",
+            next_step=f"Start it again: nbactl flags rollout start {path.split('/')[1]} --force",
         ) from error
     return rollout

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from nbactl.core.calls.deadline import remaining
 from nbactl.core.calls.http import check_response, translated
 from nbactl.errors import DataError
-from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.guards import MetricReading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,15 +68,15 @@ class RunHistory(Protocol):
 
 
 class LedgerSource:
-    """Failure rates and the 95th percentile of durations, of the runs that began within a time and have ended."""
+    """Failure rates and the 95th percentile of durations of the runs that began within a time and have ended."""
 
     name = "ledger"
 
     def __init__(self, ledger: RunHistory) -> None:
         self._ledger = ledger
 
-    def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
-        """Return a number over a time, None for one that runs do not tell."""
+    def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
+        """Return a number over a time, None for one that the runs do not have."""
         if number not in ("workflow_failure_rate", "error_rate", "p95"):
             return None
         runs = [
@@ -92,13 +92,13 @@ class LedgerSource:
         return _share(sum(run.status == "failed" for run in runs), len(runs))
 
 
-def _share(part: int, whole: int) -> Reading:
-    return Reading(part / whole if whole else 0.0, whole)
+def _share(part: int, whole: int) -> MetricReading:
+    return MetricReading(part / whole if whole else 0.0, whole)
 
 
-def _p95(runs: Sequence[MeasuredRun]) -> Reading:
+def _p95(runs: Sequence[MeasuredRun]) -> MetricReading:
     took = sorted((run.finished_at - run.started_at).total_seconds() for run in runs if run.finished_at is not None)
-    return Reading(took[math.ceil(0.95 * len(took)) - 1] if took else 0.0, len(took))
+    return MetricReading(took[math.ceil(0.95 * len(took)) - 1] if took else 0.0, len(took))
 
 
 VARIABLE: Final = "NBACTL_PROMETHEUS_URL"
@@ -117,11 +117,11 @@ QUERIES: Final = {
     ),
     "cost": (f"sum(increase(nbactl_warehouse_query_bytes_total[$t])) / {_QUERIES}", _QUERIES),
 }
-"""For each number the query of its value and that of its sample; `$t` is the time."""
+"""For each number the query for its value and the one for its sample; `$t` is the time."""
 
 
 class PrometheusSource:
-    """Asks a server; a number that it has no samples of is not there. `timeout` is in seconds."""
+    """Asks a server; a number without samples is None. `timeout` is in seconds."""
 
     name = "Prometheus"
 
@@ -130,14 +130,14 @@ class PrometheusSource:
         self._now = now
         self._timeout = timeout
 
-    def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
-        """Return a number over a time. Raises UnavailableError, and DataError for an answer that is none."""
+    def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
+        """Return a number over a time. Raises UnavailableError, and DataError for an invalid answer."""
         if number not in QUERIES:
             return None
         value, sample = (self._ask(query, since, until) for query in QUERIES[number])
         if sample is None:
             return None
-        return Reading(value or 0.0, int(sample))
+        return MetricReading(value or 0.0, int(sample))
 
     def _ask(self, query: str, since: datetime, until: datetime) -> float | None:
         import httpx2
@@ -150,7 +150,7 @@ class PrometheusSource:
         try:
             return _number(answer.json())
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise DataError("Prometheus answered something else than a number", cause=str(error)) from error
+            raise DataError("Prometheus did not answer with a number", cause=str(error)) from error
 
 
 def _number(content: Any) -> float | None:  # noqa: ANN401 - JSON from outside

@@ -10,7 +10,17 @@ from nbactl.core.flags.moves import Position, move, position_of
 from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.ports.documents import Query, Set
 from nbactl.rollouts.decisions import moved_by_hand
-from nbactl.rollouts.model import COLLECTION, Action, Entry, Rollout, Status, fields_of, path_of, rollout_of
+from nbactl.rollouts.model import (
+    COLLECTION,
+    Rollout,
+    RolloutAction,
+    RolloutEntry,
+    RolloutStatus,
+    fields_of,
+    path_of,
+    rollout_of,
+)
+from nbactl.rollouts.rules import first_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,25 +29,29 @@ if TYPE_CHECKING:
     from nbactl.core.flags.model import State
     from nbactl.core.flags.store import FlagStore
     from nbactl.ports.documents import DocumentStore, Transaction
-    from nbactl.rollouts.model import Guard, Stage
+    from nbactl.rollouts.model import RolloutStage
+    from nbactl.rollouts.rules import RolloutRules
 
 
 @dataclass(frozen=True, slots=True)
-class _Signed:
-    """Who changes a flag and why, and the salt that flags.yaml gives it."""
+class RolloutStart:
+    """What a start would do: `percent` is the stage it begins at. `paused` is the rollout that it resumes, if any."""
 
-    salt: str
-    by: str
-    why: str
+    key: str
+    percent: float
+    paused: Rollout | None
 
 
 class RolloutStore:
-    """Reads and moves rollouts. What somebody else changed meanwhile is never overwritten (PreconditionError)."""
+    """Reads, starts and moves rollouts. A change by somebody else is never overwritten (PreconditionError)."""
 
-    def __init__(self, documents: DocumentStore, flags: FlagStore, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, documents: DocumentStore, flags: FlagStore, now: Callable[[], datetime], rules: RolloutRules
+    ) -> None:
         self._documents = documents
         self._flags = flags
         self._now = now
+        self._rules = rules
 
     def all(self) -> tuple[list[Rollout], dict[str, str]]:
         """Return all rollouts by key, and why others cannot be read."""
@@ -54,114 +68,169 @@ class RolloutStore:
         document = self._documents.get(path_of(key))
         return None if document is None else rollout_of(document.path, dict(document.data))
 
-    def start(
-        self, key: str, stages: Sequence[Stage], guards: Sequence[Guard], *, salt: str, by: str, why: str, force: bool
-    ) -> Rollout:
-        """Put the flag into the first stage above where it stands.
+    def get_open(self, key: str) -> Rollout:
+        """Return a rollout that is running or paused. Raises NotFoundError, or PreconditionError if it has ended."""
+        rollout = self.get(key)
+        if rollout is None:
+            raise unknown_rollout(key)
+        if not rollout.is_open:
+            raise PreconditionError(
+                f"the rollout of {key} is {rollout.status.value}",
+                next_step=f"Start another one: nbactl flags rollout start {key}",
+            )
+        return rollout
 
-        Raises PreconditionError if a rollout is under way, or the flag is beyond the plan; `force` begins anew.
+    def plan_start(self, keys: Sequence[str], *, force: bool = False) -> list[RolloutStart]:
+        """Return what starting these flags would do, in their order; nothing is changed.
+
+        Raises NotFoundError for a flag that is not declared, and PreconditionError for a start that the rules refuse.
+        `force` overrules the rules, but not the end of the plan.
         """
+        rollouts = {rollout.key: rollout for rollout in self.all()[0]}
+        stored, now = self._flags.read(), self._now()
+        under_way = {key for key, rollout in rollouts.items() if rollout.is_open}
+        planned = []
+        for key in keys:
+            rollout, (stages, _) = rollouts.get(key), self._rules.plan(key)
+            if rollout is not None and rollout.status is RolloutStatus.PAUSED:
+                planned.append(RolloutStart(key, rollout.percent, rollout))
+                continue
+            if rollout is not None and not force:
+                _refuse_second(rollout)
+            state = self._flags.get(key) if key in stored.unreadable else stored.states.get(key)
+            percent = stages[first_stage(key, stages, state) - 1].percent
+            if not force:
+                self._rules.check_start(key, percent, stored, under_way, now)
+            under_way.add(key)
+            planned.append(RolloutStart(key, percent, None))
+        if not force:
+            self._rules.check_health()
+        return planned
+
+    def start(self, key: str, *, by: str, why: str, force: bool = False) -> Rollout:
+        """Move the flag to the first stage of its plan above where it is, or resume its paused rollout at its stage.
+
+        Raises what `plan_start` raises; with `force` a rollout that is running starts again.
+        """
+        [planned] = self.plan_start([key], force=force)
+        if planned.paused is not None:
+            return self._take(planned.paused, RolloutAction.RESUME, by=by, why=why)
+        stages, guards = self._rules.plan(key)
 
         def begin(transaction: Transaction) -> Rollout:
             before = self._read(transaction, key, tolerant=force)
-            if before is not None and before.is_open and not force:
-                raise PreconditionError(
-                    f"{key} is being rolled out already: {before.status.value} at {before.percent:g} %",
-                    next_step=f"nbactl flags rollout status {key}",
-                )
+            if before is not None and not force:
+                _refuse_second(before)
             state = self._flags.look(transaction, key)
-            here = position_of(state)
-            at = next((n for n, stage in enumerate(stages, start=1) if stage.percent > here.percent), None)
-            if at is None:
-                raise PreconditionError(
-                    f"{key} is {here.place} already, and its plan ends there", next_step=f"nbactl flags show {key}"
-                )
-            now = self._now()
-            percent = stages[at - 1].percent
-            flag = self._move(transaction, key, state, Position(percent, enabled=True), stages, _Signed(salt, by, why))
+            stage, now = first_stage(key, stages, state), self._now()
+            percent = stages[stage - 1].percent
+            flag = self._move(transaction, key, state, Position(percent, enabled=True), stages, by=by, why=why)
+            version = 1 if before is None else before.version + 1
             rollout = Rollout(
                 key=key,
-                status=Status.RUNNING,
-                stages=tuple(stages),
-                guards=tuple(guards),
-                stage=at,
+                status=RolloutStatus.RUNNING,
+                stages=stages,
+                guards=guards,
+                stage=stage,
                 entered_at=now,
                 started_at=now,
                 before=0.0 if state is None else state.percent,
                 was_enabled=True if state is None else state.enabled,
                 flag_version=flag.version,
-                version=1 if before is None else before.version + 1,
-                told=1 if before is None else before.version + 1,
-                history=(Entry(now, Action.START, percent, by, why),),
+                version=version,
+                alerted_version=version,
+                history=(RolloutEntry(now, RolloutAction.START, percent, by, why),),
             )
             transaction.write(Set(path_of(key), fields_of(rollout)))
             return rollout
 
         return self._commit(begin)
 
-    def take(self, rollout: Rollout, action: Action, *, salt: str, by: str, why: str) -> Rollout:
-        """Take a step from where the rollout was seen. Raises PreconditionError if it is not there any more."""
+    def take(self, rollout: Rollout, action: RolloutAction, *, by: str, why: str) -> Rollout:
+        """Advance, complete, pause or abort a rollout from where it was seen.
 
+        Raises PreconditionError if it has changed since. A paused rollout is resumed by `start`.
+        """
+        if action in (RolloutAction.START, RolloutAction.RESUME, RolloutAction.HOLD):
+            raise ValueError(f"{action.value} is not a step of a rollout")
+        return self._take(rollout, action, by=by, why=why)
+
+    def mark_alerted(self, rollout: Rollout) -> None:
+        """Note that the alert of the last step was sent; nothing if another step came since."""
+
+        def note(transaction: Transaction) -> None:
+            stored = self._read(transaction, rollout.key)
+            if stored is not None and stored.version == rollout.version:
+                marked = replace(stored, alerted_version=rollout.version)
+                transaction.write(Set(path_of(rollout.key), fields_of(marked)))
+
+        self._documents.transaction(note)
+
+    def _take(self, rollout: Rollout, action: RolloutAction, *, by: str, why: str) -> Rollout:
         def step(transaction: Transaction) -> Rollout:
-            now_there = self._read(transaction, rollout.key)
+            stored = self._read(transaction, rollout.key)
             state = self._flags.look(transaction, rollout.key)
-            if now_there is None or now_there.version != rollout.version:
+            if stored is None or stored.version != rollout.version:
                 raise PreconditionError(
                     f"the rollout of {rollout.key} was changed by somebody else meanwhile; nothing was changed",
                     next_step=f"nbactl flags rollout status {rollout.key}",
                 )
-            if action in (Action.ADVANCE, Action.COMPLETE) and (moved := moved_by_hand(rollout, state)):
+            if action in (RolloutAction.ADVANCE, RolloutAction.COMPLETE) and (moved := moved_by_hand(rollout, state)):
                 raise PreconditionError(f"{rollout.key} was moved by hand: {moved}; nothing was changed")
-            after = self._after(transaction, rollout, state, action, _Signed(salt, by, why))
-            percent = position_of(state).percent if action is Action.PAUSE else after.percent
-            entry = Entry(self._now(), action, after.before if action is Action.ABORT else percent, by, why)
+            after = self._after(transaction, rollout, state, action, by=by, why=why)
+            percent = position_of(state).percent if action is RolloutAction.PAUSE else after.percent
+            if action is RolloutAction.ABORT:
+                percent = after.before
+            entry = RolloutEntry(self._now(), action, percent, by, why)
             done = replace(after, version=rollout.version + 1, history=(*rollout.history, entry))
             transaction.write(Set(path_of(rollout.key), fields_of(done)))
             return done
 
         return self._commit(step)
 
-    def mark_told(self, rollout: Rollout) -> None:
-        """Note that the last step was told; nothing if another step came since."""
-
-        def note(transaction: Transaction) -> None:
-            there = self._read(transaction, rollout.key)
-            if there is not None and there.version == rollout.version:
-                transaction.write(Set(path_of(rollout.key), fields_of(replace(there, told=rollout.version))))
-
-        self._documents.transaction(note)
-
     def _after(
-        self, transaction: Transaction, rollout: Rollout, state: State | None, action: Action, signed: _Signed
+        self,
+        transaction: Transaction,
+        rollout: Rollout,
+        state: State | None,
+        action: RolloutAction,
+        *,
+        by: str,
+        why: str,
     ) -> Rollout:
-        """Return what becomes of the rollout, and write what becomes of the flag."""
-        if action is Action.PAUSE:
-            return replace(rollout, status=Status.PAUSED)
-        if action is Action.COMPLETE:
-            return replace(rollout, status=Status.COMPLETED)
-        if action is Action.ABORT:
+        """Move the flag as the action requires, and return the rollout after it."""
+        if action is RolloutAction.PAUSE:
+            return replace(rollout, status=RolloutStatus.PAUSED)
+        if action is RolloutAction.COMPLETE:
+            return replace(rollout, status=RolloutStatus.COMPLETED)
+        if action is RolloutAction.ABORT:
             back = Position(rollout.before, enabled=True) if rollout.was_enabled else Position(0.0, enabled=False)
             here = position_of(state)
-            if here.enabled and (not back.enabled or back.percent < here.percent):  # it only ever takes back
-                flag = self._move(transaction, rollout.key, state, back, rollout.stages, signed)
+            if here.enabled and (not back.enabled or back.percent < here.percent):  # an abort only takes back
+                flag = self._move(transaction, rollout.key, state, back, rollout.stages, by=by, why=why)
                 rollout = replace(rollout, flag_version=flag.version)
-            return replace(rollout, status=Status.ABORTED)
-        stage = rollout.stage + 1 if action is Action.ADVANCE else rollout.stage
-        percent = rollout.stages[stage - 1].percent
-        flag = self._move(transaction, rollout.key, state, Position(percent, enabled=True), rollout.stages, signed)
-        return replace(rollout, status=Status.RUNNING, stage=stage, entered_at=self._now(), flag_version=flag.version)
+            return replace(rollout, status=RolloutStatus.ABORTED)
+        stage = rollout.stage + 1 if action is RolloutAction.ADVANCE else rollout.stage
+        to = Position(rollout.stages[stage - 1].percent, enabled=True)
+        flag = self._move(transaction, rollout.key, state, to, rollout.stages, by=by, why=why)
+        return replace(
+            rollout, status=RolloutStatus.RUNNING, stage=stage, entered_at=self._now(), flag_version=flag.version
+        )
 
-    def _move(  # noqa: PLR0917 - one place, two callers
+    def _move(
         self,
         transaction: Transaction,
         key: str,
         state: State | None,
         to: Position,
-        stages: Sequence[Stage],
-        signed: _Signed,
+        stages: Sequence[RolloutStage],
+        *,
+        by: str,
+        why: str,
     ) -> State:
-        planned = move(key, state, to, salt=signed.salt, stages=[stage.percent for stage in stages])
-        [flag] = self._flags.write(transaction, [planned.change], by=signed.by, reason=signed.why)
+        percents = [stage.percent for stage in stages]
+        planned = move(key, state, to, salt=self._rules.salt(key), stages=percents)
+        [flag] = self._flags.write(transaction, [planned.change], by=by, reason=why)
         return flag
 
     def _read(self, transaction: Transaction, key: str, *, tolerant: bool = False) -> Rollout | None:
@@ -180,6 +249,14 @@ class RolloutStore:
         done = self._documents.transaction(work)
         reach("rollout.after_step")
         return done
+
+
+def _refuse_second(rollout: Rollout) -> None:
+    if rollout.is_open:
+        raise PreconditionError(
+            f"{rollout.key} is being rolled out already: {rollout.status.value} at {rollout.percent:g} %",
+            next_step=f"nbactl flags rollout status {rollout.key}",
+        )
 
 
 def unknown_rollout(key: str) -> NotFoundError:

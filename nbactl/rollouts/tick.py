@@ -1,4 +1,4 @@
-"""One look at every rollout: decide, do it, tell it. Ticks may overlap and be killed anywhere."""
+"""A tick: decide on every rollout, take the step, send the alert. Ticks may overlap and be killed anywhere."""
 
 from __future__ import annotations
 
@@ -8,97 +8,115 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import NbactlError, PreconditionError
 from nbactl.ports.alerts import Alert
-from nbactl.rollouts.decisions import Decision, decide
-from nbactl.rollouts.guards import Verdict, judge
-from nbactl.rollouts.model import Action, Rollout, Status
+from nbactl.rollouts.decisions import RolloutDecision, decide
+from nbactl.rollouts.guards import GuardVerdict, judge
+from nbactl.rollouts.model import Rollout, RolloutAction, RolloutStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from nbactl.core.flags.store import FlagStore
-    from nbactl.rollouts.guards import Source
+    from nbactl.rollouts.guards import MetricSource
     from nbactl.rollouts.health import ServiceHealth
     from nbactl.rollouts.store import RolloutStore
 
 _LOG = logging.getLogger(__name__)
 BY: Final = "schedule tick"
-_SEVERITIES: Final = {Action.ABORT: "critical", Action.PAUSE: "warning"}
+_SEVERITIES: Final = {RolloutAction.ABORT: "critical", RolloutAction.PAUSE: "warning"}
 
 
-def silent(alert: Alert) -> None:
-    """Tell nobody: for who only looks."""
+def no_alert(alert: Alert) -> None:
+    """Send nothing: for commands that only look."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """What a tick came to for one rollout; `done` says whether it changed anything, `error` why it could not."""
+class RolloutTick:
+    """The decision on one rollout; `done` says whether it was carried out, `error` why it could not be."""
 
     rollout: Rollout
-    decision: Decision
-    verdicts: Sequence[Verdict]
+    decision: RolloutDecision
+    verdicts: Sequence[GuardVerdict]
     done: bool = False
     error: NbactlError | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ticker:
-    """What ticks work with. `health` gives None where nothing is declared; `salts` are those of flags.yaml."""
+    """Decides on rollouts. `health` returns None where no service is declared; `alert` gets every step."""
 
     rollouts: RolloutStore
     flags: FlagStore
-    sources: Sequence[Source]
+    sources: Sequence[MetricSource]
     health: Callable[[], Sequence[ServiceHealth] | None]
-    salts: Mapping[str, str]
     alert: Callable[[Alert], None]
 
-    def tick(self, now: datetime, *, dry_run: bool) -> list[Decided]:
-        """Look at every rollout; one that cannot be dealt with does not hold up the others."""
+    def tick(self, now: datetime, *, dry_run: bool) -> list[RolloutTick]:
+        """Decide on every rollout; a failure of one does not hold up the others."""
         rollouts, _ = self.rollouts.all()
-        decided = []
+        results = []
         for rollout in rollouts:
-            if not dry_run and rollout.told < rollout.version:  # a tick died between the step and telling it
-                self._tell(rollout)
-            if rollout.status is Status.RUNNING:
-                decided.append(self._one(rollout, now, dry_run=dry_run))
-        return decided
+            if not dry_run and rollout.alerted_version < rollout.version:  # a tick was killed between step and alert
+                self._send_alert(rollout)
+            if rollout.status is RolloutStatus.RUNNING:
+                results.append(self._step(rollout, now, dry_run=dry_run))
+        return results
 
-    def look(self, rollout: Rollout, now: datetime) -> tuple[Decision, list[Verdict]]:
-        """Return what a tick would do with a rollout now, and what its guards say."""
+    def preview(self, rollout: Rollout, now: datetime) -> tuple[RolloutDecision, list[GuardVerdict]]:
+        """Return what a tick would do with a rollout now, and the results of its guards."""
         verdicts = judge(rollout, self.sources, now)
         return decide(rollout, self.flags.get(rollout.key), verdicts, self.health, now), verdicts
 
-    def _one(self, rollout: Rollout, now: datetime, *, dry_run: bool) -> Decided:
-        try:
-            decision, verdicts = self.look(rollout, now)
-        except NbactlError as error:
-            return Decided(rollout, Decision(Action.HOLD, error.message), (), error=error)
-        if decision.action is Action.HOLD or dry_run:
-            return Decided(rollout, decision, verdicts)
-        salt = self.salts.get(rollout.key, rollout.key)
-        try:
-            after = self.rollouts.take(rollout, decision.action, salt=salt, by=BY, why=decision.why)
-        except PreconditionError as error:
-            return Decided(rollout, Decision(Action.HOLD, f"somebody else was faster: {error.message}"), verdicts)
-        except NbactlError as error:
-            return Decided(rollout, decision, verdicts, error=error)
-        self._tell(after)
-        return Decided(after, decision, verdicts, done=True)
+    def next_step(self, rollout: Rollout, now: datetime, *, force: bool = False) -> RolloutAction:
+        """Return ADVANCE or COMPLETE if a tick would do that now. Raises PreconditionError if it would not.
 
-    def _tell(self, rollout: Rollout) -> None:
+        With `force` a rollout advances that is only held, but never one with a breached guard or a flag that was moved.
+        """
+        if rollout.status is RolloutStatus.PAUSED:
+            raise PreconditionError(
+                f"the rollout of {rollout.key} is paused", next_step=f"nbactl flags rollout start {rollout.key}"
+            )
+        decision, verdicts = self.preview(rollout, now)
+        breached = any(verdict.breached for verdict in verdicts)
+        forced = force and not breached and decision.action is RolloutAction.HOLD
+        if decision.action not in (RolloutAction.ADVANCE, RolloutAction.COMPLETE) and not forced:
+            raise PreconditionError(
+                f"{rollout.key} does not advance: {decision.action.value}",
+                cause=decision.why,
+                next_step="Wait for the tick, or give --force if no guard is breached.",
+            )
+        return RolloutAction.COMPLETE if rollout.is_last else RolloutAction.ADVANCE
+
+    def _step(self, rollout: Rollout, now: datetime, *, dry_run: bool) -> RolloutTick:
+        try:
+            decision, verdicts = self.preview(rollout, now)
+        except NbactlError as error:
+            return RolloutTick(rollout, RolloutDecision(RolloutAction.HOLD, error.message), (), error=error)
+        if decision.action is RolloutAction.HOLD or dry_run:
+            return RolloutTick(rollout, decision, verdicts)
+        try:
+            after = self.rollouts.take(rollout, decision.action, by=BY, why=decision.why)
+        except PreconditionError as error:
+            lost = RolloutDecision(RolloutAction.HOLD, f"somebody else was faster: {error.message}")
+            return RolloutTick(rollout, lost, verdicts)
+        except NbactlError as error:
+            return RolloutTick(rollout, decision, verdicts, error=error)
+        self._send_alert(after)
+        return RolloutTick(after, decision, verdicts, done=True)
+
+    def _send_alert(self, rollout: Rollout) -> None:
         last = rollout.history[-1]
-        place = f"at {last.percent:g} %"
         self.alert(
             Alert(
                 key=f"rollout/{rollout.key}/{rollout.version}",
                 severity=_SEVERITIES.get(last.action, "info"),  # type: ignore[arg-type]
-                title=f"rollout of {rollout.key}: {last.action.value}, {place}",
+                title=f"rollout of {rollout.key}: {last.action.value}, at {last.percent:g} %",
                 text=last.why,
                 fields={"flag": rollout.key, "by": last.by, "status": rollout.status.value},
                 next_step=f"nbactl flags rollout status {rollout.key}",
             )
         )
         try:
-            self.rollouts.mark_told(rollout)
-        except NbactlError as error:  # the next tick tells it again, within the alert's window
-            _LOG.warning("it could not be noted that the rollout of %s was told", rollout.key, exc_info=error)
+            self.rollouts.mark_alerted(rollout)
+        except NbactlError as error:  # the next tick sends it again, within the alert's window
+            _LOG.warning("the alert for the rollout of %s could not be marked as sent", rollout.key, exc_info=error)

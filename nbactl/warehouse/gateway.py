@@ -39,11 +39,51 @@ if TYPE_CHECKING:
     )
 
 
-class PassingWarehouse:
-    """Does what `warehouse` does."""
+AnsweredBy = Literal["engine", "engine_cache", "result_cache"]
+CACHE: Final = "query_results"
+"""The name of the cache in events and metrics."""
+_MOST_RESULTS: Final = 256
+_MOST_ROWS: Final = 1_000
+"""A result with more rows is not kept: decisions read few, and what reads many is not asked twice."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _WarehouseQuery:
+    """One query as it was asked for."""
+
+    sql: str
+    parameters: Mapping[str, Any] | None
+    timeout: float
+    labels: Mapping[str, str] | None
+    cache: bool
+    max_bytes: int | None
+
+
+class QueryGateway:
+    """A Warehouse whose queries are cached where `enabled` says so (flag `query_caching`); the rest is passed on.
+
+    `enabled` gets the correlation id of the work at hand, or without one a hash of the query. `ttl` gives the seconds
+    that a result is kept (QUERY_CACHE_TTL_SECONDS). A query that asks for no cache gets none. `project` is the one
+    whose tables SQL may name in full. What a query fails with is never kept.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        clock: Clock,
+        *,
+        enabled: Callable[[str], bool],
+        ttl: Callable[[], float],
+        project: str | None = None,
+        hook: Hook = noop_hook,
+    ) -> None:
         self._warehouse = warehouse
+        self._clock = clock
+        self._enabled = enabled
+        self._ttl = ttl
+        self._project = project
+        self._hook = hook
+        self._results: TtlCache[Hashable, _Kept] = TtlCache(CACHE, clock, ttl=0.0, max_size=_MOST_RESULTS, hook=hook)
 
     def query(
         self,
@@ -55,7 +95,20 @@ class PassingWarehouse:
         cache: bool = True,
         max_bytes: int | None = None,
     ) -> QueryResult:
-        return self._warehouse.query(sql, parameters, timeout=timeout, labels=labels, cache=cache, max_bytes=max_bytes)
+        ask = _WarehouseQuery(sql, parameters, timeout, labels, cache, max_bytes)
+        began = self._clock.monotonic()
+        try:
+            answered_by, result = self._answer(ask)
+        except NbactlError as error:
+            self._hook(Event("warehouse.query_failed", "warehouse", {"error": error.code}))
+            raise
+        fields = {
+            "answered_by": answered_by,
+            "bytes": result.bytes_processed,
+            "seconds": self._clock.monotonic() - began,
+        }
+        self._hook(Event("warehouse.queried", "warehouse", fields))
+        return result
 
     def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
         return self._warehouse.dry_run(sql, parameters, timeout=timeout)
@@ -93,79 +146,7 @@ class PassingWarehouse:
     def close(self) -> None:
         self._warehouse.close()
 
-
-AnsweredBy = Literal["engine", "engine_cache", "result_cache"]
-CACHE: Final = "query_results"
-"""The name of the cache in events and metrics."""
-_MOST_RESULTS: Final = 256
-_MOST_ROWS: Final = 1_000
-"""A result with more rows is not kept: decisions read few, and what reads many is not asked twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ask:
-    """One query as it was asked for."""
-
-    sql: str
-    parameters: Mapping[str, Any] | None
-    timeout: float
-    labels: Mapping[str, str] | None
-    cache: bool
-    max_bytes: int | None
-
-
-class QueryGateway(PassingWarehouse):
-    """A Warehouse whose queries are cached where `enabled` says so (flag `query_caching`); the rest is passed on.
-
-    `enabled` gets the correlation id of the work at hand, or without one a hash of the query. `ttl` gives the seconds
-    that a result is kept (QUERY_CACHE_TTL_SECONDS). A query that asks for no cache gets none. `project` is the one
-    whose tables SQL may name in full. What a query fails with is never kept.
-    """
-
-    def __init__(
-        self,
-        warehouse: Warehouse,
-        clock: Clock,
-        *,
-        enabled: Callable[[str], bool],
-        ttl: Callable[[], float],
-        project: str | None = None,
-        hook: Hook = noop_hook,
-    ) -> None:
-        super().__init__(warehouse)
-        self._clock = clock
-        self._enabled = enabled
-        self._ttl = ttl
-        self._project = project
-        self._hook = hook
-        self._results: TtlCache[Hashable, _Kept] = TtlCache(CACHE, clock, ttl=0.0, max_size=_MOST_RESULTS, hook=hook)
-
-    def query(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        timeout: float,
-        labels: Mapping[str, str] | None = None,
-        cache: bool = True,
-        max_bytes: int | None = None,
-    ) -> QueryResult:
-        ask = _Ask(sql, parameters, timeout, labels, cache, max_bytes)
-        began = self._clock.monotonic()
-        try:
-            answered_by, result = self._answer(ask)
-        except NbactlError as error:
-            self._hook(Event("warehouse.query_failed", "warehouse", {"error": error.code}))
-            raise
-        fields = {
-            "answered_by": answered_by,
-            "bytes": result.bytes_processed,
-            "seconds": self._clock.monotonic() - began,
-        }
-        self._hook(Event("warehouse.queried", "warehouse", fields))
-        return result
-
-    def _answer(self, ask: _Ask) -> tuple[AnsweredBy, QueryResult]:
+    def _answer(self, ask: _WarehouseQuery) -> tuple[AnsweredBy, QueryResult]:
         if not ask.cache or not self._enabled(_request(ask.sql)):
             return self._from_engine(ask)
         reads = reads_of(ask.sql, self._project)
@@ -178,7 +159,7 @@ class QueryGateway(PassingWarehouse):
             key = (ask.sql, _frozen(ask.parameters or {}), ask.max_bytes, state)
             return self._from_cache(ask, key, deadline)
 
-    def _from_engine(self, ask: _Ask) -> tuple[AnsweredBy, QueryResult]:
+    def _from_engine(self, ask: _WarehouseQuery) -> tuple[AnsweredBy, QueryResult]:
         result = self._warehouse.query(
             ask.sql,
             ask.parameters,
@@ -189,7 +170,7 @@ class QueryGateway(PassingWarehouse):
         )
         return "engine_cache" if result.cache_hit else "engine", result
 
-    def _from_cache(self, ask: _Ask, key: Hashable, deadline: Deadline) -> tuple[AnsweredBy, QueryResult]:
+    def _from_cache(self, ask: _WarehouseQuery, key: Hashable, deadline: Deadline) -> tuple[AnsweredBy, QueryResult]:
         answered_by: AnsweredBy = "result_cache"
         asked = False
 
@@ -248,7 +229,7 @@ def _request(sql: str) -> str:
 def _frozen(value: Any) -> Hashable:  # noqa: ANN401 - a query parameter of any kind
     """Return a value that equals another's exactly if no query can tell the two apart."""
     if isinstance(value, Mapping):
-        return tuple(sorted((name, _frozen(each)) for name, each in value.items()))
+        return tuple(sorted((name, _frozen(item)) for name, item in value.items()))
     if isinstance(value, (list, tuple)):
         return tuple(map(_frozen, value))
     return type(value).__name__, repr(value)  # 1, 1.0 and True are equal, and so are 0.0 and -0.0

@@ -44,7 +44,9 @@ class TableDeclaration(Strict):
 
     def schema_of(self, name: str) -> TableSchema:
         """Return what is declared, as the warehouse port has it."""
-        columns = tuple(Column(key, each.type, each.required, each.description) for key, each in self.columns.items())
+        columns = tuple(
+            Column(key, column.type, column.required, column.description) for key, column in self.columns.items()
+        )
         return TableSchema(name, columns, self.partition_by, self.cluster_by, self.description)
 
 
@@ -64,23 +66,23 @@ def check(file: TablesFile, positions: Positions) -> Iterator[Problem]:
         if partition is not None:
             place = (*here, "partition_by")
             if partition not in table.columns:
-                told = f"{name} is partitioned by '{partition}', which is not one of its columns"
-                yield positions.problem(place, told, suggest(partition, table.columns))
+                message = f"{name} is partitioned by '{partition}', which is not one of its columns"
+                yield positions.problem(place, message, suggest(partition, table.columns))
             elif (kind := table.columns[partition].type) not in ("DATE", "TIMESTAMP"):
-                told = f"{name} is partitioned by {partition}, a {kind}; it must be a DATE or TIMESTAMP"
-                yield positions.problem(place, told)
+                message = f"{name} is partitioned by {partition}, a {kind}; it must be a DATE or TIMESTAMP"
+                yield positions.problem(place, message)
         yield from _check_clustering(name, table, positions)
 
 
 def _check_clustering(name: str, table: TableDeclaration, positions: Positions) -> Iterator[Problem]:
     place = ("tables", name, "cluster_by")
     if len(table.cluster_by) > MAX_CLUSTERING:
-        told = f"{name} is clustered by {len(table.cluster_by)} columns; BigQuery takes {MAX_CLUSTERING}"
-        yield positions.problem(place, told)
+        message = f"{name} is clustered by {len(table.cluster_by)} columns; BigQuery takes {MAX_CLUSTERING}"
+        yield positions.problem(place, message)
     for number, column in enumerate(table.cluster_by):
         if column not in table.columns:
-            told = f"{name} is clustered by '{column}', which is not one of its columns"
-            yield positions.problem((*place, number), told, suggest(column, table.columns))
+            message = f"{name} is clustered by '{column}', which is not one of its columns"
+            yield positions.problem((*place, number), message, suggest(column, table.columns))
         elif (kind := table.columns[column].type) not in _CLUSTERABLE:
             yield positions.problem(
                 (*place, number), f"{name} cannot be clustered by {column}: BigQuery refuses {kind}"
@@ -169,6 +171,6 @@ def _differs(table: str, cause: str) -> PreconditionError:
     return PreconditionError(
         f"{table} is not what tables.yaml declares",
         cause=cause,
-        next_step="Undo the change in tables.yaml, or drop the table: the next run makes it anew.",
+        next_step="Undo the change in tables.yaml, or drop the table: the next run creates it again.",
         details={"table": table},
     )

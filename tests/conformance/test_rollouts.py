@@ -12,12 +12,14 @@ import pytest
 from nbactl.core.flags.moves import OFF, Position, move
 from nbactl.core.flags.store import FlagStore
 from nbactl.errors import PreconditionError, UnavailableError
-from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.guards import MetricReading
 from nbactl.rollouts.health import ServiceHealth
-from nbactl.rollouts.model import Action, Guard, Rollout, Stage, Status
+from nbactl.rollouts.model import Rollout, RolloutAction, RolloutStatus
+from nbactl.rollouts.rules import RolloutRules
 from nbactl.rollouts.store import RolloutStore
-from nbactl.rollouts.tick import BY, Decided, Ticker
+from nbactl.rollouts.tick import BY, RolloutTick, Ticker
 from nbactl.testing import FakeClock, faults
+from tests.kit.rollouts import rollout_file
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
 
 HOUR = 3600.0
-STAGES = [Stage(10.0, 4 * HOUR), Stage(50.0, 4 * HOUR), Stage(100.0, 24 * HOUR)]
-GUARDS = [Guard("failures", "workflow_failure_rate", 0.02, 4 * HOUR, 50)]
 
 
 class Numbers:
@@ -36,11 +36,11 @@ class Numbers:
     name = "numbers"
 
     def __init__(self) -> None:
-        self.reading: Reading | None = Reading(0.0, 100)
+        self.reading: MetricReading | None = MetricReading(0.0, 100)
         self.down = False
         self.asked: list[tuple[datetime, datetime]] = []
 
-    def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
+    def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
         assert number == "workflow_failure_rate"
         self.asked.append((since, until))
         if self.down:
@@ -52,30 +52,29 @@ class Lab:
     def __init__(self, store: DocumentStore) -> None:
         self.clock = FakeClock()
         self.store = store
-        self.key = f"flag-{uuid.uuid4().hex}"
+        self.key = f"flag_{uuid.uuid4().hex}"
         self.flags = FlagStore(store, self.clock)
-        self.rollouts = RolloutStore(store, self.flags, self.clock.now)
+        self.file = rollout_file(self.key)
+        self.rollouts = RolloutStore(store, self.flags, self.clock.now, RolloutRules(self.file, lambda: self.health))
         self.numbers = Numbers()
         self.health: list[ServiceHealth] | None = []
         self.alerts: list[Alert] = []
-        self.ticker = Ticker(
-            self.rollouts, self.flags, [self.numbers], lambda: self.health, {self.key: "salt"}, self.alerts.append
-        )
+        self.ticker = Ticker(self.rollouts, self.flags, [self.numbers], lambda: self.health, self.alerts.append)
 
     def start(self, *, force: bool = False) -> Rollout:
-        return self.rollouts.start(self.key, STAGES, GUARDS, salt="salt", by="ann", why="new", force=force)
+        return self.rollouts.start(self.key, by="ann", why="new", force=force)
 
-    def tick(self) -> Decided | None:
+    def tick(self) -> RolloutTick | None:
         """Tick; returns what became of this lab's rollout. Other tests of the engine may have left theirs."""
         rollout = self.rollouts.get(self.key)
-        if rollout is not None and rollout.told < rollout.version:
-            self.ticker._tell(rollout)
+        if rollout is not None and rollout.alerted_version < rollout.version:
+            self.ticker._send_alert(rollout)
             rollout = self.rollouts.get(self.key)
-        if rollout is None or rollout.status is not Status.RUNNING:
+        if rollout is None or rollout.status is not RolloutStatus.RUNNING:
             return None
-        return self.ticker._one(rollout, self.clock.now(), dry_run=False)
+        return self.ticker._step(rollout, self.clock.now(), dry_run=False)
 
-    def action(self) -> Action:
+    def action(self) -> RolloutAction:
         decided = self.tick()
         assert decided is not None
         return decided.decision.action
@@ -99,7 +98,7 @@ class TestRollouts:
         lab.start()
         seen = [lab.percent()]
         for _ in range(4 + 4 + 24):
-            assert lab.action() is Action.HOLD
+            assert lab.action() is RolloutAction.HOLD
             lab.clock.advance(HOUR)
             if lab.clock.monotonic() in (4 * HOUR, 8 * HOUR, 32 * HOUR):
                 lab.tick()
@@ -108,9 +107,9 @@ class TestRollouts:
         assert rollout is not None
         assert seen == [10.0, 50.0, 100.0, 100.0]
         assert [entry.action for entry in rollout.history] == [
-            Action.START, Action.ADVANCE, Action.ADVANCE, Action.COMPLETE
+            RolloutAction.START, RolloutAction.ADVANCE, RolloutAction.ADVANCE, RolloutAction.COMPLETE
         ]  # fmt: skip
-        assert rollout.status is Status.COMPLETED
+        assert rollout.status is RolloutStatus.COMPLETED
         assert [(state.percent, state.stage, state.updated_by) for state in lab.flags.history(lab.key)] == [
             (100.0, 3, BY), (50.0, 2, BY), (10.0, 1, "ann")
         ]  # fmt: skip
@@ -121,27 +120,27 @@ class TestRollouts:
         lab.start()
         lab.clock.advance(4 * HOUR)
         lab.tick()
-        lab.numbers.reading = Reading(0.021, 50)
+        lab.numbers.reading = MetricReading(0.021, 50)
         lab.clock.advance(60.0)
-        assert lab.action() is Action.ABORT
+        assert lab.action() is RolloutAction.ABORT
         assert lab.percent() == 0.0
         assert lab.alerts[-1].severity == "critical"
         assert "failures: 2.1% is above 2.0%" in lab.alerts[-1].text
         assert lab.tick() is None
         again = lab.start()
-        assert (again.status, lab.percent()) == (Status.RUNNING, 10.0)
+        assert (again.status, lab.percent()) == (RolloutStatus.RUNNING, 10.0)
 
     def test_what_stood_before_the_rollout_is_what_an_abort_goes_back_to(self, lab: Lab) -> None:
         lab.set(Position(5.0, enabled=True))
         lab.start()
-        lab.numbers.reading = Reading(1.0, 50)
-        assert lab.action() is Action.ABORT
+        lab.numbers.reading = MetricReading(1.0, 50)
+        assert lab.action() is RolloutAction.ABORT
         assert lab.percent() == 5.0
 
     def test_a_flag_that_was_off_goes_back_to_off(self, lab: Lab) -> None:
         lab.set(OFF)
         lab.start()
-        lab.numbers.reading = Reading(1.0, 50)
+        lab.numbers.reading = MetricReading(1.0, 50)
         lab.tick()
         assert lab.percent() is None
 
@@ -152,7 +151,7 @@ class TestRollouts:
         if silence == "no data":
             lab.numbers.reading = None
         elif silence == "too little":
-            lab.numbers.reading = Reading(1.0, 49)
+            lab.numbers.reading = MetricReading(1.0, 49)
         elif silence == "no answer":
             lab.numbers.down = True
         elif silence == "ill":
@@ -162,7 +161,7 @@ class TestRollouts:
         for _ in range(3):
             decided = lab.tick()
             assert decided is not None
-            assert (decided.decision.action, decided.done) == (Action.HOLD, False)
+            assert (decided.decision.action, decided.done) == (RolloutAction.HOLD, False)
             lab.clock.advance(HOUR)
         assert lab.percent() == 10.0
         assert lab.alerts == []
@@ -182,11 +181,11 @@ class TestRollouts:
     def test_a_flag_that_an_operator_moved_is_left_to_the_operator(self, lab: Lab, to: Position) -> None:
         lab.start()
         lab.set(to)
-        lab.numbers.reading = Reading(1.0, 500)
+        lab.numbers.reading = MetricReading(1.0, 500)
         lab.clock.advance(100 * HOUR)
         decided = lab.tick()
         assert decided is not None
-        assert decided.decision.action is Action.PAUSE
+        assert decided.decision.action is RolloutAction.PAUSE
         assert "bob set the flag" in decided.decision.why
         assert lab.percent() == (to.percent if to.enabled else None)
         assert lab.alerts[-1].severity == "warning"
@@ -196,15 +195,15 @@ class TestRollouts:
     def test_a_paused_rollout_goes_on_at_its_stage_and_bakes_anew(self, lab: Lab) -> None:
         rollout = lab.start()
         lab.clock.advance(3 * HOUR)
-        paused = lab.rollouts.take(rollout, Action.PAUSE, salt="salt", by="ann", why="game night")
-        assert lab.tick() is None or lab.rollouts.get(lab.key).status is Status.PAUSED  # type: ignore[union-attr]
+        paused = lab.rollouts.take(rollout, RolloutAction.PAUSE, by="ann", why="game night")
+        assert lab.tick() is None or lab.rollouts.get(lab.key).status is RolloutStatus.PAUSED  # type: ignore[union-attr]
         paused = lab.rollouts.get(lab.key) or paused
         lab.clock.advance(100 * HOUR)
-        lab.rollouts.take(paused, Action.RESUME, salt="salt", by="ann", why="")
+        lab.start()
         assert lab.percent() == 10.0
-        assert lab.action() is Action.HOLD
+        assert lab.action() is RolloutAction.HOLD
         lab.clock.advance(4 * HOUR)
-        assert lab.action() is Action.ADVANCE
+        assert lab.action() is RolloutAction.ADVANCE
 
     def test_a_second_start_is_refused_and_a_flag_beyond_its_plan_too(self, lab: Lab) -> None:
         lab.start()
@@ -216,9 +215,9 @@ class TestRollouts:
 
     def test_of_two_operators_one_is_told_that_the_other_was_faster(self, lab: Lab) -> None:
         rollout = lab.start()
-        lab.rollouts.take(rollout, Action.PAUSE, salt="salt", by="ann", why="")
+        lab.rollouts.take(rollout, RolloutAction.PAUSE, by="ann", why="")
         with pytest.raises(PreconditionError, match="changed by somebody else"):
-            lab.rollouts.take(rollout, Action.ADVANCE, salt="salt", by="bob", why="")
+            lab.rollouts.take(rollout, RolloutAction.ADVANCE, by="bob", why="")
         assert lab.percent() == 10.0
 
     def test_inv_08_of_many_ticks_at_once_one_takes_the_step(self, lab: Lab) -> None:
@@ -227,7 +226,7 @@ class TestRollouts:
         rollout = lab.rollouts.get(lab.key)
         assert rollout is not None
         with ThreadPoolExecutor(8) as pool:
-            done = list(pool.map(lambda _: lab.ticker._one(rollout, lab.clock.now(), dry_run=False), range(8)))
+            done = list(pool.map(lambda _: lab.ticker._step(rollout, lab.clock.now(), dry_run=False), range(8)))
         assert [each.done for each in done].count(True) == 1
         assert lab.percent() == 50.0
         assert len({alert.key for alert in lab.alerts}) == 1
@@ -243,7 +242,7 @@ class TestRollouts:
         lab.start()
         lab.clock.advance(4 * HOUR)
         if breach:
-            lab.numbers.reading = Reading(1.0, 500)
+            lab.numbers.reading = MetricReading(1.0, 500)
         with faults.failing(point, Killed()), pytest.raises(Killed):
             lab.tick()
         for _ in range(2):
@@ -252,7 +251,7 @@ class TestRollouts:
         rollout = lab.rollouts.get(lab.key)
         assert rollout is not None
         assert [entry.action for entry in rollout.history] == [
-            Action.START, Action.ABORT if breach else Action.ADVANCE
+            RolloutAction.START, RolloutAction.ABORT if breach else RolloutAction.ADVANCE
         ]  # fmt: skip
         assert {alert.key for alert in lab.alerts} == {f"rollout/{lab.key}/2"}, "and it is told, under one key"
 
@@ -266,18 +265,18 @@ class TestRollouts:
                 assert decided.error is not None
                 lab.clock.advance(1200.0)
         assert lab.percent() == 10.0
-        assert lab.action() is Action.ADVANCE
+        assert lab.action() is RolloutAction.ADVANCE
 
     def test_whatever_comes_the_flag_is_only_where_the_plan_or_somebody_put_it(self, lab: Lab) -> None:
         lab.start()
         moves = itertools.cycle([0.0, 0.5, 0.0, 0.0, 0.01])
         for number, value in zip(range(60), moves, strict=False):
-            lab.numbers.reading = Reading(value, 40 + number)
+            lab.numbers.reading = MetricReading(value, 40 + number)
             lab.clock.advance(1.5 * HOUR)
             lab.tick()
             assert lab.percent() in {0.0, 10.0, 50.0, 100.0}
             rollout = lab.rollouts.get(lab.key)
             assert rollout is not None
-            if rollout.status is Status.ABORTED:
+            if rollout.status is RolloutStatus.ABORTED:
                 assert lab.percent() == 0.0
                 lab.start()

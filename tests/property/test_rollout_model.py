@@ -13,24 +13,26 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from nbactl.core.flags.moves import OFF, UNSET, Position, move, position_of
 from nbactl.core.flags.store import FlagStore
 from nbactl.errors import UnavailableError
-from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.guards import MetricReading
 from nbactl.rollouts.health import ServiceHealth
-from nbactl.rollouts.model import Action, Guard, Stage, Status
+from nbactl.rollouts.model import RolloutAction, RolloutStatus
+from nbactl.rollouts.rules import RolloutRules
 from nbactl.rollouts.store import RolloutStore
 from nbactl.rollouts.tick import Ticker
 from nbactl.testing import FakeClock, memory_documents
+from tests.kit.rollouts import rollout_file
 
 if TYPE_CHECKING:
     from nbactl.ports.alerts import Alert
 
 KEY: Final = "query_caching"
 HOUR: Final = 3600.0
-STAGES: Final = (Stage(10.0, 4 * HOUR), Stage(50.0, 4 * HOUR), Stage(100.0, 24 * HOUR))
-GUARD: Final = Guard("failures", "workflow_failure_rate", 0.02, 4 * HOUR, 50)
-READINGS: Final[dict[str, Reading | None]] = {
-    "good": Reading(0.02, 50),
-    "bad": Reading(0.021, 50),
-    "few": Reading(1.0, 49),
+FILE: Final = rollout_file(KEY)
+STAGES: Final = FILE.rollout.plans["staged"].stages
+READINGS: Final[dict[str, MetricReading | None]] = {
+    "good": MetricReading(0.02, 50),
+    "bad": MetricReading(0.021, 50),
+    "few": MetricReading(1.0, 49),
     "none": None,
     "down": None,
 }
@@ -51,37 +53,37 @@ class Model:
     """What is expected. `flag` is where the flag stands, `moved` whether by hand; `steps` are those that were taken."""
 
     flag: Position = UNSET
-    status: Status | None = None
+    status: RolloutStatus | None = None
     stage: int = 0
     entered: datetime | None = None
     before: Position = UNSET
     moved: bool = False
-    steps: tuple[Action, ...] = ()
+    steps: tuple[RolloutAction, ...] = ()
 
-    def step(self, action: Action, **changes: Any) -> Model:
+    def step(self, action: RolloutAction, **changes: Any) -> Model:
         return replace(self, steps=(*self.steps, action), **changes)
 
     def at(self, stage: int, now: datetime) -> dict[str, Any]:
         flag = Position(STAGES[stage - 1].percent, enabled=True)
-        return {"flag": flag, "stage": stage, "entered": now, "moved": False, "status": Status.RUNNING}
+        return {"flag": flag, "stage": stage, "entered": now, "moved": False, "status": RolloutStatus.RUNNING}
 
     def aborted(self) -> Model:
         lower = self.flag.enabled and (not self.before.enabled or self.before.percent < self.flag.percent)
-        return self.step(Action.ABORT, status=Status.ABORTED, flag=self.before if lower else self.flag)
+        return self.step(RolloutAction.ABORT, status=RolloutStatus.ABORTED, flag=self.before if lower else self.flag)
 
     def ticked(self, numbers: str, health: str, now: datetime) -> Model:
-        if self.status is not Status.RUNNING:
+        if self.status is not RolloutStatus.RUNNING:
             return self
         if self.moved:
-            return self.step(Action.PAUSE, status=Status.PAUSED)
+            return self.step(RolloutAction.PAUSE, status=RolloutStatus.PAUSED)
         if numbers == "bad":
             return self.aborted()
         assert self.entered is not None
         if now - self.entered < timedelta(seconds=STAGES[self.stage - 1].bake) or numbers != "good":
             return self
         if self.stage == len(STAGES):
-            return self.step(Action.COMPLETE, status=Status.COMPLETED)
-        return self.step(Action.ADVANCE, **self.at(self.stage + 1, now)) if health == "well" else self
+            return self.step(RolloutAction.COMPLETE, status=RolloutStatus.COMPLETED)
+        return self.step(RolloutAction.ADVANCE, **self.at(self.stage + 1, now)) if health == "well" else self
 
 
 class Rollouts(RuleBasedStateMachine):
@@ -90,32 +92,31 @@ class Rollouts(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.store = memory_documents(self.clock)
         self.flags = FlagStore(self.store, self.clock)
-        self.rollouts = RolloutStore(self.store, self.flags, self.clock.now)
+        rules = RolloutRules(FILE, lambda: HEALTH[self.health])
+        self.rollouts = RolloutStore(self.store, self.flags, self.clock.now, rules)
         self.told: list[Alert] = []
         self.numbers, self.health = "good", "well"
-        self.ticker = Ticker(
-            self.rollouts, self.flags, [self], lambda: HEALTH[self.health], {KEY: "salt"}, self.told.append
-        )
+        self.ticker = Ticker(self.rollouts, self.flags, [self], lambda: HEALTH[self.health], self.told.append)
         self.model = Model()
         self.expected_told: list[str] = []
 
     name = "numbers"
 
-    def read(self, _number: str, _since: datetime, _until: datetime) -> Reading | None:
+    def read(self, _number: str, _since: datetime, _until: datetime) -> MetricReading | None:
         if self.numbers == "down":
             raise UnavailableError("no answer")
         return READINGS[self.numbers]
 
     def is_open(self) -> bool:
-        return self.model.status in (Status.RUNNING, Status.PAUSED)
+        return self.model.status in (RolloutStatus.RUNNING, RolloutStatus.PAUSED)
 
     def is_running(self) -> bool:
-        return self.model.status is Status.RUNNING
+        return self.model.status is RolloutStatus.RUNNING
 
-    def take(self, action: Action) -> None:
+    def take(self, action: RolloutAction) -> None:
         rollout = self.rollouts.get(KEY)
         assert rollout is not None
-        self.rollouts.mark_told(self.rollouts.take(rollout, action, salt="salt", by="ann", why="by hand"))
+        self.rollouts.mark_alerted(self.rollouts.take(rollout, action, by="ann", why="by hand"))
 
     @initialize(place=PLACES)
     def stand(self, place: Position) -> None:
@@ -130,8 +131,11 @@ class Rollouts(RuleBasedStateMachine):
         stage = next((n for n, each in enumerate(STAGES, start=1) if each.percent > here.percent), None)
         if stage is None:
             return
-        self.rollouts.start(KEY, STAGES, [GUARD], salt="salt", by="ann", why="new", force=False)
-        self.model = replace(self.model, before=here, steps=(Action.START,), **self.model.at(stage, self.clock.now()))
+        self.health = "well"  # what is refused otherwise: tests/unit/rollouts/test_rules.py
+        self.rollouts.start(KEY, by="ann", why="new")
+        self.model = replace(
+            self.model, before=here, steps=(RolloutAction.START,), **self.model.at(stage, self.clock.now())
+        )
 
     @rule(hours=BAKED)
     def go_well(self, hours: float) -> None:
@@ -148,7 +152,7 @@ class Rollouts(RuleBasedStateMachine):
             assert self.ticker.tick(self.clock.now(), dry_run=False) == []
             return
         before, self.model = self.model, self.model.ticked(numbers, health, self.clock.now())
-        decided = [self.ticker._one(rollout, self.clock.now(), dry_run=False) for _ in range(times)]
+        decided = [self.ticker._step(rollout, self.clock.now(), dry_run=False) for _ in range(times)]
         stepped = self.model.steps != before.steps
         assert [each.done for each in decided] == [stepped] + [False] * (times - 1)
         if stepped:
@@ -160,7 +164,7 @@ class Rollouts(RuleBasedStateMachine):
         self.numbers, self.health = numbers, health
         told = self.ticker.tick(self.clock.now(), dry_run=True)
         would = self.model.ticked(numbers, health, self.clock.now())
-        action = Action.HOLD if would.steps == self.model.steps else would.steps[-1]
+        action = RolloutAction.HOLD if would.steps == self.model.steps else would.steps[-1]
         assert [each.decision.action for each in told] == ([action] if self.is_running() else [])
 
     @precondition(lambda self: not self.is_running() or self.model.stage == len(STAGES))
@@ -173,25 +177,27 @@ class Rollouts(RuleBasedStateMachine):
     @precondition(lambda self: self.is_running() and self.model.stage > 1)
     @rule()
     def pause(self) -> None:
-        self.take(Action.PAUSE)
-        self.model = self.model.step(Action.PAUSE, status=Status.PAUSED)
+        self.take(RolloutAction.PAUSE)
+        self.model = self.model.step(RolloutAction.PAUSE, status=RolloutStatus.PAUSED)
 
-    @precondition(lambda self: self.model.status is Status.PAUSED)
+    @precondition(lambda self: self.model.status is RolloutStatus.PAUSED)
     @rule()
     def resume(self) -> None:
-        self.take(Action.RESUME)
-        self.model = self.model.step(Action.RESUME, **self.model.at(self.model.stage, self.clock.now()))
+        self.health = "well"
+        resumed = self.rollouts.start(KEY, by="ann", why="by hand")
+        self.rollouts.mark_alerted(resumed)
+        self.model = self.model.step(RolloutAction.RESUME, **self.model.at(self.model.stage, self.clock.now()))
 
     @precondition(lambda self: self.is_running() and not self.model.moved and self.model.stage < len(STAGES))
     @rule()
     def advance(self) -> None:
-        self.take(Action.ADVANCE)
-        self.model = self.model.step(Action.ADVANCE, **self.model.at(self.model.stage + 1, self.clock.now()))
+        self.take(RolloutAction.ADVANCE)
+        self.model = self.model.step(RolloutAction.ADVANCE, **self.model.at(self.model.stage + 1, self.clock.now()))
 
-    @precondition(lambda self: self.model.status is Status.PAUSED)
+    @precondition(lambda self: self.model.status is RolloutStatus.PAUSED)
     @rule()
     def abort(self) -> None:
-        self.take(Action.ABORT)
+        self.take(RolloutAction.ABORT)
         self.model = self.model.aborted()
 
     @invariant()

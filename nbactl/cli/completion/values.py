@@ -85,9 +85,10 @@ def flags(ctx: typer.Context) -> Candidates:
     return [(key, flag.description) for key, flag in _config(ctx).flags.flags.items()]
 
 
-def run_names(ctx: typer.Context) -> Candidates:
-    """Return what runs are called: phases, workflows, tasks."""
-    return [(name, text) for name, text in executables(ctx) if name != "daily"]
+def rollouts(ctx: typer.Context) -> Candidates:
+    """Return the flags with a rollout that is running or paused."""
+    found, _ = container(ctx, reads_only=True).rollouts.all()
+    return [(rollout.key, f"{rollout.status.value} at {rollout.percent:g} %") for rollout in found if rollout.is_open]
 
 
 def batches(ctx: typer.Context) -> Candidates:

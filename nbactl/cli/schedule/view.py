@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.core._support.gamedate import GameDate
     from nbactl.errors import NbactlError
-    from nbactl.rollouts.tick import Decided
+    from nbactl.rollouts.tick import RolloutTick
     from nbactl.schedule.occurrences import Occurrence, TimetableRow
     from nbactl.schedule.tick import TickResult
 
@@ -49,7 +49,7 @@ def timetable(found: Timetable) -> View:
     return View(data, show, items="workflows")
 
 
-def ticked(done: TickResult[Decided]) -> View:
+def ticked(done: TickResult[RolloutTick]) -> View:
     """Show what was decided and published, with the exit code of the worst of it."""
     swept = done.swept
 
@@ -88,9 +88,9 @@ def ticked(done: TickResult[Decided]) -> View:
     return View(data, show, items="decisions", exit_code=0 if error is None else error.exit_code, error=error)
 
 
-def decision_json(decided: Decided) -> dict[str, Any]:
+def decision_json(decided: RolloutTick) -> dict[str, Any]:
     """Return a decision for programs."""
-    from nbactl.cli.flags.rollout_text import verdict  # noqa: PLC0415 - only a tick needs it
+    from nbactl.cli.flags.rollout.view import verdict_word  # noqa: PLC0415 - only a tick needs it
 
     return {
         "kind": "rollout",
@@ -100,16 +100,16 @@ def decision_json(decided: Decided) -> dict[str, Any]:
         "percent": decided.rollout.percent,
         "done": decided.done,
         "guards": [
-            {"guard": judged.guard, "verdict": verdict(judged), "why": judged.why} for judged in decided.verdicts
+            {"guard": judged.guard, "verdict": verdict_word(judged), "why": judged.why} for judged in decided.verdicts
         ],
         "error": None if decided.error is None else decided.error.message,
     }
 
 
-def _aborted(done: TickResult[Decided]) -> NbactlError | None:
-    from nbactl.rollouts.model import Action  # noqa: PLC0415 - only a tick needs it
+def _aborted(done: TickResult[RolloutTick]) -> NbactlError | None:
+    from nbactl.rollouts.model import RolloutAction  # noqa: PLC0415 - only a tick needs it
 
-    aborted = [decided for decided in done.decided if decided.done and decided.decision.action is Action.ABORT]
+    aborted = [decided for decided in done.decided if decided.done and decided.decision.action is RolloutAction.ABORT]
     if not aborted:
         return None
     return CheckFailedError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.testing import FakeClock
-from nbactl.warehouse.gateway import PassingWarehouse, QueryGateway
+from nbactl.warehouse.gateway import QueryGateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,11 +30,11 @@ def _nothing() -> None:
     return None
 
 
-class AskedWarehouse(PassingWarehouse):
+class AskedWarehouse(DuckDbWarehouse):
     """Notes each query that comes through to the engine, with the arguments beside it; `before` may come between."""
 
-    def __init__(self, warehouse: DuckDbWarehouse) -> None:
-        super().__init__(warehouse)
+    def __init__(self, path: Path, **others: Any) -> None:
+        super().__init__(path, **others)
         self.asked: list[dict[str, Any]] = []
         self.described: list[str] = []
         self.refuses: NbactlError | None = None
@@ -57,9 +57,7 @@ class GatewayLab:
 
     def __init__(self, folder: Path, *, ttl: float = 3600.0) -> None:
         self.clock = FakeClock()
-        self.engine = AskedWarehouse(
-            DuckDbWarehouse(folder / "w.duckdb", clock=self.clock, lock_wait=5.0, holder="test")
-        )
+        self.engine = AskedWarehouse(folder / "w.duckdb", clock=self.clock, lock_wait=5.0, holder="test")
         self.on = True
         self.ttl = ttl
         self.requests: list[str] = []

@@ -35,7 +35,7 @@ SECTIONS: dict[str, type[Strict]] = {
     "flags.*": flags.Flag,
     "flags.*.targeting": flags.Targeting,
     "flags.*.targeting.rules[]": flags.TargetingRule,
-    "rollout": flags.Rollout,
+    "rollout": flags.RolloutSection,
     "rollout.plans.*": flags.RolloutPlan,
     "rollout.plans.*.stages[]": flags.Stage,
     "rollout.guards.*": flags.Guard,

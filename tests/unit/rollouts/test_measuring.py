@@ -7,8 +7,8 @@ import pytest
 
 from nbactl.core.lease.holder import is_dead
 from nbactl.errors import UnavailableError
-from nbactl.rollouts.guards import Reading, judge
-from nbactl.rollouts.model import Guard
+from nbactl.rollouts.guards import MetricReading, judge
+from nbactl.rollouts.model import RolloutGuard
 from nbactl.rollouts.sources import LedgerSource
 from nbactl.testing import FakeClock, memory_documents
 from nbactl.workflows.ledger import Ledger
@@ -19,11 +19,13 @@ from tests.unit.rollouts.test_model import NOW, ROLLOUT
 class Told:
     """A source with one reading before the rollout, and one since."""
 
-    def __init__(self, name: str, before: Reading | None, now: Reading | None, *, down: bool = False) -> None:
+    def __init__(
+        self, name: str, before: MetricReading | None, now: MetricReading | None, *, down: bool = False
+    ) -> None:
         self.name = name
         self._before, self._now, self._down = before, now, down
 
-    def read(self, number: str, since: datetime, until: datetime) -> Reading | None:
+    def read(self, number: str, since: datetime, until: datetime) -> MetricReading | None:
         assert number == "error_rate"
         assert since < until
         if self._down:
@@ -31,32 +33,32 @@ class Told:
         return self._before if until <= ROLLOUT.started_at else self._now
 
 
-SPIKE = replace(ROLLOUT, guards=(Guard("spike", "error_rate_increase", 0.10, 3600.0, 10),))
+SPIKE = replace(ROLLOUT, guards=(RolloutGuard("spike", "error_rate_increase", 0.10, 3600.0, 10),))
 
 
 @pytest.mark.parametrize(
     ("before", "now", "breached", "passed"),
     [
-        (Reading(0.10, 100), Reading(0.1099, 100), False, True),
-        (Reading(0.10, 100), Reading(0.12, 100), True, False),
-        (Reading(0.10, 100), Reading(0.0, 100), False, True),
-        (Reading(0.0, 100), Reading(0.05, 100), False, True),
-        (Reading(0.0, 100), Reading(0.11, 100), True, False),
-        (Reading(0.10, 9), Reading(0.5, 100), False, False),
-        (None, Reading(0.5, 100), False, False),
-        (Reading(0.10, 100), Reading(0.5, 9), False, False),
-        (Reading(0.10, 100), None, False, False),
+        (MetricReading(0.10, 100), MetricReading(0.1099, 100), False, True),
+        (MetricReading(0.10, 100), MetricReading(0.12, 100), True, False),
+        (MetricReading(0.10, 100), MetricReading(0.0, 100), False, True),
+        (MetricReading(0.0, 100), MetricReading(0.05, 100), False, True),
+        (MetricReading(0.0, 100), MetricReading(0.11, 100), True, False),
+        (MetricReading(0.10, 9), MetricReading(0.5, 100), False, False),
+        (None, MetricReading(0.5, 100), False, False),
+        (MetricReading(0.10, 100), MetricReading(0.5, 9), False, False),
+        (MetricReading(0.10, 100), None, False, False),
     ],
 )
 def test_an_increase_is_judged_by_what_was_before_the_rollout(
-    before: Reading | None, now: Reading | None, breached: bool, passed: bool
+    before: MetricReading | None, now: MetricReading | None, breached: bool, passed: bool
 ) -> None:
     [verdict] = judge(SPIKE, [Told("a", before, now)], NOW + timedelta(hours=1))
     assert (verdict.breached, verdict.passed) == (breached, passed)
 
 
 def test_the_next_source_is_asked_where_one_has_no_number_or_no_answer() -> None:
-    full = Told("b", Reading(0.1, 100), Reading(0.1, 100))
+    full = Told("b", MetricReading(0.1, 100), MetricReading(0.1, 100))
     for first in (Told("a", None, None), Told("a", None, None, down=True)):
         [verdict] = judge(SPIKE, [first, full], NOW + timedelta(hours=1))
         assert verdict.passed
@@ -77,9 +79,9 @@ def test_the_history_of_runs_tells_failures_and_durations() -> None:
         ledger.commit([ledger.end_write(record), *ledger.task_writes(record.run_id, record.tasks)])
     assert begun is not None
     source, until = LedgerSource(ledger), begun + timedelta(hours=1)
-    assert source.read("workflow_failure_rate", begun, until) == Reading(0.15, 20)
-    assert source.read("error_rate", begun, until) == Reading(0.15, 20)
-    assert source.read("p95", begun, until) == Reading(19.0, 20)
-    assert source.read("p95", until, until) == Reading(0.0, 0)
+    assert source.read("workflow_failure_rate", begun, until) == MetricReading(0.15, 20)
+    assert source.read("error_rate", begun, until) == MetricReading(0.15, 20)
+    assert source.read("p95", begun, until) == MetricReading(19.0, 20)
+    assert source.read("p95", until, until) == MetricReading(0.0, 0)
     assert source.read("cost", begun, until) is None
     store.close()

@@ -6,14 +6,23 @@ import pytest
 
 from nbactl.errors import ConfigError, DataError
 from nbactl.rollouts.health import parse_urls
-from nbactl.rollouts.model import Action, Entry, Guard, Rollout, Stage, Status, fields_of, rollout_of
+from nbactl.rollouts.model import (
+    Rollout,
+    RolloutAction,
+    RolloutEntry,
+    RolloutGuard,
+    RolloutStage,
+    RolloutStatus,
+    fields_of,
+    rollout_of,
+)
 
 NOW = datetime(2024, 1, 15, 12, tzinfo=UTC)
 ROLLOUT = Rollout(
     key="query_caching",
-    status=Status.RUNNING,
-    stages=(Stage(10.0, 60.0), Stage(100.0, 60.0)),
-    guards=(Guard("failures", "workflow_failure_rate", 0.02, 3600.0, 50),),
+    status=RolloutStatus.RUNNING,
+    stages=(RolloutStage(10.0, 60.0), RolloutStage(100.0, 60.0)),
+    guards=(RolloutGuard("failures", "workflow_failure_rate", 0.02, 3600.0, 50),),
     stage=1,
     entered_at=NOW,
     started_at=NOW,
@@ -21,8 +30,8 @@ ROLLOUT = Rollout(
     was_enabled=True,
     flag_version=1,
     version=1,
-    told=1,
-    history=(Entry(NOW, Action.START, 10.0, "ann", "new"),),
+    alerted_version=1,
+    history=(RolloutEntry(NOW, RolloutAction.START, 10.0, "ann", "new"),),
 )
 
 
@@ -37,7 +46,7 @@ def test_a_rollout_is_the_same_after_it_was_kept() -> None:
 def test_a_damaged_one_is_refused_with_the_way_out(damage: dict[str, object]) -> None:
     with pytest.raises(DataError, match="cannot be read") as refused:
         rollout_of("rollouts/query_caching", {**fields_of(ROLLOUT), **damage})
-    assert refused.value.next_step == "Begin anew: nbactl flags rollout start query_caching --force"
+    assert refused.value.next_step == "Start it again: nbactl flags rollout start query_caching --force"
 
 
 def test_addresses_of_services_are_read_by_name() -> None:

@@ -10,7 +10,7 @@ from werkzeug import Response
 
 from nbactl.core.observe.metrics import METRICS
 from nbactl.errors import DataError, UnavailableError
-from nbactl.rollouts.guards import Reading
+from nbactl.rollouts.guards import MetricReading
 from nbactl.rollouts.sources import QUERIES, PrometheusSource
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_a_number_and_its_sample_are_asked_for_over_the_time(httpserver: HTTPSer
 
     httpserver.expect_request("/api/v1/query").respond_with_handler(answer)
     reading = source(httpserver).read("workflow_failure_rate", NOW - timedelta(hours=4), NOW)
-    assert reading == Reading(0.25, 80)
+    assert reading == MetricReading(0.25, 80)
     assert all("[14400s]" in each["query"] and "$t" not in each["query"] for each in asked)
     assert {each["time"] for each in asked} == {str(NOW.timestamp())}
 
@@ -57,7 +57,7 @@ def test_nothing_by_nothing_is_no_failure(httpserver: HTTPServer) -> None:
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"data": {"result": [{"value": ["x"]}]}}', "<html>"])
 def test_an_answer_that_is_none_is_refused(httpserver: HTTPServer, body: str) -> None:
     httpserver.expect_request("/api/v1/query").respond_with_data(body)
-    with pytest.raises(DataError, match="something else than a number"):
+    with pytest.raises(DataError, match="did not answer with a number"):
         source(httpserver).read("p95", NOW - timedelta(hours=1), NOW)
 
 

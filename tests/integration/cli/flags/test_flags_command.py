@@ -114,7 +114,7 @@ def test_the_way_up_and_back_by_the_commands_that_are_printed(flags: Nbactl) -> 
 
 def test_without_a_name_the_current_rollout_moves(flags: Nbactl) -> None:
     refused = flags("set", "--percent", "50", code=2)
-    assert refused["message"] == "No flag is named, and none is being rolled out"
+    assert refused["message"] == "no flag is named, and rollout.active is empty"
     rewrite(flags.folder, "active: []", "active: [query_caching, idempotency_keys]")
     changes = flags("set", "--percent", "50")["changes"]
     assert [(each["key"], each["after"]["percent"]) for each in changes] == [
@@ -165,7 +165,7 @@ def test_half_of_the_traffic_moves_and_diff_named_it_before(flags: Nbactl) -> No
     assert 900 < back["counts"]["query_caching"] < 1_100
     text = flags.text("diff", "query_caching", "--percent", "0", "--entities", "ids")
     assert "50 % to 0 %" in text
-    assert "more; -v names all of them" in text
+    assert "-v shows all of them" in text
 
 
 def test_diff_reads_standard_input(flags: Nbactl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_rollback_works_with_files_that_cannot_be_read(flags: Nbactl, name: str)
     assert flags("set", "query_caching", "--percent", "60", code=2)["code"] == "config"
     assert [each["key"] for each in flags("rollback", "--all")["changes"]] == ["query_caching"]
     assert "ENABLE_QUERY_CACHING" in flags("rollback", "--all", "--env")["environment"]
-    assert flags("rollback", code=2)["message"] == "No flag is named, and flags.yaml cannot be read"
+    assert flags("rollback", code=2)["message"] == "no flag is named, and flags.yaml cannot be read"
     (flags.folder / name).write_text(text)
     assert flags.percents()["query_caching"] == "off"
 

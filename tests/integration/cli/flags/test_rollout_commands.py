@@ -122,7 +122,7 @@ def test_a_rollout_that_would_not_show_what_it_does_is_refused(local: Place) -> 
     environ = {**local.environ, "NBACTL_HEALTH_URLS": "worker=http://127.0.0.1:9"}
     local.environ = environ
     assert (
-        "not every service is well"
+        "not every service is healthy"
         in local.run("flags", "rollout", "start", "parallel_config", code=6)["error"]["message"]
     )
 

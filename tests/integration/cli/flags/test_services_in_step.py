@@ -134,7 +134,7 @@ def test_inv_13_the_printed_command_takes_a_change_back_and_that_can_be_taken_ba
     assert {(each["variable"], each["before"], each["after"]) for each in back["changes"]} == {
         (each["variable"], each["after"], each["before"]) for each in forth["changes"]
     }
-    assert "taken back already" in world(*undo_of(forth), code=2)["message"]
+    assert "undone already" in world(*undo_of(forth), code=2)["message"]
     world(*undo_of(back))
     assert world.envs() == between
 
@@ -150,7 +150,7 @@ def test_undo_last_takes_back_one_change_after_the_other(world: World) -> None:
     assert world.envs() == second
     world("sync", "--undo", "last")
     assert world.cloud.env(RAW) == {**first[RAW], "ENABLE_PARALLEL_CONFIG": "true"}
-    assert world("sync", "--undo", "last", code=4)["message"] == "there is no change to take back"
+    assert world("sync", "--undo", "last", code=4)["message"] == "there is no change to undo"
 
 
 def test_a_change_that_has_nothing_left_to_bring_back_counts_as_taken_back(world: World) -> None:

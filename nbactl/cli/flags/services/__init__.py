@@ -1,0 +1,1 @@
+"""The variables of deployed services that flags read: `nbactl flags drift`, `sync` and `rollback --env`."""

@@ -1,0 +1,324 @@
+"""Deployed services and flags: compare their variables with the store, bring them in line, and undo it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nbactl.checks.flag_services import ServiceComparison
+from nbactl.checks.flags import drift
+from nbactl.cli.ask import Question, command_line, operator, proceed
+from nbactl.cli.flags.emergency import open_emergency
+from nbactl.cli.flags.snapshot import load_flags
+from nbactl.config.flag_variables import variables_of
+from nbactl.deployments.changes import no_report
+from nbactl.deployments.plan import EnvOutcome, EnvResult, EnvWork, RefusedVariable, plan_for
+from nbactl.errors import DataError, NbactlError, NotAuthorisedError, NotFoundError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from nbactl.bootstrap import Container
+    from nbactl.checks.flags import FlagFinding
+    from nbactl.cli.ask import Confirm
+    from nbactl.cli.flags.emergency import RollbackRequest
+    from nbactl.cli.flags.snapshot import FlagsSnapshot
+    from nbactl.config.flag_variables import FlagVariable
+    from nbactl.deployments.log import ChangeLog
+    from nbactl.deployments.plan import EnvPlan
+    from nbactl.deployments.records import EnvChange
+    from nbactl.ports.services import DeployedService
+
+    Report = Callable[[EnvChange | EnvOutcome], None]
+
+NO_SERVICES = "On target local there are no deployed services: tasks run in process, with this environment."
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedService:
+    """A deployed service with its variables that flags read."""
+
+    service: DeployedService
+    declared: bool
+    variables: tuple[FlagVariable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsDrift:
+    """Where flags differ. `services` is None if the target has none; `error` says why they could not be read."""
+
+    findings: tuple[FlagFinding, ...]
+    services: tuple[ComparedService, ...] | None
+    error: NbactlError | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """Which flags to bring in line on which services; without names all flags, on all declared services."""
+
+    keys: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    reason: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UndoRequest:
+    """Which change of services to undo: its id, or `last`."""
+
+    change: str
+    reason: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesChanged:
+    """What was changed on services, or would be. `result` is None if the target has none."""
+
+    result: EnvResult | None
+    by: str
+    reason: str | None
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesRolledBack:
+    """The variables that switch flags off. `changed` is None where there are no services to set them on."""
+
+    variables: Mapping[str, str]
+    changed: ServicesChanged | None
+    warnings: tuple[str, ...]
+
+
+def flags_drift(app: Container) -> FlagsDrift:
+    """Compare the store, flags.yaml, the environment and the deployed services. Reads only."""
+    flags = load_flags(app)
+    found = list(drift(flags.file, flags.stored, flags.environ))
+    if not app.has_deployed_services:
+        return FlagsDrift(tuple(found), None, None)
+    comparison = ServiceComparison(flags.file, flags.stored, app.declared_services, app.gcloud)
+    try:
+        deployed = app.deployed_services.list()
+    except (NotAuthorisedError, UnavailableError) as error:
+        return FlagsDrift(tuple(found), None, error)
+    found += comparison.findings(deployed)
+    compared = tuple(
+        ComparedService(service, service.name in comparison.declared, tuple(comparison.variables(service)))
+        for service in deployed
+    )
+    return FlagsDrift(tuple(found), compared, None)
+
+
+def sync_services(
+    app: Container, request: SyncRequest, *, confirm: Confirm = proceed, report: Report = no_report
+) -> ServicesChanged:
+    """Bring the variables of services in line with the store and flags.yaml.
+
+    A failure of one service is in the result, and does not stop the others. Continues what a killed process began.
+    """
+    if not app.has_deployed_services:
+        return ServicesChanged(None, operator(), request.reason, request.dry_run)
+    flags = load_flags(app)
+    for key in request.keys:
+        flags.flag(key)
+    work = _plan_sync(flags, _chosen_services(app, request.services), request.keys)
+    log, unfinished = app.env_change_log, _unfinished(app, work)
+    done = _carry_out(app, log, work, request, confirm=confirm, report=report)
+    if done.result is not None and not request.dry_run and not done.result.failed:
+        app.env_changes.close(log, unfinished)
+    return done
+
+
+def undo_change(
+    app: Container, request: UndoRequest, *, confirm: Confirm = proceed, report: Report = no_report
+) -> ServicesChanged:
+    """Restore the variables from before a change. Raises NotFoundError, UsageError if it was undone already."""
+    if not app.has_deployed_services:
+        raise NotFoundError(
+            f"there is no change {request.change} to undo", cause=NO_SERVICES, next_step="Give --target gcp."
+        )
+    log, change = _find_change(app, request.change)
+    if change.undone_by is not None:
+        again = None if change.undone_by == change.id else undo_command(app, change.undone_by)
+        raise UsageError(
+            f"{change.id} was undone already", next_step=f"To undo that: {again}" if again is not None else None
+        )
+    work = app.env_changes.plan_undo(change)
+    done = _carry_out(app, log, work, request, confirm=confirm, report=report, undoes=change.id)
+    if done.result is None or request.dry_run or done.result.failed:
+        return done
+    undo = done.result.change
+    try:
+        # Where nothing was left to restore, the change counts as undone by itself.
+        app.env_changes.mark_undone(log, change, change.id if undo is None else undo.id)
+    except UnavailableError as error:
+        warning = f"{change.id} is undone, but this could not be saved: {error}"
+        return replace(done, result=replace(done.result, warnings=(*done.result.warnings, warning)))
+    return done
+
+
+def rollback_services(
+    app: Container, request: RollbackRequest, *, confirm: Confirm = proceed, report: Report = no_report
+) -> ServicesRolledBack:
+    """Switch flags off by the variables of every declared service, all in parallel. Needs no store.
+
+    What was there before is saved in a file on this machine. Where the target has no services nothing is changed.
+    """
+    request.check()
+    if request.percent is not None:
+        raise UsageError(
+            "--env cannot be combined with --to",
+            cause="A variable switches a flag for everybody.",
+            next_step="Leave one of them out.",
+        )
+    with ExitStack() as stack:
+        emergency = open_emergency(app, stack)
+        variables = emergency.variables(request)
+        if not emergency.app.has_deployed_services:
+            return ServicesRolledBack(variables, None, emergency.warnings)
+        work = _plan_rollback(emergency.app, variables)
+        work.warnings[:0] = emergency.warnings
+        log = emergency.app.env_change_files
+        at_once = max(1, len(work.plans))
+        changed = _carry_out(emergency.app, log, work, request, confirm=confirm, report=report, at_once=at_once)
+        return ServicesRolledBack(variables, changed, ())
+
+
+def undo_command(app: Container, change_id: str) -> str:
+    """Return the command that undoes a change."""
+    return command_line(app.settings, "flags", "sync", "--undo", change_id)
+
+
+def plan_lines(work: EnvWork, plan: EnvPlan) -> Iterator[tuple[str, str, str | None]]:
+    """Yield for each variable of a plan `+`, `-` or `~`, what happens to it, and why."""
+    for name, after in plan.after.items():
+        before, why = plan.before[name], work.reasons.get((plan.service, name))
+        if before is None:
+            yield "+", f"{name} = {_quoted(after)}", why
+        elif after is None:
+            yield "-", f"{name} = {_quoted(before)} is removed", why
+        else:
+            yield "~", f"{name} = {_quoted(before)} becomes {_quoted(after)}", why
+
+
+def _quoted(value: str | None) -> str:
+    return "''" if not value else value if value.isprintable() and value == value.strip() else repr(value)
+
+
+def _carry_out(
+    app: Container,
+    log: ChangeLog,
+    work: EnvWork,
+    request: SyncRequest | UndoRequest | RollbackRequest,
+    *,
+    confirm: Confirm,
+    report: Report,
+    undoes: str | None = None,
+    at_once: int = 1,
+) -> ServicesChanged:
+    by = operator()
+    for outcome in work.failed:
+        report(outcome)
+    if request.dry_run:
+        result = EnvResult(work, None, tuple(work.failed), tuple(work.warnings))
+    else:
+        if work.plans:
+            confirm(_question(app, work))
+        result = app.env_changes.carry_out(
+            log, work, by=by, reason=request.reason, undoes=undoes, at_once=at_once, report=report
+        )
+    pinned = tuple(
+        f"the new revision of {service.name} gets {service.latest_share} % of its requests: they are pinned to "
+        f"{', '.join(service.pinned_to) or 'older ones'}. To move them: "
+        + app.gcloud("update-traffic", service.name, "--to-latest")
+        for service in result.pinned
+    )
+    refused = tuple(f"{item.variable} of {item.service} is left alone: {item.why}" for item in work.refused)
+    result = replace(result, warnings=(*result.warnings, *pinned, *refused))
+    return ServicesChanged(result, by, request.reason, request.dry_run)
+
+
+def _question(app: Container, work: EnvWork) -> Question:
+    lines: list[str] = []
+    for plan in work.plans:
+        lines.append(plan.service)
+        for mark, text, why in plan_lines(work, plan):
+            lines += [f"  {mark} {text}", *([f"      {why}"] if why else [])]
+    services = len(work.plans)
+    what = f"{work.variables} variable{'' if work.variables == 1 else 's'} of {services} service"
+    what += f"{'' if services == 1 else 's'}"
+    return Question(f"Change {what}? Each service in {app.settings.region} gets a new revision.", tuple(lines))
+
+
+def _plan_sync(flags: FlagsSnapshot, services: Sequence[DeployedService], keys: Sequence[str]) -> EnvWork:
+    work, reasons = EnvWork(), {}
+    for service in services:
+        if service.unreadable:
+            work.failed.append(EnvOutcome(service.name, error=DataError(service.unreadable)))
+            continue
+        wanted: dict[str, str | None] = {}
+        for variable in variables_of(service, flags.file, flags.stored):
+            if keys and variable.key not in keys:
+                continue
+            if variable.standing in ("secret", "unknown"):
+                work.refused.append(RefusedVariable(service.name, variable.name, variable.key, variable.why))
+            elif variable.contradicts:
+                wanted[variable.name] = variable.wanted
+                reasons[service.name, variable.name] = variable.why
+        if (plan := plan_for(service, wanted)) is not None:
+            work.plans.append(plan)
+    work.reasons = reasons
+    return work
+
+
+def _plan_rollback(app: Container, variables: Mapping[str, str]) -> EnvWork:
+    work = EnvWork()
+    deployed = {service.name: service for service in app.deployed_services.list()}
+    for name in app.declared_services:
+        if (service := deployed.get(name)) is None:
+            work.warnings.append(f"{name} is declared in workflows.yaml, but is not deployed")
+        elif service.unreadable:
+            work.failed.append(EnvOutcome(name, error=DataError(service.unreadable)))
+        else:
+            secrets = [variable for variable in variables if variable in service.secrets]
+            why = "its value comes from a secret"
+            work.refused += [RefusedVariable(name, variable, None, why) for variable in secrets]
+            plain = {variable: value for variable, value in variables.items() if variable not in secrets}
+            if (plan := plan_for(service, plain)) is not None:
+                work.plans.append(plan)
+    return work
+
+
+def _chosen_services(app: Container, names: Sequence[str]) -> list[DeployedService]:
+    """Return the services named, else the deployed ones of workflows.yaml. Raises NotFoundError."""
+    if names:
+        return [app.deployed_services.get(name) for name in dict.fromkeys(names)]
+    deployed = {service.name: service for service in app.deployed_services.list()}
+    return [deployed[name] for name in app.declared_services if name in deployed]
+
+
+def _unfinished(app: Container, work: EnvWork) -> list[EnvChange]:
+    """Return the changes of killed processes, with a warning for each: this change continues them under its own id."""
+    try:
+        unfinished = app.env_changes.unfinished(app.env_change_log)
+    except DataError as error:
+        work.warnings.append(f"earlier changes could not be read: {error}")
+        return []
+    work.warnings += [
+        f"the change {change.id} by {change.by} was not finished, or is still running; to undo what it did: "
+        + undo_command(app, change.id)
+        for change in unfinished
+    ]
+    return unfinished
+
+
+def _find_change(app: Container, wanted: str) -> tuple[ChangeLog, EnvChange]:
+    # Files first: a change made while the store was down can be undone while it is down.
+    logs: list[ChangeLog] = [app.env_change_files, app.env_change_log]
+    try:
+        return app.env_changes.find(logs, wanted)
+    except UnavailableError as error:
+        if wanted == "last":
+            error.next_step = "A change made while the store was down is undone by its id, as it was printed."
+        raise
