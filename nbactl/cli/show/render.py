@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, field, is_dataclass
 from datetime import date, datetime, time
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.cli.show.text import CONTROLS
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import UsageError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ _ESCAPED_IN_JSON = re.compile(CONTROLS.pattern.replace("\x00-\x1f", ""))
 _UNBOUNDED = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """The outcome of a command.
 
