@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from nbactl.core.flags.moves import ALL, position_of
 from nbactl.core.flags.snapshot import as_text, override_of, parse_value
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ VariableStanding = Literal["unset", "in_line", "differs", "invalid", "secret", "
 `secret`: its value is not known here; `unknown`: the flag's state cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FlagVariable:
     """A variable of one service that a flag reads.
 
