@@ -160,7 +160,7 @@ class TestFlagStore:
         documents.commit([Delete("flags/fast")])
         [anew] = store.change([to(50, expected=0)], by="me", reason=None)
         assert anew.version == 4
-        with pytest.raises(PreconditionError, match="meanwhile"):
+        with pytest.raises(PreconditionError, match="in the meantime"):
             store.change([to(60, expected=3)], by="me", reason=None)
 
     def test_more_flags_than_one_commit_holds(self, store: FlagStore) -> None:

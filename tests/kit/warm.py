@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import functools
 import gc
 import importlib
 import json
 import os
+import pkgutil
 import random
 import signal
 import socket
@@ -24,6 +26,7 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+import nbactl
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
@@ -31,17 +34,8 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _CLIENT: Final = ROOT / "tests/kit/warm_client.py"
-_LOADED: Final = (
-    "nbactl.adapters.duckdb.warehouse",
-    "nbactl.adapters.firestore.opening",
-    "nbactl.adapters.sqlite.documents",
-    "nbactl.bootstrap",
-    "nbactl.cli.boundary",
-    "nbactl.config.loader",
-    "google.cloud.firestore_v1.services.firestore.transports.grpc",
-    "duckdb",
-    "sqlglot",
-)
+_OTHERS: Final = ("duckdb", "google.cloud.firestore_v1.services.firestore.transports.grpc", "sqlglot")
+"""What adapters load inside their functions."""
 
 
 def run_nbactl(
@@ -51,7 +45,7 @@ def run_nbactl(
     with _file(stdin) as given, _file() as out, _file() as err, socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         connection.connect(_server())
-        request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": dict(env)}).encode()
+        request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": dict(env), "files": [0, 1, 2]}).encode()
         socket.send_fds(connection, [len(request).to_bytes(4, "big")], [given.fileno(), out.fileno(), err.fileno()])
         connection.sendall(request)
         answer = connection.makefile("rb")
@@ -114,8 +108,10 @@ def _server() -> str:
 
 def _serve(path: str) -> None:
     """Fork for each connection. Ends with the process that started it."""
-    for name in _LOADED:
-        importlib.import_module(name)
+    ours = (module.name for module in pkgutil.walk_packages(nbactl.__path__, "nbactl."))
+    for name in (*ours, *_OTHERS):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -141,7 +137,7 @@ def _supervise(connection: socket.socket) -> NoReturn:
     """Fork the command, and answer with its pid and its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with connection:
-        size, files, _, _ = socket.recv_fds(connection, 4, 3)
+        size, files, _, _ = socket.recv_fds(connection, 4, 16)
         request = json.loads(connection.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
         pid = os.fork()
         if pid == 0:
@@ -157,9 +153,15 @@ def _become(request: Any, files: list[int]) -> NoReturn:
     """Be the command."""
     from nbactl.cli.main import main  # noqa: PLC0415 - only where it is loaded already
 
-    for number, file in enumerate(files):
+    moved = [fcntl.fcntl(file, fcntl.F_DUPFD, 100) for file in files]  # out of the way of the numbers that they get
+    os.closerange(3, 100)
+    for file, number in zip(moved, request["files"], strict=True):
         os.dup2(file, number)
         os.close(file)
+    # The streams of this process were made for files that can or cannot be rewound: make them for those that came.
+    sys.stdin = open(0, encoding=sys.stdin.encoding, closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])

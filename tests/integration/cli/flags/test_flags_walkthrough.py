@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from tests.integration.cli.conftest import environment
 from tests.kit.paths import ROOT
+from tests.kit.warm import put_on_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +21,7 @@ SCRIPTS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 def test_the_commands_of_the_documentation_work(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("request-1\nrequest-17\n")
     (tmp_path / "service.py").write_text("")
-    (tmp_path / "bin").mkdir()
-    nbactl = tmp_path / "bin" / "nbactl"
-    nbactl.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
-    nbactl.chmod(0o755)
+    put_on_path(tmp_path / "bin")
     night, rollout, stages, in_step = SCRIPTS
     script = stages + rollout + in_step + night
     for command, refused in (
