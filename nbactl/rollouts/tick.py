@@ -31,7 +31,7 @@ def no_alert(alert: Alert) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class RolloutTick:
+class RolloutStep:
     """The decision on one rollout; `done` says whether it was carried out, `error` why it could not be."""
 
     rollout: Rollout
@@ -51,7 +51,7 @@ class Ticker:
     health: Callable[[], Sequence[ServiceHealth] | None]
     alert: Callable[[Alert], None]
 
-    def tick(self, now: datetime, *, dry_run: bool) -> list[RolloutTick]:
+    def tick(self, now: datetime, *, dry_run: bool) -> list[RolloutStep]:
         """Decide on every rollout; a failure of one does not hold up the others."""
         rollouts, _ = self.rollouts.all()
         results = []
@@ -87,22 +87,22 @@ class Ticker:
             )
         return RolloutAction.COMPLETE if rollout.is_last else RolloutAction.ADVANCE
 
-    def _step(self, rollout: Rollout, now: datetime, *, dry_run: bool) -> RolloutTick:
+    def _step(self, rollout: Rollout, now: datetime, *, dry_run: bool) -> RolloutStep:
         try:
             decision, verdicts = self.preview(rollout, now)
         except NbactlError as error:
-            return RolloutTick(rollout, RolloutDecision(RolloutAction.HOLD, error.message), (), error=error)
+            return RolloutStep(rollout, RolloutDecision(RolloutAction.HOLD, error.message), (), error=error)
         if decision.action is RolloutAction.HOLD or dry_run:
-            return RolloutTick(rollout, decision, verdicts)
+            return RolloutStep(rollout, decision, verdicts)
         try:
             after = self.rollouts.take(rollout, decision.action, by=BY, why=decision.why)
         except PreconditionError as error:
             lost = RolloutDecision(RolloutAction.HOLD, f"somebody else was faster: {error.message}")
-            return RolloutTick(rollout, lost, verdicts)
+            return RolloutStep(rollout, lost, verdicts)
         except NbactlError as error:
-            return RolloutTick(rollout, decision, verdicts, error=error)
+            return RolloutStep(rollout, decision, verdicts, error=error)
         self._send_alert(after)
-        return RolloutTick(after, decision, verdicts, done=True)
+        return RolloutStep(after, decision, verdicts, done=True)
 
     def _send_alert(self, rollout: Rollout) -> None:
         last = rollout.history[-1]

@@ -17,7 +17,7 @@ from nbactl.rollouts.health import ServiceHealth
 from nbactl.rollouts.model import Rollout, RolloutAction, RolloutStatus
 from nbactl.rollouts.rules import RolloutRules
 from nbactl.rollouts.store import RolloutStore
-from nbactl.rollouts.tick import BY, RolloutTick, Ticker
+from nbactl.rollouts.tick import BY, RolloutStep, Ticker
 from nbactl.testing import FakeClock, faults
 from tests.kit.rollouts import rollout_file
 
@@ -64,7 +64,7 @@ class Lab:
     def start(self, *, force: bool = False) -> Rollout:
         return self.rollouts.start(self.key, by="ann", why="new", force=force)
 
-    def tick(self) -> RolloutTick | None:
+    def tick(self) -> RolloutStep | None:
         """Tick; returns what became of this lab's rollout. Other tests of the engine may have left theirs."""
         rollout = self.rollouts.get(self.key)
         if rollout is not None and rollout.alerted_version < rollout.version:

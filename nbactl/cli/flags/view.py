@@ -54,7 +54,7 @@ def flag_list(found: FlagList) -> View:
                 )
                 for line in found.lines
             ],
-            optional=["reason", "environment", "changed"],
+            key=["flag", "rolled out", "stage", "by"],
         )
 
     return View({"flags": [asdict(line) for line in found.lines]}, show, items="flags", warnings=found.warnings)
@@ -111,7 +111,7 @@ def flag_history(found: FlagHistory) -> View:
                 (str(state.version), str(position_of(state)), moment(state.updated_at), state.updated_by, state.reason)
                 for state in found.states
             ],
-            optional=["reason"],
+            key=["version", "rolled out", "when", "by"],
         )
 
     history = [asdict(state) for state in found.states]
@@ -163,8 +163,7 @@ def flag_diff(found: FlagDiff) -> View:
                 ["flag", "entity", "from", "to"],
                 [(flip.key, flip.entity, as_text(flip.before), as_text(flip.after)) for flip in rows],
             )
-        if len(rows) < len(flips):
-            console.note(f"Showing {len(rows)} of {len(flips):,}; -v shows all of them.")
+        console.showing(len(rows), len(flips), "entities", more="-v shows all of them.")
 
     data = {"percent": request.percent, "entities": len(request.entities), "counts": counts, "flips": flips}
     return View(data, show, items="flips", warnings=found.warnings)

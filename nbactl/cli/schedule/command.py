@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap import Container
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.rollouts.tick import RolloutTick
+    from nbactl.rollouts.tick import RolloutStep
     from nbactl.schedule.occurrences import TimetableRow
     from nbactl.schedule.tick import TickResult
 
@@ -52,7 +52,7 @@ def show_timetable(app: Container, date: GameDate, first_game: time | None = Non
 
 def tick(
     app: Container, request: TickRequest, *, announce: Callable[[str], None] | None = None
-) -> TickResult[RolloutTick]:
+) -> TickResult[RolloutStep]:
     """Decide on rollouts, publish what the outbox holds, delete what has expired. `announce` gets the alerts."""
     alerts = app.alerts(None if announce is None else TextChannel(announce))
     return ticks.tick(

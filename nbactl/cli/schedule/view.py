@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.core._support.gamedate import GameDate
     from nbactl.errors import NbactlError
-    from nbactl.rollouts.tick import RolloutTick
+    from nbactl.rollouts.tick import RolloutStep
     from nbactl.schedule.occurrences import Occurrence, TimetableRow
     from nbactl.schedule.tick import TickResult
 
@@ -49,7 +49,7 @@ def timetable(found: Timetable) -> View:
     return View(data, show, items="workflows")
 
 
-def ticked(done: TickResult[RolloutTick]) -> View:
+def ticked(done: TickResult[RolloutStep]) -> View:
     """Show what was decided and published, with the exit code of the worst of it."""
     swept = done.swept
 
@@ -88,7 +88,7 @@ def ticked(done: TickResult[RolloutTick]) -> View:
     return View(data, show, items="decisions", exit_code=0 if error is None else error.exit_code, error=error)
 
 
-def decision_json(decided: RolloutTick) -> dict[str, Any]:
+def decision_json(decided: RolloutStep) -> dict[str, Any]:
     """Return a decision for programs."""
     from nbactl.cli.flags.rollout.view import verdict_word  # noqa: PLC0415 - only a tick needs it
 
@@ -106,7 +106,7 @@ def decision_json(decided: RolloutTick) -> dict[str, Any]:
     }
 
 
-def _aborted(done: TickResult[RolloutTick]) -> NbactlError | None:
+def _aborted(done: TickResult[RolloutStep]) -> NbactlError | None:
     from nbactl.rollouts.model import RolloutAction  # noqa: PLC0415 - only a tick needs it
 
     aborted = [decided for decided in done.decided if decided.done and decided.decision.action is RolloutAction.ABORT]
