@@ -30,6 +30,25 @@ def _only_declared_indexes() -> Iterator[None]:
         yield
 
 
+_SLOW = ("tests/faults/test_completions_stress.py", "tests/acceptance/", "tests/integration/cli/flags/test_rollout")
+"""Where tests take 10 to 100 seconds: they start first, so that no worker is left with one at the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have each worker begin with its share of the slow tests: `--dist worksteal` deals in pieces."""
+    slow = [item for item in items if item.nodeid.startswith(_SLOW)]
+    rest = [item for item in items if not item.nodeid.startswith(_SLOW)]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow.sort(key=lambda item: ("stress" not in item.nodeid, "rollout" not in item.nodeid))
+    piece = -(-len(rest) // workers)
+    items[:] = [
+        item
+        for worker in range(workers)
+        for item in (*slow[worker::workers], *rest[worker * piece : (worker + 1) * piece])
+    ]
+
+
 @pytest.fixture(scope="session")
 def nba_data() -> Path:
     """The folder of real NBA files, which is not part of the project."""

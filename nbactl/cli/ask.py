@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.cli.app import console, settings
 from nbactl.errors import CancelledError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ def given_options(settings: Settings, names: Iterable[str] = PLACE_OPTIONS) -> l
     return [word for name in given for word in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """What a command asks before it acts.
 

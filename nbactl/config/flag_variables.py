@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from nbactl.core.flags.moves import ALL, position_of
 from nbactl.core.flags.snapshot import as_text, override_of, parse_value
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ VariableStanding = Literal["unset", "in_line", "differs", "invalid", "secret", "
 `secret`: its value is not known here; `unknown`: the flag's state cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FlagVariable:
     """A variable of one service that a flag reads.
 
@@ -103,7 +104,7 @@ def _parameter(service: DeployedService, key: str, name: str, declared: FlagValu
 
 
 def _found(service: DeployedService, key: str, name: str) -> FlagVariable:
-    """Return a variable as it is; one that is set is in line as far as can be told from the service alone."""
+    """Return a variable as it is; one that is set is in line as far as the service alone shows."""
     text = service.env.get(name)
     if name in service.secrets:
         return FlagVariable(service.name, name, key, "secret", None, None, "its value comes from a secret")

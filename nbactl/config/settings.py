@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import ConfigError, UsageError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,7 +68,7 @@ _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false"
 _MAX_VERBOSITY = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """The values in force. `origins` has, by name, `flag`, `env NAME`, `file nbactl.toml:3` or `default`."""
 

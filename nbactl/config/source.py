@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -11,6 +11,7 @@ from nbactl.config.overrides import override
 from nbactl.config.problems import Problem, suggest
 from nbactl.config.validate import validate
 from nbactl.config.yamltext import Positions, YamlError, parse
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=Strict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConfigFile(Generic[Model]):
     """A file's model (of its right parts, while there are problems) and positions.
 

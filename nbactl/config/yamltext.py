@@ -7,12 +7,13 @@ allows and a configuration does not need is refused: tags, several documents, ke
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from nbactl.config.problems import Problem
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ _NUMBERS: tuple[tuple[re.Pattern[str], Any], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """A value with the place where it begins (line and column from 1); a mapping also has the positions of its keys."""
 
@@ -45,7 +46,7 @@ class Node:
     children: dict[Any, Node] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Positions:
     """The positions of the keys and values of one file."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 WorkKind = Literal["processor", "call", "command", "service"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Work:
     """What a task does: a registered processor, a Python function, a command or a service call.
 
@@ -27,7 +29,7 @@ class Work:
     isolate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskCall:
     """One attempt at one task. `timeout` is in seconds."""
 
@@ -47,7 +49,7 @@ class TaskCall:
         return {"run_id": self.run_id, "task": self.task, "game_date": self.game_date.isoformat()}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskOutcome:
     """What a task reports. `rows` is None where the task declares that it writes none (`output: none`)."""
 
@@ -55,7 +57,7 @@ class TaskOutcome:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskContext:
     """What a task function is called with."""
 

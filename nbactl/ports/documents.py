@@ -8,8 +8,9 @@ A field is named by a string (one top-level field, dots are ordinary characters)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, runtime_checkable
+
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ MAX_WRITES: Final = 500
 """Most writes one commit may hold (Firestore's limit)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Document:
     """A stored document at one moment."""
 
@@ -41,21 +42,21 @@ class Document:
         return self.path.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Increment:
     """Transform: add `by` to a number; a missing field counts as 0."""
 
     by: int | float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrayUnion:
     """Transform: append those of `values` that the array lacks; a missing field counts as []."""
 
     values: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrayRemove:
     """Transform: remove every occurrence of `values` from the array."""
 
@@ -78,7 +79,7 @@ SERVER_TIME: Final = ServerTime()
 DELETE_FIELD: Final = DeleteField()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Create:
     """Create a document; AlreadyExistsError if it is there."""
 
@@ -86,7 +87,7 @@ class Create:
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Set:
     """Create or replace a document whole."""
 
@@ -94,7 +95,7 @@ class Set:
     data: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Update:
     """Change fields of a document that exists (NotFoundError otherwise).
 
@@ -107,7 +108,7 @@ class Update:
     if_updated_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delete:
     """Remove a document. Without a condition a missing one is no error."""
 
@@ -119,7 +120,7 @@ class Delete:
 Write = Create | Set | Update | Delete
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filter:
     """A condition on one field. A document that lacks the field does not match.
 
@@ -132,7 +133,7 @@ class Filter:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """A sort key. A document that lacks the field is not in the result."""
 
@@ -140,7 +141,7 @@ class Order:
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Query:
     """Documents directly in `collection`, in the given order; then by the fields of inequalities (`!=` is one).
 
@@ -175,7 +176,7 @@ class Transaction(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WriteResult:
     """What became of one write of a batch: applied if `error` is None, otherwise refused."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
+
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ Changes = dict[str, str | None]
 ALL_REQUESTS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traffic:
     """A share of a service's requests as it is in force. `revision` is None where it follows the latest ready one."""
 
@@ -21,7 +22,7 @@ class Traffic:
     revision: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeployedService:
     """A service as it is deployed now.
 
@@ -83,7 +84,7 @@ class DeployedServices(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Instances:
     """How many instances of a service may run; `most` is None where the platform decides."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.aio import in_daemon_thread
@@ -12,6 +12,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import bound
 from nbactl.errors import DataError, NbactlError, TimedOutError
+from nbactl.frozen import frozen
 from nbactl.ports.compute import TaskContext
 from nbactl.workflows.model import RunStatus, TaskStatus
 
@@ -30,7 +31,7 @@ class StoppedError(Exception):
     """The attempt was given up because the run ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ending:
     """How an attempt ended: with an outcome or with an error."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
+from nbactl.frozen import frozen
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Runs(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhaseLine:
     """A phase of the date. `tasks` are those that run on the target, in declared order."""
 
@@ -66,7 +67,7 @@ class PhaseLine:
         return self.late or self.state in ("failed", "interrupted")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holder:
     """Who holds a lease."""
 
@@ -74,7 +75,7 @@ class Holder:
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Board:
     """The board of one game date; `running`, `failures` (newest first) and `holders` are of all dates."""
 
@@ -93,7 +94,7 @@ class Board:
         return any(phase.wrong for phase in self.phases)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Boards:
     """Draws up boards. `deadlines` are seconds by name (timeouts.yaml)."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
 from nbactl.errors import NbactlError
+from nbactl.frozen import frozen
 from nbactl.ports.compute import TaskCall
 from nbactl.workflows.attempt import Attempts, StoppedError, blocked, describe, ended, judge_run, stopped
 from nbactl.workflows.graph import Frontier
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _OPEN = (TaskStatus.PENDING, TaskStatus.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Engine:
     """What executions work with. `grace` is how long, in seconds, work may take to stop when asked to."""
 
@@ -43,7 +44,7 @@ class Engine:
     grace: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExecutionContext:
     """Of one execution: where its changes go, its right to write, its observer and what may stop it."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +52,7 @@ class TaskStatus(StrEnum):
         return self in (TaskStatus.SUCCEEDED, TaskStatus.NO_DATA)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedTask:
     """A task as it will be run. `timeout` is in seconds and bounds each attempt."""
 
@@ -68,7 +70,7 @@ class PlannedTask:
     """Why the task is left out of this run (`--skip`, `--only`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunPlan:
     """One run, decided before anything starts. `deadline` is seconds from the start, or None."""
 
@@ -90,7 +92,7 @@ class RunPlan:
     """The group of the request that is resumed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TaskRecord:
     """A task in the ledger. `error` has type, message, traceback."""
 
@@ -107,7 +109,7 @@ class TaskRecord:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunRecord:
     """A run in the ledger, with its tasks in declared order."""
 
@@ -133,7 +135,7 @@ class RunRecord:
     """The names in the request that it belongs to; it may be a phase that these need."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunEvent:
     """One change of state; observers get it after it is in the ledger."""
 
@@ -146,7 +148,7 @@ class RunEvent:
 Observer = Callable[[RunEvent], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunRequest:
     """Which runs to execute and how, from the command line or from Python.
 
@@ -165,7 +167,7 @@ class RunRequest:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunReport:
     """The outcome of a request: its runs in the order in which they were executed."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from nbactl.core.calls.retry import NO_RETRY
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
+from nbactl.frozen import frozen
 from nbactl.ports.compute import Work
 from nbactl.workflows.model import PlannedTask, RunPlan, RunStatus
 from nbactl.workflows.units import (
@@ -66,7 +67,7 @@ def _always(_: GameDate) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Planner:
     """Plans requests. `game_dates` asks the source which dates between two have games.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from nbactl.core._support.faults import reach
@@ -13,6 +13,7 @@ from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.core.observe.context import bound
 from nbactl.core.observe.events import noop_hook
 from nbactl.errors import LeaseHeldError, NbactlError
+from nbactl.frozen import frozen
 from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.journal import ThreadedJournal
@@ -79,7 +80,7 @@ _log = logging.getLogger(__name__)
 _CANCELLED = "cancelled by `nbactl runs cancel`"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runner:
     """Executes requests. `owner` names this process as the holder of a run's lease; `hook` gets every run and task."""
 

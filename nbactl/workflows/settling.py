@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.gamedate import EASTERN
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.model import TaskRecord
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settling:
     """Tells what was done in time. A date is settled `after` seconds from its midnight, Eastern time."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core._support.durations import format_duration
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _DEADLINE: Final = "the run's deadline of "
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     """Why a run ends early."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
+from nbactl.frozen import frozen
 from nbactl.workflows.graph import topological_order
 from nbactl.workflows.model import RunStatus
 
@@ -21,7 +21,7 @@ DAILY = "daily"
 """All phases in their order."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unit:
     """Something that can be run: a phase, a workflow, or one task. `lease` is the name it is run under."""
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.sqlite.encoding import AFTER_TIMES, TIME_MARK, decode_any, encode_key, encode_text, encode_time
+from nbactl.frozen import frozen
 from nbactl.ports.document_rules import field_keys
 from nbactl.ports.query_rules import check_query, cursor_value, full_order
 
@@ -81,7 +81,7 @@ _IS_TIME = "({value} >= ? AND {value} < ?)"
 _TIMES = (TIME_MARK, AFTER_TIMES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operand:
     """SQL of a stored value: of its JSON type (NULL when it is absent) and of itself."""
 

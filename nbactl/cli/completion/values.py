@@ -91,11 +91,6 @@ def rollouts(ctx: typer.Context) -> Candidates:
     return [(rollout.key, f"{rollout.status.value} at {rollout.percent:g} %") for rollout in found if rollout.is_open]
 
 
-def run_names(ctx: typer.Context) -> Candidates:
-    """Return what runs are called: phases, workflows, tasks."""
-    return [(name, text) for name, text in executables(ctx) if name != "daily"]
-
-
 def batches(ctx: typer.Context) -> Candidates:
     """Return the newest prediction batches."""
     found = container(ctx, reads_only=True).batches.list()

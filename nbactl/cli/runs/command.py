@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.ask import Question, proceed
@@ -10,6 +9,7 @@ from nbactl.cli.runs.log import LogFile, LogFilter
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.observe.logging import SEVERITIES, run_log_path
 from nbactl.errors import NotFoundError, UsageError
+from nbactl.frozen import frozen
 from nbactl.workflows.ledger import INTERRUPTED
 from nbactl.workflows.model import RunStatus
 from nbactl.workflows.units import DAILY
@@ -29,7 +29,7 @@ STATES: Final = (*(status.value for status in RunStatus if status is not RunStat
 LEVELS: Final = tuple(severity.lower() for severity in SEVERITIES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunListRequest:
     """Which runs to list: those that match all of it, the newest `limit` of them."""
 
@@ -46,7 +46,7 @@ class RunListRequest:
         return any((self.name, self.date, self.since, self.status, self.group))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedRun:
     """A run and its state, which is its status, or `interrupted` if its process died."""
 
@@ -54,7 +54,7 @@ class ListedRun:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunList:
     """Runs, newest first, and how many there are in all."""
 
@@ -63,7 +63,7 @@ class RunList:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunGroup:
     """The runs of one request, oldest first: one run, or those of several phases or dates."""
 
@@ -75,7 +75,7 @@ class RunGroup:
         return self.runs[-1]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogRequest:
     """Which entries of a run's log to read: at least as severe as `level`, and of one task if one is named."""
 
@@ -84,7 +84,7 @@ class LogRequest:
     level: str = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunLog:
     """The log of a run. `entries` can be read once."""
 
@@ -92,7 +92,7 @@ class RunLog:
     entries: Iterator[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CancelRequest:
     """Which run to cancel. `timeout` is how many seconds to wait for its end, by default run.cancel_wait."""
 
@@ -102,7 +102,7 @@ class CancelRequest:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancelled:
     """The run as it is after a request to cancel it. `already`: it was cancelled before."""
 

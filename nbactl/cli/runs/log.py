@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.observe.logging import SEVERITIES, readable
 from nbactl.core.observe.logging.cloud import LABELS, OURS, PREFIX
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _KNOWN: Final = OURS | {"labels"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogFilter:
     """Which entries are wanted: at least as severe as `level`, and of one task if `task` is given."""
 

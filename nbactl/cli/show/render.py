@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, field, is_dataclass
 from datetime import date, datetime, time
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from nbactl.cli.show.text import CONTROLS
+from nbactl.cli.show.text import controls
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import UsageError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,14 +24,10 @@ if TYPE_CHECKING:
     from nbactl.errors import NbactlError
 
 
-_ESCAPED_IN_JSON = re.compile(CONTROLS.pattern.replace("\x00-\x1f", ""))
-"""What JSON leaves as it is although a terminal obeys it; it is in strings only."""
-
-
 _UNBOUNDED = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """The outcome of a command.
 
@@ -155,13 +151,14 @@ def _line(value: Any, stream: Stream) -> str:  # noqa: ANN401 - any JSON value
 def _json(value: Any, stream: Stream, **form: Any) -> str:  # noqa: ANN401
     """Return the value as JSON in which a terminal finds nothing to obey."""
     text = json.dumps(plain(value), ensure_ascii=not stream.unicode, **form)
-    return _ESCAPED_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    # JSON escapes those of ASCII itself; the others are in strings only.
+    return text if text.isprintable() else controls().sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _yaml(value: Any, stream: Stream) -> str:  # noqa: ANN401
     import yaml  # noqa: PLC0415 - few calls ask for it
 
-    shown = stream.unicode and not _ESCAPED_IN_JSON.search(json.dumps(value, ensure_ascii=False))
+    shown = stream.unicode and not controls().search(json.dumps(value, ensure_ascii=False))
     return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=_UNBOUNDED))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from functools import cache
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 from unicodedata import combining, east_asian_width
@@ -17,9 +18,9 @@ _LEAST_WRAPPED: Final = 16
 
 KEEP_WORDS: Final[Any] = {"break_long_words": False, "break_on_hyphens": False}
 """How text is wrapped everywhere: never inside of a word."""
-CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""What a terminal obeys instead of showing it: control characters, and those that turn the direction of writing."""
-_CONTROLS_IN_LINES: Final = re.compile(CONTROLS.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
+_CONTROLS: Final = "\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069"
+"""What a terminal obeys instead of showing it, beyond ASCII: control characters, and those that turn the direction of
+writing. As the inside of a set in a regular expression."""
 
 
 class Styled(NamedTuple):
@@ -43,13 +44,19 @@ def copyable(command: str) -> Styled:
 
 
 def escaped(text: str) -> str:
-    r"""Return the text with control characters made visible, such as \x1b (invariant 28)."""
-    return CONTROLS.sub(_escape, text) if CONTROLS.search(text) else text
+    r"""Return the text with control characters made visible, such as \x1b (INVARIANTS 28)."""
+    return text if text.isprintable() else controls("\x00-\x1f").sub(_escape, text)
 
 
 def escaped_lines(text: str) -> str:
     """Return the text as `escaped` does, but leave its lines and tabs as they are."""
-    return _CONTROLS_IN_LINES.sub(_escape, text) if CONTROLS.search(text) else text
+    return text if text.isprintable() else controls("\x00-\x08\x0b-\x1f").sub(_escape, text)
+
+
+@cache
+def controls(ascii_controls: str = "") -> re.Pattern[str]:
+    """Return what finds these control characters of ASCII and all others; compiled when it is first needed."""
+    return re.compile(f"[{ascii_controls}{_CONTROLS}]")
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.errors import UsageError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from random import Random
@@ -45,7 +45,7 @@ def format_duration(seconds: float) -> str:
     return f"{minutes}m{secs:02d}s" if minutes else f"{secs}s"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Interval:
     """Pauses of `seconds`, each up to the share `jitter` of it longer or shorter (0.1 is ten percent).
 

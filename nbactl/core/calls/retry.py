@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -12,6 +11,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import Deadline, current_deadline
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import BreakerOpenError, NbactlError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,7 +66,7 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RetryPolicy:
     """How often and after which pauses a call is tried again. Times are seconds; `attempts` counts the first try.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.flags.model import Evaluation, Reason
 from nbactl.core.flags.snapshot import BUCKETS, as_text, bucket_of, limit_of
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from nbactl.core.flags.model import Attributes, Definition, State
@@ -26,7 +26,7 @@ _DECIDED_BY: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One step: what it found, and whether it decided."""
 
@@ -35,7 +35,7 @@ class Step:
     decided: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FlagExplanation:
     """An evaluation, the bucket even where it did not matter, and the steps (those after the deciding one as well)."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,7 +72,7 @@ class Evaluation(NamedTuple):
 Evaluator = Callable[[str | None, Attributes | None], Evaluation]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TargetingRule:
     """Serve a value to entities that have one of `values` in an attribute."""
 
@@ -79,7 +81,7 @@ class TargetingRule:
     serve: FlagValue
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Definition:
     """A flag as flags.yaml declares it."""
 
@@ -103,7 +105,7 @@ class Definition:
         return value is True if self.kind == "bool" else value is not None and value != self.default
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """The state of a flag in the store. `stage` counts from 1 in its rollout plan; None between two stages."""
 

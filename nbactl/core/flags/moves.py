@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.flags.model import State
 from nbactl.core.flags.snapshot import HASH_VERSION, limit_of
 from nbactl.core.flags.store import ANY_VERSION, Change, is_percent
 from nbactl.errors import UsageError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 ALL: Final = 100.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Position:
     """How far a flag is rolled out. Not `enabled` is the kill switch: no entity gets it, whatever the environment says.
 
@@ -52,7 +53,7 @@ def position_of(state: State | None) -> Position:
     return UNSET if state is None else Position(state.percent if state.enabled else 0.0, state.enabled)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Move:
     """A change with where it starts; `before` is None if the state cannot be read."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mmh3 import mmh3_32_uintdigest
 
 from nbactl.core.flags.model import TYPES, Evaluation, FlagErrorCode, FlagSource, Reason
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -189,7 +190,7 @@ def _by_prerequisites(
     return decide
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompiledFlags:
     """The flags of one moment; never changed, replaced as a whole. `problems` are sentences for people."""
 

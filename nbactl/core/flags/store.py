@@ -11,13 +11,14 @@ import json
 import math
 import os
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.flags.model import State
 from nbactl.errors import DataError, PreconditionError
+from nbactl.frozen import frozen
 from nbactl.ports.documents import MAX_WRITES, Create, Order, Query, Set
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ ANY_VERSION: Final = -1
 _AT_ONCE: Final = MAX_WRITES // 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stored:
     """The states that could be read, and why the others could not, by flag."""
 
@@ -106,7 +107,7 @@ class Stored:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """What a flag is to become, if it still has the version that was seen (0: it was never set)."""
 

@@ -5,7 +5,6 @@ Martin Kleppmann, "How to do distributed locking", 2016.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from nbactl.core.calls.deadline import beyond_deadline
 from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.lease.holder import describe, is_dead
 from nbactl.errors import LeaseHeldError, StaleFenceError
+from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Document, Order, Query, Set
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lease:
     """The right of `owner` to act under `name` until `expires_at`; writes carry `token`."""
 
@@ -37,7 +37,7 @@ class Lease:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removal:
     """A lease that was taken away from its owner, with the operator and the reason."""
 

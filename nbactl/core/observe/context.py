@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +26,7 @@ _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 _LARGEST_SPAN: Final = 2**64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trace:
     """A trace's id (32 hex digits), the calling span's (16, None if unknown), and whether it is recorded."""
 
@@ -59,7 +61,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context:
     """The work at hand; what is not known is None."""
 

@@ -10,7 +10,7 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.calls.retry import is_transient
@@ -18,6 +18,7 @@ from nbactl.core.observe.context import current
 from nbactl.core.observe.logging.cloud import plain
 from nbactl.core.observe.masking import mask, mask_within
 from nbactl.errors import NbactlError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from nbactl.core.observe.context import Trace
@@ -26,7 +27,7 @@ _LOG = logging.getLogger("nbactl.failures")
 _FRAME: Final = re.compile(r'File "(?:[^"]*[/\\])?([^"/\\]+)", line \d+, in (\S+)')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """A failure that has ended. Secrets are masked in all of it but in `error`.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,7 @@ from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.service.propagation import outgoing_attributes
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError
+from nbactl.frozen import frozen
 from nbactl.ports.documents import DELETE_FIELD, Create, Filter, Increment, Order, Query, Update
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ KEY_ATTRIBUTE: Final = "outbox_key"
 """The attribute by which consumers recognise a duplicate; the message id differs then."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pending:
     """A message that waits to be published, tried `attempts` times so far."""
 
@@ -56,7 +56,7 @@ class Pending:
     last_error: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Swept:
     """What a sweep came to: keys that were published, and the errors of those that were not."""
 

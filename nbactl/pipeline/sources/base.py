@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +16,7 @@ Dataset = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RawRecord:
     """One record as the source gave it, with where it stood."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.gamedate import EASTERN
+from nbactl.frozen import frozen
 from nbactl.pipeline.sources.synthetic.draw import stream, whole
 from nbactl.pipeline.teams import TEAM_NAMES
 
@@ -26,7 +26,7 @@ _GAMES_A_DAY: Final = (5, 9)
 _BACK_TO_BACK: Final = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SyntheticFixture:
     """A game that is on the calendar. `game_id` has the league's ten digits with a prefix it never uses."""
 

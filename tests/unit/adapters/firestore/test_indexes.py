@@ -50,7 +50,7 @@ def test_what_a_query_needs_beyond_the_indexes_of_single_fields(query: Query, in
 def test_the_indexes_of_runs_are_declared() -> None:
     listed = Query(
         "runs",
-        tuple(Filter(name, "==", "x") for name in ("name", "game_date", "status")),
+        tuple(Filter(name, "==", "x") for name in ("name", "game_date", "status", "group")),
         (Order("started_at", descending=True),),
     )
     between = Query("runs", (Filter("source", "==", "x"), Filter("game_date", ">=", "a")))

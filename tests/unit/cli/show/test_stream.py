@@ -218,3 +218,9 @@ def test_inv_28_a_line_and_an_error_show_control_characters() -> None:
     console.error(ConfigError("m\x1b]0;t\x07", cause="c\x1bc", next_step="s\x1b"))
     assert out.getvalue() == "a\\x1b[31mb\nc\\x07\n"
     assert not set(err.getvalue()) & set("\x1b\x07\x9b")
+
+
+def test_inv_28_a_line_break_in_a_cell_breaks_no_table() -> None:
+    out = io.StringIO()
+    Stream(out, "never", {}).table(["name", "rows"], [["a\nFAKE  9", "1"], ["b", "2"]])
+    assert out.getvalue().splitlines() == ["NAME        ROWS", "a\\nFAKE  9     1", "b              2"]

