@@ -41,15 +41,15 @@ def flag_list(found: FlagList) -> View:
 
     def show(console: Console) -> None:
         console.table(
-            ["flag", "rolled out", "stage", "environment", "changed", "by", "reason"],
+            ["flag", "rolled out", "stage", "changed", "by", "environment", "reason"],
             [
                 (
                     line.key,
                     _position(flags.position(line.key)),
                     _stage(flags, line),
-                    _override(flags, line),
                     moment(line.updated_at) if line.updated_at else None,
                     line.updated_by,
+                    _override(flags, line),
                     "; ".join(filter(None, [line.reason, "stale" if line.stale else None])) or None,
                 )
                 for line in found.lines

@@ -14,6 +14,7 @@ import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.cli.main import main
+from nbactl.cli.show.stream import Stream
 from nbactl.config.loader import shipped_config_dir
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.flags.snapshot import bucket_of
@@ -110,6 +111,16 @@ def test_the_way_up_and_back_by_the_commands_that_are_printed(flags: Nbactl) -> 
     assert [each["version"] for each in history] == list(range(10, 0, -1))
     assert history[-1]["reason"] == "because"
     assert "@" in history[0]["updated_by"]
+
+
+def test_at_80_columns_key_columns_stay_and_the_rest_is_named(flags: Nbactl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stream, "width", 80)
+    flags("set", "query_caching", "--percent", "50", "--reason", "second stage of the rollout")
+    text = flags.text("list")
+    columns = set(text.splitlines()[0].split())
+    assert columns >= {"FLAG", "ROLLED", "STAGE", "BY"}
+    assert "REASON" not in columns
+    assert "use -o wide." in text
 
 
 def test_without_a_name_the_current_rollout_moves(flags: Nbactl) -> None:
