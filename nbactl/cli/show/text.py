@@ -44,7 +44,7 @@ def copyable(command: str) -> Styled:
 
 
 def escaped(text: str) -> str:
-    r"""Return the text with control characters made visible, such as \x1b (INVARIANTS 28)."""
+    r"""Return the text with control characters made visible, such as \x1b (invariant 28)."""
     return text if text.isprintable() else controls("\x00-\x1f").sub(_escape, text)
 
 

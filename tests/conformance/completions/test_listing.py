@@ -71,7 +71,7 @@ class TestListing:
     def test_an_empty_store_has_no_last_batch(self, lab: Lab) -> None:
         batches = lab.batches(CompletionStage.LEGACY)
         assert (batches.list(), batches.unlisted()) == ([], 0)
-        with pytest.raises(NotFoundError, match="there is no batch yet"):
+        with pytest.raises(NotFoundError, match="there are no batches yet"):
             batches.find("last")
 
     @pytest.mark.parametrize("shards", [0, 2])
