@@ -42,8 +42,8 @@ COMMANDS = (
     CommandEntry("config", "nbactl.cli.config.parser", "Show, check and explain settings and files.", _SETUP),
     CommandEntry("doctor", "nbactl.cli.doctor.parser", "Check this installation and its data.", _SETUP),
     CommandEntry("demo", "nbactl.cli.demo.parser", "Create sample batches to rehearse the migration on.", _SETUP),
-    CommandEntry("completion", "nbactl.cli.completion.command", "Print the completion script of your shell.", _SETUP),
-    CommandEntry("help", "nbactl.cli.help.command", "Explain topics and commands, and print guides.", _SETUP),
+    CommandEntry("completion", "nbactl.cli.completion.parser", "Print the completion script of your shell.", _SETUP),
+    CommandEntry("help", "nbactl.cli.help.parser", "Explain topics and commands, and print guides.", _SETUP),
 )
 
 

@@ -163,7 +163,7 @@ def test_an_error_for_a_person_leaves_stdout_empty(nbactl: Nbactl) -> None:
 _BUG = """
 import sys
 from nbactl.cli import app
-from nbactl.cli.help import command as broken
+from nbactl.cli.help import parser as broken
 def topics(*_):
     raise ZeroDivisionError("one by nothing")
 broken.TOPICS = type("Broken", (dict,), {"items": topics})()
@@ -386,7 +386,7 @@ def test_no_colors_where_there_is_no_terminal(nbactl: Nbactl) -> None:
 
 _SLOW = """
 import sys, time
-from nbactl.cli.help import command as slow
+from nbactl.cli.help import parser as slow
 def wait(*_):
     print("ready", flush=True)
     time.sleep(30)
