@@ -15,6 +15,8 @@ from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self, dataclass_
 from nbactl.core._support.durations import parse_duration
 from nbactl.errors import UsageError
 
+TIMEOUT_PREFIX: Final = "NBACTL_TIMEOUT_"
+"""What the names of the environment variables that set a timeout begin with."""
 REQUIRED: Final[Any] = object()
 """The default of a field that has none."""
 NO_ENTRIES: Final[Any] = object()

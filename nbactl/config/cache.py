@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl import __version__
 from nbactl.config import flags, timeouts, workflows
-from nbactl.config.base import Strict
-from nbactl.config.variables import PREFIX
+from nbactl.config.base import TIMEOUT_PREFIX, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +41,7 @@ class ConfigCache:
     """The cached answer for these files and the limits of timeouts that `environ` sets."""
 
     def __init__(self, files: Mapping[str, Path], environ: Mapping[str, str]) -> None:
-        overrides = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+        overrides = {name: value for name, value in environ.items() if name.startswith(TIMEOUT_PREFIX)}
         self._folder = _cache_dir(os.environ)
         name = zlib.crc32(str(next(iter(files.values())).absolute()).encode(errors="surrogateescape"))
         self._path = self._folder / f"config-{name:08x}.json"

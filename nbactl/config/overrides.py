@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.config.base import TIMEOUT_PREFIX
 from nbactl.config.problems import Problem, suggest
-from nbactl.config.variables import PREFIX
 from nbactl.config.yamltext import Positions
 from nbactl.core._support.durations import parse_duration
 from nbactl.errors import UsageError
@@ -21,12 +21,12 @@ _SECTION: Final = "timeouts"
 
 def variable_of(name: str) -> str:
     """Return the variable that sets the timeout `name`: NBACTL_TIMEOUT_WAREHOUSE_QUERY for `warehouse.query`."""
-    return PREFIX + name.upper().replace(".", "_")
+    return TIMEOUT_PREFIX + name.upper().replace(".", "_")
 
 
 def without_overrides(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without these variables, for callers that must work even if they are wrong."""
-    return {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
+    return {name: value for name, value in environ.items() if not name.startswith(TIMEOUT_PREFIX)}
 
 
 def override(positions: Positions, environ: Mapping[str, str]) -> tuple[Positions, dict[str, str], list[Problem]]:
@@ -34,7 +34,7 @@ def override(positions: Positions, environ: Mapping[str, str]) -> tuple[Position
 
     An empty variable counts as not set. A limit keeps the place in the file of the one that it replaces.
     """
-    given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
+    given = {name: text for name, text in environ.items() if name.startswith(TIMEOUT_PREFIX) and text}
     section = positions.root.children.get(_SECTION)
     if section is None or not isinstance(section.data, dict):
         return positions, {}, []  # the file itself is wrong

@@ -9,9 +9,6 @@ from nbactl.config.settings import SETTINGS
 if TYPE_CHECKING:
     from pathlib import Path
 
-PREFIX: Final = "NBACTL_TIMEOUT_"
-"""How the variables begin that set limits of timeouts."""
-
 OTHERS: Final = {
     "NO_COLOR": "Any value: same as --color never.",
     "FORCE_COLOR": "Any value: same as --color always.",

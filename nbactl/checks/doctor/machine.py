@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbactl.checks.doctor.context import Finding
-from nbactl.config.variables import GIVEN, PREFIX, environment_variables, timeout_variables
+from nbactl.config.base import TIMEOUT_PREFIX
+from nbactl.config.variables import GIVEN, environment_variables, timeout_variables
 from nbactl.core._support.names import closest
 from nbactl.errors import NbactlError
 
@@ -113,7 +114,7 @@ def environment(context: CheckContext) -> Iterator[Finding]:
     """Look for misspelt variables, which would be ignored silently."""
     known = {**environment_variables(), **timeout_variables(context.settings.config_dir)}
     unknown = [name for name in context.environ if name.startswith("NBACTL_") and name not in {**known, **GIVEN}]
-    refused = [name for name in unknown if name.startswith(PREFIX) and context.environ[name]]
+    refused = [name for name in unknown if name.startswith(TIMEOUT_PREFIX) and context.environ[name]]
     for name in refused:
         match = closest(name, known)
         fix = f"Did you mean {match}?" if match else "Remove it; `nbactl config explain timeouts` lists the names."
