@@ -80,7 +80,9 @@ class Session:
         A call that could not be parsed has not reached its options, so they are looked up in the words themselves.
         """
         flags = {**prescan(self.argv), **self.flags}
-        valid = _valid(flags, lambda setting: setting.name), _valid(self.environ, lambda setting: setting.variable)
+        colours = {name: self.environ[name] for name in ("NO_COLOR", "FORCE_COLOR") if name in self.environ}
+        environ = {**_valid(self.environ, lambda setting: setting.variable), **colours}
+        valid = _valid(flags, lambda setting: setting.name), environ
         for attempt in ((flags, self.environ, Path()), (*valid, Path()), (*valid, Path("/dev/null"))):
             try:
                 return load_settings(*attempt)

@@ -85,7 +85,9 @@ def completions(  # noqa: PLR0917 - Typer reads them one by one
     cleanup: Annotated[
         bool, _action("--cleanup", "Save the arrays, then remove them. Only --undo restores them.")
     ] = False,
-    rollback: Annotated[bool, _action("--rollback", "Go back one stage; no completion is lost.")] = False,
+    rollback: Annotated[
+        bool, _action("--rollback", "Go back to where writers or readers were before; no completion is lost.")
+    ] = False,
     pause: Annotated[bool, _action("--pause", "Make the running action wait; works from any terminal.")] = False,
     resume: Annotated[bool, _action("--resume", "Let it continue.")] = False,
     batch: Annotated[

@@ -39,7 +39,11 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
     name: Annotated[
         list[str],
-        typer.Argument(help="A phase, a workflow, a task, or `daily` for all phases.", autocompletion=executables),
+        typer.Argument(
+            help="A phase, a workflow, a task, or `daily` for all phases.",
+            metavar="NAME...",
+            autocompletion=executables,
+        ),
     ],
     date: Annotated[
         str | None,

@@ -115,7 +115,10 @@ class Console:
             )
         self.err.print(f"{question} [y/N] ", end="")
         self.err.flush()
-        return self._stdin.readline().strip().lower() in _YES
+        answer = self._stdin.readline()
+        if not answer:
+            self.err.print()  # the input ended: what follows begins a line
+        return answer.strip().lower() in _YES
 
     def _problem(self, problem: Mapping[str, object]) -> None:
         place = ":".join(str(problem[key]) for key in ("file", "line", "column") if problem.get(key) is not None)

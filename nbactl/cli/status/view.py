@@ -8,7 +8,7 @@ from nbactl.cli.run.json import run_json
 from nbactl.cli.run.text import state, why_not_done
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
-from nbactl.cli.show.times import clock_time, moment
+from nbactl.cli.show.times import clock_time, moment, zone_name
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.holder import describe
 from nbactl.errors import CheckFailedError
@@ -109,7 +109,7 @@ def show_board(console: Console, board: Board) -> None:
     """Show the board: phases, what is running, and failures that were not repaired."""
     console.print(
         Styled(str(board.game_date), "bold"),
-        Styled(f"  {board.source} on {board.target}, at {clock_time(board.now)} Eastern", "dim"),
+        Styled(f"  {board.source} on {board.target}, at {clock_time(board.now)} {zone_name()}", "dim"),
     )
     rows = [_phase_row(console, phase, board) for phase in board.phases]
     console.table(["phase", "state", "tasks", "deadline", "remark"], rows, optional=["tasks"])

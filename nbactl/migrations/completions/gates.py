@@ -90,6 +90,8 @@ def _in_stage(state: MigrationState, *wanted: CompletionStage) -> Gate:
         provide = f"The step was already taken. To go back: {COMMAND} --rollback"
     else:
         provide = f"First: {COMMAND} {next_action(state)}"
+        if state.last_validation is not None and not state.last_validation.consistent:
+            provide = f"Repair what the validation found ({COMMAND} --repair --dry-run), then validate again."
     return Gate("stage", missing, provide, forcible=False)
 
 

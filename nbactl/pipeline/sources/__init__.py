@@ -40,7 +40,11 @@ def open_source(
 
         folder = Path(rest).expanduser()
         if not folder.exists():
-            raise NotFoundError(f"no folder {rest}", cause=f"--source {spec} looked for {folder.absolute()}.")
+            raise NotFoundError(
+                f"there is no folder {rest}",
+                cause=f"--source {spec} means {folder.absolute()}.",
+                next_step="Correct the folder, or choose another source with --source.",
+            )
         return PathSource(spec, folder)
     if spec == "nba_api":
         from nbactl.pipeline.sources.nba_api import NbaApiSource  # noqa: PLC0415 - only the source that is asked for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from nbactl.migrations.completions.gates import gates_of
@@ -58,3 +59,12 @@ def test_an_inconsistency_starts_the_waiting_time_again() -> None:
             "Wait 144h00m; watch: nbactl migrate completions --validate --watch",
         )
     }
+
+
+def test_a_failed_validation_leads_to_the_repair() -> None:
+    unproven = state("backfilled", days=1)
+    assert closed("switch-reads", unproven)["stage"][1] == "First: nbactl migrate completions --validate"
+    failed = replace(unproven, last_validation=Validation(NOW, NOW, "backfilled", False, "0", 1, 1, 3))  # noqa: FBT003
+    assert closed("switch-reads", failed)["stage"][1] == (
+        "Repair what the validation found (nbactl migrate completions --repair --dry-run), then validate again."
+    )

@@ -33,6 +33,11 @@ def test_the_board_before_anything_ran_is_in_order_and_makes_no_files(here: Proj
     assert not here.state.exists()
 
 
+def test_the_time_of_the_board_names_its_zone(here: Project) -> None:
+    assert here.run("status", *DAY).stdout.splitlines()[0].endswith(" Eastern")
+    assert here.run("status", *DAY, "--utc").stdout.splitlines()[0].endswith(" UTC")
+
+
 def test_a_failed_phase_ends_with_1_and_is_named(here: Project) -> None:
     here.run("run", "second", *DAY, code=1)
     text = here.run("status", *DAY, code=1).stdout
