@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
@@ -45,6 +45,8 @@ class Explanation:
     origin: str
     keys: tuple[str, ...] = ()
     used_by: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Keys with the same last name, if a short key was given."""
 
 
 def explain(config: Config, key: str) -> Explanation:
@@ -54,10 +56,12 @@ def explain(config: Config, key: str) -> Explanation:
     """
     key = {variable_of(name): f"timeouts.{name}" for name in config.timeouts.timeouts}.get(key, key)
     everything = [(file, path, node) for file, p in config.positions.items() for path, node in _walk(p.root, ())]
-    for wanted in (_dotted, lambda path: str(path[-1]) if path else ""):
-        for file, path, node in everything:
-            if wanted(path) == key:
-                return _explain_set(config, file, path, node)
+    for file, path, node in everything:
+        if _dotted(path) == key:
+            return _explain_set(config, file, path, node)
+    if found := [(file, path, node) for file, path, node in everything if path and str(path[-1]) == key]:
+        others = tuple(dict.fromkeys(_dotted(path) for _, path, _ in found[1:]))
+        return replace(_explain_set(config, *found[0]), others=others)
     for file, path, node in everything:
         for name in _unset_fields(_MODELS[file], path, node):
             if key in (name, _dotted((*path, name))):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.config.command import SettingValue
 from nbactl.cli.show.render import View
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from nbactl.cli.config.command import ConfigCheck, ConfigValues
     from nbactl.cli.show.console import Console
     from nbactl.config.explain import Explanation
+
+_OTHERS: Final = 3
+"""How many other keys of the same name are listed."""
 
 
 def values(found: ConfigValues, *, with_origin: bool) -> View:
@@ -116,6 +119,11 @@ def _show_key(console: Console, found: Explanation) -> None:
         console.print("  ", Styled("used by:", "dim"))
         for place in found.used_by:
             console.print(f"    {place}")
+    if found.others:
+        last = found.key.rpartition(".")[2]
+        first = ", ".join(found.others[:_OTHERS])
+        more = f", and {len(found.others) - _OTHERS} more" if len(found.others) > _OTHERS else ""
+        console.note(f"{len(found.others)} other keys end in '{last}': {first}{more}. Give the whole key.")
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any value of the files

@@ -193,7 +193,10 @@ def rollback(  # noqa: PLR0917 - Typer reads them one by one
 
     request = RollbackRequest(tuple(keys or ()), every, None if to is None else parse_percent(to), reason, dry_run)
     if not env:
-        return view.flags_changed(flags.rollback_flags(container(ctx), request, confirm=asking(ctx)), settings(ctx))
+        changed = flags.rollback_flags(container(ctx), request, confirm=asking(ctx))
+        level = "off" if request.percent is None else f"at {request.percent:g} % or below"
+        nothing = f"Nothing to do: already {level}. It never raises a flag."
+        return view.flags_changed(changed, settings(ctx), nothing)
     from nbactl.cli.flags.services import command as services
     from nbactl.cli.flags.services import view as services_view
 

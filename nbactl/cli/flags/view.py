@@ -169,7 +169,9 @@ def flag_diff(found: FlagDiff) -> View:
     return View(data, show, items="flips", warnings=found.warnings)
 
 
-def flags_changed(done: FlagsChanged, settings: Settings) -> View:
+def flags_changed(
+    done: FlagsChanged, settings: Settings, nothing: str = "Nothing to do: the flags are already there."
+) -> View:
     """Show what was changed, and how to undo it."""
     undo = [command_line(settings, *words) for words in done.undo]
     data = {
@@ -191,7 +193,7 @@ def flags_changed(done: FlagsChanged, settings: Settings) -> View:
 
     def show(console: Console) -> None:
         if not done.changing:
-            console.note("Nothing to do: the flags are already there.")
+            console.note(nothing)
             return
         versions = {key: str(state.version) for key, state in done.states.items()}
         console.table(

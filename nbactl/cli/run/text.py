@@ -174,15 +174,15 @@ def show_plan(console: Console, plans: Sequence[RunPlan]) -> None:
             [
                 str(levels[task.name] + 1),
                 task.name,
-                ", ".join(task.needs),
                 "yes" if task.required else "no",
                 format_duration(task.timeout),
                 str(task.retry.attempts),
                 _action(task),
+                ", ".join(task.needs),
             ]
             for task in ordered
         ]
-        columns = ["level", "task", "after", "required", "timeout", "tries", "action"]
+        columns = ["level", "task", "required", "timeout", "tries", "action", "after"]
         console.table(columns, rows, optional=["tries", "timeout", "required", "level"])
 
 

@@ -132,6 +132,19 @@ def test_explain_a_misspelt_key(nbactl: Nbactl) -> None:
     assert "Did you mean 'phases.phase3'?" in done.stderr
 
 
+def test_explain_a_short_key_names_the_others_that_end_like_it(nbactl: Nbactl) -> None:
+    done = nbactl("config", "explain", "timeout")
+    assert "other keys end in 'timeout': tasks." in done.stderr
+    assert "Give the whole key." in done.stderr
+    assert nbactl("config", "explain", "tasks.schedule.timeout").stderr == ""
+    assert json.loads(nbactl("config", "explain", "timeout", "--json").stdout)["data"]["others"]
+
+
+def test_a_rollback_to_more_than_a_flag_has_says_so(nbactl: Nbactl) -> None:
+    done = nbactl("flags", "rollback", "query_caching", "--to", "99")
+    assert (done.returncode, done.stderr) == (0, "Nothing to do: already at 99 % or below. It never raises a flag.\n")
+
+
 def test_doctor_fails_when_a_check_fails(nbactl: Nbactl) -> None:
     assert nbactl("doctor").returncode == 0
     done = nbactl("doctor", "--source", "path:nowhere", "--json")
