@@ -50,6 +50,7 @@ def make_processor_resources(app: Container) -> ProcessorResources:
 
 def make_planner(app: Container) -> Planner:
     """Return what turns requests into plans."""
+    from nbactl.pipeline.sources.base import uncovered
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.settling import Settling
 
@@ -62,6 +63,7 @@ def make_planner(app: Container) -> Planner:
         game_dates=app.source.game_dates,
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
         mode_applies=app.mode_applies,
+        uncovered=lambda days: uncovered(app.source, days),
     )
 
 
