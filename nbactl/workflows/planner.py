@@ -75,7 +75,8 @@ def _everything(_: Sequence[date]) -> dict[date, str]:
 class Planner:
     """Plans requests. `game_dates` asks the source which dates between two have games.
 
-    `uncovered` asks it of which dates it cannot know games, and why; it raises DataError if those are all. Where `mode_applies` says no for a date, its tasks run one after the other whatever execution_mode says.
+    `uncovered` asks it of which dates it cannot know games, and why; it raises DataError if those are all.
+    Where `mode_applies` says no for a date, its tasks run one after the other whatever execution_mode says.
     """
 
     workflows: WorkflowsFile
