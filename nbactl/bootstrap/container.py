@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nbactl.core.observe.failures import Failures, Sink
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
+    from nbactl.deployments.adoptions import Adoptions
     from nbactl.deployments.changes import EnvChanges
     from nbactl.deployments.log import DocumentLog, FileLog
     from nbactl.migrations.completions.migration import CompletionsMigration
@@ -350,6 +351,14 @@ class Container:
 
         place = f"{self.settings.project}/{self.settings.region}"
         return EnvChanges(self.deployed_services, clock=self.clock, ids=self.ids, place=place)
+
+    @cached_property
+    def adoptions(self) -> Adoptions:
+        """What was taken over from deployed services into the flag store."""
+        from nbactl.deployments.adoptions import Adoptions
+
+        place = f"{self.settings.project}/{self.settings.region}"
+        return Adoptions(self.documents, self.flag_store, clock=self.clock, ids=self.ids, place=place)
 
     @cached_property
     def env_change_log(self) -> DocumentLog:
