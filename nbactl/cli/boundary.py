@@ -109,7 +109,7 @@ def _show_traceback(session: Session, error: BaseException) -> None:
     if session.settings_for_errors().debug:
         import traceback  # noqa: PLC0415 - few errors show it
 
-        session.console_for_errors().err.write("".join(traceback.format_exception(error)))
+        session.console_for_errors().err.print("".join(traceback.format_exception(error)), end="")
 
 
 def _notify_sinks(session: Session, error: Exception) -> None:
