@@ -68,6 +68,7 @@ SETTINGS: tuple[Setting, ...] = (
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _MAX_VERBOSITY = 2
+_MAX_DIGITS = 9
 
 
 @frozen
@@ -200,8 +201,10 @@ def _parse(
     if setting.kind == "level":
         text = str(value)
         if not isinstance(value, bool) and text.isdecimal():
-            return min(int(text), _MAX_VERBOSITY)
+            return min(int(text[:_MAX_DIGITS]), _MAX_VERBOSITY)
         raise error(f"{where}: '{value}' is not a level", next_step=f"Give 0, 1 or {_MAX_VERBOSITY}.")
+    if "\0" in str(value):
+        raise error(f"{where}: a NUL character is not allowed", next_step=f"Give {_forms(setting)}.")
     if not isinstance(value, (str, Path)) or not str(value):
         message = f"{where}: '{value}' is not a text" if value != "" else f"{where} was given an empty value"
         raise error(message, next_step=f"Give {_forms(setting)}.")

@@ -31,5 +31,5 @@ def leak(context: TaskContext) -> TaskOutcome:
 
 
 def careless(context: TaskContext) -> TaskOutcome:
-    log.warning("\x1b[2Jsaw %s", TOKEN, extra={"header": {"authorization": TOKEN}, "note": TOKEN})
+    log.warning("\x1b[2J%s saw %s", context.call.task, TOKEN, extra={"header": {"authorization": TOKEN}, "note": TOKEN})
     return TaskOutcome(rows=3, detail={"token": TOKEN, "urls": [f"https://x:{TOKEN}@y/"], "reason": f"\x1b[2J{TOKEN}"})
