@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import Transaction, Write
+    from nbactl.ports.indexes import Index
 
 COLUMNS = f"id, {CONTENT}"
 
@@ -97,12 +98,20 @@ class SqliteDocuments:
     """Documents as JSON in one SQLite file (WAL, synchronous FULL): what `commit` returned survives a crash.
 
     Writers run one after the other; readers see the last commit and are never blocked. `busy_timeout` is how many
-    seconds a writer waits for the others. `":memory:"` keeps everything in this process.
+    seconds a writer waits for the others. `":memory:"` keeps everything in this process. The first write adds those of
+    `indexes` that the file lacks. A file that may not be written can be read.
     """
 
-    def __init__(self, path: Path | Literal[":memory:"], *, clock: Clock, busy_timeout: float) -> None:
+    def __init__(
+        self,
+        path: Path | Literal[":memory:"],
+        *,
+        clock: Clock,
+        busy_timeout: float,
+        indexes: Sequence[Index] = (),
+    ) -> None:
         self._clock = clock
-        self._connections = Connections(path, clock, busy_timeout)
+        self._connections = Connections(path, clock, busy_timeout, indexes)
         self._last_commit = 0
 
     def get(self, path: str) -> Document | None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 MEMORY: Final = ":memory:"
 APPLICATION_ID: Final = 0x6E626163
 """Marks the file as nbactl's ("nbac")."""
-VERSION: Final = 1
+VERSION: Final = 2
+"""2 has indexes over JSON, with which a program that knows only 1 cannot open the file."""
 
 _LARGEST_WAL = 64 * 1024 * 1024
 _DOCUMENTS = """
@@ -38,8 +39,14 @@ _TABLES = (
 
 
 def connect(file: Path | str, busy_timeout: float, *, writable: bool) -> sqlite3.Connection:
-    """Open a connection in autocommit mode that any thread may use, one at a time."""
-    connection = sqlite3.connect(file, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+    """Open a connection in autocommit mode that any thread may use, one at a time. `file` may be a `file:///` address.
+
+    `trusted_schema` stays on: SQLite 3.40 uses its own JSON functions in indexes only then.
+    """
+    address = str(file)
+    connection = sqlite3.connect(
+        address, timeout=busy_timeout, isolation_level=None, check_same_thread=False, uri=address.startswith("file:///")
+    )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
     if not writable:
@@ -98,6 +105,7 @@ def add_indexes(connection: sqlite3.Connection, indexes: Iterable[Index]) -> Non
     present = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
     for name in wanted.keys() - present:
         connection.execute(_index_sql(name, wanted[name]))
+        connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _index_name(index: Index) -> str:
