@@ -46,10 +46,11 @@ class Document:
 class DamagedDocument(Document):
     """A document whose content cannot be read, in place of it: asking for `data` raises DataError.
 
-    So a reader that takes its documents one by one can name it and go on with the others. `Set` and `Delete` replace it.
+    A reader that takes documents one by one can name it and go on with the others. `Set` and `Delete` replace it.
     """
 
     __slots__ = ("_why",)
+    _why: str
 
     def __init__(self, path: str, why: str, create_time: datetime, update_time: datetime) -> None:
         for name, value in (
@@ -58,7 +59,7 @@ class DamagedDocument(Document):
             object.__setattr__(self, name, value)
 
     @property
-    def data(self) -> dict[str, Any]:  # type: ignore[override]
+    def data(self) -> dict[str, Any]:
         """What it held."""
         raise DataError(
             f"{self.path} cannot be read: {self._why}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbactl.errors import ConfigError, DataError, NbactlError, NotAuthorisedError, UnavailableError
@@ -58,7 +59,8 @@ def translate(error: sqlite3.Error, where: str) -> NbactlError:
             retryable=False,
         )
     if code in _NO_ACCESS or code == sqlite3.SQLITE_CANTOPEN:
-        forbidden = code in _NO_ACCESS or not os.access(os.path.dirname(where), os.W_OK | os.X_OK, effective_ids=_EFFECTIVE)  # noqa: PTH120 - of a text
+        folder_open = os.access(Path(where).parent, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE)
+        forbidden = code in _NO_ACCESS or not folder_open
         kind = NotAuthorisedError if forbidden else ConfigError
         return kind(f"{where} cannot be opened or written", cause=f"SQLite says: {error}", next_step=_PLACE)
     if code in _BROKEN:
