@@ -50,6 +50,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "kind": run.kind,
         "game_date": str(run.game_date),
         "source": run.source,
+        "source_spec": run.source_spec,
         "target": run.target,
         "status": run.status.value,
         "started_at": run.started_at,
@@ -342,6 +343,15 @@ class Ledger:
             transaction.write(Update(run_path(run.run_id), {"cancel_requested_at": SERVER_TIME}))
 
         self._store.transaction(ask)
+
+    def dismiss(self, run_ids: Sequence[str], *, by: str, reason: str | None) -> None:
+        """Record that the failures of these runs are dealt with. Raises NotFoundError if a run is not there."""
+        dismissed = {"at": SERVER_TIME, "by": by, "reason": reason}
+        self.commit([Update(run_path(run_id), {"dismissed": dismissed}) for run_id in run_ids])
+
+    def undo_dismissal(self, run_ids: Sequence[str]) -> None:
+        """Take `dismiss` back."""
+        self.commit([Update(run_path(run_id), {"dismissed": None}) for run_id in run_ids])
 
     def cancel_requested(self, run_id: str) -> bool:
         """Say whether a stop of the run was requested."""

@@ -79,6 +79,8 @@ class Planner:
     game_dates: Callable[[date, date], Sequence[date]]
     settling: Settling
     mode_applies: Callable[[GameDate], bool] = _always
+    source_spec: str | None = None
+    """The source as `--source` names it."""
 
     def plan(self, request: RunRequest) -> list[RunPlan]:
         """Return the runs of a request in the order of their execution.

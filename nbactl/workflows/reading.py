@@ -41,7 +41,7 @@ class Unreadable:
     @property
     def message(self) -> str:
         """What is wrong, in one sentence."""
-        return f"run {self.run_id} cannot be read: {self.problem}"
+        return f"{self.run_id} cannot be read: {self.problem}"
 
     def error(self) -> DataError:
         """Return the error of what has to decide about this run."""
@@ -111,6 +111,7 @@ def read_run(document: Document) -> RunRecord | Unreadable:
         mode=data["mode"],
         lease=data["lease"],
         requested=tuple(data.get("requested", ())),
+        source_spec=data.get("source_spec"),
         dismissed=data.get("dismissed"),
     )
 
@@ -215,7 +216,7 @@ _TIME: Final = (_is(datetime), "a time")
 _TIME_OR_NOTHING: Final = (_or_nothing(_is(datetime)), "a time or nothing")
 _TEXT: Final = (_text, "a text")
 _TEXT_OR_NOTHING: Final = (_or_nothing(_is(str)), "a text or nothing")
-_OPTIONAL: Final = ("requested", "dismissed")
+_OPTIONAL: Final = ("requested", "source_spec", "dismissed")
 _RUN_FIELDS: Final[Mapping[str, tuple[Check, str]]] = {
     "run_id": _TEXT,
     "name": _TEXT,
@@ -235,6 +236,7 @@ _RUN_FIELDS: Final[Mapping[str, tuple[Check, str]]] = {
     "lease": (_is(str), "a text"),
     "requested": (_texts, "a list of texts"),
     "task_order": (_task_names, "a list of names"),
+    "source_spec": _TEXT_OR_NOTHING,
     "dismissed": (_or_nothing(_is(dict)), "a map or nothing"),
 }
 _TASK_FIELDS: Final[Mapping[str, tuple[Check, str]]] = {
