@@ -101,7 +101,8 @@ class Container:
         self.environ = os.environ if environ is None else environ
         self.reads_only = reads_only
         self.hook = hook
-        self.notice = notice
+        self._notice = notice
+        self._noticed: set[str] = set()
         self.rng = random.SystemRandom()
         self.ids = TimeSortedIds(self.clock, self.rng)
         self.closing = ExitStack()
@@ -122,6 +123,12 @@ class Container:
                 if (opened := self.__dict__.get(name)) is not None:
                     last.callback(opened.close)
             self.closing.close()
+
+    def notice(self, message: str) -> None:
+        """Pass on what the operator should know beside the result, each message once."""
+        if message not in self._noticed:
+            self._noticed.add(message)
+            self._notice(message)
 
     # Configuration and target
 
