@@ -54,6 +54,7 @@ def make_processor_resources(app: Container) -> ProcessorResources:
 
 def make_planner(app: Container) -> Planner:
     """Return what turns requests into plans."""
+    from nbactl.pipeline.sources.base import uncovered
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.settling import Settling
 
@@ -67,6 +68,7 @@ def make_planner(app: Container) -> Planner:
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
         mode_applies=app.mode_applies,
         source_spec=_from_anywhere(app.settings.source),
+        uncovered=lambda days: uncovered(app.source, days),
     )
 
 

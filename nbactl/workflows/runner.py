@@ -17,7 +17,16 @@ from nbactl.frozen import frozen
 from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.journal import ThreadedJournal
-from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
+from nbactl.workflows.model import (
+    NO_GAMES,
+    RunRecord,
+    RunReport,
+    RunStatus,
+    TaskRecord,
+    TaskStatus,
+    not_covered,
+    uncovered_dates,
+)
 from nbactl.workflows.observers import combined, emit_events
 from nbactl.workflows.stop import Stop, StopSignal
 
@@ -122,19 +131,21 @@ class _Execution:
         self._group = self._group_of(plans)
         self._runs: list[RunRecord] = []
         self._warnings: list[str] = []
+        self._uncovered = uncovered_dates(plans)
 
     def run(self, plans: list[RunPlan]) -> RunReport:
-        idle = [str(plan.game_date) for plan in plans if not plan.tasks]
+        idle = [str(plan.game_date) for plan in plans if plan.skip_reason == NO_GAMES]
         if idle:
             days = list(dict.fromkeys(idle))
             self._warnings.append(f"no games on {len(days)} of the dates: {', '.join(days)}")
+        self._warnings += not_covered(self._uncovered)
         waiting = deque(plan for plan in plans if plan.tasks)
         while waiting and not self._cancellation.requested:
             self._runs.append(self._run_plan(waiting.popleft()))
         reason = self._cancellation.reason
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
         not_started = sum(plan.skip_reason is None for plan in waiting)
-        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted, not_started)
+        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted, not_started, self._uncovered)
 
     def _run_plan(self, plan: RunPlan) -> RunRecord:
         if plan.skip_reason is None and (failed := self._failed_upstream(plan)) is not None:
