@@ -94,7 +94,8 @@ class TestCompletionsMigration:
             ({"completed_players": "p1"}, "completed_players", "not an array"),
             ({"predictions_by_player": {"p1": -1}}, "predictions_by_player", "not a number"),
             ({"predictions_by_player": [1]}, "predictions_by_player", "not a map"),
-            ({"total_predictions": ...}, "total_predictions", "no such field"),
+            ({"total_predictions": None}, "total_predictions", "not a number"),
+            ({"total_predictions_subcoll": "5"}, "total_predictions_subcoll", "not a number"),
             ({"total_predictions": 1.5}, "total_predictions", "not a number"),
             ({"batch_id": "other"}, "batch_id", "document of b"),
             ({"game_date": "15.1."}, "game_date", "YYYY"),
@@ -153,9 +154,10 @@ class TestCompletionsMigration:
     def test_inv_01_a_backfill_never_overwrites_what_a_live_writer_made(self, lab: Lab) -> None:
         lab.batch("b", ["p1", "p2"], predictions_by_player={"p1": 1, "p2": 2})
         lab.to("dual_write")
-        lab.tracker().record_completion("b", "p1", 9)  # redelivered: it was in the array already
+        made = {"player_lookup": "p1", "predictions_count": 9}
+        lab.store.commit([Create(completion_path("b", "p1"), made)])
         report = lab.migration.backfill(ALL, lab.caller)
-        assert lab.documents("b")["p1"]["predictions_count"] == 9
+        assert lab.documents("b")["p1"] == made
         assert lab.documents("b")["p2"]["predictions_count"] == 2
         assert (report.counts.created, lab.counter("b")) == (1, 2)
 
