@@ -10,6 +10,7 @@ from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.frozen import frozen
 from nbactl.ports.compute import Work
 from nbactl.workflows.model import NO_GAMES, PlannedTask, RunPlan, RunStatus
+from nbactl.workflows.reading import Past
 from nbactl.workflows.units import (
     check_is_latest,
     check_request,
@@ -20,7 +21,7 @@ from nbactl.workflows.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import date
 
     from nbactl.config.timeouts import TimeoutsFile
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from nbactl.workflows.settling import Settling
     from nbactl.workflows.units import Unit
 
-    Past = Mapping[tuple[str, GameDate], RunRecord]
-
 
 class History(Protocol):
     """What the planner asks the ledger."""
@@ -40,9 +39,7 @@ class History(Protocol):
         """Return a run by id."""
         ...
 
-    def latest_between(
-        self, names: Iterable[str], first: GameDate, last: GameDate, source: str
-    ) -> dict[tuple[str, GameDate], RunRecord]:
+    def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
         """Return the last run of each name and date."""
         ...
 
@@ -59,8 +56,8 @@ class NoHistory:
         first: GameDate,  # noqa: ARG002
         last: GameDate,  # noqa: ARG002
         source: str,  # noqa: ARG002
-    ) -> dict[tuple[str, GameDate], RunRecord]:
-        return {}
+    ) -> Past:
+        return Past({})
 
 
 def _always(_: GameDate) -> bool:
@@ -87,6 +84,8 @@ class Planner:
     game_dates: Callable[[date, date], Sequence[date]]
     settling: Settling
     mode_applies: Callable[[GameDate], bool] = _always
+    source_spec: str | None = None
+    """The source as `--source` names it."""
     uncovered: Callable[[Sequence[date]], Mapping[date, str]] = _everything
 
     def plan(self, request: RunRequest) -> list[RunPlan]:
@@ -106,6 +105,7 @@ class Planner:
         past = self.history.latest_between(
             {unit.name for unit in units} | set(self.workflows.phases), first, last, self.source
         )
+        past = _as_wanted(past, request, units)
         check_is_latest(request, past)
         idle = self._idle_dates(units, request.dates)
         plans = [plan for day in request.dates for plan in self._plan_date(units, day, request, past, idle)]
@@ -119,7 +119,9 @@ class Planner:
     def plan_again(self, plan: RunPlan, request: RunRequest) -> RunPlan:
         """Plan one run again from what the ledger holds now, under its lease."""
         past = self.history.latest_between((plan.name,), plan.game_date, plan.game_date, self.source)
-        named = {unit.name for unit in find_units(request.names, self.workflows)}
+        units = find_units(request.names, self.workflows)
+        past = _as_wanted(past, request, units)
+        named = {unit.name for unit in units}
         unit = find_unit(plan.name, self.workflows)
         return self._plan_unit(unit, plan.game_date, request if unit.name in named else _plain(request), past)
 
@@ -308,6 +310,11 @@ class Planner:
                 f"nothing to resume: {run.run_id} is finished", next_step="Use --force to run it again."
             )
         return replace(request, names=(run.name,), dates=(run.game_date,), resume=run.run_id)
+
+
+def _as_wanted(past: Past, request: RunRequest, units: Iterable[Unit]) -> Past:
+    """Return the past to plan from: a forced run of a unit does not go on from one that cannot be read."""
+    return past.started_afresh({unit.name for unit in units}) if request.force else past
 
 
 def _done_before(task: str, run: RunRecord | None) -> TaskRecord | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from nbactl.core._support.files import read_regular
 from nbactl.errors import DataError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+
+_MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 
 
 class CodeRule(Protocol):
@@ -39,9 +43,12 @@ def walk(paths: Iterable[Path], rules: Sequence[CodeRule]) -> Walked:
     for file in _files(paths):
         walked.files += 1
         try:
-            tree = ast.parse(file.read_bytes(), filename=str(file))
-        except (SyntaxError, ValueError) as error:
-            walked.unparsed.append((file, str(error)))
+            tree = ast.parse(read_regular(file, _MAX_FILE_BYTES), filename=str(file))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            walked.unparsed.append((file, str(error) or "nested too deeply"))
+            continue
+        except OSError as error:
+            walked.unparsed.append((file, error.strerror or str(error)))
             continue
         for node in ast.walk(tree):
             for rule in rules:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EASTERN = ZoneInfo("America/New_York")
+FIRST_DAY = date(1946, 11, 1)
+LAST_DAY = date(2199, 12, 31)
+"""Dates that a person may ask for: years of history can be subtracted from any of them, and days added."""
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -32,7 +35,7 @@ class GameDate:
 
     @classmethod
     def parse(cls, text: str, *, now: datetime, latest: Callable[[], GameDate] | None = None) -> GameDate:
-        """Read `YYYY-MM-DD`, `today`, `yesterday` or `latest`.
+        """Read `YYYY-MM-DD`, `today`, `yesterday`, `tomorrow` or `latest`.
 
         `latest` answers the newest game date of the source, and is called only when asked for. Raises UsageError.
         """
@@ -40,13 +43,18 @@ class GameDate:
             return cls.of(now)
         if text == "yesterday":
             return cls.of(now).plus(-1)
+        if text == "tomorrow":
+            return cls.of(now).plus(1)
         if text == "latest" and latest is not None:
             return latest()
         if _ISO.fullmatch(text):
             try:
-                return cls(date.fromisoformat(text))
+                day = date.fromisoformat(text)
             except ValueError as error:
                 raise UsageError(f"'{text}' is not a date: {error}", next_step=_DATE_FORMS) from error
+            if not FIRST_DAY <= day <= LAST_DAY:
+                raise UsageError(f"'{text}' is not a date of a game", next_step=_DATE_RANGE)
+            return cls(day)
         raise UsageError(f"'{text}' is not a date", next_step=_DATE_FORMS)
 
     def plus(self, days: int) -> GameDate:
@@ -65,4 +73,5 @@ class GameDate:
         return self.day.isoformat()
 
 
-_DATE_FORMS = "Give YYYY-MM-DD, today, yesterday or latest (Eastern time)."
+_DATE_FORMS = "Give YYYY-MM-DD, today, yesterday, tomorrow or latest (Eastern time)."
+_DATE_RANGE = f"Give a date from {FIRST_DAY} (the league's first game) to {LAST_DAY}."
