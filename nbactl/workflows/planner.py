@@ -21,7 +21,7 @@ from nbactl.workflows.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from nbactl.config.timeouts import TimeoutsFile

@@ -133,7 +133,7 @@ def backfill(
     if request.dry_run:
         pass_gates("--backfill", migration.gates("backfill"), force=False)
         return plan(app, request, observer=observer, cancellation=cancellation)
-    confirm(Question(f"Create the missing documents of {request.selection}?"))
+    confirm(Question(f"Create the missing completion documents of {request.selection}?"))
     report = migration.backfill(request.selection, _caller(request, observer, cancellation), rate=request.rate)
     return BackfillResult(_state(app), report)
 
@@ -191,7 +191,8 @@ def repair(
     kinds = Counter((step.kind.replace("_", " "), step.winner) for step in found.steps)
     lines = [f"{times:,} x {kind}, from the {winner}" for (kind, winner), times in sorted(kinds.items())]
     lines.append("--dry-run shows each of them.")
-    confirm(Question(f"Make these {len(found.steps):,} changes?", tuple(lines), always=found.overwrites))
+    what = f"Make these {len(found.steps):,} changes to the completions of {request.selection}?"
+    confirm(Question(what, tuple(lines), always=found.overwrites))
     result, export = migration.repair(found, caller)
     return RepairOutcome(_state(app), found, result, export, dry_run=False)
 
@@ -213,7 +214,7 @@ def cleanup(
         message = "The arrays of all batches will be saved, then removed."
         return StageResult(state, message, app.clock.now(), dry_run=True, forced=forced)
     lines = ("They are saved first. A rollback is not possible afterwards.",)
-    confirm(Question("Remove the arrays of all batches?", lines, always=True))
+    confirm(Question("Remove the completion arrays of all batches?", lines, always=True))
     cleaned = migration.clean_up(_caller(request, observer, cancellation), force=request.force)
     return CleanupResult(_state(app), cleaned)
 
@@ -233,7 +234,7 @@ def undo_cleanup(
     migration, caller = app.completions_migration, _caller(request, observer, cancellation)
     restored = migration.undo_clean_up(file, request.selection, caller, dry_run=True)
     if not request.dry_run:
-        confirm(Question(f"Restore {restored.restored:,} arrays?"))
+        confirm(Question(f"Restore {restored.restored:,} completion arrays from {file}?"))
         restored = migration.undo_clean_up(file, request.selection, caller)
     return RestoreResult(_state(app), restored)
 
@@ -257,8 +258,8 @@ def rollback(
         return StageResult(state, f"Nothing to do: the stage is already {state.stage}.", app.clock.now())
     if request.dry_run:
         return StageResult(state, f"The stage will be {stages[-1]}.", app.clock.now(), dry_run=True)
-    question = f"Finish the {state.pending}?" if state.pending else f"Go back from {state.stage} to {stages[-1]}?"
-    confirm(Question(question))
+    back = f"Move completions back from {state.stage} to {stages[-1]}?"
+    confirm(Question(f"Finish the {state.pending} of completions?" if state.pending else back))
     caller = _caller(request, observer, cancellation)
     rolled_back = migration.roll_back(caller, to=request.to, acknowledged=acknowledged)
     return RollbackResult(replace(_state(app), pending=None), rolled_back, app.clock.now())
@@ -308,8 +309,8 @@ def _take_step(
     forced = pass_gates(f"--{action}", gates, force=request.force)
     if request.dry_run:
         return StageResult(state, effect, app.clock.now(), dry_run=True, forced=forced)
-    overridden = f" Forced: {', '.join(forced)}." if forced else ""
-    confirm(Question(f"{effect}{overridden} Continue?", always=bool(forced)))
+    then = " ".join([effect, *([f"Forced: {', '.join(forced)}."] if forced else [])])
+    confirm(Question(f"Move completions from {state.stage} to {after}?", always=bool(forced), then=then))
     return StageResult(take(_caller(request, None, None)), effect, app.clock.now(), moved=True, forced=forced)
 
 

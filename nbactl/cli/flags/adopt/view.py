@@ -70,9 +70,11 @@ def flags_adopted(done: FlagsAdopted, settings: Settings) -> View:
         else:
             console.note("Nothing to do: there is nothing more to take over.")
 
+    keys = ", ".join(flag.key for flag in done.plan.of("adopted"))
+    touched = f"flags {keys} in the store" if keys and done.refusal is None else None
     error = failure(done)
     code = 0 if error is None else error.exit_code
-    return View(data, show, items="flags", exit_code=code, warnings=done.plan.warnings, error=error)
+    return View(data, show, items="flags", exit_code=code, warnings=done.plan.warnings, error=error, touched=touched)
 
 
 def adoption_undone(done: AdoptionUndone, settings: Settings, *, dry_run: bool) -> View:
@@ -88,7 +90,8 @@ def adoption_undone(done: AdoptionUndone, settings: Settings, *, dry_run: bool) 
             console.note(f"Undid {done.adoption.id} on {place(settings)}. To take over again: nbactl flags adopt")
 
     data = {"id": done.adoption.id, "removed": list(done.removed), "kept": list(done.kept), "applied": not dry_run}
-    return View(data, show, items="removed", warnings=kept)
+    touched = f"flags {', '.join(done.removed) or 'none'} in the store"
+    return View(data, show, items="removed", warnings=kept, touched=touched)
 
 
 def _deployed(flag: DeployedFlag) -> str | None:

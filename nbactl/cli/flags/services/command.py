@@ -287,7 +287,8 @@ def _question(app: Container, work: EnvWork) -> Question:
     services = len(work.plans)
     what = f"{work.variables} variable{'' if work.variables == 1 else 's'} of {services} service"
     what += f"{'' if services == 1 else 's'}"
-    return Question(f"Change {what}? Each service in {app.settings.region} gets a new revision.", tuple(lines))
+    then = f"Each service in {app.settings.region} gets a new revision."
+    return Question(f"Change {what}?", tuple(lines), then=then)
 
 
 def _plan_sync(

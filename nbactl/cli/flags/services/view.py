@@ -108,8 +108,15 @@ def services_changed(done: ServicesChanged, app: Container) -> View:
             console.note(f"Changed {succeeded} of {len(result.work.plans)} services on {where}.")
             console.note(Styled("undo: ", "cyan"), undo[0])
 
+    names = ", ".join(plan.service for plan in result.work.plans)
     return View(
-        data, show, items="changes", exit_code=result.exit_code, warnings=result.warnings, error=_summary(result)
+        data,
+        show,
+        items="changes",
+        exit_code=result.exit_code,
+        warnings=result.warnings,
+        error=_summary(result),
+        touched=f"variables of {names}" if names else None,
     )
 
 
