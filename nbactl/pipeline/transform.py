@@ -29,15 +29,24 @@ _READ: Final = (
 # ten games in that time that it looks back on.
 _COUNT: Final = """
 SELECT
-  (SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @game_date) AS games,
+  (
+    SELECT COUNT(*) FROM nba_raw.games
+    WHERE game_date = @game_date AND game_status NOT IN ('postponed', 'cancelled', 'forfeited')
+  ) AS games,
   (SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @game_date AND game_status = 'final') AS games_over,
-  (SELECT COUNT(*) FROM nba_raw.player_boxscores WHERE game_date = @game_date) AS box_scores,
+  (
+    SELECT COUNT(*)
+    FROM nba_raw.player_boxscores AS box
+    JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
+    WHERE box.game_date = @game_date AND game.game_date = @game_date AND game.game_status = 'final'
+  ) AS box_scores,
   (
     SELECT COUNT(DISTINCT box.player_lookup)
     FROM nba_raw.player_boxscores AS box
     JOIN nba_raw.games AS before ON before.game_date = box.game_date AND before.game_id = box.game_id
     JOIN nba_raw.games AS today
-      ON today.game_date = @game_date AND box.team_abbr IN (today.home_team_abbr, today.away_team_abbr)
+      ON today.game_date = @game_date AND today.game_status NOT IN ('postponed', 'cancelled', 'forfeited')
+      AND box.team_abbr IN (today.home_team_abbr, today.away_team_abbr)
     WHERE box.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 14 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
       AND before.game_status = 'final' AND COALESCE(before.season_type, 'regular') <> 'preseason'
   ) AS recent_players,
