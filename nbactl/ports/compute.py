@@ -51,7 +51,10 @@ class TaskCall:
 
 @frozen
 class TaskOutcome:
-    """What a task reports. `rows` is None where the task declares that it writes none (`output: none`)."""
+    """What a task reports. `rows` is None where the task declares that it writes none (`output: none`).
+
+    Sentences in `detail["warnings"]` become warnings of the run, those in `detail["notes"]` notes on stderr.
+    """
 
     rows: int | None
     detail: Mapping[str, Any] = field(default_factory=dict)

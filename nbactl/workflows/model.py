@@ -176,6 +176,8 @@ class RunReport:
     interrupted_by: Literal["SIGINT", "SIGTERM"] | None = None
     not_started: int = 0
     """How many runs were not started because a stop was requested."""
+    notes: tuple[str, ...] = ()
+    """What the tasks say beside their results, such as the files that were passed over."""
 
 
 _SIGNAL_CODES: Final = {"SIGINT": 130, "SIGTERM": 143}

@@ -117,11 +117,20 @@ def show_details(console: Console, run: RunRecord, shown: str, log: Path | None)
             console.print(Styled(f"{name:<13}", "dim"), value)
     console.print()
     _task_table(console, run.tasks)
+    _show_remarks(console, run.tasks)
     failed = [task for task in run.tasks if task.error and not task.status.done]
     for task in failed:
         _show_error(console, task)
     if failed and not console.verbosity:
         console.note(f"Tracebacks: nbactl runs show {run.run_id} -v")
+
+
+def _show_remarks(console: Console, tasks: Sequence[TaskRecord]) -> None:
+    """Show what the tasks warn of, and with -v what they note, each sentence once."""
+    kinds = [("warnings", Styled("warning: ", "bold yellow")), *([("notes", Styled("note: ", "dim"))] * console.verbosity)]
+    for key, label in kinds[:2]:
+        for sentence in dict.fromkeys(sentence for task in tasks for sentence in task.detail.get(key, ())):
+            console.print(label, sentence)
 
 
 def _show_error(console: Console, task: TaskRecord) -> None:

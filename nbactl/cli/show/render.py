@@ -43,6 +43,7 @@ class View:
     exit_code: int = 0
     run_id: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
     error: NbactlError | None = None
     once_told: Callable[[], None] | None = None
 
@@ -56,6 +57,8 @@ def render(
     """
     for warning in result.warnings:
         console.warn(warning)
+    for note in result.notes:
+        console.note(note)
     if output in ("json", "yaml"):
         data = _only(result, fields) if fields else result.data
         document = _envelope(command, target, console.warnings, data=data, run_id=result.run_id)
