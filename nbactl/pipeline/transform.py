@@ -9,6 +9,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError, PreconditionError
+from nbactl.pipeline.games import games_of
+from nbactl.pipeline.status import NOT_PLAYED
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
 
@@ -124,8 +126,11 @@ def _reason(there: _Inputs, table: str, day: date) -> str:
 
 
 def _refuse_without_phase2(resources: ProcessorResources, day: date, table: str) -> None:
-    """Raise PreconditionError unless phase 1 collected the schedule and found no games."""
-    if collected := resources.raw.read("schedule", day):
+    """Raise PreconditionError unless phase 1 collected the schedule and found no game that is played on the day."""
+    collected = resources.raw.read("schedule", day)
+    found = games_of(day, collected, "")
+    played = [game for game in found.games.values() if game.claim.status not in NOT_PLAYED]
+    if played or found.outcome.quarantined:
         raise PreconditionError(
             f"{table} has nothing to read: nba_raw.games is empty for {day}",
             cause=f"Phase 1 collected {len(collected)} records of games, and phase 2 has not written them.",

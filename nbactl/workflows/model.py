@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from nbactl.config.workflows import QuarantineLimits
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.calls.retry import RetryPolicy
     from nbactl.ports.compute import Work
@@ -64,6 +65,7 @@ class PlannedTask:
     required: bool = True
     counts_rows: bool = True
     no_data_ok: bool = False
+    quarantine: QuarantineLimits | None = None
     carried: TaskRecord | None = None
     """The record of an earlier run in which the task was done, so that it is not run again."""
     excluded: str | None = None

@@ -117,7 +117,6 @@ def show_details(console: Console, run: RunRecord, shown: str, log: Path | None)
             console.print(Styled(f"{name:<13}", "dim"), value)
     console.print()
     _task_table(console, run.tasks)
-    _show_remarks(console, run.tasks)
     failed = [task for task in run.tasks if task.error and not task.status.done]
     for task in failed:
         _show_error(console, task)
@@ -125,12 +124,13 @@ def show_details(console: Console, run: RunRecord, shown: str, log: Path | None)
         console.note(f"Tracebacks: nbactl runs show {run.run_id} -v")
 
 
-def _show_remarks(console: Console, tasks: Sequence[TaskRecord]) -> None:
-    """Show what the tasks warn of, and with -v what they note, each sentence once."""
-    kinds = [("warnings", Styled("warning: ", "bold yellow")), *([("notes", Styled("note: ", "dim"))] * console.verbosity)]
-    for key, label in kinds[:2]:
-        for sentence in dict.fromkeys(sentence for task in tasks for sentence in task.detail.get(key, ())):
-            console.print(label, sentence)
+def show_remarks(console: Console, runs: Sequence[RunRecord]) -> None:
+    """Show what the tasks of these runs warn of, and with -v what they note, each sentence once."""
+    details = [task.detail for run in runs for task in run.tasks]
+    for key, label in (("warnings", Styled("warning: ", "bold yellow")), ("notes", Styled("note: ", "dim"))):
+        if key == "warnings" or console.verbosity:
+            for sentence in dict.fromkeys(sentence for detail in details for sentence in detail.get(key, ())):
+                console.print(label, sentence)
 
 
 def _show_error(console: Console, task: TaskRecord) -> None:
