@@ -49,9 +49,7 @@ def _read(path: Path) -> dict[tuple[str, str], str]:
             rows = csv.reader(file, strict=True)
             header = tuple(column.strip().lower() for column in next(rows, []))
             if header not in (_COLUMNS, _COLUMNS[:2]):
-                raise _refused(
-                    path, 1, f"its first line is '{','.join(header)}', not alias,player or alias,player,team"
-                )
+                raise _refused(path, 1, f"its first line is '{','.join(header)}', not alias,player[,team]")
             for row in rows:
                 if row:
                     key, player = _entry(path, rows.line_num, row, len(header))

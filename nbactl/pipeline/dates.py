@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from nbactl.core._support.gamedate import GameDate
 from nbactl.pipeline.quarantine import RejectedRecordError
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_FULL_MONTHS: Final = "uary ruary ch il - e y ust tember ober ember ember".split()
 _YEARS: Final = range(1946, 2100)
 """The league began in 1946: a year outside is a misread number."""
 
 _WEEKDAY: Final = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
-_MONTH: Final = "(?P<month>" + "|".join(
-    f"{short}(?:{rest})?" for short, rest in zip(_MONTHS, _FULL_MONTHS, strict=True)
-) + r"|sept)\.?"  # fmt: skip
+_MONTH: Final = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
 _ORDINAL: Final = r"(?:st|nd|rd|th)?"
 _FORMS: Final = tuple(
     re.compile(form + r"(?P<rest>[T\s,].*)?", re.IGNORECASE)
@@ -65,7 +65,7 @@ def day_of(value: Any) -> date:  # noqa: ANN401 - raw input
 def is_utc_midnight(value: Any) -> bool:  # noqa: ANN401 - raw input
     """Say whether the value is an instant in UTC with nothing but zeros for its time."""
     parts = _parts(value.strip()) if isinstance(value, str) else None
-    return parts is not None and parts[1] is not None and not any(parts[1][:4]) and parts[1].zone is UTC
+    return parts is not None and parts[1] is not None and not any(parts[1][:-1]) and parts[1].zone is UTC
 
 
 def is_tip_off(value: Any) -> bool:  # noqa: ANN401 - raw input
@@ -80,9 +80,13 @@ def states_day(value: Any, day: date) -> bool:  # noqa: ANN401 - raw input
     return stated == day or (stated == day + timedelta(days=1) and is_utc_midnight(value))
 
 
-class _Time(tuple[int, int, int, int]):
-    """Hour, minute, second, fraction; `zone` is None for a time in the league's own zone."""
+class _Time(NamedTuple):
+    """A time of day; `zone` is None for the league's own."""
 
+    hour: int
+    minute: int
+    second: int
+    fraction: int
     zone: tzinfo | None
 
 
@@ -98,8 +102,8 @@ def _day_of(given: str) -> date:
     day, time = parts
     if time is None or time.zone is None or is_utc_midnight(given):
         return day
-    hour, minute, second, _ = time
-    return GameDate.of(datetime(day.year, day.month, day.day, hour, minute, second, tzinfo=time.zone)).day
+    instant = datetime(day.year, day.month, day.day, time.hour, time.minute, time.second, tzinfo=time.zone)
+    return GameDate.of(instant).day
 
 
 def _parts(given: str) -> tuple[date, _Time | None] | None:
@@ -129,9 +133,7 @@ def _time(given: str, rest: str) -> _Time:
         hour = hour % 12 + (12 if half[0] in "pP" else 0)
     if hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004 - a day's hours
         raise UnsureDateError(given, "has a time that does not exist")
-    time = _Time((hour, minute, second, int(match["fraction"] or 0)))
-    time.zone = _zone(given, (match["zone"] or "").strip().lower())
-    return time
+    return _Time(hour, minute, second, int(match["fraction"] or 0), _zone(given, (match["zone"] or "").strip().lower()))
 
 
 def _zone(given: str, name: str) -> tzinfo | None:

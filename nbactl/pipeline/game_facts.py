@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from nbactl.pipeline.sources.base import RawRecord
+    from nbactl.pipeline.status import GameStatus
 
     Payload = Mapping[str, Any]
 

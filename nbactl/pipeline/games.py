@@ -73,9 +73,7 @@ def games_of(day: date, records: Iterable[RawRecord], source: str) -> GamesOfDay
         except OtherGameError as other:
             outcome.set_aside[other.kind] += 1
             if other.kind == "other_teams":
-                outcome.warnings.append(
-                    f"{day}: a game of {other.what} is set aside: neither is one of the thirty teams"
-                )
+                outcome.warnings.append(f"{day}: the game of {other.what} is set aside: neither is one of the thirty")
             continue
         if known:
             outcome.set_aside["duplicates"] += 1

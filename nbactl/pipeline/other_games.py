@@ -1,4 +1,4 @@
-"""Games that are not between two of the thirty teams: they are set aside and counted, and are no fault of the source."""
+"""Games that are not between two of the thirty teams. They are set aside and counted; the source has no fault."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _ENDED_LATE: Final[Mapping[int, date]] = {2020: date(2020, 10, 11)}
 """Last days of seasons that went on after that: the one that was interrupted in 2020."""
 _FIRST_OPENING: Final = (10, 15)
 """Month and day: since there are thirty teams, no regular season has begun earlier."""
-_STATED: Final = re.compile(r"(?P<first>\d{4})[-/–](?:\d\d)?(?P<last>\d\d)")
+_STATED: Final = re.compile(r"(?P<first>\d{4})[-/](?:\d\d)?(?P<last>\d\d)")
 _SEASON_ID: Final = re.compile(r"[1-6](?P<first>\d{4})")
 
 
@@ -44,7 +44,7 @@ def first_year_of(day: date) -> int:
 
 def is_before_opening(day: date) -> bool:
     """Say whether no regular season has begun by this day of its autumn."""
-    return first_year_of(day) == day.year and _FIRST_MONTH <= day.month and (day.month, day.day) < _FIRST_OPENING
+    return first_year_of(day) == day.year and day.month >= _FIRST_MONTH and (day.month, day.day) < _FIRST_OPENING
 
 
 def season_name(first_year: int) -> str:

@@ -3,39 +3,74 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GameStatus = Literal["scheduled", "in_progress", "final", "postponed", "cancelled", "suspended", "forfeited", "unknown"]
 NOT_PLAYED: Final[tuple[GameStatus, ...]] = ("postponed", "cancelled", "forfeited")
 """Games of which a date has no contexts: they are not played on it, or not on the floor."""
 
-_NUMBERS: Final[dict[int, GameStatus]] = {1: "scheduled", 2: "in_progress", 3: "final"}
-_WORDS: Final[tuple[tuple[GameStatus, re.Pattern[str]], ...]] = tuple(
-    (status, re.compile(pattern))
-    for status, pattern in (
-        ("postponed", r"ppd.*|p?postponed.*|pst|postp|rescheduled.*"),
-        ("cancelled", r"cance?l+ed.*|cancell?ation|canc?|cncl|cxl|ccl|cnl|abandoned.*|abd"),
-        ("suspended", r"suspended.*|susp|sus|interrupted.*|int"),
-        ("forfeited", r"forfeit.*|forf|fft|walkover|wo|w/o|awarded"),
-        (
-            "final",
-            r"final(?!s|ist).*|f(?:/?-?\d*ots?\d*)?|ft|fulltime|aot|afterot|"
-            r"gameover|over|completed?|closed|finished|(?:game)?ended|end(?:of)?game",
-        ),
-        (
-            "in_progress",
-            r"(?:1st|2nd|3rd|4th|first|second|third|fourth|[1-4])(?:qtr|quarter|q|half|period).*|(?:q|qtr|quarter|period|p)[1-4].*|"
-            r"\d*ot\d*.*|overtime.*|half(?:time)?|ht|(?:start|begin|end|middle)(?:ning)?of.*|end(?:1st|2nd|3rd|4th|q|ot).*|"
-            r"live|in|inprogress|inplay|playing|started|underway|break|timeout",
-        ),
-        (
-            "scheduled",
-            r"scheduled|sched|pre|pregame|ns|notstarted|upcoming|created|fixture|tbd|tba|time-?tbd|delayed.*|"
-            r"\d{1,2}:\d{2}(?:[ap]m?)?(?:et|est|edt|ct|mt|pt)?|\d{4}-\d{2}-\d{2}.*|\d{1,2}/\d{1,2}.*",
-        ),
-    )
-)
-_STATES: Final[dict[str, GameStatus]] = {"pre": "scheduled", "in": "in_progress", "post": "final"}
+_NUMBERS: Final[Mapping[int, GameStatus]] = {1: "scheduled", 2: "in_progress", 3: "final"}
+_WORDS: Final[Mapping[GameStatus, tuple[str, ...]]] = {
+    "postponed": (r"ppd.*", r"postponed.*", r"pst", r"postp", r"rescheduled.*"),
+    "cancelled": (r"cancell?ed.*", r"cancell?ation", r"canc?", r"cncl", r"cxl", r"cnl", r"abandoned.*", r"abd"),
+    "suspended": (r"suspended.*", r"susp", r"sus", r"interrupted.*", r"int"),
+    "forfeited": (r"forfeit.*", r"forf", r"walkover", r"w/?o", r"awarded.*"),
+    "final": (
+        r"final(?!s|ist).*",
+        r"f(?:[/(-]?\d*ots?\d*\)?)?",
+        r"ft(?:/?\d*ot)?",
+        r"fulltime",
+        r"aot",
+        r"afterot",
+        r"(?:game)?over",
+        r"completed?",
+        r"closed",
+        r"finished",
+        r"(?:game)?ended",
+        r"end(?:of)?game",
+    ),
+    "in_progress": (
+        r"(?:1st|2nd|3rd|4th|first|second|third|fourth|[1-4])(?:qtr|quarter|q|half|period).*",
+        r"(?:q|qtr|quarter|period|p)[1-4].*",
+        r"\d*ot\d*.*",
+        r"overtime.*",
+        r"half(?:time)?",
+        r"ht",
+        r"(?:start|begin|beginning|end|middle)of.*",
+        r"end(?:1st|2nd|3rd|4th|q|\d*ot).*",
+        r"live",
+        r"in",
+        r"in-?progress",
+        r"in-?play",
+        r"playing",
+        r"started",
+        r"underway",
+        r"timeout",
+    ),
+    "scheduled": (
+        r"scheduled",
+        r"sched",
+        r"pre-?(?:game)?",
+        r"ns",
+        r"notstarted",
+        r"upcoming",
+        r"created",
+        r"fixture",
+        r"(?:time-?)?tb[da]",
+        r"delayed.*",
+        r"\d{1,2}:\d{2}(?::\d{2})?(?:[ap]m?)?(?:\(?(?:et|est|edt|ct|mt|pt)\)?)?",
+        r"\d{4}-\d{2}-\d{2}.*",
+        r"\d{1,2}/\d{1,2}.*",
+    ),
+}
+"""What a status is in full, in lower case and without spaces; what was not played comes first."""
+_PATTERNS: Final[Mapping[GameStatus, re.Pattern[str]]] = {
+    status: re.compile("|".join(words)) for status, words in _WORDS.items()
+}
+_STATES: Final[Mapping[str, GameStatus]] = {"pre": "scheduled", "in": "in_progress", "post": "final"}
 """What a field beside the status says; the status itself is more exact."""
 _OVERTIMES: Final = re.compile(r"(?P<before>\d*)ots?(?P<after>\d*)")
 _REGULATION: Final = 4
@@ -78,7 +113,7 @@ def _of_text(value: Any) -> GameStatus | None:  # noqa: ANN401 - raw input
     plain = _plain(value)
     if not plain:
         return None
-    found = next((status for status, pattern in _WORDS if pattern.fullmatch(plain)), None)
+    found = next((status for status, pattern in _PATTERNS.items() if pattern.fullmatch(plain)), None)
     return found or _of_number(value)
 
 

@@ -63,7 +63,7 @@ def judge(task: PlannedTask, ending: Ending) -> Ending:
 
 
 def within_quarantine(task: PlannedTask, ending: Ending, day: date) -> Ending:
-    """Hold a task to its limits on the share of records that it refused: above one a warning, above the other a failure.
+    """Hold a task to its limits on the share of records that it refused: one for a warning, one for a failure.
 
     The records are counted in the detail of the outcome: `quarantined`, of earlier dates `earlier_quarantined`.
     """

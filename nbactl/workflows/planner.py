@@ -146,7 +146,7 @@ class Planner:
                     its_request = request if next_unit.name in named else _plain(request, self._read_by(units, request))
                     yield self._plan_unit(next_unit, day, its_request, past)
 
-    def _upstream(
+    def _upstream(  # noqa: PLR0917 - what a plan depends on
         self,
         unit: Unit,
         day: GameDate,

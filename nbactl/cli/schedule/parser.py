@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,8 +16,10 @@ from nbactl.cli.schedule import command as commands
 from nbactl.cli.schedule import view
 from nbactl.cli.schedule.command import TickRequest
 from nbactl.cli.show.render import View
+from nbactl.core._support.gamedate import parse_time_of_day
 from nbactl.errors import UsageError
 
+_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?", re.ASCII)
 app = group()
 
 
@@ -75,12 +78,13 @@ def tick(
 
 
 def _instant(text: str) -> datetime:
+    refusal = UsageError(f"--at: '{text}' is not a valid time", next_step="Example: 2024-01-15T12:00:00-05:00.")
+    if not _INSTANT.fullmatch(text):
+        raise refusal
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(
-            f"--at: '{text}' is not a valid time", next_step="Example: 2024-01-15T12:00:00-05:00."
-        ) from error
+        raise refusal from error
     if instant.tzinfo is None:
         raise UsageError(f"--at: '{text}' has no time zone", next_step=f"Use {text}-05:00, or {text}Z for UTC.")
     return instant.astimezone(UTC)
@@ -88,7 +92,7 @@ def _instant(text: str) -> datetime:
 
 def _time_of_day(text: str) -> time:
     try:
-        return time.fromisoformat(text)
+        return parse_time_of_day(text)
     except ValueError as error:
         raise UsageError(
             f"--first-game: '{text}' is not a valid time of day", next_step="Use HH:MM in Eastern time."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EASTERN = ZoneInfo("America/New_York")
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -63,6 +64,14 @@ class GameDate:
     def __str__(self) -> str:
         """Return the ISO form, `YYYY-MM-DD`."""
         return self.day.isoformat()
+
+
+def parse_time_of_day(text: object) -> time:
+    """Read `HH:MM`, Eastern time, from 00:00 to 23:59. Raises ValueError for every other form."""
+    match = _TIME_OF_DAY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("write a time of day as HH:MM, Eastern time")
+    return time(int(match[1]), int(match[2]))
 
 
 _DATE_FORMS = "Give YYYY-MM-DD, today, yesterday or latest (Eastern time)."

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.errors import DataError
 from nbactl.pipeline import values
+from nbactl.pipeline.aliases import ALIASES
 from nbactl.pipeline.dates import UnsureDateError, day_of, is_tip_off, is_utc_midnight
 from nbactl.pipeline.quarantine import RejectedRecordError
-from nbactl.pipeline.aliases import ALIASES
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 from nbactl.pipeline.sources.files import LOOKED_FOR, FileEntry, entries, read_text, refused
 
