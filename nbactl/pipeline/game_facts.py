@@ -224,13 +224,13 @@ def _scoreboard(payload: Payload) -> GameFacts:
 
 def _bdl(payload: Payload) -> GameFacts:
     game = payload["game"]
-    season = game.get("season")
+    season = values.whole_or_none(game.get("season"), "season")
     status = read_status(game.get("status"), state=game.get("status_state"))
     final = status == "final"
     return GameFacts(
         bdl_team(game, "home_team"),
         bdl_team(game, "visitor_team"),
-        season=season_name(season) if isinstance(season, int) else None,
+        season=season_name(season) if season else None,
         season_type="regular",
         home_points=_points(game.get("home_team_score"), "home team score") if final else None,
         away_points=_points(game.get("visitor_team_score"), "visitor team score") if final else None,

@@ -237,7 +237,7 @@ def _without_players(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return value
 
 
-NO_SHAPE: Final = "it has no known shape"
+NO_SHAPE: Final = "no known shape"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +269,11 @@ def _other_kind(kind: Kind, have: set[str]) -> Other | None:
     if kind == "player":
         if not have & _PLAYER:
             what = "a table of teams" if have & _TEAM else "a table without players"
-            return Other(f"it looks like {what}: it has no PLAYER_NAME")
+            return Other(f"{what} (no PLAYER_NAME)")
         if not have & _GAME:
-            return Other("it looks like a table of totals: it has none of GAME_ID, GAME_DATE and MATCHUP")
+            return Other("a table of totals (none of GAME_ID, GAME_DATE, MATCHUP)")
     elif not have & _SCORES:
-        return Other("it looks like a table of games without scores: it has neither homeScore nor awayScore")
+        return Other("a table of games without scores (neither homeScore nor awayScore)")
     return None
 
 

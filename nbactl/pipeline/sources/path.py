@@ -103,7 +103,7 @@ def _read_all(root: Path) -> _Index:
             continue
         found = _open(path)
         if isinstance(found, str):
-            index.notes.append(f"{path.name}: passed over, {found}")
+            index.notes.append(f"{path.name}: {found}, passed over")
             continue
         recognised = True
         for day, entry in _dated(path, found):
@@ -126,7 +126,7 @@ def _open(path: Path) -> Iterable[FileEntry] | str:
     except DataError:
         if path.suffix.lower() in _SUFFIXES:
             raise
-        return "it is not text"  # an image or the like: it does not even claim to be data
+        return "not text"  # an image or the like: it does not even claim to be data
     return entries(path, text)
 
 
