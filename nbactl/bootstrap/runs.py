@@ -35,6 +35,7 @@ def make_warehouse(app: Container) -> Warehouse:
 
 def make_processor_resources(app: Container) -> ProcessorResources:
     """Return what processors work with."""
+    from nbactl.pipeline.aliases import read_aliases
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.rawstore import RawStore
 
@@ -49,7 +50,16 @@ def make_processor_resources(app: Container) -> ProcessorResources:
         raw=RawStore(app.data_dir / "raw"),
         timeouts=app.config.timeouts,
         create_tables=create_tables,
+        aliases=lambda: read_aliases(_alias_folders(app)),
     )
+
+
+def _alias_folders(app: Container) -> list[Path]:
+    """Return where aliases.csv may be: beside the configuration, and in the folder of the source."""
+    from nbactl.pipeline.sources.path import PathSource
+
+    folders = [app.settings.config_dir or Path.cwd()]
+    return [*folders, app.source.folder] if isinstance(app.source, PathSource) else folders
 
 
 def make_planner(app: Container) -> Planner:

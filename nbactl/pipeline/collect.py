@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from nbactl.errors import ConfigError, DataError
 from nbactl.pipeline.games import games_of
@@ -53,6 +53,13 @@ def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     return TaskOutcome(rows, detail)
 
 
+_LATER: Final = "Run it again later: box scores may come after the final score."
+_SCORES_ONLY: Final = (
+    "Add players' logs or box scores to it, or load the games alone with `nbactl run phase2 --only p2_schedule`; "
+    "--upstream skip runs a later phase without box scores."
+)
+
+
 def _check_there_is_nothing(source: GameSource, dataset: Dataset, call: TaskCall) -> None:
     """Raise DataError if the source should have records of the date after all (invariant 15)."""
     day = call.game_date
@@ -66,10 +73,12 @@ def _check_there_is_nothing(source: GameSource, dataset: Dataset, call: TaskCall
     elif dataset == "player_boxscores":
         games = games_of(day, source.collect("schedule", [day]), call.source).games.values()
         if over := sum(game.claim.final for game in games):
+            scores_only = source.has_history and not any(source.collect(dataset, source.game_dates(date.min, date.max)))
             raise DataError(
                 f"{source.name} gave no box scores of {day}",
-                cause=f"{over} of {len(games)} games are over.",
-                next_step="Run it again later: box scores may come after the final score.",
+                cause=f"{over} of {len(games)} games are over"
+                + (", and it has scores only: no file has a player's row." if scores_only else "."),
+                next_step=_SCORES_ONLY if scores_only else _LATER,
             )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from nbactl.config.workflows import QuarantineLimits
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.calls.retry import RetryPolicy
     from nbactl.ports.compute import Work
@@ -69,6 +70,7 @@ class PlannedTask:
     required: bool = True
     counts_rows: bool = True
     no_data_ok: bool = False
+    quarantine: QuarantineLimits | None = None
     carried: TaskRecord | None = None
     """The record of an earlier run in which the task was done, so that it is not run again."""
     excluded: str | None = None
@@ -187,6 +189,8 @@ class RunReport:
     """How many runs were not started because a stop was requested."""
     uncovered: Mapping[str, str] = field(default_factory=dict)
     """The dates of a range that the source does not cover, and why: nothing was looked at there."""
+    notes: tuple[str, ...] = ()
+    """What the tasks say beside their results, such as the files that were passed over."""
 
 
 _SIGNAL_CODES: Final = {"SIGINT": 130, "SIGTERM": 143}

@@ -123,7 +123,9 @@ class Planner:
         past = _as_wanted(past, request, units)
         named = {unit.name for unit in units}
         unit = find_unit(plan.name, self.workflows)
-        return self._plan_unit(unit, plan.game_date, request if unit.name in named else _plain(request), past)
+        chosen = tuple(task.name for task in plan.tasks if task.excluded is None)
+        its_request = request if unit.name in named else _plain(request, chosen)
+        return self._plan_unit(unit, plan.game_date, its_request, past)
 
     def needs(self, name: str) -> set[str]:
         """Return the phases that `name` needs, and those that these need."""
@@ -141,20 +143,30 @@ class Planner:
         named = {unit.name for unit in units}
         planned: set[str] = set()
         for unit in units:
-            for next_unit in (*self._upstream(unit, day, request, past, planned), unit):
+            reads = self._read_by((unit,), request)
+            for next_unit in (*self._upstream(unit, day, request, past, planned, reads), unit):
                 if next_unit.name in planned:
                     continue
                 planned.add(next_unit.name)
                 if day in idle and next_unit.kind != "workflow":
                     yield replace(self._empty(next_unit, day), skip_reason=idle[day])
                 else:
-                    its_request = request if next_unit.name in named else _plain(request)
+                    its_request = request if next_unit.name in named else _plain(request, self._read_by(units, request))
                     yield self._plan_unit(next_unit, day, its_request, past)
 
-    def _upstream(
-        self, unit: Unit, day: GameDate, request: RunRequest, past: Past, planned: Collection[str]
+    def _upstream(  # noqa: PLR0917 - what a plan depends on
+        self,
+        unit: Unit,
+        day: GameDate,
+        request: RunRequest,
+        past: Past,
+        planned: Collection[str],
+        reads: Collection[str],
     ) -> list[Unit]:
-        """Return the phases that `unit` needs and that are not finished for the date, in order."""
+        """Return the phases that `unit` needs and that are not finished for the date, in order.
+
+        Where `reads` names tasks, only these of them are needed.
+        """
         if request.upstream == "skip" or not self._runs_here(unit):
             return []
         may_run = request.upstream == "run" or (request.upstream == "auto" and self.target == "local")
@@ -162,8 +174,11 @@ class Planner:
         for name in unit.needs:
             phase = find_unit(name, self.workflows)
             run = past.get((name, day))
+            if reads:
+                phase = replace(phase, uses=tuple(use for use in phase.uses if use.task in reads))
             if name not in planned and not (self._finished(phase, run) and (not may_run or self._final(phase, run))):
-                missing += [*self._upstream(phase, day, replace(request, upstream="run"), past, planned), phase]
+                its_request = replace(request, upstream="run")
+                missing += [*self._upstream(phase, day, its_request, past, planned, reads), phase]
         if missing and not may_run:
             names = ", ".join(phase.name for phase in missing)
             raise PreconditionError(
@@ -173,6 +188,20 @@ class Planner:
                 details={"missing": [phase.name for phase in missing]},
             )
         return missing
+
+    def _read_by(self, units: Sequence[Unit], request: RunRequest) -> tuple[str, ...]:
+        """Return the tasks of earlier phases that the chosen tasks read; empty if that is all of them."""
+        if not request.only and any(unit.kind != "task" for unit in units):
+            return ()
+        chosen = [use.task for unit in units for use in unit.uses if not request.only or use.task in request.only]
+        if not all(self.workflows.tasks[name].reads for name in chosen):
+            return ()
+        found: dict[str, None] = {}
+        while chosen:
+            reads = self.workflows.tasks[chosen.pop()].reads
+            chosen += [name for name in reads if name not in found]
+            found |= dict.fromkeys(reads)
+        return tuple(found)
 
     def _plan_unit(self, unit: Unit, day: GameDate, request: RunRequest, past: Past) -> RunPlan:
         before = past.get((unit.name, day))
@@ -220,6 +249,7 @@ class Planner:
             required=use.required,
             counts_rows=task.output == "rows",
             no_data_ok=task.no_data == "ok",
+            quarantine=task.quarantine,
             carried=carried,
             excluded=excluded,
         )
@@ -328,6 +358,6 @@ def _all_carried(tasks: Iterable[PlannedTask]) -> bool:
     return all(task.carried is not None for task in tasks if task.excluded is None)
 
 
-def _plain(request: RunRequest) -> RunRequest:
-    """Return the request as it holds for a phase that is only run because another needs it."""
-    return replace(request, mode=None, max_workers=None, only=(), skip=(), resume=None, force=False)
+def _plain(request: RunRequest, only: tuple[str, ...]) -> RunRequest:
+    """Return the request as it holds for a phase that is only run because another needs `only` these of its tasks."""
+    return replace(request, mode=None, max_workers=None, only=only, skip=(), resume=None, force=False)

@@ -142,6 +142,15 @@ def _dismissed(run: RunRecord) -> str | None:
     return f"by {by}, {moment(at) if isinstance(at, datetime) else at}{f': {reason}' if reason else ''}"
 
 
+def show_remarks(console: Console, runs: Sequence[RunRecord]) -> None:
+    """Show what the tasks of these runs warn of, and with -v what they note, each sentence once."""
+    details = [task.detail for run in runs for task in run.tasks]
+    for key, label in (("warnings", Styled("warning: ", "bold yellow")), ("notes", Styled("note: ", "dim"))):
+        if key == "warnings" or console.verbosity:
+            for sentence in dict.fromkeys(sentence for detail in details for sentence in detail.get(key, ())):
+                console.print(label, sentence)
+
+
 def _show_error(console: Console, task: TaskRecord) -> None:
     error = dict(task.error or {})
     console.print()

@@ -74,6 +74,7 @@ def finished(report: RunReport, again: str) -> View:
         exit_code=code,
         run_id=next((run.run_id for run in reversed(report.runs) if run.run_id), None),
         warnings=report.warnings,
+        notes=report.notes,
         error=_error(report, code, again),
     )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +14,11 @@ from nbactl.cli.schedule import command as commands
 from nbactl.cli.schedule import view
 from nbactl.cli.schedule.command import TickRequest
 from nbactl.cli.show.render import View
+from nbactl.core._support.gamedate import parse_time_of_day
 from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import time
 
 app = group()
 
@@ -76,7 +79,7 @@ def tick(
 
 def _time_of_day(text: str) -> time:
     try:
-        return time.fromisoformat(text)
+        return parse_time_of_day(text)
     except ValueError as error:
         raise UsageError(
             f"--first-game: '{text}' is not a valid time of day", next_step="Use HH:MM in Eastern time."

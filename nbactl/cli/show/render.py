@@ -45,6 +45,7 @@ class View:
     exit_code: int = 0
     run_id: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
     error: NbactlError | None = None
     once_told: Callable[[], None] | None = None
     touched: str | None = None
@@ -67,6 +68,8 @@ def render(
     """
     for warning in result.warnings:
         console.warn(warning)
+    for note in result.notes:
+        console.note(note)
     items = None if result.items is None else result.data[result.items]
     if output == "json" and isinstance(items, Iterator):
         _write_streamed(console, result, command=command, target=target, items=items, fields=fields)

@@ -84,7 +84,9 @@ def _error(drawn: Board) -> CheckFailedError | None:
 
 def _wrong(drawn: Board) -> dict[str, list[str]]:
     """Return the names of what is wrong with the date by `failed`, `late` and so on."""
-    found: list[tuple[str, str]] = [("late" if phase.late else phase.state, phase.name) for phase in drawn.phases if phase.wrong]
+    found: list[tuple[str, str]] = [
+        ("late" if phase.late else phase.state, phase.name) for phase in drawn.phases if phase.wrong
+    ]
     found += [(_failure(run), run.name) for run in drawn.failed]
     return {word: [name for this, name in found if this == word] for word in dict.fromkeys(word for word, _ in found)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ EASTERN = ZoneInfo("America/New_York")
 FIRST_DAY = date(1946, 11, 1)
 LAST_DAY = date(2199, 12, 31)
 """Dates that a person may ask for: years of history can be subtracted from any of them, and days added."""
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -75,3 +76,11 @@ class GameDate:
 
 _DATE_FORMS = "Give YYYY-MM-DD, today, yesterday, tomorrow or latest (Eastern time)."
 _DATE_RANGE = f"Give a date from {FIRST_DAY} (the league's first game) to {LAST_DAY}."
+
+
+def parse_time_of_day(text: object) -> time:
+    """Read `HH:MM`, Eastern time, from 00:00 to 23:59. Raises ValueError for every other form."""
+    match = _TIME_OF_DAY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("write a time of day as HH:MM, Eastern time")
+    return time(int(match[1]), int(match[2]))

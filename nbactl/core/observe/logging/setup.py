@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from nbactl.core._support.controls import visible, visible_lines
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core.observe.context import current
-from nbactl.core.observe.logging.cloud import CloudFormatter, fields_of, severity_of
+from nbactl.core.observe.logging.cloud import CloudFormatter, fields_of, message_of, severity_of
 from nbactl.core.observe.masking import mask
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class HumanFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             extra["stack_trace"] = mask("".join(traceback.format_exception(*record.exc_info)))
         time = datetime.fromtimestamp(record.created, UTC)
-        return readable(time, severity_of(record.levelno), place, mask(record.getMessage()), extra)
+        return readable(time, severity_of(record.levelno), place, mask(message_of(record)), extra)
 
 
 def readable(time: datetime, severity: str, place: str, message: str, extra: Mapping[str, Any]) -> str:
@@ -96,7 +96,11 @@ class PlainFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible_lines(mask(super().format(record)))
+        try:
+            return visible_lines(mask(super().format(record)))
+        except Exception:  # noqa: BLE001 - an argument without text must not cost the record
+            record.msg, record.args = message_of(record), None
+            return visible_lines(mask(super().format(record)))
 
 
 class _Choice(logging.Formatter):
