@@ -5,6 +5,6 @@ SELECT
   *,
   240 + 25 * (periods - 4) AS team_minutes,
   LEAST(1.0, player_seconds / (60 * (240 + 25 * (periods - 4)))) AS minutes_coverage,
-  player_seconds >= 0.95 * 60 * (240 + 25 * (periods - 4)) AND COALESCE(player_points = points, FALSE)
+  20 * player_seconds >= 19 * 60 * (240 + 25 * (periods - 4)) AND COALESCE(player_points = points, FALSE)
     AS box_complete
 FROM covered_games

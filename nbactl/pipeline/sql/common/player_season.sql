@@ -1,43 +1,57 @@
--- A player's season before @game_date, condensed: load, spread, weighted form and home and away means.
--- with: player_history
+-- A player's season before @game_date, condensed: spread, weighted form and home and away means.
+-- with: player_history, player_sums
 SELECT
-  player_lookup,
-  COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY)) AS games_last_14_days,
-  SUM(IF(game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY), seconds, 0)) / 60 AS minutes_last_14_days,
-  COUNTIF(days_before = 1 AND game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY)) AS back_to_backs_last_14_days,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, seconds, NULL)) / 60, 6) AS minutes_stddev_last_10,
-  ROUND(SUM(weight * seconds) / SUM(weight) / 60, 6) AS minutes_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, points, NULL)), 6) AS points_stddev_last_10,
-  ROUND(SUM(weight * points) / SUM(weight), 6) AS points_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, rebounds, NULL)), 6) AS rebounds_stddev_last_10,
-  ROUND(SUM(weight * rebounds) / SUM(weight), 6) AS rebounds_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, assists, NULL)), 6) AS assists_stddev_last_10,
-  ROUND(SUM(weight * assists) / SUM(weight), 6) AS assists_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, steals, NULL)), 6) AS steals_stddev_last_10,
-  ROUND(SUM(weight * steals) / SUM(weight), 6) AS steals_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, blocks, NULL)), 6) AS blocks_stddev_last_10,
-  ROUND(SUM(weight * blocks) / SUM(weight), 6) AS blocks_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, turnovers, NULL)), 6) AS turnovers_stddev_last_10,
-  ROUND(SUM(weight * turnovers) / SUM(weight), 6) AS turnovers_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, three_made, NULL)), 6) AS three_made_stddev_last_10,
-  ROUND(SUM(weight * three_made) / SUM(weight), 6) AS three_made_avg_weighted,
-  AVG(IF(home_game, points, NULL)) AS points_avg_home,
-  AVG(IF(home_game, NULL, points)) AS points_avg_away,
-  MAX(IF(recency = 1, points, NULL)) AS points_last_game,
-  SAFE_DIVIDE(
-    2160 * SUM(IF(recency <= 5, fg_attempted + turnovers, 0)) + 950.4 * SUM(IF(recency <= 5, ft_attempted, 0)),
-    SUM(IF(recency <= 5, seconds, 0))
-  ) AS plays_per_36_last_5,
-  SAFE_DIVIDE(2160 * SUM(fg_attempted + turnovers) + 950.4 * SUM(ft_attempted), SUM(seconds)) AS plays_per_36_season,
-  SAFE_DIVIDE(
-    SUM(IF(recency <= 10, points, 0)),
-    2 * (SUM(IF(recency <= 10, fg_attempted, 0)) + 0.44 * SUM(IF(recency <= 10, ft_attempted, 0)))
-  ) AS ts_pct_last_10
-FROM (
+  season.player_lookup,
+  SQRT(SAFE_DIVIDE(
+    sums.games * sums.seconds_squared - sums.seconds * sums.seconds, 3600 * sums.games * (sums.games - 1)
+  )) AS minutes_stddev_last_10,
+  SAFE_DIVIDE(sums.seconds_weighted, 60 * sums.weights) AS minutes_avg_weighted,
+  SQRT(SAFE_DIVIDE(
+    sums.games * sums.points_squared - sums.points * sums.points, sums.games * (sums.games - 1)
+  )) AS points_stddev_last_10,
+  SAFE_DIVIDE(sums.points_weighted, sums.weights) AS points_avg_weighted,
+  SQRT(SAFE_DIVIDE(
+    sums.games * sums.rebounds_squared - sums.rebounds * sums.rebounds, sums.games * (sums.games - 1)
+  )) AS rebounds_stddev_last_10,
+  SAFE_DIVIDE(sums.rebounds_weighted, sums.weights) AS rebounds_avg_weighted,
+  SQRT(SAFE_DIVIDE(
+    sums.games * sums.assists_squared - sums.assists * sums.assists, sums.games * (sums.games - 1)
+  )) AS assists_stddev_last_10,
+  SAFE_DIVIDE(sums.assists_weighted, sums.weights) AS assists_avg_weighted,
+  SQRT(SAFE_DIVIDE(
+    sums.games * sums.steals_squared - sums.steals * sums.steals, sums.games * (sums.games - 1)
+  )) AS steals_stddev_last_10,
+  SAFE_DIVIDE(sums.steals_weighted, sums.weights) AS steals_avg_weighted,
+  SQRT(SAFE_DIVIDE(
+    sums.games * sums.blocks_squared - sums.blocks * sums.blocks, sums.games * (sums.games - 1)
+  )) AS blocks_stddev_last_10,
+  SAFE_DIVIDE(sums.blocks_weighted, sums.weights) AS blocks_avg_weighted,
+  SQRT(SAFE_DIVIDE(
+    sums.games * sums.turnovers_squared - sums.turnovers * sums.turnovers, sums.games * (sums.games - 1)
+  )) AS turnovers_stddev_last_10,
+  SAFE_DIVIDE(sums.turnovers_weighted, sums.weights) AS turnovers_avg_weighted,
+  SQRT(SAFE_DIVIDE(
+    sums.games * sums.three_made_squared - sums.three_made * sums.three_made, sums.games * (sums.games - 1)
+  )) AS three_made_stddev_last_10,
+  SAFE_DIVIDE(sums.three_made_weighted, sums.weights) AS three_made_avg_weighted,
+  season.points_avg_home, season.points_avg_away, season.points_last_game,
+  season.plays_per_36_last_5, season.plays_per_36_season, season.ts_pct_last_10
+FROM player_sums AS sums
+JOIN (
   SELECT
-    *,
-    IF(recency <= 20, POW(0.85, recency - 1), 0) AS weight,
-    DATE_DIFF(game_date, LAG(game_date) OVER (PARTITION BY player_lookup ORDER BY recency DESC), DAY) AS days_before
+    player_lookup,
+    SAFE_DIVIDE(SUM(IF(home_game, points, 0)), COUNTIF(home_game)) AS points_avg_home,
+    SAFE_DIVIDE(SUM(IF(home_game, 0, points)), COUNTIF(NOT home_game)) AS points_avg_away,
+    MAX(IF(recency = 1, points, NULL)) AS points_last_game,
+    SAFE_DIVIDE(
+      108 * SUM(IF(recency <= 5, 100 * (fg_attempted + turnovers) + 44 * ft_attempted, 0)),
+      5 * SUM(IF(recency <= 5, seconds, 0))
+    ) AS plays_per_36_last_5,
+    SAFE_DIVIDE(108 * SUM(100 * (fg_attempted + turnovers) + 44 * ft_attempted), 5 * SUM(seconds))
+      AS plays_per_36_season,
+    SAFE_DIVIDE(
+      50 * SUM(IF(recency <= 10, points, 0)), SUM(IF(recency <= 10, 100 * fg_attempted + 44 * ft_attempted, 0))
+    ) AS ts_pct_last_10
   FROM player_history
-)
-GROUP BY player_lookup
+  GROUP BY player_lookup
+) AS season ON season.player_lookup = sums.player_lookup

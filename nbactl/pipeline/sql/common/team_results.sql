@@ -3,7 +3,7 @@
 -- with: team_games, current_season
 SELECT
   team_abbr,
-  COUNT(*) AS games_played,
+  COUNTIF(counted) AS games_played,
   MAX(game_date) AS last_game_date,
   COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY)) AS games_last_7_days,
   COUNTIF(points > points_allowed) AS wins,
@@ -11,16 +11,22 @@ SELECT
   SAFE_DIVIDE(
     COUNTIF(points > points_allowed AND recency <= 10), COUNTIF(points IS NOT NULL AND recency <= 10)
   ) AS win_pct_last_10,
-  AVG(IF(recency <= 5, points, NULL)) AS points_avg_last_5,
-  AVG(IF(recency <= 10, points, NULL)) AS points_avg_last_10,
-  AVG(points) AS points_avg_season,
-  AVG(IF(recency <= 5, points_allowed, NULL)) AS points_allowed_avg_last_5,
-  AVG(IF(recency <= 10, points_allowed, NULL)) AS points_allowed_avg_last_10,
-  AVG(points_allowed) AS points_allowed_avg_season
+  SAFE_DIVIDE(SUM(IF(recency <= 5, points, NULL)), COUNT(IF(recency <= 5, points, NULL))) AS points_avg_last_5,
+  SAFE_DIVIDE(SUM(IF(recency <= 10, points, NULL)), COUNT(IF(recency <= 10, points, NULL))) AS points_avg_last_10,
+  SAFE_DIVIDE(SUM(points), COUNT(points)) AS points_avg_season,
+  SAFE_DIVIDE(SUM(IF(recency <= 5, points_allowed, NULL)), COUNT(IF(recency <= 5, points_allowed, NULL)))
+    AS points_allowed_avg_last_5,
+  SAFE_DIVIDE(SUM(IF(recency <= 10, points_allowed, NULL)), COUNT(IF(recency <= 10, points_allowed, NULL)))
+    AS points_allowed_avg_last_10,
+  SAFE_DIVIDE(SUM(points_allowed), COUNT(points_allowed)) AS points_allowed_avg_season
 FROM (
   SELECT
-    team.*,
-    ROW_NUMBER() OVER (PARTITION BY team.team_abbr ORDER BY team.game_date DESC, team.game_id DESC) AS recency
+    team.team_abbr, team.game_date, team.counted,
+    IF(team.counted, team.points, NULL) AS points,
+    IF(team.counted, team.points_allowed, NULL) AS points_allowed,
+    ROW_NUMBER() OVER (
+      PARTITION BY team.team_abbr, team.counted ORDER BY team.game_date DESC, team.game_id DESC
+    ) AS recency
   FROM team_games AS team
   JOIN current_season ON current_season.season = team.season
   WHERE team.game_date < @game_date
