@@ -10,4 +10,5 @@ SELECT
   SAFE_DIVIDE(SUM(fg_made - three_made), SUM(fg_attempted - three_attempted)) AS two_pct,
   SAFE_DIVIDE(SUM(three_made), SUM(three_attempted)) AS three_pct
 FROM player_history
+WHERE counted IS NOT NULL
 GROUP BY opponent_team_abbr

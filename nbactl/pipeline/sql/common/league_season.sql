@@ -5,7 +5,7 @@ FROM (
   SELECT SAFE_DIVIDE(SUM(game.points), COUNT(game.points)) AS points_avg
   FROM team_games AS game
   JOIN current_season ON current_season.season = game.season
-  WHERE game.game_date < @game_date AND game.counted
+  WHERE game.game_date < @game_date AND game.counted IS NOT NULL
 ) AS scoring
 CROSS JOIN (
   SELECT SAFE_DIVIDE(240 * SUM(possession_hundredths), 100 * SUM(team_minutes)) AS pace FROM season_box

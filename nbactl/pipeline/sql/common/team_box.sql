@@ -1,9 +1,8 @@
 -- Team totals, NULL unless the box score is complete: a partial sum must not pass for a team total.
--- Possessions are the mean of both teams' estimates, so they are known only where both box scores are complete. They
--- are whole hundredths: 50 (FGA - ORB + TOV) + 22 FTA, of both teams.
+-- Possessions are the mean of both teams' estimates, so they are known only where both box scores are complete.
 -- with: complete_games
 SELECT
-  own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game, own.counted,
+  own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game,
   own.points, own.points_allowed, own.periods, own.team_minutes,
   own.player_rows, own.player_points, own.player_seconds, own.minutes_coverage, own.box_complete,
   IF(own.box_complete, own.fg_made, NULL) AS fg_made,
@@ -22,9 +21,7 @@ SELECT
   IF(own.box_complete, own.personal_fouls, NULL) AS personal_fouls,
   IF(
     own.box_complete AND opponent.box_complete,
-    50 * (own.fg_attempted - own.offensive_rebounds + own.turnovers
-      + opponent.fg_attempted - opponent.offensive_rebounds + opponent.turnovers)
-      + 22 * (own.ft_attempted + opponent.ft_attempted),
+    own.half_possession_hundredths + opponent.half_possession_hundredths,
     NULL
   ) AS possession_hundredths
 FROM complete_games AS own
