@@ -67,6 +67,7 @@ class Versions:
 class TaskOutcome:
     """What a task reports. `rows` is None where the task declares that it writes none (`output: none`).
 
+    Sentences in `detail["warnings"]` become warnings of the run, those in `detail["notes"]` notes on stderr.
     `versions` is None where nobody can say whether the result is still fresh. `incomplete` names what the date lacks
     though the task did its work, a phrase for each: `0022400551 LAL at MIA is not over`.
     """

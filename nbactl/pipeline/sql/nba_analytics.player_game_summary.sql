@@ -1,4 +1,4 @@
--- The box scores of @game_date with the players' efficiency, and their form before the game.
+-- The box scores of the games of @game_date that are over, with the players' efficiency, and their form before the game.
 -- with: current_season, complete_games, player_form
 SELECT
   box.game_date, box.game_id, current_season.season, box.player_lookup, box.player_name,
@@ -27,8 +27,9 @@ SELECT
   form.turnovers_avg_last_5, form.turnovers_avg_last_10, form.turnovers_avg_season,
   form.three_made_avg_last_5, form.three_made_avg_last_10, form.three_made_avg_season
 FROM nba_raw.player_boxscores AS box
+JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
 CROSS JOIN current_season
 LEFT JOIN complete_games AS team
   ON team.game_date = box.game_date AND team.game_id = box.game_id AND team.team_abbr = box.team_abbr
 LEFT JOIN player_form AS form ON form.player_lookup = box.player_lookup
-WHERE box.game_date = @game_date
+WHERE box.game_date = @game_date AND game.game_date = @game_date AND game.game_status = 'final'

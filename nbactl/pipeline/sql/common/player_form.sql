@@ -42,8 +42,10 @@ FROM (
     SUM(last_5 * assists) AS assists_5, SUM(last_10 * assists) AS assists_10, SUM(counted * assists) AS assists,
     SUM(last_5 * steals) AS steals_5, SUM(last_10 * steals) AS steals_10, SUM(counted * steals) AS steals,
     SUM(last_5 * blocks) AS blocks_5, SUM(last_10 * blocks) AS blocks_10, SUM(counted * blocks) AS blocks,
-    SUM(last_5 * turnovers) AS turnovers_5, SUM(last_10 * turnovers) AS turnovers_10, SUM(counted * turnovers) AS turnovers,
-    SUM(last_5 * three_made) AS three_made_5, SUM(last_10 * three_made) AS three_made_10, SUM(counted * three_made) AS three_made,
+    SUM(last_5 * turnovers) AS turnovers_5, SUM(last_10 * turnovers) AS turnovers_10,
+    SUM(counted * turnovers) AS turnovers,
+    SUM(last_5 * three_made) AS three_made_5, SUM(last_10 * three_made) AS three_made_10,
+    SUM(counted * three_made) AS three_made,
     SUM(counted * fg_made) AS fg_made, SUM(counted * fg_attempted) AS fg_attempted,
     SUM(counted * ft_attempted) AS ft_attempted
   FROM player_history

@@ -1,6 +1,6 @@
--- The players' games of the season of @game_date, before that date. Games that are not over are no history; the final
--- of the league's cup counts for rest and load only. `counted`, `last_5` and `last_10` are 1 for the other games, the
--- latest five and the latest ten of them, else NULL: SUM(last_5 * points) is the points of the last five.
+-- The players' lines of the season of @game_date, before that date, from games that are over. Preseason games are no
+-- history. The cup final is a day of work, and in no average, as with the league: `counted` is NULL there, else 1.
+-- `last_5` and `last_10` are 1 in the latest games that count, else NULL: SUM(last_5 * points) is their points.
 -- with: current_season
 SELECT *, IF(recency <= 5, counted, NULL) AS last_5, IF(recency <= 10, counted, NULL) AS last_10
 FROM (

@@ -1,5 +1,5 @@
 -- A team's results in the season of @game_date, before that date. They come from final scores alone; a game
--- whose score the source does not have counts for rest and number of games only, the final of the cup for rest only.
+-- whose score the source does not have counts for rest and number of games only, the cup final for rest only.
 -- with: team_games, current_season
 SELECT
   team_abbr,

@@ -6,9 +6,8 @@ SELECT
   SAFE_DIVIDE(SUM(box.rebounds), COUNT(*)) AS rebounds_avg,
   SAFE_DIVIDE(SUM(box.assists), COUNT(*)) AS assists_avg
 FROM nba_raw.player_boxscores AS box
-JOIN nba_raw.games AS game
-  ON game.game_date = box.game_date AND game.game_id = box.game_id
-  AND game.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 730 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
 WHERE box.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 730 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+  AND game.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 730 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
   AND game.game_status = 'final' AND COALESCE(game.season_type, 'regular') NOT IN ('preseason', 'cup')
 GROUP BY box.player_lookup, box.opponent_team_abbr
