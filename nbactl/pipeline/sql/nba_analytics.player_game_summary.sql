@@ -1,4 +1,4 @@
--- The box scores of the games of @game_date that are over, with the players' efficiency, and their form before the game.
+-- The box scores of the games of @game_date that are over, with the players' efficiency, and their form before them.
 -- with: current_season, complete_games, player_form
 SELECT
   box.game_date, box.game_id, current_season.season, box.player_lookup, box.player_name,
