@@ -210,9 +210,7 @@ def test_a_players_cache(season: Lab) -> None:
 def test_equal_games_have_no_spread(season: Lab) -> None:
     row = season.row(CACHE, COMING, player_lookup="bee1")
     assert row["games_played"] == 3
-    assert {stat: row[f"{stat}_stddev_last_10"] for stat in ("points", "rebounds", "minutes", "blocks")} == dict.fromkeys(
-        ("points", "rebounds", "minutes", "blocks"), 0
-    )
+    assert [row[f"{stat}_stddev_last_10"] for stat in ("points", "rebounds", "minutes", "blocks")] == [0] * 4
     assert (row["points_avg_weighted"], row["minutes_avg_weighted"]) == (20, 48)
 
 

@@ -29,7 +29,7 @@ EVERY = 1 if THOROUGH else 28
 """One date in so many is computed; all of them take ten minutes."""
 TIMEOUT = 120.0
 ROW_GROUP = 122_880
-"""Rows that DuckDB stores and scans together: a table of one such group is read in one order by any number of threads."""
+"""Rows that DuckDB stores and scans together: any number of threads reads a table of one such group in one order."""
 
 
 @pytest.fixture
@@ -116,23 +116,24 @@ def box(random: Random, day: date, team: str, opponent: str, home: bool) -> list
     """Return the lines of eleven players who share 240 minutes."""
     cuts = sorted(random.sample(range(1, 14_400), 10))
     seconds = [end - start for start, end in zip([0, *cuts], [*cuts, 14_400], strict=True)]
-    return [line(random, day, team, opponent, home, number, played) for number, played in enumerate(seconds)]
-
-
-def line(
-    random: Random, day: date, team: str, opponent: str, home: bool, number: int, seconds: int
-) -> dict[str, Any]:
-    fg, three, ft = (random.randint(0, most) for most in (9, 4, 7))
     home_team, away_team = (team, opponent) if home else (opponent, team)
-    return {
+    facts = {
         "game_date": day,
         "game_id": f"{day:%Y%m%d}-{away_team}-{home_team}",
-        "player_lookup": f"{team.lower()}{number}",
-        "player_name": f"{team} {number}",
         "team_abbr": team,
         "opponent_team_abbr": opponent,
         "home_game": home,
-        "minutes": seconds / 60,
+        "source": "test",
+    }
+    return [
+        {**facts, **line(random), "player_lookup": f"{team}{number}", "player_name": team, "minutes": played / 60}
+        for number, played in enumerate(seconds)
+    ]
+
+
+def line(random: Random) -> dict[str, int]:
+    fg, three, ft = (random.randint(0, most) for most in (9, 4, 7))
+    return {
         "points": 2 * fg + 3 * three + ft,
         "rebounds": 7,
         "offensive_rebounds": random.randint(0, 4),
@@ -144,7 +145,6 @@ def line(
         "three_attempted": three + random.randint(0, 0 if fg else 5),
         "ft_made": ft,
         "ft_attempted": ft + random.randint(0, 3),
-        "source": "test",
     }
 
 
@@ -171,7 +171,7 @@ def on_one_thread(league: Raw, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 @pytest.mark.usefixtures("many_threads")
-@pytest.mark.parametrize("order", [None, 1, 2], ids=["same order", "shuffled", "shuffled otherwise"])
+@pytest.mark.parametrize("order", [None, 1], ids=["same order", "shuffled"])
 def test_tables_of_many_row_groups_give_the_same_bits_on_many_threads(
     league: Raw, on_one_thread: dict[str, Any], tmp_path: Path, order: int | None
 ) -> None:
@@ -243,7 +243,8 @@ def compute_in_one_statement(lab: Lab, days: Sequence[date]) -> None:
 
 def statements(table: str, days: Sequence[date]) -> Iterator[str]:
     for day in days:
-        yield f"SELECT * FROM (\n{table_sql(table)}\n)".replace("@game_date", f"DATE '{day}'")
+        of_day = table_sql(table).replace("@game_date", f"DATE '{day}'")
+        yield f"SELECT * FROM (\n{of_day}\n)"  # noqa: S608 - a statement of ours
 
 
 def compute_last(lab: Lab, raw: Raw, random: Random | None) -> Lab:
