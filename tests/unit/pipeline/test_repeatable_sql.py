@@ -33,10 +33,11 @@ KEYS: Final = {
 
 def analysed(sql: str) -> exp.Expr:
     """Return the statement with every column's table and every expression's type."""
-    schema: dict[str, dict[str, dict[str, str]]] = {}
+    datasets: dict[str, dict[str, object]] = {}
     for name, table in load_tables().items():
         dataset, _, short = name.partition(".")
-        schema.setdefault(dataset, {})[short] = {column.name: column.type for column in table.columns}
+        datasets.setdefault(dataset, {})[short] = {column.name: column.type for column in table.columns}
+    schema: dict[str, object] = {**datasets}
     tree = sqlglot.parse_one(sql, read="bigquery")
     for parameter in list(tree.find_all(exp.Parameter)):
         parameter.replace(exp.cast(exp.Literal.string("2025-01-14"), "DATE"))
