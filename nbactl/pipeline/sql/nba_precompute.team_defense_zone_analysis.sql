@@ -5,7 +5,7 @@ SELECT
   team.game_date, team.game_id, team.season, team.team_abbr, team.opponent_team_abbr,
   COALESCE(zone.games, 0) AS games,
   COALESCE(zone.fg_attempted, 0) AS fg_attempted_faced,
-  1 - zone.three_attempt_share AS two_attempt_share_allowed,
+  zone.two_attempt_share AS two_attempt_share_allowed,
   zone.three_attempt_share AS three_attempt_share_allowed,
   zone.ft_attempt_rate AS ft_attempt_rate_allowed,
   zone.two_pct AS two_pct_allowed,
