@@ -16,7 +16,7 @@ from nbactl.migrations.completions.gates import COMMAND, gates_of
 from nbactl.migrations.completions.plan import make_plan
 from nbactl.migrations.completions.repair import RepairExecutor, RepairPlan, RepairResult
 from nbactl.migrations.completions.rollback import Refilled, RolledBack, acknowledge, roll_back, stages_back
-from nbactl.migrations.completions.selection import Selection, require_batches
+from nbactl.migrations.completions.selection import Selection, no_batches
 from nbactl.migrations.completions.validate import Validator
 from nbactl.migrations.gates import pass_gates
 from nbactl.migrations.record import MigrationRecord
@@ -96,7 +96,8 @@ class CompletionsMigration:
             observe=caller.observe,
             check=_check(caller),
         )
-        require_batches(plan.batches, selection, self._store)
+        if not plan.batches:
+            raise no_batches(selection)
         return plan
 
     def gates(self, action: str, *, max_age: float | None = None, compare_active: bool = False) -> list[Gate]:
@@ -146,15 +147,15 @@ class CompletionsMigration:
                 self._move(work, CompletionStage.DUAL_WRITE, CompletionStage.BACKFILLED)
             else:
                 work.record.end_action(work.lease)
-            if not selection.is_all:
-                require_batches(report.counts.batches, selection, self._store)
+            if not report.counts.batches and not selection.is_all:
+                raise no_batches(selection)
             return report
 
     def validate(self, selection: Selection, caller: Caller) -> ValidationReport:
         """Compare both sides; a full comparison is recorded, and moves from `backfilled` to `validated`.
 
-        A comparison of a part needs no lease and proves nothing for a gate, but an inconsistency is recorded. Raises
-        NotFoundError if there was nothing to compare.
+        A comparison of a part needs no lease and proves nothing for a gate, but an inconsistency is recorded. One of
+        no batches is not consistent, and not recorded.
         """
         if not selection.is_all:
             return self.compare(selection, caller)
@@ -162,27 +163,26 @@ class CompletionsMigration:
             stage = self.stage
             report = self._validator(caller.observe).run_recorded(work, stage, selection, young=self.limits.max_age)
             work.record.end_action(work.lease)
-            require_batches(report.validation.batches, selection, self._store)
             if stage is CompletionStage.BACKFILLED and report.consistent:
                 self._move(work, stage, CompletionStage.VALIDATED, proof=report)
-            else:
+            elif report.validation.batches:
                 work.record.note_validation(report.validation)
             return report
 
     def compare(self, selection: Selection, caller: Caller) -> ValidationReport:
-        """Compare both sides without the lease; only an inconsistency is recorded. Raises as `validate` does."""
+        """Compare both sides without the lease; only an inconsistency is recorded."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
-        require_batches(report.validation.batches, selection, self._store)
-        if not report.consistent and stage is not CompletionStage.LEGACY:
+        if report.findings and stage is not CompletionStage.LEGACY:
             self.record.note_drift()
         return report
 
     def plan_repair(self, selection: Selection, caller: Caller) -> tuple[RepairPlan, ValidationReport]:
-        """Return what a repair would change; changes nothing."""
+        """Return what a repair would change; changes nothing. Raises NotFoundError without batches."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
-        require_batches(report.validation.batches, selection, self._store)
+        if not report.validation.batches:
+            raise no_batches(selection)
         plan = RepairPlan()
         for comparison in report.inconsistent:
             plan.add(comparison, stage)
@@ -210,7 +210,7 @@ class CompletionsMigration:
                 )
                 work.record.end_action(work.lease)
                 work.record.note_validation(report.validation)
-                if not report.consistent:
+                if report.findings:
                     raise PreconditionError(
                         f"--cleanup is refused: the final validation found {len(report.findings)} inconsistencies",
                         cause="A completion that only the array has would be lost with it.",
