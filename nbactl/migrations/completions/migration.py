@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core.completions.participants import read_participants
 from nbactl.core.completions.stages import CompletionStage
-from nbactl.errors import PreconditionError
+from nbactl.errors import NbactlError, PreconditionError
+from nbactl.migrations.completions.absent import TAKES_PART_IN, Absent, absent_services
 from nbactl.migrations.completions.backfill import Backfill
 from nbactl.migrations.completions.cleanup import CleanUp, Restored, preview_restore, restore_arrays, saved_arrays
 from nbactl.migrations.completions.compare import WITHOUT_ARRAY
@@ -23,7 +25,8 @@ from nbactl.migrations.record import MigrationRecord
 from nbactl.migrations.work import MigrationWork, hold_lease, stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from nbactl.core._support.aio import Cancellation
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from nbactl.migrations.model import Checkpoint, MigrationState, Operator
     from nbactl.migrations.work import ProgressEvent
     from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.services import DeployedService
 
 NAME: Final = "completions"
 LEASE: Final = f"migrations/{NAME}"
@@ -70,7 +74,13 @@ class CompletionsMigration:
         limits: MigrationLimits,
         bulk_writer: Callable[[float | None], BulkWriter],
         exports: Path,
+        services: Callable[[], Sequence[DeployedService]] = tuple,
+        recorders: Collection[str] = (),
     ) -> None:
+        """With `services`, the deployed ones, gates name those that do not take part.
+
+        `recorders` are the names of those that record completions even without a variable for it.
+        """
         self.limits = limits
         self.record = MigrationRecord(store, clock, leases, name=NAME, first=CompletionStage.LEGACY, project=project)
         self._store = store
@@ -79,6 +89,8 @@ class CompletionsMigration:
         self._owner = owner
         self._bulk_writer = bulk_writer
         self._exports = exports
+        self._services = services
+        self._recorders = recorders
 
     @property
     def stage(self) -> CompletionStage:
@@ -107,7 +119,21 @@ class CompletionsMigration:
         if compare_active and action == "switch-reads" and state.stage == CompletionStage.VALIDATED:
             active = self._validator(_silent).active(CompletionStage.VALIDATED)
         age = self.limits.max_age if max_age is None else max_age
-        return gates_of(action, state, self.limits, self._clock.now(), max_age=age, active=active)
+        now, absent = self._clock.now(), list[Absent]()
+        if action in TAKES_PART_IN and state.stage == TAKES_PART_IN[action]:
+            absent = self._absent(action, now)
+        return gates_of(action, state, self.limits, now, max_age=age, active=active, absent=absent)
+
+    def _absent(self, action: str, now: datetime) -> list[Absent]:
+        unknown: list[Absent] = []
+        deployed: Sequence[DeployedService] = ()
+        try:
+            deployed = self._services()
+        except NbactlError as error:
+            why = f"cannot be listed ({error.message})"
+            unknown = [Absent("the deployed services", why, "Check the access of this account to Cloud Run")]
+        marks, forgotten = read_participants(self._store), self.limits.mark_forgotten
+        return [*unknown, *absent_services(action, marks, deployed, self._recorders, now=now, forgotten=forgotten)]
 
     def start_dual_write(self, caller: Caller, *, force: bool = False) -> MigrationState:
         """Have writers write both sides. Raises PreconditionError unless the gates hold.
