@@ -77,11 +77,11 @@ def _by_mark(mark: Participant, needed: CompletionStage) -> Iterator[Absent]:
         return
     knows = "knows of no migration" if mark.stage is None else f"knows stage {mark.stage}"
     why = f"{knows} (nbactl {mark.version}, {mark.at:%Y-%m-%d %H:%M} UTC)"
-    yield Absent(mark.service, why, "Have it handle a request or restart it, so that it reads the stage")
+    yield Absent(mark.service, why, "let it handle a request or restart it, so that it reads the stage")
 
 
 def _by_variables(service: DeployedService, action: str) -> Iterator[Absent]:
-    remedy = "Deploy it on nbactl.core"
+    remedy = "deploy it on nbactl.core"
     if service.unreadable is not None:
         yield Absent(service.name, f"has variables that cannot be read ({service.unreadable})", remedy)
         return

@@ -145,8 +145,9 @@ def _participants(absent: Sequence[Absent]) -> Gate:
     if not absent:
         return Gate("participants", None, "")
     missing = "; ".join(f"{service.service} {service.why}" for service in absent)
-    first = absent[0]
-    provide = f"{first.service}: {first.remedy}. If it is gone or records no completions: --force completions"
+    remedy = absent[0].remedy
+    names = ", ".join(service.service for service in absent if service.remedy == remedy)
+    provide = f"{names}: {remedy}. If nothing there records completions any more: --force completions"
     return Gate("participants", missing, provide)
 
 

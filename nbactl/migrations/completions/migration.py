@@ -131,7 +131,7 @@ class CompletionsMigration:
             deployed = self._services()
         except NbactlError as error:
             why = f"cannot be listed ({error.message})"
-            unknown = [Absent("the deployed services", why, "Check the access of this account to Cloud Run")]
+            unknown = [Absent("the deployed services", why, "check the access of this account to Cloud Run")]
         marks, forgotten = read_participants(self._store), self.limits.mark_forgotten
         return [*unknown, *absent_services(action, marks, deployed, self._recorders, now=now, forgotten=forgotten)]
 
