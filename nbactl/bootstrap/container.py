@@ -81,6 +81,8 @@ class Container:
 
     name: str = "nbactl"
     """The name under which failures are reported."""
+    participant: str = ""
+    """The service that leaves a mark of the stage that it knows. A command leaves none: it is gone in a moment."""
 
     def __init__(
         self,
@@ -260,7 +262,8 @@ class Container:
         """The stage of the migration of completions."""
         from nbactl.core.completions.stages import StageReader
 
-        return StageReader(self.documents, self.clock, ttl=self.config.timeouts["completions.stage_ttl"])
+        ttl = self.config.timeouts["completions.stage_ttl"]
+        return StageReader(self.documents, self.clock, ttl=ttl, service=self.participant)
 
     @cached_property
     def completion_mode(self) -> ModeOfBatch:

@@ -39,6 +39,7 @@ LIMITS = MigrationLimits(
     recheck=0.02,
     lease_ttl=30.0,
     lease_renew=10.0,
+    mark_forgotten=30 * DAY,
 )
 TTL = 5.0
 ALL = Selection()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.doctor.context import Finding, unread
-from nbactl.core.lease.holder import describe, is_dead
+from nbactl.core.lease.holder import describe, is_dead, is_running
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NbactlError
 from nbactl.ports.documents import Query
@@ -113,7 +113,7 @@ def leases(context: CheckContext) -> Iterator[Finding]:
     left_behind = 0
     for lease in held:
         dead = is_dead(lease.owner)
-        if dead or lease.expires_at <= now:
+        if dead or (lease.expires_at <= now and not is_running(lease.owner)):
             left_behind += 1
             why = "Its process is dead." if dead else f"It expired at {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC."
             run, _, date = lease.name.partition("/")

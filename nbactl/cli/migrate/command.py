@@ -27,6 +27,7 @@ from nbactl.errors import DataError, UsageError
 from nbactl.migrations.completions.gates import COMMAND, next_action
 from nbactl.migrations.completions.migration import LEASE, Caller
 from nbactl.migrations.completions.rollback import stages_back
+from nbactl.migrations.completions.selection import no_batches
 from nbactl.migrations.gates import pass_gates
 from nbactl.migrations.model import Operator
 
@@ -155,12 +156,14 @@ def watch(
 ) -> Iterator[ValidationReport]:
     """Compare both sides once per item of `rounds`; calls `alert` when they stop agreeing.
 
-    Raises DataError at the end if the last comparison found an inconsistency.
+    Raises DataError at the end if the last comparison found an inconsistency, NotFoundError for one of no batches.
     """
     was_consistent, last = True, None
     caller = _caller(request, None, None)
     for _ in rounds:
         last = app.completions_migration.compare(request.selection, caller)
+        if not last.validation.batches:
+            raise no_batches(request.selection)
         if was_consistent and not last.consistent:
             message = f"completions: array and subcollection no longer agree: {finding_counts(last)}"
             alert(message)

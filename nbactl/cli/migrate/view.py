@@ -13,6 +13,7 @@ from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time, moment
 from nbactl.errors import DataError
 from nbactl.migrations.completions.gates import COMMAND
+from nbactl.migrations.completions.selection import no_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,11 +88,13 @@ def backfill(result: PlanResult | BackfillResult) -> View:
 
 
 def validation(report: ValidationReport) -> View:
-    """Show a validation; it fails if the sides do not agree."""
+    """Show a validation; it fails if the sides do not agree, and if there was nothing to compare."""
+    error = None if report.validation.batches else no_batches(report.selection)
     return View(
         json.report_json(report),
         lambda console: text.show_report(console, report),
-        exit_code=0 if report.consistent else 1,
+        exit_code=error.exit_code if error is not None else 0 if report.consistent else 1,
+        error=error,
     )
 
 

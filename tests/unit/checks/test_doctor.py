@@ -163,7 +163,7 @@ def test_leases_of_the_dead_are_told_with_what_takes_them_over(context: Callable
 def test_a_lease_that_ran_out_is_told(context: Callable[..., CheckContext]) -> None:
     ill = context()
     with closing(ill.open_embedded()) as store:
-        Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", process_identity("run-1"), 30.0)
+        Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", "somebody", 30.0)
     later = context(now=NOW + timedelta(minutes=1))
     assert _one(state.leases(ill)).status == "ok"
     assert _one(state.leases(later)).status == "warn"
