@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from nbactl.bootstrap.container import Container
     from nbactl.pipeline.processor import ProcessorResources
@@ -55,7 +55,7 @@ def _alias_folders(app: Container) -> list[Path]:
     """Return where aliases.csv may be: beside the configuration, and in the folder of the source."""
     from nbactl.pipeline.sources.path import PathSource
 
-    folders = [app.settings.config_dir or Path.cwd()]
+    folders = [app.config.files["workflows"].parent]
     return [*folders, app.source.folder] if isinstance(app.source, PathSource) else folders
 
 

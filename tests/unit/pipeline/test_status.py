@@ -12,8 +12,8 @@ SPELLINGS = {
         "Final (OT)", "Final: 2OT", "Final, OT", "Final/OT2", "Final OT", "STATUS_FINAL", "STATUS_FINAL_OVERTIME",
         "Completed", "closed", "Game Over", "Ended", "AOT", "FT", 3, "3", 3.0,
     ],
-    "postponed": ["Postponed", "PPD", "ppd", "PPD.", "PPD - Weather", "Postponed/COVID", "STATUS_POSTPONED", "Rescheduled"],
-    "cancelled": ["Canceled", "Cancelled", "CANCELED", "CANC", "CNCL", "Cancelled - Weather", "STATUS_CANCELED", "Abandoned"],
+    "postponed": ["Postponed", "PPD", "ppd", "PPD.", "PPD - Weather", "Postponed/COVID", "STATUS_POSTPONED"],
+    "cancelled": ["Canceled", "Cancelled", "CANCELED", "CANC", "CNCL", "Cancelled - Weather", "STATUS_CANCELED"],
     "suspended": ["Suspended", "SUSP", "SUSPENDED - power", "STATUS_SUSPENDED", "Interrupted"],
     "forfeited": ["Forfeit", "Forfeited", "FORFEIT - BOS", "STATUS_FORFEIT", "Walkover"],
     "in_progress": [
