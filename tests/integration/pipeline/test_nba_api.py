@@ -169,12 +169,18 @@ def test_an_all_star_date_is_no_data(source: NbaApiSource, stats: Stats, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("status", "text", "state"),
-    [(1, "PPD", "postponed"), (3, "Final/2OT", "final"), (2, "Q3 5:23", "in_progress"), (1, "7:30 pm ET", "scheduled")],
+    ("stated", "state"),
+    [
+        ((1, "PPD"), "postponed"),
+        ((3, "Final/2OT"), "final"),
+        ((2, "Q3 5:23"), "in_progress"),
+        ((1, "7:30 pm ET"), "scheduled"),
+    ],
 )
 def test_the_state_of_a_game_is_read_from_text_and_number(
-    source: NbaApiSource, stats: Stats, tmp_path: Path, status: int, text: str, state: str
+    source: NbaApiSource, stats: Stats, tmp_path: Path, stated: tuple[int, str], state: str
 ) -> None:
+    status, text = stated
     stats.usual["scoreboardv3"] = scoreboard({**GAME, "gameStatus": status, "gameStatusText": text, "period": 6})
     live = Pipeline(tmp_path, source)
     try:
