@@ -16,6 +16,8 @@ from nbactl.core._support.durations import parse_duration
 from nbactl.core._support.gamedate import parse_time_of_day
 from nbactl.errors import UsageError
 
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+"""The size of a configuration file is limited to this: far above real ones."""
 TIMEOUT_PREFIX: Final = "NBACTL_TIMEOUT_"
 """What the names of the environment variables that set a timeout begin with."""
 REQUIRED: Final[Any] = object()

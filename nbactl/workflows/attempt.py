@@ -11,6 +11,7 @@ from nbactl.core._support.aio import in_daemon_thread
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import bound
+from nbactl.core.observe.masking import as_text, mask, mask_within
 from nbactl.errors import DataError, NbactlError, TimedOutError
 from nbactl.frozen import frozen
 from nbactl.ports.compute import TaskContext
@@ -104,7 +105,7 @@ def ended(record: TaskRecord, ending: Ending, now: datetime, stop: Stop | None) 
     if ending.outcome is not None:
         rows = ending.outcome.rows
         status = TaskStatus.NO_DATA if rows == 0 else TaskStatus.SUCCEEDED
-        return replace(record, status=status, rows=rows, error=None, detail=ending.outcome.detail)
+        return replace(record, status=status, rows=rows, error=None, detail=mask_within(ending.outcome.detail))
     if stop is not None and isinstance(ending.error, StoppedError):
         return stopped(record, stop)
     if ending.error is None:
@@ -150,14 +151,18 @@ def judge_run(wanted: Iterable[TaskRecord], stop: Stop | None) -> RunStatus:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Return an error as the ledger keeps it: type, message, traceback and what we know beyond (invariant 17)."""
+    """Return an error as the ledger keeps it: type, message, traceback and what we know beyond (invariant 17).
+
+    Secrets are masked (invariant 28).
+    """
     text: dict[str, Any] = {
         "type": type(error).__name__,
-        "message": str(error) or type(error).__name__,
-        "traceback": "".join(traceback.format_exception(error)),
+        "message": mask(as_text(error)) or type(error).__name__,
+        "traceback": mask("".join(traceback.format_exception(error))),
     }
     if isinstance(error, NbactlError):
-        text |= {"code": error.code, "cause": error.cause, "next": error.next_step, "retryable": error.retryable}
+        cause, next_step = (mask(part) if part else part for part in (error.cause, error.next_step))
+        text |= {"code": error.code, "cause": cause, "next": next_step, "retryable": error.retryable}
     return text
 
 

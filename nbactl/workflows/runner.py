@@ -17,7 +17,16 @@ from nbactl.frozen import frozen
 from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.journal import ThreadedJournal
-from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
+from nbactl.workflows.model import (
+    NO_GAMES,
+    RunRecord,
+    RunReport,
+    RunStatus,
+    TaskRecord,
+    TaskStatus,
+    not_covered,
+    uncovered_dates,
+)
 from nbactl.workflows.observers import combined, emit_events
 from nbactl.workflows.stop import Stop, StopSignal
 
@@ -123,12 +132,15 @@ class _Execution:
         self._runs: list[RunRecord] = []
         self._warnings: dict[str, None] = {}
         self._notes: dict[str, None] = {}
+        self._uncovered = uncovered_dates(plans)
 
     def run(self, plans: list[RunPlan]) -> RunReport:
-        idle = [str(plan.game_date) for plan in plans if not plan.tasks]
+        idle = [str(plan.game_date) for plan in plans if plan.skip_reason == NO_GAMES]
         if idle:
             days = list(dict.fromkeys(idle))
             self._warn(f"no games on {len(days)} of the dates: {', '.join(days)}")
+        for sentence in not_covered(self._uncovered):
+            self._warn(sentence)
         waiting = deque(plan for plan in plans if plan.tasks)
         while waiting and not self._cancellation.requested:
             self._runs.append(self._run_plan(waiting.popleft()))
@@ -136,7 +148,9 @@ class _Execution:
         reason = self._cancellation.reason
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
         not_started = sum(plan.skip_reason is None for plan in waiting)
-        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted, not_started, tuple(self._notes))
+        return RunReport(
+            tuple(self._runs), tuple(self._warnings), interrupted, not_started, self._uncovered, tuple(self._notes)
+        )
 
     def _warn(self, sentence: str) -> None:
         self._warnings.setdefault(sentence)
@@ -263,6 +277,7 @@ class _Execution:
             mode=plan.mode,
             lease=plan.lease,
             requested=self._request.names,
+            source_spec=runner.planner.source_spec,
         )
 
     def _skipped(self, plan: RunPlan) -> RunRecord:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from nbactl.core._support.files import read_regular
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_LARGEST: Final = 1024 * 1024 * 1024
+"""Bytes of a file, and of what a packed one holds: some 300 seasons of player game logs."""
+_CHUNK: Final = 1024 * 1024
 
 
 def read_text(path: Path) -> str:
@@ -24,9 +29,11 @@ def read_text(path: Path) -> str:
     Raises DataError for a file that cannot be read, is cut short, or is not what its name says.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _LARGEST)
     except OSError as error:
-        raise DataError(f"{path} cannot be read", cause=str(error)) from error
+        raise DataError(
+            f"{path} cannot be read", cause=error.strerror or str(error), next_step="Replace it, or move it away."
+        ) from error
     if content.startswith(_GZIP_MAGIC):
         content = _unpacked(path, content)
     elif path.suffix == ".gz":
@@ -49,23 +56,34 @@ def refused(path: Path, line: int, cause: str, *, next_step: str | None = None) 
 
 
 def _unpacked(path: Path, content: bytes) -> bytes:
+    parts: list[bytes] = []
+    size = 0
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+            while part := packed.read(_CHUNK):
+                size += len(part)
+                if size > _LARGEST:
+                    raise refused(path, 1, f"what it unpacks to is larger than {_LARGEST >> 20} MiB")
+                parts.append(part)
     except (EOFError, OSError, zlib.error) as error:
-        line = _readable_part(content).count(b"\n") + 1
-        raise refused(path, line, f"the gzip file is cut short or damaged: {error}") from error
+        raise refused(path, _readable_lines(content) + 1, f"the gzip file is cut short or damaged: {error}") from error
+    return b"".join(parts)
 
 
-def _readable_part(content: bytes) -> bytes:
-    """Return what a damaged gzip file still gives, to tell up to which line it is good."""
+def _readable_lines(content: bytes) -> int:
+    """Return how many lines a damaged gzip file still gives, to say up to where it is good."""
     unpacker = zlib.decompressobj(wbits=31)
-    parts = []
+    lines = size = 0
     for start in range(0, len(content), 1024):
         try:
-            parts.append(unpacker.decompress(content[start : start + 1024]))
+            part = unpacker.decompress(content[start : start + 1024])
         except zlib.error:
             break
-    return b"".join(parts)
+        lines += part.count(b"\n")
+        size += len(part)
+        if size > _LARGEST:
+            break
+    return lines
 
 
 Kind = Literal["player", "game"]

@@ -52,7 +52,7 @@ def test_the_source_s_file_goes_before_the_one_beside_the_configuration(tmp_path
         ("alias,player\nÀ A,A A\n", 2, "the same as"),
         ("alias,player,team\nA A,B B,Atlanta Eagles\n", 2, "not one of the thirty"),
         ("alias,player\nA A,B B\nB B,C C\n", 1, "an alias itself"),
-        ('alias,player\n"A A,B B\n', 1, "cannot be read"),
+        ('alias,player\n"A A,B B\n', 2, "is not CSV"),
     ],
 )
 def test_a_file_that_is_not_right_is_refused_with_its_line(tmp_path: Path, text: str, line: int, cause: str) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.controls import visible, visible_lines
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core.observe.context import current
 from nbactl.core.observe.logging.cloud import CloudFormatter, fields_of, message_of, severity_of
@@ -35,11 +36,14 @@ class HumanFormatter(logging.Formatter):
 
 
 def readable(time: datetime, severity: str, place: str, message: str, extra: Mapping[str, Any]) -> str:
-    """Return a log entry for a person: one line in Eastern time, and below it the traceback if there is one."""
+    """Return a log entry for a person: one line in Eastern time, and below it the traceback if there is one.
+
+    Control characters are shown, not obeyed.
+    """
     pairs = " ".join(f"{name}={value}" for name, value in extra.items() if name != "stack_trace")
     stamp = time.astimezone(EASTERN).strftime("%H:%M:%S")
-    line = f"{stamp} {severity:<7} {place}: {message}" + (f"  {pairs}" if pairs else "")
-    return "\n".join([line, *str(extra.get("stack_trace", "")).splitlines()])
+    line = f"{stamp} {severity:<7} {place}: {visible_lines(message)}" + (f"  {visible(pairs)}" if pairs else "")
+    return "\n".join([line, *map(visible, str(extra.get("stack_trace", "")).splitlines())])
 
 
 class RunLogHandler(logging.Handler):
@@ -93,10 +97,10 @@ class PlainFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         try:
-            return mask(super().format(record))
+            return visible_lines(mask(super().format(record)))
         except Exception:  # noqa: BLE001 - an argument without text must not cost the record
             record.msg, record.args = message_of(record), None
-            return mask(super().format(record))
+            return visible_lines(mask(super().format(record)))
 
 
 class _Choice(logging.Formatter):
