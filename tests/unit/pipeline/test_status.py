@@ -6,7 +6,7 @@ import pytest
 
 from nbactl.pipeline.status import overtimes_of, periods_of, read_status
 
-SPELLINGS = {
+SPELLINGS: dict[str, list[object]] = {
     "final": [
         "Final", "FINAL", "final", "Final/OT", "Final/2OT", "FINAL/3OT", "F", "F/OT", "F/2OT", "F(OT)", "Final - OT",
         "Final (OT)", "Final: 2OT", "Final, OT", "Final/OT2", "Final OT", "STATUS_FINAL", "STATUS_FINAL_OVERTIME",
