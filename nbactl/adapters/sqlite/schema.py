@@ -18,7 +18,7 @@ MEMORY: Final = ":memory:"
 APPLICATION_ID: Final = 0x6E626163
 """Marks the file as nbactl's ("nbac")."""
 VERSION: Final = 2
-"""2 has indexes over JSON, with which a program that knows only 1 cannot open the file."""
+"""2 has indexes over JSON; a program that knows only 1 takes the file for damaged with SQLite 3.40."""
 
 _LARGEST_WAL = 64 * 1024 * 1024
 _DOCUMENTS = """
