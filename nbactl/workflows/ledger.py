@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.leases import Leases
-from nbactl.errors import NotFoundError, PreconditionError, StillRunningError, UsageError
+from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunningError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 from nbactl.workflows.reading import Past, Unreadable, read_run, read_tasks
@@ -391,7 +391,11 @@ class Ledger:
         """Say whether a run has no worker: its process is dead, or a process elsewhere let the lease expire."""
         if self._is_dead(run.owner):
             return True
-        lease = self._leases.current(run.lease)
+        try:
+            lease = self._leases.current(run.lease)
+        except DataError as error:  # it may be held
+            self._notice(f"{run.run_id} is taken to be running: {error.message}. {error.next_step}")
+            return False
         return lease is None or lease.owner != run.owner or lease.expires_at <= self._clock.now()
 
     def _is_in_state(self, run: RunRecord, status: str | None) -> bool:
