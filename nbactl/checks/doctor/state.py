@@ -17,7 +17,7 @@ from nbactl.errors import NbactlError
 from nbactl.ports.documents import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nbactl.checks.doctor.context import CheckContext
     from nbactl.core.lease.leases import Lease
@@ -104,11 +104,14 @@ def _examined(context: CheckContext, file: Path) -> Finding:
 
 def leases(context: CheckContext) -> Iterator[Finding]:
     """Look for leases whose holder is dead or which expired; they block nothing."""
+    unreadable: list[str] = []
     try:
-        held = _held(context)
+        held = _held(context, unreadable.append)
     except NbactlError:
         yield unread("leases")
         return
+    for message in unreadable:
+        yield Finding("leases", "warn", message)
     now = context.clock.now()
     left_behind = 0
     for lease in held:
@@ -136,11 +139,11 @@ def crash_reports(context: CheckContext) -> Iterator[Finding]:
         yield Finding("crash reports", "ok", "none")
 
 
-def _held(context: CheckContext) -> list[Lease]:
+def _held(context: CheckContext, notice: Callable[[str], None]) -> list[Lease]:
     if not context.documents_file.exists():
         return []
     with closing(context.open_embedded()) as store:
-        return Leases(store, context.clock, is_dead=is_dead).held()
+        return Leases(store, context.clock, is_dead=is_dead, notice=notice).held()
 
 
 def _file_system(folder: Path) -> str:

@@ -64,7 +64,8 @@ def render(
     if output == "json" and isinstance(items, Iterator):
         _write_streamed(console, result, command=command, target=target, items=items, fields=fields)
     elif output in ("json", "yaml"):
-        data = _only(result, fields) if fields else result.data
+        whole = {**result.data, str(result.items): list(items)} if isinstance(items, Iterator) else result.data
+        data = _only(result, fields) if fields else whole
         document = _envelope(command, target, console.warnings, data=data, run_id=result.run_id)
         document["ok"] = result.exit_code == 0
         document["error"] = None if result.error is None else describe(result.error)

@@ -227,3 +227,8 @@ def test_a_failure_among_the_items_ends_the_document_as_failed() -> None:
     document = json.loads(out.getvalue())
     assert (document["ok"], document["error"]["code"]) == (False, "lease_held")
     assert [item["id"] for item in document["data"]["runs"]] == [1]
+
+
+def test_items_that_come_one_by_one_are_whole_in_yaml() -> None:
+    document = yaml.safe_load(_rendered(_streamed(1, 2), "yaml")[0])
+    assert [item["id"] for item in document["data"]["runs"]] == [1, 2]
