@@ -32,11 +32,7 @@ class Runs(Protocol):
     """What the board asks the ledger."""
 
     def heads(
-        self,
-        name: str | None = None,
-        date: GameDate | None = None,
-        status: str | None = None,
-        limit: int | None = None,
+        self, date: GameDate | None = None, status: str | None = None, limit: int | None = None
     ) -> Iterator[RunRecord]:
         """Yield runs without their tasks, newest first."""
         ...
