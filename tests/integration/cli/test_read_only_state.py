@@ -74,6 +74,8 @@ def test_what_only_reads_works_and_says_that_it_is_read_only(kept: Project) -> N
     for words in (("config", "show"), ("flags", "list"), ("batches", "list"), ("leases", "list"), ("outbox", "list")):
         run(kept, *words)
     assert run(kept, "run", "first", "--date", DATE, "--dry-run")["data"]["plan"]
+    checks = {each["name"]: each["status"] for each in run(kept, "doctor", code=1)["data"]["checks"]}
+    assert (checks["state directory"], checks["documents"]) == ("failed", "ok")
     assert files(kept) == before
 
 
