@@ -17,7 +17,7 @@ from nbactl.errors import NbactlError
 from nbactl.ports.documents import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nbactl.checks.doctor.context import CheckContext
     from nbactl.core.lease.leases import Lease
@@ -67,7 +67,9 @@ def documents(context: CheckContext) -> Iterator[Finding]:
     try:
         with closing(context.open_embedded()) as store:
             runs = store.count(Query("runs"))
-        address = f"{file.absolute().as_uri()}?mode=ro"
+        # Where nothing may be written beside it, SQLite reads a file of its kind only as one that does not change.
+        fixed = not os.access(file.parent, os.W_OK) and not Path(f"{file}-wal").exists()
+        address = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if fixed else ''}"
         with closing(sqlite3.connect(address, uri=True, timeout=context.busy_timeout)) as connection:
             faults = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
     except NbactlError as error:
@@ -104,11 +106,14 @@ def _examined(context: CheckContext, file: Path) -> Finding:
 
 def leases(context: CheckContext) -> Iterator[Finding]:
     """Look for leases whose holder is dead or which expired; they block nothing."""
+    unreadable: list[str] = []
     try:
-        held = _held(context)
+        held = _held(context, unreadable.append)
     except NbactlError:
         yield unread("leases")
         return
+    for message in unreadable:
+        yield Finding("leases", "warn", message)
     now = context.clock.now()
     left_behind = 0
     for lease in held:
@@ -136,11 +141,11 @@ def crash_reports(context: CheckContext) -> Iterator[Finding]:
         yield Finding("crash reports", "ok", "none")
 
 
-def _held(context: CheckContext) -> list[Lease]:
+def _held(context: CheckContext, notice: Callable[[str], None]) -> list[Lease]:
     if not context.documents_file.exists():
         return []
     with closing(context.open_embedded()) as store:
-        return Leases(store, context.clock, is_dead=is_dead).held()
+        return Leases(store, context.clock, is_dead=is_dead, notice=notice).held()
 
 
 def _file_system(folder: Path) -> str:

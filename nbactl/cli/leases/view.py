@@ -55,7 +55,10 @@ def released(done: Released) -> View:
     request = done.request
 
     def show(console: Console) -> None:
-        if done.lease is None:
+        if done.replaced:
+            verb = "Would release" if request.dry_run else "Released"
+            console.note(f"{verb} {request.name}, whose holder cannot be read.")
+        elif done.lease is None:
             console.note(f"Nothing to do: {request.name} is not held.")
         elif request.dry_run:
             console.note(f"Would release {description(done)}.")

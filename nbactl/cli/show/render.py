@@ -74,7 +74,8 @@ def render(
     if output == "json" and isinstance(items, Iterator):
         _write_streamed(console, result, command=command, target=target, items=items, fields=fields)
     elif output in ("json", "yaml"):
-        data = _only(result, fields) if fields else result.data
+        whole = {**result.data, str(result.items): list(items)} if isinstance(items, Iterator) else result.data
+        data = _only(result, fields) if fields else whole
         document = _envelope(command, target, console.warnings, data=data, run_id=result.run_id)
         document["ok"] = result.exit_code == 0
         document["error"] = None if result.error is None else describe(result.error)
@@ -214,6 +215,10 @@ def _yaml(value: Any, stream: Stream) -> str:  # noqa: ANN401
 
     shown = stream.unicode and not has_controls(json.dumps(value, ensure_ascii=False))
     return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=_UNBOUNDED))
+
+
+_JSON: Final = frozenset({str, int, bool, type(None)})
+"""Types that are JSON's own."""
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return a type

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nbactl.core.calls.deadline import beyond_deadline
 from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.lease.holder import describe, is_dead, is_running
-from nbactl.errors import DataError, LeaseHeldError, StaleFenceError
+from nbactl.errors import DataError, LeaseHeldError, PreconditionError, StaleFenceError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Document, Order, Query, Set
 
@@ -145,6 +145,22 @@ class Leases:
 
         self._store.transaction(take)
 
+    def replace_unreadable(self, name: str) -> None:
+        """Free a lease whose document cannot be read. Raises PreconditionError if it can."""
+
+        def free(transaction: Transaction) -> None:
+            record = transaction.get(_path(name))
+            try:
+                _held(name, record)
+            except DataError:
+                now = self._clock.now()
+                # Tokens are at least the time they are taken at, so this one is above them.
+                transaction.write(Set(_path(name), _fields(None, (now - _EPOCH) // _MICROSECOND, now)))
+            else:
+                raise PreconditionError(f"the lease {name} can be read", next_step=f"Run: nbactl leases release {name}")
+
+        self._store.transaction(free)
+
     def removals(self, limit: int) -> list[Removal]:
         """Return the leases that were taken away, the last one first."""
         newest = Query(_REMOVALS, order=(Order("at", descending=True),), limit=limit)
@@ -179,7 +195,7 @@ class Leases:
             try:
                 found.append(read(document))
             except DataError as error:
-                self._notice(f"left out: {error.message}")
+                self._notice(f"left out: {error.message}. {error.next_step}")
         return found
 
     def _free_for(self, held: Lease, owner: str) -> bool:
@@ -221,16 +237,25 @@ _REMOVAL: Mapping[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+def _next_step(document: Document) -> str:
+    collection, _, identifier = document.path.partition("/")
+    release = f" If that does not help: nbactl leases release {_name(identifier)} --force"
+    return f"Update nbactl.{release if collection == _COLLECTION else ''}"
+
+
 def _fields_of(document: Document, kinds: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
     """Return the fields of a document that are known. Raises DataError for one that is missing or of another type."""
-    data = document.data
+    try:
+        data = document.data
+    except DataError as error:
+        raise DataError(error.message, cause=error.cause, next_step=_next_step(document)) from error
     for name, kind in kinds.items():
         if name not in data or not isinstance(data[name], kind) or isinstance(data[name], bool):
             what = f"is {data[name]!r}" if name in data else "is missing"
             raise DataError(
                 f"{document.path} cannot be read: its {name} {what}",
                 cause="A newer nbactl wrote it, or it was damaged.",
-                next_step="Update nbactl. If that does not help, delete the document when no process works under it.",
+                next_step=_next_step(document),
                 details={"path": document.path},
             )
     return {name: data[name] for name in kinds}

@@ -21,7 +21,7 @@ from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
-from nbactl.errors import StaleFenceError, UnavailableError
+from nbactl.errors import DataError, StaleFenceError, UnavailableError
 from nbactl.ports.documents import Set
 from nbactl.testing import emulator_documents, faults
 
@@ -127,6 +127,23 @@ def test_leases_are_listed_with_what_their_holders_are(place: Place) -> None:
     assert len(place.run("leases", "list", "-o", "jsonl")[0].splitlines()) == 4
 
 
+@pytest.mark.parametrize("data", [{}, {"owner": 3, "token": 1}, {"owner": "a", "token": "one", "expires_at": None}])
+def test_a_lease_that_cannot_be_read_is_named_and_released_by_force_only(place: Place, data: dict[str, object]) -> None:
+    place.leases.acquire("phase4/2024-01-15", process_identity("run-1"), 3600.0)
+    place.store.commit([Set("leases/phase3%2F2024-01-15", data)])
+    shown, said = place.run("leases", "list")
+    assert "phase4/2024-01-15" in shown
+    assert "nbactl leases release phase3/2024-01-15 --force" in said
+    place.run("leases", "release", "phase3/2024-01-15", "--yes", code=1)
+    with pytest.raises(DataError):
+        place.leases.acquire("phase3/2024-01-15", "me", 10.0)
+    assert "Would release" in place.run("leases", "release", "phase3/2024-01-15", "--force", "--dry-run")[1]
+    assert "Add --yes" in place.run("leases", "release", "phase3/2024-01-15", "--force", code=2)[1]
+    assert place.data("leases", "release", "phase3/2024-01-15", "--force", "--yes")["changed"] is True
+    assert place.leases.acquire("phase3/2024-01-15", "me", 10.0).token > 1
+    assert "Nothing to do" not in place.run("leases", "release", "phase3/2024-01-15", "--force", "--yes")[1]
+
+
 def test_a_lease_whose_holder_lives_is_not_released(place: Place) -> None:
     lease = place.leases.acquire("phase3/2024-01-15", process_identity("run-1"), 3600.0)
     _, told = place.run("leases", "release", "phase3/2024-01-15", "--yes", code=6)
@@ -221,7 +238,9 @@ def test_breakers_are_named_or_meant_by_all(place: Place) -> None:
 
 def test_a_breaker_document_that_is_none_names_the_way_out(place: Place) -> None:
     place.store.commit([Set("breakers/odds_api", {"state": "open"})])
-    assert "nbactl breakers reset odds_api" in place.run("breakers", "list", code=1)[1]
+    shown, said = place.run("breakers", "list")
+    assert "bigquery" in shown, "one that cannot be read hides no other"
+    assert "nbactl breakers reset odds_api" in said
     place.run("breakers", "reset", "odds_api", "--yes")
     assert "odds_api" in place.run("breakers", "list")[0]
 
