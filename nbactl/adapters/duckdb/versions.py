@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.catalog import bigquery_type, quoted
 from nbactl.ports.warehouse import PartitionVersion
@@ -40,6 +40,8 @@ def record(
     if schema.partition_by is None:
         return {}
     wanted = None if days is None else sorted(set(days))
+    if wanted == []:
+        return {}
     found = _digests(cursor, schema.name, schema.partition_by, wanted)
     kept = {day: version for (_, day), version in read(cursor, [schema.name], wanted).items()}
     versions = {}
@@ -74,11 +76,16 @@ def _digests(
 ) -> dict[date, tuple[int, str]]:
     """Return the number of rows and the digest of each partition that has rows."""
     day = f"CAST({quoted(partition_by)} AS DATE)"
+    where = f"{day} IS NOT NULL"
+    parameters: dict[str, Any] = {}
+    if days is not None:
+        # The range spares a look at the rest of the table; a list alone does not.
+        where = f"{day} BETWEEN $first AND $last AND list_contains(CAST($days AS DATE[]), {day})"
+        parameters = {"first": min(days), "last": max(days), "days": list(days)}
     cursor.execute(
         f"SELECT day, COUNT(*), SUM(md5_number_lower(line)) FROM (SELECT {day} AS day, {_line(cursor, table)} AS line "
-        f"FROM {quoted(table)} WHERE {day} IS NOT NULL AND ($days IS NULL OR list_contains(CAST($days AS DATE[]), {day}))"
-        ") GROUP BY day",
-        {"days": None if days is None else list(days)},
+        f"FROM {quoted(table)} WHERE {where}) GROUP BY day",
+        parameters,
     )
     return {day: (rows, _digest(rows, total)) for day, rows, total in cursor.fetchall()}
 
@@ -87,7 +94,9 @@ def _line(cursor: DuckDBPyConnection, table: str) -> str:
     """Return the expression for the text of a row, `{"assists":7,"player":"..."`, in which NULL leaves no trace."""
     cursor.execute("SELECT name, type FROM pragma_table_info($name) ORDER BY name", {"name": quoted(table)})
     # concat, unlike ||, passes over what is NULL
-    parts = [f"{_literal(f'{json.dumps(name)}:')} || {_as_text(quoted(name), kind)}" for name, kind in cursor.fetchall()]
+    parts = [
+        f"{_literal(f'{json.dumps(name)}:')} || {_as_text(quoted(name), kind)}" for name, kind in cursor.fetchall()
+    ]
     return f"concat('{{', {', '.join(parts)})"
 
 

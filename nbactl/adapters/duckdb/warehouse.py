@@ -128,9 +128,7 @@ class DuckDbWarehouse:
                 known = versions.read(cursor, tables)
         wanted = set(tables)
         return {
-            (table, day): version
-            for (table, day), version in known.items()
-            if table in wanted and first <= day <= last
+            (table, day): version for (table, day), version in known.items() if table in wanted and first <= day <= last
         }
 
     def create_table(self, schema: TableSchema) -> None:
