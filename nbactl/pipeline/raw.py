@@ -7,10 +7,10 @@ its past. Records in = rows + quarantined + set aside; the task's detail says so
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.errors import DataError
-from nbactl.pipeline import boxscores, market, quarantine
+from nbactl.pipeline import boxscores, incomplete, market, quarantine
 from nbactl.pipeline import games as game_rules
 from nbactl.pipeline.lookup import Lookups
 from nbactl.pipeline.quarantine import quarantine_table
@@ -47,6 +47,8 @@ class _Target:
     normalise: Callable[[date], Normalised]
     why_empty: Callable[[date], str]
     """Says why a date has no rows. Raises DataError if it should have some (invariant 15)."""
+    lacks: Callable[[date, Sequence[tuple[Any, ...]]], Sequence[str]] = lambda _day, _rows: ()
+    """Names what a date and its rows lack for the day to be over."""
 
 
 def games(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
@@ -56,7 +58,9 @@ def games(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     def normalise(day: date) -> Normalised:
         return game_rules.games_of(day, resources.raw.read("schedule", day), kind).outcome
 
-    target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, "no games on {}".format)
+    target = _Target(
+        "nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, "no games on {}".format, incomplete.games_to_come
+    )
     return _write(resources, context, target)
 
 
@@ -81,7 +85,11 @@ def player_boxscores(resources: ProcessorResources, context: TaskContext) -> Tas
             next_step=f"nbactl run phase1 --date {day} --force collects again, once the source has them.",
         )
 
-    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise, why_empty)
+    def lacks(day: date, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
+        schedule = game_rules.games_of(day, resources.raw.read("schedule", day), _kind(context)).outcome
+        return incomplete.teams_without_players(schedule.rows, rows)
+
+    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise, why_empty, lacks)
     return _write(resources, context, target)
 
 
@@ -156,7 +164,8 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
     if not outcome.rows:
         detail["reason"] = target.why_empty(day)
     made = {table: written[day].digest for table, written in writes.items()}
-    return TaskOutcome(len(outcome.rows), detail, replace(versions, writes=made))
+    lacking = tuple(target.lacks(day, outcome.rows))
+    return TaskOutcome(len(outcome.rows), detail, replace(versions, writes=made), lacking)
 
 
 @dataclass(frozen=True, slots=True)
