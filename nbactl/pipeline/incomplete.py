@@ -44,6 +44,5 @@ def _name(game: dict[str, Any]) -> str:
 
 
 def _plain(game: dict[str, Any]) -> str:
-    return {"in_progress": "in progress", "unknown": "in an unknown state"}.get(
-        game["game_status"], game["game_status"]
-    )
+    status = str(game["game_status"])
+    return {"in_progress": "in progress", "unknown": "in an unknown state"}.get(status, status)

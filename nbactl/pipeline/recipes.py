@@ -29,17 +29,21 @@ _RAW: Final[Mapping[str, tuple[Dataset, ...]]] = {
 }
 """The raw files that phase 2 reads. Of earlier dates it reads who bears which name, which once given stays."""
 
+_NAMES_PLAYERS: Final = frozenset({"raw.player_boxscores", "raw.injuries", "raw.odds"})
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What a processor reads and writes for a date. `code` is a digest of its statement or modules, and parameters.
 
-    `collects` is the dataset that it takes from the source to a raw file, `raw` are the raw files that it reads.
+    `collects` is the dataset that it takes from the source to a raw file, `raw` are the raw files that it reads;
+    `aliases` says whether it reads the players' other names.
     """
 
     code: str
     collects: Dataset | None = None
     raw: tuple[Dataset, ...] = ()
+    aliases: bool = False
     tables: Mapping[str, Window] = field(default_factory=dict)
     writes: tuple[str, ...] = ()
 
@@ -57,7 +61,7 @@ def recipe_of(work: Work, schema_of: Callable[[str], TableSchema]) -> Recipe | N
         table = f"nba_{name}"
         writes = (table, quarantine_table(table))
         code = _digest(code_of(module), [repr(schema_of(each)) for each in writes], work.parameters)
-        return Recipe(code, raw=_RAW[name], writes=writes)
+        return Recipe(code, raw=_RAW[name], aliases=name in _NAMES_PLAYERS, writes=writes)
     code = _digest(normalised(table_sql(name)), repr(schema_of(name)), work.parameters)
     return Recipe(code, tables=windows(name), writes=(name,))
 

@@ -97,7 +97,9 @@ def test_every_date_has_a_version_of_the_records_it_has(files: Path) -> None:
         pytest.param(lambda files: (files / "logs.csv").write_text(table(*reversed(LOGS[:2]), LOGS[2])), id="order"),
         pytest.param(lambda files: (files / "logs.csv").write_text(table(*LOGS[1:])), id="a row less"),
         pytest.param(lambda files: (files / "logs.csv").write_text(table(*LOGS[:2], *LOGS[1:])), id="a row twice"),
-        pytest.param(lambda files: (files / "logs.csv").write_text(table(*LOGS).replace("Robert", "robert")), id="cell"),
+        pytest.param(
+            lambda files: (files / "logs.csv").write_text(table(*LOGS).replace("Robert", "robert")), id="cell"
+        ),
         pytest.param(lambda files: (files / "more.csv").write_text(table(LOGS[0])), id="a file more"),
     ],
 )
