@@ -4,6 +4,7 @@ Lines at the head of a file in `sql/` and `sql/common/`:
 
     -- with: team_box, roster              common table expressions that it uses, files of `sql/common/`
     -- reads: nba_raw.games -365..0        a table that it names, and the partitions: days relative to @game_date
+    -- reads only: nba_raw.games 0..0      the partitions on which its result depends, whatever its expressions read
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _INCLUDE: Final = "-- with:"
-_READS: Final = re.compile(r"^-- reads: (\w+\.\w+) (-?\d+)\.\.(-?\d+)$", re.MULTILINE)
+_READS: Final = re.compile(r"^-- reads( only)?: (\w+\.\w+) (-?\d+)\.\.(-?\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,14 @@ def table_sql(table: str) -> str:
 def windows(table: str) -> Mapping[str, Window]:
     """Return what the statement of `table` reads, by table."""
     found: dict[str, Window] = {}
-    for name, first, last in _READS.findall(table_sql(table)):
+    narrowed: dict[str, Window] = {}
+    for only, name, first, last in _READS.findall(table_sql(table)):
         window = Window(int(first), int(last))
-        found[name] = found.get(name, window) | window
-    return found
+        if only:
+            narrowed[name] = window
+        else:
+            found[name] = found.get(name, window) | window
+    return found | narrowed
 
 
 _TOKEN: Final = re.compile(
