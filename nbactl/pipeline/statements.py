@@ -65,6 +65,7 @@ _TOKEN: Final = re.compile(
 )
 
 
+@cache
 def normalised(sql: str) -> str:
     """Return a statement without comments and with one space between any two tokens."""
     return " ".join(found[0] for found in _TOKEN.finditer(sql) if found.lastgroup not in ("comment", "space"))

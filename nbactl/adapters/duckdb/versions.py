@@ -8,7 +8,7 @@ change until it has a value. An empty string is a value.
 from __future__ import annotations
 
 import json
-from datetime import UTC
+from datetime import UTC, date
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.catalog import bigquery_type, quoted
@@ -16,7 +16,7 @@ from nbactl.ports.warehouse import PartitionVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from duckdb import DuckDBPyConnection
 
@@ -43,7 +43,8 @@ def record(
     if wanted == []:
         return {}
     found = _digests(cursor, schema.name, schema.partition_by, wanted)
-    kept = {day: version for (_, day), version in read(cursor, [schema.name], wanted).items()}
+    ends = (wanted[0], wanted[-1]) if wanted else ()
+    kept = {day: version for (_, day), version in read(cursor, [schema.name], *ends).items()}
     versions = {}
     for day in sorted(found.keys() | kept.keys()) if wanted is None else wanted:
         rows, digest = found.get(day, (0, _digest(0, 0)))
@@ -55,15 +56,18 @@ def record(
 
 
 def read(
-    cursor: DuckDBPyConnection, tables: Sequence[str] | None = None, days: Sequence[date] | None = None
+    cursor: DuckDBPyConnection,
+    tables: Sequence[str] | None = None,
+    first: date = date.min,
+    last: date = date.max,
 ) -> dict[tuple[str, date], PartitionVersion]:
-    """Return the versions that are kept of `tables` and `days`, or of all, for tables that are there."""
+    """Return the versions that are kept of `tables`, or of all, for tables that are there."""
     cursor.execute(
         "SELECT table_name, day, digest, row_count, changed_at FROM nbactl_internal.partition_versions "
         "SEMI JOIN (SELECT schema_name || '.' || table_name AS table_name FROM duckdb_tables()) USING (table_name) "
         "WHERE ($tables IS NULL OR list_contains(CAST($tables AS VARCHAR[]), table_name)) "
-        "AND ($days IS NULL OR list_contains(CAST($days AS DATE[]), day)) ORDER BY table_name, day",
-        {"tables": None if tables is None else list(tables), "days": None if days is None else list(days)},
+        "AND day BETWEEN $first AND $last ORDER BY table_name, day",
+        {"tables": None if tables is None else list(tables), "first": first, "last": last},
     )
     return {
         (table, day): PartitionVersion(digest, rows, changed_at.replace(tzinfo=UTC))
