@@ -15,6 +15,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from nbactl.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
@@ -46,7 +48,7 @@ def table_sql(table: str) -> str:
 
 @cache
 def windows(table: str) -> Mapping[str, Window]:
-    """Return what the statement of `table` reads, by table."""
+    """Return what the statement of `table` reads, by table. Raises DataError for a table that is not declared."""
     found: dict[str, Window] = {}
     narrowed: dict[str, Window] = {}
     for only, name, first, last in _READS.findall(table_sql(table)):
@@ -55,6 +57,12 @@ def windows(table: str) -> Mapping[str, Window]:
             narrowed[name] = window
         else:
             found[name] = found.get(name, window) | window
+    if undeclared := sorted(_named(table) - found.keys()):
+        raise DataError(
+            f"the statement of {table} reads {', '.join(undeclared)} and does not declare it",
+            cause="Whether a date is still fresh is decided by what its statement declares.",
+            next_step=f"Write `-- reads: {undeclared[0]} 0..0` above it, with the first and last day that it reads.",
+        )
     return found | narrowed
 
 
@@ -69,6 +77,11 @@ _TOKEN: Final = re.compile(
 def normalised(sql: str) -> str:
     """Return a statement without comments and with one space between any two tokens."""
     return " ".join(found[0] for found in _TOKEN.finditer(sql) if found.lastgroup not in ("comment", "space"))
+
+
+def _named(table: str) -> set[str]:
+    """Return the tables that the text of a statement names."""
+    return {name.replace(" ", "") for name in re.findall(r"\bnba_\w+ ?\. ?\w+", normalised(table_sql(table)))}
 
 
 def _common(sql: str, seen: set[str] | None = None) -> Iterator[tuple[str, str]]:

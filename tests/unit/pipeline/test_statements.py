@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import nbactl.pipeline
+from nbactl.errors import DataError
 from nbactl.pipeline import statements
 from nbactl.pipeline.statements import Window, normalised, windows
 from tests.kit.warehouse import TABLES
@@ -85,3 +86,10 @@ def test_everything_else_is(other: str) -> None:
 )
 def test_what_stands_in_quotes_is_no_comment(one: str, other: str) -> None:
     assert normalised(one) != normalised(other)
+
+
+def test_a_statement_that_reads_what_it_does_not_declare_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sql = "-- reads: nba_raw.games 0..0\nSELECT * FROM nba_raw.games, `nba_raw.odds`, nba_raw . injuries"
+    monkeypatch.setattr(statements, "table_sql", lambda _: sql)
+    with pytest.raises(DataError, match=r"reads nba_raw.injuries, nba_raw.odds and does not declare it"):
+        windows("nba_analytics.made_up")
