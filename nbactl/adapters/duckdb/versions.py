@@ -47,12 +47,21 @@ def record(
     kept = {day: version for (_, day), version in read(cursor, [schema.name], *ends).items()}
     versions = {}
     for day in sorted(found.keys() | kept.keys()) if wanted is None else wanted:
-        rows, digest = found.get(day, (0, _digest(0, 0)))
+        rows, digest = found.get(day, _NOTHING)
         old = kept.get(day)
         changed_at = old.changed_at if old is not None and old.digest == digest else now
         versions[day] = PartitionVersion(digest, rows, changed_at)
     _write(cursor, schema.name, versions)
     return versions
+
+
+def untrue(cursor: DuckDBPyConnection, schema: TableSchema) -> list[date]:
+    """Return the partitions that have a version which is not that of their rows."""
+    if schema.partition_by is None:
+        return []
+    found = _digests(cursor, schema.name, schema.partition_by, None)
+    kept = read(cursor, [schema.name])
+    return [day for (_, day), version in kept.items() if found.get(day, _NOTHING)[1] != version.digest]
 
 
 def read(
@@ -117,6 +126,10 @@ def _literal(text: str) -> str:
 
 def _digest(rows: int, total: int) -> str:
     return f"{rows}-{total % 2**_DIGEST_BITS:x}"
+
+
+_NOTHING: Final = (0, _digest(0, 0))
+"""The rows and the digest of an empty partition."""
 
 
 def _write(cursor: DuckDBPyConnection, table: str, versions: Mapping[date, PartitionVersion]) -> None:

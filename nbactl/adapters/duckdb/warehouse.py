@@ -131,6 +131,16 @@ class DuckDbWarehouse:
             (table, day): version for (table, day), version in known.items() if table in wanted and first <= day <= last
         }
 
+    def changed_by_others(self, *, timeout: float) -> Mapping[str, Sequence[date]]:
+        """Return by table the partitions whose rows another program changed: all digests are computed again.
+
+        This reads the whole file. Raises what every call raises.
+        """
+        with self._operation("changed_by_others", timeout, None) as (cursor, _):
+            cursor.begin()  # versions and rows of one moment; closing the cursor ends it
+            schemas = [catalog.describe(cursor, name)[0] for name in catalog.names(cursor)]
+            return {schema.name: days for schema in schemas if (days := versions.untrue(cursor, schema))}
+
     def create_table(self, schema: TableSchema) -> None:
         with self._operation("create_table", self._lock_wait, None) as (cursor, watchdog):
             if catalog.exists(cursor, schema.name):
