@@ -403,7 +403,13 @@ class Container:
         """The source of game data. Raises UsageError for a source that does not exist."""
         from nbactl.pipeline.sources import open_source
 
-        return open_source(self.settings.source, self.clock, self.config.timeouts, policy=self._scraper_policy)
+        return open_source(
+            self.settings.source,
+            self.clock,
+            self.config.timeouts,
+            policy=self._scraper_policy,
+            state=self.settings.state_dir / "data",
+        )
 
     def _scraper_policy(self) -> CallPolicy:
         """Return how scrapers call: one breaker and one budget for all, in step with other processes."""

@@ -1,5 +1,7 @@
 -- The box scores of the games of @game_date that are over, with the players' efficiency, and their form before them.
 -- with: current_season, complete_games, player_form
+-- reads: nba_raw.games 0..0
+-- reads: nba_raw.player_boxscores 0..0
 SELECT
   box.game_date, box.game_id, current_season.season, box.player_lookup, box.player_name,
   box.team_abbr, box.opponent_team_abbr, box.home_game,

@@ -1,5 +1,7 @@
 -- What each team scored on @game_date, and how. docs/definitions.md has the formulas.
 -- with: team_box
+-- reads only: nba_raw.games 0..0
+-- reads only: nba_raw.player_boxscores 0..0
 SELECT
   own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game,
   own.points, own.points_allowed, own.points > own.points_allowed AS won, own.periods,

@@ -1,5 +1,8 @@
 -- The four factors by which a player's usual output is scaled for the game on @game_date; 1 is neutral.
 -- Fatigue is a whole number of 1/96000: 38400 is 0.4, 9600 seconds are 160 minutes, 3600 is 0.3 / 8.
+-- reads: nba_analytics.upcoming_player_game_context 0..0
+-- reads: nba_precompute.player_daily_cache 0..0
+-- reads: nba_analytics.upcoming_team_game_context 0..0
 SELECT
   player.game_date, player.game_id, player.season, player.player_lookup, player.team_abbr, player.opponent_team_abbr,
   IF(COALESCE(player.back_to_back, FALSE), 38400, 0)

@@ -2,6 +2,8 @@
 -- history. The cup final is a day of work, and in no average, as with the league: `counted` is NULL there, else 1.
 -- `last_5` and `last_10` are 1 in the latest games that count, else NULL: SUM(last_5 * points) is their points.
 -- with: current_season
+-- reads: nba_raw.games -365..-1
+-- reads: nba_raw.player_boxscores -365..-1
 SELECT *, IF(recency <= 5, counted, NULL) AS last_5, IF(recency <= 10, counted, NULL) AS last_10
 FROM (
   SELECT

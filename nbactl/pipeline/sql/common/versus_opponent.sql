@@ -1,4 +1,6 @@
 -- What players did against each team in the two years before @game_date, for all players at once.
+-- reads: nba_raw.games -730..-1
+-- reads: nba_raw.player_boxscores -730..-1
 SELECT
   box.player_lookup, box.opponent_team_abbr,
   COUNT(*) AS games,
