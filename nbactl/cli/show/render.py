@@ -33,10 +33,10 @@ class View:
 
     `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data` whose
     elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line); where they are an iterator,
-    json and jsonl print them as they come. `error` says in one sentence why `exit_code` is not 0, where the data alone do
-    not say it. `warnings` go to stderr and into the envelope, `notes` to stderr only. `once_told` is called after all of it
-    was written, for a command that must not forget something before it was shown. `touched` names what a command
-    changes, or would change: a person reads it with the target and its project.
+    json and jsonl print them as they come. `error` says in one sentence why `exit_code` is not 0, where the data
+    alone do not say it. `warnings` go to stderr and into the envelope, `notes` to stderr only. `once_told` is
+    called after all of it was written, for a command that must not forget something before it was shown. `touched`
+    names what a command changes, or would change: a person reads it with the target and its project.
     """
 
     data: Mapping[str, Any]
