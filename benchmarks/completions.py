@@ -86,7 +86,7 @@ def _lines(engine: str, store: DocumentStore, runs: int) -> Iterator[Line]:
     )
     before, after = (_medians(call, ARRAY_SIZES, runs) for call in with_array.values())
     dearest = max(after[size] / before[size] for size in ARRAY_SIZES)
-    yield Line(f"after the switch: {engine}", dearest, "x of before it", FLAT, _told(after))
+    yield Line(f"after the switch: {engine}", dearest, "x of before it", None, _told(after))
 
 
 def _with_array(store: DocumentStore, stage: CompletionStage) -> Callable[[int, str], None]:
