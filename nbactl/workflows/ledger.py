@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.lease.leases import Lease
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
 
     Entry = RunRecord | Unreadable
@@ -378,10 +379,22 @@ class Ledger:
         """Return the write that records a run's end."""
         return _update(run_path(run.run_id), run_ending(run))
 
-    def commit(self, writes: Sequence[Write]) -> None:
-        """Apply writes: all or none, up to MAX_WRITES; more are applied in order."""
-        for begin in range(0, len(writes), MAX_WRITES):
-            self._store.commit(writes[begin : begin + MAX_WRITES])
+    def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
+        """Apply writes: all or none, up to MAX_WRITES; more are applied in order.
+
+        With `under` the last of them are applied only while that lease is held: raises StaleFenceError if it is not.
+        """
+        end = len(writes) if under is None else max(0, len(writes) - MAX_WRITES)
+        for begin in range(0, end, MAX_WRITES):
+            self._store.commit(writes[begin : min(begin + MAX_WRITES, end)])
+        if under is not None:
+            held, last = under, writes[end:]
+
+            def check_and_write(transaction: Transaction) -> None:
+                self._leases.check(transaction, held)
+                transaction.write(*last)
+
+            self._store.transaction(check_and_write)
 
     def _abandoned(self, run: RunRecord) -> bool:
         """Say whether a run has no worker: its process is dead, or a process elsewhere let the lease expire."""
@@ -392,7 +405,7 @@ class Ledger:
         except DataError as error:  # it may be held
             self._notice(f"{run.run_id} is taken to be running: {error.message}. {error.next_step}")
             return False
-        return lease is None or lease.owner != run.owner or lease.expires_at <= self._clock.now()
+        return lease is None or lease.owner != run.owner or not self._leases.is_alive(lease)
 
     def _is_in_state(self, run: RunRecord, status: str | None) -> bool:
         """Say whether a run that a query for the status found is in that state."""

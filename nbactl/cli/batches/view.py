@@ -93,7 +93,7 @@ def batch_details(details: BatchDetails) -> View:
 def batch_change(change: BatchChange) -> View:
     """Show what a command did to a batch."""
     data = {"batch": _batch(change.entry), "changed": change.changed, "reset": _reset(change.reset)}
-    return View(data, lambda console: console.note(change.message))
+    return View(data, lambda console: console.note(change.message), touched=f"batch {change.entry.batch_id}")
 
 
 def _table(console: Console, found: BatchList) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.names import closest
-from nbactl.core.lease.holder import describe, is_dead
+from nbactl.core.lease.holder import describe, is_dead, is_running
 from nbactl.errors import DataError, LeaseHeldError, NotFoundError, PreconditionError, StaleFenceError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def description(released: Released) -> str:
         return released.request.name
     if held.state == "dead":
         return f"{held.lease.name} from {held.holder}, whose process is gone"
-    verb = "expired" if held.state == "expired" else "expires"
+    verb = "expires" if held.expires_in > 0 else "expired"
     return f"{held.lease.name} from {held.holder}, which {verb} {expiry(held)}"
 
 
@@ -146,5 +146,9 @@ def _find(app: Container, name: str) -> Lease | None:
 
 def _held_lease(lease: Lease, now: datetime) -> HeldLease:
     left = (lease.expires_at - now).total_seconds()
-    state: Literal["held", "expired", "dead"] = "dead" if is_dead(lease.owner) else "expired" if left <= 0 else "held"
+    state: Literal["held", "expired", "dead"] = "held"
+    if is_dead(lease.owner):
+        state = "dead"
+    elif left <= 0 and not is_running(lease.owner):
+        state = "expired"
     return HeldLease(lease, state, describe(lease.owner), left)

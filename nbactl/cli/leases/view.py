@@ -68,7 +68,8 @@ def released(done: Released) -> View:
                 console.note("The former holder's writes are refused from now on. This cannot be undone: restart it.")
 
     line = None if done.lease is None else _line(done.lease)
-    return View({"lease": line, "changed": done.changed, "forced": done.forced, "reason": request.reason}, show)
+    data = {"lease": line, "changed": done.changed, "forced": done.forced, "reason": request.reason}
+    return View(data, show, touched=None if done.lease is None else f"lease {request.name}")
 
 
 def _line(held: HeldLease) -> dict[str, Any]:

@@ -31,11 +31,12 @@ _UNBOUNDED = 2**31 - 1
 class View:
     """The outcome of a command.
 
-    `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data`
-    whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line); where they are an
-    iterator, json and jsonl print them as they come. `error` says
-    in one sentence why `exit_code` is not 0, where the data alone do not say it. `once_told` is called
-    after all of it was written, for a command that must not forget something before it was shown.
+    `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data` whose
+    elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line); where they are an iterator,
+    json and jsonl print them as they come. `error` says in one sentence why `exit_code` is not 0, where the data alone do
+    not say it. `warnings` go to stderr and into the envelope, `notes` to stderr only. `once_told` is called after all of it
+    was written, for a command that must not forget something before it was shown. `touched` names what a command
+    changes, or would change: a person reads it with the target and its project.
     """
 
     data: Mapping[str, Any]
@@ -47,13 +48,22 @@ class View:
     notes: tuple[str, ...] = field(default=())
     error: NbactlError | None = None
     once_told: Callable[[], None] | None = None
+    touched: str | None = None
 
 
 def render(
-    console: Console, result: View, *, command: str, target: str, output: Output, fields: Sequence[str] = ()
+    console: Console,
+    result: View,
+    *,
+    command: str,
+    target: str,
+    output: Output,
+    fields: Sequence[str] = (),
+    where: str | None = None,
 ) -> None:
     """Write the result of `command` in the form asked for; with `fields` only these keys of its items, or its data.
 
+    `where` names the target with its project.
     Raises UsageError for a field that there is not.
     """
     for warning in result.warnings:
@@ -76,6 +86,8 @@ def render(
             console.out.write(_line(item, console.out))
     else:
         result.show(console)
+        if result.touched is not None:
+            console.note(f"On {where or target}: {result.touched}.")
     console.out.flush()
     if result.error is not None:
         console.error(result.error)

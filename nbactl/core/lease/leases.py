@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbactl.core.calls.deadline import beyond_deadline
 from nbactl.core.calls.in_thread import in_thread
-from nbactl.core.lease.holder import describe, is_dead
+from nbactl.core.lease.holder import describe, is_dead, is_running
 from nbactl.errors import DataError, LeaseHeldError, PreconditionError, StaleFenceError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Document, Order, Query, Set
@@ -56,8 +56,10 @@ class Removal:
 class Leases:
     """Takes, renews and gives back leases, each change in one transaction.
 
-    `is_dead` says whether an owner has provably ended, so that its lease need not be waited for. What cannot be read is
-    left out of lists, and `notice` gets a message about it; what must decide about it raises DataError.
+    `is_dead` says whether an owner has provably ended, so that its lease need not be waited for; `is_running` whether
+    it provably has not, so that its lease is not taken over though it looks expired: a clock may have jumped. What
+    cannot be read is left out of lists, and `notice` gets a message about it; what must decide about it raises
+    DataError.
     """
 
     def __init__(
@@ -66,25 +68,28 @@ class Leases:
         clock: Clock,
         *,
         is_dead: Callable[[str], bool] = is_dead,
+        is_running: Callable[[str], bool] = is_running,
         notice: Callable[[str], None] = _LOG.warning,
     ) -> None:
         self._store = store
         self._clock = clock
         self._is_dead = is_dead
+        self._is_running = is_running
         self._notice = notice
 
     def acquire(self, name: str, owner: str, ttl: float) -> Lease:
         """Take the lease for `ttl` seconds. Raises LeaseHeldError while another owner has it.
 
-        It is taken over from an owner that let it expire or is dead. An owner that has it already gets it again,
-        with a greater token, so that an answer that was lost does no harm.
+        It is taken over from an owner that is dead, and from one that let it expire unless its process is seen to run
+        on this machine. An owner that has it already gets it again, with a greater token, so that an answer that was
+        lost does no harm.
         """
 
         def take(transaction: Transaction) -> Lease:
             record = transaction.get(_path(name))
             held = _held(name, record)
             if held is not None and not self._free_for(held, owner):
-                raise _held_by_other(held)
+                raise _held_by_other(held, expired=held.expires_at <= self._clock.now())
             before = 0 if record is None else _fields_of(record, _LEASE)["token"]
             token = max(before + 1, (self._clock.now() - _EPOCH) // _MICROSECOND)
             return self._write(transaction, name, owner, token, ttl)
@@ -166,8 +171,10 @@ class Leases:
         return self._store.get(_path(name)) is not None
 
     def is_alive(self, lease: Lease) -> bool:
-        """Say whether its owner may still act under it: it has not expired, and is not known to be dead."""
-        return lease.expires_at > self._clock.now() and not self._is_dead(lease.owner)
+        """Say whether its owner may still act under it: not dead, and the lease lasts or its process runs here."""
+        if self._is_dead(lease.owner):
+            return False
+        return lease.expires_at > self._clock.now() or self._is_running(lease.owner)
 
     def check(self, transaction: Transaction, lease: Lease) -> None:
         """Have `transaction` commit only while the lease is held. Raises StaleFenceError if it is not."""
@@ -254,10 +261,13 @@ def _fields_of(document: Document, kinds: Mapping[str, tuple[type, ...]]) -> dic
     return {name: data[name] for name in kinds}
 
 
-def _held_by_other(held: Lease) -> LeaseHeldError:
+def _held_by_other(held: Lease, *, expired: bool) -> LeaseHeldError:
+    until = held.expires_at.isoformat(timespec="seconds")
     return LeaseHeldError(
         f"{held.name} is held by {describe(held.owner)}",
-        cause=f"Its lease lasts until {held.expires_at.isoformat(timespec='seconds')} unless it is renewed.",
+        cause=f"Its lease ran out at {until}, but its process is still running on this machine."
+        if expired
+        else f"Its lease lasts until {until} unless it is renewed.",
         next_step="Wait until it has finished, or stop it.",
         details={"holder": held.owner, "expires_at": held.expires_at},
     )

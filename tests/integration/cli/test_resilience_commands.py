@@ -111,18 +111,20 @@ def test_nothing_to_show_is_said(place: Place) -> None:
 def test_leases_are_listed_with_what_their_holders_are(place: Place) -> None:
     place.leases.acquire("phase3/2024-01-15", process_identity("run-1"), 3600.0)
     place.leases.acquire("phase4/2024-01-15", place.dead_process(), 3600.0)
-    place.leases.acquire("old", process_identity("run-2"), 0.001)
+    place.leases.acquire("slow clock", process_identity("run-2"), 0.001)
+    place.leases.acquire("old", "somebody", 0.001)
     lines = place.data("leases", "list")["leases"]
     assert {line["name"]: line["state"] for line in lines} == {
         "phase3/2024-01-15": "held",
         "phase4/2024-01-15": "dead",
+        "slow clock": "held",
         "old": "expired",
     }
     assert set(lines[0]) == {"name", "state", "holder", "owner", "token", "expires_at"}
     table, _ = place.run("leases", "list")
     assert "phase3/2024-01-15" in table
     assert "run run-1" in table
-    assert len(place.run("leases", "list", "-o", "jsonl")[0].splitlines()) == 3
+    assert len(place.run("leases", "list", "-o", "jsonl")[0].splitlines()) == 4
 
 
 @pytest.mark.parametrize("data", [{}, {"owner": 3, "token": 1}, {"owner": "a", "token": "one", "expires_at": None}])
@@ -169,7 +171,7 @@ def test_inv_12_inv_19_with_force_the_holders_token_is_stale_and_whose_it_was_is
 
 
 def test_a_lease_that_is_left_over_is_freed_and_a_free_one_is_no_error(place: Place) -> None:
-    for name, owner, ttl in (("dead", place.dead_process(), 3600.0), ("expired", process_identity("r"), 0.001)):
+    for name, owner, ttl in (("dead", place.dead_process(), 3600.0), ("expired", "somebody", 0.001)):
         place.leases.acquire(name, owner, ttl)
         if place.target == "gcp":
             assert "Add --yes" in place.run("leases", "release", name, code=2)[1]
