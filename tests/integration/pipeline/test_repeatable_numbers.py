@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from nbactl.adapters.duckdb import file as warehouse_file
-from nbactl.pipeline.transform import table_sql
+from nbactl.pipeline.statements import table_sql
 from nbactl.ports.warehouse import Rows, Select
 from nbactl.warehouse.tables import ensure_tables, load_tables
 from tests.kit.warehouse import TABLES, Lab

@@ -13,7 +13,7 @@ from sqlglot import exp  # noqa: TID253
 from sqlglot.optimizer.annotate_types import annotate_types  # noqa: TID253
 from sqlglot.optimizer.qualify import qualify  # noqa: TID253
 
-from nbactl.pipeline.transform import table_sql
+from nbactl.pipeline.statements import table_sql
 from nbactl.warehouse.tables import load_tables
 from tests.kit.warehouse import TABLES
 

@@ -181,11 +181,6 @@ def _streamed(*ids: int, fail: Exception | None = None) -> View:
     return View({"runs": items(), "more": True}, print, items="runs", run_id="run-1")
 
 
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.mark.parametrize("kind", [io.StringIO, _Terminal])
 @pytest.mark.parametrize("ids", [(), (1,), (1, 2, 3)])
 def test_items_that_come_one_by_one_make_the_same_document(kind: type[io.StringIO], ids: tuple[int, ...]) -> None:
