@@ -137,6 +137,12 @@ def test_what_looks_like_a_date_and_may_be_another_is_unsure(unsure: object) -> 
     assert str(unsure) in caught.value.message
 
 
+@pytest.mark.parametrize("short", ["01/15/25", "15-Jan-25", "Jan 15, 25", "25-01-15", "15.01.25"])
+def test_a_two_digit_year_is_named_as_one(short: str) -> None:
+    with pytest.raises(UnsureDateError, match="has a two-digit year"):
+        day_of(short)
+
+
 @pytest.mark.parametrize("nothing", ["soon", "", None, "2025-02-30", True, ["2025-01-15"]])
 def test_what_is_no_date_is_rejected_alone(nothing: object) -> None:
     with pytest.raises(RejectedRecordError) as caught:
