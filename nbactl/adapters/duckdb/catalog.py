@@ -28,6 +28,7 @@ _TO_DUCKDB: Final[dict[ColumnType, str]] = {
     "STRING": "VARCHAR",
     "INT64": "BIGINT",
     "FLOAT64": "DOUBLE",
+    "NUMERIC": "DECIMAL(38,9)",
     "BOOL": "BOOLEAN",
     "DATE": "DATE",
     "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",

@@ -23,6 +23,7 @@ _FITS: Final[dict[ColumnType, frozenset[type]]] = {
     "STRING": frozenset({str}),
     "INT64": frozenset({int}),
     "FLOAT64": frozenset({float, int}),
+    "NUMERIC": frozenset({Decimal, int}),
     "BOOL": frozenset({bool}),
     "DATE": frozenset({date}),
     "TIMESTAMP": frozenset({datetime}),
@@ -129,6 +130,17 @@ def _bad_int(value: int) -> str | None:
     return None if -(2**63) <= value < 2**63 else "it is out of range for INT64"
 
 
+def _bad_numeric(value: Decimal | int) -> str | None:
+    number = Decimal(value)
+    if not number.is_finite() or not -_NUMERIC_LIMIT < number < _NUMERIC_LIMIT:
+        return "it is out of range for NUMERIC"
+    return "NUMERIC has 9 digits after the point" if _NUMERIC_UNITS % number.as_integer_ratio()[1] else None
+
+
+_NUMERIC_LIMIT: Final = 10**29
+_NUMERIC_UNITS: Final = 10**9
+
+
 def _bad_timestamp(value: datetime) -> str | None:
     return "a naive datetime is no instant" if value.tzinfo is None else None
 
@@ -146,6 +158,7 @@ def _bad_json(value: Any) -> str | None:  # noqa: ANN401 - JSON
 
 _CHECKS: Final[dict[ColumnType, Callable[[Any], str | None]]] = {
     "INT64": _bad_int,
+    "NUMERIC": _bad_numeric,
     "TIMESTAMP": _bad_timestamp,
     "JSON": _bad_json,
 }
