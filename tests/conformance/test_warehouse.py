@@ -79,7 +79,10 @@ class TestWarehouse:
         assert warehouse.load(GAMES.name, Rows(columns, [row, ("g2", D1, *[None] * 6)]), timeout=TIMEOUT) == 2
         result = warehouse.query("SELECT * FROM `nba_test.games` ORDER BY game_id", timeout=TIMEOUT)
         assert result.columns == columns
-        assert result.rows == [row, ("g2", D1, *[None] * 6)]
+        parsed = tuple(
+            {"a": [1, None]} if name == "payload" else value for name, value in zip(columns, row, strict=True)
+        )
+        assert result.rows == [parsed, ("g2", D1, *[None] * 6)]
         assert result.dicts()[0]["tipoff_at"].tzinfo is not None
 
     @pytest.mark.parametrize("number", ["9" * 29 + "." + "9" * 9, "-0.000000001", "0", "1E+20", "12"])

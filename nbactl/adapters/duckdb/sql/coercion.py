@@ -1,0 +1,84 @@
+"""Values turned into a type that they coerce to, and literals read as BigQuery reads them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from nbactl.adapters.duckdb.sql.parse import invalid
+from nbactl.adapters.duckdb.sql.types import DATE, DATETIME, NULL, TIME, TIMESTAMP, Type, Value, duckdb_name, text
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+_DATE: Final = r"(\d{4})-(\d{1,2})-(\d{1,2})"
+_TIME: Final = r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?"
+_LITERALS: Final = {
+    "DATE": re.compile(_DATE),
+    "TIME": re.compile(_TIME),
+    "DATETIME": re.compile(rf"{_DATE}(?:[ Tt]{_TIME})?"),
+    "TIMESTAMP": re.compile(rf"{_DATE}(?:[ Tt]{_TIME}(?:([Zz])|([+-]\d{{1,2}})(?::(\d{{2}}))?| ([A-Za-z_/+\-\d]+))?)?"),
+}
+
+
+def as_type(value: Value, kind: Type, node: exp.Expr | None = None) -> str:
+    """Return a value's SQL as another type that it coerces to."""
+    if value.type == kind:
+        return value.sql
+    if value.type == NULL:
+        return f"CAST(NULL AS {duckdb_name(kind)})"
+    if value.literal is not None and kind.kind in _LITERALS:
+        return moment(value.literal, kind, node)
+    if value.literal is not None and kind.kind == "NUMERIC":
+        return numeric(value.literal, node)
+    if value.parameter and kind == TIMESTAMP:
+        return f"CAST({value.sql} AS TIMESTAMPTZ)"
+    return f"CAST({value.sql} AS {duckdb_name(kind)})"
+
+
+def numeric(literal: str, node: exp.Expr | None) -> str:
+    """Return a NUMERIC literal. Raises DataError for a text that is none."""
+    try:
+        number = Decimal(literal.strip())
+    except InvalidOperation:
+        raise invalid(f"'{literal}' is not a NUMERIC", node) from None
+    if not number.is_finite() or not -(10**29) < number < 10**29:
+        raise invalid(f"'{literal}' is out of range for NUMERIC", node)
+    return f"CAST('{number:f}' AS DECIMAL(38,9))"
+
+
+def moment(literal: str, kind: Type, node: exp.Expr | None) -> str:
+    """Return the literal of a DATE, TIME, DATETIME or TIMESTAMP. Raises DataError for a text that is none."""
+    found = _LITERALS[kind.kind].fullmatch(literal)
+    if found is None:
+        raise invalid(f"'{literal}' is not a {kind}", node)
+    try:
+        return _moment(found.groups(), kind)
+    except (ValueError, KeyError, OverflowError) as error:
+        raise invalid(f"'{literal}' is not a {kind}", node, why=str(error)) from None
+
+
+def _moment(parts: tuple[str | None, ...], kind: Type) -> str:
+    if kind == TIME:
+        return f"CAST({text(_time(parts).isoformat())} AS TIME)"
+    day = date(*(int(part or 0) for part in parts[:3]))
+    if kind == DATE:
+        return f"CAST('{day.isoformat()}' AS DATE)"
+    at = datetime.combine(day, _time(parts[3:7]))
+    if kind == DATETIME:
+        return f"CAST('{at.isoformat(' ')}' AS TIMESTAMP)"
+    hours, minutes, zone = parts[8:11]
+    if zone:
+        at = at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
+    elif hours:
+        offset = timedelta(hours=abs(int(hours)), minutes=int(minutes or 0))
+        at = at + offset if hours.startswith("-") else at - offset
+    return f"CAST('{at.isoformat(' ')}+00' AS TIMESTAMPTZ)"
+
+
+def _time(parts: tuple[str | None, ...]) -> time:
+    hour, minute, second, fraction = parts
+    return time(int(hour or 0), int(minute or 0), int(second or 0), int((fraction or "0").ljust(6, "0")))
