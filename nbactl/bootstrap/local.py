@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from nbactl.bootstrap.indexes import INDEXES
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ def documents_file(app: Container) -> Path:
 def documents(app: Container) -> SqliteDocuments:
     """Open the embedded store; where nothing may be written, a missing one is taken for an empty one."""
     from nbactl.adapters.sqlite.documents import SqliteDocuments
+    from nbactl.adapters.sqlite.read_only import is_read_only
 
     file = documents_file(app)
+    if app.reads_only and is_read_only(file):
+        app.notice(f"{app.settings.state_dir} is read-only: it is shown as it is, and nothing in it can be changed")
     missing = app.reads_only and not file.exists()
     busy = app.config.timeouts["documents.busy"]
-    return SqliteDocuments(":memory:" if missing else file, clock=app.clock, busy_timeout=busy)
+    return SqliteDocuments(":memory:" if missing else file, clock=app.clock, busy_timeout=busy, indexes=INDEXES)
 
 
 def warehouse(app: Container) -> DuckDbWarehouse:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,6 +13,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.ports.warehouse import Warehouse
+    from nbactl.workflows.model import RunRecord
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.runner import Runner
 
@@ -31,6 +35,7 @@ def make_warehouse(app: Container) -> Warehouse:
 
 def make_processor_resources(app: Container) -> ProcessorResources:
     """Return what processors work with."""
+    from nbactl.pipeline.aliases import read_aliases
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.rawstore import RawStore
 
@@ -45,11 +50,21 @@ def make_processor_resources(app: Container) -> ProcessorResources:
         raw=RawStore(app.data_dir / "raw"),
         timeouts=app.config.timeouts,
         create_tables=create_tables,
+        aliases=lambda: read_aliases(_alias_folders(app)),
     )
+
+
+def _alias_folders(app: Container) -> list[Path]:
+    """Return where aliases.csv may be: beside the configuration, and in the folder of the source."""
+    from nbactl.pipeline.sources.path import PathSource
+
+    folders = [app.settings.config_dir or Path.cwd()]
+    return [*folders, app.source.folder] if isinstance(app.source, PathSource) else folders
 
 
 def make_planner(app: Container) -> Planner:
     """Return what turns requests into plans."""
+    from nbactl.pipeline.sources.base import uncovered
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.settling import Settling
 
@@ -62,7 +77,38 @@ def make_planner(app: Container) -> Planner:
         game_dates=app.source.game_dates,
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
         mode_applies=app.mode_applies,
+        source_spec=_from_anywhere(app.settings.source),
+        uncovered=lambda days: uncovered(app.source, days),
     )
+
+
+def _from_anywhere(spec: str) -> str:
+    """Return what names the source from any working directory."""
+    kind, _, folder = spec.partition(":")
+    return f"path:{Path(folder).expanduser().absolute()}" if kind == "path" else spec
+
+
+FOLLOWED: Final = "last run"
+"""The origin of a source that was taken from the ledger."""
+
+
+def follow_last_source(app: Container) -> RunRecord | None:
+    """Have the container use the source of the newest run, unless one was chosen; returns that run if it does.
+
+    Call it before the source is first used. A source whose folder is not recorded is not followed, and this is noticed.
+    """
+    if app.settings.origins.get("source") not in ("default", FOLLOWED):
+        return None
+    newest = next(app.ledger.heads(limit=1), None)
+    if newest is None:
+        return None
+    spec = newest.source_spec or newest.source
+    if spec.startswith("path-"):
+        app.notice(f"the newest run used {newest.source}; to see that source, name its folder with --source")
+        return None
+    origins = MappingProxyType({**app.settings.origins, "source": FOLLOWED})
+    app.settings = dataclasses.replace(app.settings, source=spec, origins=origins)
+    return newest
 
 
 def make_runner(app: Container) -> Runner:

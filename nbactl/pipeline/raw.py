@@ -55,7 +55,12 @@ def games(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     def normalise(day: date) -> Normalised:
         return game_rules.games_of(day, resources.raw.read("schedule", day), kind).outcome
 
-    target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, "no games on {}".format)
+    def why_empty(day: date) -> str:
+        other = normalise(day).set_aside
+        aside = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(other.items()))
+        return f"no games of the thirty teams on {day}: {aside}" if aside else f"no games on {day}"
+
+    target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, why_empty)
     return _write(resources, context, target)
 
 
@@ -140,10 +145,15 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
         _replace(resources, context, target, past, there, fence=None)
     _replace(resources, context, target, [(day, outcome)], there, fence=context.fence)
     detail = outcome.detail()
+    for name in ("warnings", "notes"):
+        if remarks := [sentence for _, of_day in past for sentence in getattr(of_day, name)]:
+            detail[name] = [*remarks, *detail.get(name, ())]
     if past:
         detail["earlier_dates"] = len(past)
         detail["earlier_rows"] = sum(len(of_day.rows) for _, of_day in past)
         detail["earlier_quarantined"] = sum(len(of_day.quarantined) for _, of_day in past)
+    if outcome.quarantined:
+        detail["quarantine"] = quarantine_table(target.table)
     if outcome.quarantined and not outcome.rows:
         raise DataError(
             f"none of {outcome.records} records of {day} is fit for {target.table}",
@@ -214,7 +224,7 @@ def _remembered(resources: ProcessorResources, context: TaskContext) -> Lookups:
     known = resources.warehouse().query(
         _KNOWN_PLAYERS, timeout=resources.timeouts["warehouse.query"], labels=context.call.labels, cache=False
     )
-    lookups = Lookups()
+    lookups = Lookups(resources.aliases().player)
     lookups.remember(tuple(row) for row in known.rows)
     return lookups
 

@@ -94,6 +94,26 @@ class Rows:
     values: Sequence[tuple[Any, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class PartitionVersion:
+    """The content of a partition as a digest of values: it changes only when its rows change.
+
+    A partition without rows has a version too, once it was written. `changed_at` is when the digest changed last.
+    """
+
+    digest: str
+    rows: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What `replace_partitions` wrote: the number of rows, and the version of every partition it replaced."""
+
+    rows: int
+    versions: Mapping[date, PartitionVersion]
+
+
 class Fence(Protocol):
     """The right to write, taken from a lease: a token that only grows, and that can be revoked."""
 

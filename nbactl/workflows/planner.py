@@ -9,7 +9,8 @@ from nbactl.core.calls.retry import NO_RETRY
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.frozen import frozen
 from nbactl.ports.compute import Work
-from nbactl.workflows.model import PlannedTask, RunPlan, RunStatus
+from nbactl.workflows.model import NO_GAMES, PlannedTask, RunPlan, RunStatus
+from nbactl.workflows.reading import Past
 from nbactl.workflows.units import (
     check_is_latest,
     check_request,
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from nbactl.workflows.settling import Settling
     from nbactl.workflows.units import Unit
 
-    Past = Mapping[tuple[str, GameDate], RunRecord]
-
 
 class History(Protocol):
     """What the planner asks the ledger."""
@@ -40,9 +39,7 @@ class History(Protocol):
         """Return a run by id."""
         ...
 
-    def latest_between(
-        self, names: Iterable[str], first: GameDate, last: GameDate, source: str
-    ) -> dict[tuple[str, GameDate], RunRecord]:
+    def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
         """Return the last run of each name and date."""
         ...
 
@@ -59,18 +56,23 @@ class NoHistory:
         first: GameDate,  # noqa: ARG002
         last: GameDate,  # noqa: ARG002
         source: str,  # noqa: ARG002
-    ) -> dict[tuple[str, GameDate], RunRecord]:
-        return {}
+    ) -> Past:
+        return Past({})
 
 
 def _always(_: GameDate) -> bool:
     return True
 
 
+def _everything(_: Sequence[date]) -> dict[date, str]:
+    return {}
+
+
 @frozen
 class Planner:
     """Plans requests. `game_dates` asks the source which dates between two have games.
 
+    `uncovered` asks it of which dates it cannot know games, and why; it raises DataError if those are all.
     Where `mode_applies` says no for a date, its tasks run one after the other whatever execution_mode says.
     """
 
@@ -82,13 +84,16 @@ class Planner:
     game_dates: Callable[[date, date], Sequence[date]]
     settling: Settling
     mode_applies: Callable[[GameDate], bool] = _always
+    source_spec: str | None = None
+    """The source as `--source` names it."""
+    uncovered: Callable[[Sequence[date]], Mapping[date, str]] = _everything
 
     def plan(self, request: RunRequest) -> list[RunPlan]:
         """Return the runs of a request in the order of their execution.
 
         What is finished, has no games or cannot run on this target is planned with a `skip_reason`. Raises UsageError
         for unknown names, NotFoundError if there is nothing to resume, PreconditionError if a phase must be run first
-        and may not be run along.
+        and may not be run along, DataError for a range of which the source has no date.
         """
         units = find_units(request.names, self.workflows)
         if not units or not request.dates:
@@ -100,6 +105,7 @@ class Planner:
         past = self.history.latest_between(
             {unit.name for unit in units} | set(self.workflows.phases), first, last, self.source
         )
+        past = _as_wanted(past, request, units)
         check_is_latest(request, past)
         idle = self._idle_dates(units, request.dates)
         plans = [plan for day in request.dates for plan in self._plan_date(units, day, request, past, idle)]
@@ -113,9 +119,13 @@ class Planner:
     def plan_again(self, plan: RunPlan, request: RunRequest) -> RunPlan:
         """Plan one run again from what the ledger holds now, under its lease."""
         past = self.history.latest_between((plan.name,), plan.game_date, plan.game_date, self.source)
-        named = {unit.name for unit in find_units(request.names, self.workflows)}
+        units = find_units(request.names, self.workflows)
+        past = _as_wanted(past, request, units)
+        named = {unit.name for unit in units}
         unit = find_unit(plan.name, self.workflows)
-        return self._plan_unit(unit, plan.game_date, request if unit.name in named else _plain(request), past)
+        chosen = tuple(task.name for task in plan.tasks if task.excluded is None)
+        its_request = request if unit.name in named else _plain(request, chosen)
+        return self._plan_unit(unit, plan.game_date, its_request, past)
 
     def needs(self, name: str) -> set[str]:
         """Return the phases that `name` needs, and those that these need."""
@@ -128,25 +138,35 @@ class Planner:
         return needs
 
     def _plan_date(
-        self, units: Sequence[Unit], day: GameDate, request: RunRequest, past: Past, idle: Collection[GameDate]
+        self, units: Sequence[Unit], day: GameDate, request: RunRequest, past: Past, idle: Mapping[GameDate, str]
     ) -> Iterator[RunPlan]:
         named = {unit.name for unit in units}
         planned: set[str] = set()
         for unit in units:
-            for next_unit in (*self._upstream(unit, day, request, past, planned), unit):
+            reads = self._read_by((unit,), request)
+            for next_unit in (*self._upstream(unit, day, request, past, planned, reads), unit):
                 if next_unit.name in planned:
                     continue
                 planned.add(next_unit.name)
                 if day in idle and next_unit.kind != "workflow":
-                    yield replace(self._empty(next_unit, day), skip_reason="no games")
+                    yield replace(self._empty(next_unit, day), skip_reason=idle[day])
                 else:
-                    its_request = request if next_unit.name in named else _plain(request)
+                    its_request = request if next_unit.name in named else _plain(request, self._read_by(units, request))
                     yield self._plan_unit(next_unit, day, its_request, past)
 
-    def _upstream(
-        self, unit: Unit, day: GameDate, request: RunRequest, past: Past, planned: Collection[str]
+    def _upstream(  # noqa: PLR0917 - what a plan depends on
+        self,
+        unit: Unit,
+        day: GameDate,
+        request: RunRequest,
+        past: Past,
+        planned: Collection[str],
+        reads: Collection[str],
     ) -> list[Unit]:
-        """Return the phases that `unit` needs and that are not finished for the date, in order."""
+        """Return the phases that `unit` needs and that are not finished for the date, in order.
+
+        Where `reads` names tasks, only these of them are needed.
+        """
         if request.upstream == "skip" or not self._runs_here(unit):
             return []
         may_run = request.upstream == "run" or (request.upstream == "auto" and self.target == "local")
@@ -154,8 +174,11 @@ class Planner:
         for name in unit.needs:
             phase = find_unit(name, self.workflows)
             run = past.get((name, day))
+            if reads:
+                phase = replace(phase, uses=tuple(use for use in phase.uses if use.task in reads))
             if name not in planned and not (self._finished(phase, run) and (not may_run or self._final(phase, run))):
-                missing += [*self._upstream(phase, day, replace(request, upstream="run"), past, planned), phase]
+                its_request = replace(request, upstream="run")
+                missing += [*self._upstream(phase, day, its_request, past, planned, reads), phase]
         if missing and not may_run:
             names = ", ".join(phase.name for phase in missing)
             raise PreconditionError(
@@ -165,6 +188,20 @@ class Planner:
                 details={"missing": [phase.name for phase in missing]},
             )
         return missing
+
+    def _read_by(self, units: Sequence[Unit], request: RunRequest) -> tuple[str, ...]:
+        """Return the tasks of earlier phases that the chosen tasks read; empty if that is all of them."""
+        if not request.only and any(unit.kind != "task" for unit in units):
+            return ()
+        chosen = [use.task for unit in units for use in unit.uses if not request.only or use.task in request.only]
+        if not all(self.workflows.tasks[name].reads for name in chosen):
+            return ()
+        found: dict[str, None] = {}
+        while chosen:
+            reads = self.workflows.tasks[chosen.pop()].reads
+            chosen += [name for name in reads if name not in found]
+            found |= dict.fromkeys(reads)
+        return tuple(found)
 
     def _plan_unit(self, unit: Unit, day: GameDate, request: RunRequest, past: Past) -> RunPlan:
         before = past.get((unit.name, day))
@@ -212,6 +249,7 @@ class Planner:
             required=use.required,
             counts_rows=task.output == "rows",
             no_data_ok=task.no_data == "ok",
+            quarantine=task.quarantine,
             carried=carried,
             excluded=excluded,
         )
@@ -276,12 +314,13 @@ class Planner:
         done = [task for task in run.tasks if task.name in here and task.status.done] if run is not None else []
         return run is not None and all(self.settling.is_final(task, run.game_date) for task in done)
 
-    def _idle_dates(self, units: Sequence[Unit], dates: Sequence[GameDate]) -> set[GameDate]:
-        """Return the dates of a range that have no games; a single date is taken as it is asked for."""
+    def _idle_dates(self, units: Sequence[Unit], dates: Sequence[GameDate]) -> dict[GameDate, str]:
+        """Return the dates of a range without games, and why; a single date is taken as it is asked for."""
         if len(dates) == 1 or all(unit.kind == "workflow" for unit in units):
-            return set()
+            return {}
         played = set(self.game_dates(min(dates).day, max(dates).day))
-        return {date for date in dates if date.day not in played}
+        uncovered = self.uncovered([date.day for date in dates])
+        return {date: uncovered.get(date.day, NO_GAMES) for date in dates if date.day not in played}
 
     def _on_date_of_named_run(self, request: RunRequest, units: Sequence[Unit]) -> RunRequest:
         """Return the request with the date of the run that `--resume` names, if it names one."""
@@ -303,6 +342,11 @@ class Planner:
         return replace(request, names=(run.name,), dates=(run.game_date,), resume=run.run_id)
 
 
+def _as_wanted(past: Past, request: RunRequest, units: Iterable[Unit]) -> Past:
+    """Return the past to plan from: a forced run of a unit does not go on from one that cannot be read."""
+    return past.started_afresh({unit.name for unit in units}) if request.force else past
+
+
 def _done_before(task: str, run: RunRecord | None) -> TaskRecord | None:
     for record in run.tasks if run is not None else ():
         if record.name == task and record.status.done:
@@ -314,6 +358,6 @@ def _all_carried(tasks: Iterable[PlannedTask]) -> bool:
     return all(task.carried is not None for task in tasks if task.excluded is None)
 
 
-def _plain(request: RunRequest) -> RunRequest:
-    """Return the request as it holds for a phase that is only run because another needs it."""
-    return replace(request, mode=None, max_workers=None, only=(), skip=(), resume=None, force=False)
+def _plain(request: RunRequest, only: tuple[str, ...]) -> RunRequest:
+    """Return the request as it holds for a phase that is only run because another needs `only` these of its tasks."""
+    return replace(request, mode=None, max_workers=None, only=only, skip=(), resume=None, force=False)

@@ -17,7 +17,16 @@ from nbactl.frozen import frozen
 from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.journal import ThreadedJournal
-from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
+from nbactl.workflows.model import (
+    NO_GAMES,
+    RunRecord,
+    RunReport,
+    RunStatus,
+    TaskRecord,
+    TaskStatus,
+    not_covered,
+    uncovered_dates,
+)
 from nbactl.workflows.observers import combined, emit_events
 from nbactl.workflows.stop import Stop, StopSignal
 
@@ -121,20 +130,39 @@ class _Execution:
         self._correlation_id = runner.ids.new("corr")
         self._group = self._group_of(plans)
         self._runs: list[RunRecord] = []
-        self._warnings: list[str] = []
+        self._warnings: dict[str, None] = {}
+        self._notes: dict[str, None] = {}
+        self._uncovered = uncovered_dates(plans)
 
     def run(self, plans: list[RunPlan]) -> RunReport:
-        idle = [str(plan.game_date) for plan in plans if not plan.tasks]
+        idle = [str(plan.game_date) for plan in plans if plan.skip_reason == NO_GAMES]
         if idle:
             days = list(dict.fromkeys(idle))
-            self._warnings.append(f"no games on {len(days)} of the dates: {', '.join(days)}")
+            self._warn(f"no games on {len(days)} of the dates: {', '.join(days)}")
+        for sentence in not_covered(self._uncovered):
+            self._warn(sentence)
         waiting = deque(plan for plan in plans if plan.tasks)
         while waiting and not self._cancellation.requested:
             self._runs.append(self._run_plan(waiting.popleft()))
+            self._collect_remarks(self._runs[-1])
         reason = self._cancellation.reason
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
         not_started = sum(plan.skip_reason is None for plan in waiting)
-        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted, not_started)
+        return RunReport(
+            tuple(self._runs), tuple(self._warnings), interrupted, not_started, self._uncovered, tuple(self._notes)
+        )
+
+    def _warn(self, sentence: str) -> None:
+        self._warnings.setdefault(sentence)
+
+    def _collect_remarks(self, run: RunRecord) -> None:
+        """Collect the `warnings` and `notes` in the details of the tasks that this run did itself, each once."""
+        if run.status is RunStatus.SKIPPED:
+            return
+        for task in run.tasks:
+            if task.carried_from is None:
+                self._warnings |= dict.fromkeys(task.detail.get("warnings", ()))
+                self._notes |= dict.fromkeys(task.detail.get("notes", ()))
 
     def _run_plan(self, plan: RunPlan) -> RunRecord:
         if plan.skip_reason is None and (failed := self._failed_upstream(plan)) is not None:
@@ -249,6 +277,7 @@ class _Execution:
             mode=plan.mode,
             lease=plan.lease,
             requested=self._request.names,
+            source_spec=runner.planner.source_spec,
         )
 
     def _skipped(self, plan: RunPlan) -> RunRecord:
@@ -263,7 +292,7 @@ class _Execution:
             for task in (previous.tasks if previous is not None else skipped.tasks)
         )
         if plan.skip_reason is not None and not plan.skip_reason.startswith("finished"):
-            self._warnings.append(f"{plan.name} for {plan.game_date} skipped: {plan.skip_reason}")
+            self._warn(f"{plan.name} for {plan.game_date} skipped: {plan.skip_reason}")
         return replace(
             skipped, status=RunStatus.SKIPPED, started_at=now, finished_at=now, reason=plan.skip_reason, tasks=tasks
         )

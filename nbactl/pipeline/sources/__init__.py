@@ -45,6 +45,10 @@ def open_source(
                 cause=f"--source {spec} means {folder.absolute()}.",
                 next_step="Correct the folder, or choose another source with --source.",
             )
+        if not folder.is_dir() and not folder.is_file():
+            raise UsageError(
+                f"{rest} is neither a folder nor a file", next_step="Write path:DIR, such as path:data/nba."
+            )
         return PathSource(spec, folder)
     if spec == "nba_api":
         from nbactl.pipeline.sources.nba_api import NbaApiSource  # noqa: PLC0415 - only the source that is asked for
