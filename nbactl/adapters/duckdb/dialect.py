@@ -21,12 +21,13 @@ _KEPT: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A query in DuckDB's dialect: the parameters it names, the tables it reads, the columns it gives."""
+    """A query in DuckDB's dialect: parameters it names, tables it reads, columns it gives, functions it calls."""
 
     sql: str
     parameters: frozenset[str]
     tables: Mapping[str, Columns]
     columns: Columns
+    functions: tuple[str, ...]
 
 
 class Translator:
@@ -80,4 +81,4 @@ def compiled(
                 f"the query's result has two columns named {column.name}", next_step="Give one of them an alias."
             )
     columns = tuple((column.name, column.type) for column in query.columns)
-    return Translated(query.sql, frozenset(ctx.used_parameters), ctx.tables, columns)
+    return Translated(query.sql, frozenset(ctx.used_parameters), ctx.tables, columns, tuple(ctx.listed))

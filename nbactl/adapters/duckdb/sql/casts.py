@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 _SPACE: Final = r"[ \t\n\v\f\r]*"
 _FLOAT: Final = rf"(?i){_SPACE}[+-]?(\d+\.?\d*(e[+-]?\d+)?|\.\d+(e[+-]?\d+)?|inf(inity)?|nan){_SPACE}"
 _DECIMAL: Final = rf"(?i){_SPACE}[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?{_SPACE}"
-_WHOLE: Final = rf"{_SPACE}([+-]?\d+|[+]?0[xX][0-9a-fA-F]+){_SPACE}"
-_DAY: Final = r"\d{4}-\d{1,2}-\d{1,2}"
-_CLOCK: Final = r"\d{1,2}:\d{1,2}:\d{1,2}(\.\d{1,6})?"
+_WHOLE: Final = rf"{_SPACE}[+-]?(\d+|0[xX][0-9a-fA-F]{{1,16}}){_SPACE}"
+_DAY: Final = r"(\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})-\d{1,2}-\d{1,2}"
+_CLOCK: Final = r"([01]?\d|2[0-3]):\d{1,2}:[0-5]?\d(\.\d{1,6})?"
 _ZONE: Final = r"([+-]\d{1,2}(:\d{2})?|Z|z)"
-_NAMED_ZONE: Final = rf"{_DAY}[ Tt]{_CLOCK} [A-Za-z].*"
+_NAMED_ZONE: Final = rf"{_DAY}[ Tt]{_CLOCK} [A-Za-z].*|.*:60.*"
 
 _PATTERNS: Final = {
     "INT64": _WHOLE,
@@ -91,7 +91,8 @@ def _from_text(sql: str, to: Type, *, safe: bool) -> str:
     source = f"trim({sql}, ' \t\n\v\f\r')" if to.kind in ("INT64", "FLOAT64", "NUMERIC") else sql
     if to.kind == "TIMESTAMP":
         source = (
-            f"(CASE WHEN regexp_full_match({sql}, {text(_PATTERNS['DATETIME'])}) THEN {sql} || '+00' ELSE {sql} END)"
+            f"(CASE WHEN regexp_full_match({sql}, {text(_PATTERNS['DATETIME'])}) THEN {sql} || '+00' "
+            f"ELSE regexp_replace({sql}, '([+-])([0-9])(:[0-9][0-9])?$', '\\10\\2\\3') END)"
         )
     fits = f"regexp_full_match({sql}, {text(_PATTERNS[to.kind])})"
     converted = f"(CASE WHEN {fits} THEN TRY_CAST({source} AS {duckdb_name(to)}) END)"
@@ -101,7 +102,9 @@ def _from_text(sql: str, to: Type, *, safe: bool) -> str:
         converted = f"(CASE WHEN {fits} THEN CASE WHEN {source} LIKE '%x%' OR {source} LIKE '%X%' THEN {signed} ELSE TRY_CAST({source} AS BIGINT) END END)"
     if to.kind == "TIMESTAMP":
         named = f"regexp_full_match({sql}, {text(_NAMED_ZONE)})"
-        converted = f"(CASE WHEN {named} THEN ERROR('a text with the name of a time zone') ELSE {converted} END)"
+        converted = (
+            f"(CASE WHEN {named} THEN ERROR('a text with the name of a time zone or second 60') ELSE {converted} END)"
+        )
     if safe:
         return converted
     message = f"'not a value of {to}: ' || {sql}"

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from nbactl.adapters.duckdb.sql.parse import invalid
-from nbactl.adapters.duckdb.sql.types import DATE, DATETIME, NULL, TIME, TIMESTAMP, Type, Value, duckdb_name, text
+from nbactl.adapters.duckdb.sql.types import (
+    DATE,
+    DATETIME,
+    FLOAT64,
+    NULL,
+    TIME,
+    TIMESTAMP,
+    Type,
+    Value,
+    duckdb_name,
+    identifier,
+    struct_names,
+    text,
+)
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -33,10 +46,22 @@ def as_type(value: Value, kind: Type, node: exp.Expr | None = None) -> str:
     if value.literal is not None and kind.kind in _LITERALS:
         return moment(value.literal, kind, node)
     if value.literal is not None and kind.kind == "NUMERIC":
-        return numeric(value.literal, node)
-    if value.parameter and kind == TIMESTAMP:
-        return f"CAST({value.sql} AS TIMESTAMPTZ)"
+        return numeric(exact(value.literal) if value.type == FLOAT64 else value.literal, node)
+    if kind.kind == "STRUCT":  # by position: DuckDB casts by name
+        packed = ", ".join(
+            f"{identifier(new)} := {as_type(Value(f'struct_extract({value.sql}, {text(old)})', own), wanted, node)}"
+            for old, (_, own), new, (_, wanted) in zip(
+                struct_names(value.type), value.type.fields, struct_names(kind), kind.fields, strict=True
+            )
+        )
+        return f"(CASE WHEN {value.sql} IS NOT NULL THEN struct_pack({packed}) END)"
     return f"CAST({value.sql} AS {duckdb_name(kind)})"
+
+
+def exact(literal: str) -> str:
+    """Return a FLOAT64 literal as the decimal that it is, rounded as NUMERIC rounds."""
+    with localcontext(prec=400):
+        return f"{Decimal(float(literal)).quantize(Decimal('1e-9'), ROUND_HALF_UP):f}"
 
 
 def numeric(literal: str, node: exp.Expr | None) -> str:

@@ -52,7 +52,7 @@ class Context:
     tables: dict[str, tuple[tuple[str, Type], ...]] = field(default_factory=dict)
     ctes: dict[str, tuple[str, Query]] = field(default_factory=dict)
     windows: list[dict[str, exp.Expr]] = field(default_factory=list)
-    listed: set[str] = field(default_factory=set)
+    listed: dict[str, None] = field(default_factory=dict)
     _count: int = 0
 
     def fresh(self, stem: str = "t") -> str:

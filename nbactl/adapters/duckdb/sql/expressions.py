@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
 
 from nbactl.adapters.duckdb.sql.casts import cast
-from nbactl.adapters.duckdb.sql.coercion import as_type, numeric
+from nbactl.adapters.duckdb.sql.coercion import as_type
 from nbactl.adapters.duckdb.sql.functions import call, extract
 from nbactl.adapters.duckdb.sql.literals import string_text
 from nbactl.adapters.duckdb.sql.operators import arithmetic, boolean, compared, finished, negated, unified
@@ -22,12 +22,12 @@ from nbactl.adapters.duckdb.sql.types import (
     INT64,
     JSON,
     NULL,
-    NUMERIC,
     SCALARS,
     STRING,
     Type,
     Value,
     array,
+    coerces,
     duckdb_name,
     text,
 )
@@ -64,7 +64,9 @@ def _unfinished(ctx: Context, node: exp.Expr, scope: Scope) -> Value:
         return call(ctx, node, scope, compile_expression)
     rule = RULES.get(type(node))
     if rule is None:
-        raise refused(type(node).__name__.upper(), node)
+        qualifier = "NET." if isinstance(node, exp.NetFunc) else ""
+        name = node.name if qualifier else type(node).__name__
+        raise refused(f"{qualifier}{name}".upper(), node)
     return rule(ctx, node, scope)
 
 
@@ -231,13 +233,11 @@ def _in(ctx: Context, node: exp.In, scope: Scope) -> Value:
         items = compile_expression(ctx, unnest.expressions[0], scope)
         if items.type.element is None:
             raise invalid(f"IN UNNEST needs an ARRAY, not {items.type}", node)
-        element = Value("e", items.type.element if items.type.element != NULL else value.type)
-        name = ctx.fresh()
-        rows = f"SELECT UNNEST({as_type(items, array(element.type))}) AS e"
-        member = compared("=", value, Value(f"{name}.e", element.type), node).sql
-        if member == f"({value.sql} = {name}.e)":
-            return Value(f"({value.sql} IN ({rows}))", BOOL, aggregate=value.aggregate)
-        raise refused(f"{value.type} IN UNNEST of {element.type}", node, "CAST both to one type.")
+        element = items.type.element if items.type.element != NULL else value.type
+        if element == FLOAT64 or not coerces(value, element) or element.kind in ("JSON", "ARRAY", "STRUCT"):
+            raise refused(f"{value.type} IN UNNEST of {element}", node, "CAST both to one type.")
+        rows = f"SELECT UNNEST({as_type(items, array(element))}) AS e"
+        return Value(f"({as_type(value, element, node)} IN ({rows}))", BOOL, aggregate=value.aggregate)
     inner = ctx.query(ctx, query, scope)
     if len(inner.columns) != 1:
         raise invalid("the subquery of IN has more than one column", node)
@@ -305,8 +305,6 @@ def _cast(ctx: Context, node: exp.Cast, scope: Scope) -> Value:
     only(node, "this", "to", "safe")
     kind = type_of(node.args["to"])
     value = compile_expression(ctx, node.this, scope)
-    if value.literal is not None and value.type == FLOAT64 and kind == NUMERIC:
-        return Value(numeric(value.literal, node), NUMERIC)
     return cast(value, kind, node, safe=isinstance(node, exp.TryCast))
 
 
@@ -424,6 +422,16 @@ def _extract(ctx: Context, node: exp.Extract, scope: Scope) -> Value:
     return extract(ctx, node, scope, compile_expression)
 
 
+_BARE: Final = {
+    exp.CurrentDate: "CURRENT_DATE", exp.CurrentTimestamp: "CURRENT_TIMESTAMP", exp.CurrentDatetime: "CURRENT_DATETIME",
+}  # fmt: skip
+
+
+def _bare(ctx: Context, node: exp.Func, scope: Scope) -> Value:
+    named = exp.Anonymous(this=_BARE[type(node)], expressions=[node.this] if node.this else [])
+    return call(ctx, named, scope, compile_expression)
+
+
 def _interval(_: Context, node: exp.Interval, __: Scope) -> Value:
     raise refused("INTERVAL", node, "Use it in DATE_ADD, DATETIME_ADD, TIMESTAMP_ADD and their like.")
 
@@ -436,5 +444,5 @@ RULES: Final[dict[type[exp.Expr], Rule]] = {
     exp.Not: _not, exp.Is: _is, exp.Between: _between, exp.In: _in, exp.Like: _like, exp.Case: _case, exp.If: _if,
     exp.DPipe: _concat, exp.Cast: _cast, exp.TryCast: _cast, exp.Array: _array, exp.Bracket: _bracket,
     exp.ParseJSON: _json_literal, exp.Subquery: _subquery, exp.Exists: _exists, exp.Extract: _extract,
-    exp.Interval: _interval,
+    exp.Interval: _interval, **dict.fromkeys(_BARE, _bare),
 }  # fmt: skip

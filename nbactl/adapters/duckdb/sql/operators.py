@@ -54,7 +54,7 @@ def arithmetic(sign: str, left: Value, right: Value, node: exp.Expr) -> Value:
     sql = f"({one.sql} {sign} {other.sql})"
     if sign == "/" and not _is_not_zero(right):
         sql = f"(CASE WHEN {other.sql} = 0 THEN {ZERO} ELSE {one.sql} / {other.sql} END)"
-    return Value(sql, FLOAT64, aggregate=aggregate, leaves=one.leaves + other.leaves, bound=bound)
+    return Value(sql, FLOAT64, aggregate=aggregate, leaves=(one.leaves + other.leaves) or ("0e0",), bound=bound)
 
 
 def _operand(value: Value) -> Value:
@@ -146,6 +146,8 @@ def negated(value: Value, node: exp.Expr) -> Value:
     if not is_number(value.type):
         raise invalid(f"there is no operator - for {value.type}", node)
     literal = f"-{value.literal}" if value.literal is not None else None
+    if value.type == INT64:  # DuckDB's minus of a constant leaves 64 bits
+        return Value(f"(CAST(0 AS BIGINT) - {value.sql})", INT64, aggregate=value.aggregate)
     return Value(f"(-{value.sql})", value.type, literal, False, value.aggregate, value.leaves, value.bound)
 
 

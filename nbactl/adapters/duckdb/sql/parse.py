@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.errors import DataError
+from nbactl.errors import DataError, UnsupportedSqlError
 from nbactl.ports.sql import parse_one
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def place(node: exp.Expr | None) -> str:
 
 def refused(what: str, node: exp.Expr | None, instead: str | None = None, *, why: str | None = None) -> DataError:
     """Return the error for something that is not on the list."""
-    return DataError(
+    return UnsupportedSqlError(
         f"the local warehouse cannot answer {what} as BigQuery does{place(node)}",
         cause=why or "it is not on the list of what gives the same answer on both engines",
         next_step=instead or "docs/warehouse.md lists what can be used.",

@@ -138,9 +138,7 @@ def _pair(one: Type, other: Type) -> Type | None:
     if one.kind == other.kind == "STRUCT" and len(one.fields) == len(other.fields):
         merged = [_pair(left, right) for (_, left), (_, right) in zip(one.fields, other.fields, strict=True)]
         if None not in merged:
-            names = [
-                left if left == right else "" for (left, _), (right, _) in zip(one.fields, other.fields, strict=True)
-            ]
+            names = [name for name, _ in one.fields]
             return Type("STRUCT", None, tuple(zip(names, merged, strict=True)))  # type: ignore[arg-type]
     return None
 

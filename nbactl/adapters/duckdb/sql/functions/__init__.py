@@ -63,7 +63,7 @@ def call(ctx: Context, node: exp.Expr, scope: Scope, compile_: Compile) -> Value
         arguments[0] = modifiers[0](this=arguments[0])
     request = Call(name, ctx, inner, scope, arguments, compile_, safe)
     if name in AGGREGATES:
-        ctx.listed.add(name)
+        ctx.listed[name] = None
         return aggregate(request, AGGREGATES[name], window)
     entry = FUNCTIONS.get(name)
     if entry is None:
@@ -72,13 +72,13 @@ def call(ctx: Context, node: exp.Expr, scope: Scope, compile_: Compile) -> Value
         raise invalid(f"{name} has no OVER", node)
     if safe and not entry.safe:
         raise refused(f"SAFE.{name}", node)
-    ctx.listed.add(name)
+    ctx.listed[name] = None
     return entry.build(request)
 
 
 def extract(ctx: Context, node: exp.Extract, scope: Scope, compile_: Compile) -> Value:
     """Compile EXTRACT(part FROM value [AT TIME ZONE zone])."""
-    ctx.listed.add("EXTRACT")
+    ctx.listed["EXTRACT"] = None
     part, source, zone = part_name(node.this), node.expression, UTC
     if isinstance(source, exp.AtTimeZone):
         written = compile_(ctx, source.args["zone"], scope)

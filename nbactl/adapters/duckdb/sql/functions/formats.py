@@ -90,23 +90,23 @@ def _formatter(name: str, kind: Type, elements: dict[str, str]) -> Function:
             sql = zone.local(sql)
         if kind == TIME:
             sql = f"(DATE '1970-01-01' + {sql})"
-        pieces = [f"({_element(piece, known, call)})" for piece in _ELEMENT.finditer(form)]
+        pieces = [f"({_element(piece, known, sql, call)})" for piece in _ELEMENT.finditer(form)]
         missing = f"CASE WHEN {sql} IS NOT NULL THEN "
-        written = " || ".join(pieces or ["''"]).replace("{0}", sql)
+        written = " || ".join(pieces or ["''"])
         return Value(f"({missing}{written} END)", STRING, aggregate=value.aggregate)
 
     return build
 
 
-def _element(piece: re.Match[str], known: dict[str, str], call: Call) -> str:
+def _element(piece: re.Match[str], known: dict[str, str], sql: str, call: Call) -> str:
     element, plain = piece.groups()
     if plain is not None:
-        return text(plain).replace("{0}", "{ 0}")
+        return text(plain)
     if element in _PLAIN:
         return text(_PLAIN[element])
     if element not in known:
         raise refused(f"%{element} in {call.name}", call.arguments[0])
-    return known[element]
+    return known[element].replace("{0}", sql)
 
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

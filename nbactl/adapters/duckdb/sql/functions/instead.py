@@ -13,6 +13,7 @@ INSTEAD: Final[dict[str, str]] = {
     "APPROX_QUANTILES": "Use PERCENTILE_CONT(…, 0.5) OVER (), which is exact.",
     "APPROX_TOP_COUNT": _SORTED,
     "APPROX_TOP_SUM": "Use SUM(…) with GROUP BY, ORDER BY and LIMIT.",
+    "CONTAINS_SUBSTR": "Use STRPOS(LOWER(a), LOWER(b)) > 0.",
     "FARM_FINGERPRINT": _HASH,
     "SHA512": _HASH,
     "RAND": _FIXED,

@@ -14,6 +14,8 @@ _PAGE: Final = "json_functions#"
 _TWO: Final = 2
 _STEP: Final = re.compile(r"""\.([A-Za-z_][A-Za-z0-9_\-]*)|\."((?:[^"\\])*)"|\[(\d+)\]""")
 
+_ODD_NUMBER: Final = r"\.(0{2,}|[0-9]*[1-9][0-9]*0)([^0-9]|$)|[0-9][eE][-+0-9]|[0-9]\.[0-9]{15,}|[0-9]{17,}"
+
 
 def _path(call: Call) -> str:
     """Return the path as DuckDB's: keys quoted, so that nothing else in them has a meaning."""
@@ -40,7 +42,9 @@ def _source(call: Call) -> tuple[str, Type]:
     if value.type == JSON:
         return value.sql, JSON
     text_ = call.typed(0, STRING)
-    return f"(CASE WHEN json_valid({text_}) THEN CAST({text_} AS JSON) END)", STRING
+    odd = f"regexp_matches({text_}, {text(_ODD_NUMBER)})"  # DuckDB writes such a number in another form
+    fail = "ERROR('a number in JSON text that is not in its shortest form; use PARSE_JSON first')"
+    return f"(CASE WHEN {odd} THEN {fail} WHEN json_valid({text_}) THEN TRY_CAST({text_} AS JSON) END)", STRING
 
 
 @special("JSON_VALUE", f"{_PAGE}json_value", "JSON or STRING[, path] -> STRING", safe=True)
@@ -124,7 +128,7 @@ def _parse(call: Call) -> Value:
     call.count(1)
     value = call.typed(0, STRING)
     fail = call.fail("the text is not JSON")
-    sql = f"(CASE WHEN json_valid({value}) THEN CAST({value} AS JSON) WHEN {value} IS NOT NULL THEN {fail} END)"
+    sql = f"(CASE WHEN json_valid({value}) THEN TRY_CAST({value} AS JSON) WHEN {value} IS NOT NULL THEN {fail} END)"
     return Value(sql, JSON)
 
 
@@ -165,7 +169,7 @@ def _json_text(sql: str, kind: Type, call: Call) -> str:
 
 FUNCTIONS: Final = (
     _value, _extract_scalar, _query, _extract, _value_array, _query_array, _type, _parse, _to_string,
-    _converted("INT64", INT64, "'BIGINT', 'UBIGINT'", "CAST(json_extract_string({0}, '$') AS BIGINT)"),
-    _converted("FLOAT64", FLOAT64, "'BIGINT', 'UBIGINT', 'DOUBLE'", "CAST(json_extract_string({0}, '$') AS DOUBLE)"),
-    _converted("BOOL", BOOL, "'BOOLEAN'", "CAST(json_extract_string({0}, '$') AS BOOLEAN)"),
+    _converted("INT64", INT64, "'BIGINT', 'UBIGINT'", "TRY_CAST(json_extract_string({0}, '$') AS BIGINT)"),
+    _converted("FLOAT64", FLOAT64, "'BIGINT', 'UBIGINT', 'DOUBLE'", "TRY_CAST(json_extract_string({0}, '$') AS DOUBLE)"),
+    _converted("BOOL", BOOL, "'BOOLEAN'", "TRY_CAST(json_extract_string({0}, '$') AS BOOLEAN)"),
 )  # fmt: skip

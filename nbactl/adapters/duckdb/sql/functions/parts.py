@@ -61,9 +61,13 @@ class Zone:
         return f"(timezone('UTC', {instant}) + to_minutes({self.offset}))"
 
     def instant(self, local: str) -> str:
-        """Return a DATETIME of this zone as a TIMESTAMP."""
+        """Return a DATETIME of this zone as a TIMESTAMP; of a time that comes twice, the first."""
+        if self.name == "UTC":
+            return f"timezone('UTC', {local})"
         if self.offset is None:
-            return f"timezone({text(self.name)}, {local})"
+            later = f"timezone({text(self.name)}, {local})"
+            earlier = f"({later} - INTERVAL 1 HOUR)"
+            return f"(CASE WHEN timezone({text(self.name)}, {earlier}) = {local} THEN {earlier} ELSE {later} END)"
         return f"timezone('UTC', {local} - to_minutes({self.offset}))"
 
 

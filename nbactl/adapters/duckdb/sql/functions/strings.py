@@ -11,7 +11,9 @@ from nbactl.adapters.duckdb.sql.types import STRING, Value, array, text
 
 _PAGE: Final = "string_functions#"
 _SPACES: Final = "' \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'"
-_START: Final = "(CASE WHEN {1} > 0 THEN {1} WHEN {1} = 0 THEN 1 ELSE GREATEST(LENGTH({0}) + {1} + 1, 1) END)"
+_START: Final = (
+    "(CASE WHEN {1} > 0 THEN {1} WHEN {1} = 0 THEN 1 WHEN {1} < 0 THEN GREATEST(LENGTH({0}) + {1} + 1, 1) END)"
+)
 _LENGTH: Final = "CASE WHEN {2} < 0 THEN {!SUBSTR with a negative length} ELSE SUBSTRING({0}, " + _START + ", {2}) END"
 _SUBSTR: Final = (
     ("STRING, INT64 -> STRING", "SUBSTRING({0}, " + _START + ")"),
@@ -134,10 +136,9 @@ FUNCTIONS: Final = (
         (
             "STRING, INT64 -> STRING",
             "CASE WHEN {1} < 0 THEN {!RIGHT with a negative length} "
-            "ELSE SUBSTRING({0}, GREATEST(LENGTH({0}) - {1} + 1, 1)) END",
+            "WHEN {1} >= 0 THEN SUBSTRING({0}, GREATEST(LENGTH({0}) - {1} + 1, 1)) END",
         ),
     ),
-    fn("CONTAINS_SUBSTR", f"{_PAGE}contains_substr", ("STRING, STRING -> BOOL", "contains(lower({0}), lower({1}))")),
     fn("TO_HEX", f"{_PAGE}to_hex", ("BYTES -> STRING", "lower(hex({0}))")),
     fn("FROM_HEX", f"{_PAGE}from_hex", ("STRING -> BYTES", "unhex({0})"), safe=False),
     fn("MD5", "hash_functions#md5", ("STRING -> BYTES", "unhex(md5({0}))"), ("BYTES -> BYTES", "unhex(md5({0}))")),

@@ -131,7 +131,6 @@ def filled(template: str, sqls: list[str], call: Call) -> str:
     while (start := template.find("{!")) >= 0:
         end = template.index("}", start)
         template = template[:start] + call.fail(template[start + 2 : end]) + template[end + 1 :]
-    template = template.replace("{*}", ", ".join(sqls)).replace("{||}", " || ".join(sqls))
     parts = template.split("{")
     return parts[0] + "".join(sqls[int(part[0])] + part[2:] if part[:1].isdigit() else "{" + part for part in parts[1:])
 
