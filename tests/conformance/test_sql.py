@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from sqlglot import exp
+from sqlglot import exp  # noqa: TID253 - the operators of the list are its classes
 
 from nbactl.adapters.duckdb.dialect import translate_query
 from nbactl.adapters.duckdb.sql.expressions import RULES

@@ -57,7 +57,7 @@ _MAY_FAIL: Final[dict[tuple[str, str], str]] = {
 }
 
 
-def cast(value: Value, to: Type, node: exp.Expr, *, safe: bool) -> Value:
+def cast(value: Value, to: Type, node: exp.Expr, *, safe: bool) -> Value:  # noqa: PLR0911 - one return a kind
     """Return CAST(value AS to), or SAFE_CAST. Raises DataError for a pair that is not on the list."""
     own = value.type
     if own == to or own.kind == "NULL":
@@ -99,7 +99,9 @@ def _from_text(sql: str, to: Type, *, safe: bool) -> str:
     if to.kind == "INT64":
         hexadecimal = f"TRY_CAST(regexp_replace({source}, '^[+-]', '') AS HUGEINT)"
         signed = f"TRY_CAST(CASE WHEN {source} LIKE '-%' THEN -{hexadecimal} ELSE {hexadecimal} END AS BIGINT)"
-        converted = f"(CASE WHEN {fits} THEN CASE WHEN {source} LIKE '%x%' OR {source} LIKE '%X%' THEN {signed} ELSE TRY_CAST({source} AS BIGINT) END END)"
+        is_hexadecimal = f"lower({source}) LIKE '%x%'"
+        number = f"CASE WHEN {is_hexadecimal} THEN {signed} ELSE TRY_CAST({source} AS BIGINT) END"
+        converted = f"(CASE WHEN {fits} THEN {number} END)"
     if to.kind == "TIMESTAMP":
         named = f"regexp_full_match({sql}, {text(_NAMED_ZONE)})"
         converted = (
@@ -121,7 +123,8 @@ def fraction_text(micros: str) -> str:
     """Return `.978` or `.978123` of microseconds within the second, or nothing if they are zero."""
     thousandths = f"lpad(CAST({micros} // 1000 AS VARCHAR), 3, '0')"
     millionths = f"lpad(CAST({micros} AS VARCHAR), 6, '0')"
-    return f"CASE WHEN {micros} = 0 THEN '' WHEN {micros} % 1000 = 0 THEN '.' || {thousandths} ELSE '.' || {millionths} END"
+    digits = f"CASE WHEN {micros} % 1000 = 0 THEN {thousandths} ELSE {millionths} END"
+    return f"CASE WHEN {micros} = 0 THEN '' ELSE '.' || {digits} END"
 
 
 def moment_text(local: str, form: str) -> str:

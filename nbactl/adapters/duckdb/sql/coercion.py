@@ -15,7 +15,6 @@ from nbactl.adapters.duckdb.sql.types import (
     FLOAT64,
     NULL,
     TIME,
-    TIMESTAMP,
     Type,
     Value,
     duckdb_name,

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from nbactl.adapters.duckdb.sql.scope import Scope
-    from nbactl.adapters.duckdb.sql.types import Value
 
 
 @dataclass(frozen=True, slots=True)

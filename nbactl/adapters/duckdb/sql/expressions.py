@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,7 +94,7 @@ def _literal(ctx: Context, node: exp.Literal, _: Scope) -> Value:
             raise invalid(f"{node.this} is out of range for INT64", node)
         return Value(f"CAST({number} AS BIGINT)", INT64)
     number_text = node.this.lower()
-    if float(number_text) in (float("inf"),):
+    if math.isinf(float(number_text)):
         raise invalid(f"{node.this} is out of range for FLOAT64", node)
     sql = number_text if "e" in number_text else f"{number_text}e0"
     return Value(sql, FLOAT64, node.this, bound=abs(float(number_text)))
@@ -219,7 +221,7 @@ def _between(ctx: Context, node: exp.Between, scope: Scope) -> Value:
 def _in(ctx: Context, node: exp.In, scope: Scope) -> Value:
     only(node, "this", "expressions", "query", "unnest")
     value = compile_expression(ctx, node.this, scope)
-    unnest, query = node.args.get("unnest"), node.args.get("query")
+    unnest = node.args.get("unnest")
     if node.expressions:
         equal = [compared("=", value, compile_expression(ctx, part, scope), node) for part in node.expressions]
         if all(one.sql.startswith(f"({value.sql} = ") for one in equal) and "isnan" not in "".join(
@@ -238,7 +240,7 @@ def _in(ctx: Context, node: exp.In, scope: Scope) -> Value:
             raise refused(f"{value.type} IN UNNEST of {element}", node, "CAST both to one type.")
         rows = f"SELECT UNNEST({as_type(items, array(element))}) AS e"
         return Value(f"({as_type(value, element, node)} IN ({rows}))", BOOL, aggregate=value.aggregate)
-    inner = ctx.query(ctx, query, scope)
+    inner = ctx.query(ctx, node.args["query"], scope)
     if len(inner.columns) != 1:
         raise invalid("the subquery of IN has more than one column", node)
     other = Value("e", inner.only)
@@ -382,8 +384,6 @@ def _json_literal(ctx: Context, node: exp.ParseJSON, scope: Scope) -> Value:
 
 def json_value(ctx: Context, node: exp.Expr, scope: Scope, at: exp.Expr) -> Value:
     """Return a JSON literal. Raises DataError for a text that is none."""
-    import json
-
     written = compile_expression(ctx, node, scope).literal or ""
     try:
         parsed = json.loads(written)

@@ -14,14 +14,16 @@ _SIMPLE: Final = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", "?": "?", '"': '"',
     "'": "'", "`": "`",
 }  # fmt: skip
-_ESCAPE: Final = re.compile(r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.S)
+_ESCAPE: Final = re.compile(
+    r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL
+)
 
 
 def string_text(sql: str, node: exp.Literal) -> str:
     """Return what a string literal means. Raises DataError for an escape that BigQuery does not have."""
     start, end = node.meta.get("start"), node.meta.get("end")
     written = sql[start : end + 1] if start is not None and end is not None else ""
-    found = re.fullmatch(r"""('''|\"\"\"|'|")(.*)\1""", written, re.S)
+    found = re.fullmatch(r"""('''|\"\"\"|'|")(.*)\1""", written, re.DOTALL)
     if found is None:
         if "\\" in node.this:
             raise refused("this string literal", node)

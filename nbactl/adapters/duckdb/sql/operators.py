@@ -40,8 +40,7 @@ def arithmetic(sign: str, left: Value, right: Value, node: exp.Expr) -> Value:
     if kind.kind == "NULL" or (kind == INT64 and sign == "/"):
         kind = FLOAT64 if sign == "/" else INT64
     if kind == INT64:
-        one, other = as_type(left, INT64), as_type(right, INT64)
-        return Value(f"({one} {sign} {other})", INT64, aggregate=aggregate)
+        return Value(f"({as_type(left, INT64)} {sign} {as_type(right, INT64)})", INT64, aggregate=aggregate)
     if kind == NUMERIC:
         return Value(numeric_arithmetic(sign, left, right, ZERO), NUMERIC, aggregate=aggregate)
     if sign == "/":
@@ -148,7 +147,7 @@ def negated(value: Value, node: exp.Expr) -> Value:
     literal = f"-{value.literal}" if value.literal is not None else None
     if value.type == INT64:  # DuckDB's minus of a constant leaves 64 bits
         return Value(f"(CAST(0 AS BIGINT) - {value.sql})", INT64, aggregate=value.aggregate)
-    return Value(f"(-{value.sql})", value.type, literal, False, value.aggregate, value.leaves, value.bound)
+    return Value(f"(-{value.sql})", value.type, literal, value.parameter, value.aggregate, value.leaves, value.bound)
 
 
 def boolean(value: Value, word: str, node: exp.Expr) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.duckdb.sql.types import Value
 
 
-def order_keys(  # noqa: PLR0913 - what ORDER BY sees
+def order_keys(
     ctx: Context,
     order: exp.Expr,
     scope: Scope,

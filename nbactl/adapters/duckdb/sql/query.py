@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
 
+from nbactl.adapters.duckdb.sql.coercion import as_type
 from nbactl.adapters.duckdb.sql.context import Context, Out, Query
-from nbactl.adapters.duckdb.sql.expressions import as_type, compile_expression, only
+from nbactl.adapters.duckdb.sql.expressions import compile_expression, only
 from nbactl.adapters.duckdb.sql.ordering import order_keys
 from nbactl.adapters.duckdb.sql.parse import invalid, refused
 from nbactl.adapters.duckdb.sql.relations import relations
-from nbactl.adapters.duckdb.sql.scope import Column, Scope
+from nbactl.adapters.duckdb.sql.scope import Column, Scope, column_sql
 from nbactl.adapters.duckdb.sql.types import Type, Value, identifier, struct_names, supertype
 
 _SETS: Final = {"Union": "UNION", "Except": "EXCEPT", "Intersect": "INTERSECT"}
@@ -84,7 +85,7 @@ def _typed(ctx: Context, query: Query, types: list[Type]) -> str:
         return query.sql
     name = ctx.fresh()
     listed = ", ".join(
-        f"{as_type(Value(f'{name}.{identifier(column.sql_name)}', column.type), type_)} AS {identifier(column.sql_name)}"
+        f"{as_type(column_sql(name, column.sql_name, column.type), type_)} AS {identifier(column.sql_name)}"
         for column, type_ in zip(query.columns, types, strict=True)
     )
     return f"SELECT {listed} FROM ({query.sql}) AS {name}"

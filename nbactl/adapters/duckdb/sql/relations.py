@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
 
 from nbactl.adapters.duckdb.sql.expressions import only
+from nbactl.adapters.duckdb.sql.operators import compared
 from nbactl.adapters.duckdb.sql.parse import invalid, refused
 from nbactl.adapters.duckdb.sql.scope import Column, Relation, Scope, column_sql
 from nbactl.adapters.duckdb.sql.types import INT64, Value, identifier, struct_names, supertype, text
-from nbactl.adapters.duckdb.sql.operators import compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,25 +56,24 @@ def _join(ctx: Context, join: exp.Join, left: str, scope: Scope, compile_: Compi
     if kind == "CROSS":
         raise invalid("CROSS JOIN has no condition", join)
     if using:
-        condition = _using(scope, before, relation, [name.name for name in using], side, join)
+        condition = _using(scope, before, relation, join)
         scope.relations.append(relation)
     else:
         scope.relations.append(relation)
-        value = compile_(ctx, on, scope)
+        value = compile_(ctx, join.args["on"], scope)
         if value.type.kind not in ("BOOL", "NULL"):
             raise invalid(f"ON needs a BOOL, not {value.type}", join)
         condition = value.sql
     return f"{left} {side or 'INNER'} JOIN {sql} ON {condition}"
 
 
-def _using(  # noqa: PLR0913 - the two sides of a join
-    scope: Scope, before: list[Relation], relation: Relation, names: list[str], side: str, node: exp.Expr
-) -> str:
+def _using(scope: Scope, before: list[Relation], relation: Relation, join: exp.Join) -> str:
+    side = (join.side or "").upper()
     left_scope, right_scope = Scope(None, before, dict(scope.joined)), Scope(None, [relation])
     conditions = []
-    for name in names:
-        left, right = left_scope.resolve([name], node), right_scope.resolve([name], node)
-        conditions.append(compared("=", left, right, node).sql)
+    for name in (identifier_.name for identifier_ in join.args["using"]):
+        left, right = left_scope.resolve([name], join), right_scope.resolve([name], join)
+        conditions.append(compared("=", left, right, join).sql)
         kind = supertype([left.type, right.type]) or left.type
         if side == "FULL":
             merged = Value(f"COALESCE({left.sql}, {right.sql})", kind)
@@ -86,7 +85,7 @@ def _using(  # noqa: PLR0913 - the two sides of a join
 
 def _relation(ctx: Context, node: exp.Expr, scope: Scope, compile_: Compile) -> tuple[str, Relation]:
     if isinstance(node, exp.Table):
-        return _table(ctx, node, scope)
+        return _table(ctx, node)
     if isinstance(node, exp.Subquery):
         if node.args.get("pivots") or node.args.get("sample"):
             raise refused("PIVOT, UNPIVOT or TABLESAMPLE", node)
@@ -120,7 +119,7 @@ def _of_query(alias: str, name: str, query: Query) -> Relation:
     return Relation(alias, columns)
 
 
-def _table(ctx: Context, node: exp.Table, scope: Scope) -> tuple[str, Relation]:
+def _table(ctx: Context, node: exp.Table) -> tuple[str, Relation]:
     for clause in ("pivots", "sample", "version", "when", "joins", "hints", "changes"):
         if node.args.get(clause):
             raise refused(f"{clause.upper()} of a table", node)

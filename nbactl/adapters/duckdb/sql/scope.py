@@ -68,7 +68,7 @@ class Scope:
         """Return what a name with dots means. Raises NotFoundError with a suggestion."""
         scope: Scope | None = self
         while scope is not None:
-            found = scope._own(path, node)
+            found = scope.own(path, node)
             if found is not None:
                 return found
             scope = scope.outer
@@ -78,7 +78,8 @@ class Scope:
             details={"column": ".".join(path)},
         )
 
-    def _own(self, path: list[str], node: exp.Expr) -> Value | None:
+    def own(self, path: list[str], node: exp.Expr) -> Value | None:
+        """Return what a name means among the names of this scope, None if nothing."""
         first = path[0].lower()
         alias = self.aliases.get(first)
         if alias is not None and (len(path) == 1 or alias.type.kind in ("STRUCT", "JSON")):

@@ -102,7 +102,7 @@ class Value:
     """A compiled expression: DuckDB's SQL (safe to embed anywhere), its type, and what a literal was.
 
     `literal` is the text of a STRING or FLOAT64 literal, which coerces to more types than another value. `leaves` are
-    the operands of FLOAT64 arithmetic whose result is not checked for overflow yet, and `bound` is what it cannot exceed.
+    the operands of FLOAT64 arithmetic whose result is not checked for overflow yet; `bound` is what it cannot exceed.
     """
 
     sql: str
@@ -126,7 +126,7 @@ def supertype(kinds: list[Type]) -> Type | None:
 
 
 def _pair(one: Type, other: Type) -> Type | None:
-    if one == other or other == NULL:
+    if other in (one, NULL):
         return one
     if one == NULL:
         return other
@@ -149,7 +149,7 @@ def common(values: list[Value]) -> Type | None:
     if firm is None:
         return None
     every = supertype([value.type for value in values])
-    if firm == NULL or firm == every:
+    if firm in (NULL, every):
         return every
     follows = all(value.literal is None or coerces(value, firm) for value in values)
     return firm if follows else every

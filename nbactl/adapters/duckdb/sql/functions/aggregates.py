@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
-
 from nbactl.adapters.duckdb.sql.coercion import as_type
-from nbactl.adapters.duckdb.sql.functions.table import Call
 from nbactl.adapters.duckdb.sql.operators import boolean, rounded_quotient, unscaled
 from nbactl.adapters.duckdb.sql.ordering import order_keys
 from nbactl.adapters.duckdb.sql.parse import invalid, refused
@@ -16,6 +13,10 @@ from nbactl.adapters.duckdb.sql.types import BOOL, FLOAT64, INT64, NULL, NUMERIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlglot import exp
+
+    from nbactl.adapters.duckdb.sql.functions.table import Call
 
 _PAGE: Final = "aggregate_functions#"
 _NUMBERING: Final = "numbering_functions#"
@@ -268,7 +269,7 @@ def _percentile(group: Group) -> Value:
     group.only("ignore_nulls", count=2)
     value, share = group.values
     if group.name == "PERCENTILE_CONT":
-        if value.type not in (INT64, FLOAT64) or share.literal is None and share.type != INT64:
+        if value.type not in (INT64, FLOAT64) or (share.literal is None and share.type != INT64):
             raise refused(
                 f"PERCENTILE_CONT of {value.type} at a share that is not a literal", group.call.node, "CAST to FLOAT64."
             )

@@ -67,7 +67,7 @@ def _end(call: Call, position: str) -> Value:
 @special("GENERATE_ARRAY", f"{_PAGE}generate_array", "INT64, INT64[, INT64] -> ARRAY<INT64>", safe=True)
 def _generate(call: Call) -> Value:
     count = call.count(_TWO, _THREE)
-    if any(value.type not in (INT64,) for value in call.values() if value.type.kind != "NULL"):
+    if any(value.type != INT64 for value in call.values() if value.type.kind != "NULL"):
         raise refused("GENERATE_ARRAY of other numbers than INT64", call.node)
     start, end = call.typed(0, INT64), call.typed(1, INT64)
     step = call.typed(2, INT64) if count == _THREE else "1"
@@ -88,10 +88,10 @@ def _generate_dates(call: Call) -> Value:
         interval = call.arguments[2]
         unit = interval.args["unit"].name.upper() if isinstance(interval, exp.Interval) else ""
         number = interval.this if isinstance(interval, exp.Interval) else None
-        whole = isinstance(number, exp.Literal) and number.this.isdigit() and int(number.this) > 0
-        if unit not in ("DAY", "WEEK") or not whole:
+        written = number.this if isinstance(number, exp.Literal) else ""
+        if unit not in ("DAY", "WEEK") or not written.isdigit() or not int(written):
             raise refused("GENERATE_DATE_ARRAY with this step", interval, "Step by a positive number of DAY or WEEK.")
-        step = f"INTERVAL {int(number.name)} {unit}"
+        step = f"INTERVAL {int(written)} {unit}"
     sql = f"CAST(generate_series(CAST({start} AS TIMESTAMP), CAST({end} AS TIMESTAMP), {step}) AS DATE[])"
     return Value(sql, array(DATE))
 
@@ -107,11 +107,9 @@ def _to_string(call: Call) -> Value:
         items = f"list_transform({items}, lambda _x: COALESCE(_x, {call.typed(2, STRING)}))"
     else:
         items = f"list_filter({items}, lambda _x: _x IS NOT NULL)"
-    return Value(
-        f"(CASE WHEN {separator} IS NOT NULL AND {items} IS NOT NULL THEN COALESCE(array_to_string({items}, {separator}), '') END)",
-        STRING,
-        aggregate=value.aggregate,
-    )
+    known = f"{separator} IS NOT NULL AND {items} IS NOT NULL"
+    joined = f"COALESCE(array_to_string({items}, {separator}), '')"
+    return Value(f"(CASE WHEN {known} THEN {joined} END)", STRING, aggregate=value.aggregate)
 
 
 FUNCTIONS: Final = (_length, _reverse, _concat, _first, _last, _generate, _generate_dates, _to_string)

@@ -35,7 +35,7 @@ def _nullif(call: Call) -> Value:
     values = call.values()
     kind, sqls = unified(values, "NULLIF", call.node)
     kind = kind if kind != NULL else INT64
-    equal = compared("=", *values, call.node)
+    equal = compared("=", values[0], values[1], call.node)
     return Value(f"(CASE WHEN {equal.sql} THEN NULL ELSE {sqls[0]} END)", kind, aggregate=equal.aggregate)
 
 

@@ -20,7 +20,18 @@ from nbactl.adapters.duckdb.sql.functions.parts import (
 )
 from nbactl.adapters.duckdb.sql.functions.table import Call, Function, fn, special
 from nbactl.adapters.duckdb.sql.parse import invalid, refused
-from nbactl.adapters.duckdb.sql.types import DATE, DATETIME, INT64, STRING, TIME, TIMESTAMP, Type, Value, coerces
+from nbactl.adapters.duckdb.sql.types import (
+    DATE,
+    DATETIME,
+    INT64,
+    STRING,
+    TIME,
+    TIMESTAMP,
+    Type,
+    Value,
+    coerces,
+    duckdb_name,
+)
 
 _TWO: Final = 2
 _THREE: Final = 3
@@ -92,7 +103,8 @@ def _adder(kind: str, name: str, sign: str) -> Function:
             days = number if unit == "DAY" else f"({number} * 7)"
             moved = f"({value.sql} + CAST({days} AS INTEGER))"
         elif unit in MONTHS and own != TIMESTAMP:
-            moved = f"CAST({value.sql} + to_months(CAST({number} * {MONTHS[unit]} AS INTEGER)) AS {'DATE' if own == DATE else 'TIMESTAMP'})"
+            months = f"to_months(CAST({number} * {MONTHS[unit]} AS INTEGER))"
+            moved = f"CAST({value.sql} + {months} AS {duckdb_name(own)})"
         elif own != DATE and unit in MICROSECONDS:
             moved = f"({value.sql} + to_microseconds({number} * {MICROSECONDS[unit]}))"
         elif own == DATETIME and unit == "WEEK":
@@ -230,9 +242,8 @@ def _date(call: Call) -> Value:
     if call.count(1, _TWO, _THREE) == _THREE:
         return Value(_made_date(call), DATE)
     value = call.value(0)
-    if value.type in (DATE, STRING) or (value.type == DATETIME and len(call.arguments) == 1):
-        if len(call.arguments) == 1:
-            return cast(value, DATE, call.node, safe=call.safe)
+    if value.type in (DATE, STRING, DATETIME) and len(call.arguments) == 1:
+        return cast(value, DATE, call.node, safe=call.safe)
     value = _moment(call, 0, TIMESTAMP)
     return Value(f"CAST({zone_of(call, 1).local(value.sql)} AS DATE)", DATE, aggregate=value.aggregate)
 
@@ -351,9 +362,10 @@ def _from_unix_date(call: Call) -> Value:
 
 
 FUNCTIONS: Final = (
-    *(_adder(kind, name, sign) for kind in ("DATE", "DATETIME", "TIMESTAMP") for name, sign in (("ADD", "+"), ("SUB", "-"))),
-    *(_difference(kind) for kind in ("DATE", "DATETIME", "TIMESTAMP")),
-    *(_truncation(kind) for kind in ("DATE", "DATETIME", "TIMESTAMP")),
+    *(_adder(kind, "ADD", "+") for kind in _OWN),
+    *(_adder(kind, "SUB", "-") for kind in _OWN),
+    *(_difference(kind) for kind in _OWN),
+    *(_truncation(kind) for kind in _OWN),
     _last_day, _current_date, _current_datetime, _current_timestamp, _date, _datetime, _timestamp, _time, _string,
     _from_unix_date,
     fn("UNIX_DATE", _page("date", "unix_date"), ("DATE -> INT64", "({0} - DATE '1970-01-01')")),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from nbactl.adapters.duckdb.sql.coercion import as_type
 from nbactl.adapters.duckdb.sql.functions.parts import Zone, zone_of
 from nbactl.adapters.duckdb.sql.functions.table import Call, Function, special
 from nbactl.adapters.duckdb.sql.parse import refused
 from nbactl.adapters.duckdb.sql.types import DATE, DATETIME, STRING, TIME, TIMESTAMP, Type, Value, coerces, text
-from nbactl.adapters.duckdb.sql.coercion import as_type
 
-_ELEMENT: Final = re.compile(r"%(E\*S|E\dS|E4Y|Ez|.)|([^%]+)", re.S)
+_ELEMENT: Final = re.compile(r"%(E\*S|E\dS|E4Y|Ez|.)|([^%]+)", re.DOTALL)
 _DATES: Final[dict[str, str]] = {
     "A": "strftime({0}, '%A')",
     "a": "strftime({0}, '%a')",
@@ -54,8 +54,8 @@ _TIMES: Final[dict[str, str]] = {
     "E*S": "rtrim(rtrim(strftime({0}, '%S.%f'), '0'), '.')",
 }
 _BOTH: Final = {
-    "c": "strftime({0}, '%a %b ') || lpad(CAST(EXTRACT(DAY FROM {0}) AS VARCHAR), 2, ' ') || strftime({0}, ' %H:%M:%S ')"
-    " || CAST(EXTRACT(YEAR FROM {0}) AS VARCHAR)"
+    "c": "strftime({0}, '%a %b ') || lpad(CAST(EXTRACT(DAY FROM {0}) AS VARCHAR), 2, ' ') || "
+    "strftime({0}, ' %H:%M:%S ') || CAST(EXTRACT(YEAR FROM {0}) AS VARCHAR)"
 }
 _PLAIN: Final = {"%": "%", "n": "\n", "t": "\t"}
 
@@ -63,11 +63,12 @@ _PLAIN: Final = {"%": "%", "n": "\n", "t": "\t"}
 def _zone_elements(zone: Zone, instant: str) -> dict[str, str]:
     local = zone.local(instant)
     minutes = f"CAST((epoch_us({local}) - epoch_us({instant})) // 60000000 AS BIGINT)"
+    micros = f"epoch_us({instant})"
     sign = f"(CASE WHEN {minutes} < 0 THEN '-' ELSE '+' END)"
     return {
         "z": f"{sign} || printf('%02d%02d', ABS({minutes}) // 60, ABS({minutes}) % 60)",
         "Ez": f"{sign} || printf('%02d:%02d', ABS({minutes}) // 60, ABS({minutes}) % 60)",
-        "s": f"CAST((epoch_us({instant}) - ((epoch_us({instant}) % 1000000) + 1000000) % 1000000) // 1000000 AS VARCHAR)",
+        "s": f"CAST(({micros} - (({micros} % 1000000) + 1000000) % 1000000) // 1000000 AS VARCHAR)",
         **({"Z": "'UTC'"} if zone == Zone() else {}),
     }
 

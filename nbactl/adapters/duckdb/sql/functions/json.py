@@ -139,13 +139,14 @@ def _to_string(call: Call) -> Value:
     return Value(f"COALESCE({_json_text(value.sql, value.type, call)}, 'null')", STRING, aggregate=value.aggregate)
 
 
-def _json_text(sql: str, kind: Type, call: Call) -> str:
+def _json_text(sql: str, kind: Type, call: Call) -> str:  # noqa: PLR0911 - one return a type
     """Return a value as JSON text, NULL for NULL."""
     if kind.kind in ("STRING", "BOOL", "NULL"):
         return f"CAST(to_json({sql}) AS VARCHAR)" if kind.kind != "NULL" else "CAST(NULL AS VARCHAR)"
     if kind == INT64:
         limit = 2**53
-        return f"(CASE WHEN ABS(CAST({sql} AS HUGEINT)) > {limit} THEN '\"' || CAST({sql} AS VARCHAR) || '\"' ELSE CAST({sql} AS VARCHAR) END)"
+        digits = f"CAST({sql} AS VARCHAR)"
+        return f"(CASE WHEN {sql} BETWEEN -{limit} AND {limit} THEN {digits} ELSE '\"' || {digits} || '\"' END)"
     if kind == FLOAT64:
         odd = f"'\"' || (CASE WHEN isnan({sql}) THEN 'NaN' WHEN {sql} > 0 THEN 'Infinity' ELSE '-Infinity' END) || '\"'"
         return f"(CASE WHEN isfinite({sql}) THEN {float_text(sql)} WHEN {sql} IS NOT NULL THEN {odd} END)"
@@ -170,6 +171,8 @@ def _json_text(sql: str, kind: Type, call: Call) -> str:
 FUNCTIONS: Final = (
     _value, _extract_scalar, _query, _extract, _value_array, _query_array, _type, _parse, _to_string,
     _converted("INT64", INT64, "'BIGINT', 'UBIGINT'", "TRY_CAST(json_extract_string({0}, '$') AS BIGINT)"),
-    _converted("FLOAT64", FLOAT64, "'BIGINT', 'UBIGINT', 'DOUBLE'", "TRY_CAST(json_extract_string({0}, '$') AS DOUBLE)"),
+    _converted(
+        "FLOAT64", FLOAT64, "'BIGINT', 'UBIGINT', 'DOUBLE'", "TRY_CAST(json_extract_string({0}, '$') AS DOUBLE)"
+    ),
     _converted("BOOL", BOOL, "'BOOLEAN'", "TRY_CAST(json_extract_string({0}, '$') AS BOOLEAN)"),
 )  # fmt: skip

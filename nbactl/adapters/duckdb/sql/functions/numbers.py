@@ -53,7 +53,7 @@ def _round(call: Call) -> Value:
         sql = value.sql if digits >= 9 else f"CAST(ROUND({value.sql}, {max(digits, -30)}) AS DECIMAL(38,9))"  # noqa: PLR2004 - the scale of NUMERIC
         return Value(sql, NUMERIC, aggregate=value.aggregate)
     number = as_type(value, FLOAT64)
-    if digits == 0 or value.type == INT64 and digits > 0:
+    if digits == 0 or (value.type == INT64 and digits > 0):
         return Value(f"ROUND({number})", FLOAT64, aggregate=value.aggregate, bound=value.bound)
     scale = min(max(digits, 9), 22)
     exact = f"CAST(printf('%.40f', {number}) AS DECIMAL(38,{scale}))"
@@ -119,7 +119,8 @@ def _mod(call: Call) -> Value:
     zero = call.fail("division by zero")
     if kind == INT64:
         return Value(
-            f"(CASE WHEN {other} = 0 THEN {zero} WHEN {other} = -1 THEN {one} - {one} ELSE {one} % NULLIF({other}, 0) END)",
+            f"(CASE WHEN {other} = 0 THEN {zero} WHEN {other} = -1 THEN {one} - {one} "
+            f"ELSE {one} % NULLIF({other}, 0) END)",
             kind,
         )
     return Value(
@@ -258,7 +259,8 @@ def _log(call: Call) -> Value:
         return Value(f"(CASE WHEN {number} <= 0 THEN {fail} ELSE LN({number}) END)", FLOAT64)
     base = call.typed(1, FLOAT64)
     wrong = f"{number} <= 0 OR {base} <= 0 OR {base} = 1"
-    quotient = f"CASE WHEN {base} = 2 THEN LOG2({number}) WHEN {base} = 10 THEN LOG10({number}) ELSE LN({number}) / LN({base}) END"
+    known = f"WHEN {base} = 2 THEN LOG2({number}) WHEN {base} = 10 THEN LOG10({number})"
+    quotient = f"CASE {known} ELSE LN({number}) / LN({base}) END"
     return Value(f"(CASE WHEN {wrong} THEN {fail} ELSE {quotient} END)", FLOAT64)
 
 

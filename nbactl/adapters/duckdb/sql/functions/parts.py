@@ -138,7 +138,7 @@ def truncated_timestamp(instant: str, part: str, zone: Zone) -> str | None:
     return zone.instant(begin)
 
 
-def extracted(local: str, part: str, kind: str) -> str | None:
+def extracted(local: str, part: str, kind: str) -> str | None:  # noqa: PLR0911 - one return a kind of part
     """Return a part of a DATE, DATETIME or TIME, None for one that the type does not have."""
     clock = {
         "MICROSECOND": f"(EXTRACT(MICROSECONDS FROM {local}) % 1000000)",

@@ -10,7 +10,10 @@ from nbactl.adapters.duckdb.sql.parse import refused
 from nbactl.adapters.duckdb.sql.types import STRING, Value, array, text
 
 _PAGE: Final = "string_functions#"
-_SPACES: Final = "' \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000'"
+_SPACES: Final = (
+    "' \t\n\v\f\r\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000'"
+)
 _START: Final = (
     "(CASE WHEN {1} > 0 THEN {1} WHEN {1} = 0 THEN 1 WHEN {1} < 0 THEN GREATEST(LENGTH({0}) + {1} + 1, 1) END)"
 )
@@ -61,12 +64,10 @@ def _concat(call: Call) -> Value:
 def _split(call: Call) -> Value:
     count = call.count(1, 2)
     value = call.typed(0, STRING)
-    if count == 1:
-        delimiter = "','"
-    else:
-        delimiter = call.typed(1, STRING)
+    delimiter = "','" if count == 1 else call.typed(1, STRING)
     empty = f"WHEN {value} = '' AND {delimiter} IS NOT NULL THEN ['']"
-    sql = f"(CASE WHEN {value} IS NULL OR {delimiter} IS NULL THEN NULL {empty} ELSE STRING_SPLIT({value}, {delimiter}) END)"
+    known = f"{value} IS NOT NULL AND {delimiter} IS NOT NULL"
+    sql = f"(CASE {empty} WHEN {known} THEN STRING_SPLIT({value}, {delimiter}) END)"
     return Value(sql, array(STRING))
 
 
@@ -104,7 +105,7 @@ FUNCTIONS: Final = (
         f"{_PAGE}initcap",
         (
             "STRING -> STRING",
-            f"array_to_string(list_transform(regexp_extract_all(lower({{0}}), {_PIECES.replace('{', '{ ').replace('{ ', '{')}), {_CAPITAL}), '')",
+            f"array_to_string(list_transform(regexp_extract_all(lower({{0}}), {_PIECES}), {_CAPITAL}), '')",
         ),
     ),
     fn("STARTS_WITH", f"{_PAGE}starts_with", ("STRING, STRING -> BOOL", "starts_with({0}, {1})")),
@@ -135,8 +136,10 @@ FUNCTIONS: Final = (
         f"{_PAGE}right",
         (
             "STRING, INT64 -> STRING",
-            "CASE WHEN {1} < 0 THEN {!RIGHT with a negative length} "
-            "WHEN {1} >= 0 THEN SUBSTRING({0}, GREATEST(LENGTH({0}) - {1} + 1, 1)) END",
+            (
+                "CASE WHEN {1} < 0 THEN {!RIGHT with a negative length} "
+                "WHEN {1} >= 0 THEN SUBSTRING({0}, GREATEST(LENGTH({0}) - {1} + 1, 1)) END"
+            ),
         ),
     ),
     fn("TO_HEX", f"{_PAGE}to_hex", ("BYTES -> STRING", "lower(hex({0}))")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
 
@@ -101,11 +101,11 @@ def _over(call: Call, entry: Aggregate, window: exp.Window) -> str:
     return f" OVER ({' '.join(pieces)})"
 
 
-def _parts(call: Call, window: exp.Window) -> dict[str, exp.Expr]:
-    for name, value in window.args.items():
-        if name not in ("this", "partition_by", "order", "spec", "alias", "over", "first") and value:
-            raise refused(f"{name.upper()} in OVER", window)
-    found = {name: window.args.get(name) for name in ("partition_by", "order", "spec") if window.args.get(name)}
+def _parts(call: Call, window: exp.Expr) -> dict[str, Any]:
+    for part, value in window.args.items():
+        if part not in ("this", "partition_by", "order", "spec", "alias", "over", "first") and value:
+            raise refused(f"{part.upper()} in OVER", window)
+    found = {part: window.args[part] for part in ("partition_by", "order", "spec") if window.args.get(part)}
     name = window.args.get("alias")
     if name is None:
         return found
@@ -128,7 +128,7 @@ def _frame(call: Call, spec: exp.WindowSpec) -> str:
 
 
 def _bound(call: Call, spec: exp.WindowSpec, name: str) -> str:
-    bound, side = spec.args.get(name), spec.args.get(f"{name}_side")
+    bound, side = spec.args[name], spec.args.get(f"{name}_side")
     if bound == "CURRENT ROW":
         return "CURRENT ROW"
     if side not in _SIDES:
