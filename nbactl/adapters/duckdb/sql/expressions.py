@@ -67,7 +67,7 @@ def _unfinished(ctx: Context, node: exp.Expr, scope: Scope) -> Value:
     rule = RULES.get(type(node))
     if rule is None:
         qualifier = "NET." if isinstance(node, exp.NetFunc) else ""
-        name = node.name if qualifier else type(node).__name__
+        name = str(node.this.this) if qualifier else type(node).__name__
         raise refused(f"{qualifier}{name}".upper(), node)
     return rule(ctx, node, scope)
 

@@ -27,7 +27,8 @@ def finished(value: Value) -> Value:
     if value.type != FLOAT64 or value.bound < _SAFE_EXPONENT or not value.leaves:
         return Value(value.sql, value.type, value.literal, value.parameter, value.aggregate, (), value.bound)
     finite = " AND ".join(f"isfinite({leaf})" for leaf in dict.fromkeys(value.leaves))
-    sql = f"(CASE WHEN isfinite({value.sql}) THEN {value.sql} WHEN {finite} THEN {OVERFLOW} ELSE {value.sql} END)"
+    wrong = f"NOT isfinite({value.sql}) AND {finite}"  # not of NULL
+    sql = f"(CASE WHEN {wrong} THEN {OVERFLOW} ELSE {value.sql} END)"
     return Value(sql, FLOAT64, aggregate=value.aggregate)
 
 
