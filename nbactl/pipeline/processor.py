@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nbactl.pipeline.rawstore import RawStore
     from nbactl.pipeline.sources.base import GameSource
     from nbactl.ports.compute import TaskContext, TaskOutcome
-    from nbactl.ports.warehouse import Warehouse
+    from nbactl.ports.warehouse import TableSchema, Warehouse
 
 
 class Timeouts(Protocol):
@@ -28,8 +28,8 @@ class Timeouts(Protocol):
 class ProcessorResources:
     """What processors work with; `warehouse` and `source` are opened by the first call.
 
-    `create_tables` makes those of the named tables that are not there, as they are declared. `aliases` reads the
-    players' other names.
+    `create_tables` makes those of the named tables that are not there, as they are declared; `schema_of` gives the
+    declaration of one. `aliases` reads the players' other names.
     """
 
     warehouse: Callable[[], Warehouse]
@@ -37,6 +37,7 @@ class ProcessorResources:
     raw: RawStore
     timeouts: Timeouts
     create_tables: Callable[[Warehouse, Sequence[str]], None]
+    schema_of: Callable[[str], TableSchema]
     aliases: Callable[[], Aliases] = Aliases
     _ensured: set[str] = field(default_factory=set, init=False)
 

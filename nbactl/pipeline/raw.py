@@ -6,26 +6,27 @@ its past. Records in = rows + quarantined + set aside; the task's detail says so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.errors import DataError
-from nbactl.pipeline import boxscores, market, quarantine
+from nbactl.pipeline import boxscores, incomplete, market, quarantine
 from nbactl.pipeline import games as game_rules
 from nbactl.pipeline.lookup import Lookups
 from nbactl.pipeline.quarantine import quarantine_table
+from nbactl.pipeline.versions import versions_before
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.quarantine import Normalised
     from nbactl.pipeline.sources.base import Dataset
     from nbactl.ports.compute import TaskContext
-    from nbactl.ports.warehouse import Fence
+    from nbactl.ports.warehouse import Fence, PartitionVersion
 
 _PLAYERS: Final = "nba_raw.player_boxscores"
 _KNOWN_PLAYERS: Final = """
@@ -46,6 +47,8 @@ class _Target:
     normalise: Callable[[date], Normalised]
     why_empty: Callable[[date], str]
     """Says why a date has no rows. Raises DataError if it should have some (invariant 15)."""
+    lacks: Callable[[date, Sequence[tuple[Any, ...]]], Sequence[str]] = lambda _day, _rows: ()
+    """Names what a date and its rows lack for the day to be over."""
 
 
 def games(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
@@ -60,7 +63,7 @@ def games(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
         aside = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(other.items()))
         return f"no games of the thirty teams on {day}: {aside}" if aside else f"no games on {day}"
 
-    target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, why_empty)
+    target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, why_empty, incomplete.games_to_come)
     return _write(resources, context, target)
 
 
@@ -85,7 +88,11 @@ def player_boxscores(resources: ProcessorResources, context: TaskContext) -> Tas
             next_step=f"nbactl run phase1 --date {day} --force collects again, once the source has them.",
         )
 
-    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise, why_empty)
+    def lacks(day: date, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
+        schedule = game_rules.games_of(day, resources.raw.read("schedule", day), _kind(context)).outcome
+        return incomplete.teams_without_players(schedule.rows, rows)
+
+    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise, why_empty, lacks)
     return _write(resources, context, target)
 
 
@@ -132,6 +139,7 @@ def odds(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
 def _write(resources: ProcessorResources, context: TaskContext, target: _Target) -> TaskOutcome:
     day = context.call.game_date
     resources.ensure_tables(target.table, quarantine_table(target.table))
+    versions = versions_before(resources, context)
     collected = set.intersection(*(set(resources.raw.dates(dataset)) for dataset in target.datasets))
     earlier = {other for other in collected if other < day}
     there = _there(resources, context, target, min(earlier, default=day))
@@ -143,7 +151,7 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
         # out of it: so it is written unfenced, by a holder that is still in its right.
         context.fence.guard(lambda: None)
         _replace(resources, context, target, past, there, fence=None)
-    _replace(resources, context, target, [(day, outcome)], there, fence=context.fence)
+    writes = _replace(resources, context, target, [(day, outcome)], there, fence=context.fence)
     detail = outcome.detail()
     for name in ("warnings", "notes"):
         if remarks := [sentence for _, of_day in past for sentence in getattr(of_day, name)]:
@@ -163,7 +171,9 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
         )
     if not outcome.rows:
         detail["reason"] = target.why_empty(day)
-    return TaskOutcome(len(outcome.rows), detail)
+    made = {table: written[day].digest for table, written in writes.items()}
+    lacking = tuple(target.lacks(day, outcome.rows))
+    return TaskOutcome(len(outcome.rows), detail, replace(versions, writes=made), lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +205,12 @@ def _replace(
     there: _There,
     *,
     fence: Fence | None,
-) -> None:
-    """Replace the partitions of these dates, quarantine first: a row is never there without what was left out."""
+) -> dict[str, Mapping[date, PartitionVersion]]:
+    """Replace the partitions of these dates, quarantine first: a row is never there without what was left out.
+
+    Returns the versions by table.
+    """
+    versions = {}
     bad = [record.row() for _, outcome in outcomes for record in outcome.quarantined]
     bad_days = [day for day, outcome in outcomes if outcome.quarantined or day in there.quarantined]
     good = [row for _, outcome in outcomes for row in outcome.rows]
@@ -205,7 +219,7 @@ def _replace(
         (target.table, [day for day, _ in outcomes], Rows(target.columns, good)),
     ):
         if days:
-            resources.warehouse().replace_partitions(
+            written = resources.warehouse().replace_partitions(
                 table,
                 days,
                 rows,
@@ -213,6 +227,8 @@ def _replace(
                 timeout=resources.timeouts["warehouse.load"],
                 labels=context.call.labels,
             )
+            versions[table] = written.versions
+    return versions
 
 
 def _games(resources: ProcessorResources, context: TaskContext, day: date) -> dict[tuple[str, str], game_rules.Game]:

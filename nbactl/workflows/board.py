@@ -24,7 +24,7 @@ PhaseState = Literal[
     "succeeded", "partial", "failed", "interrupted", "cancelled", "running", "missing", "unreadable", "unavailable"
 ]
 _FAILURES_SHOWN: Final = 5
-_RECENT: Final = 500
+_RECENT: Final = 300
 """How many of the newest runs are searched for failures of other dates."""
 
 
@@ -32,13 +32,13 @@ class Runs(Protocol):
     """What the board asks the ledger."""
 
     def heads(
-        self,
-        name: str | None = None,
-        date: GameDate | None = None,
-        status: str | None = None,
-        limit: int | None = None,
+        self, date: GameDate | None = None, status: str | None = None, limit: int | None = None
     ) -> Iterator[RunRecord]:
         """Yield runs without their tasks, newest first."""
+        ...
+
+    def unfinished(self) -> Iterable[RunRecord]:
+        """Return the runs that are recorded as running, without their tasks."""
         ...
 
     def with_tasks(self, heads: Iterable[RunRecord]) -> list[RunRecord]:
@@ -88,9 +88,8 @@ class Holder:
 class Board:
     """The board of one game date.
 
-    `failed` are runs of the date and source other than phases that failed or died and were not run again; `failures`
-    are those of other dates or sources, newest first. Dismissed ones are in neither. `running` and `holders` are of all
-    dates.
+    `failures` are runs that failed or died and were not run again or dismissed since: those of the date and source,
+    then the last ones of others, both newest first. `running` and `holders` are of all dates.
     """
 
     game_date: GameDate
@@ -99,11 +98,15 @@ class Board:
     now: datetime
     phases: tuple[PhaseLine, ...]
     running: tuple[RunRecord, ...]
-    failed: tuple[RunRecord, ...]
     failures: tuple[RunRecord, ...]
     holders: tuple[Holder, ...]
     source_origin: str = "flag"
     """Why it is this source: the origin of a setting, or `last run`."""
+
+    @property
+    def failed(self) -> tuple[RunRecord, ...]:
+        """The failures of the date and source."""
+        return tuple(run for run in self.failures if (run.game_date, run.source) == (self.game_date, self.source))
 
     @property
     def wrong(self) -> bool:
@@ -123,8 +126,9 @@ class Boards:
 
     def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
         """Return the board of a game date as it is now."""
-        running = list(self.runs.heads(status="running"))
-        dead = list(self.runs.heads(status="interrupted"))
+        unfinished = list(self.runs.unfinished())
+        dead = [run for run in unfinished if self.runs.interrupted(run)]
+        running = [run for run in unfinished if run not in dead]
         failed = [*self.runs.heads(date=game_date, status="failed", limit=_RECENT), *dead]
         others = {run.name for run in failed if run.game_date == game_date} - set(self.workflows.phases)
         past = self.runs.latest_between({*self.workflows.phases, *others}, game_date, game_date, source)
@@ -137,7 +141,7 @@ class Boards:
             else:
                 lines[name] = self._phase(name, phase, run, now)
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
-        of_date = [run for (name, _), run in past.items() if name in others and self._is_open_failure(run)]
+        of_date = _newest_first(run for run in past.values() if self._is_open_failure(run))
         elsewhere = self._failures_elsewhere(game_date, source, dead)
         detailed = {run.run_id: run for run in self.runs.with_tasks([*running, *elsewhere])}
         return Board(
@@ -147,8 +151,7 @@ class Boards:
             now,
             phases,
             running=_those_of(running, detailed),
-            failed=tuple(_newest_first(of_date)),
-            failures=_those_of(elsewhere, detailed),
+            failures=(*of_date, *_those_of(elsewhere, detailed)),
             holders=tuple(Holder(lease.name, lease.owner) for lease in self.held_leases() if lease.expires_at > now),
         )
 

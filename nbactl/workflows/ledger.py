@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.leases import Leases
-from nbactl.errors import NotFoundError, PreconditionError, StillRunningError, UsageError
+from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunningError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
-from nbactl.workflows.reading import Past, Unreadable, read_run, read_tasks
+from nbactl.workflows.reading import Past, Unreadable, is_newer, read_run, with_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.lease.leases import Lease
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
 
     Entry = RunRecord | Unreadable
@@ -119,6 +120,8 @@ def task_changes(task: TaskRecord) -> dict[str, Any]:
     }
 
 
+_MOST_LOOKED_UP = 200
+"""How many names and dates are looked up one by one; of more, all runs of the dates are read."""
 _FEW = 10
 """How many runs are asked for at once where the first one will mostly do."""
 _AT_ONCE = 200
@@ -208,15 +211,15 @@ class Ledger:
         return itertools.islice((run for run in runs if self._is_in_state(run, status)), limit)
 
     def heads(
-        self,
-        name: str | None = None,
-        date: GameDate | None = None,
-        status: str | None = None,
-        limit: int | None = None,
+        self, date: GameDate | None = None, status: str | None = None, limit: int | None = None
     ) -> Iterator[RunRecord]:
         """Yield runs without their tasks, newest first."""
-        heads = self._readable(self._heads(_query(name, date, None, status), limit))
+        heads = self._readable(self._heads(_query(None, date, None, status), limit))
         return itertools.islice((run for run in heads if self._is_in_state(run, status)), limit)
+
+    def unfinished(self) -> Runs:
+        """Return the runs that are recorded as running, whether they have a worker or not, without their tasks."""
+        return [*self._readable(self._heads(_query(status=RunStatus.RUNNING.value)))]
 
     def with_tasks(self, heads: Iterable[RunRecord]) -> Runs:
         """Return the runs with their tasks."""
@@ -225,11 +228,8 @@ class Ledger:
 
     def notice_undated(self) -> Unreadables:
         """Return the runs that no list has because their documents have no start, and give notice of them."""
-        newest_first = _query()
-        if self._store.count(Query(RUNS)) == self._store.count(newest_first):
-            return []
-        entries = [read_run(document) for document in self._store.query(Query(RUNS))]
-        undated = [entry for entry in entries if isinstance(entry, Unreadable) and entry.started_at is None]
+        entries = [read_run(document) for document in self._store.lacking(RUNS, "started_at")]
+        undated = [entry for entry in entries if isinstance(entry, Unreadable)]
         for entry in undated:
             self._give_notice(entry)
         return undated
@@ -243,11 +243,11 @@ class Ledger:
         *,
         group: str | None = None,
     ) -> int:
-        """Return how many runs `list` has without a limit."""
+        """Return how many runs `list` has without a limit, those included that cannot be read."""
         query = _query(name, date, since, status, group)
         if status in _BY_OWNER:
             return sum(1 for run in self._readable(self._heads(query)) if self._is_in_state(run, status))
-        return self._store.count(query)
+        return self._store.count(replace(query, order=()))
 
     def find_group(self, text: str) -> Runs:
         """Return the runs of one request, oldest first.
@@ -287,7 +287,7 @@ class Ledger:
     def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
         """Return the last started run of each name and date.
 
-        Of one date this costs a look-up for each name, of several one pass over the runs of the dates.
+        Of a few dates this costs a look-up for each name and date, of many one pass over the runs of the dates.
         """
         wanted = set(names)
         undated = self.notice_undated() if len(wanted) > 1 else []
@@ -296,7 +296,7 @@ class Ledger:
             if entry.name not in wanted or entry.game_date is None or entry.source not in (source, None):
                 continue
             key = (entry.name, entry.game_date)
-            if key not in newest or _is_newer(entry, newest[key]):
+            if key not in newest or is_newer(entry, newest[key]):
                 newest[key] = entry
         paths = [run_path(entry.run_id) for entry in newest.values() if isinstance(entry, RunRecord)]
         documents = [document for document in self._store.get_all(paths) if document is not None]
@@ -307,14 +307,15 @@ class Ledger:
                 self._give_notice(entry)
         return Past(entries)
 
-    def _of_dates(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Iterator[Entry]:
-        """Yield the newest runs of each name, at least one of the source; of several dates all runs of any name."""
-        if first != last:
+    def _of_dates(self, names: Collection[str], first: GameDate, last: GameDate, source: str) -> Iterator[Entry]:
+        """Yield the newest runs of each name and date, at least one of the source; of many dates all runs."""
+        days = list(first.until(last))
+        if len(days) * len(names) > _MOST_LOOKED_UP:
             between = (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last)))
             yield from (read_run(document) for document in self._store.query(Query(RUNS, between)))
             return
-        for name in names:
-            for entry in self._heads(_query(name, first), _FEW):
+        for name, day in itertools.product(names, days):
+            for entry in self._heads(_query(name, day), _FEW):
                 yield entry
                 if entry.started_at is not None and entry.source in (source, None):
                     break
@@ -378,17 +379,33 @@ class Ledger:
         """Return the write that records a run's end."""
         return _update(run_path(run.run_id), run_ending(run))
 
-    def commit(self, writes: Sequence[Write]) -> None:
-        """Apply writes: all or none, up to MAX_WRITES; more are applied in order."""
-        for begin in range(0, len(writes), MAX_WRITES):
-            self._store.commit(writes[begin : begin + MAX_WRITES])
+    def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
+        """Apply writes: all or none, up to MAX_WRITES; more are applied in order.
+
+        With `under` the last of them are applied only while that lease is held: raises StaleFenceError if it is not.
+        """
+        end = len(writes) if under is None else max(0, len(writes) - MAX_WRITES)
+        for begin in range(0, end, MAX_WRITES):
+            self._store.commit(writes[begin : min(begin + MAX_WRITES, end)])
+        if under is not None:
+            held, last = under, writes[end:]
+
+            def check_and_write(transaction: Transaction) -> None:
+                self._leases.check(transaction, held)
+                transaction.write(*last)
+
+            self._store.transaction(check_and_write)
 
     def _abandoned(self, run: RunRecord) -> bool:
         """Say whether a run has no worker: its process is dead, or a process elsewhere let the lease expire."""
         if self._is_dead(run.owner):
             return True
-        lease = self._leases.current(run.lease)
-        return lease is None or lease.owner != run.owner or lease.expires_at <= self._clock.now()
+        try:
+            lease = self._leases.current(run.lease)
+        except DataError as error:  # it may be held
+            self._notice(f"{run.run_id} is taken to be running: {error.message}. {error.next_step}")
+            return False
+        return lease is None or lease.owner != run.owner or not self._leases.is_alive(lease)
 
     def _is_in_state(self, run: RunRecord, status: str | None) -> bool:
         """Say whether a run that a query for the status found is in that state."""
@@ -462,29 +479,15 @@ class Ledger:
         paths = [task_path(entry.run_id, task) for entry, tasks in zip(entries, names, strict=True) for task in tasks]
         found = iter(self._store.get_all(paths))
         return [
-            _completed(entry, tasks, list(itertools.islice(found, len(tasks))))
+            with_tasks(entry, tasks, list(itertools.islice(found, len(tasks))))
             for entry, tasks in zip(entries, names, strict=True)
         ]
-
-
-def _completed(entry: Entry, names: Sequence[str], documents: Sequence[Document | None]) -> Entry:
-    if isinstance(entry, Unreadable):
-        return entry
-    tasks = read_tasks(entry, names, documents)
-    return tasks if isinstance(tasks, Unreadable) else replace(entry, tasks=tasks)
 
 
 def _batches(documents: Iterator[Document], limit: int | None) -> Iterator[list[Document]]:
     size = _AT_ONCE if limit is None else min(limit, _AT_ONCE)
     while batch := list(itertools.islice(documents, size)):
         yield batch
-
-
-def _is_newer(entry: Entry, other: Entry) -> bool:
-    """Say whether one was started after the other; by their ids, which are sorted by time, if that is not known."""
-    if entry.started_at is None or other.started_at is None:
-        return entry.run_id > other.run_id
-    return (entry.started_at, entry.run_id) > (other.started_at, other.run_id)
 
 
 def _no_run(run: str) -> NotFoundError:

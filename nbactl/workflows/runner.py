@@ -12,7 +12,7 @@ from nbactl.core._support.faults import reach
 from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.core.observe.context import bound
 from nbactl.core.observe.events import noop_hook
-from nbactl.errors import LeaseHeldError, NbactlError
+from nbactl.errors import LeaseHeldError, NbactlError, StaleFenceError
 from nbactl.frozen import frozen
 from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
@@ -214,10 +214,15 @@ class _Execution:
             )
             try:
                 with runner.journal(runner.ledger.commit) as journal, heartbeat:
-                    context = ExecutionContext(journal, fences, self._observer, stop)
-                    return await Execution(runner.engine, plan, run, context).run()
+                    context = ExecutionContext(journal, fences, self._observer, stop, lease)
+                    done = await Execution(runner.engine, plan, run, context).run()
+            except StaleFenceError as error:
+                raise _lost(plan, error.message) from error
             finally:
                 unsubscribe()
+            if stop.stop is not None and stop.stop.kind == "lease_lost":
+                raise _lost(plan, stop.stop.reason)
+            return done
 
         ended = run_on_loop(work(), on_interrupt=lambda: self._cancellation.request("SIGINT"))
         if runner.ledger.cancel_requested(run_id):
@@ -320,6 +325,14 @@ def _first_record(task: PlannedTask) -> TaskRecord:
         return replace(task.carried, required=task.required)
     status = TaskStatus.PENDING if task.excluded is None else TaskStatus.SKIPPED
     return TaskRecord(task.name, task.required, status, reason=task.excluded)
+
+
+def _lost(plan: RunPlan, reason: str) -> StaleFenceError:
+    return StaleFenceError(
+        f"{plan.name} for {plan.game_date} lost its lease: {reason}",
+        cause="Another process may be working on it by now; what this one wrote since was refused.",
+        next_step=f"See who works on it: nbactl runs list --name {plan.name} --date {plan.game_date}",
+    )
 
 
 def _cancel_reason(reason: str) -> str:

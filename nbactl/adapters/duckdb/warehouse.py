@@ -10,7 +10,7 @@ from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from nbactl.adapters.duckdb import catalog, staging
+from nbactl.adapters.duckdb import catalog, staging, versions
 from nbactl.adapters.duckdb.ddl import run_statement
 from nbactl.adapters.duckdb.dialect import Translated, Translator
 from nbactl.adapters.duckdb.errors import translated
@@ -19,7 +19,7 @@ from nbactl.adapters.duckdb.values import bind, fetch, parameter_types
 from nbactl.core._support import faults
 from nbactl.core.calls.deadline import remaining
 from nbactl.errors import NbactlError, PreconditionError, TimedOutError, UnavailableError
-from nbactl.ports.warehouse import DryRun, QueryResult, Rows, TableInfo
+from nbactl.ports.warehouse import DryRun, QueryResult, Replaced, Rows, TableInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from nbactl.core._support.clock import Clock
-    from nbactl.ports.warehouse import Column, Fence, Select, TableSchema
+    from nbactl.ports.warehouse import Column, Fence, PartitionVersion, Select, TableSchema
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,9 @@ class DuckDbWarehouse:
             columns = staging.stage_rows(cursor, rows, schema)
             with self._transaction(cursor, watchdog):
                 count = staging.insert(cursor, columns, schema)
-                catalog.touch(cursor, table, self._clock.now())
+                now = self._clock.now()
+                catalog.touch(cursor, table, now)
+                versions.record(cursor, schema, staging.days(cursor, columns, schema), now)
             return count
 
     def replace_partitions(
@@ -88,7 +90,7 @@ class DuckDbWarehouse:
         fence: Fence | None = None,
         timeout: float,
         labels: Mapping[str, str] | None = None,
-    ) -> int:
+    ) -> Replaced:
         sql = "" if isinstance(source, Rows) else source.sql
         with self._operation("replace_partitions", timeout, labels, sql) as (cursor, watchdog):
             schema, _ = catalog.describe(cursor, table)
@@ -107,8 +109,40 @@ class DuckDbWarehouse:
                     {"days": list(days)},
                 )
                 count = staging.insert(cursor, columns, schema)
-                catalog.touch(cursor, table, self._clock.now())
-            return count
+                now = self._clock.now()
+                catalog.touch(cursor, table, now)
+                recorded = versions.record(cursor, schema, days, now)
+            return Replaced(count, recorded)
+
+    def versions(
+        self,
+        tables: Sequence[str],
+        first: date,
+        last: date,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+    ) -> Mapping[tuple[str, date], PartitionVersion]:
+        known = self._file.sidecar.read()
+        if known is None:
+            if not self._file.exists():
+                return {}
+            with self._operation("versions", timeout, labels) as (cursor, _):
+                return versions.read(cursor, tables, first, last)
+        wanted = set(tables)
+        return {
+            (table, day): version for (table, day), version in known.items() if table in wanted and first <= day <= last
+        }
+
+    def changed_by_others(self, *, timeout: float) -> Mapping[str, Sequence[date]]:
+        """Return by table the partitions whose rows another program changed: all digests are computed again.
+
+        This reads the whole file. Raises what every call raises.
+        """
+        with self._operation("changed_by_others", timeout, None) as (cursor, _):
+            cursor.begin()  # versions and rows of one moment; closing the cursor ends it
+            schemas = [catalog.describe(cursor, name)[0] for name in catalog.names(cursor)]
+            return {schema.name: days for schema in schemas if (days := versions.untrue(cursor, schema))}
 
     def create_table(self, schema: TableSchema) -> None:
         with self._operation("create_table", self._lock_wait, None) as (cursor, watchdog):
@@ -142,7 +176,9 @@ class DuckDbWarehouse:
                 self._operation("apply_ddl", timeout, None, statement) as (cursor, watchdog),
                 self._transaction(cursor, watchdog),
             ):
-                run_statement(cursor, statement)
+                if table := run_statement(cursor, statement):
+                    schema, _ = catalog.describe(cursor, table)
+                    versions.record(cursor, schema, None, self._clock.now())
 
     def close(self) -> None:
         self._file.shut()

@@ -73,6 +73,13 @@ class GameSource(Protocol):
         """
         ...
 
+    def versions(self, dataset: Dataset, days: Sequence[date]) -> Mapping[date, str]:
+        """Return a digest of the records that the source has of each date now.
+
+        A source that would have to ask a server returns none. Raises what `collect` raises.
+        """
+        ...
+
 
 def uncovered(source: GameSource, days: Sequence[date]) -> dict[date, str]:
     """Return those of `days` on which a source with a beginning and an end cannot know of games, and why.

@@ -14,10 +14,11 @@ from nbactl.pipeline.aliases import ALIASES
 from nbactl.pipeline.dates import UnsureDateError, day_of, is_tip_off, is_utc_midnight
 from nbactl.pipeline.quarantine import RejectedRecordError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
+from nbactl.pipeline.sources.digests import NOTHING, DigestsFile, FolderDigests, records_digest, stat_of
 from nbactl.pipeline.sources.files import LOOKED_FOR, FileEntry, entries, read_text, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -31,11 +32,15 @@ class PathSource:
 
     has_history = True
 
-    def __init__(self, spec: str, path: Path) -> None:
+    def __init__(self, spec: str, path: Path, state: Path | None = None) -> None:
+        """Files that were read before are not read again while `state`, a folder, has the digests of what they hold."""
         self.name = spec
         self._path = path.resolve()
         self._index: _Index | None = None
-        self._reading = threading.Lock()
+        self._found: FolderDigests | None = None
+        self._unsaved: dict[Path, tuple[int, ...]] | None = None
+        self._saved = None if state is None else DigestsFile(state / self.key / "source_digests.json")
+        self._reading = threading.RLock()
 
     @property
     def key(self) -> str:
@@ -51,22 +56,22 @@ class PathSource:
 
     @property
     def notes(self) -> Sequence[str]:
-        return self._read().notes
+        return self._known().notes
 
     def datasets(self) -> frozenset[Dataset]:
         return frozenset({"schedule", "player_boxscores"})
 
     def latest(self) -> date:
         # A date with players' rows is worth more than a later one of which only the score is known.
-        index = self._read()
-        days = index.entries["player_boxscores"] or index.entries["schedule"]
+        dates = self._known().dates
+        days = dates["player_boxscores"] or dates["schedule"]
         if not days:
             raise DataError(f"no file in {self._path} has a game", cause="The files that were recognised are empty.")
         return max(days)
 
     def game_dates(self, first: date, last: date) -> list[date]:
-        index = self._read()
-        days = index.entries["schedule"].keys() | index.entries["player_boxscores"].keys()
+        dates = self._known().dates
+        days = dates["schedule"].keys() | dates["player_boxscores"].keys()
         return sorted(day for day in days if first <= day <= last)
 
     def collect(self, dataset: Dataset, days: Sequence[date]) -> Iterator[RawRecord]:
@@ -75,10 +80,32 @@ class PathSource:
             for entry in found.get(day, ()):
                 yield RawRecord(dataset, day, entry.shape, entry.origin, entry.payload())
 
+    def versions(self, dataset: Dataset, days: Sequence[date]) -> Mapping[date, str]:
+        found = self._known().dates.get(dataset, {})
+        return {day: found.get(day, NOTHING) for day in days}
+
+    def _known(self) -> FolderDigests:
+        """Return what the files hold, and keep it for the next command as soon as the state folder is there."""
+        with self._reading:
+            if self._found is None and self._index is None and self._saved is not None:
+                self._found = self._saved.read(_files(self._path))
+            if self._found is None:
+                entries = self._read().entries
+                datasets: tuple[Dataset, ...] = ("schedule", "player_boxscores")
+                digests = {
+                    dataset: {day: records_digest(self.collect(dataset, [day])) for day in entries[dataset]}
+                    for dataset in datasets
+                }
+                self._found = FolderDigests(digests, self._read().notes)
+            if self._saved is not None and self._unsaved is not None and self._saved.write(self._unsaved, self._found):
+                self._unsaved = None
+            return self._found
+
     def _read(self) -> _Index:
         with self._reading:
             if self._index is None:
-                self._index = _read_all(self._path)
+                self._unsaved = {path: stat_of(path) for path in _files(self._path)}
+                self._index, self._found = _read_all(self._path), None
             return self._index
 
 
@@ -94,9 +121,13 @@ class _Index:
         self.entries[dataset].setdefault(day, []).append(entry)
 
 
+def _files(root: Path) -> list[Path]:
+    return [root] if root.is_file() else sorted(path for path in root.iterdir() if path.is_file())
+
+
 def _read_all(root: Path) -> _Index:
     index = _Index()
-    files = [root] if root.is_file() else sorted(path for path in root.iterdir() if path.is_file())
+    files = _files(root)
     recognised = False
     for path in files:
         if path.name.startswith(".") or path.name == ALIASES:
@@ -158,11 +189,11 @@ def _day_or_none(path: Path, entry: FileEntry) -> date | None:
         return day_of(entry.date)
     except UnsureDateError as error:
         line = entry.origin.rpartition(":")[2]
-        place = "" if line.isdigit() else f"{entry.origin}: "
+        place = "" if line.isdigit() else f", in {entry.origin}"
         raise refused(
             path,
             int(line) if line.isdigit() else 1,
-            f"{place}{error.message}",
+            f"{error.message}{place}",
             next_step="Write dates as YYYY-MM-DD, instants with an offset (2025-01-15T03:30:00Z); then run again.",
         ) from error
     except RejectedRecordError:

@@ -1,12 +1,13 @@
 -- Where the points of the players expected on @game_date come from: two-point and three-point field goals and free
 -- throws, the zones that a box score tells apart.
 -- with: player_zones, league_zones
+-- reads: nba_analytics.upcoming_player_game_context 0..0
 SELECT
   player.game_date, player.game_id, player.season, player.player_lookup, player.team_abbr,
   player.games_played AS games,
   COALESCE(zone.fg_attempted, 0) AS fg_attempted,
   COALESCE(zone.ft_attempted, 0) AS ft_attempted,
-  1 - zone.three_attempt_share AS two_attempt_share,
+  zone.two_attempt_share,
   zone.three_attempt_share,
   zone.ft_attempt_rate,
   zone.two_pct, zone.three_pct, zone.ft_pct,

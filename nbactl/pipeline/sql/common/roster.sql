@@ -1,6 +1,8 @@
 -- Who is expected to play for a team: players whose latest game before @game_date was for that team and no earlier
 -- than the tenth latest game of the team. Seasons are not told apart here, so that an opening night has players too.
 -- with: team_games
+-- reads: nba_raw.games -365..-1
+-- reads: nba_raw.player_boxscores -365..-1
 SELECT player.player_lookup, player.player_name, player.team_abbr
 FROM (
   SELECT box.player_lookup, box.player_name, box.team_abbr, box.game_date

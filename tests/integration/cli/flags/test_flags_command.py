@@ -391,9 +391,7 @@ def test_drift_and_check_exit_with_1_when_they_find_something(flags: Nbactl, mon
         ({"bytes.py": "\0"}, 1),
     ],
 )
-def test_inv_24_a_check_of_code_that_looked_at_nothing_says_so(
-    flags: Nbactl, files: dict[str, str], code: int
-) -> None:
+def test_inv_24_a_check_of_code_that_looked_at_nothing_says_so(flags: Nbactl, files: dict[str, str], code: int) -> None:
     folder, good = flags.folder / "code", flags.folder / "good.py"
     folder.mkdir()
     good.write_text("x = 1")
