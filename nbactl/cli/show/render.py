@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field, is_dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -217,6 +218,12 @@ def _yaml(value: Any, stream: Stream) -> str:  # noqa: ANN401
     return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=_UNBOUNDED))
 
 
+def numeric_text(value: Decimal) -> str:
+    """Return a NUMERIC as BigQuery writes it: without exponent and trailing zeros, which a JSON number would lose."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 _JSON: Final = frozenset({str, int, bool, type(None)})
 """Types that are JSON's own."""
 
@@ -236,6 +243,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return a type
         return value if math.isfinite(value) else None
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return numeric_text(value)
     if isinstance(value, Mapping):
         return {mask(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ class _Color(StrEnum):
         (1.5, 1.5),
         (datetime(2024, 1, 15, 23, tzinfo=UTC), "2024-01-15T23:00:00+00:00"),
         (date(2024, 1, 15), "2024-01-15"),
+        (Decimal("1.500000000"), "1.5"),
+        (Decimal("1E+20"), "100000000000000000000"),
+        (Decimal("-0.000000001"), "-0.000000001"),
+        (Decimal("0E-9"), "0"),
         (GameDate(date(2024, 1, 15)), "2024-01-15"),
         (Path("a/b"), "a/b"),
         (_Color.RED, "red"),
