@@ -34,24 +34,16 @@ def run_statement(cursor: DuckDBPyConnection, sql: str) -> str | None:
         )
     if tree.args.get("kind") != "TABLE":
         _without_options(tree)
-<<<<<<< HEAD
         cursor.execute(_translated(cursor, tree, sql))
-    elif isinstance(tree, exp.Create):
-        _create_table(cursor, tree, sql)
-    elif isinstance(tree, exp.Drop):
-=======
-        cursor.execute(translate(tree).sql)
         return None
     if isinstance(tree, exp.Create):
-        return _create_table(cursor, tree)
+        return _create_table(cursor, tree, sql)
     if isinstance(tree, exp.Drop):
->>>>>>> main
         table = _name(tree)
         cursor.execute(_translated(cursor, tree, sql))
         catalog.forget(cursor, table)
-<<<<<<< HEAD
-    else:
-        _alter_table(cursor, tree, sql)
+        return None
+    return _alter_table(cursor, tree, sql)
 
 
 def _translated(cursor: DuckDBPyConnection, tree: exp.Expr, sql: str) -> str:
@@ -75,14 +67,7 @@ def _translated(cursor: DuckDBPyConnection, tree: exp.Expr, sql: str) -> str:
     return tree.sql("duckdb") + body
 
 
-def _create_table(cursor: DuckDBPyConnection, tree: exp.Create, sql: str) -> None:
-=======
-        return None
-    return _alter_table(cursor, tree)
-
-
-def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> str:
->>>>>>> main
+def _create_table(cursor: DuckDBPyConnection, tree: exp.Create, sql: str) -> str:
     table = _name(tree)
     if tree.args.get("exists") and catalog.exists(cursor, table):
         return table
@@ -102,11 +87,7 @@ def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> str:
     return table
 
 
-<<<<<<< HEAD
-def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter, sql: str) -> None:
-=======
-def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter) -> str:
->>>>>>> main
+def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter, sql: str) -> str:
     from sqlglot import exp
 
     table = _name(tree)
