@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.sqlite.documents import SqliteDocuments
     from nbactl.bootstrap.container import Container
     from nbactl.core.service.health import Check
+    from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
 
 HAS_BUS = True
@@ -89,6 +90,13 @@ def deployed_services(_: Container) -> NoReturn:
 def history(app: Container) -> Ledger:
     """Return the ledger."""
     return app.ledger
+
+
+def versions(_: Container) -> CurrentVersions:
+    """Return what says what tasks would read now."""
+    from nbactl.workflows.freshness import NoVersions
+
+    return NoVersions()
 
 
 def must_ramp_up(_: Container) -> bool:

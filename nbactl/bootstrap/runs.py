@@ -61,6 +61,7 @@ def make_planner(app: Container) -> Planner:
         target=app.settings.target,
         game_dates=app.source.game_dates,
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
+        versions=app.versions,
         mode_applies=app.mode_applies,
     )
 

@@ -12,6 +12,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NotFoundError, PreconditionError, StillRunningError, UsageError
+from nbactl.ports.compute import Versions
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 
@@ -111,7 +112,16 @@ def task_changes(task: TaskRecord) -> dict[str, Any]:
         "reason": task.reason,
         "carried_from": task.carried_from,
         "detail": dict(task.detail),
+        "versions": versions_document(task.versions),
+        "incomplete": list(task.incomplete),
     }
+
+
+def versions_document(versions: Versions | None) -> dict[str, Any] | None:
+    """Return versions as a document."""
+    if versions is None:
+        return None
+    return {"code": versions.code, "reads": dict(versions.reads), "writes": dict(versions.writes)}
 
 
 def read_run(data: Mapping[str, Any], tasks: Sequence[TaskRecord]) -> RunRecord:
@@ -152,6 +162,8 @@ def read_task(data: Mapping[str, Any]) -> TaskRecord:
         reason=data["reason"],
         carried_from=data["carried_from"],
         detail=data["detail"],
+        versions=Versions(**found) if (found := data.get("versions")) is not None else None,
+        incomplete=tuple(data.get("incomplete", ())),
     )
 
 

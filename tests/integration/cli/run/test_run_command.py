@@ -92,7 +92,9 @@ def test_a_finished_date_is_skipped_and_force_runs_it_again(here: Project) -> No
 def test_a_dry_run_shows_the_plan_and_leaves_no_file(here: Project) -> None:
     text = here.run("run", "second", *DAY, "--dry-run").stdout
     assert "LEVEL  TASK" in text
-    assert [line.split() for line in text.splitlines() if "after_bad" in line] == [["2", "after_bad", "yes", "5m00s", "1", "run", "bad"]]
+    assert [line.split() for line in text.splitlines() if "after_bad" in line] == [
+        ["2", "after_bad", "yes", "5m00s", "1", "run", "bad"]
+    ]
     assert [plan["name"] for plan in here.data("run", "second", *DAY, "--dry-run")["plan"]] == ["first", "second"]
     assert not here.state.exists()
 
