@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
+from nbactl.errors import NbactlError
 from nbactl.frozen import frozen
+from nbactl.workflows.freshness import FRESH, worst
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
@@ -16,9 +18,21 @@ if TYPE_CHECKING:
     from nbactl.config.workflows import Phase, WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
+    from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
 
-PhaseState = Literal["succeeded", "partial", "failed", "interrupted", "cancelled", "running", "missing", "unavailable"]
+PhaseState = Literal[
+    "succeeded",
+    "partial",
+    "stale",
+    "incomplete",
+    "failed",
+    "interrupted",
+    "cancelled",
+    "running",
+    "missing",
+    "unavailable",
+]
 _FAILURES_SHOWN: Final = 5
 _FAILURES_READ: Final = 20
 
@@ -60,11 +74,15 @@ class PhaseLine:
     waits_for: tuple[str, ...]
     deadline: datetime | None
     late: bool
+    reason: str | None = None
+    """Why it is stale or incomplete."""
+    gone: bool = False
+    """Whether something that it wrote is gone."""
 
     @property
     def wrong(self) -> bool:
         """Whether it needs attention."""
-        return self.late or self.state in ("failed", "interrupted")
+        return self.late or self.gone or self.state in ("failed", "interrupted")
 
 
 @frozen
@@ -87,11 +105,18 @@ class Board:
     running: tuple[RunRecord, ...]
     failures: tuple[RunRecord, ...]
     holders: tuple[Holder, ...]
+    unchecked: str | None = None
+    """Why nobody can say whether its phases are fresh."""
 
     @property
     def wrong(self) -> bool:
-        """Whether something of the date failed or is late."""
+        """Whether something of the date failed, is late or is gone."""
         return any(phase.wrong for phase in self.phases)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether something of the date is to be done again."""
+        return any(phase.state in ("stale", "incomplete") for phase in self.phases)
 
 
 @frozen
@@ -103,6 +128,7 @@ class Boards:
     runs: Runs
     target: Literal["local", "gcp"]
     held_leases: Callable[[], Iterable[Lease]]
+    freshness: Freshness
 
     def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
         """Return the board of a game date as it is now."""
@@ -110,10 +136,27 @@ class Boards:
         for name, phase in self.workflows.phases.items():
             run = self.runs.latest(name, game_date, source)
             lines[name] = self._phase(name, phase, run, now)
+        unchecked = None
+        try:
+            lines = self._with_freshness(lines)
+        except NbactlError as error:
+            unchecked = error.message
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
         running = tuple(self.runs.list(status="running", limit=None))
         holders = tuple(Holder(lease.name, lease.owner) for lease in self.held_leases() if lease.expires_at > now)
-        return Board(game_date, source, self.target, now, phases, running, self._failures(), holders)
+        return Board(game_date, source, self.target, now, phases, running, self._failures(), holders, unchecked)
+
+    def _with_freshness(self, lines: Mapping[str, PhaseLine]) -> dict[str, PhaseLine]:
+        """Return the lines with what is not fresh of the phases that are done."""
+        runs = [line.run for line in lines.values() if line.run is not None and line.state in _ENDED_WELL]
+        by_run = self.freshness.judge(runs)
+        judged = {run.name: worst(by_run.get(run.run_id, {}).values()) for run in runs}
+        return {
+            name: line
+            if (found := judged.get(name, FRESH)).state == "fresh"
+            else replace(line, state=found.state, reason=found.text, gone=found.why == "gone")
+            for name, line in lines.items()
+        }
 
     def _phase(self, name: str, phase: Phase, run: RunRecord | None, now: datetime) -> PhaseLine:
         names = tuple(use.task for use in phase.tasks if self._runs_here(use.task))
@@ -160,8 +203,9 @@ class Boards:
 
 
 _FAILED: Final = ("failed", "timed_out")
+_ENDED_WELL: Final = ("succeeded", "partial")
 
 
 def _with_upstream(line: PhaseLine, phase: Phase, lines: Mapping[str, PhaseLine]) -> PhaseLine:
-    waits = tuple(need for need in phase.needs if lines[need].state not in ("succeeded", "partial"))
+    waits = tuple(need for need in phase.needs if lines[need].state not in (*_ENDED_WELL, "stale", "incomplete"))
     return replace(line, waits_for=waits)

@@ -8,13 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from nbactl.frozen import frozen
+from nbactl.workflows.works import work_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import date, datetime
 
+    from nbactl.config.workflows import WorkflowsFile
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.ports.compute import Versions, Work
-    from nbactl.workflows.model import StaleOn, TaskRecord
+    from nbactl.workflows.model import RunRecord, StaleOn, TaskRecord
+    from nbactl.workflows.settling import Settling
+    from nbactl.workflows.works import Target
 
 _SOURCE: Final = "source:"
 _RAW: Final = "raw:"
@@ -88,6 +93,65 @@ def judge(
     if found is None and settled and task.incomplete:
         return Judgement("incomplete", "incomplete", listed(task.incomplete, "; "))
     return found or FRESH
+
+
+@frozen
+class Freshness:
+    """Judges finished runs, of any number of dates by one query of their versions."""
+
+    workflows: WorkflowsFile
+    target: Target
+    versions: CurrentVersions
+    settling: Settling
+
+    def judge(self, runs: Collection[RunRecord], stale_on: StaleOn = "both") -> dict[str, dict[str, Judgement]]:
+        """Return the judgement of each task that is done and declared, by run id and task."""
+        done = [run for run in runs if any(task.status.done for task in run.tasks)]
+        if not done:
+            return {}
+        works = {name: work for run in done for name, work in self._works(run).items()}
+        current = self.versions.current(works, sorted({run.game_date.day for run in done}))
+        return {
+            run.run_id: {
+                task.name: self._judge(task, works[task.name], run.game_date, current, stale_on)
+                for task in run.tasks
+                if task.status.done and task.name in works
+            }
+            for run in done
+        }
+
+    def _works(self, run: RunRecord) -> Mapping[str, Work]:
+        declared = [task.name for task in run.tasks if task.name in self.workflows.tasks]
+        works = {name: work_of(self.workflows.tasks[name], self.target) for name in declared}
+        return {name: work for name, work in works.items() if work is not None}
+
+    def _judge(
+        self,
+        task: TaskRecord,
+        work: Work,
+        day: GameDate,
+        current: Mapping[tuple[str, date], Versions],
+        stale_on: StaleOn,
+    ) -> Judgement:
+        settled = self.settling.is_over(day)
+        found = judge(
+            task,
+            day.day,
+            current.get((task.name, day.day)),
+            stale_on,
+            settled=settled,
+            changed=lambda since: self.versions.changed(work, day.day, since),
+        )
+        early = settled and not self.settling.is_final(task, day)
+        return EARLY if early and found.state != "stale" else found
+
+
+_WORST_FIRST: Final = ("gone", "replaced", "input", "code", "unrecorded", "early", "incomplete", "")
+
+
+def worst(judgements: Iterable[Judgement]) -> Judgement:
+    """Return what weighs most: an output that is gone before any other; FRESH of nothing."""
+    return min(judgements, key=lambda found: _WORST_FIRST.index(found.why), default=FRESH)
 
 
 def is_of_one_date(resource: str) -> bool:

@@ -6,10 +6,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.gamedate import GameDate
-from nbactl.workflows.freshness import judge
 from nbactl.workflows.model import Outdated
 from nbactl.workflows.units import find_unit, phase_order
-from nbactl.workflows.works import works_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,25 +36,12 @@ def find_outdated(planner: Planner, first: GameDate, done: Collection[tuple[str,
     others = {key: run for key, run in past.items() if key not in done and planner.is_finished(phases[key[0]], run)}
     if not others:
         return None
-    days = sorted({day.day for _, day in others})
-    works = works_of([use for unit in phases.values() for use in unit.uses], planner.workflows, planner.target)
-    current = planner.versions.current(works, days)
+    judged = planner.freshness.judge(others.values(), "data")
+    order = list(phases)
     stale = [
         (name, day)
-        for (name, day), run in sorted(others.items(), key=lambda item: (item[0][1], list(phases).index(item[0][0])))
-        if any(
-            judge(
-                task,
-                day.day,
-                current.get((task.name, day.day)),
-                "data",
-                settled=False,
-                changed=lambda _: (),
-            ).why
-            == "input"
-            for task in run.tasks
-            if task.status.done and task.name in works
-        )
+        for (name, day), run in sorted(others.items(), key=lambda item: (item[0][1], order.index(item[0][0])))
+        if any(found.why == "input" for found in judged.get(run.run_id, {}).values())
     ]
     if not stale:
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.frozen import frozen
-from nbactl.workflows.freshness import judge
+from nbactl.workflows.freshness import Freshness, judge
 from nbactl.workflows.model import RunPlan, RunStatus
 from nbactl.workflows.planning import Planning
 from nbactl.workflows.units import (
@@ -120,6 +120,11 @@ class Planner:
         past = self.history.latest_between({plan.name, *self.workflows.phases}, day, day, self.source)
         named = {unit.name for unit in find_units(request.names, self.workflows)}
         return Planning(self, request, past, (unit.name,), named).unit(unit, day)
+
+    @property
+    def freshness(self) -> Freshness:
+        """What judges finished runs."""
+        return Freshness(self.workflows, self.target, self.versions, self.settling)
 
     def judge(self, task: PlannedTask, day: GameDate, stale_on: StaleOn) -> Judgement:
         """Judge a carried task again, when tasks that it needs have run."""

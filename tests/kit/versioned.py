@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nbactl.errors import DataError
+from nbactl.errors import DataError, UnavailableError
 from nbactl.ports.compute import TaskOutcome, Versions
 from nbactl.testing import FakeClock
 from nbactl.workflows.model import RunStatus
@@ -29,6 +29,7 @@ class Shelf:
         self.changes: dict[tuple[str, date], datetime] = {}
         self.code: dict[str, str] = {}
         self.lacks: dict[date, tuple[str, ...]] = {}
+        self.away = False
         self.asked: list[tuple[int, int]] = []
 
     def put(self, resource: str, day: date, value: str) -> None:
@@ -51,6 +52,8 @@ class Shelf:
         return Versions(self.code.get(out, "1"), reads, writes)
 
     def current(self, works: Mapping[str, Work], days: Sequence[date]) -> Mapping[tuple[str, date], Versions]:
+        if self.away:
+            raise UnavailableError("the shelf is away")
         self.asked.append((len(works), len(days)))
         return {
             (name, day): self.versions_of(work, day)

@@ -8,6 +8,7 @@ from nbactl.cli.run.json import plan_json, run_json
 from nbactl.cli.run.text import show_plan, show_runs
 from nbactl.cli.show.render import View
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
+from nbactl.workflows.freshness import listed
 from nbactl.workflows.graph import level_of_tasks
 from nbactl.workflows.model import RunStatus, exit_code
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbactl.cli.show.console import Console
-    from nbactl.workflows.model import RunPlan, RunReport
+    from nbactl.workflows.model import RunPlan, RunRecord, RunReport
 
 _NAMED = 3
 """How many unsuccessful runs an error names."""
@@ -31,16 +32,20 @@ def planned(plans: Sequence[RunPlan]) -> View:
     return View({"plan": [plan_json(plan, level_of_tasks(plan.tasks)) for plan in plans]}, show, items="plan")
 
 
-def finished(report: RunReport, again: str) -> View:
-    """Show the runs of a report; `again` is the command that resumes them."""
+def finished(report: RunReport, again: str, mend: str | None = None) -> View:
+    """Show the runs of a report; `again` is the command that resumes them.
+
+    `mend` is the command that brings up to date what they made stale.
+    """
     code = exit_code(report)
+    outdated = [] if report.outdated is None else [f"stale since: {listed(report.outdated.stale)}; run: {mend}"]
 
     def show(console: Console) -> None:
         show_runs(console, report.runs)
         if code == 0 and any(run.status is not RunStatus.SKIPPED for run in report.runs):
             console.note("Timeline: nbactl runs gantt last")
             console.note("Log:      nbactl runs logs last")
-        elif code == 0:
+        elif code == 0 and all(_is_finished(run) for run in report.runs):
             console.note("Nothing to do: already finished. Use --force to run it again.")
 
     return View(
@@ -49,9 +54,13 @@ def finished(report: RunReport, again: str) -> View:
         items="runs",
         exit_code=code,
         run_id=next((run.run_id for run in reversed(report.runs) if run.run_id), None),
-        warnings=report.warnings,
+        warnings=(*report.warnings, *outdated),
         error=_error(report, code, again),
     )
+
+
+def _is_finished(run: RunRecord) -> bool:
+    return (run.reason or "").startswith("finished by")
 
 
 def _error(report: RunReport, code: int, again: str) -> NbactlError | None:

@@ -21,7 +21,8 @@ def read_board(app: Container, date: str | None = None) -> Board:
     Without a date it is the newest of the source, on gcp today. Raises UsageError.
     """
     limits = {name: deadline.limit for name, deadline in app.config.timeouts.deadlines.items()}
-    boards = Boards(app.config.workflows, limits, app.ledger, app.settings.target, app.leases.held)
+    target, freshness = app.settings.target, app.planner.freshness
+    boards = Boards(app.config.workflows, limits, app.ledger, target, app.leases.held, freshness)
     return boards.draw(game_date(app, date), app.source.key, app.clock.now())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.run.json import run_json
@@ -11,13 +12,14 @@ from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time, moment, zone_name
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.holder import describe
-from nbactl.errors import CheckFailedError
+from nbactl.errors import CheckFailedError, PartialRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
+    from nbactl.errors import NbactlError
     from nbactl.workflows.board import Board, PhaseLine
 
 
@@ -25,13 +27,18 @@ _CLEAR: Final = "\x1b[H\x1b[J"
 _OTHER_SCREEN, _FIRST_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
-def board(drawn: Board) -> View:
-    """Show the board, with exit code 1 if something failed or is late."""
+def board(drawn: Board, options: Sequence[str] = ()) -> View:
+    """Show the board: exit code 1 if something failed, is late or is gone, 3 if something is stale or incomplete.
+
+    `options` are the words of the call that name its place and source, for the command that runs what is left.
+    """
+    error = _error(drawn, options)
     return View(
         board_json(drawn),
         lambda console: show_board(console, drawn),
-        exit_code=int(drawn.wrong),
-        error=_error(drawn),
+        exit_code=0 if error is None else error.exit_code,
+        warnings=() if drawn.unchecked is None else (f"freshness was not checked: {drawn.unchecked}",),
+        error=error,
     )
 
 
@@ -68,14 +75,22 @@ def _draw_in_place(console: Console, boards: Iterator[Board]) -> None:
         console.out.flush()
 
 
-def _error(drawn: Board) -> CheckFailedError | None:
+def _error(drawn: Board, options: Sequence[str]) -> NbactlError | None:
     wrong = [phase for phase in drawn.phases if phase.wrong]
-    if not wrong:
+    outdated = [phase for phase in drawn.phases if phase.state in ("stale", "incomplete")]
+    if not wrong and not outdated:
         return None
-    summary = ", ".join(f"{phase.name} {'late' if phase.late else phase.state}" for phase in wrong)
+    found = wrong or outdated
+    summary = ", ".join(f"{phase.name} {'late' if phase.late else phase.state}" for phase in found)
+    message = f"{drawn.game_date}: {summary}"
+    if all(phase.reason is not None for phase in found):
+        again = shlex.join(["nbactl", "run", outdated[-1].name, "--date", str(drawn.game_date), *options])
+        step = f"Run what is left: {again}"
+        kind = CheckFailedError if wrong else PartialRunError
+        return kind(message, cause=found[0].reason, next_step=step)
     first = wrong[0]
     look = f"nbactl runs show {first.run.run_id}" if first.run else f"nbactl runs list --name {first.name}"
-    return CheckFailedError(f"{drawn.game_date}: {summary}", next_step=f"Look: {look}")
+    return CheckFailedError(message, next_step=f"Look: {look}")
 
 
 def board_json(board: Board) -> dict[str, Any]:
@@ -88,6 +103,7 @@ def board_json(board: Board) -> dict[str, Any]:
             {
                 "name": phase.name,
                 "state": phase.state,
+                "reason": phase.reason,
                 "late": phase.late,
                 "deadline_at": phase.deadline.isoformat() if phase.deadline else None,
                 "run_id": phase.run.run_id if phase.run else None,
@@ -153,6 +169,7 @@ def _remark(phase: PhaseLine, target: str) -> Segment:
     if phase.state == "unavailable":
         return Styled(f"none of its tasks runs on target {target}", "dim")
     parts = [f"waits for {', '.join(phase.waits_for)}"] if phase.waits_for and phase.run is None else []
+    parts += [phase.reason] if phase.reason else []
     parts += [f"failed: {', '.join(phase.failed)}"] if phase.failed else []
     if phase.missing and phase.run is not None:
         parts.append(f"not done: {', '.join(phase.missing)}")
