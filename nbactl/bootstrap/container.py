@@ -6,6 +6,7 @@ This file wires policy, the same on every target. Which adapter serves a port is
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from contextlib import ExitStack
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.runner import Runner
 
+_LOG = logging.getLogger(__name__)
 _CLOSED: Final = ("warehouse", "deployed_services", "engine", "sentry")
 """What is closed, in this order: what uses a thing before the thing."""
 
@@ -88,16 +90,19 @@ class Container:
         reads_only: bool = False,
         environ: Mapping[str, str] | None = None,
         hook: Hook = noop_hook,
+        notice: Callable[[str], None] = _LOG.warning,
     ) -> None:
         """With `reads_only` a document store that is not there yet counts as an empty one, and is not made.
 
-        `environ` is by default that of the process; `hook` gets the events of everything made here.
+        `environ` is by default that of the process; `hook` gets the events of everything made here; `notice` gets a
+        message about what could not be read and was left out.
         """
         self.settings = settings
         self.clock = clock or SystemClock()
         self.environ = os.environ if environ is None else environ
         self.reads_only = reads_only
         self.hook = hook
+        self.notice = notice
         self.rng = random.SystemRandom()
         self.ids = TimeSortedIds(self.clock, self.rng)
         self.closing = ExitStack()
@@ -189,14 +194,14 @@ class Container:
         from nbactl.core.lease.holder import is_dead
         from nbactl.core.lease.leases import Leases
 
-        return Leases(self.documents, self.clock, is_dead=is_dead)
+        return Leases(self.documents, self.clock, is_dead=is_dead, notice=self.notice)
 
     @cached_property
     def shared_breakers(self) -> SharedBreakers:
         """The states of breakers, shared between processes."""
         from nbactl.core.calls.shared_breakers import SharedBreakers
 
-        return SharedBreakers(self.documents, self.clock)
+        return SharedBreakers(self.documents, self.clock, notice=self.notice)
 
     @cached_property
     def breaker_beat(self) -> BreakerSync:
@@ -419,7 +424,7 @@ class Container:
         from nbactl.core.lease.holder import is_dead
         from nbactl.workflows.ledger import Ledger
 
-        return Ledger(self.documents, self.clock, is_dead=is_dead)
+        return Ledger(self.documents, self.clock, is_dead=is_dead, notice=self.notice)
 
     @cached_property
     def versions(self) -> CurrentVersions:

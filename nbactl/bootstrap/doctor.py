@@ -50,7 +50,7 @@ def _with_valid_config(app: Container) -> Container:
         _ = app.config
     except ConfigError:
         settings = dataclasses.replace(app.settings, config_dir=shipped_config_dir())
-        return Container(settings, clock=app.clock, environ=without_overrides(app.environ))
+        return Container(settings, clock=app.clock, environ=without_overrides(app.environ), notice=app.notice)
     return app
 
 
@@ -61,7 +61,7 @@ def _recent_runs(app: Container, status: str | None) -> list[RunRecord]:
     if not local.documents_file(app).exists():
         return []
     with closing(local.documents(app)) as store:
-        return Ledger(store, app.clock, is_dead=is_dead).list(status=status, limit=_RECENT)
+        return Ledger(store, app.clock, is_dead=is_dead, notice=app.notice).list(status=status, limit=_RECENT)
 
 
 def _ask_firestore(app: Container) -> None:

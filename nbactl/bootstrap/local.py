@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from nbactl.bootstrap.indexes import INDEXES
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def documents(app: Container) -> SqliteDocuments:
     file = documents_file(app)
     missing = app.reads_only and not file.exists()
     busy = app.config.timeouts["documents.busy"]
-    return SqliteDocuments(":memory:" if missing else file, clock=app.clock, busy_timeout=busy)
+    return SqliteDocuments(":memory:" if missing else file, clock=app.clock, busy_timeout=busy, indexes=INDEXES)
 
 
 def warehouse(app: Container) -> DuckDbWarehouse:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,6 +13,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.ports.warehouse import Warehouse
+    from nbactl.workflows.model import RunRecord
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.runner import Runner
 
@@ -63,7 +67,37 @@ def make_planner(app: Container) -> Planner:
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
         versions=app.versions,
         mode_applies=app.mode_applies,
+        source_spec=_from_anywhere(app.settings.source),
     )
+
+
+def _from_anywhere(spec: str) -> str:
+    """Return what names the source from any working directory."""
+    kind, _, folder = spec.partition(":")
+    return f"path:{Path(folder).expanduser().absolute()}" if kind == "path" else spec
+
+
+FOLLOWED: Final = "last run"
+"""The origin of a source that was taken from the ledger."""
+
+
+def follow_last_source(app: Container) -> RunRecord | None:
+    """Have the container use the source of the newest run, unless one was chosen; returns that run if it does.
+
+    Call it before the source is first used. A source whose folder is not recorded is not followed, and this is noticed.
+    """
+    if app.settings.origins.get("source") not in ("default", FOLLOWED):
+        return None
+    newest = next(app.ledger.heads(limit=1), None)
+    if newest is None:
+        return None
+    spec = newest.source_spec or newest.source
+    if spec.startswith("path-"):
+        app.notice(f"the newest run used {newest.source}; to see that source, name its folder with --source")
+        return None
+    origins = MappingProxyType({**app.settings.origins, "source": FOLLOWED})
+    app.settings = dataclasses.replace(app.settings, source=spec, origins=origins)
+    return newest
 
 
 def make_runner(app: Container) -> Runner:

@@ -67,7 +67,7 @@ class Session:
         """The composed application, built when a command first asks for it."""
         from nbactl.bootstrap import Container  # noqa: PLC0415 - many commands need none
 
-        return Container(self.settings, reads_only=self.reads_only)
+        return Container(self.settings, reads_only=self.reads_only, notice=self.console.warn)
 
     def close(self) -> None:
         """Release what the application holds."""

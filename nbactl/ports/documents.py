@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, runtime_checkable
 
+from nbactl.errors import DataError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -40,6 +41,41 @@ class Document:
     def id(self) -> str:
         """The last segment of the path."""
         return self.path.rpartition("/")[2]
+
+
+class DamagedDocument(Document):
+    """A document whose content cannot be read, in place of it: asking for `data` raises DataError.
+
+    A reader that takes documents one by one can name it and go on with the others. `Set` and `Delete` replace it.
+    """
+
+    __slots__ = ("_why",)
+    _why: str
+
+    def __init__(self, path: str, why: str, create_time: datetime, update_time: datetime) -> None:
+        for name, value in (
+            ("path", path), ("_why", why), ("create_time", create_time), ("update_time", update_time),
+        ):  # fmt: skip
+            object.__setattr__(self, name, value)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What it held."""
+        raise DataError(
+            f"{self.path} cannot be read: {self._why}",
+            cause="It was damaged, or was not written by nbactl.",
+            next_step="Restore the document store from a copy.",
+            details={"path": self.path},
+        )
+
+    def __repr__(self) -> str:
+        return f"DamagedDocument({self.path!r}, {self._why!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DamagedDocument) and (self.path, self._why) == (other.path, other._why)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self._why))
 
 
 @frozen

@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from nbactl.errors import NbactlError
+from nbactl.errors import DataError, NbactlError
 from nbactl.frozen import frozen
 from nbactl.workflows.freshness import FRESH, worst
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from nbactl.config.workflows import Phase, WorkflowsFile
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbactl.core.lease.leases import Lease
     from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
+    from nbactl.workflows.reading import Past
 
 PhaseState = Literal[
     "succeeded",
@@ -31,28 +32,33 @@ PhaseState = Literal[
     "cancelled",
     "running",
     "missing",
+    "unreadable",
     "unavailable",
 ]
 _FAILURES_SHOWN: Final = 5
-_FAILURES_READ: Final = 20
+_RECENT: Final = 500
+"""How many of the newest runs are searched for failures of other dates."""
 
 
 class Runs(Protocol):
     """What the board asks the ledger."""
 
-    def list(
+    def heads(
         self,
         name: str | None = None,
         date: GameDate | None = None,
-        since: datetime | None = None,
         status: str | None = None,
-        limit: int | None = 20,
-    ) -> list[RunRecord]:
-        """Return runs, newest first."""
+        limit: int | None = None,
+    ) -> Iterator[RunRecord]:
+        """Yield runs without their tasks, newest first."""
         ...
 
-    def latest(self, name: str, game_date: GameDate, source: str) -> RunRecord | None:
-        """Return the last run of a name and date."""
+    def with_tasks(self, heads: Iterable[RunRecord]) -> list[RunRecord]:
+        """Return the runs with their tasks."""
+        ...
+
+    def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
+        """Return the last started run of each name and date."""
         ...
 
     def interrupted(self, run: RunRecord) -> bool:
@@ -81,8 +87,9 @@ class PhaseLine:
 
     @property
     def wrong(self) -> bool:
-        """Whether it needs attention."""
-        return self.late or self.gone or self.state in ("failed", "interrupted")
+        """Whether it needs attention: it is late, failed or lost, and that was not dismissed."""
+        dismissed = self.run is not None and self.run.dismissed is not None
+        return self.gone or (not dismissed and (self.late or self.state in _WRONG))
 
 
 @frozen
@@ -95,7 +102,12 @@ class Holder:
 
 @frozen
 class Board:
-    """The board of one game date; `running`, `failures` (newest first) and `holders` are of all dates."""
+    """The board of one game date.
+
+    `failed` are runs of the date and source other than phases that failed or died and were not run again; `failures`
+    are those of other dates or sources, newest first. Dismissed ones are in neither. `running` and `holders` are of all
+    dates.
+    """
 
     game_date: GameDate
     source: str
@@ -103,15 +115,18 @@ class Board:
     now: datetime
     phases: tuple[PhaseLine, ...]
     running: tuple[RunRecord, ...]
+    failed: tuple[RunRecord, ...]
     failures: tuple[RunRecord, ...]
     holders: tuple[Holder, ...]
+    source_origin: str = "flag"
+    """Why it is this source: the origin of a setting, or `last run`."""
     unchecked: str | None = None
     """Why nobody can say whether its phases are fresh."""
 
     @property
     def wrong(self) -> bool:
         """Whether something of the date failed, is late or is gone."""
-        return any(phase.wrong for phase in self.phases)
+        return bool(self.failed) or any(phase.wrong for phase in self.phases)
 
     @property
     def outdated(self) -> bool:
@@ -132,19 +147,40 @@ class Boards:
 
     def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
         """Return the board of a game date as it is now."""
+        running = list(self.runs.heads(status="running"))
+        dead = list(self.runs.heads(status="interrupted"))
+        failed = [*self.runs.heads(date=game_date, status="failed", limit=_RECENT), *dead]
+        others = {run.name for run in failed if run.game_date == game_date} - set(self.workflows.phases)
+        past = self.runs.latest_between({*self.workflows.phases, *others}, game_date, game_date, source)
         lines: dict[str, PhaseLine] = {}
         for name, phase in self.workflows.phases.items():
-            run = self.runs.latest(name, game_date, source)
-            lines[name] = self._phase(name, phase, run, now)
+            try:
+                run = past.get((name, game_date))
+            except DataError:
+                lines[name] = replace(self._phase(name, phase, None, now), state="unreadable")
+            else:
+                lines[name] = self._phase(name, phase, run, now)
         unchecked = None
         try:
             lines = self._with_freshness(lines)
         except NbactlError as error:
             unchecked = error.message
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
-        running = tuple(self.runs.list(status="running", limit=None))
-        holders = tuple(Holder(lease.name, lease.owner) for lease in self.held_leases() if lease.expires_at > now)
-        return Board(game_date, source, self.target, now, phases, running, self._failures(), holders, unchecked)
+        of_date = [run for (name, _), run in past.items() if name in others and self._is_open_failure(run)]
+        elsewhere = self._failures_elsewhere(game_date, source, dead)
+        detailed = {run.run_id: run for run in self.runs.with_tasks([*running, *elsewhere])}
+        return Board(
+            game_date,
+            source,
+            self.target,
+            now,
+            phases,
+            running=_those_of(running, detailed),
+            failed=tuple(_newest_first(of_date)),
+            failures=_those_of(elsewhere, detailed),
+            holders=tuple(Holder(lease.name, lease.owner) for lease in self.held_leases() if lease.expires_at > now),
+            unchecked=unchecked,
+        )
 
     def _with_freshness(self, lines: Mapping[str, PhaseLine]) -> dict[str, PhaseLine]:
         """Return the lines with what is not fresh of the phases that are done."""
@@ -188,20 +224,35 @@ class Boards:
             return declared.service is not None
         return any(work is not None for work in (declared.processor, declared.call, declared.command))
 
-    def _failures(self) -> tuple[RunRecord, ...]:
-        """Return the last runs that failed or died and were not run again since."""
-        found = [
-            *self.runs.list(status="failed", limit=_FAILURES_READ),
-            *self.runs.list(status="interrupted", limit=_FAILURES_READ),
-        ]
-        still_open = [run for run in found if self._is_newest(run)]
-        return tuple(sorted(still_open, key=lambda run: run.started_at, reverse=True)[:_FAILURES_SHOWN])
+    def _failures_elsewhere(self, game_date: GameDate, source: str, dead: Iterable[RunRecord]) -> list[RunRecord]:
+        """Return the last runs of other dates or sources that failed or died and were not run again since.
 
-    def _is_newest(self, run: RunRecord) -> bool:
-        newest = self.runs.latest(run.name, run.game_date, run.source)
-        return newest is None or newest.run_id == run.run_id
+        Newest first every run that makes up for a failure comes before it, so one pass is enough.
+        """
+        died = {run.run_id for run in dead}
+        seen: set[tuple[str, GameDate, str]] = set()
+        found: list[RunRecord] = []
+        for run in self.runs.heads(limit=_RECENT):
+            key = (run.name, run.game_date, run.source)
+            failed = run.run_id in died or run.status is RunStatus.FAILED
+            if key not in seen and failed and run.dismissed is None and key[1:] != (game_date, source):
+                found.append(run)
+            seen.add(key)
+        return found[:_FAILURES_SHOWN]
+
+    def _is_open_failure(self, run: RunRecord) -> bool:
+        return run.dismissed is None and (run.status is RunStatus.FAILED or self.runs.interrupted(run))
 
 
+def _newest_first(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    return sorted(runs, key=lambda run: run.started_at, reverse=True)
+
+
+def _those_of(heads: Iterable[RunRecord], detailed: Mapping[str, RunRecord]) -> tuple[RunRecord, ...]:
+    return tuple(detailed[run.run_id] for run in heads if run.run_id in detailed)
+
+
+_WRONG: Final = ("failed", "interrupted", "unreadable")
 _FAILED: Final = ("failed", "timed_out")
 _ENDED_WELL: Final = ("succeeded", "partial")
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 from dataclasses import replace
-from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 from nbactl.core._support.durations import format_duration
-from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NotFoundError, PreconditionError, StillRunningError, UsageError
-from nbactl.ports.compute import Versions
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
+from nbactl.workflows.reading import Past, Unreadable, read_run, read_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.ports.compute import Versions
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
 
+    Entry = RunRecord | Unreadable
+    Entries = list[Entry]
+    Unreadables = list[Unreadable]
     Runs = list[RunRecord]
     Writes = list[Write]
 
@@ -47,6 +51,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "kind": run.kind,
         "game_date": str(run.game_date),
         "source": run.source,
+        "source_spec": run.source_spec,
         "target": run.target,
         "status": run.status.value,
         "started_at": run.started_at,
@@ -124,49 +129,10 @@ def versions_document(versions: Versions | None) -> dict[str, Any] | None:
     return {"code": versions.code, "reads": dict(versions.reads), "writes": dict(versions.writes)}
 
 
-def read_run(data: Mapping[str, Any], tasks: Sequence[TaskRecord]) -> RunRecord:
-    """Return the run that a document holds."""
-    return RunRecord(
-        run_id=data["run_id"],
-        name=data["name"],
-        kind=data["kind"],
-        game_date=GameDate(date.fromisoformat(data["game_date"])),
-        source=data["source"],
-        target=data["target"],
-        status=RunStatus(data["status"]),
-        started_at=data["started_at"],
-        finished_at=data["finished_at"],
-        correlation_id=data["correlation_id"],
-        owner=data["owner"],
-        resumed_from=data["resumed_from"],
-        group=data["group"],
-        tasks=tuple(tasks),
-        reason=data["reason"],
-        mode=data["mode"],
-        lease=data["lease"],
-        requested=tuple(data.get("requested", ())),
-    )
-
-
-def read_task(data: Mapping[str, Any]) -> TaskRecord:
-    """Return the task that a document holds."""
-    return TaskRecord(
-        name=data["name"],
-        required=data["required"],
-        status=TaskStatus(data["status"]),
-        attempts=data["attempt"],
-        started_at=data["started_at"],
-        finished_at=data["finished_at"],
-        rows=data["rows"],
-        error=data["error"],
-        reason=data["reason"],
-        carried_from=data["carried_from"],
-        detail=data["detail"],
-        versions=Versions(**found) if (found := data.get("versions")) is not None else None,
-        incomplete=tuple(data.get("incomplete", ())),
-    )
-
-
+_FEW = 10
+"""How many runs are asked for at once where the first one will mostly do."""
+_AT_ONCE = 200
+"""Of how many runs the tasks are read together."""
 _AMBIGUOUS_SHOWN = 5
 _AFTER_ALL_IDS = "~"
 _ID = re.compile(r"[A-Za-z0-9-]+")
@@ -177,31 +143,51 @@ _BY_OWNER = (INTERRUPTED, RunStatus.RUNNING)
 """The states that depend on whether the owner of a run is alive."""
 
 
-class Ledger:
-    """Reads and writes runs. `is_dead` says of a run's owner whether its process provably ended."""
+_log = logging.getLogger(__name__)
 
-    def __init__(self, store: DocumentStore, clock: Clock, *, is_dead: Callable[[str], bool]) -> None:
+
+class Ledger:
+    """Reads and writes runs. `is_dead` says of a run's owner whether its process provably ended.
+
+    A run that cannot be read is left out of what several runs are read for; `notice` gets a message about it, once.
+    """
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        clock: Clock,
+        *,
+        is_dead: Callable[[str], bool],
+        notice: Callable[[str], None] = _log.warning,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._is_dead = is_dead
+        self._notice = notice
+        self._noticed: set[str] = set()
         self._leases = Leases(store, clock, is_dead=is_dead)
 
     def find(self, run: str) -> RunRecord:
         """Return a run by id, by the unique beginning of an id (with or without `run-`), or the `last` started.
 
-        Raises NotFoundError, UsageError for a beginning that fits several runs.
+        Raises NotFoundError, UsageError for a beginning that fits several runs, DataError for a run that cannot be
+        read.
         """
         if run == "last":
-            newest = self.list(limit=1)
-            if not newest:
+            # What has no time to be ordered by is not known to be the last.
+            last = next((entry for entry in self._heads(_query(), _FEW) if entry.started_at is not None), None)
+            if last is None:
                 raise NotFoundError("no runs yet", next_step="Start one: nbactl run phase3")
-            return newest[0]
+            run = last.run_id
         if not _ID.fullmatch(run):
             raise _no_run(run)
         document = self._store.get(run_path(run)) or self._store.get(run_path(self._complete(run)))
         if document is None:
             raise _no_run(run)
-        return self._with_tasks([document])[0]
+        (found,) = self._with_tasks([document])
+        if isinstance(found, Unreadable):
+            raise found.error()
+        return found
 
     def list(
         self,
@@ -214,10 +200,49 @@ class Ledger:
         group: str | None = None,
     ) -> Runs:
         """Return runs, newest first. `status` is a RunStatus or `interrupted`."""
-        query = _query(name, date, since, status, group)
-        if status in _BY_OWNER:
-            return self._with_tasks(list(itertools.islice(self._alive_or_not(query, status), limit)))
-        return self._with_tasks(list(self._store.query(replace(query, limit=limit))))
+        return [*self.stream(name, date, since, status, limit, group=group)]
+
+    def stream(
+        self,
+        name: str | None = None,
+        date: GameDate | None = None,
+        since: datetime | None = None,
+        status: str | None = None,
+        limit: int | None = 20,
+        *,
+        group: str | None = None,
+    ) -> Iterator[RunRecord]:
+        """Yield what `list` returns, and hold only some of it in memory."""
+        found = self._documents(_query(name, date, since, status, group), limit)
+        runs = self._readable(run for documents in _batches(found, limit) for run in self._with_tasks(documents))
+        return itertools.islice((run for run in runs if self._is_in_state(run, status)), limit)
+
+    def heads(
+        self,
+        name: str | None = None,
+        date: GameDate | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[RunRecord]:
+        """Yield runs without their tasks, newest first."""
+        heads = self._readable(self._heads(_query(name, date, None, status), limit))
+        return itertools.islice((run for run in heads if self._is_in_state(run, status)), limit)
+
+    def with_tasks(self, heads: Iterable[RunRecord]) -> Runs:
+        """Return the runs with their tasks."""
+        found = self._store.get_all([run_path(run.run_id) for run in heads])
+        return [*self._readable(self._with_tasks([document for document in found if document is not None]))]
+
+    def notice_undated(self) -> Unreadables:
+        """Return the runs that no list has because their documents have no start, and give notice of them."""
+        newest_first = _query()
+        if self._store.count(Query(RUNS)) == self._store.count(newest_first):
+            return []
+        entries = [read_run(document) for document in self._store.query(Query(RUNS))]
+        undated = [entry for entry in entries if isinstance(entry, Unreadable) and entry.started_at is None]
+        for entry in undated:
+            self._give_notice(entry)
+        return undated
 
     def count(
         self,
@@ -231,7 +256,7 @@ class Ledger:
         """Return how many runs `list` has without a limit."""
         query = _query(name, date, since, status, group)
         if status in _BY_OWNER:
-            return sum(1 for _ in self._alive_or_not(query, status))
+            return sum(1 for run in self._readable(self._heads(query)) if self._is_in_state(run, status))
         return self._store.count(query)
 
     def find_group(self, text: str) -> Runs:
@@ -266,25 +291,47 @@ class Ledger:
             self._clock.sleep(min(left, poll_every))
 
     def latest(self, name: str, game_date: GameDate, source: str) -> RunRecord | None:
-        """Return the run of `name` for this date and source that was started last."""
+        """Return the run of `name` for this date and source that was started last. Raises DataError if unreadable."""
         return self.latest_between((name,), game_date, game_date, source).get((name, game_date))
 
-    def latest_between(
-        self, names: Iterable[str], first: GameDate, last: GameDate, source: str
-    ) -> dict[tuple[str, GameDate], RunRecord]:
-        """Return the last started run of each name and date; one pass over the runs of the dates."""
+    def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
+        """Return the last started run of each name and date.
+
+        Of one date this costs a look-up for each name, of several one pass over the runs of the dates.
+        """
         wanted = set(names)
-        filters = (Filter("source", "==", source), *_between(first, last))
-        newest: dict[tuple[str, str], Document] = {}
-        for document in self._store.query(Query(RUNS, filters)):
-            key = (document.data["name"], document.data["game_date"])
-            if key[0] in wanted and (key not in newest or _age(newest[key]) < _age(document)):
-                newest[key] = document
-        return {(run.name, run.game_date): run for run in self._with_tasks(list(newest.values()))}
+        undated = self.notice_undated() if len(wanted) > 1 else []
+        newest: dict[tuple[str, GameDate], Entry] = {}
+        for entry in itertools.chain(self._of_dates(wanted, first, last, source), undated):
+            if entry.name not in wanted or entry.game_date is None or entry.source not in (source, None):
+                continue
+            key = (entry.name, entry.game_date)
+            if key not in newest or _is_newer(entry, newest[key]):
+                newest[key] = entry
+        paths = [run_path(entry.run_id) for entry in newest.values() if isinstance(entry, RunRecord)]
+        documents = [document for document in self._store.get_all(paths) if document is not None]
+        whole = {entry.run_id: entry for entry in self._with_tasks(documents)}
+        entries = {key: whole.get(entry.run_id, entry) for key, entry in newest.items()}
+        for entry in entries.values():
+            if isinstance(entry, Unreadable):
+                self._give_notice(entry)
+        return Past(entries)
+
+    def _of_dates(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Iterator[Entry]:
+        """Yield the newest runs of each name, at least one of the source; of several dates all runs of any name."""
+        if first != last:
+            between = (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last)))
+            yield from (read_run(document) for document in self._store.query(Query(RUNS, between)))
+            return
+        for name in names:
+            for entry in self._heads(_query(name, first), _FEW):
+                yield entry
+                if entry.started_at is not None and entry.source in (source, None):
+                    break
 
     def interrupted(self, run: RunRecord) -> bool:
         """Say whether the run is recorded as running though its process is dead or has lost its lease."""
-        return run.status is RunStatus.RUNNING and self._abandoned({"owner": run.owner, "lease": run.lease})
+        return run.status is RunStatus.RUNNING and self._abandoned(run)
 
     def request_cancel(self, run_id: str) -> None:
         """Ask the process that executes a run to stop it. Raises NotFoundError, PreconditionError if it has ended."""
@@ -297,7 +344,7 @@ class Ledger:
 
         def ask(transaction: Transaction) -> None:
             document = transaction.get(run_path(run.run_id))
-            status = document.data["status"] if document is not None else "deleted"
+            status = document.data.get("status") if document is not None else "deleted"
             if status != RunStatus.RUNNING:
                 raise PreconditionError(
                     f"run {run.run_id} is not running: it ended as {status}",
@@ -307,10 +354,19 @@ class Ledger:
 
         self._store.transaction(ask)
 
+    def dismiss(self, run_ids: Sequence[str], *, by: str, reason: str | None) -> None:
+        """Record that the failures of these runs are dealt with. Raises NotFoundError if a run is not there."""
+        dismissed = {"at": SERVER_TIME, "by": by, "reason": reason}
+        self.commit([Update(run_path(run_id), {"dismissed": dismissed}) for run_id in run_ids])
+
+    def undo_dismissal(self, run_ids: Sequence[str]) -> None:
+        """Take `dismiss` back."""
+        self.commit([Update(run_path(run_id), {"dismissed": None}) for run_id in run_ids])
+
     def cancel_requested(self, run_id: str) -> bool:
         """Say whether a stop of the run was requested."""
         document = self._store.get(run_path(run_id))
-        return document is not None and document.data["cancel_requested_at"] is not None
+        return document is not None and document.data.get("cancel_requested_at") is not None
 
     def start(self, run: RunRecord, *, supersedes: RunRecord | None) -> None:
         """Record a run and all its tasks; a run that died before it is given its end in the same commit."""
@@ -337,16 +393,42 @@ class Ledger:
         for begin in range(0, len(writes), MAX_WRITES):
             self._store.commit(writes[begin : begin + MAX_WRITES])
 
-    def _abandoned(self, run: Mapping[str, Any]) -> bool:
+    def _abandoned(self, run: RunRecord) -> bool:
         """Say whether a run has no worker: its process is dead, or a process elsewhere let the lease expire."""
-        if self._is_dead(run["owner"]):
+        if self._is_dead(run.owner):
             return True
-        lease = self._leases.current(run["lease"])
-        return lease is None or lease.owner != run["owner"] or lease.expires_at <= self._clock.now()
+        lease = self._leases.current(run.lease)
+        return lease is None or lease.owner != run.owner or lease.expires_at <= self._clock.now()
 
-    def _alive_or_not(self, query: Query, status: str | None) -> Iterator[Document]:
-        wanted = status == INTERRUPTED
-        return (document for document in self._store.query(query) if self._abandoned(document.data) is wanted)
+    def _is_in_state(self, run: RunRecord, status: str | None) -> bool:
+        """Say whether a run that a query for the status found is in that state."""
+        return status not in _BY_OWNER or self._abandoned(run) is (status == INTERRUPTED)
+
+    def _heads(self, query: Query, limit: int | None = None) -> Iterator[Entry]:
+        return (read_run(document) for document in self._documents(query, limit))
+
+    def _documents(self, query: Query, at_once: int | None) -> Iterator[Document]:
+        """Yield what matches, asking for so many at once: who takes no more has not asked for more."""
+        while True:
+            number = 0
+            for number, document in enumerate(self._store.query(replace(query, limit=at_once)), 1):  # noqa: B007
+                yield document
+            if at_once is None or number < at_once:
+                return
+            query = replace(query, start_after=document)
+
+    def _readable(self, entries: Iterable[Entry]) -> Iterator[RunRecord]:
+        """Yield the runs, and give notice of what cannot be read."""
+        for entry in entries:
+            if isinstance(entry, Unreadable):
+                self._give_notice(entry)
+            else:
+                yield entry
+
+    def _give_notice(self, entry: Unreadable) -> None:
+        if entry.run_id not in self._noticed:
+            self._noticed.add(entry.run_id)
+            self._notice(f"left out: {entry.message}")
 
     def _mark_superseded(self, dead: RunRecord, successor: RunRecord) -> Writes:
         now = self._clock.now()
@@ -381,13 +463,38 @@ class Ledger:
             raise UsageError(f"{len(groups)} groups begin with {beginning}", next_step=f"Type more of it: {shown}")
         return beginning if beginning in groups else str(groups[0])
 
-    def _with_tasks(self, runs: Sequence[Document]) -> Runs:
-        paths = [task_path(run.id, task) for run in runs for task in run.data["task_order"]]
-        found: dict[str, Any] = {d.path: d.data for d in self._store.get_all(paths) if d is not None}
-        return [
-            read_run(run.data, [read_task(found[task_path(run.id, task)]) for task in run.data["task_order"]])
-            for run in runs
+    def _with_tasks(self, documents: Sequence[Document]) -> Entries:
+        entries = [read_run(document) for document in documents]
+        names = [
+            document.data["task_order"] if isinstance(entry, RunRecord) else []
+            for entry, document in zip(entries, documents, strict=True)
         ]
+        paths = [task_path(entry.run_id, task) for entry, tasks in zip(entries, names, strict=True) for task in tasks]
+        found = iter(self._store.get_all(paths))
+        return [
+            _completed(entry, tasks, list(itertools.islice(found, len(tasks))))
+            for entry, tasks in zip(entries, names, strict=True)
+        ]
+
+
+def _completed(entry: Entry, names: Sequence[str], documents: Sequence[Document | None]) -> Entry:
+    if isinstance(entry, Unreadable):
+        return entry
+    tasks = read_tasks(entry, names, documents)
+    return tasks if isinstance(tasks, Unreadable) else replace(entry, tasks=tasks)
+
+
+def _batches(documents: Iterator[Document], limit: int | None) -> Iterator[list[Document]]:
+    size = _AT_ONCE if limit is None else min(limit, _AT_ONCE)
+    while batch := list(itertools.islice(documents, size)):
+        yield batch
+
+
+def _is_newer(entry: Entry, other: Entry) -> bool:
+    """Say whether one was started after the other; by their ids, which are sorted by time, if that is not known."""
+    if entry.started_at is None or other.started_at is None:
+        return entry.run_id > other.run_id
+    return (entry.started_at, entry.run_id) > (other.started_at, other.run_id)
 
 
 def _no_run(run: str) -> NotFoundError:
@@ -395,7 +502,11 @@ def _no_run(run: str) -> NotFoundError:
 
 
 def _query(
-    name: str | None, date: GameDate | None, since: datetime | None, status: str | None, group: str | None
+    name: str | None = None,
+    date: GameDate | None = None,
+    since: datetime | None = None,
+    status: str | None = None,
+    group: str | None = None,
 ) -> Query:
     stored = RunStatus.RUNNING.value if status in _BY_OWNER else status
     equal = {"name": name, "game_date": str(date) if date else None, "status": stored, "group": group}
@@ -407,13 +518,3 @@ def _query(
 
 def _update(path: str, changes: dict[str, Any]) -> Update:
     return Update(path, cast("dict[FieldPath, Any]", changes))
-
-
-def _between(first: GameDate, last: GameDate) -> tuple[Filter, ...]:
-    if first == last:
-        return (Filter("game_date", "==", str(first)),)
-    return Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last))
-
-
-def _age(run: Document) -> tuple[datetime, str]:
-    return run.data["started_at"], run.id

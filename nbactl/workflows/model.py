@@ -148,6 +148,10 @@ class RunRecord:
     """The name of the lease it runs under."""
     requested: tuple[str, ...] = ()
     """The names in the request that it belongs to; it may be a phase that these need."""
+    source_spec: str | None = None
+    """The source as `--source` names it from any working directory; runs of before have none."""
+    dismissed: Mapping[str, Any] | None = None
+    """Since when its failure is dismissed, by whom and why: `at`, `by`, `reason`."""
 
 
 @frozen

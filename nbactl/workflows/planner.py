@@ -10,6 +10,7 @@ from nbactl.frozen import frozen
 from nbactl.workflows.freshness import Freshness, judge
 from nbactl.workflows.model import RunPlan, RunStatus
 from nbactl.workflows.planning import Planning
+from nbactl.workflows.reading import Past
 from nbactl.workflows.units import (
     check_is_latest,
     check_request,
@@ -40,9 +41,7 @@ class History(Protocol):
         """Return a run by id."""
         ...
 
-    def latest_between(
-        self, names: Iterable[str], first: GameDate, last: GameDate, source: str
-    ) -> dict[tuple[str, GameDate], RunRecord]:
+    def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
         """Return the last run of each name and date."""
         ...
 
@@ -59,8 +58,8 @@ class NoHistory:
         first: GameDate,  # noqa: ARG002
         last: GameDate,  # noqa: ARG002
         source: str,  # noqa: ARG002
-    ) -> dict[tuple[str, GameDate], RunRecord]:
-        return {}
+    ) -> Past:
+        return Past({})
 
 
 def _always(_: GameDate) -> bool:
@@ -83,6 +82,8 @@ class Planner:
     settling: Settling
     versions: CurrentVersions
     mode_applies: Callable[[GameDate], bool] = _always
+    source_spec: str | None = None
+    """The source as `--source` names it."""
 
     def plan(self, request: RunRequest) -> list[RunPlan]:
         """Return the runs of a request in the order of their execution.
@@ -101,6 +102,7 @@ class Planner:
         past = self.history.latest_between(
             {unit.name for unit in units} | set(self.workflows.phases), first, last, self.source
         )
+        past = _as_wanted(past, request, units)
         check_is_latest(request, past)
         idle = self._idle_dates(units, request.dates)
         named = {unit.name for unit in units}
@@ -117,9 +119,10 @@ class Planner:
     def plan_again(self, plan: RunPlan, request: RunRequest) -> RunPlan:
         """Plan one run again from what the ledger holds now, under its lease."""
         day, unit = plan.game_date, find_unit(plan.name, self.workflows)
+        units = find_units(request.names, self.workflows)
         past = self.history.latest_between({plan.name, *self.workflows.phases}, day, day, self.source)
-        named = {unit.name for unit in find_units(request.names, self.workflows)}
-        return Planning(self, request, past, (unit.name,), named).unit(unit, day)
+        named = {unit.name for unit in units}
+        return Planning(self, request, _as_wanted(past, request, units), (unit.name,), named).unit(unit, day)
 
     @property
     def freshness(self) -> Freshness:
@@ -199,3 +202,8 @@ class Planner:
                 f"nothing to resume: {run.run_id} is finished", next_step="Use --force to run it again."
             )
         return replace(request, names=(run.name,), dates=(run.game_date,), resume=run.run_id)
+
+
+def _as_wanted(past: Past, request: RunRequest, units: Iterable[Unit]) -> Past:
+    """Return the past to plan from: a forced run of a unit does not go on from one that cannot be read."""
+    return past.started_afresh({unit.name for unit in units}) if request.force else past

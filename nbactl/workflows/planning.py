@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from nbactl.ports.compute import Versions
     from nbactl.workflows.model import RunRecord, RunRequest, TaskRecord
     from nbactl.workflows.planner import Planner
+    from nbactl.workflows.reading import Past
     from nbactl.workflows.units import Unit
-
-    Past = Mapping[tuple[str, GameDate], RunRecord]
 
 LEFT_OUT: Final = "left out by"
 """How the reason of a task begins that `--only` or `--skip` left out of a run."""
@@ -203,20 +202,20 @@ class Planning:
             return replace(planned, state="forced", reason="--force")
         found = self.judge(record, planned.work, day)
         if found.state == "fresh":
-            found = self._incomplete(day).get(unit.name, found)
+            found = self._incomplete.get((unit.name, day), found)
         carried = record if found.state == "fresh" else None
         return replace(planned, carried=carried, state=found.state, reason=found.reason)
 
-    def _incomplete(self, day: GameDate) -> Mapping[str, Judgement]:
-        """Return the phases that a date which lacks something is to be done again of, upstream of what noticed it."""
-        found: dict[str, Judgement] = {}
-        for name in self._workflows.phases if self._planner.settling.is_over(day) else ():
-            run = self._past.get((name, day))
-            lacking = [text for task in run.tasks if task.status.done for text in task.incomplete] if run else []
-            if lacking:
+    @cached_property
+    def _incomplete(self) -> Mapping[tuple[str, GameDate], Judgement]:
+        """What is to be done again of each settled date that lacks something: the phase that saw it, and upstream."""
+        found: dict[tuple[str, GameDate], Judgement] = {}
+        for (name, day), run in self._past.items():
+            lacking = [text for task in run.tasks if task.status.done for text in task.incomplete]
+            if lacking and name in self._workflows.phases and self._planner.settling.is_over(day):
                 judgement = Judgement("incomplete", "incomplete", listed(list(dict.fromkeys(lacking)), "; "))
                 for phase in (name, *self._planner.needs(name)):
-                    found.setdefault(phase, judgement)
+                    found.setdefault((phase, day), judgement)
         return found
 
     def _without_early_result(self, task: PlannedTask, day: GameDate) -> PlannedTask:

@@ -288,6 +288,7 @@ class _Execution:
             mode=plan.mode,
             lease=plan.lease,
             requested=self._request.names,
+            source_spec=runner.planner.source_spec,
         )
 
     def _skipped(self, plan: RunPlan) -> RunRecord:

@@ -15,7 +15,7 @@ from tests.property.document_values import documents, keys, scalars, times
 @given(documents)
 def test_data_come_back_as_they_were(data: dict[str, Any]) -> None:
     check_value(data, "d", depth=0)
-    assert repr(decode(encode(data))) == repr(data)
+    assert repr(decode(encode(data).encode())) == repr(data)
 
 
 @given(documents)

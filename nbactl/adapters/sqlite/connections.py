@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from nbactl.adapters.sqlite import schema
 from nbactl.adapters.sqlite.failures import busy, translate, translated
+from nbactl.adapters.sqlite.read_only import ReadOnlyFile, changed, is_read_only, refusal
 from nbactl.core.calls.deadline import remaining
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nbactl.core._support.clock import Clock
+    from nbactl.ports.indexes import Index
 
 
 class Forkable(Protocol):
@@ -82,11 +84,11 @@ _inherited: list[object] = []
 class Connections:
     """Opens connections when they are first needed; usable from any thread.
 
-    A file that does not exist reads as an empty store and is created by the first write. In memory there is one
-    connection, which readers and writers share in turns.
+    A file that does not exist reads as an empty store and is created by the first write, which also adds the indexes
+    that are missing. In memory there is one connection, which readers and writers share in turns.
     """
 
-    def __init__(self, path: Path | str, clock: Clock, busy_timeout: float) -> None:
+    def __init__(self, path: Path | str, clock: Clock, busy_timeout: float, indexes: Sequence[Index] = ()) -> None:
         self._closed = False
         self._writer: sqlite3.Connection | None = None
         self._writer_timeout = busy_timeout
@@ -97,6 +99,8 @@ class Connections:
         self.where = schema.MEMORY if self.in_memory else str(Path(path).absolute())
         self._clock = clock
         self._busy_timeout = busy_timeout
+        self._indexes = indexes
+        self._read_only: ReadOnlyFile | None = None
         watch(self)
 
     def _begin(self) -> None:
@@ -177,6 +181,9 @@ class Connections:
             yield connection
         finally:
             self._give_back(connection)
+        if self._read_only is not None and self._read_only.changed():
+            self._forget_read_only()
+            raise changed(self.where)
 
     def close(self) -> None:
         """Close what is idle; a connection in use is closed when it is given back."""
@@ -231,6 +238,16 @@ class Connections:
             self._writer = None
         while self._idle:
             self._idle.pop().close()
+        if not self._lent:
+            self._forget_read_only()
+
+    def _forget_read_only(self) -> None:
+        """Open the file as if for the first time when it is next read."""
+        while self._idle:
+            self._idle.pop().close()
+        if self._read_only is not None:
+            self._read_only.close()
+            self._read_only = None
 
     def _take_reader(self) -> sqlite3.Connection | None:
         """Return a reader, or None if there is nothing to read: no file yet, or one whose creation is under way."""
@@ -243,7 +260,12 @@ class Connections:
     def _open_reader(self) -> sqlite3.Connection | None:
         if not Path(self.where).exists():
             return None
-        connection = schema.connect(self.where, self._busy_timeout, writable=False)
+        if self._read_only is None and is_read_only(Path(self.where)):
+            self._read_only = ReadOnlyFile(Path(self.where), self._busy_timeout)
+        if self._read_only is not None:
+            connection = self._read_only.open()
+        else:
+            connection = schema.connect(self.where, self._busy_timeout, writable=False)
         ready = False
         try:
             ready = schema.check(connection, self.where)
@@ -262,6 +284,8 @@ class Connections:
     def _open_writer(self) -> sqlite3.Connection:
         if self._writer is None:
             if not self.in_memory:
+                if is_read_only(Path(self.where)):
+                    raise refusal(Path(self.where))
                 Path(self.where).parent.mkdir(parents=True, exist_ok=True)
             connection = schema.connect(self.where, self._busy_timeout, writable=True)
             try:
@@ -278,7 +302,8 @@ class Connections:
         give_up = self._clock.monotonic() + self._busy_timeout
         while True:
             try:
-                return schema.prepare(connection, self.where)
+                schema.prepare(connection, self.where)
+                return schema.add_indexes(connection, self._indexes)
             except sqlite3.OperationalError as error:
                 if not translate(error, self.where).retryable or self._clock.monotonic() >= give_up:
                     raise

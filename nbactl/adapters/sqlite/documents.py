@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from nbactl.adapters.sqlite.connections import Connections
 from nbactl.adapters.sqlite.encoding import from_micros, to_micros
 from nbactl.adapters.sqlite.failures import translated
-from nbactl.adapters.sqlite.queries import select
-from nbactl.adapters.sqlite.writes import apply, document, read_document
+from nbactl.adapters.sqlite.queries import COUNT, select
+from nbactl.adapters.sqlite.writes import CONTENT, apply, document, read_document
 from nbactl.core._support.faults import reach
 from nbactl.errors import NbactlError
 from nbactl.ports.document_rules import check_collection, split_document
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import Transaction, Write
+    from nbactl.ports.indexes import Index
 
-COLUMNS = "id, data, created, updated"
+COLUMNS = f"id, {CONTENT}"
 
 
 def row_document(collection: str, row: tuple[Any, ...]) -> Document:
@@ -33,10 +34,10 @@ def row_document(collection: str, row: tuple[Any, ...]) -> Document:
     return document(f"{collection}/{row[0]}", row[1], row[2], row[3])
 
 
-def count_rows(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...]) -> int:
-    """Return how many rows a statement has."""
-    found: int = connection.execute(f"SELECT count(*) FROM ({sql})", parameters).fetchone()[0]  # noqa: S608 - made by select()
-    return found
+def count(connection: sqlite3.Connection, query: Query) -> int:
+    """Return how many documents match, at most the limit of the query."""
+    found: int = connection.execute(*select(query, COUNT)).fetchone()[0]
+    return found if query.limit is None else min(found, query.limit)
 
 
 class SqliteSnapshot:
@@ -63,9 +64,8 @@ class SqliteSnapshot:
         return (row_document(query.collection, row) for row in self._stream(sql, parameters))
 
     def count(self, query: Query) -> int:
-        sql, parameters = select(query, "1")
         with translated(self._where):
-            return count_rows(self._open(), sql, parameters)
+            return count(self._open(), query)
 
     def list_ids(self, collection: str) -> Iterator[str]:
         sql, parameters = select(Query(check_collection(collection)), "id")
@@ -98,12 +98,20 @@ class SqliteDocuments:
     """Documents as JSON in one SQLite file (WAL, synchronous FULL): what `commit` returned survives a crash.
 
     Writers run one after the other; readers see the last commit and are never blocked. `busy_timeout` is how many
-    seconds a writer waits for the others. `":memory:"` keeps everything in this process.
+    seconds a writer waits for the others. `":memory:"` keeps everything in this process. The first write adds those of
+    `indexes` that the file lacks. A file that may not be written can be read.
     """
 
-    def __init__(self, path: Path | Literal[":memory:"], *, clock: Clock, busy_timeout: float) -> None:
+    def __init__(
+        self,
+        path: Path | Literal[":memory:"],
+        *,
+        clock: Clock,
+        busy_timeout: float,
+        indexes: Sequence[Index] = (),
+    ) -> None:
         self._clock = clock
-        self._connections = Connections(path, clock, busy_timeout)
+        self._connections = Connections(path, clock, busy_timeout, indexes)
         self._last_commit = 0
 
     def get(self, path: str) -> Document | None:
@@ -163,9 +171,8 @@ class SqliteDocuments:
         return (row_document(query.collection, row) for row in self._stream(sql, parameters))
 
     def count(self, query: Query) -> int:
-        sql, parameters = select(query, "1")
         with self._connections.read() as connection:
-            return count_rows(connection, sql, parameters)
+            return count(connection, query)
 
     def list_ids(self, collection: str) -> Iterator[str]:
         sql, parameters = select(Query(check_collection(collection)), "id")

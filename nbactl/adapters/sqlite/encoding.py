@@ -43,11 +43,13 @@ def encode(data: dict[str, Any]) -> str:
     return orjson.dumps(encode_value(data)).decode()
 
 
-def decode(text: str) -> dict[str, Any]:
-    """Return the data of a stored text."""
+def decode(text: bytes) -> dict[str, Any]:
+    """Return the data of a stored text. Raises ValueError for a text that is not what `encode` writes."""
     value: dict[str, Any] = orjson.loads(text)
+    if type(value) is not dict:
+        raise ValueError("it is no map")
     # Only what was escaped needs the walk; JSON writes \x01 as \u0001.
-    return _decode_map(value) if "\\u0001" in text or "%" in text else value
+    return _decode_map(value) if b"\\u0001" in text or b"%" in text else value
 
 
 def decode_any(text: str) -> Any:  # noqa: ANN401 - any stored value

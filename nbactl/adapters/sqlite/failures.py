@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nbactl.errors import ConfigError, DataError, NbactlError, UnavailableError
+from nbactl.errors import ConfigError, DataError, NbactlError, NotAuthorisedError, UnavailableError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 _PRIMARY = 0xFF  # an extended result code holds the primary one in its low byte
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_NO_ACCESS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
+_NO_ACCESS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_EFFECTIVE = os.access in os.supports_effective_ids
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PLACE = "Choose another place with --state-dir, or correct its permissions."
 
@@ -37,7 +42,8 @@ class translated:  # noqa: N801 - reads as the function that it is used as
         if isinstance(error, sqlite3.Error):
             raise translate(error, self._where) from error
         if isinstance(error, OSError):
-            raise ConfigError(f"{self._where} cannot be opened", cause=str(error), next_step=_PLACE) from error
+            kind = NotAuthorisedError if error.errno in _FORBIDDEN else ConfigError
+            raise kind(f"{self._where} cannot be opened", cause=str(error), next_step=_PLACE) from error
 
 
 def translate(error: sqlite3.Error, where: str) -> NbactlError:
@@ -52,8 +58,11 @@ def translate(error: sqlite3.Error, where: str) -> NbactlError:
             next_step="Free some space, then run the same command again.",
             retryable=False,
         )
-    if code in _NO_ACCESS:
-        return ConfigError(f"{where} cannot be opened or written", cause=f"SQLite says: {error}", next_step=_PLACE)
+    if code in _NO_ACCESS or code == sqlite3.SQLITE_CANTOPEN:
+        folder_open = os.access(Path(where).parent, os.W_OK | os.X_OK, effective_ids=_EFFECTIVE)
+        forbidden = code in _NO_ACCESS or not folder_open
+        kind = NotAuthorisedError if forbidden else ConfigError
+        return kind(f"{where} cannot be opened or written", cause=f"SQLite says: {error}", next_step=_PLACE)
     if code in _BROKEN:
         return DataError(
             f"{where} is damaged, or not an SQLite database",

@@ -77,77 +77,68 @@ Parameters = tuple[Any, ...]
 Sql = tuple[str, Parameters]
 
 COMPARISONS: Final = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_IS_TIME = "({value} >= ? AND {value} < ?)"
-_TIMES = (TIME_MARK, AFTER_TIMES)
 
 
 @frozen
 class Operand:
-    """SQL of a stored value: of its JSON type (NULL when it is absent) and of itself."""
+    """SQL of a stored value: whether it can be read, its JSON type (NULL when it is absent), and itself."""
 
+    valid: str
     type: str
     value: str
+
+    @property
+    def rank(self) -> str:
+        """SQL of its place in the order of types; NULL when it is absent or unreadable."""
+        return (
+            f"CASE WHEN {self.valid} THEN CASE {self.type} WHEN 'null' THEN {NULL} WHEN 'true' THEN {BOOL}"
+            f" WHEN 'false' THEN {BOOL} WHEN 'integer' THEN {NUMBER} WHEN 'real' THEN {NUMBER} WHEN 'text' THEN"
+            f" CASE WHEN {self.value} >= {_character(TIME_MARK)} AND {self.value} < {_character(AFTER_TIMES)}"
+            f" THEN {TIME} ELSE {TEXT} END WHEN 'array' THEN {ARRAY} WHEN 'object' THEN {MAP} END END"
+        )
+
+    @property
+    def scalar(self) -> str:
+        """SQL that compares and orders values of one type; NULL for arrays and maps."""
+        return f"CASE WHEN {self.valid} THEN CASE WHEN {self.type} NOT IN {_NESTED} THEN {self.value} END END"
+
+    @property
+    def nested(self) -> str:
+        """SQL that compares and orders arrays and maps; NULL for other values."""
+        # A CASE, for AND promises no order and the function reads only JSON.
+        return f"CASE WHEN {self.valid} THEN CASE WHEN {self.type} IN {_NESTED} THEN sort_key({self.value}) END END"
+
+
+_NESTED: Final = "('array', 'object')"
+
+
+def _character(text: str) -> str:
+    return f"char({','.join(str(ord(character)) for character in text)})"
 
 
 def field_operand(keys: tuple[str, ...]) -> Operand:
     """Return the SQL of a field of the document."""
-    path = "$" + "".join(f'."{encode_key(key)}"' for key in keys)
-    literal = "'" + path.replace("'", "''") + "'"
-    return Operand(f"json_type(data, {literal})", f"json_extract(data, {literal})")
+    path = quoted("$" + "".join(f'."{encode_key(key)}"' for key in keys))
+    return Operand("json_valid(data)", f"json_type(data, {path})", f"json_extract(data, {path})")
 
 
-ELEMENT: Final = Operand("element.type", "element.value")
+def quoted(text: str) -> str:
+    """Return a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+ELEMENT: Final = Operand("1", "element.type", "element.value")
 """An element of an array, in a query FROM json_each(…) AS element."""
-
-
-def equals(operand: Operand, wanted: Any) -> Sql:  # noqa: ANN401 - any storable value
-    """Return the condition that the operand equals `wanted`."""
-    match wanted:
-        case None:
-            return f"{operand.type} = 'null'", ()
-        case bool():
-            return f"{operand.type} = '{'true' if wanted else 'false'}'", ()
-    return compares(operand, "=", wanted)
 
 
 def compares(operand: Operand, sign: str, bound: Any) -> Sql:  # noqa: ANN401 - any storable value
     """Return the condition that the operand has the type of `bound` and compares to it by `sign`."""
-    value = operand.value
-    match bound:
-        case bool():
-            return f"({operand.type} IN ('true', 'false') AND {value} {sign} ?)", (int(bound),)
-        case int():
-            return f"({operand.type} IN ('integer', 'real') AND {value} {sign} ?)", (int(bound),)
-        case float():
-            number = json_number(bound)
-            return f"({operand.type} IN ('integer', 'real') AND {value} {sign} json_extract(?, '$'))", (number,)
-        case datetime():
-            is_time = _IS_TIME.format(value=value)
-            return f"({operand.type} = 'text' AND {is_time} AND {value} {sign} ?)", (*_TIMES, encode_time(bound))
-        case str():
-            is_time = _IS_TIME.format(value=value)
-            return f"({operand.type} = 'text' AND NOT {is_time} AND {value} {sign} ?)", (*_TIMES, encode_text(bound))
-        case _:
-            kind = "array" if isinstance(bound, list) else "object"
-            # A CASE, for AND promises no order and the function reads only JSON.
-            key = f"CASE WHEN {operand.type} = '{kind}' THEN sort_key({value}) END"
-            return f"coalesce({key} {sign} ?, 0)", (sort_key(bound),)
-
-
-def type_rank(operand: Operand) -> Sql:
-    """Return the SQL of the operand's place in the order of types."""
-    is_time = _IS_TIME.format(value=operand.value)
-    sql = (
-        f"CASE {operand.type} WHEN 'null' THEN {NULL} WHEN 'integer' THEN {NUMBER} WHEN 'real' THEN {NUMBER}"
-        f" WHEN 'text' THEN CASE WHEN {is_time} THEN {TIME} ELSE {TEXT} END"
-        f" WHEN 'array' THEN {ARRAY} WHEN 'object' THEN {MAP} ELSE {BOOL} END"
-    )
-    return sql, _TIMES
-
-
-def sort_value(operand: Operand) -> str:
-    """Return the SQL that orders operands of the same type."""
-    return f"CASE WHEN {operand.type} IN ('array', 'object') THEN sort_key({operand.value}) ELSE {operand.value} END"
+    if bound is None:
+        return f"{operand.rank} = {NULL}", ()
+    rank = sort_key(bound)[0]
+    held = operand.nested if rank in (ARRAY, MAP) else operand.scalar
+    wanted, values = sort_operand(bound)
+    return f"({operand.rank} = {rank} AND {held} {sign} {wanted})", values
 
 
 def sort_operand(value: Any) -> Sql:  # noqa: ANN401 - any storable value
@@ -165,29 +156,48 @@ def sort_operand(value: Any) -> Sql:  # noqa: ANN401 - any storable value
             return "?", (sort_key(value),)
 
 
+COUNT: Final = "count(*)"
+
+
 def select(query: Query, columns: str) -> Sql:
-    """Return the statement that reads `columns` of the matching documents in order.
+    """Return the statement that reads `columns` of the matching documents in order; COUNT counts them without limit.
 
     Raises DataError for a query that no engine would run.
     """
     check_query(query)
-    conditions: list[Sql] = [("collection = ?", (query.collection,))]
+    conditions: list[Sql] = [_collection(query.collection)]
     conditions += [_condition(item) for item in query.filters]
-    keys: list[Sql] = []
+    fixed = {field_keys(item.field): sort_key(item.value)[0] for item in query.filters if item.op in _FIXING}
+    keys: list[str] = []
     ordered = full_order(query)
     for item in ordered:
         operand = field_operand(field_keys(item.field))
-        conditions.append((f"{operand.type} IS NOT NULL", ()))
         direction = "DESC" if item.descending else "ASC"
-        rank, parameters = type_rank(operand)
-        keys += [(f"{rank} {direction}", parameters), (f"{sort_value(operand)} {direction}", ())]
+        if (rank := fixed.get(field_keys(item.field))) is None:
+            conditions.append((f"{operand.rank} > 0", ()))  # there; SQLite uses an index for it
+            keys += [f"{key} {direction}" for key in (operand.rank, operand.scalar, operand.nested)]
+        else:  # SQLite finds the order in an index only where the statement leaves out what is the same in all
+            keys.append(f"{operand.nested if rank in (ARRAY, MAP) else operand.scalar} {direction}")
     if query.start_after is not None:
         conditions.append(_after(ordered, query.start_after))
-    keys.append(("id DESC" if _descending(ordered) else "id", ()))
     where, values = _joined(conditions, " AND ")
-    order, order_values = _joined(keys, ", ")
+    sql = f"SELECT {columns} FROM documents WHERE {where}"  # noqa: S608 - only placeholders and quoted keys
+    if columns == COUNT:
+        return sql, values
+    # The plus keeps SQLite from scanning the collection by id where an index finds what the filters want.
+    identifier = "+id" if query.filters else "id"
+    keys.append(f"{identifier} DESC" if _descending(ordered) else identifier)
     limit = "" if query.limit is None else f" LIMIT {int(query.limit)}"
-    return f"SELECT {columns} FROM documents WHERE {where} ORDER BY {order}{limit}", values + order_values  # noqa: S608 - only placeholders and quoted keys
+    return f"{sql} ORDER BY {', '.join(keys)}{limit}", values
+
+
+_FIXING: Final = ("==", *COMPARISONS)
+"""The operators after which a field has the type of the value it is compared to."""
+
+
+def _collection(name: str) -> Sql:
+    """Return the condition on the collection: of a top-level one as a literal, for which partial indexes are found."""
+    return ("collection = ?", (name,)) if "/" in name else (f"collection = {quoted(name)}", ())
 
 
 def _joined(parts: list[Sql], separator: str) -> Sql:
@@ -204,10 +214,10 @@ def _condition(item: Filter) -> Sql:
         case "in":
             return _any_of(operand, item.value)
         case "==":
-            return equals(operand, item.value)
+            return compares(operand, "=", item.value)
         case "!=":
-            condition, values = equals(operand, item.value)
-            return f"(coalesce({operand.type}, 'null') <> 'null' AND NOT {condition})", values
+            condition, values = compares(operand, "=", item.value)
+            return f"({operand.rank} > {NULL} AND NOT ({condition}))", values
         case "array-contains":
             return _contains(operand, item.value)
         case _:
@@ -215,13 +225,13 @@ def _condition(item: Filter) -> Sql:
 
 
 def _any_of(operand: Operand, wanted: Sequence[Any]) -> Sql:
-    condition, values = _joined([equals(operand, value) for value in wanted], " OR ")
+    condition, values = _joined([compares(operand, "=", value) for value in wanted], " OR ")
     return f"({condition})", values
 
 
 def _contains(operand: Operand, wanted: Any) -> Sql:  # noqa: ANN401 - any storable value
-    condition, values = equals(ELEMENT, wanted)
-    array = f"CASE WHEN {operand.type} = 'array' THEN {operand.value} ELSE '[]' END"
+    condition, values = compares(ELEMENT, "=", wanted)
+    array = f"CASE {operand.rank} WHEN {ARRAY} THEN {operand.value} ELSE '[]' END"
     return f"EXISTS (SELECT 1 FROM json_each({array}) AS element WHERE {condition})", values  # noqa: S608 - as above
 
 
@@ -233,19 +243,18 @@ def _after(order: tuple[Order, ...], document: Document) -> Sql:
     return condition
 
 
-def _beyond(item: Order, value: Any, otherwise: Sql) -> Sql:  # noqa: ANN401 - any storable value
+def _beyond(item: Order, value: Any, otherwise: Sql) -> Sql:  # noqa: ANN401 - any stored value
     """Return: the field comes after `value`, or it is equal and `otherwise` holds."""
     sign = "<" if item.descending else ">"
     operand = field_operand(field_keys(item.field))
-    rank_sql, times = type_rank(operand)
     rank = sort_key(value)[0]
     rest, rest_values = otherwise
     if value is None:
-        return f"({rank_sql} {sign} {rank} OR ({rank_sql} = {rank} AND {rest}))", (*times, *times, *rest_values)
+        return f"({operand.rank} {sign} {rank} OR ({operand.rank} = {rank} AND {rest}))", rest_values
     bound, bound_values = sort_operand(value)
-    held = sort_value(operand)
+    held = operand.nested if rank in (ARRAY, MAP) else operand.scalar
     sql = (
-        f"({rank_sql} {sign} {rank} OR ({rank_sql} = {rank} AND "
+        f"({operand.rank} {sign} {rank} OR ({operand.rank} = {rank} AND "
         f"({held} {sign} {bound} OR ({held} = {bound} AND {rest}))))"
     )
-    return sql, (*times, *times, *bound_values, *bound_values, *rest_values)
+    return sql, (*bound_values, *bound_values, *rest_values)

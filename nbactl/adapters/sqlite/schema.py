@@ -5,16 +5,20 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from nbactl.adapters.sqlite.queries import stored_sort_key
+from nbactl.adapters.sqlite.queries import field_operand, quoted, stored_sort_key
 from nbactl.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from nbactl.ports.indexes import Index
 
 MEMORY: Final = ":memory:"
 APPLICATION_ID: Final = 0x6E626163
 """Marks the file as nbactl's ("nbac")."""
-VERSION: Final = 1
+VERSION: Final = 2
+"""2 has indexes over JSON, with which a program that knows only 1 cannot open the file."""
 
 _LARGEST_WAL = 64 * 1024 * 1024
 _DOCUMENTS = """
@@ -35,11 +39,16 @@ _TABLES = (
 
 
 def connect(file: Path | str, busy_timeout: float, *, writable: bool) -> sqlite3.Connection:
-    """Open a connection in autocommit mode that any thread may use, one at a time."""
-    connection = sqlite3.connect(file, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+    """Open a connection in autocommit mode that any thread may use, one at a time. `file` may be a `file:///` address.
+
+    `trusted_schema` stays on: SQLite 3.40 uses its own JSON functions in indexes only then.
+    """
+    address = str(file)
+    connection = sqlite3.connect(
+        address, timeout=busy_timeout, isolation_level=None, check_same_thread=False, uri=address.startswith("file:///")
+    )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
-    connection.execute("PRAGMA trusted_schema = OFF")
     if not writable:
         connection.execute("PRAGMA query_only = ON")
     connection.create_function("sort_key", 1, stored_sort_key, deterministic=True)
@@ -88,6 +97,28 @@ def check(connection: sqlite3.Connection, where: str) -> bool:
             next_step="Choose another place with --state-dir, or move the file away.",
         )
     return False
+
+
+def add_indexes(connection: sqlite3.Connection, indexes: Iterable[Index]) -> None:
+    """Create the indexes that the file lacks, each in a commit of its own, for one may take seconds in a large file."""
+    wanted = {_index_name(index): index for index in indexes}
+    present = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    for name in wanted.keys() - present:
+        connection.execute(_index_sql(name, wanted[name]))
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _index_name(index: Index) -> str:
+    # A new form of the expressions needs a new name.
+    return f"{index.collection}_by_{'_'.join(index.fields)}"
+
+
+def _index_sql(name: str, index: Index) -> str:
+    """Return the statement that makes an index; its expressions are those of queries, letter for letter."""
+    operands = [field_operand((field,)) for field in index.fields]
+    keys = ", ".join(key for operand in operands for key in (operand.rank, operand.scalar))
+    of_collection = f"collection = {quoted(index.collection)}"
+    return f"CREATE INDEX IF NOT EXISTS {name} ON documents (collection, {keys}) WHERE {of_collection}"
 
 
 def _create(connection: sqlite3.Connection) -> None:

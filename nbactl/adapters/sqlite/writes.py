@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.sqlite.encoding import decode, encode, from_micros, to_micros
 from nbactl.adapters.sqlite.queries import sort_key
-from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
+from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, PreconditionError
 from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, MAX_INT, MIN_INT, check_size, check_value, split_document
 from nbactl.ports.documents import (
     ArrayRemove,
     ArrayUnion,
     Create,
+    DamagedDocument,
     Delete,
     DeleteField,
     Document,
@@ -138,7 +139,9 @@ def _union(old: Any, values: list[Any]) -> list[Any]:  # noqa: ANN401 - any stor
 _LARGEST_RATIO = 5
 """No document counts for more than five times the characters of its JSON text (`1,` counts for 8 bytes)."""
 
-READ = "SELECT data, created, updated FROM documents WHERE collection = ? AND id = ?"
+CONTENT: Final = "CAST(data AS BLOB), created, updated"
+"""As bytes, for text that is no UTF-8 would end the whole statement."""
+READ = f"SELECT {CONTENT} FROM documents WHERE collection = ? AND id = ?"  # noqa: S608 - a constant
 _UPSERT = (
     "INSERT INTO documents (collection, id, data, created, updated) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT DO UPDATE SET data = excluded.data, created = excluded.created, updated = excluded.updated"
@@ -154,6 +157,8 @@ class _State:
     created: int
     updated: int
     existed: bool
+    damage: DataError | None = None
+    """Why what is stored cannot be changed, only replaced."""
 
 
 def read_document(connection: sqlite3.Connection, path: str) -> Document | None:
@@ -162,9 +167,13 @@ def read_document(connection: sqlite3.Connection, path: str) -> Document | None:
     return None if row is None else document(path, *row)
 
 
-def document(path: str, text: str, created: int, updated: int) -> Document:
+def document(path: str, text: bytes, created: int, updated: int) -> Document:
     """Return a row as a document."""
-    return Document(path, decode(text), from_micros(created), from_micros(updated))
+    times = from_micros(created), from_micros(updated)
+    try:
+        return Document(path, decode(text), *times)
+    except (ValueError, RecursionError) as error:
+        return DamagedDocument(path, f"its JSON is broken ({error})", *times)
 
 
 def apply(connection: sqlite3.Connection, writes: Sequence[Write], now: int) -> int:
@@ -183,6 +192,7 @@ def apply(connection: sqlite3.Connection, writes: Sequence[Write], now: int) -> 
     for write in writes:
         state = states[write.path]
         state.data = _applied(write, state, instant)
+        state.damage = None
         if not state.created:
             state.created = time
         if state.data is None:
@@ -195,7 +205,12 @@ def apply(connection: sqlite3.Connection, writes: Sequence[Write], now: int) -> 
 
 def _read(connection: sqlite3.Connection, path: str) -> _State:
     row = connection.execute(READ, split_document(path)).fetchone()
-    return _State(None, 0, 0, existed=False) if row is None else _State(decode(row[0]), row[1], row[2], existed=True)
+    if row is None:
+        return _State(None, 0, 0, existed=False)
+    try:
+        return _State(document(path, *row).data, row[1], row[2], existed=True)
+    except DataError as error:
+        return _State({}, row[1], row[2], existed=True, damage=error)
 
 
 def _applied(write: Write, state: _State, now: datetime) -> dict[str, Any] | None:
@@ -210,6 +225,8 @@ def _applied(write: Write, state: _State, now: datetime) -> dict[str, Any] | Non
         case Update():
             if state.data is None:
                 raise _missing(path)
+            if state.damage is not None:
+                raise state.damage
             _check_time(path, state, write.if_updated_at)
             change(state.data, write.fields, path, now)
             return state.data

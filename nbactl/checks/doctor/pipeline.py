@@ -69,16 +69,18 @@ def interrupted_runs(context: CheckContext) -> Iterator[Finding]:
 def source(context: CheckContext) -> Iterator[Finding]:
     """Open the source and ask for its newest game date."""
     spec = context.settings.source
+    origin = context.settings.origins.get("source", "default")
+    shown = f"{spec} (of the last run)" if origin == "last run" else spec
     if spec == "nba_api":
-        yield Finding("source", "skipped", "nba_api is live; a check would cost requests")
+        yield Finding("source", "skipped", f"{shown} is live; a check would cost requests")
         return
     try:
         latest = context.latest_game_date()
     except NbactlError as error:
         fix = error.next_step or "Correct the source, or choose another with --source."
-        yield Finding("source", "failed", f"{spec}: {error.message}", error.cause, fix)
+        yield Finding("source", "failed", f"{shown}: {error.message}", error.cause, fix)
         return
-    yield Finding("source", "ok", f"{spec}, newest game date {latest.isoformat()}")
+    yield Finding("source", "ok", f"{shown}, newest game date {latest.isoformat()}")
 
 
 def target(context: CheckContext) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.names import did_you_mean
-from nbactl.errors import DataError, NotFoundError, UsageError
+from nbactl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ def reset_breakers(app: Container, request: ResetRequest, *, confirm: Confirm = 
     """Close breakers in every process. Raises UsageError if none is chosen, NotFoundError for an unknown name."""
     if bool(request.names) == request.every:
         raise UsageError("choose breakers by name, or all of them", next_step="Give names, or --all.")
-    known = _known(app, allow_damaged=bool(request.names))
+    known = _known(app)
     for name in request.names:
         if name not in known:
             raise NotFoundError(f"there is no breaker '{name}'", next_step=did_you_mean(name, known))
@@ -91,18 +91,10 @@ def reset_breakers(app: Container, request: ResetRequest, *, confirm: Confirm = 
     return done
 
 
-def _known(app: Container, *, allow_damaged: bool = False) -> Mapping[str, SharedState | None]:
-    """Return the breakers of timeouts.yaml, and others that a process has reported.
-
-    If a report cannot be read, only those of the file if `allow_damaged`; else raises DataError.
-    """
+def _known(app: Container) -> Mapping[str, SharedState | None]:
+    """Return the breakers of timeouts.yaml, and others that a process has reported."""
     declared: dict[str, SharedState | None] = dict.fromkeys(app.config.timeouts.breakers)
-    try:
-        return {**declared, **{state.name: state for state in app.shared_breakers.known()}}
-    except DataError:
-        if allow_damaged:
-            return declared
-        raise
+    return {**declared, **{state.name: state for state in app.shared_breakers.known()}}
 
 
 def _listed(name: str, state: SharedState | None, now: datetime) -> ListedBreaker:

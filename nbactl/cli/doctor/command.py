@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -32,8 +33,13 @@ class Diagnosis:
 
 
 def diagnose(app: Container) -> Diagnosis:
-    """Run every check. Nothing is changed."""
+    """Run every check, of the source that the newest run used unless one was chosen. Nothing is changed."""
     from nbactl.bootstrap.doctor import check_context  # noqa: PLC0415
+    from nbactl.bootstrap.runs import follow_last_source  # noqa: PLC0415
     from nbactl.checks.doctor import examine  # noqa: PLC0415 - brings every dependency
+    from nbactl.errors import NbactlError  # noqa: PLC0415
 
+    if app.settings.target == "local":
+        with contextlib.suppress(NbactlError):  # the checks say what is wrong with the store or the configuration
+            follow_last_source(app)
     return Diagnosis(tuple(examine(check_context(app))))

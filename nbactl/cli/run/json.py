@@ -31,8 +31,16 @@ def run_json(run: RunRecord, status: str | None = None) -> dict[str, Any]:
         "correlation_id": run.correlation_id,
         "owner": run.owner,
         "reason": run.reason,
+        "source_spec": run.source_spec,
+        "dismissed": _dismissed(run),
         "tasks": [task_json(task) for task in run.tasks],
     }
+
+
+def _dismissed(run: RunRecord) -> dict[str, Any] | None:
+    if run.dismissed is None:
+        return None
+    return {name: run.dismissed.get(name) for name in ("at", "by", "reason")}
 
 
 def task_json(task: TaskRecord) -> dict[str, Any]:

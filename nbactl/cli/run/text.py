@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.show.states import look
@@ -13,11 +14,11 @@ from nbactl.workflows.graph import level_of_tasks
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from nbactl.cli.show.console import Console
-    from nbactl.cli.show.text import Segment
+    from nbactl.cli.show.text import Row, Segment
     from nbactl.workflows.model import PlannedTask, RunPlan, RunRecord, TaskRecord
 
 _RUNS_SHOWN_WHOLE: Final = 6
@@ -48,7 +49,12 @@ def show_runs(console: Console, runs: Sequence[RunRecord]) -> None:
 
 def show_run_list(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> None:
     """Show runs, one a line, each with the state that is shown for it."""
-    rows: list[list[Segment | None]] = [
+    show_run_rows(console, run_rows(console, runs))
+
+
+def run_rows(console: Console, runs: Iterable[tuple[RunRecord, str]]) -> list[Row]:
+    """Return the rows of `show_run_rows`."""
+    return [
         [
             run.run_id,
             run.name,
@@ -62,6 +68,10 @@ def show_run_list(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> No
         ]
         for run, shown in runs
     ]
+
+
+def show_run_rows(console: Console, rows: Sequence[Row]) -> None:
+    """Show the rows of runs."""
     columns = ["run", "name", "date", "state", "started", "tasks", "rows", "took", "group"]
     console.table(columns, rows, key=columns[:5])
 
@@ -108,6 +118,7 @@ def show_details(console: Console, run: RunRecord, shown: str, log: Path | None)
         "resumes": run.resumed_from,
         "group": run.group,
         "reason": run.reason,
+        "dismissed": _dismissed(run),
         "holder": describe(run.owner),
         "correlation": run.correlation_id,
         "log": str(log) if log else None,
@@ -122,6 +133,13 @@ def show_details(console: Console, run: RunRecord, shown: str, log: Path | None)
         _show_error(console, task)
     if failed and not console.verbosity:
         console.note(f"Tracebacks: nbactl runs show {run.run_id} -v")
+
+
+def _dismissed(run: RunRecord) -> str | None:
+    if run.dismissed is None:
+        return None
+    at, by, reason = (run.dismissed.get(name) for name in ("at", "by", "reason"))
+    return f"by {by}, {moment(at) if isinstance(at, datetime) else at}{f': {reason}' if reason else ''}"
 
 
 def _show_error(console: Console, task: TaskRecord) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.cli.ask import Question, proceed
+from nbactl.cli.ask import Question, operator, proceed
 from nbactl.cli.runs.log import LogFile, LogFilter
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.observe.logging import SEVERITIES, run_log_path
-from nbactl.errors import NotFoundError, UsageError
+from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.frozen import frozen
 from nbactl.workflows.ledger import INTERRUPTED
 from nbactl.workflows.model import RunStatus
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STATES: Final = (*(status.value for status in RunStatus if status is not RunStatus.SKIPPED), INTERRUPTED)
 """The states that a recorded run can have."""
+_FAILURES: Final = (RunStatus.FAILED, RunStatus.CANCELLED, INTERRUPTED)
 LEVELS: Final = tuple(severity.lower() for severity in SEVERITIES)
 
 
@@ -56,10 +57,10 @@ class ListedRun:
 
 @frozen
 class RunList:
-    """Runs, newest first, and how many there are in all."""
+    """Runs, newest first, and how many there are in all. `runs` can be read once; not all of them are in memory."""
 
     request: RunListRequest
-    runs: tuple[ListedRun, ...]
+    runs: Iterator[ListedRun]
     total: int
 
 
@@ -112,16 +113,36 @@ class Cancelled:
     already: bool = False
 
 
+@frozen
+class DismissRequest:
+    """Which failures to dismiss, or with `undo` to show again."""
+
+    runs: tuple[str, ...]
+    reason: str | None = None
+    undo: bool = False
+    dry_run: bool = False
+
+
+@frozen
+class Dismissal:
+    """The runs as they are after a request to dismiss them, and the ids of those that it changes."""
+
+    request: DismissRequest
+    runs: tuple[ListedRun, ...]
+    changed: tuple[str, ...]
+
+
 def list_runs(app: Container, request: RunListRequest) -> RunList:
     """Return the newest runs. Raises UsageError for an unknown state, NotFoundError for an unknown name."""
     if request.status is not None and request.status not in STATES:
         raise UsageError(f"'{request.status}' is not a state of a run", next_step=did_you_mean(request.status, STATES))
     wanted = (request.name, request.date, request.since, request.status)
-    found = app.ledger.list(*wanted, request.limit, group=request.group)
-    if not found:
+    total = app.ledger.count(*wanted, group=request.group)
+    if not total:
         _check_name(app, request.name)
-    total = len(found) if len(found) < request.limit else app.ledger.count(*wanted, group=request.group)
-    return RunList(request, tuple(ListedRun(run, app.ledger.state(run)) for run in found), total)
+    app.ledger.notice_undated()
+    found = app.ledger.stream(*wanted, request.limit, group=request.group)
+    return RunList(request, (ListedRun(run, app.ledger.state(run)) for run in found), total)
 
 
 def show_runs(app: Container, run: str) -> RunGroup:
@@ -174,6 +195,32 @@ def cancel_run(app: Container, request: CancelRequest, *, confirm: Confirm = pro
         seconds = timeouts["run.cancel_wait"] if request.timeout is None else request.timeout
         run = app.ledger.wait_for_end(run.run_id, seconds, poll_every=timeouts["run.watch_poll"])
     return Cancelled(request, run, app.ledger.state(run))
+
+
+def dismiss_runs(app: Container, request: DismissRequest, *, confirm: Confirm = proceed) -> Dismissal:
+    """Have `status` neither list nor count the failures of runs; all of them or none.
+
+    Raises PreconditionError for a run that did not fail, NotFoundError for one that is not there.
+    """
+    runs = list({run.run_id: run for run in map(app.ledger.find, request.runs)}.values())
+    for run in runs:
+        state = app.ledger.state(run)
+        if not request.undo and state not in _FAILURES:
+            raise PreconditionError(
+                f"{run.run_id} cannot be dismissed: it is {state}",
+                cause="Only a run that failed, was cancelled or was interrupted can be dismissed.",
+                next_step=f"See what it did: nbactl runs show {run.run_id}",
+            )
+    changed = tuple(run.run_id for run in runs if (run.dismissed is not None) is request.undo)
+    if changed and not request.dry_run:
+        verb = "Show again" if request.undo else "Dismiss"
+        confirm(Question(f"{verb} {', '.join(changed)}?"))
+        if request.undo:
+            app.ledger.undo_dismissal(changed)
+        else:
+            app.ledger.dismiss(changed, by=operator(), reason=request.reason)
+        runs = [app.ledger.find(run.run_id) for run in runs]
+    return Dismissal(request, tuple(ListedRun(run, app.ledger.state(run)) for run in runs), changed)
 
 
 def _check_name(app: Container, name: str | None) -> None:

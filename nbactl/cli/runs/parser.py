@@ -18,9 +18,11 @@ from nbactl.cli.runs.command import (
     LEVELS,
     STATES,
     CancelRequest,
+    DismissRequest,
     LogRequest,
     RunListRequest,
     cancel_run,
+    dismiss_runs,
     list_runs,
     log_path,
     read_log,
@@ -174,6 +176,33 @@ def cancel(
     """Stop a run in an orderly way, from another terminal. Finished tasks are kept, and the run can be resumed."""
     request = CancelRequest(run, timeout=parse_duration(timeout) if timeout else None, wait=wait, dry_run=dry_run)
     return view.cancelled(cancel_run(container(ctx, reads_only=True), request, confirm=asking(ctx)))
+
+
+@command(
+    app,
+    "dismiss",
+    examples=["nbactl runs dismiss last --reason 'source was down' --dry-run", "nbactl runs dismiss last --undo"],
+)
+def dismiss(
+    ctx: typer.Context,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Ids of failed runs, the beginning of one, or `last`.",
+            show_default=False,
+            autocompletion=completing.runs,
+        ),
+    ],
+    reason: Annotated[str | None, typer.Option(help="Why it needs no repair.", metavar="TEXT")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Show and count them again.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be dismissed, and change nothing.")
+    ] = False,
+) -> View:
+    """Dismiss failures that need no repair: `nbactl status` does not list or count them any more."""
+    request = DismissRequest(tuple(runs), reason=reason, undo=undo, dry_run=dry_run)
+    return view.dismissed(dismiss_runs(container(ctx, reads_only=True), request, confirm=asking(ctx)))
 
 
 @command(app, "gantt", examples=["nbactl runs gantt last", "nbactl runs gantt last --html run.html"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.run.json import run_json
-from nbactl.cli.run.text import show_details, show_run_list, show_title
+from nbactl.cli.run.text import run_rows, show_details, show_run_list, show_run_rows, show_title
 from nbactl.cli.runs.log import for_a_person
 from nbactl.cli.show.files import write_whole
 from nbactl.cli.show.render import View
@@ -14,12 +14,13 @@ from nbactl.cli.show.text import Styled
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
-    from nbactl.cli.runs.command import Cancelled, RunGroup, RunList, RunLog
+    from nbactl.cli.runs.command import Cancelled, Dismissal, RunGroup, RunList, RunLog
     from nbactl.cli.show.console import Console
+    from nbactl.workflows.model import RunRecord
 
 _GANTT_WIDTH: Final = 100
 _DETAILED: Final = 6
@@ -30,13 +31,22 @@ def run_list(found: RunList) -> View:
     """Show runs, one a line."""
 
     def show(console: Console) -> None:
-        if not found.runs:
+        shown = 0
+
+        def counted() -> Iterator[tuple[RunRecord, str]]:
+            nonlocal shown
+            for listed in found.runs:
+                shown += 1
+                yield listed.run, listed.state
+
+        rows = run_rows(console, counted())
+        if not shown:
             console.note("No run matches." if found.request.is_filtered else "No runs yet.")
             return
-        show_run_list(console, [(listed.run, listed.state) for listed in found.runs])
-        console.showing(len(found.runs), found.total, "runs", more="Use --limit to see more.")
+        show_run_rows(console, rows)
+        console.showing(shown, found.total, "runs", more="Use --limit to see more.")
 
-    data = {"runs": [run_json(listed.run, listed.state) for listed in found.runs], "total": found.total}
+    data = {"runs": (run_json(listed.run, listed.state) for listed in found.runs), "total": found.total}
     return View(data, show, items="runs")
 
 
@@ -77,6 +87,25 @@ def cancelled(done: Cancelled) -> View:
         lambda console: console.note(_cancelled_text(done)),
         run_id=done.run.run_id,
     )
+
+
+def dismissed(done: Dismissal) -> View:
+    """Show which failures were dismissed, or are shown again."""
+    data = {
+        "runs": [run_json(listed.run, listed.state) for listed in done.runs],
+        "changed": list(done.changed),
+        "dry_run": done.request.dry_run,
+    }
+    return View(data, lambda console: console.note(_dismissed_text(done)), items="runs")
+
+
+def _dismissed_text(done: Dismissal) -> str:
+    if not done.changed:
+        return "Nothing to do: not dismissed." if done.request.undo else "Nothing to do: already dismissed."
+    named = ", ".join(done.changed)
+    if done.request.undo:
+        return f"Would show {named} again." if done.request.dry_run else f"Showing {named} again."
+    return f"Would dismiss {named}." if done.request.dry_run else f"Dismissed {named}."
 
 
 def drawn(found: RunGroup, now: datetime, html: Path | None) -> View:

@@ -40,6 +40,8 @@ class Console:
         self.quiet = quiet
         self.verbosity = verbosity
         self.warnings: list[str] = []
+        self.has_document = False
+        """Whether the JSON document was written though the command failed."""
         self._yes = yes
         self._no_input = no_input
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field, is_dataclass
 from datetime import date, datetime, time
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.show.text import controls
 from nbactl.core._support.names import did_you_mean
-from nbactl.errors import UsageError
+from nbactl.errors import NbactlError, UsageError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.stream import Stream
     from nbactl.config.settings import Output
-    from nbactl.errors import NbactlError
 
 
 _UNBOUNDED = 2**31 - 1
@@ -32,7 +31,8 @@ class View:
     """The outcome of a command.
 
     `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data`
-    whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line). `error` says
+    whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line); where they are an
+    iterator, json and jsonl print them as they come. `error` says
     in one sentence why `exit_code` is not 0, where the data alone do not say it. `once_told` is called
     after all of it was written, for a command that must not forget something before it was shown.
     """
@@ -56,15 +56,18 @@ def render(
     """
     for warning in result.warnings:
         console.warn(warning)
-    if output in ("json", "yaml"):
+    items = None if result.items is None else result.data[result.items]
+    if output == "json" and isinstance(items, Iterator):
+        _write_streamed(console, result, command=command, target=target, items=items, fields=fields)
+    elif output in ("json", "yaml"):
         data = _only(result, fields) if fields else result.data
         document = _envelope(command, target, console.warnings, data=data, run_id=result.run_id)
         document["ok"] = result.exit_code == 0
         document["error"] = None if result.error is None else describe(result.error)
         _write(console.out, document, output)
     elif output == "jsonl":
-        items = [result.data] if result.items is None else result.data[result.items]
-        for item in _picked(items, fields) if fields else items:
+        lines = [result.data] if items is None else items
+        for item in _picked(lines, fields) if fields else lines:
             console.out.write(_line(item, console.out))
     else:
         result.show(console)
@@ -76,7 +79,7 @@ def render(
 def render_error(console: Console, error: NbactlError, *, command: str, target: str, output: Output) -> None:
     """Write a failure: to stderr for a person, and as the JSON document where one was asked for."""
     console.error(error)
-    if output in ("json", "yaml"):
+    if output in ("json", "yaml") and not console.has_document:
         document = _envelope(command, target, console.warnings, run_id=error.details.get("run_id"))
         document["error"] = describe(error)
         _write(console.out, document, output)
@@ -109,6 +112,42 @@ def _envelope(
         "warnings": list(warnings),
         "error": None,
     }
+
+
+_ITEMS: Final = "--items--"
+
+
+def _write_streamed(
+    console: Console, result: View, *, command: str, target: str, items: Iterable[Any], fields: Sequence[str]
+) -> None:
+    """Write the JSON document of a result whose items come one by one; at its end are the warnings until then.
+
+    A failure on the way ends the document as a failed one and is raised.
+    """
+    stream = console.out
+    form: dict[str, Any] = {"indent": 2} if stream.is_terminal else {"separators": (",", ":")}
+    between = "\n      " if stream.is_terminal else ""
+
+    def around(error: NbactlError | None, *, ok: bool) -> list[str]:
+        """Return what comes before and after the items."""
+        data = {**result.data, str(result.items): [_ITEMS]}
+        document = _envelope(command, target, console.warnings, data=data, run_id=result.run_id)
+        for name, value in (("ok", ok), ("error", None if error is None else describe(error))):
+            del document[name]  # known at the end only
+            document[name] = value
+        return _json(document, stream, **form).split(f'"{_ITEMS}"')
+
+    stream.write(around(None, ok=False)[0])
+    try:
+        for index, item in enumerate(_picked(items, fields) if fields else items):
+            text = _json(item, stream, **form).replace("\n", between)
+            stream.write(f",{between}{text}" if index else text)
+    except BaseException as error:
+        console.has_document = True
+        known = error if isinstance(error, NbactlError) else NbactlError("the items are not complete")
+        stream.write(around(known, ok=False)[1] + "\n")
+        raise
+    stream.write(around(result.error, ok=result.exit_code == 0)[1] + "\n")
 
 
 def _only(result: View, fields: Sequence[str]) -> Mapping[str, Any]:

@@ -32,6 +32,7 @@ _STYLES: Final = {
         StateStyle("■", "cancelled", "yellow"),
         StateStyle("■", "interrupted", "bold yellow"),
         StateStyle("·", "missing", "dim"),
+        StateStyle("?", "unreadable", "bold red"),
         StateStyle("-", "unavailable", "dim"),
     )
 }

@@ -70,9 +70,9 @@ class Stream:
         """Write a line made of segments; control characters in them are shown, not obeyed."""
         self.write("".join(map(coloured if self.color else plain_text, segments)) + end)
 
-    def print_hanging(self, *head: Segment, text: str, indent: int) -> None:
-        """Write `head` and then `text`, whose further lines begin at column `indent`."""
-        room = max(self.width - indent, _LEAST_ROOM)
+    def print_hanging(self, *head: Segment, text: str, indent: int, width: int | None = None) -> None:
+        """Write `head` and then `text`, whose further lines begin at column `indent`; `width` is the terminal's."""
+        room = max((width or self.width) - indent, _LEAST_ROOM)
         lines = [piece for line in text.split("\n") for piece in textwrap.wrap(line, room, **KEEP_WORDS) or [""]]
         self.print(*head, lines[0])
         for line in lines[1:]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from nbactl.bootstrap.runs import follow_last_source
 from nbactl.cli.dates import game_date
+from nbactl.core._support.gamedate import GameDate
+from nbactl.errors import NotFoundError
 from nbactl.workflows.board import Boards
 
 if TYPE_CHECKING:
@@ -14,16 +17,36 @@ if TYPE_CHECKING:
     from nbactl.bootstrap import Container
     from nbactl.workflows.board import Board
 
+_LIVE: Final = "nba_api"
+
 
 def read_board(app: Container, date: str | None = None) -> Board:
     """Return the board of a date as it is now: `2024-01-15`, `today` or another name of a date.
 
-    Without a date it is the newest of the source, on gcp today. Raises UsageError.
+    Without a date it is the newest of the source, on gcp today. Without a chosen source it is the one that the newest
+    run used. Raises UsageError.
     """
     limits = {name: deadline.limit for name, deadline in app.config.timeouts.deadlines.items()}
+    shown = _shown(app, date)
     target, freshness = app.settings.target, app.planner.freshness
     boards = Boards(app.config.workflows, limits, app.ledger, target, app.leases.held, freshness)
-    return boards.draw(game_date(app, date), app.source.key, app.clock.now())
+    drawn = boards.draw(*shown, app.clock.now())
+    return replace(drawn, source_origin=app.settings.origins["source"])
+
+
+def _shown(app: Container, date: str | None) -> tuple[GameDate, str]:
+    """Return which date of which source to show: of the one used last, if none was chosen."""
+    last = follow_last_source(app)
+    if last is None:
+        return game_date(app, date), app.source.key
+    if last.source == _LIVE and date is None and app.settings.target == "local":
+        return last.game_date, last.source  # its newest date would cost a request
+    try:
+        return game_date(app, date), app.source.key
+    except NotFoundError as error:  # the folder is elsewhere, as for a copy of the state
+        shown = GameDate.parse(date, now=app.clock.now()) if date and date != "latest" else last.game_date
+        app.notice(f"{error.message}; showing {last.source} as the ledger has it")
+        return shown, last.source
 
 
 def watch_board(

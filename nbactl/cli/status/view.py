@@ -15,14 +15,17 @@ from nbactl.core.lease.holder import describe
 from nbactl.errors import CheckFailedError, PartialRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
     from nbactl.errors import NbactlError
     from nbactl.workflows.board import Board, PhaseLine
+    from nbactl.workflows.model import RunRecord
 
 
+_PAGE: Final = 80
+"""Columns to which reasons are folded where there is no terminal."""
 _CLEAR: Final = "\x1b[H\x1b[J"
 _OTHER_SCREEN, _FIRST_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
@@ -76,21 +79,43 @@ def _draw_in_place(console: Console, boards: Iterator[Board]) -> None:
 
 
 def _error(drawn: Board, options: Sequence[str]) -> NbactlError | None:
-    wrong = [phase for phase in drawn.phases if phase.wrong]
-    outdated = [phase for phase in drawn.phases if phase.state in ("stale", "incomplete")]
-    if not wrong and not outdated:
+    found = _wrong(drawn) or _outdated(drawn)
+    if not found:
         return None
-    found = wrong or outdated
-    summary = ", ".join(f"{phase.name} {'late' if phase.late else phase.state}" for phase in found)
+    summary = ", ".join(f"{len(names)} {word} ({', '.join(names)})" for word, names in found.items())
     message = f"{drawn.game_date}: {summary}"
-    if all(phase.reason is not None for phase in found):
-        again = shlex.join(["nbactl", "run", outdated[-1].name, "--date", str(drawn.game_date), *options])
-        step = f"Run what is left: {again}"
-        kind = CheckFailedError if wrong else PartialRunError
-        return kind(message, cause=found[0].reason, next_step=step)
-    first = wrong[0]
-    look = f"nbactl runs show {first.run.run_id}" if first.run else f"nbactl runs list --name {first.name}"
+    first = next((phase for phase in drawn.phases if phase.wrong and not phase.gone), None)
+    run = first.run if first is not None else next(iter(drawn.failed), None)
+    if first is None and run is None:
+        reasons = {phase.name: phase.reason for phase in drawn.phases if phase.reason}
+        *_, last = reasons
+        again = shlex.join(["nbactl", "run", last, "--date", str(drawn.game_date), *options])
+        kind = CheckFailedError if drawn.wrong else PartialRunError
+        return kind(message, cause=next(iter(reasons.values())), next_step=f"Run what is left: {again}")
+    look = f"nbactl runs show {run.run_id}" if run else f"nbactl runs list --date {drawn.game_date}"
     return CheckFailedError(message, next_step=f"Look: {look}")
+
+
+def _outdated(drawn: Board) -> dict[str, list[str]]:
+    """Return the names of the phases that are to be done again by their state."""
+    found = [phase for phase in drawn.phases if phase.state in ("stale", "incomplete")]
+    return {
+        state: [phase.name for phase in found if phase.state == state]
+        for state in dict.fromkeys(p.state for p in found)
+    }
+
+
+def _wrong(drawn: Board) -> dict[str, list[str]]:
+    """Return the names of what is wrong with the date by `failed`, `late` and so on."""
+    found: list[tuple[str, str]] = [
+        ("late" if phase.late else phase.state, phase.name) for phase in drawn.phases if phase.wrong
+    ]
+    found += [(_failure(run), run.name) for run in drawn.failed]
+    return {word: [name for this, name in found if this == word] for word in dict.fromkeys(word for word, _ in found)}
+
+
+def _failure(run: RunRecord) -> str:
+    return "interrupted" if run.finished_at is None else run.status.value
 
 
 def board_json(board: Board) -> dict[str, Any]:
@@ -98,7 +123,9 @@ def board_json(board: Board) -> dict[str, Any]:
     return {
         "game_date": str(board.game_date),
         "source": board.source,
+        "source_origin": board.source_origin,
         "wrong": board.wrong,
+        "counts": {word: len(names) for word, names in _wrong(board).items()},
         "phases": [
             {
                 "name": phase.name,
@@ -116,6 +143,7 @@ def board_json(board: Board) -> dict[str, Any]:
             for phase in board.phases
         ],
         "running": [run_json(run) for run in board.running],
+        "failed": [run_json(run) for run in board.failed],
         "failures": [run_json(run) for run in board.failures],
         "leases": [{"name": holder.lease, "holder": describe(holder.owner)} for holder in board.holders],
     }
@@ -125,7 +153,7 @@ def show_board(console: Console, board: Board) -> None:
     """Show the board: phases, what is running, and failures that were not repaired."""
     console.print(
         Styled(str(board.game_date), "bold"),
-        Styled(f"  {board.source} on {board.target}, at {clock_time(board.now)} {zone_name()}", "dim"),
+        Styled(f"  {_source(board)} on {board.target}, at {clock_time(board.now)} {zone_name()}", "dim"),
     )
     rows = [_phase_row(console, phase, board) for phase in board.phases]
     console.table(["phase", "state", "tasks", "deadline", "remark"], rows, optional=["tasks"])
@@ -140,14 +168,30 @@ def show_board(console: Console, board: Board) -> None:
         _heading(console, "Leases without a running run")
         for holder in without_run:
             console.print(f"  {holder.lease}", Styled(f"  {describe(holder.owner)}", "dim"))
+    if board.failed:
+        _heading(console, "Failures of other work on this date")
+        _show_failures(console, board.failed)
     if board.failures:
-        _heading(console, "Failures")
-        for run in board.failures:
-            console.print(
-                f"  {run.name} {run.game_date} ",
-                state(console, "interrupted" if run.finished_at is None else run.status.value),
-                Styled(f"  {run.run_id}, {moment(run.started_at)}: {why_not_done(run)}", "dim"),
-            )
+        _heading(console, "Failures of other dates")
+        _show_failures(console, board.failures)
+        console.note(Styled("Dismiss one: nbactl runs dismiss RUN", "dim"))
+
+
+def _source(board: Board) -> str:
+    return f"{board.source} (of the last run)" if board.source_origin == "last run" else board.source
+
+
+def _show_failures(console: Console, runs: Iterable[RunRecord]) -> None:
+    """Show each failure with its reason folded below it, so that the id of the run stays on one line."""
+    for run in runs:
+        console.print(
+            f"  {run.name} {run.game_date} ",
+            state(console, _failure(run)),
+            Styled(f"  {run.run_id}, {moment(run.started_at)}", "dim"),
+        )
+        if why := why_not_done(run):
+            width = console.out.width if console.out.is_terminal else _PAGE
+            console.out.print_hanging("    ", text=why, indent=4, width=width)
 
 
 def _phase_row(console: Console, phase: PhaseLine, board: Board) -> list[Segment | None]:
@@ -168,11 +212,15 @@ def _phase_row(console: Console, phase: PhaseLine, board: Board) -> list[Segment
 def _remark(phase: PhaseLine, target: str) -> Segment:
     if phase.state == "unavailable":
         return Styled(f"none of its tasks runs on target {target}", "dim")
+    if phase.state == "unreadable":
+        return Styled("its last run cannot be read", "red")
     parts = [f"waits for {', '.join(phase.waits_for)}"] if phase.waits_for and phase.run is None else []
     parts += [phase.reason] if phase.reason else []
     parts += [f"failed: {', '.join(phase.failed)}"] if phase.failed else []
     if phase.missing and phase.run is not None:
         parts.append(f"not done: {', '.join(phase.missing)}")
+    if phase.run is not None and phase.run.dismissed is not None:
+        parts.append("dismissed")
     return Styled("; ".join(parts), "red" if phase.wrong else "dim")
 
 

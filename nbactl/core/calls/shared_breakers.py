@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.ids import decode_id, encode_id
@@ -19,7 +19,6 @@ from nbactl.ports.documents import Query, Set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import datetime
     from random import Random
 
     from nbactl.core._support.clock import Clock
@@ -53,9 +52,11 @@ class SharedBreakers:
     Each process sends its own probes. Clocks may differ by less than the time that breakers stay open.
     """
 
-    def __init__(self, store: DocumentStore, clock: Clock) -> None:
+    def __init__(self, store: DocumentStore, clock: Clock, *, notice: Callable[[str], None] | None = None) -> None:
+        """`notice` gets a message about what cannot be read and is left out of `known`; it is logged by default."""
         self._store = store
         self._clock = clock
+        self._notice = notice or _LOG.warning
         self._published: dict[str, datetime] = {}  # our last change that is in the store, or came from it
         self._adopted: dict[str, datetime] = {}  # the last version of the document that we followed
 
@@ -91,8 +92,14 @@ class SharedBreakers:
         self._store.commit([Set(_path(name), {**fields, "by": by, "reason": reason})])
 
     def known(self) -> list[SharedState]:
-        """Return what the processes published, by name."""
-        return [_shared(document) for document in self._store.query(Query(_COLLECTION))]
+        """Return what the processes published, by name, as far as it can be read."""
+        states = []
+        for document in self._store.query(Query(_COLLECTION)):
+            try:
+                states.append(_shared(document))
+            except DataError as error:
+                self._notice(f"left out: {error.message}")
+        return states
 
     def _fields(self, status: BreakerStatus) -> dict[str, Any]:
         is_open = status.state == "open"
@@ -119,17 +126,27 @@ def _path(name: str) -> str:
     return f"{_COLLECTION}/{encode_id(name)}"
 
 
+_TIME_OR_NOTHING: Final = (datetime, type(None))
+_FIELDS: Final[dict[str, tuple[type, ...]]] = {
+    "state": (str,), "failures": (int,), "opened_at": _TIME_OR_NOTHING, "until": _TIME_OR_NOTHING,
+    "changed_at": (datetime,),
+}  # fmt: skip
+_STATES: Final = ("closed", "open", "half_open")
+
+
 def _shared(document: Document) -> SharedState:
-    data = document.data
-    try:
-        known = {name: data[name] for name in ("state", "failures", "opened_at", "until", "changed_at")}
-    except KeyError as error:
-        raise DataError(
-            f"{document.path} lacks {error}",
-            cause="It was not written by nbactl, or by another version.",
-            next_step=f"Write it again: nbactl breakers reset {decode_id(document.id)}",
-        ) from error
-    return SharedState(decode_id(document.id), **known, by=data.get("by"), reason=data.get("reason"))
+    data, name = document.data, decode_id(document.id)
+    for field, kinds in _FIELDS.items():
+        right = isinstance(data.get(field), kinds) and field in data
+        if not right or (field == "state" and data[field] not in _STATES):
+            what = f"has the {field} {data[field]!r}" if field in data else f"lacks '{field}'"
+            raise DataError(
+                f"{document.path} {what}",
+                cause="It was not written by nbactl, or by another version.",
+                next_step=f"Write it again: nbactl breakers reset {name}",
+            )
+    known = {field: data[field] for field in _FIELDS}
+    return SharedState(name, **known, by=data.get("by"), reason=data.get("reason"))
 
 
 _LOG = logging.getLogger(__name__)

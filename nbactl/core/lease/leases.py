@@ -5,22 +5,26 @@ Martin Kleppmann, "How to do distributed locking", 2016.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbactl.core.calls.deadline import beyond_deadline
 from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.lease.holder import describe, is_dead
-from nbactl.errors import LeaseHeldError, StaleFenceError
+from nbactl.errors import DataError, LeaseHeldError, StaleFenceError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Document, Order, Query, Set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore, Transaction
 
+T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
 _COLLECTION = "leases"
 _REMOVALS = "lease_removals"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,13 +56,22 @@ class Removal:
 class Leases:
     """Takes, renews and gives back leases, each change in one transaction.
 
-    `is_dead` says whether an owner has provably ended, so that its lease need not be waited for.
+    `is_dead` says whether an owner has provably ended, so that its lease need not be waited for. What cannot be read is
+    left out of lists, and `notice` gets a message about it; what must decide about it raises DataError.
     """
 
-    def __init__(self, store: DocumentStore, clock: Clock, *, is_dead: Callable[[str], bool] = is_dead) -> None:
+    def __init__(
+        self,
+        store: DocumentStore,
+        clock: Clock,
+        *,
+        is_dead: Callable[[str], bool] = is_dead,
+        notice: Callable[[str], None] = _LOG.warning,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._is_dead = is_dead
+        self._notice = notice
 
     def acquire(self, name: str, owner: str, ttl: float) -> Lease:
         """Take the lease for `ttl` seconds. Raises LeaseHeldError while another owner has it.
@@ -72,7 +85,7 @@ class Leases:
             held = _held(name, record)
             if held is not None and not self._free_for(held, owner):
                 raise _held_by_other(held)
-            before = 0 if record is None else record.data["token"]
+            before = 0 if record is None else _fields_of(record, _LEASE)["token"]
             token = max(before + 1, (self._clock.now() - _EPOCH) // _MICROSECOND)
             return self._write(transaction, name, owner, token, ttl)
 
@@ -130,7 +143,7 @@ class Leases:
     def removals(self, limit: int) -> list[Removal]:
         """Return the leases that were taken away, the last one first."""
         newest = Query(_REMOVALS, order=(Order("at", descending=True),), limit=limit)
-        return [Removal(**document.data) for document in self._store.query(newest)]
+        return self._readable(newest, lambda document: Removal(**_fields_of(document, _REMOVAL)))
 
     def is_known(self, name: str) -> bool:
         """Say whether the lease was ever taken."""
@@ -150,9 +163,17 @@ class Leases:
 
     def held(self) -> list[Lease]:
         """Return all leases that were taken and not released, expired or not, by name."""
-        records = self._store.query(Query(_COLLECTION))
-        leases = (_held(_name(record.id), record) for record in records)
+        leases = self._readable(Query(_COLLECTION), lambda record: _held(_name(record.id), record))
         return sorted((lease for lease in leases if lease is not None), key=lambda lease: lease.name)
+
+    def _readable(self, query: Query, read: Callable[[Document], T]) -> list[T]:
+        found = []
+        for document in self._store.query(query):
+            try:
+                found.append(read(document))
+            except DataError as error:
+                self._notice(f"left out: {error.message}")
+        return found
 
     def _free_for(self, held: Lease, owner: str) -> bool:
         return held.owner == owner or not self.is_alive(held)
@@ -180,9 +201,32 @@ def _fields(owner: str | None, token: int, expires_at: datetime) -> dict[str, An
 
 
 def _held(name: str, record: Document | None) -> Lease | None:
-    if record is None or record.data["owner"] is None:
+    if record is None:
         return None
-    return Lease(name, record.data["owner"], record.data["token"], record.data["expires_at"])
+    data = _fields_of(record, _LEASE)
+    return None if data["owner"] is None else Lease(name, data["owner"], data["token"], data["expires_at"])
+
+
+_TEXT_OR_NOTHING = (str, type(None))
+_LEASE: Mapping[str, tuple[type, ...]] = {"owner": _TEXT_OR_NOTHING, "token": (int,), "expires_at": (datetime,)}
+_REMOVAL: Mapping[str, tuple[type, ...]] = {
+    "name": (str,), "owner": (str,), "token": (int,), "at": (datetime,), "by": (str,), "reason": _TEXT_OR_NOTHING,
+}  # fmt: skip
+
+
+def _fields_of(document: Document, kinds: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
+    """Return the fields of a document that are known. Raises DataError for one that is missing or of another type."""
+    data = document.data
+    for name, kind in kinds.items():
+        if name not in data or not isinstance(data[name], kind) or isinstance(data[name], bool):
+            what = f"is {data[name]!r}" if name in data else "is missing"
+            raise DataError(
+                f"{document.path} cannot be read: its {name} {what}",
+                cause="A newer nbactl wrote it, or it was damaged.",
+                next_step="Update nbactl. If that does not help, delete the document when no process works under it.",
+                details={"path": document.path},
+            )
+    return {name: data[name] for name in kinds}
 
 
 def _held_by_other(held: Lease) -> LeaseHeldError:

@@ -17,7 +17,7 @@ from nbactl.adapters.sqlite import schema
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.deadline import deadline_scope
-from nbactl.errors import ConfigError, DataError, NbactlError, UnavailableError
+from nbactl.errors import ConfigError, DataError, NbactlError, NotAuthorisedError, UnavailableError
 from nbactl.ports.documents import Create, Query, Set
 from nbactl.testing import FakeClock, faults
 
@@ -143,27 +143,27 @@ def without_privileges() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("folder", ["", "state"])
-def test_a_folder_that_may_not_be_written_is_a_configuration_error(folder: str) -> None:
+def test_a_folder_that_may_not_be_written_is_a_matter_of_rights(folder: str) -> None:
     place = Path(tempfile.mkdtemp())
     place.chmod(0o555)
     with (
         without_privileges(),
         closing(opened(place / folder / "documents.db")) as store,
-        pytest.raises(ConfigError, match="cannot be opened") as raised,
+        pytest.raises(NotAuthorisedError, match="cannot be opened") as raised,
     ):
         store.commit([Set("runs/r", {})])
     assert "permissions" in (raised.value.next_step or "")
     place.rmdir()
 
 
-def test_a_file_that_may_only_be_read_is_a_configuration_error_for_writers() -> None:
+def test_a_file_that_may_only_be_read_refuses_writers() -> None:
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
     path = place / "documents.db"
     with closing(opened(path)) as store:
         store.commit([Set("runs/r", {"n": 1})])
     path.chmod(0o444)
-    with without_privileges(), closing(opened(path)) as store, pytest.raises(ConfigError, match="cannot be opened"):
+    with without_privileges(), closing(opened(path)) as store, pytest.raises(NotAuthorisedError, match="read-only"):
         store.commit([Set("runs/r", {"n": 2})])
     with closing(opened(path)) as store:
         document = store.get("runs/r")
@@ -188,12 +188,12 @@ def test_a_store_that_is_forgotten_closes_its_connections(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["documents.db"]
 
 
-def test_a_read_only_database_is_a_configuration_error(store: SqliteDocuments) -> None:
+def test_a_database_that_becomes_read_only_refuses_writers(store: SqliteDocuments) -> None:
     store.commit([Set("runs/r", {})])
     writer = store._connections._writer
     assert writer is not None
     writer.execute("PRAGMA query_only = ON")  # SQLITE_READONLY, as for a file without write permission
-    with pytest.raises(ConfigError, match="cannot be opened or written"):
+    with pytest.raises(NotAuthorisedError, match="cannot be opened or written"):
         store.commit([Set("runs/s", {})])
 
 

@@ -1,0 +1,23 @@
+"""The indexes of collections that grow. They are listed here, for importing their owners would slow every command."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nbactl.ports.indexes import Index
+
+INDEXES: Final = (
+    # The ledger: newest first, of all runs and by each filter of `runs list`; the newest run of a name and date.
+    Index("runs", ("started_at",)),
+    Index("runs", ("status", "started_at")),
+    Index("runs", ("name", "started_at")),
+    Index("runs", ("group", "started_at")),
+    Index("runs", ("game_date", "started_at")),
+    Index("runs", ("name", "game_date", "started_at")),
+    # What sweeps look for at every tick.
+    Index("outbox", ("due_at",)),
+    Index("outbox", ("expires_at",)),
+    Index("message_dedup", ("expires_at",)),
+    Index("alerts", ("expires_at",)),
+    Index("lease_removals", ("at",)),
+)
