@@ -93,11 +93,11 @@ def history(app: Container) -> Ledger:
     return app.ledger
 
 
-def versions(_: Container) -> CurrentVersions:
-    """Return what says what tasks would read now."""
-    from nbactl.workflows.freshness import NoVersions
+def versions(app: Container) -> CurrentVersions:
+    """Return the versions of what processors read and write."""
+    from nbactl.bootstrap.runs import make_versions
 
-    return NoVersions()
+    return make_versions(app)
 
 
 def must_ramp_up(_: Container) -> bool:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap.container import Container
     from nbactl.pipeline.processor import ProcessorResources
-    from nbactl.ports.warehouse import Warehouse
+    from nbactl.pipeline.versions import PipelineVersions
+    from nbactl.ports.warehouse import TableSchema, Warehouse
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.runner import Runner
@@ -43,13 +44,26 @@ def make_processor_resources(app: Container) -> ProcessorResources:
 
         ensure_tables(warehouse, names)
 
+    def schema_of(table: str) -> TableSchema:
+        from nbactl.warehouse.tables import declared_table
+
+        return declared_table(table)
+
     return ProcessorResources(
         warehouse=lambda: app.warehouse,
         source=lambda: app.source,
         raw=RawStore(app.data_dir / "raw"),
         timeouts=app.config.timeouts,
         create_tables=create_tables,
+        schema_of=schema_of,
     )
+
+
+def make_versions(app: Container) -> PipelineVersions:
+    """Return what answers whether finished tasks are still fresh."""
+    from nbactl.pipeline.versions import PipelineVersions
+
+    return PipelineVersions(app.processor_resources)
 
 
 def make_planner(app: Container) -> Planner:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from nbactl.errors import ConfigError, DataError
 from nbactl.pipeline.games import games_of
 from nbactl.pipeline.sources.base import Dataset, RawRecord
-from nbactl.ports.compute import TaskOutcome
+from nbactl.pipeline.sources.digests import records_digest
+from nbactl.pipeline.versions import versions_before
+from nbactl.ports.compute import TaskOutcome, Versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +42,7 @@ def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     if supplied and not by_day[day]:
         _check_there_is_nothing(source, dataset, context.call)
     earlier = raw.fill_in(dataset, {when: by_day[when] for when in past}, source=source.name, fence=context.fence)
+    versions = versions_before(resources, context)
     rows = raw.write(dataset, day, by_day[day], source=source.name, fence=context.fence)
     detail: dict[str, Any] = {"file": str(raw.path(dataset, day))}
     if past:
@@ -50,7 +53,10 @@ def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
         detail["reason"] = f"{source.name} has no {dataset} on {day}"
     if source.notes:
         detail["notes"] = list(source.notes)
-    return TaskOutcome(rows, detail)
+    given = f"source:{dataset}"  # a server is not asked for a version: what it answered has one
+    reads = {given: records_digest(by_day[day]), **versions.reads}
+    writes = {f"raw:{dataset}": raw.versions(dataset, [day])[day]}
+    return TaskOutcome(rows, detail, Versions(versions.code, reads, writes))
 
 
 def _check_there_is_nothing(source: GameSource, dataset: Dataset, call: TaskCall) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nbactl.pipeline.rawstore import RawStore
     from nbactl.pipeline.sources.base import GameSource
     from nbactl.ports.compute import TaskContext, TaskOutcome
-    from nbactl.ports.warehouse import Warehouse
+    from nbactl.ports.warehouse import TableSchema, Warehouse
 
 
 class Timeouts(Protocol):
@@ -26,7 +26,8 @@ class Timeouts(Protocol):
 class ProcessorResources:
     """What processors work with; `warehouse` and `source` are opened by the first call.
 
-    `create_tables` makes those of the named tables that are not there, as they are declared.
+    `create_tables` makes those of the named tables that are not there, as they are declared; `schema_of` gives the
+    declaration of one.
     """
 
     warehouse: Callable[[], Warehouse]
@@ -34,6 +35,7 @@ class ProcessorResources:
     raw: RawStore
     timeouts: Timeouts
     create_tables: Callable[[Warehouse, Sequence[str]], None]
+    schema_of: Callable[[str], TableSchema]
     _ensured: set[str] = field(default_factory=set, init=False)
 
     def ensure_tables(self, *names: str) -> None:

@@ -6,7 +6,7 @@ its past. Records in = rows + quarantined + set aside; the task's detail says so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
@@ -14,18 +14,19 @@ from nbactl.pipeline import boxscores, market, quarantine
 from nbactl.pipeline import games as game_rules
 from nbactl.pipeline.lookup import Lookups
 from nbactl.pipeline.quarantine import quarantine_table
+from nbactl.pipeline.versions import versions_before
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.quarantine import Normalised
     from nbactl.pipeline.sources.base import Dataset
     from nbactl.ports.compute import TaskContext
-    from nbactl.ports.warehouse import Fence
+    from nbactl.ports.warehouse import Fence, PartitionVersion
 
 _PLAYERS: Final = "nba_raw.player_boxscores"
 _KNOWN_PLAYERS: Final = """
@@ -127,6 +128,7 @@ def odds(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
 def _write(resources: ProcessorResources, context: TaskContext, target: _Target) -> TaskOutcome:
     day = context.call.game_date
     resources.ensure_tables(target.table, quarantine_table(target.table))
+    versions = versions_before(resources, context)
     collected = set.intersection(*(set(resources.raw.dates(dataset)) for dataset in target.datasets))
     earlier = {other for other in collected if other < day}
     there = _there(resources, context, target, min(earlier, default=day))
@@ -138,7 +140,7 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
         # out of it: so it is written unfenced, by a holder that is still in its right.
         context.fence.guard(lambda: None)
         _replace(resources, context, target, past, there, fence=None)
-    _replace(resources, context, target, [(day, outcome)], there, fence=context.fence)
+    writes = _replace(resources, context, target, [(day, outcome)], there, fence=context.fence)
     detail = outcome.detail()
     if past:
         detail["earlier_dates"] = len(past)
@@ -153,7 +155,8 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
         )
     if not outcome.rows:
         detail["reason"] = target.why_empty(day)
-    return TaskOutcome(len(outcome.rows), detail)
+    made = {table: written[day].digest for table, written in writes.items()}
+    return TaskOutcome(len(outcome.rows), detail, replace(versions, writes=made))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +188,12 @@ def _replace(
     there: _There,
     *,
     fence: Fence | None,
-) -> None:
-    """Replace the partitions of these dates, quarantine first: a row is never there without what was left out."""
+) -> dict[str, Mapping[date, PartitionVersion]]:
+    """Replace the partitions of these dates, quarantine first: a row is never there without what was left out.
+
+    Returns the versions by table.
+    """
+    versions = {}
     bad = [record.row() for _, outcome in outcomes for record in outcome.quarantined]
     bad_days = [day for day, outcome in outcomes if outcome.quarantined or day in there.quarantined]
     good = [row for _, outcome in outcomes for row in outcome.rows]
@@ -195,7 +202,7 @@ def _replace(
         (target.table, [day for day, _ in outcomes], Rows(target.columns, good)),
     ):
         if days:
-            resources.warehouse().replace_partitions(
+            written = resources.warehouse().replace_partitions(
                 table,
                 days,
                 rows,
@@ -203,6 +210,8 @@ def _replace(
                 timeout=resources.timeouts["warehouse.load"],
                 labels=context.call.labels,
             )
+            versions[table] = written.versions
+    return versions
 
 
 def _games(resources: ProcessorResources, context: TaskContext, day: date) -> dict[tuple[str, str], game_rules.Game]:

@@ -110,6 +110,16 @@ class RawStore:
         records = [json.loads(line) for line in body.splitlines()]
         return [RawRecord(r["dataset"], day, r["shape"], r["origin"], r["payload"]) for r in records]
 
+    def versions(self, dataset: Dataset, days: Sequence[date]) -> dict[date, str]:
+        """Return the SHA-256 of the records of each date, whichever run wrote them; a damaged file has none."""
+        found = {}
+        for day in days:
+            with suppress(OSError, DataError), self.path(dataset, day).open("rb") as file:
+                header = _header(self.path(dataset, day), file.readline().rstrip(b"\n"))
+                if isinstance(digest := header.get("sha256"), str):
+                    found[day] = digest
+        return found
+
     def _prepare(
         self, dataset: Dataset, day: date, records: Sequence[RawRecord], *, source: str, token: int, fence: Fence
     ) -> Path:

@@ -169,11 +169,26 @@ class Warehouse(Protocol):
         fence: Fence | None = None,
         timeout: float,
         labels: Mapping[str, str] | None = None,
-    ) -> int:
-        """Replace the partitions of `days` by `source` in one transaction; returns the rows written.
+    ) -> Replaced:
+        """Replace the partitions of `days` by `source`, and record their versions, in one transaction.
 
         A row outside `days` is a DataError and nothing is changed. With a fence the same transaction refuses
         (StaleFenceError) if any of the partitions was written under a greater token, and records this token.
+        """
+        ...
+
+    def versions(
+        self,
+        tables: Sequence[str],
+        first: date,
+        last: date,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+    ) -> Mapping[tuple[str, date], PartitionVersion]:
+        """Return the versions of the partitions from `first` to `last` by table and date.
+
+        A partition that was never written is absent; a table or warehouse that is not there has none.
         """
         ...
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         Column,
         DryRun,
         Fence,
+        PartitionVersion,
         QueryResult,
+        Replaced,
         Rows,
         Select,
         TableInfo,
@@ -125,8 +127,19 @@ class QueryGateway:
         fence: Fence | None = None,
         timeout: float,
         labels: Mapping[str, str] | None = None,
-    ) -> int:
+    ) -> Replaced:
         return self._warehouse.replace_partitions(table, days, source, fence=fence, timeout=timeout, labels=labels)
+
+    def versions(
+        self,
+        tables: Sequence[str],
+        first: date,
+        last: date,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+    ) -> Mapping[tuple[str, date], PartitionVersion]:
+        return self._warehouse.versions(tables, first, last, timeout=timeout, labels=labels)
 
     def create_table(self, schema: TableSchema) -> None:
         self._warehouse.create_table(schema)

@@ -63,7 +63,7 @@ class TestWarehouse:
 
     @staticmethod
     def put(warehouse: Warehouse, *rows: tuple[Any, ...], days: tuple[date, ...] = (D1,), fence: Any = None) -> int:
-        return warehouse.replace_partitions(GAMES.name, days, Rows(KEYS, rows), fence=fence, timeout=TIMEOUT)
+        return warehouse.replace_partitions(GAMES.name, days, Rows(KEYS, rows), fence=fence, timeout=TIMEOUT).rows
 
     @staticmethod
     def ids(warehouse: Warehouse) -> list[tuple[Any, ...]]:
@@ -116,7 +116,7 @@ class TestWarehouse:
             " 1 AS pace FROM nba_test.games",
             {"n": 1},
         )
-        assert warehouse.replace_partitions(GAMES.name, [D2], source, timeout=TIMEOUT) == 1
+        assert warehouse.replace_partitions(GAMES.name, [D2], source, timeout=TIMEOUT).rows == 1
         assert self.ids(warehouse) == [("a", D1), ("a2", D2)]
 
     @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ class TestWarehouse:
         other = TableSchema("nba_test.other", GAMES.columns, "game_date")
         warehouse.create_table(other)
         rows = Rows(KEYS, [("c", D1)])
-        assert warehouse.replace_partitions(other.name, [D1], rows, fence=HeldFence(1), timeout=TIMEOUT) == 1
+        assert warehouse.replace_partitions(other.name, [D1], rows, fence=HeldFence(1), timeout=TIMEOUT).rows == 1
 
     def test_inv_12_a_revoked_fence_stops_the_commit_and_leaves_no_token(self, warehouse: Warehouse) -> None:
         self.put(warehouse, ("old", D1))
@@ -295,7 +295,7 @@ class TestWarehouse:
         warehouse.create_table(events)
         late, early = datetime(2024, 1, 15, 23, 59, tzinfo=UTC), datetime(2024, 1, 16, 0, 1, tzinfo=UTC)
         warehouse.replace_partitions(events.name, [D1, D2], Rows(("at",), [(late,), (early,)]), timeout=TIMEOUT)
-        assert warehouse.replace_partitions(events.name, [D2], Rows(("at",), []), timeout=TIMEOUT) == 0
+        assert warehouse.replace_partitions(events.name, [D2], Rows(("at",), []), timeout=TIMEOUT).rows == 0
         assert warehouse.query("SELECT at FROM nba_test.events", timeout=TIMEOUT).rows == [(late,)]
 
     def test_a_table_without_partitions_takes_no_replacement(self, warehouse: Warehouse) -> None:

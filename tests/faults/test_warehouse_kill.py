@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kit.warehouse_process import ROWS, TABLE, batches, ended, open_warehouse, start, write
+from tests.kit.warehouse_process import FIRST, ROWS, TABLE, batches, ended, open_warehouse, start, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,4 +75,19 @@ def test_inv_20_a_process_killed_while_it_makes_the_file_leaves_no_half_made_one
     warehouse = open_warehouse(path)
     warehouse.create_table(TABLE)
     assert write(warehouse, 0, 1) == ROWS
+    warehouse.close()
+
+
+@pytest.mark.parametrize(("point", "batch"), [("before", 1), ("after", 2)])
+def test_inv_20_versions_after_a_kill_are_those_of_the_rows(path: Path, point: str, batch: int) -> None:
+    process = start(path, 5.0, "write", 0, 2, fault=f"warehouse.{point}_commit=kill")
+    assert ended(process) == -signal.SIGKILL
+    warehouse = open_warehouse(path)
+    found = warehouse.versions([TABLE.name], FIRST, FIRST, timeout=20.0)
+    assert batches(warehouse) == [(0, batch, ROWS)]
+    write(warehouse, 0, batch)
+    assert warehouse.versions([TABLE.name], FIRST, FIRST, timeout=20.0) == found
+    warehouse.close()
+    warehouse = open_warehouse(path)
+    assert warehouse.versions([TABLE.name], FIRST, FIRST, timeout=20.0) == found
     warehouse.close()

@@ -13,7 +13,7 @@ from nbactl.pipeline.rawstore import RawStore
 from nbactl.pipeline.sources import open_source
 from nbactl.ports.compute import TaskCall, TaskContext, TaskOutcome, Work
 from nbactl.testing import FakeClock
-from nbactl.warehouse.tables import ensure_tables
+from nbactl.warehouse.tables import declared_table, ensure_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +47,7 @@ class Pipeline:
             raw=self.raw,
             timeouts=load_config(None).timeouts,
             create_tables=ensure_tables,
+            schema_of=declared_table,
         )
 
     def run(self, name: str, day: date, *, token: int = 1, **parameters: object) -> TaskOutcome:

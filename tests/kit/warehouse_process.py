@@ -35,7 +35,7 @@ def write(warehouse: DuckDbWarehouse, day: int, batch: int) -> int:
     """Replace one day by ROWS rows of one batch."""
     when = FIRST + timedelta(days=day)
     rows = Rows(("day", "batch", "n"), [(when, batch, n) for n in range(ROWS)])
-    return warehouse.replace_partitions(TABLE.name, [when], rows, timeout=20.0)
+    return warehouse.replace_partitions(TABLE.name, [when], rows, timeout=20.0).rows
 
 
 def batches(warehouse: DuckDbWarehouse) -> list[tuple[Any, ...]]:

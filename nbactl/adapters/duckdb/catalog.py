@@ -23,7 +23,12 @@ CREATE TABLE IF NOT EXISTS nbactl_internal.tables (name VARCHAR NOT NULL, declar
 CREATE TABLE IF NOT EXISTS nbactl_internal.partition_fences (
     table_name VARCHAR NOT NULL, day DATE NOT NULL, token BIGINT NOT NULL, holder VARCHAR NOT NULL
 );
+CREATE TABLE IF NOT EXISTS nbactl_internal.partition_versions (
+    table_name VARCHAR NOT NULL, day DATE NOT NULL, digest VARCHAR NOT NULL, row_count BIGINT NOT NULL,
+    changed_at TIMESTAMP NOT NULL
+);
 """
+_BY_PARTITION: Final = ("nbactl_internal.partition_fences", "nbactl_internal.partition_versions")
 _TO_DUCKDB: Final[dict[ColumnType, str]] = {
     "STRING": "VARCHAR",
     "INT64": "BIGINT",
@@ -79,6 +84,7 @@ def create(cursor: DuckDBPyConnection, schema: TableSchema) -> None:
     )
     cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(dataset)}")
     cursor.execute(f"CREATE TABLE {quoted(schema.name)} ({columns})")
+    forget(cursor, schema.name)
     remember(cursor, schema)
 
 
@@ -113,14 +119,16 @@ def remember(cursor: DuckDBPyConnection, schema: TableSchema) -> None:
 def forget(cursor: DuckDBPyConnection, table: str) -> None:
     """Drop what was kept of a table."""
     cursor.execute("DELETE FROM nbactl_internal.tables WHERE name = $name", {"name": table})
-    cursor.execute("DELETE FROM nbactl_internal.partition_fences WHERE table_name = $name", {"name": table})
+    for kept in _BY_PARTITION:
+        cursor.execute(f"DELETE FROM {kept} WHERE table_name = $name", {"name": table})
 
 
 def rename(cursor: DuckDBPyConnection, table: str, name: str) -> None:
     """Keep what was kept of a table under another name."""
     values = {"table": table, "name": name}
     cursor.execute("UPDATE nbactl_internal.tables SET name = $name WHERE name = $table", values)
-    cursor.execute("UPDATE nbactl_internal.partition_fences SET table_name = $name WHERE table_name = $table", values)
+    for kept in _BY_PARTITION:
+        cursor.execute(f"UPDATE {kept} SET table_name = $name WHERE table_name = $table", values)
 
 
 def touch(cursor: DuckDBPyConnection, table: str, now: datetime) -> None:

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from nbactl.ports.warehouse import TableSchema
 
 
-def run_statement(cursor: DuckDBPyConnection, sql: str) -> None:
-    """Run one statement inside the caller's transaction. Raises DataError for one that defines nothing."""
+def run_statement(cursor: DuckDBPyConnection, sql: str) -> str | None:
+    """Run one statement inside the caller's transaction; returns the table that it made or changed.
+
+    Raises DataError for one that defines nothing.
+    """
     from sqlglot import exp
 
     tree = parse_one(sql)
@@ -30,20 +33,21 @@ def run_statement(cursor: DuckDBPyConnection, sql: str) -> None:
     if tree.args.get("kind") != "TABLE":
         _without_options(tree)
         cursor.execute(translate(tree).sql)
-    elif isinstance(tree, exp.Create):
-        _create_table(cursor, tree)
-    elif isinstance(tree, exp.Drop):
+        return None
+    if isinstance(tree, exp.Create):
+        return _create_table(cursor, tree)
+    if isinstance(tree, exp.Drop):
         table = _name(tree)
         cursor.execute(translate(tree).sql)
         catalog.forget(cursor, table)
-    else:
-        _alter_table(cursor, tree)
+        return None
+    return _alter_table(cursor, tree)
 
 
-def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> None:
+def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> str:
     table = _name(tree)
     if tree.args.get("exists") and catalog.exists(cursor, table):
-        return
+        return table
     partition_by, cluster_by = _layout(tree)
     description = _description(tree)
     columns = _column_descriptions(tree)
@@ -57,9 +61,10 @@ def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> None:
     )
     _check_layout(schema)
     catalog.remember(cursor, schema)
+    return table
 
 
-def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter) -> None:
+def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter) -> str:
     from sqlglot import exp
 
     table = _name(tree)
@@ -69,12 +74,14 @@ def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter) -> None:
     if not isinstance(action, exp.AlterSet):
         cursor.execute(translate(tree).sql)
     if isinstance(action, exp.AlterRename):
-        catalog.rename(cursor, table, f"{table.partition('.')[0]}.{action.this.name}")
-        return
+        renamed = f"{table.partition('.')[0]}.{action.this.name}"
+        catalog.rename(cursor, table, renamed)
+        return renamed
     after, _ = catalog.describe(cursor, table)
     after = replace(after, description=before.description if description is None else description)
     _check_layout(after)
     catalog.remember(cursor, after)
+    return table
 
 
 def _check_layout(schema: TableSchema) -> None:

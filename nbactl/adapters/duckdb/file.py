@@ -7,19 +7,22 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nbactl.adapters.duckdb import catalog
+from nbactl.adapters.duckdb import catalog, versions
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.lock import FileLock, cannot_open
+from nbactl.adapters.duckdb.sidecar import VersionsSidecar
 from nbactl.core._support import faults
 from nbactl.errors import PreconditionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import date
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
     from nbactl.core._support.clock import Clock
+    from nbactl.ports.warehouse import PartitionVersion
 
 _LINGER = 0.5
 """Seconds that an idle file stays open for the next operation of the same run; opening and closing cost 30 ms."""
@@ -45,6 +48,7 @@ class WarehouseFile:
     """
 
     def __init__(self, path: Path, *, clock: Clock, holder: str) -> None:
+        self.sidecar = VersionsSidecar(path)
         self._path = path
         self._clock = clock
         self._lock = FileLock(path, clock=clock, holder=holder)
@@ -56,6 +60,10 @@ class WarehouseFile:
         self._shut = False
         self._idle_since = self._open_since = 0.0
         self._keeper: threading.Thread | None = None
+
+    def exists(self) -> bool:
+        """Say whether there is a file."""
+        return self._path.exists()
 
     @contextmanager
     def use(self, wait: float) -> Iterator[DuckDBPyConnection]:
@@ -215,6 +223,20 @@ class WarehouseFile:
         self._changed.notify_all()
         if connection is not None:
             try:
+                known = self._changed_versions(connection)
                 connection.close()
+                if known is not None:
+                    self.sidecar.write(known)
             finally:
                 self._lock.release()
+
+    def _changed_versions(self, connection: DuckDBPyConnection) -> Mapping[tuple[str, date], PartitionVersion] | None:
+        """Return the versions of a file that is about to be closed, None if the sidecar has them already."""
+        import duckdb
+
+        if self.sidecar.read() is not None:
+            return None
+        try:
+            return versions.read(connection)
+        except duckdb.Error:  # the connection broke; closing it is all that is left
+            return None

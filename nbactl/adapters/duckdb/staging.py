@@ -65,6 +65,15 @@ def insert(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSc
     return int(row[0]) if row else 0
 
 
+def days(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema) -> list[date]:
+    """Return the partitions that the staged rows belong to."""
+    if schema.partition_by not in columns:
+        return []
+    day = f"CAST({quoted(schema.partition_by)} AS DATE)"
+    cursor.execute(f"SELECT DISTINCT {day} FROM {STAGE} WHERE {day} IS NOT NULL")
+    return [found for (found,) in cursor.fetchall()]
+
+
 def check_days(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema, days: Sequence[date]) -> None:
     """Raise DataError if a staged row lies outside `days`."""
     partition = schema.partition_by

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from nbactl.adapters.duckdb import catalog, staging
+from nbactl.adapters.duckdb import catalog, staging, versions
 from nbactl.adapters.duckdb.ddl import run_statement
 from nbactl.adapters.duckdb.dialect import translate_query
 from nbactl.adapters.duckdb.errors import translated
@@ -18,7 +18,7 @@ from nbactl.adapters.duckdb.values import bind, check_names, fetch
 from nbactl.core._support import faults
 from nbactl.core.calls.deadline import remaining
 from nbactl.errors import NbactlError, PreconditionError, TimedOutError, UnavailableError
-from nbactl.ports.warehouse import DryRun, QueryResult, Rows, TableInfo
+from nbactl.ports.warehouse import DryRun, QueryResult, Replaced, Rows, TableInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from nbactl.core._support.clock import Clock
-    from nbactl.ports.warehouse import Column, Fence, Select, TableSchema
+    from nbactl.ports.warehouse import Column, Fence, PartitionVersion, Select, TableSchema
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +76,9 @@ class DuckDbWarehouse:
             columns = staging.stage(cursor, rows, schema)
             with self._transaction(cursor, watchdog):
                 count = staging.insert(cursor, columns, schema)
-                catalog.touch(cursor, table, self._clock.now())
+                now = self._clock.now()
+                catalog.touch(cursor, table, now)
+                versions.record(cursor, schema, staging.days(cursor, columns, schema), now)
             return count
 
     def replace_partitions(
@@ -88,7 +90,7 @@ class DuckDbWarehouse:
         fence: Fence | None = None,
         timeout: float,
         labels: Mapping[str, str] | None = None,
-    ) -> int:
+    ) -> Replaced:
         sql = "" if isinstance(source, Rows) else source.sql
         named = () if isinstance(source, Rows) else translate_query(sql).tables
         with self._operation("replace_partitions", timeout, labels, sql, named) as (cursor, watchdog):
@@ -104,8 +106,30 @@ class DuckDbWarehouse:
                     {"days": list(days)},
                 )
                 count = staging.insert(cursor, columns, schema)
-                catalog.touch(cursor, table, self._clock.now())
-            return count
+                now = self._clock.now()
+                catalog.touch(cursor, table, now)
+                recorded = versions.record(cursor, schema, days, now)
+            return Replaced(count, recorded)
+
+    def versions(
+        self,
+        tables: Sequence[str],
+        first: date,
+        last: date,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+    ) -> Mapping[tuple[str, date], PartitionVersion]:
+        known = self._file.sidecar.read()
+        if known is None:
+            if not self._file.exists():
+                return {}
+            with self._operation("versions", timeout, labels) as (cursor, _):
+                known = versions.read(cursor, tables)
+        wanted = set(tables)
+        return {
+            (table, day): version for (table, day), version in known.items() if table in wanted and first <= day <= last
+        }
 
     def create_table(self, schema: TableSchema) -> None:
         with self._operation("create_table", self._lock_wait, None) as (cursor, watchdog):
@@ -139,7 +163,9 @@ class DuckDbWarehouse:
                 self._operation("apply_ddl", timeout, None, statement) as (cursor, watchdog),
                 self._transaction(cursor, watchdog),
             ):
-                run_statement(cursor, statement)
+                if table := run_statement(cursor, statement):
+                    schema, _ = catalog.describe(cursor, table)
+                    versions.record(cursor, schema, None, self._clock.now())
 
     def close(self) -> None:
         self._file.shut()

@@ -71,3 +71,10 @@ class GameSource(Protocol):
         UnavailableError for a server that does not answer.
         """
         ...
+
+    def versions(self, dataset: Dataset, days: Sequence[date]) -> Mapping[date, str]:
+        """Return a digest of the records that the source has of each date now.
+
+        A source that would have to ask a server returns none. Raises what `collect` raises.
+        """
+        ...

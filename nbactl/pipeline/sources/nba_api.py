@@ -156,6 +156,9 @@ class NbaApiSource:
     def datasets(self) -> frozenset[Dataset]:
         return frozenset({"schedule", "player_boxscores"})
 
+    def versions(self, dataset: Dataset, days: Sequence[date]) -> Mapping[date, str]:  # noqa: ARG002 - a request each
+        return {}
+
     def latest(self) -> date:
         today = GameDate.of(self._clock.now()).day
         year = _season_start(today)

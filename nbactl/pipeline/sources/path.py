@@ -11,10 +11,11 @@ from nbactl.errors import DataError
 from nbactl.pipeline import values
 from nbactl.pipeline.quarantine import RejectedRecordError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
+from nbactl.pipeline.sources.digests import records_digest
 from nbactl.pipeline.sources.files import LOOKED_FOR, FileEntry, entries, read_text, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -64,6 +65,9 @@ class PathSource:
         for day in days:
             for entry in found.get(day, ()):
                 yield RawRecord(dataset, day, entry.shape, entry.origin, entry.payload())
+
+    def versions(self, dataset: Dataset, days: Sequence[date]) -> Mapping[date, str]:
+        return {day: records_digest(self.collect(dataset, [day])) for day in days}
 
     def _read(self) -> _Index:
         with self._reading:

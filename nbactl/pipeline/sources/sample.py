@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 from nbactl.pipeline.sources.base import Dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     from nbactl.pipeline.sources.base import RawRecord
@@ -38,6 +38,11 @@ class SampleSource:
 
     def collect(self, dataset: Dataset, days: Sequence[date]) -> Iterator[RawRecord]:
         return self._season.records(dataset, days)
+
+    def versions(self, dataset: Dataset, days: Sequence[date]) -> Mapping[date, str]:  # noqa: ARG002 - all made alike
+        from nbactl.pipeline.sources.synthetic.draw import GENERATOR, SEED  # noqa: PLC0415
+
+        return dict.fromkeys(days, f"{SEED}:{GENERATOR}")
 
     @cached_property
     def _season(self) -> SyntheticSeason:

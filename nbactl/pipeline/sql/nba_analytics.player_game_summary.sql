@@ -1,5 +1,6 @@
 -- The box scores of @game_date with the players' efficiency, and their form before the game.
 -- with: current_season, team_box, player_form
+-- reads: nba_raw.player_boxscores 0..0
 SELECT
   box.game_date, box.game_id, current_season.season, box.player_lookup, box.player_name,
   box.team_abbr, box.opponent_team_abbr, box.home_game,

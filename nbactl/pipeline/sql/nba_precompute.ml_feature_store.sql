@@ -1,6 +1,12 @@
 -- One row of features for each player expected on @game_date: the day's contexts, caches and factors side by side,
 -- and the history against the opponent. NULL means not known; truth values are 0 and 1.
 -- with: versus_opponent
+-- reads: nba_analytics.upcoming_player_game_context 0..0
+-- reads: nba_precompute.player_daily_cache 0..0
+-- reads: nba_precompute.player_composite_factors 0..0
+-- reads: nba_precompute.player_shot_zone_analysis 0..0
+-- reads: nba_precompute.team_defense_zone_analysis 0..0
+-- reads: nba_analytics.upcoming_team_game_context 0..0
 SELECT
   player.game_date, player.game_id, player.season, player.player_lookup,
   player.team_abbr, player.opponent_team_abbr,

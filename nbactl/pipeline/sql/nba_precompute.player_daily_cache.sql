@@ -1,5 +1,6 @@
 -- What does not change during @game_date about the players expected to play: load, spread and weighted form.
 -- with: player_season
+-- reads: nba_analytics.upcoming_player_game_context 0..0
 SELECT
   player.game_date, player.game_id, player.season, player.player_lookup, player.team_abbr,
   player.games_played,

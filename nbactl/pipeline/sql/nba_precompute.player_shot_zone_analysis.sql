@@ -1,6 +1,7 @@
 -- Where the points of the players expected on @game_date come from: two-point and three-point field goals and free
 -- throws, the zones that a box score tells apart.
 -- with: player_zones, league_zones
+-- reads: nba_analytics.upcoming_player_game_context 0..0
 SELECT
   player.game_date, player.game_id, player.season, player.player_lookup, player.team_abbr,
   player.games_played AS games,

@@ -1,6 +1,7 @@
 -- What the teams that play on @game_date allow by zone. The data have no shot locations: the zones are those that a
 -- box score tells apart, two-point field goals, three-point field goals and free throws.
 -- with: allowed_zones, allowed_volume, league_zones
+-- reads: nba_analytics.upcoming_team_game_context 0..0
 SELECT
   team.game_date, team.game_id, team.season, team.team_abbr, team.opponent_team_abbr,
   COALESCE(zone.games, 0) AS games,

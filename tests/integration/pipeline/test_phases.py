@@ -266,10 +266,11 @@ class _Given:
     def __init__(self, sample: Pipeline, records: list[RawRecord]) -> None:
         self._source, self._records = sample.source, records
         self.name, self.key = sample.source.name, sample.source.key
-        self.datasets, self.latest, self.game_dates = (
+        self.datasets, self.latest, self.game_dates, self.versions = (
             self._source.datasets,
             self._source.latest,
             self._source.game_dates,
+            self._source.versions,
         )
 
     def collect(self, dataset: Dataset, _days: object) -> Iterator[RawRecord]:

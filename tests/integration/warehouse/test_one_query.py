@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from nbactl.ports.warehouse import QueryResult, Warehouse
+    from nbactl.ports.warehouse import QueryResult, Replaced, Warehouse
 
 FEATURES = TABLES[-1]
 
@@ -35,7 +35,7 @@ class Counted:
         self.statements.append(sql)
         return self.inner.query(sql, *arguments, **options)
 
-    def replace_partitions(self, table: str, days: Sequence[date], source: Select | Rows, **options: Any) -> int:
+    def replace_partitions(self, table: str, days: Sequence[date], source: Select | Rows, **options: Any) -> Replaced:
         self.statements.append(source.sql if isinstance(source, Select) else table)
         return self.inner.replace_partitions(table, days, source, **options)
 

@@ -7,7 +7,7 @@ from datetime import time
 
 from nbactl.config.loader import load_config, shipped_config_dir
 from nbactl.pipeline.registry import PROCESSORS
-from nbactl.pipeline.transform import table_sql
+from nbactl.pipeline.statements import table_sql
 
 
 def test_the_shipped_files_have_no_problem() -> None:

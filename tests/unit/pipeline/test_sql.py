@@ -9,7 +9,7 @@ import sqlglot  # noqa: TID253 - what is tested here is SQL
 from sqlglot import exp  # noqa: TID253
 
 from nbactl.pipeline.registry import PROCESSORS
-from nbactl.pipeline.transform import table_sql
+from nbactl.pipeline.statements import table_sql
 from nbactl.warehouse.tables import load_tables
 from tests.kit.paths import ROOT
 from tests.kit.warehouse import TABLES

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from nbactl.pipeline.transform import table_sql
+from nbactl.pipeline.statements import table_sql
 from nbactl.warehouse.sql.reads import Reads, reads_of
 from nbactl.warehouse.tables import load_tables
 

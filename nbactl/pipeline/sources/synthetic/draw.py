@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SEED = "nbactl sample season 1"
+GENERATOR = 1
+"""Goes up with every change of the code that changes what is made, so that finished dates are made again."""
 
 
 def stream(*parts: object) -> Random:

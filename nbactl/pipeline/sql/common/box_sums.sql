@@ -1,4 +1,5 @@
 -- What the player rows of a team add up to in a game, however many of its players the source has.
+-- reads: nba_raw.player_boxscores -365..0
 SELECT
   game_date, game_id, team_abbr,
   COUNT(*) AS player_rows,

@@ -1,4 +1,5 @@
 -- The season that @game_date is in and the day it began, preseason left aside: always one row.
+-- reads: nba_raw.games -365..0
 SELECT
   MAX(season) AS season,
   MIN(IF(season = latest_season AND COALESCE(season_type, 'regular') <> 'preseason', game_date, NULL)) AS first_date

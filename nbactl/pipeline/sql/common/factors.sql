@@ -1,4 +1,7 @@
 -- The four factors by which a player's usual output is scaled for the game on @game_date; 1 is neutral.
+-- reads: nba_analytics.upcoming_player_game_context 0..0
+-- reads: nba_precompute.player_daily_cache 0..0
+-- reads: nba_analytics.upcoming_team_game_context 0..0
 SELECT
   player.game_date, player.game_id, player.season, player.player_lookup, player.team_abbr, player.opponent_team_abbr,
   0.4 * IF(COALESCE(player.back_to_back, FALSE), 1, 0)

@@ -1,4 +1,5 @@
 -- The latest report on each player for the games of @game_date.
+-- reads: nba_raw.injuries 0..0
 SELECT player_lookup, team_abbr, status, injury
 FROM nba_raw.injuries
 WHERE game_date = @game_date

@@ -1,5 +1,6 @@
 -- The players' games of the season of @game_date, before that date; recency 1 is the latest.
 -- with: current_season
+-- reads: nba_raw.player_boxscores -365..-1
 SELECT
   box.* EXCEPT (minutes),
   CAST(ROUND(box.minutes * 60) AS INT64) AS seconds,

@@ -1,6 +1,7 @@
 -- Who is expected to play for a team: players whose latest game before @game_date was for that team and no earlier
 -- than the tenth latest game of the team. Seasons are not told apart here, so that an opening night has players too.
 -- with: team_games
+-- reads: nba_raw.player_boxscores -365..-1
 SELECT player.player_lookup, player.player_name, player.team_abbr
 FROM (
   SELECT player_lookup, player_name, team_abbr, game_date

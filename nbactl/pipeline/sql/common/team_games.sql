@@ -1,5 +1,6 @@
 -- One row per team and game of the last 365 days up to @game_date. Preseason games are no history, nor are games
 -- that were not played on their day.
+-- reads: nba_raw.games -365..0
 SELECT
   game_date, game_id, season, home_team_abbr AS team_abbr, away_team_abbr AS opponent_team_abbr,
   TRUE AS home_game, home_points AS points, away_points AS points_allowed, periods, game_status = 'final' AS played

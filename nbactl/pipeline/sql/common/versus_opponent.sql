@@ -1,4 +1,5 @@
 -- What players did against each team in the two years before @game_date, for all players at once.
+-- reads: nba_raw.player_boxscores -730..-1
 SELECT
   player_lookup, opponent_team_abbr,
   COUNT(*) AS games,

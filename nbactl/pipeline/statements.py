@@ -1,0 +1,86 @@
+"""The SQL statements of phases 3 and 4, with what they read declared beside them.
+
+Lines at the head of a file in `sql/` and `sql/common/`:
+
+    -- with: team_box, roster              common table expressions that it uses, files of `sql/common/`
+    -- reads: nba_raw.games -365..0        a table that it names, and the partitions: days relative to @game_date
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from importlib.resources.abc import Traversable
+
+_INCLUDE: Final = "-- with:"
+_READS: Final = re.compile(r"^-- reads: (\w+\.\w+) (-?\d+)\.\.(-?\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The partitions that a statement reads of a table, as days relative to the game date, both included."""
+
+    first: int
+    last: int
+
+    def __or__(self, other: Window) -> Window:
+        """Return the window that covers both."""
+        return Window(min(self.first, other.first), max(self.last, other.last))
+
+
+@cache
+def table_sql(table: str) -> str:
+    """Return the statement that computes a date's partition of `table`; its one parameter is `@game_date`."""
+    sql = _text(table)
+    common = dict(_common(sql))
+    expressions = ",\n".join(f"{name} AS (\n{text})" for name, text in common.items())
+    return f"WITH {expressions}\n{sql}" if common else sql
+
+
+@cache
+def windows(table: str) -> Mapping[str, Window]:
+    """Return what the statement of `table` reads, by table."""
+    found: dict[str, Window] = {}
+    for name, first, last in _READS.findall(table_sql(table)):
+        window = Window(int(first), int(last))
+        found[name] = found.get(name, window) | window
+    return found
+
+
+_TOKEN: Final = re.compile(
+    r"(?P<text>'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`[^`]*`)"
+    r"|(?P<comment>--[^\n]*|#[^\n]*|/\*.*?\*/)|(?P<space>\s+)|(?P<word>\w+)|(?P<sign>.)",
+    re.DOTALL,
+)
+
+
+def normalised(sql: str) -> str:
+    """Return a statement without comments and with one space between any two tokens."""
+    return " ".join(found[0] for found in _TOKEN.finditer(sql) if found.lastgroup not in ("comment", "space"))
+
+
+def _common(sql: str, seen: set[str] | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the expressions that `sql` names, each once and after those that it needs itself."""
+    seen = set() if seen is None else seen
+    for line in sql.splitlines():
+        if line.startswith(_INCLUDE):
+            for name in line.removeprefix(_INCLUDE).replace(" ", "").split(","):
+                if name not in seen:
+                    seen.add(name)
+                    text = _text(f"common/{name}")
+                    yield from _common(text, seen)
+                    yield name, text
+
+
+def _text(name: str) -> str:
+    return _folder().joinpath(f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _folder() -> Traversable:
+    return files("nbactl.pipeline") / "sql"

@@ -1,0 +1,166 @@
+"""The versions of what processors read and write, as they are now: recorded by a run, compared by the next."""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, bisect_right
+from datetime import date
+from functools import lru_cache
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+from nbactl.pipeline.recipes import recipe_of
+from nbactl.ports.compute import Versions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from nbactl.pipeline.processor import ProcessorResources
+    from nbactl.pipeline.recipes import Recipe
+    from nbactl.pipeline.sources.base import Dataset
+    from nbactl.pipeline.statements import Window
+    from nbactl.ports.compute import TaskContext, Work
+    from nbactl.ports.warehouse import PartitionVersion
+
+_MISSING: Final = "missing"
+"""The version of a raw file that is not there, or damaged."""
+_MODULUS: Final = 2**128
+
+
+class PipelineVersions:
+    """What tasks would read now, and what is there of what they wrote; only processors are known here."""
+
+    def __init__(self, resources: ProcessorResources) -> None:
+        self._resources = resources
+
+    def current(self, works: Mapping[str, Work], days: Sequence[date]) -> Mapping[tuple[str, date], Versions]:
+        """Return the versions by task name and date: one query for all tables and dates."""
+        recipes = {
+            task: recipe for task, work in works.items() if (recipe := recipe_of(work, self._resources.schema_of))
+        }
+        snapshot = Snapshot(self._resources, recipes.values(), days)
+        return {
+            (task, day): Versions(recipe.code, snapshot.reads(recipe, day), snapshot.writes(recipe, day))
+            for task, recipe in recipes.items()
+            for day in days
+        }
+
+    def changed(self, work: Work, day: date, since: datetime) -> Sequence[str]:
+        """Return the partitions that the task reads and that changed after `since`, oldest first."""
+        recipe = recipe_of(work, self._resources.schema_of)
+        if recipe is None:
+            return ()
+        tables = Snapshot(self._resources, [recipe], [day]).tables
+        return [
+            f"{table} {partition}"
+            for partition, table in sorted(
+                (partition, table)
+                for table, window in recipe.tables.items()
+                for partition, version in tables[table].between(*_days(window, day)).items()
+                if version.changed_at > since
+            )
+        ]
+
+
+def versions_before(resources: ProcessorResources, context: TaskContext) -> Versions:
+    """Return what a processor is about to read, asked before it reads: a change meanwhile makes its result stale."""
+    recipe, day = _recipe(resources, context), context.call.game_date
+    return Versions(recipe.code, Snapshot(resources, [recipe], [day]).reads(recipe, day))
+
+
+def _recipe(resources: ProcessorResources, context: TaskContext) -> Recipe:
+    recipe = recipe_of(context.call.work, resources.schema_of)
+    if recipe is None:
+        raise ValueError(f"{context.call.work.target} is not a processor")
+    return recipe
+
+
+class Snapshot:
+    """The versions of all that some processors read and write on some dates."""
+
+    def __init__(self, resources: ProcessorResources, recipes: Collection[Recipe], days: Sequence[date]) -> None:
+        self.tables: dict[str, _Table] = {}
+        self._raw: dict[Dataset, Mapping[date, str]] = {}
+        self._source: dict[Dataset, Mapping[date, str]] = {}
+        if not days:
+            return
+        self._ask_warehouse(resources, recipes, days)
+        for recipe in recipes:
+            for dataset in recipe.raw:
+                if dataset not in self._raw:
+                    self._raw[dataset] = resources.raw.versions(dataset, days)
+            if (collected := recipe.collects) is not None and collected not in self._source:
+                self._source[collected] = resources.source().versions(collected, days)
+                self._raw[collected] = resources.raw.versions(collected, days)
+
+    def reads(self, recipe: Recipe, day: date) -> dict[str, str]:
+        """Return a digest of each thing that the processor reads for the date."""
+        found = {f"raw:{dataset}": self._raw[dataset].get(day, _MISSING) for dataset in recipe.raw}
+        for table, window in recipe.tables.items():
+            found[table] = self.tables[table].digest(*_days(window, day))
+        if (collected := recipe.collects) is not None and (version := self._source[collected].get(day)):
+            found[f"source:{collected}"] = version
+        return found
+
+    def writes(self, recipe: Recipe, day: date) -> dict[str, str]:
+        """Return the digest of each thing that is there of what the processor writes for the date."""
+        found = {table: version.digest for table in recipe.writes if (version := self.tables[table].get(day))}
+        if (collected := recipe.collects) is not None and (written := self._raw[collected].get(day)):
+            found[f"raw:{collected}"] = written
+        return found
+
+    def _ask_warehouse(self, resources: ProcessorResources, recipes: Collection[Recipe], days: Sequence[date]) -> None:
+        tables = {table for recipe in recipes for table in (*recipe.tables, *recipe.writes)}
+        if not tables:
+            return
+        spans = [_days(window, day) for recipe in recipes for window in recipe.tables.values() for day in _ends(days)]
+        first, last = min([*days, *(first for first, _ in spans)]), max([*days, *(last for _, last in spans)])
+        partitions: dict[str, dict[date, PartitionVersion]] = {table: {} for table in tables}
+        asked = resources.warehouse().versions(
+            sorted(tables), first, last, timeout=resources.timeouts["warehouse.query"]
+        )
+        for (table, day), version in asked.items():
+            partitions[table][day] = version
+        self.tables = {table: _Table(found) for table, found in partitions.items()}
+
+
+class _Table:
+    """The partitions of a table. A range of them has one digest, the sum of theirs, in whatever order they came."""
+
+    def __init__(self, partitions: Mapping[date, PartitionVersion]) -> None:
+        self._partitions = partitions
+        # For a reader an empty partition is the same as one that was never written.
+        self._days = sorted(day for day, version in partitions.items() if version.rows)
+        self._sums = [0, *accumulate(_weight(day, partitions[day].digest) for day in self._days)]
+
+    def get(self, day: date) -> PartitionVersion | None:
+        """Return the version of one partition."""
+        return self._partitions.get(day)
+
+    def between(self, first: date, last: date) -> dict[date, PartitionVersion]:
+        """Return the versions of a range of partitions."""
+        return {day: version for day, version in self._partitions.items() if first <= day <= last}
+
+    def digest(self, first: date, last: date) -> str:
+        """Return the digest of a range of partitions."""
+        start, end = bisect_left(self._days, first), bisect_right(self._days, last)
+        return f"{(self._sums[end] - self._sums[start]) % _MODULUS:032x}"
+
+
+@lru_cache(maxsize=2**16)
+def _weight(day: date, digest: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{day} {digest}".encode()).digest()[:16])
+
+
+def _ends(days: Sequence[date]) -> tuple[date, date]:
+    return min(days), max(days)
+
+
+def _days(window: Window, day: date) -> tuple[date, date]:
+    """Return the first and the last partition of a window, within the calendar."""
+    return _shifted(day, window.first), _shifted(day, window.last)
+
+
+def _shifted(day: date, days: int) -> date:
+    return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))

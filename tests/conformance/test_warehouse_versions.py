@@ -1,0 +1,258 @@
+"""What the partition versions of every Warehouse must say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from nbactl.errors import DataError, NbactlError
+from nbactl.ports.warehouse import Column, PartitionVersion, Rows, Select, TableSchema
+from tests.conformance.test_warehouse import HeldFence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbactl.ports.warehouse import Warehouse
+
+D1, D2, D3 = date(2024, 1, 15), date(2024, 1, 16), date(2024, 1, 17)
+TIMEOUT = 20.0
+NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
+LINES = TableSchema(
+    "nba_test.lines",
+    (
+        Column("day", "DATE", required=True),
+        Column("id", "STRING"),
+        Column("points", "INT64"),
+        Column("pace", "FLOAT64"),
+        Column("final", "BOOL"),
+        Column("seen_on", "DATE"),
+        Column("tipoff_at", "TIMESTAMP"),
+        Column("payload", "JSON"),
+    ),
+    partition_by="day",
+)
+ROW: dict[str, Any] = {
+    "id": "a",
+    "points": 7,
+    "pace": 98.5,
+    "final": True,
+    "seen_on": D3,
+    "tipoff_at": NOON,
+    "payload": {"a": [1, None]},
+}
+OTHER = ROW | {"id": "b", "points": -5}
+
+
+def rows_of(day: date, *rows: Mapping[str, Any]) -> Rows:
+    columns = tuple(column.name for column in LINES.columns)
+    return Rows(columns, [tuple({"day": day, **row}.get(column) for column in columns) for row in rows])
+
+
+class TestWarehouseVersions:
+    @pytest.fixture(autouse=True)
+    def _lines(self, warehouse: Warehouse) -> None:
+        warehouse.create_table(LINES)
+
+    @staticmethod
+    def put(warehouse: Warehouse, *rows: Mapping[str, Any], day: date = D1, fence: Any = None) -> PartitionVersion:
+        written = warehouse.replace_partitions(LINES.name, [day], rows_of(day, *rows), fence=fence, timeout=TIMEOUT)
+        assert written.rows == len(rows)
+        assert list(written.versions) == [day]
+        assert written.versions[day] == TestWarehouseVersions.version(warehouse, day)
+        return written.versions[day]
+
+    @staticmethod
+    def versions(warehouse: Warehouse, *tables: str) -> Mapping[tuple[str, date], PartitionVersion]:
+        return warehouse.versions(tables or (LINES.name,), date.min, date.max, timeout=TIMEOUT)
+
+    @staticmethod
+    def version(warehouse: Warehouse, day: date = D1) -> PartitionVersion | None:
+        return warehouse.versions([LINES.name], day, day, timeout=TIMEOUT).get((LINES.name, day))
+
+    def test_what_was_never_written_or_is_not_there_has_no_version(self, warehouse: Warehouse) -> None:
+        assert self.versions(warehouse, LINES.name, "nba_test.nothing", "nba_nowhere.lines") == {}
+        self.put(warehouse, ROW)
+        assert set(self.versions(warehouse, LINES.name, "nba_test.nothing")) == {(LINES.name, D1)}
+
+    def test_the_same_rows_again_are_the_same_version_and_no_change(self, warehouse: Warehouse) -> None:
+        first = self.put(warehouse, ROW, OTHER)
+        assert first.rows == 2
+        assert first.changed_at.utcoffset() == NOON.utcoffset()
+        assert self.put(warehouse, ROW, OTHER) == first
+        assert self.put(warehouse, OTHER, ROW) == first
+        assert self.put(warehouse, ROW, OTHER, fence=HeldFence(1)) == first
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            pytest.param([ROW], id="a row less"),
+            pytest.param([ROW, OTHER, OTHER], id="a row twice"),
+            pytest.param([ROW, ROW, OTHER, OTHER], id="all rows twice"),
+            pytest.param([ROW, OTHER | {"id": "a"}], id="text"),
+            pytest.param([ROW, OTHER | {"id": ""}], id="empty text"),
+            pytest.param([ROW, OTHER | {"id": None}], id="no text"),
+            pytest.param([ROW, OTHER | {"points": 5}], id="a sign"),
+            pytest.param([ROW, OTHER | {"points": None}], id="no number"),
+            pytest.param([ROW, OTHER | {"pace": math.nextafter(98.5, 99)}], id="the last bit"),
+            pytest.param([ROW, OTHER | {"pace": math.nan}], id="nan"),
+            pytest.param([ROW, OTHER | {"pace": math.inf}], id="infinity"),
+            pytest.param([ROW, OTHER | {"final": False}], id="a truth value"),
+            pytest.param([ROW, OTHER | {"seen_on": D2}], id="a date"),
+            pytest.param([ROW, OTHER | {"tipoff_at": NOON.replace(microsecond=1)}], id="a microsecond"),
+            pytest.param([ROW, OTHER | {"payload": {"a": [1, 2]}}], id="inside of JSON"),
+            pytest.param([ROW, OTHER | {"payload": None}], id="no JSON"),
+            pytest.param([ROW | {"points": -5}, OTHER | {"points": 7}], id="values that changed places"),
+            pytest.param([], id="no rows"),
+        ],
+    )
+    def test_a_change_of_the_rows_is_a_change_of_the_version(
+        self, warehouse: Warehouse, rows: list[Mapping[str, Any]]
+    ) -> None:
+        first = self.put(warehouse, ROW, OTHER)
+        now = self.put(warehouse, *rows)
+        assert now.digest != first.digest
+        assert now.changed_at > first.changed_at
+        back = self.put(warehouse, ROW, OTHER)
+        assert back.digest == first.digest
+        assert back.changed_at > now.changed_at
+
+    def test_values_that_cannot_be_told_apart_at_a_glance_differ(self, warehouse: Warehouse) -> None:
+        alike: list[Mapping[str, Any]] = [
+            {},
+            {"id": ""},
+            {"id": "null"},
+            {"id": "7"},
+            {"points": 7},
+            {"pace": 7.0},
+            {"id": '","points":7'},
+            {"id": "a\x00"},
+            {"id": "a"},
+            {"id": "é"},
+            {"id": "e\u0301"},
+            {"pace": 0.0},
+            {"pace": math.nan},
+            {"pace": math.inf},
+            {"pace": -math.inf},
+            {"payload": "null"},
+            {"payload": "{}"},
+            {"payload": "[]"},
+            {"payload": "[null]"},
+            {"payload": '""'},
+            {"payload": '"null"'},
+            {"final": False},
+            {"points": 2**63 - 1},
+            {"points": 2**63 - 2},
+        ]
+        digests = [self.put(warehouse, row).digest for row in alike]
+        assert len(set(digests)) == len(alike)
+
+    def test_equal_values_are_the_same_however_they_are_written(self, warehouse: Warehouse) -> None:
+        eastern = NOON.astimezone(ZoneInfo("America/New_York"))
+        for one, other in (
+            ({"tipoff_at": NOON}, {"tipoff_at": eastern}),
+            ({"pace": 0.0}, {"pace": -0.0}),
+            ({"pace": 7.0}, {"pace": 7}),
+            ({"payload": '{"a": 1, "b": [ ]}'}, {"payload": '{"a":1,"b":[]}'}),
+        ):
+            assert self.put(warehouse, one).digest == self.put(warehouse, other).digest
+
+    def test_a_query_and_rows_of_the_same_values_are_the_same_version(self, warehouse: Warehouse) -> None:
+        first = self.put(warehouse, {"id": "a", "points": 7, "pace": 1.0})
+        source = Select("SELECT 1 AS pace, 'a' AS id, DATE '2024-01-15' AS day, 7 AS points")
+        assert warehouse.replace_partitions(LINES.name, [D1], source, timeout=TIMEOUT).versions == {D1: first}
+
+    def test_an_emptied_partition_has_a_version(self, warehouse: Warehouse) -> None:
+        self.put(warehouse, ROW)
+        empty = self.put(warehouse)
+        assert empty.rows == 0
+        assert self.put(warehouse, day=D2).digest == empty.digest
+
+    def test_other_partitions_keep_their_version(self, warehouse: Warehouse) -> None:
+        other = self.put(warehouse, ROW, day=D2)
+        self.put(warehouse, ROW)
+        self.put(warehouse, OTHER)
+        assert self.version(warehouse, D2) == other
+        assert self.version(warehouse, D3) is None
+
+    def test_several_partitions_are_replaced_and_asked_for_at_once(self, warehouse: Warehouse) -> None:
+        both = Rows(("day", "id"), [(D1, "a"), (D3, "c")])
+        written = warehouse.replace_partitions(LINES.name, [D1, D2, D3, D1], both, timeout=TIMEOUT)
+        assert written.rows == 2
+        assert {day: version.rows for day, version in written.versions.items()} == {D1: 1, D2: 0, D3: 1}
+        asked = warehouse.versions([LINES.name], D2, D3, timeout=TIMEOUT)
+        assert asked == {(LINES.name, day): written.versions[day] for day in (D2, D3)}
+
+    def test_nothing_to_replace_has_no_version(self, warehouse: Warehouse) -> None:
+        assert warehouse.replace_partitions(LINES.name, [], Rows(("day",), []), timeout=TIMEOUT).versions == {}
+
+    def test_rows_that_are_loaded_change_the_versions_of_their_partitions(self, warehouse: Warehouse) -> None:
+        first, other = self.put(warehouse, ROW), self.put(warehouse, ROW, day=D2)
+        warehouse.load(LINES.name, rows_of(D1, OTHER), timeout=TIMEOUT)
+        assert self.put(warehouse, ROW, OTHER) == self.version(warehouse)
+        assert self.put(warehouse, ROW).digest == first.digest
+        warehouse.load(LINES.name, rows_of(D3, OTHER), timeout=TIMEOUT)
+        loaded = self.version(warehouse, D3)
+        assert loaded is not None
+        assert loaded == self.put(warehouse, OTHER, day=D3)
+        assert self.version(warehouse, D2) == other
+
+    def test_a_refused_write_leaves_the_version(self, warehouse: Warehouse) -> None:
+        first = self.put(warehouse, ROW, fence=HeldFence(7))
+        for fence, rows in (
+            (HeldFence(6), rows_of(D1, OTHER)),
+            (HeldFence(8, revoked=True), rows_of(D1, OTHER)),
+            (None, rows_of(D2, OTHER)),
+        ):
+            with pytest.raises(NbactlError):
+                warehouse.replace_partitions(LINES.name, [D1], rows, fence=fence, timeout=TIMEOUT)
+        with pytest.raises(DataError):
+            warehouse.load(LINES.name, Rows(("day", "points"), [(D1, "7")]), timeout=TIMEOUT)
+        assert self.versions(warehouse) == {(LINES.name, D1): first}
+
+    def test_a_new_column_is_a_change_once_it_has_a_value(self, warehouse: Warehouse) -> None:
+        first = self.put(warehouse, ROW)
+        warehouse.add_columns(LINES.name, [Column("extra", "INT64")])
+        assert self.version(warehouse) == first
+        assert self.put(warehouse, ROW) == first
+        rows = rows_of(D1, ROW)
+        more = Rows((*rows.columns, "extra"), [(*values, 0) for values in rows.values])
+        assert warehouse.replace_partitions(LINES.name, [D1], more, timeout=TIMEOUT).versions[D1] != first
+
+    def test_definitions_leave_no_untrue_version(self, warehouse: Warehouse) -> None:
+        first = self.put(warehouse, ROW)
+        warehouse.apply_ddl([f"ALTER TABLE {LINES.name} DROP COLUMN points"], timeout=TIMEOUT)
+        without = self.version(warehouse)
+        assert without is not None
+        assert without.digest != first.digest
+        warehouse.apply_ddl([f"ALTER TABLE {LINES.name} RENAME TO moved"], timeout=TIMEOUT)
+        assert self.versions(warehouse, LINES.name, "nba_test.moved") == {("nba_test.moved", D1): without}
+        warehouse.apply_ddl(["DROP TABLE nba_test.moved"], timeout=TIMEOUT)
+        warehouse.create_table(LINES)
+        warehouse.create_table(replace(LINES, name="nba_test.moved"))
+        assert self.versions(warehouse, LINES.name, "nba_test.moved") == {}
+
+    def test_a_table_made_from_a_query_has_versions(self, warehouse: Warehouse) -> None:
+        self.put(warehouse, ROW)
+        made = f"CREATE OR REPLACE TABLE nba_test.made PARTITION BY day AS SELECT * FROM {LINES.name}"
+        warehouse.apply_ddl([made], timeout=TIMEOUT)
+        (version,) = self.versions(warehouse, "nba_test.made").values()
+        assert (version.rows, version.digest) == (1, self.put(warehouse, ROW).digest)
+        warehouse.apply_ddl([f"{made} WHERE FALSE"], timeout=TIMEOUT)
+        assert self.versions(warehouse, "nba_test.made") == {}
+
+    def test_a_table_without_partitions_has_no_version(self, warehouse: Warehouse) -> None:
+        warehouse.create_table(TableSchema("nba_test.flat", (Column("a", "INT64"),)))
+        warehouse.load("nba_test.flat", Rows(("a",), [(1,)]), timeout=TIMEOUT)
+        assert self.versions(warehouse, "nba_test.flat") == {}
+
+    def test_a_table_of_instants_has_versions_by_utc_day(self, warehouse: Warehouse) -> None:
+        events = TableSchema("nba_test.events", (Column("at", "TIMESTAMP", required=True),), partition_by="at")
+        warehouse.create_table(events)
+        late = datetime(2024, 1, 15, 21, 0, tzinfo=ZoneInfo("America/New_York"))
+        warehouse.load(events.name, Rows(("at",), [(late,)]), timeout=TIMEOUT)
+        assert set(self.versions(warehouse, events.name)) == {(events.name, D2)}
