@@ -105,13 +105,20 @@ def follow_last_source(app: Container) -> RunRecord | None:
     newest = next(app.ledger.heads(limit=1), None)
     if newest is None:
         return None
-    spec = newest.source_spec or newest.source
-    if spec.startswith("path-"):
+    if not follow_source(app, newest):
         app.notice(f"the newest run used {newest.source}; to see that source, name its folder with --source")
         return None
+    return newest
+
+
+def follow_source(app: Container, run: RunRecord) -> bool:
+    """Have the container use the source of a run; returns False where the folder of that source is not recorded."""
+    spec = run.source_spec or run.source
+    if spec.startswith("path-"):
+        return False
     origins = MappingProxyType({**app.settings.origins, "source": FOLLOWED})
     app.settings = dataclasses.replace(app.settings, source=spec, origins=origins)
-    return newest
+    return True
 
 
 def make_runner(app: Container) -> Runner:

@@ -104,8 +104,10 @@ def _task_table(console: Console, tasks: Sequence[TaskRecord]) -> None:
         )
 
 
-def show_details(console: Console, run: RunRecord, shown: str, log: Path | None) -> None:
-    """Show everything about a run; with -v also the tracebacks of its errors."""
+def show_details(
+    console: Console, run: RunRecord, shown: str, log: Path | None, not_fresh: str | None = None
+) -> None:
+    """Show everything about a run; with -v also the tracebacks of its errors. `not_fresh` is why it is to run again."""
     facts = {
         "run": run.run_id,
         "what": f"{run.kind} {run.name} of {run.game_date}",
@@ -118,6 +120,7 @@ def show_details(console: Console, run: RunRecord, shown: str, log: Path | None)
         "resumes": run.resumed_from,
         "group": run.group,
         "reason": run.reason,
+        "freshness": not_fresh,
         "dismissed": _dismissed(run),
         "holder": describe(run.owner),
         "correlation": run.correlation_id,

@@ -38,7 +38,8 @@ def finished(report: RunReport, again: str, mend: str | None = None) -> View:
     `mend` is the command that brings up to date what they made stale.
     """
     code = exit_code(report)
-    outdated = [] if report.outdated is None else [f"stale since: {listed(report.outdated.stale)}; run: {mend}"]
+    stale = report.outdated
+    outdated = [] if stale is None else [f"no longer fresh: {listed(stale.stale)}; bring up to date: {mend}"]
 
     def show(console: Console) -> None:
         show_runs(console, report.runs)
@@ -84,5 +85,8 @@ def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
         parts = (name, error["message"], error.get("cause"))
         cause = ": ".join(str(part).partition("\n")[0] for part in parts if part)
         steps = [*filter(None, [error.get("next")]), *steps]
+    elif lacking := list(dict.fromkeys(text for run in unsuccessful for task in run.tasks for text in task.incomplete)):
+        cause = listed(lacking, "; ")
+        steps = [f"Look: {look} -v", f"Collect again when the source has more: {again}"]
     kind = RunFailedError if code == 1 else PartialRunError
     return kind(summary, cause=cause, next_step="\n".join(steps))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from nbactl.cli.runs.command import Cancelled, Dismissal, RunGroup, RunList, RunLog
+    from nbactl.cli.runs.command import Cancelled, Dismissal, ListedRun, RunGroup, RunList, RunLog
     from nbactl.cli.show.console import Console
     from nbactl.workflows.model import RunRecord
 
@@ -51,22 +51,27 @@ def run_list(found: RunList) -> View:
 
 
 def run_group(found: RunGroup, log_path: Callable[[str], Path]) -> View:
-    """Show a run in full; of a group all runs, and those in full that did not succeed."""
+    """Show a run in full; of a group all runs, and those in full that did not succeed or are no longer fresh."""
 
     def show(console: Console) -> None:
         if len(found.runs) > 1:
             _show_group(console, found)
-        shown = [listed for listed in found.runs if len(found.runs) == 1 or listed.state != RunStatus.SUCCEEDED]
+        shown = [
+            listed
+            for listed in found.runs
+            if len(found.runs) == 1 or listed.state != RunStatus.SUCCEEDED or listed.not_fresh
+        ]
         for listed in shown[:_DETAILED]:
             if len(found.runs) > 1:
                 console.print()
             log = log_path(listed.run.run_id)
-            show_details(console, listed.run, listed.state, log if log.exists() else None)
+            show_details(console, listed.run, listed.state, log if log.exists() else None, listed.not_fresh)
         console.showing(
-            min(len(shown), _DETAILED), len(shown), "unsuccessful runs", more="Show one: nbactl runs show RUN"
+            min(len(shown), _DETAILED), len(shown), "runs that need a look", more="Show one: nbactl runs show RUN"
         )
 
-    return View(_group_json(found), show, run_id=found.last.run.run_id)
+    warnings = () if found.unchecked is None else (f"freshness was not checked: {found.unchecked}",)
+    return View(_group_json(found), show, run_id=found.last.run.run_id, warnings=warnings)
 
 
 def run_log(log: RunLog, *, at_once: bool) -> View:
@@ -143,7 +148,11 @@ def drawn(found: RunGroup, now: datetime, html: Path | None) -> View:
 
 def _group_json(found: RunGroup) -> dict[str, Any]:
     last = found.last
-    return {"run": run_json(last.run, last.state), "runs": [run_json(one.run, one.state) for one in found.runs]}
+    return {"run": _run_json(last), "runs": [_run_json(one) for one in found.runs]}
+
+
+def _run_json(listed: ListedRun) -> dict[str, Any]:
+    return {**run_json(listed.run, listed.state), "not_fresh": listed.not_fresh}
 
 
 def _show_group(console: Console, found: RunGroup) -> None:

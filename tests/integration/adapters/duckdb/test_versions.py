@@ -122,7 +122,9 @@ def without_checksum(path: Path) -> None:
         pytest.param(lambda path: sidecar(path).write_bytes(sidecar(path).read_bytes()[:-9]), id="cut off"),
         pytest.param(without_checksum, id="changed"),
         pytest.param(
-            lambda path: sidecar(path).write_bytes(sidecar(path).read_bytes().replace(b'versions": 1', b'versions": 2')),
+            lambda path: sidecar(path).write_bytes(
+                sidecar(path).read_bytes().replace(b'versions": 1', b'versions": 2')
+            ),
             id="another version",
         ),
         pytest.param(of_another_file, id="of another file"),
