@@ -102,7 +102,8 @@ class Container:
         self.environ = os.environ if environ is None else environ
         self.reads_only = reads_only
         self.hook = hook
-        self.notice = notice
+        self._notice = notice
+        self._noticed: set[str] = set()
         self.rng = random.SystemRandom()
         self.ids = TimeSortedIds(self.clock, self.rng)
         self.closing = ExitStack()
@@ -123,6 +124,12 @@ class Container:
                 if (opened := self.__dict__.get(name)) is not None:
                     last.callback(opened.close)
             self.closing.close()
+
+    def notice(self, message: str) -> None:
+        """Pass on what the operator should know beside the result, each message once."""
+        if message not in self._noticed:
+            self._noticed.add(message)
+            self._notice(message)
 
     # Configuration and target
 
@@ -385,7 +392,13 @@ class Container:
         """The source of game data. Raises UsageError for a source that does not exist."""
         from nbactl.pipeline.sources import open_source
 
-        return open_source(self.settings.source, self.clock, self.config.timeouts, policy=self._scraper_policy)
+        return open_source(
+            self.settings.source,
+            self.clock,
+            self.config.timeouts,
+            policy=self._scraper_policy,
+            state=self.settings.state_dir / "data",
+        )
 
     def _scraper_policy(self) -> CallPolicy:
         """Return how scrapers call: one breaker and one budget for all, in step with other processes."""

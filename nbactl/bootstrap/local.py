@@ -38,8 +38,11 @@ def documents_file(app: Container) -> Path:
 def documents(app: Container) -> SqliteDocuments:
     """Open the embedded store; where nothing may be written, a missing one is taken for an empty one."""
     from nbactl.adapters.sqlite.documents import SqliteDocuments
+    from nbactl.adapters.sqlite.read_only import is_read_only
 
     file = documents_file(app)
+    if app.reads_only and is_read_only(file):
+        app.notice(f"{app.settings.state_dir} is read-only: it is shown as it is, and nothing in it can be changed")
     missing = app.reads_only and not file.exists()
     busy = app.config.timeouts["documents.busy"]
     return SqliteDocuments(":memory:" if missing else file, clock=app.clock, busy_timeout=busy, indexes=INDEXES)

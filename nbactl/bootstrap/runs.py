@@ -36,6 +36,7 @@ def make_warehouse(app: Container) -> Warehouse:
 
 def make_processor_resources(app: Container) -> ProcessorResources:
     """Return what processors work with."""
+    from nbactl.pipeline.aliases import read_aliases
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.rawstore import RawStore
 
@@ -56,7 +57,16 @@ def make_processor_resources(app: Container) -> ProcessorResources:
         timeouts=app.config.timeouts,
         create_tables=create_tables,
         schema_of=schema_of,
+        aliases=lambda: read_aliases(_alias_folders(app)),
     )
+
+
+def _alias_folders(app: Container) -> list[Path]:
+    """Return where aliases.csv may be: beside the configuration, and in the folder of the source."""
+    from nbactl.pipeline.sources.path import PathSource
+
+    folders = [app.settings.config_dir or Path.cwd()]
+    return [*folders, app.source.folder] if isinstance(app.source, PathSource) else folders
 
 
 def make_versions(app: Container) -> PipelineVersions:
@@ -68,6 +78,7 @@ def make_versions(app: Container) -> PipelineVersions:
 
 def make_planner(app: Container) -> Planner:
     """Return what turns requests into plans."""
+    from nbactl.pipeline.sources.base import uncovered
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.settling import Settling
 
@@ -82,6 +93,7 @@ def make_planner(app: Container) -> Planner:
         versions=app.versions,
         mode_applies=app.mode_applies,
         source_spec=_from_anywhere(app.settings.source),
+        uncovered=lambda days: uncovered(app.source, days),
     )
 
 

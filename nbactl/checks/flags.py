@@ -84,7 +84,8 @@ def drift(file: FlagsFile, stored: Stored, environ: Mapping[str, str]) -> Iterat
         here = position_of(state)
         if value is not None and value != everybody_gets(key, file, stored):
             wins = f"{flag.env}={as_text(value)} wins here" if here.enabled else f"the kill switch wins over {flag.env}"
-            message = f"{key} is {here.place} in the store, and {as_text(value)} in the environment: {wins}"
+            there = "was never set" if state is None else f"is {here.place}"
+            message = f"{key} {there} in the store, and {as_text(value)} in the environment: {wins}"
             yield FlagFinding(key, "environment", message, f"Unset {flag.env}, or bring the store in line.")
         values, problems = parameters_of(definition, environ)
         for problem in problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import closing
@@ -16,7 +17,7 @@ from nbactl.cli.show.stream import OutputError
 from nbactl.cli.signals import SignalledError, stoppable
 from nbactl.core._support.faults import arm_from_environment
 from nbactl.core._support.names import closest
-from nbactl.errors import InterruptedRunError, NbactlError, UsageError
+from nbactl.errors import InterruptedRunError, NbactlError, NotAuthorisedError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,14 +87,37 @@ def _guarded(session: Session) -> int:
         _show_traceback(session, error)
         return _report(session, error)
     except Exception as error:  # noqa: BLE001 - the process boundary
-        _show_traceback(session, error)
-        from nbactl.cli.crash import report_crash  # noqa: PLC0415 - only a bug needs it
-
-        settings = session.settings_for_errors()
-        bug = report_crash(error, session.argv, settings.origins, settings.state_dir)
-        _notify_sinks(session, error)
-        return _report(session, bug)
+        return _unexpected(session, error)
     return code if isinstance(code, int) else 0
+
+
+def _unexpected(session: Session, error: Exception) -> int:
+    """Report what the system refused as an error, and everything else as a bug with a crash report."""
+    _show_traceback(session, error)
+    if isinstance(error, OSError) and error.errno in _SYSTEM:
+        return _report(session, _as_system_error(error))
+    from nbactl.cli.crash import report_crash  # noqa: PLC0415 - only a bug needs it
+
+    settings = session.settings_for_errors()
+    bug = report_crash(error, session.argv, settings.origins, settings.state_dir)
+    _notify_sinks(session, error)
+    return _report(session, bug)
+
+
+_SYSTEM: Final = {
+    **dict.fromkeys((errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP), UsageError),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), NotAuthorisedError),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE), UnavailableError),
+}
+"""What the system refuses because of a name, a right or a device, and not because of a bug."""
+
+
+def _as_system_error(error: OSError) -> NbactlError:
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return _SYSTEM[error.errno or 0](
+        f"{place}{(error.strerror or str(error)).lower()}",
+        next_step="Choose another file or folder, or free the one that it names.",
+    )
 
 
 def _report(session: Session, error: NbactlError) -> int:
@@ -109,7 +133,7 @@ def _show_traceback(session: Session, error: BaseException) -> None:
     if session.settings_for_errors().debug:
         import traceback  # noqa: PLC0415 - few errors show it
 
-        session.console_for_errors().err.write("".join(traceback.format_exception(error)))
+        session.console_for_errors().err.print("".join(traceback.format_exception(error)), end="")
 
 
 def _notify_sinks(session: Session, error: Exception) -> None:

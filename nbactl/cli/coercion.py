@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Final, Literal, NamedTuple, get_args, get_origin
 
 from typer import BadParameter
 
 from nbactl.core._support.names import closest
 from nbactl.errors import UsageError
+
+_LARGEST: Final = 2**53
+"""The greatest whole number that JSON keeps exactly."""
 
 
 class PassedThrough:
@@ -38,6 +41,8 @@ class Coercion(NamedTuple):
         except ValueError as error:
             what = "whole number" if self.kind is int else "number"
             raise BadParameter(f"'{value}' is not a {what}", ctx=ctx, param=param) from error
+        if not abs(number) <= _LARGEST:  # not a number either
+            raise BadParameter(f"'{value}' is too large", ctx=ctx, param=param)
         if not (param.min is None or number >= param.min) or not (param.max is None or number <= param.max):
             raise BadParameter(f"{value} is not {_range(param.min, param.max)}", ctx=ctx, param=param)
         return number

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from nbactl import __version__
+from nbactl.core.observe.masking import mask
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
@@ -62,4 +63,4 @@ def _crash_text(error: BaseException, argv: Sequence[str], origins: Mapping[str,
         "",
         *traceback.format_exception(error),
     ]
-    return "\n".join(lines) + "\n"
+    return mask("\n".join(lines)) + "\n"

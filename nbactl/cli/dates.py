@@ -1,14 +1,19 @@
-"""Game dates as they are typed."""
+"""Game dates and instants as they are typed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
-from nbactl.core._support.gamedate import GameDate
+from nbactl.core._support.gamedate import FIRST_DAY, LAST_DAY, GameDate
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
     from nbactl.bootstrap import Container
+
+
+_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?", re.ASCII)
 
 
 def game_date(app: Container, text: str | None) -> GameDate:
@@ -32,3 +37,19 @@ def game_dates(app: Container, date: str | None, first: str | None, last: str | 
     if begin > end:
         raise UsageError(f"--from {begin} is after --to {end}", next_step=f"Swap them: --from {end} --to {begin}.")
     return tuple(begin.until(end))
+
+
+def instant(option: str, text: str) -> datetime:
+    """Return the instant that the text of an option means, in UTC. Raises UsageError; a time zone is required."""
+    refusal = UsageError(f"{option}: '{text}' is not a valid time", next_step="Example: 2024-01-15T12:00:00-05:00.")
+    if not _INSTANT.fullmatch(text):
+        raise refusal
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise refusal from error
+    if given.tzinfo is None:
+        raise UsageError(f"{option}: '{text}' has no time zone", next_step=f"Use {text}-05:00, or {text}Z for UTC.")
+    if not FIRST_DAY <= given.date() <= LAST_DAY:
+        raise UsageError(f"{option}: '{text}' is out of range", next_step=f"Use a time from {FIRST_DAY} to {LAST_DAY}.")
+    return given.astimezone(UTC)

@@ -13,8 +13,11 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self, dataclass_transform, get_type_hints
 
 from nbactl.core._support.durations import parse_duration
+from nbactl.core._support.gamedate import parse_time_of_day
 from nbactl.errors import UsageError
 
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+"""The size of a configuration file is limited to this: far above real ones."""
 TIMEOUT_PREFIX: Final = "NBACTL_TIMEOUT_"
 """What the names of the environment variables that set a timeout begin with."""
 REQUIRED: Final[Any] = object()
@@ -159,14 +162,7 @@ def _seconds(value: Any) -> Any:  # noqa: ANN401 - raw YAML
         raise ValueError("write a duration above zero as number and unit, such as 90s, 30m, 4h or 7d") from error
 
 
-def _time_of_day(value: Any) -> Any:  # noqa: ANN401 - raw YAML
-    try:
-        return time.fromisoformat(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError("write a time of day as HH:MM, Eastern time") from error
-
-
 Name = Annotated[str, Pattern(re.compile(r"[a-z][a-z0-9_.]*"))]
 Seconds = Annotated[float, Convert(_seconds)]
-TimeOfDay = Annotated[time, Convert(_time_of_day)]
+TimeOfDay = Annotated[time, Convert(parse_time_of_day)]
 Why = Annotated[str, characters(10)]

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl import __version__
 from nbactl.config import flags, timeouts, workflows
-from nbactl.config.base import TIMEOUT_PREFIX, Strict
+from nbactl.config.base import MAX_FILE_BYTES, TIMEOUT_PREFIX, Strict
+from nbactl.core._support.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +94,7 @@ def _cache_dir(environ: Mapping[str, str]) -> Path:
 def _key(files: Mapping[str, Path], overrides: Mapping[str, str]) -> str | None:
     """Return all that the answer depends on: the texts, the overrides, and the code that checks them."""
     try:
-        texts = [path.read_bytes().decode("utf-8") for path in files.values()]
+        texts = [read_regular(path, MAX_FILE_BYTES).decode("utf-8") for path in files.values()]
         with os.scandir(Path(__file__).parent) as entries:
             code = sorted((entry.name, entry.stat().st_mtime_ns) for entry in entries if entry.name.endswith(".py"))
     except (OSError, UnicodeDecodeError):

@@ -77,6 +77,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
                 yield from _refers(file, (*path, "deadline"), executable.deadline, timeouts, "deadlines")
                 yield from _deadline(file, path, executable, timeouts.model)
     yield from _phases(file)
+    yield from _reads(file)
     for name, workflow in file.model.workflows.items():
         if workflow.schedule is not None:
             yield from check_schedule(file, ("workflows", name, "schedule"), workflow.schedule)
@@ -151,6 +152,19 @@ def _tasks(file: ConfigFile[WorkflowsFile], path: tuple[str, str], executable: E
     for circle in find_cycles({use.task: use.needs for use in executable.tasks}):
         message = f"circular needs between tasks: {' → '.join(circle)}"
         yield file.positions.problem((*path, "tasks", places[circle[0]], "needs"), message)
+
+
+def _reads(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
+    """Yield tasks that are read and do not exist, and limits of the quarantine that cannot both be reached."""
+    declared = file.names("tasks")
+    for name, task in file.model.tasks.items():
+        for place, read in enumerate(task.reads):
+            if read not in declared:
+                yield file.unknown(("tasks", name, "reads", place), read, declared, "not under tasks")
+        limits = task.quarantine
+        if limits is not None and limits.warn_above > limits.fail_above:
+            message = f"warn_above is {limits.warn_above:g}, above fail_above, which is {limits.fail_above:g}"
+            yield file.positions.problem(("tasks", name, "quarantine", "warn_above"), message)
 
 
 def _deadline(

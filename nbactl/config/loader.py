@@ -123,7 +123,7 @@ def config_digest(config: Config) -> str:
 def find_config_dir() -> Path:
     """Return the working directory if workflows.yaml is there, else where the shipped files are."""
     here = Path.cwd()
-    return here if (here / FILES["workflows"]).is_file() else shipped_config_dir()
+    return here if (here / FILES["workflows"]).exists() else shipped_config_dir()
 
 
 def shipped_config_dir() -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from nbactl.core._support.files import read_regular
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import ConfigError, UsageError
 from nbactl.frozen import frozen
@@ -19,6 +20,7 @@ Output = Literal["table", "wide", "json", "jsonl", "yaml"]
 Color = Literal["auto", "always", "never"]
 
 SETTINGS_FILE = "nbactl.toml"
+_MAX_FILE_BYTES = 1024 * 1024
 
 
 class Setting(NamedTuple):
@@ -66,6 +68,7 @@ SETTINGS: tuple[Setting, ...] = (
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _MAX_VERBOSITY = 2
+_MAX_DIGITS = 9
 
 
 @frozen
@@ -147,7 +150,7 @@ def _color_convention(environ: Mapping[str, str]) -> tuple[Color, str] | None:
 
 def _settings_file(config_dir: Path | None, directory: Path) -> Path | None:
     folders = [directory] if config_dir is None else [directory / config_dir, directory]
-    return next((folder / SETTINGS_FILE for folder in folders if (folder / SETTINGS_FILE).is_file()), None)
+    return next((folder / SETTINGS_FILE for folder in folders if (folder / SETTINGS_FILE).exists()), None)
 
 
 def _read_file(file: Path, directory: Path) -> Iterator[tuple[Setting, Any, str]]:
@@ -155,7 +158,7 @@ def _read_file(file: Path, directory: Path) -> Iterator[tuple[Setting, Any, str]
 
     shown = file.relative_to(directory) if file.is_relative_to(directory) else file
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_regular(file, _MAX_FILE_BYTES).decode("utf-8")
         content = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{shown} cannot be read", cause=str(error), next_step=f"Correct {shown}.") from error
@@ -198,8 +201,10 @@ def _parse(
     if setting.kind == "level":
         text = str(value)
         if not isinstance(value, bool) and text.isdecimal():
-            return min(int(text), _MAX_VERBOSITY)
+            return min(int(text[:_MAX_DIGITS]), _MAX_VERBOSITY)
         raise error(f"{where}: '{value}' is not a level", next_step=f"Give 0, 1 or {_MAX_VERBOSITY}.")
+    if "\0" in str(value):
+        raise error(f"{where}: a NUL character is not allowed", next_step=f"Give {_forms(setting)}.")
     if not isinstance(value, (str, Path)) or not str(value):
         message = f"{where}: '{value}' is not a text" if value != "" else f"{where} was given an empty value"
         raise error(message, next_step=f"Give {_forms(setting)}.")

@@ -6,11 +6,12 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from nbactl.config.base import Strict
+from nbactl.config.base import MAX_FILE_BYTES, Strict
 from nbactl.config.overrides import override
 from nbactl.config.problems import Problem, suggest
 from nbactl.config.validate import validate
 from nbactl.config.yamltext import Positions, YamlError, parse
+from nbactl.core._support.files import read_regular
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def read_positions(path: Path) -> tuple[Positions | None, list[Problem]]:
     """Return the positions and data of a YAML file, None if it cannot be read, and the problems."""
     name = _shown(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path, MAX_FILE_BYTES).decode("utf-8-sig")
         root, problems = parse(text, name)
     except OSError as error:
         return None, [Problem(name, 1, 1, f"the file cannot be read: {(error.strerror or str(error)).lower()}")]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, TimeOfDay, at_least, at_most, keyed
 
 ExecutionMode = Literal["parallel", "sequential"]
+Share = Annotated[float, at_least(0), at_most(1)]
 
 
 class ServiceSpec(Strict):
@@ -14,6 +15,13 @@ class ServiceSpec(Strict):
 
     name: str
     path: str = "/"
+
+
+class QuarantineLimits(Strict):
+    """Which share of a date's records in quarantine is a warning, and which a failure; from 0 to 1."""
+
+    warn_above: Share
+    fail_above: Share
 
 
 class Task(Strict):
@@ -36,6 +44,10 @@ class Task(Strict):
     """Whether the task must report how many rows it wrote."""
     no_data: Literal["fail", "ok"] = "fail"
     """Whether 0 rows is a success (invariant 15)."""
+    quarantine: QuarantineLimits | None = None
+    """Without limits any share of refused records will do."""
+    reads: tuple[str, ...] = ()
+    """Tasks of earlier phases whose results it needs when it is run without its phase; if empty, all of them."""
     isolate: Literal["none", "process"] = "none"
     """`process` runs it in a process of its own that is killed when it times out."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nbactl.core import flags
     from nbactl.core._support.clock import SystemClock
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.core._support.ids import TimeSortedIds
+    from nbactl.core._support.ids import TimeSortedIds, encode_id
     from nbactl.core.alerts import AlertBus, Alerts, TextChannel
     from nbactl.core.calls.breaker import Breaker, BreakerSettings
     from nbactl.core.calls.cache import TtlCache
@@ -98,7 +98,7 @@ __all__ = [
     "RetryPolicy", "Service", "Set", "SharedBreakers", "StageReader", "StaleFenceError", "SystemClock",
     "TextChannel", "TimeSortedIds", "TimedOutError", "Transaction", "TtlCache", "UnavailableError", "Update",
     "beyond_deadline", "bound", "carry", "check_response", "check_status", "combined", "configure_logging",
-    "current", "current_claim", "deadline_scope", "flags", "in_thread", "incoming_attributes",
+    "current", "current_claim", "deadline_scope", "encode_id", "flags", "in_thread", "incoming_attributes",
     "incoming_headers", "metrics_app", "mode_in_force", "open_service", "outgoing_attributes",
     "outgoing_headers", "process_identity", "remaining", "time_for", "translated",
 ]  # fmt: skip
@@ -107,7 +107,7 @@ _NAMES = {
     "nbactl.core.calls.in_thread": "in_thread",
     "nbactl.core._support.clock": "SystemClock",
     "nbactl.core._support.gamedate": "GameDate",
-    "nbactl.core._support.ids": "TimeSortedIds",
+    "nbactl.core._support.ids": "TimeSortedIds encode_id",
     "nbactl.core.alerts": "AlertBus Alerts TextChannel",
     "nbactl.core.calls.breaker": "Breaker BreakerSettings",
     "nbactl.core.calls.cache": "TtlCache",

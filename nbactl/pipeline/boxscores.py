@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.pipeline import values
-from nbactl.pipeline.game_facts import bdl_team, matchup
+from nbactl.pipeline.dates import states_day
+from nbactl.pipeline.game_facts import bdl_team, bdl_teams, log_teams, matchup, season_type_of
 from nbactl.pipeline.lookup import plain_name
+from nbactl.pipeline.other_games import OtherGameError, refuse_other_game
 from nbactl.pipeline.quarantine import Normalised, Quarantined, RejectedRecordError
 
 if TYPE_CHECKING:
@@ -52,7 +54,6 @@ class PlayerRef:
     opponent: str
     home: bool
     game_id: str | None
-    day: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ class Shape:
     """Where a shape keeps what; `lists_only_players` says that nobody is in it who was not on court."""
 
     who: Callable[[Payload], PlayerRef]
+    date: Callable[[Payload], Any]
+    game: Callable[[Payload], tuple[Any, tuple[Any, Any], Any]]
+    """Game id, teams and season type as the record has them."""
     row: Callable[[Payload], Payload]
     minutes: str
     counts: tuple[str, ...]
@@ -85,13 +89,18 @@ class Shape:
 
 
 def read_line(record: RawRecord, day: date) -> PlayerLine | None:
-    """Return what the record says, or None for a player who did not play. Raises RejectedRecordError."""
+    """Return what the record says, or None for a player who did not play.
+
+    Raises RejectedRecordError, or OtherGameError for a row of a game that is set aside.
+    """
     shape = SHAPES.get(record.shape)
     if shape is None:
         raise RejectedRecordError("bad_value", f"a record of shape '{record.shape}' says nothing of a player")
+    if not states_day(stated := shape.date(record.payload), day):
+        raise RejectedRecordError("wrong_date", f"the record says {stated}, it was collected for {day}")
+    game_id, teams, season_type = shape.game(record.payload)
+    refuse_other_game(game_id, teams, day, season_type=season_type_of(season_type))
     who = shape.who(record.payload)
-    if who.day != day:
-        raise RejectedRecordError("wrong_date", f"the record says {who.day}, it was collected for {day}")
     row = shape.row(record.payload)
     minutes = values.minutes_played(row.get(shape.minutes))
     if not minutes and (minutes is None or not shape.lists_only_players) and _nothing_done(row, shape):
@@ -138,7 +147,6 @@ def _sample_who(payload: Payload) -> PlayerRef:
         values.team(payload.get("opponent"), "opponent"),
         payload.get("home") is True,
         values.text(payload.get("game_id"), "game id"),
-        values.day_of(payload.get("game_date")),
     )
 
 
@@ -148,10 +156,13 @@ def _log_who(payload: Payload) -> PlayerRef:
     stated = payload.get("TEAM_ABBREVIATION")
     if stated and values.team(stated) != team:
         raise RejectedRecordError("team_not_in_game", f"team is {stated}, the matchup {payload['MATCHUP']}")
-    number = payload.get("PLAYER_ID")
-    day = values.day_of(payload.get("GAME_DATE"))
-    source_id = f"nba:{number}" if number else None
-    return PlayerRef(name, source_id, team, opponent, home, values.league_id(payload.get("GAME_ID")), day)
+    source_id = _source_id("nba", payload.get("PLAYER_ID"))
+    return PlayerRef(name, source_id, team, opponent, home, values.league_id(payload.get("GAME_ID")))
+
+
+def _source_id(kind: str, number: Any) -> str | None:  # noqa: ANN401 - raw input
+    digits = values.whole_id(number)
+    return f"{kind}:{digits.lstrip('0')}" if digits else None
 
 
 def _bdl_who(payload: Payload) -> PlayerRef:
@@ -162,10 +173,8 @@ def _bdl_who(payload: Payload) -> PlayerRef:
     name = f"{player.get('first_name') or ''} {player.get('last_name') or ''}"
     sides = ("home_team", "visitor_team") if at_home else ("visitor_team", "home_team")
     team, opponent = (bdl_team(game, side) for side in sides)
-    number = player.get("id")
-    day = values.day_of(game.get("date"))
-    source_id = f"bdl:{number}" if number else None
-    return PlayerRef(values.text(name, "player name"), source_id, team, opponent, at_home, None, day)
+    source_id = _source_id("bdl", player.get("id"))
+    return PlayerRef(values.text(name, "player name"), source_id, team, opponent, at_home, None)
 
 
 def _bdl_row(payload: Payload) -> Payload:
@@ -177,12 +186,43 @@ _LOG_COUNTS: Final = ("PTS", "REB", "AST", "STL", "BLK", "TOV", "FGM", "FGA", "F
 _BDL_COUNTS: Final = ("pts", "reb", "ast", "stl", "blk", "turnover", "fgm", "fga", "fg3m", "fg3a", "ftm", "fta")
 _LOG_EXTRAS: Final = ("OREB", "DREB", "PF", "PLUS_MINUS")
 
-# The league's game logs list appearances: 0 minutes there are a few seconds on court, not a player on the bench.
+
+def _log_game(payload: Payload) -> tuple[Any, tuple[Any, Any], Any]:
+    return payload.get("GAME_ID"), log_teams(payload), payload.get("SEASON_TYPE")
+
+
+def _log_shape(*, full_box_score: bool) -> Shape:
+    # The league's game logs list appearances: 0 minutes there are a few seconds on court, not a player on the bench.
+    return Shape(
+        _log_who,
+        lambda payload: payload.get("GAME_DATE"),
+        _log_game,
+        _identity,
+        "MIN",
+        _LOG_COUNTS,
+        _LOG_EXTRAS,
+        lists_only_players=True,
+        full_box_score=full_box_score,
+    )
+
+
 SHAPES: Final[Mapping[str, Shape]] = {
-    "sample": Shape(_sample_who, _identity, "minutes", COUNTS, EXTRAS, lists_only_players=False, full_box_score=True),
-    "nbac": Shape(_log_who, _identity, "MIN", _LOG_COUNTS, _LOG_EXTRAS, lists_only_players=True, full_box_score=True),
+    "sample": Shape(
+        _sample_who,
+        lambda payload: payload.get("game_date"),
+        lambda payload: (None, (payload.get("team"), payload.get("opponent")), None),
+        _identity,
+        "minutes",
+        COUNTS,
+        EXTRAS,
+        lists_only_players=False,
+        full_box_score=True,
+    ),
+    "nbac": _log_shape(full_box_score=True),
     "bdl": Shape(
         _bdl_who,
+        lambda payload: payload["game"].get("date"),
+        lambda payload: (None, bdl_teams(payload), None),
         _bdl_row,
         "min",
         _BDL_COUNTS,
@@ -190,9 +230,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         lists_only_players=False,
         full_box_score=True,
     ),
-    "player_game_log": Shape(
-        _log_who, _identity, "MIN", _LOG_COUNTS, _LOG_EXTRAS, lists_only_players=True, full_box_score=False
-    ),
+    "player_game_log": _log_shape(full_box_score=False),
 }
 """In order of precedence."""
 
@@ -235,17 +273,38 @@ def boxscores_of(
     placed: list[_Placed] = []
     for line in _lines(records, day, outcome):
         try:
-            placed.append((line, _game_of(line, games), ""))
+            placed.append((line, _game_of(line, games, day), ""))
         except RejectedRecordError as error:
             outcome.quarantined.append(Quarantined(line.record, error.reason, error.message))
     by_player: defaultdict[str, list[_Placed]] = defaultdict(list)
-    for line, game, _ in sorted(placed, key=_naming_order):
+    lookups.meet((line.who.name, line.who.team, line.who.source_id) for line, _, _ in placed)
+    # Names that somebody bears go first, so that they are not taken for another's spelling.
+    for line, game, _ in sorted(placed, key=lambda row: (not lookups.knows(row[0].who.name), _naming_order(row))):
         lookup = lookups.assign(line.who.name, line.who.team, line.who.source_id, day)
         by_player[lookup].append((line, game, lookup))
     chosen = [_choose(rows, outcome) for rows in by_player.values()]
     kept = _without_strays(chosen, outcome)
     outcome.rows = sorted(_row(day, *row) for row in kept)
+    outcome.notes = lookups.matched()
+    outcome.warnings = [*_unfinished_games(day, kept), *lookups.unexplained(day)]
     return outcome
+
+
+def _unfinished_games(day: date, rows: Iterable[_Placed]) -> list[str]:
+    """Name the games whose box scores are whole, though the source does not say that they are over."""
+    minutes: defaultdict[tuple[str, str], float] = defaultdict(float)
+    claims = {}
+    for line, game, _ in rows:
+        if game.claim.status not in ("final", "forfeited"):
+            minutes[game.game_id, line.who.team] += line.minutes
+            claims[game.game_id] = game.claim
+    whole = {game_id for (game_id, _), played in minutes.items() if played >= _FULL_TEAM_MINUTES}
+    return [
+        f"{claim.away} at {claim.home} on {day} has a whole box score, but its status is "
+        f"'{claim.status_text or claim.status}': its lines are left out of every average until it is final"
+        for game_id, claim in sorted(claims.items())
+        if game_id in whole
+    ]
 
 
 def _lines(records: Iterable[RawRecord], day: date, outcome: Normalised) -> Iterable[PlayerLine]:
@@ -255,13 +314,16 @@ def _lines(records: Iterable[RawRecord], day: date, outcome: Normalised) -> Iter
         except RejectedRecordError as error:
             outcome.quarantined.append(Quarantined(record, error.reason, error.message))
             continue
+        except OtherGameError as other:
+            outcome.set_aside[other.kind] += 1
+            continue
         if line is None:
             outcome.set_aside["dnp"] += 1
         else:
             yield line
 
 
-def _game_of(line: PlayerLine, games: Mapping[tuple[str, str], Game]) -> Game:
+def _game_of(line: PlayerLine, games: Mapping[tuple[str, str], Game], day: date) -> Game:
     who = line.who
     game = games.get((who.opponent, who.team) if who.home else (who.team, who.opponent))
     if game is None:
@@ -270,7 +332,7 @@ def _game_of(line: PlayerLine, games: Mapping[tuple[str, str], Game]) -> Game:
             teams = f"{named.claim.away} at {named.claim.home}"
             raise RejectedRecordError("team_not_in_game", f"game {who.game_id} is {teams}, the row has {who.team}")
         place = "at home to" if who.home else "at"
-        raise RejectedRecordError("no_such_game", f"no game {who.team} {place} {who.opponent} on {who.day}")
+        raise RejectedRecordError("no_such_game", f"no game {who.team} {place} {who.opponent} on {day}")
     if who.game_id and game.claim.game_id and who.game_id != game.claim.game_id:
         raise RejectedRecordError("wrong_game", f"the row has game id {who.game_id}, the game is {game.game_id}")
     periods = game.claim.periods

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from nbactl.errors import ConfigError, DataError
 from nbactl.pipeline.games import games_of
-from nbactl.pipeline.sources.base import Dataset, RawRecord
+from nbactl.pipeline.sources.base import Dataset, RawRecord, uncovered
 from nbactl.pipeline.sources.digests import records_digest
 from nbactl.pipeline.versions import versions_before
 from nbactl.ports.compute import TaskOutcome, Versions
@@ -59,6 +59,13 @@ def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     return TaskOutcome(rows, detail, Versions(versions.code, reads, writes))
 
 
+_LATER: Final = "Run it again later: box scores may come after the final score."
+_SCORES_ONLY: Final = (
+    "Add players' logs or box scores to it, or load the games alone with `nbactl run phase2 --only p2_schedule`; "
+    "--upstream skip runs a later phase without box scores."
+)
+
+
 def _check_there_is_nothing(source: GameSource, dataset: Dataset, call: TaskCall) -> None:
     """Raise DataError if the source should have records of the date after all (invariant 15)."""
     day = call.game_date
@@ -68,29 +75,17 @@ def _check_there_is_nothing(source: GameSource, dataset: Dataset, call: TaskCall
                 f"{source.name} gave no games of {day}, though its calendar has some",
                 next_step="Run it again later; what was collected before stays.",
             )
-        _check_is_covered(source, day)
+        uncovered(source, [day])
     elif dataset == "player_boxscores":
         games = games_of(day, source.collect("schedule", [day]), call.source).games.values()
         if over := sum(game.claim.final for game in games):
+            scores_only = source.has_history and not any(source.collect(dataset, source.game_dates(date.min, date.max)))
             raise DataError(
                 f"{source.name} gave no box scores of {day}",
-                cause=f"{over} of {len(games)} games are over.",
-                next_step="Run it again later: box scores may come after the final score.",
+                cause=f"{over} of {len(games)} games are over"
+                + (", and it has scores only: no file has a player's row." if scores_only else "."),
+                next_step=_SCORES_ONLY if scores_only else _LATER,
             )
-
-
-def _check_is_covered(source: GameSource, day: date) -> None:
-    """Raise DataError for a date on which a source with a beginning and an end cannot know of games."""
-    if not source.has_history:
-        return
-    known = source.game_dates(date.min, date.max)
-    if not known or not known[0] <= day <= known[-1]:
-        span = f"its games are from {known[0]} to {known[-1]}" if known else "it has no games"
-        raise DataError(
-            f"{source.name} does not cover {day}: {span}",
-            cause="Outside of them it is not known whether there were games.",
-            next_step="Choose another --date, or give a --source that has it.",
-        )
 
 
 def _dataset(parameters: Mapping[str, Any]) -> Dataset:

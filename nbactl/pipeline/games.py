@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.pipeline.game_facts import SHAPES, GameFacts, read_game_facts
+from nbactl.pipeline.other_games import OtherGameError
 from nbactl.pipeline.quarantine import Normalised, Quarantined, RejectedRecordError
+from nbactl.pipeline.season import season_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
     from nbactl.pipeline.sources.base import RawRecord
+    from nbactl.pipeline.status import GameStatus
 
 COLUMNS: Final = (
     "game_id",
@@ -29,8 +32,6 @@ COLUMNS: Final = (
     "source",
 )
 _RANK: Final = {shape: rank for rank, shape in enumerate(SHAPES)}
-_SEASON_STARTS_IN: Final = 8
-"""August: a game from then on belongs to the season that begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ def games_of(day: date, records: Iterable[RawRecord], source: str) -> GamesOfDay
         except RejectedRecordError as error:
             outcome.quarantined.append(Quarantined(record, error.reason, error.message))
             continue
+        except OtherGameError as other:
+            outcome.set_aside[other.kind] += 1
+            if other.kind == "other_teams":
+                outcome.warnings.append(f"{day}: the game of {other.what} is set aside: neither is one of the thirty")
+            continue
         if known:
             outcome.set_aside["duplicates"] += 1
         if claim.game_id:
@@ -100,26 +106,35 @@ def _merge(known: GameFacts, new: GameFacts) -> GameFacts:
         season_type=known.season_type or new.season_type,
         home_points=scored.home_points,
         away_points=scored.away_points,
-        final=known.final or new.final,
+        stated_status=_merged_status(known, new),
+        status_text=known.status_text or new.status_text,
+        appearances=known.appearances or new.appearances,
         periods=known.periods or new.periods,
         tipoff_at=known.tipoff_at or new.tipoff_at,
     )
 
 
+def _merged_status(known: GameFacts, new: GameFacts) -> GameStatus | None:
+    """Return the state that holds: over, if one says so; else the first that says something that can be read."""
+    stated = [claim.stated_status for claim in (known, new) if claim.stated_status is not None]
+    if "final" in stated:
+        return "final"
+    return next((status for status in stated if status != "unknown"), stated[0] if stated else None)
+
+
 def _row(game: Game, day: date, source: str) -> tuple[Any, ...]:
     claim = game.claim
-    first_year = day.year if day.month >= _SEASON_STARTS_IN else day.year - 1
     home_points, away_points = claim.score or (None, None)
     return (
         game.game_id,
         day,
-        claim.season or f"{first_year}-{(first_year + 1) % 100:02}",
+        season_of(claim.game_id, day, claim.season),
         claim.season_type,
         claim.home,
         claim.away,
         home_points,
         away_points,
-        "final" if claim.final else "scheduled",
+        claim.status,
         claim.periods if claim.final else None,
         claim.tipoff_at,
         source,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from nbactl.pipeline.aliases import Aliases
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -27,7 +29,7 @@ class ProcessorResources:
     """What processors work with; `warehouse` and `source` are opened by the first call.
 
     `create_tables` makes those of the named tables that are not there, as they are declared; `schema_of` gives the
-    declaration of one.
+    declaration of one. `aliases` reads the players' other names.
     """
 
     warehouse: Callable[[], Warehouse]
@@ -36,6 +38,7 @@ class ProcessorResources:
     timeouts: Timeouts
     create_tables: Callable[[Warehouse, Sequence[str]], None]
     schema_of: Callable[[str], TableSchema]
+    aliases: Callable[[], Aliases] = Aliases
     _ensured: set[str] = field(default_factory=set, init=False)
 
     def ensure_tables(self, *names: str) -> None:

@@ -71,11 +71,19 @@ class Normalised:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     set_aside: Counter[str] = field(default_factory=Counter)
-    """Records that are no rows and no fault: dnp, duplicates, superseded."""
+    """Records that are no rows and no fault: dnp, duplicates, superseded, games that are not the thirty teams'."""
+    warnings: list[str] = field(default_factory=list)
+    """Sentences for the operator about what was taken as it is, though it may be wrong."""
+
+    notes: list[str] = field(default_factory=list)
+    """Sentences about decisions that are right and may be of interest."""
 
     def detail(self) -> dict[str, Any]:
         """Return the reconciliation for the ledger."""
         detail: dict[str, Any] = {"records": self.records, "quarantined": len(self.quarantined), **self.set_aside}
         if self.quarantined:
             detail["reasons"] = dict(Counter(bad.reason for bad in self.quarantined))
+        for name, sentences in (("warnings", self.warnings), ("notes", self.notes)):
+            if sentences:
+                detail[name] = list(sentences)
         return detail

@@ -7,10 +7,10 @@ its past. Records in = rows + quarantined + set aside; the task's detail says so
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.errors import DataError
-from nbactl.pipeline import boxscores, market, quarantine
+from nbactl.pipeline import boxscores, incomplete, market, quarantine
 from nbactl.pipeline import games as game_rules
 from nbactl.pipeline.lookup import Lookups
 from nbactl.pipeline.quarantine import quarantine_table
@@ -47,6 +47,8 @@ class _Target:
     normalise: Callable[[date], Normalised]
     why_empty: Callable[[date], str]
     """Says why a date has no rows. Raises DataError if it should have some (invariant 15)."""
+    lacks: Callable[[date, Sequence[tuple[Any, ...]]], Sequence[str]] = lambda _day, _rows: ()
+    """Names what a date and its rows lack for the day to be over."""
 
 
 def games(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
@@ -56,7 +58,12 @@ def games(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     def normalise(day: date) -> Normalised:
         return game_rules.games_of(day, resources.raw.read("schedule", day), kind).outcome
 
-    target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, "no games on {}".format)
+    def why_empty(day: date) -> str:
+        other = normalise(day).set_aside
+        aside = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(other.items()))
+        return f"no games of the thirty teams on {day}: {aside}" if aside else f"no games on {day}"
+
+    target = _Target("nba_raw.games", game_rules.COLUMNS, ("schedule",), normalise, why_empty, incomplete.games_to_come)
     return _write(resources, context, target)
 
 
@@ -81,7 +88,11 @@ def player_boxscores(resources: ProcessorResources, context: TaskContext) -> Tas
             next_step=f"nbactl run phase1 --date {day} --force collects again, once the source has them.",
         )
 
-    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise, why_empty)
+    def lacks(day: date, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:
+        schedule = game_rules.games_of(day, resources.raw.read("schedule", day), _kind(context)).outcome
+        return incomplete.teams_without_players(schedule.rows, rows)
+
+    target = _Target(_PLAYERS, boxscores.COLUMNS, ("player_boxscores", "schedule"), normalise, why_empty, lacks)
     return _write(resources, context, target)
 
 
@@ -142,10 +153,15 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
         _replace(resources, context, target, past, there, fence=None)
     writes = _replace(resources, context, target, [(day, outcome)], there, fence=context.fence)
     detail = outcome.detail()
+    for name in ("warnings", "notes"):
+        if remarks := [sentence for _, of_day in past for sentence in getattr(of_day, name)]:
+            detail[name] = [*remarks, *detail.get(name, ())]
     if past:
         detail["earlier_dates"] = len(past)
         detail["earlier_rows"] = sum(len(of_day.rows) for _, of_day in past)
         detail["earlier_quarantined"] = sum(len(of_day.quarantined) for _, of_day in past)
+    if outcome.quarantined:
+        detail["quarantine"] = quarantine_table(target.table)
     if outcome.quarantined and not outcome.rows:
         raise DataError(
             f"none of {outcome.records} records of {day} is fit for {target.table}",
@@ -156,7 +172,8 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
     if not outcome.rows:
         detail["reason"] = target.why_empty(day)
     made = {table: written[day].digest for table, written in writes.items()}
-    return TaskOutcome(len(outcome.rows), detail, replace(versions, writes=made))
+    lacking = tuple(target.lacks(day, outcome.rows))
+    return TaskOutcome(len(outcome.rows), detail, replace(versions, writes=made), lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +240,7 @@ def _remembered(resources: ProcessorResources, context: TaskContext) -> Lookups:
     known = resources.warehouse().query(
         _KNOWN_PLAYERS, timeout=resources.timeouts["warehouse.query"], labels=context.call.labels, cache=False
     )
-    lookups = Lookups()
+    lookups = Lookups(resources.aliases().player)
     lookups.remember(tuple(row) for row in known.rows)
     return lookups
 

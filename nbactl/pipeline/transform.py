@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError, PreconditionError
+from nbactl.pipeline.games import games_of
 from nbactl.pipeline.statements import table_sql, windows
+from nbactl.pipeline.status import NOT_PLAYED
 from nbactl.pipeline.versions import versions_before
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
@@ -27,15 +29,24 @@ _READ: Final = (
 # ten games in that time that it looks back on.
 _COUNT: Final = """
 SELECT
-  (SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @game_date) AS games,
+  (
+    SELECT COUNT(*) FROM nba_raw.games
+    WHERE game_date = @game_date AND game_status NOT IN ('postponed', 'cancelled', 'forfeited')
+  ) AS games,
   (SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @game_date AND game_status = 'final') AS games_over,
-  (SELECT COUNT(*) FROM nba_raw.player_boxscores WHERE game_date = @game_date) AS box_scores,
+  (
+    SELECT COUNT(*)
+    FROM nba_raw.player_boxscores AS box
+    JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
+    WHERE box.game_date = @game_date AND game.game_date = @game_date AND game.game_status = 'final'
+  ) AS box_scores,
   (
     SELECT COUNT(DISTINCT box.player_lookup)
     FROM nba_raw.player_boxscores AS box
     JOIN nba_raw.games AS before ON before.game_date = box.game_date AND before.game_id = box.game_id
     JOIN nba_raw.games AS today
-      ON today.game_date = @game_date AND box.team_abbr IN (today.home_team_abbr, today.away_team_abbr)
+      ON today.game_date = @game_date AND today.game_status NOT IN ('postponed', 'cancelled', 'forfeited')
+      AND box.team_abbr IN (today.home_team_abbr, today.away_team_abbr)
     WHERE box.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 14 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
       AND before.game_status = 'final' AND COALESCE(before.season_type, 'regular') <> 'preseason'
   ) AS recent_players,
@@ -113,8 +124,11 @@ def _reason(there: _Inputs, table: str, day: date) -> str:
 
 
 def _refuse_without_phase2(resources: ProcessorResources, day: date, table: str) -> None:
-    """Raise PreconditionError unless phase 1 collected the schedule and found no games."""
-    if collected := resources.raw.read("schedule", day):
+    """Raise PreconditionError unless phase 1 collected the schedule and found no game that is played on the day."""
+    collected = resources.raw.read("schedule", day)
+    found = games_of(day, collected, "")
+    played = [game for game in found.games.values() if game.claim.status not in NOT_PLAYED]
+    if played or found.outcome.quarantined:
         raise PreconditionError(
             f"{table} has nothing to read: nba_raw.games is empty for {day}",
             cause=f"Phase 1 collected {len(collected)} records of games, and phase 2 has not written them.",

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.pipeline.quarantine import RejectedRecordError
+from nbactl.pipeline.season import first_year_of, first_year_of_id
 from nbactl.pipeline.teams import team_abbr
+
+if TYPE_CHECKING:
+    from datetime import date
 
 _CLOCK: Final = re.compile(r"(\d{1,3})(?:\.0+)?:(\d{2})(?:\.\d+)?")
 _ISO_DURATION: Final = re.compile(r"PT(?:(\d{1,3})M)?(?:(\d{1,2}(?:\.\d+)?)S)?")
 _NUMBER: Final = re.compile(r"\d{1,3}(?:\.\d+)?")
-_WRITTEN_DATE: Final = re.compile(r"([A-Za-z]{3}) (\d{1,2}), (\d{4})")
-_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_WRITTEN_NUMBER: Final = re.compile(r"(?P<whole>\d+)(?:\.(?P<fraction>\d*))?(?:[eE]\+?(?P<exponent>\d{1,2}))?")
+_LEAGUE_ID: Final = re.compile(r"00[1-6]\d{7}")
+_OTHER_LEAGUE_ID: Final = re.compile(r"(?:1[0-6]|20)[1-6]\d{7}")
 _EMPTY: Final = (None, "")
 
 
@@ -108,20 +113,6 @@ def team(value: Any, name: str = "team") -> str:  # noqa: ANN401 - raw input
     return abbr
 
 
-def day_of(value: Any) -> date:  # noqa: ANN401 - raw input
-    """Return the date of `2024-01-15`, `2024-01-15T00:00:00`, `01/15/2024` or `JAN 15, 2024`."""
-    given = text(value, "game date")
-    try:
-        if "/" in given:
-            month, day, year = given.split("/")
-            return date(int(year), int(month), int(day))
-        if match := _WRITTEN_DATE.fullmatch(given):
-            return date(int(match[3]), _MONTHS.index(match[1].upper()) + 1, int(match[2]))
-        return date.fromisoformat(given[:10])
-    except ValueError as error:
-        raise RejectedRecordError("wrong_date", f"game date '{given}' is not a date") from error
-
-
 def instant_or_none(value: Any, name: str) -> datetime | None:  # noqa: ANN401 - raw input
     """Return an instant in UTC from ISO 8601 with an offset; None where nothing is given."""
     if value in _EMPTY:
@@ -135,8 +126,43 @@ def instant_or_none(value: Any, name: str) -> datetime | None:  # noqa: ANN401 -
     return instant.astimezone(UTC)
 
 
-def league_id(value: Any) -> str | None:  # noqa: ANN401 - raw input
-    """Return the league's ten-digit game id, with the zeros that spreadsheets drop; None for anything else."""
-    given = str(value).strip() if isinstance(value, (str, int)) else ""
-    padded = given.zfill(10)
-    return padded if given.isdigit() and len(padded) == 10 else None  # noqa: PLR2004 - the league's length
+def whole_id(value: Any) -> str | None:  # noqa: ANN401 - raw input
+    """Return the digits of 203076, 203076.0, "203076", "203076.0" or "2.03076E5"; any other text as it is.
+
+    None where nothing is given. Leading zeros stay. Raises RejectedRecordError for a number that lost digits.
+    """
+    if value is None or isinstance(value, bool):
+        return None
+    given = str(value).strip()
+    if given in ("", "0", "nan", "NaN", "None"):
+        return None
+    if match := _WRITTEN_NUMBER.fullmatch(given):
+        return _digits_of(given, match["whole"], match["fraction"] or "", int(match["exponent"] or 0))
+    return given
+
+
+def _digits_of(given: str, whole: str, fraction: str, exponent: int) -> str:
+    if exponent and len(fraction) != exponent:
+        # Spreadsheets show 1.25E+07 for 12500001.
+        raise RejectedRecordError("bad_value", f"the id is '{given}', which has lost digits")
+    if not exponent and fraction.strip("0"):
+        raise RejectedRecordError("bad_value", f"the id is '{given}', which is not a whole number")
+    return whole + fraction if exponent else whole
+
+
+def league_id(value: Any, day: date | None = None) -> str | None:  # noqa: ANN401 - raw input
+    """Return the league's ten-digit game id, with the zeros that spreadsheets drop; None for anything else.
+
+    With the `day` of the game, an id of another season is not taken for the league's. Raises RejectedRecordError for a
+    number that lost digits.
+    """
+    padded = (whole_id(value) or "").zfill(10)
+    if not _LEAGUE_ID.fullmatch(padded):
+        return None
+    # A game may be a few days into the dates that are counted to the next season.
+    return padded if day is None or abs(first_year_of_id(padded) - first_year_of(day)) <= 1 else None
+
+
+def is_id_of_other_league(value: Any) -> bool:  # noqa: ANN401 - raw input
+    """Say whether a ten-digit id is that of a game of the WNBA, the G League or a summer league."""
+    return isinstance(value, (str, int)) and bool(_OTHER_LEAGUE_ID.fullmatch(str(value).strip()))

@@ -83,9 +83,12 @@ class Snapshot:
         self.tables: dict[str, _Table] = {}
         self._raw: dict[Dataset, Mapping[date, str]] = {}
         self._source: dict[Dataset, Mapping[date, str]] = {}
+        self._aliases = ""
         if not days:
             return
         self._ask_warehouse(resources, recipes, days)
+        if any(recipe.aliases for recipe in recipes):
+            self._aliases = _digest(sorted(resources.aliases().by_alias.items()))
         for recipe in recipes:
             for dataset in recipe.raw:
                 if dataset not in self._raw:
@@ -97,6 +100,8 @@ class Snapshot:
     def reads(self, recipe: Recipe, day: date) -> dict[str, str]:
         """Return a digest of each thing that the processor reads for the date."""
         found = {f"raw:{dataset}": self._raw[dataset].get(day, _MISSING) for dataset in recipe.raw}
+        if recipe.aliases:
+            found["aliases"] = self._aliases
         for table, window in recipe.tables.items():
             found[table] = self.tables[table].digest(*_days(window, day))
         if (collected := recipe.collects) is not None and (version := self._source[collected].get(day)):
@@ -150,7 +155,11 @@ class _Table:
 
 @lru_cache(maxsize=2**16)
 def _weight(day: date, digest: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{day} {digest}".encode()).digest()[:16])
+    return int(_digest(f"{day} {digest}")[:32], 16)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(str(value).encode()).hexdigest()
 
 
 def _ends(days: Sequence[date]) -> tuple[date, date]:

@@ -54,8 +54,9 @@ class Versions:
     """What a task was made of and what it made: a finished task is fresh while all of it still holds.
 
     `code` is a digest of its statement or module and its parameters. `reads` and `writes` have a digest of values by
-    resource: `source:DATASET` is what the source gives of the date, `raw:DATASET` the date's raw file, `dataset.table`
-    the partitions of the window that the task reads (for `writes`: the partition of its date).
+    resource: `source:DATASET` is what the source gives of the date, `raw:DATASET` the date's raw file, `aliases` the
+    players' other names, `dataset.table` the partitions of the window that the task reads (for `writes`: the partition
+    of its date).
     """
 
     code: str
@@ -67,6 +68,7 @@ class Versions:
 class TaskOutcome:
     """What a task reports. `rows` is None where the task declares that it writes none (`output: none`).
 
+    Sentences in `detail["warnings"]` become warnings of the run, those in `detail["notes"]` notes on stderr.
     `versions` is None where nobody can say whether the result is still fresh. `incomplete` names what the date lacks
     though the task did its work, a phrase for each: `0022400551 LAL at MIA is not over`.
     """

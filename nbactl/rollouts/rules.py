@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from nbactl.config.flags import FlagsFile
-    from nbactl.core.flags.model import State
+    from nbactl.core.flags.model import Definition, State
     from nbactl.core.flags.store import Stored
     from nbactl.rollouts.health import ServiceHealth
 
@@ -31,6 +31,10 @@ class RolloutRules:
     def salt(self, key: str) -> str:
         """Return the salt of a flag; a flag that is no longer declared has its key."""
         return self.file.flags[key].salt if key in self.file.flags else key
+
+    def definition(self, key: str) -> Definition:
+        """Return the definition of a flag. Raises NotFoundError if it is not declared."""
+        return self.file.flag(key).definition(key)
 
     def plan(self, key: str) -> tuple[tuple[RolloutStage, ...], tuple[RolloutGuard, ...]]:
         """Return the stages and guards of a flag. Raises NotFoundError if it is not declared."""
@@ -82,11 +86,16 @@ class RolloutRules:
             )
 
 
-def first_stage(key: str, stages: Sequence[RolloutStage], state: State | None) -> int:
-    """Return the number of the first stage above where the flag is, from 1. Raises PreconditionError if none is."""
-    here = position_of(state)
+def first_stage(
+    key: str, stages: Sequence[RolloutStage], state: State | None, definition: Definition | None = None
+) -> int:
+    """Return the number of the stage that a rollout begins with, from 1: where the flag is, else the first above it.
+
+    Raises PreconditionError if no stage is left.
+    """
+    here = position_of(state, definition)
     for number, stage in enumerate(stages, start=1):
-        if stage.percent > here.percent:
+        if stage.percent > here.percent or (0 < here.percent == stage.percent and number < len(stages)):
             return number
     raise PreconditionError(
         f"{key} is {here.place} already, and its plan ends there", next_step=f"nbactl flags show {key}"

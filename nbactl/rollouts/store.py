@@ -98,9 +98,10 @@ class RolloutStore:
             if rollout is not None and not force:
                 _refuse_second(rollout)
             state = self._flags.get(key) if key in stored.unreadable else stored.states.get(key)
-            percent = stages[first_stage(key, stages, state) - 1].percent
+            percent = stages[0 if state is None else first_stage(key, stages, state) - 1].percent
             if not force:
                 self._rules.check_start(key, percent, stored, under_way, now)
+            first_stage(key, stages, state, self._rules.definition(key))  # a flag may be on before it is set
             under_way.add(key)
             planned.append(RolloutStart(key, percent, None))
         if not force:
@@ -108,7 +109,7 @@ class RolloutStore:
         return planned
 
     def start(self, key: str, *, by: str, why: str, force: bool = False) -> Rollout:
-        """Move the flag to the first stage of its plan above where it is, or resume its paused rollout at its stage.
+        """Begin with the stage where the flag is, else the first one above it, or resume a paused rollout at its stage.
 
         Raises what `plan_start` raises; with `force` a rollout that is running starts again.
         """
@@ -122,7 +123,7 @@ class RolloutStore:
             if before is not None and not force:
                 _refuse_second(before)
             state = self._flags.look(transaction, key)
-            stage, now = first_stage(key, stages, state), self._now()
+            stage, now = first_stage(key, stages, state, self._rules.definition(key)), self._now()
             percent = stages[stage - 1].percent
             flag = self._move(transaction, key, state, Position(percent, enabled=True), stages, by=by, why=why)
             version = 1 if before is None else before.version + 1

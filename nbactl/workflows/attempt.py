@@ -11,14 +11,15 @@ from nbactl.core._support.aio import in_daemon_thread
 from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import bound
+from nbactl.core.observe.masking import as_text, mask, mask_within
 from nbactl.errors import DataError, NbactlError, TimedOutError
 from nbactl.frozen import frozen
 from nbactl.ports.compute import TaskContext
 from nbactl.workflows.model import RunStatus, TaskRecord, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
-    from datetime import datetime
+    from collections.abc import Coroutine, Mapping, Sequence
+    from datetime import date, datetime
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.compute import Compute, TaskCall, TaskOutcome
@@ -62,6 +63,42 @@ def judge(task: PlannedTask, ending: Ending) -> Ending:
     return ending
 
 
+def within_quarantine(task: PlannedTask, ending: Ending, day: date) -> Ending:
+    """Hold a task to its limits on the share of records that it refused: one for a warning, one for a failure.
+
+    The records are counted in the detail of the outcome: `quarantined`, of earlier dates `earlier_quarantined`.
+    """
+    outcome, limits = ending.outcome, task.quarantine
+    if outcome is None or limits is None:
+        return ending
+    detail = outcome.detail
+    warnings = list(detail.get("warnings", ()))
+    for rows, refused, when in (
+        (outcome.rows or 0, detail.get("quarantined", 0), str(day)),
+        (detail.get("earlier_rows", 0), detail.get("earlier_quarantined", 0), f"dates before {day}"),
+    ):
+        share = refused / (rows + refused) if refused else 0.0
+        what = f"{task.name}: {refused} of {rows + refused} records of {when} are in quarantine ({share:.0%})"
+        if share > limits.fail_above and when == str(day):
+            error = DataError(
+                what,
+                cause=f"More than {limits.fail_above:.0%} is a failure (`quarantine` in workflows.yaml): "
+                f"{_reasons(detail) or 'see there'}.",
+                next_step=f"See reason and origin of each in {detail.get('quarantine', 'its quarantine table')}.",
+            )
+            return Ending(error=error)
+        if share > limits.warn_above:
+            reasons = _reasons(detail) if when == str(day) else ""
+            warnings.append(what + (f": {reasons}" if reasons else ""))
+    if len(warnings) == len(detail.get("warnings", ())):
+        return ending
+    return replace(ending, outcome=replace(outcome, detail={**detail, "warnings": warnings}))
+
+
+def _reasons(detail: Mapping[str, Any]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in detail.get("reasons", {}).items())
+
+
 def ended(record: TaskRecord, ending: Ending, now: datetime, stop: Stop | None) -> TaskRecord:
     """Return the record of a task whose last attempt ended so."""
     record = replace(record, finished_at=now)
@@ -73,7 +110,7 @@ def ended(record: TaskRecord, ending: Ending, now: datetime, stop: Stop | None) 
             status=status,
             rows=rows,
             error=None,
-            detail=ending.outcome.detail,
+            detail=mask_within(ending.outcome.detail),
             versions=ending.outcome.versions,
             incomplete=ending.outcome.incomplete,
         )
@@ -125,14 +162,18 @@ def judge_run(wanted: Sequence[TaskRecord], stop: Stop | None, *, settled: bool)
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Return an error as the ledger keeps it: type, message, traceback and what we know beyond (invariant 17)."""
+    """Return an error as the ledger keeps it: type, message, traceback and what we know beyond (invariant 17).
+
+    Secrets are masked (invariant 28).
+    """
     text: dict[str, Any] = {
         "type": type(error).__name__,
-        "message": str(error) or type(error).__name__,
-        "traceback": "".join(traceback.format_exception(error)),
+        "message": mask(as_text(error)) or type(error).__name__,
+        "traceback": mask("".join(traceback.format_exception(error))),
     }
     if isinstance(error, NbactlError):
-        text |= {"code": error.code, "cause": error.cause, "next": error.next_step, "retryable": error.retryable}
+        cause, next_step = (mask(part) if part else part for part in (error.cause, error.next_step))
+        text |= {"code": error.code, "cause": cause, "next": next_step, "retryable": error.retryable}
     return text
 
 
@@ -171,7 +212,7 @@ class Attempts:
             work = asyncio.ensure_future(_capture(self._compute.run(TaskContext(call, fence))))
         how = await self._first(task.timeout, work)
         if how == "work":
-            ending = judge(task, work.result())
+            ending = within_quarantine(task, judge(task, work.result()), call.game_date)
             late = isinstance(ending.error, TimedOutError) and deadline.remaining() == 0.0
             return replace(ending, timed_out=True) if late else ending
         if how == "stop":

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from nbactl.config.workflows import QuarantineLimits
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.calls.retry import RetryPolicy
     from nbactl.ports.compute import Versions, Work
@@ -23,6 +25,10 @@ EventKind = Literal["run_started", "task_started", "task_retrying", "task_finish
 Upstream = Literal["auto", "run", "skip", "fail"]
 StaleOn = Literal["code", "data", "both"]
 TaskState = Literal["fresh", "stale", "incomplete", "undone", "forced", "excluded"]
+
+
+NO_GAMES: Final = "no games"
+"""Why a date of a range is left out that the source knows; any other reason is that the source does not cover it."""
 
 
 class RunStatus(StrEnum):
@@ -66,6 +72,7 @@ class PlannedTask:
     required: bool = True
     counts_rows: bool = True
     no_data_ok: bool = False
+    quarantine: QuarantineLimits | None = None
     carried: TaskRecord | None = None
     """The record of an earlier run in which the task was done, so that it is not run again."""
     excluded: str | None = None
@@ -209,6 +216,10 @@ class RunReport:
     interrupted_by: Literal["SIGINT", "SIGTERM"] | None = None
     not_started: int = 0
     """How many runs were not started because a stop was requested."""
+    uncovered: Mapping[str, str] = field(default_factory=dict)
+    """The dates of a range that the source does not cover, and why: nothing was looked at there."""
+    notes: tuple[str, ...] = ()
+    """What the tasks say beside their results, such as the files that were passed over."""
     outdated: Outdated | None = None
 
 
@@ -223,6 +234,7 @@ _BY_SEVERITY: Final = (
 def exit_code(report: RunReport) -> int:
     """Return the code of the worst run: stopped before failed before partial before done or skipped.
 
+    A range of which the source does not cover every date is partial.
     A signal decides by its own number. A run cancelled from elsewhere counts as interrupted: it can be resumed.
     """
     if report.interrupted_by is not None:
@@ -230,4 +242,35 @@ def exit_code(report: RunReport) -> int:
     statuses = {run.status for run in report.runs}
     if report.not_started:
         statuses.add(RunStatus.CANCELLED)
+    if report.uncovered:
+        statuses.add(RunStatus.PARTIAL)
     return next((code for status, code in _BY_SEVERITY if status in statuses), 0)
+
+
+def uncovered_dates(plans: Iterable[RunPlan]) -> dict[str, str]:
+    """Return the dates that the source does not cover, and why."""
+    return {
+        str(plan.game_date): plan.skip_reason
+        for plan in plans
+        if not plan.tasks and plan.skip_reason not in (None, NO_GAMES)
+    }
+
+
+def not_covered(uncovered: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each reason why dates were not looked at, with all their dates."""
+    by_reason: dict[str, list[date]] = {}
+    for text, reason in uncovered.items():
+        by_reason.setdefault(reason, []).append(date.fromisoformat(text))
+    return [
+        f"nothing was looked at on {len(days)} of the dates ({_ranges(days)}): {why}" for why, days in by_reason.items()
+    ]
+
+
+def _ranges(days: Iterable[date]) -> str:
+    spans: list[list[date]] = []
+    for day in sorted(days):
+        if spans and (day - spans[-1][-1]).days == 1:
+            spans[-1][1:] = [day]
+        else:
+            spans.append([day])
+    return ", ".join(" to ".join(map(str, span)) for span in spans)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from nbactl.errors import NotFoundError, PreconditionError, UsageError
 from nbactl.frozen import frozen
 from nbactl.workflows.freshness import Freshness, judge
-from nbactl.workflows.model import RunPlan, RunStatus
-from nbactl.workflows.planning import Planning
+from nbactl.workflows.model import NO_GAMES, RunPlan, RunStatus
+from nbactl.workflows.planning import Planning, read_by
 from nbactl.workflows.reading import Past
 from nbactl.workflows.units import (
     check_is_latest,
@@ -22,7 +22,7 @@ from nbactl.workflows.units import (
 from nbactl.workflows.works import works_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
     from nbactl.config.timeouts import TimeoutsFile
@@ -66,10 +66,15 @@ def _always(_: GameDate) -> bool:
     return True
 
 
+def _everything(_: Sequence[date]) -> dict[date, str]:
+    return {}
+
+
 @frozen
 class Planner:
     """Plans requests. `game_dates` asks the source which dates between two have games.
 
+    `uncovered` asks it of which dates it cannot know games, and why; it raises DataError if those are all.
     Where `mode_applies` says no for a date, its tasks run one after the other whatever execution_mode says.
     """
 
@@ -84,13 +89,14 @@ class Planner:
     mode_applies: Callable[[GameDate], bool] = _always
     source_spec: str | None = None
     """The source as `--source` names it."""
+    uncovered: Callable[[Sequence[date]], Mapping[date, str]] = _everything
 
     def plan(self, request: RunRequest) -> list[RunPlan]:
         """Return the runs of a request in the order of their execution.
 
         What is finished, has no games or cannot run on this target is planned with a `skip_reason`. Raises UsageError
         for unknown names, NotFoundError if there is nothing to resume, PreconditionError if a phase must be run first
-        and may not be run along.
+        and may not be run along, DataError for a range of which the source has no date.
         """
         units = find_units(request.names, self.workflows)
         if not units or not request.dates:
@@ -107,7 +113,7 @@ class Planner:
         idle = self._idle_dates(units, request.dates)
         named = {unit.name for unit in units}
         asked = named.union(*(self.needs(name) for name in named))
-        planning = Planning(self, request, past, asked, named)
+        planning = Planning(self, request, past, asked, named, read_by(units, request, self.workflows))
         plans = [plan for day in request.dates for plan in planning.runs_of(units, day, idle)]
         if request.resume == "last":
             earlier = runs_of_request(request, past)
@@ -122,7 +128,8 @@ class Planner:
         units = find_units(request.names, self.workflows)
         past = self.history.latest_between({plan.name, *self.workflows.phases}, day, day, self.source)
         named = {unit.name for unit in units}
-        return Planning(self, request, _as_wanted(past, request, units), (unit.name,), named).unit(unit, day)
+        chosen = tuple(task.name for task in plan.tasks if task.excluded is None)
+        return Planning(self, request, _as_wanted(past, request, units), (unit.name,), named, chosen).unit(unit, day)
 
     @property
     def freshness(self) -> Freshness:
@@ -177,12 +184,13 @@ class Planner:
         here = works_of(unit.uses, self.workflows, self.target)
         return all(use.task in done for use in unit.uses if use.required and use.task in here)
 
-    def _idle_dates(self, units: Sequence[Unit], dates: Sequence[GameDate]) -> set[GameDate]:
-        """Return the dates of a range that have no games; a single date is taken as it is asked for."""
+    def _idle_dates(self, units: Sequence[Unit], dates: Sequence[GameDate]) -> dict[GameDate, str]:
+        """Return the dates of a range without games, and why; a single date is taken as it is asked for."""
         if len(dates) == 1 or all(unit.kind == "workflow" for unit in units):
-            return set()
+            return {}
         played = set(self.game_dates(min(dates).day, max(dates).day))
-        return {date for date in dates if date.day not in played}
+        uncovered = self.uncovered([date.day for date in dates])
+        return {date: uncovered.get(date.day, NO_GAMES) for date in dates if date.day not in played}
 
     def _on_date_of_named_run(self, request: RunRequest, units: Sequence[Unit]) -> RunRequest:
         """Return the request with the date of the run that `--resume` names, if it names one."""

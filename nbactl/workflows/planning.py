@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from nbactl.config.workflows import TaskUse
+    from nbactl.config.workflows import TaskUse, WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
     from nbactl.ports.compute import Versions
     from nbactl.workflows.model import RunRecord, RunRequest, TaskRecord
@@ -35,26 +35,34 @@ _ANYTHING: Final = ""
 class Planning:
     """Plans the units of one request, date by date, oldest first."""
 
-    def __init__(
-        self, planner: Planner, request: RunRequest, past: Past, units: Collection[str], named: Collection[str]
+    def __init__(  # noqa: PLR0917 - what a plan depends on
+        self,
+        planner: Planner,
+        request: RunRequest,
+        past: Past,
+        units: Collection[str],
+        named: Collection[str],
+        upstream: tuple[str, ...],
     ) -> None:
         """`past` has the last run of every unit and phase; the request names the units in `named`.
 
-        The versions of what `units` did on all dates are asked for at once.
+        The versions of what `units` did on all dates are asked for at once. `upstream` are the tasks of other units
+        that are needed; empty for all of them.
         """
         self._planner = planner
         self._workflows = planner.workflows
         self._request = request
         self._past = past
         self._named = named
+        self._needed = upstream
         self._forces_upstream = request.force and request.upstream == "run"
         self._versions = self._ask(units)
         self._writers: dict[str, str] = {}
         """The tables that runs of earlier dates write, with the first of these runs."""
         self._units: dict[tuple[str, GameDate], RunPlan] = {}
 
-    def runs_of(self, units: Sequence[Unit], day: GameDate, idle: Collection[GameDate]) -> Iterator[RunPlan]:
-        """Yield the runs of a date in their order."""
+    def runs_of(self, units: Sequence[Unit], day: GameDate, idle: Mapping[GameDate, str]) -> Iterator[RunPlan]:
+        """Yield the runs of a date in their order; `idle` says of dates without games why they have none."""
         planned: set[str] = set()
         writers: dict[str, str] = {}
         for unit in units:
@@ -63,7 +71,7 @@ class Planning:
                     continue
                 planned.add(next_unit.name)
                 if day in idle and next_unit.kind != "workflow":
-                    yield replace(self.empty(next_unit, day), skip_reason="no games")
+                    yield replace(self.empty(next_unit, day), skip_reason=idle[day])
                     continue
                 plan = self._after(self.unit(next_unit, day), writers)
                 if plan.skip_reason is None:
@@ -132,7 +140,13 @@ class Planning:
         if unit.name in self._named:
             return self._request
         return replace(
-            self._request, mode=None, max_workers=None, only=(), skip=(), resume=None, force=self._forces_upstream
+            self._request,
+            mode=None,
+            max_workers=None,
+            only=self._needed,
+            skip=(),
+            resume=None,
+            force=self._forces_upstream,
         )
 
     def _upstream(self, unit: Unit, day: GameDate, planned: Collection[str]) -> list[Unit]:
@@ -144,7 +158,8 @@ class Planning:
         if upstream == "skip" or not self._planner.runs_here(unit):
             return []
         may_run = upstream == "run" or (upstream == "auto" and self._planner.target == "local")
-        missing = self._missing(unit, day, planned, may_run=may_run)
+        reads = read_by((unit,), self._request, self._workflows)
+        missing = [phase for phase in self._missing(unit, day, reads, may_run=may_run) if phase.name not in planned]
         if missing and not may_run:
             names = ", ".join(phase.name for phase in missing)
             raise PreconditionError(
@@ -155,13 +170,15 @@ class Planning:
             )
         return missing
 
-    def _missing(self, unit: Unit, day: GameDate, planned: Collection[str], *, may_run: bool) -> list[Unit]:
+    def _missing(self, unit: Unit, day: GameDate, reads: Collection[str], *, may_run: bool) -> list[Unit]:
+        """Return the phases that `unit` needs and that are left; where `reads` names tasks, only these are needed."""
         missing: dict[str, Unit] = {}
         for name in unit.needs:
             phase = find_unit(name, self._workflows)
-            before = self._missing(phase, day, planned, may_run=may_run) if self._planner.runs_here(phase) else []
-            missing |= {phase.name: phase for phase in before}
-            if name not in planned and (before or self._is_left(phase, day, may_run=may_run)):
+            before = self._missing(phase, day, reads, may_run=may_run) if self._planner.runs_here(phase) else []
+            missing |= {found.name: found for found in before}
+            uses = tuple(use for use in phase.uses if not reads or use.task in reads)
+            if uses and (before or self._is_left(replace(phase, uses=uses), day, may_run=may_run)):
                 missing[name] = phase
         return list(missing.values())
 
@@ -170,8 +187,13 @@ class Planning:
         run = self._past.get((phase.name, day))
         if self._forces_upstream or not self._planner.is_finished(phase, run):
             return True
-        plan = self.unit(phase, day)
-        left = [task for task in plan.tasks if task.carried is None and not _given_up(task, run)]
+        plan = self.unit(find_unit(phase.name, self._workflows), day)
+        needed = {use.task for use in phase.uses}
+        left = [
+            task
+            for task in plan.tasks
+            if task.name in needed and task.excluded is None and task.carried is None and not _given_up(task, run)
+        ]
         if may_run:
             return bool(left) or self._after(plan, {}).depends_on is not None
         return any(task.required and task.state == "stale" and task.reason != EARLY.reason for task in left)
@@ -189,6 +211,7 @@ class Planning:
             required=use.required,
             counts_rows=task.output == "rows",
             no_data_ok=task.no_data == "ok",
+            quarantine=task.quarantine,
         )
         request = self._request_of(unit)
         record = _done_before(use.task, self._past.get((unit.name, day)))
@@ -271,6 +294,22 @@ class Planning:
             return {}
         works = works_of(uses, self._workflows, self._planner.target)
         return self._planner.versions.current(works, sorted(done))
+
+
+def read_by(units: Iterable[Unit], request: RunRequest, workflows: WorkflowsFile) -> tuple[str, ...]:
+    """Return the tasks of earlier phases that the chosen tasks read; empty if that is all of them."""
+    units = tuple(units)
+    if not request.only and any(unit.kind != "task" for unit in units):
+        return ()
+    chosen = [use.task for unit in units for use in unit.uses if not request.only or use.task in request.only]
+    if not all(workflows.tasks[name].reads for name in chosen):
+        return ()
+    found: dict[str, None] = {}
+    while chosen:
+        reads = workflows.tasks[chosen.pop()].reads
+        chosen += [name for name in reads if name not in found]
+        found |= dict.fromkeys(reads)
+    return tuple(found)
 
 
 def _done_before(task: str, run: RunRecord | None) -> TaskRecord | None:

@@ -18,7 +18,16 @@ from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.freshness import Judgement
 from nbactl.workflows.journal import ThreadedJournal
-from nbactl.workflows.model import RunRecord, RunReport, RunStatus, TaskRecord, TaskStatus
+from nbactl.workflows.model import (
+    NO_GAMES,
+    RunRecord,
+    RunReport,
+    RunStatus,
+    TaskRecord,
+    TaskStatus,
+    not_covered,
+    uncovered_dates,
+)
 from nbactl.workflows.observers import combined, emit_events
 from nbactl.workflows.outdated import find_outdated, wrote_something_new
 from nbactl.workflows.stop import Stop, StopSignal
@@ -124,20 +133,25 @@ class _Execution:
         self._correlation_id = runner.ids.new("corr")
         self._group = self._group_of(plans)
         self._runs: list[RunRecord] = []
-        self._warnings: list[str] = []
+        self._warnings: dict[str, None] = {}
+        self._notes: dict[str, None] = {}
+        self._uncovered = uncovered_dates(plans)
         self._named: set[str] = set()
         """What a date lacks and a warning has named."""
         self._changed: list[GameDate] = []
         """The dates of runs that left something else than the run before them."""
 
     def run(self, plans: list[RunPlan]) -> RunReport:
-        idle = [str(plan.game_date) for plan in plans if not plan.tasks]
+        idle = [str(plan.game_date) for plan in plans if plan.skip_reason == NO_GAMES]
         if idle:
             days = list(dict.fromkeys(idle))
-            self._warnings.append(f"no games on {len(days)} of the dates: {', '.join(days)}")
+            self._warn(f"no games on {len(days)} of the dates: {', '.join(days)}")
+        for sentence in not_covered(self._uncovered):
+            self._warn(sentence)
         waiting = deque(plan for plan in plans if plan.tasks)
         while waiting and not self._cancellation.requested:
             self._runs.append(self._run_plan(waiting.popleft()))
+            self._collect_remarks(self._runs[-1])
         reason = self._cancellation.reason
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
         not_started = sum(plan.skip_reason is None for plan in waiting)
@@ -145,7 +159,27 @@ class _Execution:
         if self._changed and not self._cancellation.requested:
             done = {(plan.name, plan.game_date) for plan in plans}
             outdated = find_outdated(self._runner.planner, min(self._changed), done)
-        return RunReport(tuple(self._runs), tuple(self._warnings), interrupted, not_started, outdated)
+        return RunReport(
+            tuple(self._runs),
+            tuple(self._warnings),
+            interrupted,
+            not_started,
+            self._uncovered,
+            tuple(self._notes),
+            outdated=outdated,
+        )
+
+    def _warn(self, sentence: str) -> None:
+        self._warnings.setdefault(sentence)
+
+    def _collect_remarks(self, run: RunRecord) -> None:
+        """Collect the `warnings` and `notes` in the details of the tasks that this run did itself, each once."""
+        if run.status is RunStatus.SKIPPED:
+            return
+        for task in run.tasks:
+            if task.carried_from is None:
+                self._warnings |= dict.fromkeys(task.detail.get("warnings", ()))
+                self._notes |= dict.fromkeys(task.detail.get("notes", ()))
 
     def _run_plan(self, plan: RunPlan) -> RunRecord:
         if plan.depends_on is not None and self._failed_upstream(plan) is None:
@@ -230,11 +264,11 @@ class _Execution:
         news = [text for text in dict.fromkeys(lacking) if f"{plan.game_date} {text}" not in self._named]
         if news:
             self._named |= {f"{plan.game_date} {text}" for text in news}
-            self._warnings.append(f"{run.name} for {plan.game_date} is incomplete: {'; '.join(news)}")
+            self._warn(f"{run.name} for {plan.game_date} is incomplete: {'; '.join(news)}")
         for task in run.tasks if run.status is RunStatus.PARTIAL else ():
             if not task.status.done and not task.required and task.error is not None:
                 message = str(task.error["message"]).partition("\n")[0]
-                self._warnings.append(f"{run.name} for {plan.game_date} lacks {task.name}: {message}")
+                self._warn(f"{run.name} for {plan.game_date} lacks {task.name}: {message}")
 
     def _acquire(self, plan: RunPlan, run_id: str) -> Lease:
         reach("runner.before_lease")
@@ -303,7 +337,7 @@ class _Execution:
             for task in (previous.tasks if previous is not None else skipped.tasks)
         )
         if plan.skip_reason is not None and not plan.skip_reason.startswith("finished"):
-            self._warnings.append(f"{plan.name} for {plan.game_date} skipped: {plan.skip_reason}")
+            self._warn(f"{plan.name} for {plan.game_date} skipped: {plan.skip_reason}")
         return replace(
             skipped, status=RunStatus.SKIPPED, started_at=now, finished_at=now, reason=plan.skip_reason, tasks=tasks
         )

@@ -177,3 +177,22 @@ def test_inv_06_a_message_that_cannot_succeed_is_refused_with_the_reason(tmp_pat
         assert status == 400
         assert b"has no attribute 'player'" in body
         assert service.get("/nowhere")[0] == 404
+
+
+def test_ids_that_no_document_can_have_are_refused_as_the_message_s_fault(tmp_path: Path, form_service: str) -> None:
+    with ServiceProcess(APP, tmp_path, {"FORM_SERVICE": form_service}) as service:
+        with closing(open_documents(tmp_path)) as store:
+            store.commit([Create("example_batches/b1", {"predictions": 0})])
+        for number, (batch, player) in enumerate(
+            [("b1", ""), ("", "p1"), ("b1", "x" * 1_501), ("x" * 1_501, "p1"), ("b1", "/" * 501), ("b1", "\ud800")]
+        ):
+            status, body = service.push("/push", {"batch": batch, "player": player}, message_id=f"bad-{number}")
+            assert (status, json.loads(body)["error"]["code"]) == (400, "data"), (batch, player, body)
+        odd = ["a/b", "..", "__x__", "%2F", "a b?c#d", "dončić", "\n"]
+        for number, player in enumerate(odd):
+            status, body = service.push("/push", {"batch": "b1", "player": player}, message_id=f"odd-{number}")
+            assert status == 204, (player, body)
+        with closing(open_documents(tmp_path)) as store:
+            batch = store.get("example_batches/b1")
+            assert batch is not None
+            assert batch.data["predictions"] == len(odd)

@@ -111,11 +111,16 @@ def complete_batch(app: Container, batch: str, *, dry_run: bool = False, confirm
 def reset_batch(app: Container, batch: str, *, dry_run: bool = False, confirm: Confirm = proceed) -> BatchChange:
     """Save and remove everything that a batch has recorded, so that it can run again."""
     name = app.batches.find(batch)
+    last = app.batch_resets.last(name)
+    if (last is None or last.state == "removed") and app.batch_resets.is_empty(name):
+        return _changed(app, name, _nothing_to_remove(name, last), changed=False)
     what = _recorded(app.batches.entry(name))
     if dry_run:
         return _changed(app, name, f"Would save and remove {what} of {name}.", changed=False)
     confirm(Question(f"Remove {what} of {name}?", ("They are saved first; --undo restores them.",), always=True))
     done = _with_lease(app, name, undo=False)
+    if done is None:  # another reset was faster
+        return _changed(app, name, _nothing_to_remove(name, app.batch_resets.last(name)), changed=False)
     message = f"Removed {done.players} players of {name}. To restore them: nbactl batches reset {name} --undo"
     return _changed(app, name, message, changed=True)
 
@@ -152,7 +157,14 @@ def _find(app: Container, name: str) -> tuple[BatchEntry, Progress]:
     return entry, entry.progress
 
 
-def _with_lease(app: Container, batch_id: str, *, undo: bool) -> Reset:
+def _nothing_to_remove(batch_id: str, last: Reset | None) -> str:
+    message = f"Nothing to do: {batch_id} has nothing recorded."
+    if last is None:
+        return message
+    return f"{message} To undo the last reset: nbactl batches reset {batch_id} --undo"
+
+
+def _with_lease(app: Container, batch_id: str, *, undo: bool) -> Reset | None:
     """Reset or undo under the lease that keeps out the migration and other resets."""
     from nbactl.core.lease.holder import process_identity  # noqa: PLC0415 - only resets need it
 

@@ -196,7 +196,8 @@ def diff_flags(app: Container, request: DiffRequest) -> FlagDiff:
     keys = flags.chosen(request.keys)
     to = Position(request.percent, enabled=True)
     moves = [flags.move(key, to) for key in keys]
-    after = compile_flags(flags.file.definitions(), flags.after(moves), flags.environ)
+    definitions = flags.file.definitions()
+    after = compile_flags(definitions, flags.after(moves), flags.environ)
     flips = tuple(
         FlagFlip(key, entity, old, new)
         for key in keys
@@ -205,7 +206,7 @@ def diff_flags(app: Container, request: DiffRequest) -> FlagDiff:
         and old is not None  # every declared flag serves a value
         and new is not None
     )
-    before = {key: position_of(flags.state(key)) for key in keys}
+    before = {key: position_of(flags.state(key), definitions[key]) for key in keys}
     return FlagDiff(request, before, flips, flags.compiled.problems)
 
 

@@ -65,7 +65,8 @@ class EmergencyContext:
         if key in stored.unreadable:
             return repair(key, salt=salt)
         stages = [] if self.file is None or declared is None else self.file.stages_of(key)
-        return roll_back(key, state, percent, salt=salt, stages=stages)
+        definition = None if declared is None else declared.definition(key)
+        return roll_back(key, state, percent, salt=salt, stages=stages, definition=definition)
 
     def variables(self, request: RollbackRequest) -> dict[str, str]:
         """Return the variables that switch the flags off, with their values. Raises NotFoundError or UsageError."""

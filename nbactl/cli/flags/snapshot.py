@@ -71,11 +71,14 @@ class FlagsSnapshot:
 
     def position(self, key: str) -> Position | None:
         """Return how far a flag is rolled out, None if its state cannot be read."""
-        return None if key in self.stored.unreadable else position_of(self.stored.states.get(key))
+        if key in self.stored.unreadable:
+            return None
+        return position_of(self.stored.states.get(key), self.flag(key).definition(key))
 
     def move(self, key: str, to: Position) -> Move:
         """Return the move of a flag to a position."""
-        return move(key, self.state(key), to, salt=self.flag(key).salt, stages=self.file.stages_of(key))
+        flag, stages = self.flag(key), self.file.stages_of(key)
+        return move(key, self.state(key), to, salt=flag.salt, stages=stages, definition=flag.definition(key))
 
     def after(self, moves: Sequence[Move]) -> Mapping[str, State]:
         """Return the states as they would be after the moves."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nbactl.cli.flags.snapshot import FlagLine, FlagsSnapshot
     from nbactl.cli.show.console import Console
     from nbactl.config.settings import Settings
+    from nbactl.core.flags.model import Definition
     from nbactl.core.flags.moves import Position
 
 _SHOWN = 20
@@ -81,7 +82,7 @@ def flag_details(found: FlagDetails) -> View:
         ("changed", "never" if state is None else f"{moment(state.updated_at)} by {state.updated_by}"),
         ("reason", line.reason or "-"),
         ("environment", _override(flags, line) or f"{flag.env} is not set"),
-        ("serves", f"{as_text(flag.treatment)}, else {as_text(flag.default)}"),
+        ("serves", _serves(flag.definition(line.key))),
         ("counts", f"{flag.entity}, by the salt '{data['salt']}'"),
         ("needs", ", ".join(flag.prerequisites) or "-"),
         ("targeting", "-" if flag.targeting is None else _targeting(data["targeting"])),
@@ -96,6 +97,11 @@ def flag_details(found: FlagDetails) -> View:
             console.out.print_hanging("  ", Styled(f"{name + ':':<13}", "dim"), text=text, indent=15)
 
     return View({"flag": data}, show, warnings=flags.compiled.problems)
+
+
+def _serves(flag: Definition) -> str:
+    unset = f"; {as_text(flag.default)} until it is set" if flag.off != flag.default else ""
+    return f"{as_text(flag.treatment)}, else {as_text(flag.off)}{unset}"
 
 
 def flag_history(found: FlagHistory) -> View:

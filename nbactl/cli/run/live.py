@@ -14,6 +14,7 @@ from rich.text import Text
 
 from nbactl.cli.show.progress import remark, summary, took
 from nbactl.cli.show.states import look
+from nbactl.cli.show.text import plain_text
 from nbactl.core._support.durations import format_duration
 from nbactl.workflows.model import TaskStatus
 
@@ -57,7 +58,7 @@ class LiveProgress:
 
     def say(self, text: str) -> None:
         """Write a line above the table."""
-        self._print(Text(text))
+        self._print(Text(plain_text(text)))
 
     def __call__(self, event: RunEvent) -> None:
         """Observe an event."""
@@ -107,7 +108,7 @@ class LiveProgress:
             "" if passed is None else format_duration(passed),
             str(task.attempts) if task.attempts else "",
             "" if task.rows is None else f"{task.rows:,}",
-            Text(note or remark(task), style="dim", overflow="ellipsis", no_wrap=True),
+            Text(plain_text(note or remark(task)), style="dim", overflow="ellipsis", no_wrap=True),
         ]
 
 
@@ -128,4 +129,6 @@ _NARROW = 72
 def _finished(run: RunRecord) -> Text:
     state = look(run.status.value)
     name, word, *rest = summary(run)
-    return Text.assemble((state.glyph, state.style), f" {name} ", (word, state.style), (f"  {'  '.join(rest)}", "dim"))
+    return Text.assemble(
+        (state.glyph, state.style), f" {name} ", (word, state.style), (plain_text(f"  {'  '.join(rest)}"), "dim")
+    )

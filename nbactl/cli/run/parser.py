@@ -48,7 +48,7 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     date: Annotated[
         str | None,
         typer.Option(
-            help="Game date: YYYY-MM-DD, today, yesterday or latest.",
+            help="Game date: YYYY-MM-DD, today, yesterday, tomorrow or latest.",
             metavar="DATE",
             autocompletion=dates,
             rich_help_panel=_WHEN,

@@ -104,9 +104,7 @@ def _task_table(console: Console, tasks: Sequence[TaskRecord]) -> None:
         )
 
 
-def show_details(
-    console: Console, run: RunRecord, shown: str, log: Path | None, not_fresh: str | None = None
-) -> None:
+def show_details(console: Console, run: RunRecord, shown: str, log: Path | None, not_fresh: str | None = None) -> None:
     """Show everything about a run; with -v also the tracebacks of its errors. `not_fresh` is why it is to run again."""
     facts = {
         "run": run.run_id,
@@ -143,6 +141,15 @@ def _dismissed(run: RunRecord) -> str | None:
         return None
     at, by, reason = (run.dismissed.get(name) for name in ("at", "by", "reason"))
     return f"by {by}, {moment(at) if isinstance(at, datetime) else at}{f': {reason}' if reason else ''}"
+
+
+def show_remarks(console: Console, runs: Sequence[RunRecord]) -> None:
+    """Show what the tasks of these runs warn of, and with -v what they note, each sentence once."""
+    details = [task.detail for run in runs for task in run.tasks]
+    for key, label in (("warnings", Styled("warning: ", "bold yellow")), ("notes", Styled("note: ", "dim"))):
+        if key == "warnings" or console.verbosity:
+            for sentence in dict.fromkeys(sentence for detail in details for sentence in detail.get(key, ())):
+                console.print(label, sentence)
 
 
 def _show_error(console: Console, task: TaskRecord) -> None:

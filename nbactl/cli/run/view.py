@@ -10,13 +10,13 @@ from nbactl.cli.show.render import View
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
 from nbactl.workflows.freshness import listed
 from nbactl.workflows.graph import level_of_tasks
-from nbactl.workflows.model import RunStatus, exit_code
+from nbactl.workflows.model import RunReport, RunStatus, exit_code, not_covered, uncovered_dates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbactl.cli.show.console import Console
-    from nbactl.workflows.model import RunPlan, RunRecord, RunReport
+    from nbactl.workflows.model import RunPlan, RunRecord
 
 _NAMED = 3
 """How many unsuccessful runs an error names."""
@@ -29,7 +29,10 @@ def planned(plans: Sequence[RunPlan]) -> View:
         show_plan(console, plans)
         console.note("This was a dry run: nothing was changed.")
 
-    return View({"plan": [plan_json(plan, level_of_tasks(plan.tasks)) for plan in plans]}, show, items="plan")
+    data = {"plan": [plan_json(plan, level_of_tasks(plan.tasks)) for plan in plans]}
+    report = RunReport((), uncovered=uncovered_dates(plans))
+    code, warnings = exit_code(report), tuple(not_covered(report.uncovered))
+    return View(data, show, items="plan", exit_code=code, warnings=warnings, error=_error(report, code, ""))
 
 
 def finished(report: RunReport, again: str, mend: str | None = None) -> View:
@@ -46,6 +49,8 @@ def finished(report: RunReport, again: str, mend: str | None = None) -> View:
         if code == 0 and any(run.status is not RunStatus.SKIPPED for run in report.runs):
             console.note("Timeline: nbactl runs gantt last")
             console.note("Log:      nbactl runs logs last")
+        elif code == 0 and not report.runs:
+            console.note("Nothing to do: no games on these dates.")
         elif code == 0 and all(_is_finished(run) for run in report.runs):
             console.note("Nothing to do: already finished. Use --force to run it again.")
 
@@ -56,6 +61,7 @@ def finished(report: RunReport, again: str, mend: str | None = None) -> View:
         exit_code=code,
         run_id=next((run.run_id for run in reversed(report.runs) if run.run_id), None),
         warnings=(*report.warnings, *outdated),
+        notes=report.notes,
         error=_error(report, code, again),
     )
 
@@ -75,6 +81,12 @@ def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
         word = "interrupted" if report.interrupted_by != "SIGTERM" else "terminated"
         return InterruptedRunError(
             f"{word}; finished tasks are recorded{f' ({summary})' if summary else ''}", next_step=f"Resume: {again}"
+        )
+    if report.uncovered and not unsuccessful:
+        return PartialRunError(
+            f"nothing was looked at on {len(report.uncovered)} of the dates",
+            cause=f"{next(iter(report.uncovered.values()))}.".capitalize(),
+            next_step="Choose other dates, or give a --source that has them.",
         )
     look = f"nbactl runs show {unsuccessful[0].run_id}" if unsuccessful else "nbactl runs list"
     steps = [f"Look: {look} -v", f"Fix it, then resume: {again}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.run.json import run_json
-from nbactl.cli.run.text import run_rows, show_details, show_run_list, show_run_rows, show_title
+from nbactl.cli.run.text import run_rows, show_details, show_remarks, show_run_list, show_run_rows, show_title
 from nbactl.cli.runs.log import for_a_person
 from nbactl.cli.show.files import write_whole
 from nbactl.cli.show.render import View
@@ -66,6 +66,7 @@ def run_group(found: RunGroup, log_path: Callable[[str], Path]) -> View:
                 console.print()
             log = log_path(listed.run.run_id)
             show_details(console, listed.run, listed.state, log if log.exists() else None, listed.not_fresh)
+        show_remarks(console, [listed.run for listed in found.runs])
         console.showing(
             min(len(shown), _DETAILED), len(shown), "runs that need a look", more="Show one: nbactl runs show RUN"
         )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nbactl.cli.app import console, container
 from nbactl.cli.completion.values import dates
-from nbactl.cli.dates import game_date
+from nbactl.cli.dates import game_date, instant
 from nbactl.cli.frame import command, group
 from nbactl.cli.schedule import command as commands
 from nbactl.cli.schedule import view
 from nbactl.cli.schedule.command import TickRequest
 from nbactl.cli.show.render import View
+from nbactl.core._support.gamedate import parse_time_of_day
 from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import time
 
 app = group()
 
@@ -35,7 +38,7 @@ def show(
         str,
         typer.Option(
             "--date",
-            help="Calendar day in Eastern time: YYYY-MM-DD, today, yesterday or latest.",
+            help="Calendar day in Eastern time: YYYY-MM-DD, today, yesterday, tomorrow or latest.",
             metavar="DATE",
             autocompletion=dates,
         ),
@@ -69,26 +72,14 @@ def tick(
     Run it from cron every few minutes. Ticks may overlap: each step is taken once. With too little data a rollout stays
     at its stage. Exits with 1 if a rollout was aborted, with 7 if one could not be decided or a message not published.
     """
-    request = TickRequest(None if at is None else _instant(at), dry_run=dry_run)
+    request = TickRequest(None if at is None else instant("--at", at), dry_run=dry_run)
     opened = container(ctx, reads_only=dry_run)
     return view.ticked(commands.tick(opened, request, announce=console(ctx).note))
 
 
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"--at: '{text}' is not a valid time", next_step="Example: 2024-01-15T12:00:00-05:00."
-        ) from error
-    if instant.tzinfo is None:
-        raise UsageError(f"--at: '{text}' has no time zone", next_step=f"Use {text}-05:00, or {text}Z for UTC.")
-    return instant.astimezone(UTC)
-
-
 def _time_of_day(text: str) -> time:
     try:
-        return time.fromisoformat(text)
+        return parse_time_of_day(text)
     except ValueError as error:
         raise UsageError(
             f"--first-game: '{text}' is not a valid time of day", next_step="Use HH:MM in Eastern time."

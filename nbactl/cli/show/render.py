@@ -10,8 +10,9 @@ from datetime import date, datetime, time
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.cli.show.text import controls
+from nbactl.core._support.controls import has_controls, json_safe
 from nbactl.core._support.names import did_you_mean
+from nbactl.core.observe.masking import mask
 from nbactl.errors import NbactlError, UsageError
 from nbactl.frozen import frozen
 
@@ -43,6 +44,7 @@ class View:
     exit_code: int = 0
     run_id: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
     error: NbactlError | None = None
     once_told: Callable[[], None] | None = None
 
@@ -56,6 +58,8 @@ def render(
     """
     for warning in result.warnings:
         console.warn(warning)
+    for note in result.notes:
+        console.note(note)
     items = None if result.items is None else result.data[result.items]
     if output == "json" and isinstance(items, Iterator):
         _write_streamed(console, result, command=command, target=target, items=items, fields=fields)
@@ -190,31 +194,35 @@ def _line(value: Any, stream: Stream) -> str:  # noqa: ANN401 - any JSON value
 def _json(value: Any, stream: Stream, **form: Any) -> str:  # noqa: ANN401
     """Return the value as JSON in which a terminal finds nothing to obey."""
     text = json.dumps(plain(value), ensure_ascii=not stream.unicode, **form)
-    # JSON escapes those of ASCII itself; the others are in strings only.
-    return text if text.isprintable() else controls().sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return json_safe(text)
 
 
 def _yaml(value: Any, stream: Stream) -> str:  # noqa: ANN401
     import yaml  # noqa: PLC0415 - few calls ask for it
 
-    shown = stream.unicode and not controls().search(json.dumps(value, ensure_ascii=False))
+    shown = stream.unicode and not has_controls(json.dumps(value, ensure_ascii=False))
     return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=_UNBOUNDED))
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return a type
-    """Return `value` in JSON's types: instants and dates in ISO form, records as objects, NaN and infinity as null."""
+    """Return `value` in JSON's types: instants and dates in ISO form, records as objects.
+
+    NaN and infinity are null, secrets are masked.
+    """
     if isinstance(value, Enum):
         return plain(value.value)
-    if value is None or isinstance(value, (bool, int, str)):
+    if isinstance(value, str):
+        return mask(value)
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {mask(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
     if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
         return plain(asdict(value))
-    return str(value)
+    return mask(str(value))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
-from functools import cache
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 from unicodedata import combining, east_asian_width
+
+from nbactl.core._support.controls import visible, visible_lines
+from nbactl.core.observe.masking import mask
 
 _SGR: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _GAP: Final = 2
@@ -18,9 +19,6 @@ _LEAST_WRAPPED: Final = 16
 
 KEEP_WORDS: Final[Any] = {"break_long_words": False, "break_on_hyphens": False}
 """How text is wrapped everywhere: never inside of a word."""
-_CONTROLS: Final = "\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069"
-"""What a terminal obeys instead of showing it, beyond ASCII: control characters, and those that turn the direction of
-writing. As the inside of a set in a regular expression."""
 
 
 class Styled(NamedTuple):
@@ -43,29 +41,9 @@ def copyable(command: str) -> Styled:
     return Styled(command, "", whole=True)
 
 
-def escaped(text: str) -> str:
-    r"""Return the text with control characters made visible, such as \x1b (invariant 28)."""
-    return text if text.isprintable() else controls("\x00-\x1f").sub(_escape, text)
-
-
-def escaped_lines(text: str) -> str:
-    """Return the text as `escaped` does, but leave its lines and tabs as they are."""
-    return text if text.isprintable() else controls("\x00-\x08\x0b-\x1f").sub(_escape, text)
-
-
-@cache
-def controls(ascii_controls: str = "") -> re.Pattern[str]:
-    """Return what finds these control characters of ASCII and all others; compiled when it is first needed."""
-    return re.compile(f"[{ascii_controls}{_CONTROLS}]")
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode("ascii")
-
-
 def coloured(segment: Segment) -> str:
-    """Return the segment as it is shown, with its style as escape sequences."""
-    text = escaped_lines(text_of(segment))
+    """Return the segment as it is shown, with its style as escape sequences; secrets are masked."""
+    text = visible_lines(mask(text_of(segment)))
     if isinstance(segment, str) or not segment.style:
         return text
     codes = ";".join(_SGR[word] for word in segment.style.split())
@@ -73,8 +51,8 @@ def coloured(segment: Segment) -> str:
 
 
 def plain_text(segment: Segment) -> str:
-    """Return the segment as it is shown where there are no colours."""
-    return escaped_lines(text_of(segment))
+    """Return the segment as it is shown where there are no colours; secrets are masked."""
+    return visible_lines(mask(text_of(segment)))
 
 
 def text_of(segment: Segment | None) -> str:
@@ -101,7 +79,7 @@ def lay_out(columns: Sequence[str], rows: Sequence[Row], width: int, optional: S
 
     Where even that is too wide, columns in `optional` are left out, the first named first.
     """
-    rows = [[_escaped_cell(cell) for cell in row] for row in rows]
+    rows = [[_visible_cell(cell) for cell in row] for row in rows]
     shown = list(range(len(columns)))
     for name in [*optional, None]:
         widths = {index: max(cell_width(text_of(row[index])) for row in ([*columns], *rows)) for index in shown}
@@ -124,10 +102,14 @@ def lay_out(columns: Sequence[str], rows: Sequence[Row], width: int, optional: S
     return Table(lines, [column for index, column in enumerate(columns) if index not in shown])
 
 
-def _escaped_cell(cell: Segment | None) -> Segment | None:
+def _visible_cell(cell: Segment | None) -> Segment | None:
     if isinstance(cell, Styled):
-        return cell._replace(text=escaped(cell.text))
-    return None if cell is None else escaped(cell)
+        return cell._replace(text=_shown(cell.text))
+    return None if cell is None else _shown(cell)
+
+
+def _shown(text: str) -> str:
+    return visible(mask(text))
 
 
 def _lines(cells: Row, widths: Sequence[int], numeric: Sequence[bool]) -> list[list[Segment]]:

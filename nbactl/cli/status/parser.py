@@ -25,7 +25,7 @@ def status(
     date: Annotated[
         str | None,
         typer.Option(
-            help="Game date: YYYY-MM-DD, today, yesterday or latest.",
+            help="Game date: YYYY-MM-DD, today, yesterday, tomorrow or latest.",
             metavar="DATE",
             show_default="latest; today on gcp",
             autocompletion=dates,

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST_DAYS = 36_500
+"""Added to any time of today, this is still a date."""
 _PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
     """Return the seconds of `text`; parts may be joined, as in `1h30m`.
 
-    Raises UsageError when `text` is not a duration above zero.
+    Raises UsageError when `text` is not a duration above zero, or one of more than 100 years.
     """
     parts = _PATTERN.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
@@ -30,6 +32,8 @@ def parse_duration(text: str) -> float:
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if seconds <= 0:
         raise UsageError(f"'{text}' is not a duration above zero", next_step="Give a duration of at least 1ms.")
+    if seconds > _LONGEST_DAYS * _SECONDS["d"]:
+        raise UsageError(f"'{text}' is too long", next_step=f"Give a duration of at most {_LONGEST_DAYS}d.")
     return seconds
 
 

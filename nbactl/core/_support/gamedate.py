@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EASTERN = ZoneInfo("America/New_York")
+FIRST_DAY = date(1946, 11, 1)
+LAST_DAY = date(2199, 12, 31)
+"""Dates that a person may ask for: years of history can be subtracted from any of them, and days added."""
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -32,7 +36,7 @@ class GameDate:
 
     @classmethod
     def parse(cls, text: str, *, now: datetime, latest: Callable[[], GameDate] | None = None) -> GameDate:
-        """Read `YYYY-MM-DD`, `today`, `yesterday` or `latest`.
+        """Read `YYYY-MM-DD`, `today`, `yesterday`, `tomorrow` or `latest`.
 
         `latest` answers the newest game date of the source, and is called only when asked for. Raises UsageError.
         """
@@ -40,13 +44,18 @@ class GameDate:
             return cls.of(now)
         if text == "yesterday":
             return cls.of(now).plus(-1)
+        if text == "tomorrow":
+            return cls.of(now).plus(1)
         if text == "latest" and latest is not None:
             return latest()
         if _ISO.fullmatch(text):
             try:
-                return cls(date.fromisoformat(text))
+                day = date.fromisoformat(text)
             except ValueError as error:
                 raise UsageError(f"'{text}' is not a date: {error}", next_step=_DATE_FORMS) from error
+            if not FIRST_DAY <= day <= LAST_DAY:
+                raise UsageError(f"'{text}' is not a date of a game", next_step=_DATE_RANGE)
+            return cls(day)
         raise UsageError(f"'{text}' is not a date", next_step=_DATE_FORMS)
 
     def plus(self, days: int) -> GameDate:
@@ -65,4 +74,13 @@ class GameDate:
         return self.day.isoformat()
 
 
-_DATE_FORMS = "Give YYYY-MM-DD, today, yesterday or latest (Eastern time)."
+_DATE_FORMS = "Give YYYY-MM-DD, today, yesterday, tomorrow or latest (Eastern time)."
+_DATE_RANGE = f"Give a date from {FIRST_DAY} (the league's first game) to {LAST_DAY}."
+
+
+def parse_time_of_day(text: object) -> time:
+    """Read `HH:MM`, Eastern time, from 00:00 to 23:59. Raises ValueError for every other form."""
+    match = _TIME_OF_DAY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("write a time of day as HH:MM, Eastern time")
+    return time(int(match[1]), int(match[2]))

@@ -33,6 +33,8 @@ _REFUSALS: Final[dict[int, type[NbactlError]]] = {
     409: PreconditionError,
     412: PreconditionError,
 }
+MAX_BODY: Final = 256 * 1024 * 1024
+"""Bytes of an answer, unpacked."""
 _GOOD, _SERVER = range(200, 300), 500
 
 
@@ -74,14 +76,20 @@ def check_response(what: str, response: httpx2.Response, now: datetime, *, body:
     check_status(what, response.status_code, now=now, retry_after=response.headers.get("Retry-After"), body=body)
 
 
-def read_within(what: str, response: httpx2.Response) -> bytes:
-    """Return the body of a streamed answer. Raises TimedOutError when the deadline in force passes meanwhile.
+def read_within(what: str, response: httpx2.Response, *, limit: int = MAX_BODY) -> bytes:
+    """Return the body of a streamed answer, unpacked.
+
+    Raises TimedOutError when the deadline in force passes meanwhile, DataError for more than `limit` bytes.
 
     A client's own timeout bounds each wait for bytes; a slow stream of bytes would outlast any sum of them. A
     coroutine needs none of this: its policy cancels it.
     """
-    parts = []
+    parts: list[bytes] = []
+    size = 0
     for part in response.iter_bytes():
+        size += len(part)
+        if size > limit:
+            raise DataError(f"the answer of {what} is larger than {limit >> 20} MiB")
         parts.append(part)
         deadline = current_deadline()
         if deadline is not None:

@@ -23,11 +23,14 @@ from nbactl.core.completions.documents import (
     flag_of,
     game_date_of,
     instant_of,
+    listed_players,
+    noted_predictions,
     players_of,
     required_batch,
     shard_path,
     shards_of,
     text_of,
+    total_of,
 )
 from nbactl.errors import DataError, NotFoundError, UsageError
 from nbactl.ports.documents import Filter, Order, Query
@@ -35,7 +38,7 @@ from nbactl.ports.documents import Filter, Order, Query
 if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.completions.stages import CompletionMode, ModeOfBatch
-    from nbactl.ports.documents import Document, DocumentStore, Reader
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Reader
 
     Entries = list["BatchEntry"]
 
@@ -74,26 +77,33 @@ class Progress:
 def read_progress(reader: Reader, document: Document, mode: CompletionMode) -> Progress:
     """Return the progress that a batch's document, and what it leads to, says.
 
-    Costs at most one look-up a shard and a failed player, however many have completed; reads nothing that `mode` does
-    not read. Raises DataError for what cannot be counted.
+    Costs at most one look-up a shard and a failed player, however many have completed, and reads nothing that `mode`
+    does not read. Two batches cost more: one without a counter, whose completions are counted, and one that is due by
+    its counter and not complete, whose counter is checked first (`_checked`). Raises DataError for what cannot be
+    counted.
     """
     batch_id = batch_id_of(document)
     mode = mode.for_batch(document)
     shards = _shards(reader, document, batch_id)
-    predictions = sum(count_of(counter, TOTAL_PREDICTIONS) for counter in (document, *shards))
+    predictions = total_of(document) + sum(count_of(shard, TOTAL_PREDICTIONS) for shard in shards)
     failed = players_of(document, FAILED_PLAYERS)
+    expected, is_complete = count_of(document, "expected_players"), flag_of(document, "is_complete")
     if mode.read_subcollection:
-        completed = sum(count_of(counter, COMPLETED_COUNT) for counter in (document, *shards))
-        failed -= _completed_among(reader, batch_id, failed)
+        failed -= _completed_among(reader, batch_id, failed) | listed_players(document)
+        if COMPLETED_COUNT in document.data:
+            completed = sum(count_of(counter, COMPLETED_COUNT) for counter in (document, *shards))
+            if not is_complete and completed + len(failed) >= expected:
+                completed = _checked(reader, document, completed)
+        else:
+            completed = len(recorded_players(reader, document))
     else:
         players = players_of(document, COMPLETED_PLAYERS)
         completed = len(players)
         failed -= players
-    is_complete = flag_of(document, "is_complete")
     return Progress(
         batch_id=batch_id,
         game_date=game_date_of(document),
-        expected=count_of(document, "expected_players"),
+        expected=expected,
         completed=completed,
         failed=tuple(sorted(failed)),
         predictions=predictions,
@@ -102,6 +112,28 @@ def read_progress(reader: Reader, document: Document, mode: CompletionMode) -> P
         completion_time=instant_of(document, "completion_time") if is_complete else None,
         correlation_id=text_of(document, "correlation_id"),
     )
+
+
+def _checked(reader: Reader, batch: Document, counter: int) -> int:
+    """Return how many have completed, at most `counter`: old code counts a message that is delivered twice twice."""
+    if reader.count(Query(f"{batch.path}/completions")) >= counter:
+        return counter
+    return min(counter, len(recorded_players(reader, batch)))
+
+
+def recorded_players(reader: Reader, batch: Document) -> frozenset[str]:
+    """Return everybody of a batch who has completed, on either side."""
+    return listed_players(batch).union(_id_of(name) for name in reader.list_ids(f"{batch.path}/completions"))
+
+
+def missing_counters(reader: Reader, batch: Document) -> dict[FieldPath, int]:
+    """Return the counters that an old batch lacks, as they should be; its shards count themselves."""
+    missing: dict[FieldPath, int] = {}
+    if COMPLETED_COUNT not in batch.data:
+        missing[COMPLETED_COUNT] = 0 if shards_of(batch) else len(recorded_players(reader, batch))
+    if TOTAL_PREDICTIONS not in batch.data:
+        missing[TOTAL_PREDICTIONS] = 0 if shards_of(batch) else sum(noted_predictions(batch).values())
+    return missing
 
 
 def _shards(reader: Reader, document: Document, batch_id: str) -> list[Document]:

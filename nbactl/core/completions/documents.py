@@ -2,14 +2,15 @@
 
 No value in a document is silently replaced by a default. A missing array of players is an empty one, because
 batches that are made after dual-write stopped have none and Firestore's own transforms read it so. Times and the
-correlation id may be missing: nothing is counted by them. Everything else that is missing, and everything of the
-wrong type, is a DataError which names document and field.
+correlation id may be missing: nothing is counted by them. Old batches may lack their counters: these are counted from
+what the batch holds. Everything else that is missing, and everything of the wrong type, is a DataError which names
+document and field.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from zlib import crc32
 
 from nbactl.core._support.gamedate import GameDate
@@ -28,6 +29,10 @@ FAILED_PLAYERS: Final = "failed_players"
 PREDICTIONS_BY_PLAYER: Final = "predictions_by_player"
 COMPLETED_COUNT: Final = "completed_count"
 TOTAL_PREDICTIONS: Final = "total_predictions"
+TOTAL_PREDICTIONS_SUBCOLL: Final = "total_predictions_subcoll"
+"""What old programs add predictions to while they write only the subcollection; it counts with `total_predictions`."""
+UPDATED_AT: Final = "updated_at"
+"""When a batch changed last, for the old programs' rule of stalled batches."""
 COUNTER_SHARDS: Final = "counter_shards"
 
 MAX_SHARDS: Final = 100
@@ -83,6 +88,7 @@ def batch_document(
         "start_time": SERVER_TIME,
         "completion_time": SERVER_TIME if expected_players == 0 else None,
         "correlation_id": correlation_id,
+        UPDATED_AT: SERVER_TIME,
         **sharded,
     }
 
@@ -95,6 +101,44 @@ def shard_document() -> dict[str, Any]:
 def completion_document(player_lookup: str, predictions_count: int) -> dict[str, Any]:
     """Return a completion as of now."""
     return {"player_lookup": player_lookup, "completed_at": SERVER_TIME, "predictions_count": predictions_count}
+
+
+def earlier_completion(batch: Document, player_lookup: str, predictions_count: int | None) -> dict[str, Any]:
+    """Return the document of a completion that so far only the array has; None where its predictions are not noted."""
+    # The array does not say when a player completed; this is the latest possible time.
+    ended = batch.data.get("completion_time")
+    return {
+        "player_lookup": player_lookup,
+        "completed_at": ended if isinstance(ended, datetime) else batch.update_time,
+        "predictions_count": predictions_count,
+        "backfilled_at": SERVER_TIME,
+    }
+
+
+def noted_predictions(batch: Document) -> dict[str, int]:
+    """Return the predictions that a batch notes beside its array, by player.
+
+    Values that are not counts are left out.
+    """
+    noted = batch.data.get(PREDICTIONS_BY_PLAYER)
+    if not isinstance(noted, dict):
+        return {}
+    return {player_of_key(key): value for key, value in noted.items() if is_count(value)}
+
+
+def player_of_key(key: str) -> str:
+    """Return the player of a key of `predictions_by_player`: the tracker escapes ids there, old code did not."""
+    if "%" not in key:
+        return key
+    try:
+        return decode_id(key)
+    except DataError:
+        return key
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Say whether `value` is an integer from 0 up."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def required_batch(reader: Reader, batch_id: str) -> Document:
@@ -126,6 +170,19 @@ def count_of(document: Document, field: str) -> int:
     return value
 
 
+def total_of(batch: Document) -> int:
+    """Return the predictions that the document of a batch has counted, those of subcollection-only writers included.
+
+    An old batch without the counter has the predictions that it notes by player.
+    """
+    own = (
+        count_of(batch, TOTAL_PREDICTIONS)
+        if TOTAL_PREDICTIONS in batch.data
+        else sum(noted_predictions(batch).values())
+    )
+    return own + (count_of(batch, TOTAL_PREDICTIONS_SUBCOLL) if TOTAL_PREDICTIONS_SUBCOLL in batch.data else 0)
+
+
 def shards_of(document: Document) -> int:
     """Return how many counter shards a batch has, 0 if it counts in its own document."""
     if COUNTER_SHARDS not in document.data:
@@ -139,6 +196,14 @@ def shards_of(document: Document) -> int:
 def has_array(document: Document) -> bool:
     """Say whether a batch was begun with the array of players, or given it since."""
     return COMPLETED_PLAYERS in document.data
+
+
+def listed_players(document: Document) -> frozenset[str]:
+    """Return the array of completed players without its unusable elements, where progress is not read from it."""
+    value = document.data.get(COMPLETED_PLAYERS)
+    if not isinstance(value, list):
+        return frozenset()
+    return frozenset(player for player in value if isinstance(player, str) and player)
 
 
 def players_of(document: Document, field: str) -> frozenset[str]:

@@ -2,7 +2,8 @@
 
 A reset is kept in `batch_resets/{id}`, and what it removed, one document a player, in `…/saved/{player}`. Players are
 removed and restored in chunks. Each is saved first and removed in one commit: the batch is consistent after each chunk,
-and a reset that was killed can be resumed.
+and a reset that was killed can be resumed. A reset that would remove nothing is not made, so what can be brought back
+is always the last one that holds something.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from nbactl.core.completions.documents import (
     FAILED_PLAYERS,
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
+    TOTAL_PREDICTIONS_SUBCOLL,
+    UPDATED_AT,
     batch_changed,
     batch_path,
     completion_path,
@@ -75,7 +78,7 @@ def remove_chunk(store: DocumentStore, reset_id: str, batch_id: str, players: Se
     batch, completions = _read(store, batch_id, players)
     in_array = players_of(batch, COMPLETED_PLAYERS)
     noted = batch.data.get(PREDICTIONS_BY_PLAYER) or {}
-    fields: Fields = {"is_complete": False, "completion_time": None}
+    fields: Fields = {"is_complete": False, "completion_time": None, UPDATED_AT: SERVER_TIME}
     saving: list[Write] = []
     removing: list[Write] = []
     counted: dict[str, int] = {}
@@ -114,7 +117,7 @@ def restore_chunk(store: DocumentStore, reset_id: str, batch_id: str, players: S
     batch, completions = _read(store, batch_id, players)
     in_array = players_of(batch, COMPLETED_PLAYERS)
     saved = store.get_all([saved_path(reset_id, player) for player in players])
-    fields: Fields = {}
+    fields: Fields = {UPDATED_AT: SERVER_TIME}
     writes: list[Write] = []
     counted: dict[str, int] = {}
     into_array: list[str] = []
@@ -155,7 +158,7 @@ def _moved(batch: Document, batch_id: str, counted: Mapping[str, int], sign: int
     if not shards:
         fields[COMPLETED_COUNT] = Increment(sign * len(counted))
         fields[TOTAL_PREDICTIONS] = Increment(sign * sum(counted.values()))
-    writes: list[Write] = [Update(batch.path, fields, if_updated_at=batch.update_time)] if fields else []
+    writes: list[Write] = [Update(batch.path, fields, if_updated_at=batch.update_time)]
     if shards:
         players = Counter(shard_of(player, shards) for player in counted)
         for shard, number in sorted(players.items()):
@@ -175,7 +178,7 @@ def _whole_number(value: object) -> int:
 
 _CHUNK: Final = 100
 """Players a commit: with what is saved of each and every counter shard it stays below 500 writes."""
-_COUNTERS: Final = (COMPLETED_COUNT, TOTAL_PREDICTIONS)
+_COUNTERS: Final = (COMPLETED_COUNT, TOTAL_PREDICTIONS, TOTAL_PREDICTIONS_SUBCOLL)
 
 
 def _nothing() -> None:
@@ -215,14 +218,29 @@ class Resets:
         self._rng = rng
 
     def last(self, batch_id: str) -> Reset | None:
-        """Return the last reset of a batch that was not undone to its end."""
+        """Return the last reset of a batch that was not undone to its end, and holds something or is not finished."""
         found = self._store.query(Query(BATCH_RESETS, (Filter("batch_id", "==", batch_id),)))
-        unfinished = [reset for reset in found if reset.data["state"] != "restored"]
-        return self._reset(max(unfinished, key=lambda reset: reset.id)) if unfinished else None
+        for document in sorted(found, key=lambda reset: reset.id, reverse=True):
+            if document.data["state"] == "restored":
+                continue
+            reset = self._reset(document)
+            if reset.state != "removed" or reset.players or _holds_more(document):
+                return reset
+        return None
 
-    def remove(self, batch_id: str, by: str, *, between: Callable[[], None] = _nothing) -> Reset:
+    def is_empty(self, batch_id: str) -> bool:
+        """Say whether there is nothing in a batch that a reset could remove."""
+        batch = required_batch(self._store, batch_id)
+        shards = self._shards(batch, batch_id)
+        counted = any(_number(counter, field) for counter in (batch, *shards) for field in _COUNTERS)
+        open_again = batch.data.get("is_complete") is not True or batch.data.get("expected_players") == 0
+        left = players_of(batch, COMPLETED_PLAYERS) or players_of(batch, FAILED_PLAYERS) or counted
+        return open_again and not left and not any(self._store.list_ids(completions_of(batch_id)))
+
+    def remove(self, batch_id: str, by: str, *, between: Callable[[], None] = _nothing) -> Reset | None:
         """Save and remove what is recorded in a batch, and open it again; resumes after an interruption.
 
+        Returns None if there was nothing to remove, as after a reset that was killed before it could report its end.
         What live writers record meanwhile is kept and counted. Raises PreconditionError while an undo is unfinished.
         """
         last = self.last(batch_id)
@@ -231,9 +249,15 @@ class Resets:
                 f"bringing back what was removed from {batch_id} was interrupted",
                 next_step=f"Finish it first: nbactl batches reset {batch_id} --undo",
             )
-        reset_id = last.reset_id if last is not None and last.state == "removing" else self._begin(batch_id, by)
+        if last is not None and last.state == "removing":
+            reset_id = last.reset_id
+        elif self.is_empty(batch_id):
+            return None
+        else:
+            reset_id = self._begin(batch_id, by)
         self._in_chunks(partial(remove_chunk, self._store, reset_id, batch_id), self._on_record(batch_id), between)
         self._retried(lambda: self._end_removal(reset_id, batch_id))
+        reach("completions.reset_ended")
         return self._reset(self._document(reset_id))
 
     def restore(self, batch_id: str, *, between: Callable[[], None] = _nothing) -> Reset:
@@ -261,6 +285,10 @@ class Resets:
     def _begin(self, batch_id: str, by: str) -> str:
         batch = required_batch(self._store, batch_id)
         reset_id = self._ids.new("reset")
+        # Players are counted in one field: what subcollection-only writers counted is added to it, and moved back by
+        # the undo.
+        beside = _number(batch, TOTAL_PREDICTIONS_SUBCOLL)
+        moved: Fields = {TOTAL_PREDICTIONS: Increment(beside), TOTAL_PREDICTIONS_SUBCOLL: 0, UPDATED_AT: SERVER_TIME}
         fields = {
             "batch_id": batch_id,
             "state": "removing",
@@ -270,11 +298,16 @@ class Resets:
             "was_complete": batch.data.get("is_complete"),
             "completion_time": batch.data.get("completion_time"),
             FAILED_PLAYERS: sorted(players_of(batch, FAILED_PLAYERS)),
+            TOTAL_PREDICTIONS_SUBCOLL: beside,
             # By what the counters were off, so that they can be put back as they were.
             COMPLETED_COUNT: 0,
             TOTAL_PREDICTIONS: 0,
         }
-        self._store.commit([Create(_path(reset_id), fields)])
+        writes: list[Write] = [Update(batch.path, moved, if_updated_at=batch.update_time)] if beside else []
+        try:
+            self._store.commit([Create(_path(reset_id), fields), *writes])
+        except PreconditionError as error:
+            raise batch_changed(batch_id) from error
         reach("completions.reset_begun")
         return reset_id
 
@@ -294,8 +327,7 @@ class Resets:
 
     def _end_removal(self, reset_id: str, batch_id: str) -> None:
         batch = required_batch(self._store, batch_id)
-        numbers = [shard_path(batch_id, shard) for shard in range(shards_of(batch))]
-        shards = [shard for shard in self._store.get_all(numbers) if shard is not None]
+        shards = self._shards(batch, batch_id)
         failed = self._document(reset_id).data[FAILED_PLAYERS]
         fields: dict[FieldPath, Any] = {
             "is_complete": False,
@@ -305,23 +337,38 @@ class Resets:
         ended: dict[FieldPath, Any] = {"state": "removed"}
         writes: list[Write] = []
         if not players_of(batch, COMPLETED_PLAYERS) and not any(self._store.list_ids(completions_of(batch_id))):
-            zeros: dict[FieldPath, Any] = dict.fromkeys(_COUNTERS, 0)
-            ended |= {field: sum(_number(counter, field) for counter in (batch, *shards)) for field in _COUNTERS}
-            fields |= zeros
+            zeros: dict[FieldPath, Any] = dict.fromkeys((COMPLETED_COUNT, TOTAL_PREDICTIONS), 0)
+            off = {field: sum(_number(counter, field) for counter in (batch, *shards)) for field in _COUNTERS}
+            ended[COMPLETED_COUNT] = off[COMPLETED_COUNT]
+            ended[TOTAL_PREDICTIONS] = off[TOTAL_PREDICTIONS] + off[TOTAL_PREDICTIONS_SUBCOLL]
             writes = [Update(shard.path, zeros, if_updated_at=shard.update_time) for shard in shards]
+            fields |= zeros
+            if TOTAL_PREDICTIONS_SUBCOLL in batch.data:
+                fields[TOTAL_PREDICTIONS_SUBCOLL] = 0
         self._commit_for(batch, [*writes, Update(_path(reset_id), ended)], fields, batch_id)
 
     def _end_restoring(self, reset_id: str, batch_id: str) -> None:
         batch = required_batch(self._store, batch_id)
         begun = self._document(reset_id).data
-        fields: dict[FieldPath, Any] = {field: Increment(begun[field]) for field in _COUNTERS}
+        beside = begun.get(TOTAL_PREDICTIONS_SUBCOLL, 0)  # a reset of before this field has none
+        fields: dict[FieldPath, Any] = {
+            COMPLETED_COUNT: Increment(begun[COMPLETED_COUNT]),
+            TOTAL_PREDICTIONS: Increment(begun[TOTAL_PREDICTIONS] - beside),
+        }
+        if beside:
+            fields[TOTAL_PREDICTIONS_SUBCOLL] = Increment(beside)
         if batch.data.get("is_complete") is not True:
             fields |= {"is_complete": begun["was_complete"], "completion_time": begun["completion_time"]}
         if begun[FAILED_PLAYERS]:
             fields[FAILED_PLAYERS] = ArrayUnion(tuple(begun[FAILED_PLAYERS]))
         self._commit_for(batch, [Update(_path(reset_id), {"state": "restored"})], fields, batch_id)
 
+    def _shards(self, batch: Document, batch_id: str) -> list[Document]:
+        numbers = [shard_path(batch_id, shard) for shard in range(shards_of(batch))]
+        return [shard for shard in self._store.get_all(numbers) if shard is not None]
+
     def _commit_for(self, batch: Document, writes: list[Write], fields: dict[FieldPath, Any], batch_id: str) -> None:
+        fields[UPDATED_AT] = SERVER_TIME
         try:
             self._store.commit([Update(batch.path, fields, if_updated_at=batch.update_time), *writes])
         except PreconditionError as error:
@@ -340,6 +387,12 @@ class Resets:
 
     def _retried(self, call: Callable[[], None]) -> None:
         retry_call(self._policy, call, clock=self._clock, rng=self._rng)
+
+
+def _holds_more(reset: Document) -> bool:
+    """Say whether a finished reset removed something besides players: failures, wrong counts, the batch's end."""
+    data = reset.data
+    return bool(data["was_complete"] or data[FAILED_PLAYERS] or any(data.get(field) for field in _COUNTERS))
 
 
 def _path(reset_id: str) -> str:

@@ -89,7 +89,9 @@ _WORDS: Final = {
 class CompletionMode:
     """Where a completion goes, and where progress comes from.
 
-    `check_array`: a player who is in the array already does not count again, whichever writer put them there.
+    `check_array`: a player who is in the array already does not count again, whichever writer put them there. It holds
+    wherever the array is written, and of any batch that still has one (`for_batch`): a writer that was held up, or that
+    does not know of the migration, may write the array at every stage.
     `follows_batch`: the mode may change in the middle of a batch, so what the batch began with restricts it
     (`for_batch`).
     """
@@ -107,9 +109,9 @@ class CompletionMode:
         out does not: who completed by it would count again by the others. So a batch that has an array keeps it, and
         one that was begun without it never gets one.
         """
-        if not self.follows_batch:
-            return self
-        return replace(self, write_array=True) if has_array(batch) else _SUBCOLLECTION
+        if has_array(batch):
+            return replace(self, check_array=True, write_array=self.write_array or self.follows_batch)
+        return _SUBCOLLECTION if self.follows_batch else self
 
 
 ModeOfBatch = Callable[[str], CompletionMode]
@@ -117,9 +119,7 @@ ModeOfBatch = Callable[[str], CompletionMode]
 
 _LEGACY: Final = CompletionMode(write_array=True, write_subcollection=False, read_subcollection=False, check_array=True)
 _DUAL: Final = CompletionMode(write_array=True, write_subcollection=True, read_subcollection=False, check_array=True)
-_SWITCHED: Final = CompletionMode(
-    write_array=True, write_subcollection=True, read_subcollection=True, check_array=False
-)
+_SWITCHED: Final = CompletionMode(write_array=True, write_subcollection=True, read_subcollection=True, check_array=True)
 _SUBCOLLECTION: Final = CompletionMode(
     write_array=False, write_subcollection=True, read_subcollection=True, check_array=False
 )

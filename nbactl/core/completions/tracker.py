@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.faults import reach
@@ -10,7 +11,7 @@ from nbactl.core._support.ids import encode_id
 from nbactl.core.calls.deadline import current_deadline, deadline_scope
 from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.calls.retry import retry_call
-from nbactl.core.completions.batches import Batches, Progress, read_progress
+from nbactl.core.completions.batches import Batches, Progress, missing_counters, read_progress
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     COMPLETED_PLAYERS,
@@ -19,13 +20,17 @@ from nbactl.core.completions.documents import (
     MAX_SHARDS,
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
+    UPDATED_AT,
     bad_field,
     batch_changed,
     batch_document,
     batch_path,
     completion_document,
     completion_path,
+    earlier_completion,
+    listed_players,
     missing_batch,
+    noted_predictions,
     players_of,
     required_batch,
     shard_document,
@@ -39,7 +44,7 @@ from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime, timedelta
+    from datetime import timedelta
     from random import Random
     from typing import TypeVar
 
@@ -191,23 +196,37 @@ class CompletionTracker:
 
     def _complete_player(self, batch_id: str, player: str, predictions: int) -> bool:
         mode = self._mode(batch_id)
-        batch = self._batch(batch_id)
+        batch = self._countable(batch_id)
         mode = mode.for_batch(batch)
-        completion = Create(completion_path(batch_id, player), completion_document(player, predictions))
-        if mode.check_array and player in players_of(batch, COMPLETED_PLAYERS):
+        path = completion_path(batch_id, player)
+        if mode.check_array and player in _array_of(batch, mode):
             if mode.write_subcollection:
-                self._create_unless_there(completion)
+                noted = noted_predictions(batch).get(player)
+                self._create_unless_there(Create(path, earlier_completion(batch, player, noted)))
             return False
+        completion = Create(path, completion_document(player, predictions))
         writes: list[Write] = [completion] if mode.write_subcollection else []
         try:
-            self._commit(writes + _counting(batch, batch_id, player, predictions, mode))
+            self._commit(writes + self._counting(batch, batch_id, player, predictions, mode))
         except AlreadyExistsError:
-            if mode.write_array and mode.check_array:
-                self._commit([Update(batch.path, {COMPLETED_PLAYERS: ArrayUnion((player,))})])
+            if mode.write_array:
+                self._commit([Update(batch.path, {COMPLETED_PLAYERS: ArrayUnion((player,)), UPDATED_AT: SERVER_TIME})])
             return False
         except PreconditionError as error:
             raise batch_changed(batch_id) from error
         return True
+
+    def _countable(self, batch_id: str) -> Document:
+        """Return a batch; one of old code that lacks its counters gets them first, in a commit of its own."""
+        batch = self._batch(batch_id)
+        missing = missing_counters(self._store, batch)
+        if not missing:
+            return batch
+        try:
+            self._commit([Update(batch.path, missing, if_updated_at=batch.update_time)])
+        except PreconditionError as error:
+            raise batch_changed(batch_id) from error
+        return self._batch(batch_id)
 
     def _create_unless_there(self, completion: Create) -> None:
         """Give a document to a completion that only the array has; it is counted already."""
@@ -223,7 +242,8 @@ class CompletionTracker:
         on_record = players_of(batch, COMPLETED_PLAYERS) | players_of(batch, FAILED_PLAYERS)
         if completion is not None or player in on_record:
             return False
-        failed = Update(batch.path, {FAILED_PLAYERS: ArrayUnion((player,))}, if_updated_at=batch.update_time)
+        fields: dict[FieldPath, Any] = {FAILED_PLAYERS: ArrayUnion((player,)), UPDATED_AT: SERVER_TIME}
+        failed = Update(batch.path, fields, if_updated_at=batch.update_time)
         try:
             self._commit([failed])
         except PreconditionError as error:
@@ -245,15 +265,50 @@ class CompletionTracker:
         progress = read_progress(self._store, batch, self._mode(batch_id))
         if progress.is_complete or not (progress.is_due or even_if_missing):
             return False, progress
-        finished = Update(
-            batch.path, {"is_complete": True, "completion_time": SERVER_TIME}, if_updated_at=batch.update_time
-        )
+        fields: dict[FieldPath, Any] = dict.fromkeys(("completion_time", UPDATED_AT), SERVER_TIME)
+        finished = Update(batch.path, {"is_complete": True, **fields}, if_updated_at=batch.update_time)
         reach("completions.before_finish")
         try:
             self._commit([finished])
         except PreconditionError as error:
             raise batch_changed(batch_id) from error
         return True, self.progress(batch_id)
+
+    def _counting(
+        self, batch: Document, batch_id: str, player: str, predictions: int, mode: CompletionMode
+    ) -> list[Write]:
+        """Return the updates by which a completion counts.
+
+        With `check_array` they hold only if the batch is as it was when the array was read; without it there is no
+        condition on the batch, so that writers do not conflict.
+        """
+        shards = shards_of(batch)
+        counted: dict[FieldPath, Any] = {COMPLETED_COUNT: Increment(1), TOTAL_PREDICTIONS: Increment(predictions)}
+        fields: dict[FieldPath, Any] = {}
+        if mode.write_array:
+            fields[COMPLETED_PLAYERS] = ArrayUnion((player,))
+        if mode.write_array and not mode.write_subcollection:
+            # The array alone has no place for it, and the document that the backfill makes later must have it.
+            fields[PREDICTIONS_BY_PLAYER, encode_id(player)] = predictions
+        if not shards or mode.check_array or player in players_of(batch, FAILED_PLAYERS):
+            fields[FAILED_PLAYERS] = ArrayRemove((player,))
+        writes: list[Write] = []
+        if shards:
+            writes.append(Update(shard_path(batch_id, shard_of(player, shards)), counted))
+        else:
+            _check_countable(batch)
+            fields |= counted
+        if fields or self._looks_quiet(batch):
+            fields[UPDATED_AT] = SERVER_TIME
+            writes.append(Update(batch.path, fields, if_updated_at=batch.update_time if mode.check_array else None))
+        return writes
+
+    def _looks_quiet(self, batch: Document) -> bool:
+        """Say whether `updated_at` is older than a write may take: completions of shards do not write the batch."""
+        changed = batch.data.get(UPDATED_AT)
+        if not isinstance(changed, datetime):
+            return True
+        return (self._clock.now() - changed).total_seconds() > self._acting
 
     def _batch(self, batch_id: str) -> Document:
         return required_batch(self._store, batch_id)
@@ -273,31 +328,9 @@ class CompletionTracker:
         return retry_call(self._policy, attempt, clock=self._clock, rng=self._rng)
 
 
-def _counting(batch: Document, batch_id: str, player: str, predictions: int, mode: CompletionMode) -> list[Write]:
-    """Return the updates by which a completion counts.
-
-    With `check_array` they hold only if the batch is as it was when the array was read; without it there is no
-    condition on the batch, so that writers do not conflict.
-    """
-    shards = shards_of(batch)
-    counted: dict[FieldPath, Any] = {COMPLETED_COUNT: Increment(1), TOTAL_PREDICTIONS: Increment(predictions)}
-    fields: dict[FieldPath, Any] = {}
-    if mode.write_array:
-        fields[COMPLETED_PLAYERS] = ArrayUnion((player,))
-    if mode.write_array and not mode.write_subcollection:
-        # The array alone has no place for it, and the document that the backfill makes later must have it.
-        fields[PREDICTIONS_BY_PLAYER, encode_id(player)] = predictions
-    if not shards or mode.check_array or player in players_of(batch, FAILED_PLAYERS):
-        fields[FAILED_PLAYERS] = ArrayRemove((player,))
-    writes: list[Write] = []
-    if shards:
-        writes.append(Update(shard_path(batch_id, shard_of(player, shards)), counted))
-    else:
-        _check_countable(batch)
-        fields |= counted
-    if fields:
-        writes.append(Update(batch.path, fields, if_updated_at=batch.update_time if mode.check_array else None))
-    return writes
+def _array_of(batch: Document, mode: CompletionMode) -> frozenset[str]:
+    """Return the array of a batch. It has to be readable where progress comes from it."""
+    return listed_players(batch) if mode.read_subcollection else players_of(batch, COMPLETED_PLAYERS)
 
 
 def _check_countable(batch: Document) -> None:

@@ -269,5 +269,5 @@ class Flags:
 def _values(snapshot: CompiledFlags, key: str) -> list[FlagValue]:
     """Return every value that a flag can serve."""
     definition = snapshot.definitions[key]
-    values = [definition.default, definition.treatment, *(rule.serve for rule in definition.rules)]
+    values = [definition.default, definition.off, definition.treatment, *(rule.serve for rule in definition.rules)]
     return [*values, snapshot.overrides[key]] if key in snapshot.overrides else values

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.flags.model import Evaluation, Reason
+from nbactl.core.flags.moves import position_of
 from nbactl.core.flags.snapshot import BUCKETS, as_text, bucket_of, limit_of
 from nbactl.frozen import frozen
 
@@ -63,7 +64,8 @@ def explain(
     )
     decided = _DECIDED_BY.get(evaluation.reason)
     steps = (Step(name, finding, i == decided) for i, (name, finding) in enumerate(zip(STEPS, findings, strict=True)))
-    return FlagExplanation(evaluation, bucket, 0.0 if state is None else state.percent, tuple(steps))
+    percent = position_of(None, definition).percent if state is None else state.percent
+    return FlagExplanation(evaluation, bucket, percent, tuple(steps))
 
 
 def _kill_switch(state: State | None) -> str:
@@ -101,7 +103,7 @@ def _targeting(definition: Definition, evaluation: Evaluation, entity: str | Non
 
 def _percent(state: State | None, definition: Definition, entity: str | None, bucket: int | None) -> str:
     if state is None:
-        return "never set, so no entity is inside"
+        return f"never set, so {'every' if definition.is_on_by_default else 'no'} entity is inside"
     limit = limit_of(state.percent)
     inside = f"{state.percent:g} %"
     if limit in (0, BUCKETS):

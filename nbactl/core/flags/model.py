@@ -22,7 +22,7 @@ class Reason(StrEnum):
     """Which step decided; the steps are taken in this order, the first that has an answer gives it."""
 
     DISABLED = "disabled"
-    """The kill switch is off: the default, whatever else applies."""
+    """The kill switch is off: nobody gets the treatment, whatever else applies."""
     ENVIRONMENT = "environment"
     PREREQUISITE = "prerequisite"
     """A flag that must be on for this entity is not: the default."""
@@ -99,6 +99,19 @@ class Definition:
     deny: frozenset[str] = frozenset()
     allow: frozenset[str] = frozenset()
     rules: tuple[TargetingRule, ...] = ()
+
+    @property
+    def is_on_by_default(self) -> bool:
+        """Whether everybody gets the treatment until the flag is set."""
+        return self.default == self.treatment
+
+    @property
+    def off(self) -> FlagValue:
+        """What entities outside of the percentage get, and everybody from the kill switch.
+
+        It is the default, but False for a bool that is on by default.
+        """
+        return False if self.kind == "bool" and self.is_on_by_default else self.default
 
     def is_on(self, value: FlagValue | None) -> bool:
         """Say whether `value` counts as on, for flags that need this one."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from nbactl.core.flags.model import Definition
+
 ALL: Final = 100.0
 
 
@@ -23,7 +25,7 @@ ALL: Final = 100.0
 class Position:
     """How far a flag is rolled out. Not `enabled` is the kill switch: no entity gets it, whatever the environment says.
 
-    A flag that was never set is enabled at 0 %.
+    A flag that was never set is enabled at 0 %; at 100 % if everybody gets its treatment by default.
     """
 
     percent: float
@@ -48,31 +50,48 @@ OFF: Final = Position(0.0, enabled=False)
 UNSET: Final = Position(0.0, enabled=True)
 
 
-def position_of(state: State | None) -> Position:
-    """Return the position of a flag."""
-    return UNSET if state is None else Position(state.percent if state.enabled else 0.0, state.enabled)
+UNSET_ON: Final = Position(ALL, enabled=True)
+
+
+def position_of(state: State | None, definition: Definition | None = None) -> Position:
+    """Return the position of a flag; one that was never set is where its definition has it."""
+    if state is None:
+        return UNSET_ON if definition is not None and definition.is_on_by_default else UNSET
+    return Position(state.percent if state.enabled else 0.0, state.enabled)
 
 
 @frozen
 class Move:
-    """A change with where it starts; `before` is None if the state cannot be read."""
+    """A change with where it starts; `before` is None if the state cannot be read.
+
+    `settles`: the flag was never set, and is even if it stays where it is.
+    """
 
     key: str
     before: Position | None
     after: Position
     change: Change
+    settles: bool = False
 
     @property
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        return self.before != self.after
+        return self.settles or self.before != self.after
 
 
-def move(key: str, state: State | None, after: Position, *, salt: str, stages: Sequence[float]) -> Move:
+def move(
+    key: str,
+    state: State | None,
+    after: Position,
+    *,
+    salt: str,
+    stages: Sequence[float],
+    definition: Definition | None = None,
+) -> Move:
     """Return the move of a flag to `after`, if its state has not changed by then.
 
     `salt` is the definition's; it takes effect while all entities or none are inside, so that none is reshuffled.
-    `stages` are the percentages of its rollout plan.
+    `stages` are the percentages of its rollout plan; `definition` says where the flag is while it was never set.
     """
     inside_some = state is not None and state.enabled and 0 < state.percent < ALL
     change = Change(
@@ -84,20 +103,30 @@ def move(key: str, state: State | None, after: Position, *, salt: str, stages: S
         hash_version=state.hash_version if state is not None and inside_some else HASH_VERSION,
         stage=stages.index(after.percent) + 1 if after.enabled and after.percent in stages else None,
     )
-    return Move(key, position_of(state), after, change)
+    return Move(key, position_of(state, definition), after, change, settles=state is None)
 
 
-def roll_back(key: str, state: State | None, to: float | None, *, salt: str, stages: Sequence[float]) -> Move:
+def roll_back(
+    key: str,
+    state: State | None,
+    to: float | None,
+    *,
+    salt: str,
+    stages: Sequence[float],
+    definition: Definition | None = None,
+) -> Move:
     """Return the move down to `to` percent, or off if that is None; never a move up.
 
     Off holds whatever changed in between; a percentage could become a move up, so it is refused then.
     """
     before = position_of(state)
     if to is None:
-        off = move(key, state, OFF, salt=salt, stages=stages)
+        off = move(key, state, OFF, salt=salt, stages=stages, definition=definition)
         return replace(off, change=replace(off.change, expected_version=ANY_VERSION))
     down = Position(to, enabled=True)
-    return move(key, state, down if before.enabled and before.percent > to else before, salt=salt, stages=stages)
+    stays = not before.enabled or before.percent <= to
+    planned = move(key, state, before if stays else down, salt=salt, stages=stages)
+    return replace(planned, settles=planned.settles and not stays)
 
 
 def repair(key: str, *, salt: str) -> Move:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nbactl.core.flags.moves import position_of
+from nbactl.core.flags.moves import ALL, position_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ def unmet_prerequisites(
 ) -> Iterator[UnmetPrerequisite]:
     """Yield the prerequisites that keep a flag from entities inside its percentage."""
     flag, here = definitions[key], position_of(states.get(key))
-    if not here.enabled or here.percent <= 0:
-        return
+    if not here.enabled or here.percent <= 0 or (flag.is_on_by_default and here.percent >= ALL):
+        return  # what is on by default is on without its prerequisite as well
     for name in flag.prerequisites:
         other, there = definitions[name], position_of(states.get(name))
         if other.entity != flag.entity:

@@ -103,7 +103,7 @@ def compile_flag(
     if state is None:
         source = FlagSource.DEFINITION
     elif not state.enabled:
-        return _always(Evaluation(definition.default, Reason.DISABLED, None, source, None))
+        return _always(Evaluation(definition.off, Reason.DISABLED, None, source, None))
     if override is not None:
         return _always(Evaluation(override, Reason.ENVIRONMENT, None, FlagSource.ENVIRONMENT, None))
     decide = _by_percent(definition, state, source)
@@ -122,25 +122,26 @@ def _always(answer: Evaluation) -> Evaluator:
 def _by_percent(definition: Definition, state: State | None, source: FlagSource) -> Evaluator:
     limit = 0 if state is None else limit_of(state.percent)
     if limit <= 0:
-        return _always(Evaluation(definition.default, Reason.DEFAULT, None, source, None))
+        outside = definition.default if state is None else definition.off
+        return _always(Evaluation(outside, Reason.DEFAULT, None, source, None))
     if limit >= BUCKETS:  # all entities are inside
         return _always(Evaluation(definition.treatment, Reason.PERCENT, None, source, None))
     prefix = f"{definition.salt if state is None else state.salt}:"
-    treatment, default, inside, outside = definition.treatment, definition.default, Reason.PERCENT, Reason.DEFAULT
-    missing = Evaluation(default, Reason.NO_ENTITY, None, source, None)
+    treatment, off, inside, outside_of_it = definition.treatment, definition.off, Reason.PERCENT, Reason.DEFAULT
+    missing = Evaluation(definition.default, Reason.NO_ENTITY, None, source, None)
     digest, buckets, new = mmh3_32_uintdigest, BUCKETS, tuple.__new__
 
     def decide(entity: str | None, attributes: Attributes | None) -> Evaluation:
         if entity.__class__ is not str or not entity:
             if entity is None or not isinstance(entity, str):
-                return missing if entity is None else _no_text(default, source, entity)
+                return missing if entity is None else _no_text(definition.default, source, entity)
             return decide(str.__str__(entity), attributes) if str.__len__(entity) else missing
         # Encoded here and not by mmh3, which crashes the process on a lone surrogate.
         bucket = digest((prefix + entity).encode()) % buckets
         # A NamedTuple's own constructor costs as much again as everything else here.
         if bucket < limit:
             return new(Evaluation, (treatment, inside, bucket, source, None))
-        return new(Evaluation, (default, outside, bucket, source, None))
+        return new(Evaluation, (off, outside_of_it, bucket, source, None))
 
     return decide
 
@@ -152,7 +153,7 @@ def _no_text(default: FlagValue, source: FlagSource, entity: object) -> Evaluati
 
 def _by_target(definition: Definition, source: FlagSource, otherwise: Evaluator) -> Evaluator:
     deny, allow = definition.deny, definition.allow
-    denied = Evaluation(definition.default, Reason.DENIED, None, source, None)
+    denied = Evaluation(definition.off, Reason.DENIED, None, source, None)
     allowed = Evaluation(definition.treatment, Reason.ALLOWED, None, source, None)
     rules = tuple(
         # With its type: True equals 1 and would match it.

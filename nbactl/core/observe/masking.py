@@ -1,6 +1,7 @@
-"""Secrets are masked in logs: values with names of secrets, and text that looks like a password or a key.
+"""Secrets are masked in logs, ledger, output and crash reports alike (invariant 28).
 
-A text is first checked for a few substrings; only one that has such a substring is searched.
+Masked are values with names of secrets, and text that looks like a password, a key or a token of the usual issuers. A
+text is first checked for a few substrings; only one that has such a substring is searched.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -28,25 +30,36 @@ _WORDS: Final = (
 _QUOTE: Final = r"b?\\*[\"']"
 """What a name or a value may be quoted with in a text that was itself written as a string, or as bytes."""
 _PATTERNS: Final = (
-    (re.compile(r"(?<=://)[^\s/@:'\"]*:[^\s@'\"]*@|(?<=://)[^/\s@'\"]+@"), f"{MASK}@"),
-    (re.compile(r"(hooks\.slack\.com/)[^\s'\"<>|]+"), rf"\1{MASK}"),
+    (r"(?<=://)[^\s/@:'\"]*:[^\s@'\"]*@|(?<=://)[^/\s@'\"]+@", f"{MASK}@"),
+    (r"(hooks\.slack\.com/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/)[^\s'\"<>|]+", rf"\1{MASK}"),
     (
-        re.compile(
-            rf"(?im)\b((?:proxy-)?authorization|(?:set-)?cookie)({_QUOTE})?(\s*[=:]\s*)({_QUOTE})?[^\r\n\"'}}]+"
-        ),
+        rf"(?im)\b((?:proxy-)?authorization|(?:set-)?cookie)({_QUOTE})?(\s*[=:]\s*)({_QUOTE})?[^\r\n\"'}}]+",
         rf"\1\2\3\4{MASK}",
     ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
+    (r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}", rf"\1 {MASK}"),
     (
-        re.compile(rf"(?i)\b({_WORDS})((?:{_QUOTE})?\s*[=:]\s*)(?:({_QUOTE})(?:(?!\3).)+|[^\s\"',;&)}}\]]+)"),
+        rf"(?i)\b({_WORDS})((?:{_QUOTE})?\s*[=:]\s*)(?:({_QUOTE})(?:(?!\3).)+|[^\s\"',;&)}}\]]+)",
         rf"\1\2\3{MASK}",
     ),
-    (re.compile(r"(?i)([?&]key=)[^\s&'\"]+"), rf"\1{MASK}"),
-    (re.compile(r"AIza[\w-]{20,}"), MASK),
-    (re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"), MASK),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL), MASK),
+    (r"(?i)([?&](?:key|sig|(?:x-(?:amz|goog)-)?signature)=)[^\s&'\"]+", rf"\1{MASK}"),
+    (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY( BLOCK)?-----|$)", MASK),
+    # Tokens by the prefix that their issuer gives them.
+    (r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+", MASK),  # a JSON web token
+    (r"AIza[\w-]{20,}|ya29\.[\w-]{8,}|GOCSPX-[\w-]{8,}|1//0[\w-]{20,}", MASK),  # Google
+    (r"(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,})", MASK),  # GitHub, GitLab
+    (r"\b(?:A3T|AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA)[A-Z0-9]{12,}\b", MASK),  # Amazon
+    (r"(?:xox[a-z]-|xapp-)[\w-]{10,}", MASK),  # Slack
+    (r"(?:[srp]k_(?:live|test)_\w{10,}|whsec_\w{16,})", MASK),  # Stripe
+    (r"\b(?:sk-[\w-]{20,}|hf_\w{20,}|SG\.[\w-]{16,}\.[\w-]{16,})", MASK),  # OpenAI and others, Hugging Face, SendGrid
+    (r"\b(?:npm_\w{20,}|pypi-[\w-]{20,}|dop_v1_\w{20,}|shp(?:at|ss|ca|pa)_\w{20,}|lin_api_\w{20,})", MASK),
 )
-_BEFORE_A_VALUE: Final = ("key", "token", "secret", "pass", "pwd", "://", "authorization", "cookie")
+_BEFORE_A_VALUE: Final = ("key", "token", "secret", "pass", "pwd", "://", "authorization", "cookie", "sig")
+_ISSUERS: Final = (
+    *("eyj", "aiza", "ya29.", "gocspx-", "1//0", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
+    *("akia", "asia", "a3t", "agpa", "aida", "aroa", "anpa", "anva", "xox", "xapp-", "k_live_", "k_test_", "whsec_"),
+    *("sk-", "hf_", "sg.", "npm_", "pypi-", "dop_v1_", "shpat_", "shpss_", "shpca_", "shppa_", "lin_api_"),
+)
+_SHORTEST_TOKEN: Final = 12
 _DEEPEST: Final = 12
 _MOST_PARTS: Final = 10_000
 """Mappings, lists and objects of one value: more than a line of a log holds."""
@@ -69,9 +82,14 @@ def mask(text: str) -> str:
         if secret in text:
             text = text.replace(secret, MASK)
     if _may_match(text.lower()):
-        for pattern, instead in _PATTERNS:
+        for pattern, instead in _patterns():
             text = pattern.sub(instead, text)
     return text
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(pattern), instead) for pattern, instead in _PATTERNS]
 
 
 def _may_match(lower: str) -> bool:
@@ -80,10 +98,11 @@ def _may_match(lower: str) -> bool:
         (("=" in lower or ":" in lower) and any(piece in lower for piece in _BEFORE_A_VALUE))
         or "bearer" in lower
         or "basic " in lower
+        or "/webhooks/" in lower
         or "slack.com" in lower
-        or "aiza" in lower
-        or "eyj" in lower
+        or "webhook.office" in lower
         or "private key" in lower
+        or (len(lower) >= _SHORTEST_TOKEN and any(piece in lower for piece in _ISSUERS))
     )
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
+from nbactl.core.completions.documents import TOTAL_PREDICTIONS, earlier_completion
 from nbactl.errors import AlreadyExistsError, ContentionError
 from nbactl.migrations.completions.compare import compare
 from nbactl.migrations.completions.counters import reconcile
 from nbactl.migrations.completions.selection import CHUNK_PLAYERS, next_chunk, number_of_batches
 from nbactl.migrations.work import Meter
-from nbactl.ports.documents import SERVER_TIME, Create
+from nbactl.ports.documents import Create
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from nbactl.core.calls.bulk import BulkWriter
     from nbactl.core.completions.stages import CompletionStage
@@ -134,7 +135,7 @@ class Backfill:
             batch, findings = comparison.batch, comparison.findings
             self._unreadable[batch.path] = findings.unreadable
             left = [missing for missing in findings.missing if batch.completion(missing.player) in refused]
-            if findings.counter_drift:
+            if findings.counter_drift or TOTAL_PREDICTIONS not in batch.document.data:
                 reconciled += reconcile(self._store, batch.path) is not None
             elif not left:
                 self._done[batch.path] = batch.document.update_time
@@ -171,20 +172,9 @@ def creations(compared: Iterable[BatchComparison]) -> Iterator[Create]:
     """Yield writes that create the missing documents of the subcollection."""
     for comparison in compared:
         batch = comparison.batch
-        data = batch.document.data
-        # The array does not say when a player completed; this is the latest possible time.
-        ended = data.get("completion_time")
-        latest = ended if isinstance(ended, datetime) else batch.document.update_time
         for missing in comparison.findings.missing:
-            yield Create(
-                batch.completion(missing.player),
-                {
-                    "player_lookup": missing.player,
-                    "completed_at": latest,
-                    "predictions_count": batch.payloads.get(missing.player),
-                    "backfilled_at": SERVER_TIME,
-                },
-            )
+            earlier = earlier_completion(batch.document, missing.player, batch.payloads.get(missing.player))
+            yield Create(batch.completion(missing.player), earlier)
 
 
 def _plain(counts: BackfillCounts) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.ids import decode_id, encode_id, is_plain
@@ -16,6 +16,9 @@ from nbactl.core.completions.documents import (
     MAX_SHARDS,
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
+    TOTAL_PREDICTIONS_SUBCOLL,
+    is_count,
+    player_of_key,
 )
 from nbactl.errors import DataError
 
@@ -86,7 +89,7 @@ def read_batch(document: Document, *, array_expected: bool) -> Batch:
     array = data.get(COMPLETED_PLAYERS, _MISSING)
     rest = _players(batch_id, array, problems, expected=array_expected)
     payloads, payload_keys = _payloads(batch_id, data.get(PREDICTIONS_BY_PLAYER), problems)
-    _check_total(batch_id, data.get(TOTAL_PREDICTIONS, _MISSING), problems)
+    _check_totals(batch_id, data, problems)
     return Batch(
         id=batch_id,
         path=document.path,
@@ -102,11 +105,6 @@ def read_batch(document: Document, *, array_expected: bool) -> Batch:
         shards=_shards(batch_id, data.get(COUNTER_SHARDS, 0), problems),
         problems=tuple(problems),
     )
-
-
-def is_count(value: object) -> TypeGuard[int]:
-    """Say whether `value` is an integer from 0 up."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def shown(value: object) -> str:
@@ -172,7 +170,7 @@ def _payloads(batch: str, value: object, problems: list[Unreadable]) -> tuple[di
         return {}, {}
     usable, keys = {}, {}
     for key, count in value.items():
-        player = _player_of(key)
+        player = player_of_key(key)
         if is_count(count):
             usable[player], keys[player] = count, key
         else:
@@ -181,21 +179,13 @@ def _payloads(batch: str, value: object, problems: list[Unreadable]) -> tuple[di
     return usable, keys
 
 
-def _player_of(key: str) -> str:
-    """Return the player of a key of the map: the tracker escapes ids there, the code before it did not."""
-    if "%" not in key:
-        return key
-    try:
-        return decode_id(key)
-    except DataError:
-        return key
-
-
-def _check_total(batch: str, value: object, problems: list[Unreadable]) -> None:
-    if not is_count(value):
-        text = "" if value is _MISSING else shown(value)
-        reason = "the batch has no such field" if value is _MISSING else "is not a number from 0 up"
-        problems.append(Unreadable(batch, TOTAL_PREDICTIONS, text, reason))
+def _check_totals(batch: str, data: Mapping[str, Any], problems: list[Unreadable]) -> None:
+    """Report totals that are not counts. Old batches may have none, which is no problem."""
+    problems.extend(
+        Unreadable(batch, field, shown(data[field]), "is not a number from 0 up")
+        for field in (TOTAL_PREDICTIONS, TOTAL_PREDICTIONS_SUBCOLL)
+        if field in data and not is_count(data[field])
+    )
 
 
 def _shards(batch: str, value: object, problems: list[Unreadable]) -> int:

@@ -1,4 +1,4 @@
-"""Clean-up: remove the array from every batch, each one saved first."""
+"""Clean-up: remove the array and its predictions by player from every batch, both saved first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nbactl.migrations.model import Checkpoint
     from nbactl.migrations.work import MigrationWork
-    from nbactl.ports.documents import Document, DocumentStore
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath
 
 _RESTORE_TRIES: Final = 20
 
@@ -45,37 +45,44 @@ class Restored:
     dry_run: bool = False
 
 
-def saved_arrays(file: Path, selection: Selection) -> dict[str, list[Any]]:
-    """Return the arrays that a clean-up saved, by the path of their batch, each as it was last saved.
+REMOVED: Final = (COMPLETED_PLAYERS, PREDICTIONS_BY_PLAYER)
+"""The fields that go: the array, and the predictions of its players."""
+
+
+def saved_arrays(file: Path, selection: Selection) -> dict[str, dict[str, Any]]:
+    """Return the fields that a clean-up removed, by the path of their batch, each as it was last saved.
 
     Raises NotFoundError if the file or a selected batch is missing, DataError if the file is not an export.
     """
     wanted = {batch_path(batch) for batch in selection.batches}
-    arrays: dict[str, list[Any]] = {}
+    arrays: dict[str, dict[str, Any]] = {}
     for path, fields in read_export(file):
-        array = fields.get(COMPLETED_PLAYERS)
-        if not isinstance(array, list) or not path.startswith(f"{BATCHES}/"):
+        saved = {field: fields[field] for field in REMOVED if field in fields}
+        if not saved or not path.startswith(f"{BATCHES}/"):
             raise DataError(
                 f"{file} has no arrays of a clean-up",
                 cause=f"Its entry for {path} has no {COMPLETED_PLAYERS}.",
                 next_step="The history names the file: nbactl migrate completions --status",
             )
         if not wanted or path in wanted:
-            arrays[path] = array
+            # A clean-up that was killed may have saved a batch again, with what its first round had left.
+            arrays[path] = {**arrays.get(path, {}), **saved}
     if missing := sorted(wanted - arrays.keys()):
         raise NotFoundError(f"the batch '{missing[0].rpartition('/')[2]}' is not in {file}")
     return arrays
 
 
-def preview_restore(store: DocumentStore, file: Path, arrays: Mapping[str, list[Any]]) -> Restored:
+def preview_restore(store: DocumentStore, file: Path, arrays: Mapping[str, Mapping[str, Any]]) -> Restored:
     """Return what `restore_arrays` would do."""
     found = dict(zip(arrays, store.get_all(list(arrays)), strict=True))
     gone = tuple(path.rpartition("/")[2] for path, document in found.items() if document is None)
-    there = sum(document is not None and COMPLETED_PLAYERS in document.data for document in found.values())
+    there = sum(document is not None and not _lacking(document, arrays[path]) for path, document in found.items())
     return Restored(str(file), len(arrays), len(arrays) - there - len(gone), there, gone, dry_run=True)
 
 
-def restore_arrays(store: DocumentStore, work: MigrationWork, file: Path, arrays: Mapping[str, list[Any]]) -> Restored:
+def restore_arrays(
+    store: DocumentStore, work: MigrationWork, file: Path, arrays: Mapping[str, Mapping[str, Any]]
+) -> Restored:
     """Give each batch without an array the saved one. A batch that has one keeps it, so this may be repeated."""
     restored, there, gone = 0, 0, list[str]()
     meter = Meter(work.clock, "cleanup", "restoring", done=0, total=len(arrays))
@@ -89,16 +96,22 @@ def restore_arrays(store: DocumentStore, work: MigrationWork, file: Path, arrays
     return Restored(str(file), len(arrays), restored, there, tuple(gone))
 
 
-def _restore(store: DocumentStore, path: str, array: list[Any]) -> bool | None:
-    """Return True if the batch got its array, False if it has one, None if it is gone."""
+def _lacking(document: Document, saved: Mapping[str, Any]) -> dict[FieldPath, Any]:
+    """Return the saved fields that a batch does not have."""
+    return {field: value for field, value in saved.items() if field not in document.data}
+
+
+def _restore(store: DocumentStore, path: str, saved: Mapping[str, Any]) -> bool | None:
+    """Return True if the batch got back what it lacked, False if it has everything, None if it is gone."""
     for _ in range(_RESTORE_TRIES):
         document = store.get(path)
         if document is None:
             return None
-        if COMPLETED_PLAYERS in document.data:
+        lacking = _lacking(document, saved)
+        if not lacking:
             return False
         try:
-            store.commit([Update(path, {COMPLETED_PLAYERS: array}, if_updated_at=document.update_time)])
+            store.commit([Update(path, lacking, if_updated_at=document.update_time)])
         except (PreconditionError, NotFoundError):
             continue  # a writer changed it meanwhile: read it again
         return True
@@ -109,7 +122,7 @@ def _restore(store: DocumentStore, path: str, array: list[Any]) -> bool | None:
     )
 
 
-SAVED: Final = (COMPLETED_PLAYERS, PREDICTIONS_BY_PLAYER, COMPLETED_COUNT, "batch_id", "game_date")
+SAVED: Final = (*REMOVED, COMPLETED_COUNT, "batch_id", "game_date")
 _TRIES: Final = 20
 
 
@@ -143,7 +156,7 @@ class CleanUp:
             self._work.wait_if_paused(meter)
             with self._store.snapshot() as snapshot:
                 chunk = next_chunk(snapshot, selection, after, snapshot.read_time)
-            self._export.save((document for document in chunk.documents if COMPLETED_PLAYERS in document.data), SAVED)
+            self._export.save(filter(_has_any, chunk.documents), SAVED)
             after, more, seen = chunk.after, chunk.more, seen + len(chunk.documents)
             self._work.observe(meter.at(seen, {"saved": self._export.documents}))
         reach("migration.exported")
@@ -176,7 +189,7 @@ class CleanUp:
         removed = 0
         for _ in range(_TRIES):
             found = self._store.get_all(paths)
-            present = [document for document in found if document is not None and COMPLETED_PLAYERS in document.data]
+            present = [document for document in found if document is not None and _has_any(document)]
             if not present:
                 return removed
             self._export.save(present, SAVED)
@@ -189,12 +202,14 @@ class CleanUp:
 
     def _commit(self, documents: list[Document]) -> int:
         """Remove the arrays of documents that have not changed since they were saved; returns how many."""
-        writes = [
-            Update(document.path, {COMPLETED_PLAYERS: DELETE_FIELD}, if_updated_at=document.update_time)
-            for document in documents
-        ]
+        gone: dict[FieldPath, Any] = dict.fromkeys(REMOVED, DELETE_FIELD)
+        writes = [Update(document.path, gone, if_updated_at=document.update_time) for document in documents]
         results = self._store.batch_write(writes)
         for result in results:
             if result.error is not None and not isinstance(result.error, PreconditionError):
                 raise result.error
         return sum(result.error is None for result in results)
+
+
+def _has_any(document: Document) -> bool:
+    return any(field in document.data for field in REMOVED)

@@ -7,9 +7,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.ids import encode_id
-from nbactl.core.completions.documents import COMPLETED_COUNT
+from nbactl.core.completions.documents import COMPLETED_COUNT, is_count
 from nbactl.core.completions.stages import CompletionStage
-from nbactl.migrations.completions.batch import Batch, Unreadable, is_count, player_names, read_batch, shown
+from nbactl.migrations.completions.batch import Batch, Unreadable, player_names, read_batch, shown
 from nbactl.ports.documents import Query
 
 if TYPE_CHECKING:

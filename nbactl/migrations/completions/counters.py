@@ -10,11 +10,13 @@ from nbactl.core._support.ids import encode_id
 from nbactl.core.completions.documents import (
     COMPLETED_COUNT,
     TOTAL_PREDICTIONS,
+    TOTAL_PREDICTIONS_SUBCOLL,
+    is_count,
     shard_document,
     shard_of,
 )
 from nbactl.errors import NotFoundError, PreconditionError
-from nbactl.migrations.completions.batch import is_count, player_names, read_batch
+from nbactl.migrations.completions.batch import player_names, read_batch
 from nbactl.ports.documents import Create, Query, Update
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ def reconcile(store: DocumentStore, path: str) -> int | None:
 
     Every writer touches what carries the counter in the commit that makes a completion, so a guard on the update time
     of these documents, read before the completions, is enough. A total of predictions that is not a number is summed
-    up again; one that is a number is kept, since not every completion has its own.
+    up again, without what subcollection-only writers counted beside it; one that is a number is kept, since not every
+    completion has its own.
     """
     for _ in range(_TRIES):
         document = store.get(path)
@@ -59,8 +62,12 @@ def _writes(
     counted = 0 if batch.shards else len(completed)
     if not is_count(batch.counter) or batch.counter != counted:
         changes[COMPLETED_COUNT] = counted
-    if not is_count(batch.document.data.get(TOTAL_PREDICTIONS)):
-        changes[TOTAL_PREDICTIONS] = 0 if batch.shards else _predictions(store, batch)
+    data = batch.document.data
+    beside = data.get(TOTAL_PREDICTIONS_SUBCOLL, 0)
+    if not is_count(data.get(TOTAL_PREDICTIONS)) or not is_count(beside):
+        if not is_count(beside):
+            beside = changes[TOTAL_PREDICTIONS_SUBCOLL] = 0
+        changes[TOTAL_PREDICTIONS] = 0 if batch.shards else max(0, _predictions(store, batch) - beside)
     moved = [_shard_write(batch, number, shard, per_shard[number]) for number, shard in enumerate(shards)]
     writes: list[Write] = [write for write in moved if write is not None]
     if changes or writes:

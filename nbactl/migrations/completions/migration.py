@@ -16,7 +16,7 @@ from nbactl.migrations.completions.gates import COMMAND, gates_of
 from nbactl.migrations.completions.plan import make_plan
 from nbactl.migrations.completions.repair import RepairExecutor, RepairPlan, RepairResult
 from nbactl.migrations.completions.rollback import Refilled, RolledBack, acknowledge, roll_back, stages_back
-from nbactl.migrations.completions.selection import Selection
+from nbactl.migrations.completions.selection import Selection, require_batches
 from nbactl.migrations.completions.validate import Validator
 from nbactl.migrations.gates import pass_gates
 from nbactl.migrations.record import MigrationRecord
@@ -86,8 +86,8 @@ class CompletionsMigration:
         return CompletionStage(self.record.read().stage)
 
     def plan(self, selection: Selection, rate: float, caller: Caller) -> MigrationPlan:
-        """Return what the migration would do, and cost; changes nothing."""
-        return make_plan(
+        """Return what the migration would do, and cost; changes nothing. Raises NotFoundError without batches."""
+        plan = make_plan(
             self._store,
             self._clock,
             selection,
@@ -96,6 +96,8 @@ class CompletionsMigration:
             observe=caller.observe,
             check=_check(caller),
         )
+        require_batches(plan.batches, selection, self._store)
+        return plan
 
     def gates(self, action: str, *, max_age: float | None = None, compare_active: bool = False) -> list[Gate]:
         """Return the gates of an action as they are now; `compare_active` includes a comparison of open batches."""
@@ -132,7 +134,10 @@ class CompletionsMigration:
         )
 
     def backfill(self, selection: Selection, caller: Caller, *, rate: float | None = None) -> BackfillReport:
-        """Create the missing documents; moves to `backfilled` when nothing is left to do in any batch."""
+        """Create the missing documents; moves to `backfilled` when nothing is left to do in any batch.
+
+        Raises NotFoundError for a part that has no batches.
+        """
         with self._working(caller) as work:
             pass_gates("--backfill", self.gates("backfill"), force=False)
             stage = self.stage
@@ -141,12 +146,15 @@ class CompletionsMigration:
                 self._move(work, CompletionStage.DUAL_WRITE, CompletionStage.BACKFILLED)
             else:
                 work.record.end_action(work.lease)
+            if not selection.is_all:
+                require_batches(report.counts.batches, selection, self._store)
             return report
 
     def validate(self, selection: Selection, caller: Caller) -> ValidationReport:
         """Compare both sides; a full comparison is recorded, and moves from `backfilled` to `validated`.
 
-        A comparison of a part needs no lease and proves nothing for a gate, but an inconsistency is recorded.
+        A comparison of a part needs no lease and proves nothing for a gate, but an inconsistency is recorded. Raises
+        NotFoundError if there was nothing to compare.
         """
         if not selection.is_all:
             return self.compare(selection, caller)
@@ -154,6 +162,7 @@ class CompletionsMigration:
             stage = self.stage
             report = self._validator(caller.observe).run_recorded(work, stage, selection, young=self.limits.max_age)
             work.record.end_action(work.lease)
+            require_batches(report.validation.batches, selection, self._store)
             if stage is CompletionStage.BACKFILLED and report.consistent:
                 self._move(work, stage, CompletionStage.VALIDATED, proof=report)
             else:
@@ -161,9 +170,10 @@ class CompletionsMigration:
             return report
 
     def compare(self, selection: Selection, caller: Caller) -> ValidationReport:
-        """Compare both sides without the lease; only an inconsistency is recorded."""
+        """Compare both sides without the lease; only an inconsistency is recorded. Raises as `validate` does."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
+        require_batches(report.validation.batches, selection, self._store)
         if not report.consistent and stage is not CompletionStage.LEGACY:
             self.record.note_drift()
         return report
@@ -172,6 +182,7 @@ class CompletionsMigration:
         """Return what a repair would change; changes nothing."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
+        require_batches(report.validation.batches, selection, self._store)
         plan = RepairPlan()
         for comparison in report.inconsistent:
             plan.add(comparison, stage)

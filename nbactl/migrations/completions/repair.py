@@ -10,11 +10,12 @@ from nbactl.core.completions.documents import (
     COMPLETED_PLAYERS,
     PREDICTIONS_BY_PLAYER,
     TOTAL_PREDICTIONS,
+    TOTAL_PREDICTIONS_SUBCOLL,
+    is_count,
 )
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.backfill import creations
-from nbactl.migrations.completions.batch import is_count
 from nbactl.migrations.completions.compare import WITHOUT_ARRAY, BatchComparison, compare
 from nbactl.migrations.completions.counters import reconcile
 from nbactl.migrations.completions.rollback import add_to_array
@@ -106,8 +107,8 @@ def plan_batch(comparison: BatchComparison, stage: CompletionStage) -> list[Repa
         elif problem.field == "player_lookup":
             what = f"{problem.value} is replaced: {problem.reason}"
             steps.append(RepairStep(batch.id, "set_player", None, "subcollection", what, overwrites=True))
-        elif problem.field == TOTAL_PREDICTIONS:
-            what = "total_predictions is summed up again"
+        elif problem.field in {TOTAL_PREDICTIONS, TOTAL_PREDICTIONS_SUBCOLL}:
+            what = f"{problem.field} is summed up again"
             steps.append(RepairStep(batch.id, "set_counter", None, "subcollection", what, overwrites=True))
     for drift in findings.counter_drift:
         what = f"the counter is set to {drift.actual}, not {drift.counter!r}"

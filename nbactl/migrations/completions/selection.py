@@ -103,6 +103,24 @@ def number_of_batches(reader: Reader, selection: Selection) -> int:
     return len(set(selection.batches)) or reader.count(Query(BATCHES))
 
 
+def require_batches(found: int, selection: Selection, reader: Reader) -> None:
+    """Raise NotFoundError if no batch was looked at: an answer about nothing is not a success (invariant 24)."""
+    if found:
+        return
+    total = reader.count(Query(BATCHES))
+    if not total:
+        raise NotFoundError(
+            "no batch was looked at: there are none",
+            cause="No phase 5 has begun a batch in this store, or this is another project's store.",
+            next_step="Check --project, --target and --state-dir.",
+        )
+    raise NotFoundError(
+        f"no batch was looked at: of {total:,} batches none is in the selection ({selection})",
+        next_step="Choose more, such as a larger --sample or an earlier --since. List them: nbactl batches list",
+        details={"batches": total, "scope": str(selection)},
+    )
+
+
 def _named(reader: Reader, selection: Selection, after: str | None) -> Chunk:
     paths = sorted({batch_path(batch) for batch in selection.batches})
     if after is not None:

@@ -21,11 +21,17 @@ _FORMS = ("sample", "path:DIR", "nba_api")
 
 
 def open_source(
-    spec: str, clock: Clock, timeouts: TimeoutsFile | None = None, *, policy: Callable[[], CallPolicy] | None = None
+    spec: str,
+    clock: Clock,
+    timeouts: TimeoutsFile | None = None,
+    *,
+    policy: Callable[[], CallPolicy] | None = None,
+    state: Path | None = None,
 ) -> GameSource:
     """Return the source that `--source` names; only `nba_api` needs the timeouts.
 
-    `policy` gives how it calls; without it each collection has a policy, with breaker and budget, of its own.
+    `state` is the folder with a folder for each source, in which it may keep what it has found out. `policy` gives how
+    it calls; without it each collection has a policy, with breaker and budget, of its own.
     Raises UsageError for a spec that names none, NotFoundError for a folder that is not there.
     """
     kind, _, rest = spec.partition(":")
@@ -45,7 +51,11 @@ def open_source(
                 cause=f"--source {spec} means {folder.absolute()}.",
                 next_step="Correct the folder, or choose another source with --source.",
             )
-        return PathSource(spec, folder)
+        if not folder.is_dir() and not folder.is_file():
+            raise UsageError(
+                f"{rest} is neither a folder nor a file", next_step="Write path:DIR, such as path:data/nba."
+            )
+        return PathSource(spec, folder, state)
     if spec == "nba_api":
         from nbactl.pipeline.sources.nba_api import NbaApiSource  # noqa: PLC0415 - only the source that is asked for
 

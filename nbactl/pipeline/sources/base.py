@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import field
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from nbactl.errors import DataError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import date
 
 Dataset = Literal[
     "schedule", "player_boxscores", "injuries", "odds_events", "odds_player_props", "odds_game_lines", "referees"
@@ -78,3 +79,25 @@ class GameSource(Protocol):
         A source that would have to ask a server returns none. Raises what `collect` raises.
         """
         ...
+
+
+def uncovered(source: GameSource, days: Sequence[date]) -> dict[date, str]:
+    """Return those of `days` on which a source with a beginning and an end cannot know of games, and why.
+
+    Raises DataError if it covers none of them (invariant 24).
+    """
+    if not source.has_history:
+        return {}
+    known = source.game_dates(date.min, date.max)
+    outside = [day for day in days if not known or not known[0] <= day <= known[-1]]
+    span = f"its games are from {known[0]} to {known[-1]}" if known else "it has no games"
+    if outside and len(outside) == len(days):
+        asked = str(days[0]) if len(days) == 1 else f"{min(days)} to {max(days)}"
+        raise DataError(
+            f"{source.name} does not cover {asked}: {span}",
+            cause="Outside of them it is not known whether there were games.",
+            next_step="Choose another --date, or give a --source that has it.",
+        )
+    return (
+        {} if not outside else dict.fromkeys(outside, f"the games of {source.name} are from {known[0]} to {known[-1]}")
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from nbactl.core._support.files import read_regular
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_LARGEST: Final = 1024 * 1024 * 1024
+"""Bytes of a file, and of what a packed one holds: some 300 seasons of player game logs."""
+_CHUNK: Final = 1024 * 1024
 
 
 def read_text(path: Path) -> str:
@@ -24,9 +29,11 @@ def read_text(path: Path) -> str:
     Raises DataError for a file that cannot be read, is cut short, or is not what its name says.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _LARGEST)
     except OSError as error:
-        raise DataError(f"{path} cannot be read", cause=str(error)) from error
+        raise DataError(
+            f"{path} cannot be read", cause=error.strerror or str(error), next_step="Replace it, or move it away."
+        ) from error
     if content.startswith(_GZIP_MAGIC):
         content = _unpacked(path, content)
     elif path.suffix == ".gz":
@@ -38,34 +45,45 @@ def read_text(path: Path) -> str:
         raise refused(path, line, f"byte {content[error.start]:#04x} is not UTF-8: {error.reason}") from error
 
 
-def refused(path: Path, line: int, cause: str) -> DataError:
+def refused(path: Path, line: int, cause: str, *, next_step: str | None = None) -> DataError:
     """Return the error for a file that is not taken at all."""
     return DataError(
         f"{path}:{line} was not taken",
         cause=f"{cause[0].upper()}{cause[1:]}. Nothing of it was used.",
-        next_step="Replace the file by a whole one, or move it out of the folder; then run again.",
+        next_step=next_step or "Replace the file by a whole one, or move it out of the folder; then run again.",
         details={"file": str(path), "line": line},
     )
 
 
 def _unpacked(path: Path, content: bytes) -> bytes:
+    parts: list[bytes] = []
+    size = 0
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+            while part := packed.read(_CHUNK):
+                size += len(part)
+                if size > _LARGEST:
+                    raise refused(path, 1, f"what it unpacks to is larger than {_LARGEST >> 20} MiB")
+                parts.append(part)
     except (EOFError, OSError, zlib.error) as error:
-        line = _readable_part(content).count(b"\n") + 1
-        raise refused(path, line, f"the gzip file is cut short or damaged: {error}") from error
+        raise refused(path, _readable_lines(content) + 1, f"the gzip file is cut short or damaged: {error}") from error
+    return b"".join(parts)
 
 
-def _readable_part(content: bytes) -> bytes:
-    """Return what a damaged gzip file still gives, to tell up to which line it is good."""
+def _readable_lines(content: bytes) -> int:
+    """Return how many lines a damaged gzip file still gives, to say up to where it is good."""
     unpacker = zlib.decompressobj(wbits=31)
-    parts = []
+    lines = size = 0
     for start in range(0, len(content), 1024):
         try:
-            parts.append(unpacker.decompress(content[start : start + 1024]))
+            part = unpacker.decompress(content[start : start + 1024])
         except zlib.error:
             break
-    return b"".join(parts)
+        lines += part.count(b"\n")
+        size += len(part)
+        if size > _LARGEST:
+            break
+    return lines
 
 
 Kind = Literal["player", "game"]
@@ -117,8 +135,11 @@ class FileEntry:
         return dict(zip(self.columns, self.values, strict=True))
 
 
-def entries(path: Path, text: str) -> Iterator[FileEntry] | None:
-    """Return the records of a file, or None if it is of no known shape. Raises DataError for a broken file."""
+def entries(path: Path, text: str) -> Iterator[FileEntry] | str:
+    """Return the records of a file, or what it looks like if it is of no known shape.
+
+    Raises DataError for a broken file.
+    """
     start = text.lstrip()[:1]
     named = {suffix.lower() for suffix in path.suffixes}
     if start in ("{", "[") and ".csv" not in named:
@@ -126,7 +147,7 @@ def entries(path: Path, text: str) -> Iterator[FileEntry] | None:
             document = json.loads(text, parse_constant=_refuse_constant)
         except ValueError as error:
             if ".json" not in named:
-                return None
+                return NO_SHAPE
             line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
             raise refused(path, line, f"it is not JSON: {error}") from error
         return _json_entries(path, document)
@@ -139,7 +160,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[FileEntry] | None:
+def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[FileEntry] | str:
     rows = csv.reader(text.splitlines(keepends=True), strict=True)
     try:
         header = next(rows, None)
@@ -148,9 +169,9 @@ def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[FileEntry] | 
     if header is None:
         if must:
             raise refused(path, 1, "it is empty")
-        return None
+        return NO_SHAPE
     kind = _kind_of_table(path, header)
-    return None if kind is None else _csv_rows(path, rows, kind, header)
+    return kind.looks_like if isinstance(kind, Other) else _csv_rows(path, rows, kind, header)
 
 
 def _csv_rows(path: Path, rows: Any, kind: Kind, header: list[str]) -> Iterator[FileEntry]:  # noqa: ANN401 - csv.reader's type has no name
@@ -169,7 +190,7 @@ def _csv_rows(path: Path, rows: Any, kind: Kind, header: list[str]) -> Iterator[
         raise refused(path, rows.line_num, f"it is not CSV: {error}") from error
 
 
-def _json_entries(path: Path, document: Any) -> Iterator[FileEntry] | None:  # noqa: ANN401 - any JSON
+def _json_entries(path: Path, document: Any) -> Iterator[FileEntry] | str:  # noqa: ANN401 - any JSON
     if isinstance(document, dict):
         if (results := document.get("resultSets", document.get("resultSet"))) is not None:
             return _result_sets(path, results if isinstance(results, list) else [results])
@@ -177,11 +198,11 @@ def _json_entries(path: Path, document: Any) -> Iterator[FileEntry] | None:  # n
     else:
         place, items = "", document
     if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
-        return None
+        return NO_SHAPE
     if all("home_team" in item and "visitor_team" in item for item in items):
         return _bdl_games(path, place, items)
     kind = _kind_of_table(path, list(items[0]))
-    return None if kind is None else _objects(path, place, items, kind)
+    return kind.looks_like if isinstance(kind, Other) else _objects(path, place, items, kind)
 
 
 def _objects(path: Path, place: str, items: list[dict[str, Any]], kind: Kind) -> Iterator[FileEntry]:
@@ -191,13 +212,16 @@ def _objects(path: Path, place: str, items: list[dict[str, Any]], kind: Kind) ->
         yield FileEntry(kind, _SHAPE_OF[kind], origin, row.get("GAME_DATE"), tuple(row), list(row.values()))
 
 
-def _result_sets(path: Path, results: list[Any]) -> Iterator[FileEntry] | None:
+def _result_sets(path: Path, results: list[Any]) -> Iterator[FileEntry] | str:
     found: list[FileEntry] = []
     known = False
+    looks_like = NO_SHAPE
     for number, result in enumerate(results):
         if not isinstance(result, dict) or not isinstance(header := result.get("headers"), list):
             continue
-        if _kind_of_table(path, header) != "player":
+        kind = _kind_of_table(path, header)
+        if kind != "player":
+            looks_like = kind.looks_like if isinstance(kind, Other) else looks_like
             continue
         known = True
         columns = tuple(str(column).upper() for column in header)
@@ -207,7 +231,7 @@ def _result_sets(path: Path, results: list[Any]) -> Iterator[FileEntry] | None:
             if not isinstance(row, list) or len(row) != len(columns):
                 raise refused(path, 1, f"{origin} does not have the {len(columns)} values of its headers")
             found.append(FileEntry("player", "nbac", origin, row[date_at], columns, row))
-    return iter(found) if known else None
+    return iter(found) if known else looks_like
 
 
 def _bdl_games(path: Path, place: str, items: list[dict[str, Any]]) -> Iterator[FileEntry]:
@@ -231,17 +255,49 @@ def _without_players(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return value
 
 
-def _kind_of_table(path: Path, header: list[Any]) -> Kind | None:
-    """Return what the columns make of a table. Raises DataError for one that lacks a few of those it must have."""
+NO_SHAPE: Final = "no known shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A table of another kind, and what it looks like."""
+
+    looks_like: str
+
+
+def _kind_of_table(path: Path, header: list[Any]) -> Kind | Other:
+    """Return what the columns make of a table. Raises DataError for one of ours that lacks a few of its columns."""
     have = {str(column).strip().upper() for column in header}
     for kind, required in _REQUIRED.items():
         missing = [column for column in required if column not in have]
         if not missing:
             return kind
+        if (other := _other_kind(kind, have)) is not None:
+            return other
         if len(missing) * 2 <= len(required):
             raise refused(path, 1, f"column {', '.join(missing)} is missing")
+    return Other(NO_SHAPE)
+
+
+def _other_kind(kind: Kind, have: set[str]) -> Other | None:
+    """Return what a table is that shares many columns with one of ours and lacks what makes it one."""
+    shared = sum(column in have for column in _REQUIRED[kind])
+    if shared * 2 < len(_REQUIRED[kind]):
+        return None
+    if kind == "player":
+        if not have & _PLAYER:
+            what = "a table of teams" if have & _TEAM else "a table without players"
+            return Other(f"{what} (no PLAYER_NAME)")
+        if not have & _GAME:
+            return Other("a table of totals (none of GAME_ID, GAME_DATE, MATCHUP)")
+    elif not have & _SCORES:
+        return Other("a table of games without scores (neither homeScore nor awayScore)")
     return None
 
 
+_PLAYER: Final = frozenset({"PLAYER_NAME", "PLAYER_ID", "PLAYER"})
+_TEAM: Final = frozenset({"TEAM_NAME", "TEAM_ID", "TEAM_ABBREVIATION"})
+_GAME: Final = frozenset({"GAME_ID", "GAME_DATE", "MATCHUP"})
+_SCORES: Final = frozenset({"HOMESCORE", "AWAYSCORE"})
 _REQUIRED: Final[Mapping[Kind, list[str]]] = {"player": _PLAYER_COLUMNS, "game": _GAME_COLUMNS}
 _SHAPE_OF: Final[Mapping[Kind, str]] = {"player": "player_game_log", "game": "game"}

@@ -14,7 +14,10 @@ from nbactl.core.calls.deadline import remaining
 from nbactl.core.calls.policy import CallPolicy
 from nbactl.core.calls.retry import retry_after_seconds
 from nbactl.errors import ConfigError, DataError, NbactlError, NotAuthorisedError, TimedOutError, UnavailableError
+from nbactl.pipeline import values
+from nbactl.pipeline.season import first_year_of, season_name, season_of
 from nbactl.pipeline.sources.base import Dataset, RawRecord
+from nbactl.pipeline.status import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -120,9 +123,6 @@ def _object(what: str, text: str) -> dict[str, Any]:
 
 
 _NBA: Final = "00"
-_FINAL: Final = 3
-_FIRST_MONTH: Final = 9
-"""The league publishes a season's schedule, preseason first, by September."""
 _SEASON_TYPES: Final = {"001": "Pre Season", "002": "Regular Season", "004": "Playoffs", "005": "PlayIn", "006": "IST"}
 """Season type that the game log wants, by the start of a game id; 003 is the All-Star weekend, which is left out."""
 
@@ -161,16 +161,16 @@ class NbaApiSource:
 
     def latest(self) -> date:
         today = GameDate.of(self._clock.now()).day
-        year = _season_start(today)
+        year = first_year_of(today)
         for first_year in (year, year - 1):
-            finished = [day for day, final in self._calendar(_season(first_year)).items() if final and day <= today]
+            finished = [day for day, final in self._calendar(season_name(first_year)).items() if final and day <= today]
             if finished:
                 return max(finished)
-        raise DataError(f"stats.nba.com lists no finished game since {_season(year - 1)}")
+        raise DataError(f"stats.nba.com lists no finished game since {season_name(year - 1)}")
 
     def game_dates(self, first: date, last: date) -> list[date]:
-        years = range(_season_start(first), _season_start(last) + 1)
-        days = {day for year in years for day in self._calendar(_season(year))}
+        years = range(first_year_of(first), first_year_of(last) + 1)
+        days = {day for year in years for day in self._calendar(season_name(year))}
         return sorted(day for day in days if first <= day <= last)
 
     def collect(self, dataset: Dataset, days: Sequence[date]) -> Iterator[RawRecord]:
@@ -202,8 +202,9 @@ def _schedule(http: StatsHttp, day: date) -> Iterator[RawRecord]:
 
 def _boxscores(http: StatsHttp, day: date) -> Iterator[RawRecord]:
     """Yield the players' rows of each season type that is played on the date."""
-    started = [str(game.get("gameId", "")) for game in _games(http, day) if game.get("gameStatus") == _FINAL]
-    for season_type in sorted({_SEASON_TYPES[game_id[:3]] for game_id in started if game_id[:3] in _SEASON_TYPES}):
+    over = [values.league_id(game.get("gameId")) or "" for game in _games(http, day) if _is_over(game)]
+    logs = {(season_of(game_id, day), _SEASON_TYPES[game_id[:3]]) for game_id in over if game_id[:3] in _SEASON_TYPES}
+    for season, season_type in sorted(logs):
         parameters = {
             "Counter": 0,
             "DateFrom": f"{day:%m/%d/%Y}",
@@ -211,7 +212,7 @@ def _boxscores(http: StatsHttp, day: date) -> Iterator[RawRecord]:
             "Direction": "ASC",
             "LeagueID": _NBA,
             "PlayerOrTeam": "P",
-            "Season": _season(_season_start(day)),
+            "Season": season,
             "SeasonType": season_type,
             "Sorter": "DATE",
         }
@@ -244,7 +245,7 @@ def _dates(answer: Mapping[str, Any]) -> Iterator[tuple[date, bool]]:
     try:
         for entry in answer["leagueSchedule"]["gameDates"]:
             day = datetime.strptime(entry["gameDate"].partition(" ")[0], "%m/%d/%Y").date()  # noqa: DTZ007 - a date
-            yield day, any(game.get("gameStatus") == _FINAL for game in entry["games"])
+            yield day, any(map(_is_over, entry["games"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unexpected("scheduleleaguev2", "leagueSchedule.gameDates[].games[]", answer) from error
 
@@ -257,12 +258,8 @@ def _unexpected(endpoint: str, wanted: str, answer: Mapping[str, Any]) -> DataEr
     )
 
 
-def _season_start(day: date) -> int:
-    return day.year if day.month >= _FIRST_MONTH else day.year - 1
-
-
-def _season(first_year: int) -> str:
-    return f"{first_year}-{(first_year + 1) % 100:02}"
+def _is_over(game: Mapping[str, Any]) -> bool:
+    return read_status(game.get("gameStatusText"), number=game.get("gameStatus")) == "final"
 
 
 def _require_package() -> None:

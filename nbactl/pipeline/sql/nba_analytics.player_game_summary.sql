@@ -1,5 +1,6 @@
--- The box scores of @game_date with the players' efficiency, and their form before the game.
--- with: current_season, team_box, player_form
+-- The box scores of the games of @game_date that are over, with the players' efficiency, and their form before the game.
+-- with: current_season, team_box, player_form, player_load
+-- reads: nba_raw.games 0..0
 -- reads: nba_raw.player_boxscores 0..0
 SELECT
   box.game_date, box.game_id, current_season.season, box.player_lookup, box.player_name,
@@ -16,8 +17,8 @@ SELECT
   SAFE_DIVIDE(box.fg_made + 0.5 * box.three_made, box.fg_attempted) AS efg_pct,
   team.minutes_coverage AS minutes_coverage,
   COALESCE(form.games_played, 0) AS games_played_before,
-  DATE_DIFF(box.game_date, form.last_game_date, DAY) - 1 AS rest_days,
-  DATE_DIFF(box.game_date, form.last_game_date, DAY) = 1 AS back_to_back,
+  DATE_DIFF(box.game_date, load.last_game_date, DAY) - 1 AS rest_days,
+  DATE_DIFF(box.game_date, load.last_game_date, DAY) = 1 AS back_to_back,
   form.minutes_avg_last_5, form.minutes_avg_last_10, form.minutes_avg_season,
   form.points_avg_last_5, form.points_avg_last_10, form.points_avg_season,
   form.rebounds_avg_last_5, form.rebounds_avg_last_10, form.rebounds_avg_season,
@@ -27,8 +28,10 @@ SELECT
   form.turnovers_avg_last_5, form.turnovers_avg_last_10, form.turnovers_avg_season,
   form.three_made_avg_last_5, form.three_made_avg_last_10, form.three_made_avg_season
 FROM nba_raw.player_boxscores AS box
+JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
 CROSS JOIN current_season
 LEFT JOIN team_box AS team
   ON team.game_date = box.game_date AND team.game_id = box.game_id AND team.team_abbr = box.team_abbr
 LEFT JOIN player_form AS form ON form.player_lookup = box.player_lookup
-WHERE box.game_date = @game_date
+LEFT JOIN player_load AS load ON load.player_lookup = box.player_lookup
+WHERE box.game_date = @game_date AND game.game_date = @game_date AND game.game_status = 'final'

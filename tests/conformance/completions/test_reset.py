@@ -8,14 +8,14 @@ import pytest
 
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import NotFoundError, PreconditionError, UnavailableError
-from nbactl.ports.documents import Query, Update
+from nbactl.ports.documents import Create, Query, Update
 from nbactl.testing import faults
 
 if TYPE_CHECKING:
     from tests.conformance.completions.lab import Lab
 
 STAGES = [CompletionStage.LEGACY, CompletionStage.DUAL_WRITE, CompletionStage.CLEANED]
-POINTS = ["reset_begun", "reset_saved", "reset_removed"]
+POINTS = ["reset_begun", "reset_saved", "reset_removed", "reset_ended"]
 
 
 def used(lab: Lab, stage: CompletionStage, *, players: int = 4, shards: int = 0) -> str:
@@ -29,9 +29,9 @@ def used(lab: Lab, stage: CompletionStage, *, players: int = 4, shards: int = 0)
 
 
 def everything(lab: Lab, batch: str) -> dict[str, Any]:
-    """Return all that is stored of a batch, arrays as sets."""
+    """Return all that is stored of a batch but the time of its last change, arrays as sets."""
     path = f"prediction_batches/{batch}"
-    data = {"": lab.raw(batch)}
+    data = {"": {field: value for field, value in lab.raw(batch).items() if field != "updated_at"}}
     for collection in (f"{path}/completions", f"{path}/counters"):
         data |= {document.path: document.data for document in lab.store.query(Query(collection))}
     for field in ("completed_players", "failed_players"):
@@ -51,6 +51,7 @@ class TestReset:
         batch = used(lab, stage, shards=shards)
         before = everything(lab, batch)
         reset = lab.resets(stage).remove(batch, "somebody")
+        assert reset is not None
         assert (reset.state, reset.players, reset.by) == ("removed", 4, "somebody")
         progress = lab.progress(batch, stage)
         assert (progress.completed, progress.failed, progress.predictions, progress.is_complete) == (0, (), 0, False)
@@ -83,7 +84,8 @@ class TestReset:
         before = everything(lab, batch)
         with faults.calling(f"completions.{point}", broken_off), pytest.raises(ZeroDivisionError):
             lab.resets(stage).remove(batch, "somebody")
-        assert lab.resets(stage).remove(batch, "somebody").state == "removed"
+        carried_on = lab.resets(stage).remove(batch, "somebody")
+        assert (carried_on is None) == (point == "reset_ended")
         assert (lab.completions(batch), lab.counted(batch)) == ([], (0, 0))
         assert lab.store.count(Query("batch_resets")) == 1
         lab.resets(stage).restore(batch)
@@ -114,7 +116,9 @@ class TestReset:
     def test_a_large_batch_goes_and_returns_in_chunks(self, lab: Lab) -> None:
         batch = used(lab, CompletionStage.DUAL_WRITE, players=120)
         before = everything(lab, batch)
-        assert lab.resets(CompletionStage.DUAL_WRITE).remove(batch, "somebody").players == 120
+        reset = lab.resets(CompletionStage.DUAL_WRITE).remove(batch, "somebody")
+        assert reset is not None
+        assert reset.players == 120
         assert lab.counted(batch) == (0, 0)
         lab.resets(CompletionStage.DUAL_WRITE).restore(batch)
         assert everything(lab, batch) == before
@@ -133,10 +137,78 @@ class TestReset:
         first = resets.remove(batch, "somebody")
         lab.tracker(CompletionStage.CLEANED).record_completion(batch, "late", 1)
         second = resets.remove(batch, "somebody")
+        assert first is not None
+        assert second is not None
         assert [resets.restore(batch).reset_id for _ in range(2)] == [second.reset_id, first.reset_id]
         assert lab.progress(batch, CompletionStage.CLEANED).completed == 5
         with pytest.raises(NotFoundError, match="was not reset"):
             resets.restore(batch)
+
+    @pytest.mark.parametrize("stage", STAGES)
+    @pytest.mark.parametrize("shards", [0, 3])
+    def test_inv_19_a_reset_that_removes_nothing_leaves_no_record(
+        self, lab: Lab, stage: CompletionStage, shards: int
+    ) -> None:
+        batch, resets = used(lab, stage, shards=shards), lab.resets(stage)
+        before = everything(lab, batch)
+        reset = resets.remove(batch, "somebody")
+        assert reset is not None
+        for _ in range(2):
+            assert resets.is_empty(batch)
+            assert resets.remove(batch, "somebody") is None
+        assert resets.restore(batch).reset_id == reset.reset_id
+        assert everything(lab, batch) == before
+        assert resets.remove(lab.batch(stage, 2), "somebody") is None
+        assert resets.remove(lab.batch(stage, 0), "somebody") is None
+
+    @pytest.mark.parametrize("stage", STAGES)
+    def test_inv_19_empty_resets_of_an_earlier_version_are_passed_over_by_an_undo(
+        self, lab: Lab, stage: CompletionStage
+    ) -> None:
+        batch, resets = used(lab, stage), lab.resets(stage)
+        before = everything(lab, batch)
+        reset = resets.remove(batch, "somebody")
+        assert reset is not None
+        kept = lab.store.get(f"batch_resets/{reset.reset_id}")
+        assert kept is not None
+        nothing = {"failed_players": [], "was_complete": False, "completion_time": None}
+        later = f"{reset.reset_id}-later"
+        lab.store.commit([Create(f"batch_resets/{later}", {**kept.data, **nothing})])
+        assert resets.restore(batch).reset_id == reset.reset_id
+        assert everything(lab, batch) == before
+
+    @pytest.mark.parametrize("only", ["failed", "complete", "counter"])
+    def test_what_is_no_player_is_removed_and_brought_back_too(self, lab: Lab, only: str) -> None:
+        stage = CompletionStage.DUAL_WRITE
+        batch, resets = lab.batch(stage, 3), lab.resets(stage)
+        if only == "failed":
+            lab.tracker(stage).record_failure(batch, "f")
+        elif only == "complete":
+            lab.tracker(stage).complete(batch)
+        else:
+            lab.store.commit([Update(f"prediction_batches/{batch}", {"completed_count": 2})])
+        before = everything(lab, batch)
+        assert resets.remove(batch, "somebody") is not None
+        assert resets.is_empty(batch)
+        resets.restore(batch)
+        assert everything(lab, batch) == before
+
+    @pytest.mark.parametrize("beside", [4, 10])
+    def test_predictions_of_subcollection_only_writers_are_removed_and_brought_back(
+        self, lab: Lab, beside: int
+    ) -> None:
+        stage = CompletionStage.CLEANED
+        batch, resets = used(lab, stage), lab.resets(stage)
+        fields = {"total_predictions": 10 - beside, "total_predictions_subcoll": beside}
+        lab.store.commit([Update(f"prediction_batches/{batch}", dict(fields))])
+        before = everything(lab, batch)
+        seen = []
+        with faults.calling("completions.reset_removed", lambda: seen.append(lab.progress(batch, stage).predictions)):
+            resets.remove(batch, "somebody")
+        assert seen == [0]
+        assert lab.progress(batch, stage).predictions == 0
+        resets.restore(batch)
+        assert everything(lab, batch) == before
 
     def test_nothing_is_brought_back_to_where_completions_no_longer_go(self, lab: Lab) -> None:
         batch = used(lab, CompletionStage.DUAL_WRITE)

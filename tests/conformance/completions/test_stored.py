@@ -94,11 +94,9 @@ class TestStored:
     @pytest.mark.parametrize(
         ("field", "value", "stage"),
         [
-            *[
-                ("completed_count", value, CompletionStage.CLEANED)
-                for value in (DELETE_FIELD, None, 1.0, -1, "1", True)
-            ],
-            *[("total_predictions", value, CompletionStage.LEGACY) for value in (DELETE_FIELD, 1.5, -1, "1")],
+            *[("completed_count", value, CompletionStage.CLEANED) for value in (None, 1.0, -1, "1", True)],
+            *[("total_predictions", value, CompletionStage.LEGACY) for value in (None, 1.5, -1, "1")],
+            *[("total_predictions_subcoll", value, CompletionStage.LEGACY) for value in (None, 1.5, -1, "1")],
             *[("expected_players", value, CompletionStage.LEGACY) for value in (DELETE_FIELD, None, 2.0, -2)],
             *[
                 ("completed_players", value, CompletionStage.LEGACY)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.completions.documents import batch_path, completion_path
 from nbactl.errors import LeaseHeldError, NotAuthorisedError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.export import read_export
@@ -15,6 +17,9 @@ from tests.kit.migration import ALL, LIMITS, Lab
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+LATER = GameDate(date(2030, 1, 1))
 
 
 class TestCompletionsMigration:
@@ -94,7 +99,8 @@ class TestCompletionsMigration:
             ({"completed_players": "p1"}, "completed_players", "not an array"),
             ({"predictions_by_player": {"p1": -1}}, "predictions_by_player", "not a number"),
             ({"predictions_by_player": [1]}, "predictions_by_player", "not a map"),
-            ({"total_predictions": ...}, "total_predictions", "no such field"),
+            ({"total_predictions": None}, "total_predictions", "not a number"),
+            ({"total_predictions_subcoll": "5"}, "total_predictions_subcoll", "not a number"),
             ({"total_predictions": 1.5}, "total_predictions", "not a number"),
             ({"batch_id": "other"}, "batch_id", "document of b"),
             ({"game_date": "15.1."}, "game_date", "YYYY"),
@@ -136,7 +142,7 @@ class TestCompletionsMigration:
         lab.tracker().record_completion("c", "p2", 1)
         assert lab.migration.validate(ALL, lab.caller).validation.digest != first
 
-    @pytest.mark.parametrize("selection", [Selection(("b",)), Selection(sample=50.0)])
+    @pytest.mark.parametrize("selection", [Selection(("b",)), Selection(sample=100.0)])
     def test_a_part_is_never_enough_for_a_gate(self, lab: Lab, selection: Selection) -> None:
         lab.batch("b", ["p1"])
         lab.to("backfilled")
@@ -146,6 +152,54 @@ class TestCompletionsMigration:
         assert lab.migration.stage == "backfilled"
         assert lab.migration.record.read().last_validation is None
 
+    @pytest.mark.parametrize("selection", [Selection(sample=0.01), Selection(since=LATER), ALL])
+    def test_inv_24_a_comparison_of_nothing_is_no_success(self, lab: Lab, selection: Selection) -> None:
+        if selection is not ALL:
+            lab.batch("b", ["p1"])
+        lab.to("backfilled")
+        said = "there are none" if selection is ALL else "of 1 batches none is in the selection"
+        for ask in (lab.migration.validate, lab.migration.compare, lab.migration.plan_repair):
+            with pytest.raises(NotFoundError, match=f"no batch was looked at: {said}"):
+                ask(selection, lab.caller)
+        with pytest.raises(NotFoundError, match=f"no batch was looked at: {said}"):
+            lab.migration.plan(selection, 500.0, lab.caller)
+        if selection is not ALL:
+            with pytest.raises(NotFoundError, match="no batch was looked at"):
+                lab.migration.backfill(selection, lab.caller)
+        assert lab.migration.stage == "backfilled"
+        assert lab.migration.record.read().last_validation is None
+
+    @pytest.mark.parametrize("stage", ["legacy", "backfilled", "reads_switched"])
+    def test_old_batches_without_counters_are_readable_and_the_backfill_counts_them(self, lab: Lab, stage: str) -> None:
+        lab.batch("b", ["p1", "p2"], predictions_by_player={"p1": 3}, total_predictions=..., completed_count=...)
+        lab.batch("c", ["p1"], total_predictions=..., total_predictions_subcoll=4)
+        before = [lab.tracker().progress(name) for name in "bc"]
+        assert [(each.completed, each.predictions) for each in before] == [(2, 3), (1, 4)]
+        lab.to(stage) if stage != "legacy" else None
+        assert lab.migration.compare(ALL, lab.caller).findings.unreadable == []
+        if stage != "legacy":
+            assert lab.migration.compare(ALL, lab.caller).consistent
+            assert lab.counter("b") == 2
+        after = [lab.tracker().progress(name) for name in "bc"]
+        assert [(each.completed, each.predictions) for each in after] == [(2, 3), (1, 4)]
+
+    @pytest.mark.parametrize("field", ["total_predictions", "total_predictions_subcoll"])
+    def test_a_repair_sums_up_what_both_kinds_of_writers_counted(self, lab: Lab, field: str) -> None:
+        lab.batch("b", ["p1"], predictions_by_player={"p1": 3}, total_predictions=3, total_predictions_subcoll=4)
+        lab.to("backfilled")
+        beyond = {"player_lookup": "p2", "predictions_count": 4}
+        lab.store.commit(
+            [
+                Create(completion_path("b", "p2"), beyond),
+                Update(batch_path("b"), {field: "many", "completed_players": ["p1", "p2"], "completed_count": 2}),
+            ]
+        )
+        plan, _ = lab.migration.plan_repair(ALL, lab.caller)
+        assert [step.what for step in plan.steps] == [f"{field} is summed up again"]
+        lab.migration.repair(plan, lab.caller)
+        assert lab.tracker().progress("b").predictions == 7
+        assert lab.migration.compare(ALL, lab.caller).consistent
+
     def test_a_batch_that_is_not_there_is_an_error(self, lab: Lab) -> None:
         with pytest.raises(NotFoundError):
             lab.migration.validate(Selection(("nope",)), lab.caller)
@@ -153,9 +207,10 @@ class TestCompletionsMigration:
     def test_inv_01_a_backfill_never_overwrites_what_a_live_writer_made(self, lab: Lab) -> None:
         lab.batch("b", ["p1", "p2"], predictions_by_player={"p1": 1, "p2": 2})
         lab.to("dual_write")
-        lab.tracker().record_completion("b", "p1", 9)  # redelivered: it was in the array already
+        made = {"player_lookup": "p1", "predictions_count": 9}
+        lab.store.commit([Create(completion_path("b", "p1"), made)])
         report = lab.migration.backfill(ALL, lab.caller)
-        assert lab.documents("b")["p1"]["predictions_count"] == 9
+        assert lab.documents("b")["p1"] == made
         assert lab.documents("b")["p2"]["predictions_count"] == 2
         assert (report.counts.created, lab.counter("b")) == (1, 2)
 

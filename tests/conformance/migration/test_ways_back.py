@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,13 @@ from tests.kit.migration import ALL, LIMITS
 
 if TYPE_CHECKING:
     from tests.kit.migration import Lab
+
+
+def noted(lab: Lab, batch: str) -> tuple[Any, Any]:
+    """Return the two fields that a clean-up removes, None where they are missing."""
+    found = lab.store.get(batch_path(batch))
+    assert found is not None
+    return found.data.get("completed_players"), found.data.get("predictions_by_player")
 
 
 class TestWaysBack:
@@ -56,6 +63,22 @@ class TestWaysBack:
             lab.migration.undo_clean_up(file, Selection(("b4",)), lab.caller)
         everything = lab.migration.undo_clean_up(file, ALL, lab.caller)
         assert (everything.restored, everything.there, everything.gone) == (1, 1, ("b3",))
+
+    def test_inv_19_predictions_by_player_go_with_the_array_and_come_back_with_it(self, lab: Lab) -> None:
+        lab.batch("b1", ["p1", "p2"], predictions_by_player={"p1": 3})
+        lab.batch("b3", ["p3"])
+        lab.to("dual_write_stopped")
+        lab.batch("b2", completed_players=..., predictions_by_player={})
+        before = {name: noted(lab, name) for name in ("b1", "b2", "b3")}
+        lab.to("cleaned")
+        assert [noted(lab, name) for name in before] == [(None, None)] * 3
+        assert lab.migration.compare(ALL, lab.caller).consistent
+        assert lab.documents("b1")["p1"]["predictions_count"] == 3
+        [file] = lab.folder.glob("completions-cleanup-*.jsonl")
+        lab.migration.undo_clean_up(file, ALL, lab.caller)
+        assert {name: noted(lab, name) for name in before} == before
+        assert before["b1"] == (["p1", "p2"], {"p1": 3})
+        assert before["b2"] == (None, {})
 
     def test_what_is_no_export_of_a_clean_up_is_not_put_back(self, lab: Lab, tmp_path: Path) -> None:
         lab.batch("b1", ["p1"])

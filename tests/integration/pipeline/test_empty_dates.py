@@ -61,12 +61,48 @@ def test_a_coming_date_has_contexts_and_what_is_made_of_them(
     assert {table.partition(".")[2] for table in PHASE4} <= tasks.keys() - played
 
 
-def test_a_range_from_before_the_first_date_has_no_failed_run(
+@pytest.mark.parametrize(
+    ("first", "last", "outside"),
+    [
+        ("2024-10-20", "2024-10-23", "2 of the dates (2024-10-20 to 2024-10-21)"),
+        ("2024-10-21", "2024-10-22", "1 of the dates (2024-10-21)"),
+        ("2025-01-13", "2025-01-16", "2 of the dates (2025-01-15 to 2025-01-16)"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_inv_24_a_range_that_leaves_the_source_names_the_dates_outside_and_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], first: str, last: str, outside: str, *, dry_run: bool
+) -> None:
+    arguments = ["run", "phase1", "--from", first, "--to", last, *(["--dry-run"] if dry_run else [])]
+    code = main([*arguments, "-o", "json", "--state-dir", str(tmp_path)])
+    answer = json.loads(capsys.readouterr().out)
+    assert (code, answer["ok"], answer["error"]["code"]) == (3, False, "run_partial")
+    assert answer["warnings"] == [
+        f"nothing was looked at on {outside}: the games of sample are from 2024-10-22 to 2025-01-14"
+    ]
+    if not dry_run:
+        assert {one["status"] for one in answer["data"]["runs"]} == {"succeeded"}
+
+
+@pytest.mark.parametrize(
+    ("last", "more"),
+    [("2024-09-01", []), ("2024-10-21", []), ("2024-10-21", ["--dry-run"]), ("2024-10-21", ["--force"])],
+)
+def test_inv_24_a_range_outside_of_the_source_fails_as_a_single_date_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], last: str, more: list[str]
+) -> None:
+    assert main(["run", "phase1", "--from", "2024-09-01", "--to", last, *more, "--state-dir", str(tmp_path)]) == 1
+    assert "its games are from 2024-10-22 to 2025-01-14" in capsys.readouterr().err
+
+
+def test_a_range_without_games_inside_of_the_season_has_nothing_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, runs = run(capsys, tmp_path, "phase4", "--from", "2024-10-21", "--to", "2024-10-24")
-    assert (code, len(runs)) == (0, 12)
-    assert {one["status"] for one in runs} == {"succeeded"}
+    rows = "".join(f"00224000{n},2025-01-{day},BOS,110,NYK,100\n" for n, day in ((61, 10), (62, 14)))
+    (tmp_path / "games.csv").write_text("GAME_ID,GAME_DATE,hometeamName,homeScore,awayteamName,awayScore\n" + rows)
+    place = ["--source", f"path:{tmp_path}", "--state-dir", str(tmp_path / "state")]
+    assert main(["run", "phase1", "--from", "2025-01-11", "--to", "2025-01-13", *place]) == 0
+    assert "Nothing to do: no games on these dates." in capsys.readouterr().err
 
 
 def test_inv_15_no_rows_of_a_day_that_was_never_collected_are_no_success(season: Lab) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.errors import DataError, NotFoundError, UsageError
-from nbactl.pipeline.sources import open_source
+from nbactl.pipeline.sources import files, open_source
 from nbactl.testing import FakeClock
 from tests.kit.records import DAY, GAME_ID, bdl_payload, game_payload, log_payload
 
@@ -165,6 +165,14 @@ def test_a_broken_file_is_refused_whole_with_file_and_line(
         assert caught.value.details["line"] == line
     else:
         assert caught.value.details["line"] > 500
+
+
+def test_a_packed_file_is_unpacked_up_to_a_limit_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LARGEST", 1 << 20)
+    (tmp_path / "logs.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * (1 << 18)))
+    with pytest.raises(DataError, match=r"logs\.csv\.gz") as refused:
+        source_of(tmp_path).latest()
+    assert refused.value.cause == "What it unpacks to is larger than 1 MiB. Nothing of it was used."
 
 
 def test_a_folder_without_data_says_what_was_looked_for(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from nbactl.pipeline import values
+from nbactl.pipeline.dates import day_of
 from nbactl.pipeline.quarantine import RejectedRecordError
 from nbactl.pipeline.teams import TEAM_NAMES, team_abbr
 
@@ -67,13 +68,13 @@ def test_counts_that_are_none_are_rejected_with_the_reason(given: object, reason
 
 @pytest.mark.parametrize("given", ["2024-01-15", "2024-01-15T00:00:00", "01/15/2024", "JAN 15, 2024"])
 def test_dates_are_read_in_every_form_the_sources_use(given: str) -> None:
-    assert values.day_of(given) == date(2024, 1, 15)
+    assert day_of(given) == date(2024, 1, 15)
 
 
 @pytest.mark.parametrize("given", ["2024-13-01", "soon", "XYZ 15, 2024", "15.01.2024", "1/2"])
 def test_dates_that_are_none_are_rejected(given: str) -> None:
     with pytest.raises(RejectedRecordError) as caught:
-        values.day_of(given)
+        day_of(given)
     assert caught.value.reason == "wrong_date"
 
 

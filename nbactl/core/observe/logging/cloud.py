@@ -89,7 +89,7 @@ class CloudFormatter(logging.Formatter):
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC),
             "severity": severity_of(record.levelno),
-            "message": mask(_message(record)),
+            "message": mask(message_of(record)),
             "logger": record.name,
             LABELS: context.labels(),
             SOURCE: _source(record.pathname, record.lineno, record.funcName),
@@ -133,11 +133,13 @@ def _fast_dumps() -> Callable[[dict[str, Any]], str]:
     return dumps
 
 
-def _message(record: logging.LogRecord) -> str:
+def message_of(record: logging.LogRecord) -> str:
+    """Return the message of a record, whatever its parts are; never raises."""
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - arguments that do not fit must not cost the record
-        return f"{record.msg!s} {record.args!r}"
+    except Exception:  # noqa: BLE001 - arguments that do not fit, or have no text, must not cost the record
+        arguments = record.args if isinstance(record.args, tuple) else (record.args,) if record.args else ()
+        return " ".join(map(as_text, (record.msg, *arguments)))
 
 
 @lru_cache(maxsize=4096)
@@ -148,9 +150,12 @@ def _source(path: str, line: int, function: str) -> dict[str, str]:
 def plain(value: Any) -> Any:  # noqa: ANN401 - any value may be logged
     """Return a value that JSON can hold in place of one that it cannot."""
     if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
+        return sorted(value, key=as_text)
     if is_dataclass(value) and not isinstance(value, type) and type(value).__str__ is object.__str__:
-        return asdict(value)
+        try:
+            return asdict(value)
+        except Exception:  # noqa: BLE001 - a field that cannot be copied must not cost the record
+            return as_text(value)
     if isinstance(value, (date, time)):
         return value.isoformat()
     return as_text(value)

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.controls import visible, visible_lines
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core.observe.context import current
-from nbactl.core.observe.logging.cloud import CloudFormatter, fields_of, severity_of
+from nbactl.core.observe.logging.cloud import CloudFormatter, fields_of, message_of, severity_of
 from nbactl.core.observe.masking import mask
 
 if TYPE_CHECKING:
@@ -31,15 +32,18 @@ class HumanFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             extra["stack_trace"] = mask("".join(traceback.format_exception(*record.exc_info)))
         time = datetime.fromtimestamp(record.created, UTC)
-        return readable(time, severity_of(record.levelno), place, mask(record.getMessage()), extra)
+        return readable(time, severity_of(record.levelno), place, mask(message_of(record)), extra)
 
 
 def readable(time: datetime, severity: str, place: str, message: str, extra: Mapping[str, Any]) -> str:
-    """Return a log entry for a person: one line in Eastern time, and below it the traceback if there is one."""
+    """Return a log entry for a person: one line in Eastern time, and below it the traceback if there is one.
+
+    Control characters are shown, not obeyed.
+    """
     pairs = " ".join(f"{name}={value}" for name, value in extra.items() if name != "stack_trace")
     stamp = time.astimezone(EASTERN).strftime("%H:%M:%S")
-    line = f"{stamp} {severity:<7} {place}: {message}" + (f"  {pairs}" if pairs else "")
-    return "\n".join([line, *str(extra.get("stack_trace", "")).splitlines()])
+    line = f"{stamp} {severity:<7} {place}: {visible_lines(message)}" + (f"  {visible(pairs)}" if pairs else "")
+    return "\n".join([line, *map(visible, str(extra.get("stack_trace", "")).splitlines())])
 
 
 class RunLogHandler(logging.Handler):
@@ -92,7 +96,11 @@ class PlainFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask(super().format(record))
+        try:
+            return visible_lines(mask(super().format(record)))
+        except Exception:  # noqa: BLE001 - an argument without text must not cost the record
+            record.msg, record.args = message_of(record), None
+            return visible_lines(mask(super().format(record)))
 
 
 class _Choice(logging.Formatter):

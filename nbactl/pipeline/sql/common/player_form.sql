@@ -3,9 +3,6 @@
 SELECT
   player_lookup,
   COUNT(*) AS games_played,
-  MAX(game_date) AS last_game_date,
-  COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY)) AS games_last_7_days,
-  SUM(IF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY), seconds, 0)) / 60 AS minutes_last_7_days,
   AVG(IF(recency <= 5, seconds, NULL)) / 60 AS minutes_avg_last_5,
   AVG(IF(recency <= 10, seconds, NULL)) / 60 AS minutes_avg_last_10,
   AVG(seconds) / 60 AS minutes_avg_season,

@@ -1,10 +1,7 @@
--- A player's season before @game_date, condensed: load, spread, weighted form and home and away means.
+-- A player's season before @game_date, condensed: spread, weighted form and home and away means.
 -- with: player_history
 SELECT
   player_lookup,
-  COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY)) AS games_last_14_days,
-  SUM(IF(game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY), seconds, 0)) / 60 AS minutes_last_14_days,
-  COUNTIF(days_before = 1 AND game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY)) AS back_to_backs_last_14_days,
   ROUND(STDDEV_SAMP(IF(recency <= 10, seconds, NULL)) / 60, 6) AS minutes_stddev_last_10,
   ROUND(SUM(weight * seconds) / SUM(weight) / 60, 6) AS minutes_avg_weighted,
   ROUND(STDDEV_SAMP(IF(recency <= 10, points, NULL)), 6) AS points_stddev_last_10,
@@ -36,8 +33,7 @@ SELECT
 FROM (
   SELECT
     *,
-    IF(recency <= 20, POW(0.85, recency - 1), 0) AS weight,
-    DATE_DIFF(game_date, LAG(game_date) OVER (PARTITION BY player_lookup ORDER BY recency DESC), DAY) AS days_before
+    IF(recency <= 20, POW(0.85, recency - 1), 0) AS weight
   FROM player_history
 )
 GROUP BY player_lookup

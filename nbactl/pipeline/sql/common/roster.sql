@@ -1,13 +1,17 @@
 -- Who is expected to play for a team: players whose latest game before @game_date was for that team and no earlier
 -- than the tenth latest game of the team. Seasons are not told apart here, so that an opening night has players too.
 -- with: team_games
+-- reads: nba_raw.games -365..-1
 -- reads: nba_raw.player_boxscores -365..-1
 SELECT player.player_lookup, player.player_name, player.team_abbr
 FROM (
-  SELECT player_lookup, player_name, team_abbr, game_date
-  FROM nba_raw.player_boxscores
-  WHERE game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY player_lookup ORDER BY game_date DESC, game_id DESC) = 1
+  SELECT box.player_lookup, box.player_name, box.team_abbr, box.game_date
+  FROM nba_raw.player_boxscores AS box
+  JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
+  WHERE box.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+    AND game.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+    AND game.game_status = 'final'
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY box.player_lookup ORDER BY box.game_date DESC, box.game_id DESC) = 1
 ) AS player
 JOIN (
   SELECT team_abbr, MIN(game_date) AS since

@@ -3,4 +3,4 @@
 SELECT box.*
 FROM team_box AS box
 JOIN current_season ON current_season.season = box.season
-WHERE box.game_date < @game_date AND box.possessions IS NOT NULL
+WHERE box.game_date < @game_date AND box.counted AND box.possessions IS NOT NULL

@@ -3,7 +3,7 @@
 -- with: complete_games
 SELECT
   own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game,
-  own.points, own.points_allowed, own.periods, own.team_minutes,
+  own.points, own.points_allowed, own.periods, own.team_minutes, own.counted,
   own.player_rows, own.player_points, own.player_seconds, own.minutes_coverage, own.box_complete,
   IF(own.box_complete, own.fg_made, NULL) AS fg_made,
   IF(own.box_complete, own.fg_attempted, NULL) AS fg_attempted,

@@ -1,9 +1,9 @@
 -- A team's results in the season of @game_date, before that date. They come from final scores alone; a game
--- whose score the source does not have counts for rest and number of games only.
+-- whose score the source does not have counts for rest and number of games only, the cup final for rest only.
 -- with: team_games, current_season
 SELECT
   team_abbr,
-  COUNT(*) AS games_played,
+  COUNTIF(counted) AS games_played,
   MAX(game_date) AS last_game_date,
   COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY)) AS games_last_7_days,
   COUNTIF(points > points_allowed) AS wins,
@@ -19,8 +19,10 @@ SELECT
   AVG(points_allowed) AS points_allowed_avg_season
 FROM (
   SELECT
-    team.*,
-    ROW_NUMBER() OVER (PARTITION BY team.team_abbr ORDER BY team.game_date DESC, team.game_id DESC) AS recency
+    team.* REPLACE (
+      IF(team.counted, team.points, NULL) AS points, IF(team.counted, team.points_allowed, NULL) AS points_allowed
+    ),
+    ROW_NUMBER() OVER (PARTITION BY team.team_abbr, team.counted ORDER BY team.game_date DESC, team.game_id DESC) AS recency
   FROM team_games AS team
   JOIN current_season ON current_season.season = team.season
   WHERE team.game_date < @game_date

@@ -1,9 +1,13 @@
 -- What players did against each team in the two years before @game_date, for all players at once.
+-- reads: nba_raw.games -730..-1
 -- reads: nba_raw.player_boxscores -730..-1
 SELECT
-  player_lookup, opponent_team_abbr,
+  box.player_lookup, box.opponent_team_abbr,
   COUNT(*) AS games,
-  AVG(points) AS points_avg, AVG(rebounds) AS rebounds_avg, AVG(assists) AS assists_avg
-FROM nba_raw.player_boxscores
-WHERE game_date BETWEEN DATE_SUB(@game_date, INTERVAL 730 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
-GROUP BY player_lookup, opponent_team_abbr
+  AVG(box.points) AS points_avg, AVG(box.rebounds) AS rebounds_avg, AVG(box.assists) AS assists_avg
+FROM nba_raw.player_boxscores AS box
+JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
+WHERE box.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 730 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+  AND game.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 730 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+  AND game.game_status = 'final' AND COALESCE(game.season_type, 'regular') NOT IN ('preseason', 'cup')
+GROUP BY box.player_lookup, box.opponent_team_abbr

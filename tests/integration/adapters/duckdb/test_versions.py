@@ -9,16 +9,18 @@ import time
 from datetime import date
 from typing import TYPE_CHECKING
 
-import duckdb
 import pytest
 
-from nbactl.ports.warehouse import PartitionVersion
 from tests.kit.paths import ROOT
 from tests.kit.warehouse_process import FIRST, ROWS, TABLE, ended, open_warehouse, start, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+    from nbactl.ports.warehouse import PartitionVersion
 
 
 @pytest.fixture
@@ -41,6 +43,12 @@ def versions(path: Path, lock_wait: float = 5.0) -> Mapping[tuple[str, date], Pa
         return warehouse.versions([TABLE.name], date.min, date.max, timeout=5.0)
     finally:
         warehouse.close()
+
+
+def by_another_program(path: Path) -> DuckDBPyConnection:
+    import duckdb
+
+    return duckdb.connect(str(path))
 
 
 ASK = """
@@ -142,14 +150,14 @@ def test_a_file_of_versions_that_does_not_fit_is_not_believed(path: Path, spoil:
 
 
 def test_a_change_by_another_program_is_no_reason_to_believe_the_old_file_of_versions(path: Path) -> None:
-    with duckdb.connect(str(path)) as connection:
+    with by_another_program(path) as connection:
         connection.execute("DROP SCHEMA nba_test CASCADE")
     assert versions(path) == {}
 
 
 def test_the_type_of_a_whole_number_and_the_order_of_columns_do_not_matter(path: Path) -> None:
     first = versions(path)
-    with duckdb.connect(str(path)) as connection:
+    with by_another_program(path) as connection:
         connection.execute(
             "CREATE OR REPLACE TABLE nba_test.lines AS "
             "SELECT CAST(n AS TINYINT) AS n, CAST(batch AS DECIMAL(9, 3)) AS batch, day FROM nba_test.lines "
@@ -163,7 +171,7 @@ def test_the_type_of_a_whole_number_and_the_order_of_columns_do_not_matter(path:
 
 
 def test_a_warehouse_of_before_versions_has_none_until_it_is_written(path: Path) -> None:
-    with duckdb.connect(str(path)) as connection:
+    with by_another_program(path) as connection:
         connection.execute("DROP TABLE nbactl_internal.partition_versions")
     assert versions(path) == {}
     warehouse = open_warehouse(path)

@@ -161,3 +161,24 @@ def test_who_says_no_changes_nothing(here: Project) -> None:
     assert b"Nothing was changed" in os.read(ours, 65536)
     os.close(ours)
     assert shown(here, "last") == before
+
+
+@pytest.mark.parametrize("point", ["completions.reset_begun", "completions.reset_removed", "completions.reset_ended"])
+def test_inv_20_a_reset_that_was_killed_is_finished_by_the_same_command_and_undone(here: Project, point: str) -> None:
+    before = shown(here, "last")
+    killed = subprocess.run(
+        here.command("batches", "reset", "last", "--yes"),
+        env={**here.environment, "NBACTL_FAULTS": f"{point}=kill"},
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -9, killed.stderr
+    for _ in range(2):
+        assert here.data("batches", "reset", "last", "--yes")["batch"]["completed"] == 0
+    said = here.run("batches", "reset", "last", "--yes").stderr
+    assert "Nothing to do: 2025-01-06-open has nothing recorded." in said
+    assert "nbactl batches reset 2025-01-06-open --undo" in said
+    assert not here.data("batches", "reset", "last", "--dry-run")["changed"]
+    here.run("batches", "reset", "last", "--undo", "--yes")
+    assert {**shown(here, "last"), "last_change": None} == {**before, "last_change": None}

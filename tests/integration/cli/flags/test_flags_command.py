@@ -29,6 +29,8 @@ CONTRACT = {
     *("key", "type", "percent", "enabled", "stage", "env_override", "updated_at", "updated_by", "reason", "stale"),
 }
 
+ACTIVE = "active: [query_caching, parallel_config]"
+
 
 class Nbactl:
     """Runs nbactl in this process, in a directory with flags.yaml of its own."""
@@ -80,7 +82,7 @@ def rewrite(folder: Path, was: str, now: str) -> None:
 
 def test_list_has_the_keys_of_the_contract_and_makes_no_file(flags: Nbactl) -> None:
     lines = flags("list")["flags"]
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert all(set(line) >= CONTRACT for line in lines)
     assert lines[0] == {
         **dict.fromkeys(CONTRACT),
@@ -124,16 +126,46 @@ def test_at_80_columns_key_columns_stay_and_the_rest_is_named(flags: Nbactl, mon
 
 
 def test_without_a_name_the_current_rollout_moves(flags: Nbactl) -> None:
-    refused = flags("set", "--percent", "50", code=2)
-    assert refused["message"] == "no flag is named, and rollout.active is empty"
-    rewrite(flags.folder, "active: []", "active: [query_caching, idempotency_keys]")
     changes = flags("set", "--percent", "50")["changes"]
     assert [(each["key"], each["after"]["percent"]) for each in changes] == [
         ("query_caching", 50.0),
-        ("idempotency_keys", 50.0),
+        ("parallel_config", 50.0),
     ]
+    assert flags("check")["findings"] == []
     flags("rollback", "--to", "10")
-    assert {flags.percents()[key] for key in ("query_caching", "idempotency_keys")} == {"10"}
+    assert {flags.percents()[key] for key in ("query_caching", "parallel_config")} == {"10"}
+    said = flags.text("set", "--percent", "20", "--dry-run")
+    assert "query_caching" in said
+    assert "parallel_config" in said
+    rewrite(flags.folder, ACTIVE, "active: []")
+    refused = flags("set", "--percent", "50", code=2)
+    assert refused["message"] == "no flag is named, and rollout.active is empty"
+
+
+def test_a_flag_that_is_on_by_default_is_on_until_it_is_switched_off(flags: Nbactl) -> None:
+    key = "dual_write_mode"
+    assert (flags.percents()[key], flags("eval", key, "--entity", "b")["value"]) == ("100", True)
+    for how, value in (("--off", False), ("--on", True)):
+        done = flags("set", key, how)
+        assert flags("eval", key, "--entity", "b")["value"] is value
+    flags("set", "subcollection_completions", "--on")
+    assert done["undo"] == [f"nbactl flags set {key} --off"]
+    flags("set", key, "--percent", "50")
+    values = {flags("eval", key, "--entity", f"batch-{number}")["value"] for number in range(20)}
+    assert values == {True, False}
+
+
+def test_setting_a_flag_where_it_is_gives_the_store_an_opinion(flags: Nbactl) -> None:
+    for key, percent in (("query_caching", "0"), ("dual_write_mode", "100")):
+        [change] = flags("set", key, "--percent", percent)["changes"]
+        assert change["before"] == change["after"]
+        assert flags("set", key, "--percent", percent)["changes"] == []
+        assert len(flags("history", key)["history"]) == 1
+
+
+def test_the_first_change_of_a_flag_that_is_on_by_default_is_undone_to_on(flags: Nbactl) -> None:
+    assert flags("set", "dual_write_mode", "--off")["undo"] == ["nbactl flags set dual_write_mode --percent 100"]
+    assert flags("rollback", "--to", "10", "--all")["changes"] == []
 
 
 def test_eval_explains_which_step_decided(flags: Nbactl) -> None:
@@ -207,7 +239,6 @@ REFUSED = (
     (("rollback", "query_cachin"), 4),
     (("rollback", "query_cachin", "--env"), 4),
     (("rollback", "query_caching", "--all"), 2),
-    (("rollback",), 2),
     (("rollback", "--all", "--to", "101"), 2),
     (("rollback", "--all", "--env", "--to", "10"), 2),
     (("check", "gone"), 4),
@@ -276,7 +307,7 @@ def test_a_change_that_came_between_does_not_keep_a_rollback_from_working(flags:
 def test_rollback_of_all_beats_every_environment(flags: Nbactl, monkeypatch: pytest.MonkeyPatch) -> None:
     flags("set", "query_caching", "structured_logging", "--percent", "50")
     monkeypatch.setenv("ENABLE_QUERY_CACHING", "true")
-    assert len(flags("rollback", "--all", "--reason", "the night")["changes"]) == 9
+    assert len(flags("rollback", "--all", "--reason", "the night")["changes"]) == 10
     assert set(flags.percents().values()) == {"off"}
     assert flags("eval", "query_caching", "--entity", "x")["reason"] == "disabled"
 
@@ -326,7 +357,7 @@ def test_when_the_store_is_down_rollback_names_the_other_exit(flags: Nbactl) -> 
 def test_the_variables_of_the_emergency_exit_are_understood_by_a_shell(flags: Nbactl) -> None:
     main(["flags", "rollback", "--all", "--env"])
     script = flags._capsys.readouterr().out + 'echo "$DUAL_WRITE_MODE $USE_SUBCOLLECTION_READS"'
-    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == "false false\n"
+    assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == "true false\n"
 
 
 def test_show_has_everything_about_a_flag(flags: Nbactl) -> None:
@@ -343,16 +374,41 @@ def test_drift_and_check_exit_with_1_when_they_find_something(flags: Nbactl, mon
     assert flags("check")["findings"] == []
     (flags.folder / "service.py").write_text('flags.on("query_cachin")\n')
     kinds = [each["kind"] for each in flags("check", "service.py", code=1)["findings"]]
-    assert kinds == ["unused"] * 9 + ["undeclared"]
+    assert kinds == ["unused"] * 10 + ["undeclared"]
     monkeypatch.setenv("ENABLE_QUERY_CACHING", "true")
     [found] = flags("drift", code=1)["drift"]
     assert (found["key"], found["kind"]) == ("query_caching", "environment")
     assert "there are no deployed services" in flags.text("drift")
 
 
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({}, 4),
+        ({"README.md": "flags.on('query_caching')"}, 4),
+        ({".hidden/service.py": "x = 1"}, 4),
+        ({"broken.py": "def ("}, 1),
+        ({"bytes.py": "\0"}, 1),
+    ],
+)
+def test_inv_24_a_check_of_code_that_looked_at_nothing_says_so(flags: Nbactl, files: dict[str, str], code: int) -> None:
+    folder, good = flags.folder / "code", flags.folder / "good.py"
+    folder.mkdir()
+    good.write_text("x = 1")
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    error = flags("check", str(folder), code=code)
+    assert error["message"].startswith("nothing was searched: ")
+    assert "Python" in error["message"]
+    if code == 4:
+        assert str(folder) in flags("check", str(good), str(folder), code=4)["message"], "one of several paths"
+
+
 def test_a_flag_in_the_store_that_is_not_declared_is_told_and_can_be_rolled_back(flags: Nbactl) -> None:
     flags("set", "query_caching", "--percent", "50")
     rewrite(flags.folder, "  query_caching:\n", "  cached_queries:\n")
+    rewrite(flags.folder, ACTIVE, "active: []")
     assert "does not declare: query_caching" in flags.text("list")
     assert len(flags("history", "query_caching")["history"]) == 1
     flags("rollback", "query_caching")
@@ -372,5 +428,5 @@ def test_on_gcp_changes_are_asked_for_and_the_way_back_names_the_place(
     assert done["undo"] == [f"nbactl flags set query_caching --percent 0 {' '.join(gcp)}"]
     assert flags("list", *gcp)["flags"][4]["percent"] == 50
     assert flags.percents()["query_caching"] == "0", "local is another place"
-    assert len(flags("rollback", "--all", *gcp, "--yes")["changes"]) == 9
+    assert len(flags("rollback", "--all", *gcp, "--yes")["changes"]) == 10
     assert [each["version"] for each in flags("history", "query_caching", *gcp)["history"]] == [2, 1]

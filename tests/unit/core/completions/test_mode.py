@@ -32,7 +32,7 @@ def written_and_read(mode: CompletionMode) -> str:
         (CompletionStage.DUAL_WRITE, "AS reads A, checks"),
         (CompletionStage.BACKFILLED, "AS reads A, checks"),
         (CompletionStage.VALIDATED, "AS reads A, checks"),
-        (CompletionStage.READS_SWITCHED, "AS reads S"),
+        (CompletionStage.READS_SWITCHED, "AS reads S, checks"),
         (CompletionStage.DUAL_WRITE_STOPPED, "-S reads S"),
         (CompletionStage.CLEANED, "-S reads S"),
     ],

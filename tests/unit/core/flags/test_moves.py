@@ -8,7 +8,7 @@ import pytest
 
 from nbactl.core.flags.moves import OFF, UNSET, Position, move, parse_percent, position_of, roll_back
 from nbactl.errors import UsageError
-from tests.kit.flags import state
+from tests.kit.flags import flag, state
 
 if TYPE_CHECKING:
     from nbactl.core.flags import State
@@ -46,9 +46,22 @@ def test_a_move_knows_where_it_starts_which_version_it_saw_and_its_stage(
     assert (made.change.percent, made.change.enabled, made.change.stage) == (after.percent, after.enabled, stage)
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, UNSET), (state(50), Position(50, enabled=True))])
+@pytest.mark.parametrize(("before", "after"), [(state(0), UNSET), (state(50), Position(50, enabled=True))])
 def test_a_flag_that_is_there_already_is_not_moved(before: State | None, after: Position) -> None:
     assert not move("fast", before, after, salt="fast", stages=STAGES).changes
+
+
+def test_a_flag_that_was_never_set_is_set_where_it_is() -> None:
+    assert move("fast", None, UNSET, salt="fast", stages=STAGES).changes
+    assert not roll_back("fast", None, 10.0, salt="fast", stages=STAGES).changes
+
+
+def test_a_flag_that_is_on_by_default_starts_at_everybody() -> None:
+    on = flag(default=True)
+    assert (on.is_on_by_default, on.off) == (True, False)
+    assert position_of(None, on) == Position(100, enabled=True)
+    off = roll_back("fast", None, None, salt="fast", stages=STAGES, definition=on)
+    assert (off.before, off.after) == (Position(100, enabled=True), OFF)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,39 @@ LEAKS = {
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----": "MIIEow",
 }
 
+_TAIL = "0123456789abcdefghijABCDEFGHIJ"
+TOKENS = [
+    *(f"{prefix}{_TAIL}" for prefix in ("ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "hf_", "npm_", "pypi-")),
+    *(f"{prefix}{_TAIL}" for prefix in ("xoxb-", "xoxp-", "xapp-", "sk_live_", "rk_test_", "whsec_", "sk-", "shpat_")),
+    *(f"{prefix}{_TAIL}" for prefix in ("AIza", "ya29.", "GOCSPX-", "1//0", "dop_v1_", "lin_api_")),
+    *(f"{prefix}IOSFODNN7EXAMPLE" for prefix in ("AKIA", "ASIA", "AROA")),
+    f"SG.{_TAIL}.{_TAIL}",
+    f"eyJ{_TAIL}.eyJ{_TAIL}.{_TAIL}",
+]
+"""One of each issuer's form, put together here so that nobody takes it for a real one."""
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("around", ["{}", "failed for {}: 401", "['{}']", "url/{}/x"])
+def test_inv_28_tokens_of_the_usual_issuers_are_masked_without_a_name(token: str, around: str) -> None:
+    masked = mask(around.format(token))
+    assert token not in masked
+    assert token[-10:] not in masked
+    assert "***" in masked
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://discord.com/api/webhooks/1/{_TAIL}",
+        f"https://example.webhook.office.com/webhookb2/{_TAIL}",
+        f"https://storage.example/x?X-Goog-Signature={_TAIL}",
+        f"https://x.blob.example/c?sv=1&sig={_TAIL}",
+    ],
+)
+def test_inv_28_what_opens_a_url_is_masked(url: str) -> None:
+    assert _TAIL not in mask(url)
+
 
 @pytest.mark.parametrize("text", LEAKS)
 def test_what_looks_like_a_secret_is_masked(text: str) -> None:
@@ -56,6 +89,12 @@ def test_what_looks_like_a_secret_is_masked(text: str) -> None:
         "token_bucket=5 tokens",
         "fencing_token=17",
         "at https://example.org:8080/x",
+        "run-20250114T030000-skip-all-of-it-abcdefgh",
+        "nbactl flags set --percent 50",
+        "task-sk-1",
+        "nba_raw.player_boxscores 2025-01-14 changed",
+        "xoxo from the asia team",
+        "sig: the signature of a function",
     ],
 )
 def test_other_text_stays_as_it_is(text: str) -> None:
