@@ -79,4 +79,4 @@ async def contextual(context: TaskContext) -> TaskOutcome:
     from nbactl.core.calls.deadline import remaining  # noqa: PLC0415
     from nbactl.core.observe.context import current  # noqa: PLC0415
 
-    return TaskOutcome(1, {**current().labels(), "remaining": remaining(1e9), "token": context.fence.token})
+    return TaskOutcome(1, {**current().labels(), "remaining": remaining(1e9), "fencing_token": context.fence.token})

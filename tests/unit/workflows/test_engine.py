@@ -244,4 +244,4 @@ def test_a_task_knows_its_run_its_deadline_and_its_fencing_token() -> None:
     assert detail["run_id"] == run.run_id
     assert (detail["task"], detail["workflow"], detail["game_date"], detail["attempt"]) == ("a", "w", str(DAY), "1")
     assert detail["remaining"] == 5
-    assert detail["token"] > 0
+    assert detail["fencing_token"] > 0
