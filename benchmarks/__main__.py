@@ -7,7 +7,19 @@ import subprocess
 import sys
 from importlib import import_module
 
-SUITES = ("engine", "flags", "startup", "pipeline", "core", "bulk", "completions", "logs", "migration", "health")
+SUITES = (
+    "engine",
+    "flags",
+    "startup",
+    "pipeline",
+    "core",
+    "bulk",
+    "completions",
+    "logs",
+    "migration",
+    "health",
+    "ledger",
+)
 
 
 def main() -> int:

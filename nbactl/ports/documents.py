@@ -256,6 +256,13 @@ class Snapshot(Reader, Protocol):
 class DocumentStore(Reader, Protocol):
     """The verbs of a document database. Every method raises UnavailableError when the backend does not answer."""
 
+    def lacking(self, collection: str, field: str) -> Iterator[Document]:
+        """Stream the documents that no query ordered by `field` has: those without it, and damaged ones.
+
+        It costs little where there is none.
+        """
+        ...
+
     def commit(self, writes: Sequence[Write]) -> datetime:
         """Apply all writes or none, at most MAX_WRITES; returns the commit time.
 

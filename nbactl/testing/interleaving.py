@@ -65,6 +65,10 @@ class SteppedStore:
         self._steps.step(f"list {collection}")
         return iter(list(self._inner.list_ids(collection)))
 
+    def lacking(self, collection: str, field: str) -> Iterator[Document]:
+        self._steps.step(f"lacking {collection}")
+        return iter(list(self._inner.lacking(collection, field)))
+
     def commit(self, writes: Sequence[Write]) -> datetime:
         return self._changed(f"commit {_shown(writes)}", lambda: self._inner.commit(writes))
 

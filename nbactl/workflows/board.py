@@ -36,7 +36,7 @@ PhaseState = Literal[
     "unavailable",
 ]
 _FAILURES_SHOWN: Final = 5
-_RECENT: Final = 500
+_RECENT: Final = 300
 """How many of the newest runs are searched for failures of other dates."""
 
 
@@ -51,6 +51,10 @@ class Runs(Protocol):
         limit: int | None = None,
     ) -> Iterator[RunRecord]:
         """Yield runs without their tasks, newest first."""
+        ...
+
+    def unfinished(self) -> Iterable[RunRecord]:
+        """Return the runs that are recorded as running, without their tasks."""
         ...
 
     def with_tasks(self, heads: Iterable[RunRecord]) -> list[RunRecord]:
@@ -147,8 +151,9 @@ class Boards:
 
     def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
         """Return the board of a game date as it is now."""
-        running = list(self.runs.heads(status="running"))
-        dead = list(self.runs.heads(status="interrupted"))
+        unfinished = list(self.runs.unfinished())
+        dead = [run for run in unfinished if self.runs.interrupted(run)]
+        running = [run for run in unfinished if run not in dead]
         failed = [*self.runs.heads(date=game_date, status="failed", limit=_RECENT), *dead]
         others = {run.name for run in failed if run.game_date == game_date} - set(self.workflows.phases)
         past = self.runs.latest_between({*self.workflows.phases, *others}, game_date, game_date, source)

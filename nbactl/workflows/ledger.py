@@ -16,7 +16,7 @@ from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 from nbactl.workflows.reading import Past, Unreadable, read_run, read_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
@@ -129,6 +129,8 @@ def versions_document(versions: Versions | None) -> dict[str, Any] | None:
     return {"code": versions.code, "reads": dict(versions.reads), "writes": dict(versions.writes)}
 
 
+_MOST_LOOKED_UP = 200
+"""How many names and dates are looked up one by one; of more, all runs of the dates are read."""
 _FEW = 10
 """How many runs are asked for at once where the first one will mostly do."""
 _AT_ONCE = 200
@@ -228,6 +230,10 @@ class Ledger:
         heads = self._readable(self._heads(_query(name, date, None, status), limit))
         return itertools.islice((run for run in heads if self._is_in_state(run, status)), limit)
 
+    def unfinished(self) -> Runs:
+        """Return the runs that are recorded as running, whether they have a worker or not, without their tasks."""
+        return [*self._readable(self._heads(_query(status=RunStatus.RUNNING.value)))]
+
     def with_tasks(self, heads: Iterable[RunRecord]) -> Runs:
         """Return the runs with their tasks."""
         found = self._store.get_all([run_path(run.run_id) for run in heads])
@@ -235,11 +241,8 @@ class Ledger:
 
     def notice_undated(self) -> Unreadables:
         """Return the runs that no list has because their documents have no start, and give notice of them."""
-        newest_first = _query()
-        if self._store.count(Query(RUNS)) == self._store.count(newest_first):
-            return []
-        entries = [read_run(document) for document in self._store.query(Query(RUNS))]
-        undated = [entry for entry in entries if isinstance(entry, Unreadable) and entry.started_at is None]
+        entries = [read_run(document) for document in self._store.lacking(RUNS, "started_at")]
+        undated = [entry for entry in entries if isinstance(entry, Unreadable)]
         for entry in undated:
             self._give_notice(entry)
         return undated
@@ -253,11 +256,11 @@ class Ledger:
         *,
         group: str | None = None,
     ) -> int:
-        """Return how many runs `list` has without a limit."""
+        """Return how many runs `list` has without a limit, those included that cannot be read."""
         query = _query(name, date, since, status, group)
         if status in _BY_OWNER:
             return sum(1 for run in self._readable(self._heads(query)) if self._is_in_state(run, status))
-        return self._store.count(query)
+        return self._store.count(replace(query, order=()))
 
     def find_group(self, text: str) -> Runs:
         """Return the runs of one request, oldest first.
@@ -297,7 +300,7 @@ class Ledger:
     def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
         """Return the last started run of each name and date.
 
-        Of one date this costs a look-up for each name, of several one pass over the runs of the dates.
+        Of a few dates this costs a look-up for each name and date, of many one pass over the runs of the dates.
         """
         wanted = set(names)
         undated = self.notice_undated() if len(wanted) > 1 else []
@@ -317,14 +320,14 @@ class Ledger:
                 self._give_notice(entry)
         return Past(entries)
 
-    def _of_dates(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Iterator[Entry]:
-        """Yield the newest runs of each name, at least one of the source; of several dates all runs of any name."""
-        if first != last:
+    def _of_dates(self, names: Collection[str], first: GameDate, last: GameDate, source: str) -> Iterator[Entry]:
+        """Yield the newest runs of each name and date, at least one of the source; of many dates all runs."""
+        if ((last.day - first.day).days + 1) * len(names) > _MOST_LOOKED_UP:
             between = (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last)))
             yield from (read_run(document) for document in self._store.query(Query(RUNS, between)))
             return
-        for name in names:
-            for entry in self._heads(_query(name, first), _FEW):
+        for name, day in itertools.product(names, first.until(last)):
+            for entry in self._heads(_query(name, day), _FEW):
                 yield entry
                 if entry.started_at is not None and entry.source in (source, None):
                     break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from nbactl.errors import DataError, UnavailableError
@@ -30,6 +31,7 @@ class Shelf:
         self.code: dict[str, str] = {}
         self.lacks: dict[date, tuple[str, ...]] = {}
         self.away = False
+        self.lock = RLock()
         self.asked: list[tuple[int, int]] = []
 
     def put(self, resource: str, day: date, value: str) -> None:
@@ -55,12 +57,13 @@ class Shelf:
         if self.away:
             raise UnavailableError("the shelf is away")
         self.asked.append((len(works), len(days)))
-        return {
-            (name, day): self.versions_of(work, day)
-            for name, work in works.items()
-            if "reads" in work.parameters
-            for day in days
-        }
+        with self.lock:
+            return {
+                (name, day): self.versions_of(work, day)
+                for name, work in works.items()
+                if "reads" in work.parameters
+                for day in days
+            }
 
     def changed(self, work: Work, day: date, since: datetime) -> Sequence[str]:
         return [
@@ -73,19 +76,22 @@ class Shelf:
 SHELF: list[Shelf] = []
 
 
-def work(context: TaskContext) -> TaskOutcome:
+async def work(context: TaskContext) -> TaskOutcome:
     """Write what is read, shortened to its last letters (`keeps`), so that a change may stop here.
 
     Fails for a bad value unless it `trusts`; reports what the date lacks if it `looks`.
     """
-    shelf, call = SHELF[-1], context.call
-    given = context.parameters
+    with SHELF[-1].lock:
+        return _work(SHELF[-1], context)
+
+
+def _work(shelf: Shelf, context: TaskContext) -> TaskOutcome:
+    call, given = context.call, context.parameters
     before = shelf.versions_of(call.work, call.game_date)
     read = "|".join(before.reads.values())
     if "bad" in read.rpartition("=")[2] and not given.get("trusts"):
         raise DataError("the value is bad", next_step="Repair it.")
     shelf.put(given["writes"], call.game_date, read[-given.get("keeps", 10_000) :])
-    shelf.clock.advance(1)
     lacks = shelf.lacks.get(call.game_date, ()) if given.get("looks") else ()
     return TaskOutcome(
         1,

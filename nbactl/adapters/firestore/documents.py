@@ -18,7 +18,7 @@ from nbactl.adapters.firestore.writes import WriteAdder, put_writes
 from nbactl.core._support.faults import reach
 from nbactl.errors import DataError, NbactlError
 from nbactl.ports.document_rules import check_collection
-from nbactl.ports.documents import WriteResult
+from nbactl.ports.documents import Order, Query, WriteResult
 from nbactl.ports.write_rules import check_count, check_different, may_be_repeated
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.firestore.channel import Database
     from nbactl.adapters.firestore.transactions import FirestoreTransaction
     from nbactl.core.calls.policy import CallPolicy
-    from nbactl.ports.documents import Document, Query, Transaction, Write
+    from nbactl.ports.documents import Document, Transaction, Write
 
 T = TypeVar("T")
 
@@ -57,6 +57,12 @@ class FirestoreDocuments:
 
     def list_ids(self, collection: str) -> Iterator[str]:
         return reading.list_ids(self._calls, collection)
+
+    def lacking(self, collection: str, field: str) -> Iterator[Document]:
+        everything, ordered = Query(collection), Query(collection, order=(Order(field),))
+        if self.count(everything) == self.count(ordered):
+            return iter(())
+        return (document for document in self.query(everything) if field not in document.data)
 
     def commit(self, writes: Sequence[Write]) -> datetime:
         self._check_outside()

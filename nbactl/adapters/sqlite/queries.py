@@ -191,6 +191,13 @@ def select(query: Query, columns: str) -> Sql:
     return f"{sql} ORDER BY {', '.join(keys)}{limit}", values
 
 
+def select_lacking(collection: str, field: str, columns: str) -> Sql:
+    """Return the statement that reads `columns` of the documents without the field, and of damaged ones."""
+    where, values = _collection(collection)
+    rank = field_operand(field_keys(field)).rank
+    return f"SELECT {columns} FROM documents WHERE {where} AND {rank} IS NULL ORDER BY +id", values  # noqa: S608 - as above
+
+
 _FIXING: Final = ("==", *COMPARISONS)
 """The operators after which a field has the type of the value it is compared to."""
 

@@ -204,6 +204,10 @@ def _yaml(value: Any, stream: Stream) -> str:  # noqa: ANN401
     return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=_UNBOUNDED))
 
 
+_JSON: Final = frozenset({str, int, bool, type(None)})
+"""Types that are JSON's own."""
+
+
 def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return a type
     """Return `value` in JSON's types: instants and dates in ISO form, records as objects.
 

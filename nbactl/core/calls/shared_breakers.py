@@ -98,7 +98,7 @@ class SharedBreakers:
             try:
                 states.append(_shared(document))
             except DataError as error:
-                self._notice(f"left out: {error.message}")
+                self._notice(f"left out: {error.message}. {error.next_step}")
         return states
 
     def _fields(self, status: BreakerStatus) -> dict[str, Any]:

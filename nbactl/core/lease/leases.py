@@ -172,7 +172,7 @@ class Leases:
             try:
                 found.append(read(document))
             except DataError as error:
-                self._notice(f"left out: {error.message}")
+                self._notice(f"left out: {error.message}. {error.next_step}")
         return found
 
     def _free_for(self, held: Lease, owner: str) -> bool:

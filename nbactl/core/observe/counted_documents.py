@@ -101,6 +101,9 @@ class CountedDocuments(_CountedReader):
         super().__init__(store, hook)
         self._store = store
 
+    def lacking(self, collection: str, field: str) -> Iterator[Document]:
+        return self._counted("lacking", self._store.lacking(collection, field))
+
     def commit(self, writes: Sequence[Write]) -> datetime:
         at = self._store.commit(writes)
         self._emit_written("commit", len(writes))

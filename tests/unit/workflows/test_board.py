@@ -1,24 +1,22 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nbactl.cli.status.view import board_json, show_board
 from nbactl.config.loader import load_config, shipped_config_dir
-from nbactl.core.lease.leases import Lease
-from nbactl.testing import FakeClock
+from nbactl.core.lease.leases import Lease, Leases
+from nbactl.testing import FakeClock, memory_documents
 from nbactl.workflows.board import Board, Boards, PhaseLine
 from nbactl.workflows.freshness import Freshness, NoVersions
-from nbactl.workflows.model import RunStatus
+from nbactl.workflows.ledger import Ledger
 from nbactl.workflows.settling import Settling
 from tests.kit.run_records import START, at, run, task
 from tests.kit.shown import screen
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from nbactl.core._support.gamedate import GameDate
+    from nbactl.ports.documents import DocumentStore
     from nbactl.workflows.model import RunRecord
 
 WORKFLOWS = load_config(shipped_config_dir()).workflows
@@ -31,34 +29,19 @@ FRESHNESS = Freshness(WORKFLOWS, "local", NoVersions(), Settling(FakeClock(START
 PHASE1 = ("schedule", "player_boxscores", "injuries", "odds")
 
 
-@dataclass
-class Runs:
-    """Runs in memory; those whose id is in `dead` have lost their process."""
-
-    runs: list[RunRecord]
-    dead: tuple[str, ...] = ()
-
-    def list(
-        self,
-        name: str | None = None,
-        date: GameDate | None = None,
-        since: datetime | None = None,
-        status: str | None = None,
-        limit: int | None = 20,
-    ) -> list[RunRecord]:
-        assert (name, date, since) == (None, None, None)
-        found = [each for each in self.runs if status in (None, self.state(each))]
-        return sorted(found, key=lambda each: each.started_at, reverse=True)[:limit]
-
-    def latest(self, name: str, game_date: GameDate, source: str) -> RunRecord | None:
-        found = [each for each in self.list() if (each.name, each.game_date, each.source) == (name, game_date, source)]
-        return found[0] if found else None
-
-    def interrupted(self, run: RunRecord) -> bool:
-        return self.state(run) == "interrupted"
-
-    def state(self, run: RunRecord) -> str:
-        return "interrupted" if run.run_id in self.dead and run.status is RunStatus.RUNNING else run.status.value
+def ledger_of(*runs: RunRecord, dead: tuple[str, ...] = ()) -> Ledger:
+    """A ledger of these runs; those whose id is in `dead` have lost their process."""
+    clock = FakeClock(START)
+    documents: DocumentStore = memory_documents(clock)
+    leases = Leases(documents, clock, is_dead=lambda _: False)
+    ledger = Ledger(documents, clock, is_dead=lambda owner: owner.rpartition(":")[2] in dead)
+    for each in runs:
+        own = replace(each, lease=f"{each.name}/{each.run_id}", owner=f"host:boot:17:1:{each.run_id}")
+        ledger.start(own, supersedes=None)
+        leases.acquire(own.lease, own.owner, 3600.0)
+        if each.dismissed:
+            ledger.dismiss([each.run_id], by="ann", reason=None)
+    return ledger
 
 
 def phase1(status: str, run_id: str = "run-1", begin: float = 0, **tasks: str) -> RunRecord:
@@ -68,7 +51,7 @@ def phase1(status: str, run_id: str = "run-1", begin: float = 0, **tasks: str) -
 
 
 def board(*runs: RunRecord, dead: tuple[str, ...] = (), after: float = 60) -> Board:
-    boards = Boards(WORKFLOWS, {"run.phase": 3600.0}, Runs(list(runs), dead), "local", lambda: LEASES, FRESHNESS)
+    boards = Boards(WORKFLOWS, {"run.phase": 3600.0}, ledger_of(*runs, dead=dead), "local", lambda: LEASES, FRESHNESS)
     return boards.draw(run().game_date, "sample", at(after))
 
 
@@ -105,7 +88,9 @@ def test_a_run_past_its_deadline_is_late_and_one_before_it_is_not() -> None:
     limit = "phase1_deadline"
     phase = WORKFLOWS.phases["phase1"].replaced(deadline=limit)
     workflows = WORKFLOWS.replaced(phases={**WORKFLOWS.phases, "phase1": phase})
-    boards = Boards(workflows, {limit: 100.0}, Runs([phase1("running", schedule="running")]), "local", tuple, FRESHNESS)
+    boards = Boards(
+        workflows, {limit: 100.0}, ledger_of(phase1("running", schedule="running")), "local", tuple, FRESHNESS
+    )
     for after, late in ((99, False), (101, True)):
         drawn = boards.draw(run().game_date, "sample", at(after))
         assert line(drawn, "phase1").late is late
@@ -147,4 +132,48 @@ def test_the_json_names_every_phase_with_its_tasks() -> None:
         "missing": [],
         "waits_for": [],
     }
-    assert [each["run_id"] for each in data["failures"]] == ["run-1"]
+    assert data["counts"] == {"failed": 1}
+    assert data["failures"] == [], "a phase of the date is in its own line"
+
+
+def test_what_failed_on_other_dates_is_listed_and_does_not_decide() -> None:
+    old = replace(phase1("failed", "run-0", begin=-90_000, schedule="failed"), game_date=run().game_date.plus(-1))
+    drawn = board(old, phase1("succeeded"))
+    assert [each.run_id for each in drawn.failures] == ["run-0"]
+    assert drawn.failures[0].tasks, "with its tasks, which say why"
+    assert not drawn.wrong
+
+
+def test_a_failed_task_of_the_date_decides_though_it_is_no_phase() -> None:
+    alone = replace(phase1("failed", "run-2", begin=5, schedule="failed"), name="team_offense", kind="task")
+    drawn = board(phase1("succeeded"), alone)
+    assert drawn.wrong
+    assert board_json(drawn)["counts"] == {"failed": 1}
+    assert [each["run_id"] for each in board_json(drawn)["failed"]] == ["run-2"]
+    assert (
+        board(phase1("succeeded"), alone, replace(alone, run_id="run-3", started_at=at(9))).failed[0].run_id == "run-3"
+    )
+    other_source = replace(alone, source="nba_api")
+    assert not board(phase1("succeeded"), other_source).wrong
+    assert [each.run_id for each in board(phase1("succeeded"), other_source).failures] == ["run-2"]
+
+
+def test_a_dismissed_failure_is_neither_counted_nor_listed() -> None:
+    gone = {"at": START, "by": "ann", "reason": None}
+    failed = replace(phase1("failed", schedule="failed"), dismissed=gone)
+    other = replace(failed, run_id="run-0", game_date=run().game_date.plus(-1))
+    task_of_date = replace(failed, run_id="run-4", name="x", kind="task")
+    drawn = board(failed, other, task_of_date)
+    assert not drawn.wrong
+    assert (drawn.failures, drawn.failed) == ((), ())
+    assert line(drawn, "phase1").state == "failed", "it is shown as it is"
+    assert "dismissed" in screen(lambda console: show_board(console, drawn))
+
+
+def test_reasons_are_folded_to_eighty_columns() -> None:
+    error = {"type": "DataError", "message": "the source does not answer what was asked for " * 4}
+    old = replace(phase1("failed", "run-0", schedule="failed"), game_date=run().game_date.plus(-1))
+    old = replace(old, tasks=tuple(replace(each, error=error) for each in old.tasks))
+    text = screen(lambda console: show_board(console, board(old)))
+    assert "run-0" in text
+    assert max(map(len, text.splitlines())) <= 80
