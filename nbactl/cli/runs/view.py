@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from nbactl.cli.runs.command import Cancelled, Dismissal, ListedRun, RunGroup, RunList, RunLog
+    from nbactl.cli.runs.command import Cancelled, Dismissal, RunGroup, RunList, RunLog
     from nbactl.cli.show.console import Console
     from nbactl.workflows.model import RunRecord
 
@@ -149,11 +149,11 @@ def drawn(found: RunGroup, now: datetime, html: Path | None) -> View:
 
 def _group_json(found: RunGroup) -> dict[str, Any]:
     last = found.last
-    return {"run": _run_json(last), "runs": [_run_json(one) for one in found.runs]}
-
-
-def _run_json(listed: ListedRun) -> dict[str, Any]:
-    return {**run_json(listed.run, listed.state), "not_fresh": listed.not_fresh}
+    return {
+        "run": run_json(last.run, last.state),
+        "runs": [run_json(one.run, one.state) for one in found.runs],
+        "not_fresh": {one.run.run_id: one.not_fresh for one in found.runs if one.not_fresh},
+    }
 
 
 def _show_group(console: Console, found: RunGroup) -> None:
