@@ -37,13 +37,19 @@ class League:
         self.state = folder / "state"
         self.points = dict(points)
         self.minutes: dict[date, str] = {}
+        self.unplayed: set[date] = set()
+        """Dates whose game is in the schedule, without a score and without players' lines."""
         self.write()
 
     def write(self) -> None:
         """Write the logs as they are to be now."""
         lines = [_COLUMNS]
+        games = ["GAME_ID,GAME_DATE,hometeamName,homeScore,awayteamName,awayScore,season_type"]
         for number, (day, points) in enumerate(sorted(self.points.items())):
-            for side, team in enumerate(TEAMS):
+            score = [PLAYERS * (2 * (points // 2) + points % 2 + extra) for extra in (2, 0)]
+            home, away = ("", "") if day in self.unplayed else score
+            games.append(f"00224{number:05},{day},Chicago Bulls,{home},Detroit Pistons,{away},Regular Season")
+            for side, team in enumerate(() if day in self.unplayed else TEAMS):
                 at = f"{TEAMS[0]} vs. {TEAMS[1]}" if side == 0 else f"{TEAMS[1]} @ {TEAMS[0]}"
                 for player in range(PLAYERS):
                     # The home team makes one more free throw a player.
@@ -62,6 +68,7 @@ class League:
                     ]
                     lines.append(",".join(values))
         (self.folder / "logs.csv").write_text("\n".join(lines) + "\n")
+        (self.folder / "games.csv").write_text("\n".join(games) + "\n")
 
     def open(self, state: str = "state") -> Container:
         given = {"state_dir": str(self.state.with_name(state)), "source": f"path:{self.folder}"}

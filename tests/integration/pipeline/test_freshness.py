@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.cli.doctor.command import diagnose
+from nbactl.cli.runs.command import show_runs
 from nbactl.workflows.model import RunStatus, exit_code
 from tests.kit.league import PLAYERS, League
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nbactl.bootstrap import Container
+    from nbactl.checks.doctor.context import Finding
     from nbactl.workflows.model import RunReport
 
 FIRST, SECOND, THIRD = (date(2025, 1, day) for day in (13, 14, 16))
@@ -153,3 +157,39 @@ def test_inv_25_a_lost_raw_file_is_collected_again(league: League) -> None:
     file.unlink()
     report = league.run("phase3", days=(FIRST,))
     assert ran(report) == ["13 player_boxscores stale: the raw file of player_boxscores 2025-01-13 is gone"]
+
+
+def test_a_feed_that_is_right_a_day_later_is_collected_again_by_the_plain_command(league: League) -> None:
+    league.unplayed.add(SECOND)
+    league.write()
+    first = league.run("phase3", days=(SECOND,))
+    lacks = "0022400001 DET at CHI is not over"
+    assert exit_code(first) == 3
+    assert f"phase2 for {SECOND} is incomplete: {lacks}" in first.warnings
+    phase2 = league.board(SECOND).phases[1]
+    assert (phase2.state, phase2.reason) == ("incomplete", lacks)
+    league.unplayed.clear()
+    league.write()
+    assert exit_code(league.run("phase3", days=(SECOND,))) == 0
+    there = "SELECT COUNT(*) AS n FROM nba_raw.player_boxscores WHERE game_date = DATE '2025-01-14'"
+    assert league.rows(there) == [{"n": 2 * PLAYERS}]
+    assert {run.status for run in league.run("phase3", days=(SECOND,)).runs} == {RunStatus.SKIPPED}
+
+
+def test_runs_show_and_doctor_say_that_a_finished_run_lost_its_output(league: League) -> None:
+    league.run("phase2", days=(FIRST,))
+    with league.open() as app:
+        assert [listed.not_fresh for listed in show_runs(app, "last").runs] == [None, None]
+        assert finding(app).status == "ok"
+    for part in league.state.glob("data/*/warehouse.duckdb*"):
+        part.unlink()
+    with league.open() as app:
+        shown = {listed.run.name: listed.not_fresh for listed in show_runs(app, "last").runs}
+        assert shown == {"phase1": None, "phase2": "stale: nba_raw.games 2025-01-13 is gone"}
+        found = finding(app)
+    assert (found.status, found.cause) == ("failed", "nba_raw.games 2025-01-13 is gone")
+    assert found.fix == "Run them again: nbactl run phase2 --date 2025-01-13"
+
+
+def finding(app: Container) -> Finding:
+    return next(found for found in diagnose(app).findings if found.name == "finished dates")
