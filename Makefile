@@ -49,6 +49,7 @@ bench: $(VENV)/.bench ## Measure against the floors and peers (ratios of one run
 docs: $(VENV)/.dev ## Write the generated pages again
 	$(BIN)/python -m nbactl.cli.help.reference docs/reference.md
 	$(BIN)/python -m tests.kit.library_samples
+	$(BIN)/python -m tests.kit.sql_proofs
 
 $(VENV)/.bench: $(VENV)/.dev
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'

@@ -1,6 +1,7 @@
 """Recording one completion more in batches of 100 to 100,000, on SQLite and on Firestore's emulator.
 
-Beside it what old code did: one update with an array union, which reads and writes all who came before.
+Beside it what old code did: one update with an array union, which reads and writes all who came before; and what a
+look into the array costs after the switch, where the array is still written: the same completions as before it.
 All sizes in one process, call by call: ratios of the same run count.
 """
 
@@ -71,6 +72,10 @@ def _lines(engine: str, store: DocumentStore, runs: int) -> Iterator[Line]:
         old: dict[Any, Any] = {"completed_players": ArrayUnion((player,)), "completed_count": Increment(1)}
         store.commit([Update(f"arrays/{size}", old)])
 
+    with_array = {
+        stage: _with_array(store, stage) for stage in (CompletionStage.VALIDATED, CompletionStage.READS_SWITCHED)
+    }
+
     ours = _medians(record, SIZES, runs)
     theirs = _medians(append, ARRAY_SIZES, runs)
     yield Line(
@@ -79,6 +84,25 @@ def _lines(engine: str, store: DocumentStore, runs: int) -> Iterator[Line]:
     yield Line(
         f"array union: {engine}", max(theirs.values()) / min(theirs.values()), "x from 1e2 to 1e4", None, _told(theirs)
     )
+    before, after = (_medians(call, ARRAY_SIZES, runs) for call in with_array.values())
+    dearest = max(after[size] / before[size] for size in ARRAY_SIZES)
+    yield Line(f"after the switch: {engine}", dearest, "x of before it", None, _told(after))
+
+
+def _with_array(store: DocumentStore, stage: CompletionStage) -> Callable[[int, str], None]:
+    """Return what records in batches that have their array, at a stage that writes it."""
+    mode, rng = mode_of(stage, {}), random.Random(1)  # noqa: S311 - pauses
+    tracker = CompletionTracker(store, SystemClock(), mode=lambda _: mode, acting=60.0, retry=NO_RETRY, rng=rng)
+    for size in ARRAY_SIZES:
+        batch = f"{stage}-{size}"
+        tracker.create_batch(batch, GameDate(date(2024, 1, 15)), 2 * size + 1_000_000, "bench")
+        players = [_player(number) for number in range(size)]
+        store.commit([Update(batch_path(batch), {"completed_players": players, "completed_count": size})])
+
+    def record(size: int, player: str) -> None:
+        tracker.record_completion(f"{stage}-{size}", player, 25)
+
+    return record
 
 
 def _medians(call: Callable[[int, str], None], sizes: Sequence[int], runs: int) -> dict[int, float]:

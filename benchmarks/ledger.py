@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import tempfile
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -102,7 +103,7 @@ def _memory(fewer: Path, many: Path) -> Iterator[Line]:
     for form in ("json", "jsonl"):
         # To nowhere: what this process has read would count as memory of the next one that it starts.
         words = ["sh", "-c", 'exec "$@" > /dev/null', "sh", *nbactl("runs", "list", "--limit", str(RUNS), "-o", form)]
-        peaks = [run_once(Command(form, lambda words=words: words, cwd=folder)) for folder in (fewer, many)]
+        peaks = [run_once(Command(form, partial(list, words), cwd=folder)) for folder in (fewer, many)]
         less, more = (peak.peak_mb for peak in peaks)
         note = f"{more:.0f} MB for {RUNS:,} runs, {less:.0f} MB for {_FEWER:,}, {peaks[1].wall:.0f} s"
         yield Line(f"ledger: memory of -o {form}", more / less, "of a tenth", _MEMORY, note)

@@ -53,6 +53,7 @@ _AT_ONCE = MigrationLimits(
     recheck=0.1,
     lease_ttl=30.0,
     lease_renew=10.0,
+    mark_forgotten=3_600.0,
 )
 
 

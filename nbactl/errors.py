@@ -75,6 +75,13 @@ class DataError(NbactlError):
     code = "data"
 
 
+class UnsupportedSqlError(DataError):
+    """The local warehouse cannot answer the SQL as BigQuery does."""
+
+    code = "unsupported_sql"
+    exit_code = 2
+
+
 class NotFoundError(NbactlError):
     """The named thing does not exist."""
 

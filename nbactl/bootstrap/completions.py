@@ -6,11 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbactl.bootstrap.container import Container
     from nbactl.core.calls.bulk import BulkWriter
     from nbactl.core.completions.reset import Resets
     from nbactl.core.completions.tracker import CompletionTracker
     from nbactl.migrations.completions.migration import CompletionsMigration
+    from nbactl.ports.services import DeployedService
 
 
 def make_completion_tracker(app: Container) -> CompletionTracker:
@@ -57,7 +60,23 @@ def make_completions_migration(app: Container) -> CompletionsMigration:
         limits=limits_from(app.config.timeouts),
         bulk_writer=partial(_bulk_writer, app),
         exports=app.settings.state_dir / "migrations",
+        services=partial(_deployed_services, app),
+        recorders=_recorders(app),
     )
+
+
+def _deployed_services(app: Container) -> Sequence[DeployedService]:
+    """Return the services that may work on the store; only those of an emulator work on the store of an emulator."""
+    emulated = app.environ.get("FIRESTORE_EMULATOR_HOST") and not app.environ.get("CLOUD_RUN_EMULATOR_HOST")
+    if not app.has_deployed_services or emulated:
+        return ()
+    return app.deployed_services.list()
+
+
+def _recorders(app: Container) -> frozenset[str]:
+    """Return the services that record completions, as workflows.yaml names them."""
+    phase = app.config.workflows.phases.get("phase5")
+    return frozenset() if phase is None else frozenset({phase.service})
 
 
 def _bulk_writer(app: Container, rate: float | None) -> BulkWriter:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from nbactl.core.observe.failures import Failures, Sink
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
+    from nbactl.deployments.adoptions import Adoptions
     from nbactl.deployments.changes import EnvChanges
     from nbactl.deployments.log import DocumentLog, FileLog
     from nbactl.migrations.completions.migration import CompletionsMigration
@@ -81,6 +82,8 @@ class Container:
 
     name: str = "nbactl"
     """The name under which failures are reported."""
+    participant: str = ""
+    """The service that leaves a mark of the stage that it knows. A command leaves none: it is gone in a moment."""
 
     def __init__(
         self,
@@ -260,7 +263,8 @@ class Container:
         """The stage of the migration of completions."""
         from nbactl.core.completions.stages import StageReader
 
-        return StageReader(self.documents, self.clock, ttl=self.config.timeouts["completions.stage_ttl"])
+        ttl = self.config.timeouts["completions.stage_ttl"]
+        return StageReader(self.documents, self.clock, ttl=ttl, service=self.participant)
 
     @cached_property
     def completion_mode(self) -> ModeOfBatch:
@@ -363,6 +367,14 @@ class Container:
 
         place = f"{self.settings.project}/{self.settings.region}"
         return EnvChanges(self.deployed_services, clock=self.clock, ids=self.ids, place=place)
+
+    @cached_property
+    def adoptions(self) -> Adoptions:
+        """What was taken over from deployed services into the flag store."""
+        from nbactl.deployments.adoptions import Adoptions
+
+        place = f"{self.settings.project}/{self.settings.region}"
+        return Adoptions(self.documents, self.flag_store, clock=self.clock, ids=self.ids, place=place)
 
     @cached_property
     def env_change_log(self) -> DocumentLog:

@@ -31,6 +31,7 @@ def check_context(app: Container) -> CheckContext:
         environ=app.environ,
         clock=app.clock,
         busy_timeout=busy_timeout,
+        scan_timeout=usable.config.timeouts["warehouse.query"],
         processors=app.processors,
         documents_file=local.documents_file(app),
         config=lambda: app.config,

@@ -65,7 +65,7 @@ def _alias_folders(app: Container) -> list[Path]:
     """Return where aliases.csv may be: beside the configuration, and in the folder of the source."""
     from nbactl.pipeline.sources.path import PathSource
 
-    folders = [app.settings.config_dir or Path.cwd()]
+    folders = [app.config.files["workflows"].parent]
     return [*folders, app.source.folder] if isinstance(app.source, PathSource) else folders
 
 

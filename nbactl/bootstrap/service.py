@@ -16,6 +16,7 @@ from nbactl.config.loader import config_digest
 from nbactl.config.settings import load_settings
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core._support.periodic import PeriodicTask
+from nbactl.core.completions.participants import SERVICE_VARIABLE
 from nbactl.core.flags import StateCache, on, use
 from nbactl.core.observe.context import current
 from nbactl.core.observe.events import EventLog, combined
@@ -52,6 +53,7 @@ class ServiceContainer(Container):
         self.name = name
         self.metrics = Metrics()
         super().__init__(settings, clock=clock, environ=environ, hook=self.metrics.hook)
+        self.participant = self.environ.get(SERVICE_VARIABLE) or name
         self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]))
 
     @property

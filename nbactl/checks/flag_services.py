@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbactl.checks.flags import FlagFinding
@@ -11,7 +11,7 @@ from nbactl.core.flags.moves import position_of
 from nbactl.ports.services import ALL_REQUESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nbactl.config.flag_variables import FlagVariable
     from nbactl.config.flags import FlagsFile
@@ -27,6 +27,8 @@ class ServiceComparison:
     stored: Stored
     declared: Sequence[str]
     gcloud: Callable[..., str]
+    adopted: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Parameters that were adopted as they are, by service and variable."""
 
     def findings(self, deployed: Sequence[DeployedService]) -> Iterator[FlagFinding]:
         """Yield what differs, service by service."""
@@ -43,7 +45,11 @@ class ServiceComparison:
 
     def variables(self, service: DeployedService) -> list[FlagVariable]:
         """Return every variable of a service that a flag reads."""
-        return [] if service.unreadable else list(variables_of(service, self.file, self.stored))
+        return (
+            []
+            if service.unreadable
+            else list(variables_of(service, self.file, self.stored, self.adopted.get(service.name)))
+        )
 
     def _compare(self, service: DeployedService) -> Iterator[FlagFinding]:
         name = service.name
@@ -52,7 +58,7 @@ class ServiceComparison:
             yield FlagFinding(None, "unreadable", f"{name} is not compared: {service.unreadable}", fix, name)
             return
         for variable in self.variables(service):
-            if variable.standing not in ("unset", "in_line"):
+            if variable.standing not in ("unset", "in_line", "no_opinion"):
                 yield self._variable(variable)
         if service.problem:
             message = f"the latest revision of {name} is not ready, its variables are not in force: {service.problem}"

@@ -45,12 +45,18 @@ def given_options(settings: Settings, names: Iterable[str] = PLACE_OPTIONS) -> l
 class Question:
     """What a command asks before it acts.
 
-    `text` is a question with its question mark; `lines` are shown before it. Without `always` it is asked on gcp only.
+    `text` ends with its question mark, before which the target and its project are named; `lines` are shown before it,
+    and `then` after it. Text and lines say what is touched. Without `always` it is asked on gcp only.
     """
 
     text: str
     lines: tuple[str, ...] = ()
     always: bool = False
+    then: str = ""
+
+    def at(self, where: str) -> str:
+        """Return the question as it is asked."""
+        return f"{self.text.removesuffix('?')} on {where}?{f' {self.then}' if self.then else ''}"
 
 
 Confirm = Callable[[Question], None]
@@ -66,13 +72,9 @@ def asking(ctx: typer.Context) -> Confirm:
 
     def confirm(question: Question) -> None:
         given, here = settings(ctx), console(ctx)
-        on_gcp = given.target == "gcp"
-        if not on_gcp and not question.always:
+        if given.target != "gcp" and not question.always:
             return
-        for line in question.lines:
-            here.note(line)
-        where = f" on {place(given)}" if on_gcp else ""
-        if not here.confirm(question.text.replace("?", f"{where}?", 1)):
+        if not here.confirm(question.at(place(given)), question.lines):
             raise CancelledError
 
     return confirm
@@ -80,7 +82,8 @@ def asking(ctx: typer.Context) -> Confirm:
 
 def place(settings: Settings) -> str:
     """Return the target and its project, as messages name them: `gcp (nba-props-platform)`."""
-    return settings.target if settings.project is None else f"{settings.target} ({settings.project})"
+    on_gcp = settings.target == "gcp" and settings.project is not None
+    return f"{settings.target} ({settings.project})" if on_gcp else settings.target
 
 
 def command_line(settings: Settings, *words: str) -> str:

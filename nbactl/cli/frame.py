@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from nbactl.cli.options import SharedOption
     from nbactl.cli.session import Session
+    from nbactl.config.settings import Settings
 
     Function = Callable[..., View]
     Loader = Callable[[], Any]
@@ -240,6 +241,12 @@ def _refuse_empty_values(ctx: Any) -> None:
             )
 
 
+def _place(settings: Settings) -> str:
+    from nbactl.cli.ask import place  # noqa: PLC0415 - it imports the commands' frame
+
+    return place(settings)
+
+
 def show_result(session: Session, result: View) -> int:
     """Render what a command returned; returns its exit code."""
     render(
@@ -249,6 +256,7 @@ def show_result(session: Session, result: View) -> int:
         target=session.settings.target,
         output=session.settings.output,
         fields=session.fields,
+        where=None if result.touched is None else _place(session.settings),
     )
     if result.once_told is not None:
         result.once_told()

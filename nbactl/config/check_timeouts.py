@@ -42,6 +42,7 @@ USED: dict[str, frozenset[str]] = {
             "metrics.query",
             "http.request",
             "log.slow",
+            "migration.mark_forgotten",
             "migration.poll",
             "migration.cleanup_bake",
             "migration.reads_bake",

@@ -182,9 +182,14 @@ def _deadline(
 
 
 def _phases(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
-    """Yield needs between phases that lead nowhere or in a circle."""
+    """Yield needs between phases that lead nowhere or in a circle, and topics that mean two things."""
     phases, declared = file.model.phases, file.names("phases")
+    announced = {phase.topic: name for name, phase in phases.items()}
     for name, phase in phases.items():
+        if phase.trigger_topic is not None and (other := announced.get(phase.trigger_topic)) is not None:
+            topic = phase.trigger_topic
+            message = f"'{topic}' announces that a processor of {other} is done, so it cannot start {name}"
+            yield file.positions.problem(("phases", name, "trigger_topic"), message)
         for index, needed in enumerate(phase.needs):
             if needed not in declared:
                 yield file.unknown(("phases", name, "needs", index), needed, declared, "not a phase")

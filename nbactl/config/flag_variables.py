@@ -10,16 +10,17 @@ from nbactl.core.flags.snapshot import as_text, override_of, parse_value
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nbactl.config.flags import FlagsFile
-    from nbactl.core.flags import Stored
-    from nbactl.core.flags.model import FlagValue
+    from nbactl.core.flags import State, Stored
+    from nbactl.core.flags.model import Definition, FlagValue
     from nbactl.ports.services import DeployedService
 
-VariableStanding = Literal["unset", "in_line", "differs", "invalid", "secret", "unknown"]
+VariableStanding = Literal["unset", "in_line", "differs", "invalid", "secret", "unknown", "no_opinion"]
 """`differs`: it decides otherwise than the store, or a parameter than flags.yaml; `invalid`: services ignore it;
-`secret`: its value is not known here; `unknown`: the flag's state cannot be read."""
+`secret`: its value is not known here; `unknown`: the flag's state cannot be read; `no_opinion`: the flag was never set
+in the store, or a parameter was adopted with another value than that of flags.yaml, so nothing is wanted."""
 
 
 @frozen
@@ -50,26 +51,55 @@ def everybody_gets(key: str, file: FlagsFile, stored: Stored) -> FlagValue | Non
     A variable decides for everybody, so beside a percentage, a targeting rule or a prerequisite that is itself rolled
     out in part no variable can stand.
     """
-    flag, here = file.flags[key].definition(key), position_of(stored.states.get(key))
-    if not here.enabled:
-        return flag.default
+    flag, state = file.flags[key].definition(key), stored.states.get(key)
+    if state is not None and not state.enabled:
+        return flag.off
     below = {other: everybody_gets(other, file, stored) for other in flag.prerequisites}
     is_on = {other: file.flags[other].definition(other).is_on(value) for other, value in below.items()}
     if any(value is not None and not is_on[other] for other, value in below.items()):
         return flag.default
-    if here.percent <= 0:
-        return None if flag.allow or flag.rules else flag.default
-    if here.percent < ALL or flag.deny or flag.rules or not all(is_on.values()):
-        return None
-    return flag.treatment
+    served = _served(flag, state)
+    if not all(is_on.values()):
+        served.add(flag.default)
+    return served.pop() if len(served) == 1 and not flag.rules else None
 
 
-def variables_of(service: DeployedService, file: FlagsFile, stored: Stored) -> Iterator[FlagVariable]:
-    """Yield the variables that the flags read, set or not."""
+def _served(flag: Definition, state: State | None) -> set[FlagValue]:
+    """Return the values that entities get by the percentage and by the lists of names."""
+    percent = position_of(state, flag).percent
+    served = {flag.default} if state is None else {flag.treatment} if percent >= ALL else {flag.off}
+    if percent > 0 or flag.allow:
+        served.add(flag.treatment)
+    if flag.deny:
+        served.add(flag.off)
+    return served
+
+
+def variables_of(
+    service: DeployedService, file: FlagsFile, stored: Stored, adopted: Mapping[str, str] | None = None
+) -> Iterator[FlagVariable]:
+    """Yield the variables that the flags read, set or not. `adopted` are the parameters that were adopted as they are.
+
+    A flag that was never set in the store is no opinion about any of its variables (invariant 23).
+    """
     for key, flag in file.flags.items():
-        yield _switch(service, key, file, stored)
+        never_set = key not in stored.states and key not in stored.unreadable
+        why = f"{key} was never set in the store"
+        switch = _found(service, key, flag.env) if never_set else _switch(service, key, file, stored)
+        yield _without_opinion(switch, why) if never_set else switch
         for name, declared in flag.parameters.items():
-            yield _parameter(service, key, name, declared)
+            parameter = _parameter(service, key, name, declared)
+            if never_set:
+                parameter = _without_opinion(parameter, why)
+            elif parameter.contradicts and parameter.value == (adopted or {}).get(name):
+                parameter = _without_opinion(parameter, f"it was adopted as it is; {parameter.why}")
+            yield parameter
+
+
+def _without_opinion(variable: FlagVariable, why: str) -> FlagVariable:
+    if variable.standing == "unset":
+        return variable
+    return replace(variable, standing="no_opinion", wanted=variable.value, why=why)
 
 
 def _switch(service: DeployedService, key: str, file: FlagsFile, stored: Stored) -> FlagVariable:

@@ -79,7 +79,9 @@ class Phase(Executable):
     needs: tuple[str, ...] = ()
     service: str
     topic: str
-    """The topic that announces its completion on gcp."""
+    """The topic on which each of its processors announces on gcp that it is done."""
+    trigger_topic: str | None = None
+    """The topic on which the orchestrator of the phase before starts this one on gcp, if it does so by a topic."""
 
 
 class TimeWindow(Strict):

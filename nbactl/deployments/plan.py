@@ -50,11 +50,15 @@ class RefusedVariable:
 
 @dataclass(slots=True)
 class EnvWork:
-    """What to change. `reasons` explain plans by service and variable; `failed` are services that have no plan."""
+    """What to change. `reasons` explain plans by service and variable; `failed` are services that have no plan.
+
+    `refused` are variables that would have to change and cannot, `left_alone` those of flags that were never set.
+    """
 
     plans: list[EnvPlan] = field(default_factory=list)
     reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
     refused: list[RefusedVariable] = field(default_factory=list)
+    left_alone: list[RefusedVariable] = field(default_factory=list)
     failed: list[EnvOutcome] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 

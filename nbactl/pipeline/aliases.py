@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
 from nbactl.pipeline.lookup import plain_name
+from nbactl.pipeline.sources.files import read_text
 from nbactl.pipeline.teams import team_abbr
 
 if TYPE_CHECKING:
@@ -37,26 +38,25 @@ def read_aliases(folders: Iterable[Path]) -> Aliases:
     found: dict[tuple[str, str], str] = {}
     for folder in folders:
         path = folder / ALIASES
-        if path.is_file():
+        if path.exists():
             found |= _read(path)
     return Aliases(found)
 
 
 def _read(path: Path) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
+    rows = csv.reader(read_text(path).splitlines(keepends=True), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            header = tuple(column.strip().lower() for column in next(rows, []))
-            if header not in (_COLUMNS, _COLUMNS[:2]):
-                raise _refused(path, 1, f"its first line is '{','.join(header)}', not alias,player[,team]")
-            for row in rows:
-                if row:
-                    key, player = _entry(path, rows.line_num, row, len(header))
-                    if found.setdefault(key, player) != player:
-                        raise _refused(path, rows.line_num, f"'{row[0]}' is given twice, for different players")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _refused(path, 1, f"it cannot be read: {error}") from error
+        header = tuple(column.strip().lower() for column in next(rows, []))
+        if header not in (_COLUMNS, _COLUMNS[:2]):
+            raise _refused(path, 1, f"its first line is '{','.join(header)}', not alias,player[,team]")
+        for row in rows:
+            if row:
+                key, player = _entry(path, rows.line_num, row, len(header))
+                if found.setdefault(key, player) != player:
+                    raise _refused(path, rows.line_num, f"'{row[0]}' is given twice, for different players")
+    except csv.Error as error:
+        raise _refused(path, rows.line_num, f"it is not CSV: {error}") from error
     for (alias, team), player in found.items():
         if (player, team) in found or (player, "") in found:
             raise _refused(path, 1, f"'{alias}' is an alias of '{player}', which is an alias itself")

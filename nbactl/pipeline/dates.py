@@ -38,6 +38,9 @@ _TIME: Final = re.compile(
 _OFFSET: Final = re.compile(r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})?")
 _UTC_NAMES: Final = frozenset({"z", "utc", "gmt"})
 _EASTERN_NAMES: Final = frozenset({"et", "est", "edt", "eastern", "(et)", "us/eastern", "america/new_york"})
+_TWO_DIGIT_YEAR: Final = re.compile(
+    r"(?:\d{1,2}|[a-z]{3,9}\.?)[\s/.-]+(?:\d{1,2}|[a-z]{3,9}),?[\s/.-]+\d{2}", re.IGNORECASE
+)
 _DATE_LIKE: Final = re.compile(r"\d\D+\d|\d{3}|[a-z]{3}.*\d", re.IGNORECASE)
 
 
@@ -97,7 +100,8 @@ def _day_of(given: str) -> date:
     parts = _parts(given)
     if parts is None:
         if _DATE_LIKE.search(given):
-            raise UnsureDateError(given, "is in no form that can be read surely")
+            short = _TWO_DIGIT_YEAR.fullmatch(given)
+            raise UnsureDateError(given, "has a two-digit year" if short else "is in no form that can be read surely")
         raise RejectedRecordError("wrong_date", f"game date '{given}' is not a date")
     day, time = parts
     if time is None or time.zone is None or is_utc_midnight(given):

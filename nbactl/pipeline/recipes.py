@@ -49,7 +49,7 @@ class Recipe:
 
 
 def recipe_of(work: Work, schema_of: Callable[[str], TableSchema]) -> Recipe | None:
-    """Return the recipe of a task, None for one that is no registered processor."""
+    """Return the recipe of a task, None for one that is no registered processor or does not declare what it reads."""
     name = str(work.target)
     if work.kind != "processor" or name not in PROCESSORS:
         return None
@@ -62,8 +62,10 @@ def recipe_of(work: Work, schema_of: Callable[[str], TableSchema]) -> Recipe | N
         writes = (table, quarantine_table(table))
         code = _digest(code_of(module), [repr(schema_of(each)) for each in writes], work.parameters)
         return Recipe(code, raw=_RAW[name], aliases=name in _NAMES_PLAYERS, writes=writes)
-    code = _digest(normalised(table_sql(name)), repr(schema_of(name)), work.parameters)
-    return Recipe(code, tables=windows(name), writes=(name,))
+    if module == "transform":
+        code = _digest(normalised(table_sql(name)), repr(schema_of(name)), work.parameters)
+        return Recipe(code, tables=windows(name), writes=(name,))
+    return None
 
 
 def _digest(*parts: Any) -> str:  # noqa: ANN401 - any JSON

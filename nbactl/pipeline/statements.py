@@ -4,6 +4,7 @@ Lines at the head of a file in `sql/` and `sql/common/`:
 
     -- with: team_box, roster              common table expressions that it uses, files of `sql/common/`
     -- reads: nba_raw.games -365..0        a table that it names, and the partitions: days relative to @game_date
+    -- reads only: nba_raw.games 0..0      the partitions on which its result depends, whatever its expressions read
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from nbactl.errors import DataError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
 _INCLUDE: Final = "-- with:"
-_READS: Final = re.compile(r"^-- reads: (\w+\.\w+) (-?\d+)\.\.(-?\d+)$", re.MULTILINE)
+_READS: Final = re.compile(r"^-- reads( only)?: (\w+\.\w+) (-?\d+)\.\.(-?\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,22 @@ def table_sql(table: str) -> str:
 
 @cache
 def windows(table: str) -> Mapping[str, Window]:
-    """Return what the statement of `table` reads, by table."""
+    """Return what the statement of `table` reads, by table. Raises DataError for a table that is not declared."""
     found: dict[str, Window] = {}
-    for name, first, last in _READS.findall(table_sql(table)):
+    narrowed: dict[str, Window] = {}
+    for only, name, first, last in _READS.findall(table_sql(table)):
         window = Window(int(first), int(last))
-        found[name] = found.get(name, window) | window
-    return found
+        if only:
+            narrowed[name] = window
+        else:
+            found[name] = found.get(name, window) | window
+    if undeclared := sorted(_named(table) - found.keys()):
+        raise DataError(
+            f"the statement of {table} reads {', '.join(undeclared)} and does not declare it",
+            cause="Whether a date is still fresh is decided by what its statement declares.",
+            next_step=f"Write `-- reads: {undeclared[0]} 0..0` above it, with the first and last day that it reads.",
+        )
+    return found | narrowed
 
 
 _TOKEN: Final = re.compile(
@@ -60,9 +73,15 @@ _TOKEN: Final = re.compile(
 )
 
 
+@cache
 def normalised(sql: str) -> str:
     """Return a statement without comments and with one space between any two tokens."""
     return " ".join(found[0] for found in _TOKEN.finditer(sql) if found.lastgroup not in ("comment", "space"))
+
+
+def _named(table: str) -> set[str]:
+    """Return the tables that the text of a statement names."""
+    return {name.replace(" ", "") for name in re.findall(r"\bnba_\w+ ?\. ?\w+", normalised(table_sql(table)))}
 
 
 def _common(sql: str, seen: set[str] | None = None) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,9 @@ _CLOCK: Final = re.compile(r"(\d{1,3})(?:\.0+)?:(\d{2})(?:\.\d+)?")
 _ISO_DURATION: Final = re.compile(r"PT(?:(\d{1,3})M)?(?:(\d{1,2}(?:\.\d+)?)S)?")
 _NUMBER: Final = re.compile(r"\d{1,3}(?:\.\d+)?")
 _WRITTEN_NUMBER: Final = re.compile(r"(?P<whole>\d+)(?:\.(?P<fraction>\d*))?(?:[eE]\+?(?P<exponent>\d{1,2}))?")
+_AROUND_AN_ID: Final = " \t'\"="
+"""What spreadsheets put around a number that is to stay a text: '0022400001 or ="0022400001"."""
+_GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+")
 _LEAGUE_ID: Final = re.compile(r"00[1-6]\d{7}")
 _OTHER_LEAGUE_ID: Final = re.compile(r"(?:1[0-6]|20)[1-6]\d{7}")
 _EMPTY: Final = (None, "")
@@ -127,13 +130,15 @@ def instant_or_none(value: Any, name: str) -> datetime | None:  # noqa: ANN401 -
 
 
 def whole_id(value: Any) -> str | None:  # noqa: ANN401 - raw input
-    """Return the digits of 203076, 203076.0, "203076", "203076.0" or "2.03076E5"; any other text as it is.
+    """Return the digits of 203076, 203076.0, "203076", "203,076", ="203076" or "2.03076E5"; any other text as it is.
 
     None where nothing is given. Leading zeros stay. Raises RejectedRecordError for a number that lost digits.
     """
     if value is None or isinstance(value, bool):
         return None
-    given = str(value).strip()
+    given = str(value).strip(_AROUND_AN_ID)
+    if _GROUPED.fullmatch(given):
+        given = given.replace(",", "")
     if given in ("", "0", "nan", "NaN", "None"):
         return None
     if match := _WRITTEN_NUMBER.fullmatch(given):

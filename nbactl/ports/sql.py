@@ -11,15 +11,16 @@ from nbactl.errors import DataError
 
 if TYPE_CHECKING:
     from sqlglot import exp
+    from sqlglot.dialects.dialect import Dialect
 
 
-def parse_one(sql: str) -> exp.Expr:
-    """Parse exactly one statement. Raises DataError with line and column."""
+def parse_one(sql: str, dialect: Dialect | None = None) -> exp.Expr:
+    """Parse exactly one statement, in BigQuery's dialect or a variant of it. Raises DataError with line and column."""
     import sqlglot
     from sqlglot.errors import ParseError, TokenError
 
     try:
-        statements = [tree for tree in sqlglot.parse(sql, read="bigquery") if tree is not None]
+        statements = [tree for tree in sqlglot.parse(sql, read=dialect or "bigquery") if tree is not None]
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         line, column = first.get("line"), first.get("col")

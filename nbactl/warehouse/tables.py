@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nbactl.ports.warehouse import Warehouse
 
 MAX_CLUSTERING: Final = 4
-_CLUSTERABLE: Final = frozenset({"STRING", "INT64", "BOOL", "DATE", "TIMESTAMP"})
+_CLUSTERABLE: Final = frozenset({"STRING", "INT64", "NUMERIC", "BOOL", "DATE", "TIMESTAMP"})
 
 
 class ColumnDeclaration(Strict):

@@ -44,11 +44,7 @@ class Runs(Protocol):
     """What the board asks the ledger."""
 
     def heads(
-        self,
-        name: str | None = None,
-        date: GameDate | None = None,
-        status: str | None = None,
-        limit: int | None = None,
+        self, date: GameDate | None = None, status: str | None = None, limit: int | None = None
     ) -> Iterator[RunRecord]:
         """Yield runs without their tasks, newest first."""
         ...
@@ -108,9 +104,8 @@ class Holder:
 class Board:
     """The board of one game date.
 
-    `failed` are runs of the date and source other than phases that failed or died and were not run again; `failures`
-    are those of other dates or sources, newest first. Dismissed ones are in neither. `running` and `holders` are of all
-    dates.
+    `failures` are runs that failed or died and were not run again or dismissed since: those of the date and source,
+    then the last ones of others, both newest first. `running` and `holders` are of all dates.
     """
 
     game_date: GameDate
@@ -119,13 +114,17 @@ class Board:
     now: datetime
     phases: tuple[PhaseLine, ...]
     running: tuple[RunRecord, ...]
-    failed: tuple[RunRecord, ...]
     failures: tuple[RunRecord, ...]
     holders: tuple[Holder, ...]
     source_origin: str = "flag"
     """Why it is this source: the origin of a setting, or `last run`."""
     unchecked: str | None = None
     """Why nobody can say whether its phases are fresh."""
+
+    @property
+    def failed(self) -> tuple[RunRecord, ...]:
+        """The failures of the date and source."""
+        return tuple(run for run in self.failures if (run.game_date, run.source) == (self.game_date, self.source))
 
     @property
     def wrong(self) -> bool:
@@ -171,7 +170,7 @@ class Boards:
         except NbactlError as error:
             unchecked = error.message
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
-        of_date = [run for (name, _), run in past.items() if name in others and self._is_open_failure(run)]
+        of_date = _newest_first(run for run in past.values() if self._is_open_failure(run))
         elsewhere = self._failures_elsewhere(game_date, source, dead)
         detailed = {run.run_id: run for run in self.runs.with_tasks([*running, *elsewhere])}
         return Board(
@@ -181,8 +180,7 @@ class Boards:
             now,
             phases,
             running=_those_of(running, detailed),
-            failed=tuple(_newest_first(of_date)),
-            failures=_those_of(elsewhere, detailed),
+            failures=(*of_date, *_those_of(elsewhere, detailed)),
             holders=tuple(Holder(lease.name, lease.owner) for lease in self.held_leases() if lease.expires_at > now),
             unchecked=unchecked,
         )

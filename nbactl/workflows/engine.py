@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from nbactl.core._support.clock import Clock
+    from nbactl.core.lease.leases import Lease
     from nbactl.ports.compute import Compute
     from nbactl.workflows.attempt import Ending
     from nbactl.workflows.fence import Fences
@@ -48,7 +49,10 @@ class Engine:
 
 @frozen
 class ExecutionContext:
-    """Of one execution: where its changes go, its right to write, its observer and what may stop it."""
+    """Of one execution: where its changes go, its right to write, its observer and what may stop it.
+
+    Its end is recorded only while `lease` is held.
+    """
 
     journal: Journal
     fences: Fences
@@ -56,6 +60,7 @@ class ExecutionContext:
     stop: StopSignal
     judge: Callable[[PlannedTask], Judgement]
     """Judges a carried task again when its turn comes."""
+    lease: Lease
 
 
 class Execution:
@@ -69,6 +74,7 @@ class Execution:
         self._observe = context.observe
         self._stop = context.stop
         self._judge = context.judge
+        self._lease = context.lease
         self._attempts = Attempts(engine.compute, context.fences, context.stop, engine.clock, engine.grace)
         self._planned = {task.name: task for task in plan.tasks}
         self._records = {task.name: task for task in run.tasks}
@@ -86,7 +92,8 @@ class Execution:
     async def run(self) -> RunRecord:
         """Execute the run; returns it with its end, which is recorded too.
 
-        Raises what broke the ledger or the observer; the tasks are stopped first.
+        Raises what broke the ledger or the observer; the tasks are stopped first. Raises StaleFenceError, and records
+        no end, if the lease was taken over.
         """
         deadline = self._watch_deadline()
         unsubscribe = self._stop.subscribe(self._wake.set)
@@ -235,7 +242,7 @@ class Execution:
         tasks = tuple(self._records.values())
         run = replace(self._run, status=status, reason=reason, finished_at=self._engine.clock.now(), tasks=tasks)
         ledger = self._engine.ledger
-        await self._journal.commit([*ledger.task_writes(run.run_id, left), ledger.end_write(run)])
+        await self._journal.commit([*ledger.task_writes(run.run_id, left), ledger.end_write(run)], self._lease)
         self._run = run
         for record in left:
             self._notify("task_finished", record)

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from nbactl.core.lease.leases import Lease
     from nbactl.ports.documents import Write
 
-    Commit = Callable[[Sequence[Write]], None]
-    _Entry = tuple[Sequence[Write], asyncio.Future[None]]
+    Commit = Callable[[Sequence[Write], Lease | None], None]
+    _Entry = tuple[Sequence[Write], Lease | None, asyncio.Future[None]]
 
 
 class Journal(Protocol):
@@ -28,8 +29,11 @@ class Journal(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def commit(self, writes: Sequence[Write]) -> None:
-        """Return when the writes are durable; raises what the store raised."""
+    async def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
+        """Return when the writes are durable; raises what the store raised.
+
+        With `under` they are made only while that lease is held; StaleFenceError says that it is not.
+        """
         ...
 
 
@@ -47,8 +51,8 @@ class DirectJournal:
     ) -> None:
         """Nothing is left to commit."""
 
-    async def commit(self, writes: Sequence[Write]) -> None:
-        self._commit(writes)
+    async def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
+        self._commit(writes, under)
 
 
 class ThreadedJournal:
@@ -75,16 +79,17 @@ class ThreadedJournal:
         self._queue.put(None)
         self._thread.join()
 
-    async def commit(self, writes: Sequence[Write]) -> None:
+    async def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
         future = self._loop.create_future()
-        self._queue.put((writes, future))
+        self._queue.put((writes, under, future))
         await future
 
     def _work(self) -> None:
         while (entry := self._queue.get()) is not None:
             entries, more = self._gather(entry)
-            error = self._broken or self._try([write for writes, _ in entries for write in writes])
-            self._loop.call_soon_threadsafe(_resolve, [future for _, future in entries], error)
+            under = next((lease for _, lease, _ in entries if lease is not None), None)
+            error = self._broken or self._try([write for writes, _, _ in entries for write in writes], under)
+            self._loop.call_soon_threadsafe(_resolve, [future for _, _, future in entries], error)
             if not more:
                 return
 
@@ -102,9 +107,9 @@ class ThreadedJournal:
             size += len(entry[0])
         return entries, True
 
-    def _try(self, writes: Sequence[Write]) -> BaseException | None:
+    def _try(self, writes: Sequence[Write], under: Lease | None) -> BaseException | None:
         try:
-            self._commit(writes)
+            self._commit(writes, under)
         except BaseException as error:  # noqa: BLE001 - it is raised where the commit is awaited
             self._broken = error
             return error

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.leases import Leases
-from nbactl.errors import NotFoundError, PreconditionError, StillRunningError, UsageError
+from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunningError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
-from nbactl.workflows.reading import Past, Unreadable, read_run, read_tasks
+from nbactl.workflows.reading import Past, Unreadable, is_newer, read_run, with_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.lease.leases import Lease
     from nbactl.ports.compute import Versions
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
 
@@ -220,14 +221,10 @@ class Ledger:
         return itertools.islice((run for run in runs if self._is_in_state(run, status)), limit)
 
     def heads(
-        self,
-        name: str | None = None,
-        date: GameDate | None = None,
-        status: str | None = None,
-        limit: int | None = None,
+        self, date: GameDate | None = None, status: str | None = None, limit: int | None = None
     ) -> Iterator[RunRecord]:
         """Yield runs without their tasks, newest first."""
-        heads = self._readable(self._heads(_query(name, date, None, status), limit))
+        heads = self._readable(self._heads(_query(None, date, None, status), limit))
         return itertools.islice((run for run in heads if self._is_in_state(run, status)), limit)
 
     def unfinished(self) -> Runs:
@@ -309,7 +306,7 @@ class Ledger:
             if entry.name not in wanted or entry.game_date is None or entry.source not in (source, None):
                 continue
             key = (entry.name, entry.game_date)
-            if key not in newest or _is_newer(entry, newest[key]):
+            if key not in newest or is_newer(entry, newest[key]):
                 newest[key] = entry
         paths = [run_path(entry.run_id) for entry in newest.values() if isinstance(entry, RunRecord)]
         documents = [document for document in self._store.get_all(paths) if document is not None]
@@ -391,17 +388,33 @@ class Ledger:
         """Return the write that records a run's end."""
         return _update(run_path(run.run_id), run_ending(run))
 
-    def commit(self, writes: Sequence[Write]) -> None:
-        """Apply writes: all or none, up to MAX_WRITES; more are applied in order."""
-        for begin in range(0, len(writes), MAX_WRITES):
-            self._store.commit(writes[begin : begin + MAX_WRITES])
+    def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
+        """Apply writes: all or none, up to MAX_WRITES; more are applied in order.
+
+        With `under` the last of them are applied only while that lease is held: raises StaleFenceError if it is not.
+        """
+        end = len(writes) if under is None else max(0, len(writes) - MAX_WRITES)
+        for begin in range(0, end, MAX_WRITES):
+            self._store.commit(writes[begin : min(begin + MAX_WRITES, end)])
+        if under is not None:
+            held, last = under, writes[end:]
+
+            def check_and_write(transaction: Transaction) -> None:
+                self._leases.check(transaction, held)
+                transaction.write(*last)
+
+            self._store.transaction(check_and_write)
 
     def _abandoned(self, run: RunRecord) -> bool:
         """Say whether a run has no worker: its process is dead, or a process elsewhere let the lease expire."""
         if self._is_dead(run.owner):
             return True
-        lease = self._leases.current(run.lease)
-        return lease is None or lease.owner != run.owner or lease.expires_at <= self._clock.now()
+        try:
+            lease = self._leases.current(run.lease)
+        except DataError as error:  # it may be held
+            self._notice(f"{run.run_id} is taken to be running: {error.message}. {error.next_step}")
+            return False
+        return lease is None or lease.owner != run.owner or not self._leases.is_alive(lease)
 
     def _is_in_state(self, run: RunRecord, status: str | None) -> bool:
         """Say whether a run that a query for the status found is in that state."""
@@ -475,29 +488,15 @@ class Ledger:
         paths = [task_path(entry.run_id, task) for entry, tasks in zip(entries, names, strict=True) for task in tasks]
         found = iter(self._store.get_all(paths))
         return [
-            _completed(entry, tasks, list(itertools.islice(found, len(tasks))))
+            with_tasks(entry, tasks, list(itertools.islice(found, len(tasks))))
             for entry, tasks in zip(entries, names, strict=True)
         ]
-
-
-def _completed(entry: Entry, names: Sequence[str], documents: Sequence[Document | None]) -> Entry:
-    if isinstance(entry, Unreadable):
-        return entry
-    tasks = read_tasks(entry, names, documents)
-    return tasks if isinstance(tasks, Unreadable) else replace(entry, tasks=tasks)
 
 
 def _batches(documents: Iterator[Document], limit: int | None) -> Iterator[list[Document]]:
     size = _AT_ONCE if limit is None else min(limit, _AT_ONCE)
     while batch := list(itertools.islice(documents, size)):
         yield batch
-
-
-def _is_newer(entry: Entry, other: Entry) -> bool:
-    """Say whether one was started after the other; by their ids, which are sorted by time, if that is not known."""
-    if entry.started_at is None or other.started_at is None:
-        return entry.run_id > other.run_id
-    return (entry.started_at, entry.run_id) > (other.started_at, other.run_id)
 
 
 def _no_run(run: str) -> NotFoundError:

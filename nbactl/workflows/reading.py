@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,10 +140,12 @@ def read_task(document: Document) -> TaskRecord:
     )
 
 
-def read_tasks(
-    run: RunRecord, names: Sequence[str], documents: Sequence[Document | None]
-) -> tuple[TaskRecord, ...] | Unreadable:
-    """Return the tasks of a run, whose documents are in the order of their names."""
+def with_tasks(
+    run: RunRecord | Unreadable, names: Sequence[str], documents: Sequence[Document | None]
+) -> RunRecord | Unreadable:
+    """Return a run with its tasks, whose documents are in the order of their names."""
+    if isinstance(run, Unreadable):
+        return run
     tasks = []
     for name, document in zip(names, documents, strict=True):
         try:
@@ -154,7 +157,14 @@ def read_tasks(
             known = (run.name, run.game_date, run.source, run.started_at)
             return Unreadable(run.run_id, f"task {name}: {problem}", *known)
         tasks.append(task)
-    return tuple(tasks)
+    return replace(run, tasks=tuple(tasks))
+
+
+def is_newer(run: RunRecord | Unreadable, other: RunRecord | Unreadable) -> bool:
+    """Say whether one was started after the other; by their ids, which are sorted by time, if that is not known."""
+    if run.started_at is None or other.started_at is None:
+        return run.run_id > other.run_id
+    return (run.started_at, run.run_id) > (other.started_at, other.run_id)
 
 
 def _unreadable(run_id: str, data: Mapping[str, Any], problem: str) -> Unreadable:

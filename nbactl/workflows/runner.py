@@ -12,7 +12,7 @@ from nbactl.core._support.faults import reach
 from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.core.observe.context import bound
 from nbactl.core.observe.events import noop_hook
-from nbactl.errors import LeaseHeldError, NbactlError
+from nbactl.errors import LeaseHeldError, NbactlError, StaleFenceError
 from nbactl.frozen import frozen
 from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
@@ -235,10 +235,15 @@ class _Execution:
             )
             try:
                 with runner.journal(runner.ledger.commit) as journal, heartbeat:
-                    context = ExecutionContext(journal, fences, self._observer, stop, self._judge_on(plan))
-                    return await Execution(runner.engine, plan, run, context).run()
+                    context = ExecutionContext(journal, fences, self._observer, stop, self._judge_on(plan), lease)
+                    done = await Execution(runner.engine, plan, run, context).run()
+            except StaleFenceError as error:
+                raise _lost(plan, error.message) from error
             finally:
                 unsubscribe()
+            if stop.stop is not None and stop.stop.kind == "lease_lost":
+                raise _lost(plan, stop.stop.reason)
+            return done
 
         ended = run_on_loop(work(), on_interrupt=lambda: self._cancellation.request("SIGINT"))
         if runner.ledger.cancel_requested(run_id):
@@ -368,6 +373,14 @@ def _first_record(task: PlannedTask) -> TaskRecord:
     # Why it runs again. What an earlier run failed with is in that run.
     why = task.reason if task.state in ("stale", "incomplete") else None
     return TaskRecord(task.name, task.required, TaskStatus.PENDING, reason=why)
+
+
+def _lost(plan: RunPlan, reason: str) -> StaleFenceError:
+    return StaleFenceError(
+        f"{plan.name} for {plan.game_date} lost its lease: {reason}",
+        cause="Another process may be working on it by now; what this one wrote since was refused.",
+        next_step=f"See who works on it: nbactl runs list --name {plan.name} --date {plan.game_date}",
+    )
 
 
 def _cancel_reason(reason: str) -> str:

@@ -193,6 +193,6 @@ def test_ids_that_no_document_can_have_are_refused_as_the_message_s_fault(tmp_pa
             status, body = service.push("/push", {"batch": "b1", "player": player}, message_id=f"odd-{number}")
             assert status == 204, (player, body)
         with closing(open_documents(tmp_path)) as store:
-            batch = store.get("example_batches/b1")
-            assert batch is not None
-            assert batch.data["predictions"] == len(odd)
+            counted = store.get("example_batches/b1")
+            assert counted is not None
+            assert counted.data["predictions"] == len(odd)

@@ -155,3 +155,20 @@ def test_inv_12_of_many_that_want_it_at_the_same_moment_one_gets_it(leases: Leas
     assert got == [leases.current(NAME)]
     assert {error.details["holder"] for error in refused} == {got[0].owner}
     assert len(refused) == 7
+
+
+def test_inv_12_an_expired_lease_of_a_process_that_is_seen_to_run_is_not_taken_over(
+    store: DocumentStore, clock: FakeClock, dead: set[str]
+) -> None:
+    running = {"first"}
+    leases = Leases(store, clock, is_dead=dead.__contains__, is_running=running.__contains__)
+    first = leases.acquire(NAME, "first", 30.0)
+    clock.advance(3600)
+    assert leases.is_alive(first)
+    with pytest.raises(LeaseHeldError) as refused:
+        leases.acquire(NAME, "second", 30.0)
+    assert "still running on this machine" in str(refused.value.cause)
+    assert leases.renew(first, 30.0).token == first.token
+    clock.advance(3600)
+    running.clear()
+    assert leases.acquire(NAME, "second", 30.0).token > first.token

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.core.lease.leases import Leases
-from nbactl.errors import NotFoundError, PreconditionError, UsageError
-from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, Update
+from nbactl.errors import NotFoundError, PreconditionError, StaleFenceError, UsageError
+from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, Create, Query, Update
 from nbactl.workflows.model import RunStatus, TaskStatus
 from tests.kit import workflow as workflow_harness
 from tests.kit.versioned import Project
@@ -62,6 +62,24 @@ def interrupted() -> Harness:
     harness.owner = "me"
     harness.world.events.clear()
     return harness
+
+
+@pytest.mark.parametrize("writes", [1, MAX_WRITES, MAX_WRITES + 7])
+def test_inv_12_what_is_committed_under_a_lease_that_was_lost_is_refused(writes: int) -> None:
+    harness = Harness(workflows({"a": {}}))
+    run = harness.run_one()
+    lease = harness.leases.acquire("w/1", "me", 30.0)
+    updates = [Create(f"x/{number:04}", {}) for number in range(writes - 1)]
+    ended = [*updates, harness.ledger.end_write(replace(run, status=RunStatus.FAILED))]
+    harness.clock.advance(31)
+    taken = harness.leases.acquire("w/1", "other", 30.0)
+    with pytest.raises(StaleFenceError, match="taken over"):
+        harness.ledger.commit(ended, lease)
+    assert harness.ledger.find("last").status is RunStatus.SUCCEEDED
+    assert harness.documents.count(Query("x")) == max(0, writes - MAX_WRITES)
+    again = [Create(f"y/{number:04}", {}) for number in range(writes - 1)]
+    harness.ledger.commit([*again, ended[-1]], taken)
+    assert harness.ledger.find("last").status is RunStatus.FAILED
 
 
 def test_a_run_is_found_by_id_by_a_beginning_and_as_the_last() -> None:

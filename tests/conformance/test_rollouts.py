@@ -205,6 +205,16 @@ class TestRollouts:
         lab.clock.advance(4 * HOUR)
         assert lab.action() is RolloutAction.ADVANCE
 
+    @pytest.mark.parametrize(("percent", "begins"), [(10.0, 10.0), (50.0, 50.0), (30.0, 50.0), (0.0, 10.0)])
+    def test_a_flag_that_is_at_a_stage_already_bakes_there_first(self, lab: Lab, percent: float, begins: float) -> None:
+        lab.set(Position(percent, enabled=True))
+        lab.clock.advance(100 * HOUR)
+        lab.start()
+        assert lab.percent() == begins
+        assert lab.action() is RolloutAction.HOLD
+        lab.clock.advance(4 * HOUR)
+        assert lab.action() is RolloutAction.ADVANCE
+
     def test_a_second_start_is_refused_and_a_flag_beyond_its_plan_too(self, lab: Lab) -> None:
         lab.start()
         with pytest.raises(PreconditionError, match="is being rolled out already"):

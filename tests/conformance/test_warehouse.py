@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ GAMES = TableSchema(
         Column("final", "BOOL"),
         Column("tipoff_at", "TIMESTAMP"),
         Column("payload", "JSON"),
+        Column("rating", "NUMERIC"),
     ),
     partition_by="game_date",
     cluster_by=("game_id",),
@@ -72,13 +74,24 @@ class TestWarehouse:
 
     def test_values_come_back_as_they_went_in(self, warehouse: Warehouse) -> None:
         tipoff = datetime(2024, 1, 15, 19, 30, 0, 123456, tzinfo=UTC)
-        row = ("g1", D1, 101, 98.5, True, tipoff, '{"a": [1, null]}')
+        row = ("g1", D1, 101, 98.5, True, tipoff, '{"a": [1, null]}', Decimal("-112.000000001"))
         columns = tuple(column.name for column in GAMES.columns)
-        assert warehouse.load(GAMES.name, Rows(columns, [row, ("g2", D1, *[None] * 5)]), timeout=TIMEOUT) == 2
+        assert warehouse.load(GAMES.name, Rows(columns, [row, ("g2", D1, *[None] * 6)]), timeout=TIMEOUT) == 2
         result = warehouse.query("SELECT * FROM `nba_test.games` ORDER BY game_id", timeout=TIMEOUT)
         assert result.columns == columns
-        assert result.rows == [row, ("g2", D1, *[None] * 5)]
+        parsed = tuple(
+            {"a": [1, None]} if name == "payload" else value for name, value in zip(columns, row, strict=True)
+        )
+        assert result.rows == [parsed, ("g2", D1, *[None] * 6)]
         assert result.dicts()[0]["tipoff_at"].tzinfo is not None
+
+    @pytest.mark.parametrize("number", ["9" * 29 + "." + "9" * 9, "-0.000000001", "0", "1E+20", "12"])
+    def test_a_numeric_keeps_every_digit(self, warehouse: Warehouse, number: str) -> None:
+        rows = Rows((*KEYS, "rating"), [("g1", D1, Decimal(number))])
+        warehouse.load(GAMES.name, rows, timeout=TIMEOUT)
+        sql = "SELECT rating FROM nba_test.games WHERE rating = @rating"
+        found = warehouse.query(sql, {"rating": Decimal(number)}, timeout=TIMEOUT).scalar()
+        assert (type(found), found) == (Decimal, Decimal(number))
 
     def test_json_columns_take_objects_and_lists(self, warehouse: Warehouse) -> None:
         rows = Rows((*KEYS, "payload"), [("g1", D1, {"a": 1}), ("g2", D1, [1]), ("g3", D1, "7"), ("g4", D1, None)])
@@ -143,6 +156,10 @@ class TestWarehouse:
             (Rows((*KEYS, "tipoff_at"), [("a", D1, datetime(2024, 1, 15))]), "tipoff_at"),  # noqa: DTZ001
             (Rows((*KEYS, "payload"), [("a", D1, "{")]), "payload"),
             (Rows((*KEYS, "payload"), [("a", D1, {"a": {1}})]), "payload"),
+            (Rows((*KEYS, "rating"), [("a", D1, 1.5)]), "rating"),
+            (Rows((*KEYS, "rating"), [("a", D1, Decimal("1E29"))]), "rating"),
+            (Rows((*KEYS, "rating"), [("a", D1, Decimal("1E-10"))]), "rating"),
+            (Rows((*KEYS, "rating"), [("a", D1, Decimal("NaN"))]), "rating"),
             (Select("SELECT 'a' AS game_id, DATE '2024-01-16' AS game_date"), "2024-01-16"),
             (Select("SELECT 'a' AS game_id, CAST(NULL AS DATE) AS game_date"), "game_date"),
             (Select("SELECT CAST(NULL AS STRING) AS game_id, DATE '2024-01-15' AS game_date"), "game_id"),

@@ -238,7 +238,7 @@ class TestWarehouseVersions:
 
     def test_a_table_made_from_a_query_has_versions(self, warehouse: Warehouse) -> None:
         self.put(warehouse, ROW)
-        made = f"CREATE OR REPLACE TABLE nba_test.made PARTITION BY day AS SELECT * FROM {LINES.name}"
+        made = f"CREATE OR REPLACE TABLE nba_test.made PARTITION BY day AS SELECT * FROM {LINES.name}"  # noqa: S608 - names of ours
         warehouse.apply_ddl([made], timeout=TIMEOUT)
         (version,) = self.versions(warehouse, "nba_test.made").values()
         assert (version.rows, version.digest) == (1, self.put(warehouse, ROW).digest)

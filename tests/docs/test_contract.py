@@ -122,7 +122,7 @@ def test_the_keys_of_the_page_are_in_the_data(
 
 def test_every_command_with_promised_keys_is_read_here() -> None:
     promised = {path for path, (_, keys) in COMMANDS.items() if names(keys)}
-    assert promised - set(READ) == {"nbactl runs show"}  # the next test reads it
+    assert promised - set(READ) == {"nbactl runs show", "nbactl runs dismiss"}  # they need a run
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -144,3 +144,11 @@ def test_a_run_that_is_shown_has_the_keys_of_a_run(
     monkeypatch.chdir(tmp_path)
     [run] = data("run phase1", tmp_path, capsys)["runs"]
     assert data("runs show last", tmp_path, capsys)["run"] == run
+
+
+def test_a_dismissal_has_its_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data("run phase1 --date 2024-01-15", tmp_path, capsys)
+    assert set(names(COMMANDS["nbactl runs dismiss"][1])) <= set(data("runs dismiss last", tmp_path, capsys))

@@ -39,6 +39,7 @@ LIMITS = MigrationLimits(
     recheck=0.02,
     lease_ttl=30.0,
     lease_renew=10.0,
+    mark_forgotten=30 * DAY,
 )
 TTL = 5.0
 ALL = Selection()
@@ -55,7 +56,9 @@ class PassingClock(FakeClock):
 class Lab:
     """What a test of the migration works with."""
 
-    def __init__(self, store: DocumentStore, folder: Path, *, clock: FakeClock, owner: str = "a") -> None:
+    def __init__(
+        self, store: DocumentStore, folder: Path, *, clock: FakeClock, owner: str = "a", project: str = "local"
+    ) -> None:
         self.store = store
         self.clock = clock
         self.folder = folder
@@ -67,7 +70,7 @@ class Lab:
             self.clock,
             Leases(store, self.clock, is_dead=lambda _: False),
             owner=lambda: owner,
-            project="local",
+            project=project,
             limits=LIMITS,
             bulk_writer=lambda _rate: BulkWriter(
                 store, retry=RetryPolicy("test", attempts=5, base=0.01), clock=self.clock, rng=random.Random(2)

@@ -128,7 +128,9 @@ class Rollouts(RuleBasedStateMachine):
     @rule()
     def start(self) -> None:
         here = self.model.flag
-        stage = next((n for n, each in enumerate(STAGES, start=1) if each.percent > here.percent), None)
+        stages = list(enumerate(STAGES, start=1))
+        there = (n for n, each in stages[:-1] if 0 < here.percent == each.percent)
+        stage = next(there, next((n for n, each in stages if each.percent > here.percent), None))
         if stage is None:
             return
         self.health = "well"  # what is refused otherwise: tests/unit/rollouts/test_rules.py

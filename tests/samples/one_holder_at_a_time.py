@@ -6,18 +6,18 @@ from nbactl.testing import FakeClock, memory_documents
 clock = FakeClock()
 store = memory_documents(clock)
 leases = Leases(store, clock)
-mine = leases.acquire("phase3/2024-01-15", process_identity("run-1"), 30.0)
+stalled = leases.acquire("phase3/2024-01-15", "a process elsewhere", 30.0)
 try:
-    leases.acquire("phase3/2024-01-15", "somebody else", 30.0)
+    leases.acquire("phase3/2024-01-15", process_identity("run-1"), 30.0)
 except LeaseHeldError as held:
-    assert held.details["holder"] == mine.owner
+    assert held.details["holder"] == stalled.owner
 clock.advance(31.0)
-theirs = leases.acquire("phase3/2024-01-15", "somebody else", 30.0)
-assert theirs.token > mine.token
+mine = leases.acquire("phase3/2024-01-15", process_identity("run-1"), 30.0)
+assert mine.token > stalled.token
 
 
 def write_late(transaction: Transaction) -> None:
-    leases.check(transaction, mine)
+    leases.check(transaction, stalled)
     transaction.write(Set("results/2024-01-15", {"rows": 229}))
 
 
@@ -26,4 +26,4 @@ try:
 except StaleFenceError:
     pass
 assert store.get("results/2024-01-15") is None
-leases.release(theirs)
+leases.release(mine)

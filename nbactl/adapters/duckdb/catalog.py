@@ -33,6 +33,7 @@ _TO_DUCKDB: Final[dict[ColumnType, str]] = {
     "STRING": "VARCHAR",
     "INT64": "BIGINT",
     "FLOAT64": "DOUBLE",
+    "NUMERIC": "DECIMAL(38,9)",
     "BOOL": "BOOLEAN",
     "DATE": "DATE",
     "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
@@ -159,14 +160,8 @@ def names(cursor: DuckDBPyConnection) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def column_names(cursor: DuckDBPyConnection, tables: tuple[str, ...]) -> list[str]:
-    """Return the names of the columns of some tables."""
-    cursor.execute("SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE NOT internal")
-    return [column for table, column in cursor.fetchall() if table in tables]
-
-
-def describe(cursor: DuckDBPyConnection, table: str) -> tuple[TableSchema, datetime | None]:
-    """Return the table's schema and when it was last changed (naive UTC). Raises NotFoundError."""
+def duckdb_columns(cursor: DuckDBPyConnection, table: str) -> list[tuple[str, str, bool]]:
+    """Return the columns of a table or view: name, DuckDB's type, whether it is required. Raises NotFoundError."""
     import duckdb
 
     split_name(table)
@@ -174,7 +169,12 @@ def describe(cursor: DuckDBPyConnection, table: str) -> tuple[TableSchema, datet
         cursor.execute('SELECT name, type, "notnull" FROM pragma_table_info($name)', {"name": quoted(table)})
     except duckdb.CatalogException as error:
         raise no_such_table(table, names(cursor)) from error
-    found = cursor.fetchall()
+    return cursor.fetchall()
+
+
+def describe(cursor: DuckDBPyConnection, table: str) -> tuple[TableSchema, datetime | None]:
+    """Return the table's schema and when it was last changed (naive UTC). Raises NotFoundError."""
+    found = duckdb_columns(cursor, table)
     cursor.execute("SELECT declared, modified FROM nbactl_internal.tables WHERE name = $name", {"name": table})
     kept = cursor.fetchone()
     declared: dict[str, Any] = json.loads(kept[0]) if kept else {}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.duckdb import catalog
-from nbactl.adapters.duckdb.dialect import translate
+from nbactl.adapters.duckdb.dialect import compiled
 from nbactl.errors import DataError
-from nbactl.ports.sql import parse_one
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,7 +24,9 @@ def run_statement(cursor: DuckDBPyConnection, sql: str) -> str | None:
     """
     from sqlglot import exp
 
-    tree = parse_one(sql)
+    from nbactl.adapters.duckdb.sql.parse import parse  # noqa: PLC0415 - heavy
+
+    tree = parse(sql)
     if not isinstance(tree, (exp.Create, exp.Alter, exp.Drop)):
         raise DataError(
             f"this statement is not a definition: {sql.strip().partition(chr(10))[0][:80]}",
@@ -32,19 +34,40 @@ def run_statement(cursor: DuckDBPyConnection, sql: str) -> str | None:
         )
     if tree.args.get("kind") != "TABLE":
         _without_options(tree)
-        cursor.execute(translate(tree).sql)
+        cursor.execute(_translated(cursor, tree, sql))
         return None
     if isinstance(tree, exp.Create):
-        return _create_table(cursor, tree)
+        return _create_table(cursor, tree, sql)
     if isinstance(tree, exp.Drop):
         table = _name(tree)
-        cursor.execute(translate(tree).sql)
+        cursor.execute(_translated(cursor, tree, sql))
         catalog.forget(cursor, table)
         return None
-    return _alter_table(cursor, tree)
+    return _alter_table(cursor, tree, sql)
 
 
-def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> str:
+def _translated(cursor: DuckDBPyConnection, tree: exp.Expr, sql: str) -> str:
+    """Return a definition in DuckDB's SQL; its query is compiled like any other."""
+    from sqlglot import exp
+
+    from nbactl.adapters.duckdb.sql.columns import columns_of  # noqa: PLC0415 - heavy
+    from nbactl.adapters.duckdb.sql.expressions import type_of  # noqa: PLC0415 - heavy
+    from nbactl.adapters.duckdb.sql.types import duckdb_name  # noqa: PLC0415
+
+    for table in tree.find_all(exp.Table):
+        table.set("catalog", None)  # the project: one file is one project
+    query = tree.args.get("expression") if isinstance(tree, exp.Create) else None
+    body = ""
+    if query is not None:
+        query.pop()
+        body = f" AS {compiled(query, sql, {}, partial(columns_of, cursor)).sql}"
+    for column in tree.find_all(exp.ColumnDef):
+        if isinstance(column.args.get("kind"), exp.DataType):
+            column.set("kind", exp.DataType.build(duckdb_name(type_of(column.args["kind"])), dialect="duckdb"))
+    return tree.sql("duckdb") + body
+
+
+def _create_table(cursor: DuckDBPyConnection, tree: exp.Create, sql: str) -> str:
     table = _name(tree)
     if tree.args.get("exists") and catalog.exists(cursor, table):
         return table
@@ -52,7 +75,7 @@ def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> str:
     description = _description(tree)
     columns = _column_descriptions(tree)
     _without_options(tree)
-    cursor.execute(translate(tree).sql)
+    cursor.execute(_translated(cursor, tree, sql))
     catalog.forget(cursor, table)
     schema, _ = catalog.describe(cursor, table)
     described = tuple(replace(column, description=columns.get(column.name, "")) for column in schema.columns)
@@ -64,7 +87,7 @@ def _create_table(cursor: DuckDBPyConnection, tree: exp.Create) -> str:
     return table
 
 
-def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter) -> str:
+def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter, sql: str) -> str:
     from sqlglot import exp
 
     table = _name(tree)
@@ -72,7 +95,7 @@ def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter) -> str:
     description = _description(tree)
     action = tree.args["actions"][0]
     if not isinstance(action, exp.AlterSet):
-        cursor.execute(translate(tree).sql)
+        cursor.execute(_translated(cursor, tree, sql))
     if isinstance(action, exp.AlterRename):
         renamed = f"{table.partition('.')[0]}.{action.this.name}"
         catalog.rename(cursor, table, renamed)

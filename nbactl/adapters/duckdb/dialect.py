@@ -1,68 +1,84 @@
-"""BigQuery SQL as DuckDB SQL: sqlglot, and the places where the two engines answer differently."""
+"""BigQuery SQL as DuckDB SQL: parsed by sqlglot, compiled by what is listed in `sql`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
-from nbactl.ports.sql import parse_one
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlglot import exp
 
+    from nbactl.adapters.duckdb.sql.types import Type
 
-_HARMLESS: Final = frozenset(
-    # every connection is in UTC
-    {"EXTRACT from TIMESTAMPTZ / TIMESTAMPLTZ may produce different results due to timezone handling differences"}
-)
+    Columns = tuple[tuple[str, "Type"], ...]
+
+_KEPT: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A query in DuckDB's dialect, with the parameters and tables it names."""
+    """A query in DuckDB's dialect: parameters it names, tables it reads, columns it gives, functions it calls."""
 
     sql: str
     parameters: frozenset[str]
-    tables: tuple[str, ...]
+    tables: Mapping[str, Columns]
+    columns: Columns
+    functions: tuple[str, ...]
 
 
-@lru_cache(maxsize=512)
-def translate_query(sql: str) -> Translated:
-    """Translate one BigQuery query. Raises DataError for anything but a query, with line and column."""
+class Translator:
+    """Translates queries, and remembers what it translated while the tables keep their columns."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, tuple[tuple[str, Type], ...]], Translated] = {}
+
+    def query(self, sql: str, parameters: Mapping[str, Type], columns_of: Callable[[str], Columns]) -> Translated:
+        """Translate one query. Raises DataError for what is not a query or not on the list, NotFoundError."""
+        key = sql, tuple(sorted(parameters.items(), key=lambda item: item[0]))
+        kept = self._kept.get(key)
+        if kept is not None and all(columns_of(name) == columns for name, columns in kept.tables.items()):
+            return kept
+        translated = translate_query(sql, parameters, columns_of)
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        self._kept[key] = translated
+        return translated
+
+
+def translate_query(sql: str, parameters: Mapping[str, Type], columns_of: Callable[[str], Columns]) -> Translated:
+    """Translate one query. Raises DataError for anything but a query, with line and column."""
     from sqlglot import exp
 
-    tree = parse_one(sql)
+    from nbactl.adapters.duckdb.sql.parse import parse  # noqa: PLC0415 - heavy
+
+    tree = parse(sql)
     if not isinstance(tree, exp.Query):
         raise DataError(
             f"this statement is not a query: {sql.strip().partition(chr(10))[0][:80]}",
             cause="queries only read",
             next_step="Write with load or replace_partitions, change tables with apply_ddl.",
         )
-    return translate(tree)
+    return compiled(tree, sql, parameters, columns_of)
 
 
-def translate(tree: exp.Expr) -> Translated:
-    """Translate a parsed query; the tree is changed."""
-    from sqlglot import ErrorLevel, exp
-    from sqlglot.dialects.duckdb import DuckDB
+def compiled(
+    tree: exp.Expr, sql: str, parameters: Mapping[str, Type], columns_of: Callable[[str], Columns]
+) -> Translated:
+    """Compile a parsed query. Raises DataError for what is not on the list, or two columns with the same name."""
+    from nbactl.adapters.duckdb.sql.context import Context  # noqa: PLC0415 - heavy
+    from nbactl.adapters.duckdb.sql.query import compile_query  # noqa: PLC0415 - heavy
 
-    from nbactl.adapters.duckdb.semantics import as_duckdb  # noqa: PLC0415 - heavy
-
-    parameters = frozenset(node.name for node in tree.find_all(exp.Parameter))
-    defined = {cte.alias for cte in tree.find_all(exp.CTE)}
-    tables = []
-    for table in tree.find_all(exp.Table):
-        table.set("catalog", None)  # the project: one file is one project
-        if table.name and (table.db or table.name not in defined):
-            tables.append(f"{table.db}.{table.name}" if table.db else table.name)
-    generator = DuckDB().generator(unsupported_level=ErrorLevel.IGNORE)
-    sql = generator.generate(as_duckdb(tree))
-    if refused := [message for message in generator.unsupported_messages if message not in _HARMLESS]:
-        raise DataError(
-            "the local warehouse cannot answer this as BigQuery does",
-            cause=refused[0].strip(" ."),
-            next_step="Use other functions, so that both engines agree.",
-        )
-    return Translated(sql, parameters, tuple(tables))
+    ctx = Context(columns_of, parameters, compile_query, sql)
+    query = compile_query(ctx, tree, None)
+    names = [column.name.lower() for column in query.columns]
+    for column in query.columns:
+        if names.count(column.name.lower()) > 1 and not column.anonymous:
+            raise DataError(
+                f"the query's result has two columns named {column.name}", next_step="Give one of them an alias."
+            )
+    columns = tuple((column.name, column.type) for column in query.columns)
+    return Translated(query.sql, frozenset(ctx.used_parameters), ctx.tables, columns, tuple(ctx.listed))

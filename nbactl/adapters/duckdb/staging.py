@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.catalog import bigquery_type, duckdb_type, quoted
-from nbactl.adapters.duckdb.dialect import translate_query
-from nbactl.adapters.duckdb.values import bind, check_columns, check_rows
+from nbactl.adapters.duckdb.values import check_columns, check_rows
 from nbactl.errors import DataError, StaleFenceError
-from nbactl.ports.warehouse import Rows, Select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +14,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from nbactl.ports.warehouse import ColumnType, Fence, TableSchema
+    from nbactl.adapters.duckdb.dialect import Translated
+    from nbactl.ports.warehouse import ColumnType, Fence, Rows, TableSchema
 
 
 def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date], fence: Fence) -> None:
@@ -49,12 +48,9 @@ def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date
 
 STAGE: Final = "temp.nbactl_stage"
 _UNTYPED: Final = '"NULL"'
-_WIDENS: Final[frozenset[tuple[str | None, ColumnType]]] = frozenset({("INT64", "FLOAT64"), ("STRING", "JSON")})
-
-
-def stage(cursor: DuckDBPyConnection, source: Select | Rows, schema: TableSchema) -> tuple[str, ...]:
-    """Put the source's rows into the stage; returns their columns. Raises DataError for what does not fit."""
-    return _stage_rows(cursor, source, schema) if isinstance(source, Rows) else _stage_select(cursor, source, schema)
+_WIDENS: Final[frozenset[tuple[str | None, ColumnType]]] = frozenset(
+    {("INT64", "FLOAT64"), ("INT64", "NUMERIC"), ("NUMERIC", "FLOAT64"), ("STRING", "JSON")}
+)
 
 
 def insert(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema) -> int:
@@ -100,7 +96,8 @@ def check_days(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: Tab
         )
 
 
-def _stage_rows(cursor: DuckDBPyConnection, rows: Rows, schema: TableSchema) -> tuple[str, ...]:
+def stage_rows(cursor: DuckDBPyConnection, rows: Rows, schema: TableSchema) -> tuple[str, ...]:
+    """Put rows into the stage; returns their columns. Raises DataError for what does not fit."""
     values = check_rows(rows, schema)
     types = {column.name: duckdb_type(column.type) for column in schema.columns}
     declared = ", ".join(f"{quoted(name)} {types[name]}" for name in rows.columns)
@@ -110,9 +107,11 @@ def _stage_rows(cursor: DuckDBPyConnection, rows: Rows, schema: TableSchema) -> 
     return rows.columns
 
 
-def _stage_select(cursor: DuckDBPyConnection, select: Select, schema: TableSchema) -> tuple[str, ...]:
-    query = translate_query(select.sql)
-    cursor.execute(f"CREATE TEMP TABLE nbactl_stage AS {query.sql}", bind(select.parameters, query.parameters))
+def stage_query(
+    cursor: DuckDBPyConnection, query: Translated, parameters: dict[str, Any], schema: TableSchema
+) -> tuple[str, ...]:
+    """Put a query's rows into the stage; returns their columns. Raises DataError for what does not fit."""
+    cursor.execute(f"CREATE TEMP TABLE nbactl_stage AS {query.sql}", parameters)
     cursor.execute(f"DESCRIBE {STAGE}")
     found = {row[0]: row[1] for row in cursor.fetchall()}
     columns = tuple(found)

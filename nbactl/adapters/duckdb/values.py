@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from nbactl.adapters.duckdb.dialect import Translated
+    from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.ports.warehouse import Column, ColumnType, Rows, TableSchema
 
 _NONE: Final = type(None)
@@ -23,34 +25,58 @@ _FITS: Final[dict[ColumnType, frozenset[type]]] = {
     "STRING": frozenset({str}),
     "INT64": frozenset({int}),
     "FLOAT64": frozenset({float, int}),
+    "NUMERIC": frozenset({Decimal, int}),
     "BOOL": frozenset({bool}),
     "DATE": frozenset({date}),
     "TIMESTAMP": frozenset({datetime}),
     "JSON": frozenset({str, dict, list}),
 }
-_PARAMETER_TYPES: Final = frozenset({_NONE, bool, int, float, str, bytes, date, datetime, Decimal})
+_PARAMETER_TYPES: Final[dict[type, str]] = {
+    _NONE: "NULL",
+    bool: "BOOL",
+    int: "INT64",
+    float: "FLOAT64",
+    str: "STRING",
+    bytes: "BYTES",
+    date: "DATE",
+    datetime: "TIMESTAMP",
+    Decimal: "NUMERIC",
+}
+
+
+def parameter_types(parameters: Mapping[str, Any] | None) -> dict[str, Type]:
+    """Return the BigQuery types of query parameters. Raises DataError for a value that cannot be one."""
+    return {name: _parameter_type(name, value) for name, value in (parameters or {}).items()}
+
+
+def _parameter_type(name: str, value: Any) -> Type:  # noqa: ANN401 - whatever a caller passes
+    from nbactl.adapters.duckdb.sql.types import NULL, SCALARS, array, supertype  # noqa: PLC0415
+
+    if isinstance(value, (list, tuple)):
+        element = supertype([_parameter_type(name, part) for part in value])
+        if element is None or element.element is not None:
+            raise _cannot_bind(name, value, "its elements have different types")
+        return array(element)
+    kind = _PARAMETER_TYPES.get(type(value))
+    if kind is None:
+        raise _cannot_bind(name, value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise _cannot_bind(name, value)
+    check = _CHECKS.get(kind) if kind in ("INT64", "NUMERIC") else None  # type: ignore[call-overload]
+    if check is not None and (why := check(value)):
+        raise _cannot_bind(name, value, why)
+    return NULL if kind == "NULL" else SCALARS[kind]
+
+
+def _cannot_bind(name: str, value: Any, why: str | None = None) -> DataError:  # noqa: ANN401 - as above
+    known = "a string, bytes, number, bool, date, aware datetime or list of these"
+    return DataError(f"query parameter @{name} cannot be bound", cause=why or f"{value!r} is not {known}")
 
 
 def bind(parameters: Mapping[str, Any] | None, named: frozenset[str]) -> dict[str, Any]:
-    """Return the values of the parameters that the SQL names. Raises DataError for a missing one or an odd type."""
+    """Return the values of the parameters that the SQL names, as DuckDB takes them."""
     given = parameters or {}
-    if missing := sorted(named - given.keys()):
-        raise DataError(
-            f"no value for query parameter @{missing[0]}",
-            cause=f"given are: {', '.join(sorted(given)) or 'none'}",
-            details={"parameters": missing},
-        )
-    bound = {name: given[name] for name in named}
-    for name, value in bound.items():
-        for part in value if isinstance(value, (list, tuple)) else (value,):
-            if type(part) not in _PARAMETER_TYPES or (isinstance(part, datetime) and part.tzinfo is None):
-                raise DataError(
-                    f"query parameter @{name} cannot be bound",
-                    cause=f"{part!r} is not a string, number, bool, date, aware datetime or list of these",
-                )
-        if isinstance(value, tuple):
-            bound[name] = list(value)
-    return bound
+    return {name: list(given[name]) if isinstance(given[name], tuple) else given[name] for name in named}
 
 
 def check_rows(rows: Rows, schema: TableSchema) -> list[tuple[Any, ...]]:
@@ -129,6 +155,17 @@ def _bad_int(value: int) -> str | None:
     return None if -(2**63) <= value < 2**63 else "it is out of range for INT64"
 
 
+def _bad_numeric(value: Decimal | int) -> str | None:
+    number = Decimal(value)
+    if not number.is_finite() or not -_NUMERIC_LIMIT < number < _NUMERIC_LIMIT:
+        return "it is out of range for NUMERIC"
+    return "NUMERIC has 9 digits after the point" if _NUMERIC_UNITS % number.as_integer_ratio()[1] else None
+
+
+_NUMERIC_LIMIT: Final = 10**29
+_NUMERIC_UNITS: Final = 10**9
+
+
 def _bad_timestamp(value: datetime) -> str | None:
     return "a naive datetime is no instant" if value.tzinfo is None else None
 
@@ -146,6 +183,7 @@ def _bad_json(value: Any) -> str | None:  # noqa: ANN401 - JSON
 
 _CHECKS: Final[dict[ColumnType, Callable[[Any], str | None]]] = {
     "INT64": _bad_int,
+    "NUMERIC": _bad_numeric,
     "TIMESTAMP": _bad_timestamp,
     "JSON": _bad_json,
 }
@@ -173,31 +211,37 @@ def _bad(table: str, column: Column, row: int, what: str, why: str) -> DataError
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
 
 
-def fetch(cursor: DuckDBPyConnection, sql: str, parameters: dict[str, Any]) -> QueryResult:
-    """Run a query in DuckDB's dialect and return all rows."""
+def fetch(cursor: DuckDBPyConnection, query: Translated, parameters: dict[str, Any]) -> QueryResult:
+    """Run a translated query and return all rows."""
+    sql = query.sql
     cursor.execute(sql, parameters)
-    columns = check_names(cursor)
-    types = [str(column[1]) for column in cursor.description or ()]
-    zoned = [number for number, kind in enumerate(types) if _ZONED in kind]
+    columns = tuple(name for name, _ in query.columns)
+    described = [(str(column[0]), str(column[1])) for column in cursor.description or ()]
+    zoned = [number for number, (_, kind) in enumerate(described) if _ZONED in kind]
+    documents = [number for number, (_, kind) in enumerate(query.columns) if "JSON" in str(kind)]
     if not zoned:
-        return QueryResult(columns, cursor.fetchall())
+        return QueryResult(columns, _parsed(cursor.fetchall(), documents))
     # DuckDB's client needs pytz to hand out zoned timestamps; in UTC they are plain ones until they are in Python.
     cursor.abort()
     listed = ", ".join(
         f"CAST({quoted(name)} AS {kind.replace(_ZONED, 'TIMESTAMP')})" if _ZONED in kind else quoted(name)
-        for name, kind in zip(columns, types, strict=True)
+        for name, kind in described
     )
     cursor.execute(f"SELECT {listed} FROM ({sql})", parameters)
-    return QueryResult(columns, [_aware(row, zoned) for row in cursor.fetchall()])
+    return QueryResult(columns, _parsed([_aware(row, zoned) for row in cursor.fetchall()], documents))
 
 
-def check_names(cursor: DuckDBPyConnection) -> tuple[str, ...]:
-    """Return the result's column names. Raises DataError if one comes twice, as BigQuery does."""
-    columns = tuple(column[0] for column in cursor.description or ())
-    if len({name.lower() for name in columns}) != len(columns):
-        twice = next(name for name in columns if [other.lower() for other in columns].count(name.lower()) > 1)
-        raise DataError(f"the query's result has two columns named {twice}", next_step="Give one of them an alias.")
-    return columns
+def _parsed(rows: list[tuple[Any, ...]], documents: list[int]) -> list[tuple[Any, ...]]:
+    """Return the rows with JSON as Python's values, as BigQuery's client does."""
+    if not documents:
+        return rows
+    return [tuple(_document(value) if n in documents else value for n, value in enumerate(row)) for row in rows]
+
+
+def _document(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, list):
+        return [_document(part) for part in value]
+    return value if value is None else json.loads(value)
 
 
 def _aware(row: tuple[Any, ...], zoned: list[int]) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ change until it has a value. An empty string is a value.
 from __future__ import annotations
 
 import json
-from datetime import UTC
+from datetime import UTC, date
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.catalog import bigquery_type, quoted
@@ -16,7 +16,7 @@ from nbactl.ports.warehouse import PartitionVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from duckdb import DuckDBPyConnection
 
@@ -43,10 +43,11 @@ def record(
     if wanted == []:
         return {}
     found = _digests(cursor, schema.name, schema.partition_by, wanted)
-    kept = {day: version for (_, day), version in read(cursor, [schema.name], wanted).items()}
+    ends = (wanted[0], wanted[-1]) if wanted else ()
+    kept = {day: version for (_, day), version in read(cursor, [schema.name], *ends).items()}
     versions = {}
     for day in sorted(found.keys() | kept.keys()) if wanted is None else wanted:
-        rows, digest = found.get(day, (0, _digest(0, 0)))
+        rows, digest = found.get(day, _NOTHING)
         old = kept.get(day)
         changed_at = old.changed_at if old is not None and old.digest == digest else now
         versions[day] = PartitionVersion(digest, rows, changed_at)
@@ -54,16 +55,28 @@ def record(
     return versions
 
 
+def untrue(cursor: DuckDBPyConnection, schema: TableSchema) -> list[date]:
+    """Return the partitions that have a version which is not that of their rows."""
+    if schema.partition_by is None:
+        return []
+    found = _digests(cursor, schema.name, schema.partition_by, None)
+    kept = read(cursor, [schema.name])
+    return [day for (_, day), version in kept.items() if found.get(day, _NOTHING)[1] != version.digest]
+
+
 def read(
-    cursor: DuckDBPyConnection, tables: Sequence[str] | None = None, days: Sequence[date] | None = None
+    cursor: DuckDBPyConnection,
+    tables: Sequence[str] | None = None,
+    first: date = date.min,
+    last: date = date.max,
 ) -> dict[tuple[str, date], PartitionVersion]:
-    """Return the versions that are kept of `tables` and `days`, or of all, for tables that are there."""
+    """Return the versions that are kept of `tables`, or of all, for tables that are there."""
     cursor.execute(
         "SELECT table_name, day, digest, row_count, changed_at FROM nbactl_internal.partition_versions "
         "SEMI JOIN (SELECT schema_name || '.' || table_name AS table_name FROM duckdb_tables()) USING (table_name) "
         "WHERE ($tables IS NULL OR list_contains(CAST($tables AS VARCHAR[]), table_name)) "
-        "AND ($days IS NULL OR list_contains(CAST($days AS DATE[]), day)) ORDER BY table_name, day",
-        {"tables": None if tables is None else list(tables), "days": None if days is None else list(days)},
+        "AND day BETWEEN $first AND $last ORDER BY table_name, day",
+        {"tables": None if tables is None else list(tables), "first": first, "last": last},
     )
     return {
         (table, day): PartitionVersion(digest, rows, changed_at.replace(tzinfo=UTC))
@@ -113,6 +126,10 @@ def _literal(text: str) -> str:
 
 def _digest(rows: int, total: int) -> str:
     return f"{rows}-{total % 2**_DIGEST_BITS:x}"
+
+
+_NOTHING: Final = (0, _digest(0, 0))
+"""The rows and the digest of an empty partition."""
 
 
 def _write(cursor: DuckDBPyConnection, table: str, versions: Mapping[date, PartitionVersion]) -> None:

@@ -7,14 +7,15 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from nbactl.adapters.duckdb import catalog, staging, versions
 from nbactl.adapters.duckdb.ddl import run_statement
-from nbactl.adapters.duckdb.dialect import translate_query
+from nbactl.adapters.duckdb.dialect import Translated, Translator
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.file import WarehouseFile
-from nbactl.adapters.duckdb.values import bind, check_names, fetch
+from nbactl.adapters.duckdb.values import bind, fetch, parameter_types
 from nbactl.core._support import faults
 from nbactl.core.calls.deadline import remaining
 from nbactl.errors import NbactlError, PreconditionError, TimedOutError, UnavailableError
@@ -47,6 +48,7 @@ class DuckDbWarehouse:
         self._file = WarehouseFile(path, clock=clock, holder=holder)
         self._writing = threading.Lock()
         self._running: set[Watchdog] = set()
+        self._translator = Translator()
 
     def query(
         self,
@@ -58,22 +60,20 @@ class DuckDbWarehouse:
         cache: bool = True,  # noqa: ARG002 - a local file has no result cache
         max_bytes: int | None = None,  # noqa: ARG002 - and nothing to pay for
     ) -> QueryResult:
-        query = translate_query(sql)
-        bound = bind(parameters, query.parameters)
-        with self._operation("query", timeout, labels, query.sql, query.tables) as (cursor, _):
-            return fetch(cursor, query.sql, bound)
+        with self._operation("query", timeout, labels, sql) as (cursor, _):
+            query = self._translated(cursor, sql, parameters)
+            return fetch(cursor, query, bind(parameters, query.parameters))
 
     def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
-        query = translate_query(sql)
-        bound = bind(parameters, query.parameters)
-        with self._operation("dry_run", timeout, None, query.sql, query.tables) as (cursor, _):
-            cursor.execute(f"SELECT * FROM ({query.sql}) LIMIT 0", bound)
-            return DryRun(check_names(cursor), None)
+        with self._operation("dry_run", timeout, None, sql) as (cursor, _):
+            query = self._translated(cursor, sql, parameters)
+            cursor.execute(f"SELECT * FROM ({query.sql}) LIMIT 0", bind(parameters, query.parameters))
+            return DryRun(tuple(name for name, _ in query.columns), None)
 
     def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
         with self._operation("load", timeout, labels) as (cursor, watchdog):
             schema, _ = catalog.describe(cursor, table)
-            columns = staging.stage(cursor, rows, schema)
+            columns = staging.stage_rows(cursor, rows, schema)
             with self._transaction(cursor, watchdog):
                 count = staging.insert(cursor, columns, schema)
                 now = self._clock.now()
@@ -92,10 +92,13 @@ class DuckDbWarehouse:
         labels: Mapping[str, str] | None = None,
     ) -> Replaced:
         sql = "" if isinstance(source, Rows) else source.sql
-        named = () if isinstance(source, Rows) else translate_query(sql).tables
-        with self._operation("replace_partitions", timeout, labels, sql, named) as (cursor, watchdog):
+        with self._operation("replace_partitions", timeout, labels, sql) as (cursor, watchdog):
             schema, _ = catalog.describe(cursor, table)
-            columns = staging.stage(cursor, source, schema)
+            if isinstance(source, Rows):
+                columns = staging.stage_rows(cursor, source, schema)
+            else:
+                query = self._translated(cursor, source.sql, source.parameters)
+                columns = staging.stage_query(cursor, query, bind(source.parameters, query.parameters), schema)
             staging.check_days(cursor, columns, schema, days)
             with self._transaction(cursor, watchdog, fence.guard if fence else None):
                 if fence is not None:
@@ -125,11 +128,21 @@ class DuckDbWarehouse:
             if not self._file.exists():
                 return {}
             with self._operation("versions", timeout, labels) as (cursor, _):
-                known = versions.read(cursor, tables)
+                return versions.read(cursor, tables, first, last)
         wanted = set(tables)
         return {
             (table, day): version for (table, day), version in known.items() if table in wanted and first <= day <= last
         }
+
+    def changed_by_others(self, *, timeout: float) -> Mapping[str, Sequence[date]]:
+        """Return by table the partitions whose rows another program changed: all digests are computed again.
+
+        This reads the whole file. Raises what every call raises.
+        """
+        with self._operation("changed_by_others", timeout, None) as (cursor, _):
+            cursor.begin()  # versions and rows of one moment; closing the cursor ends it
+            schemas = [catalog.describe(cursor, name)[0] for name in catalog.names(cursor)]
+            return {schema.name: days for schema in schemas if (days := versions.untrue(cursor, schema))}
 
     def create_table(self, schema: TableSchema) -> None:
         with self._operation("create_table", self._lock_wait, None) as (cursor, watchdog):
@@ -173,6 +186,11 @@ class DuckDbWarehouse:
             watchdog.interrupt()
         self._file.close()
 
+    def _translated(self, cursor: DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None) -> Translated:
+        from nbactl.adapters.duckdb.sql.columns import columns_of  # noqa: PLC0415
+
+        return self._translator.query(sql, parameter_types(parameters), partial(columns_of, cursor))
+
     @contextmanager
     def _operation(
         self,
@@ -180,7 +198,6 @@ class DuckDbWarehouse:
         timeout: float,
         labels: Mapping[str, str] | None,
         sql: str = "",
-        tables: tuple[str, ...] = (),
     ) -> Iterator[tuple[DuckDBPyConnection, Watchdog]]:
         """Give a cursor of the open file, with the time limit in force and errors translated."""
         limit = remaining(timeout)
@@ -196,14 +213,7 @@ class DuckDbWarehouse:
             self._running.add(watchdog)
             names = connection.cursor  # the cursor of a failed transaction cannot be asked for names
             try:
-                with (
-                    translated(
-                        sql=sql,
-                        tables=lambda: catalog.names(names()),
-                        columns=lambda: catalog.column_names(names(), tables),
-                    ),
-                    watchdog,
-                ):
+                with translated(sql=sql, tables=lambda: catalog.names(names())), watchdog:
                     self._file.check_not_shut()
                     yield cursor, watchdog
                 outcome = "done"

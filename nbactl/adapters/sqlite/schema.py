@@ -18,7 +18,7 @@ MEMORY: Final = ":memory:"
 APPLICATION_ID: Final = 0x6E626163
 """Marks the file as nbactl's ("nbac")."""
 VERSION: Final = 2
-"""2 has indexes over JSON, with which a program that knows only 1 cannot open the file."""
+"""2 has indexes over JSON; a program that knows only 1 takes the file for damaged with SQLite 3.40."""
 
 _LARGEST_WAL = 64 * 1024 * 1024
 _DOCUMENTS = """
@@ -100,12 +100,17 @@ def check(connection: sqlite3.Connection, where: str) -> bool:
 
 
 def add_indexes(connection: sqlite3.Connection, indexes: Iterable[Index]) -> None:
-    """Create the indexes that the file lacks, each in a commit of its own, for one may take seconds in a large file."""
-    wanted = {_index_name(index): index for index in indexes}
+    """Create the indexes that the file lacks; where it has documents each in a commit of its own, for it takes long."""
     present = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
-    for name in wanted.keys() - present:
-        connection.execute(_index_sql(name, wanted[name]))
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    missing = {name: index for index in indexes if (name := _index_name(index)) not in present}
+    if not missing:
+        return
+    statements = [_index_sql(name, index) for name, index in missing.items()]
+    statements.append(f"PRAGMA user_version = {VERSION}")
+    if connection.execute("SELECT 1 FROM documents LIMIT 1").fetchone() is None:
+        statements = ["BEGIN IMMEDIATE", *statements, "COMMIT"]
+    for statement in statements:
+        connection.execute(statement)
 
 
 def _index_name(index: Index) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from nbactl.config.settings import Settings
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore
-    from nbactl.ports.warehouse import Warehouse
 
 Status = Literal["ok", "warn", "failed", "skipped"]
 
@@ -30,6 +29,22 @@ class Finding:
     message: str
     cause: str | None = None
     fix: str | None = None
+
+
+class LocalWarehouse(Protocol):
+    """What checks ask a warehouse file."""
+
+    def list_tables(self) -> list[str]:
+        """Return the names of its tables."""
+        ...
+
+    def changed_by_others(self, *, timeout: float) -> Mapping[str, Sequence[date]]:
+        """Return by table the partitions whose rows another program changed; reads the whole file."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,8 @@ class CheckContext:
     clock: Clock
     busy_timeout: float
     """Seconds to wait for another process's commit."""
+    scan_timeout: float
+    """Seconds in which a warehouse is to be read from end to end."""
     processors: Collection[str]
     """The names of the registered processors."""
     documents_file: Path
@@ -59,7 +76,7 @@ class CheckContext:
     config: Callable[[], Config]
     open_embedded: Callable[[], DocumentStore]
     """Opens `documents_file`; the caller closes it."""
-    open_warehouse: Callable[[Path], Warehouse]
+    open_warehouse: Callable[[Path], LocalWarehouse]
     """Opens a DuckDB file; the caller closes it."""
     recent_runs: Callable[[str | None], Sequence[Reported]]
     """Returns the newest runs in `documents_file`, those of a status if one is given; none if it is not there."""

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.doctor.context import Finding, unread
-from nbactl.core.lease.holder import describe, is_dead
+from nbactl.core.lease.holder import describe, is_dead, is_running
 from nbactl.core.lease.leases import Leases
-from nbactl.errors import NbactlError
+from nbactl.errors import NbactlError, TimedOutError
 from nbactl.ports.documents import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from nbactl.checks.doctor.context import CheckContext
     from nbactl.core.lease.leases import Lease
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _MIB: Final = 1024 * 1024
 _TIGHT: Final = 1024 * _MIB
 _FULL: Final = 100 * _MIB
+_NAMED: Final = 3
 _REMOTE: Final = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "glusterfs", "fuse.glusterfs"}
 
 
@@ -67,7 +69,9 @@ def documents(context: CheckContext) -> Iterator[Finding]:
     try:
         with closing(context.open_embedded()) as store:
             runs = store.count(Query("runs"))
-        address = f"{file.absolute().as_uri()}?mode=ro"
+        # Where nothing may be written beside it, SQLite reads a file of its kind only as one that does not change.
+        fixed = not os.access(file.parent, os.W_OK) and not Path(f"{file}-wal").exists()
+        address = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if fixed else ''}"
         with closing(sqlite3.connect(address, uri=True, timeout=context.busy_timeout)) as connection:
             faults = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
     except NbactlError as error:
@@ -95,25 +99,50 @@ def _examined(context: CheckContext, file: Path) -> Finding:
     try:
         with closing(context.open_warehouse(file)) as warehouse:
             tables = len(warehouse.list_tables())
+            changed = warehouse.changed_by_others(timeout=context.scan_timeout)
+    except TimedOutError as error:
+        return Finding(
+            "warehouse", "warn", f"{file} was not compared with its versions", error.message, error.next_step
+        )
     except NbactlError as error:
         if "pid" in error.details:
             return Finding("warehouse", "ok", error.message, error.cause)
         return Finding("warehouse", "failed", error.message, error.cause, error.next_step)
+    if changed:
+        return _changed(file, changed)
     return Finding("warehouse", "ok", f"{file}, {file.stat().st_size / _MIB:.1f} MiB, {tables} tables")
+
+
+def _changed(file: Path, changed: Mapping[str, Sequence[date]]) -> Finding:
+    """Name the partitions that are not what nbactl wrote, and what writes them again."""
+    named = [f"{table} {day}" for table, days in sorted(changed.items()) for day in sorted(days)]
+    days = [day for days in changed.values() for day in days]
+    rest = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return Finding(
+        "warehouse",
+        "failed",
+        f"another program changed {', '.join(named[:_NAMED])}{rest} in {file}",
+        "The rows are not those of which nbactl recorded the version, so finished dates may be built on them.",
+        f"nbactl run phase2 phase3 phase4 --from {min(days)} --to {max(days)} --force with the --source of these data "
+        "writes them again.",
+    )
 
 
 def leases(context: CheckContext) -> Iterator[Finding]:
     """Look for leases whose holder is dead or which expired; they block nothing."""
+    unreadable: list[str] = []
     try:
-        held = _held(context)
+        held = _held(context, unreadable.append)
     except NbactlError:
         yield unread("leases")
         return
+    for message in unreadable:
+        yield Finding("leases", "warn", message)
     now = context.clock.now()
     left_behind = 0
     for lease in held:
         dead = is_dead(lease.owner)
-        if dead or lease.expires_at <= now:
+        if dead or (lease.expires_at <= now and not is_running(lease.owner)):
             left_behind += 1
             why = "Its process is dead." if dead else f"It expired at {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC."
             run, _, date = lease.name.partition("/")
@@ -136,11 +165,11 @@ def crash_reports(context: CheckContext) -> Iterator[Finding]:
         yield Finding("crash reports", "ok", "none")
 
 
-def _held(context: CheckContext) -> list[Lease]:
+def _held(context: CheckContext, notice: Callable[[str], None]) -> list[Lease]:
     if not context.documents_file.exists():
         return []
     with closing(context.open_embedded()) as store:
-        return Leases(store, context.clock, is_dead=is_dead).held()
+        return Leases(store, context.clock, is_dead=is_dead, notice=notice).held()
 
 
 def _file_system(folder: Path) -> str:

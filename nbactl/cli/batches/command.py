@@ -36,12 +36,12 @@ class BatchFilter:
 
 @dataclass(frozen=True, slots=True)
 class BatchList:
-    """Batches at `now`. `total` counts those left out by the limit; `unlisted` those that have no start_time."""
+    """Batches at `now`. `total` counts those left out by the limit; `unlisted` are those that have no start_time."""
 
     request: BatchFilter
     batches: tuple[BatchEntry, ...]
     total: int
-    unlisted: int
+    unlisted: tuple[BatchEntry, ...]
     now: datetime
 
 
@@ -75,16 +75,16 @@ def list_batches(app: Container, request: BatchFilter) -> BatchList:
                 "--stalled already means all incomplete batches", next_step="Leave out --date and --incomplete."
             )
         stalled = tuple(app.completions.stalled(now, timedelta(seconds=request.stalled)))
-        return BatchList(request, stalled, len(stalled), 0, now)
+        return BatchList(request, stalled, len(stalled), (), now)
     day = None
     if request.date is not None:
         day = GameDate.parse(request.date, now=now, latest=lambda: GameDate(app.source.latest()))
     found = tuple(app.batches.list(date=day, incomplete=request.incomplete, limit=request.limit))
     if day is not None or request.incomplete:
         total = app.batches.count(date=day, incomplete=request.incomplete)
-        return BatchList(request, found, total, 0, now)
-    unlisted = app.batches.unlisted()
-    return BatchList(request, found, app.batches.count() - unlisted, unlisted, now)
+        return BatchList(request, found, total, (), now)
+    unlisted = tuple(app.batches.unlisted())
+    return BatchList(request, found, app.batches.count() - len(unlisted), unlisted, now)
 
 
 def show_batch(app: Container, batch: str) -> BatchDetails:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _FAILED_SHOWN: Final = 20
 
+_NAMED: Final = 5
+"""How many batches that cannot be listed are named."""
+
 
 def batch_list(found: BatchList) -> View:
     """Show batches; it fails if one cannot be read, or one has stalled."""
@@ -44,10 +47,12 @@ def batch_list(found: BatchList) -> View:
         if found.total > shown:
             console.note(f"Showing {shown:,} of {found.total:,}; --limit shows more.")
 
-    warning = f"{found.unlisted} without start_time can only be listed by --date or --incomplete"
+    named = ", ".join(entry.batch_id for entry in found.unlisted[:_NAMED])
+    more = ", …" if len(found.unlisted) > _NAMED else ""
+    warning = f"{len(found.unlisted)} without start_time, or damaged, cannot be listed in order: {named}{more}"
     error = _stalled(found) if request.stalled is not None else next((e.error for e in found.batches if e.error), None)
     return View(
-        {"batches": [_batch(entry) for entry in found.batches], "unlisted": found.unlisted},
+        {"batches": [_batch(entry) for entry in found.batches], "unlisted": len(found.unlisted)},
         show,
         items="batches",
         exit_code=1 if error else 0,
@@ -88,7 +93,7 @@ def batch_details(details: BatchDetails) -> View:
 def batch_change(change: BatchChange) -> View:
     """Show what a command did to a batch."""
     data = {"batch": _batch(change.entry), "changed": change.changed, "reset": _reset(change.reset)}
-    return View(data, lambda console: console.note(change.message))
+    return View(data, lambda console: console.note(change.message), touched=f"batch {change.entry.batch_id}")
 
 
 def _table(console: Console, found: BatchList) -> None:

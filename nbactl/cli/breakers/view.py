@@ -59,7 +59,8 @@ def breakers_reset(done: BreakersReset) -> View:
         "by": done.operator,
         "reason": done.request.reason,
     }
-    return View(data, show, items="breakers")
+    names = ", ".join(breaker.name for breaker in done.breakers)
+    return View(data, show, items="breakers", touched=f"breakers {names}" if names else None)
 
 
 def _line(breaker: ListedBreaker) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def demo_created(demo: Demo, settings: Settings) -> View:
         "stage": demo.stage,
         "steps": [asdict(step) for step in STEPS],
     }
-    return View(data, show, items="steps")
+    return View(data, show, items="steps", touched=f"sample batches in {demo.folder}")
 
 
 def completions_recorded(recorded: list[Progress]) -> View:
@@ -72,4 +72,4 @@ def completions_recorded(recorded: list[Progress]) -> View:
         "completed": last and last.completed,
         "expected": last and last.expected,
     }
-    return View(data, show)
+    return View(data, show, touched=f"batch {LIVE}")

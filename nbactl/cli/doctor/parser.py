@@ -22,7 +22,11 @@ def doctor(
     source: Annotated[
         str | None,
         typer.Option(
-            "--source", help="The source to check.", metavar="sample|path:DIR|nba_api", autocompletion=sources
+            "--source",
+            help="The source to check.",
+            metavar="sample|path:DIR|nba_api",
+            show_default="that of the newest run",
+            autocompletion=sources,
         ),
     ] = None,
 ) -> View:

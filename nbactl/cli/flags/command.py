@@ -14,6 +14,8 @@ from nbactl.core.flags.explaining import explain
 from nbactl.core.flags.moves import Move, Position, position_of
 from nbactl.core.flags.prerequisites import unmet_prerequisites
 from nbactl.core.flags.snapshot import compile_flags
+from nbactl.core.flags.store import Stored
+from nbactl.deployments.combinations import completion_flags, refused_in_store
 from nbactl.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -216,6 +218,9 @@ def set_flags(app: Container, request: SetRequest, *, confirm: Confirm = proceed
     moves = [flags.move(key, request.to) for key in flags.chosen(request.keys)]
     definitions, after = flags.file.definitions(), flags.after(moves)
     warnings = [unmet.message for move in moves for unmet in unmet_prerequisites(move.key, definitions, after)]
+    touched = {move.key for move in moves} & set(completion_flags(flags.file).values())
+    if touched and (why := refused_in_store(flags.file, Stored(after, flags.stored.unreadable))):
+        warnings.append(f"the flags would be a combination that its readers refuse: {why}; sync refuses it too")
     return _carry_out(app.flag_store, moves, request, warnings, confirm)
 
 

@@ -36,6 +36,19 @@ KeysArgument = Annotated[
         autocompletion=completing.flags,
     ),
 ]
+SyncKeysArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY]...",
+        help="Names of flags; without them all of flags.yaml.",
+        show_default=False,
+        autocompletion=completing.flags,
+    ),
+]
+ServiceOption = Annotated[
+    list[str] | None,
+    typer.Option("--service", help="Only this service, declared or not; may be repeated.", metavar="NAME"),
+]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why, for the history.", metavar="TEXT")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 
@@ -239,6 +252,45 @@ def drift(ctx: typer.Context) -> View:
 
 @command(
     app,
+    "adopt",
+    examples=[
+        "nbactl flags adopt --dry-run || test $? = 4",
+        "nbactl flags adopt query_caching --service nba-phase3-analytics-processors || test $? = 4",
+        "nbactl flags adopt --undo last --dry-run || test $? = 4",
+    ],
+)
+def adopt(  # noqa: PLR0917 - Typer reads them one by one
+    ctx: typer.Context,
+    keys: SyncKeysArgument = None,
+    service: ServiceOption = None,
+    undo: Annotated[
+        str | None, typer.Option("--undo", help="Let the flags of an adoption be never set again.", metavar="ID|last")
+    ] = None,
+    reason: ReasonOption = None,
+    dry_run: DryRunOption = False,
+) -> View:
+    """Take over into the store what deployed services say of flags, so that a sync changes nothing.
+
+    A flag that is in the store already stays as it is. A flag without a variable on any service stays as if never set:
+    a sync leaves it alone. Where services disagree nothing is taken over (exit 6); name the flag and the service whose
+    value holds. A value that cannot be read is named and left alone (exit 3). No service is changed. The first sync of
+    a project needs this.
+    """
+    from nbactl.cli.flags.adopt import command as adopting
+    from nbactl.cli.flags.adopt import view
+
+    if undo is not None and (keys or service):
+        raise UsageError("--undo cannot be combined with names", next_step="It undoes a whole adoption.")
+    here, confirm = container(ctx), asking(ctx)
+    if undo is not None:
+        undone = adopting.undo_adoption(here, adopting.UndoAdoptionRequest(undo, dry_run), confirm=confirm)
+        return view.adoption_undone(undone, settings(ctx), dry_run=dry_run)
+    request = adopting.AdoptRequest(tuple(keys or ()), tuple(service or ()), reason, dry_run)
+    return view.flags_adopted(adopting.adopt_flags(here, request, confirm=confirm), settings(ctx))
+
+
+@command(
+    app,
     "sync",
     examples=[
         "nbactl flags sync --dry-run",
@@ -248,19 +300,8 @@ def drift(ctx: typer.Context) -> View:
 )
 def sync(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
-    keys: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[KEY]...",
-            help="Names of flags; without them all of flags.yaml.",
-            show_default=False,
-            autocompletion=completing.flags,
-        ),
-    ] = None,
-    service: Annotated[
-        list[str] | None,
-        typer.Option("--service", help="Only this service, declared or not; may be repeated.", metavar="NAME"),
-    ] = None,
+    keys: SyncKeysArgument = None,
+    service: ServiceOption = None,
     undo: Annotated[
         str | None, typer.Option("--undo", help="Restore the variables from before a change.", metavar="ID|last")
     ] = None,
@@ -271,7 +312,9 @@ def sync(  # noqa: PLR0917 - Typer reads them one by one
 
     A variable that contradicts the store gets the value that everybody gets; where that differs from entity to entity
     (a percentage, a targeting rule) it is removed, because it would decide for all. A parameter gets its value of
-    flags.yaml. Variables that are not set stay so: the service reads the store. Nothing else of a service changes.
+    flags.yaml, unless it was adopted with another one. Variables that are not set stay so: the service reads the store.
+    Variables of a flag that was never set in the store are left alone. Nothing else of a service changes. Refused
+    with 6 before the first adopt, and for values of which the services' readers refuse the combination.
     """
     from nbactl.cli.flags.services import command as services
     from nbactl.cli.flags.services import view

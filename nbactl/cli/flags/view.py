@@ -210,13 +210,13 @@ def flags_changed(
             ],
         )
         if not done.states:
-            console.note(f"Dry run: nothing was changed on {settings.target}.")
+            console.note(f"Dry run: nothing was changed on {place(settings)}.")
             return
-        console.note(f"Changed on {place(settings)}.")
         for line in undo:
             console.note(Styled("undo: ", "cyan"), line)
 
-    return View(data, show, items="changes", warnings=done.warnings)
+    touched = f"flags {', '.join(move.key for move in done.changing)}" if done.changing else None
+    return View(data, show, items="changes", warnings=done.warnings, touched=touched)
 
 
 def flag_check(found: FlagCheck) -> View:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.names import closest
-from nbactl.core.lease.holder import describe, is_dead
-from nbactl.errors import LeaseHeldError, NotFoundError, PreconditionError, StaleFenceError
+from nbactl.core.lease.holder import describe, is_dead, is_running
+from nbactl.errors import DataError, LeaseHeldError, NotFoundError, PreconditionError, StaleFenceError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -51,15 +51,16 @@ class ReleaseRequest:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What was released; `lease` is None if nobody held it."""
+    """What was released; `lease` is None if nobody held it, or if it is `replaced`: its holder cannot be read."""
 
     request: ReleaseRequest
     lease: HeldLease | None
+    replaced: bool = False
 
     @property
     def changed(self) -> bool:
         """Whether the lease was released."""
-        return self.lease is not None and not self.request.dry_run
+        return (self.lease is not None or self.replaced) and not self.request.dry_run
 
     @property
     def forced(self) -> bool:
@@ -76,7 +77,15 @@ def list_leases(app: Container) -> LeaseList:
 
 def release_lease(app: Container, request: ReleaseRequest, *, confirm: Confirm = proceed) -> Released:
     """Release a lease. Raises NotFoundError if it was never taken, LeaseHeldError if its holder may be alive."""
-    lease = _find(app, request.name)
+    try:
+        lease = _find(app, request.name)
+    except DataError:
+        if not request.force:
+            raise
+        if not request.dry_run:
+            confirm(Question(f"Release {request.name}, whose holder cannot be read?", always=True))
+            app.leases.replace_unreadable(request.name)
+        return Released(request, None, replaced=True)
     if lease is None:
         return Released(request, None)
     found = Released(request, _held_lease(lease, app.clock.now()))
@@ -100,7 +109,7 @@ def description(released: Released) -> str:
         return released.request.name
     if held.state == "dead":
         return f"{held.lease.name} from {held.holder}, whose process is gone"
-    verb = "expired" if held.state == "expired" else "expires"
+    verb = "expires" if held.expires_in > 0 else "expired"
     return f"{held.lease.name} from {held.holder}, which {verb} {expiry(held)}"
 
 
@@ -137,5 +146,9 @@ def _find(app: Container, name: str) -> Lease | None:
 
 def _held_lease(lease: Lease, now: datetime) -> HeldLease:
     left = (lease.expires_at - now).total_seconds()
-    state: Literal["held", "expired", "dead"] = "dead" if is_dead(lease.owner) else "expired" if left <= 0 else "held"
+    state: Literal["held", "expired", "dead"] = "held"
+    if is_dead(lease.owner):
+        state = "dead"
+    elif left <= 0 and not is_running(lease.owner):
+        state = "expired"
     return HeldLease(lease, state, describe(lease.owner), left)

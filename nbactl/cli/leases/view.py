@@ -55,7 +55,10 @@ def released(done: Released) -> View:
     request = done.request
 
     def show(console: Console) -> None:
-        if done.lease is None:
+        if done.replaced:
+            verb = "Would release" if request.dry_run else "Released"
+            console.note(f"{verb} {request.name}, whose holder cannot be read.")
+        elif done.lease is None:
             console.note(f"Nothing to do: {request.name} is not held.")
         elif request.dry_run:
             console.note(f"Would release {description(done)}.")
@@ -65,7 +68,8 @@ def released(done: Released) -> View:
                 console.note("The former holder's writes are refused from now on. This cannot be undone: restart it.")
 
     line = None if done.lease is None else _line(done.lease)
-    return View({"lease": line, "changed": done.changed, "forced": done.forced, "reason": request.reason}, show)
+    data = {"lease": line, "changed": done.changed, "forced": done.forced, "reason": request.reason}
+    return View(data, show, touched=None if done.lease is None else f"lease {request.name}")
 
 
 def _line(held: HeldLease) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from nbactl.errors import DataError, UsageError
 from nbactl.migrations.completions.gates import COMMAND, next_action
 from nbactl.migrations.completions.migration import LEASE, Caller
 from nbactl.migrations.completions.rollback import stages_back
+from nbactl.migrations.completions.selection import no_batches
 from nbactl.migrations.gates import pass_gates
 from nbactl.migrations.model import Operator
 
@@ -133,7 +134,7 @@ def backfill(
     if request.dry_run:
         pass_gates("--backfill", migration.gates("backfill"), force=False)
         return plan(app, request, observer=observer, cancellation=cancellation)
-    confirm(Question(f"Create the missing documents of {request.selection}?"))
+    confirm(Question(f"Create the missing completion documents of {request.selection}?"))
     report = migration.backfill(request.selection, _caller(request, observer, cancellation), rate=request.rate)
     return BackfillResult(_state(app), report)
 
@@ -155,12 +156,14 @@ def watch(
 ) -> Iterator[ValidationReport]:
     """Compare both sides once per item of `rounds`; calls `alert` when they stop agreeing.
 
-    Raises DataError at the end if the last comparison found an inconsistency.
+    Raises DataError at the end if the last comparison found an inconsistency, NotFoundError for one of no batches.
     """
     was_consistent, last = True, None
     caller = _caller(request, None, None)
     for _ in rounds:
         last = app.completions_migration.compare(request.selection, caller)
+        if not last.validation.batches:
+            raise no_batches(request.selection)
         if was_consistent and not last.consistent:
             message = f"completions: array and subcollection no longer agree: {finding_counts(last)}"
             alert(message)
@@ -191,7 +194,8 @@ def repair(
     kinds = Counter((step.kind.replace("_", " "), step.winner) for step in found.steps)
     lines = [f"{times:,} x {kind}, from the {winner}" for (kind, winner), times in sorted(kinds.items())]
     lines.append("--dry-run shows each of them.")
-    confirm(Question(f"Make these {len(found.steps):,} changes?", tuple(lines), always=found.overwrites))
+    what = f"Make these {len(found.steps):,} changes to the completions of {request.selection}?"
+    confirm(Question(what, tuple(lines), always=found.overwrites))
     result, export = migration.repair(found, caller)
     return RepairOutcome(_state(app), found, result, export, dry_run=False)
 
@@ -213,7 +217,7 @@ def cleanup(
         message = "The arrays of all batches will be saved, then removed."
         return StageResult(state, message, app.clock.now(), dry_run=True, forced=forced)
     lines = ("They are saved first. A rollback is not possible afterwards.",)
-    confirm(Question("Remove the arrays of all batches?", lines, always=True))
+    confirm(Question("Remove the completion arrays of all batches?", lines, always=True))
     cleaned = migration.clean_up(_caller(request, observer, cancellation), force=request.force)
     return CleanupResult(_state(app), cleaned)
 
@@ -233,7 +237,7 @@ def undo_cleanup(
     migration, caller = app.completions_migration, _caller(request, observer, cancellation)
     restored = migration.undo_clean_up(file, request.selection, caller, dry_run=True)
     if not request.dry_run:
-        confirm(Question(f"Restore {restored.restored:,} arrays?"))
+        confirm(Question(f"Restore {restored.restored:,} completion arrays from {file}?"))
         restored = migration.undo_clean_up(file, request.selection, caller)
     return RestoreResult(_state(app), restored)
 
@@ -257,8 +261,8 @@ def rollback(
         return StageResult(state, f"Nothing to do: the stage is already {state.stage}.", app.clock.now())
     if request.dry_run:
         return StageResult(state, f"The stage will be {stages[-1]}.", app.clock.now(), dry_run=True)
-    question = f"Finish the {state.pending}?" if state.pending else f"Go back from {state.stage} to {stages[-1]}?"
-    confirm(Question(question))
+    back = f"Move completions back from {state.stage} to {stages[-1]}?"
+    confirm(Question(f"Finish the {state.pending} of completions?" if state.pending else back))
     caller = _caller(request, observer, cancellation)
     rolled_back = migration.roll_back(caller, to=request.to, acknowledged=acknowledged)
     return RollbackResult(replace(_state(app), pending=None), rolled_back, app.clock.now())
@@ -308,8 +312,8 @@ def _take_step(
     forced = pass_gates(f"--{action}", gates, force=request.force)
     if request.dry_run:
         return StageResult(state, effect, app.clock.now(), dry_run=True, forced=forced)
-    overridden = f" Forced: {', '.join(forced)}." if forced else ""
-    confirm(Question(f"{effect}{overridden} Continue?", always=bool(forced)))
+    then = " ".join([effect, *([f"Forced: {', '.join(forced)}."] if forced else [])])
+    confirm(Question(f"Move completions from {state.stage} to {after}?", always=bool(forced), then=then))
     return StageResult(take(_caller(request, None, None)), effect, app.clock.now(), moved=True, forced=forced)
 
 

@@ -62,7 +62,7 @@ def _action(flag: str, help_: str) -> Any:  # noqa: ANN401 - Typer's own type is
         "nbactl migrate completions",
         "nbactl migrate completions --plan --rate 500/s",
         "nbactl migrate completions --start-dual-write --dry-run",
-        "nbactl migrate completions --validate --sample 10 -o json",
+        "nbactl migrate completions --plan --since 2024-01-01 -o json",
         "nbactl migrate completions --repair --dry-run",
     ],
 )

@@ -114,7 +114,9 @@ def show_report(console: Console, report: ValidationReport) -> None:
     """Show what a validation found."""
     checked = report.validation
     what = f"{_counted(checked.completions, checked.batches)} ({report.selection})"
-    if report.consistent:
+    if not checked.batches:
+        console.print(Styled("nothing compared", "bold red"), f": {what}")
+    elif report.consistent:
         console.print(Styled(console.out.glyph("✓ consistent", "consistent"), "green"), f": {what}")
     else:
         console.print(Styled(console.out.glyph("✗ inconsistent", "inconsistent"), "bold red"), f": {what}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.migrate import json, text
@@ -12,6 +13,7 @@ from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time, moment
 from nbactl.errors import DataError
 from nbactl.migrations.completions.gates import COMMAND
+from nbactl.migrations.completions.selection import no_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from nbactl.migrations.model import MigrationState
 
 _NAMED: Final = 10
+_TOUCHED: Final = "completions of prediction batches"
 
 
 def migration_list(states: tuple[MigrationState, ...]) -> View:
@@ -56,7 +59,7 @@ def status(found: MigrationStatus) -> View:
 
 def stage_result(result: StageResult) -> View:
     """Show a step."""
-    return View(json.stage_json(result), lambda console: text.show_stage_result(console, result))
+    return View(json.stage_json(result), lambda console: text.show_stage_result(console, result), touched=_TOUCHED)
 
 
 def plan(result: PlanResult) -> View:
@@ -67,7 +70,7 @@ def plan(result: PlanResult) -> View:
 def backfill(result: PlanResult | BackfillResult) -> View:
     """Show a backfill; it fails if the store refused documents."""
     if isinstance(result, PlanResult):
-        return plan(result)
+        return replace(plan(result), touched=_TOUCHED)
     refused, error = result.report.refused, None
     if refused:
         error = DataError(
@@ -78,17 +81,20 @@ def backfill(result: PlanResult | BackfillResult) -> View:
     return View(
         json.backfill_json(result),
         lambda console: text.show_backfill(console, result),
+        touched=f"completions of {result.report.scope}",
         exit_code=0 if error is None else error.exit_code,
         error=error,
     )
 
 
 def validation(report: ValidationReport) -> View:
-    """Show a validation; it fails if the sides do not agree."""
+    """Show a validation; it fails if the sides do not agree, and if there was nothing to compare."""
+    error = None if report.validation.batches else no_batches(report.selection)
     return View(
         json.report_json(report),
         lambda console: text.show_report(console, report),
-        exit_code=0 if report.consistent else 1,
+        exit_code=error.exit_code if error is not None else 0 if report.consistent else 1,
+        error=error,
     )
 
 
@@ -122,6 +128,7 @@ def repair(outcome: RepairOutcome) -> View:
     return View(
         json.repair_json(outcome),
         lambda console: text.show_repair(console, outcome),
+        touched=_TOUCHED,
         exit_code=0 if error is None else 1,
         error=error,
     )
@@ -131,7 +138,7 @@ def cleanup(result: StageResult | CleanupResult) -> View:
     """Show a clean-up."""
     if isinstance(result, StageResult):
         return stage_result(result)
-    return View(json.cleanup_json(result), lambda console: text.show_cleanup(console, result))
+    return View(json.cleanup_json(result), lambda console: text.show_cleanup(console, result), touched=_TOUCHED)
 
 
 def restore(result: RestoreResult) -> View:
@@ -141,6 +148,7 @@ def restore(result: RestoreResult) -> View:
     return View(
         json.restore_json(result),
         lambda console: text.show_restore(console, result),
+        touched=_TOUCHED,
         warnings=(warning,) if gone else (),
     )
 
@@ -152,5 +160,6 @@ def rollback(app: Container, result: StageResult | RollbackResult) -> View:
     return View(
         json.rollback_json(result),
         lambda console: text.show_rollback(console, result),
+        touched=_TOUCHED,
         once_told=lambda: acknowledge(app, result),
     )

@@ -66,7 +66,8 @@ def drive_messages(app: Container, request: DriveRequest, *, confirm: Confirm = 
     driven = _choose(app, request)
     if not driven.messages or request.dry_run:
         return driven
-    confirm(Question(f"Publish {count(len(driven.messages))}?"))
+    lines = tuple(f"  {message.key} to {message.topic}" for message in driven.messages)
+    confirm(Question(f"Publish {count(len(driven.messages))}?", lines))
     if not app.alert_channels:
         _ = app.bus  # raises if there is no bus, before a message is taken
     for message in driven.messages:

@@ -71,10 +71,12 @@ def messages_driven(driven: Driven) -> View:
         "taken_by_others": driven.taken,
         "published_before": driven.published_before,
     }
+    keys = ", ".join(message.key for message in driven.messages)
+    touched = f"outbox messages {keys}" if keys else None
     first = next(iter(driven.failed.values()), None)
     if first is not None:
         first.next_step = first.next_step or "Messages that failed stay. Try again: nbactl outbox drive"
-    return View(data, show, items="messages", exit_code=first.exit_code if first else 0, error=first)
+    return View(data, show, items="messages", exit_code=first.exit_code if first else 0, error=first, touched=touched)
 
 
 def _line(message: Pending) -> dict[str, Any]:

@@ -32,7 +32,25 @@ def planned(plans: Sequence[RunPlan]) -> View:
     data = {"plan": [plan_json(plan, level_of_tasks(plan.tasks)) for plan in plans]}
     report = RunReport((), uncovered=uncovered_dates(plans))
     code, warnings = exit_code(report), tuple(not_covered(report.uncovered))
-    return View(data, show, items="plan", exit_code=code, warnings=warnings, error=_error(report, code, ""))
+    return View(
+        data,
+        show,
+        items="plan",
+        exit_code=code,
+        warnings=warnings,
+        error=_error(report, code, ""),
+        touched=_touched(plans),
+    )
+
+
+def _touched(runs: Sequence[RunPlan | RunRecord]) -> str | None:
+    """Return the names and the dates of runs, None if there are none."""
+    if not runs:
+        return None
+    names = ", ".join(dict.fromkeys(run.name for run in runs))
+    days = sorted({str(run.game_date) for run in runs})
+    dates = f" {days[0]} to {days[-1]}" if len(days) > 1 else f" {days[0]}"
+    return f"{names}{dates}"
 
 
 def finished(report: RunReport, again: str, mend: str | None = None) -> View:
@@ -58,6 +76,7 @@ def finished(report: RunReport, again: str, mend: str | None = None) -> View:
         {"runs": [run_json(run) for run in report.runs]},
         show,
         items="runs",
+        touched=_touched(report.runs),
         exit_code=code,
         run_id=next((run.run_id for run in reversed(report.runs) if run.run_id), None),
         warnings=(*report.warnings, *outdated),

@@ -92,6 +92,7 @@ def cancelled(done: Cancelled) -> View:
         {"run": run_json(done.run, done.state)},
         lambda console: console.note(_cancelled_text(done)),
         run_id=done.run.run_id,
+        touched=f"run {done.run.run_id}",
     )
 
 
@@ -102,7 +103,8 @@ def dismissed(done: Dismissal) -> View:
         "changed": list(done.changed),
         "dry_run": done.request.dry_run,
     }
-    return View(data, lambda console: console.note(_dismissed_text(done)), items="runs")
+    touched = f"runs {', '.join(done.changed)}" if done.changed else None
+    return View(data, lambda console: console.note(_dismissed_text(done)), items="runs", touched=touched)
 
 
 def _dismissed_text(done: Dismissal) -> str:

@@ -84,8 +84,17 @@ def ticked(done: TickResult[RolloutStep]) -> View:
             ],
         },
     }
+    keys = ", ".join(one.rollout.key for one in done.decided)
+    published = () if swept is None else swept.published
+    parts = [
+        *([f"rollouts {keys}"] if keys else []),
+        *([f"outbox messages {', '.join(published)}"] if published else []),
+    ]
+    touched = ", ".join(parts) or None
     error = _aborted(done) or done.error
-    return View(data, show, items="decisions", exit_code=0 if error is None else error.exit_code, error=error)
+    return View(
+        data, show, items="decisions", exit_code=0 if error is None else error.exit_code, error=error, touched=touched
+    )
 
 
 def decision_json(decided: RolloutStep) -> dict[str, Any]:

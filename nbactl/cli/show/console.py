@@ -10,7 +10,7 @@ from nbactl.cli.show.text import Row, Segment, Styled
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nbactl.errors import NbactlError
 
@@ -105,10 +105,14 @@ class Console:
         if error.next_step:
             self._hanging(Styled("  next:  ", "bold cyan"), error.next_step, 9)
 
-    def confirm(self, question: str) -> bool:
-        """Ask on stderr; `--yes` answers. Raises UsageError where there is no terminal."""
+    def confirm(self, question: str, lines: Iterable[str] = ()) -> bool:
+        """Ask on stderr, after the lines; `--yes` answers. Raises UsageError where there is no terminal."""
         if self._yes:
+            for line in lines:
+                self.note(line)
             return True
+        for line in lines:  # with --quiet as well: no one answers what they cannot see
+            self._write(line)
         if self._no_input or self._stdin is None or not self._stdin.isatty() or not self.err.is_terminal:
             raise UsageError(
                 f"confirmation needed: {question}",

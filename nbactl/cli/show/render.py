@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field, is_dataclass
 from datetime import date, datetime, time
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,11 +32,12 @@ _UNBOUNDED = 2**31 - 1
 class View:
     """The outcome of a command.
 
-    `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data`
-    whose elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line); where they are an
-    iterator, json and jsonl print them as they come. `error` says
-    in one sentence why `exit_code` is not 0, where the data alone do not say it. `once_told` is called
-    after all of it was written, for a command that must not forget something before it was shown.
+    `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data` whose
+    elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line); where they are an iterator,
+    json and jsonl print them as they come. `error` says in one sentence why `exit_code` is not 0, where the data
+    alone do not say it. `warnings` go to stderr and into the envelope, `notes` to stderr only. `once_told` is
+    called after all of it was written, for a command that must not forget something before it was shown. `touched`
+    names what a command changes, or would change: a person reads it with the target and its project.
     """
 
     data: Mapping[str, Any]
@@ -47,13 +49,22 @@ class View:
     notes: tuple[str, ...] = field(default=())
     error: NbactlError | None = None
     once_told: Callable[[], None] | None = None
+    touched: str | None = None
 
 
 def render(
-    console: Console, result: View, *, command: str, target: str, output: Output, fields: Sequence[str] = ()
+    console: Console,
+    result: View,
+    *,
+    command: str,
+    target: str,
+    output: Output,
+    fields: Sequence[str] = (),
+    where: str | None = None,
 ) -> None:
     """Write the result of `command` in the form asked for; with `fields` only these keys of its items, or its data.
 
+    `where` names the target with its project.
     Raises UsageError for a field that there is not.
     """
     for warning in result.warnings:
@@ -64,7 +75,8 @@ def render(
     if output == "json" and isinstance(items, Iterator):
         _write_streamed(console, result, command=command, target=target, items=items, fields=fields)
     elif output in ("json", "yaml"):
-        data = _only(result, fields) if fields else result.data
+        whole = {**result.data, str(result.items): list(items)} if isinstance(items, Iterator) else result.data
+        data = _only(result, fields) if fields else whole
         document = _envelope(command, target, console.warnings, data=data, run_id=result.run_id)
         document["ok"] = result.exit_code == 0
         document["error"] = None if result.error is None else describe(result.error)
@@ -75,6 +87,8 @@ def render(
             console.out.write(_line(item, console.out))
     else:
         result.show(console)
+        if result.touched is not None:
+            console.note(f"On {where or target}: {result.touched}.")
     console.out.flush()
     if result.error is not None:
         console.error(result.error)
@@ -204,6 +218,12 @@ def _yaml(value: Any, stream: Stream) -> str:  # noqa: ANN401
     return str(yaml.dump(value, Dumper=yaml.CSafeDumper, allow_unicode=shown, sort_keys=False, width=_UNBOUNDED))
 
 
+def numeric_text(value: Decimal) -> str:
+    """Return a NUMERIC as BigQuery writes it: without exponent and trailing zeros, which a JSON number would lose."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 _JSON: Final = frozenset({str, int, bool, type(None)})
 """Types that are JSON's own."""
 
@@ -223,6 +243,8 @@ def plain(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one return a type
         return value if math.isfinite(value) else None
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return numeric_text(value)
     if isinstance(value, Mapping):
         return {mask(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):

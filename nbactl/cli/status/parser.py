@@ -33,7 +33,12 @@ def status(
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="Source of game data.", metavar="sample|path:DIR|nba_api", autocompletion=sources),
+        typer.Option(
+            help="Source of game data.",
+            metavar="sample|path:DIR|nba_api",
+            show_default="that of the newest run",
+            autocompletion=sources,
+        ),
     ] = None,
     watch: Annotated[
         bool,
@@ -42,8 +47,8 @@ def status(
 ) -> View:
     """Show the board of a game date: each phase, what is running, and what went wrong.
 
-    Exits with 1 if a phase failed, was interrupted or is late, or if its output is gone; else with 3 if one is stale or
-    incomplete.
+    Exits with 1 if something of that date failed, was interrupted, is late or lost its output, else with 3 if a phase is
+    stale or incomplete. Failures of other dates are listed only; `nbactl runs dismiss` takes them out.
     """
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)

@@ -110,7 +110,8 @@ def _wrong(drawn: Board) -> dict[str, list[str]]:
     found: list[tuple[str, str]] = [
         ("late" if phase.late else phase.state, phase.name) for phase in drawn.phases if phase.wrong
     ]
-    found += [(_failure(run), run.name) for run in drawn.failed]
+    phases = {phase.name for phase in drawn.phases}
+    found += [(_failure(run), run.name) for run in drawn.failed if run.name not in phases]
     return {word: [name for this, name in found if this == word] for word in dict.fromkeys(word for word, _ in found)}
 
 
@@ -143,7 +144,6 @@ def board_json(board: Board) -> dict[str, Any]:
             for phase in board.phases
         ],
         "running": [run_json(run) for run in board.running],
-        "failed": [run_json(run) for run in board.failed],
         "failures": [run_json(run) for run in board.failures],
         "leases": [{"name": holder.lease, "holder": describe(holder.owner)} for holder in board.holders],
     }
@@ -169,11 +169,11 @@ def show_board(console: Console, board: Board) -> None:
         for holder in without_run:
             console.print(f"  {holder.lease}", Styled(f"  {describe(holder.owner)}", "dim"))
     if board.failed:
-        _heading(console, "Failures of other work on this date")
+        _heading(console, "Failures")
         _show_failures(console, board.failed)
-    if board.failures:
+    if others := [run for run in board.failures if run not in board.failed]:
         _heading(console, "Failures of other dates")
-        _show_failures(console, board.failures)
+        _show_failures(console, others)
         console.note(Styled("Dismiss one: nbactl runs dismiss RUN", "dim"))
 
 

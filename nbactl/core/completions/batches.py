@@ -231,9 +231,9 @@ class Batches:
         """Return how many batches there are, those without start_time included."""
         return self._store.count(Query(BATCHES, _filters(date, incomplete=incomplete)))
 
-    def unlisted(self) -> int:
-        """Return how many batches `list` without a filter never shows, because they have no start_time."""
-        return self._store.count(Query(BATCHES)) - self._store.count(Query(BATCHES, order=_NEWEST_FIRST))
+    def unlisted(self) -> Entries:
+        """Return the batches that `list` without a filter never shows: without start_time, or damaged."""
+        return [self._entry(document) for document in self._store.lacking(BATCHES, "start_time")]
 
     def stalled(self, now: datetime, after: timedelta) -> Entries:
         """Return incomplete batches in which nothing was recorded for as long as `after`, the oldest first.

@@ -5,6 +5,7 @@ The mode follows from the stage; before the migration has begun, flags or the en
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.completions.documents import has_array
+from nbactl.core.completions.participants import SERVICE_VARIABLE, ParticipantMark
 from nbactl.core.flags.model import FlagSource, Reason
 from nbactl.errors import ConfigError, DataError
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 
 STAGE_DOCUMENT: Final = "migrations/completions"
+_MARKED_AGAIN: Final = 60
+"""A mark is renewed after so many times of the stage's time to live: minutes, so that it costs next to nothing."""
 
 
 class CompletionStage(StrEnum):
@@ -41,14 +45,18 @@ class CompletionStage(StrEnum):
 class StageReader:
     """Reads the stage, and keeps it for `ttl` seconds (`completions.stage_ttl` in timeouts.yaml).
 
-    No writer is further behind than that, which is why a step waits so long before the next one may follow.
+    No writer is further behind than that, which is why a step waits so long before the next one may follow. It leaves
+    the mark of `service`, by default of the Cloud Run service that this process belongs to (K_SERVICE); with an empty
+    name none.
     """
 
-    def __init__(self, store: DocumentStore, clock: Clock, *, ttl: float) -> None:
+    def __init__(self, store: DocumentStore, clock: Clock, *, ttl: float, service: str | None = None) -> None:
         self._store = store
         self._clock = clock
         self._ttl = ttl
         self._known: tuple[CompletionStage | None, float] | None = None
+        name = os.environ.get(SERVICE_VARIABLE) if service is None else service
+        self._mark = ParticipantMark(store, clock, service=name, every=_MARKED_AGAIN * ttl) if name else None
 
     def current(self) -> CompletionStage | None:
         """Return the stage, None where no migration was ever begun. Raises DataError for one that is invalid."""
@@ -56,6 +64,8 @@ class StageReader:
         if known is None or now >= known[1]:
             # What is read counts from before it was asked for: the answer may have been on its way for a while.
             known = self._known = (stage_of(self._store.get(STAGE_DOCUMENT)), now + self._ttl)
+            if self._mark is not None:
+                self._mark.leave(known[0])
         return known[0]
 
 

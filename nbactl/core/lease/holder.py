@@ -30,22 +30,32 @@ def _identity(pid: int) -> str:
 
 def is_dead(owner: str) -> bool:
     """Say whether `owner` is provably a process of this machine that is gone; False whenever in doubt."""
+    return _runs(owner) is False
+
+
+def is_running(owner: str) -> bool:
+    """Say whether `owner` is provably a process of this machine that still runs; False whenever in doubt."""
+    return _runs(owner) is True
+
+
+def _runs(owner: str) -> bool | None:
+    """Return whether the process of `owner` runs, None if that cannot be seen from here."""
     parts = owner.split(":", _PARTS - 1)
     if len(parts) != _PARTS or not parts[2].isdecimal() or parts[:2] != [_host(), _boot()]:
-        return False
+        return None
     pid, start = int(parts[2]), parts[3]
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
         return False
+    except (PermissionError, OverflowError):
+        return None
     stat = _stat(pid)
     if stat is None:
+        return None
+    if stat[_STATE] in "ZX" and int(stat[_THREADS]) <= 1:
         return False
-    reused = start not in (_UNKNOWN, stat[_START])
-    zombie = stat[_STATE] in "ZX" and int(stat[_THREADS]) <= 1
-    return reused or zombie
+    return None if start == _UNKNOWN else start == stat[_START]
 
 
 def describe(owner: str) -> str:

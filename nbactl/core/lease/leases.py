@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbactl.core.calls.deadline import beyond_deadline
 from nbactl.core.calls.in_thread import in_thread
-from nbactl.core.lease.holder import describe, is_dead
-from nbactl.errors import DataError, LeaseHeldError, StaleFenceError
+from nbactl.core.lease.holder import describe, is_dead, is_running
+from nbactl.errors import DataError, LeaseHeldError, PreconditionError, StaleFenceError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Document, Order, Query, Set
 
@@ -56,8 +56,10 @@ class Removal:
 class Leases:
     """Takes, renews and gives back leases, each change in one transaction.
 
-    `is_dead` says whether an owner has provably ended, so that its lease need not be waited for. What cannot be read is
-    left out of lists, and `notice` gets a message about it; what must decide about it raises DataError.
+    `is_dead` says whether an owner has provably ended, so that its lease need not be waited for; `is_running` whether
+    it provably has not, so that its lease is not taken over though it looks expired: a clock may have jumped. What
+    cannot be read is left out of lists, and `notice` gets a message about it; what must decide about it raises
+    DataError.
     """
 
     def __init__(
@@ -66,25 +68,28 @@ class Leases:
         clock: Clock,
         *,
         is_dead: Callable[[str], bool] = is_dead,
+        is_running: Callable[[str], bool] = is_running,
         notice: Callable[[str], None] = _LOG.warning,
     ) -> None:
         self._store = store
         self._clock = clock
         self._is_dead = is_dead
+        self._is_running = is_running
         self._notice = notice
 
     def acquire(self, name: str, owner: str, ttl: float) -> Lease:
         """Take the lease for `ttl` seconds. Raises LeaseHeldError while another owner has it.
 
-        It is taken over from an owner that let it expire or is dead. An owner that has it already gets it again,
-        with a greater token, so that an answer that was lost does no harm.
+        It is taken over from an owner that is dead, and from one that let it expire unless its process is seen to run
+        on this machine. An owner that has it already gets it again, with a greater token, so that an answer that was
+        lost does no harm.
         """
 
         def take(transaction: Transaction) -> Lease:
             record = transaction.get(_path(name))
             held = _held(name, record)
             if held is not None and not self._free_for(held, owner):
-                raise _held_by_other(held)
+                raise _held_by_other(held, expired=held.expires_at <= self._clock.now())
             before = 0 if record is None else _fields_of(record, _LEASE)["token"]
             token = max(before + 1, (self._clock.now() - _EPOCH) // _MICROSECOND)
             return self._write(transaction, name, owner, token, ttl)
@@ -140,6 +145,22 @@ class Leases:
 
         self._store.transaction(take)
 
+    def replace_unreadable(self, name: str) -> None:
+        """Free a lease whose document cannot be read. Raises PreconditionError if it can."""
+
+        def free(transaction: Transaction) -> None:
+            record = transaction.get(_path(name))
+            try:
+                _held(name, record)
+            except DataError:
+                now = self._clock.now()
+                # Tokens are at least the time they are taken at, so this one is above them.
+                transaction.write(Set(_path(name), _fields(None, (now - _EPOCH) // _MICROSECOND, now)))
+            else:
+                raise PreconditionError(f"the lease {name} can be read", next_step=f"Run: nbactl leases release {name}")
+
+        self._store.transaction(free)
+
     def removals(self, limit: int) -> list[Removal]:
         """Return the leases that were taken away, the last one first."""
         newest = Query(_REMOVALS, order=(Order("at", descending=True),), limit=limit)
@@ -150,8 +171,10 @@ class Leases:
         return self._store.get(_path(name)) is not None
 
     def is_alive(self, lease: Lease) -> bool:
-        """Say whether its owner may still act under it: it has not expired, and is not known to be dead."""
-        return lease.expires_at > self._clock.now() and not self._is_dead(lease.owner)
+        """Say whether its owner may still act under it: not dead, and the lease lasts or its process runs here."""
+        if self._is_dead(lease.owner):
+            return False
+        return lease.expires_at > self._clock.now() or self._is_running(lease.owner)
 
     def check(self, transaction: Transaction, lease: Lease) -> None:
         """Have `transaction` commit only while the lease is held. Raises StaleFenceError if it is not."""
@@ -214,25 +237,37 @@ _REMOVAL: Mapping[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+def _next_step(document: Document) -> str:
+    collection, _, identifier = document.path.partition("/")
+    release = f" If that does not help: nbactl leases release {_name(identifier)} --force"
+    return f"Update nbactl.{release if collection == _COLLECTION else ''}"
+
+
 def _fields_of(document: Document, kinds: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
     """Return the fields of a document that are known. Raises DataError for one that is missing or of another type."""
-    data = document.data
+    try:
+        data = document.data
+    except DataError as error:
+        raise DataError(error.message, cause=error.cause, next_step=_next_step(document)) from error
     for name, kind in kinds.items():
         if name not in data or not isinstance(data[name], kind) or isinstance(data[name], bool):
             what = f"is {data[name]!r}" if name in data else "is missing"
             raise DataError(
                 f"{document.path} cannot be read: its {name} {what}",
                 cause="A newer nbactl wrote it, or it was damaged.",
-                next_step="Update nbactl. If that does not help, delete the document when no process works under it.",
+                next_step=_next_step(document),
                 details={"path": document.path},
             )
     return {name: data[name] for name in kinds}
 
 
-def _held_by_other(held: Lease) -> LeaseHeldError:
+def _held_by_other(held: Lease, *, expired: bool) -> LeaseHeldError:
+    until = held.expires_at.isoformat(timespec="seconds")
     return LeaseHeldError(
         f"{held.name} is held by {describe(held.owner)}",
-        cause=f"Its lease lasts until {held.expires_at.isoformat(timespec='seconds')} unless it is renewed.",
+        cause=f"Its lease ran out at {until}, but its process is still running on this machine."
+        if expired
+        else f"Its lease lasts until {until} unless it is renewed.",
         next_step="Wait until it has finished, or stop it.",
         details={"holder": held.owner, "expires_at": held.expires_at},
     )

@@ -140,7 +140,7 @@ def _masked(value: Any, within: tuple[int, ...], budget: Iterator[int]) -> Any: 
             for name, inner in value.items()
         }
     if isinstance(value, (set, frozenset)):
-        value = sorted(value, key=repr)
+        value = sorted(value, key=as_text)
     if isinstance(value, (list, tuple)):
         return [_masked(inner, inside, budget) for inner in value]
     return mask(as_text(value))

@@ -57,7 +57,7 @@ def saved_arrays(file: Path, selection: Selection) -> dict[str, dict[str, Any]]:
     wanted = {batch_path(batch) for batch in selection.batches}
     arrays: dict[str, dict[str, Any]] = {}
     for path, fields in read_export(file):
-        saved = {field: fields[field] for field in REMOVED if field in fields}
+        saved: dict[str, Any] = {field: fields[field] for field in REMOVED if field in fields}
         if not saved or not path.startswith(f"{BATCHES}/"):
             raise DataError(
                 f"{file} has no arrays of a clean-up",

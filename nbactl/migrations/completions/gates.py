@@ -9,8 +9,10 @@ from nbactl.core.completions.stages import CompletionStage
 from nbactl.migrations.gates import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from nbactl.migrations.completions.absent import Absent
     from nbactl.migrations.completions.limits import MigrationLimits
     from nbactl.migrations.completions.validate import ValidationReport
     from nbactl.migrations.model import MigrationState
@@ -46,10 +48,11 @@ def gates_of(
     *,
     max_age: float,
     active: ValidationReport | None = None,
+    absent: Sequence[Absent] = (),
 ) -> list[Gate]:
     """Return the gates of `action` (`switch-reads` and so on), open and closed.
 
-    `active` is a comparison of the batches in progress, made just now.
+    `active` is a comparison of the batches in progress, made just now; `absent` are the services that do not take part.
     """
     always = [_no_pause(state), _nothing_pending(state), _settled(state, now)]
     if action == "start-dual-write":
@@ -62,6 +65,7 @@ def gates_of(
             *always,
             _validation(state, now, max_age),
             *([] if active is None else [_active(active)]),
+            _participants(absent),
         ]
     if action == "stop-dual-write":
         bake = limits.reads_bake
@@ -71,6 +75,7 @@ def gates_of(
             _baked(state, now, bake, "reads have been on the subcollection"),
             _no_drift(state, now, bake),
             _validation(state, now, max_age),
+            _participants(absent),
         ]
     bake = limits.cleanup_bake
     return [
@@ -78,6 +83,7 @@ def gates_of(
         *always,
         _baked(state, now, bake, "dual-write has been stopped"),
         _no_drift(state, now, bake),
+        _participants(absent),
     ]
 
 
@@ -133,6 +139,16 @@ def _active(report: ValidationReport) -> Gate:
     count = len(report.findings)
     missing = f"batches in progress have {count} inconsistencies" if count else None
     return Gate("active", missing, f"List them: {COMMAND} --validate")
+
+
+def _participants(absent: Sequence[Absent]) -> Gate:
+    if not absent:
+        return Gate("participants", None, "")
+    missing = "; ".join(f"{service.service} {service.why}" for service in absent)
+    remedy = absent[0].remedy
+    names = ", ".join(service.service for service in absent if service.remedy == remedy)
+    provide = f"{names}: {remedy}. If nothing there records completions any more: --force completions"
+    return Gate("participants", missing, provide)
 
 
 def _baked(state: MigrationState, now: datetime, bake: float, what: str) -> Gate:

@@ -15,6 +15,7 @@ class MigrationLimits:
 
     `settle`: how long after a step some writer may not know of it. `max_age`: how old the validation of a gate may be.
     `reads_bake` and `cleanup_bake`: how long a stage must have lasted without an inconsistency before the next step.
+    `mark_forgotten`: how old the mark of a service may be; a service that left no other since is gone.
     """
 
     settle: float
@@ -26,6 +27,7 @@ class MigrationLimits:
     recheck: float
     lease_ttl: float
     lease_renew: float
+    mark_forgotten: float
 
 
 def limits_from(timeouts: TimeoutsFile) -> MigrationLimits:
@@ -42,4 +44,5 @@ def limits_from(timeouts: TimeoutsFile) -> MigrationLimits:
         recheck=timeouts["migration.recheck"],
         lease_ttl=timeouts.leases["run"].ttl,
         lease_renew=timeouts.leases["run"].renew_every,
+        mark_forgotten=timeouts["migration.mark_forgotten"],
     )

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core.completions.participants import read_participants
 from nbactl.core.completions.stages import CompletionStage
-from nbactl.errors import PreconditionError
+from nbactl.errors import NbactlError, PreconditionError
+from nbactl.migrations.completions.absent import TAKES_PART_IN, Absent, absent_services
 from nbactl.migrations.completions.backfill import Backfill
 from nbactl.migrations.completions.cleanup import CleanUp, Restored, preview_restore, restore_arrays, saved_arrays
 from nbactl.migrations.completions.compare import WITHOUT_ARRAY
@@ -16,14 +18,15 @@ from nbactl.migrations.completions.gates import COMMAND, gates_of
 from nbactl.migrations.completions.plan import make_plan
 from nbactl.migrations.completions.repair import RepairExecutor, RepairPlan, RepairResult
 from nbactl.migrations.completions.rollback import Refilled, RolledBack, acknowledge, roll_back, stages_back
-from nbactl.migrations.completions.selection import Selection, require_batches
+from nbactl.migrations.completions.selection import Selection, no_batches
 from nbactl.migrations.completions.validate import Validator
 from nbactl.migrations.gates import pass_gates
 from nbactl.migrations.record import MigrationRecord
 from nbactl.migrations.work import MigrationWork, hold_lease, stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from nbactl.core._support.aio import Cancellation
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from nbactl.migrations.model import Checkpoint, MigrationState, Operator
     from nbactl.migrations.work import ProgressEvent
     from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.services import DeployedService
 
 NAME: Final = "completions"
 LEASE: Final = f"migrations/{NAME}"
@@ -70,7 +74,13 @@ class CompletionsMigration:
         limits: MigrationLimits,
         bulk_writer: Callable[[float | None], BulkWriter],
         exports: Path,
+        services: Callable[[], Sequence[DeployedService]] = tuple,
+        recorders: Collection[str] = (),
     ) -> None:
+        """With `services`, the deployed ones, gates name those that do not take part.
+
+        `recorders` are the names of those that record completions even without a variable for it.
+        """
         self.limits = limits
         self.record = MigrationRecord(store, clock, leases, name=NAME, first=CompletionStage.LEGACY, project=project)
         self._store = store
@@ -79,6 +89,8 @@ class CompletionsMigration:
         self._owner = owner
         self._bulk_writer = bulk_writer
         self._exports = exports
+        self._services = services
+        self._recorders = recorders
 
     @property
     def stage(self) -> CompletionStage:
@@ -96,7 +108,8 @@ class CompletionsMigration:
             observe=caller.observe,
             check=_check(caller),
         )
-        require_batches(plan.batches, selection, self._store)
+        if not plan.batches:
+            raise no_batches(selection)
         return plan
 
     def gates(self, action: str, *, max_age: float | None = None, compare_active: bool = False) -> list[Gate]:
@@ -106,7 +119,21 @@ class CompletionsMigration:
         if compare_active and action == "switch-reads" and state.stage == CompletionStage.VALIDATED:
             active = self._validator(_silent).active(CompletionStage.VALIDATED)
         age = self.limits.max_age if max_age is None else max_age
-        return gates_of(action, state, self.limits, self._clock.now(), max_age=age, active=active)
+        now, absent = self._clock.now(), list[Absent]()
+        if action in TAKES_PART_IN and state.stage == TAKES_PART_IN[action]:
+            absent = self._absent(action, now)
+        return gates_of(action, state, self.limits, now, max_age=age, active=active, absent=absent)
+
+    def _absent(self, action: str, now: datetime) -> list[Absent]:
+        unknown: list[Absent] = []
+        deployed: Sequence[DeployedService] = ()
+        try:
+            deployed = self._services()
+        except NbactlError as error:
+            why = f"cannot be listed ({error.message})"
+            unknown = [Absent("the deployed services", why, "check the access of this account to Cloud Run")]
+        marks, forgotten = read_participants(self._store), self.limits.mark_forgotten
+        return [*unknown, *absent_services(action, marks, deployed, self._recorders, now=now, forgotten=forgotten)]
 
     def start_dual_write(self, caller: Caller, *, force: bool = False) -> MigrationState:
         """Have writers write both sides. Raises PreconditionError unless the gates hold.
@@ -146,15 +173,15 @@ class CompletionsMigration:
                 self._move(work, CompletionStage.DUAL_WRITE, CompletionStage.BACKFILLED)
             else:
                 work.record.end_action(work.lease)
-            if not selection.is_all:
-                require_batches(report.counts.batches, selection, self._store)
+            if not report.counts.batches and not selection.is_all:
+                raise no_batches(selection)
             return report
 
     def validate(self, selection: Selection, caller: Caller) -> ValidationReport:
         """Compare both sides; a full comparison is recorded, and moves from `backfilled` to `validated`.
 
-        A comparison of a part needs no lease and proves nothing for a gate, but an inconsistency is recorded. Raises
-        NotFoundError if there was nothing to compare.
+        A comparison of a part needs no lease and proves nothing for a gate, but an inconsistency is recorded. One of
+        no batches is not consistent, and not recorded.
         """
         if not selection.is_all:
             return self.compare(selection, caller)
@@ -162,27 +189,26 @@ class CompletionsMigration:
             stage = self.stage
             report = self._validator(caller.observe).run_recorded(work, stage, selection, young=self.limits.max_age)
             work.record.end_action(work.lease)
-            require_batches(report.validation.batches, selection, self._store)
             if stage is CompletionStage.BACKFILLED and report.consistent:
                 self._move(work, stage, CompletionStage.VALIDATED, proof=report)
-            else:
+            elif report.validation.batches:
                 work.record.note_validation(report.validation)
             return report
 
     def compare(self, selection: Selection, caller: Caller) -> ValidationReport:
-        """Compare both sides without the lease; only an inconsistency is recorded. Raises as `validate` does."""
+        """Compare both sides without the lease; only an inconsistency is recorded."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
-        require_batches(report.validation.batches, selection, self._store)
-        if not report.consistent and stage is not CompletionStage.LEGACY:
+        if report.findings and stage is not CompletionStage.LEGACY:
             self.record.note_drift()
         return report
 
     def plan_repair(self, selection: Selection, caller: Caller) -> tuple[RepairPlan, ValidationReport]:
-        """Return what a repair would change; changes nothing."""
+        """Return what a repair would change; changes nothing. Raises NotFoundError without batches."""
         stage = self.stage
         report = self._validator(caller.observe).run(stage, selection, _check(caller))
-        require_batches(report.validation.batches, selection, self._store)
+        if not report.validation.batches:
+            raise no_batches(selection)
         plan = RepairPlan()
         for comparison in report.inconsistent:
             plan.add(comparison, stage)
@@ -210,7 +236,7 @@ class CompletionsMigration:
                 )
                 work.record.end_action(work.lease)
                 work.record.note_validation(report.validation)
-                if not report.consistent:
+                if report.findings:
                     raise PreconditionError(
                         f"--cleanup is refused: the final validation found {len(report.findings)} inconsistencies",
                         cause="A completion that only the array has would be lost with it.",

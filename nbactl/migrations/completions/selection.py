@@ -103,21 +103,18 @@ def number_of_batches(reader: Reader, selection: Selection) -> int:
     return len(set(selection.batches)) or reader.count(Query(BATCHES))
 
 
-def require_batches(found: int, selection: Selection, reader: Reader) -> None:
-    """Raise NotFoundError if no batch was looked at: an answer about nothing is not a success (invariant 24)."""
-    if found:
-        return
-    total = reader.count(Query(BATCHES))
-    if not total:
-        raise NotFoundError(
+def no_batches(selection: Selection) -> NotFoundError:
+    """Return the error for a selection without a batch: an answer about nothing is not a success (invariant 24)."""
+    if selection.is_all:
+        return NotFoundError(
             "no batch was looked at: there are none",
             cause="No phase 5 has begun a batch in this store, or this is another project's store.",
             next_step="Check --project, --target and --state-dir.",
         )
-    raise NotFoundError(
-        f"no batch was looked at: of {total:,} batches none is in the selection ({selection})",
+    return NotFoundError(
+        f"no batch was looked at: the selection ({selection}) has none",
         next_step="Choose more, such as a larger --sample or an earlier --since. List them: nbactl batches list",
-        details={"batches": total, "scope": str(selection)},
+        details={"scope": str(selection)},
     )
 
 

@@ -66,8 +66,8 @@ class ValidationReport:
 
     @property
     def consistent(self) -> bool:
-        """Whether both sides agree in every batch that was compared."""
-        return not self.findings
+        """Whether both sides agree in every batch that was compared; never if none was."""
+        return self.validation.batches > 0 and not self.findings
 
     @property
     def complete(self) -> bool:

@@ -189,11 +189,11 @@ def _day_or_none(path: Path, entry: FileEntry) -> date | None:
         return day_of(entry.date)
     except UnsureDateError as error:
         line = entry.origin.rpartition(":")[2]
-        place = "" if line.isdigit() else f"{entry.origin}: "
+        place = "" if line.isdigit() else f", in {entry.origin}"
         raise refused(
             path,
             int(line) if line.isdigit() else 1,
-            f"{place}{error.message}",
+            f"{error.message}{place}",
             next_step="Write dates as YYYY-MM-DD, instants with an offset (2025-01-15T03:30:00Z); then run again.",
         ) from error
     except RejectedRecordError:

@@ -1,5 +1,5 @@
--- The box scores of the games of @game_date that are over, with the players' efficiency, and their form before the game.
--- with: current_season, team_box, player_form, player_load
+-- The box scores of the games of @game_date that are over, with the players' efficiency, and their form before them.
+-- with: current_season, complete_games, player_form
 -- reads: nba_raw.games 0..0
 -- reads: nba_raw.player_boxscores 0..0
 SELECT
@@ -10,15 +10,16 @@ SELECT
   box.fg_made, box.fg_attempted, box.three_made, box.three_attempted, box.ft_made, box.ft_attempted,
   box.plus_minus,
   SAFE_DIVIDE(
-    100 * (box.fg_attempted + 0.44 * box.ft_attempted + box.turnovers) * (team.player_seconds / 300),
-    box.minutes * (team.fg_attempted + 0.44 * team.ft_attempted + team.turnovers)
+    IF(team.box_complete, 20 * team.player_seconds, NULL)
+      * (100 * (box.fg_attempted + box.turnovers) + 44 * box.ft_attempted),
+    CAST(ROUND(box.minutes * 60) AS INT64) * (100 * (team.fg_attempted + team.turnovers) + 44 * team.ft_attempted)
   ) AS usage_rate,
-  SAFE_DIVIDE(box.points, 2 * (box.fg_attempted + 0.44 * box.ft_attempted)) AS ts_pct,
-  SAFE_DIVIDE(box.fg_made + 0.5 * box.three_made, box.fg_attempted) AS efg_pct,
+  SAFE_DIVIDE(50 * box.points, 100 * box.fg_attempted + 44 * box.ft_attempted) AS ts_pct,
+  SAFE_DIVIDE(2 * box.fg_made + box.three_made, 2 * box.fg_attempted) AS efg_pct,
   team.minutes_coverage AS minutes_coverage,
   COALESCE(form.games_played, 0) AS games_played_before,
-  DATE_DIFF(box.game_date, load.last_game_date, DAY) - 1 AS rest_days,
-  DATE_DIFF(box.game_date, load.last_game_date, DAY) = 1 AS back_to_back,
+  DATE_DIFF(box.game_date, form.last_game_date, DAY) - 1 AS rest_days,
+  DATE_DIFF(box.game_date, form.last_game_date, DAY) = 1 AS back_to_back,
   form.minutes_avg_last_5, form.minutes_avg_last_10, form.minutes_avg_season,
   form.points_avg_last_5, form.points_avg_last_10, form.points_avg_season,
   form.rebounds_avg_last_5, form.rebounds_avg_last_10, form.rebounds_avg_season,
@@ -30,8 +31,7 @@ SELECT
 FROM nba_raw.player_boxscores AS box
 JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
 CROSS JOIN current_season
-LEFT JOIN team_box AS team
+LEFT JOIN complete_games AS team
   ON team.game_date = box.game_date AND team.game_id = box.game_id AND team.team_abbr = box.team_abbr
 LEFT JOIN player_form AS form ON form.player_lookup = box.player_lookup
-LEFT JOIN player_load AS load ON load.player_lookup = box.player_lookup
 WHERE box.game_date = @game_date AND game.game_date = @game_date AND game.game_status = 'final'

@@ -1,5 +1,7 @@
 -- What each team allowed on @game_date, and what its defence did. docs/definitions.md has the formulas.
 -- with: team_box
+-- reads only: nba_raw.games 0..0
+-- reads only: nba_raw.player_boxscores 0..0
 SELECT
   own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game,
   own.points, own.points_allowed, own.points > own.points_allowed AS won, own.periods,
@@ -12,12 +14,13 @@ SELECT
   opponent.assists AS assists_allowed,
   opponent.turnovers AS turnovers_forced,
   own.defensive_rebounds, own.steals, own.blocks, own.personal_fouls,
-  own.possessions,
-  SAFE_DIVIDE(100 * own.points_allowed, own.possessions) AS defensive_rating,
-  SAFE_DIVIDE(opponent.points, 2 * (opponent.fg_attempted + 0.44 * opponent.ft_attempted)) AS ts_pct_allowed,
-  SAFE_DIVIDE(opponent.fg_made + 0.5 * opponent.three_made, opponent.fg_attempted) AS efg_pct_allowed,
-  SAFE_DIVIDE(opponent.turnovers, opponent.fg_attempted + 0.44 * opponent.ft_attempted + opponent.turnovers)
-    AS turnover_pct_forced,
+  own.possession_hundredths / 100 AS possessions,
+  SAFE_DIVIDE(10000 * own.points_allowed, own.possession_hundredths) AS defensive_rating,
+  SAFE_DIVIDE(50 * opponent.points, 100 * opponent.fg_attempted + 44 * opponent.ft_attempted) AS ts_pct_allowed,
+  SAFE_DIVIDE(2 * opponent.fg_made + opponent.three_made, 2 * opponent.fg_attempted) AS efg_pct_allowed,
+  SAFE_DIVIDE(
+    100 * opponent.turnovers, 100 * (opponent.fg_attempted + opponent.turnovers) + 44 * opponent.ft_attempted
+  ) AS turnover_pct_forced,
   SAFE_DIVIDE(own.defensive_rebounds, own.defensive_rebounds + opponent.offensive_rebounds)
     AS defensive_rebound_pct,
   SAFE_DIVIDE(opponent.ft_made, opponent.fg_attempted) AS ft_rate_allowed

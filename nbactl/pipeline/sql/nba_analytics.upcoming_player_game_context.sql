@@ -1,14 +1,14 @@
 -- The players expected to play on @game_date, with what is known of them before that date.
--- with: team_games, roster, player_form, player_load, team_results, injury_report
+-- with: team_games, roster, player_form, team_results, injury_report
 SELECT
   game.game_date, game.game_id, game.season, roster.player_lookup, roster.player_name,
   game.team_abbr, game.opponent_team_abbr, game.home_game,
   COALESCE(form.games_played, 0) AS games_played,
-  load.last_game_date,
-  DATE_DIFF(game.game_date, load.last_game_date, DAY) - 1 AS rest_days,
-  DATE_DIFF(game.game_date, load.last_game_date, DAY) = 1 AS back_to_back,
-  COALESCE(load.games_last_7_days, 0) AS games_last_7_days,
-  COALESCE(load.minutes_last_7_days, 0.0) AS minutes_last_7_days,
+  form.last_game_date,
+  DATE_DIFF(game.game_date, form.last_game_date, DAY) - 1 AS rest_days,
+  DATE_DIFF(game.game_date, form.last_game_date, DAY) = 1 AS back_to_back,
+  COALESCE(form.games_last_7_days, 0) AS games_last_7_days,
+  COALESCE(form.minutes_last_7_days, 0.0) AS minutes_last_7_days,
   form.minutes_avg_last_5, form.minutes_avg_last_10, form.minutes_avg_season,
   form.points_avg_last_5, form.points_avg_last_10, form.points_avg_season,
   form.rebounds_avg_last_5, form.rebounds_avg_last_10, form.rebounds_avg_season,
@@ -24,7 +24,6 @@ SELECT
 FROM team_games AS game
 JOIN roster ON roster.team_abbr = game.team_abbr
 LEFT JOIN player_form AS form ON form.player_lookup = roster.player_lookup
-LEFT JOIN player_load AS load ON load.player_lookup = roster.player_lookup
 LEFT JOIN team_results AS opponent ON opponent.team_abbr = game.opponent_team_abbr
 LEFT JOIN injury_report AS report ON report.player_lookup = roster.player_lookup
 WHERE game.game_date = @game_date

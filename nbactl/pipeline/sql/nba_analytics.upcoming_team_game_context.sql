@@ -1,5 +1,6 @@
 -- The teams that play on @game_date, with what is known of them and their opponents before that date.
 -- with: team_games, team_results, team_ratings, league_season, injury_report
+-- reads only: nba_raw.player_boxscores -365..-1
 SELECT
   game.game_date, game.game_id, game.season, game.team_abbr, game.opponent_team_abbr, game.home_game,
   COALESCE(own.games_played, 0) AS games_played,

@@ -1,12 +1,12 @@
 -- What does not change during @game_date about the players expected to play: load, spread and weighted form.
--- with: player_season, player_load
+-- with: player_season
 -- reads: nba_analytics.upcoming_player_game_context 0..0
 SELECT
   player.game_date, player.game_id, player.season, player.player_lookup, player.team_abbr,
   player.games_played,
-  COALESCE(load.games_last_14_days, 0) AS games_last_14_days,
-  COALESCE(load.minutes_last_14_days, 0.0) AS minutes_last_14_days,
-  COALESCE(load.back_to_backs_last_14_days, 0) AS back_to_backs_last_14_days,
+  COALESCE(season.games_last_14_days, 0) AS games_last_14_days,
+  COALESCE(season.minutes_last_14_days, 0.0) AS minutes_last_14_days,
+  COALESCE(season.back_to_backs_last_14_days, 0) AS back_to_backs_last_14_days,
   season.minutes_stddev_last_10, season.minutes_avg_weighted,
   season.points_stddev_last_10, season.points_avg_weighted,
   season.rebounds_stddev_last_10, season.rebounds_avg_weighted,
@@ -19,5 +19,4 @@ SELECT
   season.plays_per_36_last_5, season.plays_per_36_season, season.ts_pct_last_10
 FROM nba_analytics.upcoming_player_game_context AS player
 LEFT JOIN player_season AS season ON season.player_lookup = player.player_lookup
-LEFT JOIN player_load AS load ON load.player_lookup = player.player_lookup
 WHERE player.game_date = @game_date

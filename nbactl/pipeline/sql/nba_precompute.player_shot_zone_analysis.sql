@@ -7,7 +7,7 @@ SELECT
   player.games_played AS games,
   COALESCE(zone.fg_attempted, 0) AS fg_attempted,
   COALESCE(zone.ft_attempted, 0) AS ft_attempted,
-  1 - zone.three_attempt_share AS two_attempt_share,
+  zone.two_attempt_share,
   zone.three_attempt_share,
   zone.ft_attempt_rate,
   zone.two_pct, zone.three_pct, zone.ft_pct,

@@ -2,11 +2,12 @@
 -- box score tells apart, two-point field goals, three-point field goals and free throws.
 -- with: allowed_zones, allowed_volume, league_zones
 -- reads: nba_analytics.upcoming_team_game_context 0..0
+-- reads only: nba_raw.player_boxscores -365..-1
 SELECT
   team.game_date, team.game_id, team.season, team.team_abbr, team.opponent_team_abbr,
   COALESCE(zone.games, 0) AS games,
   COALESCE(zone.fg_attempted, 0) AS fg_attempted_faced,
-  1 - zone.three_attempt_share AS two_attempt_share_allowed,
+  zone.two_attempt_share AS two_attempt_share_allowed,
   zone.three_attempt_share AS three_attempt_share_allowed,
   zone.ft_attempt_rate AS ft_attempt_rate_allowed,
   zone.two_pct AS two_pct_allowed,

@@ -12,6 +12,8 @@ from nbactl.ports.documents import DELETE_FIELD, Update
 from tests.conformance.completions.test_stored import old_code
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbactl.ports.documents import DocumentStore, Write
     from tests.conformance.completions.lab import Lab
 
@@ -118,7 +120,7 @@ class TestTheirFields:
     @pytest.mark.parametrize("shards", [0, 3])
     def test_every_change_of_a_batch_is_dated(self, lab: Lab, stage: CompletionStage, shards: int) -> None:
         batch, tracker = lab.batch(stage, 4, shards=shards), lab.tracker(stage)
-        changes = [
+        changes: list[Callable[[], object]] = [
             lambda: tracker.record_completion(batch, "a", 1),
             lambda: tracker.record_failure(batch, "b"),
             lambda: tracker.record_completion(batch, "b", 1),

@@ -199,8 +199,8 @@ class TestReset:
     ) -> None:
         stage = CompletionStage.CLEANED
         batch, resets = used(lab, stage), lab.resets(stage)
-        fields = {"total_predictions": 10 - beside, "total_predictions_subcoll": beside}
-        lab.store.commit([Update(f"prediction_batches/{batch}", dict(fields))])
+        fields: dict[Any, Any] = {"total_predictions": 10 - beside, "total_predictions_subcoll": beside}
+        lab.store.commit([Update(f"prediction_batches/{batch}", fields)])
         before = everything(lab, batch)
         seen = []
         with faults.calling("completions.reset_removed", lambda: seen.append(lab.progress(batch, stage).predictions)):

@@ -216,3 +216,10 @@ class TestQueries:
             del stream
         assert store.count(Query(collection, limit=3)) == 3
         store.commit([Set(f"{collection}/x", {})])
+
+    def test_documents_without_a_field_are_found(self, store: DocumentStore, collection: str) -> None:
+        assert ids(store.lacking(collection, "team")) == []
+        store.commit([Create(f"{collection}/{name}", data) for name, data in PEOPLE.items()])
+        assert ids(store.lacking(collection, "team")) == ["bare"]
+        assert ids(store.lacking(collection, "points")) == ["bare"], "null is a value"
+        assert ids(store.lacking(collection, "born")) == ["bare", "brown", "rookie", "tatum"]

@@ -21,7 +21,7 @@ from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
-from nbactl.errors import StaleFenceError, UnavailableError
+from nbactl.errors import DataError, StaleFenceError, UnavailableError
 from nbactl.ports.documents import Set
 from nbactl.testing import emulator_documents, faults
 
@@ -111,18 +111,37 @@ def test_nothing_to_show_is_said(place: Place) -> None:
 def test_leases_are_listed_with_what_their_holders_are(place: Place) -> None:
     place.leases.acquire("phase3/2024-01-15", process_identity("run-1"), 3600.0)
     place.leases.acquire("phase4/2024-01-15", place.dead_process(), 3600.0)
-    place.leases.acquire("old", process_identity("run-2"), 0.001)
+    place.leases.acquire("slow clock", process_identity("run-2"), 0.001)
+    place.leases.acquire("old", "somebody", 0.001)
     lines = place.data("leases", "list")["leases"]
     assert {line["name"]: line["state"] for line in lines} == {
         "phase3/2024-01-15": "held",
         "phase4/2024-01-15": "dead",
+        "slow clock": "held",
         "old": "expired",
     }
     assert set(lines[0]) == {"name", "state", "holder", "owner", "token", "expires_at"}
     table, _ = place.run("leases", "list")
     assert "phase3/2024-01-15" in table
     assert "run run-1" in table
-    assert len(place.run("leases", "list", "-o", "jsonl")[0].splitlines()) == 3
+    assert len(place.run("leases", "list", "-o", "jsonl")[0].splitlines()) == 4
+
+
+@pytest.mark.parametrize("data", [{}, {"owner": 3, "token": 1}, {"owner": "a", "token": "one", "expires_at": None}])
+def test_a_lease_that_cannot_be_read_is_named_and_released_by_force_only(place: Place, data: dict[str, object]) -> None:
+    place.leases.acquire("phase4/2024-01-15", process_identity("run-1"), 3600.0)
+    place.store.commit([Set("leases/phase3%2F2024-01-15", data)])
+    shown, said = place.run("leases", "list")
+    assert "phase4/2024-01-15" in shown
+    assert "nbactl leases release phase3/2024-01-15 --force" in said
+    place.run("leases", "release", "phase3/2024-01-15", "--yes", code=1)
+    with pytest.raises(DataError):
+        place.leases.acquire("phase3/2024-01-15", "me", 10.0)
+    assert "Would release" in place.run("leases", "release", "phase3/2024-01-15", "--force", "--dry-run")[1]
+    assert "Add --yes" in place.run("leases", "release", "phase3/2024-01-15", "--force", code=2)[1]
+    assert place.data("leases", "release", "phase3/2024-01-15", "--force", "--yes")["changed"] is True
+    assert place.leases.acquire("phase3/2024-01-15", "me", 10.0).token > 1
+    assert "Nothing to do" not in place.run("leases", "release", "phase3/2024-01-15", "--force", "--yes")[1]
 
 
 def test_a_lease_whose_holder_lives_is_not_released(place: Place) -> None:
@@ -152,7 +171,7 @@ def test_inv_12_inv_19_with_force_the_holders_token_is_stale_and_whose_it_was_is
 
 
 def test_a_lease_that_is_left_over_is_freed_and_a_free_one_is_no_error(place: Place) -> None:
-    for name, owner, ttl in (("dead", place.dead_process(), 3600.0), ("expired", process_identity("r"), 0.001)):
+    for name, owner, ttl in (("dead", place.dead_process(), 3600.0), ("expired", "somebody", 0.001)):
         place.leases.acquire(name, owner, ttl)
         if place.target == "gcp":
             assert "Add --yes" in place.run("leases", "release", name, code=2)[1]

@@ -50,7 +50,7 @@ def app(tmp_path: Path) -> Iterator[Container]:
 def test_a_request_is_planned_run_and_observed(app: Container) -> None:
     request = RunRequest(("second",), (DAY,))
     assert [planned.name for planned in plan(app, request)] == ["first", "second"]
-    assert list_runs(app, RunListRequest()).runs == (), "a plan changes nothing"
+    assert list(list_runs(app, RunListRequest()).runs) == [], "a plan changes nothing"
     events: list[RunEvent] = []
     alerts: list[str] = []
     report = run(app, request, observer=events.append, announce=alerts.append)
@@ -103,7 +103,7 @@ def test_unknown_names_and_states_are_refused_with_the_closest(app: Container) -
     with pytest.raises(NotFoundError) as name:
         list_runs(app, RunListRequest(name="frist"))
     assert name.value.next_step == "Did you mean 'first'?"
-    assert list_runs(app, RunListRequest(name="first")).runs == (), "declared, and never run"
+    assert list(list_runs(app, RunListRequest(name="first")).runs) == [], "declared, and never run"
     with pytest.raises(UsageError) as state:
         list_runs(app, RunListRequest(status="faild"))
     assert state.value.next_step == "Did you mean 'failed'?"

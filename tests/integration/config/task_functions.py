@@ -13,6 +13,7 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import UnavailableError
+from nbactl.ports.compute import TaskOutcome
 
 if TYPE_CHECKING:
     from nbactl.ports.compute import TaskContext
@@ -35,6 +36,17 @@ def one(_: TaskContext) -> int:
 def nothing(_: TaskContext) -> int:
     """Report that there was no data."""
     return 0
+
+
+def refuse(context: TaskContext) -> TaskOutcome:
+    """Report rows and refused records."""
+    refused = context.parameters["refused"]
+    return TaskOutcome(context.parameters["rows"], {"quarantined": refused, "reasons": {"bad_value": refused}})
+
+
+def remark(context: TaskContext) -> TaskOutcome:
+    """Report one row and the sentences of its parameters."""
+    return TaskOutcome(1, {name: list(sentences) for name, sentences in context.parameters.items()})
 
 
 def silent(_: TaskContext) -> None:

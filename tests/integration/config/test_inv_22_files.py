@@ -126,6 +126,9 @@ GIVEN: dict[str, tuple[str, Any, Callable[[Any], Any]]] = {
     "workflows.yaml: phases.*.description": ("phases.first.description", "New", lambda c: c.workflows.phases["first"]),
     "workflows.yaml: phases.*.service": ("phases.first.service", "other", lambda c: c.workflows.phases["first"]),
     "workflows.yaml: phases.*.topic": ("phases.first.topic", "other", lambda c: c.workflows.phases["first"]),
+    "workflows.yaml: phases.*.trigger_topic": (
+        "phases.first.trigger_topic", "start", lambda c: c.workflows.phases["first"]
+    ),
     **{
         f"flags.yaml: flags.*.{key}": (f"flags.model.{key}", value, lambda c: c.flags.flags["model"])
         for key, value in {

@@ -157,6 +157,43 @@ def test_inv_22_no_data(project: Project) -> None:
     assert statuses(project.run("a")[0]) == {"a": "no_data"}
 
 
+@proves("workflows.yaml: tasks.*.quarantine.warn_above", "workflows.yaml: tasks.*.quarantine.fail_above")
+@pytest.mark.parametrize(
+    ("limits", "status", "warns"),
+    [
+        (None, "succeeded", False),
+        ({"warn_above": 0.4, "fail_above": 0.5}, "succeeded", False),
+        ({"warn_above": 0.3, "fail_above": 0.5}, "succeeded", True),
+        ({"warn_above": 0.1, "fail_above": 0.3}, "failed", False),
+    ],
+)
+def test_inv_22_quarantine(project: Project, limits: dict[str, float] | None, status: str, warns: bool) -> None:
+    project.call("a", "refuse", **({"quarantine": limits} if limits else {}), **{"with": {"rows": 6, "refused": 4}})
+    document = project.command("run", "a", "--date", "2024-01-15")
+    [task] = document["data"]["runs"][0]["tasks"]
+    assert task["status"] == status
+    said = "a: 4 of 10 records of 2024-01-15 are in quarantine (40%)"
+    assert document["warnings"] == [f"{said}: bad_value 4"] * warns
+    assert (task["error"] or {}).get("message") == (said if status == "failed" else None)
+
+
+@proves("workflows.yaml: tasks.*.reads")
+@pytest.mark.parametrize("how", ["task", "only"])
+def test_inv_22_reads(project: Project, how: str) -> None:
+    project.call("a", "one")
+    project.call("broken", "fail")
+    project.workflows["phases"]["first"]["tasks"] = ["a", "broken"]
+    for day, reads, ran, status in ((15, [], {"a", "broken"}, "skipped"), (16, ["a"], {"a"}, "succeeded")):
+        project.call("b", "one", reads=reads)
+        project.call("c", "one")
+        project.phase("b", "c", needs=["first"])
+        arguments = ("b",) if how == "task" else ("p", "--only", "b")
+        first, second = project.run(*arguments, date=f"2024-01-{day}")
+        assert {task["name"] for task in first["tasks"] if task["status"] != "skipped"} == ran
+        assert second["status"] == status
+    assert "broken" in statuses(project.run("p", date="2024-01-16")[0])
+
+
 @proves("workflows.yaml: tasks.*.output")
 def test_inv_22_output(project: Project) -> None:
     project.call("a", "silent")
@@ -179,6 +216,19 @@ def test_inv_22_with(project: Project) -> None:
     project.call("a", "note", **{"with": {"limit": 3, "names": ["x", "y"]}})
     project.run("a")
     assert task_functions.SEEN == [("a", {"limit": 3, "names": ("x", "y")})]
+
+
+def test_what_tasks_warn_of_and_note_is_said_once_at_the_end_of_the_run(project: Project) -> None:
+    for name in "ab":
+        project.call(name, "remark", **{"with": {"warnings": ["mind the gap"], "notes": ["x.csv: passed over"]}})
+    project.workflow("a", "b")
+    document = project.command("run", "w", "--date", "2024-01-15")
+    assert document["warnings"] == ["mind the gap"]
+    assert project.captured.err.count("warning: mind the gap") == 1
+    assert project.captured.err.count("x.csv: passed over") == 1
+    again = project.command("run", "w", "--date", "2024-01-15")
+    assert again["warnings"] == []
+    assert "passed over" not in project.captured.err
 
 
 @proves("workflows.yaml: tasks.*.command")

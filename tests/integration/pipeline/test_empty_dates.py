@@ -12,6 +12,7 @@ import pytest
 from nbactl.cli.main import main
 from nbactl.errors import DataError, PreconditionError
 from nbactl.pipeline import transform
+from nbactl.pipeline.statements import table_sql
 from tests.kit.mini_season import GAMES, OPENING, TRADE, put
 from tests.kit.records import game
 from tests.kit.warehouse import PHASE3, PHASE4, TABLES, Lab
@@ -124,7 +125,7 @@ def test_inv_15_no_rows_of_games_that_phase_2_did_not_write_are_no_success(seaso
 def test_inv_15_a_statement_that_loses_its_rows_is_no_success(
     season: Lab, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sql = transform.table_sql(table)
+    sql = table_sql(table)
     monkeypatch.setattr(transform, "table_sql", lambda _: f"SELECT * FROM ({sql}) WHERE FALSE")  # noqa: S608
     with pytest.raises(DataError, match=f"{table} has no row of {TRADE} though it should"):
         season.compute(TRADE, (table,))

@@ -207,6 +207,13 @@ def test_a_players_cache(season: Lab) -> None:
     assert season.row(CACHE, COMING, player_lookup="bee1")["back_to_backs_last_14_days"] == 1
 
 
+def test_equal_games_have_no_spread(season: Lab) -> None:
+    row = season.row(CACHE, COMING, player_lookup="bee1")
+    assert row["games_played"] == 3
+    assert [row[f"{stat}_stddev_last_10"] for stat in ("points", "rebounds", "minutes", "blocks")] == [0] * 4
+    assert (row["points_avg_weighted"], row["minutes_avg_weighted"]) == (20, 48)
+
+
 def test_factors(season: Lab) -> None:
     row = season.row(FACTORS, COMING, player_lookup="ant1")
     fatigue = 0.3 * 101 / 160 + 0.3 * 2 / 8

@@ -143,6 +143,72 @@ def test_the_live_source_goes_through_phases_1_and_2(source: NbaApiSource, tmp_p
     assert made["tipoff_at"] == datetime(2024, 1, 15, 20, 30, tzinfo=UTC)
 
 
+def other(game_id: str, home: str, away: str, status: int, text: str) -> dict[str, Any]:
+    sides = {"homeTeam": {"teamTricode": home, "score": 0}, "awayTeam": {"teamTricode": away, "score": 0}}
+    return {**GAME, **sides, "gameId": game_id, "gameStatus": status, "gameStatusText": text}
+
+
+def test_an_all_star_date_is_no_data(source: NbaApiSource, stats: Stats, tmp_path: Path) -> None:
+    stats.usual["scoreboardv3"] = scoreboard(
+        other("0032300001", "", "", 1, "TBD"),
+        other("0032300002", "EST", "WST", 3, "Final"),
+        other("0042300401", "BOS", "", 1, "TBD"),
+    )
+    live = Pipeline(tmp_path, source)
+    try:
+        live.collect(DAY)
+        for name in ("raw.games", "raw.player_boxscores", "nba_analytics.player_game_summary"):
+            done = live.run(name, DAY)
+            assert done.rows == 0
+            assert str(DAY) in done.detail["reason"]
+        assert live.run("raw.games", DAY).detail["all_star"] == 2
+        assert live.run("raw.games", DAY).detail["undetermined_teams"] == 1
+    finally:
+        live.warehouse.close()
+    assert not [request for request in stats.requests if request.path.endswith("leaguegamelog")]
+
+
+@pytest.mark.parametrize(
+    ("stated", "state"),
+    [
+        ((1, "PPD"), "postponed"),
+        ((3, "Final/2OT"), "final"),
+        ((2, "Q3 5:23"), "in_progress"),
+        ((1, "7:30 pm ET"), "scheduled"),
+    ],
+)
+def test_the_state_of_a_game_is_read_from_text_and_number(
+    source: NbaApiSource, stats: Stats, tmp_path: Path, stated: tuple[int, str], state: str
+) -> None:
+    status, text = stated
+    stats.usual["scoreboardv3"] = scoreboard({**GAME, "gameStatus": status, "gameStatusText": text, "period": 6})
+    live = Pipeline(tmp_path, source)
+    try:
+        live.collect(DAY, "schedule")
+        live.run("raw.games", DAY)
+        (made,) = live.rows("SELECT game_status, periods FROM nba_raw.games WHERE game_date = @day", day=DAY)
+    finally:
+        live.warehouse.close()
+    assert made == {"game_status": state, "periods": 6 if state == "final" else None}
+
+
+def test_the_log_is_asked_for_in_the_season_of_the_game_s_id(source: NbaApiSource, stats: Stats) -> None:
+    stats.usual["scoreboardv3"] = scoreboard({**GAME, "gameId": "0041900406"})
+    day = date(2020, 10, 11)
+    assert len(list(source.collect("player_boxscores", [day]))) == 1
+    (asked,) = [dict(request.args) for request in stats.requests if request.path.endswith("leaguegamelog")]
+    assert (asked["Season"], asked["SeasonType"]) == ("2019-20", "Playoffs")
+
+
+def test_the_games_of_september_2020_are_in_the_calendar_of_2019(source: NbaApiSource, stats: Stats) -> None:
+    days = {"09/03/2020 00:00:00": "0041900201", "10/11/2020 00:00:00": "0041900406"}
+    dates = [{"gameDate": day, "games": [{**GAME, "gameId": game_id}]} for day, game_id in days.items()]
+    stats.usual["scheduleleaguev2"] = {"leagueSchedule": {"gameDates": dates}}
+    found = source.game_dates(date(2020, 9, 1), date(2020, 10, 11))
+    assert found == [date(2020, 9, 3), date(2020, 10, 11)]
+    assert [request.args["Season"] for request in stats.requests] == ["2019-20"]
+
+
 def test_backoff_is_1_2_4_8_seconds_between_five_tries(source: NbaApiSource, stats: Stats, clock: FakeClock) -> None:
     stats.first(*(Response("busy", 500) for _ in range(4)))
     assert games(source) == [GAME]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import date
-from statistics import fmean
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.integration.pipeline.recomputed import Played, plain, read_played, read_scores
-from tests.kit.warehouse import PHASE3, Lab
+from tests.kit.paths import ROOT
+from tests.kit.warehouse import PHASE3, PHASE4, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 OFFENSE, DEFENSE, SUMMARY, PLAYERS, TEAMS = PHASE3
+CACHE = PHASE4[2]
 BOXES = date(2024, 1, 15)
 """Full box scores of eleven games, one with an overtime, in the balldontlie shape."""
 LOGS = date(2024, 1, 16)
@@ -44,6 +48,11 @@ def lab(nba_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
     lab.warehouse.close()
 
 
+def rounded(numerator: int, denominator: int) -> float | None:
+    """Return the FLOAT64 that is nearest to a fraction."""
+    return float(Fraction(numerator, denominator)) if denominator else None
+
+
 def by_name(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {plain(row["player_name"]): row for row in rows}
 
@@ -69,6 +78,10 @@ def test_shooting_efficiency(lab: Lab, played: list[Played], day: date) -> None:
         row = rows[plain(one.name)]
         assert row["ts_pct"] == pytest.approx(one.true_shooting), one
         assert row["efg_pct"] == pytest.approx(one.effective_field_goals), one
+        stats = one.stats
+        shots = 100 * stats["fg_attempted"] + 44 * stats["ft_attempted"]
+        assert row["ts_pct"] == rounded(50 * stats["points"], shots), one
+        assert row["efg_pct"] == rounded(2 * stats["fg_made"] + stats["three_made"], 2 * stats["fg_attempted"]), one
 
 
 @pytest.mark.parametrize("day", [BOXES, LATER])
@@ -96,9 +109,54 @@ def test_form_before_the_game(lab: Lab, played: list[Played], day: date) -> None
         assert row["rest_days"] == ((day - past[0].day).days - 1 if past else None)
         for stat in STATS:
             for window, games in (("last_5", past[:5]), ("last_10", past[:10]), ("season", past)):
-                expected = fmean(game.stats[stat] for game in games) if games else None
-                assert row[f"{stat}_avg_{window}"] == pytest.approx(expected), (one.name, stat, window)
+                expected = rounded(sum(game.stats[stat] for game in games), len(games)) if games else None
+                assert row[f"{stat}_avg_{window}"] == expected, (one.name, stat, window)
     assert with_history > 10
+
+
+@pytest.mark.parametrize("day", [BOXES, LATER])
+def test_spread_and_weighted_form_are_exact(lab: Lab, played: list[Played], day: date) -> None:
+    cache = {row["player_lookup"]: row for row in lab.partition(CACHE, day)}
+    season = next(one.season for one in played if one.day == day)
+    history: dict[str, list[Played]] = {}
+    for one in reversed([one for one in played if one.day < day and one.season == season]):
+        history.setdefault(plain(one.name), []).append(one)
+    compared = 0
+    for player in lab.partition(PLAYERS, day):
+        past = history.get(plain(player["player_name"]), [])
+        if len(past) != player["games_played"]:
+            continue  # one of two players of a name
+        compared += 1
+        row = cache[player["player_lookup"]]
+        for stat in STATS:
+            numbers = [game.stats[stat] for game in past]
+            count, sums, squares = len(last := numbers[:10]), sum(last), sum(number**2 for number in last)
+            variance = rounded(count * squares - sums**2, count * (count - 1))
+            assert row[f"{stat}_stddev_last_10"] == (None if variance is None else math.sqrt(variance)), player
+            weights = [round(10**11 * Fraction(17, 20) ** back) for back in range(min(20, len(numbers)))]
+            weighted = sum(weight * number for weight, number in zip(weights, numbers, strict=False))
+            assert row[f"{stat}_avg_weighted"] == rounded(weighted, sum(weights)), player
+    assert compared > 50
+
+
+ROUNDED = ("_stddev_last_10", "_avg_weighted", "pace_season", "_rating_season", "pace_factor", "composite_factor")
+"""Columns that were rounded to six decimals, and those computed from them."""
+
+
+@pytest.mark.parametrize("day", [BOXES, LOGS, LATER])
+def test_numbers_are_those_of_the_sums_of_doubles(lab: Lab, day: date) -> None:
+    known = json.loads((ROOT / "tests/data/sums_before_exact_arithmetic.json").read_text(encoding="utf-8"))
+    compared = 0
+    for table, columns in known[day.isoformat()].items():
+        rows = lab.partition(table, day)
+        for column, (count, total, squares) in columns.items():
+            numbers = [row[column] for row in rows if row[column] is not None]
+            off = 1e-6 * count if column.endswith(ROUNDED) else 1e-9 * math.sqrt(count * squares)
+            assert len(numbers) == count, (table, column)
+            assert math.fsum(numbers) == pytest.approx(total, rel=0, abs=off), (table, column)
+            assert math.fsum(number**2 for number in numbers) == pytest.approx(squares, rel=1e-5, abs=1e-9)
+            compared += count
+    assert compared > 1_000
 
 
 @pytest.mark.parametrize("day", [BOXES, LOGS, LATER])

@@ -184,6 +184,22 @@ def test_a_file_that_is_old_enough_is_not_even_read(files: Path, state: Path, mo
     assert versions(files, state) == before
 
 
+def test_a_file_that_was_written_just_before_it_was_noted_is_read_to_be_sure(
+    files: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = versions(files, state)
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def noted(file: Any, name: str) -> Any:
+        read.append(file.name)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    assert versions(files, state) == before
+    assert sorted(read) == [str(files / "games.csv"), str(files / "logs.csv")]
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"format": 1}', b'{"format": 0}'])
 def test_digests_that_cannot_be_read_are_made_again(
     files: Path, state: Path, content: bytes, parsed: list[Path]

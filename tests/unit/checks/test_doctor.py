@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import tomllib
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +20,7 @@ from nbactl.config.settings import load_settings
 from nbactl.core.lease.holder import process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.pipeline.registry import PROCESSORS
-from nbactl.ports.warehouse import Column, TableSchema
+from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.testing import FakeClock
 from tests.kit.paths import ROOT
 
@@ -140,6 +140,33 @@ def test_a_damaged_warehouse_is_found_whatever_source_it_belongs_to(context: Cal
     assert (damaged.status, bool(damaged.cause), bool(damaged.fix)) == ("failed", True, True)
 
 
+def test_rows_that_another_program_changed_are_found(context: Callable[..., CheckContext]) -> None:
+    ill = context()
+    file = ill.settings.state_dir / "data" / "sample" / "warehouse.duckdb"
+    table = TableSchema("nba_raw.games", (Column("day", "DATE"), Column("points", "INT64")), partition_by="day")
+    days = [date(2025, 1, day) for day in (1, 2, 3)]
+    with closing(DuckDbWarehouse(file, clock=ill.clock, lock_wait=1.0, holder="test")) as warehouse:
+        warehouse.create_table(table)
+        rows = Rows(("day", "points"), [(days[0], 1), (days[1], 2)])
+        warehouse.replace_partitions(table.name, days, rows, timeout=5.0)
+        warehouse.create_table(TableSchema("nba_raw.flat", (Column("a", "INT64"),)))
+    assert _one(state.warehouses(ill)).status == "ok"
+    changed = {
+        "UPDATE nba_raw.games SET points = 7 WHERE points = 2": "another program changed nba_raw.games 2025-01-02 in ",
+        "DELETE FROM nba_raw.games": "another program changed nba_raw.games 2025-01-01, nba_raw.games 2025-01-02 in ",
+        "INSERT INTO nba_raw.games SELECT DATE '2025-01-01' + r::INT, 1 FROM range(3) t(r)": "2025-01-02, nba_raw",
+    }
+    for statement, said in changed.items():
+        import duckdb
+
+        with duckdb.connect(str(file)) as connection:
+            connection.execute(statement)
+        found = _one(state.warehouses(ill))
+        assert found.status == "failed"
+        assert said in found.message
+        assert "--from 2025-01-02 --to 2025-01-03 --force" in (found.fix or "")
+
+
 def test_a_file_that_is_no_document_store_is_found(context: Callable[..., CheckContext]) -> None:
     ill = context()
     ill.documents_file.parent.mkdir()
@@ -163,7 +190,7 @@ def test_leases_of_the_dead_are_told_with_what_takes_them_over(context: Callable
 def test_a_lease_that_ran_out_is_told(context: Callable[..., CheckContext]) -> None:
     ill = context()
     with closing(ill.open_embedded()) as store:
-        Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", process_identity("run-1"), 30.0)
+        Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", "somebody", 30.0)
     later = context(now=NOW + timedelta(minutes=1))
     assert _one(state.leases(ill)).status == "ok"
     assert _one(state.leases(later)).status == "warn"

@@ -77,7 +77,9 @@ def test_what_a_flag_needs_decides_with_it(base: float, expected: object) -> Non
         (state(0), {"ENABLE_FAST": "Off"}, "in_line", "Off"),
         (state(0), {"ENABLE_FAST": "true"}, "differs", "false"),
         (OFF, {"ENABLE_FAST": "true"}, "differs", "false"),
-        (None, {"ENABLE_FAST": "true"}, "differs", "false"),
+        (None, {"ENABLE_FAST": "true"}, "no_opinion", "true"),
+        (None, {"ENABLE_FAST": "so"}, "no_opinion", "so"),
+        (None, {}, "unset", None),
     ],
 )
 def test_a_switch_is_set_to_what_everybody_gets_or_removed(
@@ -100,13 +102,13 @@ def test_a_switch_is_set_to_what_everybody_gets_or_removed(
     ],
 )
 def test_a_parameter_takes_its_value_of_the_file(env: dict[str, str], standing: str, wanted: str | None) -> None:
-    _, parameter = variables_of(service(env), FAST, Stored({}))
+    _, parameter = variables_of(service(env), FAST, Stored({"fast": state(0)}))
     assert (parameter.name, parameter.standing, parameter.wanted) == ("TTL", standing, wanted)
 
 
 def test_what_comes_from_a_secret_or_has_no_readable_state_is_left_alone() -> None:
     secret = service(secrets=frozenset({"ENABLE_FAST", "TTL"}))
-    assert [(each.standing, each.contradicts) for each in variables_of(secret, FAST, Stored({}))] == [
+    assert [(each.standing, each.contradicts) for each in variables_of(secret, FAST, Stored({"fast": state(0)}))] == [
         ("secret", False),
         ("secret", False),
     ]
@@ -117,7 +119,7 @@ def test_what_comes_from_a_secret_or_has_no_readable_state_is_left_alone() -> No
 
 def found(*services: DeployedService, stored: Stored | None = None, names: tuple[str, ...] = ("scrapers",)) -> Any:
     comparison = ServiceComparison(
-        FAST, stored or Stored({}), names, lambda verb, name, *more: " ".join((verb, name, *more))
+        FAST, stored or Stored({"fast": state(0)}), names, lambda verb, name, *more: " ".join((verb, name, *more))
     )
     return [(each.key, each.kind, each.message, each.service) for each in comparison.findings(services)]
 

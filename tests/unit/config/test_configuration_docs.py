@@ -15,6 +15,7 @@ PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: dict[str, type[Strict]] = {
     "workflows.yaml": workflows.WorkflowsFile,
     "tasks.*": workflows.Task,
+    "tasks.*.quarantine": workflows.QuarantineLimits,
     "tasks.*.service": workflows.ServiceSpec,
     "phases.*": workflows.Phase,
     "phases.*.tasks[]": workflows.TaskUse,

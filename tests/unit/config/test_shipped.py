@@ -14,7 +14,7 @@ def test_the_shipped_files_have_no_problem() -> None:
     config = load_config(shipped_config_dir())
     assert list(config.workflows.phases) == ["phase1", "phase2", "phase3", "phase4", "phase5", "phase6"]
     assert config.timeouts["warehouse.query"] == 60.0
-    assert len(config.flags.flags) == 9
+    assert len(config.flags.flags) == 10
 
 
 def test_workflows_have_their_eastern_times() -> None:
@@ -54,3 +54,18 @@ def test_inv_10_every_processor_that_is_registered_has_a_task_and_every_task_is_
     assert {task.processor for task in workflows.tasks.values()} - {None} == set(PROCESSORS)
     used = {use.task for each in (*workflows.phases.values(), *workflows.workflows.values()) for use in each.tasks}
     assert used == set(workflows.tasks)
+
+
+TOPICS = {
+    "phase1": ("nba-phase1-scrapers-complete", None),
+    "phase2": ("nba-phase2-raw-complete", None),
+    "phase3": ("nba-phase3-analytics-complete", "nba-phase3-trigger"),
+    "phase4": ("nba-phase4-precompute-complete", "nba-phase4-trigger"),
+    "phase5": ("nba-phase5-predictions-complete", "nba-predictions-trigger"),
+    "phase6": ("nba-phase6-export-complete", "nba-phase6-export-trigger"),
+}
+
+
+def test_each_phase_has_the_topic_that_says_done_and_the_one_that_starts_it() -> None:
+    phases = load_config(None).workflows.phases
+    assert {name: (phase.topic, phase.trigger_topic) for name, phase in phases.items()} == TOPICS

@@ -210,3 +210,93 @@ def test_quoted_values_may_hold_commas_and_line_breaks(tmp_path: Path) -> None:
         writer.writerow(log_payload(PLAYER_NAME="Young,\nTrae"))
         writer.writerow(log_payload())
     assert [record.origin for record in players(tmp_path)] == ["logs.csv:3", "logs.csv:4"]
+
+
+@pytest.mark.parametrize(
+    "unsure", ["01/15/24", "15-Jan-24", "15/01/2024", "15.01.2024", "45306", "2024-01-15T20:30:00 PST"]
+)
+def test_a_date_that_may_be_another_is_refused_with_file_and_line(tmp_path: Path, unsure: str) -> None:
+    (tmp_path / "logs.csv").write_text(csv_text(log_payload(), log_payload(GAME_DATE=unsure)))
+    with pytest.raises(DataError) as caught:
+        players(tmp_path)
+    assert caught.value.message == f"{tmp_path / 'logs.csv'}:3 was not taken"
+    assert unsure in str(caught.value.cause)
+    assert "YYYY-MM-DD" in str(caught.value.next_step)
+
+
+def test_a_number_for_a_date_in_json_is_refused_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "logs.json").write_text(json.dumps({"data": [log_payload(), log_payload(GAME_DATE=1705276800)]}))
+    with pytest.raises(DataError) as caught:
+        players(tmp_path)
+    assert "logs.json:data[1]" in str(caught.value.cause)
+
+
+def test_inv_14_tip_offs_in_utc_are_filed_under_the_date_in_new_york(tmp_path: Path) -> None:
+    tip_offs = ["2024-01-15T20:30:00Z", "2024-01-16T00:00:00Z", "2024-01-16T03:30:00Z", "2024-01-16T20:30:00Z"]
+    rows = [game_payload(GAME_ID=f"2230055{number}", GAME_DATE=tip_off) for number, tip_off in enumerate(tip_offs)]
+    (tmp_path / "games.csv").write_text(csv_text(*rows))
+    assert [record.origin for record in games(tmp_path)] == ["games.csv:2", "games.csv:3", "games.csv:4"]
+    assert [record.origin for record in games(tmp_path, date(2024, 1, 16))] == ["games.csv:5"]
+    assert games(tmp_path)[1].payload["GAME_DATE"] == "2024-01-16T00:00:00Z"
+
+
+def test_dates_written_as_midnight_utc_stay_what_they_say(tmp_path: Path) -> None:
+    (tmp_path / "games.csv").write_text(csv_text(game_payload(GAME_DATE="2024-01-15T00:00:00.000Z")))
+    assert len(games(tmp_path)) == 1
+
+
+def without(payload: dict[str, Any], *columns: str) -> dict[str, Any]:
+    return {name: value for name, value in payload.items() if name not in columns}
+
+
+TEAM = {"TEAM_ID": "1", "TEAM_NAME": "Hawks"}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "looks_like"),
+    [
+        ("teams.csv", {**TEAM, **without(log_payload(), "PLAYER_ID", "PLAYER_NAME")}, "a table of teams"),
+        ("totals.csv", without(log_payload(), "GAME_ID", "GAME_DATE", "MATCHUP"), "a table of totals"),
+        ("lines.csv", without(game_payload(), "HOMESCORE", "AWAYSCORE"), "a table of games without scores"),
+        ("other.csv", {"GAME_ID": "1", "PLAYER_NAME": "A", "OFF_RATING": "1"}, "no known shape"),
+        ("injuries.csv", {"Game Date": "01/15/2024", "Team": "BOS", "Player Name": "A"}, "no known shape"),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "json", "resultSets"])
+def test_a_table_of_another_kind_is_passed_over_by_name(
+    tmp_path: Path, name: str, row: dict[str, Any], looks_like: str, form: str
+) -> None:
+    (tmp_path / "logs.csv").write_text(LOGS)
+    documents = {
+        "csv": csv_text(row),
+        "json": json.dumps([row]),
+        "resultSets": json.dumps({"resultSets": [{"headers": list(row), "rowSet": [list(row.values())]}]}),
+    }
+    file = tmp_path / (name if form == "csv" else name.replace(".csv", ".json"))
+    file.write_text(documents[form])
+    (note,) = source_of(tmp_path).notes
+    assert note.startswith(f"{file.name}: {looks_like}")
+    assert note.endswith(", passed over")
+    assert len(players(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("column", ["PLAYER_NAME", "GAME_DATE", "GAME_ID", "TOV"])
+def test_a_log_that_lacks_a_column_is_still_refused(tmp_path: Path, column: str) -> None:
+    (tmp_path / "logs.csv").write_text(csv_text(without(log_payload(), column)))
+    with pytest.raises(DataError) as caught:
+        players(tmp_path)
+    assert f"olumn {column} is missing" in str(caught.value.cause)
+
+
+def test_hidden_files_and_aliases_are_no_tables(tmp_path: Path) -> None:
+    (tmp_path / "logs.csv").write_text(LOGS)
+    (tmp_path / ".DS_Store").write_bytes(b"\x00\xff")
+    (tmp_path / "aliases.csv").write_text("alias,player\nA A,B B\n")
+    assert source_of(tmp_path).notes == []
+
+
+def test_a_folder_of_other_tables_says_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "teams.csv").write_text(csv_text({**TEAM, **without(log_payload(), "PLAYER_ID", "PLAYER_NAME")}))
+    with pytest.raises(DataError) as caught:
+        players(tmp_path)
+    assert "teams.csv: a table of teams" in str(caught.value.cause)

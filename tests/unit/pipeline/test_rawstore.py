@@ -150,3 +150,32 @@ def test_inv_20_a_crash_before_the_rename_leaves_the_earlier_file_and_no_litter(
         store.write("schedule", DAY, _records(2), source="sample", fence=PlainFence())
     assert store.read("schedule", DAY) == _records(1)
     assert [path.name for path in store.path("schedule", DAY).parent.iterdir()] == ["2024-01-15.jsonl"]
+
+
+def test_a_version_is_that_of_the_records_whichever_run_wrote_them(store: RawStore) -> None:
+    assert store.versions("schedule", [DAY]) == {}
+    store.write("schedule", DAY, _records(1, 2), source="test", fence=PlainFence(1))
+    first = store.versions("schedule", [DAY, date(2024, 1, 16)])
+    assert set(first) == {DAY}
+    store.write("schedule", DAY, _records(1, 2), source="another", fence=PlainFence(9, "somebody else"))
+    assert store.versions("schedule", [DAY]) == first
+    store.write("schedule", DAY, _records(1, 3), source="test", fence=PlainFence(9))
+    assert store.versions("schedule", [DAY]) != first
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"{", b"[]\n", b'{"nbactl_raw": 2, "sha256": "a"}\n', b'{"nbactl_raw": 1}\n']
+)
+def test_a_damaged_file_has_no_version(store: RawStore, content: bytes) -> None:
+    store.write("schedule", DAY, _records(1), source="test", fence=PlainFence())
+    store.path("schedule", DAY).write_bytes(content)
+    assert store.versions("schedule", [DAY]) == {}
+
+
+def test_a_version_is_read_from_the_first_line(store: RawStore) -> None:
+    store.write("schedule", DAY, _records(1), source="test", fence=PlainFence())
+    first = store.versions("schedule", [DAY])
+    with store.path("schedule", DAY).open("r+b") as file:
+        file.readline()
+        file.truncate()
+    assert store.versions("schedule", [DAY]) == first

@@ -6,14 +6,14 @@ import pytest
 
 from nbactl.pipeline.status import overtimes_of, periods_of, read_status
 
-SPELLINGS = {
+SPELLINGS: dict[str, list[object]] = {
     "final": [
         "Final", "FINAL", "final", "Final/OT", "Final/2OT", "FINAL/3OT", "F", "F/OT", "F/2OT", "F(OT)", "Final - OT",
         "Final (OT)", "Final: 2OT", "Final, OT", "Final/OT2", "Final OT", "STATUS_FINAL", "STATUS_FINAL_OVERTIME",
         "Completed", "closed", "Game Over", "Ended", "AOT", "FT", 3, "3", 3.0,
     ],
-    "postponed": ["Postponed", "PPD", "ppd", "PPD.", "PPD - Weather", "Postponed/COVID", "STATUS_POSTPONED", "Rescheduled"],
-    "cancelled": ["Canceled", "Cancelled", "CANCELED", "CANC", "CNCL", "Cancelled - Weather", "STATUS_CANCELED", "Abandoned"],
+    "postponed": ["Postponed", "PPD", "ppd", "PPD.", "PPD - Weather", "Postponed/COVID", "STATUS_POSTPONED"],
+    "cancelled": ["Canceled", "Cancelled", "CANCELED", "CANC", "CNCL", "Cancelled - Weather", "STATUS_CANCELED"],
     "suspended": ["Suspended", "SUSP", "SUSPENDED - power", "STATUS_SUSPENDED", "Interrupted"],
     "forfeited": ["Forfeit", "Forfeited", "FORFEIT - BOS", "STATUS_FORFEIT", "Walkover"],
     "in_progress": [

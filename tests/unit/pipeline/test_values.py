@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Any
 
 import pytest
 
 from nbactl.pipeline import values
-from nbactl.pipeline.dates import day_of
 from nbactl.pipeline.quarantine import RejectedRecordError
 from nbactl.pipeline.teams import TEAM_NAMES, team_abbr
 
@@ -66,18 +64,6 @@ def test_counts_that_are_none_are_rejected_with_the_reason(given: object, reason
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize("given", ["2024-01-15", "2024-01-15T00:00:00", "01/15/2024", "JAN 15, 2024"])
-def test_dates_are_read_in_every_form_the_sources_use(given: str) -> None:
-    assert day_of(given) == date(2024, 1, 15)
-
-
-@pytest.mark.parametrize("given", ["2024-13-01", "soon", "XYZ 15, 2024", "15.01.2024", "1/2"])
-def test_dates_that_are_none_are_rejected(given: str) -> None:
-    with pytest.raises(RejectedRecordError) as caught:
-        day_of(given)
-    assert caught.value.reason == "wrong_date"
-
-
 def test_inv_14_a_time_without_zone_is_rejected_and_others_become_utc() -> None:
     assert values.instant_or_none("2024-01-15T19:30:00-05:00", "tip-off") == datetime(2024, 1, 16, 0, 30, tzinfo=UTC)
     with pytest.raises(RejectedRecordError, match="no time zone"):
@@ -85,11 +71,58 @@ def test_inv_14_a_time_without_zone_is_rejected_and_others_become_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "league_id"),
-    [("22300061", "0022300061"), ("0022300061", "0022300061"), (22300061, "0022300061"), ("x", None), (None, None)],
+    "given",
+    [
+        "22300061",
+        "0022300061",
+        22300061,
+        22300061.0,
+        "22300061.0",
+        "22300061.00",
+        "0022300061.0",
+        " 22300061 ",
+        "'0022300061",
+        '="0022300061"',
+        '"0022300061"',
+        "22,300,061",
+        "2.2300061E7",
+        "2.2300061e+07",
+    ],
 )
-def test_game_ids_get_back_the_zeros_that_spreadsheets_drop(given: Any, league_id: str | None) -> None:
-    assert values.league_id(given) == league_id
+def test_a_game_id_is_one_id_however_it_was_saved(given: object) -> None:
+    assert values.league_id(given) == "0022300061"
+    assert values.league_id(given, date(2023, 11, 1)) == "0022300061"
+    assert values.league_id(given, date(2019, 11, 1)) is None
+
+
+@pytest.mark.parametrize("given", ["x", None, "", "2023-24", 401584893, "401584893", "1022400010", "00999", True])
+def test_other_ids_are_not_the_league_s(given: object) -> None:
+    assert values.league_id(given) is None
+
+
+@pytest.mark.parametrize("given", ["1.25E+07", "2.23E7", 22300061.5, "22300061.5"])
+def test_an_id_that_lost_digits_is_rejected(given: object) -> None:
+    with pytest.raises(RejectedRecordError) as caught:
+        values.league_id(given)
+    assert caught.value.reason == "bad_value"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (203076, "203076"),
+        (203076.0, "203076"),
+        ("203076.0", "203076"),
+        ("203076", "203076"),
+        ("jamesle01", "jamesle01"),
+        ("", None),
+        (None, None),
+        (0, None),
+        ("nan", None),
+    ],
+)
+def test_a_player_id_is_one_id_however_it_was_saved(given: object, expected: str | None) -> None:
+    assert values.whole_id(given) == expected
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ nba_test.games:
     game_id: {type: STRING, required: true, description: League id.}
     game_date: {type: DATE, required: true}
     pace: {type: FLOAT64}
+    rating: {type: NUMERIC}
 """
 GAMES = TableSchema(
     "nba_test.games",
@@ -36,6 +37,7 @@ GAMES = TableSchema(
         Column("game_id", "STRING", required=True, description="League id."),
         Column("game_date", "DATE", required=True),
         Column("pace", "FLOAT64"),
+        Column("rating", "NUMERIC"),
     ),
     "game_date",
     ("game_id",),

@@ -13,6 +13,7 @@ from nbactl.workflows.journal import ThreadedJournal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nbactl.core.lease.leases import Lease
     from nbactl.ports.documents import Write
 
 
@@ -23,7 +24,7 @@ def _write(n: int) -> Write:
 def test_a_commit_returns_when_it_is_done_and_runs_off_the_loop() -> None:
     done: list[tuple[str, int]] = []
 
-    def commit(writes: Sequence[Write]) -> None:
+    def commit(writes: Sequence[Write], _under: Lease | None) -> None:
         done.append((threading.current_thread().name, len(writes)))
 
     async def main() -> None:
@@ -38,7 +39,7 @@ def test_what_waits_while_a_commit_runs_goes_into_the_next_one_in_order() -> Non
     batches: list[list[str]] = []
     entered, go_on = threading.Event(), threading.Event()
 
-    def commit(writes: Sequence[Write]) -> None:
+    def commit(writes: Sequence[Write], _under: Lease | None) -> None:
         batches.append([write.path for write in writes])
         entered.set()
         go_on.wait(10)
@@ -60,7 +61,7 @@ def test_what_waits_while_a_commit_runs_goes_into_the_next_one_in_order() -> Non
 def test_inv_06_after_a_failed_commit_every_later_one_fails_with_the_same_error() -> None:
     calls: list[int] = []
 
-    def commit(writes: Sequence[Write]) -> None:
+    def commit(writes: Sequence[Write], _under: Lease | None) -> None:
         calls.append(len(writes))
         raise UnavailableError("the disk is full")
 

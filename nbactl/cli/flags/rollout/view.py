@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.cli.ask import command_line
+from nbactl.cli.ask import command_line, place
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.core._support.durations import format_duration
@@ -54,7 +54,7 @@ def rollouts_changed(done: RolloutsChanged, settings: Settings) -> View:
         else:
             for line in done.plan:
                 console.print(line)
-            console.note(f"Dry run: nothing was changed on {settings.target}.")
+            console.note(f"Dry run: nothing was changed on {place(settings)}.")
 
     data = {
         "plan": list(done.plan),
@@ -62,7 +62,8 @@ def rollouts_changed(done: RolloutsChanged, settings: Settings) -> View:
         "rollouts": [_rollout(rollout, done.now) for rollout in done.rollouts],
         "undo": undo if done.rollouts else None,
     }
-    return View(data, show, items="rollouts")
+    keys = ", ".join(rollout.key for rollout in done.rollouts) or ", ".join(done.plan)
+    return View(data, show, items="rollouts", touched=f"rollouts {keys}" if keys else None)
 
 
 def verdict_word(verdict: GuardVerdict) -> str:

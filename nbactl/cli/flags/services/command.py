@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING
 
 from nbactl.checks.flag_services import ServiceComparison
 from nbactl.checks.flags import drift
-from nbactl.cli.ask import Question, command_line, operator, proceed
+from nbactl.cli.ask import Question, command_line, operator, place, proceed
 from nbactl.cli.flags.emergency import open_emergency
 from nbactl.cli.flags.snapshot import load_flags
 from nbactl.config.flag_variables import variables_of
+from nbactl.deployments.adoptions import adopted_parameters
 from nbactl.deployments.changes import no_report
+from nbactl.deployments.combinations import check_services, check_store
 from nbactl.deployments.plan import EnvOutcome, EnvResult, EnvWork, RefusedVariable, plan_for
-from nbactl.errors import DataError, NbactlError, NotAuthorisedError, NotFoundError, UnavailableError, UsageError
+from nbactl.errors import (
+    DataError,
+    NbactlError,
+    NotAuthorisedError,
+    NotFoundError,
+    PreconditionError,
+    UnavailableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
     from nbactl.cli.flags.emergency import RollbackRequest
     from nbactl.cli.flags.snapshot import FlagsSnapshot
     from nbactl.config.flag_variables import FlagVariable
+    from nbactl.deployments.adoptions import Adoption
     from nbactl.deployments.log import ChangeLog
     from nbactl.deployments.plan import EnvPlan
     from nbactl.deployments.records import EnvChange
@@ -51,6 +62,8 @@ class FlagsDrift:
     findings: tuple[FlagFinding, ...]
     services: tuple[ComparedService, ...] | None
     error: NbactlError | None
+    left_alone: tuple[str, ...] = ()
+    """Sentences about variables of flags that were never set: no drift, because the store is no opinion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,9 @@ def flags_drift(app: Container) -> FlagsDrift:
     found = list(drift(flags.file, flags.stored, flags.environ))
     if not app.has_deployed_services:
         return FlagsDrift(tuple(found), None, None)
-    comparison = ServiceComparison(flags.file, flags.stored, app.declared_services, app.gcloud)
+    comparison = ServiceComparison(
+        flags.file, flags.stored, app.declared_services, app.gcloud, adopted_parameters(app.adoptions.in_force())
+    )
     try:
         deployed = app.deployed_services.list()
     except (NotAuthorisedError, UnavailableError) as error:
@@ -107,7 +122,13 @@ def flags_drift(app: Container) -> FlagsDrift:
         ComparedService(service, service.name in comparison.declared, tuple(comparison.variables(service)))
         for service in deployed
     )
-    return FlagsDrift(tuple(found), compared, None)
+    unset = [
+        RefusedVariable(each.service.name, variable.name, variable.key, variable.why)
+        for each in compared
+        for variable in each.variables
+        if variable.standing == "no_opinion"
+    ]
+    return FlagsDrift(tuple(found), compared, None, tuple(left_alone(unset)))
 
 
 def sync_services(
@@ -122,12 +143,30 @@ def sync_services(
     flags = load_flags(app)
     for key in request.keys:
         flags.flag(key)
-    work = _plan_sync(flags, _chosen_services(app, request.services), request.keys)
+    adoptions = app.adoptions.in_force()
+    _check_adopted(app, flags, adoptions)
+    check_store(flags.file, flags.stored, request.keys)
+    services = chosen_services(app, request.services)
+    work = _plan_sync(flags, services, request.keys, adoptions)
+    check_services(services, work.plans)
+    if not request.services:
+        work.warnings += not_deployed(app, services)
     log, unfinished = app.env_change_log, _unfinished(app, work)
     done = _carry_out(app, log, work, request, confirm=confirm, report=report)
     if done.result is not None and not request.dry_run and not done.result.failed:
         app.env_changes.close(log, unfinished)
     return done
+
+
+def _check_adopted(app: Container, flags: FlagsSnapshot, adoptions: Sequence[Adoption]) -> None:
+    """Raise PreconditionError if it is not known what of the deployed variables is meant (invariant 23)."""
+    unset = [key for key in flags.file.flags if key not in flags.stored.states and key not in flags.stored.unreadable]
+    if unset and not any(adoption.whole for adoption in adoptions):
+        raise PreconditionError(
+            f"nothing was taken over from the services of {place(app.settings)} in {app.settings.region} yet",
+            cause=f"{len(unset)} of {len(flags.file.flags)} flags were never set in the store: {', '.join(unset)}.",
+            next_step=f"Look at it first: {command_line(app.settings, 'flags', 'adopt', '--dry-run')}",
+        )
 
 
 def undo_change(
@@ -248,28 +287,50 @@ def _question(app: Container, work: EnvWork) -> Question:
     services = len(work.plans)
     what = f"{work.variables} variable{'' if work.variables == 1 else 's'} of {services} service"
     what += f"{'' if services == 1 else 's'}"
-    return Question(f"Change {what}? Each service in {app.settings.region} gets a new revision.", tuple(lines))
+    then = f"Each service in {app.settings.region} gets a new revision."
+    return Question(f"Change {what}?", tuple(lines), then=then)
 
 
-def _plan_sync(flags: FlagsSnapshot, services: Sequence[DeployedService], keys: Sequence[str]) -> EnvWork:
+def _plan_sync(
+    flags: FlagsSnapshot, services: Sequence[DeployedService], keys: Sequence[str], adoptions: Sequence[Adoption]
+) -> EnvWork:
     work, reasons = EnvWork(), {}
+    adopted = {} if keys else adopted_parameters(adoptions)
     for service in services:
         if service.unreadable:
             work.failed.append(EnvOutcome(service.name, error=DataError(service.unreadable)))
             continue
         wanted: dict[str, str | None] = {}
-        for variable in variables_of(service, flags.file, flags.stored):
+        for variable in variables_of(service, flags.file, flags.stored, adopted.get(service.name)):
             if keys and variable.key not in keys:
                 continue
             if variable.standing in ("secret", "unknown"):
                 work.refused.append(RefusedVariable(service.name, variable.name, variable.key, variable.why))
+            elif variable.standing == "no_opinion":
+                work.left_alone.append(RefusedVariable(service.name, variable.name, variable.key, variable.why))
             elif variable.contradicts:
                 wanted[variable.name] = variable.wanted
                 reasons[service.name, variable.name] = variable.why
         if (plan := plan_for(service, wanted)) is not None:
             work.plans.append(plan)
     work.reasons = reasons
+    work.warnings += left_alone(work.left_alone)
     return work
+
+
+def left_alone(variables: Sequence[RefusedVariable]) -> list[str]:
+    """Return a sentence for each variable that is left alone, with its services."""
+    services: dict[tuple[str, str], list[str]] = {}
+    for each in variables:
+        services.setdefault((each.variable, each.why), []).append(each.service)
+    return [f"{name} is left alone on {', '.join(sorted(on))}: {why}" for (name, why), on in services.items()]
+
+
+def not_deployed(app: Container, services: Sequence[DeployedService]) -> list[str]:
+    """Return a sentence for each service that workflows.yaml names and that is not among `services`."""
+    deployed = {service.name for service in services}
+    missing = [name for name in app.declared_services if name not in deployed]
+    return [f"{name} is declared in workflows.yaml, but is not deployed" for name in missing]
 
 
 def _plan_rollback(app: Container, variables: Mapping[str, str]) -> EnvWork:
@@ -290,12 +351,20 @@ def _plan_rollback(app: Container, variables: Mapping[str, str]) -> EnvWork:
     return work
 
 
-def _chosen_services(app: Container, names: Sequence[str]) -> list[DeployedService]:
-    """Return the services named, else the deployed ones of workflows.yaml. Raises NotFoundError."""
+def chosen_services(app: Container, names: Sequence[str]) -> list[DeployedService]:
+    """Return the services named, else the deployed ones of workflows.yaml. Raises NotFoundError if there are none."""
     if names:
         return [app.deployed_services.get(name) for name in dict.fromkeys(names)]
     deployed = {service.name: service for service in app.deployed_services.list()}
-    return [deployed[name] for name in app.declared_services if name in deployed]
+    chosen = [deployed[name] for name in app.declared_services if name in deployed]
+    if not chosen:
+        raise NotFoundError(
+            f"nothing was looked at: no service that workflows.yaml names is deployed on {place(app.settings)} "
+            f"in {app.settings.region}",
+            cause=f"It names {', '.join(app.declared_services)}.",
+            next_step="Check --project and --region, or name a service: --service NAME",
+        )
+    return chosen
 
 
 def _unfinished(app: Container, work: EnvWork) -> list[EnvChange]:

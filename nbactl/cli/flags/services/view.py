@@ -48,7 +48,7 @@ def flags_drift(found: FlagsDrift) -> View:
         "services": [_compared(service) for service in found.services or ()],
     }
     exit_code = found.error.exit_code if found.error is not None else 1 if found.findings else 0
-    return View(data, show, items="drift", exit_code=exit_code, error=found.error)
+    return View(data, show, items="drift", exit_code=exit_code, warnings=found.left_alone, error=found.error)
 
 
 def progress(ctx: typer.Context) -> Callable[[EnvChange | EnvOutcome], None]:
@@ -72,7 +72,7 @@ def services_changed(done: ServicesChanged, app: Container) -> View:
     result = done.result
     if result is None:
         data: dict[str, Any] = {
-            "changes": [], "services": [], "refused": [], "applied": False, "id": None, "undo": []
+            "changes": [], "services": [], "refused": [], "left_alone": [], "applied": False, "id": None, "undo": []
         }  # fmt: skip
         return View(data, lambda console: console.note(NO_SERVICES), items="changes")
     undo = [] if result.change is None else [undo_command(app, result.change.id)]
@@ -90,6 +90,7 @@ def services_changed(done: ServicesChanged, app: Container) -> View:
         ],
         "services": [_ended(outcome) for outcome in result.outcomes],
         "refused": [asdict(refused) for refused in result.work.refused],
+        "left_alone": [asdict(variable) for variable in result.work.left_alone],
         "applied": result.change is not None,
         "id": None if result.change is None else result.change.id,
         "by": done.by,
@@ -107,8 +108,15 @@ def services_changed(done: ServicesChanged, app: Container) -> View:
             console.note(f"Changed {succeeded} of {len(result.work.plans)} services on {where}.")
             console.note(Styled("undo: ", "cyan"), undo[0])
 
+    names = ", ".join(plan.service for plan in result.work.plans)
     return View(
-        data, show, items="changes", exit_code=result.exit_code, warnings=result.warnings, error=_summary(result)
+        data,
+        show,
+        items="changes",
+        exit_code=result.exit_code,
+        warnings=result.warnings,
+        error=_summary(result),
+        touched=f"variables of {names}" if names else None,
     )
 
 

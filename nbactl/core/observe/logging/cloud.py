@@ -137,7 +137,14 @@ def message_of(record: logging.LogRecord) -> str:
     """Return the message of a record, whatever its parts are; never raises."""
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - arguments that do not fit, or have no text, must not cost the record
+    except Exception:  # noqa: BLE001 - arguments that do not fit must not cost the record
+        return _unformatted(record)
+
+
+def _unformatted(record: logging.LogRecord) -> str:
+    try:
+        return f"{record.msg!s} {record.args!r}"
+    except Exception:  # noqa: BLE001 - nor what has no text
         arguments = record.args if isinstance(record.args, tuple) else (record.args,) if record.args else ()
         return " ".join(map(as_text, (record.msg, *arguments)))
 

@@ -3,8 +3,8 @@
 SELECT
   opponent_team_abbr AS team_abbr,
   COUNT(*) AS complete_games,
-  AVG(fg_attempted - three_attempted) AS two_attempts,
-  AVG(three_attempted) AS three_attempts,
-  AVG(ft_attempted) AS ft_attempts
+  SAFE_DIVIDE(SUM(fg_attempted - three_attempted), COUNT(*)) AS two_attempts,
+  SAFE_DIVIDE(SUM(three_attempted), COUNT(*)) AS three_attempts,
+  SAFE_DIVIDE(SUM(ft_attempted), COUNT(*)) AS ft_attempts
 FROM season_box
 GROUP BY opponent_team_abbr

@@ -4,7 +4,7 @@ SELECT
   game_date, game_id, team_abbr,
   COUNT(*) AS player_rows,
   SUM(CAST(ROUND(minutes * 60) AS INT64)) AS player_seconds,
-  MAX(minutes) AS longest_minutes,
+  MAX(CAST(ROUND(minutes * 60) AS INT64)) AS longest_seconds,
   SUM(points) AS player_points,
   SUM(fg_made) AS fg_made, SUM(fg_attempted) AS fg_attempted,
   SUM(three_made) AS three_made, SUM(three_attempted) AS three_attempted,

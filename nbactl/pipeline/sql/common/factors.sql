@@ -1,12 +1,13 @@
 -- The four factors by which a player's usual output is scaled for the game on @game_date; 1 is neutral.
+-- Fatigue is a whole number of 1/96000: 38400 is 0.4, 9600 seconds are 160 minutes, 3600 is 0.3 / 8.
 -- reads: nba_analytics.upcoming_player_game_context 0..0
 -- reads: nba_precompute.player_daily_cache 0..0
 -- reads: nba_analytics.upcoming_team_game_context 0..0
 SELECT
   player.game_date, player.game_id, player.season, player.player_lookup, player.team_abbr, player.opponent_team_abbr,
-  0.4 * IF(COALESCE(player.back_to_back, FALSE), 1, 0)
-    + 0.3 * LEAST(1.0, player.minutes_last_7_days / 160)
-    + 0.3 * LEAST(1.0, cache.games_last_14_days / 8) AS fatigue_score,
+  IF(COALESCE(player.back_to_back, FALSE), 38400, 0)
+    + 3 * LEAST(9600, CAST(ROUND(60 * player.minutes_last_7_days) AS INT64))
+    + 3600 * LEAST(8, cache.games_last_14_days) AS fatigue,
   SAFE_DIVIDE(
     opponent.games_played * COALESCE(opponent.points_allowed_avg_season, 0) + 10 * own.league_points_avg_season,
     (opponent.games_played + 10) * own.league_points_avg_season

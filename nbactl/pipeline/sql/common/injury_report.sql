@@ -3,4 +3,4 @@
 SELECT player_lookup, team_abbr, status, injury
 FROM nba_raw.injuries
 WHERE game_date = @game_date
-QUALIFY ROW_NUMBER() OVER (PARTITION BY player_lookup ORDER BY reported_at DESC, status) = 1
+QUALIFY ROW_NUMBER() OVER (PARTITION BY player_lookup ORDER BY reported_at DESC, status, injury, team_abbr) = 1

@@ -2,11 +2,11 @@
 -- with: team_games, current_season, season_box
 SELECT scoring.points_avg, tempo.pace
 FROM (
-  SELECT AVG(game.points) AS points_avg
+  SELECT SAFE_DIVIDE(SUM(game.points), COUNT(game.points)) AS points_avg
   FROM team_games AS game
   JOIN current_season ON current_season.season = game.season
-  WHERE game.game_date < @game_date AND game.counted
+  WHERE game.game_date < @game_date AND game.counted IS NOT NULL
 ) AS scoring
 CROSS JOIN (
-  SELECT ROUND(240 * SUM(possessions) / SUM(team_minutes), 6) AS pace FROM season_box
+  SELECT SAFE_DIVIDE(240 * SUM(possession_hundredths), 100 * SUM(team_minutes)) AS pace FROM season_box
 ) AS tempo

@@ -7,3 +7,4 @@ SELECT
   SAFE_DIVIDE(SUM(three_made), SUM(three_attempted)) AS three_pct,
   SAFE_DIVIDE(SUM(ft_made), SUM(ft_attempted)) AS ft_pct
 FROM player_history
+WHERE counted IS NOT NULL

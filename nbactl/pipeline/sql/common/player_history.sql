@@ -1,7 +1,25 @@
--- The players' games that count for season averages, before @game_date; recency 1 is the latest.
--- with: player_games
-SELECT
-  * EXCEPT (counted),
-  ROW_NUMBER() OVER (PARTITION BY player_lookup ORDER BY game_date DESC, game_id DESC) AS recency
-FROM player_games
-WHERE counted
+-- The players' lines of the season of @game_date, before that date, from games that are over. Preseason games are no
+-- history. The cup final is a day of work, and in no average, as with the league: `counted` is NULL there, else 1.
+-- `last_5` and `last_10` are 1 in the latest games that count, else NULL: SUM(last_5 * points) is their points.
+-- with: current_season
+-- reads: nba_raw.games -365..-1
+-- reads: nba_raw.player_boxscores -365..-1
+SELECT *, IF(recency <= 5, counted, NULL) AS last_5, IF(recency <= 10, counted, NULL) AS last_10
+FROM (
+  SELECT
+    box.* EXCEPT (minutes),
+    CAST(ROUND(box.minutes * 60) AS INT64) AS seconds,
+    IF(game.season_type = 'cup', NULL, 1) AS counted,
+    COUNT(IF(game.season_type = 'cup', NULL, 1)) OVER (
+      PARTITION BY box.player_lookup ORDER BY box.game_date DESC, box.game_id DESC
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS recency,
+    LEAD(box.game_date) OVER (PARTITION BY box.player_lookup ORDER BY box.game_date DESC, box.game_id DESC)
+      AS previous_date
+  FROM nba_raw.player_boxscores AS box
+  JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
+  JOIN current_season ON current_season.season = game.season
+  WHERE box.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+    AND game.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)
+    AND game.game_status = 'final' AND COALESCE(game.season_type, 'regular') <> 'preseason'
+)

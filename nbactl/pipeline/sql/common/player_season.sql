@@ -1,39 +1,74 @@
--- A player's season before @game_date, condensed: spread, weighted form and home and away means.
+-- A player's season before @game_date, condensed: load, spread, weighted form and home and away means.
+-- The weights of the last twenty games, 0.85 a game back, are whole numbers of 1e-11, so that every sum is exact.
 -- with: player_history
 SELECT
-  player_lookup,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, seconds, NULL)) / 60, 6) AS minutes_stddev_last_10,
-  ROUND(SUM(weight * seconds) / SUM(weight) / 60, 6) AS minutes_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, points, NULL)), 6) AS points_stddev_last_10,
-  ROUND(SUM(weight * points) / SUM(weight), 6) AS points_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, rebounds, NULL)), 6) AS rebounds_stddev_last_10,
-  ROUND(SUM(weight * rebounds) / SUM(weight), 6) AS rebounds_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, assists, NULL)), 6) AS assists_stddev_last_10,
-  ROUND(SUM(weight * assists) / SUM(weight), 6) AS assists_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, steals, NULL)), 6) AS steals_stddev_last_10,
-  ROUND(SUM(weight * steals) / SUM(weight), 6) AS steals_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, blocks, NULL)), 6) AS blocks_stddev_last_10,
-  ROUND(SUM(weight * blocks) / SUM(weight), 6) AS blocks_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, turnovers, NULL)), 6) AS turnovers_stddev_last_10,
-  ROUND(SUM(weight * turnovers) / SUM(weight), 6) AS turnovers_avg_weighted,
-  ROUND(STDDEV_SAMP(IF(recency <= 10, three_made, NULL)), 6) AS three_made_stddev_last_10,
-  ROUND(SUM(weight * three_made) / SUM(weight), 6) AS three_made_avg_weighted,
-  AVG(IF(home_game, points, NULL)) AS points_avg_home,
-  AVG(IF(home_game, NULL, points)) AS points_avg_away,
-  MAX(IF(recency = 1, points, NULL)) AS points_last_game,
-  SAFE_DIVIDE(
-    2160 * SUM(IF(recency <= 5, fg_attempted + turnovers, 0)) + 950.4 * SUM(IF(recency <= 5, ft_attempted, 0)),
-    SUM(IF(recency <= 5, seconds, 0))
-  ) AS plays_per_36_last_5,
-  SAFE_DIVIDE(2160 * SUM(fg_attempted + turnovers) + 950.4 * SUM(ft_attempted), SUM(seconds)) AS plays_per_36_season,
-  SAFE_DIVIDE(
-    SUM(IF(recency <= 10, points, 0)),
-    2 * (SUM(IF(recency <= 10, fg_attempted, 0)) + 0.44 * SUM(IF(recency <= 10, ft_attempted, 0)))
-  ) AS ts_pct_last_10
+  player_lookup, games_last_14_days, back_to_backs_last_14_days,
+  seconds_last_14_days / 60 AS minutes_last_14_days,
+  SQRT(IEEE_DIVIDE(games_10 * seconds_squared - seconds_10 * seconds_10, 3600 * pairs_10)) AS minutes_stddev_last_10,
+  IEEE_DIVIDE(seconds_weighted, 60 * weights) AS minutes_avg_weighted,
+  SQRT(IEEE_DIVIDE(games_10 * points_squared - points_10 * points_10, pairs_10)) AS points_stddev_last_10,
+  IEEE_DIVIDE(points_weighted, weights) AS points_avg_weighted,
+  SQRT(IEEE_DIVIDE(games_10 * rebounds_squared - rebounds_10 * rebounds_10, pairs_10)) AS rebounds_stddev_last_10,
+  IEEE_DIVIDE(rebounds_weighted, weights) AS rebounds_avg_weighted,
+  SQRT(IEEE_DIVIDE(games_10 * assists_squared - assists_10 * assists_10, pairs_10)) AS assists_stddev_last_10,
+  IEEE_DIVIDE(assists_weighted, weights) AS assists_avg_weighted,
+  SQRT(IEEE_DIVIDE(games_10 * steals_squared - steals_10 * steals_10, pairs_10)) AS steals_stddev_last_10,
+  IEEE_DIVIDE(steals_weighted, weights) AS steals_avg_weighted,
+  SQRT(IEEE_DIVIDE(games_10 * blocks_squared - blocks_10 * blocks_10, pairs_10)) AS blocks_stddev_last_10,
+  IEEE_DIVIDE(blocks_weighted, weights) AS blocks_avg_weighted,
+  SQRT(IEEE_DIVIDE(games_10 * turnovers_squared - turnovers_10 * turnovers_10, pairs_10)) AS turnovers_stddev_last_10,
+  IEEE_DIVIDE(turnovers_weighted, weights) AS turnovers_avg_weighted,
+  SQRT(IEEE_DIVIDE(games_10 * three_made_squared - three_made_10 * three_made_10, pairs_10))
+    AS three_made_stddev_last_10,
+  IEEE_DIVIDE(three_made_weighted, weights) AS three_made_avg_weighted,
+  IEEE_DIVIDE(points_home, games_home) AS points_avg_home,
+  IEEE_DIVIDE(points_away, games_away) AS points_avg_away,
+  points_last_game,
+  SAFE_DIVIDE(108 * play_hundredths_5, 5 * seconds_5) AS plays_per_36_last_5,
+  SAFE_DIVIDE(108 * play_hundredths, 5 * seconds) AS plays_per_36_season,
+  SAFE_DIVIDE(50 * points_10, 100 * fg_attempted_10 + 44 * ft_attempted_10) AS ts_pct_last_10
 FROM (
   SELECT
-    *,
-    IF(recency <= 20, POW(0.85, recency - 1), 0) AS weight
-  FROM player_history
+    player_lookup,
+    SUM(last_10) AS games_10, NULLIF(SUM(last_10) * (SUM(last_10) - 1), 0) AS pairs_10,
+    SUM(weight) AS weights,
+    COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY)) AS games_last_14_days,
+    SUM(IF(game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY), seconds, 0)) AS seconds_last_14_days,
+    COUNTIF(DATE_DIFF(game_date, previous_date, DAY) = 1 AND game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY))
+      AS back_to_backs_last_14_days,
+    SUM(last_10 * seconds) AS seconds_10, SUM(last_10 * seconds * seconds) AS seconds_squared,
+    SUM(weight * seconds) AS seconds_weighted,
+    SUM(last_10 * points) AS points_10, SUM(last_10 * points * points) AS points_squared,
+    SUM(weight * points) AS points_weighted,
+    SUM(last_10 * rebounds) AS rebounds_10, SUM(last_10 * rebounds * rebounds) AS rebounds_squared,
+    SUM(weight * rebounds) AS rebounds_weighted,
+    SUM(last_10 * assists) AS assists_10, SUM(last_10 * assists * assists) AS assists_squared,
+    SUM(weight * assists) AS assists_weighted,
+    SUM(last_10 * steals) AS steals_10, SUM(last_10 * steals * steals) AS steals_squared,
+    SUM(weight * steals) AS steals_weighted,
+    SUM(last_10 * blocks) AS blocks_10, SUM(last_10 * blocks * blocks) AS blocks_squared,
+    SUM(weight * blocks) AS blocks_weighted,
+    SUM(last_10 * turnovers) AS turnovers_10, SUM(last_10 * turnovers * turnovers) AS turnovers_squared,
+    SUM(weight * turnovers) AS turnovers_weighted,
+    SUM(last_10 * three_made) AS three_made_10, SUM(last_10 * three_made * three_made) AS three_made_squared,
+    SUM(weight * three_made) AS three_made_weighted,
+    SUM(IF(home_game, counted, NULL)) AS games_home, SUM(IF(home_game, NULL, counted)) AS games_away,
+    SUM(IF(home_game, counted * points, NULL)) AS points_home, SUM(IF(home_game, NULL, counted * points))
+      AS points_away,
+    MAX(IF(recency = 1, counted * points, NULL)) AS points_last_game,
+    SUM(last_5 * seconds) AS seconds_5, SUM(counted * seconds) AS seconds,
+    SUM(last_5 * play_hundredths) AS play_hundredths_5, SUM(counted * play_hundredths) AS play_hundredths,
+    SUM(last_10 * fg_attempted) AS fg_attempted_10, SUM(last_10 * ft_attempted) AS ft_attempted_10
+  FROM (
+    SELECT
+      *,
+      100 * (fg_attempted + turnovers) + 44 * ft_attempted AS play_hundredths,
+      counted * [
+        100000000000, 85000000000, 72250000000, 61412500000, 52200625000, 44370531250, 37714951562,
+        32057708828, 27249052504, 23161694628, 19687440434, 16734324369, 14224175714, 12090549357,
+        10276966953, 8735421910, 7425108624, 6311342330, 5364640981, 4559944833
+      ][SAFE_ORDINAL(recency)] AS weight
+    FROM player_history
+  )
+  GROUP BY player_lookup
 )
-GROUP BY player_lookup

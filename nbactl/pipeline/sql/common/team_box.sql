@@ -3,7 +3,7 @@
 -- with: complete_games
 SELECT
   own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game,
-  own.points, own.points_allowed, own.periods, own.team_minutes, own.counted,
+  own.points, own.points_allowed, own.periods, own.team_minutes,
   own.player_rows, own.player_points, own.player_seconds, own.minutes_coverage, own.box_complete,
   IF(own.box_complete, own.fg_made, NULL) AS fg_made,
   IF(own.box_complete, own.fg_attempted, NULL) AS fg_attempted,
@@ -21,11 +21,9 @@ SELECT
   IF(own.box_complete, own.personal_fouls, NULL) AS personal_fouls,
   IF(
     own.box_complete AND opponent.box_complete,
-    (own.fg_attempted - own.offensive_rebounds + own.turnovers
-      + opponent.fg_attempted - opponent.offensive_rebounds + opponent.turnovers) / 2
-      + 0.44 * (own.ft_attempted + opponent.ft_attempted) / 2,
+    own.half_possession_hundredths + opponent.half_possession_hundredths,
     NULL
-  ) AS possessions
+  ) AS possession_hundredths
 FROM complete_games AS own
 JOIN complete_games AS opponent
   ON opponent.game_date = own.game_date AND opponent.game_id = own.game_id

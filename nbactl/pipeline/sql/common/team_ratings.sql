@@ -3,8 +3,8 @@
 SELECT
   team_abbr,
   COUNT(*) AS complete_games,
-  ROUND(100 * SUM(points) / SUM(possessions), 6) AS offensive_rating_season,
-  ROUND(100 * SUM(points_allowed) / SUM(possessions), 6) AS defensive_rating_season,
-  ROUND(240 * SUM(possessions) / SUM(team_minutes), 6) AS pace_season
+  SAFE_DIVIDE(10000 * SUM(points), SUM(possession_hundredths)) AS offensive_rating_season,
+  SAFE_DIVIDE(10000 * SUM(points_allowed), SUM(possession_hundredths)) AS defensive_rating_season,
+  SAFE_DIVIDE(240 * SUM(possession_hundredths), 100 * SUM(team_minutes)) AS pace_season
 FROM season_box
 GROUP BY team_abbr

@@ -3,28 +3,34 @@
 -- with: team_games, current_season
 SELECT
   team_abbr,
-  COUNTIF(counted) AS games_played,
+  COUNT(counted) AS games_played,
   MAX(game_date) AS last_game_date,
   COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY)) AS games_last_7_days,
-  COUNTIF(points > points_allowed) AS wins,
-  COUNTIF(points < points_allowed) AS losses,
-  SAFE_DIVIDE(
-    COUNTIF(points > points_allowed AND recency <= 10), COUNTIF(points IS NOT NULL AND recency <= 10)
-  ) AS win_pct_last_10,
-  AVG(IF(recency <= 5, points, NULL)) AS points_avg_last_5,
-  AVG(IF(recency <= 10, points, NULL)) AS points_avg_last_10,
-  AVG(points) AS points_avg_season,
-  AVG(IF(recency <= 5, points_allowed, NULL)) AS points_allowed_avg_last_5,
-  AVG(IF(recency <= 10, points_allowed, NULL)) AS points_allowed_avg_last_10,
-  AVG(points_allowed) AS points_allowed_avg_season
+  COUNT(IF(points > points_allowed, counted, NULL)) AS wins,
+  COUNT(IF(points < points_allowed, counted, NULL)) AS losses,
+  IEEE_DIVIDE(COUNT(IF(points > points_allowed, last_10, NULL)), SUM(IF(points IS NULL, NULL, last_10)))
+    AS win_pct_last_10,
+  IEEE_DIVIDE(SUM(last_5 * points), SUM(IF(points IS NULL, NULL, last_5))) AS points_avg_last_5,
+  IEEE_DIVIDE(SUM(last_10 * points), SUM(IF(points IS NULL, NULL, last_10))) AS points_avg_last_10,
+  IEEE_DIVIDE(SUM(counted * points), SUM(IF(points IS NULL, NULL, counted))) AS points_avg_season,
+  IEEE_DIVIDE(SUM(last_5 * points_allowed), SUM(IF(points_allowed IS NULL, NULL, last_5)))
+    AS points_allowed_avg_last_5,
+  IEEE_DIVIDE(SUM(last_10 * points_allowed), SUM(IF(points_allowed IS NULL, NULL, last_10)))
+    AS points_allowed_avg_last_10,
+  IEEE_DIVIDE(SUM(counted * points_allowed), SUM(IF(points_allowed IS NULL, NULL, counted)))
+    AS points_allowed_avg_season
 FROM (
-  SELECT
-    team.* REPLACE (
-      IF(team.counted, team.points, NULL) AS points, IF(team.counted, team.points_allowed, NULL) AS points_allowed
-    ),
-    ROW_NUMBER() OVER (PARTITION BY team.team_abbr, team.counted ORDER BY team.game_date DESC, team.game_id DESC) AS recency
-  FROM team_games AS team
-  JOIN current_season ON current_season.season = team.season
-  WHERE team.game_date < @game_date
-) AS past
+  SELECT *, IF(recency <= 5, counted, NULL) AS last_5, IF(recency <= 10, counted, NULL) AS last_10
+  FROM (
+    SELECT
+      team.team_abbr, team.game_date, team.points, team.points_allowed, team.counted,
+      COUNT(team.counted) OVER (
+        PARTITION BY team.team_abbr ORDER BY team.game_date DESC, team.game_id DESC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ) AS recency
+    FROM team_games AS team
+    JOIN current_season ON current_season.season = team.season
+    WHERE team.game_date < @game_date
+  )
+)
 GROUP BY team_abbr

@@ -4,7 +4,9 @@
 SELECT
   box.player_lookup, box.opponent_team_abbr,
   COUNT(*) AS games,
-  AVG(box.points) AS points_avg, AVG(box.rebounds) AS rebounds_avg, AVG(box.assists) AS assists_avg
+  SAFE_DIVIDE(SUM(box.points), COUNT(*)) AS points_avg,
+  SAFE_DIVIDE(SUM(box.rebounds), COUNT(*)) AS rebounds_avg,
+  SAFE_DIVIDE(SUM(box.assists), COUNT(*)) AS assists_avg
 FROM nba_raw.player_boxscores AS box
 JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
 WHERE box.game_date BETWEEN DATE_SUB(@game_date, INTERVAL 730 DAY) AND DATE_SUB(@game_date, INTERVAL 1 DAY)

@@ -37,6 +37,11 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".versions")
 
 
+def _make_a_folder(path: Path) -> None:
+    sidecar(path).unlink()
+    sidecar(path).mkdir()
+
+
 def versions(path: Path, lock_wait: float = 5.0) -> Mapping[tuple[str, date], PartitionVersion]:
     warehouse = open_warehouse(path, lock_wait)
     try:
@@ -137,7 +142,7 @@ def without_checksum(path: Path) -> None:
         ),
         pytest.param(of_another_file, id="of another file"),
         pytest.param(os.utime, id="of an earlier state"),
-        pytest.param(lambda path: (sidecar(path).unlink(), sidecar(path).mkdir()), id="a folder"),
+        pytest.param(_make_a_folder, id="a folder"),
     ],
 )
 def test_a_file_of_versions_that_does_not_fit_is_not_believed(path: Path, spoil: Callable[[Path], object]) -> None:

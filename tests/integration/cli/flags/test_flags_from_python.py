@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.bootstrap import Container
+from nbactl.cli.flags.adopt.command import AdoptRequest, adopt_flags
 from nbactl.cli.flags.command import (
     DiffRequest,
     EvaluateRequest,
@@ -176,6 +177,13 @@ def gcp(cloud: CloudRun, tmp_path: Path) -> Iterator[Container]:
 def test_services_are_compared_brought_in_line_and_back(gcp: Container, cloud: CloudRun) -> None:
     cloud.set_env(RAW, ENABLE_QUERY_CACHING="true")
     set_flags(gcp, SetRequest(HALF, (KEY,)))
+    with pytest.raises(PreconditionError, match="nothing was taken over"):
+        sync_services(gcp, SyncRequest())
+    with pytest.raises(CancelledError):
+        adopt_flags(gcp, AdoptRequest(), confirm=refuse)
+    adopted = adopt_flags(gcp, AdoptRequest())
+    assert adopted.adoption is not None
+    assert adopted.plan.of("kept")[0].key == KEY
     [finding] = flags_drift(gcp).findings
     assert (finding.key, finding.service) == (KEY, RAW)
     planned = sync_services(gcp, SyncRequest(dry_run=True)).result

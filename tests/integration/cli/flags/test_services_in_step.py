@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
-import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.cli.flags.services_kit import ANALYTICS, DECLARED, RAW, SCRAPERS, World, quick_config, undo_of
-from tests.kit.cloud_run_server import cloud_run_server
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.integration.cli.flags.services_kit import ANALYTICS, DECLARED, RAW, SCRAPERS, World, undo_of
 
 
 @pytest.fixture
-def world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], firestore_address: str
-) -> Iterator[World]:
-    project = f"test-{uuid.uuid4().hex[:20]}"
-    with cloud_run_server(project) as cloud:
-        env = {
-            "NBACTL_TARGET": "gcp",
-            "NBACTL_PROJECT": project,
-            "NBACTL_YES": "true",
-            "FIRESTORE_EMULATOR_HOST": firestore_address,
-            "CLOUD_RUN_EMULATOR_HOST": cloud.address,
-        }
-        for name, value in env.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.chdir(tmp_path)
-        quick_config(tmp_path)
-        for name in DECLARED:
-            cloud.deploy(name, {"LOG_LEVEL": "info", "PASSWORD": "hush"})
-        yield World(tmp_path, cloud, env, capsys)
+def world(fresh: World) -> World:
+    fresh("adopt")
+    fresh("set", "query_caching", "structured_logging", "parallel_config", "--percent", "0")
+    fresh.cloud.requests.clear()
+    return fresh
 
 
 def contradict(world: World) -> None:
@@ -346,7 +325,7 @@ def test_rollback_by_environment_works_with_a_broken_flags_file(world: World) ->
     (world.folder / "flags.yaml").write_text("flags: [")
     world("rollback", "--all", "--env")
     assert world.cloud.env(RAW)["ENABLE_QUERY_CACHING"] == "false"
-    assert len([name for name in world.cloud.env(RAW) if name.startswith("ENABLE_")]) == 7
+    assert len([name for name in world.cloud.env(RAW) if name.startswith("ENABLE_")]) == 8
 
 
 def test_rollback_by_environment_goes_on_where_one_service_fails(world: World) -> None:
@@ -361,5 +340,6 @@ def test_on_local_there_are_no_services(world: World, monkeypatch: pytest.Monkey
     assert "On target local there are no deployed services" in world.text("sync")
     assert world("drift")["compared"] == ["store", "flags.yaml", "environment"]
     assert world("sync", "--undo", "last", code=4)["code"] == "not_found"
+    assert world("adopt", code=4)["code"] == world("adopt", "--undo", "last", code=4)["code"] == "not_found"
     assert "export ENABLE_QUERY_CACHING=false" in world.text("rollback", "--all", "--env")
     assert world.cloud.requests == []

@@ -185,3 +185,24 @@ def test_inv_19_a_clean_up_is_undone_from_the_command_line(nbactl: Nbactl, lab: 
     assert "too early" in told["data"]["history"][-1]["why"]
     assert migrate(nbactl, "--cleanup", "--batch", "b1")[0] == 2
     assert migrate(nbactl, "--cleanup", "--undo", str(file.with_name("no")))[0] == 4
+
+
+@pytest.mark.parametrize("part", [["--sample", "0.01"], ["--since", "2030-01-01"]])
+@pytest.mark.parametrize("action", ["--validate", "--plan", "--repair", "--validate --watch"])
+def test_inv_24_an_answer_about_no_batches_is_no_success(
+    nbactl: Nbactl, lab: Lab, part: list[str], action: str
+) -> None:
+    if part[0] == "--sample" and action not in {"--validate", "--plan"}:
+        return
+    lab.to("backfilled")
+    done = nbactl("migrate", "completions", *action.split(), *part, "--yes")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "no batch was looked at: the selection (" in done.stderr
+
+
+def test_inv_24_a_validation_of_an_empty_store_is_no_success(nbactl: Nbactl) -> None:
+    code, told = migrate(nbactl, "--validate")
+    assert (code, told["ok"], told["error"]["code"]) == (4, False, "not_found")
+    assert told["data"]["checked"] == {"batches": 0, "completions": 0}
+    assert told["data"]["consistent"] is False
+    assert "nothing compared" in nbactl("migrate", "completions", "--validate").stdout

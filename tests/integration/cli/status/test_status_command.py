@@ -49,7 +49,7 @@ def test_a_failed_phase_ends_with_1_and_is_named(here: Project) -> None:
     board = document["data"]
     assert document["ok"] is False
     assert document["error"]["code"] == "check_failed"
-    assert document["error"]["message"] == f"{DATE}: second failed"
+    assert document["error"]["message"] == f"{DATE}: 1 failed (second)"
     assert board["wrong"] is True
     assert board["failures"][0]["name"] == "second"
 

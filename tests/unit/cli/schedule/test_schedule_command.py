@@ -53,7 +53,10 @@ def test_the_table_is_in_the_order_of_the_day(capsys: pytest.CaptureFixture[str]
     ("arguments", "message"),
     [
         (("--date", "2024-13-01"), "'2024-13-01' is not a date"),
-        (("--first-game", "7pm"), "--first-game: '7pm' is not a valid time of day"),
+        *(
+            (("--first-game", text), f"--first-game: '{text}' is not a valid time of day")
+            for text in ("7pm", "19.30", "19:00Z", "19:00-05:00", "19", "1930", "T19:30", "19:30:00", "7:00")
+        ),
     ],
 )
 def test_wrong_values_are_usage_errors(
@@ -61,6 +64,14 @@ def test_wrong_values_are_usage_errors(
 ) -> None:
     assert main(["schedule", "show", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-01-15T22.30-05:00", "2024-W03-1T12:00Z", "20240115T1200Z", "2024-01-15T12Z", "12:00"]
+)
+def test_a_tick_s_time_is_a_date_and_hours_and_minutes(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert main(["schedule", "tick", "--dry-run", "--at", text]) == 2
+    assert f"--at: '{text}' is not a valid time" in capsys.readouterr().err
 
 
 def test_inv_21_a_typo_in_the_files_stops_the_command_with_its_place(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ class _Color(StrEnum):
         (1.5, 1.5),
         (datetime(2024, 1, 15, 23, tzinfo=UTC), "2024-01-15T23:00:00+00:00"),
         (date(2024, 1, 15), "2024-01-15"),
+        (Decimal("1.500000000"), "1.5"),
+        (Decimal("1E+20"), "100000000000000000000"),
+        (Decimal("-0.000000001"), "-0.000000001"),
+        (Decimal("0E-9"), "0"),
         (GameDate(date(2024, 1, 15)), "2024-01-15"),
         (Path("a/b"), "a/b"),
         (_Color.RED, "red"),
@@ -169,3 +174,61 @@ def test_inv_28_control_characters_in_data_are_shown_and_not_obeyed(output: Any)
         assert (document["data"] if output == "json" else document) == {"name": name}
     if output == "yaml":
         assert yaml.safe_load(out.getvalue())["data"] == {"name": name}
+
+
+def _streamed(*ids: int, fail: Exception | None = None) -> View:
+    def items() -> Any:
+        for number in ids:
+            yield {"id": number, "text": "a\nb"}
+        if fail is not None:
+            raise fail
+
+    return View({"runs": items(), "more": True}, print, items="runs", run_id="run-1")
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, _Terminal])
+@pytest.mark.parametrize("ids", [(), (1,), (1, 2, 3)])
+def test_items_that_come_one_by_one_make_the_same_document(kind: type[io.StringIO], ids: tuple[int, ...]) -> None:
+    documents = []
+    for result in (
+        _streamed(*ids),
+        View({"runs": [*_streamed(*ids).data["runs"]], "more": True}, print, run_id="run-1"),
+    ):
+        console = Console(environ={}, stdout=(out := kind()), stderr=io.StringIO())
+        render(console, result, command="runs.list", target="local", output="json")
+        documents.append(json.loads(out.getvalue()))
+    assert documents[0] == documents[1]
+    assert documents[0]["ok"] is True
+
+
+def test_a_streamed_document_has_the_warnings_and_is_written_as_the_items_come() -> None:
+    out = io.StringIO()
+    console = Console(environ={}, stdout=out, stderr=io.StringIO())
+
+    def items() -> Any:
+        yield {"id": 1}
+        assert '"id":1' in out.getvalue(), "the first one was written before the second is asked for"
+        console.warn("one was left out")
+        yield {"id": 2}
+
+    render(console, View({"runs": items()}, print, items="runs"), command="x", target="local", output="json")
+    document = json.loads(out.getvalue())
+    assert [item["id"] for item in document["data"]["runs"]] == [1, 2]
+    assert document["warnings"] == ["one was left out"]
+
+
+def test_a_failure_among_the_items_ends_the_document_as_failed() -> None:
+    out = io.StringIO()
+    console = Console(environ={}, stdout=out, stderr=io.StringIO())
+    error = LeaseHeldError("it is held", next_step="Wait.")
+    with pytest.raises(LeaseHeldError):
+        render(console, _streamed(1, fail=error), command="runs.list", target="local", output="json")
+    render_error(console, error, command="runs.list", target="local", output="json")
+    document = json.loads(out.getvalue())
+    assert (document["ok"], document["error"]["code"]) == (False, "lease_held")
+    assert [item["id"] for item in document["data"]["runs"]] == [1]
+
+
+def test_items_that_come_one_by_one_are_whole_in_yaml() -> None:
+    document = yaml.safe_load(_rendered(_streamed(1, 2), "yaml")[0])
+    assert [item["id"] for item in document["data"]["runs"]] == [1, 2]

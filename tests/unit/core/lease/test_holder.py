@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.core.lease.holder import describe, is_dead, process_identity
+from nbactl.core.lease.holder import describe, is_dead, is_running, process_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,3 +78,17 @@ def test_people_read_pid_host_and_run() -> None:
     owner = process_identity("run-1")
     assert describe(owner) == f"pid {os.getpid()} on {fields(owner)['host']}, run run-1"
     assert describe("an operator") == "an operator"
+
+
+def test_only_a_process_that_is_seen_here_is_running(child: subprocess.Popen[bytes]) -> None:
+    owner = owner_of(child.pid)
+    assert is_running(process_identity("run-1"))
+    assert is_running(owner)
+    for elsewhere in ({"host": "another-host"}, {"boot": "another-boot.1"}, {"start": "-"}, {"pid": "9" * 30}):
+        assert not is_running(joined(owner, **elsewhere))
+    assert not is_running("somebody")
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_running(owner)
+    child.wait()
+    assert not is_running(owner)

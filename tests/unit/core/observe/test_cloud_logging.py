@@ -19,6 +19,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.observe.context import Trace, bound
 from nbactl.core.observe.logging import CloudFormatter, configure_logging
 from nbactl.core.observe.logging.cloud import LABELS, SAMPLED, SOURCE, SPAN, TRACE
+from nbactl.core.observe.logging.setup import HumanFormatter, PlainFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +112,38 @@ class Mute:
 )
 def test_every_value_becomes_something_that_can_be_asked_for(value: object, told: object) -> None:
     assert entry(record(value=value))["value"] == told
+
+
+class NoWords(Mute):
+    __repr__ = Mute.__str__
+
+
+@dataclass
+class Locked:
+    lock: Any
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "told"),
+    [
+        (NoWords(), (), "<NoWords that has no text: RuntimeError>"),
+        ("player %s", (NoWords(),), "player %s <NoWords that has no text: RuntimeError>"),
+        ("player %d", ("x",), "player %d ('x',)"),
+        ("player %(name)s", ({"name": NoWords()},), "player %(name)s <dict that has no text: RuntimeError>"),
+        (NoWords(), (1,), "<NoWords that has no text: RuntimeError> 1"),
+    ],
+)
+def test_a_message_without_text_is_one_line_of_json(message: object, arguments: tuple[Any, ...], told: str) -> None:
+    made = record(logging.ERROR)
+    made.msg, made.args = message, arguments[0] if arguments and isinstance(arguments[0], dict) else arguments
+    assert entry(made)["message"] == told
+    assert HumanFormatter().format(made).endswith(f": {told}")
+    assert PlainFormatter().format(made).endswith(f": {told}")
+
+
+@pytest.mark.parametrize("value", [{NoWords(), 1}, Locked(threading.Lock()), [NoWords()], {"a": {NoWords()}}, NoWords])
+def test_a_field_without_text_costs_no_record(value: object) -> None:
+    assert "value" in entry(record(value=value))
 
 
 def test_a_structure_that_contains_itself_ends_somewhere() -> None:

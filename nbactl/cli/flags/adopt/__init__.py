@@ -1,0 +1,1 @@
+"""What is deployed becomes the state in the store: `nbactl flags adopt`."""

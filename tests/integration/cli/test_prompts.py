@@ -1,0 +1,230 @@
+"""Every command that asks names target, project and what is touched, in its question and in what it says afterwards."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.adapters.localbus.bus import LocalBus
+from nbactl.cli.app import build
+from nbactl.cli.frame import walk
+from nbactl.cli.main import main
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.lease.leases import Leases
+from nbactl.core.outbox.outbox import Outbox
+from nbactl.testing import emulator_documents
+from nbactl.workflows.ledger import Ledger
+from tests.integration.cli.flags.services_kit import DECLARED, quick_config
+from tests.kit.cloud_run_server import cloud_run_server
+from tests.kit.migration import Lab, PassingClock
+from tests.kit.run_records import run, task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from nbactl.ports.documents import DocumentStore
+    from tests.kit.cloud_run_server import CloudRun
+
+CLOCK = SystemClock()
+NEVER = "phase3/2024-01-15/1"
+MIGRATE = ("migrate", "completions")
+LEASE = "phase3/2024-01-15"
+RUN = "run-01jd3k9xq2m7t0"
+
+
+@dataclass
+class Scene:
+    """A project in which every command has something to change."""
+
+    store: DocumentStore
+    cloud: CloudRun
+    folder: Path
+    project: str
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *words: str, code: int = 0) -> str:
+        """Run a command; returns both streams."""
+        returned = main([*words])
+        captured = self.capsys.readouterr()
+        assert returned == code, captured
+        return captured.out + captured.err
+
+    def data(self, *words: str) -> Any:
+        """Run a command that goes ahead; returns its data."""
+        assert main([*words, "--yes", "-o", "json"]) == 0
+        return json.loads(self.capsys.readouterr().out)["data"]
+
+    @property
+    def lab(self) -> Lab:
+        return Lab(
+            self.store,
+            self.folder / "exports",
+            clock=PassingClock(datetime.now(UTC) - timedelta(days=100)),
+            project=self.project,
+        )
+
+    def batch(self) -> None:
+        self.lab.batch("b1", ["p1", "p2"], expected_players=4)
+
+    def stage(self, stage: str) -> None:
+        self.batch()
+        self.lab.to(stage)
+
+    def lease(self) -> None:
+        Leases(self.store, CLOCK, is_dead=lambda _: False).acquire(LEASE, "elsewhere:boot:1:1:x", 600.0)
+
+    def message(self) -> None:
+        bus = LocalBus(self.store, CLOCK, TimeSortedIds(CLOCK))
+        outbox = Outbox(self.store, bus, CLOCK, redrive_after=3600.0, keep=3600.0)
+        self.store.commit([outbox.message(NEVER, "topic", {"n": 1})])
+
+    def failed_run(self) -> None:
+        self._record(run(task("a", "failed", 0.0, 1.0), status="failed"))
+
+    def open_run(self) -> None:
+        record = run(task("a", "running", 0.0), status="running", end=None)
+        Leases(self.store, CLOCK, is_dead=lambda _: False).acquire(LEASE, record.owner, 600.0)
+        self._record(record)
+
+    def _record(self, record: Any) -> None:
+        Ledger(self.store, CLOCK, is_dead=lambda _: False).start(
+            replace(record, target="gcp", lease=LEASE), supersedes=None
+        )
+
+    def overridden(self) -> None:
+        self.data("flags", "adopt")
+        self.data("flags", "set", "query_caching", "--percent", "0")
+        self.cloud.set_env(DECLARED[0], ENABLE_QUERY_CACHING="true")
+
+    def synced(self) -> None:
+        self.overridden()
+        self.data("flags", "sync")
+
+    def deployed(self) -> None:
+        self.cloud.set_env(DECLARED[0], ENABLE_QUERY_CACHING="true")
+
+    def adopted(self) -> None:
+        self.deployed()
+        self.data("flags", "adopt")
+
+    def rolling(self) -> None:
+        self.data("flags", "rollout", "start", "query_caching", "--force")
+
+    def reset(self) -> None:
+        self.batch()
+        self.data("batches", "reset", "b1")
+
+
+@pytest.fixture
+def scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], firestore_address: str
+) -> Iterator[Scene]:
+    project = f"test-{uuid.uuid4().hex[:20]}"
+    with cloud_run_server(project) as cloud:
+        for name, value in {
+            "NBACTL_TARGET": "gcp",
+            "NBACTL_PROJECT": project,
+            "FIRESTORE_EMULATOR_HOST": firestore_address,
+            "CLOUD_RUN_EMULATOR_HOST": cloud.address,
+        }.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.stdin", None)
+        quick_config(tmp_path)
+        for name in DECLARED:
+            cloud.deploy(name, {"LOG_LEVEL": "info"})
+        store = emulator_documents(firestore_address, project)
+        yield Scene(store, cloud, tmp_path, project, capsys)
+        store.close()
+
+
+ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
+    ("flags", "set", "query_caching", "--percent", "50"): (None, "query_caching"),
+    ("flags", "set", "--percent", "50"): (None, "parallel_config"),
+    ("flags", "rollback", "query_caching"): (None, "query_caching"),
+    ("flags", "rollback", "query_caching", "--env"): (None, DECLARED[0]),
+    ("flags", "adopt"): (Scene.deployed, "query_caching"),
+    ("flags", "adopt", "--undo", "last"): (Scene.adopted, "query_caching"),
+    ("flags", "sync"): (Scene.overridden, DECLARED[0]),
+    ("flags", "sync", "--undo", "last"): (Scene.synced, DECLARED[0]),
+    ("flags", "rollout", "start", "query_caching", "--force"): (None, "query_caching"),
+    ("flags", "rollout", "advance", "query_caching", "--force"): (Scene.rolling, "query_caching"),
+    ("flags", "rollout", "pause", "query_caching"): (Scene.rolling, "query_caching"),
+    ("flags", "rollout", "abort", "query_caching"): (Scene.rolling, "query_caching"),
+    ("leases", "release", LEASE, "--force"): (Scene.lease, LEASE),
+    ("breakers", "reset", "bigquery"): (None, "bigquery"),
+    ("outbox", "drive", NEVER): (Scene.message, NEVER),
+    ("runs", "cancel", RUN, "--no-wait"): (Scene.open_run, RUN),
+    ("runs", "dismiss", RUN): (Scene.failed_run, RUN),
+    ("batches", "complete", "b1"): (Scene.batch, "b1"),
+    ("batches", "reset", "b1"): (Scene.batch, "b1"),
+    ("batches", "reset", "b1", "--undo"): (Scene.reset, "b1"),
+    (*MIGRATE, "--start-dual-write"): (Scene.batch, "completions"),
+    (*MIGRATE, "--backfill"): (lambda scene: scene.stage("dual_write"), "completion"),
+    (*MIGRATE, "--repair"): (lambda scene: scene.stage("dual_write"), "completions"),
+    (*MIGRATE, "--switch-reads", "--force", "completions"): (lambda scene: scene.stage("validated"), "completions"),
+    (*MIGRATE, "--stop-dual-write", "--force", "completions"): (
+        lambda scene: scene.stage("reads_switched"),
+        "completions",
+    ),
+    (*MIGRATE, "--cleanup", "--force", "completions"): (lambda scene: scene.stage("dual_write_stopped"), "completion"),
+    (*MIGRATE, "--rollback"): (lambda scene: scene.stage("dual_write"), "completions"),
+}
+CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo"}
+"""A run asks nothing on local and is not executed on gcp; cron ticks; a demo is local."""
+
+
+def test_the_table_has_every_command_that_can_change_something() -> None:
+    changing = {
+        context.command_path.removeprefix("nbactl ")
+        for command, context in walk(build())
+        if any(parameter.name == "dry_run" for parameter in command.params)
+    }
+    named = {" ".join(words) for words in ASKING}
+    missing = {name for name in changing if not any(f"{each} ".startswith(f"{name} ") for each in named)}
+    assert missing - CHANGED_WITHOUT_A_QUESTION == set()
+
+
+@pytest.mark.parametrize("words", ASKING, ids=" ".join)
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)], ids=["", "quiet"])
+def test_every_question_names_target_project_and_what_is_touched(
+    scene: Scene, words: tuple[str, ...], quiet: tuple[str, ...]
+) -> None:
+    prepare, touched = ASKING[words]
+    if prepare is not None:
+        prepare(scene)
+    said = scene.run(*words, *quiet, code=2)
+    assert "confirmation needed: " in said
+    assert f" on gcp ({scene.project})?" in said
+    assert touched in said
+
+
+@pytest.mark.parametrize("words", ASKING, ids=" ".join)
+def test_every_echo_of_a_change_names_target_project_and_what_is_touched(scene: Scene, words: tuple[str, ...]) -> None:
+    prepare, touched = ASKING[words]
+    if prepare is not None:
+        prepare(scene)
+    for more in ("--dry-run",) if words[0] == "outbox" else ("--dry-run", "--yes"):  # there is no bus on gcp yet
+        main([*words, more])
+        captured = scene.capsys.readouterr()
+        [line] = [line for line in captured.err.splitlines() if line.startswith("On gcp (")]
+        assert line.startswith(f"On gcp ({scene.project}): "), more
+        assert touched in line, more
+
+
+def test_on_local_the_target_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["flags", "set", "query_caching", "--percent", "50"]) == 0
+    assert "On local: flags query_caching." in capsys.readouterr().err
+    assert main(["flags", "set", "query_caching", "--percent", "40", "--project", "another"]) == 0
+    assert "On local: flags query_caching." in capsys.readouterr().err

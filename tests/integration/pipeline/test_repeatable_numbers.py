@@ -1,0 +1,254 @@
+"""The numbers of phases 3 and 4 have the same bits however they are computed."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from itertools import groupby
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from nbactl.adapters.duckdb import file as warehouse_file
+from nbactl.pipeline.statements import table_sql
+from nbactl.ports.warehouse import Rows, Select
+from nbactl.warehouse.tables import ensure_tables, load_tables
+from tests.kit.warehouse import TABLES, Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+THOROUGH = os.environ.get("NBACTL_STRESS") == "1"
+pytestmark = pytest.mark.timeout(3600 if THOROUGH else 300)
+RAW = ("nba_raw.games", "nba_raw.player_boxscores")
+LAST = date(2025, 4, 13)
+SEASON = date(2024, 10, 1)
+EVERY = 1 if THOROUGH else 28
+"""One date in so many is computed; all of them take ten minutes."""
+TIMEOUT = 120.0
+ROW_GROUP = 122_880
+"""Rows that DuckDB stores and scans together: any number of threads reads a table of one such group in one order."""
+
+
+@pytest.fixture
+def many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(warehouse_file._SETTINGS, "threads", 8)
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(warehouse_file._SETTINGS, "threads", 1)
+
+
+Raw: TypeAlias = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def season(nba_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Raw:
+    """Return the rows of the raw tables at the end of a real season."""
+    lab = Lab(tmp_path_factory.mktemp("source"), f"path:{nba_data}")
+    lab.collect(LAST)
+    for table in RAW:
+        lab.run(table.removeprefix("nba_"), LAST)
+    rows = {table: lab.rows(f"SELECT * FROM {table} WHERE game_date <= @day", day=LAST) for table in RAW}  # noqa: S608
+    lab.warehouse.close()
+    return rows
+
+
+@pytest.fixture(scope="module")
+def by_day(season: Raw, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the digests of a season that grew and was computed day by day, on one thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(warehouse_file._SETTINGS, "threads", 1)
+        lab = new_lab(tmp_path_factory.mktemp("day"))
+        chosen = dates(season)
+        put(lab, season, [day for day in days_of(season) if day < SEASON])
+        for day in [day for day in days_of(season) if day >= SEASON]:
+            put(lab, season, [day])
+            if day in chosen:
+                lab.compute(day)
+    return digests(lab)
+
+
+@pytest.mark.usefixtures("many_threads")
+def test_a_season_by_month_has_the_bits_of_one_by_day(season: Raw, by_day: dict[str, Any], tmp_path: Path) -> None:
+    lab = new_lab(tmp_path)
+    chosen = dates(season)
+    for _, month in groupby(days_of(season), key=lambda day: (day.year, day.month)):
+        days = list(month)
+        put(lab, season, days, Random(1))
+        compute_in_one_statement(lab, [day for day in days if day in chosen])
+    assert digests(lab) == by_day
+
+
+@pytest.mark.usefixtures("many_threads")
+def test_a_season_at_once_has_the_bits_of_one_by_day(season: Raw, by_day: dict[str, Any], tmp_path: Path) -> None:
+    lab = new_lab(tmp_path)
+    put(lab, season, days_of(season), Random(2))
+    middle = days_of(season)[-60]
+    put(lab, season, [middle], Random(3))
+    for day in reversed(dates(season)):
+        lab.compute(day)
+    assert digests(lab) == by_day
+
+
+@pytest.fixture(scope="module")
+def league() -> Raw:
+    """Return a season of a made-up league so large that its box scores fill more than one row group."""
+    random = Random(5)
+    days = [SEASON + timedelta(days=2 * number) for number in range(82)]
+    teams = [f"T{number:03}" for number in range(140)]
+    rows: Raw = {table: [] for table in RAW}
+    for day in days:
+        random.shuffle(teams)
+        for home, away in zip(teams[::2], teams[1::2], strict=True):
+            boxes = [box(random, day, *side) for side in ((home, away, True), (away, home, False))]
+            rows[RAW[1]] += [player for players in boxes for player in players]
+            points = [sum(player["points"] for player in players) for players in boxes]
+            rows[RAW[0]].append(game(day, home, away, points))
+    assert len(rows[RAW[1]]) > ROW_GROUP
+    return rows
+
+
+def box(random: Random, day: date, team: str, opponent: str, home: bool) -> list[dict[str, Any]]:
+    """Return the lines of eleven players who share 240 minutes."""
+    cuts = sorted(random.sample(range(1, 14_400), 10))
+    seconds = [end - start for start, end in zip([0, *cuts], [*cuts, 14_400], strict=True)]
+    home_team, away_team = (team, opponent) if home else (opponent, team)
+    facts = {
+        "game_date": day,
+        "game_id": f"{day:%Y%m%d}-{away_team}-{home_team}",
+        "team_abbr": team,
+        "opponent_team_abbr": opponent,
+        "home_game": home,
+        "source": "test",
+    }
+    return [
+        {**facts, **line(random), "player_lookup": f"{team}{number}", "player_name": team, "minutes": played / 60}
+        for number, played in enumerate(seconds)
+    ]
+
+
+def line(random: Random) -> dict[str, int]:
+    fg, three, ft = (random.randint(0, most) for most in (9, 4, 7))
+    return {
+        "points": 2 * fg + 3 * three + ft,
+        "rebounds": 7,
+        "offensive_rebounds": random.randint(0, 4),
+        "defensive_rebounds": 3,
+        **{name: random.randint(0, 6) for name in ("assists", "steals", "blocks", "turnovers", "personal_fouls")},
+        "fg_made": fg + three,
+        "fg_attempted": fg + three + random.randint(0, 9),
+        "three_made": three,
+        "three_attempted": three + random.randint(0, 0 if fg else 5),
+        "ft_made": ft,
+        "ft_attempted": ft + random.randint(0, 3),
+    }
+
+
+def game(day: date, home: str, away: str, points: Sequence[int]) -> dict[str, Any]:
+    return {
+        "game_id": f"{day:%Y%m%d}-{away}-{home}",
+        "game_date": day,
+        "season": "2024-25",
+        "season_type": "regular",
+        "home_team_abbr": home,
+        "away_team_abbr": away,
+        "home_points": points[0],
+        "away_points": points[1],
+        "game_status": "final",
+        "source": "test",
+    }
+
+
+@pytest.fixture(scope="module")
+def on_one_thread(league: Raw, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(warehouse_file._SETTINGS, "threads", 1)
+        return digests(compute_last(new_lab(tmp_path_factory.mktemp("one")), league, None))
+
+
+@pytest.mark.usefixtures("many_threads")
+@pytest.mark.parametrize("order", [None, 1], ids=["same order", "shuffled"])
+def test_tables_of_many_row_groups_give_the_same_bits_on_many_threads(
+    league: Raw, on_one_thread: dict[str, Any], tmp_path: Path, order: int | None
+) -> None:
+    lab = compute_last(new_lab(tmp_path), league, None if order is None else Random(order))
+    assert digests(lab) == on_one_thread
+
+
+def test_the_digest_sees_the_last_bit_of_a_number(tmp_path: Path) -> None:
+    import duckdb
+
+    found = set()
+    for number, value in enumerate((0.1 + 0.2, 0.3)):
+        with duckdb.connect(tmp_path / f"{number}.duckdb") as connection:
+            connection.execute("CREATE TABLE t AS SELECT CAST(? AS DOUBLE) AS x", [value])
+            found.add(connection.execute(DIGEST.format("t")).fetchone())
+    assert len(found) == 2
+
+
+DIGEST = "SELECT COUNT(*), SUM(md5_number_lower(CAST(to_json(t) AS VARCHAR))) FROM {} AS t"
+
+
+def digests(lab: Lab) -> dict[str, Any]:
+    """Close the warehouse and return the number of rows and a digest of the values of each table."""
+    import duckdb
+
+    path = lab.warehouse._file._path
+    lab.warehouse.close()
+    with duckdb.connect(path, read_only=True) as connection:
+        found = {table: connection.execute(DIGEST.format(quoted(table))).fetchone() for table in TABLES}
+    assert all(row is not None and row[0] for row in found.values())
+    return found
+
+
+def quoted(table: str) -> str:
+    return ".".join(f'"{part}"' for part in table.split("."))
+
+
+def new_lab(folder: Path) -> Lab:
+    lab = Lab(folder)
+    ensure_tables(lab.warehouse, (*RAW, "nba_raw.injuries", *TABLES))
+    return lab
+
+
+def days_of(raw: Raw) -> list[date]:
+    return sorted({row["game_date"] for row in raw[RAW[0]]})
+
+
+def dates(raw: Raw) -> list[date]:
+    """Return the dates that are computed."""
+    return [day for day in days_of(raw) if day >= SEASON][::-EVERY][::-1]
+
+
+def put(lab: Lab, raw: Raw, days: Iterable[date], random: Random | None = None) -> None:
+    """Replace the raw partitions of `days`, the rows in the order of the source or in a random one."""
+    wanted = set(days)
+    for table in RAW:
+        columns = tuple(column.name for column in load_tables()[table].columns)
+        rows = [tuple(row.get(name) for name in columns) for row in raw[table] if row["game_date"] in wanted]
+        if random is not None:
+            random.shuffle(rows)
+        lab.warehouse.replace_partitions(table, sorted(wanted), Rows(columns, rows), timeout=TIMEOUT)
+
+
+def compute_in_one_statement(lab: Lab, days: Sequence[date]) -> None:
+    for table in TABLES if days else ():
+        sql = "\nUNION ALL\n".join(statements(table, days))
+        lab.warehouse.replace_partitions(table, days, Select(sql, {}), timeout=TIMEOUT)
+
+
+def statements(table: str, days: Sequence[date]) -> Iterator[str]:
+    for day in days:
+        of_day = table_sql(table).replace("@game_date", f"DATE '{day}'")
+        yield f"SELECT * FROM (\n{of_day}\n)"  # noqa: S608 - a statement of ours
+
+
+def compute_last(lab: Lab, raw: Raw, random: Random | None) -> Lab:
+    days = days_of(raw)
+    put(lab, raw, days, random)
+    lab.compute(days[-1])
+    return lab

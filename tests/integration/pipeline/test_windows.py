@@ -1,0 +1,95 @@
+"""Statements read what they declare: no partition outside of a window matters, the first and the last one do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.pipeline.statements import table_sql, windows
+from nbactl.warehouse.tables import ensure_tables
+from tests.kit.mini_season import TRADE, USUAL, Game, put
+from tests.kit.warehouse import TABLES, Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAY = TRADE
+OFFSETS = (-740, -731, -730, -366, -365, -2, -1, 0, 1)
+SEASON_OF = {-740: "2021-22", -731: "2021-22", -730: "2021-22"}
+"""The games of a year before are of this season as well, so that it reaches as far back as its window."""
+
+
+def game(offset: int) -> Game:
+    """Return a game like no other, so that it is missed wherever it counts."""
+    made = OFFSETS.index(offset) + 1
+    line = replace(USUAL, fg=(made, 16), three=(1, made + 1), offensive_rebounds=made, turnovers=made)
+    return Game(
+        DAY + timedelta(days=offset),
+        "BOS",
+        "ATL",
+        (4 * 20 + line.points, 100),
+        season=SEASON_OF.get(offset, "2023-24"),
+        lines=(("bos1", line),),
+    )
+
+
+class Partitions:
+    """A warehouse whose tables have a partition on each day of OFFSETS."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        games = [game(offset) for offset in OFFSETS]
+        put(lab, games)
+        report = {"player_name": "Bos2", "team_abbr": "BOS", "status": "out", "reported_at": None, "source": "test"}
+        injured = [{"game_date": one.day, "player_lookup": "bos2", **report} for one in games]
+        lab.replace("nba_raw.injuries", [one.day for one in games], injured)
+        ensure_tables(lab.warehouse, TABLES)
+        for one in games:
+            lab.compute(one.day)
+        self._kept: dict[tuple[str, date], list[dict[str, Any]]] = {}
+
+    def spoil(self, table: str, day: date) -> None:
+        self._kept[table, day] = self.lab.partition(table, day)
+        assert self._kept[table, day], f"nothing is in {table} on {day}"
+        # The games of the date itself say which season it is in, which shows when a new one begins.
+        left = [row | {"season": "2024-25"} for row in self._kept[table, day]]
+        self.lab.replace(table, [day], left if (table, day) == ("nba_raw.games", DAY) else [])
+
+    def back(self) -> None:
+        for (table, day), rows in self._kept.items():
+            self.lab.replace(table, [day], rows)
+        self._kept.clear()
+
+    def result(self, table: str) -> list[str]:
+        rows = self.lab.warehouse.query(table_sql(table), {"game_date": DAY}, timeout=30.0).rows
+        return sorted(map(repr, rows))
+
+
+@pytest.fixture(scope="module")
+def partitions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partitions]:
+    lab = Lab(tmp_path_factory.mktemp("windows"))
+    yield Partitions(lab)
+    lab.warehouse.close()
+
+
+READS = [(table, read) for table in TABLES for read in windows(table)]
+
+
+@pytest.mark.parametrize(("table", "read"), READS)
+def test_no_partition_outside_of_the_window_matters_and_its_ends_do(
+    partitions: Partitions, table: str, read: str
+) -> None:
+    window, first = windows(table)[read], partitions.result(table)
+    assert first
+    for offset in {window.first - 1, window.first, window.last, window.last + 1}:
+        partitions.spoil(read, DAY + timedelta(days=offset))
+        now = partitions.result(table)
+        partitions.back()
+        if not window.first <= offset <= window.last:
+            assert now == first, f"{table} reads {read} of {offset} days, outside of {window}"
+        else:
+            assert now != first, f"{table} declares {read} of {offset} days and does without"
+    assert partitions.result(table) == first
