@@ -47,8 +47,8 @@ def status(
 ) -> View:
     """Show the board of a game date: each phase, what is running, and what went wrong.
 
-    Exits with 1 if something of that date failed, was interrupted, is late or lost its output, else with 3 if a phase is
-    stale or incomplete. Failures of other dates are listed only; `nbactl runs dismiss` takes them out.
+    Exits with 1 if something of that date failed, was interrupted, is late or lost its output, else with 3 if a phase
+    is stale or incomplete. Failures of other dates are listed only; `nbactl runs dismiss` takes them out.
     """
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)
