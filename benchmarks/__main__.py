@@ -19,6 +19,7 @@ SUITES = (
     "migration",
     "health",
     "ledger",
+    "freshness",
 )
 
 

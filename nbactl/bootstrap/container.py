@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from nbactl.ports.warehouse import Warehouse
     from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
+    from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.runner import Runner
@@ -449,6 +450,11 @@ class Container:
         from nbactl.workflows.ledger import Ledger
 
         return Ledger(self.documents, self.clock, is_dead=is_dead, notice=self.notice)
+
+    @cached_property
+    def versions(self) -> CurrentVersions:
+        """What says whether finished tasks are fresh, of the data of `source`."""
+        return self.target.versions(self)
 
     @cached_property
     def planner(self) -> Planner:

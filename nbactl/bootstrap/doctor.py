@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 from nbactl.bootstrap import local
 from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.messaging import make_slack
-from nbactl.checks.doctor.context import CheckContext
+from nbactl.checks.doctor.context import CheckContext, Lost
 from nbactl.errors import ConfigError
+from nbactl.workflows.freshness import worst
 
 if TYPE_CHECKING:
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.workflows.model import RunRecord
 
 _RECENT: Final = 200
@@ -36,6 +38,7 @@ def check_context(app: Container) -> CheckContext:
         open_embedded=partial(local.documents, usable),
         open_warehouse=partial(local.open_warehouse, usable, lock_wait=busy_timeout),
         recent_runs=lambda status: _recent_runs(usable, status),
+        lost_outputs=lambda: _lost_outputs(usable),
         latest_game_date=lambda: usable.source.latest(),  # noqa: PLW0108 - opening the source may fail
         ask_firestore=partial(_ask_firestore, app),
         has_slack=lambda: make_slack(usable) is not None,
@@ -63,6 +66,24 @@ def _recent_runs(app: Container, status: str | None) -> list[RunRecord]:
         return []
     with closing(local.documents(app)) as store:
         return Ledger(store, app.clock, is_dead=is_dead, notice=app.notice).list(status=status, limit=_RECENT)
+
+
+def _lost_outputs(app: Container) -> Lost:
+    from nbactl.workflows.model import RunStatus
+
+    newest: dict[tuple[str, GameDate], RunRecord] = {}
+    for run in _recent_runs(app, None):
+        if run.source == app.source.key:
+            newest.setdefault((run.name, run.game_date), run)
+    ended = {run.run_id: run for run in newest.values() if run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL)}
+    judged = app.planner.freshness.judge(ended.values()) if ended else {}
+    worst_of = {run_id: worst(found.values()) for run_id, found in judged.items()}
+    lost = [
+        (ended[run_id].name, str(ended[run_id].game_date), found.text)
+        for run_id, found in worst_of.items()
+        if found.why in ("gone", "replaced")
+    ]
+    return Lost(tuple(lost), len(ended))
 
 
 def _ask_firestore(app: Container) -> None:

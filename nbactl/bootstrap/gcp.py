@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.bootstrap.container import Container
     from nbactl.core.service.health import Check
+    from nbactl.workflows.freshness import NoVersions
     from nbactl.workflows.planner import NoHistory
 
 HAS_BUS = False
@@ -68,6 +69,13 @@ def bus(_: Container) -> NoReturn:
 def compute(_: Container) -> NoReturn:
     """Refuse: calls of services are not there yet."""
     raise _not_yet("running tasks")
+
+
+def versions(_: Container) -> NoVersions:
+    """Return versions that nobody knows: services do not report theirs."""
+    from nbactl.workflows.freshness import NoVersions
+
+    return NoVersions()
 
 
 def history(_: Container) -> NoHistory:

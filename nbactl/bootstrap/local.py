@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.sqlite.documents import SqliteDocuments
     from nbactl.bootstrap.container import Container
     from nbactl.core.service.health import Check
+    from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
 
 HAS_BUS = True
@@ -93,6 +94,13 @@ def deployed_services(_: Container) -> NoReturn:
 def history(app: Container) -> Ledger:
     """Return the ledger."""
     return app.ledger
+
+
+def versions(app: Container) -> CurrentVersions:
+    """Return the versions of what processors read and write."""
+    from nbactl.bootstrap.runs import make_versions
+
+    return make_versions(app)
 
 
 def must_ramp_up(_: Container) -> bool:

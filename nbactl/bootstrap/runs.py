@@ -90,6 +90,7 @@ def make_planner(app: Container) -> Planner:
         target=app.settings.target,
         game_dates=app.source.game_dates,
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
+        versions=app.versions,
         mode_applies=app.mode_applies,
         source_spec=_from_anywhere(app.settings.source),
         uncovered=lambda days: uncovered(app.source, days),
@@ -116,13 +117,20 @@ def follow_last_source(app: Container) -> RunRecord | None:
     newest = next(app.ledger.heads(limit=1), None)
     if newest is None:
         return None
-    spec = newest.source_spec or newest.source
-    if spec.startswith("path-"):
+    if not follow_source(app, newest):
         app.notice(f"the newest run used {newest.source}; to see that source, name its folder with --source")
         return None
+    return newest
+
+
+def follow_source(app: Container, run: RunRecord) -> bool:
+    """Have the container use the source of a run; returns False where the folder of that source is not recorded."""
+    spec = run.source_spec or run.source
+    if spec.startswith("path-"):
+        return False
     origins = MappingProxyType({**app.settings.origins, "source": FOLLOWED})
     app.settings = dataclasses.replace(app.settings, source=spec, origins=origins)
-    return newest
+    return True
 
 
 def make_runner(app: Container) -> Runner:

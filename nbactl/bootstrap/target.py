@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.services import DeployedServices
     from nbactl.ports.warehouse import Warehouse
+    from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.planner import History
 
 
@@ -49,6 +50,10 @@ class Target(Protocol):
 
     def history(self, app: Container, /) -> History:
         """Return the runs that a plan takes into account."""
+        ...
+
+    def versions(self, app: Container, /) -> CurrentVersions:
+        """Return what says whether finished tasks are fresh."""
         ...
 
     def must_ramp_up(self, app: Container, /) -> bool:

@@ -15,16 +15,16 @@ from nbactl.core.observe.masking import as_text, mask, mask_within
 from nbactl.errors import DataError, NbactlError, TimedOutError
 from nbactl.frozen import frozen
 from nbactl.ports.compute import TaskContext
-from nbactl.workflows.model import RunStatus, TaskStatus
+from nbactl.workflows.model import RunStatus, TaskRecord, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Coroutine, Mapping, Sequence
     from datetime import date, datetime
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.compute import Compute, TaskCall, TaskOutcome
     from nbactl.workflows.fence import AttemptFence, Fences
-    from nbactl.workflows.model import PlannedTask, TaskRecord
+    from nbactl.workflows.model import PlannedTask
     from nbactl.workflows.stop import Stop, StopSignal
 
 
@@ -105,7 +105,15 @@ def ended(record: TaskRecord, ending: Ending, now: datetime, stop: Stop | None) 
     if ending.outcome is not None:
         rows = ending.outcome.rows
         status = TaskStatus.NO_DATA if rows == 0 else TaskStatus.SUCCEEDED
-        return replace(record, status=status, rows=rows, error=None, detail=mask_within(ending.outcome.detail))
+        return replace(
+            record,
+            status=status,
+            rows=rows,
+            error=None,
+            detail=mask_within(ending.outcome.detail),
+            versions=ending.outcome.versions,
+            incomplete=ending.outcome.incomplete,
+        )
     if stop is not None and isinstance(ending.error, StoppedError):
         return stopped(record, stop)
     if ending.error is None:
@@ -125,7 +133,8 @@ def stopped(record: TaskRecord, stop: Stop) -> TaskRecord:
 
 def blocked(record: TaskRecord, need: TaskRecord) -> TaskRecord:
     """Return the record of a task that cannot run because `need` was not done."""
-    return replace(record, status=TaskStatus.SKIPPED, reason=f"needs {need.name}, which {_BECAME[need.status]}")
+    reason = f"needs {need.name}, which {_BECAME[need.status]}"
+    return TaskRecord(record.name, record.required, TaskStatus.SKIPPED, reason=reason)
 
 
 _BECAME = {
@@ -136,14 +145,16 @@ _BECAME = {
 }
 
 
-def judge_run(wanted: Iterable[TaskRecord], stop: Stop | None) -> RunStatus:
+def judge_run(wanted: Sequence[TaskRecord], stop: Stop | None, *, settled: bool) -> RunStatus:
     """Judge a run by set membership: every required task must be done (invariant 9).
 
-    `wanted` are the tasks of the run but those that were left out on request.
+    `wanted` are the tasks of the run but those that were left out on request. What the date lacks counts once it is
+    `settled`.
     """
     missing = [record for record in wanted if not record.status.done]
     if not missing:
-        return RunStatus.SUCCEEDED
+        lacking = settled and any(record.incomplete for record in wanted)
+        return RunStatus.PARTIAL if lacking else RunStatus.SUCCEEDED
     if stop is not None and stop.kind == "cancelled":
         return RunStatus.CANCELLED
     broken = stop is not None and stop.kind != "deadline"

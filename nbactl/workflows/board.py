@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from nbactl.errors import DataError
+from nbactl.errors import DataError, NbactlError
 from nbactl.frozen import frozen
+from nbactl.workflows.freshness import FRESH, worst
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
@@ -17,11 +18,22 @@ if TYPE_CHECKING:
     from nbactl.config.workflows import Phase, WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
+    from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.reading import Past
 
 PhaseState = Literal[
-    "succeeded", "partial", "failed", "interrupted", "cancelled", "running", "missing", "unreadable", "unavailable"
+    "succeeded",
+    "partial",
+    "stale",
+    "incomplete",
+    "failed",
+    "interrupted",
+    "cancelled",
+    "running",
+    "missing",
+    "unreadable",
+    "unavailable",
 ]
 _FAILURES_SHOWN: Final = 5
 _RECENT: Final = 300
@@ -68,12 +80,16 @@ class PhaseLine:
     waits_for: tuple[str, ...]
     deadline: datetime | None
     late: bool
+    reason: str | None = None
+    """Why it is stale or incomplete."""
+    gone: bool = False
+    """Whether something that it wrote is gone."""
 
     @property
     def wrong(self) -> bool:
-        """Whether it needs attention: it is late or failed, and that was not dismissed."""
+        """Whether it needs attention: it is late, failed or lost, and that was not dismissed."""
         dismissed = self.run is not None and self.run.dismissed is not None
-        return not dismissed and (self.late or self.state in _WRONG)
+        return self.gone or (not dismissed and (self.late or self.state in _WRONG))
 
 
 @frozen
@@ -102,6 +118,8 @@ class Board:
     holders: tuple[Holder, ...]
     source_origin: str = "flag"
     """Why it is this source: the origin of a setting, or `last run`."""
+    unchecked: str | None = None
+    """Why nobody can say whether its phases are fresh."""
 
     @property
     def failed(self) -> tuple[RunRecord, ...]:
@@ -110,8 +128,13 @@ class Board:
 
     @property
     def wrong(self) -> bool:
-        """Whether something of the date failed or is late."""
+        """Whether something of the date failed, is late or is gone."""
         return bool(self.failed) or any(phase.wrong for phase in self.phases)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether something of the date is to be done again."""
+        return any(phase.state in ("stale", "incomplete") for phase in self.phases)
 
 
 @frozen
@@ -123,6 +146,7 @@ class Boards:
     runs: Runs
     target: Literal["local", "gcp"]
     held_leases: Callable[[], Iterable[Lease]]
+    freshness: Freshness
 
     def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
         """Return the board of a game date as it is now."""
@@ -140,6 +164,11 @@ class Boards:
                 lines[name] = replace(self._phase(name, phase, None, now), state="unreadable")
             else:
                 lines[name] = self._phase(name, phase, run, now)
+        unchecked = None
+        try:
+            lines = self._with_freshness(lines)
+        except NbactlError as error:
+            unchecked = error.message
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
         of_date = _newest_first(run for run in past.values() if self._is_open_failure(run))
         elsewhere = self._failures_elsewhere(game_date, source, dead)
@@ -153,7 +182,20 @@ class Boards:
             running=_those_of(running, detailed),
             failures=(*of_date, *_those_of(elsewhere, detailed)),
             holders=tuple(Holder(lease.name, lease.owner) for lease in self.held_leases() if lease.expires_at > now),
+            unchecked=unchecked,
         )
+
+    def _with_freshness(self, lines: Mapping[str, PhaseLine]) -> dict[str, PhaseLine]:
+        """Return the lines with what is not fresh of the phases that are done."""
+        runs = [line.run for line in lines.values() if line.run is not None and line.state in _ENDED_WELL]
+        by_run = self.freshness.judge(runs)
+        judged = {run.name: worst(by_run.get(run.run_id, {}).values()) for run in runs}
+        return {
+            name: line
+            if (found := judged.get(name, FRESH)).state == "fresh"
+            else replace(line, state=found.state, reason=found.text, gone=found.why == "gone")
+            for name, line in lines.items()
+        }
 
     def _phase(self, name: str, phase: Phase, run: RunRecord | None, now: datetime) -> PhaseLine:
         names = tuple(use.task for use in phase.tasks if self._runs_here(use.task))
@@ -215,8 +257,9 @@ def _those_of(heads: Iterable[RunRecord], detailed: Mapping[str, RunRecord]) -> 
 
 _WRONG: Final = ("failed", "interrupted", "unreadable")
 _FAILED: Final = ("failed", "timed_out")
+_ENDED_WELL: Final = ("succeeded", "partial")
 
 
 def _with_upstream(line: PhaseLine, phase: Phase, lines: Mapping[str, PhaseLine]) -> PhaseLine:
-    waits = tuple(need for need in phase.needs if lines[need].state not in ("succeeded", "partial"))
+    waits = tuple(need for need in phase.needs if lines[need].state not in (*_ENDED_WELL, "stale", "incomplete"))
     return replace(line, waits_for=waits)

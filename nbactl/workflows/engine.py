@@ -7,6 +7,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nbactl.core._support.aio import in_daemon_thread
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
 from nbactl.errors import NbactlError
@@ -14,11 +15,11 @@ from nbactl.frozen import frozen
 from nbactl.ports.compute import TaskCall
 from nbactl.workflows.attempt import Attempts, StoppedError, blocked, describe, ended, judge_run, stopped
 from nbactl.workflows.graph import Frontier
-from nbactl.workflows.model import RunEvent, RunStatus, TaskStatus
+from nbactl.workflows.model import RunEvent, RunStatus, TaskRecord, TaskStatus
 from nbactl.workflows.stop import Stop, deadline_passed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from random import Random
 
     from nbactl.core._support.clock import Clock
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from nbactl.ports.compute import Compute
     from nbactl.workflows.attempt import Ending
     from nbactl.workflows.fence import Fences
+    from nbactl.workflows.freshness import Judgement
     from nbactl.workflows.journal import Journal
     from nbactl.workflows.ledger import Ledger
-    from nbactl.workflows.model import EventKind, Observer, PlannedTask, RunPlan, RunRecord, TaskRecord
+    from nbactl.workflows.model import EventKind, Observer, PlannedTask, RunPlan, RunRecord
     from nbactl.workflows.stop import StopSignal
 
 _OPEN = (TaskStatus.PENDING, TaskStatus.RUNNING)
@@ -56,6 +58,8 @@ class ExecutionContext:
     fences: Fences
     observe: Observer
     stop: StopSignal
+    judge: Callable[[PlannedTask], Judgement]
+    """Judges a carried task again when its turn comes."""
     lease: Lease
 
 
@@ -69,11 +73,16 @@ class Execution:
         self._journal = context.journal
         self._observe = context.observe
         self._stop = context.stop
+        self._judge = context.judge
         self._lease = context.lease
         self._attempts = Attempts(engine.compute, context.fences, context.stop, engine.clock, engine.grace)
         self._planned = {task.name: task for task in plan.tasks}
         self._records = {task.name: task for task in run.tasks}
-        settled = [name for name, record in self._records.items() if record.status is not TaskStatus.PENDING]
+        settled = [
+            name
+            for name, record in self._records.items()
+            if record.status is not TaskStatus.PENDING and not self._planned[name].recheck
+        ]
         self._frontier = Frontier({task.name: task.needs for task in plan.tasks}, settled)
         self._workers = 1 if plan.mode == "sequential" else plan.max_workers
         self._running: set[asyncio.Task[None]] = set()
@@ -153,10 +162,15 @@ class Execution:
 
     async def _work(self, task: PlannedTask) -> None:
         """Run a task to its end, attempt by attempt."""
+        record = self._records[task.name]
+        if task.recheck:
+            found = await in_daemon_thread(lambda: self._judge(task))
+            if found.state == "fresh":
+                self._frontier.done(task.name)
+                return
+            record = TaskRecord(task.name, task.required, TaskStatus.PENDING, reason=found.reason)
         reach("engine.before_task_start")
-        record = replace(
-            self._records[task.name], status=TaskStatus.RUNNING, attempts=1, started_at=self._engine.clock.now()
-        )
+        record = replace(record, status=TaskStatus.RUNNING, attempts=1, started_at=self._engine.clock.now())
         await self._record([record])
         self._notify("task_started", record)
         while True:
@@ -223,7 +237,7 @@ class Execution:
         left = [stopped(record, stop) for record in open_tasks] if stop is not None else []
         self._records |= {record.name: record for record in left}
         wanted = [record for record in self._records.values() if self._planned[record.name].excluded is None]
-        status = judge_run(wanted, stop)
+        status = judge_run(wanted, stop, settled=self._plan.settled)
         reason = stop.reason if stop is not None and status is not RunStatus.SUCCEEDED else self._run.reason
         tasks = tuple(self._records.values())
         run = replace(self._run, status=status, reason=reason, finished_at=self._engine.clock.now(), tasks=tasks)

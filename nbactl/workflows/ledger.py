@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
+    from nbactl.ports.compute import Versions
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
 
     Entry = RunRecord | Unreadable
@@ -117,7 +118,16 @@ def task_changes(task: TaskRecord) -> dict[str, Any]:
         "reason": task.reason,
         "carried_from": task.carried_from,
         "detail": dict(task.detail),
+        "versions": versions_document(task.versions),
+        "incomplete": list(task.incomplete),
     }
+
+
+def versions_document(versions: Versions | None) -> dict[str, Any] | None:
+    """Return versions as a document."""
+    if versions is None:
+        return None
+    return {"code": versions.code, "reads": dict(versions.reads), "writes": dict(versions.writes)}
 
 
 _MOST_LOOKED_UP = 200
@@ -309,12 +319,11 @@ class Ledger:
 
     def _of_dates(self, names: Collection[str], first: GameDate, last: GameDate, source: str) -> Iterator[Entry]:
         """Yield the newest runs of each name and date, at least one of the source; of many dates all runs."""
-        days = list(first.until(last))
-        if len(days) * len(names) > _MOST_LOOKED_UP:
+        if ((last.day - first.day).days + 1) * len(names) > _MOST_LOOKED_UP:
             between = (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last)))
             yield from (read_run(document) for document in self._store.query(Query(RUNS, between)))
             return
-        for name, day in itertools.product(names, days):
+        for name, day in itertools.product(names, first.until(last)):
             for entry in self._heads(_query(name, day), _FEW):
                 yield entry
                 if entry.started_at is not None and entry.source in (source, None):

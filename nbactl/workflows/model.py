@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from nbactl.config.workflows import QuarantineLimits
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.calls.retry import RetryPolicy
-    from nbactl.ports.compute import Work
+    from nbactl.ports.compute import Versions, Work
 
 Kind = Literal["phase", "workflow", "task"]
 Mode = Literal["parallel", "sequential"]
 EventKind = Literal["run_started", "task_started", "task_retrying", "task_finished", "run_finished"]
 Upstream = Literal["auto", "run", "skip", "fail"]
+StaleOn = Literal["code", "data", "both"]
+TaskState = Literal["fresh", "stale", "incomplete", "undone", "forced", "excluded"]
 
 
 NO_GAMES: Final = "no games"
@@ -75,6 +77,11 @@ class PlannedTask:
     """The record of an earlier run in which the task was done, so that it is not run again."""
     excluded: str | None = None
     """Why the task is left out of this run (`--skip`, `--only`)."""
+    state: TaskState = "undone"
+    reason: str | None = None
+    """Why a task that was done before runs again, or what its last run failed with."""
+    recheck: bool = False
+    """Whether it is judged again at its turn, because it is carried and a task that it needs runs."""
 
 
 @frozen
@@ -97,6 +104,10 @@ class RunPlan:
     """The run of this name, date and source that was started last."""
     group: str | None = None
     """The group of the request that is resumed."""
+    settled: bool = False
+    """Whether the date is settled, so that games that are not over make it incomplete."""
+    depends_on: str | None = None
+    """The earlier run that decides whether anything is left to do, such as `phase2 2025-01-14`."""
 
 
 @frozen
@@ -114,6 +125,10 @@ class TaskRecord:
     reason: str | None = None
     carried_from: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    versions: Versions | None = None
+    """What it read and wrote, if it is done and can say."""
+    incomplete: tuple[str, ...] = ()
+    """What the date lacked though the task did its work."""
 
 
 @frozen
@@ -176,6 +191,20 @@ class RunRequest:
     force: bool = False
     upstream: Upstream = "auto"
     timeout: float | None = None
+    stale_on: StaleOn = "both"
+
+
+@frozen
+class Outdated:
+    """Finished dates outside of a request that it made stale. `name` is the phase that brings all of them up to date.
+
+    `stale` are the runs, oldest first, such as `phase3 2025-01-15`.
+    """
+
+    name: str
+    first: GameDate
+    last: GameDate
+    stale: tuple[str, ...]
 
 
 @frozen
@@ -191,6 +220,7 @@ class RunReport:
     """The dates of a range that the source does not cover, and why: nothing was looked at there."""
     notes: tuple[str, ...] = ()
     """What the tasks say beside their results, such as the files that were passed over."""
+    outdated: Outdated | None = None
 
 
 _SIGNAL_CODES: Final = {"SIGINT": 130, "SIGTERM": 143}

@@ -10,6 +10,7 @@ from nbactl.core.observe.events import Event
 from nbactl.core.observe.failures import Failure
 from nbactl.core.observe.logging import mask
 from nbactl.ports.alerts import Alert
+from nbactl.workflows.freshness import listed
 from nbactl.workflows.model import RunStatus, TaskStatus
 from nbactl.workflows.stop import is_deadline
 
@@ -195,7 +196,8 @@ class RunAlerts:
         name, rule = self._rules[event.run.status]
         run = event.run
         undone = [f"{task.name} {task.status.value.replace('_', ' ')}" for task in run.tasks if not task.status.done]
-        summary = ", ".join(undone) or run.reason or "no open tasks"
+        lacking = list(dict.fromkeys(text for task in run.tasks for text in task.incomplete))
+        summary = ", ".join(undone) or run.reason or listed(lacking, "; ") or "no open tasks"
         alert = Alert(
             key=f"{name}/{run.name}/{run.game_date}",
             severity=rule.severity,

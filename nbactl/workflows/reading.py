@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
+from nbactl.ports.compute import Versions
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def read_task(document: Document) -> TaskRecord:
         reason=data["reason"],
         carried_from=data["carried_from"],
         detail=data["detail"],
+        versions=Versions(**found) if (found := data.get("versions")) is not None else None,
+        incomplete=tuple(data.get("incomplete", ())),
     )
 
 
@@ -206,6 +209,18 @@ def _texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
+def _versions(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"code", "reads", "writes"}
+        and isinstance(value["code"], str)
+        and all(
+            isinstance(value[name], dict) and all(isinstance(item, str) for item in value[name].values())
+            for name in ("reads", "writes")
+        )
+    )
+
+
 def _task_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) and _TASK_NAME.fullmatch(item) for item in value)
 
@@ -226,7 +241,7 @@ _TIME: Final = (_is(datetime), "a time")
 _TIME_OR_NOTHING: Final = (_or_nothing(_is(datetime)), "a time or nothing")
 _TEXT: Final = (_text, "a text")
 _TEXT_OR_NOTHING: Final = (_or_nothing(_is(str)), "a text or nothing")
-_OPTIONAL: Final = ("requested", "source_spec", "dismissed")
+_OPTIONAL: Final = ("requested", "source_spec", "dismissed", "versions", "incomplete")
 _RUN_FIELDS: Final[Mapping[str, tuple[Check, str]]] = {
     "run_id": _TEXT,
     "name": _TEXT,
@@ -261,4 +276,6 @@ _TASK_FIELDS: Final[Mapping[str, tuple[Check, str]]] = {
     "reason": _TEXT_OR_NOTHING,
     "carried_from": _TEXT_OR_NOTHING,
     "detail": (_is(dict), "a map"),
+    "versions": (_or_nothing(_versions), "versions or nothing"),
+    "incomplete": (_texts, "a list of texts"),
 }

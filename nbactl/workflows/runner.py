@@ -16,6 +16,7 @@ from nbactl.errors import LeaseHeldError, NbactlError, StaleFenceError
 from nbactl.frozen import frozen
 from nbactl.workflows.engine import Execution, ExecutionContext
 from nbactl.workflows.fence import Fences
+from nbactl.workflows.freshness import Judgement
 from nbactl.workflows.journal import ThreadedJournal
 from nbactl.workflows.model import (
     NO_GAMES,
@@ -28,6 +29,7 @@ from nbactl.workflows.model import (
     uncovered_dates,
 )
 from nbactl.workflows.observers import combined, emit_events
+from nbactl.workflows.outdated import find_outdated, wrote_something_new
 from nbactl.workflows.stop import Stop, StopSignal
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core._support.aio import Cancellation
     from nbactl.core._support.clock import Clock
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core._support.ids import IdGenerator
     from nbactl.core.lease.leases import Lease, Leases
     from nbactl.core.observe.events import Hook
@@ -133,6 +136,10 @@ class _Execution:
         self._warnings: dict[str, None] = {}
         self._notes: dict[str, None] = {}
         self._uncovered = uncovered_dates(plans)
+        self._named: set[str] = set()
+        """What a date lacks and a warning has named."""
+        self._changed: list[GameDate] = []
+        """The dates of runs that left something else than the run before them."""
 
     def run(self, plans: list[RunPlan]) -> RunReport:
         idle = [str(plan.game_date) for plan in plans if plan.skip_reason == NO_GAMES]
@@ -148,8 +155,18 @@ class _Execution:
         reason = self._cancellation.reason
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
         not_started = sum(plan.skip_reason is None for plan in waiting)
+        outdated = None
+        if self._changed and not self._cancellation.requested:
+            done = {(plan.name, plan.game_date) for plan in plans}
+            outdated = find_outdated(self._runner.planner, min(self._changed), done)
         return RunReport(
-            tuple(self._runs), tuple(self._warnings), interrupted, not_started, self._uncovered, tuple(self._notes)
+            tuple(self._runs),
+            tuple(self._warnings),
+            interrupted,
+            not_started,
+            self._uncovered,
+            tuple(self._notes),
+            outdated=outdated,
         )
 
     def _warn(self, sentence: str) -> None:
@@ -165,6 +182,8 @@ class _Execution:
                 self._notes |= dict.fromkeys(task.detail.get("notes", ()))
 
     def _run_plan(self, plan: RunPlan) -> RunRecord:
+        if plan.depends_on is not None and self._failed_upstream(plan) is None:
+            plan = self._runner.planner.plan_again(plan, self._request)
         if plan.skip_reason is None and (failed := self._failed_upstream(plan)) is not None:
             plan = replace(plan, skip_reason=f"{failed.name} for {plan.game_date} {failed.status.value}")
         if plan.skip_reason is not None:
@@ -177,7 +196,9 @@ class _Execution:
                 plan = self._runner.planner.plan_again(plan, self._request)
                 if plan.skip_reason is not None:
                     return self._skipped(plan)
-                return self._run_under(lease, plan, run_id)
+                run = self._run_under(lease, plan, run_id)
+                self._note(plan, run)
+                return run
         finally:
             reach("runner.before_release")
             self._release(lease)
@@ -214,7 +235,7 @@ class _Execution:
             )
             try:
                 with runner.journal(runner.ledger.commit) as journal, heartbeat:
-                    context = ExecutionContext(journal, fences, self._observer, stop, lease)
+                    context = ExecutionContext(journal, fences, self._observer, stop, self._judge_on(plan), lease)
                     done = await Execution(runner.engine, plan, run, context).run()
             except StaleFenceError as error:
                 raise _lost(plan, error.message) from error
@@ -229,6 +250,30 @@ class _Execution:
             # Requested between the last heartbeat and the end of this run: the runs after it are not started.
             self._cancellation.request(_CANCELLED)
         return ended
+
+    def _judge_on(self, plan: RunPlan) -> Callable[[PlannedTask], Judgement]:
+        def judge_again(task: PlannedTask) -> Judgement:
+            try:
+                return self._runner.planner.judge(task, plan.game_date, self._request.stale_on)
+            except NbactlError as error:
+                # The task runs instead, and meets what is wrong itself.
+                return Judgement("stale", "input", f"what it reads cannot be checked: {error.message}")
+
+        return judge_again
+
+    def _note(self, plan: RunPlan, run: RunRecord) -> None:
+        """Note what a run changed, and warn of what it leaves undone though its phase goes on."""
+        if wrote_something_new(run, plan.previous):
+            self._changed.append(plan.game_date)
+        lacking = [text for task in run.tasks if task.status.done and plan.settled for text in task.incomplete]
+        news = [text for text in dict.fromkeys(lacking) if f"{plan.game_date} {text}" not in self._named]
+        if news:
+            self._named |= {f"{plan.game_date} {text}" for text in news}
+            self._warn(f"{run.name} for {plan.game_date} is incomplete: {'; '.join(news)}")
+        for task in run.tasks if run.status is RunStatus.PARTIAL else ():
+            if not task.status.done and not task.required and task.error is not None:
+                message = str(task.error["message"]).partition("\n")[0]
+                self._warn(f"{run.name} for {plan.game_date} lacks {task.name}: {message}")
 
     def _acquire(self, plan: RunPlan, run_id: str) -> Lease:
         reach("runner.before_lease")
@@ -323,8 +368,11 @@ class _Execution:
 def _first_record(task: PlannedTask) -> TaskRecord:
     if task.carried is not None:
         return replace(task.carried, required=task.required)
-    status = TaskStatus.PENDING if task.excluded is None else TaskStatus.SKIPPED
-    return TaskRecord(task.name, task.required, status, reason=task.excluded)
+    if task.excluded is not None:
+        return TaskRecord(task.name, task.required, TaskStatus.SKIPPED, reason=task.excluded)
+    # Why it runs again. What an earlier run failed with is in that run.
+    why = task.reason if task.state in ("stale", "incomplete") else None
+    return TaskRecord(task.name, task.required, TaskStatus.PENDING, reason=why)
 
 
 def _lost(plan: RunPlan, reason: str) -> StaleFenceError:

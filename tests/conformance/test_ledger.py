@@ -14,6 +14,7 @@ from nbactl.errors import NotFoundError, PreconditionError, StaleFenceError, Usa
 from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, Create, Query, Update
 from nbactl.workflows.model import RunStatus, TaskStatus
 from tests.kit import workflow as workflow_harness
+from tests.kit.versioned import Project
 from tests.kit.workflow import DAY, Harness, statuses, workflows
 
 if TYPE_CHECKING:
@@ -224,3 +225,39 @@ def test_the_documents_carry_the_names_that_other_programs_read() -> None:
     assert {"name": "a", "kind": "task", "status": "failed", "attempt": 1, "rows": None}.items() <= task.items()
     assert {"type", "message", "traceback"} <= task["error"].keys()
     assert task["correlation_id"] == run.correlation_id
+
+
+@pytest.mark.parametrize("how", ["gone", "replaced"])
+def test_inv_25_finished_is_believed_only_while_what_was_produced_is_there(how: str) -> None:
+    project = Project()
+    project.run("phase3")
+    assert project.did("phase3") == []
+    if how == "gone":
+        del project.shelf.values["raw.box", DAY.day]
+    else:
+        project.shelf.put("raw.box", DAY.day, "of someone else")
+    said = {"gone": "is gone", "replaced": "is not what this run wrote"}[how]
+    assert project.did("phase3") == [f"load 15 stale: raw.box {DAY} {said}"]
+    assert project.did("phase3") == []
+
+
+def test_versions_and_what_a_date_lacks_are_kept_as_they_were_reported() -> None:
+    project = Project()
+    project.shelf.lacks[DAY.day] = ("0022300500 BOS at MIA is not over",)
+    project.run("phase1")
+    collect, odds = project.harness.ledger.find("last").tasks
+    assert collect.incomplete == ("0022300500 BOS at MIA is not over",)
+    assert collect.versions is not None
+    assert dict(collect.versions.reads) == {"source:box": "0aaa"}
+    assert dict(collect.versions.writes) == {"raw:box": "0aaa"}
+    assert odds.incomplete == ()
+
+
+def test_a_record_of_before_versions_is_read_and_counts_as_stale_once() -> None:
+    project = Project()
+    project.run("phase1")
+    (run,) = project.harness.ledger.list()
+    path = f"runs/{run.run_id}/tasks/collect"
+    project.harness.documents.commit([Update(path, {"versions": DELETE_FIELD, "incomplete": DELETE_FIELD})])
+    assert project.did("phase1") == ["collect 15 stale: it finished before versions were recorded"]
+    assert project.did("phase1") == []

@@ -15,6 +15,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.leases import Leases
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
 from nbactl.workflows.engine import Engine
+from nbactl.workflows.freshness import NoVersions
 from nbactl.workflows.journal import DirectJournal
 from nbactl.workflows.ledger import Ledger
 from nbactl.workflows.model import RunRequest
@@ -107,6 +108,7 @@ class Harness:
     owner: str = "me"
     dead: set[str] = field(default_factory=set)
     game_dates: Any = None
+    versions: Any = field(default_factory=NoVersions)
     events: list[RunEvent] = field(default_factory=list)
     cancellation: Cancellation = field(default_factory=Cancellation)
 
@@ -131,6 +133,7 @@ class Harness:
             self.target,
             self.game_dates or (lambda *_: []),
             Settling(self.clock, SETTLED),
+            self.versions,
         )
         return Runner(
             planner=planner,

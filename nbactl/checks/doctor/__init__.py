@@ -26,6 +26,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     state.documents,
     state.warehouses,
     pipeline.interrupted_runs,
+    pipeline.finished_dates,
     state.leases,
     state.crash_reports,
 )

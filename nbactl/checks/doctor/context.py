@@ -48,6 +48,14 @@ class LocalWarehouse(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """Finished runs whose output is gone or replaced, each as the phase, the date and why; of `looked_at` runs."""
+
+    runs: tuple[tuple[str, str, str], ...]
+    looked_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckContext:
     """What checks may look at; each callable raises NbactlError where it cannot.
 
@@ -72,6 +80,8 @@ class CheckContext:
     """Opens a DuckDB file; the caller closes it."""
     recent_runs: Callable[[str | None], Sequence[Reported]]
     """Returns the newest runs in `documents_file`, those of a status if one is given; none if it is not there."""
+    lost_outputs: Callable[[], Lost]
+    """Judges the newest finished runs of the source by what is there of their output."""
     latest_game_date: Callable[[], date]
     """Asks the source."""
     ask_firestore: Callable[[], None]

@@ -66,6 +66,27 @@ def interrupted_runs(context: CheckContext) -> Iterator[Finding]:
         yield Finding("runs", "ok", "none interrupted")
 
 
+def finished_dates(context: CheckContext) -> Iterator[Finding]:
+    """Look whether what finished runs wrote is still there (invariant 25)."""
+    name = "finished dates"
+    try:
+        lost = context.lost_outputs()
+    except NbactlError as error:
+        yield Finding(name, "skipped", f"what is there cannot be read: {error.message}", error.cause, error.next_step)
+        return
+    if not lost.runs:
+        message = (
+            f"the output of {lost.looked_at} finished runs is there" if lost.looked_at else "no run has finished here"
+        )
+        yield Finding(name, "ok" if lost.looked_at else "skipped", message)
+        return
+    phase, date, why = lost.runs[0]
+    dates = sorted({date for _, date, _ in lost.runs})
+    when = f"--date {date}" if len(dates) == 1 else f"--from {dates[0]} --to {dates[-1]}"
+    message = f"{len(lost.runs)} of {lost.looked_at} finished runs lost their output, the newest {phase} {date}"
+    yield Finding(name, "failed", message, why, f"Run them again: nbactl run {phase} {when}")
+
+
 def source(context: CheckContext) -> Iterator[Finding]:
     """Open the source and ask for its newest game date."""
     spec = context.settings.source

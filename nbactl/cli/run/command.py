@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap import Container
     from nbactl.config.settings import Settings
-    from nbactl.workflows.model import Observer, RunPlan, RunReport, RunRequest
+    from nbactl.workflows.model import Observer, Outdated, RunPlan, RunReport, RunRequest
 
 
 def plan(app: Container, request: RunRequest) -> list[RunPlan]:
@@ -61,7 +61,15 @@ def resume_command(request: RunRequest, settings: Settings) -> str:
         "--mode": request.mode,
         "--max-workers": request.max_workers,
         "--upstream": request.upstream if request.upstream != "auto" else None,
+        "--stale-on": request.stale_on if request.stale_on != "both" else None,
         "--timeout": None if request.timeout is None else f"{request.timeout:g}s",
     }
     words += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
     return shlex.join([*words, *given_options(settings, ("source", *PLACE_OPTIONS))])
+
+
+def mend_command(outdated: Outdated, settings: Settings) -> str:
+    """Return the command that brings the dates up to date that a request made stale."""
+    first, last = str(outdated.first), str(outdated.last)
+    dates = ["--date", first] if first == last else ["--from", first, "--to", last]
+    return shlex.join(["nbactl", "run", outdated.name, *dates, *given_options(settings, ("source", *PLACE_OPTIONS))])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from nbactl.ports.compute import Versions
     from nbactl.workflows.model import RunPlan, RunRecord, TaskRecord
 
 
@@ -57,6 +58,8 @@ def task_json(task: TaskRecord) -> dict[str, Any]:
         "reason": task.reason,
         "carried_from": task.carried_from,
         "detail": dict(task.detail),
+        "versions": None if task.versions is None else _versions(task.versions),
+        "incomplete": list(task.incomplete),
     }
 
 
@@ -73,6 +76,7 @@ def plan_json(plan: RunPlan, level_of: dict[str, int]) -> dict[str, Any]:
         "lease": plan.lease,
         "resumed_from": plan.resumed_from,
         "skip_reason": plan.skip_reason,
+        "depends_on": plan.depends_on,
         "tasks": [
             {
                 "name": task.name,
@@ -84,10 +88,16 @@ def plan_json(plan: RunPlan, level_of: dict[str, int]) -> dict[str, Any]:
                 "work": {"kind": task.work.kind, "target": task.work.target},
                 "carried_from": task.carried.carried_from if task.carried else None,
                 "excluded": task.excluded,
+                "state": task.state,
+                "reason": task.reason,
             }
             for task in plan.tasks
         ],
     }
+
+
+def _versions(versions: Versions) -> dict[str, Any]:
+    return {"code": versions.code, "reads": dict(versions.reads), "writes": dict(versions.writes)}
 
 
 def _time(instant: datetime | None) -> str | None:

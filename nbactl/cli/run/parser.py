@@ -117,8 +117,20 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Start over, even if it is finished.", rich_help_panel=_HOW)
+        bool,
+        typer.Option(
+            "--force",
+            help="Start over, even if it is finished; its upstream phases too with --upstream run.",
+            rich_help_panel=_HOW,
+        ),
     ] = False,
+    stale_on: Annotated[
+        Literal["code", "data", "both"],
+        typer.Option(
+            help="What makes a finished task stale besides a lost output: its code, the data it reads, or both.",
+            rich_help_panel=_HOW,
+        ),
+    ] = "both",
     mode: Annotated[
         Literal["parallel", "sequential"] | None,
         typer.Option(help="Override the execution mode of workflows.yaml.", rich_help_panel=_HOW),
@@ -145,7 +157,9 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
 ) -> View:
     """Run phases, workflows or tasks of a game date.
 
-    A run that failed or was interrupted is resumed: tasks that succeeded do not run again. A finished date is skipped.
+    A run that failed or was interrupted is resumed: tasks that succeeded do not run again. A finished date is skipped
+    while it is fresh. What is stale runs again, upstream first: its source, a table that it reads or its code changed,
+    or its output is gone. `docs/freshness.md` has the rule.
     Ctrl-C stops in an orderly way; the same command resumes. If it is killed, run it again; it resumes.
     """
     call = session(ctx)
@@ -168,13 +182,15 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         force=force,
         upstream=upstream,
         timeout=parse_duration(timeout) if timeout else None,
+        stale_on=stale_on,
     )
     if dry_run:
         return view.planned(commands.plan(opened, request))
     cancellation = Cancellation()
     with interruptible(cancellation.request), progress_on(console(ctx), opened.clock) as progress:
         report = commands.run(opened, request, observer=progress, announce=progress.say, cancellation=cancellation)
-    return view.finished(report, commands.resume_command(request, call.settings))
+    mend = commands.mend_command(report.outdated, call.settings) if report.outdated else None
+    return view.finished(report, commands.resume_command(request, call.settings), mend)
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...]:

@@ -104,8 +104,8 @@ def _task_table(console: Console, tasks: Sequence[TaskRecord]) -> None:
         )
 
 
-def show_details(console: Console, run: RunRecord, shown: str, log: Path | None) -> None:
-    """Show everything about a run; with -v also the tracebacks of its errors."""
+def show_details(console: Console, run: RunRecord, shown: str, log: Path | None, not_fresh: str | None = None) -> None:
+    """Show everything about a run; with -v also the tracebacks of its errors. `not_fresh` is why it is to run again."""
     facts = {
         "run": run.run_id,
         "what": f"{run.kind} {run.name} of {run.game_date}",
@@ -118,6 +118,7 @@ def show_details(console: Console, run: RunRecord, shown: str, log: Path | None)
         "resumes": run.resumed_from,
         "group": run.group,
         "reason": run.reason,
+        "freshness": not_fresh,
         "dismissed": _dismissed(run),
         "holder": describe(run.owner),
         "correlation": run.correlation_id,
@@ -191,6 +192,7 @@ def show_plan(console: Console, plans: Sequence[RunPlan]) -> None:
         how = plan.mode if plan.mode == "sequential" else f"parallel, at most {plan.max_workers} at once"
         parts = [how, *([f"within {format_duration(plan.deadline)}"] if plan.deadline else [])]
         parts += [f"resumes {plan.resumed_from}"] if plan.resumed_from else []
+        parts += [f"if {plan.depends_on} changes what it reads"] if plan.depends_on else []
         summary = f"nothing to do: {plan.skip_reason}" if plan.skip_reason else ", ".join(parts)
         console.print(Styled(f"{plan.name} {plan.game_date}", "bold"), Styled(f"  {summary}", "dim"))
         if plan.skip_reason:
@@ -217,8 +219,9 @@ def _action(task: PlannedTask) -> Segment:
     if task.excluded:
         return Styled(task.excluded, "dim")
     if task.carried is not None:
-        return Styled(f"keep: {look(task.carried.status.value).word} before", "dim")
-    return Styled("run", "green")
+        kept = f"keep: {look(task.carried.status.value).word} before"
+        return Styled(f"{kept}, unless its input changes" if task.recheck else kept, "dim")
+    return Styled(f"run: {task.reason}" if task.reason else "run", "green")
 
 
 def _task_row(console: Console, task: TaskRecord) -> list[Segment | None]:

@@ -8,6 +8,7 @@ from nbactl.cli.run.json import plan_json, run_json
 from nbactl.cli.run.text import show_plan, show_runs
 from nbactl.cli.show.render import View
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
+from nbactl.workflows.freshness import listed
 from nbactl.workflows.graph import level_of_tasks
 from nbactl.workflows.model import RunReport, RunStatus, exit_code, not_covered, uncovered_dates
 
@@ -52,9 +53,14 @@ def _touched(runs: Sequence[RunPlan | RunRecord]) -> str | None:
     return f"{names}{dates}"
 
 
-def finished(report: RunReport, again: str) -> View:
-    """Show the runs of a report; `again` is the command that resumes them."""
+def finished(report: RunReport, again: str, mend: str | None = None) -> View:
+    """Show the runs of a report; `again` is the command that resumes them.
+
+    `mend` is the command that brings up to date what they made stale.
+    """
     code = exit_code(report)
+    stale = report.outdated
+    outdated = [] if stale is None else [f"no longer fresh: {listed(stale.stale)}; bring up to date: {mend}"]
 
     def show(console: Console) -> None:
         show_runs(console, report.runs)
@@ -63,7 +69,7 @@ def finished(report: RunReport, again: str) -> View:
             console.note("Log:      nbactl runs logs last")
         elif code == 0 and not report.runs:
             console.note("Nothing to do: no games on these dates.")
-        elif code == 0:
+        elif code == 0 and all(_is_finished(run) for run in report.runs):
             console.note("Nothing to do: already finished. Use --force to run it again.")
 
     return View(
@@ -73,10 +79,14 @@ def finished(report: RunReport, again: str) -> View:
         touched=_touched(report.runs),
         exit_code=code,
         run_id=next((run.run_id for run in reversed(report.runs) if run.run_id), None),
-        warnings=report.warnings,
+        warnings=(*report.warnings, *outdated),
         notes=report.notes,
         error=_error(report, code, again),
     )
+
+
+def _is_finished(run: RunRecord) -> bool:
+    return (run.reason or "").startswith("finished by")
 
 
 def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
@@ -106,5 +116,8 @@ def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
         parts = (name, error["message"], error.get("cause"))
         cause = ": ".join(str(part).partition("\n")[0] for part in parts if part)
         steps = [*filter(None, [error.get("next")]), *steps]
+    elif lacking := list(dict.fromkeys(text for run in unsuccessful for task in run.tasks for text in task.incomplete)):
+        cause = listed(lacking, "; ")
+        steps = [f"Look: {look} -v", f"Collect again when the source has more: {again}"]
     kind = RunFailedError if code == 1 else PartialRunError
     return kind(summary, cause=cause, next_step="\n".join(steps))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.bootstrap.runs import follow_source
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.cli.runs.log import LogFile, LogFilter
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.observe.logging import SEVERITIES, run_log_path
-from nbactl.errors import NotFoundError, PreconditionError, UsageError
+from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UsageError
 from nbactl.frozen import frozen
+from nbactl.workflows.freshness import worst
 from nbactl.workflows.ledger import INTERRUPTED
 from nbactl.workflows.model import RunStatus
 from nbactl.workflows.units import DAILY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -49,10 +51,14 @@ class RunListRequest:
 
 @frozen
 class ListedRun:
-    """A run and its state, which is its status, or `interrupted` if its process died."""
+    """A run and its state, which is its status, or `interrupted` if its process died.
+
+    `not_fresh` is why the newest run of its name and date is to be done again, though it is finished.
+    """
 
     run: RunRecord
     state: str
+    not_fresh: str | None = None
 
 
 @frozen
@@ -66,9 +72,13 @@ class RunList:
 
 @frozen
 class RunGroup:
-    """The runs of one request, oldest first: one run, or those of several phases or dates."""
+    """The runs of one request, oldest first: one run, or those of several phases or dates.
+
+    `unchecked` is why nobody can say whether they are fresh.
+    """
 
     runs: tuple[ListedRun, ...]
+    unchecked: str | None = None
 
     @property
     def last(self) -> ListedRun:
@@ -148,7 +158,25 @@ def list_runs(app: Container, request: RunListRequest) -> RunList:
 def show_runs(app: Container, run: str) -> RunGroup:
     """Return a run, or all runs of a group. `run` is an id or the beginning of one, or `last`: the last group."""
     found = app.ledger.find_group(run)
-    return RunGroup(tuple(ListedRun(record, app.ledger.state(record)) for record in found))
+    unchecked, reasons = None, {}
+    try:
+        reasons = _not_fresh(app, found)
+    except NbactlError as error:
+        unchecked = error.message
+    listed = (ListedRun(record, app.ledger.state(record), reasons.get(record.run_id)) for record in found)
+    return RunGroup(tuple(listed), unchecked)
+
+
+def _not_fresh(app: Container, runs: Sequence[RunRecord]) -> dict[str, str]:
+    """Return by run id why the finished ones are to be done again, of those that no later run of the date followed."""
+    ended = [run for run in runs if run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL)]
+    if not ended or not follow_source(app, ended[-1]):
+        return {}
+    dates, source = [run.game_date for run in ended], ended[-1].source
+    newest = dict(app.ledger.latest_between({run.name for run in ended}, min(dates), max(dates), source).items())
+    last = [run for run in ended if newest.get((run.name, run.game_date)) == run]
+    judged = {run_id: worst(tasks.values()) for run_id, tasks in app.planner.freshness.judge(last).items()}
+    return {run_id: found.reason for run_id, found in judged.items() if found.reason is not None}
 
 
 def log_path(app: Container, run_id: str) -> Path:

@@ -51,23 +51,28 @@ def run_list(found: RunList) -> View:
 
 
 def run_group(found: RunGroup, log_path: Callable[[str], Path]) -> View:
-    """Show a run in full; of a group all runs, and those in full that did not succeed."""
+    """Show a run in full; of a group all runs, and those in full that did not succeed or are no longer fresh."""
 
     def show(console: Console) -> None:
         if len(found.runs) > 1:
             _show_group(console, found)
-        shown = [listed for listed in found.runs if len(found.runs) == 1 or listed.state != RunStatus.SUCCEEDED]
+        shown = [
+            listed
+            for listed in found.runs
+            if len(found.runs) == 1 or listed.state != RunStatus.SUCCEEDED or listed.not_fresh
+        ]
         for listed in shown[:_DETAILED]:
             if len(found.runs) > 1:
                 console.print()
             log = log_path(listed.run.run_id)
-            show_details(console, listed.run, listed.state, log if log.exists() else None)
+            show_details(console, listed.run, listed.state, log if log.exists() else None, listed.not_fresh)
         show_remarks(console, [listed.run for listed in found.runs])
         console.showing(
-            min(len(shown), _DETAILED), len(shown), "unsuccessful runs", more="Show one: nbactl runs show RUN"
+            min(len(shown), _DETAILED), len(shown), "runs that need a look", more="Show one: nbactl runs show RUN"
         )
 
-    return View(_group_json(found), show, run_id=found.last.run.run_id)
+    warnings = () if found.unchecked is None else (f"freshness was not checked: {found.unchecked}",)
+    return View(_group_json(found), show, run_id=found.last.run.run_id, warnings=warnings)
 
 
 def run_log(log: RunLog, *, at_once: bool) -> View:
@@ -146,7 +151,11 @@ def drawn(found: RunGroup, now: datetime, html: Path | None) -> View:
 
 def _group_json(found: RunGroup) -> dict[str, Any]:
     last = found.last
-    return {"run": run_json(last.run, last.state), "runs": [run_json(one.run, one.state) for one in found.runs]}
+    return {
+        "run": run_json(last.run, last.state),
+        "runs": [run_json(one.run, one.state) for one in found.runs],
+        "not_fresh": {one.run.run_id: one.not_fresh for one in found.runs if one.not_fresh},
+    }
 
 
 def _show_group(console: Console, found: RunGroup) -> None:

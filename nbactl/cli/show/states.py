@@ -24,6 +24,8 @@ _STYLES: Final = {
         StateStyle("✓", "succeeded", "green"),
         StateStyle("○", "no data", "green"),
         StateStyle("◐", "partial", "yellow"),
+        StateStyle("◐", "stale", "yellow"),
+        StateStyle("◐", "incomplete", "yellow"),
         StateStyle("✗", "failed", "bold red"),
         StateStyle("✗", "timed out", "bold red"),
         StateStyle("-", "skipped", "dim"),

@@ -27,8 +27,10 @@ def read_board(app: Container, date: str | None = None) -> Board:
     run used. Raises UsageError.
     """
     limits = {name: deadline.limit for name, deadline in app.config.timeouts.deadlines.items()}
-    boards = Boards(app.config.workflows, limits, app.ledger, app.settings.target, app.leases.held)
-    drawn = boards.draw(*_shown(app, date), app.clock.now())
+    shown = _shown(app, date)
+    target, freshness = app.settings.target, app.planner.freshness
+    boards = Boards(app.config.workflows, limits, app.ledger, target, app.leases.held, freshness)
+    drawn = boards.draw(*shown, app.clock.now())
     return replace(drawn, source_origin=app.settings.origins["source"])
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nbactl.cli.app import console, container, session
+from nbactl.cli.ask import PLACE_OPTIONS, given_options
 from nbactl.cli.completion.values import dates, sources
 from nbactl.cli.frame import command, single
 from nbactl.cli.show.render import View
@@ -46,13 +47,14 @@ def status(
 ) -> View:
     """Show the board of a game date: each phase, what is running, and what went wrong.
 
-    Exits with 1 if something of that date failed, was interrupted or is late. Failures of other dates are listed only;
-    `nbactl runs dismiss` takes them out.
+    Exits with 1 if something of that date failed, was interrupted, is late or lost its output, else with 3 if a phase
+    is stale or incomplete. Failures of other dates are listed only; `nbactl runs dismiss` takes them out.
     """
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)
     if not watch:
-        return view.board(read_board(container(ctx, reads_only=True), date))
+        options = given_options(call.settings, ("source", *PLACE_OPTIONS))
+        return view.board(read_board(container(ctx, reads_only=True), date), options)
     if call.settings.output in ("json", "yaml"):
         raise UsageError(
             f"--watch does not go together with --output {call.settings.output}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.run.json import run_json
@@ -11,13 +12,14 @@ from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time, moment, zone_name
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.holder import describe
-from nbactl.errors import CheckFailedError
+from nbactl.errors import CheckFailedError, PartialRunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
+    from nbactl.errors import NbactlError
     from nbactl.workflows.board import Board, PhaseLine
     from nbactl.workflows.model import RunRecord
 
@@ -28,13 +30,18 @@ _CLEAR: Final = "\x1b[H\x1b[J"
 _OTHER_SCREEN, _FIRST_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
 
-def board(drawn: Board) -> View:
-    """Show the board, with exit code 1 if something failed or is late."""
+def board(drawn: Board, options: Sequence[str] = ()) -> View:
+    """Show the board: exit code 1 if something failed, is late or is gone, 3 if something is stale or incomplete.
+
+    `options` are the words of the call that name its place and source, for the command that runs what is left.
+    """
+    error = _error(drawn, options)
     return View(
         board_json(drawn),
         lambda console: show_board(console, drawn),
-        exit_code=int(drawn.wrong),
-        error=_error(drawn),
+        exit_code=0 if error is None else error.exit_code,
+        warnings=() if drawn.unchecked is None else (f"freshness was not checked: {drawn.unchecked}",),
+        error=error,
     )
 
 
@@ -71,15 +78,31 @@ def _draw_in_place(console: Console, boards: Iterator[Board]) -> None:
         console.out.flush()
 
 
-def _error(drawn: Board) -> CheckFailedError | None:
-    wrong = _wrong(drawn)
-    if not wrong:
+def _error(drawn: Board, options: Sequence[str]) -> NbactlError | None:
+    found = _wrong(drawn) or _outdated(drawn)
+    if not found:
         return None
-    summary = ", ".join(f"{len(names)} {word} ({', '.join(names)})" for word, names in wrong.items())
-    first = next((phase for phase in drawn.phases if phase.wrong), None)
-    run = drawn.failed[0] if first is None else first.run
+    summary = ", ".join(f"{len(names)} {word} ({', '.join(names)})" for word, names in found.items())
+    message = f"{drawn.game_date}: {summary}"
+    first = next((phase for phase in drawn.phases if phase.wrong and not phase.gone), None)
+    run = first.run if first is not None else next(iter(drawn.failed), None)
+    if first is None and run is None:
+        reasons = {phase.name: phase.reason for phase in drawn.phases if phase.reason}
+        *_, last = reasons
+        again = shlex.join(["nbactl", "run", last, "--date", str(drawn.game_date), *options])
+        kind = CheckFailedError if drawn.wrong else PartialRunError
+        return kind(message, cause=next(iter(reasons.values())), next_step=f"Run what is left: {again}")
     look = f"nbactl runs show {run.run_id}" if run else f"nbactl runs list --date {drawn.game_date}"
-    return CheckFailedError(f"{drawn.game_date}: {summary}", next_step=f"Look: {look}")
+    return CheckFailedError(message, next_step=f"Look: {look}")
+
+
+def _outdated(drawn: Board) -> dict[str, list[str]]:
+    """Return the names of the phases that are to be done again by their state."""
+    found = [phase for phase in drawn.phases if phase.state in ("stale", "incomplete")]
+    return {
+        state: [phase.name for phase in found if phase.state == state]
+        for state in dict.fromkeys(p.state for p in found)
+    }
 
 
 def _wrong(drawn: Board) -> dict[str, list[str]]:
@@ -108,6 +131,7 @@ def board_json(board: Board) -> dict[str, Any]:
             {
                 "name": phase.name,
                 "state": phase.state,
+                "reason": phase.reason,
                 "late": phase.late,
                 "deadline_at": phase.deadline.isoformat() if phase.deadline else None,
                 "run_id": phase.run.run_id if phase.run else None,
@@ -191,6 +215,7 @@ def _remark(phase: PhaseLine, target: str) -> Segment:
     if phase.state == "unreadable":
         return Styled("its last run cannot be read", "red")
     parts = [f"waits for {', '.join(phase.waits_for)}"] if phase.waits_for and phase.run is None else []
+    parts += [phase.reason] if phase.reason else []
     parts += [f"failed: {', '.join(phase.failed)}"] if phase.failed else []
     if phase.missing and phase.run is not None:
         parts.append(f"not done: {', '.join(phase.missing)}")

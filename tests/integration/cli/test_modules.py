@@ -65,6 +65,16 @@ def test_a_command_loads_no_more_than_it_needs(
     assert len(modules) <= at_most
 
 
+@pytest.mark.parametrize("arguments", [("status",), ("run", "phase2"), ("run", "phase2", "--dry-run")])
+def test_that_a_finished_date_is_fresh_is_decided_without_the_warehouse(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    state = ("--date", "2024-10-22", "--state-dir", str(tmp_path / "state"))
+    _loaded(tmp_path, "run", "phase2", *state)
+    modules = _loaded(tmp_path, *arguments, *state)
+    assert {module.partition(".")[0] for module in modules} & {"duckdb", "sqlglot", "numpy"} == set()
+
+
 def test_the_core_loads_no_command_line_and_no_engine(tmp_path: Path) -> None:
     rooms = "nbactl.core, nbactl.core.lease.leases, nbactl.core.calls.retry, nbactl.core.flags"
     code = f"import sys, {rooms}; print(*sys.modules)"

@@ -14,6 +14,7 @@ from nbactl.core._support.gamedate import EASTERN, GameDate
 from nbactl.ports.compute import Work
 from nbactl.schedule.occurrences import occurrences
 from nbactl.testing import FakeClock
+from nbactl.workflows.freshness import NoVersions
 from nbactl.workflows.model import RunRequest
 from nbactl.workflows.planner import NoHistory, Planner
 from nbactl.workflows.settling import Settling
@@ -77,7 +78,9 @@ def test_inv_22_services_of_tasks_on_gcp(project: Project) -> None:
     project.workflows["tasks"]["predict"]["service"] = {"name": "oracle", "path": "/ask"}
     config = project.load()
     settling = Settling(FakeClock(), config.timeouts["run.date_settled"])
-    planner = Planner(config.workflows, config.timeouts, NoHistory(), "sample", "gcp", lambda *_: [], settling)
+    planner = Planner(
+        config.workflows, config.timeouts, NoHistory(), "sample", "gcp", lambda *_: [], settling, NoVersions()
+    )
     [plan] = planner.plan(RunRequest(("predict",), (GameDate(DAY),), upstream="skip"))
     assert plan.tasks[0].work == Work("service", "oracle", {"path": "/ask"})
 

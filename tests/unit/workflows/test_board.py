@@ -9,7 +9,9 @@ from nbactl.config.loader import load_config, shipped_config_dir
 from nbactl.core.lease.leases import Lease, Leases
 from nbactl.testing import FakeClock, memory_documents
 from nbactl.workflows.board import Board, Boards, PhaseLine
+from nbactl.workflows.freshness import Freshness, NoVersions
 from nbactl.workflows.ledger import Ledger
+from nbactl.workflows.settling import Settling
 from tests.kit.run_records import START, at, run, task
 from tests.kit.shown import screen
 
@@ -23,6 +25,7 @@ LEASES = (
     Lease("other/2024-01-15", "host:boot:18:1:run-8", 2, at(3600)),
     Lease("phase1/2024-01-15", run().owner, 3, at(3600)),
 )
+FRESHNESS = Freshness(WORKFLOWS, "local", NoVersions(), Settling(FakeClock(START), 28 * 3600.0))
 PHASE1 = ("schedule", "player_boxscores", "injuries", "odds")
 
 
@@ -48,7 +51,7 @@ def phase1(status: str, run_id: str = "run-1", begin: float = 0, **tasks: str) -
 
 
 def board(*runs: RunRecord, dead: tuple[str, ...] = (), after: float = 60) -> Board:
-    boards = Boards(WORKFLOWS, {"run.phase": 3600.0}, ledger_of(*runs, dead=dead), "local", lambda: LEASES)
+    boards = Boards(WORKFLOWS, {"run.phase": 3600.0}, ledger_of(*runs, dead=dead), "local", lambda: LEASES, FRESHNESS)
     return boards.draw(run().game_date, "sample", at(after))
 
 
@@ -85,7 +88,9 @@ def test_a_run_past_its_deadline_is_late_and_one_before_it_is_not() -> None:
     limit = "phase1_deadline"
     phase = WORKFLOWS.phases["phase1"].replaced(deadline=limit)
     workflows = WORKFLOWS.replaced(phases={**WORKFLOWS.phases, "phase1": phase})
-    boards = Boards(workflows, {limit: 100.0}, ledger_of(phase1("running", schedule="running")), "local", tuple)
+    boards = Boards(
+        workflows, {limit: 100.0}, ledger_of(phase1("running", schedule="running")), "local", tuple, FRESHNESS
+    )
     for after, late in ((99, False), (101, True)):
         drawn = boards.draw(run().game_date, "sample", at(after))
         assert line(drawn, "phase1").late is late
@@ -117,6 +122,7 @@ def test_the_json_names_every_phase_with_its_tasks() -> None:
     assert data["phases"][0] | {"deadline_at": None} == {
         "name": "phase1",
         "state": "failed",
+        "reason": None,
         "late": False,
         "deadline_at": None,
         "run_id": "run-1",

@@ -14,7 +14,9 @@ from nbactl.core.lease.leases import Leases
 from nbactl.core.observe.counted_documents import CountedDocuments
 from nbactl.testing import FakeClock, memory_documents
 from nbactl.workflows.board import Boards
+from nbactl.workflows.freshness import Freshness, NoVersions
 from nbactl.workflows.ledger import Ledger
+from nbactl.workflows.settling import Settling
 from tests.kit.run_records import START, run, task
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Counted:
             filled.start(_run(index), supersedes=None)
         store = CountedDocuments(inner, self.count)
         self.ledger = Ledger(store, clock, is_dead=lambda _: False)
-        self.boards = Boards(WORKFLOWS, {}, self.ledger, "local", Leases(store, clock).held)
+        freshness = Freshness(WORKFLOWS, "local", NoVersions(), Settling(clock, 28 * 3600.0))
+        self.boards = Boards(WORKFLOWS, {}, self.ledger, "local", Leases(store, clock).held, freshness)
 
     def count(self, event: Event) -> None:
         self.asked[event.name] += 1

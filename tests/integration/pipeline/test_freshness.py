@@ -1,0 +1,195 @@
+"""A date is finished while its data are those it was made of: the real processors, ledger and warehouse."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.cli.doctor.command import diagnose
+from nbactl.cli.runs.command import show_runs
+from nbactl.workflows.model import RunStatus, exit_code
+from tests.kit.league import PLAYERS, League
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nbactl.bootstrap import Container
+    from nbactl.checks.doctor.context import Finding
+    from nbactl.workflows.model import RunReport
+
+FIRST, SECOND, THIRD = (date(2025, 1, day) for day in (13, 14, 16))
+DAYS = (FIRST, SECOND, THIRD)
+TABLES = ("nba_analytics.player_game_summary", "nba_analytics.upcoming_player_game_context")
+SUMMARY = (
+    "SELECT game_date, MIN(games_played_before) AS games FROM nba_analytics.player_game_summary "
+    "GROUP BY game_date ORDER BY game_date"
+)
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def league(tmp_path: Path) -> League:
+    return League(tmp_path, {FIRST: 20, SECOND: 30, THIRD: 16})
+
+
+def ran(report: RunReport) -> list[str]:
+    return [
+        f"{run.game_date.day.day} {task.name}" + (f" {task.reason}" if (task.reason or "").startswith("stale") else "")
+        for run in report.runs
+        if run.status is not RunStatus.SKIPPED
+        for task in run.tasks
+        if task.carried_from is None and task.status.done
+    ]
+
+
+def tables(league: League, state: str) -> dict[str, Any]:
+    select = "SELECT * FROM {} ORDER BY game_date, player_lookup"
+    return {name: league.rows(select.format(name), state) for name in TABLES}
+
+
+def test_a_fresh_range_is_skipped_whole(league: League) -> None:
+    assert exit_code(league.run("phase3", days=DAYS)) == 0
+    again = league.run("phase3", days=DAYS)
+    assert {run.status for run in again.runs} == {RunStatus.SKIPPED}
+    assert (again.warnings, again.outdated) == ((), None)
+
+
+def test_a_repaired_earlier_date_brings_the_later_ones_of_the_range_up_to_date(league: League) -> None:
+    league.minutes[SECOND] = "??"
+    league.write()
+    broken = league.run("phase3", days=DAYS)
+    assert exit_code(broken) == 1
+    assert [row["games"] for row in league.rows(SUMMARY)] == [0, 1]
+    del league.minutes[SECOND]
+    league.write()
+    league.run("phase1", days=(SECOND,), force=True)
+    repaired = league.run("phase3", days=DAYS)
+    assert exit_code(repaired) == 0
+    changed = "stale: nba_raw.player_boxscores 2025-01-14 changed"
+    assert f"16 player_game_summary {changed}" in ran(repaired)
+    assert [row["games"] for row in league.rows(SUMMARY)] == [0, 1, 2]
+    league.run("phase3", days=DAYS, state="fresh")
+    assert tables(league, "state") == tables(league, "fresh")
+
+
+@pytest.mark.parametrize(
+    ("names", "request_"),
+    [
+        (("phase3",), {}),
+        (("phase3",), {"resume": "last"}),
+        (("phase3",), {"force": True}),
+        (("phase2",), {"force": True}),
+    ],
+)
+def test_advice_printed_with_a_failure_succeeds_when_its_cause_is_mended(
+    league: League, names: tuple[str, ...], request_: dict[str, Any]
+) -> None:
+    league.minutes[SECOND] = "??"
+    league.write()
+    failed = league.run("phase3", days=(FIRST, SECOND))
+    assert [run.name for run in failed.runs if run.status is RunStatus.FAILED] == ["phase2"]
+    del league.minutes[SECOND]
+    league.write()
+    repaired = league.run(*names, days=(SECOND,), **request_)
+    assert exit_code(repaired) == 0
+    assert "14 player_boxscores stale: the source changed" in ran(repaired)
+
+
+def test_a_repair_names_the_later_dates_that_it_made_stale(league: League) -> None:
+    league.run("phase3", days=(SECOND, THIRD))
+    league.points[SECOND] = 24
+    league.write()
+    report = league.run("phase3", days=(SECOND,))
+    assert report.outdated is not None
+    assert (report.outdated.name, report.outdated.first.day, report.outdated.last.day) == ("phase3", THIRD, THIRD)
+    assert league.board(THIRD).outdated
+    mended = league.run("phase3", days=(THIRD,))
+    assert mended.outdated is None
+    assert not league.board(THIRD).outdated
+
+
+def test_a_source_that_changed_without_another_value_stops_after_phase_1_and_2(league: League) -> None:
+    league.run("phase3", days=DAYS)
+    path = league.folder / "logs.csv"
+    path.write_text(path.read_text().replace(",48,", ",48.0,"))
+    report = league.run("phase3", days=DAYS)
+    assert exit_code(report) == 0
+    assert not [line for line in ran(report) if "summary" in line or "context" in line]
+
+
+def test_inv_25_a_lost_warehouse_is_noticed_and_made_again(league: League) -> None:
+    league.run("phase3", days=DAYS)
+    whole = tables(league, "state")
+    (warehouse,) = league.state.glob("data/*/warehouse.duckdb")
+    warehouse.unlink()
+    board = league.board(THIRD)
+    assert board.wrong
+    assert [phase.state for phase in board.phases][:3] == ["succeeded", "stale", "stale"]
+    report = league.run("phase3", days=DAYS)
+    assert exit_code(report) == 0
+    assert "14 p2_player_boxscores stale: nba_raw.player_boxscores 2025-01-14 is gone" in ran(report)
+    assert tables(league, "state") == whole
+
+
+def test_inv_25_a_warehouse_of_another_day_is_noticed(league: League, tmp_path: Path) -> None:
+    league.run("phase3", days=(FIRST,))
+    (warehouse,) = league.state.glob("data/*/warehouse.duckdb")
+    old = tmp_path / "backup"
+    old.write_bytes(warehouse.read_bytes())
+    league.points[FIRST] = 22
+    league.write()
+    league.run("phase3", days=(FIRST,))
+    warehouse.write_bytes(old.read_bytes())
+    report = league.run("phase3", days=(FIRST,))
+    assert (
+        "13 player_game_summary stale: nba_analytics.player_game_summary 2025-01-13 is not what this run wrote"
+        in ran(report)
+    )
+    counted = "SELECT COUNT(*) AS n, MIN(points) AS low FROM nba_analytics.player_game_summary"
+    assert league.rows(counted) == [{"n": 2 * PLAYERS, "low": 22}]
+
+
+def test_inv_25_a_lost_raw_file_is_collected_again(league: League) -> None:
+    league.run("phase3", days=(FIRST,))
+    (file,) = league.state.glob(f"data/*/raw/player_boxscores/*{FIRST}*")
+    file.unlink()
+    report = league.run("phase3", days=(FIRST,))
+    assert ran(report) == ["13 player_boxscores stale: the raw file of player_boxscores 2025-01-13 is gone"]
+
+
+def test_a_feed_that_is_right_a_day_later_is_collected_again_by_the_plain_command(league: League) -> None:
+    league.unplayed.add(SECOND)
+    league.write()
+    first = league.run("phase3", days=(SECOND,))
+    lacks = "0022400001 DET at CHI is not over"
+    assert exit_code(first) == 3
+    assert f"phase2 for {SECOND} is incomplete: {lacks}" in first.warnings
+    phase2 = league.board(SECOND).phases[1]
+    assert (phase2.state, phase2.reason) == ("incomplete", lacks)
+    league.unplayed.clear()
+    league.write()
+    assert exit_code(league.run("phase3", days=(SECOND,))) == 0
+    there = "SELECT COUNT(*) AS n FROM nba_raw.player_boxscores WHERE game_date = DATE '2025-01-14'"
+    assert league.rows(there) == [{"n": 2 * PLAYERS}]
+    assert {run.status for run in league.run("phase3", days=(SECOND,)).runs} == {RunStatus.SKIPPED}
+
+
+def test_runs_show_and_doctor_say_that_a_finished_run_lost_its_output(league: League) -> None:
+    league.run("phase2", days=(FIRST,))
+    with league.open() as app:
+        assert [listed.not_fresh for listed in show_runs(app, "last").runs] == [None, None]
+        assert finding(app).status == "ok"
+    for part in league.state.glob("data/*/warehouse.duckdb*"):
+        part.unlink()
+    with league.open() as app:
+        shown = {listed.run.name: listed.not_fresh for listed in show_runs(app, "last").runs}
+        assert shown == {"phase1": None, "phase2": "stale: nba_raw.games 2025-01-13 is gone"}
+        found = finding(app)
+    assert (found.status, found.cause) == ("failed", "nba_raw.games 2025-01-13 is gone")
+    assert found.fix == "Run them again: nbactl run phase2 --date 2025-01-13"
+
+
+def finding(app: Container) -> Finding:
+    return next(found for found in diagnose(app).findings if found.name == "finished dates")
