@@ -134,7 +134,7 @@ class Planner:
     @property
     def freshness(self) -> Freshness:
         """What judges finished runs."""
-        return Freshness(self.workflows, self.target, self.versions, self.settling)
+        return Freshness(self.workflows, self.target, lambda: self.versions, self.settling)
 
     def judge(self, task: PlannedTask, day: GameDate, stale_on: StaleOn) -> Judgement:
         """Judge a carried task again, when tasks that it needs have run."""
