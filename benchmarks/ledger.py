@@ -85,7 +85,7 @@ def _ratios(few: Path, many: Path, runs: int) -> Iterator[Line]:
         "ten finished dates": ("run", "phase3", "--from", _FIRST, "--to", "2025-01-12", "--dry-run"),
     }
     commands = [
-        Command(f"{name} {folder.name}", lambda words=words: nbactl(*words), cwd=folder)
+        Command(f"{name} {folder.name}", partial(nbactl, *words), cwd=folder)
         for name, words in words.items()
         for folder in (few, many)
     ]

@@ -16,6 +16,9 @@ _VOLATILE: Final = ("AI", "Current", "Generate", "ML", "Predict", "Rand", "Sessi
 """Beginnings of the parser's names for functions whose answer changes while the tables do not, of models too."""
 _NOT_VOLATILE: Final = frozenset({"GenerateDateArray", "GenerateSeries", "GenerateTimestampArray"})
 
+_PLAIN: Final = frozenset({"IEEE_DIVIDE"})
+"""Functions that the parser does not know, and whose answer depends on their arguments alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reads:
@@ -48,8 +51,10 @@ def _is_volatile(node: exp.Expr) -> bool:
     from sqlglot import exp
 
     name = type(node).__name__
+    if isinstance(node, exp.Anonymous):
+        return node.name.upper() not in _PLAIN
     if isinstance(node, exp.Func):
-        return isinstance(node, exp.Anonymous) or (name.startswith(_VOLATILE) and name not in _NOT_VOLATILE)
+        return name.startswith(_VOLATILE) and name not in _NOT_VOLATILE
     if isinstance(node, exp.Parameter):
         return isinstance(node.this, exp.Parameter)  # @@variable
     return isinstance(node, (exp.TableSample, exp.SessionParameter))

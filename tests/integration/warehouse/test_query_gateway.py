@@ -211,7 +211,7 @@ def test_an_error_is_told_and_not_kept(lab: GatewayLab) -> None:
     with pytest.raises(UnavailableError):
         lab.ask(COUNT)
     assert lab.ask(COUNT) == [(1,)]
-    with pytest.raises(NotFoundError, match="no table nba_raw.gamez"):
+    with pytest.raises(NotFoundError, match=r"no table nba_raw\.gamez"):
         lab.ask("SELECT * FROM nba_raw.gamez")
     with pytest.raises(DataError):
         lab.ask("SELEC 1")

@@ -164,7 +164,7 @@ def test_rows_that_another_program_changed_are_found(context: Callable[..., Chec
         found = _one(state.warehouses(ill))
         assert found.status == "failed"
         assert said in found.message
-        assert "--from 2025-01-02 --to 2025-01-03 --force" in (found.fix or "")
+    assert "--from 2025-01-02 --to 2025-01-03 --force" in (found.fix or "")
 
 
 def test_a_file_that_is_no_document_store_is_found(context: Callable[..., CheckContext]) -> None:
