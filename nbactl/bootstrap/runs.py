@@ -100,7 +100,7 @@ def make_planner(app: Container) -> Planner:
         target=app.settings.target,
         game_dates=app.source.game_dates,
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
-        versions=app.versions,
+        versions=lambda: app.versions,
         mode_applies=app.mode_applies,
         source_spec=_from_anywhere(app.settings.source),
         uncovered=lambda days: uncovered(app.source, days),
