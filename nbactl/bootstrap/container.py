@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from nbactl.ports.warehouse import Warehouse
     from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
-    from nbactl.workflows.freshness import CurrentVersions
+    from nbactl.workflows.freshness import CurrentVersions, Freshness
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.runner import Runner
@@ -455,6 +455,13 @@ class Container:
     def versions(self) -> CurrentVersions:
         """What says whether finished tasks are fresh, of the data of `source`."""
         return self.target.versions(self)
+
+    @cached_property
+    def freshness(self) -> Freshness:
+        """What judges finished runs. Nothing is opened before there is something to judge."""
+        from nbactl.bootstrap.runs import make_freshness
+
+        return make_freshness(self)
 
     @cached_property
     def planner(self) -> Planner:

@@ -76,7 +76,7 @@ def _lost_outputs(app: Container) -> Lost:
         if run.source == app.source.key:
             newest.setdefault((run.name, run.game_date), run)
     ended = {run.run_id: run for run in newest.values() if run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL)}
-    judged = app.planner.freshness.judge(ended.values()) if ended else {}
+    judged = app.freshness.judge(ended.values()) if ended else {}
     worst_of = {run_id: worst(found.values()) for run_id, found in judged.items()}
     lost = [
         (ended[run_id].name, str(ended[run_id].game_date), found.text)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.versions import PipelineVersions
     from nbactl.ports.warehouse import TableSchema, Warehouse
+    from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.runner import Runner
@@ -76,6 +77,15 @@ def make_versions(app: Container) -> PipelineVersions:
     return PipelineVersions(app.processor_resources)
 
 
+def make_freshness(app: Container) -> Freshness:
+    """Return what judges finished runs."""
+    from nbactl.workflows.freshness import Freshness
+    from nbactl.workflows.settling import Settling
+
+    settling = Settling(app.clock, app.config.timeouts["run.date_settled"])
+    return Freshness(app.config.workflows, app.settings.target, lambda: app.versions, settling)
+
+
 def make_planner(app: Container) -> Planner:
     """Return what turns requests into plans."""
     from nbactl.pipeline.sources.base import uncovered
@@ -90,7 +100,7 @@ def make_planner(app: Container) -> Planner:
         target=app.settings.target,
         game_dates=app.source.game_dates,
         settling=Settling(app.clock, app.config.timeouts["run.date_settled"]),
-        versions=app.versions,
+        versions=lambda: app.versions,
         mode_applies=app.mode_applies,
         source_spec=_from_anywhere(app.settings.source),
         uncovered=lambda days: uncovered(app.source, days),

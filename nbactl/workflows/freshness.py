@@ -97,11 +97,14 @@ def judge(
 
 @frozen
 class Freshness:
-    """Judges finished runs, of any number of dates by one query of their versions."""
+    """Judges finished runs, of any number of dates by one query of their versions.
+
+    `versions` opens what answers; it is called when there is something to judge.
+    """
 
     workflows: WorkflowsFile
     target: Target
-    versions: CurrentVersions
+    versions: Callable[[], CurrentVersions]
     settling: Settling
 
     def judge(self, runs: Collection[RunRecord], stale_on: StaleOn = "both") -> dict[str, dict[str, Judgement]]:
@@ -110,10 +113,11 @@ class Freshness:
         if not done:
             return {}
         works = {name: work for run in done for name, work in self._works(run).items()}
-        current = self.versions.current(works, sorted({run.game_date.day for run in done}))
+        versions = self.versions()
+        current = versions.current(works, sorted({run.game_date.day for run in done}))
         return {
             run.run_id: {
-                task.name: self._judge(task, works[task.name], run.game_date, current, stale_on)
+                task.name: self._judge(task, works[task.name], run.game_date, current, stale_on, versions)
                 for task in run.tasks
                 if task.status.done and task.name in works
             }
@@ -125,13 +129,14 @@ class Freshness:
         works = {name: work_of(self.workflows.tasks[name], self.target) for name in declared}
         return {name: work for name, work in works.items() if work is not None}
 
-    def _judge(
+    def _judge(  # noqa: PLR0917 - what a judgement depends on
         self,
         task: TaskRecord,
         work: Work,
         day: GameDate,
         current: Mapping[tuple[str, date], Versions],
         stale_on: StaleOn,
+        versions: CurrentVersions,
     ) -> Judgement:
         settled = self.settling.is_over(day)
         found = judge(
@@ -140,7 +145,7 @@ class Freshness:
             current.get((task.name, day.day)),
             stale_on,
             settled=settled,
-            changed=lambda since: self.versions.changed(work, day.day, since),
+            changed=lambda since: versions.changed(work, day.day, since),
         )
         early = settled and not self.settling.is_final(task, day)
         return EARLY if early and found.state != "stale" else found

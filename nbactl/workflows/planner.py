@@ -85,7 +85,7 @@ class Planner:
     target: Literal["local", "gcp"]
     game_dates: Callable[[date, date], Sequence[date]]
     settling: Settling
-    versions: CurrentVersions
+    versions: Callable[[], CurrentVersions]
     mode_applies: Callable[[GameDate], bool] = _always
     source_spec: str | None = None
     """The source as `--source` names it."""
@@ -140,14 +140,14 @@ class Planner:
         """Judge a carried task again, when tasks that it needs have run."""
         if task.carried is None:
             raise ValueError(f"{task.name} is not carried")
-        now = self.versions.current({task.name: task.work}, [day.day]).get((task.name, day.day))
+        now = self.versions().current({task.name: task.work}, [day.day]).get((task.name, day.day))
         return judge(
             task.carried,
             day.day,
             now,
             stale_on,
             settled=self.settling.is_over(day),
-            changed=lambda since: self.versions.changed(task.work, day.day, since),
+            changed=lambda since: self.versions().changed(task.work, day.day, since),
         )
 
     def needs(self, name: str) -> set[str]:

@@ -101,7 +101,7 @@ class Planning:
             self._versions.get((task.name, day.day)),
             self._request.stale_on,
             settled=self._planner.settling.is_over(day),
-            changed=lambda since: self._planner.versions.changed(work, day.day, since),
+            changed=lambda since: self._planner.versions().changed(work, day.day, since),
         )
 
     def _plan_unit(self, unit: Unit, day: GameDate) -> RunPlan:
@@ -293,7 +293,7 @@ class Planning:
         if not done:
             return {}
         works = works_of(uses, self._workflows, self._planner.target)
-        return self._planner.versions.current(works, sorted(done))
+        return self._planner.versions().current(works, sorted(done))
 
 
 def read_by(units: Iterable[Unit], request: RunRequest, workflows: WorkflowsFile) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ class Harness:
             self.target,
             self.game_dates or (lambda *_: []),
             Settling(self.clock, SETTLED),
-            self.versions,
+            lambda: self.versions,
         )
         return Runner(
             planner=planner,

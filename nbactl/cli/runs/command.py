@@ -175,7 +175,7 @@ def _not_fresh(app: Container, runs: Sequence[RunRecord]) -> dict[str, str]:
     dates, source = [run.game_date for run in ended], ended[-1].source
     newest = dict(app.ledger.latest_between({run.name for run in ended}, min(dates), max(dates), source).items())
     last = [run for run in ended if newest.get((run.name, run.game_date)) == run]
-    judged = {run_id: worst(tasks.values()) for run_id, tasks in app.planner.freshness.judge(last).items()}
+    judged = {run_id: worst(tasks.values()) for run_id, tasks in app.freshness.judge(last).items()}
     return {run_id: found.reason for run_id, found in judged.items() if found.reason is not None}
 
 

@@ -79,7 +79,7 @@ def test_inv_22_services_of_tasks_on_gcp(project: Project) -> None:
     config = project.load()
     settling = Settling(FakeClock(), config.timeouts["run.date_settled"])
     planner = Planner(
-        config.workflows, config.timeouts, NoHistory(), "sample", "gcp", lambda *_: [], settling, NoVersions()
+        config.workflows, config.timeouts, NoHistory(), "sample", "gcp", lambda *_: [], settling, NoVersions
     )
     [plan] = planner.plan(RunRequest(("predict",), (GameDate(DAY),), upstream="skip"))
     assert plan.tasks[0].work == Work("service", "oracle", {"path": "/ask"})

@@ -25,7 +25,7 @@ LEASES = (
     Lease("other/2024-01-15", "host:boot:18:1:run-8", 2, at(3600)),
     Lease("phase1/2024-01-15", run().owner, 3, at(3600)),
 )
-FRESHNESS = Freshness(WORKFLOWS, "local", NoVersions(), Settling(FakeClock(START), 28 * 3600.0))
+FRESHNESS = Freshness(WORKFLOWS, "local", NoVersions, Settling(FakeClock(START), 28 * 3600.0))
 PHASE1 = ("schedule", "player_boxscores", "injuries", "odds")
 
 

@@ -39,7 +39,7 @@ class Counted:
             filled.start(_run(index), supersedes=None)
         store = CountedDocuments(inner, self.count)
         self.ledger = Ledger(store, clock, is_dead=lambda _: False)
-        freshness = Freshness(WORKFLOWS, "local", NoVersions(), Settling(clock, 28 * 3600.0))
+        freshness = Freshness(WORKFLOWS, "local", NoVersions, Settling(clock, 28 * 3600.0))
         self.boards = Boards(WORKFLOWS, {}, self.ledger, "local", Leases(store, clock).held, freshness)
 
     def count(self, event: Event) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nbactl.cli.run.json import run_json
 from nbactl.cli.run.text import show_plan
 from nbactl.cli.run.view import finished, planned
-from nbactl.core.alerts import Alert
 from nbactl.workflows.observers import RunAlerts
 from tests.kit.shown import screen
 from tests.kit.versioned import DAYS, Project
 from tests.kit.workflow import DAY
+
+if TYPE_CHECKING:
+    from nbactl.core.alerts import Alert
 
 
 def test_a_dry_run_shows_the_state_and_the_reason_of_every_task() -> None:
