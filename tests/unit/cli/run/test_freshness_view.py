@@ -13,7 +13,7 @@ from tests.kit.versioned import DAYS, Project
 from tests.kit.workflow import DAY
 
 if TYPE_CHECKING:
-    from nbactl.core.alerts import Alert
+    from nbactl.ports.alerts import Alert
 
 
 def test_a_dry_run_shows_the_state_and_the_reason_of_every_task() -> None:
