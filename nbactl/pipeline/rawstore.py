@@ -58,7 +58,7 @@ class RawStore:
                 temporary.replace(target)
                 _sync(target.parent)
 
-        with _told(target), _removed_on_failure([temporary]):
+        with _disk_errors(target), _removed_on_failure([temporary]):
             _sync(temporary)
             reach("rawstore.before_rename")
             fence.guard(publish)
@@ -72,7 +72,7 @@ class RawStore:
         Files that are there stay, and those written give way to any holder of their date. They are not forced to
         the disk one by one: the source still has what they hold, and the checksum tells if one was lost.
         """
-        with _told(self._root / dataset), _removed_on_failure(prepared := []):
+        with _disk_errors(self._root / dataset), _removed_on_failure(prepared := []):
             for day, records in by_day.items():
                 prepared.append(self._prepare(dataset, day, records, source=source, token=0, fence=fence))
 
@@ -139,7 +139,7 @@ class RawStore:
         }
         target = self.path(dataset, day)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{fence.token}.tmp")
-        with _told(target), _removed_on_failure([temporary]):
+        with _disk_errors(target), _removed_on_failure([temporary]):
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(f"{_encode(header)}\n".encode() + body)
         return temporary
@@ -153,7 +153,7 @@ class RawStore:
 
 
 @contextmanager
-def _told(target: Path) -> Iterator[None]:
+def _disk_errors(target: Path) -> Iterator[None]:
     """Say what could not be written when the system refuses."""
     try:
         yield

@@ -212,7 +212,7 @@ def _payloads(batch: str, value: object, problems: list[Unreadable]) -> tuple[di
 
 
 def _check_totals(batch: str, data: Mapping[str, Any], problems: list[Unreadable]) -> None:
-    """Report totals that are not counts. Old batches may have none, which is no problem."""
+    """Report totals that are not counts. Old batches may have none, which is not a problem."""
     problems.extend(
         Unreadable(batch, field, shown(data[field]), "is not a number from 0 up")
         for field in (TOTAL_PREDICTIONS, TOTAL_PREDICTIONS_SUBCOLL)
