@@ -103,6 +103,14 @@ class _SharedBehaviour:
         write_help(self, ctx, formatter)
 
 
+def _mask_reason(ctx: Any) -> None:
+    """Take secrets out of `--reason` before it is kept: a pasted command line may hold one (invariant 28)."""
+    if ctx.params.get("reason"):
+        from nbactl.core.observe.masking import mask  # noqa: PLC0415 - few commands are given a reason
+
+        ctx.params["reason"] = mask(ctx.params["reason"])
+
+
 class Leaf(_SharedBehaviour, TyperCommand):
     """A command: returns a View that is rendered."""
 
@@ -115,6 +123,7 @@ class Leaf(_SharedBehaviour, TyperCommand):
         session: Session = ctx.obj
         settings, _ = session.settings, session.fields  # refused before the command starts
         _refuse_empty_values(ctx)
+        _mask_reason(ctx)
         if not settings.utc:
             return self._run(ctx, session)
         from nbactl.cli.show.times import shown_in_utc  # noqa: PLC0415 - brings the zones

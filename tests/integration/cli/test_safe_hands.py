@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -9,6 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.core._support.clock import SystemClock
+from nbactl.core.calls.shared_breakers import SharedBreakers
+from tests.kit.batches import open_documents
 from tests.kit.small_project import DATE, project
 from tests.kit.warm import run_nbactl
 
@@ -86,3 +90,24 @@ def test_a_pipe_among_code_is_not_waited_for(here: Project, tmp_path: Path) -> N
     done = run_nbactl(["flags", "check", str(code), "-o", "json"], cwd=here.folder, env=here.environment, timeout=20)
     assert done.returncode in (0, 1)
     assert "not a regular file" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("flags", "set", "query_caching", "--percent", "5"),
+        ("flags", "rollout", "start", "query_caching", "--force"),
+        ("breakers", "reset", "made-up"),
+        ("migrate", "completions", "--start-dual-write"),
+    ],
+)
+def test_inv_28_a_secret_in_a_reason_is_not_kept(tmp_path: Path, words: tuple[str, ...]) -> None:
+    here = project(tmp_path / "project")
+    store = open_documents(here.state)
+    SharedBreakers(store, SystemClock()).reset("made-up")
+    store.close()
+    here.run(*words, "--reason", f"as in {TOKEN}", "--yes")
+    with contextlib.closing(sqlite3.connect(here.state / "documents.db")) as file:
+        kept = [text for (text,) in file.execute("SELECT data FROM documents")]
+    assert not [text for text in kept if TOKEN in text]
+    assert [text for text in kept if "as in " in text]
