@@ -1,7 +1,8 @@
 """Phase 2: validate the raw files of a game date and write them to nba_raw, the unfit records to quarantine.
 
 A date is written with every earlier one that was collected but never normalised, or that was filled in from something
-else than is there now, so that whatever looks back finds its past. Records in = rows + quarantined + set aside; the task's detail says so.
+else than is there now, so that whatever looks back finds its past. Records in = rows + quarantined + set aside; the
+task's detail says so.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class RawStore:
     def _notes_of(self, table: str) -> Path:
         return self._root / f".filled_in.{table}.json"
 
-    def write(  # noqa: PLR0913 - what a file consists of
+    def write(
         self,
         dataset: Dataset,
         day: date,
@@ -178,7 +178,7 @@ class RawStore:
                     found[day] = digest
         return found
 
-    def _prepare(  # noqa: PLR0913 - what a file consists of
+    def _prepare(
         self,
         dataset: Dataset,
         day: date,

@@ -34,7 +34,8 @@ def league(tmp_path: Path) -> League:
 
 
 def tables(league: League, state: str) -> dict[str, Any]:
-    return {name: sorted(map(str, league.rows(f"SELECT * FROM {name}", state))) for name in TABLES}
+    select = "SELECT * FROM {}"
+    return {name: sorted(map(str, league.rows(select.format(name), state))) for name in TABLES}
 
 
 def skipped(report: RunReport) -> bool:
