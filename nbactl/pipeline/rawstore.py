@@ -46,6 +46,8 @@ class RawStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._held: dict[Path, tuple[tuple[int, ...], Held]] = {}
+        """What the files said when they had a status: inode, size, time of change."""
 
     def path(self, dataset: Dataset, day: date) -> Path:
         """Return where the file is, whether it is there or not."""
@@ -61,10 +63,14 @@ class RawStore:
         """Return what there is of each date. A damaged file has no version, and is not filled in again."""
         found = {}
         for day in self.dates(dataset):
-            header: Mapping[str, Any] = {}
-            with suppress(OSError, DataError), self.path(dataset, day).open("rb") as file:
-                header = _header(self.path(dataset, day), file.readline().rstrip(b"\n"))
-            found[day] = Held(str(header.get("sha256", "")), header.get("given"), header.get("token") == 0)
+            path = self.path(dataset, day)
+            with suppress(OSError):
+                status = path.stat()
+                state = status.st_ino, status.st_size, status.st_mtime_ns
+                known = self._held.get(path)
+                if known is None or known[0] != state:
+                    known = self._held[path] = state, _held(path)
+                found[day] = known[1]
         return found
 
     def notes(self, table: str) -> dict[date, str]:
@@ -242,6 +248,13 @@ def _removed_on_failure(files: Sequence[Path]) -> Iterator[None]:
             with suppress(OSError):  # the first error is the one to report
                 file.unlink()
         raise
+
+
+def _held(path: Path) -> Held:
+    header: Mapping[str, Any] = {}
+    with suppress(DataError), path.open("rb") as file:
+        header = _header(path, file.readline().rstrip(b"\n"))
+    return Held(str(header.get("sha256", "")), header.get("given"), header.get("token") == 0)
 
 
 def _is_of_a_run(path: Path) -> bool:
