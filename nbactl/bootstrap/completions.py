@@ -42,6 +42,7 @@ def make_batch_resets(app: Container) -> Resets:
         ids=app.ids,
         retry=app.config.timeouts.retry_policies["completions"].policy("completions"),
         rng=app.rng,
+        notice=app.notice,
     )
 
 

@@ -258,8 +258,8 @@ def show_result(session: Session, result: View) -> int:
         fields=session.fields,
         where=None if result.touched is None else _place(session.settings),
     )
-    if result.once_told is not None:
-        result.once_told()
+    if result.after_output is not None:
+        result.after_output()
     return result.exit_code
 
 

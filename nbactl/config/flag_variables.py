@@ -80,7 +80,7 @@ def variables_of(
 ) -> Iterator[FlagVariable]:
     """Yield the variables that the flags read, set or not. `adopted` are the parameters that were adopted as they are.
 
-    A flag that was never set in the store is no opinion about any of its variables (invariant 23).
+    A flag that was never set in the store is not an opinion about any of its variables (invariant 23).
     """
     for key, flag in file.flags.items():
         never_set = key not in stored.states and key not in stored.unreadable

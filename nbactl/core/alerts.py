@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from nbactl.core._support.ids import encode_id
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.alerts import AlertChannel
     from nbactl.ports.bus import MessageBus
-    from nbactl.ports.documents import DocumentStore, Transaction
+    from nbactl.ports.documents import Document, DocumentStore, Transaction
 
 
 _PREFIX: Final = "nbactl-alerts."
@@ -220,12 +220,11 @@ class Alerts:
         message = f"alert/{channel}/{alert.key}/{alert.severity}/{now.isoformat()}"
 
         def decide(transaction: Transaction) -> str | None:
-            before = transaction.get(path)
-            is_news = before is None or before.data["window_ends_at"] <= now or _is_worse(alert, before.data)
-            if not is_news:
+            before = _window_of(transaction.get(path))
+            if before is not None and before["window_ends_at"] > now and not _is_worse(alert, before):
                 transaction.write(Update(path, {"suppressed": Increment(1)}))
                 return None
-            held_back = 0 if before is None else before.data["suppressed"]
+            held_back = 0 if before is None else before["suppressed"]
             ends = now + self._window
             fields = {
                 "severity": alert.severity,
@@ -238,6 +237,21 @@ class Alerts:
             return message
 
         return self._store.transaction(decide)
+
+
+def _window_of(document: Document | None) -> Mapping[str, Any] | None:
+    """Return the window of an alert's key, None if there is none, or none that can be read: the alert is sent then."""
+    if document is None:
+        return None
+    try:
+        data = document.data
+    except DataError as error:
+        _LOG.warning("the window of an alert begins again: %s", error.message)
+        return None
+    if isinstance(data.get("window_ends_at"), datetime) and isinstance(data.get("suppressed"), int):
+        return data
+    _LOG.warning("the window of an alert begins again: %s lacks its end or its count", document.path)
+    return None
 
 
 def _is_worse(alert: Alert, before: Mapping[str, object]) -> bool:

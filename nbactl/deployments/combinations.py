@@ -43,7 +43,7 @@ def refused_in_store(file: FlagsFile, stored: Stored) -> str | None:
 def refused_as_deployed(deployed: Mapping[str, str]) -> str | None:
     """Return why the readers refuse the three variables as they are on a service, None if they take them.
 
-    A text that is no boolean is another matter, and None as well.
+    A text that is not a boolean is another matter, and None as well.
     """
     try:
         parsed = {name: parse_value(bool, text) for name, text in deployed.items() if text.strip()}

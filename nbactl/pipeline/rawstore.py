@@ -115,7 +115,7 @@ class RawStore:
                 temporary.replace(target)
                 _sync(target.parent)
 
-        with _told(target), _removed_on_failure([temporary]):
+        with _disk_errors(target), _removed_on_failure([temporary]):
             _sync(temporary)
             reach("rawstore.before_rename")
             fence.guard(publish)
@@ -135,7 +135,7 @@ class RawStore:
         Files that runs of their own date wrote stay, and those written give way to any holder of their date. They are
         not forced to the disk one by one: the source still has what they hold, and the checksum tells if one was lost.
         """
-        with _told(self._root / dataset), _removed_on_failure(prepared := []):
+        with _disk_errors(self._root / dataset), _removed_on_failure(prepared := []):
             for day, records in by_day.items():
                 prepared.append(
                     self._prepare(dataset, day, records, source=source, token=0, fence=fence, given=given.get(day))
@@ -212,7 +212,7 @@ class RawStore:
         }
         target = self.path(dataset, day)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{fence.token}.tmp")
-        with _told(target), _removed_on_failure([temporary]):
+        with _disk_errors(target), _removed_on_failure([temporary]):
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(f"{_encode(header)}\n".encode() + body)
         return temporary
@@ -226,7 +226,7 @@ class RawStore:
 
 
 @contextmanager
-def _told(target: Path) -> Iterator[None]:
+def _disk_errors(target: Path) -> Iterator[None]:
     """Say what could not be written when the system refuses."""
     try:
         yield

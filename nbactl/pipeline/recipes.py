@@ -49,7 +49,7 @@ class Recipe:
 
 
 def recipe_of(work: Work, schema_of: Callable[[str], TableSchema]) -> Recipe | None:
-    """Return the recipe of a task, None for one that is no registered processor or does not declare what it reads."""
+    """Return the recipe of a task, None unless it is a registered processor that declares what it reads."""
     name = str(work.target)
     if work.kind != "processor" or name not in PROCESSORS:
         return None

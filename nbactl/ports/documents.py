@@ -146,7 +146,7 @@ class Update:
 
 @frozen
 class Delete:
-    """Remove a document. Without a condition a missing one is no error."""
+    """Remove a document. Without a condition a missing one is not an error."""
 
     path: str
     must_exist: bool = False

@@ -244,7 +244,7 @@ class JobHistory(Protocol):
     """The history of statements, for engines that keep one."""
 
     def jobs(self, since: datetime, *, timeout: float) -> Iterator[WarehouseJob]:
-        """Yield the jobs that began at `since` or later, newest first, whoever ran them.
+        """Yield the jobs that began at `since` or later, newest first, of all users.
 
         Raises NotAuthorisedError without the right to list jobs, and what every call of the warehouse raises.
         """

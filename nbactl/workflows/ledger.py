@@ -14,6 +14,7 @@ from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunn
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 from nbactl.workflows.reading import Past, Unreadable, is_newer, read_run, with_tasks
+from nbactl.workflows.writing import RUNS, run_document, run_ending, run_path, task_changes, task_document, task_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
-    from nbactl.ports.compute import Versions
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
 
     Entry = RunRecord | Unreadable
@@ -30,105 +30,6 @@ if TYPE_CHECKING:
     Unreadables = list[Unreadable]
     Runs = list[RunRecord]
     Writes = list[Write]
-
-RUNS = "runs"
-
-
-def run_path(run_id: str) -> str:
-    """Return the path of a run."""
-    return f"{RUNS}/{run_id}"
-
-
-def task_path(run_id: str, task: str) -> str:
-    """Return the path of a task of a run."""
-    return f"{RUNS}/{run_id}/tasks/{task}"
-
-
-def run_document(run: RunRecord) -> dict[str, Any]:
-    """Return a run as a document; `task_order` names its tasks in declared order."""
-    return {
-        "run_id": run.run_id,
-        "name": run.name,
-        "kind": run.kind,
-        "game_date": str(run.game_date),
-        "source": run.source,
-        "source_spec": run.source_spec,
-        "target": run.target,
-        "status": run.status.value,
-        "started_at": run.started_at,
-        "finished_at": run.finished_at,
-        "rows": None,
-        "error": None,
-        "correlation_id": run.correlation_id,
-        "owner": run.owner,
-        "lease": run.lease,
-        "resumed_from": run.resumed_from,
-        "group": run.group,
-        "mode": run.mode,
-        "reason": run.reason,
-        "task_order": [task.name for task in run.tasks],
-        "requested": list(run.requested),
-        "cancel_requested_at": None,
-    }
-
-
-def run_ending(run: RunRecord) -> dict[str, Any]:
-    """Return the fields of a run that its end changes."""
-    counted = [task.rows for task in run.tasks if task.rows is not None]
-    return {
-        "status": run.status.value,
-        "finished_at": run.finished_at,
-        "reason": run.reason,
-        "rows": sum(counted) if counted else None,
-        "error": first_error(run.tasks),
-    }
-
-
-def first_error(tasks: Sequence[TaskRecord]) -> dict[str, Any] | None:
-    """Return the error of the first task that has one and is not done, required tasks before optional ones."""
-    failed = [task for task in tasks if task.error is not None and not task.status.done]
-    failed.sort(key=lambda task: not task.required)
-    return {"task": failed[0].name, **failed[0].error} if failed and failed[0].error else None
-
-
-def task_document(run: RunRecord, task: TaskRecord) -> dict[str, Any]:
-    """Return a task as a document."""
-    return {
-        "name": task.name,
-        "kind": "task",
-        "run_id": run.run_id,
-        "game_date": str(run.game_date),
-        "target": run.target,
-        "correlation_id": run.correlation_id,
-        "resumed_from": run.resumed_from,
-        "required": task.required,
-        **task_changes(task),
-    }
-
-
-def task_changes(task: TaskRecord) -> dict[str, Any]:
-    """Return the fields of a task that change while it runs."""
-    return {
-        "status": task.status.value,
-        "attempt": task.attempts,
-        "started_at": task.started_at,
-        "finished_at": task.finished_at,
-        "rows": task.rows,
-        "error": dict(task.error) if task.error is not None else None,
-        "reason": task.reason,
-        "carried_from": task.carried_from,
-        "detail": dict(task.detail),
-        "versions": versions_document(task.versions),
-        "incomplete": list(task.incomplete),
-    }
-
-
-def versions_document(versions: Versions | None) -> dict[str, Any] | None:
-    """Return versions as a document."""
-    if versions is None:
-        return None
-    return {"code": versions.code, "reads": dict(versions.reads), "writes": dict(versions.writes)}
-
 
 _MOST_LOOKED_UP = 200
 """How many names and dates are looked up one by one; of more, all runs of the dates are read."""

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.alerts import AlertBus, Alerts, InstrumentedChannel, RoutedBus
+from nbactl.core._support.ids import encode_id
+from nbactl.core.alerts import COLLECTION, AlertBus, Alerts, InstrumentedChannel, RoutedBus
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.ports.alerts import Alert
+from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock
 from nbactl.testing.faults import failing
 
@@ -157,6 +159,22 @@ class TestAlerts:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: lab.send(), range(8)))
         assert len(lab.kept.got) == 1
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{}, {"window_ends_at": None}, {"window_ends_at": "soon"}, {"suppressed": "many"}],
+    )
+    def test_a_window_that_cannot_be_read_holds_no_alert_back(self, lab: Lab, fields: dict[str, Any]) -> None:
+        lab.send()
+        path = f"{COLLECTION}/{encode_id(f'{lab.name}/run_failed/phase3')}"
+        found = lab.store.get(path)
+        assert found is not None
+        lab.store.commit([Set(path, {**found.data, **fields} if fields else {})])
+        lab.clock.advance(1.0)
+        lab.send()
+        assert len(lab.kept.got) == 2
+        lab.send()
+        assert len(lab.kept.got) == 2, "the window began again"
 
     def test_while_the_store_is_down_the_channel_is_told_at_once(self, lab: Lab) -> None:
         with failing("documents.before_commit", UnavailableError("down"), times=10_000):

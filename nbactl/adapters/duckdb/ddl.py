@@ -111,7 +111,7 @@ def _check_layout(schema: TableSchema) -> None:
     columns = {column.name for column in schema.columns}
     for name in filter(None, (schema.partition_by, *schema.cluster_by)):
         if name not in columns:
-            raise DataError(f"{schema.name} is partitioned or clustered by {name}, which is none of its columns")
+            raise DataError(f"{schema.name} is partitioned or clustered by {name}, which is not one of its columns")
 
 
 def _layout(tree: exp.Create) -> tuple[str | None, tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """The versions of all partitions in a file beside the warehouse, so that asking for them does not open it.
 
 It is written when the warehouse is closed and names the state of the file it was taken from. Where that is not the
-state the file has now, or where a write-ahead log is beside it, it says nothing: whoever asks opens the warehouse.
+state the file has now, or where a write-ahead log is beside it, it says nothing, and the reader opens the warehouse.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class VersionsSidecar:
         return self._read[2]
 
     def write(self, versions: Mapping[tuple[str, date], PartitionVersion]) -> None:
-        """Write what a warehouse has that was just closed, under its lock; a disk that refuses is no fault."""
+        """Write what a warehouse has that was just closed, under its lock; a disk that refuses is not a fault."""
         state = _state(self._warehouse)
         if state is None or self._wal.exists():
             return

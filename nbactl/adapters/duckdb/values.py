@@ -168,7 +168,7 @@ _NUMERIC_UNITS: Final = 10**9
 
 
 def _bad_timestamp(value: datetime) -> str | None:
-    return "a naive datetime is no instant" if value.tzinfo is None else None
+    return "a naive datetime is not an instant" if value.tzinfo is None else None
 
 
 def _bad_json(value: Any) -> str | None:  # noqa: ANN401 - JSON

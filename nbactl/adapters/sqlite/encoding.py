@@ -47,7 +47,7 @@ def decode(text: bytes) -> dict[str, Any]:
     """Return the data of a stored text. Raises ValueError for a text that is not what `encode` writes."""
     value: dict[str, Any] = orjson.loads(text)
     if type(value) is not dict:
-        raise ValueError("it is no map")
+        raise ValueError("it is not a map")
     # Only what was escaped needs the walk; JSON writes \x01 as \u0001.
     return _decode_map(value) if b"\\u0001" in text or b"%" in text else value
 

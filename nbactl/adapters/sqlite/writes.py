@@ -140,7 +140,7 @@ _LARGEST_RATIO = 5
 """No document counts for more than five times the characters of its JSON text (`1,` counts for 8 bytes)."""
 
 CONTENT: Final = "CAST(data AS BLOB), created, updated"
-"""As bytes, for text that is no UTF-8 would end the whole statement."""
+"""As bytes, for text that is not UTF-8 would end the whole statement."""
 READ = f"SELECT {CONTENT} FROM documents WHERE collection = ? AND id = ?"  # noqa: S608 - a constant
 _UPSERT = (
     "INSERT INTO documents (collection, id, data, created, updated) VALUES (?, ?, ?, ?, ?)"

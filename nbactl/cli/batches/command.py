@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import DataError, NotFoundError, UsageError
+from nbactl.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,10 +33,16 @@ class BatchFilter:
     stalled: float | None = None
     limit: int = DEFAULT_LIMIT
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that a batch needs to be found by this filter."""
+        by_state = ("is_complete",) if self.incomplete or self.stalled is not None else ()
+        return (*(("game_date",) if self.date is not None else ()), *by_state) or ("start_time",)
+
 
 @dataclass(frozen=True, slots=True)
 class BatchList:
-    """Batches at `now`. `total` counts those left out by the limit; `unlisted` are those that have no start_time."""
+    """Batches at `now`. `total` counts those left out by the limit; `unlisted` lack a field of the filter."""
 
     request: BatchFilter
     batches: tuple[BatchEntry, ...]
@@ -69,21 +75,21 @@ class BatchChange:
 def list_batches(app: Container, request: BatchFilter) -> BatchList:
     """Return batches, those begun last first; stalled ones the longest stalled first."""
     now = app.clock.now()
+    unlisted = tuple(app.batches.unlisted(request.fields))
     if request.stalled is not None:
         if request.date is not None or request.incomplete:
             raise UsageError(
                 "--stalled already means all incomplete batches", next_step="Leave out --date and --incomplete."
             )
         stalled = tuple(app.completions.stalled(now, timedelta(seconds=request.stalled)))
-        return BatchList(request, stalled, len(stalled), (), now)
+        return BatchList(request, stalled, len(stalled), unlisted, now)
     day = None
     if request.date is not None:
         day = GameDate.parse(request.date, now=now, latest=lambda: GameDate(app.source.latest()))
     found = tuple(app.batches.list(date=day, incomplete=request.incomplete, limit=request.limit))
     if day is not None or request.incomplete:
         total = app.batches.count(date=day, incomplete=request.incomplete)
-        return BatchList(request, found, total, (), now)
-    unlisted = tuple(app.batches.unlisted())
+        return BatchList(request, found, total, unlisted, now)
     return BatchList(request, found, app.batches.count() - len(unlisted), unlisted, now)
 
 
@@ -91,7 +97,7 @@ def show_batch(app: Container, batch: str) -> BatchDetails:
     """Return a batch by its id, the beginning of it, or `last`. Raises NotFoundError, DataError if it is unreadable."""
     entry, progress = _find(app, batch)
     return BatchDetails(
-        entry, progress, app.batches.mode(entry.batch_id), app.batch_resets.last(entry.batch_id), app.clock.now()
+        entry, progress, app.batches.mode(entry.batch_id), app.batch_resets.known(entry.batch_id), app.clock.now()
     )
 
 
@@ -130,7 +136,7 @@ def undo_reset(app: Container, batch: str, *, dry_run: bool = False, confirm: Co
     name = app.batches.find(batch)
     last = app.batch_resets.last(name)
     if last is None:
-        raise NotFoundError(f"the batch '{name}' was not reset, or everything is already restored")
+        raise app.batch_resets.not_reset(name)
     what = f"{last.players} players that {last.by} removed from {name}"
     if dry_run:
         return _changed(app, name, f"Would restore {what}.", changed=False)
@@ -191,4 +197,4 @@ def _recorded(entry: BatchEntry) -> str:
 
 
 def _changed(app: Container, batch_id: str, message: str, *, changed: bool) -> BatchChange:
-    return BatchChange(app.batches.entry(batch_id), app.batch_resets.last(batch_id), changed, message)
+    return BatchChange(app.batches.entry(batch_id), app.batch_resets.known(batch_id), changed, message)

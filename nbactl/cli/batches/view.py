@@ -49,7 +49,8 @@ def batch_list(found: BatchList) -> View:
 
     named = ", ".join(entry.batch_id for entry in found.unlisted[:_NAMED])
     more = ", …" if len(found.unlisted) > _NAMED else ""
-    warning = f"{len(found.unlisted)} without start_time, or damaged, cannot be listed in order: {named}{more}"
+    lacking = " or ".join(request.fields)
+    warning = f"{len(found.unlisted)} without {lacking}, or damaged, cannot be listed: {named}{more}"
     error = _stalled(found) if request.stalled is not None else next((e.error for e in found.batches if e.error), None)
     return View(
         {"batches": [_batch(entry) for entry in found.batches], "unlisted": len(found.unlisted)},

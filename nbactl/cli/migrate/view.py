@@ -161,5 +161,5 @@ def rollback(app: Container, result: StageResult | RollbackResult) -> View:
         json.rollback_json(result),
         lambda console: text.show_rollback(console, result),
         touched=_TOUCHED,
-        once_told=lambda: acknowledge(app, result),
+        after_output=lambda: acknowledge(app, result),
     )

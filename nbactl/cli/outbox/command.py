@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, proceed
 from nbactl.core._support.names import closest
-from nbactl.core.outbox.outbox import COLLECTION, pending_messages, published_at
+from nbactl.core.outbox.outbox import pending_messages, published_at
 from nbactl.errors import NbactlError, NotFoundError
-from nbactl.ports.documents import Order, Query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +53,9 @@ class Driven:
 
 def list_messages(app: Container, limit: int = DEFAULT_LIMIT) -> MessageList:
     """Return messages that wait to be published, at most `limit`."""
-    messages = tuple(islice(pending_messages(app.documents), limit))
-    total = len(messages)
-    if total == limit:
-        total = app.documents.count(Query(COLLECTION, order=(Order("due_at"),)))
+    pending = pending_messages(app.documents)
+    messages = tuple(islice(pending, limit))
+    total = len(messages) + sum(1 for _ in pending)
     return MessageList(messages, total, app.clock.now())
 
 

@@ -35,7 +35,7 @@ class View:
     `data` is the `data` of the JSON envelope; `show` prints it for a person; `items` names the list in `data` whose
     elements `-o jsonl` prints, one a line (without it jsonl prints `data` as one line); where they are an iterator,
     json and jsonl print them as they come. `error` says in one sentence why `exit_code` is not 0, where the data
-    alone do not say it. `warnings` go to stderr and into the envelope, `notes` to stderr only. `once_told` is
+    alone do not say it. `warnings` go to stderr and into the envelope, `notes` to stderr only. `after_output` is
     called after all of it was written, for a command that must not forget something before it was shown. `touched`
     names what a command changes, or would change: a person reads it with the target and its project.
     """
@@ -48,7 +48,7 @@ class View:
     warnings: tuple[str, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
     error: NbactlError | None = None
-    once_told: Callable[[], None] | None = None
+    after_output: Callable[[], None] | None = None
     touched: str | None = None
 
 

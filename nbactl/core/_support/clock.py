@@ -50,7 +50,7 @@ class SystemClock:
 
     async def sleep_async(self, seconds: float) -> None:
         """Suspend this coroutine for `seconds`."""
-        import asyncio  # noqa: PLC0415 - a clock alone is no reason to load sixty modules
+        import asyncio  # noqa: PLC0415 - a clock alone is not a reason to load sixty modules
 
         await asyncio.sleep(seconds)
 

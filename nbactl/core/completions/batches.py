@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,8 @@ from nbactl.errors import DataError, NotFoundError, UsageError
 from nbactl.ports.documents import Filter, Order, Query
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.completions.stages import CompletionMode, ModeOfBatch
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Reader
@@ -231,9 +234,11 @@ class Batches:
         """Return how many batches there are, those without start_time included."""
         return self._store.count(Query(BATCHES, _filters(date, incomplete=incomplete)))
 
-    def unlisted(self) -> Entries:
-        """Return the batches that `list` without a filter never shows: without start_time, or damaged."""
-        return [self._entry(document) for document in self._store.lacking(BATCHES, "start_time")]
+    def unlisted(self, fields: Sequence[str] = ("start_time",)) -> Entries:
+        """Return the batches that a list by these fields never has: without one of them, or damaged."""
+        lacking = itertools.chain.from_iterable(self._store.lacking(BATCHES, field) for field in fields)
+        by_path = {document.path: document for document in lacking}
+        return [self._entry(document) for _, document in sorted(by_path.items())]
 
     def stalled(self, now: datetime, after: timedelta) -> Entries:
         """Return incomplete batches in which nothing was recorded for as long as `after`, the oldest first.

@@ -8,8 +8,10 @@ is always the last one that holds something.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +39,7 @@ from nbactl.core.completions.documents import (
     shard_path,
     shards_of,
 )
-from nbactl.errors import NotFoundError, PreconditionError
+from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.ports.documents import (
     DELETE_FIELD,
     SERVER_TIME,
@@ -53,19 +55,20 @@ from nbactl.ports.documents import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
-
-    Fields = dict[FieldPath, Any]
-    from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from random import Random
 
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
     from nbactl.core.calls.retry import RetryPolicy
     from nbactl.core.completions.stages import CompletionMode, ModeOfBatch
+    from nbactl.errors import NbactlError
+    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
+
+    Fields = dict[FieldPath, Any]
+
+
+_LOG = logging.getLogger(__name__)
 
 
 def saved_path(reset_id: str, player: str) -> str:
@@ -209,6 +212,7 @@ class Resets:
         ids: IdGenerator,
         retry: RetryPolicy,
         rng: Random,
+        notice: Callable[[str], None] = _LOG.warning,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -216,17 +220,29 @@ class Resets:
         self._ids = ids
         self._policy = retry
         self._rng = rng
+        self._notice = notice
 
     def last(self, batch_id: str) -> Reset | None:
-        """Return the last reset of a batch that was not undone to its end, and holds something or is not finished."""
+        """Return the last reset of a batch that was not undone to its end, and holds something or is not finished.
+
+        Raises DataError for a record that cannot be read.
+        """
         found = self._store.query(Query(BATCH_RESETS, (Filter("batch_id", "==", batch_id),)))
         for document in sorted(found, key=lambda reset: reset.id, reverse=True):
-            if document.data["state"] == "restored":
-                continue
             reset = self._reset(document)
+            if reset.state == "restored":
+                continue
             if reset.state != "removed" or reset.players or _holds_more(document):
                 return reset
         return None
+
+    def known(self, batch_id: str) -> Reset | None:
+        """Return what `last` returns, to be shown: `notice` gets a message about a record that cannot be read."""
+        try:
+            return self.last(batch_id)
+        except DataError as error:
+            self._notice(f"left out: {error.message}. {error.next_step}")
+            return None
 
     def is_empty(self, batch_id: str) -> bool:
         """Say whether there is nothing in a batch that a reset could remove."""
@@ -267,7 +283,7 @@ class Resets:
         """
         last = self.last(batch_id)
         if last is None:
-            raise NotFoundError(f"the batch '{batch_id}' was not reset, or everything was brought back already")
+            raise self.not_reset(batch_id)
         places = self._document(last.reset_id).data["places"]
         now = _places(self._mode(batch_id).for_batch(required_batch(self._store, batch_id)))
         if places != now:
@@ -378,15 +394,59 @@ class Resets:
         document = self._store.get(_path(reset_id))
         if document is None:
             raise NotFoundError(f"the reset {reset_id} is gone")
+        _checked(document)
         return document
 
+    def not_reset(self, batch_id: str) -> NbactlError:
+        """Return the error for a batch without a reset to undo: records that name no batch may be of this one."""
+        for document in self._store.lacking(BATCH_RESETS, "batch_id"):
+            try:
+                _checked(document)
+            except DataError as error:
+                return error
+        return NotFoundError(f"the batch '{batch_id}' was not reset, or everything is already restored")
+
     def _reset(self, document: Document) -> Reset:
-        data = document.data
+        data = _checked(document)
         players = self._store.count(Query(f"{document.path}/saved"))
         return Reset(document.id, data["batch_id"], data["state"], data["by"], data["at"], players)
 
     def _retried(self, call: Callable[[], None]) -> None:
         retry_call(self._policy, call, clock=self._clock, rng=self._rng)
+
+
+_TEXTS: Final = (str,)
+_TIME_OR_NOTHING: Final = (datetime, type(None))
+_NUMBERS: Final = (int, float)
+_RECORD: Final[Mapping[str, tuple[type, ...]]] = {
+    "batch_id": _TEXTS, "state": _TEXTS, "by": _TEXTS, "at": (datetime,), "places": _TEXTS,
+    "was_complete": (bool, type(None)), "completion_time": _TIME_OR_NOTHING, FAILED_PLAYERS: (list,),
+    COMPLETED_COUNT: _NUMBERS, TOTAL_PREDICTIONS: _NUMBERS,
+}  # fmt: skip
+_STATES: Final = ("removing", "removed", "restoring", "restored")
+
+
+def _checked(document: Document) -> Mapping[str, Any]:
+    """Return the fields of a reset's record. Raises DataError for what nbactl did not write."""
+    try:
+        data, problem = document.data, None
+    except DataError as error:
+        data, problem = {}, error.message.partition(": ")[2]
+    for name, kinds in _RECORD.items() if problem is None else ():
+        if name not in data:
+            problem = f"its {name} is missing"
+        elif not isinstance(data[name], kinds) or (name == "state" and data[name] not in _STATES):
+            problem = f"its {name} is {data[name]!r}"
+        if problem is not None:
+            break
+    if problem is not None:
+        raise DataError(
+            f"{document.path} cannot be read: {problem}",
+            cause="A newer nbactl wrote it, or it was damaged.",
+            next_step="Update nbactl, or correct the document; what the reset saved is below it.",
+            details={"path": document.path},
+        )
+    return data
 
 
 def _holds_more(reset: Document) -> bool:

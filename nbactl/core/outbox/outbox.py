@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
@@ -65,12 +65,15 @@ class Swept:
 
 
 def pending_messages(store: DocumentStore) -> Iterator[Pending]:
-    """Yield what is not published yet, the longest due first; this needs no bus."""
-    for document in store.query(Query(COLLECTION, order=(Order("due_at"),))):
-        data = document.data
+    """Yield what is not published yet, the longest due first; this needs no bus.
+
+    What is not a message is shown, because it stays until an operator removes it: that which no sweep finds, too.
+    """
+    due = store.query(Query(COLLECTION, order=(Order("due_at"),)))
+    for document in chain(due, filter(_is_stuck, store.lacking(COLLECTION, "due_at"))):
         try:
-            key = key_of(document)
-        except DataError as error:  # it is shown, because it stays until an operator removes it
+            key, data = key_of(document), document.data
+        except DataError as error:
             yield Pending(document.id, "?", document.create_time, document.create_time, 0, f"{error.code}: {error}")
         else:
             yield Pending(
@@ -88,6 +91,14 @@ def key_of(document: Document) -> str:
                 next_step="Find out who wrote it. A document that is deleted from the outbox is never published.",
             )
     return key
+
+
+def _is_stuck(document: Document) -> bool:
+    """Say whether a document without the time at which it is due was not published."""
+    try:
+        return document.data.get("state") != "published"
+    except DataError:
+        return True
 
 
 def published_at(store: DocumentStore, key: str) -> datetime | None:

@@ -135,7 +135,7 @@ class Backfill:
             batch, findings = comparison.batch, comparison.findings
             self._unreadable[batch.path] = findings.unreadable
             left = [missing for missing in findings.missing if batch.completion(missing.player) in refused]
-            if findings.counter_drift or TOTAL_PREDICTIONS not in batch.document.data:
+            if not batch.damaged and (findings.counter_drift or TOTAL_PREDICTIONS not in batch.document.data):
                 reconciled += reconcile(self._store, batch.path) is not None
             elif not left:
                 self._done[batch.path] = batch.document.update_time

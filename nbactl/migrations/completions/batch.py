@@ -21,12 +21,13 @@ from nbactl.core.completions.documents import (
     player_of_key,
 )
 from nbactl.errors import DataError
+from nbactl.ports.documents import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nbactl.ports.documents import Document
-
+DOCUMENT: Final = "document"
+"""The field of an `Unreadable` that is a whole document."""
 _SHOWN: Final = 80
 _MISSING: Final = object()
 
@@ -48,6 +49,7 @@ class Batch:
     `players` are the usable ids of the array, `rest` the same in stored order without duplicates; `has_array` says
     whether there is an array. `payloads` are predictions by player, `payload_keys` their keys in the batch. `counter`
     is the stored value, which may not be a number; None if it is missing. `problems` name everything that is unusable.
+    `damaged`: nothing of the document can be read, and `document` is empty.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Batch:
     counter: Any
     shards: int
     problems: tuple[Unreadable, ...]
+    damaged: bool = False
 
     @property
     def completions(self) -> str:
@@ -84,7 +87,27 @@ def read_batch(document: Document, *, array_expected: bool) -> Batch:
     `array_expected`: a batch without the array is a problem.
     """
     problems: list[Unreadable] = []
+    if (damage := damage_of(document)) is not None:
+        document = Document(document.path, {}, document.create_time, document.update_time)
     batch_id = _id(document, problems)
+    if damage is not None:
+        problems.append(Unreadable(batch_id, DOCUMENT, "", damage))
+        return Batch(
+            id=batch_id,
+            path=document.path,
+            document=document,
+            game_date=None,
+            active=True,
+            has_array=False,
+            players=frozenset(),
+            rest=(),
+            payloads={},
+            payload_keys={},
+            counter=None,
+            shards=0,
+            problems=tuple(problems),
+            damaged=True,
+        )
     data = document.data
     array = data.get(COMPLETED_PLAYERS, _MISSING)
     rest = _players(batch_id, array, problems, expected=array_expected)
@@ -105,6 +128,15 @@ def read_batch(document: Document, *, array_expected: bool) -> Batch:
         shards=_shards(batch_id, data.get(COUNTER_SHARDS, 0), problems),
         problems=tuple(problems),
     )
+
+
+def damage_of(document: Document) -> str | None:
+    """Return why nothing of a document can be read, None if it can."""
+    try:
+        document.data  # noqa: B018 - a damaged document refuses it
+    except DataError as error:
+        return error.message.partition(": ")[2]
+    return None
 
 
 def shown(value: object) -> str:
@@ -180,7 +212,7 @@ def _payloads(batch: str, value: object, problems: list[Unreadable]) -> tuple[di
 
 
 def _check_totals(batch: str, data: Mapping[str, Any], problems: list[Unreadable]) -> None:
-    """Report totals that are not counts. Old batches may have none, which is no problem."""
+    """Report totals that are not counts. Old batches may have none, which is not a problem."""
     problems.extend(
         Unreadable(batch, field, shown(data[field]), "is not a number from 0 up")
         for field in (TOTAL_PREDICTIONS, TOTAL_PREDICTIONS_SUBCOLL)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.core._support.ids import encode_id
 from nbactl.core.completions.documents import COMPLETED_COUNT, is_count
 from nbactl.core.completions.stages import CompletionStage
-from nbactl.migrations.completions.batch import Batch, Unreadable, player_names, read_batch, shown
+from nbactl.migrations.completions.batch import Batch, Unreadable, damage_of, player_names, read_batch, shown
 from nbactl.ports.documents import Query
 
 if TYPE_CHECKING:
@@ -109,11 +109,18 @@ def compare(reader: Reader, document: Document, stage: CompletionStage, *, paylo
     batch = read_batch(document, array_expected=stage not in WITHOUT_ARRAY)
     problems = list(batch.problems)
     documents: dict[str, Document] = {}
+    if batch.damaged:  # what its players and counters should be is unknown
+        return BatchComparison(batch, frozenset(), documents, Findings(unreadable=problems), 0)
     if payloads and batch.payloads:
         named = {document.id: document for document in reader.query(Query(batch.completions))}
         players = player_names(iter(named), batch, problems)
-        documents = {player: named[player if player in named else encode_id(player)] for player in players}
-        completed = frozenset(documents)
+        completed = frozenset(players)
+        for player in completed:
+            found = named[player if player in named else encode_id(player)]
+            if (damage := damage_of(found)) is None:
+                documents[player] = found
+            else:
+                problems.append(Unreadable(batch.id, "completions", shown(player), damage))
     else:
         completed = frozenset(player_names(reader.list_ids(batch.completions), batch, problems))
     findings = Findings(
@@ -137,7 +144,7 @@ def counter_of(reader: Reader, batch: Batch) -> Any:  # noqa: ANN401 - any store
     if not batch.shards or not is_count(batch.counter):
         return batch.counter
     found = reader.get_all([batch.shard(shard) for shard in range(batch.shards)])
-    parts = [None if shard is None else shard.data.get(COMPLETED_COUNT) for shard in found]
+    parts = [None if shard is None or damage_of(shard) else shard.data.get(COMPLETED_COUNT) for shard in found]
     for part in parts:
         if not is_count(part):
             return part

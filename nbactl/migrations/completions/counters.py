@@ -16,7 +16,7 @@ from nbactl.core.completions.documents import (
     shard_of,
 )
 from nbactl.errors import NotFoundError, PreconditionError
-from nbactl.migrations.completions.batch import player_names, read_batch
+from nbactl.migrations.completions.batch import damage_of, player_names, read_batch
 from nbactl.ports.documents import Create, Query, Update
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def _shard_write(batch: Batch, number: int, shard: Document | None, counted: int
 def _predictions(store: DocumentStore, batch: Batch) -> int:
     known = {encode_id(player): count for player, count in batch.payloads.items()}
     for document in store.query(Query(batch.completions)):
+        if damage_of(document):
+            continue
         count = document.data.get("predictions_count")
         if is_count(count):
             known[document.id] = count

@@ -16,6 +16,7 @@ from nbactl.core.completions.documents import (
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import AlreadyExistsError, NotFoundError, PreconditionError
 from nbactl.migrations.completions.backfill import creations
+from nbactl.migrations.completions.batch import DOCUMENT
 from nbactl.migrations.completions.compare import WITHOUT_ARRAY, BatchComparison, compare
 from nbactl.migrations.completions.counters import reconcile
 from nbactl.migrations.completions.rollback import add_to_array
@@ -31,7 +32,7 @@ Kind = Literal[
     "create_document", "add_to_array", "set_predictions", "clean_array", "clean_payloads", "set_counter", "set_player"
 ]
 _READS_SUBCOLLECTION: Final = frozenset({CompletionStage.READS_SWITCHED, *WITHOUT_ARRAY})
-_BY_HAND: Final = frozenset({"id", "batch_id", "game_date", "counter_shards", "completions"})
+_BY_HAND: Final = frozenset({"id", "batch_id", "game_date", "counter_shards", "completions", DOCUMENT})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from zlib import crc32
 
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.completions.documents import BATCHES, COMPLETED_PLAYERS, batch_path
-from nbactl.errors import NotFoundError
+from nbactl.errors import DataError, NotFoundError
+from nbactl.migrations.completions.batch import damage_of
 from nbactl.ports.documents import Document, Query
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Selection:
         if self.since is not None:
             try:
                 day = date.fromisoformat(document.data["game_date"])
-            except (KeyError, TypeError, ValueError):
+            except (DataError, KeyError, TypeError, ValueError):
                 return True
             if day < self.since.day:
                 return False
@@ -137,6 +138,8 @@ def _named(reader: Reader, selection: Selection, after: str | None) -> Chunk:
 
 
 def _size(document: Document) -> int:
+    if damage_of(document):
+        return 1
     array = document.data.get(COMPLETED_PLAYERS)
     count = document.data.get("completed_count")
     known = count if isinstance(count, int) else 0

@@ -62,7 +62,7 @@ def open_source(
         if timeouts is None:
             raise ValueError("the source nba_api makes requests, so it has to be given the timeouts")
         shared = None if policy is None else policy()
-        return NbaApiSource(clock=clock, timeouts=timeouts, rng=Random(), policy=shared)  # noqa: S311 - jitter is no secret
+        return NbaApiSource(clock=clock, timeouts=timeouts, rng=Random(), policy=shared)  # noqa: S311 - jitter is not a secret
     near = get_close_matches(kind, ("sample", "path", "nba_api"), n=1)
     raise UsageError(
         f"no source '{spec}'",

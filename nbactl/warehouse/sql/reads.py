@@ -26,7 +26,7 @@ class Reads:
 
     `repeatable`: nothing is known that keeps the engine's own cache from answering it, as a function that may answer
     differently next time does, or a write ("Using cached query results" of BigQuery's documentation). `tables` are all
-    that it reads, as `dataset.table`; None where that cannot be told for sure.
+    that it reads, as `dataset.table`; None where that is not certain.
     """
 
     repeatable: bool

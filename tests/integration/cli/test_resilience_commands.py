@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -309,3 +310,14 @@ def test_a_tick_that_cannot_publish_says_so(place: Place) -> None:
         document = json.loads(place.run("schedule", "tick", "--yes", "-o", "json", code=7)[0])
     assert document["data"]["outbox"]["failed"] == [{"key": "m/1", "code": "unavailable", "message": "the bus is down"}]
     assert [each.key for each in place.outbox.pending()] == ["m/1"]
+
+
+def test_what_is_in_the_outbox_and_not_a_message_is_listed(place: Place) -> None:
+    place.store.commit([place.outbox.message("phase3/2024-01-15/1", "topic", {"n": 1})])
+    for name in ("odd-a", "odd-b"):
+        place.store.commit([Set(f"outbox/{name}", {"state": "pending"})])
+    place.store.commit([Set("outbox/gone", {"state": "published", "published_at": datetime.now(UTC)})])
+    listed = place.data("outbox", "list")["messages"]
+    assert [message["key"] for message in listed] == ["phase3/2024-01-15/1", "odd-a", "odd-b"]
+    assert "outbox/odd-a is not a message" in listed[1]["last_error"]
+    assert place.run("outbox", "list", "--limit", "1")[1] == "Showing 1 of 3; --limit shows more.\n"

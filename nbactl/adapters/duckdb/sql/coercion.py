@@ -64,7 +64,7 @@ def exact(literal: str) -> str:
 
 
 def numeric(literal: str, node: exp.Expr | None) -> str:
-    """Return a NUMERIC literal. Raises DataError for a text that is none."""
+    """Return a NUMERIC literal. Raises DataError for another text."""
     try:
         number = Decimal(literal.strip())
     except InvalidOperation:
@@ -75,7 +75,7 @@ def numeric(literal: str, node: exp.Expr | None) -> str:
 
 
 def moment(literal: str, kind: Type, node: exp.Expr | None) -> str:
-    """Return the literal of a DATE, TIME, DATETIME or TIMESTAMP. Raises DataError for a text that is none."""
+    """Return the literal of a DATE, TIME, DATETIME or TIMESTAMP. Raises DataError for another text."""
     found = _LITERALS[kind.kind].fullmatch(literal)
     if found is None:
         raise invalid(f"'{literal}' is not a {kind}", node)

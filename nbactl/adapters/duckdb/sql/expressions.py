@@ -396,7 +396,7 @@ def _json_literal(ctx: Context, node: exp.ParseJSON, scope: Scope) -> Value:
 
 
 def json_value(ctx: Context, node: exp.Expr, scope: Scope, at: exp.Expr) -> Value:
-    """Return a JSON literal. Raises DataError for a text that is none."""
+    """Return a JSON literal. Raises DataError for another text."""
     written = compile_expression(ctx, node, scope).literal or ""
     try:
         parsed = json.loads(written)

@@ -152,7 +152,7 @@ def negated(value: Value, node: exp.Expr) -> Value:
 
 
 def boolean(value: Value, word: str, node: exp.Expr) -> str:
-    """Return a condition. Raises DataError for a value that is no BOOL."""
+    """Return a condition. Raises DataError for a value that is not a BOOL."""
     if value.type.kind not in ("BOOL", "NULL"):
         raise invalid(f"{word} needs a BOOL, not {value.type}", node)
     return as_type(value, BOOL)

@@ -63,7 +63,7 @@ class FlagsDrift:
     services: tuple[ComparedService, ...] | None
     error: NbactlError | None
     left_alone: tuple[str, ...] = ()
-    """Sentences about variables of flags that were never set: no drift, because the store is no opinion."""
+    """Sentences about variables of flags that were never set: no drift, because the store is not an opinion."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ import pytest
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.lease.leases import Leases
-from nbactl.ports.documents import Set, Update
+from nbactl.ports.documents import DELETE_FIELD, Set, Update
 from tests.kit.batches import add_batch, open_documents
 from tests.kit.paths import ROOT
 from tests.kit.small_project import Project, project
@@ -71,6 +73,64 @@ def test_a_batch_that_cannot_be_read_is_listed_and_the_command_fails(here: Proje
     assert "is_complete is 'yes'" in document["error"]["message"]
     assert (document["data"]["unlisted"], len(document["warnings"])) == (1, 1)
     assert "is_complete is 'yes'" in here.run("batches", "show", "2025-01-06-done", code=1).stderr
+
+
+BROKEN = ['{"half": ', "", "[]", "null"]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+@pytest.mark.parametrize(
+    "filters", [[], ["--date", "2025-01-06"], ["--incomplete"], ["--stalled", "1h"], ["--date", "latest"]]
+)
+def test_a_damaged_batch_is_named_whatever_the_filter(here: Project, filters: list[str], text: str) -> None:
+    damage(here, "prediction_batches", "2025-01-06-done", text)
+    listed = json.loads(here.run("batches", "list", *filters, "-o", "json", code=0).stdout)
+    assert [warning for warning in listed["warnings"] if "2025-01-06-done" in warning]
+    assert listed["data"]["unlisted"] == 1
+
+
+def damage(here: Project, collection: str, name: str, text: str) -> None:
+    with contextlib.closing(sqlite3.connect(here.state / "documents.db")) as file:
+        changed = file.execute("UPDATE documents SET data=? WHERE collection=? AND id=?", (text, collection, name))
+        assert changed.rowcount == 1
+        file.commit()
+
+
+RECORD_PROBLEMS = [
+    ({"state": DELETE_FIELD}, "state is missing"),
+    ({"state": "archived"}, "state is 'archived'"),
+    ({"by": 7}, "by is 7"),
+    ({"at": None}, "at is None"),
+    ({"completed_count": "4"}, "completed_count is '4'"),
+    ({"failed_players": DELETE_FIELD}, "failed_players is missing"),
+    ({"batch_id": DELETE_FIELD}, "batch_id is missing"),
+]
+
+
+@pytest.mark.parametrize(("changes", "problem"), RECORD_PROBLEMS)
+def test_a_reset_whose_record_cannot_be_read_is_named_and_not_undone(
+    here: Project, changes: dict[str, Any], problem: str
+) -> None:
+    here.run("batches", "reset", "2025-01-06-done", "--yes")
+    store = open_documents(here.state)
+    (name,) = store.list_ids("batch_resets")
+    store.commit([Update(f"batch_resets/{name}", changes)])
+    store.close()
+    refused = here.run("batches", "reset", "2025-01-06-done", "--undo", "--yes", code=1).stderr
+    assert f"batch_resets/{name} cannot be read: its {problem}" in refused
+    shown = here.run("batches", "show", "2025-01-06-done", "-o", "json")
+    assert ("batch_id" in changes) or problem in json.loads(shown.stdout)["warnings"][0]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_reset_whose_record_is_broken_is_named(here: Project, text: str) -> None:
+    here.run("batches", "reset", "2025-01-06-done", "--yes")
+    store = open_documents(here.state)
+    (name,) = store.list_ids("batch_resets")
+    store.close()
+    damage(here, "batch_resets", name, text)
+    refused = here.run("batches", "reset", "2025-01-06-done", "--undo", "--yes", code=1).stderr
+    assert f"batch_resets/{name} cannot be read" in refused
 
 
 def test_show_tells_who_is_missing_and_where_it_is_recorded(here: Project) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.completions.documents import batch_path, completion_path
 from nbactl.ports.documents import Delete, Update
-from tests.kit.migration import Lab, PassingClock
+from tests.kit.migration import ALL, Lab, PassingClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,3 +208,48 @@ def test_inv_24_a_validation_of_an_empty_store_is_no_success(nbactl: Nbactl) -> 
     assert told["data"]["checked"] == {"batches": 0, "completions": 0}
     assert told["data"]["consistent"] is False
     assert "nothing compared" in nbactl("migrate", "completions", "--validate").stdout
+
+
+@pytest.mark.parametrize("text", ['{"half": ', "", "[]", "null"])
+@pytest.mark.parametrize("stage", ["legacy", "backfilled", "cleaned"])
+def test_a_damaged_batch_is_reported_and_hides_no_other(
+    nbactl: Nbactl, lab: Lab, tmp_path: Path, text: str, stage: str
+) -> None:
+    lab.batch("b2", ["q1"], predictions_by_player={"q1": 3})
+    lab.to(stage)
+    damage(tmp_path, "prediction_batches", "b1", text)
+    for words in (["--validate"], ["--validate", "--since", "2020-01-01"], ["--validate", "--batch", "b1"]):
+        code, found = migrate(nbactl, *words)
+        assert code == 1
+        (unreadable,) = found["data"]["unreadable"]
+        assert (unreadable["batch"], unreadable["field"]) == ("b1", "document")
+        assert "JSON" in unreadable["reason"]
+    code, repair = migrate(nbactl, "--repair", "--dry-run")
+    assert code in {0, 1}
+    assert [problem["batch"] for problem in repair["data"]["by_hand"]] == ["b1"]
+    if stage != "cleaned":
+        code, plan = migrate(nbactl, "--plan")
+        assert code == 0
+        assert "b1" in json.dumps(plan["data"])
+    if stage == "backfilled":
+        assert [problem.batch for problem in lab.migration.backfill(ALL, lab.caller).unreadable] == ["b1"]
+
+
+@pytest.mark.parametrize("text", ['{"half": ', "", "[]", "null"])
+def test_a_damaged_completion_is_reported(nbactl: Nbactl, lab: Lab, tmp_path: Path, text: str) -> None:
+    lab.to("backfilled")
+    damage(tmp_path, "prediction_batches/b1/completions", "p1", text)
+    code, found = migrate(nbactl, "--validate")
+    assert code == 1
+    (unreadable,) = found["data"]["unreadable"]
+    assert (unreadable["batch"], unreadable["field"], unreadable["value"]) == ("b1", "completions", "'p1'")
+    assert found["data"]["missing"] == []
+    code, repair = migrate(nbactl, "--repair", "--dry-run")
+    assert [problem["field"] for problem in repair["data"]["by_hand"]] == ["completions"]
+
+
+def damage(folder: Path, collection: str, name: str, text: str) -> None:
+    with contextlib.closing(sqlite3.connect(folder / ".nbactl" / "documents.db")) as file:
+        changed = file.execute("UPDATE documents SET data=? WHERE collection=? AND id=?", (text, collection, name))
+        assert changed.rowcount == 1
+        file.commit()

@@ -1,4 +1,4 @@
-"""JSON functions: paths of plain keys and zero-based subscripts; a JSON null is no scalar."""
+"""JSON functions: paths of plain keys and zero-based subscripts; a JSON null is not a scalar."""
 
 from __future__ import annotations
 

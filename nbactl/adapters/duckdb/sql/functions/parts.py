@@ -38,7 +38,7 @@ def part_name(node: exp.Expr) -> str:
 
 
 def week_day(part: str) -> int | None:
-    """Return the first day of the week of a part (1 is Monday), None for a part that is no week."""
+    """Return the first day of the week of a part (1 is Monday), None for a part that is not a week."""
     if part == "WEEK":
         return 7
     if part == "ISOWEEK":
@@ -80,7 +80,7 @@ def _known() -> frozenset[str]:
 
 
 def zone_of(call: Call, number: int) -> Zone:
-    """Return the time zone of an argument, UTC if there is none. Raises DataError for one that is no literal."""
+    """Return the time zone of an argument, UTC if there is none. Raises DataError for one that is not a literal."""
     if number >= len(call.arguments):
         return UTC
     return named_zone(call.literal(number, "a time zone"), call.arguments[number])
