@@ -82,7 +82,7 @@ class RawStore:
 
     def note(self, table: str, news: Mapping[date, str]) -> None:
         """Note something of dates of a table. It may get lost; then it is found out again."""
-        with _told(path := self._notes_of(table)), self._locked():
+        with _disk_errors(path := self._notes_of(table)), self._locked():
             kept = {day.isoformat(): text for day, text in {**self.notes(table), **news}.items()}
             new = path.with_name(f"{path.name}.new")
             new.write_text(json.dumps(kept))
