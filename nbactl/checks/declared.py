@@ -49,6 +49,11 @@ class Reported(Protocol):
         ...
 
     @property
+    def source_spec(self) -> str | None:
+        """The source as `--source` names it, if that is recorded."""
+        ...
+
+    @property
     def owner(self) -> str:
         """The process that executed it (core/lease/holder.py)."""
         ...

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nbactl.cli.app import console, settings
+from nbactl.config.given import given_options
 from nbactl.errors import CancelledError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import typer
 
     from nbactl.config.settings import Settings
@@ -29,16 +28,6 @@ def operator() -> str:
     except (KeyError, OSError):
         user = f"uid{os.getuid()}"
     return f"{user}@{socket.gethostname()}"
-
-
-PLACE_OPTIONS = ("target", "project", "region", "config_dir", "state_dir")
-"""The shared options that say where a command acts."""
-
-
-def given_options(settings: Settings, names: Iterable[str] = PLACE_OPTIONS) -> list[str]:
-    """Return those of the options that were given on the command line, as words."""
-    given = [name for name in names if settings.origins.get(name) == "flag"]
-    return [word for name in given for word in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))]
 
 
 @frozen

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from nbactl.errors import ConfigError, DataError
 from nbactl.pipeline.games import games_of
+from nbactl.pipeline.past import unlike_source
 from nbactl.pipeline.sources.base import Dataset, RawRecord, uncovered
 from nbactl.pipeline.sources.digests import records_digest
 from nbactl.pipeline.versions import versions_before
@@ -26,24 +27,23 @@ def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Write the raw file of the task's dataset and game date; returns the number of records.
 
     From a source with a cheap history, earlier dates without a file are collected as well, so that what looks
-    back has a past. Nothing is written unless all of it could be read.
+    back has a past, and those that it has changed since. Nothing is written unless all of it could be read.
     """
     dataset = _dataset(context.parameters)
     source, raw, day = resources.source(), resources.raw, context.call.game_date
     supplied = dataset in source.datasets()
-    past: list[date] = []
-    if supplied and source.has_history:
-        present = set(raw.dates(dataset))
-        past = [other for other in source.game_dates(date.min, day) if other != day and other not in present]
+    past = [other for other in unlike_source(source, raw, dataset) if other < day]
     by_day: defaultdict[date, list[RawRecord]] = defaultdict(list)
     if supplied:
         for record in source.collect(dataset, [*past, day]):
             by_day[record.game_date].append(record)
     if supplied and not by_day[day]:
         _check_there_is_nothing(source, dataset, context.call)
-    earlier = raw.fill_in(dataset, {when: by_day[when] for when in past}, source=source.name, fence=context.fence)
+    version = source.versions(dataset, [*past, day]) if supplied else {}
+    by_past = {when: by_day[when] for when in past}
+    earlier = raw.fill_in(dataset, by_past, source=source.name, fence=context.fence, given=version)
     versions = versions_before(resources, context)
-    rows = raw.write(dataset, day, by_day[day], source=source.name, fence=context.fence)
+    rows = raw.write(dataset, day, by_day[day], source=source.name, fence=context.fence, given=version.get(day))
     detail: dict[str, Any] = {"file": str(raw.path(dataset, day))}
     if past:
         detail |= {"earlier_dates": len(past), "earlier_records": earlier}

@@ -1,7 +1,8 @@
 """Phase 2: validate the raw files of a game date and write them to nba_raw, the unfit records to quarantine.
 
-A date is written with every earlier one that was collected but never normalised, so that whatever looks back finds
-its past. Records in = rows + quarantined + set aside; the task's detail says so.
+A date is written with every earlier one that was collected but never normalised, or that was filled in from something
+else than is there now, so that whatever looks back finds its past. Records in = rows + quarantined + set aside; the
+task's detail says so.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from nbactl.errors import DataError
 from nbactl.pipeline import boxscores, incomplete, market, quarantine
 from nbactl.pipeline import games as game_rules
 from nbactl.pipeline.lookup import Lookups
+from nbactl.pipeline.past import note_of
 from nbactl.pipeline.quarantine import quarantine_table
-from nbactl.pipeline.versions import versions_before
-from nbactl.ports.compute import TaskOutcome
+from nbactl.pipeline.versions import snapshot_before
+from nbactl.ports.compute import TaskOutcome, Versions
 from nbactl.ports.warehouse import Rows
 
 if TYPE_CHECKING:
@@ -139,18 +141,25 @@ def odds(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
 def _write(resources: ProcessorResources, context: TaskContext, target: _Target) -> TaskOutcome:
     day = context.call.game_date
     resources.ensure_tables(target.table, quarantine_table(target.table))
-    versions = versions_before(resources, context)
+    recipe, snapshot = snapshot_before(resources, context)
+    versions = Versions(recipe.code, snapshot.reads(recipe, day))
     collected = set.intersection(*(set(resources.raw.dates(dataset)) for dataset in target.datasets))
     earlier = {other for other in collected if other < day}
     there = _there(resources, context, target, min(earlier, default=day))
-    unwritten = [(other, target.normalise(other)) for other in sorted(earlier - there.rows - there.quarantined)]
-    past = [(other, of_day) for other, of_day in unwritten if of_day.rows or of_day.quarantined]
+    made_of, present = snapshot.made_of(target.table), there.rows | there.quarantined
+    to_fill_in = earlier.intersection(snapshot.to_fill_in(target.table))
+    unwritten = [(other, target.normalise(other)) for other in sorted((earlier - present - set(made_of)) | to_fill_in)]
+    past = [(other, of_day) for other, of_day in unwritten if of_day.rows or of_day.quarantined or other in present]
     outcome = target.normalise(day)
+    written: Mapping[date, PartitionVersion] = {}
     if past:
         # The past is the same in every run, and the run that holds an earlier date's lease must not be locked
         # out of it: so it is written unfenced, by a holder that is still in its right.
         context.fence.guard(lambda: None)
-        _replace(resources, context, target, past, there, fence=None)
+        written = _replace(resources, context, target, past, there, fence=None).get(target.table, {})
+    if to_fill_in:
+        news = {other: note_of(made_of[other], written.get(other)) for other in to_fill_in}
+        resources.raw.note(target.table, news)
     writes = _replace(resources, context, target, [(day, outcome)], there, fence=context.fence)
     detail = outcome.detail()
     for name in ("warnings", "notes"):
@@ -171,7 +180,7 @@ def _write(resources: ProcessorResources, context: TaskContext, target: _Target)
         )
     if not outcome.rows:
         detail["reason"] = target.why_empty(day)
-    made = {table: written[day].digest for table, written in writes.items()}
+    made = {table: of_table[day].digest for table, of_table in writes.items()}
     lacking = tuple(target.lacks(day, outcome.rows))
     return TaskOutcome(len(outcome.rows), detail, replace(versions, writes=made), lacking)
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,25 @@ _FORMAT = 1
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the first line of a raw file says. `given` is the version that the source had of the date.
+
+    `filled_in` files were written for the sake of a later date; any run of their own date goes before.
+    """
+
+    sha256: str
+    given: str | None
+    filled_in: bool
+
+
 class RawStore:
     """The raw files of one source under one folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._held: dict[Path, tuple[tuple[int, ...], Held]] = {}
+        """What the files said when they had a status: inode, size, time of change."""
 
     def path(self, dataset: Dataset, day: date) -> Path:
         """Return where the file is, whether it is there or not."""
@@ -44,13 +59,55 @@ class RawStore:
         # An empty file does not count: a power failure leaves one behind.
         return sorted(date.fromisoformat(path.stem) for path in files if path.stat().st_size)
 
-    def write(self, dataset: Dataset, day: date, records: Sequence[RawRecord], *, source: str, fence: Fence) -> int:
+    def held(self, dataset: Dataset) -> dict[date, Held]:
+        """Return what there is of each date. A damaged file has no version, and is not filled in again."""
+        found = {}
+        for day in self.dates(dataset):
+            path = self.path(dataset, day)
+            with suppress(OSError):
+                status = path.stat()
+                state = status.st_ino, status.st_size, status.st_mtime_ns
+                known = self._held.get(path)
+                if known is None or known[0] != state:
+                    known = self._held[path] = state, _held(path)
+                found[day] = known[1]
+        return found
+
+    def notes(self, table: str) -> dict[date, str]:
+        """Return what is noted of the dates of a table; nothing if the file is not there, or damaged."""
+        with suppress(OSError, ValueError, AttributeError):
+            kept = json.loads(self._notes_of(table).read_bytes())
+            return {date.fromisoformat(day): str(text) for day, text in kept.items()}
+        return {}
+
+    def note(self, table: str, news: Mapping[date, str]) -> None:
+        """Note something of dates of a table. It may get lost; then it is found out again."""
+        with _disk_errors(path := self._notes_of(table)), self._locked():
+            kept = {day.isoformat(): text for day, text in {**self.notes(table), **news}.items()}
+            new = path.with_name(f"{path.name}.new")
+            new.write_text(json.dumps(kept))
+            new.replace(path)
+
+    def _notes_of(self, table: str) -> Path:
+        return self._root / f".filled_in.{table}.json"
+
+    def write(
+        self,
+        dataset: Dataset,
+        day: date,
+        records: Sequence[RawRecord],
+        *,
+        source: str,
+        fence: Fence,
+        given: str | None = None,
+    ) -> int:
         """Write the file of `day` durably, in place of one that is there; returns the number of records.
 
+        `given` is the version that the source has of the date, if it can say.
         Raises StaleFenceError if the right to write was revoked, or if a later holder wrote this file.
         """
         target = self.path(dataset, day)
-        temporary = self._prepare(dataset, day, records, source=source, token=fence.token, fence=fence)
+        temporary = self._prepare(dataset, day, records, source=source, token=fence.token, fence=fence, given=given)
 
         def publish() -> None:
             with self._locked():
@@ -65,25 +122,32 @@ class RawStore:
         return len(records)
 
     def fill_in(
-        self, dataset: Dataset, by_day: Mapping[date, Sequence[RawRecord]], *, source: str, fence: Fence
+        self,
+        dataset: Dataset,
+        by_day: Mapping[date, Sequence[RawRecord]],
+        *,
+        source: str,
+        fence: Fence,
+        given: Mapping[date, str],
     ) -> int:
-        """Write the files of dates that have none yet; returns the number of records.
+        """Write the files of dates that have none yet, or one that was filled in; returns the number of records.
 
-        Files that are there stay, and those written give way to any holder of their date. They are not forced to
-        the disk one by one: the source still has what they hold, and the checksum tells if one was lost.
+        Files that runs of their own date wrote stay, and those written give way to any holder of their date. They are
+        not forced to the disk one by one: the source still has what they hold, and the checksum tells if one was lost.
         """
         with _disk_errors(self._root / dataset), _removed_on_failure(prepared := []):
             for day, records in by_day.items():
-                prepared.append(self._prepare(dataset, day, records, source=source, token=0, fence=fence))
+                prepared.append(
+                    self._prepare(dataset, day, records, source=source, token=0, fence=fence, given=given.get(day))
+                )
 
             def publish() -> None:
                 with self._locked():
                     for day, temporary in zip(by_day, prepared, strict=True):
-                        target = self.path(dataset, day)
-                        if target.exists() and target.stat().st_size:
+                        if _is_of_a_run(self.path(dataset, day)):
                             temporary.unlink()
                         else:
-                            temporary.replace(target)
+                            temporary.replace(self.path(dataset, day))
 
             if prepared:
                 fence.guard(publish)
@@ -121,7 +185,15 @@ class RawStore:
         return found
 
     def _prepare(
-        self, dataset: Dataset, day: date, records: Sequence[RawRecord], *, source: str, token: int, fence: Fence
+        self,
+        dataset: Dataset,
+        day: date,
+        records: Sequence[RawRecord],
+        *,
+        source: str,
+        token: int,
+        fence: Fence,
+        given: str | None,
     ) -> Path:
         """Write the file beside its place."""
         lines = [
@@ -134,6 +206,7 @@ class RawStore:
             "game_date": day.isoformat(),
             "source": source,
             "token": token,
+            "given": given,
             "records": len(lines),
             "sha256": hashlib.sha256(body).hexdigest(),
         }
@@ -175,6 +248,25 @@ def _removed_on_failure(files: Sequence[Path]) -> Iterator[None]:
             with suppress(OSError):  # the first error is the one to report
                 file.unlink()
         raise
+
+
+def _held(path: Path) -> Held:
+    header: Mapping[str, Any] = {}
+    with suppress(DataError), path.open("rb") as file:
+        header = _header(path, file.readline().rstrip(b"\n"))
+    return Held(str(header.get("sha256", "")), header.get("given"), header.get("token") == 0)
+
+
+def _is_of_a_run(path: Path) -> bool:
+    """Say whether there is a file that was not filled in; a damaged one may be."""
+    try:
+        with path.open("rb") as file:
+            head = file.readline()
+        return bool(head) and _header(path, head.rstrip(b"\n")).get("token") != 0
+    except FileNotFoundError:
+        return False
+    except DataError:
+        return True
 
 
 def _refuse_if_newer(target: Path, fence: Fence) -> None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from nbactl.pipeline.past import collected_before, filled_in, to_fill_in, unlike_source
 from nbactl.pipeline.recipes import recipe_of
 from nbactl.ports.compute import Versions
 
@@ -41,7 +42,11 @@ class PipelineVersions:
         }
         snapshot = Snapshot(self._resources, recipes.values(), days)
         return {
-            (task, day): Versions(recipe.code, snapshot.reads(recipe, day), snapshot.writes(recipe, day))
+            (task, day): Versions(
+                recipe.code,
+                {**snapshot.reads(recipe, day), **snapshot.changed_past(recipe, day)},
+                snapshot.writes(recipe, day),
+            )
             for task, recipe in recipes.items()
             for day in days
         }
@@ -62,11 +67,24 @@ class PipelineVersions:
             )
         ]
 
+    def changed_in_source(self, works: Collection[Work]) -> date | None:
+        """Return the first date that a run collected and of which the source now has something else."""
+        source, raw = self._resources.source(), self._resources.raw
+        recipes = [recipe_of(work, self._resources.schema_of) for work in works]
+        collected = {recipe.collects for recipe in recipes if recipe is not None and recipe.collects is not None}
+        return min((day for dataset in collected for day in collected_before(source, raw, dataset)), default=None)
+
 
 def versions_before(resources: ProcessorResources, context: TaskContext) -> Versions:
     """Return what a processor is about to read, asked before it reads: a change meanwhile makes its result stale."""
-    recipe, day = _recipe(resources, context), context.call.game_date
-    return Versions(recipe.code, Snapshot(resources, [recipe], [day]).reads(recipe, day))
+    recipe, snapshot = snapshot_before(resources, context)
+    return Versions(recipe.code, snapshot.reads(recipe, context.call.game_date))
+
+
+def snapshot_before(resources: ProcessorResources, context: TaskContext) -> tuple[Recipe, Snapshot]:
+    """Return what a processor is, and the versions of what it is about to read."""
+    recipe = _recipe(resources, context)
+    return recipe, Snapshot(resources, [recipe], [context.call.game_date])
 
 
 def _recipe(resources: ProcessorResources, context: TaskContext) -> Recipe:
@@ -83,12 +101,20 @@ class Snapshot:
         self.tables: dict[str, _Table] = {}
         self._raw: dict[Dataset, Mapping[date, str]] = {}
         self._source: dict[Dataset, Mapping[date, str]] = {}
+        self._unlike_source: dict[Dataset, Sequence[date]] = {}
         self._aliases = ""
+        self._filled_in: dict[str, dict[date, str]] = {}
+        """What the filled-in dates of a table are made of now."""
+        self._resources = resources
         if not days:
             return
-        self._ask_warehouse(resources, recipes, days)
         if any(recipe.aliases for recipe in recipes):
             self._aliases = _digest(sorted(resources.aliases().by_alias.items()))
+        for recipe in recipes:
+            if recipe.raw:
+                found = filled_in(recipe, resources.raw, self._aliases if recipe.aliases else "")
+                self._filled_in[recipe.writes[0]] = {day: made for day, made in found.items() if day < max(days)}
+        self._ask_warehouse(resources, recipes, days)
         for recipe in recipes:
             for dataset in recipe.raw:
                 if dataset not in self._raw:
@@ -96,6 +122,7 @@ class Snapshot:
             if (collected := recipe.collects) is not None and collected not in self._source:
                 self._source[collected] = resources.source().versions(collected, days)
                 self._raw[collected] = resources.raw.versions(collected, days)
+                self._unlike_source[collected] = unlike_source(resources.source(), resources.raw, collected)
 
     def reads(self, recipe: Recipe, day: date) -> dict[str, str]:
         """Return a digest of each thing that the processor reads for the date."""
@@ -107,6 +134,25 @@ class Snapshot:
         if (collected := recipe.collects) is not None and (version := self._source[collected].get(day)):
             found[f"source:{collected}"] = version
         return found
+
+    def changed_past(self, recipe: Recipe, day: date) -> dict[str, str]:
+        """Return a resource for the first earlier date that is to be filled in again before the task is fresh."""
+        if recipe.collects is not None:
+            kind, past = f"source:{recipe.collects}", self._unlike_source[recipe.collects]
+        elif recipe.raw:
+            kind, past = f"raw:{recipe.raw[0]}", self.to_fill_in(recipe.writes[0])
+        else:
+            return {}
+        return {f"{kind} {past[0]}": "changed"} if past and past[0] < day else {}
+
+    def made_of(self, table: str) -> Mapping[date, str]:
+        """Return the dates of a raw table that are filled in, with a digest of what they are made of now."""
+        return self._filled_in[table]
+
+    def to_fill_in(self, table: str) -> Sequence[date]:
+        """Return the dates whose rows in a raw table are not what phase 2 would fill in now."""
+        made, partitions = self._filled_in[table], self.tables[table].between(date.min, date.max)
+        return to_fill_in(made, self._resources.raw.notes(table), partitions)
 
     def writes(self, recipe: Recipe, day: date) -> dict[str, str]:
         """Return the digest of each thing that is there of what the processor writes for the date."""
@@ -120,7 +166,8 @@ class Snapshot:
         if not tables:
             return
         spans = [_days(window, day) for recipe in recipes for window in recipe.tables.values() for day in _ends(days)]
-        first, last = min([*days, *(first for first, _ in spans)]), max([*days, *(last for _, last in spans)])
+        past = [min(made) for made in self._filled_in.values() if made]
+        first, last = min([*days, *past, *(first for first, _ in spans)]), max([*days, *(last for _, last in spans)])
         partitions: dict[str, dict[date, PartitionVersion]] = {table: {} for table in tables}
         asked = resources.warehouse().versions(
             sorted(tables), first, last, timeout=resources.timeouts["warehouse.query"]

@@ -5,13 +5,31 @@ It is here because engines and the query gateway need it, and rooms of one floor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
     from sqlglot import exp
     from sqlglot.dialects.dialect import Dialect
+
+
+_CLASS: Final = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*?(\w+)'>")
+_TOKEN: Final = re.compile(r"<Token token_type: TokenType\.\w+, text: (.*?), line: .*>", re.DOTALL)
+
+
+def _plain(description: str) -> str:
+    """Return the parser's description without the names of its classes."""
+    description = _CLASS.sub(lambda found: f"{found[1].upper()} has nothing behind it", description)
+    return _TOKEN.sub(lambda found: "the end" if found[1] == "SENTINEL" else found[1], description)
+
+
+def too_deep(sql: str) -> DataError:
+    """Return the error for a query whose parts are nested beyond what Python's stack holds."""
+    return DataError(
+        "the query is nested too deeply", next_step="Compute its parts in WITH queries first.", details={"sql": sql}
+    )
 
 
 def parse_one(sql: str, dialect: Dialect | None = None) -> exp.Expr:
@@ -26,12 +44,17 @@ def parse_one(sql: str, dialect: Dialect | None = None) -> exp.Expr:
         line, column = first.get("line"), first.get("col")
         raise DataError(
             f"SQL syntax error in line {line}, column {column}",
-            cause=str(first.get("description", error)),
+            cause=_plain(str(first.get("description", error))),
             next_step=f"Look near: {first.get('start_context', '')[-40:]}»{first.get('highlight', '')}«",
             details={"line": line, "column": column, "sql": sql},
         ) from error
+    except RecursionError:
+        raise too_deep(sql) from None
     except TokenError as error:
-        raise DataError("SQL syntax error", cause=str(error), details={"sql": sql}) from error
+        opened = re.fullmatch(r"Missing (\S+) from (\d+):(\d+)", str(error.__cause__))
+        where = f" in line {opened[2]}, column {opened[3]}" if opened else ""
+        cause = f"a {opened[1]} is not closed" if opened else "a comment is not closed, or a character is not SQL"
+        raise DataError(f"SQL syntax error{where}", cause=cause, details={"sql": sql}) from error
     if len(statements) != 1:
         raise DataError(f"{len(statements)} statements where one is expected", next_step="Send them one by one.")
     return statements[0]

@@ -42,6 +42,10 @@ class CurrentVersions(Protocol):
         """Return what the task reads that changed after `since`, such as `nba_raw.games 2025-01-14`, oldest first."""
         ...
 
+    def changed_in_source(self, works: Collection[Work]) -> date | None:
+        """Return the first date that a run collected and of which the source now has something else."""
+        ...
+
 
 class NoVersions:
     """The versions where nothing can be said of any task, as on a target that runs services."""
@@ -55,6 +59,9 @@ class NoVersions:
 
     def changed(self, work: Work, day: date, since: datetime) -> Sequence[str]:  # noqa: ARG002
         return ()
+
+    def changed_in_source(self, works: Collection[Work]) -> date | None:  # noqa: ARG002
+        return None
 
 
 @frozen
@@ -193,8 +200,9 @@ def _stale(
 
 def _inputs(differing: Sequence[str], day: date, changed: Iterable[str]) -> str:
     """Return the inputs that changed: the source before raw files before tables, which are named by partition."""
-    if any(resource.startswith(_SOURCE) for resource in differing):
-        return "the source"
+    if given := [resource for resource in differing if resource.startswith(_SOURCE)]:
+        earlier = [resource.partition(" ")[2] for resource in given]
+        return "the source" if not all(earlier) else f"the source of {listed(sorted(set(earlier)))}"
     if raw := [resource for resource in differing if resource.startswith(_RAW)]:
         return listed([_partition(resource, day) for resource in raw])
     partitions = [name for name in changed if name.partition(" ")[0] in differing]
@@ -203,5 +211,6 @@ def _inputs(differing: Sequence[str], day: date, changed: Iterable[str]) -> str:
 
 def _partition(resource: str, day: date) -> str:
     if resource.startswith(_RAW):
-        return f"the raw file of {resource.removeprefix(_RAW)} {day}"
+        dataset, _, earlier = resource.removeprefix(_RAW).partition(" ")
+        return f"the raw file of {dataset} {earlier or day}"
     return f"{resource} {day}"

@@ -150,6 +150,11 @@ class Planner:
             changed=lambda since: self.versions().changed(task.work, day.day, since),
         )
 
+    def changed_in_source(self) -> date | None:
+        """Return the first date that a run of a phase collected and of which the source now has something else."""
+        uses = [use for name in self.workflows.phases for use in find_unit(name, self.workflows).uses]
+        return self.versions().changed_in_source(works_of(uses, self.workflows, self.target).values())
+
     def needs(self, name: str) -> set[str]:
         """Return the phases that `name` needs, and those that these need."""
         needs: set[str] = set()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from nbactl.core._support.faults import reach
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.heartbeat import Heartbeat
 from nbactl.core.observe.context import bound
 from nbactl.core.observe.events import noop_hook
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core._support.aio import Cancellation
     from nbactl.core._support.clock import Clock
-    from nbactl.core._support.gamedate import GameDate
     from nbactl.core._support.ids import IdGenerator
     from nbactl.core.lease.leases import Lease, Leases
     from nbactl.core.observe.events import Hook
@@ -156,9 +156,10 @@ class _Execution:
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
         not_started = sum(plan.skip_reason is None for plan in waiting)
         outdated = None
-        if self._changed and not self._cancellation.requested:
+        changed = [*self._changed, *self._changed_in_source()]
+        if changed and not self._cancellation.requested:
             done = {(plan.name, plan.game_date) for plan in plans}
-            outdated = find_outdated(self._runner.planner, min(self._changed), done)
+            outdated = find_outdated(self._runner.planner, min(changed), done)
         return RunReport(
             tuple(self._runs),
             tuple(self._warnings),
@@ -168,6 +169,18 @@ class _Execution:
             tuple(self._notes),
             outdated=outdated,
         )
+
+    def _changed_in_source(self) -> list[GameDate]:
+        """Return the first date, of this request or not, that the source has changed since a run collected it."""
+        if self._request.stale_on == "code":
+            return []
+        try:
+            day = self._runner.planner.changed_in_source()
+        except NbactlError as error:
+            # The runs that read the source have said it themselves.
+            _log.info("what the source changed cannot be found out: %s", error.message)
+            return []
+        return [] if day is None else [GameDate(day)]
 
     def _warn(self, sentence: str) -> None:
         self._warnings.setdefault(sentence)

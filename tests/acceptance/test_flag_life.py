@@ -79,5 +79,5 @@ def test_the_whole_life_of_a_flag(
     assert [(each["key"], each["kind"]) for each in found] == [(FLAG, "expired")]
 
     place.run("flags", "rollback", FLAG, "--reason", "out of the code")
-    file.write_text(text[:at] + text[end:])
+    file.write_text((text[:at] + text[end:]).replace(f"active: [{FLAG}, ", "active: ["))
     assert place.run("flags", "check")["data"]["findings"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -144,6 +145,50 @@ def test_what_is_not_listed_is_refused_by_name(local: DuckDbWarehouse, sql: str,
     with pytest.raises(DataError) as caught:
         local.query(sql, timeout=TIMEOUT)
     assert what in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT " + "1 / (" * 15 + "2.0" + ")" * 15,
+        "SELECT " + "DATE_ADD(" * 15 + "DATE '2024-01-01'" + ", INTERVAL 1 DAY)" * 15,
+        "SELECT " + "(" * 2000 + "1" + ")" * 2000,
+    ],
+)
+def test_what_is_nested_beyond_what_can_be_computed_is_refused_at_once(local: DuckDbWarehouse, sql: str) -> None:
+    with pytest.raises(DataError, match="nested"):
+        local.query(sql, timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    ("sql", "message", "cause"),
+    [
+        ("SELECT x, COUNT(*) FROM UNNEST([1]) AS x", "not valid", "a column is neither in GROUP BY nor"),
+        ("SELECT x FROM UNNEST([1]) AS x WHERE COUNT(*) > 1", "not valid", "WHERE and ON cannot contain aggregate"),
+        ("SELECT SUM(ROW_NUMBER() OVER ()) FROM UNNEST([1]) AS x", "not valid", "a window function is inside"),
+        ("SELECT 9223372036854775807 + 1", "on these data", "a value is out of range for INT64"),
+        ("SELECT CAST(9.3e18 AS INT64)", "on these data", "a value is out of range for INT64"),
+        ("SELECT NUMERIC '9e28' * 10", "on these data", "a value is out of range for NUMERIC"),
+        ("SELECT 1 / 0", "on these data", "^division by zero$"),
+        ("SELECT (SELECT x FROM UNNEST([1, 2]) AS x)", "on these data", "gives more than one row"),
+        ("SELECT DATE(TIMESTAMP '0001-01-01 00:00:00+00', '-05:00')", "on these data", "not in the years 1 to 9999"),
+        ("SELECT 'abc", "line 1, column 7", "a ' is not closed"),
+        ("SELECT 1 FROM", "line 1, column", "got the end"),
+        ("SELECT 1 FROM t WHERE", "line 1, column", "WHERE has nothing behind it"),
+    ],
+)
+def test_an_error_speaks_of_the_query_and_not_of_the_engine(
+    local: DuckDbWarehouse, sql: str, message: str, cause: str
+) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        local.query(sql, timeout=TIMEOUT)
+    assert re.search(cause, caught.value.cause or ""), caught.value.cause
+
+
+def test_an_unknown_query_of_with_is_suggested(local: DuckDbWarehouse) -> None:
+    with pytest.raises(DataError, match="no table gamse") as caught:
+        local.query("WITH games AS (SELECT 1 AS x) SELECT x FROM gamse", timeout=TIMEOUT)
+    assert caught.value.next_step == "Did you mean 'games'?"
 
 
 def test_the_page_shows_the_list() -> None:

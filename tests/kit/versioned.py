@@ -13,7 +13,7 @@ from nbactl.workflows.model import RunStatus
 from tests.kit.workflow import DAY, Harness, workflows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import date
 
     from nbactl.core._support.gamedate import GameDate
@@ -64,6 +64,9 @@ class Shelf:
                 if "reads" in work.parameters
                 for day in days
             }
+
+    def changed_in_source(self, works: Collection[Work]) -> None:  # noqa: ARG002
+        return None
 
     def changed(self, work: Work, day: date, since: datetime) -> Sequence[str]:
         return [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
+from nbactl.ports.sql import too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +74,10 @@ def compiled(
     from nbactl.adapters.duckdb.sql.query import compile_query  # noqa: PLC0415 - heavy
 
     ctx = Context(columns_of, parameters, compile_query, sql)
-    query = compile_query(ctx, tree, None)
+    try:
+        query = compile_query(ctx, tree, None)
+    except RecursionError:
+        raise too_deep(sql) from None
     names = [column.name.lower() for column in query.columns]
     for column in query.columns:
         if names.count(column.name.lower()) > 1 and not column.anonymous:

@@ -24,6 +24,21 @@ _COLUMN: Final = re.compile(r"column \"?([\w.]+)\"? not found|does not have a co
 _NO_SPACE: Final = re.compile(r"no space left|file too large|max_temp_directory_size", re.IGNORECASE)
 
 
+_ENGINE: Final = re.compile(r"^[A-Z][\w ]* Error: ")
+_MEANT: Final = (
+    (re.compile(r"must appear in the GROUP BY"), "a column is neither in GROUP BY nor inside an aggregate function"),
+    (re.compile(r"clause cannot contain aggregates"), "WHERE and ON cannot contain aggregate functions"),
+    (re.compile(r"clause cannot contain window"), "WHERE and ON cannot contain window functions"),
+    (
+        re.compile(r"window function"),
+        "a window function is inside an aggregate or window function, or QUALIFY has none",
+    ),
+    (re.compile(r"More than one row returned by a subquery"), "a subquery in an expression gives more than one row"),
+    (re.compile(r"INT128|HUGEINT|DECIMAL\(|destination type DECIMAL"), "a value is out of range for NUMERIC or INT64"),
+    (re.compile(r"Overflow|destination type INT(64|32)"), "a value is out of range for INT64"),
+)
+
+
 @contextmanager
 def translated(
     *, sql: str = "", tables: Callable[[], Iterable[str]] = tuple, columns: Callable[[], Iterable[str]] = tuple
@@ -79,6 +94,12 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
+def _meaning(error: BaseException) -> str:
+    """Return what an engine's error about a query means, without the names that only the compiled query has."""
+    line = _ENGINE.sub("", first_line(error))
+    return next((meaning for pattern, meaning in _MEANT if pattern.search(line)), line)
+
+
 def _missing(
     error: Exception, sql: str, tables: Callable[[], Iterable[str]], columns: Callable[[], Iterable[str]]
 ) -> NbactlError:
@@ -99,7 +120,7 @@ def _missing(
             next_step=did_you_mean(name.rpartition(".")[2], columns()),
             details={"column": name, "sql": sql},
         )
-    return DataError("the query is not valid", cause=first_line(error), details={"sql": sql})
+    return DataError("the query is not valid", cause=_meaning(error), details={"sql": sql})
 
 
 def _failed(error: Exception, sql: str) -> NbactlError:
@@ -107,7 +128,7 @@ def _failed(error: Exception, sql: str) -> NbactlError:
 
     cause, details = first_line(error), {"sql": sql} if sql else {}
     if isinstance(error, (duckdb.ParserException, duckdb.SyntaxException)):
-        return DataError("SQL syntax error", cause=cause, details=details)
+        return DataError("the query is not valid", cause=_meaning(error), details=details)
     if is_no_room(str(error)):
         return no_room(cause)
     if isinstance(error, duckdb.TransactionException) and "conflict" in str(error).lower():
@@ -121,4 +142,4 @@ def _failed(error: Exception, sql: str) -> NbactlError:
         )
     if isinstance(error, (duckdb.IOException, duckdb.FatalException, duckdb.TransactionException)):
         return UnavailableError("the local warehouse failed", cause=cause, details=details)
-    return DataError("the query cannot be run on these data", cause=cause, details=details)
+    return DataError("the query cannot be run on these data", cause=_meaning(error), details=details)

@@ -237,6 +237,6 @@ class WarehouseFile:
         if self.sidecar.read() is not None:
             return None
         try:
-            return versions.read(connection)
+            return versions.read_counted(connection)
         except duckdb.Error:  # the connection broke; closing it is all that is left
             return None

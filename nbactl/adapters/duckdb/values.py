@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -208,6 +209,7 @@ def _bad(table: str, column: Column, row: int, what: str, why: str) -> DataError
     )
 
 
+_DATED: Final = re.compile(r"^(DATE|DATETIME|TIMESTAMP)$")
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
 
 
@@ -218,9 +220,10 @@ def fetch(cursor: DuckDBPyConnection, query: Translated, parameters: dict[str, A
     columns = tuple(name for name, _ in query.columns)
     described = [(str(column[0]), str(column[1])) for column in cursor.description or ()]
     zoned = [number for number, (_, kind) in enumerate(described) if _ZONED in kind]
+    dated = [number for number, (_, kind) in enumerate(query.columns) if _DATED.search(str(kind))]
     documents = [number for number, (_, kind) in enumerate(query.columns) if "JSON" in str(kind)]
     if not zoned:
-        return QueryResult(columns, _parsed(cursor.fetchall(), documents))
+        return QueryResult(columns, _parsed(_in_calendar(cursor.fetchall(), dated), documents))
     # DuckDB's client needs pytz to hand out zoned timestamps; in UTC they are plain ones until they are in Python.
     cursor.abort()
     listed = ", ".join(
@@ -228,7 +231,19 @@ def fetch(cursor: DuckDBPyConnection, query: Translated, parameters: dict[str, A
         for name, kind in described
     )
     cursor.execute(f"SELECT {listed} FROM ({sql})", parameters)
-    return QueryResult(columns, _parsed([_aware(row, zoned) for row in cursor.fetchall()], documents))
+    rows = _in_calendar(cursor.fetchall(), dated)
+    return QueryResult(columns, _parsed([_aware(row, zoned) for row in rows], documents))
+
+
+def _in_calendar(rows: list[tuple[Any, ...]], dated: list[int]) -> list[tuple[Any, ...]]:
+    """Return the rows. Raises DataError for a moment beyond the years 1 to 9999: DuckDB gives it as text."""
+    for row in rows:
+        for number in dated:
+            if isinstance(row[number], str):
+                raise DataError(
+                    "the query cannot be run on these data", cause=f"{row[number]} is not in the years 1 to 9999"
+                )
+    return rows
 
 
 def _parsed(rows: list[tuple[Any, ...]], documents: list[int]) -> list[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ import json
 from datetime import UTC, date
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.adapters.duckdb import catalog
 from nbactl.adapters.duckdb.catalog import bigquery_type, quoted
 from nbactl.ports.warehouse import PartitionVersion
 
@@ -82,6 +83,30 @@ def read(
         (table, day): PartitionVersion(digest, rows, changed_at.replace(tzinfo=UTC))
         for table, day, digest, rows, changed_at in cursor.fetchall()
     }
+
+
+def read_counted(
+    cursor: DuckDBPyConnection,
+    tables: Sequence[str] | None = None,
+    first: date = date.min,
+    last: date = date.max,
+) -> dict[tuple[str, date], PartitionVersion]:
+    """Return the versions, where those of partitions that have lost or gained rows by another program differ.
+
+    Rows are counted, not read: values that another program changed are found by `untrue`.
+    """
+    kept = read(cursor, tables, first, last)
+    for table in {table for table, _ in kept}:
+        day = f"CAST({quoted(catalog.describe(cursor, table)[0].partition_by or '')} AS DATE)"
+        cursor.execute(
+            f"SELECT {day} AS day, COUNT(*) FROM {quoted(table)} WHERE {day} BETWEEN $first AND $last GROUP BY day",
+            {"first": first, "last": last},
+        )
+        counts = dict(cursor.fetchall())
+        for key, version in kept.items():
+            if key[0] == table and (rows := counts.get(key[1], 0)) != version.rows:
+                kept[key] = PartitionVersion(f"{rows}-counted", rows, version.changed_at)
+    return kept
 
 
 def _digests(

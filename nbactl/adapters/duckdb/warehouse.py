@@ -128,7 +128,7 @@ class DuckDbWarehouse:
             if not self._file.exists():
                 return {}
             with self._operation("versions", timeout, labels) as (cursor, _):
-                return versions.read(cursor, tables, first, last)
+                return versions.read_counted(cursor, tables, first, last)
         wanted = set(tables)
         return {
             (table, day): version for (table, day), version in known.items() if table in wanted and first <= day <= last

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nbactl.checks.declared import drift, undone_declarations
 from nbactl.checks.doctor.context import Finding, unread
+from nbactl.config.given import PLACE_OPTIONS, given_options
 from nbactl.core.lease.holder import describe
 from nbactl.errors import NbactlError
 
@@ -60,7 +62,8 @@ def interrupted_runs(context: CheckContext) -> Iterator[Finding]:
         yield unread("runs")
         return
     for run in runs:
-        fix = f"Resume it: nbactl run {run.name} --date {run.game_date} --source {run.source}"
+        words = ["nbactl", "run", run.name, "--date", str(run.game_date), "--source", run.source_spec or run.source]
+        fix = f"Resume it: {shlex.join([*words, *given_options(context.settings)])}"
         yield Finding("runs", "warn", f"{run.run_id} was interrupted", f"{describe(run.owner)} is dead.", fix)
     if not runs:
         yield Finding("runs", "ok", "none interrupted")
@@ -82,9 +85,10 @@ def finished_dates(context: CheckContext) -> Iterator[Finding]:
         return
     phase, date, why = lost.runs[0]
     dates = sorted({date for _, date, _ in lost.runs})
-    when = f"--date {date}" if len(dates) == 1 else f"--from {dates[0]} --to {dates[-1]}"
+    when = ["--date", date] if len(dates) == 1 else ["--from", dates[0], "--to", dates[-1]]
+    again = ["nbactl", "run", phase, *when, *given_options(context.settings, ("source", *PLACE_OPTIONS))]
     message = f"{len(lost.runs)} of {lost.looked_at} finished runs lost their output, the newest {phase} {date}"
-    yield Finding(name, "failed", message, why, f"Run them again: nbactl run {phase} {when}")
+    yield Finding(name, "failed", message, why, f"Run them again: {shlex.join(again)}")
 
 
 def source(context: CheckContext) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from nbactl.cli.ask import PLACE_OPTIONS, given_options
+from nbactl.config.given import PLACE_OPTIONS, given_options
 from nbactl.core._support.aio import Cancellation
 from nbactl.core.alerts import TextChannel
 from nbactl.core.observe.logging import RunLogHandler, logging_to

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from nbactl.cli.app import console, container, session
-from nbactl.cli.ask import PLACE_OPTIONS, given_options
 from nbactl.cli.completion.values import dates, sources
 from nbactl.cli.frame import command, single
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import until_left
 from nbactl.cli.status import view
 from nbactl.cli.status.command import read_board, watch_board
+from nbactl.config.given import PLACE_OPTIONS, given_options
 from nbactl.errors import UsageError
 
 app = single()
@@ -53,8 +53,9 @@ def status(
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)
     if not watch:
-        options = given_options(call.settings, ("source", *PLACE_OPTIONS))
-        return view.board(read_board(container(ctx, reads_only=True), date), options)
+        app = container(ctx, reads_only=True)
+        drawn = read_board(app, date)
+        return view.board(drawn, given_options(app.settings, ("source", *PLACE_OPTIONS)))
     if call.settings.output in ("json", "yaml"):
         raise UsageError(
             f"--watch does not go together with --output {call.settings.output}",

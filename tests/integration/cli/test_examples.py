@@ -30,7 +30,7 @@ _EXAMPLES = [example for command, _ in walk(build()) for example in getattr(comm
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the three YAML files, one finished run, one prediction batch, a lease and a message."""
+    """A directory with the three YAML files, code, one finished run, one prediction batch, a lease and a message."""
     directory = tmp_path_factory.mktemp("used")
     for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
         shutil.copy(ROOT / name, directory)
@@ -38,6 +38,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert _run("nbactl run phase3", directory).returncode == 0
     add_batch(directory / ".nbactl", "2025-01-06", completed=2, failed=1)
     _leave_over(directory / ".nbactl")
+    (directory / "service.py").write_text("from nbactl.core import flags\n")
     return directory
 
 
@@ -63,6 +64,8 @@ def test_an_example_works(example: str, used: Path, request: pytest.FixtureReque
         example = example.replace("path:DIR", f"path:{request.getfixturevalue('nba_data')}")
     if "flags rollout" in example:
         _begin_rollout(used, begun="rollout start" not in example)
+    if "runs dismiss" in example:
+        assert _run("nbactl run phase2 --date 2025-01-06 --force --timeout 1ms", used).returncode == 1
     done = _run(example, used)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr

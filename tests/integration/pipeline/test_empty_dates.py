@@ -39,7 +39,12 @@ def run(capsys: pytest.CaptureFixture[str], state: Path, *arguments: str) -> tup
 
 
 def statuses(runs: list[dict[str, Any]]) -> dict[str, str]:
-    return {task["name"]: task["status"] for run in runs if run["status"] == "succeeded" for task in run["tasks"]}
+    return {
+        task["name"]: task["status"]
+        for run in runs
+        if run["status"] in ("succeeded", "partial")
+        for task in run["tasks"]
+    }
 
 
 def test_a_day_without_games_is_green_in_every_phase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +60,7 @@ def test_a_coming_date_has_contexts_and_what_is_made_of_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, runs = run(capsys, tmp_path, "phase4", "--date", "2025-01-08")
-    assert code == 0
+    assert code == 3, "its games are not over, though the date is long past"
     tasks = statuses(runs)
     played = {"player_boxscores", "p2_player_boxscores", *(table.partition(".")[2] for table in SUMMARIES)}
     assert {name for name, status in tasks.items() if status == "no_data"} == played

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.bootstrap import Container
 from nbactl.cli.doctor.command import diagnose
 from nbactl.cli.runs.command import show_runs
+from nbactl.cli.status.command import read_board
+from nbactl.config.given import PLACE_OPTIONS, given_options
+from nbactl.config.settings import load_settings
 from nbactl.workflows.model import RunStatus, exit_code
 from tests.kit.league import PLAYERS, League
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nbactl.bootstrap import Container
     from nbactl.checks.doctor.context import Finding
     from nbactl.workflows.model import RunReport
 
@@ -176,6 +179,24 @@ def test_a_feed_that_is_right_a_day_later_is_collected_again_by_the_plain_comman
     assert {run.status for run in league.run("phase3", days=(SECOND,)).runs} == {RunStatus.SKIPPED}
 
 
+@pytest.mark.parametrize("where", ["TRUE", "game_date = DATE '2025-01-14' AND player_lookup LIKE '%a'"])
+def test_inv_25_rows_that_another_program_deleted_are_noticed_and_written_again(league: League, where: str) -> None:
+    import duckdb
+
+    league.run("phase3", days=DAYS)
+    before = tables(league, "state")
+    (file,) = league.state.glob("data/*/warehouse.duckdb")
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(f"DELETE FROM nba_analytics.player_game_summary WHERE {where}")  # noqa: S608 - ours
+    for _ in range(2):  # the second time without opening the warehouse
+        phase3 = league.board(SECOND).phases[2]
+        assert phase3.state == "stale"
+        assert phase3.reason == "nba_analytics.player_game_summary 2025-01-14 is not what this run wrote"
+    assert exit_code(league.run("phase3", days=DAYS)) == 0
+    assert tables(league, "state") == before
+    assert {run.status for run in league.run("phase3", days=DAYS).runs} == {RunStatus.SKIPPED}
+
+
 def test_runs_show_and_doctor_say_that_a_finished_run_lost_its_output(league: League) -> None:
     league.run("phase2", days=(FIRST,))
     with league.open() as app:
@@ -188,7 +209,21 @@ def test_runs_show_and_doctor_say_that_a_finished_run_lost_its_output(league: Le
         assert shown == {"phase1": None, "phase2": "stale: nba_raw.games 2025-01-13 is gone"}
         found = finding(app)
     assert (found.status, found.cause) == ("failed", "nba_raw.games 2025-01-13 is gone")
-    assert found.fix == "Run them again: nbactl run phase2 --date 2025-01-13"
+    place = f"--source path:{league.folder} --state-dir {league.state}"
+    assert found.fix == f"Run them again: nbactl run phase2 --date 2025-01-13 {place}"
+
+
+def test_a_printed_command_names_the_source_that_was_taken_from_the_ledger(league: League) -> None:
+    league.run("phase2", days=(FIRST,))
+    for raw in league.state.rglob("*.jsonl"):
+        raw.unlink()
+    with Container(load_settings({"state_dir": str(league.state)}, {}, league.folder)) as app:
+        fix = finding(app).fix
+        read_board(app, FIRST.isoformat())
+        words = given_options(app.settings, ("source", *PLACE_OPTIONS))
+    place = ["--source", f"path:{league.folder}", "--state-dir", str(league.state)]
+    assert words == place
+    assert fix == f"Run them again: nbactl run phase1 --date 2025-01-13 {' '.join(place)}"
 
 
 def finding(app: Container) -> Finding:

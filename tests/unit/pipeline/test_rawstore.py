@@ -73,7 +73,7 @@ def small_files() -> Iterator[None]:
 def test_a_full_disk_is_told_with_the_file_and_leaves_nothing_half_written(store: RawStore) -> None:
     writes: tuple[Callable[[], int], ...] = (
         lambda: store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence()),
-        lambda: store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence()),
+        lambda: store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence(), given={}),
     )
     for write in writes:
         with pytest.raises(UnavailableError, match=r"2024-01-15.jsonl cannot be written") as caught:
@@ -121,25 +121,47 @@ def test_inv_12_a_revoked_holder_writes_nothing(store: RawStore) -> None:
     assert store.dates("schedule") == []
 
 
-def test_a_file_collected_in_passing_neither_replaces_one_nor_bars_the_date_s_own_run(store: RawStore) -> None:
-    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence(token=9))
-    store.fill_in("schedule", {DAY: _records(2)}, source="sample", fence=PlainFence(token=9))
-    assert store.read("schedule", DAY) == _records(1)
+def test_a_file_filled_in_gives_way_to_any_later_one_and_replaces_none_of_the_date_s_own_run(store: RawStore) -> None:
+    for number in (1, 2):
+        given = {DAY: f"version {number}"}
+        store.fill_in("schedule", {DAY: _records(number)}, source="sample", fence=PlainFence(token=9), given=given)
+        assert store.read("schedule", DAY) == _records(number)
+        held = store.held("schedule")[DAY]
+        assert (held.given, held.filled_in) == (f"version {number}", True)
     store.write("schedule", DAY, _records(3), source="sample", fence=PlainFence(token=2))
+    store.fill_in("schedule", {DAY: _records(4)}, source="sample", fence=PlainFence(token=9), given={})
     assert store.read("schedule", DAY) == _records(3)
+    assert not store.held("schedule")[DAY].filled_in
+
+
+def test_a_damaged_file_is_not_filled_in_again(store: RawStore) -> None:
+    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence(), given={})
+    store.path("schedule", DAY).write_text("not a header\n")
+    store.fill_in("schedule", {DAY: _records(2)}, source="sample", fence=PlainFence(), given={})
+    assert store.path("schedule", DAY).read_text() == "not a header\n"
+    assert not store.held("schedule")[DAY].filled_in
+
+
+def test_notes_are_kept_by_date_and_a_damaged_file_of_them_is_none(store: RawStore, tmp_path: Path) -> None:
+    store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence())
+    store.note("nba_raw.games", {DAY: "one"})
+    store.note("nba_raw.games", {DAY.replace(day=16): "two"})
+    assert store.notes("nba_raw.games") == {DAY: "one", DAY.replace(day=16): "two"}
+    (tmp_path / ".filled_in.nba_raw.games.json").write_text("[1")
+    assert store.notes("nba_raw.games") == {}
 
 
 def test_an_empty_file_is_none_and_is_filled_in_again(store: RawStore) -> None:
-    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence())
+    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence(), given={})
     store.path("schedule", DAY).write_bytes(b"")
     assert store.dates("schedule") == []
-    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence())
+    store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence(), given={})
     assert store.read("schedule", DAY) == _records(1)
 
 
 def test_inv_12_a_revoked_holder_fills_nothing_in_and_leaves_no_litter(store: RawStore) -> None:
     with pytest.raises(StaleFenceError):
-        store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=RevokedFence())
+        store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=RevokedFence(), given={})
     assert list(store.path("schedule", DAY).parent.iterdir()) == []
 
 

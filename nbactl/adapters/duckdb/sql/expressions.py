@@ -49,6 +49,11 @@ _TYPES: Final = {
 }  # fmt: skip
 
 
+_LONGEST: Final = 1_000_000
+_GROWTH: Final = 50
+"""The longest expression in characters, and per character of the query: some operands are written several times."""
+
+
 def only(node: exp.Expr, *known: str) -> None:
     """Raise DataError if the node has a part that is not one of `known`: it would be lost without a word."""
     for name, value in node.args.items():
@@ -63,13 +68,21 @@ def compile_expression(ctx: Context, node: exp.Expr, scope: Scope) -> Value:
 
 def _unfinished(ctx: Context, node: exp.Expr, scope: Scope) -> Value:
     if isinstance(node, (exp.Anonymous, exp.GroupConcat, exp.Window, exp.SafeFunc)):
-        return call(ctx, node, scope, compile_expression)
-    rule = RULES.get(type(node))
+        rule: Rule | None = _call
+    else:
+        rule = RULES.get(type(node))
     if rule is None:
         qualifier = "NET." if isinstance(node, exp.NetFunc) else ""
         name = str(node.this.this) if qualifier else type(node).__name__
         raise refused(f"{qualifier}{name}".upper(), node)
-    return rule(ctx, node, scope)
+    value = rule(ctx, node, scope)
+    if len(value.sql) + sum(map(len, value.leaves)) > _LONGEST + _GROWTH * len(ctx.text):
+        raise refused("an expression that is nested this deeply", node, "Compute its parts in a WITH query first.")
+    return value
+
+
+def _call(ctx: Context, node: exp.Expr, scope: Scope) -> Value:
+    return call(ctx, node, scope, compile_expression)
 
 
 def type_of(node: exp.DataType) -> Type:

@@ -45,10 +45,9 @@ def order_keys(
             if by_position:
                 raise refused("ORDER BY of a FLOAT64 with DISTINCT", ordered, "Order in an outer query.")
             if one_key:
-                sql = f"(CASE WHEN isnan({value.sql}) THEN ERROR('a range of NaN') ELSE {value.sql} END)"
-            else:
-                opposite = "ASC" if direction == "DESC" else "DESC"
-                keys.append(f"isnan({value.sql}) {opposite} NULLS {nulls}")
+                raise refused("a RANGE of FLOAT64", ordered, "Order by an INT64 or NUMERIC.")
+            opposite = "ASC" if direction == "DESC" else "DESC"
+            keys.append(f"isnan({value.sql}) {opposite} NULLS {nulls}")
         keys.append(f"{sql} {direction} NULLS {nulls}")
     return ", ".join(keys)
 

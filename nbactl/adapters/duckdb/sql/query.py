@@ -43,10 +43,14 @@ def _with(ctx: Context, node: exp.Expr, outer: Scope | None, body: object) -> Qu
         return body()  # type: ignore[operator,no-any-return]
     only(clause, "expressions")
     before, parts = dict(ctx.ctes), []
+    named: set[str] = set()
     for cte in clause.expressions:
         only(cte, "this", "alias")
         if cte.args["alias"].columns:
             raise refused("WITH name (columns)", cte, "Give the columns aliases in its SELECT.")
+        if cte.alias.lower() in named:
+            raise invalid(f"two queries of WITH are named {cte.alias}", cte, instead="Rename one of them.")
+        named.add(cte.alias.lower())
         query = compile_query(ctx, cte.this, outer)
         name = ctx.fresh("c")
         ctx.ctes[cte.alias.lower()] = (name, query)

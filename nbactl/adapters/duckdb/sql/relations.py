@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
 
+from nbactl.adapters.duckdb.errors import did_you_mean
 from nbactl.adapters.duckdb.sql.expressions import only
 from nbactl.adapters.duckdb.sql.operators import compared
 from nbactl.adapters.duckdb.sql.parse import invalid, refused
@@ -33,6 +34,9 @@ def relations(ctx: Context, node: exp.Select, outer: Scope | None, compile_: Com
     scope.relations.append(relation)
     for join in node.args.get("joins") or ():
         sql = _join(ctx, join, sql, scope, compile_)
+        added = scope.relations[-1]
+        if added.name and scope.relation(added.name) is not added:
+            raise invalid(f"two tables in FROM are named {added.name}", join, instead="Give one of them another alias.")
     return f" FROM {sql}", scope
 
 
@@ -133,7 +137,8 @@ def _table(ctx: Context, node: exp.Table) -> tuple[str, Relation]:
     if not node.db:
         found = ctx.ctes.get(node.name.lower())
         if found is None:
-            raise invalid(f"there is no table {node.name}", node, instead="Write dataset.table.")
+            close = did_you_mean(node.name, ctx.ctes)
+            raise invalid(f"there is no table {node.name}", node, instead=close or "Write dataset.table.")
         return f"{found[0]} AS {name}", _of_query(node.alias or node.name, name, found[1])
     full = f"{node.db}.{node.name}"
     if full.endswith("*"):

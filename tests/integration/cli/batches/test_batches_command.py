@@ -109,7 +109,7 @@ RECORD_PROBLEMS = [
 
 @pytest.mark.parametrize(("changes", "problem"), RECORD_PROBLEMS)
 def test_a_reset_whose_record_cannot_be_read_is_named_and_not_undone(
-    here: Project, changes: dict[str, Any], problem: str
+    here: Project, changes: dict[str | tuple[str, ...], Any], problem: str
 ) -> None:
     here.run("batches", "reset", "2025-01-06-done", "--yes")
     store = open_documents(here.state)

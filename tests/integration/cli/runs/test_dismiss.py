@@ -27,7 +27,7 @@ def test_a_dismissed_failure_no_longer_counts_and_can_be_shown_again(failed: Pro
     run_id = failed.data("runs", "show", "last")["run"]["run_id"]
 
     would = failed.run("runs", "dismiss", "last", "--dry-run")
-    assert would.stderr == f"Would dismiss {run_id}.\n"
+    assert would.stderr == f"Would dismiss {run_id}.\nOn local: runs {run_id}.\n"
     failed.run("status", *DAY, code=1)
 
     done = failed.data("runs", "dismiss", run_id, "--reason", "the source was down")

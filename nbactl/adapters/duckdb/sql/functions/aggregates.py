@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
+
 from nbactl.adapters.duckdb.sql.coercion import as_type
 from nbactl.adapters.duckdb.sql.operators import boolean, rounded_quotient, unscaled
 from nbactl.adapters.duckdb.sql.ordering import order_keys
@@ -13,8 +15,6 @@ from nbactl.adapters.duckdb.sql.types import BOOL, FLOAT64, INT64, NULL, NUMERIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from sqlglot import exp
 
     from nbactl.adapters.duckdb.sql.functions.table import Call
 
@@ -152,7 +152,7 @@ def _spread(group: Group) -> Value:
     root = group.name.startswith("STDDEV")
     if value.type == FLOAT64:
         duck = {"STDDEV": "STDDEV_SAMP", "VARIANCE": "VAR_SAMP"}.get(group.name, group.name)
-        return Value(group.apply(duck, value.sql), FLOAT64)
+        return Value(_finite(group.apply(duck, value.sql), group, value), FLOAT64)
     whole = f"CAST({value.sql} AS HUGEINT)" if value.type == INT64 else unscaled(value.sql)
     count = group.apply("COUNT", whole)
     total, squares = group.apply("SUM", whole), group.apply("SUM", f"{whole} * {whole}")
@@ -207,6 +207,8 @@ def _string_agg(group: Group) -> Value:
     value = group.values[0]
     if value.type not in (STRING, NULL):
         raise refused(f"STRING_AGG of {value.type}", group.call.node, "CAST it to STRING.")
+    if len(group.values) > 1 and group.values[1].type == NULL:
+        raise invalid("the separator of STRING_AGG is NULL", group.call.node)
     separator = as_type(group.values[1], STRING) if len(group.values) > 1 else "','"
     text_ = Value(as_type(value, STRING), STRING)
     return Value(f"array_to_string({_listed(group, text_, skip_nulls=True)}, {separator})", STRING)
@@ -241,9 +243,21 @@ def _numbering(group: Group) -> Value:
     return Value(group.apply(group.name), kind)
 
 
+def constant(call: Call, node: exp.Expr, value: Value, what: str, *, least: int) -> str:
+    """Return an INT64 that is a number or a parameter. Raises DataError for another one, or one below `least`."""
+    if isinstance(node, exp.Parameter):
+        return as_type(value, INT64)
+    if not isinstance(node, exp.Literal) or not node.is_int:
+        raise invalid(f"{what} is a number or a parameter", call.node)
+    if int(node.this) < least:
+        raise invalid(f"{what} is at least {least}", call.node)
+    return value.sql
+
+
 def _ntile(group: Group) -> Value:
     group.only()
-    return Value(group.apply("NTILE", as_type(group.values[0], INT64)), INT64)
+    buckets = constant(group.call, group.call.arguments[0], group.values[0], "the argument of NTILE", least=1)
+    return Value(group.apply("NTILE", buckets), INT64)
 
 
 def _shift(group: Group) -> Value:
@@ -251,17 +265,27 @@ def _shift(group: Group) -> Value:
     value = group.values[0]
     arguments = [value.sql]
     if len(group.values) > 1:
-        arguments.append(as_type(group.values[1], INT64))
+        node = group.call.arguments[1]
+        arguments.append(constant(group.call, node, group.values[1], f"the offset of {group.name}", least=0))
     if len(group.values) == 3:  # noqa: PLR2004 - value, distance, default
         arguments.append(as_type(group.values[2], value.type))
     return Value(group.apply(group.name, *arguments), value.type)
+
+
+def _plain(node: exp.Expr) -> exp.Expr:
+    while isinstance(node, (exp.IgnoreNulls, exp.RespectNulls)):
+        node = node.this
+    return node
 
 
 def _edge(group: Group) -> Value:
     group.only("ignore_nulls", "respect_nulls", count=2 if group.name == "NTH_VALUE" else 1)
     value = group.values[0]
     word = " IGNORE NULLS" if group.ignore_nulls else ""
-    rest = f", {as_type(group.values[1], INT64)}" if group.name == "NTH_VALUE" else ""
+    rest = ""
+    if group.name == "NTH_VALUE":
+        position = _plain(group.call.arguments[1])
+        rest = f", {constant(group.call, position, group.values[1], 'the position of NTH_VALUE', least=1)}"
     return Value(f"{group.name}({value.sql}{rest}{word}){group.over}", value.type)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
@@ -91,12 +92,30 @@ def _interval(call: Call, number: int) -> tuple[str, str]:
     return as_type(value, INT64), unit
 
 
+_FARTHEST: Final = {
+    "DAY": 4_000_000,
+    "WEEK": 600_000,
+    **{unit: 120_000 // months for unit, months in MONTHS.items()},
+    **{unit: 400_000_000_000_000_000 // micros for unit, micros in MICROSECONDS.items() if unit != "DAY"},
+}
+"""Distances that leave the calendar from every moment in it, and that DuckDB still computes."""
+
+
+def _clamped(number: str, unit: str) -> str:
+    most = _FARTHEST.get(unit)
+    literal = re.fullmatch(r"CAST\((-?\d+) AS BIGINT\)", number)
+    if most is None or (literal is not None and abs(int(literal[1])) <= most):
+        return number
+    return f"(CASE WHEN {number} > {most} THEN {most} WHEN {number} < -{most} THEN -{most} ELSE {number} END)"
+
+
 def _adder(kind: str, name: str, sign: str) -> Function:
     @special(f"{kind}_{name}", _page(kind, f"{kind}_{name}"), f"{kind}, INTERVAL INT64 part -> {kind}", safe=True)
     def build(call: Call) -> Value:
         call.count(_TWO)
         value = _moment(call, 0, *_OWN[kind])
         number, unit = _interval(call, 1)
+        number = _clamped(number, unit)
         number = number if sign == "+" else f"(-{number})"
         own = value.type
         if unit in ("DAY", "WEEK") and own == DATE:
@@ -174,6 +193,8 @@ def _truncation(kind: str) -> Function:
         )
         if sql is None:
             raise _no_part(call, part, value.type, call.arguments[1])
+        if week_day(part) is not None or part == "ISOYEAR":  # these may begin before the first day of the calendar
+            sql = in_range(sql, value.type, call)
         return Value(sql, value.type, aggregate=value.aggregate)
 
     return build
@@ -189,7 +210,7 @@ def _last_day(call: Call) -> Value:
     if first is None or part == "DAY":
         raise _no_part(call, part, value.type, call.node)
     if week_day(part) is not None:
-        return Value(f"({first} + 6)", DATE)
+        return Value(in_range(f"({first} + 6)", DATE, call), DATE)
     if part == "ISOYEAR":
         raise refused("LAST_DAY(…, ISOYEAR)", call.node)
     return Value(f"CAST({first} + to_months({MONTHS[part]}) - to_days(1) AS DATE)", DATE)

@@ -117,7 +117,8 @@ def _converted(name: str, kind: Type, wanted: str, conversion: str) -> object:
         found = f"json_type({value})"
         fail = call.fail(f"the JSON is not {'an' if kind == INT64 else 'a'} {kind}")
         result = conversion.replace("{0}", value)
-        sql = f"(CASE WHEN {found} IN ({wanted}) THEN {result} WHEN {found} IS NOT NULL THEN {fail} END)"
+        converted = f"CASE WHEN {found} IN ({wanted}) THEN {result} END"
+        sql = f"COALESCE({converted}, CASE WHEN {found} IS NOT NULL THEN {fail} END)"
         return Value(sql, kind)
 
     return build
@@ -168,9 +169,14 @@ def _json_text(sql: str, kind: Type, call: Call) -> str:  # noqa: PLR0911 - one 
     raise refused(f"TO_JSON_STRING of {kind}", call.node, "CAST it to STRING, or convert its parts.")
 
 
+_WHOLE: Final = (  # 10.0 is an INT64
+    "TRY_CAST(CASE WHEN json_type({0}) <> 'DOUBLE' OR trunc(TRY_CAST(json_extract_string({0}, '$') AS DOUBLE)) = "
+    "TRY_CAST(json_extract_string({0}, '$') AS DOUBLE) THEN json_extract_string({0}, '$') END AS BIGINT)"
+)
+
 FUNCTIONS: Final = (
     _value, _extract_scalar, _query, _extract, _value_array, _query_array, _type, _parse, _to_string,
-    _converted("INT64", INT64, "'BIGINT', 'UBIGINT'", "TRY_CAST(json_extract_string({0}, '$') AS BIGINT)"),
+    _converted("INT64", INT64, "'BIGINT', 'UBIGINT', 'DOUBLE'", _WHOLE),
     _converted(
         "FLOAT64", FLOAT64, "'BIGINT', 'UBIGINT', 'DOUBLE'", "TRY_CAST(json_extract_string({0}, '$') AS DOUBLE)"
     ),

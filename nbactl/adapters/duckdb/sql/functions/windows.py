@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
 
-from nbactl.adapters.duckdb.sql.functions.aggregates import Aggregate, Group
+from nbactl.adapters.duckdb.sql.functions.aggregates import Aggregate, Group, constant
 from nbactl.adapters.duckdb.sql.ordering import order_keys
 from nbactl.adapters.duckdb.sql.parse import invalid, refused
-from nbactl.adapters.duckdb.sql.types import INT64, Value
+from nbactl.adapters.duckdb.sql.types import FLOAT64, INT64, Value, is_number
 
 if TYPE_CHECKING:
     from nbactl.adapters.duckdb.sql.functions.table import Call
 
+_ORDERED: Final = frozenset({
+    "RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST", "NTILE", "LAG", "LEAD", "FIRST_VALUE", "LAST_VALUE", "NTH_VALUE",
+})  # fmt: skip
+_UNORDERED: Final = frozenset({"PERCENTILE_CONT", "PERCENTILE_DISC"})
+_BY_NUMBER: Final = "Order by an INT64, such as UNIX_DATE(day)."
 _SIDES: Final = ("PRECEDING", "FOLLOWING")
+_QUOTED_OR_ERROR: Final = re.compile(r"""'[^']*'|"[^"]*"|\bERROR\(""")
 
 
 def aggregate(call: Call, entry: Aggregate, window: exp.Window | None) -> Value:
@@ -35,13 +42,20 @@ def aggregate(call: Call, entry: Aggregate, window: exp.Window | None) -> Value:
             arguments[0] = inner
     if len(arguments) > 1:
         arguments[-1] = _unwrapped(group, arguments[-1])
+    may_fail: list[str] = []
     if window is not None:
-        group.over = _over(call, entry, window)
+        group.over = _over(call, entry, window, may_fail, distinct=group.distinct)
+        if group.order is not None or group.limit is not None:
+            raise invalid(f"{call.name} with OVER has no ORDER BY or LIMIT of its own", call.node)
     group.values = [_argument(call, part) for part in arguments]
     if any(value.aggregate for value in group.values) and window is None:
         raise invalid(f"an aggregate inside {call.name}", call.node, instead="Aggregate in a subquery first.")
     value = entry.build(group)
-    return Value(value.sql, value.type, aggregate=window is None, bound=value.bound)
+    sql = value.sql
+    if may_fail:
+        computed = " AND ".join(f"{key} IS NOT DISTINCT FROM {_without_errors(key)}" for key in may_fail)
+        sql = f"(CASE WHEN {computed} THEN {sql} END)"
+    return Value(sql, value.type, aggregate=window is None, bound=value.bound)
 
 
 def _argument(call: Call, node: exp.Expr) -> Value:
@@ -72,7 +86,15 @@ def _unwrapped(group: Group, node: exp.Expr) -> exp.Expr:
             return node
 
 
-def _over(call: Call, entry: Aggregate, window: exp.Window) -> str:
+def _without_errors(sql: str) -> str:
+    """Return SQL that gives NULL where it would fail: DuckDB refuses keys of a window that can fail."""
+    return _QUOTED_OR_ERROR.sub(lambda found: "constant_or_null(NULL, " if found[0] == "ERROR(" else found[0], sql)
+
+
+def _over(  # noqa: C901 - one rule of OVER a branch
+    call: Call, entry: Aggregate, window: exp.Window, may_fail: list[str], *, distinct: bool
+) -> str:
+    """Return the text of OVER, and add to `may_fail` the keys that must be computed outside it for their errors."""
     parts = _parts(call, window)
     pieces = []
     if parts.get("partition_by"):
@@ -81,16 +103,25 @@ def _over(call: Call, entry: Aggregate, window: exp.Window) -> str:
             value = call.compile_(call.ctx, part, call.scope)
             if value.type.kind in ("JSON", "ARRAY", "STRUCT"):
                 raise refused(f"PARTITION BY {value.type.kind}", part)
+            if value.type == FLOAT64:
+                raise invalid("PARTITION BY a FLOAT64", part, instead="CAST it to NUMERIC or STRING.")
             keys.append(f"({value.sql})")
-        pieces.append(f"PARTITION BY {', '.join(keys)}")
+        may_fail += [key for key in keys if _without_errors(key) != key]
+        pieces.append(_without_errors(f"PARTITION BY {', '.join(keys)}"))
     order, spec = parts.get("order"), parts.get("spec")
     by_value = spec is not None and spec.args.get("kind") == "RANGE" and _is_offset(spec)
     if order is not None:
+        if distinct or entry.name in _UNORDERED:
+            raise invalid(f"{entry.name}{' of DISTINCT values' if distinct else ''} has no ORDER BY in OVER", window)
         if by_value and len(order.expressions) != 1:
             raise invalid("a RANGE of values needs one ORDER BY expression", window)
         keys_sql = order_keys(call.ctx, order, call.scope, [], call.compile_, one_key=by_value)
-        pieces.append(f"ORDER BY {keys_sql}")
-    elif entry.name in ("RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST", "NTILE", "LAG", "LEAD"):
+        values = [call.compile_(call.ctx, key.this, call.scope) for key in order.expressions]
+        if by_value and not is_number(values[0].type):
+            raise invalid(f"a RANGE of values needs a number, not {values[0].type}", window, instead=_BY_NUMBER)
+        may_fail += [value.sql for value in values if _without_errors(value.sql) != value.sql]
+        pieces.append(_without_errors(f"ORDER BY {keys_sql}"))
+    elif entry.name in _ORDERED:
         raise invalid(f"{entry.name} needs ORDER BY in OVER", window)
     if spec is not None:
         if not entry.framed:
@@ -137,5 +168,5 @@ def _bound(call: Call, spec: exp.WindowSpec, name: str) -> str:
         return f"UNBOUNDED {side}"
     value = call.compile_(call.ctx, bound, call.scope)
     if value.type != INT64:
-        raise refused(f"a frame by {value.type}", spec, "Order by an INT64, such as UNIX_DATE(day).")
-    return f"{value.sql} {side}"
+        raise refused(f"a frame by {value.type}", spec, _BY_NUMBER)
+    return f"{constant(call, bound, value, 'a bound of a frame', least=0)} {side}"

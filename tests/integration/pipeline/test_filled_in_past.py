@@ -1,0 +1,124 @@
+"""The dates before a range, which its runs fill in: what changes of them later changes the range."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.workflows.model import RunStatus, exit_code
+from tests.kit.league import League
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nbactl.workflows.model import RunReport
+
+FIRST, SECOND, THIRD, FOURTH = (date(2025, 1, day) for day in (13, 14, 16, 18))
+RANGE = (THIRD, FOURTH)
+TABLES = (
+    "nba_raw.games",
+    "nba_raw.player_boxscores",
+    "nba_analytics.player_game_summary",
+    "nba_analytics.upcoming_player_game_context",
+)
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def league(tmp_path: Path) -> League:
+    return League(tmp_path, {FIRST: 20, SECOND: 30, THIRD: 16, FOURTH: 18})
+
+
+def tables(league: League, state: str) -> dict[str, Any]:
+    select = "SELECT * FROM {}"
+    return {name: sorted(map(str, league.rows(select.format(name), state))) for name in TABLES}
+
+
+def skipped(report: RunReport) -> bool:
+    return {run.status for run in report.runs} == {RunStatus.SKIPPED}
+
+
+def reasons(report: RunReport) -> set[str]:
+    return {task.reason for run in report.runs for task in run.tasks if (task.reason or "").startswith("stale")}  # type: ignore[misc]
+
+
+def scores(league: League) -> None:
+    league.points[FIRST] = 28
+
+
+def is_added(league: League) -> None:
+    league.points[date(2025, 1, 12)] = 40
+
+
+def is_gone(league: League) -> None:
+    del league.points[FIRST]
+
+
+def is_repaired(league: League) -> None:
+    del league.minutes[FIRST]
+
+
+def gets_an_alias(league: League) -> None:
+    (league.folder / "aliases.csv").write_text("alias,player\nSample CHI A,Sample CHI Alpha\n")
+
+
+@pytest.mark.parametrize("change", [scores, is_added, is_gone, is_repaired, gets_an_alias])
+def test_inv_23_a_change_before_the_range_brings_the_range_to_the_numbers_of_a_fresh_run(
+    league: League, change: Callable[[League], None]
+) -> None:
+    if change is is_repaired:
+        league.minutes[FIRST] = "??"
+        league.write()
+    assert exit_code(league.run("phase3", days=RANGE)) == 0
+    assert skipped(league.run("phase3", days=RANGE))
+    change(league)
+    league.write()
+    again = league.run("phase3", days=RANGE)
+    assert exit_code(again) == 0
+    league.run("phase3", days=RANGE, state="fresh")
+    assert tables(league, "state") == tables(league, "fresh")
+    assert skipped(league.run("phase3", days=RANGE))
+
+
+def test_inv_23_the_reason_names_the_date_that_changed(league: League) -> None:
+    league.run("phase3", days=RANGE)
+    scores(league)
+    league.write()
+    found = reasons(league.run("phase3", days=RANGE))
+    changed = (f"the source of {FIRST}", f"the raw file of schedule {FIRST}")
+    assert {f"stale: {text} changed" for text in changed} < found
+    assert any(f"nba_raw.player_boxscores {FIRST}" in text for text in found)
+
+
+def test_inv_23_an_older_copy_of_the_warehouse_has_its_past_filled_in_again(league: League, tmp_path: Path) -> None:
+    league.run("phase3", days=RANGE)
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    scores(league)
+    league.write()
+    league.run("phase3", days=RANGE)
+    for copy in (tmp_path / "copy").rglob("*.duckdb*"):
+        shutil.copy2(copy, tmp_path / "state" / copy.relative_to(tmp_path / "copy"))
+    league.run("phase3", days=RANGE)
+    league.run("phase3", days=RANGE, state="fresh")
+    assert tables(league, "state") == tables(league, "fresh")
+
+
+@pytest.mark.parametrize("day", [FIRST, FOURTH])
+def test_inv_23_a_change_of_a_date_that_was_run_outside_of_the_range_is_named_with_the_command(
+    league: League, day: date
+) -> None:
+    days = (FIRST, SECOND, THIRD, FOURTH)
+    league.run("phase3", days=days)
+    league.points[day] = 28
+    league.write()
+    report = league.run("phase3", days=(SECOND, THIRD))
+    assert report.outdated is not None
+    assert report.outdated.first.day == day
+    assert f"phase1 {day}" in report.outdated.stale
+    assert league.run("phase3", days=(SECOND, THIRD), stale_on="code").outdated is None
+    assert exit_code(league.run("phase3", days=days)) == 0
+    assert league.run("phase3", days=(SECOND, THIRD)).outdated is None
