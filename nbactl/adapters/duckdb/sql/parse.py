@@ -18,14 +18,16 @@ def dialect() -> Dialect:
     """Return BigQuery's dialect without any function that sqlglot would translate on its own."""
     from sqlglot.dialects.bigquery import BigQuery
     from sqlglot.parsers.bigquery import BigQueryParser
-    from sqlglot.tokens import TokenType
+    from sqlglot.tokenizer_core import TokenType
 
     kept = ("ARRAY", "CAST", "EXTRACT", "SAFE_CAST", "STRING_AGG")
 
     class Plain(BigQuery):
         class Parser(BigQueryParser):
-            COLUMN_OPERATORS: Final = {  # type: ignore[misc] - BigQuery has no x::TYPE
-                sign: build for sign, build in BigQueryParser.COLUMN_OPERATORS.items() if sign != TokenType.DCOLON
+            COLUMN_OPERATORS: Final[dict[Any, Any]] = {  # type: ignore[misc]
+                sign: build  # BigQuery has no value::TYPE
+                for sign, build in BigQueryParser.COLUMN_OPERATORS.items()
+                if sign != TokenType.DCOLON
             }
             FUNCTIONS: Final[dict[str, Any]] = {}  # type: ignore[misc]
             FUNCTION_PARSERS: Final[dict[str, Any]] = {  # type: ignore[misc]

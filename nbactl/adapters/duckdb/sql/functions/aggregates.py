@@ -244,7 +244,7 @@ def _numbering(group: Group) -> Value:
 
 
 def constant(call: Call, node: exp.Expr, value: Value, what: str, *, least: int) -> str:
-    """Return an INT64 that is a number or a parameter. Raises DataError for another expression, or one below `least`."""
+    """Return an INT64 that is a number or a parameter. Raises DataError for another one, or one below `least`."""
     if isinstance(node, exp.Parameter):
         return as_type(value, INT64)
     if not isinstance(node, exp.Literal) or not node.is_int:
