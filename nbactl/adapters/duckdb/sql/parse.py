@@ -24,8 +24,10 @@ def dialect() -> Dialect:
 
     class Plain(BigQuery):
         class Parser(BigQueryParser):
-            COLUMN_OPERATORS: Final = {  # type: ignore[misc]  # BigQuery has no x::TYPE
-                sign: build for sign, build in BigQueryParser.COLUMN_OPERATORS.items() if sign != TokenType.DCOLON
+            COLUMN_OPERATORS: Final[dict[Any, Any]] = {  # type: ignore[misc]
+                sign: build  # BigQuery has no value::TYPE
+                for sign, build in BigQueryParser.COLUMN_OPERATORS.items()
+                if sign != TokenType.DCOLON
             }
             FUNCTIONS: Final[dict[str, Any]] = {}  # type: ignore[misc]
             FUNCTION_PARSERS: Final[dict[str, Any]] = {  # type: ignore[misc]

@@ -87,9 +87,9 @@ class UndoRequest:
 
 @dataclass(frozen=True, slots=True)
 class ServicesChanged:
-    """What was changed on services, or would be. `result` is None if the target has none."""
+    """What was changed on services, or would be."""
 
-    result: EnvResult | None
+    result: EnvResult
     by: str
     reason: str | None
     dry_run: bool
@@ -139,7 +139,7 @@ def sync_services(
     A failure of one service is in the result, and does not stop the others. Continues what a killed process began.
     """
     if not app.has_deployed_services:
-        return ServicesChanged(None, operator(), request.reason, request.dry_run)
+        raise NotFoundError("there is nothing to sync", cause=NO_SERVICES, next_step="Give --target gcp.")
     flags = load_flags(app)
     for key in request.keys:
         flags.flag(key)
@@ -153,7 +153,7 @@ def sync_services(
         work.warnings += not_deployed(app, services)
     log, unfinished = app.env_change_log, _unfinished(app, work)
     done = _carry_out(app, log, work, request, confirm=confirm, report=report)
-    if done.result is not None and not request.dry_run and not done.result.failed:
+    if not request.dry_run and not done.result.failed:
         app.env_changes.close(log, unfinished)
     return done
 
@@ -185,7 +185,7 @@ def undo_change(
         )
     work = app.env_changes.plan_undo(change)
     done = _carry_out(app, log, work, request, confirm=confirm, report=report, undoes=change.id)
-    if done.result is None or request.dry_run or done.result.failed:
+    if request.dry_run or done.result.failed:
         return done
     undo = done.result.change
     try:

@@ -70,11 +70,6 @@ def progress(ctx: typer.Context) -> Callable[[EnvChange | EnvOutcome], None]:
 def services_changed(done: ServicesChanged, app: Container) -> View:
     """Show what was changed on services, how it ended, and how to undo it."""
     result = done.result
-    if result is None:
-        data: dict[str, Any] = {
-            "changes": [], "services": [], "refused": [], "left_alone": [], "applied": False, "id": None, "undo": []
-        }  # fmt: skip
-        return View(data, lambda console: console.note(NO_SERVICES), items="changes")
     undo = [] if result.change is None else [undo_command(app, result.change.id)]
     data = {
         "changes": [

@@ -337,6 +337,7 @@ def test_rollback_by_environment_goes_on_where_one_service_fails(world: World) -
 def test_on_local_there_are_no_services(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBACTL_TARGET", "local")
     assert "On target local there are no deployed services" in world.text("drift")
+    assert world("sync", code=4)["code"] == world("sync", "--dry-run", code=4)["code"] == "not_found"
     assert "On target local there are no deployed services" in world.text("sync")
     assert world("drift")["compared"] == ["store", "flags.yaml", "environment"]
     assert world("sync", "--undo", "last", code=4)["code"] == "not_found"
