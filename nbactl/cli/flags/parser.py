@@ -293,8 +293,8 @@ def adopt(  # noqa: PLR0917 - Typer reads them one by one
     app,
     "sync",
     examples=[
-        "nbactl flags sync --dry-run",
-        "nbactl flags sync query_caching --service nba-phase3-analytics-processors --reason 'left from a test'",
+        "nbactl flags sync --dry-run || test $? = 4",
+        "nbactl flags sync query_caching --service nba-phase3-analytics-processors || test $? = 4",
         "nbactl flags sync --undo last --dry-run || test $? = 4",
     ],
 )
