@@ -78,7 +78,7 @@ def test_an_older_file_gets_the_indexes_with_its_first_write_and_not_before(tmp_
     path = tmp_path / "documents.db"
     with closing(SqliteDocuments(path, clock=FakeClock(), busy_timeout=5.0)) as before:
         before.commit([Create("runs/old", {"started_at": SINCE})])
-    with sqlite3.connect(path) as older:
+    with closing(sqlite3.connect(path)) as older, older:
         older.execute("PRAGMA user_version = 1")
 
     def names() -> set[str]:
@@ -99,7 +99,7 @@ def test_an_older_file_gets_the_indexes_with_its_first_write_and_not_before(tmp_
 def test_a_damaged_document_hides_no_other_and_can_be_replaced(indexed: Path, broken: str) -> None:
     with closing(SqliteDocuments(indexed, clock=FakeClock(), busy_timeout=5.0, indexes=INDEXES)) as store:
         store.commit([Create("runs/bad", {})])
-        with sqlite3.connect(indexed) as connection:
+        with closing(sqlite3.connect(indexed)) as connection, connection:
             connection.execute("UPDATE documents SET data = ? WHERE id = 'bad'", (broken,))
         assert [document.id for document in store.query(QUERIES["by state"])] == ["r"]
         found = {document.id: document for document in store.query(Query("runs"))}
