@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,9 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PR_CAPBSET_DROP = 24
-_BEYOND_PERMISSIONS = (1, 2)
-"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, by which the superuser writes and reads everything."""
+# Runs a command that permissions bind, even if the user is root: drops CAP_DAC_OVERRIDE (1) and CAP_DAC_READ_SEARCH (2)
+# from the bounding set (PR_CAPBSET_DROP, 24). A program of its own, not a preexec_fn: that would fork this process, in
+# which gRPC may have threads, and its fork handlers can abort the child.
+_BOUND = """
+import ctypes, os, sys
+if os.geteuid() == 0:
+    for capability in (1, 2):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @pytest.fixture
@@ -36,22 +42,14 @@ def kept(tmp_path: Path) -> Iterator[Project]:
         folder.chmod(0o755)
 
 
-def bound_by_permissions() -> None:
-    """Have permissions bind the program that comes, though it may be the superuser's."""
-    if os.geteuid() == 0:
-        for capability in _BEYOND_PERMISSIONS:
-            ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
-
-
 def run(place: Project, *arguments: str, code: int = 0) -> Any:
     done = subprocess.run(
-        place.command(*arguments, "-o", "json"),
+        [sys.executable, "-c", _BOUND, *place.command(*arguments, "-o", "json")],
         cwd=ROOT,
         env=place.environment,
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=bound_by_permissions,
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr

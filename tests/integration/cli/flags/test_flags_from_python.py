@@ -147,7 +147,8 @@ def test_a_rollout_is_started_advanced_paused_and_aborted(app: Container) -> Non
 
 def test_on_local_there_is_no_service_to_change(app: Container) -> None:
     assert (flags_drift(app).findings, flags_drift(app).services) == ((), None)
-    assert sync_services(app, SyncRequest()).result is None
+    with pytest.raises(NotFoundError, match="nothing to sync"):
+        sync_services(app, SyncRequest())
     with pytest.raises(NotFoundError):
         undo_change(app, UndoRequest("last"))
     done = rollback_services(app, RollbackRequest((KEY,)))

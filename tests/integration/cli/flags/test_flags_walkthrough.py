@@ -27,6 +27,8 @@ def test_the_commands_of_the_documentation_work(tmp_path: Path) -> None:
     for command, refused in (
         ("flags check .", 1),  # nothing here uses the flags
         ("flags rollout advance query_caching", 6),  # paused, and not baked
+        ("flags sync --dry-run", 4),  # target local has no deployed services
+        ("flags sync --reason 'left from a test'", 4),
     ):
         assert script.count(command) == 1
         script = script.replace(command, f"{command} && exit 99 || test $? = {refused} ")
