@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from nbactl.cli.show.text import Styled
 
 if TYPE_CHECKING:
     from nbactl.cli.config.command import ConfigCheck, ConfigValues
+    from nbactl.cli.config.init import ConfigInit
     from nbactl.cli.show.console import Console
     from nbactl.config.explain import Explanation
 
@@ -57,10 +59,6 @@ def values(found: ConfigValues, *, with_origin: bool) -> View:
     return View(data, show, items="settings")
 
 
-def _origin(origin: str) -> Styled:
-    return Styled(origin, "dim" if origin == "default" else "cyan")
-
-
 def checked(found: ConfigCheck) -> View:
     """Show what the valid files declare."""
 
@@ -71,6 +69,31 @@ def checked(found: ConfigCheck) -> View:
 
     data = {"files": {key: str(file) for key, file in found.files.items()}, "counts": found.counts}
     return View(data, show, warnings=found.warnings)
+
+
+def initial(done: ConfigInit) -> View:
+    """Show which files were written, and how to use them."""
+    folder, dry = done.request.folder, done.request.dry_run
+    verbs = {"written": "Would write" if dry else "Wrote", "replaced": "Would replace" if dry else "Replaced"}
+
+    def show(console: Console) -> None:
+        for file in done.files:
+            if file.state == "unchanged":
+                console.note(f"{file.path} is up to date.")
+            else:
+                kept = "" if file.kept_as is None else f"; the present file {_kept(dry)} {file.kept_as.name}"
+                console.note(f"{verbs[file.state]} {file.path}{kept}.")
+        if done.changed and not dry:
+            console.note(f"Edit them, then check them: nbactl config validate --config-dir {shlex.quote(str(folder))}")
+        elif not done.changed:
+            console.note("Nothing to do: all files are as this version brings them.")
+
+    files = [{"path": str(f.path), "state": f.state, "kept_as": f.kept_as and str(f.kept_as)} for f in done.files]
+    return View({"folder": str(folder), "files": files, "changed": bool(done.changed) and not dry}, show, items="files")
+
+
+def _kept(dry: bool) -> str:
+    return "would be kept as" if dry else "is kept as"
 
 
 def explained(found: SettingValue | Explanation) -> View:
