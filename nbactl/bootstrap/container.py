@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from nbactl.adapters.gcpproject.project import GoogleProject
     from nbactl.adapters.sentry.sink import SentrySink
     from nbactl.bootstrap.target import Target
     from nbactl.config.loader import Config
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.runner import Runner
 
 _LOG = logging.getLogger(__name__)
-_CLOSED: Final = ("warehouse", "deployed_services", "engine", "sentry")
+_CLOSED: Final = ("warehouse", "deployed_services", "gcp_project", "engine", "sentry")
 """What is closed, in this order: what uses a thing before the thing."""
 
 
@@ -195,6 +196,13 @@ class Container:
     def deployed_services(self) -> DeployedServices:
         """The services of the region. Raises ConfigError where target gcp lacks its project or Google's packages."""
         return self.target.deployed_services(self)
+
+    @cached_property
+    def gcp_project(self) -> GoogleProject:
+        """The project of target gcp, to be checked. Raises ConfigError without a project or Google's packages."""
+        from nbactl.bootstrap import gcp
+
+        return gcp.gcp_project(self)
 
     # Coordination
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from nbactl.bootstrap import local
+from nbactl.bootstrap import gcp, local
 from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.messaging import make_slack
 from nbactl.checks.doctor.context import CheckContext, Lost
@@ -41,6 +41,12 @@ def check_context(app: Container) -> CheckContext:
         lost_outputs=lambda: _lost_outputs(usable),
         latest_game_date=lambda: usable.source.latest(),  # noqa: PLW0108 - opening the source may fail
         ask_firestore=partial(_ask_firestore, app),
+        project=lambda: app.gcp_project,
+        declared_datasets=_declared_datasets,
+        declared_indexes=gcp.declared_indexes,
+        declared_ttl=gcp.declared_ttl,
+        declared_services=lambda: usable.declared_services,
+        deployed=lambda: app.deployed_services.list(),  # noqa: PLW0108 - making it may fail
         has_slack=lambda: make_slack(usable) is not None,
     )
 
@@ -84,6 +90,12 @@ def _lost_outputs(app: Container) -> Lost:
         if found.why in ("gone", "replaced")
     ]
     return Lost(tuple(lost), len(ended))
+
+
+def _declared_datasets() -> set[str]:
+    from nbactl.warehouse.tables import load_tables
+
+    return {name.partition(".")[0] for name in load_tables()}
 
 
 def _ask_firestore(app: Container) -> None:

@@ -6,7 +6,7 @@ The warehouse, the bus and compute are not there yet (`_not_yet`).
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from nbactl.errors import ConfigError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
+    from nbactl.adapters.gcpproject.project import GoogleProject
     from nbactl.bootstrap.container import Container
     from nbactl.core.service.health import Check
     from nbactl.workflows.freshness import NoVersions
@@ -54,6 +55,38 @@ def deployed_services(app: Container) -> CloudRunServices:
         request=timeouts["service.admin"],
     )
     return CloudRunServices(api, Waiting(deploy=timeouts["service.deploy"], poll=timeouts["service.poll"]))
+
+
+def gcp_project(app: Container) -> GoogleProject:
+    """Return the project as `nbactl doctor` reads it. Nothing is sent yet."""
+    project, timeouts = _project(app), app.config.timeouts
+    with _needs("Google's authentication"):
+        from nbactl.adapters.gcpproject.api import GoogleApi
+        from nbactl.adapters.gcpproject.project import GoogleProject
+    return GoogleProject(
+        project, GoogleApi(connect=timeouts["http.connect"], request=timeouts["service.admin"]), app.environ
+    )
+
+
+def declared_indexes() -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """Return the composite indexes that queries need, by collection and fields, as firestore.indexes.json has them."""
+    return [
+        (index["collectionGroup"], tuple((field["fieldPath"], field["order"]) for field in index["fields"]))
+        for index in _index_file()["indexes"]
+    ]
+
+
+def declared_ttl() -> list[tuple[str, str]]:
+    """Return the fields, by collection, by which documents expire."""
+    overrides = _index_file()["fieldOverrides"]
+    return [(field["collectionGroup"], field["fieldPath"]) for field in overrides if field.get("ttl")]
+
+
+def _index_file() -> Any:  # noqa: ANN401 - JSON
+    import json
+    from importlib.resources import files
+
+    return json.loads((files("nbactl.adapters.firestore") / "firestore.indexes.json").read_text(encoding="utf-8"))
 
 
 def warehouse(_: Container) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.doctor import machine, pipeline, state
+from nbactl.checks.doctor.gcp import GCP_CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,6 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def examine(context: CheckContext) -> Iterator[Finding]:
-    """Yield what each check finds, at least one finding a check. Nothing is changed."""
-    for check in CHECKS:
+    """Yield what each check finds, at least one finding a check; on gcp of the project too. Nothing is changed."""
+    for check in (*CHECKS, *(GCP_CHECKS if context.settings.target == "gcp" else ())):
         yield from check(context)

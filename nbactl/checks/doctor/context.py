@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import date
     from pathlib import Path
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nbactl.config.settings import Settings
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.services import DeployedService
 
 Status = Literal["ok", "warn", "failed", "skipped"]
 
@@ -44,6 +46,38 @@ class LocalWarehouse(Protocol):
 
     def close(self) -> None:
         """Close the file."""
+        ...
+
+
+Fields = tuple[tuple[str, str], ...]
+"""The fields of an index, each with ASCENDING or DESCENDING."""
+
+
+class GoogleProject(Protocol):
+    """What checks ask a project of Google Cloud. Every method raises NbactlError where it cannot be read."""
+
+    def identity(self) -> str:
+        """Return who calls."""
+        ...
+
+    def granted(self, permissions: Iterable[str]) -> AbstractSet[str]:
+        """Return those of `permissions` that the caller has on the whole project."""
+        ...
+
+    def dataset_locations(self) -> Mapping[str, str]:
+        """Return the location of every dataset, in lower case."""
+        ...
+
+    def composite_indexes(self) -> Mapping[tuple[str, Fields], str]:
+        """Return the state of every composite index of the database, such as READY."""
+        ...
+
+    def ttl_policies(self) -> Mapping[tuple[str, str], str]:
+        """Return the state of every TTL policy by collection and field, such as ACTIVE."""
+        ...
+
+    def topics(self) -> AbstractSet[str]:
+        """Return the names of the topics."""
         ...
 
 
@@ -86,6 +120,18 @@ class CheckContext:
     """Asks the source."""
     ask_firestore: Callable[[], None]
     """Reads one document, which needs the client, the account, the network and the database."""
+    project: Callable[[], GoogleProject]
+    """Returns the project of target gcp; nothing is sent yet."""
+    declared_datasets: Callable[[], AbstractSet[str]]
+    """Returns the datasets of the declared tables."""
+    declared_indexes: Callable[[], Sequence[tuple[str, Fields]]]
+    """Returns the composite indexes that queries of nbactl need, by collection and fields."""
+    declared_ttl: Callable[[], Sequence[tuple[str, str]]]
+    """Returns the fields, by collection, by which documents expire."""
+    declared_services: Callable[[], list[str]]
+    """Returns the services that workflows.yaml names."""
+    deployed: Callable[[], Sequence[DeployedService]]
+    """Returns the services that are deployed."""
     has_slack: Callable[[], bool]
     """Says whether alerts go to Slack. Raises ConfigError for an address that is not valid."""
 

@@ -1,0 +1,1 @@
+"""What a Google Cloud project has: its permissions, datasets, indexes, TTL policies and topics. Only read."""

@@ -1,0 +1,113 @@
+"""What nbactl needs of a project, as the project has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.adapters.gcpproject.api import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from nbactl.adapters.gcpproject.api import GoogleApi
+
+_IAM: Final = "cloudresourcemanager"
+_FIRESTORE: Final = "firestore"
+_PUBSUB: Final = "pubsub"
+_BIGQUERY: Final = "bigquery"
+_GROUPS: Final = "databases/(default)/collectionGroups/-"
+_NAME: Final = "__name__"
+"""The last field of every index; Firestore adds it."""
+
+
+CompositeIndex = tuple[str, tuple[tuple[str, str], ...]]
+"""A composite index of a collection: its fields, each with ASCENDING or DESCENDING."""
+
+
+class GoogleProject:
+    """A project, read through Google's REST interfaces.
+
+    `environ` may send an interface elsewhere as it does for gcloud (CLOUDSDK_API_ENDPOINT_OVERRIDES_FIRESTORE), or to
+    an emulator (BIGQUERY_EMULATOR_HOST, PUBSUB_EMULATOR_HOST). Every method raises NotAuthorisedError,
+    UnavailableError and NotFoundError, which names a project that does not exist.
+    """
+
+    def __init__(self, project: str, api: GoogleApi, environ: Mapping[str, str]) -> None:
+        self.project = project
+        self._api = api
+        self._environ = environ
+
+    def close(self) -> None:
+        """End the connections."""
+        self._api.close()
+
+    def identity(self) -> str:
+        """Return who calls."""
+        return self._api.identity()
+
+    def granted(self, permissions: Iterable[str]) -> set[str]:
+        """Return those of `permissions` that the caller has on the whole project.
+
+        https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions
+        """
+        path = f"v1/projects/{self.project}:testIamPermissions"
+        answer = self._api.post(self._endpoint(_IAM), path, {"permissions": sorted(permissions)})
+        return set(answer.get("permissions", ()))
+
+    def dataset_locations(self) -> dict[str, str]:
+        """Return the location of every dataset, in lower case.
+
+        https://cloud.google.com/bigquery/docs/reference/rest/v2/datasets/list
+        """
+        found = self._api.pages(self._endpoint(_BIGQUERY), f"bigquery/v2/projects/{self.project}/datasets", "datasets")
+        return {one["datasetReference"]["datasetId"]: str(one.get("location", "")).lower() for one in found}
+
+    def composite_indexes(self) -> dict[CompositeIndex, str]:
+        """Return the state of every composite index of a collection, such as READY or CREATING.
+
+        https://cloud.google.com/firestore/docs/reference/rest/v1/projects.databases.collectionGroups.indexes
+        """
+        path = f"v1/projects/{self.project}/{_GROUPS}/indexes"
+        found = self._api.pages(self._endpoint(_FIRESTORE), path, "indexes")
+        return {
+            (_group(index), tuple(_ordered(index))): str(index.get("state", ""))
+            for index in found
+            if index.get("queryScope", "COLLECTION") == "COLLECTION"
+        }
+
+    def ttl_policies(self) -> dict[tuple[str, str], str]:
+        """Return the state of every TTL policy by collection and field, such as ACTIVE or CREATING.
+
+        https://cloud.google.com/firestore/docs/ttl
+        """
+        path = f"v1/projects/{self.project}/{_GROUPS}/fields"
+        found = self._api.pages(self._endpoint(_FIRESTORE), path, "fields", filter="ttlConfig:*")
+        return {(_group(field), field["name"].rpartition("/")[2]): str(field["ttlConfig"]["state"]) for field in found}
+
+    def topics(self) -> set[str]:
+        """Return the names of the topics.
+
+        https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/list
+        """
+        found = self._api.pages(self._endpoint(_PUBSUB), f"v1/projects/{self.project}/topics", "topics")
+        return {topic["name"].rpartition("/")[2] for topic in found}
+
+    def _endpoint(self, name: str) -> Endpoint:
+        service = f"{name}.googleapis.com"
+        if emulator := self._environ.get(f"{name.upper()}_EMULATOR_HOST"):
+            url = emulator if emulator.startswith("http") else f"http://{emulator}"
+            return Endpoint(service, url.rstrip("/"), emulator=True)
+        override = self._environ.get(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name.upper()}")
+        return Endpoint(service, (override or f"https://{service}").rstrip("/"))
+
+
+def _group(resource: Mapping[str, Any]) -> str:
+    """Return the collection in a name such as projects/P/databases/D/collectionGroups/runs/indexes/ID."""
+    parts = resource["name"].split("/")
+    return str(parts[parts.index("collectionGroups") + 1])
+
+
+def _ordered(index: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for field in index.get("fields", ()):
+        if field["fieldPath"] != _NAME:
+            yield field["fieldPath"], field.get("order") or field.get("arrayConfig") or "vector"

@@ -1,0 +1,181 @@
+"""Checks of a Google Cloud project: who calls, what that account may do, and whether what nbactl needs is there."""
+
+from __future__ import annotations
+
+import shlex
+from functools import wraps
+from typing import TYPE_CHECKING, Final
+
+from nbactl.checks.doctor.context import Finding
+from nbactl.checks.doctor.permissions import NEEDS, all_permissions
+from nbactl.errors import NbactlError, NotAuthorisedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nbactl.checks.doctor.context import Check, CheckContext
+    from nbactl.ports.services import DeployedService
+
+_EMULATOR: Final = "FIRESTORE_EMULATOR_HOST"
+_DATABASE: Final = "--database='(default)'"
+_MORE: Final = 3
+"""How many further names a message lists."""
+
+
+def _check(name: str) -> Callable[[Callable[[CheckContext, str], Iterator[Finding]]], Check]:
+    """Give a check its project. What it cannot read is a finding: `warn` if it is not allowed to, else `failed`."""
+
+    def decorated(check: Callable[[CheckContext, str], Iterator[Finding]]) -> Check:
+        @wraps(check)
+        def run(context: CheckContext) -> Iterator[Finding]:
+            project = context.settings.project
+            if project is None:
+                yield Finding(name, "skipped", "no project is given")
+                return
+            try:
+                yield from check(context, project)
+            except NbactlError as error:
+                refused = isinstance(error, NotAuthorisedError) and name != "credentials"
+                fix = error.next_step or "Check the network, the project and the status of Google Cloud."
+                yield Finding(name, "warn" if refused else "failed", error.message, error.cause, fix)
+
+        return run
+
+    return decorated
+
+
+@_check("credentials")
+def credentials(context: CheckContext, _: str) -> Iterator[Finding]:
+    """Ask Google for a token, and say whose it is."""
+    if emulator := context.environ.get(_EMULATOR):
+        yield Finding("credentials", "skipped", f"an emulator needs none ({_EMULATOR}={emulator})")
+    else:
+        yield Finding("credentials", "ok", context.project().identity())
+
+
+@_check("permissions")
+def permissions(context: CheckContext, project: str) -> Iterator[Finding]:
+    """Compare what the account may do on the project with what the commands need."""
+    if context.environ.get(_EMULATOR):
+        yield Finding("permissions", "skipped", f"an emulator asks for none ({_EMULATOR})")
+        return
+    missing = all_permissions() - context.project().granted(all_permissions())
+    for need in NEEDS:
+        if lacking := [permission for permission in need.permissions if permission in missing]:
+            grant = ["gcloud", "projects", "add-iam-policy-binding", project, "--member=MEMBER", f"--role={need.role}"]
+            cause = f"Missing on the project: {', '.join(lacking)}. It may be granted on a dataset or service alone."
+            message = f"not for {', '.join(need.commands)}"
+            yield Finding("permissions", "warn", message, cause, shlex.join(grant))
+    if not missing:
+        yield Finding("permissions", "ok", f"all {len(all_permissions())} that commands need")
+
+
+@_check("datasets")
+def datasets(context: CheckContext, project: str) -> Iterator[Finding]:
+    """Compare the datasets of declared tables, and their location, with those that are there."""
+    wanted, location = context.declared_datasets(), context.settings.region
+    there = context.project().dataset_locations()
+    if missing := sorted(wanted - there.keys()):
+        fix = f"bq --project_id={project} --location={location} mk --dataset {missing[0]}"
+        cause = "`nbactl run --in-process` makes them; commands that only read find nothing."
+        yield Finding("datasets", "warn", f"not there: {_listed(missing)}", cause, fix)
+    elsewhere = sorted(name for name in wanted & there.keys() if there[name] != location.lower())
+    if elsewhere:
+        where = sorted({there[name] for name in elsewhere})
+        cause = f"One query reads the datasets of one location; settings say {location}."
+        fix = f"Give --region {where[0]}, or copy the datasets."
+        yield Finding("datasets", "failed", f"in {', '.join(where)}: {_listed(elsewhere)}", cause, fix)
+    if not missing and not elsewhere:
+        yield Finding("datasets", "ok", f"{len(wanted)} in {location}")
+
+
+@_check("indexes")
+def indexes(context: CheckContext, project: str) -> Iterator[Finding]:
+    """Compare the composite indexes that queries need with those of the database."""
+    if context.environ.get(_EMULATOR):
+        yield Finding("indexes", "skipped", f"the emulator needs none ({_EMULATOR})")
+        return
+    there = context.project().composite_indexes()
+    wanted = context.declared_indexes()
+    for collection, fields in (index for index in wanted if there.get(index) != "READY"):
+        options = [f"--field-config=field-path={name},order={order.lower()}" for name, order in fields]
+        place = [f"--project={project}", f"--collection-group={collection}"]
+        fix = f"{shlex.join(['gcloud', 'firestore', 'indexes', 'composite', 'create', *place, *options])} {_DATABASE}"
+        text = f"{collection} by {', '.join(name for name, _ in fields)}"
+        state = there.get((collection, fields))
+        if state is None:
+            yield Finding("indexes", "failed", f"not there: {text}", "Queries that need it are refused.", fix)
+        else:
+            wait = "Wait; an index over many documents takes minutes."
+            yield Finding("indexes", "warn", f"{state.lower()}: {text}", "Queries that need it are refused.", wait)
+    if all(there.get(index) == "READY" for index in wanted):
+        yield Finding("indexes", "ok", f"{len(wanted)} composite indexes are ready")
+
+
+@_check("ttl policies")
+def ttl_policies(context: CheckContext, project: str) -> Iterator[Finding]:
+    """Compare the TTL policies that delete expired documents with those of the database."""
+    name = "ttl policies"
+    if context.environ.get(_EMULATOR):
+        yield Finding(name, "skipped", f"the emulator has none ({_EMULATOR})")
+        return
+    there, wanted = context.project().ttl_policies(), context.declared_ttl()
+    lacking = [policy for policy in wanted if there.get(policy) not in ("ACTIVE", "CREATING")]
+    for collection, field in lacking:
+        words = ["gcloud", "firestore", "fields", "ttls", "update", field, f"--collection-group={collection}"]
+        fix = f"{shlex.join([*words, '--enable-ttl', f'--project={project}'])} {_DATABASE}"
+        message = f"none on {collection}.{field}"
+        yield Finding(name, "warn", message, "Expired documents stay, and cost storage.", fix)
+    if not lacking:
+        yield Finding(name, "ok", f"{len(wanted)} delete expired documents")
+
+
+@_check("topics")
+def topics(context: CheckContext, project: str) -> Iterator[Finding]:
+    """Compare the topics of the phases with those of the project."""
+    wanted = [
+        topic
+        for phase in context.config().workflows.phases.values()
+        for topic in (phase.topic, phase.trigger_topic)
+        if topic
+    ]
+    there = context.project().topics()
+    if missing := [topic for topic in dict.fromkeys(wanted) if topic not in there]:
+        fix = shlex.join(["gcloud", "pubsub", "topics", "create", missing[0], f"--project={project}"])
+        cause = "What is published there is lost: the next phase does not start."
+        yield Finding("topics", "failed", f"not there: {_listed(missing)}", cause, fix)
+    else:
+        yield Finding("topics", "ok", f"{len(set(wanted))} topics of the phases")
+
+
+@_check("services")
+def services(context: CheckContext, _: str) -> Iterator[Finding]:
+    """Look whether the declared services are deployed, ready, and get requests."""
+    there = {service.name: service for service in context.deployed()}
+    wanted = context.declared_services()
+    problems = list(_problems(wanted, there))
+    for message, cause in problems:
+        yield Finding("services", "failed", message, cause, "Deploy it, or correct its traffic; then look again.")
+    if not problems:
+        yield Finding("services", "ok", f"{len(wanted)} are deployed and get requests")
+
+
+def _problems(wanted: list[str], there: dict[str, DeployedService]) -> Iterator[tuple[str, str | None]]:
+    for name in wanted:
+        if name not in there:
+            yield f"{name} is declared in workflows.yaml, and is not deployed", None
+            continue
+        service = there[name]
+        if service.problem is not None:
+            yield f"{name}: its newest revision is not ready", service.problem
+        elif service.latest_share == 0:
+            cause = f"All requests go to {', '.join(service.pinned_to) or 'no revision'}."
+            yield f"{name}: its newest revision gets 0 % of requests", cause
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MORE} more" if len(names) > _MORE else ""
+    return f"{', '.join(names[:_MORE])}{more}"
+
+
+GCP_CHECKS: Final = (credentials, permissions, datasets, indexes, ttl_policies, topics, services)

@@ -1,0 +1,68 @@
+"""Which permissions each command needs on Google Cloud, and the smallest role of Google's that has them.
+
+Sources: https://cloud.google.com/firestore/docs/security/iam, https://cloud.google.com/bigquery/docs/access-control,
+https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/pubsub/docs/access-control,
+https://cloud.google.com/resource-manager/docs/access-control-proj
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nbactl.frozen import frozen
+
+
+@frozen
+class Need:
+    """Permissions that commands need together. `commands` are as an operator types them; `role` has the permissions."""
+
+    commands: tuple[str, ...]
+    role: str
+    permissions: tuple[str, ...]
+
+
+NEEDS: Final = (
+    Need(
+        ("every command that reads or records runs",),
+        "roles/datastore.user",
+        (
+            "datastore.entities.create",
+            "datastore.entities.delete",
+            "datastore.entities.get",
+            "datastore.entities.list",
+            "datastore.entities.update",
+        ),
+    ),
+    Need(
+        ("query", "tables", "quarantine", "status", "run --in-process"),
+        "roles/bigquery.jobUser",
+        ("bigquery.jobs.create",),
+    ),
+    Need(
+        ("query", "tables", "quarantine", "status"),
+        "roles/bigquery.dataViewer",
+        ("bigquery.datasets.get", "bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.list"),
+    ),
+    Need(
+        ("run --in-process",),
+        "roles/bigquery.dataEditor",
+        (
+            "bigquery.datasets.create",
+            "bigquery.tables.create",
+            "bigquery.tables.delete",
+            "bigquery.tables.update",
+            "bigquery.tables.updateData",
+        ),
+    ),
+    Need(("run", "flags drift", "doctor"), "roles/run.viewer", ("run.services.get", "run.services.list")),
+    Need(("run",), "roles/run.invoker", ("run.routes.invoke",)),
+    Need(("flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
+    Need(("flags sync", "flags rollback --env"), "roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",)),
+    Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
+    Need(("doctor",), "roles/pubsub.viewer", ("pubsub.topics.list",)),
+)
+
+
+def all_permissions() -> set[str]:
+    """Return every permission that some command needs."""
+    return {permission for need in NEEDS for permission in need.permissions}

@@ -1,0 +1,196 @@
+"""What `nbactl doctor --target gcp` finds in a project, asked of a server that answers in Google's forms."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbactl.bootstrap import Container, gcp
+from nbactl.bootstrap.doctor import check_context
+from nbactl.checks.doctor import gcp as checks
+from nbactl.checks.doctor.gcp import GCP_CHECKS
+from nbactl.checks.doctor.permissions import NEEDS, all_permissions
+from nbactl.config.settings import load_settings
+from nbactl.warehouse.tables import load_tables
+from tests.kit.cloud_run_server import PINNED, cloud_run_server
+from tests.kit.google_project_server import ACCOUNT, google_project_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from nbactl.checks.doctor.context import CheckContext, Finding
+    from tests.kit.cloud_run_server import CloudRun
+    from tests.kit.google_project_server import ProjectServer
+
+PROJECT = "test-project"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProjectServer, Path]]:
+    with google_project_server(PROJECT) as project:
+        key = tmp_path_factory.mktemp("key") / "key.json"
+        project.write_key(key)
+        yield project, key
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[CloudRun]:
+    with cloud_run_server(PROJECT) as services:
+        yield services
+
+
+@pytest.fixture
+def app(
+    server: tuple[ProjectServer, Path], cloud: CloudRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Container]:
+    project, key = server
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    given = {"state_dir": str(tmp_path / "state"), "target": "gcp", "project": PROJECT}
+    environ = {**project.overrides(), "CLOUD_RUN_EMULATOR_HOST": cloud.address}
+    with Container(load_settings(given, {}, tmp_path), environ=environ) as container:
+        yield container
+
+
+@pytest.fixture
+def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun) -> ProjectServer:
+    project, _ = server
+    project.granted = all_permissions()
+    project.datasets = {name.partition(".")[0]: "US-WEST2" for name in load_tables()}
+    project.indexes = dict.fromkeys(gcp.declared_indexes(), "READY")
+    project.ttl = dict.fromkeys(gcp.declared_ttl(), "ACTIVE")
+    phases = app.config.workflows.phases.values()
+    project.topics = sorted({topic for phase in phases for topic in (phase.topic, phase.trigger_topic) if topic})
+    project.refusals = {}
+    cloud.services.clear()
+    for name in app.declared_services:
+        cloud.deploy(name)
+    return project
+
+
+def found(app: Container) -> list[Finding]:
+    context = check_context(app)
+    return [finding for check in GCP_CHECKS for finding in check(context)]
+
+
+def of(findings: Sequence[Finding], name: str) -> Finding:
+    (finding,) = [finding for finding in findings if finding.name == name]
+    return finding
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_project_that_has_everything_has_one_good_finding_a_check(app: Container) -> None:
+    findings = found(app)
+    assert [(finding.name, finding.status) for finding in findings] == [
+        (name, "ok")
+        for name in ("credentials", "permissions", "datasets", "indexes", "ttl policies", "topics", "services")
+    ]
+    assert of(findings, "credentials").message == f"service account {ACCOUNT}"
+    assert of(findings, "indexes").message == "4 composite indexes are ready"
+
+
+def test_a_missing_permission_names_the_commands_and_the_smallest_role(app: Container, healthy: ProjectServer) -> None:
+    for need in NEEDS:
+        healthy.granted = all_permissions() - {need.permissions[-1]}
+        finding = of(found(app), "permissions")
+        assert finding.status == "warn"
+        assert finding.message == f"not for {', '.join(need.commands)}"
+        assert need.permissions[-1] in (finding.cause or "")
+        assert f"--role={need.role}" in (finding.fix or "")
+
+
+def test_what_is_missing_is_named_with_the_command_that_makes_it(app: Container, healthy: ProjectServer) -> None:
+    del healthy.datasets["nba_raw"]
+    healthy.datasets["nba_analytics"] = "US"
+    gone, *_ = healthy.indexes
+    del healthy.indexes[gone]
+    del healthy.ttl["outbox", "expires_at"]
+    healthy.topics.remove("nba-phase3-trigger")
+    findings = found(app)
+    assert [(one.status, one.message) for one in findings if one.name == "datasets"] == [
+        ("warn", "not there: nba_raw"), ("failed", "in us: nba_analytics")
+    ]  # fmt: skip
+    index, ttl, topic = (of(findings, name) for name in ("indexes", "ttl policies", "topics"))
+    assert (index.status, index.message) == ("failed", f"not there: runs by {gone[1][0][0]}, started_at")
+    assert "--field-config=field-path=started_at,order=descending" in shlex.split(index.fix or "")
+    assert (ttl.status, ttl.message) == ("warn", "none on outbox.expires_at")
+    assert "--collection-group=outbox --enable-ttl" in (ttl.fix or "")
+    assert (topic.status, topic.message) == ("failed", "not there: nba-phase3-trigger")
+    assert topic.fix == "gcloud pubsub topics create nba-phase3-trigger --project=test-project"
+
+
+def test_an_index_that_is_being_built_is_a_warning(app: Container, healthy: ProjectServer) -> None:
+    building, *_ = healthy.indexes
+    healthy.indexes[building] = "CREATING"
+    finding = of(found(app), "indexes")
+    assert (finding.status, finding.message[:18]) == ("warn", "creating: runs by ")
+
+
+@pytest.mark.usefixtures("healthy")
+def test_services_that_are_gone_broken_or_pinned_fail(app: Container, cloud: CloudRun) -> None:
+    gone, broken, pinned, *_ = app.declared_services
+    del cloud.services[gone]
+    service = cloud.services[broken]
+    service["terminalCondition"] = {"type": "Ready", "state": "CONDITION_FAILED", "message": "it crashed"}
+    old = {"type": PINNED, "revision": f"{pinned}-00000-old", "percent": 100}
+    cloud.services[pinned] |= {"traffic": [old], "trafficStatuses": [old]}
+    findings = [(one.status, one.message, one.cause) for one in found(app) if one.name == "services"]
+    assert [status for status, _, _ in findings] == ["failed"] * 3
+    assert [message for _, message, _ in findings] == [
+        f"{gone} is declared in workflows.yaml, and is not deployed",
+        f"{broken}: its newest revision is not ready",
+        f"{pinned}: its newest revision gets 0 % of requests",
+    ]
+    assert findings[2][2] == f"All requests go to {pinned}-00000-old."
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "expected", "text", "fix"),
+    [
+        (403, "it has not been used in project 1", "warn", "is not enabled", "gcloud services enable firestore"),
+        (403, "Permission denied on resource project.", "warn", "is not allowed to look", ""),
+        (404, "The database (default) does not exist.", "failed", "not found", ""),
+        (503, "try later", "failed", "is busy or failing", "status.cloud.google.com"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_reported_and_the_other_checks_run(  # noqa: PLR0917
+    app: Container, healthy: ProjectServer, status: int, said: str, expected: str, text: str, fix: str
+) -> None:
+    healthy.refusals = {"/indexes$": (status, said)}
+    findings = found(app)
+    finding = of(findings, "indexes")
+    assert finding.status == expected
+    assert text in finding.message
+    assert said in (finding.cause or "")
+    assert fix in (finding.fix or "")
+    assert of(findings, "topics").status == "ok"
+
+
+def test_credentials_that_are_refused_or_missing_fail(
+    app: Container, healthy: ProjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    healthy.refusals = {"^/token$": (400, "invalid_grant: the account was deleted")}
+    finding = of(found(app), "credentials")
+    assert (finding.status, finding.message) == ("failed", "the credentials are refused")
+    assert "gcloud auth application-default login" in (finding.fix or "")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
+    with closing(gcp.gcp_project(app)) as project:
+        context = dataclasses.replace(check_context(app), project=lambda: project)
+        assert _one(checks.credentials(context)).message == "no Google credentials were found"
+
+
+def _one(findings: Iterator[Finding]) -> Finding:
+    (finding,) = findings
+    return finding
+
+
+def test_an_emulator_is_asked_neither_for_an_account_nor_for_indexes(app: Container) -> None:
+    context: CheckContext = dataclasses.replace(
+        check_context(app), environ={**app.environ, "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"}
+    )
+    for check in (checks.credentials, checks.permissions, checks.indexes, checks.ttl_policies):
+        assert _one(check(context)).status == "skipped"
