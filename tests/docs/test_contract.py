@@ -94,6 +94,7 @@ READ = {
     "nbactl breakers list": "breakers list",
     "nbactl outbox list": "outbox list",
     "nbactl config show": "config show",
+    "nbactl config init": "config init --dry-run",
     "nbactl doctor": "doctor",
     "nbactl demo": "demo",
 }

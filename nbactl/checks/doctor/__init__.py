@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.doctor import machine, pipeline, state
-from nbactl.checks.doctor.gcp import GCP_CHECKS
+from nbactl.checks.doctor.gcp import examine_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,5 +35,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 def examine(context: CheckContext) -> Iterator[Finding]:
     """Yield what each check finds, at least one finding a check; on gcp of the project too. Nothing is changed."""
-    for check in (*CHECKS, *(GCP_CHECKS if context.settings.target == "gcp" else ())):
+    for check in CHECKS:
         yield from check(context)
+    if context.settings.target == "gcp":
+        yield from examine_project(context)

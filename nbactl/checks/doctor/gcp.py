@@ -22,8 +22,13 @@ _MORE: Final = 3
 """How many further names a message lists."""
 
 
-def _check(name: str) -> Callable[[Callable[[CheckContext, str], Iterator[Finding]]], Check]:
-    """Give a check its project. What it cannot read is a finding: `warn` if it is not allowed to, else `failed`."""
+def _check(
+    name: str, *, emulator: str | None = None
+) -> Callable[[Callable[[CheckContext, str], Iterator[Finding]]], Check]:
+    """Give a check its project. What it cannot read is a finding: `warn` if it is not allowed to, else `failed`.
+
+    Where Firestore is an emulator, only interfaces that have an `emulator` too are checked.
+    """
 
     def decorated(check: Callable[[CheckContext, str], Iterator[Finding]]) -> Check:
         @wraps(check)
@@ -32,10 +37,14 @@ def _check(name: str) -> Callable[[Callable[[CheckContext, str], Iterator[Findin
             if project is None:
                 yield Finding(name, "skipped", "no project is given")
                 return
+            if context.environ.get(_EMULATOR) and not (emulator and context.environ.get(emulator)):
+                but = f", and {emulator} is not" if emulator else ""
+                yield Finding(name, "skipped", f"{_EMULATOR} is set{but}")
+                return
             try:
                 yield from check(context, project)
             except NbactlError as error:
-                refused = isinstance(error, NotAuthorisedError) and name != "credentials"
+                refused = isinstance(error, NotAuthorisedError) and name not in ("credentials", "firestore")
                 fix = error.next_step or "Check the network, the project and the status of Google Cloud."
                 yield Finding(name, "warn" if refused else "failed", error.message, error.cause, fix)
 
@@ -47,18 +56,20 @@ def _check(name: str) -> Callable[[Callable[[CheckContext, str], Iterator[Findin
 @_check("credentials")
 def credentials(context: CheckContext, _: str) -> Iterator[Finding]:
     """Ask Google for a token, and say whose it is."""
-    if emulator := context.environ.get(_EMULATOR):
-        yield Finding("credentials", "skipped", f"an emulator needs none ({_EMULATOR}={emulator})")
-    else:
-        yield Finding("credentials", "ok", context.project().identity())
+    yield Finding("credentials", "ok", context.project().identity())
+
+
+@_check("firestore", emulator=_EMULATOR)
+def firestore(context: CheckContext, project: str) -> Iterator[Finding]:
+    """Read one document."""
+    context.ask_firestore()
+    emulator = context.environ.get(_EMULATOR)
+    yield Finding("firestore", "ok", f"{project} answers{f' (emulator {emulator})' if emulator else ''}")
 
 
 @_check("permissions")
 def permissions(context: CheckContext, project: str) -> Iterator[Finding]:
     """Compare what the account may do on the project with what the commands need."""
-    if context.environ.get(_EMULATOR):
-        yield Finding("permissions", "skipped", f"an emulator asks for none ({_EMULATOR})")
-        return
     missing = all_permissions() - context.project().granted(all_permissions())
     for need in NEEDS:
         if lacking := [permission for permission in need.permissions if permission in missing]:
@@ -70,7 +81,7 @@ def permissions(context: CheckContext, project: str) -> Iterator[Finding]:
         yield Finding("permissions", "ok", f"all {len(all_permissions())} that commands need")
 
 
-@_check("datasets")
+@_check("datasets", emulator="BIGQUERY_EMULATOR_HOST")
 def datasets(context: CheckContext, project: str) -> Iterator[Finding]:
     """Compare the datasets of declared tables, and their location, with those that are there."""
     wanted, location = context.declared_datasets(), context.settings.region
@@ -92,9 +103,6 @@ def datasets(context: CheckContext, project: str) -> Iterator[Finding]:
 @_check("indexes")
 def indexes(context: CheckContext, project: str) -> Iterator[Finding]:
     """Compare the composite indexes that queries need with those of the database."""
-    if context.environ.get(_EMULATOR):
-        yield Finding("indexes", "skipped", f"the emulator needs none ({_EMULATOR})")
-        return
     there = context.project().composite_indexes()
     wanted = context.declared_indexes()
     for collection, fields in (index for index in wanted if there.get(index) != "READY"):
@@ -116,9 +124,6 @@ def indexes(context: CheckContext, project: str) -> Iterator[Finding]:
 def ttl_policies(context: CheckContext, project: str) -> Iterator[Finding]:
     """Compare the TTL policies that delete expired documents with those of the database."""
     name = "ttl policies"
-    if context.environ.get(_EMULATOR):
-        yield Finding(name, "skipped", f"the emulator has none ({_EMULATOR})")
-        return
     there, wanted = context.project().ttl_policies(), context.declared_ttl()
     lacking = [policy for policy in wanted if there.get(policy) not in ("ACTIVE", "CREATING")]
     for collection, field in lacking:
@@ -130,7 +135,7 @@ def ttl_policies(context: CheckContext, project: str) -> Iterator[Finding]:
         yield Finding(name, "ok", f"{len(wanted)} delete expired documents")
 
 
-@_check("topics")
+@_check("topics", emulator="PUBSUB_EMULATOR_HOST")
 def topics(context: CheckContext, project: str) -> Iterator[Finding]:
     """Compare the topics of the phases with those of the project."""
     wanted = [
@@ -148,7 +153,7 @@ def topics(context: CheckContext, project: str) -> Iterator[Finding]:
         yield Finding("topics", "ok", f"{len(set(wanted))} topics of the phases")
 
 
-@_check("services")
+@_check("services", emulator="CLOUD_RUN_EMULATOR_HOST")
 def services(context: CheckContext, _: str) -> Iterator[Finding]:
     """Look whether the declared services are deployed, ready, and get requests."""
     there = {service.name: service for service in context.deployed()}
@@ -178,4 +183,15 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:_MORE])}{more}"
 
 
-GCP_CHECKS: Final = (credentials, permissions, datasets, indexes, ttl_policies, topics, services)
+_CHECKS: Final = (firestore, permissions, datasets, indexes, ttl_policies, topics, services)
+
+
+def examine_project(context: CheckContext) -> Iterator[Finding]:
+    """Yield what each check of the project finds. Without credentials the rest is not checked."""
+    account = list(credentials(context))
+    yield from account
+    if any(finding.status == "failed" for finding in account):
+        yield Finding("project", "skipped", "not checked without credentials")
+        return
+    for check in _CHECKS:
+        yield from check(context)

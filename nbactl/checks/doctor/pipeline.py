@@ -124,23 +124,7 @@ def target(context: CheckContext) -> Iterator[Finding]:
     if context.settings.project is None:
         yield Finding("target", "failed", "gcp without a project", None, "Give --project or set NBACTL_PROJECT.")
         return
-    yield from _firestore(context, context.settings.project)
-    cause = "This version has the documents and services of Google Cloud; it plans for gcp, but runs nothing there."
-    yield Finding("target", "warn", f"gcp, project {context.settings.project}", cause, "Run with --target local.")
-
-
-def _firestore(context: CheckContext, project: str) -> Iterator[Finding]:
-    if _config(context) is None:
-        yield Finding("firestore", "skipped", "the configuration is wrong")
-        return
-    try:
-        context.ask_firestore()
-    except NbactlError as error:
-        fix = error.next_step or "Check the network and the status of Google Cloud."
-        yield Finding("firestore", "failed", error.message, error.cause, fix)
-        return
-    emulator = context.environ.get("FIRESTORE_EMULATOR_HOST")
-    yield Finding("firestore", "ok", f"{project} answers{f' (emulator {emulator})' if emulator else ''}")
+    yield Finding("target", "ok", f"gcp, project {context.settings.project}")
 
 
 def _config(context: CheckContext) -> Config | None:

@@ -12,7 +12,7 @@ import pytest
 from nbactl.bootstrap import Container, gcp
 from nbactl.bootstrap.doctor import check_context
 from nbactl.checks.doctor import gcp as checks
-from nbactl.checks.doctor.gcp import GCP_CHECKS
+from nbactl.checks.doctor.gcp import examine_project
 from nbactl.checks.doctor.permissions import NEEDS, all_permissions
 from nbactl.config.settings import load_settings
 from nbactl.warehouse.tables import load_tables
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from nbactl.checks.doctor.context import CheckContext, Finding
+    from nbactl.checks.doctor.context import Finding
     from tests.kit.cloud_run_server import CloudRun
     from tests.kit.google_project_server import ProjectServer
 
@@ -73,8 +73,8 @@ def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun)
 
 
 def found(app: Container) -> list[Finding]:
-    context = check_context(app)
-    return [finding for check in GCP_CHECKS for finding in check(context)]
+    context = dataclasses.replace(check_context(app), ask_firestore=lambda: None)
+    return list(examine_project(context))
 
 
 def of(findings: Sequence[Finding], name: str) -> Finding:
@@ -85,10 +85,8 @@ def of(findings: Sequence[Finding], name: str) -> Finding:
 @pytest.mark.usefixtures("healthy")
 def test_a_project_that_has_everything_has_one_good_finding_a_check(app: Container) -> None:
     findings = found(app)
-    assert [(finding.name, finding.status) for finding in findings] == [
-        (name, "ok")
-        for name in ("credentials", "permissions", "datasets", "indexes", "ttl policies", "topics", "services")
-    ]
+    names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies", "topics", "services"]
+    assert [(finding.name, finding.status) for finding in findings] == [(name, "ok") for name in names]
     assert of(findings, "credentials").message == f"service account {ACCOUNT}"
     assert of(findings, "indexes").message == "4 composite indexes are ready"
 
@@ -174,8 +172,9 @@ def test_credentials_that_are_refused_or_missing_fail(
     app: Container, healthy: ProjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     healthy.refusals = {"^/token$": (400, "invalid_grant: the account was deleted")}
-    finding = of(found(app), "credentials")
+    finding, rest = found(app)
     assert (finding.status, finding.message) == ("failed", "the credentials are refused")
+    assert (rest.status, rest.message) == ("skipped", "not checked without credentials")
     assert "gcloud auth application-default login" in (finding.fix or "")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
     with closing(gcp.gcp_project(app)) as project:
@@ -188,9 +187,11 @@ def _one(findings: Iterator[Finding]) -> Finding:
     return finding
 
 
-def test_an_emulator_is_asked_neither_for_an_account_nor_for_indexes(app: Container) -> None:
-    context: CheckContext = dataclasses.replace(
-        check_context(app), environ={**app.environ, "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"}
+def test_beside_an_emulator_of_firestore_only_emulators_are_asked(app: Container) -> None:
+    environ = {name: value for name, value in app.environ.items() if name != "CLOUD_RUN_EMULATOR_HOST"}
+    context = dataclasses.replace(
+        check_context(app), environ={**environ, "FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"}, ask_firestore=lambda: None
     )
-    for check in (checks.credentials, checks.permissions, checks.indexes, checks.ttl_policies):
-        assert _one(check(context)).status == "skipped"
+    statuses = {finding.name: finding.status for finding in examine_project(context)}
+    assert statuses.pop("firestore") == "ok"
+    assert set(statuses.values()) == {"skipped"}
