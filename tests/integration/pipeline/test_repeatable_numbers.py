@@ -59,16 +59,15 @@ def season(nba_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Raw:
 
 @pytest.fixture(scope="module")
 def by_day(season: Raw, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return the digests of a season that grew and was computed day by day, on one thread."""
+    """Return the digests of a season that grew to each date and was computed there, day by day, on one thread."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(warehouse_file._SETTINGS, "threads", 1)
         lab = new_lab(tmp_path_factory.mktemp("day"))
-        chosen = dates(season)
-        put(lab, season, [day for day in days_of(season) if day < SEASON])
-        for day in [day for day in days_of(season) if day >= SEASON]:
-            put(lab, season, [day])
-            if day in chosen:
-                lab.compute(day)
+        before = date.min
+        for day in dates(season):
+            put(lab, season, [other for other in days_of(season) if before < other <= day])
+            lab.compute(day)
+            before = day
     return digests(lab)
 
 
