@@ -102,7 +102,7 @@ def test_odd_ids_travel_both_ways(lab: Lab) -> None:
     assert {each["player_lookup"] for each in lab.documents("b/1").values()} == set(players)
 
 
-def test_the_predictions_of_odd_ids_are_found_whoever_recorded_them(lab: Lab) -> None:
+def test_the_predictions_of_odd_ids_are_found_in_both_forms(lab: Lab) -> None:
     lab.batch("b", ["50%", "a/b"], predictions_by_player={"50%": 3, "a/b": 4})  # as the code before wrote them
     for number, player in enumerate(["__x__", "c/d", "100%"]):
         lab.tracker().record_completion("b", player, number)

@@ -170,11 +170,10 @@ def on_one_thread(league: Raw, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 @pytest.mark.usefixtures("many_threads")
-@pytest.mark.parametrize("order", [None, 1], ids=["same order", "shuffled"])
-def test_tables_of_many_row_groups_give_the_same_bits_on_many_threads(
-    league: Raw, on_one_thread: dict[str, Any], tmp_path: Path, order: int | None
+def test_tables_of_many_row_groups_give_the_same_bits_in_another_order_on_many_threads(
+    league: Raw, on_one_thread: dict[str, Any], tmp_path: Path
 ) -> None:
-    lab = compute_last(new_lab(tmp_path), league, None if order is None else Random(order))
+    lab = compute_last(new_lab(tmp_path), league, Random(1))
     assert digests(lab) == on_one_thread
 
 

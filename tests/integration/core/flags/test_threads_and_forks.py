@@ -79,7 +79,7 @@ def test_the_child_of_a_fork_goes_on_refreshing(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_told_of_a_change_is_seen_at_once_and_nothing_is_told_after_the_end() -> None:
+def test_a_notice_of_a_change_is_seen_at_once_and_none_comes_after_the_end() -> None:
     class Told:
         """A store that tells of changes."""
 
