@@ -71,7 +71,7 @@ class Normalised:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     set_aside: Counter[str] = field(default_factory=Counter)
-    """Records that are no rows and no fault: dnp, duplicates, superseded, games that are not the thirty teams'."""
+    """Records that are neither rows nor faults: dnp, duplicates, superseded, games that are not the thirty teams'."""
     warnings: list[str] = field(default_factory=list)
     """Sentences for the operator about what was taken as it is, though it may be wrong."""
 

@@ -25,8 +25,8 @@ _READ: Final = (
     "nba_analytics.upcoming_player_game_context",
     "nba_analytics.upcoming_team_game_context",
 )
-# Whoever played for a team within a fortnight is expected by upcoming_player_game_context: no team plays more than the
-# ten games in that time that it looks back on.
+# Players who played for a team within a fortnight are expected by upcoming_player_game_context: no team plays more
+# than the ten games in that time that it looks back on.
 _COUNT: Final = """
 SELECT
   (

@@ -75,7 +75,7 @@ class Past(Mapping[tuple[str, GameDate], RunRecord]):
         return sum(1 for _ in self)
 
     def started_afresh(self, names: set[str]) -> Past:
-        """Return the past in which the unreadable runs of these names are no obstacle."""
+        """Return the past without the unreadable runs of these names."""
         kept = {
             key: found
             for key, found in self._newest.items()

@@ -92,7 +92,7 @@ class TestAlerts:
         ]
         assert lab.kinds() == ["alert.sent"]
 
-    def test_within_the_window_it_is_counted_and_told_with_the_next_one(self, lab: Lab) -> None:
+    def test_within_the_window_it_is_counted_and_reported_with_the_next_one(self, lab: Lab) -> None:
         for _ in range(4):
             lab.send()
         assert len(lab.direct.got) == 4, "the log is told of each"
@@ -107,7 +107,7 @@ class TestAlerts:
         lab.send()
         assert lab.kept.got[-1].fields == {}
 
-    def test_within_the_window_what_is_worse_is_told_and_what_is_not_is_counted(self, lab: Lab) -> None:
+    def test_within_the_window_what_is_worse_is_reported_and_what_is_not_is_counted(self, lab: Lab) -> None:
         for severity in ("info", "info", "warning", "info", "warning", "critical", "critical", "info"):
             lab.send(severity=severity)
         assert [alert.severity for alert in lab.kept.got] == ["info", "warning", "critical"]
@@ -129,7 +129,7 @@ class TestAlerts:
         assert lab.kept.got == [alert]
         assert lab.kinds() == ["alert.sent"], "it is heard of when it has gone out"
 
-    def test_while_the_store_is_down_the_channel_is_told_at_once_in_the_background_too(self, lab: Lab) -> None:
+    def test_while_the_store_is_down_the_channel_is_notified_at_once_in_the_background_too(self, lab: Lab) -> None:
         with failing("documents.before_commit", UnavailableError("down"), times=10_000):
             lab.in_background.send(Alert("store_down", "critical", "down"), [lab.name])
         assert [alert.title for alert in lab.kept.got] == ["down"]
@@ -176,7 +176,7 @@ class TestAlerts:
         lab.send()
         assert len(lab.kept.got) == 2, "the window began again"
 
-    def test_while_the_store_is_down_the_channel_is_told_at_once(self, lab: Lab) -> None:
+    def test_while_the_store_is_down_the_channel_is_notified_at_once(self, lab: Lab) -> None:
         with failing("documents.before_commit", UnavailableError("down"), times=10_000):
             lab.send()
         assert [alert.title for alert in lab.kept.got] == ["phase3 failed"]
@@ -188,7 +188,7 @@ class TestAlerts:
             lab.send("another")
         assert lab.kinds() == ["alert.failed"] * 4
 
-    def test_an_alert_of_odd_content_is_told_as_far_as_it_can_be_said(self, lab: Lab) -> None:
+    def test_an_alert_of_odd_content_is_sent_as_far_as_it_can_be_written(self, lab: Lab) -> None:
         class Mute:
             def __str__(self) -> str:
                 raise ValueError("no")

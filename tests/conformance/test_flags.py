@@ -130,7 +130,7 @@ class TestFlagStore:
             ("reason", 7, "reason is 7, not text or nothing"),
         ],
     )
-    def test_a_damaged_state_is_named_hides_no_other_and_can_be_written_anew(
+    def test_a_damaged_state_is_named_hides_no_other_and_can_be_written_again(
         self, documents: DocumentStore, store: FlagStore, field: str, value: Any, told: str
     ) -> None:
         store.change([to(10), to(10, key="other")], by="me", reason=None)

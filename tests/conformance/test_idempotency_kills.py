@@ -24,7 +24,9 @@ MESSAGES, DELIVERIES, PROCESSES = 200, 5, 4
 @pytest.mark.needs("processes")
 class TestIdempotencyKills:
     @pytest.mark.timeout(120)
-    def test_inv_05_inv_06_nothing_is_done_twice_and_nothing_is_lost_whoever_is_killed(self, engine: Engine) -> None:
+    def test_inv_05_inv_06_nothing_is_done_twice_and_nothing_is_lost_whichever_process_is_killed(
+        self, engine: Engine
+    ) -> None:
         store = engine.open()
         name = f"effects-{uuid.uuid4().hex[:12]}"
         for start in range(0, MESSAGES, 100):

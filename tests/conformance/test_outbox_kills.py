@@ -28,7 +28,7 @@ DECISIONS, PROCESSES = 100, 4
 @pytest.mark.needs("processes")
 class TestOutboxKills:
     @pytest.mark.timeout(120)
-    def test_inv_07_inv_08_what_was_decided_is_announced_whoever_is_killed(self, engine: Engine) -> None:
+    def test_inv_07_inv_08_what_was_decided_is_announced_whichever_process_is_killed(self, engine: Engine) -> None:
         store = engine.open()
         topic = f"topic-{uuid.uuid4().hex}"
         waiting = [f"{topic}/{number}" for number in range(DECISIONS)] * 2  # two processes decide the same

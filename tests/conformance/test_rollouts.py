@@ -192,7 +192,7 @@ class TestRollouts:
         assert lab.alerts[-1].title.endswith(f"pause, at {to.percent:g} %")
         assert lab.tick() is None, "a paused one is not moved"
 
-    def test_a_paused_rollout_goes_on_at_its_stage_and_bakes_anew(self, lab: Lab) -> None:
+    def test_a_paused_rollout_goes_on_at_its_stage_and_bakes_again(self, lab: Lab) -> None:
         rollout = lab.start()
         lab.clock.advance(3 * HOUR)
         paused = lab.rollouts.take(rollout, RolloutAction.PAUSE, by="ann", why="game night")
@@ -223,7 +223,7 @@ class TestRollouts:
         with pytest.raises(PreconditionError, match="its plan ends there"):
             lab.start(force=True)
 
-    def test_of_two_operators_one_is_told_that_the_other_was_faster(self, lab: Lab) -> None:
+    def test_of_two_operators_one_learns_that_the_other_was_faster(self, lab: Lab) -> None:
         rollout = lab.start()
         lab.rollouts.take(rollout, RolloutAction.PAUSE, by="ann", why="")
         with pytest.raises(PreconditionError, match="changed by somebody else"):

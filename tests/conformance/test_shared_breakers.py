@@ -64,7 +64,7 @@ def test_what_one_process_found_out_opens_the_breaker_of_the_other_for_what_is_l
     assert (cluster.clock.now() - known.opened_at).total_seconds() == 10
 
 
-def test_what_was_taken_over_is_not_told_again_as_news(cluster: Cluster) -> None:
+def test_what_was_taken_over_is_not_reported_again_as_news(cluster: Cluster) -> None:
     cluster.fail(0)
     cluster.sync(0, 1)
     cluster.clock.advance(20)

@@ -227,9 +227,7 @@ class TestWarehouse:
         assert info.modified is not None
         assert info.modified.tzinfo is not None
 
-    def test_the_modification_time_of_a_table_moves_with_every_change_or_is_not_told(
-        self, warehouse: Warehouse
-    ) -> None:
+    def test_the_modification_time_of_a_table_moves_with_every_change_or_is_unknown(self, warehouse: Warehouse) -> None:
         seen = [warehouse.table(GAMES.name).modified]
 
         def look() -> None:

@@ -121,7 +121,7 @@ class TestWarehouseVersions:
         assert back.digest == first.digest
         assert back.changed_at > now.changed_at
 
-    def test_values_that_cannot_be_told_apart_at_a_glance_differ(self, warehouse: Warehouse) -> None:
+    def test_values_that_look_alike_differ(self, warehouse: Warehouse) -> None:
         alike: list[Mapping[str, Any]] = [
             {},
             {"id": ""},

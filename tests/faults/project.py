@@ -76,14 +76,14 @@ async def block(context):
 
 def steal_lease(context):
     """Have somebody else take the lease of this run, then go on writing until that is refused."""
+    import contextlib
     import sqlite3
 
     note("begin", context)
-    with sqlite3.connect(context.parameters["store"]) as store:
+    with contextlib.closing(sqlite3.connect(context.parameters["store"])) as store, store:
         ((data,),) = store.execute("SELECT data FROM documents WHERE collection = 'leases'").fetchall()
         stolen = data.replace(":run-", ":other-")
         store.execute("UPDATE documents SET data = ? WHERE collection = 'leases'", (stolen,))
-    store.close()
     try:
         for _ in range(1000):
             time.sleep(0.01)

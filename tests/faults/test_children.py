@@ -27,7 +27,7 @@ def logged(project: Project, run: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_command_is_told_what_it_works_on_and_reports_its_rows(tmp_path: Path) -> None:
+def test_a_command_receives_what_it_works_on_and_reports_its_rows(tmp_path: Path) -> None:
     script = (
         'echo "$NBACTL_RUN_ID $NBACTL_TASK $NBACTL_GAME_DATE $NBACTL_ATTEMPT $NBACTL_FENCE_TOKEN"; echo \'{"rows": 7}\''
     )

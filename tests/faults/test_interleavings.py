@@ -40,7 +40,7 @@ def test_inv_12_a_number_written_under_a_lease_is_never_wrong(rates: FaultRates,
 
 
 @ALL_KINDS
-def test_inv_05_a_message_is_done_once_whoever_is_killed_and_whatever_the_clock_says(
+def test_inv_05_a_message_is_done_once_whichever_process_is_killed_and_whatever_the_clock_says(
     rates: FaultRates, seed: int, schedules: int
 ) -> None:
     found = explore(one_message_delivered_again_and_again, schedules=schedules, seed=seed, rates=rates)
@@ -78,6 +78,6 @@ def test_sixteen_callers_get_no_more_probes_through_than_there_are(probes: int) 
 
 
 @pytest.mark.parametrize("rates", [CALM, FaultRates(lose_answer=0.1, refuse=0.1), FaultRates(kill=0.02)])
-def test_breakers_that_told_one_another_agree(rates: FaultRates) -> None:
+def test_breakers_that_notified_one_another_agree(rates: FaultRates) -> None:
     found = explore(breakers_told, schedules=300, rates=rates)
     assert found.distinct > 150

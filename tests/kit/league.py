@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from nbactl.bootstrap import Container
@@ -39,7 +40,23 @@ class League:
         self.minutes: dict[date, str] = {}
         self.unplayed: set[date] = set()
         """Dates whose game is in the schedule, without a score and without players' lines."""
+        self._kept = folder.with_name(f"{folder.name} as kept")
+        self._kept_points: dict[date, int] = {}
         self.write()
+
+    def keep(self) -> None:
+        """Remember the source and the state for `restore`: tests of a module begin where a run of all of them ended."""
+        shutil.copytree(self.folder.parent, self._kept)
+        self._kept_points = dict(self.points)
+
+    def restore(self) -> League:
+        """Return this league as it was kept, in the same folder: a source is known by its path."""
+        shutil.rmtree(self.folder.parent)
+        shutil.copytree(self._kept, self.folder.parent)
+        self.points = dict(self._kept_points)
+        self.minutes.clear()
+        self.unplayed.clear()
+        return self
 
     def write(self) -> None:
         """Write the logs as they are to be now."""

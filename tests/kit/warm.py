@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 _CLIENT: Final = ROOT / "tests/kit/warm_client.py"
 _OTHERS: Final = ("duckdb", "google.cloud.firestore_v1.services.firestore.transports.grpc", "sqlglot")
-"""What adapters load inside their functions."""
+"""What adapters load inside their functions. Loading gRPC is safe: its fork handlers end a child only of a process that
+has opened a channel, and the process that forks calls nothing."""
 
 
 def run_nbactl(

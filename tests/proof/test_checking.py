@@ -87,7 +87,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 @pytest.mark.parametrize(
     "expected", [BOTH, Expected(array=False, documents=True), Expected(array=True, documents=False)]
 )
-def test_nothing_is_found_where_nothing_is_amiss(world: World, expected: Expected) -> None:
+def test_nothing_is_found_where_nothing_is_wrong(world: World, expected: Expected) -> None:
     assert world.found(expected) == Counter()
 
 

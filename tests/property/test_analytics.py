@@ -86,7 +86,7 @@ def test_contexts_and_features_change_with_the_past(lab: Lab) -> None:
 
 @few
 @given(st.sets(names, max_size=10))
-def test_team_points_are_the_score_whoever_is_missing(lab: Lab, missing: set[str]) -> None:
+def test_team_points_are_the_score_even_if_players_are_missing(lab: Lab, missing: set[str]) -> None:
     put(lab, [replace(game, missing=tuple(missing)) if game.day == OPENING else game for game in GAMES])
     lab.compute(OPENING, (OFFENSE, SUMMARY))
     scores = {"ANT": 112, "BEE": 100, "CAT": 80, "DOG": 100}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nbactl.errors import DataError
+from nbactl.errors import DataError, NotFoundError
 from nbactl.ports.sql import too_deep
 
 if TYPE_CHECKING:
@@ -31,23 +32,25 @@ class Translated:
     functions: tuple[str, ...]
 
 
-class Translator:
-    """Translates queries, and remembers what it translated while the tables keep their columns."""
+_kept: dict[tuple[str, tuple[tuple[str, Type], ...]], Translated] = {}
+"""What this process translated last, of all warehouses: parsing takes longer than most queries on small tables."""
 
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, tuple[tuple[str, Type], ...]], Translated] = {}
 
-    def query(self, sql: str, parameters: Mapping[str, Type], columns_of: Callable[[str], Columns]) -> Translated:
-        """Translate one query. Raises DataError for what is not a query or not on the list, NotFoundError."""
-        key = sql, tuple(sorted(parameters.items(), key=lambda item: item[0]))
-        kept = self._kept.get(key)
+def translated_query(sql: str, parameters: Mapping[str, Type], columns_of: Callable[[str], Columns]) -> Translated:
+    """Return the translation of one query, the one from before if its tables have the same columns.
+
+    Raises DataError for what is not a query or not on the list, NotFoundError.
+    """
+    key = sql, tuple(sorted(parameters.items(), key=lambda item: item[0]))
+    kept = _kept.get(key)
+    with suppress(NotFoundError):  # translating names the table and its place
         if kept is not None and all(columns_of(name) == columns for name, columns in kept.tables.items()):
             return kept
-        translated = translate_query(sql, parameters, columns_of)
-        if len(self._kept) >= _KEPT:
-            self._kept.clear()
-        self._kept[key] = translated
-        return translated
+    translated = translate_query(sql, parameters, columns_of)
+    if len(_kept) >= _KEPT:
+        _kept.clear()
+    _kept[key] = translated
+    return translated
 
 
 def translate_query(sql: str, parameters: Mapping[str, Type], columns_of: Callable[[str], Columns]) -> Translated:

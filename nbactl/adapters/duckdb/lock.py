@@ -1,7 +1,7 @@
 """The lock that lets one process at a time open the warehouse file, with a turnstile so that nobody starves.
 
 Both locks are `flock`s on side files: the kernel drops them when their process dies, by whatever signal.
-Whoever wants the lock takes the turnstile first and keeps it while it waits; so the holder sees that somebody
+A process that wants the lock takes the turnstile first and keeps it while it waits; so the holder sees that somebody
 waits, and, having let go, cannot overtake it.
 """
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from nbactl.adapters.duckdb import catalog, staging, versions
 from nbactl.adapters.duckdb.ddl import run_statement
-from nbactl.adapters.duckdb.dialect import Translated, Translator
+from nbactl.adapters.duckdb.dialect import Translated, translated_query
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.file import WarehouseFile
 from nbactl.adapters.duckdb.values import bind, fetch, parameter_types
@@ -48,7 +48,6 @@ class DuckDbWarehouse:
         self._file = WarehouseFile(path, clock=clock, holder=holder)
         self._writing = threading.Lock()
         self._running: set[Watchdog] = set()
-        self._translator = Translator()
 
     def query(
         self,
@@ -189,7 +188,7 @@ class DuckDbWarehouse:
     def _translated(self, cursor: DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None) -> Translated:
         from nbactl.adapters.duckdb.sql.columns import columns_of  # noqa: PLC0415
 
-        return self._translator.query(sql, parameter_types(parameters), partial(columns_of, cursor))
+        return translated_query(sql, parameter_types(parameters), partial(columns_of, cursor))
 
     @contextmanager
     def _operation(

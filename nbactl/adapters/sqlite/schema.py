@@ -47,11 +47,15 @@ def connect(file: Path | str, busy_timeout: float, *, writable: bool) -> sqlite3
     connection = sqlite3.connect(
         address, timeout=busy_timeout, isolation_level=None, check_same_thread=False, uri=address.startswith("file:///")
     )
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
-    if not writable:
-        connection.execute("PRAGMA query_only = ON")
-    connection.create_function("sort_key", 1, stored_sort_key, deterministic=True)
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_WAL}")
+        if not writable:
+            connection.execute("PRAGMA query_only = ON")
+        connection.create_function("sort_key", 1, stored_sort_key, deterministic=True)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

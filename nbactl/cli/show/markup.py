@@ -12,7 +12,7 @@ class Html(str):
 
 
 def tag(element: str, /, *children: str, cls: str = "", **attributes: str) -> Html:
-    """Return an element. Children that are no `Html` are escaped, and so are attribute values.
+    """Return an element. Children that are not `Html` are escaped, and so are attribute values.
 
     Attribute names are written with `_` for `-`; `cls` is the class.
     """

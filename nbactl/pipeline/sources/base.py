@@ -50,7 +50,7 @@ class GameSource(Protocol):
 
     @property
     def notes(self) -> Sequence[str]:
-        """What was passed over and why, for the operator: files that are no data, for instance."""
+        """What was passed over and why, for the operator: for instance files without data."""
         ...
 
     def datasets(self) -> frozenset[Dataset]:

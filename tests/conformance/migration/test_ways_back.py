@@ -94,7 +94,7 @@ class TestWaysBack:
                 lab.migration.undo_clean_up(file, ALL, lab.caller)
         assert lab.array("b1") is None
 
-    def test_inv_20_a_rollback_that_nobody_was_told_of_is_not_repeated(self, lab: Lab) -> None:
+    def test_inv_20_a_rollback_that_was_not_reported_is_not_repeated(self, lab: Lab) -> None:
         lab.batch("b", ["p1"])
         lab.to("reads_switched")
         rolled = lab.migration.roll_back(lab.caller, acknowledged=False)

@@ -201,7 +201,7 @@ def test_a_bug_writes_a_crash_report_and_says_where(tmp_path: Path) -> None:
     assert error["cause"] == "ZeroDivisionError: one by nothing"
 
 
-def test_inv_17_a_bug_reaches_whoever_is_told_of_failures(tmp_path: Path) -> None:
+def test_inv_17_a_bug_reaches_those_who_are_notified_of_failures(tmp_path: Path) -> None:
     with SentryServer() as server:
         done = _with_a_bug(tmp_path, "help", env={"NBACTL_SENTRY_DSN": server.dsn, "NO_PROXY": "127.0.0.1"})
     assert done.returncode == 70
@@ -211,7 +211,7 @@ def test_inv_17_a_bug_reaches_whoever_is_told_of_failures(tmp_path: Path) -> Non
     assert event["exception"]["values"][-1]["stacktrace"]["frames"]
 
 
-def test_a_bug_is_told_even_if_nobody_can_be_told_of_it(tmp_path: Path) -> None:
+def test_a_bug_is_reported_even_if_no_channel_takes_it(tmp_path: Path) -> None:
     done = _with_a_bug(tmp_path, "help", env={"NBACTL_SENTRY_DSN": "nonsense"})
     assert done.returncode == 70
     assert "ZeroDivisionError: one by nothing" in done.stderr
@@ -231,7 +231,7 @@ def test_a_crash_report_goes_elsewhere_when_the_state_directory_refuses_it(tmp_p
     assert str(report) in done.stderr
 
 
-def test_a_bug_is_told_even_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_a_bug_is_reported_even_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
     (tmp_path / "nbactl-crash").write_text("in the way too")
     done = _with_a_bug(tmp_path, "help", "--state-dir", "state", env={"TMPDIR": str(tmp_path)})

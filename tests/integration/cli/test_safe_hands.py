@@ -37,7 +37,7 @@ def here(tmp_path: Path) -> Project:
 def test_inv_28_a_token_is_in_no_file_that_a_run_leaves(here: Project) -> None:
     done = here.run("run", "mixed", *DAY, "-vv", code=3)
     assert TOKEN not in done.stdout + done.stderr
-    with sqlite3.connect(here.state / "documents.db") as ledger:
+    with contextlib.closing(sqlite3.connect(here.state / "documents.db")) as ledger:
         kept = "\n".join(map(str, ledger.execute("SELECT * FROM documents")))
     assert "***" in kept
     files = [file.read_bytes() for file in here.state.rglob("*") if file.is_file()]

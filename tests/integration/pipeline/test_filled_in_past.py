@@ -28,9 +28,21 @@ TABLES = (
 pytestmark = pytest.mark.timeout(300)
 
 
+POINTS = {FIRST: 20, SECOND: 30, THIRD: 16, FOURTH: 18}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> League:
+    """Return a league whose range has been run."""
+    league = League(tmp_path_factory.mktemp("finished"), POINTS)
+    assert exit_code(league.run("phase3", days=RANGE)) == 0
+    league.keep()
+    return league
+
+
 @pytest.fixture
-def league(tmp_path: Path) -> League:
-    return League(tmp_path, {FIRST: 20, SECOND: 30, THIRD: 16, FOURTH: 18})
+def league(finished: League) -> League:
+    return finished.restore()
 
 
 def tables(league: League, state: str) -> dict[str, Any]:
@@ -68,12 +80,15 @@ def gets_an_alias(league: League) -> None:
 
 @pytest.mark.parametrize("change", [scores, is_added, is_gone, is_repaired, gets_an_alias])
 def test_inv_23_a_change_before_the_range_brings_the_range_to_the_numbers_of_a_fresh_run(
-    league: League, change: Callable[[League], None]
+    finished: League, tmp_path: Path, change: Callable[[League], None]
 ) -> None:
     if change is is_repaired:
+        league = League(tmp_path, POINTS)
         league.minutes[FIRST] = "??"
         league.write()
-    assert exit_code(league.run("phase3", days=RANGE)) == 0
+        assert exit_code(league.run("phase3", days=RANGE)) == 0
+    else:
+        league = finished.restore()
     assert skipped(league.run("phase3", days=RANGE))
     change(league)
     league.write()
@@ -85,7 +100,6 @@ def test_inv_23_a_change_before_the_range_brings_the_range_to_the_numbers_of_a_f
 
 
 def test_inv_23_the_reason_names_the_date_that_changed(league: League) -> None:
-    league.run("phase3", days=RANGE)
     scores(league)
     league.write()
     found = reasons(league.run("phase3", days=RANGE))
@@ -95,13 +109,12 @@ def test_inv_23_the_reason_names_the_date_that_changed(league: League) -> None:
 
 
 def test_inv_23_an_older_copy_of_the_warehouse_has_its_past_filled_in_again(league: League, tmp_path: Path) -> None:
-    league.run("phase3", days=RANGE)
-    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    shutil.copytree(league.state, tmp_path / "copy")
     scores(league)
     league.write()
     league.run("phase3", days=RANGE)
     for copy in (tmp_path / "copy").rglob("*.duckdb*"):
-        shutil.copy2(copy, tmp_path / "state" / copy.relative_to(tmp_path / "copy"))
+        shutil.copy2(copy, league.state / copy.relative_to(tmp_path / "copy"))
     league.run("phase3", days=RANGE)
     league.run("phase3", days=RANGE, state="fresh")
     assert tables(league, "state") == tables(league, "fresh")
@@ -109,8 +122,9 @@ def test_inv_23_an_older_copy_of_the_warehouse_has_its_past_filled_in_again(leag
 
 @pytest.mark.parametrize("day", [FIRST, FOURTH])
 def test_inv_23_a_change_of_a_date_that_was_run_outside_of_the_range_is_named_with_the_command(
-    league: League, day: date
+    tmp_path: Path, day: date
 ) -> None:
+    league = League(tmp_path, POINTS)
     days = (FIRST, SECOND, THIRD, FOURTH)
     league.run("phase3", days=days)
     league.points[day] = 28

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FIRST, SECOND, THIRD = (date(2025, 1, day) for day in (13, 14, 16))
 DAYS = (FIRST, SECOND, THIRD)
+POINTS = {FIRST: 20, SECOND: 30, THIRD: 16}
 TABLES = ("nba_analytics.player_game_summary", "nba_analytics.upcoming_player_game_context")
 SUMMARY = (
     "SELECT game_date, MIN(games_played_before) AS games FROM nba_analytics.player_game_summary "
@@ -34,7 +35,38 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 def league(tmp_path: Path) -> League:
-    return League(tmp_path, {FIRST: 20, SECOND: 30, THIRD: 16})
+    return League(tmp_path, POINTS)
+
+
+@pytest.fixture(scope="module")
+def run_before(tmp_path_factory: pytest.TempPathFactory) -> League:
+    league = League(tmp_path_factory.mktemp("finished"), POINTS)
+    assert exit_code(league.run("phase3", days=DAYS)) == 0
+    league.keep()
+    return league
+
+
+@pytest.fixture
+def finished(run_before: League) -> League:
+    """Return a league of which all dates are finished."""
+    return run_before.restore()
+
+
+@pytest.fixture(scope="module")
+def failed_before(tmp_path_factory: pytest.TempPathFactory) -> League:
+    league = League(tmp_path_factory.mktemp("failed"), POINTS)
+    league.minutes[SECOND] = "??"
+    league.write()
+    report = league.run("phase3", days=(FIRST, SECOND))
+    assert [run.name for run in report.runs if run.status is RunStatus.FAILED] == ["phase2"]
+    league.keep()
+    return league
+
+
+@pytest.fixture
+def failed(failed_before: League) -> League:
+    """Return a league whose second date failed."""
+    return failed_before.restore()
 
 
 def ran(report: RunReport) -> list[str]:
@@ -52,9 +84,8 @@ def tables(league: League, state: str) -> dict[str, Any]:
     return {name: league.rows(select.format(name), state) for name in TABLES}
 
 
-def test_a_fresh_range_is_skipped_whole(league: League) -> None:
-    assert exit_code(league.run("phase3", days=DAYS)) == 0
-    again = league.run("phase3", days=DAYS)
+def test_a_fresh_range_is_skipped_whole(finished: League) -> None:
+    again = finished.run("phase3", days=DAYS)
     assert {run.status for run in again.runs} == {RunStatus.SKIPPED}
     assert (again.warnings, again.outdated) == ((), None)
 
@@ -87,15 +118,10 @@ def test_a_repaired_earlier_date_brings_the_later_ones_of_the_range_up_to_date(l
     ],
 )
 def test_advice_printed_with_a_failure_succeeds_when_its_cause_is_mended(
-    league: League, names: tuple[str, ...], request_: dict[str, Any]
+    failed: League, names: tuple[str, ...], request_: dict[str, Any]
 ) -> None:
-    league.minutes[SECOND] = "??"
-    league.write()
-    failed = league.run("phase3", days=(FIRST, SECOND))
-    assert [run.name for run in failed.runs if run.status is RunStatus.FAILED] == ["phase2"]
-    del league.minutes[SECOND]
-    league.write()
-    repaired = league.run(*names, days=(SECOND,), **request_)
+    failed.write()
+    repaired = failed.run(*names, days=(SECOND,), **request_)
     assert exit_code(repaired) == 0
     assert "14 player_boxscores stale: the source changed" in ran(repaired)
 
@@ -113,27 +139,25 @@ def test_a_repair_names_the_later_dates_that_it_made_stale(league: League) -> No
     assert not league.board(THIRD).outdated
 
 
-def test_a_source_that_changed_without_another_value_stops_after_phase_1_and_2(league: League) -> None:
-    league.run("phase3", days=DAYS)
-    path = league.folder / "logs.csv"
+def test_a_source_that_changed_without_another_value_stops_after_phase_1_and_2(finished: League) -> None:
+    path = finished.folder / "logs.csv"
     path.write_text(path.read_text().replace(",48,", ",48.0,"))
-    report = league.run("phase3", days=DAYS)
+    report = finished.run("phase3", days=DAYS)
     assert exit_code(report) == 0
     assert not [line for line in ran(report) if "summary" in line or "context" in line]
 
 
-def test_inv_25_a_lost_warehouse_is_noticed_and_made_again(league: League) -> None:
-    league.run("phase3", days=DAYS)
-    whole = tables(league, "state")
-    (warehouse,) = league.state.glob("data/*/warehouse.duckdb")
+def test_inv_25_a_lost_warehouse_is_noticed_and_made_again(finished: League) -> None:
+    whole = tables(finished, "state")
+    (warehouse,) = finished.state.glob("data/*/warehouse.duckdb")
     warehouse.unlink()
-    board = league.board(THIRD)
+    board = finished.board(THIRD)
     assert board.wrong
     assert [phase.state for phase in board.phases][:3] == ["succeeded", "stale", "stale"]
-    report = league.run("phase3", days=DAYS)
+    report = finished.run("phase3", days=DAYS)
     assert exit_code(report) == 0
     assert "14 p2_player_boxscores stale: nba_raw.player_boxscores 2025-01-14 is gone" in ran(report)
-    assert tables(league, "state") == whole
+    assert tables(finished, "state") == whole
 
 
 def test_inv_25_a_warehouse_of_another_day_is_noticed(league: League, tmp_path: Path) -> None:
@@ -180,21 +204,20 @@ def test_a_feed_that_is_right_a_day_later_is_collected_again_by_the_plain_comman
 
 
 @pytest.mark.parametrize("where", ["TRUE", "game_date = DATE '2025-01-14' AND player_lookup LIKE '%a'"])
-def test_inv_25_rows_that_another_program_deleted_are_noticed_and_written_again(league: League, where: str) -> None:
+def test_inv_25_rows_that_another_program_deleted_are_noticed_and_written_again(finished: League, where: str) -> None:
     import duckdb
 
-    league.run("phase3", days=DAYS)
-    before = tables(league, "state")
-    (file,) = league.state.glob("data/*/warehouse.duckdb")
+    before = tables(finished, "state")
+    (file,) = finished.state.glob("data/*/warehouse.duckdb")
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"DELETE FROM nba_analytics.player_game_summary WHERE {where}")  # noqa: S608 - ours
     for _ in range(2):  # the second time without opening the warehouse
-        phase3 = league.board(SECOND).phases[2]
+        phase3 = finished.board(SECOND).phases[2]
         assert phase3.state == "stale"
         assert phase3.reason == "nba_analytics.player_game_summary 2025-01-14 is not what this run wrote"
-    assert exit_code(league.run("phase3", days=DAYS)) == 0
-    assert tables(league, "state") == before
-    assert {run.status for run in league.run("phase3", days=DAYS).runs} == {RunStatus.SKIPPED}
+    assert exit_code(finished.run("phase3", days=DAYS)) == 0
+    assert tables(finished, "state") == before
+    assert {run.status for run in finished.run("phase3", days=DAYS).runs} == {RunStatus.SKIPPED}
 
 
 def test_runs_show_and_doctor_say_that_a_finished_run_lost_its_output(league: League) -> None:

@@ -137,36 +137,35 @@ def test_inv_14_tip_offs_in_utc_and_logs_in_eastern_dates_are_one_night(folder: 
     assert rest == [(0,)]
 
 
-@pytest.mark.parametrize(
-    ("status", "more", "state", "periods"),
-    [
-        ("Final/OT", {"period": 5}, "final", 5),
-        ("Final/2OT", {"period": None}, "final", 6),
-        ("F/OT", {}, "final", 5),
-        ("Fertig", {"status_state": "final"}, "final", 4),
-        ("3", {}, "final", 4),
-    ],
-)
-def test_a_game_that_is_over_has_scores_in_every_spelling(
-    folder: Folder, status: str, more: dict[str, Any], state: str, periods: int
-) -> None:
-    folder.boxes(bdl("2025-01-15", "BOS", "NYK", status, **more))
+def test_a_game_that_is_over_has_scores_in_every_spelling(folder: Folder) -> None:
+    folder.boxes(
+        bdl("2025-01-15", "BOS", "NYK", "Final/OT", period=5),
+        bdl("2025-01-15", "CHI", "DET", "Final/2OT", period=None),
+        bdl("2025-01-15", "DEN", "UTA", "F/OT"),
+        bdl("2025-01-15", "LAL", "HOU", "Fertig", status_state="final"),
+        bdl("2025-01-15", "POR", "ATL", "3"),
+    )
     document = folder.run("phase3", "2025-01-15")
     assert document["warnings"] == []
-    assert folder.rows("SELECT game_status, home_points, periods FROM nba_raw.games") == [(state, 121, periods)]
-    assert len(folder.rows("SELECT * FROM nba_analytics.team_offense_game_summary")) == 2
+    found = folder.rows("SELECT home_team_abbr, game_status, home_points, periods FROM nba_raw.games ORDER BY 1")
+    periods = {"BOS": 5, "CHI": 6, "DEN": 5, "LAL": 4, "POR": 4}
+    assert found == [(team, "final", 121, number) for team, number in periods.items()]
+    assert len(folder.rows("SELECT * FROM nba_analytics.team_offense_game_summary")) == 10
 
 
-@pytest.mark.parametrize(
-    ("status", "state"),
-    [("Postponed", "postponed"), ("PPD", "postponed"), ("Canceled", "cancelled"), ("Forfeited", "forfeited")],
-)
-def test_a_game_that_is_not_played_has_no_contexts(folder: Folder, status: str, state: str) -> None:
+def test_a_game_that_is_not_played_has_no_contexts(folder: Folder) -> None:
     nothing = {"home_team_score": 0, "visitor_team_score": 0, "period": 0}
-    off = bdl("2025-01-15", "ATL", "HOU", status, players=0, **nothing)
-    folder.boxes(bdl("2025-01-15", "LAL", "MIA", "Final"), off)
+    states = {
+        ("ATL", "HOU", "Postponed"): "postponed",
+        ("BOS", "NYK", "PPD"): "postponed",
+        ("CHI", "DET", "Canceled"): "cancelled",
+        ("DEN", "UTA", "Forfeited"): "forfeited",
+    }
+    off = [bdl("2025-01-15", *game, players=0, **nothing) for game in states]
+    folder.boxes(bdl("2025-01-15", "LAL", "MIA", "Final"), *off)
     assert folder.run("phase4", "2025-01-15")["warnings"] == []
-    assert folder.rows("SELECT game_status FROM nba_raw.games ORDER BY game_id DESC") == [("final",), (state,)]
+    found = folder.rows("SELECT home_team_abbr, game_status FROM nba_raw.games ORDER BY 1")
+    assert found == [*((home, state) for (home, *_), state in states.items()), ("LAL", "final")]
     teams = folder.rows("SELECT team_abbr FROM nba_analytics.upcoming_team_game_context ORDER BY 1")
     assert teams == [("LAL",), ("MIA",)]
 
@@ -216,27 +215,23 @@ def test_logs_without_that_column_are_of_games_that_are_over(folder: Folder) -> 
     assert len(folder.rows("SELECT * FROM nba_analytics.player_game_summary")) == 16
 
 
-@pytest.mark.parametrize(
-    ("game_id", "home", "away", "kind"),
-    [("0032400001", "CHK", "SHQ", "all_star"), ("0012400001", "PHX", "RMD", "foreign_club")],
-)
-def test_a_date_with_nothing_but_a_game_of_others_is_no_data(
-    folder: Folder, game_id: str, home: str, away: str, kind: str
-) -> None:
+def test_a_date_with_nothing_but_a_game_of_others_is_no_data(folder: Folder) -> None:
     folder.table(
         "logs.csv",
         [
             *logs("0022400795", "2025-02-13", "MIN", "OKC"),
-            *logs(game_id, "2025-02-16", home, away),
+            *logs("0032400001", "2025-02-16", "CHK", "SHQ"),
+            *logs("0012400001", "2025-02-17", "PHX", "RMD"),
             *logs("0022400796", "2025-02-19", "LAL", "MIN"),
         ],
     )
     runs = folder.run("phase4", "2025-02-13", "2025-02-19")["data"]["runs"]
     assert {run["status"] for run in runs} == {"succeeded"}
-    tasks = {task["name"]: task for run in runs if run["game_date"] == "2025-02-16" for task in run["tasks"]}
-    assert {tasks[name]["status"] for name in tasks if name.startswith("p2_")} == {"no_data"}
-    assert tasks["p2_player_boxscores"]["detail"][kind] == 16
-    assert kind.replace("_", " ") in tasks["p2_schedule"]["detail"]["reason"]
+    for day, kind in (("2025-02-16", "all_star"), ("2025-02-17", "foreign_club")):
+        tasks = {task["name"]: task for run in runs if run["game_date"] == day for task in run["tasks"]}
+        assert {tasks[name]["status"] for name in tasks if name.startswith("p2_")} == {"no_data"}
+        assert tasks["p2_player_boxscores"]["detail"][kind] == 16
+        assert kind.replace("_", " ") in tasks["p2_schedule"]["detail"]["reason"]
 
 
 def test_the_cup_final_counts_for_rest_and_for_no_average(folder: Folder) -> None:
@@ -277,19 +272,19 @@ def test_the_season_goes_on_in_august_where_the_id_says_so(folder: Folder) -> No
     assert sorted(folder.rows(before)) == [(0,), (1,), (2,)]
 
 
-@pytest.mark.parametrize("form", ["{}.0", "{}", "00{}", "0{}.00"])
-def test_one_id_in_four_spellings_is_one_game(folder: Folder, form: str) -> None:
-    folder.table(
-        "logs.csv",
-        [
-            *logs(form.format(12500001), "2025-10-05", "NYK", "SAS", FGM=9, FGA=20, PTS=23),
-            *logs(form.format(22500001), "2025-10-22", "NYK", "SAS"),
-            *logs(form.format(22500010), "2025-10-24", "NYK", "SAS"),
-        ],
-    )
+def test_an_id_is_read_in_every_spelling(folder: Folder) -> None:
+    teams = {"{}.0": ("BOS", "CHI"), "{}": ("DEN", "DET"), "00{}": ("LAL", "UTA"), "0{}.00": ("NYK", "SAS")}
+    for number, (form, (home, away)) in enumerate(teams.items()):
+        rows = [
+            *logs(form.format(12500001 + number), "2025-10-05", home, away, FGM=9, FGA=20, PTS=23),
+            *logs(form.format(22500001 + number), "2025-10-22", home, away),
+            *logs(form.format(22500011 + number), "2025-10-24", home, away),
+        ]
+        folder.table(f"logs{number}.csv", rows)
     folder.run("phase3", "2025-10-05", "2025-10-24")
-    ids = folder.rows("SELECT game_id, season_type FROM nba_raw.games ORDER BY game_date")
-    assert ids == [("0012500001", "preseason"), ("0022500001", "regular"), ("0022500010", "regular")]
+    ids = folder.rows("SELECT game_id, season_type FROM nba_raw.games ORDER BY game_date, game_id")
+    kinds = {"001250000": "preseason", "002250000": "regular", "002250001": "regular"}
+    assert ids == [(f"{start}{number}", kind) for start, kind in kinds.items() for number in (1, 2, 3, 4)]
     played = "SELECT DISTINCT games_played_before, points_avg_season FROM nba_analytics.player_game_summary"
     assert folder.rows(f"{played} WHERE game_date = '2025-10-24'") == [(1, 15.0)]
 
@@ -318,27 +313,29 @@ def people(folder: Folder) -> list[tuple[Any, ...]]:
     )
 
 
-def with_other_names(first: str, last: str) -> dict[str, Any]:
+def with_other_names(*names: tuple[str, str]) -> dict[str, Any]:
     game = bdl("2025-01-15", "BOS", "NYK", "Final")
-    game["home_team"]["players"][0]["player"] |= {"first_name": first, "last_name": last}
+    for player, (first, last) in zip(game["home_team"]["players"], names, strict=False):
+        player["player"] |= {"first_name": first, "last_name": last}
     return game
 
 
-@pytest.mark.parametrize(
-    ("league", "first", "last"),
-    [("Robert Sample III", "Robert", "Sample"), ("Nicolas Sample", "Nic", "Sample"), ("Rób Sample", "Rob", "Sample")],
-)
-def test_a_person_of_two_spellings_is_one(folder: Folder, league: str, first: str, last: str) -> None:
-    folder.table("logs.csv", named(logs("0022400010", "2025-01-13", "BOS", "NYK"), Samplea=league))
-    folder.boxes(with_other_names(first, last))
-    folder.run("phase3", "2025-01-13", "2025-01-15")
-    ((_, games),) = people(folder)
-    assert games == 2
+def test_a_person_of_two_spellings_is_one(folder: Folder) -> None:
+    league = named(
+        logs("0022400010", "2025-01-13", "BOS", "NYK"),
+        Samplea="Robert Alpha III",
+        Sampleb="Nicolas Beta",
+        Samplec="Rób Gamma",
+    )
+    folder.table("logs.csv", league)
+    folder.boxes(with_other_names(("Robert", "Alpha"), ("Nic", "Beta"), ("Rob", "Gamma")))
+    folder.run("phase2", "2025-01-13", "2025-01-15")
+    assert [games for _, games in people(folder)] == [2, 2, 2]
 
 
 def test_a_nickname_is_reported_and_an_alias_joins_it(folder: Folder) -> None:
     folder.table("logs.csv", named(logs("0022400010", "2025-01-13", "BOS", "NYK"), Samplea="Nah'Shon Sample"))
-    folder.boxes(with_other_names("Bones", "Sample"))
+    folder.boxes(with_other_names(("Bones", "Sample")))
     warnings = folder.run("phase2", "2025-01-13", "2025-01-15")["warnings"]
     assert any("'Bones Sample' is new and 'Nah'Shon Sample' is missing" in text for text in warnings)
     assert len(people(folder)) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -71,9 +72,20 @@ class Season(Pipeline):
         return found
 
 
+@pytest.fixture(scope="module")
+def first_date(tmp_path_factory: pytest.TempPathFactory) -> Season:
+    """Return a season whose first date was run, closed."""
+    season = Season(tmp_path_factory.mktemp("first"))
+    season.go(FIRST)
+    season.warehouse.close()
+    return season
+
+
 @pytest.fixture
-def season(tmp_path: Path) -> Iterator[Season]:
-    season = Season(tmp_path)
+def season(first_date: Season, tmp_path: Path) -> Iterator[Season]:
+    """Yield a season of the test's own, whose first date was run."""
+    season = Season(shutil.copytree(first_date.folder, tmp_path / "season"))
+    season.recorded = dict(first_date.recorded)
     yield season
     season.warehouse.close()
 
@@ -87,7 +99,7 @@ def repaired(season: Season, day: date) -> None:
 
 
 def test_what_was_run_is_what_would_be_read_and_is_there(season: Season) -> None:
-    season.go(FIRST, SECOND)
+    season.go(SECOND)
     assert season.stale(FIRST, SECOND) == {}
     for (task, _), recorded in season.recorded.items():
         assert recorded.reads, task
@@ -100,14 +112,13 @@ def test_what_was_run_is_what_would_be_read_and_is_there(season: Season) -> None
 
 
 def test_doing_all_again_changes_nothing(season: Season) -> None:
-    season.go(FIRST)
     before = dict(season.recorded)
     season.go(FIRST)
     assert season.recorded == before
 
 
 def test_a_repaired_date_is_seen_by_all_that_read_it_and_by_nothing_else(season: Season) -> None:
-    season.go(FIRST, SECOND, THIRD)
+    season.go(SECOND, THIRD)
     repaired(season, SECOND)
     box = "nba_raw.player_boxscores"
     found = season.stale(FIRST, SECOND, THIRD)
@@ -123,7 +134,6 @@ def test_a_repaired_date_is_seen_by_all_that_read_it_and_by_nothing_else(season:
 
 
 def test_a_recomputation_with_the_same_result_stops_there(season: Season) -> None:
-    season.go(FIRST)
     before = season.recorded["raw.games", FIRST].writes
     season.do("raw.games", FIRST)
     assert season.recorded["raw.games", FIRST].writes == before
@@ -131,7 +141,6 @@ def test_a_recomputation_with_the_same_result_stops_there(season: Season) -> Non
 
 
 def test_a_lost_warehouse_loses_what_was_written(season: Season) -> None:
-    season.go(FIRST)
     season.warehouse.close()
     for file in season.folder.glob("warehouse.duckdb*"):
         file.unlink()
@@ -145,7 +154,6 @@ def test_a_lost_warehouse_loses_what_was_written(season: Season) -> None:
 
 
 def test_a_lost_or_changed_raw_file_is_seen(season: Season) -> None:
-    season.go(FIRST)
     season.raw.path("schedule", FIRST).unlink()
     readers = {"raw.games", "raw.player_boxscores", "raw.odds", "raw.referees"}
     expected = {(name, FIRST): ["raw:schedule"] for name in readers}
@@ -157,14 +165,12 @@ def test_a_lost_or_changed_raw_file_is_seen(season: Season) -> None:
 
 
 def test_an_alias_is_seen_by_those_that_name_players(season: Season) -> None:
-    season.go(FIRST)
     season.resources = replace(season.resources, aliases=lambda: Aliases({("bobsample", ""): "robertsample"}))
     names = ("raw.player_boxscores", "raw.injuries", "raw.odds")
     assert season.stale(FIRST) == {(name, FIRST): ["aliases"] for name in names}
 
 
 def test_an_empty_partition_is_for_readers_as_good_as_none(season: Season) -> None:
-    season.go(FIRST)
     off = FIRST - timedelta(days=3)
     season.collect_records(off, [], [])
     season.do("raw.games", off)
@@ -173,7 +179,6 @@ def test_an_empty_partition_is_for_readers_as_good_as_none(season: Season) -> No
 
 
 def test_other_parameters_are_other_code(season: Season) -> None:
-    season.go(FIRST)
     given = WORKS | {"raw.games": Work("processor", "raw.games", {"limit": 3})}
     now = PipelineVersions(season.resources).current(given, [FIRST])
     changed = [task for (task, day), found in now.items() if found.code != season.recorded[task, day].code]
@@ -208,7 +213,6 @@ class Counted:
 
 
 def test_a_range_is_one_question_to_the_warehouse(season: Season) -> None:
-    season.go(FIRST)
     counted = Counted(season.warehouse)
     resources = replace(season.resources, warehouse=lambda: counted)
     days = [FIRST + timedelta(days=n) for n in range(150)]
@@ -217,7 +221,7 @@ def test_a_range_is_one_question_to_the_warehouse(season: Season) -> None:
 
 
 def test_what_changed_is_named_oldest_partition_first(season: Season) -> None:
-    season.go(FIRST, SECOND, THIRD)
+    season.go(SECOND, THIRD)
     then = season.warehouse._clock.now()
     assert isinstance(season.warehouse._clock, FakeClock)
     season.warehouse._clock.advance(60.0)

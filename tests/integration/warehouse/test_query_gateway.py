@@ -202,7 +202,7 @@ def test_all_queries_of_one_piece_of_work_are_drawn_alike(lab: GatewayLab) -> No
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_an_error_is_told_and_not_kept(lab: GatewayLab) -> None:
+def test_an_error_is_reported_and_not_kept(lab: GatewayLab) -> None:
     def fail() -> None:
         lab.engine.before = lambda: None
         raise UnavailableError("held by another process")

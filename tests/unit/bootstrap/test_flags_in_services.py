@@ -160,7 +160,7 @@ def test_what_was_done_is_known_for_dedup_ttl_days_and_never_less_than_timeouts_
     assert (record.data["expires_at"] - record.data["processed_at"]).days == days
 
 
-def test_inv_22_a_service_heeds_execution_mode_for_the_dates_that_the_flag_is_on_for(
+def test_inv_22_a_service_follows_execution_mode_for_the_dates_that_the_flag_is_on_for(
     service: ServiceContainer, folder: Path
 ) -> None:
     assert set(modes(service)) == {"sequential"}

@@ -105,7 +105,7 @@ def test_a_dependency_that_cannot_be_imported_is_found(
 
 
 @pytest.mark.parametrize(("free", "status"), [(50, "failed"), (500, "warn"), (5000, "ok")])
-def test_little_room_is_told(
+def test_little_room_is_reported(
     context: Callable[..., CheckContext], monkeypatch: pytest.MonkeyPatch, free: int, status: str
 ) -> None:
     usage = type("Usage", (), {"free": free * 1024 * 1024})
@@ -113,7 +113,6 @@ def test_little_room_is_told(
     assert _one(state.state_dir(context())).status == status
 
 
-@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 def test_a_damaged_document_store_is_found(context: Callable[..., CheckContext]) -> None:
     ill = context()
     with closing(ill.open_embedded()) as store:
@@ -125,7 +124,7 @@ def test_a_damaged_document_store_is_found(context: Callable[..., CheckContext])
     assert found.status == "failed"
     assert found.fix
     assert [_one(check(ill)).status for check in (pipeline.interrupted_runs, state.leases)] == ["skipped", "skipped"]
-    gc.collect()  # a read that failed in its middle holds its connection until then
+    gc.collect()  # a connection that a failed read left open is a warning now
 
 
 def test_a_damaged_warehouse_is_found_whatever_source_it_belongs_to(context: Callable[..., CheckContext]) -> None:
@@ -179,7 +178,7 @@ def test_a_file_that_is_no_document_store_is_found(context: Callable[..., CheckC
     assert _one(state.documents(ill)).status == "failed"
 
 
-def test_leases_of_the_dead_are_told_with_what_takes_them_over(context: Callable[..., CheckContext]) -> None:
+def test_leases_of_the_dead_are_reported_with_what_takes_them_over(context: Callable[..., CheckContext]) -> None:
     ill = context()
     with closing(ill.open_embedded()) as store:
         leases = Leases(store, ill.clock, is_dead=lambda _: False)
@@ -191,7 +190,7 @@ def test_leases_of_the_dead_are_told_with_what_takes_them_over(context: Callable
     assert "`nbactl run phase3 --date 2025-01-07` takes it over" in str(found.fix)
 
 
-def test_a_lease_that_ran_out_is_told(context: Callable[..., CheckContext]) -> None:
+def test_a_lease_that_ran_out_is_reported(context: Callable[..., CheckContext]) -> None:
     ill = context()
     with closing(ill.open_embedded()) as store:
         Leases(store, ill.clock, is_dead=lambda _: False).acquire("phase3/2025-01-07", "somebody", 30.0)
@@ -200,7 +199,7 @@ def test_a_lease_that_ran_out_is_told(context: Callable[..., CheckContext]) -> N
     assert _one(state.leases(later)).status == "warn"
 
 
-def test_crash_reports_are_told(context: Callable[..., CheckContext]) -> None:
+def test_crash_reports_are_named(context: Callable[..., CheckContext]) -> None:
     ill = context()
     (ill.settings.state_dir / "crash").mkdir(parents=True)
     (ill.settings.state_dir / "crash" / "20250108T170000Z.txt").write_text("Traceback")

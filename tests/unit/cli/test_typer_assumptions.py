@@ -45,7 +45,7 @@ def test_parameters_may_be_added_after_the_command_was_made() -> None:
     assert context.params["other"] == "z"
 
 
-def test_the_source_of_a_parameter_is_told() -> None:
+def test_the_source_of_a_parameter_is_reported() -> None:
     command = _command()
     given = command.make_context("x", ["--name", "z"]).get_parameter_source("name")
     default = command.make_context("x", []).get_parameter_source("name")

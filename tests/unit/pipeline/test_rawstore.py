@@ -70,7 +70,7 @@ def small_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small_files")
-def test_a_full_disk_is_told_with_the_file_and_leaves_nothing_half_written(store: RawStore) -> None:
+def test_a_full_disk_is_reported_with_the_file_and_leaves_nothing_half_written(store: RawStore) -> None:
     writes: tuple[Callable[[], int], ...] = (
         lambda: store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence()),
         lambda: store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence(), given={}),

@@ -82,7 +82,7 @@ def test_writes_samples_and_models_are_not_repeatable(sql: str) -> None:
         "SELECT * FROM nba_raw.games FOR SYSTEM_TIME AS OF TIMESTAMP '2024-01-01 00:00:00+00'",
     ],
 )
-def test_of_tables_whose_change_would_not_be_seen_nothing_is_told(sql: str) -> None:
+def test_of_tables_whose_change_would_not_be_seen_nothing_is_reported(sql: str) -> None:
     assert reads_of(sql, PROJECT) == Reads(repeatable=True, tables=None)
 
 

@@ -36,7 +36,7 @@ def alerted(status: str, failed: Iterable[Channel], partial: Iterable[Channel]) 
     return sent
 
 
-def test_a_failed_run_is_told_once_on_every_channel_of_its_rule() -> None:
+def test_a_failed_run_is_reported_once_on_every_channel_of_its_rule() -> None:
     ((alert, channels),) = alerted("failed", ["console", "slack"], ["log"])
     assert channels == ["console", "slack"]
     assert (alert.severity, alert.title) == ("critical", "phase3 2024-01-15 failed: b timed out")

@@ -118,7 +118,7 @@ def test_a_task_that_takes_too_long_is_timed_out_and_cancelled() -> None:
     assert ("end", "a") in harness.world.events  # the coroutine was unwound, not abandoned
 
 
-def test_the_timeout_bounds_each_attempt_anew() -> None:
+def test_the_timeout_bounds_each_attempt() -> None:
     harness = Harness(workflows({"a": {"with": {"sleep": 10}, "timeout": "short", "retry": "thrice"}}))
     assert harness.run_one().tasks[0].attempts == 3
     assert harness.clock.monotonic() == 5 + 2 + 5 + 4 + 5
@@ -182,7 +182,7 @@ def test_a_run_cancelled_while_it_waits_to_retry_ends_at_once() -> None:
     assert harness.clock.monotonic() == 0
 
 
-def test_observers_are_told_after_the_change_is_in_the_ledger() -> None:
+def test_observers_are_notified_after_the_change_is_in_the_ledger() -> None:
     harness = Harness(workflows({"a": {"with": {"raises": "unavailable", "fails": 1}, "retry": "thrice"}, "b": {}}))
     seen = []
 

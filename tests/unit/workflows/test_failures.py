@@ -22,7 +22,7 @@ def told(harness: Harness) -> list[Failure]:
     return heard
 
 
-def test_inv_17_a_task_that_failed_for_good_is_told_with_context_and_traceback() -> None:
+def test_inv_17_a_task_that_failed_for_good_is_reported_with_context_and_traceback() -> None:
     harness = Harness(workflows({"a": {"with": {"raises": "data"}}, "b": {"with": {"rows": 1}}}))
     [failure] = told(harness)
     assert (failure.what, failure.type, failure.code, failure.retryable) == ("task a", "DataError", "data", False)
@@ -36,6 +36,6 @@ def test_a_task_that_succeeds_at_another_try_has_not_failed() -> None:
     assert told(Harness(workflows(tasks))) == []
 
 
-def test_a_task_that_took_too_long_is_told() -> None:
+def test_a_task_that_took_too_long_is_reported() -> None:
     [failure] = told(Harness(workflows({"a": {"with": {"sleep": 5000}}})))
     assert failure.type == "TimedOutError"

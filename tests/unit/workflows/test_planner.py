@@ -111,7 +111,7 @@ def test_upstream_says_what_becomes_of_missing_phases(upstream: str, target: str
         assert names(harness.plan("phase3", upstream=upstream)) == planned
 
 
-def test_on_gcp_missing_phases_are_refused_unless_told_otherwise() -> None:
+def test_on_gcp_missing_phases_are_refused_by_default() -> None:
     service = {"service": {"name": "s", "path": "/run"}, "with": {"a": 1}}
     harness = pipeline({"p1": service, "p2": service, "p3": service}, target="gcp")
     with pytest.raises(PreconditionError) as refused:

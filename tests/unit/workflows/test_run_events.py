@@ -24,7 +24,7 @@ def told(harness: Harness) -> list[tuple[str, str, dict[str, Any]]]:
     return [(event.kind, event.name, dict(event.fields)) for event in heard]
 
 
-def test_a_run_is_told_from_its_begin_to_its_end_and_named_after_its_workflow() -> None:
+def test_a_run_is_reported_from_its_begin_to_its_end_and_named_after_its_workflow() -> None:
     harness = Harness(
         workflows({"a": {"with": {"sleep": 4, "raises": "unavailable", "fails": 1, "rows": 7}, "retry": "thrice"}})
     )
@@ -45,7 +45,7 @@ def test_a_task_that_never_began_took_no_time() -> None:
     assert heard[-1][2]["status"] == "failed"
 
 
-def test_a_deadline_that_ends_a_run_is_told() -> None:
+def test_a_deadline_that_ends_a_run_is_reported() -> None:
     heard = told(Harness(workflows({"a": {"with": {"sleep": 50}}}, deadline="soon")))
     assert [kind for kind, _, _ in heard][-2:] == ["deadline.fired", "run.finished"]
     assert heard[-2] == ("deadline.fired", "w", {})

@@ -28,7 +28,7 @@ def test_a_date_is_over_at_four_in_the_morning_eastern(hour: int, over: bool) ->
     assert Settling(clock, SETTLED).is_over(DAY) is over
 
 
-def test_a_run_finished_before_its_date_was_settled_is_run_anew() -> None:
+def test_a_run_finished_before_its_date_was_settled_is_run_again() -> None:
     world = harness()
     world.run()
     again = world.run_one()
@@ -46,7 +46,7 @@ def test_what_failed_is_resumed_while_the_date_is_not_over() -> None:
     assert world.world.order == ["a", "b", "b"]
 
 
-def test_what_was_done_in_time_for_nothing_is_done_anew_when_the_rest_is_resumed_later() -> None:
+def test_what_was_done_in_time_for_nothing_is_done_again_when_the_rest_is_resumed_later() -> None:
     world = harness(b={"with": {"raises": "data", "fails": 1}})
     world.run()
     world.clock.advance(12 * HOURS)
@@ -54,7 +54,7 @@ def test_what_was_done_in_time_for_nothing_is_done_anew_when_the_rest_is_resumed
     assert sorted(world.world.order) == ["a", "a", "b", "b"]
 
 
-def test_a_phase_that_needs_one_of_before_runs_it_anew() -> None:
+def test_a_phase_that_needs_one_of_before_runs_it_again() -> None:
     world = harness()
     world.run("phase1")
     world.clock.advance(12 * HOURS)

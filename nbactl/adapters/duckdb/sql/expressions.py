@@ -311,7 +311,7 @@ def _concat(ctx: Context, node: exp.DPipe, scope: Scope) -> Value:
         kind, sides = STRING, [as_type(value, STRING) for value in values]
     else:
         raise invalid(
-            f"there is no operator || for {values[0].type} and {values[1].type}", node, instead="CAST to STRING."
+            f"operator || does not take {values[0].type} and {values[1].type}", node, instead="CAST to STRING."
         )
     return Value(f"({sides[0]} || {sides[1]})", kind, aggregate=aggregate)
 

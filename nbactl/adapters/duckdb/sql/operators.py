@@ -36,7 +36,7 @@ def arithmetic(sign: str, left: Value, right: Value, node: exp.Expr) -> Value:
     """Return `left sign right` of numbers; a FLOAT64 result is to be `finished`."""
     kind = common([left, right])
     if kind is None or (kind.kind != "NULL" and not is_number(kind)):
-        raise invalid(f"there is no operator {sign} for {left.type} and {right.type}", node)
+        raise invalid(f"operator {sign} does not take {left.type} and {right.type}", node)
     aggregate = left.aggregate or right.aggregate
     if kind.kind == "NULL" or (kind == INT64 and sign == "/"):
         kind = FLOAT64 if sign == "/" else INT64
@@ -111,9 +111,7 @@ def compared(sign: str, left: Value, right: Value, node: exp.Expr | None) -> Val
     """Return a comparison; NaN is neither equal to anything nor less nor greater."""
     kind = common([left, right])
     if kind is None:
-        raise invalid(
-            f"there is no operator {sign} for {left.type} and {right.type}", node, instead="CAST one of them."
-        )
+        raise invalid(f"operator {sign} does not take {left.type} and {right.type}", node, instead="CAST one of them.")
     if kind.kind not in _COMPARABLE:
         raise refused(f"{sign} of {kind.kind}", node, "Compare parts of it.")
     one, other = as_type(left, kind, node), as_type(right, kind, node)
@@ -144,7 +142,7 @@ def _with_nan(sign: str, left: tuple[str, bool], right: tuple[str, bool]) -> str
 def negated(value: Value, node: exp.Expr) -> Value:
     """Return minus a number."""
     if not is_number(value.type):
-        raise invalid(f"there is no operator - for {value.type}", node)
+        raise invalid(f"operator - does not take {value.type}", node)
     literal = f"-{value.literal}" if value.literal is not None else None
     if value.type == INT64:  # DuckDB's minus of a constant leaves 64 bits
         return Value(f"(CAST(0 AS BIGINT) - {value.sql})", INT64, aggregate=value.aggregate)

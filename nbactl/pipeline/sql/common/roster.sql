@@ -1,5 +1,5 @@
 -- Who is expected to play for a team: players whose latest game before @game_date was for that team and no earlier
--- than the tenth latest game of the team. Seasons are not told apart here, so that an opening night has players too.
+-- than the tenth latest game of the team. Seasons are not distinguished here, so that an opening night has players too.
 -- with: team_games
 -- reads: nba_raw.games -365..-1
 -- reads: nba_raw.player_boxscores -365..-1

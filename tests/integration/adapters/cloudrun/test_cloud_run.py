@@ -197,7 +197,7 @@ def test_a_revision_that_does_not_start_says_why_and_the_old_one_serves_on(
 
 
 @pytest.mark.parametrize(("percent", "share"), [(100, 0), (75, 25)])
-def test_a_service_whose_requests_go_to_an_old_revision_is_told_apart(
+def test_a_service_whose_requests_go_to_an_old_revision_is_reported_as_such(
     server: CloudRun, services: CloudRunServices, percent: int, share: int
 ) -> None:
     server.deploy(NAME, {"A": "1"})
@@ -261,7 +261,7 @@ def test_bursts_of_refusals_are_sat_out(
     assert merge(services, A="2").env == {"A": "2"}
 
 
-def test_retry_after_is_heeded(server: CloudRun, services: CloudRunServices, clock: FakeClock) -> None:
+def test_retry_after_is_followed(server: CloudRun, services: CloudRunServices, clock: FakeClock) -> None:
     server.deploy(NAME)
     server.fail("GET", 429, retry_after="7")
     services.get(NAME)

@@ -8,7 +8,7 @@ import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.core._support.clock import SystemClock
-from nbactl.errors import DataError, NbactlError
+from nbactl.errors import DataError, NbactlError, NotFoundError
 from nbactl.ports.warehouse import Column, TableSchema
 
 if TYPE_CHECKING:
@@ -41,3 +41,17 @@ def test_sql_cannot_reach_files(warehouse: DuckDbWarehouse, sql: str) -> None:
 def test_a_project_before_the_dataset_means_this_file(warehouse: DuckDbWarehouse) -> None:
     sql = "SELECT COUNT(*) AS n FROM `nba-props-platform.nba_test.games`"
     assert warehouse.query(sql, timeout=5.0).scalar() == 0
+
+
+def test_the_same_query_of_two_warehouses_has_the_columns_of_each(warehouse: DuckDbWarehouse, tmp_path: Path) -> None:
+    sql = "SELECT * FROM nba_test.games"
+    other = DuckDbWarehouse(tmp_path / "other.duckdb", clock=SystemClock(), lock_wait=5.0, holder="test")
+    other.create_table(TableSchema("nba_test.games", (Column("points", "INT64"),)))
+    empty = DuckDbWarehouse(tmp_path / "empty.duckdb", clock=SystemClock(), lock_wait=5.0, holder="test")
+    for _ in range(2):
+        assert warehouse.query(sql, timeout=5.0).columns == ("game_id", "game_date")
+        assert other.query(sql, timeout=5.0).columns == ("points",)
+        with pytest.raises(NotFoundError, match=r"no table nba_test\.games"):
+            empty.query(sql, timeout=5.0)
+    for opened in (other, empty):
+        opened.close()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_on_gcp_a_batch_is_completed_and_brought_back_only_when_told_so(firestore_address: str, tmp_path: Path) -> None:
+def test_on_gcp_a_batch_is_completed_and_brought_back_only_on_request(firestore_address: str, tmp_path: Path) -> None:
     project = f"test-{uuid.uuid4().hex[:20]}"
     store = emulator_documents(firestore_address, project)
     tracker = CompletionTracker(

@@ -106,7 +106,7 @@ def test_a_change_arrives_at_once_and_not_with_the_next_refresh(
     assert min(seconds for seconds in took if seconds is not None) < 1.0
 
 
-def test_a_state_that_is_deleted_is_told_of_as_well(documents: FirestoreDocuments, truth: FlagStore) -> None:
+def test_a_state_that_is_deleted_is_announced_as_well(documents: FirestoreDocuments, truth: FlagStore) -> None:
     heard = threading.Event()
     truth.change(to(100), by="test", reason=None)
     subscription = documents.watch("flags", heard.set, renew=RENEW)
@@ -124,7 +124,7 @@ def test_a_state_that_is_deleted_is_told_of_as_well(documents: FirestoreDocument
     subscription.close()
 
 
-def test_while_the_stream_is_broken_flags_are_asked_for_and_then_told_of_again(
+def test_while_the_stream_is_broken_flags_are_asked_for_and_announced_again_later(
     documents: FirestoreDocuments, truth: FlagStore, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "nbactl")
@@ -151,7 +151,7 @@ def test_while_the_stream_is_broken_flags_are_asked_for_and_then_told_of_again(
     assert broken == whole, "each break is reported once, however often the call is tried again"
 
 
-def test_a_cut_stream_is_made_anew_and_says_so_for_what_was_missed(
+def test_a_cut_stream_is_made_again_and_says_so_for_what_was_missed(
     documents: FirestoreDocuments, proxy: FaultProxy
 ) -> None:
     heard = threading.Event()

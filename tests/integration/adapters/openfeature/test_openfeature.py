@@ -220,7 +220,7 @@ def test_2_4_1_a_failed_initialisation_is_made_up_for_when_the_store_is_back() -
     assert api.get_client().get_provider_status() is ProviderStatus.READY
 
 
-def test_2_4_1_last_known_flags_will_do_for_a_start_and_are_told_to_be_stale(tmp_path: Path) -> None:
+def test_2_4_1_last_known_flags_will_do_for_a_start_and_are_reported_as_stale(tmp_path: Path) -> None:
     cache = StateCache(tmp_path / "flags.json")
     Process(fast=state(50), cache=cache).client()
     api.clear_providers()
@@ -276,7 +276,7 @@ def test_5_2_a_clients_handler_hears_the_provider_of_its_domain() -> None:
     assert heard.empty()
 
 
-def test_2_5_after_shutdown_nothing_is_told_and_it_can_be_initialised_again() -> None:
+def test_2_5_after_shutdown_nothing_is_reported_and_it_can_be_initialised_again() -> None:
     process = Process(fast=state(0))
     process.client()
     process.hear()
@@ -291,7 +291,7 @@ def test_2_5_after_shutdown_nothing_is_told_and_it_can_be_initialised_again() ->
     assert process.client().get_boolean_value("fast", default_value=False)
 
 
-def test_a_change_is_told_of_before_the_handler_asks() -> None:
+def test_a_change_is_announced_before_the_handler_asks() -> None:
     process = Process(fast=state(0))
     client = process.client()
     seen: queue.Queue[bool] = queue.Queue()

@@ -164,7 +164,7 @@ def dripping(said: bytes, drip: bytes) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("body", "cause"), [("no_service", "no_service"), (f"<p>{PATH}</p>", None), ("x" * 10_000, None)]
 )
-def test_slacks_word_for_it_is_told_and_no_other_text(httpserver: HTTPServer, body: str, cause: str | None) -> None:
+def test_slacks_word_for_it_is_reported_and_no_other_text(httpserver: HTTPServer, body: str, cause: str | None) -> None:
     httpserver.expect_request(PATH).respond_with_response(Response(body, 404))
     with pytest.raises(NotFoundError) as refused:
         channel(at(httpserver)).send(ALERT)

@@ -48,7 +48,7 @@ def test_the_files_that_come_with_nbactl_are_valid(nbactl: Nbactl) -> None:
     assert json.loads(done.stdout)["data"]["counts"]["workflows"]["phases"] == 6
 
 
-def test_inv_21_every_typo_is_told_at_once_with_its_place(nbactl: Nbactl) -> None:
+def test_inv_21_every_typo_is_reported_at_once_with_its_place(nbactl: Nbactl) -> None:
     _copy_files(nbactl.directory)
     for name, old, new in (
         ("workflows.yaml", "deadline: analytics", "deadlin: analytics"),
@@ -176,7 +176,7 @@ def test_doctor_tells_of_an_interrupted_run(nbactl: Nbactl) -> None:
     assert done.returncode == 0
 
 
-def test_inv_10_a_phase_whose_last_run_reported_other_tasks_is_told(nbactl: Nbactl) -> None:
+def test_inv_10_a_phase_whose_last_run_reported_other_tasks_is_reported(nbactl: Nbactl) -> None:
     _copy_files(nbactl.directory)
     assert nbactl("run", "phase1").returncode == 0
     assert json.loads(nbactl("config", "validate", "--json").stdout)["warnings"] == []

@@ -405,7 +405,7 @@ def test_inv_24_a_check_of_code_that_looked_at_nothing_says_so(flags: Nbactl, fi
         assert str(folder) in flags("check", str(good), str(folder), code=4)["message"], "one of several paths"
 
 
-def test_a_flag_in_the_store_that_is_not_declared_is_told_and_can_be_rolled_back(flags: Nbactl) -> None:
+def test_a_flag_in_the_store_that_is_not_declared_is_reported_and_can_be_rolled_back(flags: Nbactl) -> None:
     flags("set", "query_caching", "--percent", "50")
     rewrite(flags.folder, "  query_caching:\n", "  cached_queries:\n")
     rewrite(flags.folder, ACTIVE, "active: []")

@@ -163,7 +163,7 @@ def test_inv_20_a_rollback_goes_to_the_stage_that_is_named_and_no_further(nbactl
     assert migrate(nbactl, "--validate", "--to", "legacy")[0] == 2
 
 
-def test_inv_20_a_rollback_is_pending_until_it_was_told(nbactl: Nbactl, lab: Lab) -> None:
+def test_inv_20_a_rollback_is_pending_until_it_was_reported(nbactl: Nbactl, lab: Lab) -> None:
     lab.to("reads_switched")
     done = nbactl("migrate", "completions", "--rollback", env={"NBACTL_FAULTS": "migration.rolled_back=kill"})
     assert done.returncode == -9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -51,7 +52,7 @@ def ran(tmp_path: Path) -> Project:
 def break_older(place: Project, statement: str) -> str:
     """Change the documents of the older run; returns its id."""
     run_id: str = place.data("runs", "list")["runs"][1]["run_id"]
-    with sqlite3.connect(place.state / "documents.db") as connection:
+    with closing(sqlite3.connect(place.state / "documents.db")) as connection, connection:
         assert connection.execute(statement, {"run": run_id}).rowcount
     return run_id
 
@@ -112,7 +113,7 @@ def test_fields_that_are_not_known_are_left_alone(ran: Project) -> None:
 
 def test_one_damaged_document_hides_no_other_of_its_list(ran: Project) -> None:
     damaged = ("leases", "flags", "outbox", "breakers", "prediction_batches", "lease_removals", "flag_rollouts")
-    with sqlite3.connect(ran.state / "documents.db") as connection:
+    with closing(sqlite3.connect(ran.state / "documents.db")) as connection, connection:
         for collection in damaged:
             for name, data in (("broken", "{oops"), ("strange", '{"version": "new", "state": 5, "owner": 3}')):
                 row = (collection, name, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_copy_of_the_state_without_the_folder_is_shown_as_the_ledger_has_it(he
 
 
 def test_a_run_of_before_that_does_not_name_its_folder_is_said(here: Project) -> None:
-    with sqlite3.connect(here.state / "documents.db") as connection:
+    with closing(sqlite3.connect(here.state / "documents.db")) as connection, connection:
         connection.execute("UPDATE documents SET data = json_remove(data, '$.source_spec') WHERE collection = 'runs'")
     done = json.loads(here.run("status", "--date", "2025-01-06", "-o", "json").stdout)
     assert done["data"]["source"] == "sample"

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
-from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.flags import Exposures, Flags, FlagStore, StateCache, Stored
-from nbactl.core.flags.store import ANY_VERSION, Change
+from nbactl.core.flags import Exposures, Flags, StateCache, Stored
 from nbactl.errors import UnavailableError
 from tests.kit.flags import flag, state
+from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 CLOCK = SystemClock()
 THREADS = 1_000
@@ -32,10 +29,6 @@ def client(read: Callable[[], Stored], *, every: float, exposures: Exposures | N
     return Flags(
         definitions, read, environ={}, clock=CLOCK, rng=random.SystemRandom(), every=every, exposures=exposures
     )
-
-
-def to(percent: float) -> Change:
-    return Change("fast", ANY_VERSION, percent=percent, enabled=True, salt="fast", hash_version=1, stage=None)
 
 
 def test_a_thousand_threads_see_whole_snapshots_while_they_change() -> None:
@@ -76,30 +69,17 @@ def test_a_thousand_threads_see_whole_snapshots_while_they_change() -> None:
     assert sum(exposures.counts()["needs"].values()) == THREADS * rounds, "no exposure is lost"
 
 
-@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # that is what is tested
 def test_the_child_of_a_fork_goes_on_refreshing(tmp_path: Path) -> None:
-    with closing(SqliteDocuments(tmp_path / "documents.db", clock=CLOCK, busy_timeout=10.0)) as documents:
-        store = FlagStore(documents, CLOCK)
-        store.change([to(0)], by="test", reason=None)
-        flags = client(store.read, every=0.3)
-        flags.start()
-        told, tell = os.pipe()
-        child = os.fork()
-        if child == 0:
-            # Nothing of pytest may run in the child, whatever happens.
-            seen = wait_for(lambda: flags.on("fast"))
-            os.write(tell, b"on" if seen else b"off")
-            os._exit(0)
-        os.close(tell)
-        store.change([to(100)], by="test", reason=None)
-        assert wait_for(lambda: flags.on("fast")), "the parent goes on as well"
-        assert os.read(told, 10) == b"on"
-        os.close(told)
-        assert os.waitpid(child, 0)[1] == 0
-        flags.close()
+    script = Path(__file__).with_name("forked_refresher.py")
+    forks = "ignore:.*use of fork:DeprecationWarning"  # that is what is tested
+    command = [sys.executable, "-W", "error", "-W", forks, str(script), str(tmp_path / "documents.db")]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60.0, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_is_told_of_a_change_is_seen_at_once_and_nothing_is_told_after_the_end() -> None:
+def test_a_notice_of_a_change_is_seen_at_once_and_none_comes_after_the_end() -> None:
     class Told:
         """A store that tells of changes."""
 

@@ -62,7 +62,7 @@ def test_a_request_under_way_is_answered_and_what_is_held_is_given_back(tmp_path
     assert "stopping: what fails failed" in service.output()
 
 
-def test_a_request_that_does_not_end_is_cancelled_and_told_so(tmp_path: Path) -> None:
+def test_a_request_that_does_not_end_is_cancelled_and_learns_it(tmp_path: Path) -> None:
     with ServiceProcess(APP, tmp_path, {"FINISH": "0.5"}) as service:
         request = Request(service, tmp_path, 120)
         assert stopped_within(service, 10.0)

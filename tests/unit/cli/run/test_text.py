@@ -35,7 +35,7 @@ def test_a_run_that_was_not_needed_is_one_line() -> None:
     assert text == "phase3 2024-01-15 - skipped  finished by run-1\n"
 
 
-def test_of_many_runs_only_what_went_wrong_is_told_in_full() -> None:
+def test_of_many_runs_only_what_went_wrong_is_reported_in_full() -> None:
     good = run(task("a", "succeeded", 0, 1, rows=3))
     text = screen(lambda console: show_runs(console, [good] * 7 + [FAILED]))
     assert text.count("✓ succeeded") == 7

@@ -92,7 +92,7 @@ def test_the_page_is_accessible_and_has_two_colour_schemes() -> None:
     assert "color-scheme: light dark" in "".join(shown.text)
 
 
-def test_errors_are_told_with_cause_and_traceback() -> None:
+def test_errors_are_reported_with_cause_and_traceback() -> None:
     text = " ".join(page().text)
     for part in ("held by <pid 17>", "another writer", "Wait for it.", "boom & <b>bold</b>"):
         assert part in text

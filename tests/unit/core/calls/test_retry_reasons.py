@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ("breaker", 9, 600.0, 10, BreakerOpenError("open")),
     ],
 )
-def test_what_forbade_another_try_is_told(
+def test_what_forbade_another_try_is_reported(
     reason: str, attempts: int, seconds: float, tokens: int, error: UnavailableError
 ) -> None:
     clock = FakeClock()

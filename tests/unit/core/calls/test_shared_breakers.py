@@ -89,7 +89,7 @@ def test_it_begins_with_what_others_know_and_ends_by_telling_what_it_knows(store
     assert third.state == "closed"
 
 
-def test_a_store_that_is_down_costs_nothing_and_is_told_once(
+def test_a_store_that_is_down_costs_nothing_and_is_reported_once(
     store: SqliteDocuments, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="nbactl.core.calls.shared_breakers")
@@ -108,7 +108,7 @@ def test_a_store_that_is_down_costs_nothing_and_is_told_once(
     assert other.state == "open"
 
 
-def test_a_document_that_is_none_of_ours_is_told_and_does_not_end_the_beat(
+def test_a_document_that_is_not_ours_is_reported_and_does_not_end_the_beat(
     store: SqliteDocuments, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.commit([Set("breakers/odds", {"state": "open"})])

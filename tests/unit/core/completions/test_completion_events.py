@@ -15,7 +15,7 @@ from tests.conformance.completions.lab import DAY
 
 
 @pytest.mark.parametrize("stage", list(CompletionStage))
-def test_each_player_is_told_once_as_recorded_and_the_batch_once_as_complete(stage: CompletionStage) -> None:
+def test_each_player_is_announced_once_as_recorded_and_the_batch_once_as_complete(stage: CompletionStage) -> None:
     heard: list[str] = []
     clock = FakeClock()
     tracker = CompletionTracker(

@@ -52,7 +52,7 @@ def test_the_step_that_decided_is_named_with_what_it_found(  # noqa: PLR0917
     assert [(each.name, each.finding) for each in explanation.steps if each.decided] == [(step, finding)]
 
 
-def test_the_bucket_is_told_even_where_it_did_not_matter() -> None:
+def test_the_bucket_is_reported_even_where_it_did_not_matter() -> None:
     assert explain(snapshot(flag()), "fast", "b").bucket == bucket_of("fast", "b")
 
 

@@ -62,7 +62,7 @@ def test_before_the_first_refresh_flags_give_their_defaults() -> None:
     assert flags.health.refreshed_at == FakeClock().now()
 
 
-def test_while_the_store_is_down_flags_stay_as_they_are_and_the_environment_is_heeded() -> None:
+def test_while_the_store_is_down_flags_stay_as_they_are_and_the_environment_is_followed() -> None:
     store = Store(fast=state(100), days=state(100, "days"))
     environ: dict[str, str] = {}
     flags = client(store, environ=environ)
@@ -101,7 +101,7 @@ def test_a_bug_in_reading_does_not_end_the_refreshing(caplog: pytest.LogCaptureF
     assert "ZeroDivisionError" in caplog.text, "with its traceback"
 
 
-def test_what_is_wrong_with_a_flag_is_told_when_it_begins(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_wrong_with_a_flag_is_reported_when_it_begins(caplog: pytest.LogCaptureFixture) -> None:
     store, environ = Store(fast=state(100)), {"ENABLE_DAYS": "eight"}
     flags = client(store, environ=environ)
     with caplog.at_level(logging.WARNING):

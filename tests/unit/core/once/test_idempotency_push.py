@@ -104,7 +104,7 @@ def test_inv_05_work_that_failed_is_not_acknowledged_and_is_done_by_the_next_del
     assert (len(service.seen), service.effects()) == (6, ["1"])
 
 
-def test_inv_06_a_bug_in_the_app_is_not_acknowledged_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_inv_06_a_bug_in_the_app_is_not_acknowledged_and_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     service = Service(ZeroDivisionError("bug"))
     assert service.post(pushed())[0] == 500
     [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]

@@ -107,7 +107,7 @@ def test_a_look_that_hangs_fails_by_the_clock_and_is_not_begun_twice() -> None:
     assert len(asked) == 1
 
 
-def test_a_finding_that_nobody_renews_is_told_as_old() -> None:
+def test_a_finding_that_is_not_renewed_is_reported_as_old() -> None:
     clock = FakeClock()
     health, _ = watched(clock)
     look(health)

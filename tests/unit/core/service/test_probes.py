@@ -149,7 +149,7 @@ def test_head_has_no_body_and_other_methods_are_refused(path: str) -> None:
     assert (post.status, post.headers["allow"]) == (405, "GET, HEAD")
 
 
-def test_every_request_but_those_of_the_platform_is_told_under_its_route() -> None:
+def test_every_request_but_those_of_the_platform_is_reported_under_its_route() -> None:
     world = World()
     for path in ("/push", "/nobody/knows", "/live", "/health", "/metrics"):
         ask(world.app, path)
