@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.checks.doctor import machine, pipeline, state
+from nbactl.checks.doctor import machine, pipeline, production, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     state.warehouses,
     pipeline.interrupted_runs,
     pipeline.finished_dates,
+    production.reported_names,
+    production.hand_offs,
     state.leases,
     state.crash_reports,
 )

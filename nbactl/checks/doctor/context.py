@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core._support.clock import Clock
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.phases.documents import PhaseDocument
+    from nbactl.core.phases.history import ProcessorRun
+    from nbactl.core.phases.modes import PhaseExpectation
     from nbactl.ports.documents import DocumentStore
 
 Status = Literal["ok", "warn", "failed", "skipped"]
@@ -56,6 +60,20 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Reports:
+    """What production reported lately, by phase and date, and what is expected of it.
+
+    `tasks` are the declared tasks; `history_problem` is why the run history could not be read.
+    """
+
+    documents: Mapping[tuple[str, GameDate], PhaseDocument]
+    runs: Sequence[ProcessorRun]
+    expected: Mapping[str, PhaseExpectation]
+    tasks: frozenset[str]
+    history_problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckContext:
     """What checks may look at; each callable raises NbactlError where it cannot.
 
@@ -86,6 +104,10 @@ class CheckContext:
     """Asks the source."""
     ask_firestore: Callable[[], None]
     """Reads one document, which needs the client, the account, the network and the database."""
+    production: Callable[[], Reports | None]
+    """Reads what production reported in the last seven days; None where nothing was ever recorded."""
+    hand_off_patience: float
+    """Seconds for which a hand-off may be pending."""
     has_slack: Callable[[], bool]
     """Says whether alerts go to Slack. Raises ConfigError for an address that is not valid."""
 
