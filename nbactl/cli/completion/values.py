@@ -61,6 +61,13 @@ def run_states() -> list[str]:
     return list(STATES)
 
 
+def origins() -> list[str]:
+    """Return whose runs can be listed."""
+    from nbactl.cli.runs.production import ORIGINS  # noqa: PLC0415
+
+    return list(ORIGINS)
+
+
 def log_levels() -> list[str]:
     """Return the log levels."""
     from nbactl.cli.runs.command import LEVELS  # noqa: PLC0415

@@ -118,10 +118,19 @@ class RunTable:
         return next((name for name in names if name in self._columns), None)
 
     def rows(
-        self, by: str, first: GameDate, last: GameDate, needed: Iterable[str], further: Iterable[str]
+        self,
+        by: str,
+        first: GameDate,
+        last: GameDate,
+        needed: Iterable[str],
+        further: Iterable[str],
+        *,
+        newest_by: str | None = None,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
         """Return the rows whose date in the column `by` lies in the range; of `further`, the columns that are there.
 
+        With `limit` the greatest by the column `newest_by`.
         Raises DataError without `by` or one of `needed`.
         """
         needed = tuple(needed)
@@ -142,8 +151,9 @@ class RunTable:
         elif kind != "DATE":
             compared = f"DATE(`{by}`)"
         columns = ", ".join(f"`{name}`" for name in wanted)
+        newest = f" ORDER BY `{newest_by}` DESC LIMIT {limit}" if newest_by and limit else ""
         result = self._warehouse.query(
-            f"SELECT {columns} FROM `{self.name}` WHERE {compared} BETWEEN @first AND @last",  # noqa: S608 - our names
+            f"SELECT {columns} FROM `{self.name}` WHERE {compared} BETWEEN @first AND @last{newest}",  # noqa: S608 - our names
             parameters,
             timeout=self._timeout,
             labels=LABELS,
