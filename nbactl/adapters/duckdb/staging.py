@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.catalog import bigquery_type, duckdb_type, quoted
-from nbactl.adapters.duckdb.values import check_columns, check_rows
+from nbactl.core._support.warehouse_values import check_columns, check_rows
 from nbactl.errors import DataError, StaleFenceError
 
 if TYPE_CHECKING:
