@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.names import closest
-from nbactl.errors import DataError
+from nbactl.errors import DataError, StaleFenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from nbactl.ports.warehouse import Column, ColumnType, Rows, TableSchema
+    from nbactl.ports.warehouse import Column, ColumnType, Fence, Rows, TableSchema
 
 _NONE: Final = type(None)
 _FITS: Final[dict[ColumnType, frozenset[type]]] = {
@@ -180,4 +180,62 @@ def _bad(table: str, column: Column, row: int, what: str, why: str) -> DataError
         f"{table}.{column.name} cannot take {what[:120]} (row {row})",
         cause=why,
         details={"table": table, "column": column.name, "row": row},
+    )
+
+
+def partition_of(schema: TableSchema, columns: tuple[str, ...]) -> str:
+    """Return the partition column. Raises DataError for a table without partitions, or if `columns` lack it."""
+    if schema.partition_by is None:
+        raise DataError(f"{schema.name} is not partitioned", next_step="Declare partition_by, or use load.")
+    if schema.partition_by not in columns:
+        raise DataError(
+            f"required column {schema.partition_by} of {schema.name} is missing",
+            cause="the table is partitioned by it",
+            details={"table": schema.name, "column": schema.partition_by},
+        )
+    return schema.partition_by
+
+
+def outside_partitions(schema: TableSchema, days: Sequence[date], found: Iterable[date | str | None]) -> DataError:
+    """Return the error for rows of the days `found`, which are not among those to be replaced."""
+    named = sorted({"NULL" if day is None else str(day) for day in found}, key=lambda day: (day == "NULL", day))
+    return DataError(
+        f"{schema.name}.{schema.partition_by} has rows outside the partitions that are replaced: "
+        f"{', '.join(named[:5])}",
+        cause=f"to be replaced: {', '.join(day.isoformat() for day in list(days)[:5]) or 'none'}",
+        details={"table": schema.name, "column": schema.partition_by},
+    )
+
+
+_WIDENS: Final[frozenset[tuple[str | None, ColumnType]]] = frozenset(
+    {("INT64", "FLOAT64"), ("INT64", "NUMERIC"), ("NUMERIC", "FLOAT64")}
+)
+
+
+def check_query_type(schema: TableSchema, column: Column, given: str | None, *, widens: bool = False) -> None:
+    """Raise DataError unless a query's column of type `given` fits; `widens` if the engine converts it otherwise."""
+    if given == column.type or widens or (given, column.type) in _WIDENS:
+        return
+    raise DataError(
+        f"{schema.name}.{column.name} is {column.type}, and the query gives {given}",
+        next_step=f"CAST it to {column.type}.",
+        details={"table": schema.name, "column": column.name},
+    )
+
+
+def null_in_required(schema: TableSchema, column: str, count: int) -> DataError:
+    """Return the error for a query that gives NULL for a required column."""
+    return DataError(
+        f"{schema.name}.{column} is required, and the query gives NULL in {count} rows",
+        details={"table": schema.name, "column": column},
+    )
+
+
+def stale_fence(table: str, day: date | str, fence: Fence, token: int, holder: str) -> StaleFenceError:
+    """Return the error for a write under an older token than the `token` of `holder`."""
+    return StaleFenceError(
+        f"{table} of {day} was written by a later run",
+        cause=f"{holder} wrote it under token {token}; this write by {fence.holder} carries {fence.token}",
+        next_step="Nothing was changed. The later run's data are kept; see `nbactl runs list`.",
+        details={"table": table, "day": str(day), "holder": holder, "token": token},
     )
