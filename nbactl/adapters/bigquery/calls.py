@@ -33,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 _CANCEL: Final = 2.0
 """At most so many seconds, and a tenth of the limit, are kept back to cancel a job that is given up."""
 
+NO_RETRY: Any = None
+"""Turns the client's own retries off; its types do not know that."""
 Job = Any
 """A job of the client, which has no useful types for what its jobs have in common."""
 
@@ -118,7 +120,7 @@ class _JobRun(Generic[T]):
             return
         try:
             with deadline_scope(_CANCEL, self._calls.clock):
-                self._calls.client.get().cancel_job(self._id, location=self._location, retry=None)
+                self._calls.client.get().cancel_job(self._id, location=self._location, retry=NO_RETRY)
         except (GoogleAPIError, GoogleAuthError, requests.RequestException, NbactlError) as error:
             _LOG.warning("job %s was given up and could not be cancelled: %s", self._id, error)
 
@@ -131,7 +133,7 @@ class _JobRun(Generic[T]):
         try:
             return self._job.start(client, self._id, limit)
         except Conflict:
-            return client.get_job(self._id, location=self._location, retry=None, timeout=None)
+            return client.get_job(self._id, location=self._location, retry=NO_RETRY, timeout=None)
         except ClientError:
             self._id = ""  # it was refused, so there is none
             raise

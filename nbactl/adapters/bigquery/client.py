@@ -43,21 +43,21 @@ class Project:
         return f"BigQuery of {self.name} in {self.location}{f' (emulator {self.emulator})' if self.emulator else ''}"
 
 
-class BoundedSession(AuthorizedSession):  # type: ignore[misc] # google.auth has no types
+class BoundedSession(AuthorizedSession):
     """HTTP requests that end with the deadline in force.
 
     The client raises a time limit of its caller to 120 s where it waits for results, and sets none on an upload.
     """
 
     def __init__(self, credentials: Any, connect: float) -> None:  # noqa: ANN401 - google.auth has no common type
-        super().__init__(credentials)
+        super().__init__(credentials)  # type: ignore[no-untyped-call]
         self._connect = connect
 
-    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as requests has it
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # noqa: ANN401
         left = time_for("a request to BigQuery", _LONGEST)
         kwargs["timeout"] = (min(self._connect, left), left)
         kwargs["max_allowed_time"] = left
-        return super().request(method, url, *args, **kwargs)
+        return super().request(method, url, *args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 class ClientHolder:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import concurrent.futures
 import re
 from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import requests  # noqa: TID253 - the adapter itself
@@ -56,10 +58,11 @@ _MEANT: Final = re.compile(r"[Dd]id you mean `?(\w+)`?")
 _PARAMETER: Final = re.compile(r"[Qq]uery parameter '(\w+)' not found")
 _BYTES: Final = re.compile(r"bytes billed: (\d+)\D+(\d+)")
 _BUSY: Final = frozenset({"rateLimitExceeded", "quotaExceeded", "jobRateLimitExceeded", "userRateLimitExceeded"})
-_FAILING: Final = frozenset({"backendError", "internalError", "jobBackendError", "jobInternalError", "tableUnavailable"})
+_FAILING: Final = frozenset(
+    {"backendError", "internalError", "jobBackendError", "jobInternalError", "tableUnavailable"}
+)
 _CONFLICT: Final = re.compile(r"concurrent update|could not serialize", re.IGNORECASE)
 _DISABLED: Final = re.compile(r"has not been used|is disabled|has not enabled BigQuery", re.IGNORECASE)
-_SERVER_ERROR: Final = 500
 
 
 @contextmanager
@@ -101,33 +104,55 @@ def raised_text(error: NbactlError, mark: str) -> str | None:
 
 def _refusal(error: GoogleAPICallError, client: ClientHolder, sql: str) -> NbactlError:
     reason, message = _read(error)
-    where = client.project.where
-    cause = f"BigQuery says: {message} ({reason or error.code})"
-    details: dict[str, Any] = {"reason": reason} | ({"sql": sql} if sql else {})
     code = int(error.code or 0)
-    if reason in _BUSY:
-        return UnavailableError(f"{where} is over its quota or rate limit", cause=cause, next_step=_LATER)
-    if _CONFLICT.search(message):
-        return ContentionError("another writer changed the table at the same time", cause=cause, details=details)
-    if reason == "bytesBilledLimitExceeded":
-        return _too_many_bytes(message, cause, details)
-    if reason == "timeout" or "timed out" in message:
-        return timed_out(where)
-    if reason == "stopped":
-        return UnavailableError("the job was cancelled", cause=cause, retryable=False, details=details)
-    if reason in _FAILING or code >= _SERVER_ERROR:
-        return UnavailableError(f"{where} is failing", cause=cause, next_step=_LATER)
-    if code == 401 or (code == 403 and reason != "billingTierLimitExceeded"):  # noqa: PLR2004 - HTTP
-        return _not_authorised(code, message, cause, client)
-    if reason in ("invalidQuery", "invalid") or code == 400:  # noqa: PLR2004 - HTTP
-        return _invalid(message, cause, details, client)
-    if code == 404:  # noqa: PLR2004 - HTTP
-        return _not_found(message, cause, details, client)
-    if reason == "duplicate" or code == 409:  # noqa: PLR2004 - HTTP
-        return AlreadyExistsError(f"{where}: it exists already", cause=cause, details=details)
-    if code == 412:  # noqa: PLR2004 - HTTP
-        return ContentionError("the table was changed by another writer in the meantime", cause=cause)
-    return DataError(f"{where} refused the call", cause=cause, details=details)
+    found = _Refusal(reason, message, code, client, {"reason": reason} | ({"sql": sql} if sql else {}))
+    return found.passing() or found.lasting()
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """An answer that is an error."""
+
+    reason: str
+    message: str
+    code: int
+    client: ClientHolder
+    details: dict[str, Any]
+
+    @property
+    def cause(self) -> str:
+        return f"BigQuery says: {self.message} ({self.reason or self.code})"
+
+    def passing(self) -> NbactlError | None:
+        """Return the error for what may be over by the next attempt."""
+        where, cause = self.client.project.where, self.cause
+        if self.reason in _BUSY or self.code == HTTPStatus.TOO_MANY_REQUESTS:
+            return UnavailableError(f"{where} is over its quota or rate limit", cause=cause, next_step=_LATER)
+        if _CONFLICT.search(self.message) or self.code == HTTPStatus.PRECONDITION_FAILED:
+            return ContentionError(
+                "another writer changed the table at the same time", cause=cause, details=self.details
+            )
+        if self.reason == "timeout" or "timed out" in self.message:
+            return timed_out(where)
+        if self.reason == "stopped":
+            return UnavailableError("the job was cancelled", cause=cause, retryable=False, details=self.details)
+        failing = self.code >= HTTPStatus.INTERNAL_SERVER_ERROR and self.code != HTTPStatus.NOT_IMPLEMENTED
+        if self.reason in _FAILING or failing:
+            return UnavailableError(f"{where} is failing", cause=cause, next_step=_LATER)
+        return None
+
+    def lasting(self) -> NbactlError:
+        """Return the error for what only a change by somebody mends."""
+        cause, details = self.cause, self.details
+        if self.reason == "bytesBilledLimitExceeded":
+            return _too_many_bytes(self.message, cause, details)
+        if self.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or _DISABLED.search(self.message):
+            return _not_authorised(self.code, self.message, cause, self.client)
+        if self.code == HTTPStatus.NOT_FOUND or _MISSING.search(self.message):
+            return _not_found(self.message, cause, details, self.client)
+        if self.reason in ("duplicate", "alreadyExists") or self.code == HTTPStatus.CONFLICT:
+            return AlreadyExistsError(f"{self.client.project.where}: it exists already", cause=cause, details=details)
+        return _invalid(self.message, cause, details)
 
 
 def _read(error: GoogleAPICallError) -> tuple[str, str]:
@@ -139,7 +164,7 @@ def _read(error: GoogleAPICallError) -> tuple[str, str]:
 
 def _not_authorised(code: int, message: str, cause: str, client: ClientHolder) -> NbactlError:
     project = client.project.name
-    if code == 401:  # noqa: PLR2004 - HTTP
+    if code == HTTPStatus.UNAUTHORIZED:
         return NotAuthorisedError(
             f"the credentials of {client.identity} are not accepted, or have expired", cause=cause, next_step=_LOGIN
         )
@@ -162,11 +187,7 @@ def _not_authorised(code: int, message: str, cause: str, client: ClientHolder) -
     )
 
 
-def _invalid(message: str, cause: str, details: dict[str, Any], client: ClientHolder) -> NbactlError:
-    if _DISABLED.search(message):
-        return _not_authorised(403, message, cause, client)
-    if _MISSING.search(message):
-        return _not_found(message, cause, details, client)
+def _invalid(message: str, cause: str, details: dict[str, Any]) -> NbactlError:
     text = message
     if place := _PLACE.search(message):
         line, column = int(place[1]), int(place[2])
@@ -198,9 +219,7 @@ def _not_found(message: str, cause: str, details: dict[str, Any], client: Client
     if kind not in ("table", "dataset"):
         return NotFoundError(f"{client.project.where}: not found", cause=cause, details=details)
     name = name.removeprefix(f"{client.project.name}:").removeprefix(f"{client.project.name}.")
-    return NotFoundError(
-        f"there is no {kind} {name}", cause=cause, details={**details, "missing": kind, kind: name}
-    )
+    return NotFoundError(f"there is no {kind} {name}", cause=cause, details={**details, "missing": kind, kind: name})
 
 
 def _too_many_bytes(message: str, cause: str, details: dict[str, Any]) -> NbactlError:

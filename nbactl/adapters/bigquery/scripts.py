@@ -103,7 +103,8 @@ def versions_query(tables: Sequence[TableSchema], recorded: Sequence[bool]) -> s
     @nbactl_created_N. Columns: number of the table, day, digest and rows that are there, digest and time on record.
     """
     return "\nUNION ALL\n".join(
-        _versions(number, schema, records) for number, (schema, records) in enumerate(zip(tables, recorded, strict=True))
+        _versions(number, schema, records)
+        for number, (schema, records) in enumerate(zip(tables, recorded, strict=True))
     )
 
 
@@ -187,11 +188,11 @@ def _record(schema: TableSchema) -> list[str]:
 def _written(schema: TableSchema) -> str:
     return (
         f"SELECT day, digest, row_count, changed_at FROM {_records(schema)}\n"
-        "WHERE write_id = @nbactl_write AND day BETWEEN @nbactl_first AND @nbactl_last;"
+        "WHERE write_id = @nbactl_write AND day BETWEEN @nbactl_first AND @nbactl_last ORDER BY written_at;"
     )
 
 
-def _versions(number: int, schema: TableSchema, recorded: bool) -> str:  # noqa: FBT001 - one of a pair
+def _versions(number: int, schema: TableSchema, recorded: bool) -> str:
     found = f"{_digests(schema)} {_BY_DAY}"
     if not recorded:
         return (
@@ -228,8 +229,9 @@ def _digests(schema: TableSchema) -> str:
         f"CAST(SUM(CAST(CAST(CONCAT('0x', SUBSTR(hash, {start}, {size})) AS INT64) AS NUMERIC)) AS STRING)"
         for start, size in _SLICES
     ]
+    total = ", '-', ".join(["CAST(COUNT(*) AS STRING)", *sums])
     return (
-        f"SELECT day, CONCAT(CAST(COUNT(*) AS STRING), '-', {", '-', ".join(sums)}) AS digest, COUNT(*) AS row_count\n"
+        f"SELECT day, CONCAT({total}) AS digest, COUNT(*) AS row_count\n"
         f"FROM (SELECT {day} AS day, TO_HEX(MD5({_line(schema)})) AS hash\n"
         f"FROM {quoted(schema.name)} WHERE {day} BETWEEN @nbactl_first AND @nbactl_last"
     )

@@ -47,7 +47,9 @@ def _one_statement(sql: str) -> str:
     if not code.rstrip("; \n"):
         raise DataError("there is no statement", cause="The text is empty.")
     if ";" in code.rstrip("; \n\t"):
-        raise DataError("several statements were given", cause="One is expected.", next_step="Leave only one statement.")
+        raise DataError(
+            "several statements were given", cause="One is expected.", next_step="Leave only one statement."
+        )
     return code
 
 

@@ -78,7 +78,8 @@ def described(table: Table) -> Described:
 def field_of(column: Column) -> SchemaField:
     """Return a column as the client takes it."""
     mode = "REQUIRED" if column.required else "NULLABLE"
-    return SchemaField(column.name, column.type, mode=mode, description=column.description or None)
+    described: Any = column.description or None
+    return SchemaField(column.name, column.type, mode=mode, description=described)
 
 
 def table_of(project: str, schema: TableSchema) -> Table:
