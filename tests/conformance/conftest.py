@@ -73,12 +73,14 @@ def _gateway(folder: Path, *, caches: bool) -> QueryGateway:
 
 @contextmanager
 def _bigquery(folder: Path) -> Iterator[Warehouse]:  # noqa: ARG001 - the server keeps the data in memory
-    with bigquery_server(project=PROJECT, location=LOCATION) as server:
-        with closing(bigquery_warehouse(server.address)) as warehouse:
-            yield warehouse
+    with (
+        bigquery_server(project=PROJECT, location=LOCATION) as server,
+        closing(bigquery_warehouse(server.address)) as warehouse,
+    ):
+        yield warehouse
 
 
-WAREHOUSES: dict[str, Callable[[Path], Warehouse]] = {
+WAREHOUSES: dict[str, Callable[[Path], Warehouse | AbstractContextManager[Warehouse]]] = {
     "duckdb": _duckdb,
     "bigquery": _bigquery,
     "gateway-caching": partial(_gateway, caches=True),
