@@ -12,11 +12,11 @@ from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
 from nbactl.adapters.duckdb.sql.expressions import type_of
 from nbactl.adapters.duckdb.sql.types import duckdb_name, identifier
+from nbactl.errors import NbactlError
 from nbactl.testing.bigquery import schema
 from nbactl.testing.bigquery.errors import ApiError, invalid_query, of_translation
 from nbactl.testing.bigquery.session import TEMP, Session, result_columns
 from nbactl.testing.bigquery.store import millis
-from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     from nbactl.testing.bigquery.limits import Limits

@@ -92,6 +92,15 @@ class Session:
             raise invalid_query(f"an expression is expected: {sql}")
         return kind or result.columns[0][1], result.rows[0][0]
 
+    def constant(self, node: exp.Expr) -> Any:  # noqa: ANN401 - a value of any type
+        """Return the value of an expression that this session has parsed. Raises ApiError."""
+        text = f"SELECT {node.sql('bigquery')}"
+        references = self.references
+        try:
+            return self.rows(self.parse(text), text).rows[0][0]
+        finally:
+            self.references = references
+
     def rows(self, tree: exp.Expr, sql: str) -> Result:
         """Run a query and return its rows. Raises ApiError."""
         query, ctx = self.query(tree, sql)

@@ -104,7 +104,7 @@ class Store:
     """Datasets and tables of one project. Metadata are read and changed under `lock`."""
 
     def __init__(self, project: str, location: str, clock: Clock, folder: Path | None) -> None:
-        import duckdb  # noqa: PLC0415 - the engine is loaded by those who start a server
+        import duckdb
 
         self.project, self.location, self.clock = project, location, clock
         self.lock = threading.RLock()
