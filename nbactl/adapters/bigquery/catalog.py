@@ -66,12 +66,12 @@ class Catalog:
                 except PreconditionFailed:  # changed since it was read: this attempt reads it again
                     add(client)
 
-        with self.suggesting():
+        with self.suggesting(table):
             self._calls.request(add, timeout=self._limit)
 
     def describe(self, name: str) -> Described:
         full = f"{self._project.name}.{'.'.join(split_name(name))}"
-        with self.suggesting():
+        with self.suggesting(name):
             return described(self._request(lambda client: client.get_table(full, retry=NO_RETRY, timeout=None)))
 
     def find(self, name: str) -> Described | None:
@@ -122,45 +122,47 @@ class Catalog:
             return [asked.result() for asked in [pool.submit(copy_context().run, ask, name) for name in wanted]]
 
     @contextmanager
-    def suggesting(self, sql: str = "") -> Iterator[None]:
-        """Name the nearest name in the error for what is not there."""
+    def suggesting(self, asked: str) -> Iterator[None]:
+        """Name the nearest name in the error for what is not there; `asked` is a table, or SQL that names some."""
         try:
             yield
         except NotFoundError as error:
             if error.next_step is None:
-                error.next_step = self._suggestion(error.details, sql)
+                error.next_step = self._suggestion(error.details, sqltext.tables_named(asked) or [asked])
             raise
 
-    def _suggestion(self, details: Mapping[str, Any], sql: str) -> str | None:
+    def _suggestion(self, details: Mapping[str, Any], asked: Sequence[str]) -> str | None:
         try:
-            match details.get("missing"):
-                case "column":
-                    found = [table for name in sqltext.tables_named(sql) if (table := self.find(name))]
-                    known = [column.name for table in found for column in table.schema.columns]
-                case "table" | "dataset":
-                    known = self.list_tables()
-                case _:
-                    return None
+            if details.get("missing") == "column":
+                found = [table for name in asked if (table := self.find(name))]
+                return _meant(
+                    str(details["column"]), [column.name for table in found for column in table.schema.columns]
+                )
+            if details.get("missing") in ("table", "dataset"):
+                wanted = str(details[details["missing"]])
+                full = (
+                    wanted if "." in wanted else next((name for name in asked if name.startswith(f"{wanted}.")), wanted)
+                )
+                return nearest_table(full, self.list_tables())
         except NbactlError:
             return None  # the error itself says enough
-        return nearest(details, known)
+        return None
 
     def _request(self, fn: Callable[[bigquery.Client], T]) -> T:
         return self._calls.request(fn, timeout=self._limit)
 
 
-def nearest(details: Mapping[str, Any], known: Iterable[str]) -> str | None:
-    """Return the next step that names what was probably meant, None for nothing near."""
-    names = list(known)
-    kind = details["missing"]
-    wanted = str(details[kind])
-    if kind == "dataset":
-        close = closest(wanted, {name.partition(".")[0] for name in names})
-        return f"Did you mean '{close}'?" if close else None
-    if (close := closest(wanted, names)) is None and kind == "table":
-        by_last_part = {name.rpartition(".")[2]: name for name in names}
-        last = closest(wanted.rpartition(".")[2], by_last_part)
-        close = by_last_part[last] if last else None
-    if close is None and kind == "table":
-        return "`nbactl run` creates declared tables when it needs them."
+def nearest_table(wanted: str, known: Sequence[str]) -> str | None:
+    """Return the next step that names the table, or for a name without a dot the dataset, that was probably meant."""
+    if "." not in wanted:
+        return _meant(wanted, {name.partition(".")[0] for name in known})
+    by_last_part = {name.rpartition(".")[2]: name for name in known}
+    last = closest(wanted.rpartition(".")[2], by_last_part)
+    if hint := _meant(wanted, known) or (f"Did you mean '{by_last_part[last]}'?" if last else None):
+        return hint
+    return "`nbactl run` creates declared tables when it needs them."
+
+
+def _meant(wanted: str, known: Iterable[str]) -> str | None:
+    close = closest(wanted, known)
     return f"Did you mean '{close}'?" if close else None

@@ -53,7 +53,7 @@ _PERMISSION: Final = re.compile(r"\b(bigquery\.\w+\.\w+)")
 _PLACE: Final = re.compile(r" at \[(\d+):(\d+)\]")
 _FOOTER: Final = re.compile(r"\n\nLocation: .*", re.DOTALL)
 _MISSING: Final = re.compile(r"Not found: (\w+) ([^\s;,]+)")
-_COLUMN: Final = re.compile(r"Unrecognized name: `?(\w+)`?|Name `?(\w+)`? not found inside")
+_COLUMN: Final = re.compile(r"Unrecognized name: (?:\w+\.)*`?(\w+)`?|Name `?(\w+)`? not found inside")
 _MEANT: Final = re.compile(r"[Dd]id you mean `?(\w+)`?")
 _PARAMETER: Final = re.compile(r"[Qq]uery parameter '(\w+)' not found")
 _BYTES: Final = re.compile(r"bytes billed: (\d+)\D+(\d+)")
@@ -98,7 +98,8 @@ def timed_out(where: str) -> TimedOutError:
 
 def raised_text(error: NbactlError, mark: str) -> str | None:
     """Return what a script of ours raised after `mark`, None for any other error."""
-    _, found, text = str(error.cause or "").partition(mark)
+    cause = error.__cause__
+    _, found, text = (_read(cause)[1] if isinstance(cause, GoogleAPICallError) else "").partition(mark)
     return _PLACE.sub("", text).strip() if found else None
 
 

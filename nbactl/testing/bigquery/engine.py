@@ -25,7 +25,7 @@ _MEANT: Final = (
 @contextmanager
 def translated(job: Job) -> Iterator[None]:
     """Raise what the engine raises as ApiError."""
-    import duckdb  # noqa: PLC0415 - heavy
+    import duckdb
 
     try:
         yield

@@ -265,7 +265,7 @@ class Execution:
 
     def _rollback(self) -> None:
         """Undo the open transaction; one that the engine has given up already has nothing to undo."""
-        import duckdb  # noqa: PLC0415 - heavy
+        import duckdb
 
         session = self._session
         transaction, session.transaction = session.transaction, None

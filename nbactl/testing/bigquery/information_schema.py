@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nbactl.testing.bigquery.store import Table
 
 Rows = list[tuple[Any, ...]]
+PREFIX: Final = "_information_schema_"
+"""What the names of the temporary tables begin with."""
 
 
 def _column(written: str) -> schema.Field:
@@ -89,7 +91,7 @@ def materialize(session: Session, node: exp.Table) -> str:
     if build is None:
         raise not_found("Table", f"{project}:{node.db or node.catalog}.{node.name}", session.location)
     fields, rows = build(session, node.db)
-    name = f"_information_schema_{len(session.temporary)}"
+    name = f"{PREFIX}{len(session.temporary)}"
     columns = ", ".join(schema.declared(field) for field in fields)
     session.cursor.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
     kinds = [schema.type_of(field) for field in fields]

@@ -301,7 +301,7 @@ class Jobs:
             made.error = error
         except Exception as error:  # noqa: BLE001 - a job whose thread ends without a word would hang its caller
             made.error = made.stop or ApiError(
-                "internalError", f"The test server failed: {type(error).__name__}: {error}"
+                "notImplemented", f"The test server failed: {type(error).__name__}: {error}"
             )
         finally:
             if timer is not None:

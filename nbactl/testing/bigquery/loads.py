@@ -221,7 +221,7 @@ def _write(
 
 
 def _undo(cursor: DuckDBPyConnection) -> None:
-    import duckdb  # noqa: PLC0415 - heavy
+    import duckdb
 
     try:
         cursor.rollback()

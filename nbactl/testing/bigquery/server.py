@@ -133,7 +133,7 @@ class BigQueryServer:
         except ApiError as error:
             return error.code, {}, error.body()
         except Exception as error:  # noqa: BLE001 - every request is answered
-            failed = ApiError("internalError", f"The test server failed: {type(error).__name__}: {error}")
+            failed = ApiError("notImplemented", f"The test server failed: {type(error).__name__}: {error}")
             return failed.code, {}, failed.body()
 
     def _note(self, request: Request) -> None:

@@ -92,6 +92,15 @@ class Session:
             raise invalid_query(f"an expression is expected: {sql}")
         return kind or result.columns[0][1], result.rows[0][0]
 
+    def constant(self, node: exp.Expr) -> Any:  # noqa: ANN401 - a value of any type
+        """Return the value of an expression that this session has parsed. Raises ApiError."""
+        text = f"SELECT {node.sql('bigquery')}"
+        references = self.references
+        try:
+            return self.rows(self.parse(text), text).rows[0][0]
+        finally:
+            self.references = references
+
     def rows(self, tree: exp.Expr, sql: str) -> Result:
         """Run a query and return its rows. Raises ApiError."""
         query, ctx = self.query(tree, sql)
@@ -137,7 +146,7 @@ class Session:
         named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
         created = _created(tree)
         for table in list(tree.find_all(exp.Table)):
-            if not isinstance(table.this, exp.Identifier):
+            if not isinstance(table.this, exp.Identifier) or isinstance(table.parent, exp.AlterRename):
                 continue
             if table.name.upper().startswith("INFORMATION_SCHEMA."):
                 self._place(table, TEMP, information_schema.materialize(self, table))

@@ -104,7 +104,7 @@ class Store:
     """Datasets and tables of one project. Metadata are read and changed under `lock`."""
 
     def __init__(self, project: str, location: str, clock: Clock, folder: Path | None) -> None:
-        import duckdb  # noqa: PLC0415 - the engine is loaded by those who start a server
+        import duckdb
 
         self.project, self.location, self.clock = project, location, clock
         self.lock = threading.RLock()
@@ -212,6 +212,18 @@ class Store:
             with self.cursor() as cursor:
                 cursor.execute(f"DROP {'VIEW' if table.is_view else 'TABLE'} IF EXISTS {table.sql}")
             del self.tables[table.name]
+            self.save()
+
+    def rename_table(self, table: Table, name: str) -> None:
+        """Give a table another name in its dataset. Raises ApiError if that is taken."""
+        with self.lock, self.cursor() as cursor:
+            new = (table.name[0], name)
+            if self.exists(new):
+                raise already_there("Table", f"{self.project}:{new[0]}.{new[1]}")
+            cursor.execute(f"ALTER TABLE {table.sql} RENAME TO {identifier(name)}")
+            del self.tables[table.name]
+            table.name = new
+            self.tables[new] = table
             self.save()
 
     def add_fields(self, table: Table, fields: Iterable[schema.Field]) -> None:
