@@ -172,7 +172,8 @@ _NUMERIC_CONTEXT: Final = Context(prec=38)
 
 def _numeric(value: Any) -> Decimal:  # noqa: ANN401 - JSON
     number = Decimal(str(value))
-    if isinstance(value, bool) or not number.is_finite() or abs(number) >= Decimal(10) ** 29:
+    limit = Decimal(10) ** 29
+    if isinstance(value, bool) or not number.is_finite() or not -limit < number < limit:
         raise ValueError(value)
     return number.quantize(Decimal("1e-9"), context=_NUMERIC_CONTEXT)
 
