@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from nbactl.bootstrap import gcp, local
 from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.messaging import make_slack
-from nbactl.checks.doctor.context import CheckContext, Lost
-from nbactl.errors import ConfigError
+from nbactl.checks.doctor.context import CheckContext, Lost, Reports
+from nbactl.errors import ConfigError, NbactlError
 from nbactl.workflows.freshness import worst
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _RECENT: Final = 200
 """How many of the newest runs are looked at."""
+_DAYS: Final = 7
+"""Of how many days, today included, the reports of production are compared with what is declared."""
 
 
 def check_context(app: Container) -> CheckContext:
@@ -47,6 +49,8 @@ def check_context(app: Container) -> CheckContext:
         declared_ttl=gcp.declared_ttl,
         declared_services=lambda: usable.declared_services,
         deployed=lambda: app.deployed_services.list(),  # noqa: PLW0108 - making it may fail
+        production=lambda: _reports(usable),
+        hand_off_patience=usable.config.timeouts["status.hand_off"],
         has_slack=lambda: make_slack(usable) is not None,
     )
 
@@ -96,6 +100,33 @@ def _declared_datasets() -> set[str]:
     from nbactl.warehouse.tables import load_tables
 
     return {name.partition(".")[0] for name in load_tables()}
+def _reports(app: Container) -> Reports | None:
+    """Read what production reported from six days ago to tomorrow."""
+    from nbactl.config.expected import expectations
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.calls.deadline import deadline_scope
+    from nbactl.core.phases.documents import read_phases
+    from nbactl.core.phases.history import runs_between
+
+    local_target = app.settings.target == "local"
+    if local_target and not local.documents_file(app).exists():
+        return None
+    expected = expectations(app.config.workflows)
+    today = GameDate.of(app.clock.now())
+    days = [today.plus(number) for number in range(-_DAYS + 1, 2)]
+    known = {name: expectation.known for name, expectation in expected.items()}
+    limits = app.config.timeouts
+    # A container of its own, which is closed: the stores of `app` may be in nobody's hands.
+    with Container(app.settings, clock=app.clock, environ=app.environ, reads_only=True, notice=app.notice) as own:
+        with deadline_scope(limits["documents.read"], app.clock):
+            documents = read_phases(own.documents, known, days)
+        runs, problem = [], None
+        if not local_target or any(document.exists for document in documents.values()):
+            try:
+                runs = runs_between(own.warehouse, days[0], days[-1], timeout=limits["status.history"])
+            except NbactlError as error:
+                problem = error.message
+    return Reports(documents, runs, expected, frozenset(app.config.workflows.tasks), problem)
 
 
 def _ask_firestore(app: Container) -> None:

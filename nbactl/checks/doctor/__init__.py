@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.checks.doctor import machine, pipeline, state
+from nbactl.checks.doctor import machine, pipeline, production, state
 from nbactl.checks.doctor.gcp import examine_project
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     state.warehouses,
     pipeline.interrupted_runs,
     pipeline.finished_dates,
+    production.reported_names,
+    production.hand_offs,
     state.leases,
     state.crash_reports,
 )

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core._support.clock import Clock
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.phases.documents import PhaseDocument
+    from nbactl.core.phases.history import ProcessorRun
+    from nbactl.core.phases.modes import PhaseExpectation
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.services import DeployedService
 
@@ -90,6 +94,20 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Reports:
+    """What production reported lately, by phase and date, and what is expected of it.
+
+    `tasks` are the declared tasks; `history_problem` is why the run history could not be read.
+    """
+
+    documents: Mapping[tuple[str, GameDate], PhaseDocument]
+    runs: Sequence[ProcessorRun]
+    expected: Mapping[str, PhaseExpectation]
+    tasks: frozenset[str]
+    history_problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CheckContext:
     """What checks may look at; each callable raises NbactlError where it cannot.
 
@@ -132,6 +150,10 @@ class CheckContext:
     """Returns the services that workflows.yaml names."""
     deployed: Callable[[], Sequence[DeployedService]]
     """Returns the services that are deployed."""
+    production: Callable[[], Reports | None]
+    """Reads what production reported in the last seven days; None where nothing was ever recorded."""
+    hand_off_patience: float
+    """Seconds for which a hand-off may be pending."""
     has_slack: Callable[[], bool]
     """Says whether alerts go to Slack. Raises ConfigError for an address that is not valid."""
 

@@ -61,6 +61,13 @@ def run_states() -> list[str]:
     return list(STATES)
 
 
+def origins() -> list[str]:
+    """Return whose runs can be listed."""
+    from nbactl.cli.runs.production import ORIGINS  # noqa: PLC0415
+
+    return list(ORIGINS)
+
+
 def log_levels() -> list[str]:
     """Return the log levels."""
     from nbactl.cli.runs.command import LEVELS  # noqa: PLC0415
@@ -127,7 +134,7 @@ def config_keys(ctx: typer.Context) -> Candidates:
 
 def dates() -> list[str]:
     """Return the dates that have a name."""
-    return ["latest", "today", "yesterday"]
+    return ["latest", "today", "yesterday", "tomorrow"]
 
 
 def sources() -> list[str]:

@@ -64,7 +64,7 @@ def run_rows(console: Console, runs: Iterable[tuple[RunRecord, str]]) -> list[Ro
             f"{sum(task.status.done for task in run.tasks)}/{len(run.tasks)}",
             _count(sum(task.rows or 0 for task in run.tasks)),
             _duration(run),
-            run.group,
+            run.group or (run.source if run.source == "production" else None),
         ]
         for run, shown in runs
     ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.bootstrap.runs import follow_source
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.cli.runs.log import LogFile, LogFilter
-from nbactl.core._support.names import did_you_mean
+from nbactl.cli.runs.production import DAYS, ORIGINS, Origin, find_production_run, has_name, production_runs
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core._support.names import check_known, did_you_mean
 from nbactl.core.observe.logging import SEVERITIES, run_log_path
 from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UsageError
 from nbactl.frozen import frozen
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
-    from nbactl.core._support.gamedate import GameDate
     from nbactl.workflows.model import RunRecord
 
 STATES: Final = (*(status.value for status in RunStatus if status is not RunStatus.SKIPPED), INTERRUPTED)
@@ -42,6 +45,8 @@ class RunListRequest:
     status: str | None = None
     group: str | None = None
     limit: int = 20
+    origin: Origin | None = None
+    """Whose runs; None is all on gcp and nbactl's own on local."""
 
     @property
     def is_filtered(self) -> bool:
@@ -68,6 +73,8 @@ class RunList:
     request: RunListRequest
     runs: Iterator[ListedRun]
     total: int
+    warnings: tuple[str, ...] = ()
+    """What of production could not be read."""
 
 
 @frozen
@@ -146,18 +153,50 @@ def list_runs(app: Container, request: RunListRequest) -> RunList:
     """Return the newest runs. Raises UsageError for an unknown state, NotFoundError for an unknown name."""
     if request.status is not None and request.status not in STATES:
         raise UsageError(f"'{request.status}' is not a state of a run", next_step=did_you_mean(request.status, STATES))
+    origin = request.origin or ("all" if app.settings.target == "gcp" else "nbactl")
+    check_known("--origin", origin, ORIGINS)
+    theirs, warnings = _production(app, request) if origin != "nbactl" else ([], [])
+    if origin == "production":
+        return RunList(request, iter(theirs[: request.limit]), len(theirs), tuple(warnings))
     wanted = (request.name, request.date, request.since, request.status)
-    total = app.ledger.count(*wanted, group=request.group)
+    total = app.ledger.count(*wanted, group=request.group) + len(theirs)
     if not total:
         _check_name(app, request.name)
     app.ledger.notice_undated()
     found = app.ledger.stream(*wanted, request.limit, group=request.group)
-    return RunList(request, (ListedRun(run, app.ledger.state(run)) for run in found), total)
+    own = (ListedRun(run, app.ledger.state(run)) for run in found)
+    merged = heapq.merge(own, theirs, key=lambda listed: listed.run.started_at, reverse=True)
+    return RunList(request, islice(merged, request.limit), total, tuple(warnings))
+
+
+def _production(app: Container, request: RunListRequest) -> tuple[list[ListedRun], list[str]]:
+    """Return the runs of production that match, newest first, and what of them could not be read."""
+    if request.group is not None:
+        return [], []
+    # A run of a game date may start on a later day, so dates before the time are looked at too.
+    first = request.date or (GameDate.of(request.since).plus(1 - DAYS) if request.since else None)
+    try:
+        found, warnings = production_runs(app, first, request.date)
+    except NbactlError as error:
+        return [], [f"production's runs were not read: {error.message}"]
+    listed = [
+        ListedRun(run, state)
+        for run, state in found
+        if (request.name is None or has_name(run, request.name))
+        and (request.since is None or run.started_at >= request.since)
+        and (request.status is None or state == request.status)
+    ]
+    return listed, warnings
 
 
 def show_runs(app: Container, run: str) -> RunGroup:
     """Return a run, or all runs of a group. `run` is an id or the beginning of one, or `last`: the last group."""
-    found = app.ledger.find_group(run)
+    try:
+        found = app.ledger.find_group(run)
+    except NotFoundError:
+        if app.settings.target != "gcp" or (logged := _logged(app, run)) is None:
+            raise
+        return RunGroup((logged,))
     unchecked, reasons = None, {}
     try:
         reasons = _not_fresh(app, found)
@@ -165,6 +204,16 @@ def show_runs(app: Container, run: str) -> RunGroup:
         unchecked = error.message
     listed = (ListedRun(record, app.ledger.state(record), reasons.get(record.run_id)) for record in found)
     return RunGroup(tuple(listed), unchecked)
+
+
+def _logged(app: Container, run_id: str) -> ListedRun | None:
+    """Return the run of production with an id. A run that nobody can look for there is not there."""
+    try:
+        found = find_production_run(app, run_id)
+    except NbactlError as error:
+        app.notice(f"production's runs were not read: {error.message}")
+        return None
+    return None if found is None else ListedRun(*found)
 
 
 def _not_fresh(app: Container, runs: Sequence[RunRecord]) -> dict[str, str]:

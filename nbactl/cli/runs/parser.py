@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.bootstrap import Container
+    from nbactl.cli.runs.production import Origin
 
 app = group()
 
@@ -67,6 +68,7 @@ GroupArgument = Annotated[
         "nbactl runs list",
         "nbactl runs list --name phase3 --status failed --since 7d",
         "nbactl runs list -o wide",
+        "nbactl runs list --origin production --date yesterday",
     ],
 )
 def list_(  # noqa: PLR0917 - Typer reads them one by one
@@ -102,8 +104,20 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
         ),
     ] = None,
     limit: Annotated[int, typer.Option(help="At most this many, the newest.", min=1, metavar="N")] = 20,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            help="Runs of nbactl, or those that production's own programs logged in the warehouse.",
+            metavar="nbactl|production|all",
+            show_default="all on gcp, else nbactl",
+            autocompletion=completing.origins,
+        ),
+    ] = None,
 ) -> View:
-    """List runs, the newest first."""
+    """List runs, the newest first.
+
+    Without --date or --since, production's runs are those of the last seven days.
+    """
     opened = container(ctx, reads_only=True)
     request = RunListRequest(
         name=name,
@@ -112,6 +126,7 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
         status=status,
         group=group_id,
         limit=limit,
+        origin=cast("Origin | None", origin),
     )
     return view.run_list(list_runs(opened, request))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.cli.run.json import run_json
 from nbactl.cli.run.text import run_rows, show_details, show_remarks, show_run_list, show_run_rows, show_title
 from nbactl.cli.runs.log import for_a_person
+from nbactl.cli.runs.production import origin_json
 from nbactl.cli.show.files import write_whole
 from nbactl.cli.show.render import View
 from nbactl.cli.show.states import look
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from nbactl.cli.runs.command import Cancelled, Dismissal, RunGroup, RunList, RunLog
+    from nbactl.cli.runs.command import Cancelled, Dismissal, ListedRun, RunGroup, RunList, RunLog
     from nbactl.cli.show.console import Console
     from nbactl.workflows.model import RunRecord
 
@@ -46,8 +47,12 @@ def run_list(found: RunList) -> View:
         show_run_rows(console, rows)
         console.showing(shown, found.total, "runs", more="Use --limit to see more.")
 
-    data = {"runs": (run_json(listed.run, listed.state) for listed in found.runs), "total": found.total}
-    return View(data, show, items="runs")
+    data = {"runs": map(_listed_json, found.runs), "total": found.total}
+    return View(data, show, items="runs", warnings=found.warnings)
+
+
+def _listed_json(listed: ListedRun) -> dict[str, Any]:
+    return {**run_json(listed.run, listed.state), **origin_json(listed.run)}
 
 
 def run_group(found: RunGroup, log_path: Callable[[str], Path]) -> View:
@@ -152,8 +157,8 @@ def drawn(found: RunGroup, now: datetime, html: Path | None) -> View:
 def _group_json(found: RunGroup) -> dict[str, Any]:
     last = found.last
     return {
-        "run": run_json(last.run, last.state),
-        "runs": [run_json(one.run, one.state) for one in found.runs],
+        "run": _listed_json(last),
+        "runs": [_listed_json(one) for one in found.runs],
         "not_fresh": {one.run.run_id: one.not_fresh for one in found.runs if one.not_fresh},
     }
 

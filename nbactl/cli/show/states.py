@@ -34,6 +34,7 @@ _STYLES: Final = {
         StateStyle("·", "missing", "dim"),
         StateStyle("?", "unreadable", "bold red"),
         StateStyle("-", "unavailable", "dim"),
+        StateStyle("?", "unknown", "yellow"),
     )
 }
 
