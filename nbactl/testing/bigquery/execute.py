@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.testing.bigquery.cache import Cache
     from nbactl.testing.bigquery.job import Job
+    from nbactl.testing.bigquery.jobs import Jobs
     from nbactl.testing.bigquery.limits import Limits
 
 _TRANSACTIONS: Final = ("BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")
@@ -45,16 +46,14 @@ def parameters(query: Mapping[str, Any]) -> dict[str, tuple[Type, Any]]:
 
 
 class Execution:
-    """Runs the statements of one job. `child` makes the job of a script's statement."""
+    """Runs the statements of one job. `jobs` makes the jobs of a script's statements."""
 
-    def __init__(
-        self, session: Session, limits: Limits, cache: Cache, job: Job, child: Callable[[Job, str], Job]
-    ) -> None:
+    def __init__(self, session: Session, limits: Limits, cache: Cache, job: Job, jobs: Jobs) -> None:
         self._session = session
         self._limits = limits
         self._cache = cache
         self._job = job
-        self._child = child
+        self._jobs = jobs
         self._steps = 0
 
     def run(self) -> None:
@@ -201,7 +200,7 @@ class Execution:
 
     def _as_child(self, statement: script.Statement, run: Callable[[Job, str], None]) -> None:
         """Run a statement as a job of its own; its error is the script's, with the place where it happened."""
-        job = self._child(self._job, statement.text)
+        job = self._jobs.child(self._job, statement.text)
         job.started, job.state = job.created, "RUNNING"
         job.details["script"] = {
             "evaluationKind": "STATEMENT",
@@ -211,6 +210,7 @@ class Execution:
             job.details["transaction"] = self._session.transaction.id
         whole = self._job.sql
         try:
+            self._jobs.wait_while_held(job, self._job)
             run(job, script.padded(whole, statement.start, statement.text))
         except ApiError as error:
             message = error.message

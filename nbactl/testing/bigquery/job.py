@@ -52,6 +52,8 @@ class Job:
     stop: ApiError | None = None
     """Why the job is to end, once it was cancelled or has run out of time."""
     upload: bytes = b""
+    held: bool = False
+    """Whether it waits for `release_jobs`."""
     done: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.testing.bigquery import job as jobs_
-from nbactl.testing.bigquery import loads, results
+from nbactl.testing.bigquery import loads, results, script
 from nbactl.testing.bigquery.cache import Cache
 from nbactl.testing.bigquery.errors import ApiError, already_there, job_error, not_found
 from nbactl.testing.bigquery.execute import Execution, parameters
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nbactl.testing.bigquery.limits import Limits
     from nbactl.testing.bigquery.store import Store
 
-_PROMPT: Final = 5.0
+_PROMPT: Final = 1.0
 """Seconds that jobs.insert waits for the job: clients ask again after a second only."""
 _LONG_POLL: Final = 10.0
 _LOOK_AGAIN: Final = 0.02
@@ -90,8 +90,9 @@ class Jobs:
                 raise job_error(made.error.proto())
             return jobs_.resource(self._store.project, made)
         self._start(made)
-        if not self._is_held(made):
-            made.done.wait(_PROMPT)
+        until = time.monotonic() + _PROMPT
+        while not made.done.wait(_LOOK_AGAIN) and not made.held and time.monotonic() < until:
+            pass
         return jobs_.resource(self._store.project, made)
 
     def query(self, request: Request) -> dict[str, Any]:
@@ -284,16 +285,27 @@ class Jobs:
         thread.start()
 
     def _is_held(self, made: Job) -> bool:
+        """Say whether a job is held: a script by its labels, by its text only the statement that matches."""
         held = self._held
-        text = f"{made.sql} {made.labels} {made.configuration.get('load', '')}"
-        return held is not None and held in text
+        if held is None:
+            return False
+        of_load, of_query = made.configuration.get("load", ""), "" if _is_script(made) else made.sql
+        return held in f"{'' if made.parent else made.labels} {of_load} {of_query}"
+
+    def wait_while_held(self, made: Job, root: Job) -> None:
+        """Keep a job from running while it is held. Raises ApiError if its root is stopped meanwhile."""
+        while self._is_held(made) and root.stop is None and not self._closing:
+            root.held = True
+            time.sleep(_LOOK_AGAIN)
+        root.held = False
+        if root.stop is not None:
+            raise root.stop
 
     def _run(self, made: Job) -> None:
         made.started, made.state = max(self._store.clock.now(), made.created), "RUNNING"
         timer = self._timer(made)
         try:
-            while self._is_held(made) and made.stop is None and not self._closing:
-                time.sleep(_LOOK_AGAIN)
+            self.wait_while_held(made, made)
             self._execute(made)
         except ApiError as error:
             made.error = error
@@ -323,8 +335,6 @@ class Jobs:
         return timer
 
     def _execute(self, made: Job) -> None:
-        if made.stop is not None:
-            raise made.stop
         cursor = self._store.cursor()
         made.cursor = cursor
         try:
@@ -339,9 +349,18 @@ class Jobs:
                 lambda: made.stop is not None, default.get("datasetId"), parameters(made.query),
             )  # fmt: skip
             session.job_id = made.id
-            Execution(session, self._limits, self._cache, made, self.child).run()
+            Execution(session, self._limits, self._cache, made, self).run()
             if made.query.get("destinationTable") and made.result is not None and not made.configuration.get("dryRun"):
                 results.write(self._store, self._limits, self._transactions, made, cursor)
         finally:
             made.cursor = None
             cursor.close()
+
+
+def _is_script(made: Job) -> bool:
+    if made.type != "QUERY" or made.parent is not None:
+        return False
+    try:
+        return script.is_script(script.parse(made.sql))
+    except ApiError:
+        return False

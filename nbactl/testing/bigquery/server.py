@@ -99,7 +99,10 @@ class BigQueryServer:
         self._faults.append(_Fault(match, times, delay=seconds))
 
     def hold_jobs(self, match: str = "") -> None:
-        """Keep jobs RUNNING whose SQL, labels or load configuration contain `match`, until `release_jobs`."""
+        """Keep jobs RUNNING whose SQL, labels or load configuration contain `match`, until `release_jobs`.
+
+        A script goes on to the statement that matches, and waits there.
+        """
         self._jobs.hold(match)
 
     def release_jobs(self) -> None:
