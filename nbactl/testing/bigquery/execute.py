@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbactl.testing.bigquery.job import Job
     from nbactl.testing.bigquery.jobs import Jobs
     from nbactl.testing.bigquery.limits import Limits
+    from nbactl.testing.bigquery.store import Name
 
 _TRANSACTIONS: Final = ("BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")
 _ARRAY: Final = re.compile(r"(?is)ARRAY\s*<(.*)>")
@@ -118,6 +119,7 @@ class Execution:
         node = dml.target(tree)
         if node.db != TEMP:
             session.table(node)
+            session.access.check_table("bigquery.tables.updateData", (node.db, node.name))
         pricing.charge(session, self._limits, job, tree)
         if self._job.configuration.get("dryRun"):
             return
@@ -128,7 +130,7 @@ class Execution:
         try:
             if job.statement != "INSERT" and node.db != TEMP:
                 session.transactions.mutate(transaction, name, session.cancelled)
-            counts = dml.run(session, tree, sql)
+            counts, changed = dml.run(session, tree, sql)
             committed = True
         finally:
             if alone:
@@ -136,7 +138,7 @@ class Execution:
         job.counts = counts
         session.variables["@@row_count"] = (INT64, counts.affected)
         if node.db != TEMP and counts.affected:
-            transaction.changed.add(name)
+            transaction.changed.setdefault(name, set()).update(changed)
         if alone:
             self._touch(transaction.changed)
 
@@ -156,10 +158,10 @@ class Execution:
             key: {**target, "tableId": table} if table else target,
         }
 
-    def _touch(self, changed: set[tuple[str, str]]) -> None:
-        for name in changed:
+    def _touch(self, changed: Mapping[Name, set[str]]) -> None:
+        for name, parts in changed.items():
             if self._session.store.exists(name):
-                self._session.store.touch(self._session.store.table(name))
+                self._session.store.touch(self._session.store.table(name), parts)
 
     # Scripts
 

@@ -20,6 +20,7 @@ from nbactl.testing.bigquery.transactions import Transactions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbactl.testing.bigquery.access import Access
     from nbactl.testing.bigquery.http import Request
     from nbactl.testing.bigquery.limits import Limits
     from nbactl.testing.bigquery.store import Store
@@ -35,7 +36,8 @@ CANCELLED: Final = "Job execution was cancelled: User requested cancellation"
 class Jobs:
     """All jobs, and the threads that run them."""
 
-    def __init__(self, store: Store, limits: Limits, user: str) -> None:
+    def __init__(self, store: Store, limits: Limits, access: Access, user: str) -> None:
+        self._access = access
         self.user = user
         self._store = store
         self._limits = limits
@@ -339,6 +341,8 @@ class Jobs:
         made.cursor = cursor
         try:
             if made.type == "LOAD":
+                target = made.configuration["load"]["destinationTable"]
+                self._access.check_table("bigquery.tables.updateData", (target["datasetId"], target["tableId"]))
                 loads.run(self._store, self._limits, self._transactions, made, cursor)
                 return
             if made.query.get("useLegacySql"):
@@ -346,7 +350,7 @@ class Jobs:
             default = made.query.get("defaultDataset") or {}
             session = Session(
                 self._store, self._transactions, cursor, made.location, self._store.clock.now(), self.all, self.user,
-                lambda: made.stop is not None, default.get("datasetId"), parameters(made.query),
+                lambda: made.stop is not None, self._access, default.get("datasetId"), parameters(made.query),
             )  # fmt: skip
             session.job_id = made.id
             Execution(session, self._limits, self._cache, made, self).run()

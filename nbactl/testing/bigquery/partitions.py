@@ -81,7 +81,7 @@ def of(cursor: DuckDBPyConnection, table: Table) -> list[Partition]:
     """Return the partitions that have rows, by id; a table that is not partitioned is one."""
     sizes = [f"CAST(SUM({size_sql(identifier(name), kind)}) AS BIGINT)" for name, kind in table.columns]
     listed = "".join(f", {size}" for size in sizes)
-    cursor.execute(f"SELECT {id_sql(table)} AS id, COUNT(*){listed} FROM {table.sql} GROUP BY id ORDER BY id")
+    cursor.execute(f"SELECT {id_sql(table)}, COUNT(*){listed} FROM {table.sql} GROUP BY 1 ORDER BY 1")
     names = [name.lower() for name, _ in table.columns]
     return [Partition(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in cursor.fetchall()]
 
@@ -108,6 +108,11 @@ def bounds(table: Table, partition: str) -> tuple[datetime, datetime]:
             return begin, (begin + timedelta(days=32)).replace(day=1)
         case _:
             return begin, begin.replace(year=begin.year + 1)
+
+
+def id_of(table: Table, value: date | datetime | None) -> str:
+    """Return the id of the partition that a value of the partitioning column is in."""
+    return NULL_PARTITION if value is None else as_moment(value).strftime(form(table))
 
 
 def condition(table: Table, partition: str) -> str:
