@@ -70,13 +70,10 @@ class Jobs:
         self._closing = True
         self.release()
         for one in self.all():
-            one.interrupt(ApiError("stopped", "The server is closed"))
+            if one.parent is None:
+                one.interrupt(ApiError("stopped", "The server is closed"))
         for thread in self._threads:
-            while thread.is_alive():
-                for one in self.all():
-                    if one.state != "DONE" and one.cursor is not None:
-                        one.cursor.interrupt()
-                thread.join(_LOOK_AGAIN)
+            thread.join()
 
     # Methods of the REST API
 
@@ -148,10 +145,9 @@ class Jobs:
         return jobs_.resource(self._store.project, self._known(name, request.parameters.get("location")))
 
     def cancel(self, request: Request, name: str) -> dict[str, Any]:
-        """Ask a job to end; answers at once, with the job as it is."""
+        """End a job, and answer it as it is then."""
         known = self._known(name, request.parameters.get("location"))
         known.interrupt(ApiError("stopped", CANCELLED))
-        known.done.wait(_LOOK_AGAIN * 5)
         return {"kind": "bigquery#jobCancelResponse", "job": jobs_.resource(self._store.project, known)}
 
     def delete(self, request: Request, name: str) -> dict[str, Any]:
