@@ -16,7 +16,7 @@ from nbactl.errors import NbactlError
 from nbactl.testing.bigquery import schema
 from nbactl.testing.bigquery.errors import ApiError, invalid_query, of_translation
 from nbactl.testing.bigquery.session import TEMP, Session, result_columns
-from nbactl.testing.bigquery.store import Table, millis
+from nbactl.testing.bigquery.store import ALL, Table, millis
 
 if TYPE_CHECKING:
     from nbactl.testing.bigquery.limits import Limits
@@ -118,7 +118,7 @@ def _create(session: Session, tree: exp.Create, node: exp.Table, sql: str) -> st
     if rows is not None:
         session.cursor.execute(f"INSERT INTO {made.sql} SELECT * FROM temp._created")
         session.cursor.execute("DROP TABLE temp._created")
-        store.touch(made)
+        store.touch(made, [ALL])
     return "REPLACE" if there else "CREATE"
 
 

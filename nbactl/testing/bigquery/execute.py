@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.testing.bigquery.cache import Cache
     from nbactl.testing.bigquery.job import Job
+    from nbactl.testing.bigquery.jobs import Jobs
     from nbactl.testing.bigquery.limits import Limits
+    from nbactl.testing.bigquery.store import Name
 
 _TRANSACTIONS: Final = ("BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")
 _ARRAY: Final = re.compile(r"(?is)ARRAY\s*<(.*)>")
@@ -45,16 +47,14 @@ def parameters(query: Mapping[str, Any]) -> dict[str, tuple[Type, Any]]:
 
 
 class Execution:
-    """Runs the statements of one job. `child` makes the job of a script's statement."""
+    """Runs the statements of one job. `jobs` makes the jobs of a script's statements."""
 
-    def __init__(
-        self, session: Session, limits: Limits, cache: Cache, job: Job, child: Callable[[Job, str], Job]
-    ) -> None:
+    def __init__(self, session: Session, limits: Limits, cache: Cache, job: Job, jobs: Jobs) -> None:
         self._session = session
         self._limits = limits
         self._cache = cache
         self._job = job
-        self._child = child
+        self._jobs = jobs
         self._steps = 0
 
     def run(self) -> None:
@@ -119,6 +119,7 @@ class Execution:
         node = dml.target(tree)
         if node.db != TEMP:
             session.table(node)
+            session.access.check_table("bigquery.tables.updateData", (node.db, node.name))
         pricing.charge(session, self._limits, job, tree)
         if self._job.configuration.get("dryRun"):
             return
@@ -129,7 +130,7 @@ class Execution:
         try:
             if job.statement != "INSERT" and node.db != TEMP:
                 session.transactions.mutate(transaction, name, session.cancelled)
-            counts = dml.run(session, tree, sql)
+            counts, changed = dml.run(session, tree, sql)
             committed = True
         finally:
             if alone:
@@ -137,7 +138,7 @@ class Execution:
         job.counts = counts
         session.variables["@@row_count"] = (INT64, counts.affected)
         if node.db != TEMP and counts.affected:
-            transaction.changed.add(name)
+            transaction.changed.setdefault(name, set()).update(changed)
         if alone:
             self._touch(transaction.changed)
 
@@ -157,10 +158,10 @@ class Execution:
             key: {**target, "tableId": table} if table else target,
         }
 
-    def _touch(self, changed: set[tuple[str, str]]) -> None:
-        for name in changed:
+    def _touch(self, changed: Mapping[Name, set[str]]) -> None:
+        for name, parts in changed.items():
             if self._session.store.exists(name):
-                self._session.store.touch(self._session.store.table(name))
+                self._session.store.touch(self._session.store.table(name), parts)
 
     # Scripts
 
@@ -201,7 +202,7 @@ class Execution:
 
     def _as_child(self, statement: script.Statement, run: Callable[[Job, str], None]) -> None:
         """Run a statement as a job of its own; its error is the script's, with the place where it happened."""
-        job = self._child(self._job, statement.text)
+        job = self._jobs.child(self._job, statement.text)
         job.started, job.state = job.created, "RUNNING"
         job.details["script"] = {
             "evaluationKind": "STATEMENT",
@@ -211,6 +212,7 @@ class Execution:
             job.details["transaction"] = self._session.transaction.id
         whole = self._job.sql
         try:
+            self._jobs.wait_while_held(job, self._job)
             run(job, script.padded(whole, statement.start, statement.text))
         except ApiError as error:
             message = error.message

@@ -110,6 +110,11 @@ def bounds(table: Table, partition: str) -> tuple[datetime, datetime]:
             return begin, begin.replace(year=begin.year + 1)
 
 
+def id_of(table: Table, value: date | datetime | None) -> str:
+    """Return the id of the partition that a value of the partitioning column is in."""
+    return NULL_PARTITION if value is None else as_moment(value).strftime(form(table))
+
+
 def condition(table: Table, partition: str) -> str:
     """Return the engine's condition for the rows of a partition. Raises ApiError for a table without partitions."""
     if table.resource.get("timePartitioning") is None:

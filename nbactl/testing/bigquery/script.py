@@ -21,6 +21,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ENDS: Final = {"END", "ELSE", "ELSEIF", "THEN", "EXCEPTION", "WHEN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ class _Parser:
                 self._at += 1
             elif token.word in ends:
                 break
+            elif token.word in _ENDS:
+                raise self.unexpected()
             else:
                 found.append(self._statement(token))
         return found

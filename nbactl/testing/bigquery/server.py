@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from nbactl.core._support.clock import SystemClock
 from nbactl.testing.bigquery import datasets, tabledata, tables
+from nbactl.testing.bigquery.access import Access
 from nbactl.testing.bigquery.errors import ApiError, not_found
 from nbactl.testing.bigquery.http import Request
 from nbactl.testing.bigquery.jobs import Jobs
@@ -57,10 +58,9 @@ class BigQueryServer:
         self.requests: list[tuple[str, str]] = []
         self.limits = Limits(clock)
         self.store = Store(project, location, clock, folder)
-        self._jobs = Jobs(self.store, self.limits, self.user)
+        self._access = Access(project)
+        self._jobs = Jobs(self.store, self.limits, self._access, self.user)
         self._faults: list[_Fault] = []
-        self._denied: dict[str, str] = {}
-        self._token: str | None = None
         self._uploads: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
@@ -99,7 +99,10 @@ class BigQueryServer:
         self._faults.append(_Fault(match, times, delay=seconds))
 
     def hold_jobs(self, match: str = "") -> None:
-        """Keep jobs RUNNING whose SQL, labels or load configuration contain `match`, until `release_jobs`."""
+        """Keep jobs RUNNING whose SQL, labels or load configuration contain `match`, until `release_jobs`.
+
+        A script goes on to the statement that matches, and waits there.
+        """
         self._jobs.hold(match)
 
     def release_jobs(self) -> None:
@@ -108,20 +111,20 @@ class BigQueryServer:
 
     def require_token(self, token: str | None) -> None:
         """Answer 401 to requests without this bearer token; None accepts all requests again."""
-        self._token = token
+        self._access.token = token
 
     def deny(self, permission: str, match: str = "") -> None:
-        """Answer 403 accessDenied, naming the permission, to requests that contain `match` and need it.
+        """Refuse what needs a permission, with 403 accessDenied: requests, or jobs on tables, that contain `match`.
 
         Permissions: bigquery.datasets.create, bigquery.datasets.get, bigquery.jobs.create, bigquery.jobs.get,
         bigquery.jobs.list, bigquery.jobs.update, bigquery.tables.create, bigquery.tables.delete, bigquery.tables.get,
         bigquery.tables.getData, bigquery.tables.list, bigquery.tables.update, bigquery.tables.updateData.
         """
-        self._denied[permission] = match
+        self._access.denied[permission] = match
 
     def allow(self) -> None:
         """Deny nothing."""
-        self._denied.clear()
+        self._access.denied.clear()
 
     # How requests are answered
 
@@ -137,8 +140,7 @@ class BigQueryServer:
             return failed.code, {}, failed.body()
 
     def _note(self, request: Request) -> None:
-        line = f"{request.method} {request.path}"
-        text = f"{line}\n{request.raw.decode(errors='replace')}"
+        text = request.text
         with self._lock:
             self.requests.append((request.method, request.path))
             found = [fault for fault in self._faults if fault.times and fault.match in text][:1]
@@ -148,12 +150,7 @@ class BigQueryServer:
             time.sleep(fault.delay)
             if fault.error is not None:
                 raise fault.error
-        if self._token is not None and request.headers.get("authorization") != f"Bearer {self._token}":
-            raise ApiError(
-                "authError",
-                "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other "
-                "valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
-            )
+        self._access.check_token(request)
 
     def _route(self, request: Request) -> tuple[int, dict[str, str], dict[str, Any]]:
         found = _PREFIX.match(request.path)
@@ -172,31 +169,9 @@ class BigQueryServer:
             match = pattern.fullmatch(rest) if method == request.method else None
             if match is not None:
                 names = [unquote(part) for part in match.groups()]
-                self._check(permission, request, names)
+                self._access.check_request(permission, request, names)
                 return 200, {}, handler(request, *names)
         raise ApiError("notFound", f"Not found: {request.method} {request.path}")
-
-    def _check(self, permission: str, request: Request, names: list[str]) -> None:
-        match = self._denied.get(permission)
-        if match is None or match not in f"{request.method} {request.path}\n{request.raw.decode(errors='replace')}":
-            return
-        if permission.startswith("bigquery.jobs"):
-            message = (
-                f"Access Denied: Project {self.project}: User does not have {permission} permission in project "
-                f"{self.project}."
-            )
-        elif permission.startswith("bigquery.datasets"):
-            what = f"{self.project}:{names[0]}" if names else self.project
-            message = (
-                f"Access Denied: Dataset {what}: Permission {permission} denied on dataset {what} "
-                "(or it may not exist)."
-            )
-        else:
-            what = f"{self.project}:{'.'.join(names)}"
-            message = (
-                f"Access Denied: Table {what}: Permission {permission} denied on table {what} (or it may not exist)."
-            )
-        raise ApiError("accessDenied", message)
 
     def _routes(self) -> list[tuple[str, re.Pattern[str], str, Callable[..., dict[str, Any]]]]:
         store, jobs = self.store, self._jobs
@@ -236,7 +211,7 @@ class BigQueryServer:
 
         https://cloud.google.com/bigquery/docs/reference/api-uploads
         """
-        self._check("bigquery.jobs.create", request, [])
+        self._access.check_request("bigquery.jobs.create", request, [])
         kind = request.parameters.get("uploadType")
         if kind == "multipart":
             body, rows = _multipart(request)

@@ -33,6 +33,8 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
 }
 _INTERNAL: Final = "nbactl_bigquery"
+ALL: Final = "*"
+"""All partitions of a table."""
 Name = tuple[str, str]
 """Dataset and table."""
 
@@ -264,11 +266,15 @@ class Store:
             if column.lower() not in kinds:
                 raise ApiError("invalid", f"The field specified for clustering cannot be found in the schema: {column}")
 
-    def touch(self, table: Table) -> None:
-        """Note that rows or metadata of a table have changed."""
+    def touch(self, table: Table, partitions: Iterable[str] = ()) -> None:
+        """Note that metadata of a table have changed, or the rows of these partitions ("*": of all)."""
         with self.lock:
             table.version += 1
             table.modified = max(self.clock.now(), table.modified)
+            for partition in partitions:
+                if partition == ALL:
+                    table.partitions.clear()
+                table.partitions[partition] = table.modified
             self.save()
 
     def save(self) -> None:

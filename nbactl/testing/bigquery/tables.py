@@ -135,7 +135,7 @@ def delete(store: Store, _request: Request, dataset: str, name: str) -> dict[str
         return {}
     with store.lock, store.cursor() as cursor:
         partitions.empty(cursor, table, partition)
-        store.touch(table)
+        store.touch(table, [partition])
     return {}
 
 
