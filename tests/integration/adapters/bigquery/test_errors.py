@@ -43,13 +43,13 @@ def with_credentials(warehouse: BigQueryWarehouse, server: BigQueryServer, crede
     return BigQueryWarehouse(Calls(holder, reads=calls.reads, writes=calls.writes, ids=calls.ids), metadata=5.0)
 
 
-class Expired(Credentials):  # type: ignore[misc] # google.auth has no types
+class Expired(Credentials):
     """Credentials of a service account that cannot be refreshed."""
 
     service_account_email = "robot@test-1.iam.gserviceaccount.com"
 
     def refresh(self, request: Any) -> None:  # noqa: ARG002
-        raise RefreshError("invalid_grant: Token has been expired or revoked.")
+        raise RefreshError("invalid_grant: Token has been expired or revoked.")  # type: ignore[no-untyped-call]
 
 
 def test_a_missing_permission_names_it_the_caller_and_the_role(
@@ -96,7 +96,7 @@ def test_credentials_that_are_refused_or_expired_say_how_to_log_in(
 
 def test_no_credentials_at_all(server: BigQueryServer, warehouse: BigQueryWarehouse) -> None:
     def none() -> None:
-        raise DefaultCredentialsError("File nowhere.json was not found.")
+        raise DefaultCredentialsError("File nowhere.json was not found.")  # type: ignore[no-untyped-call]
 
     with (
         closing(with_credentials(warehouse, server, none)) as other,
