@@ -137,8 +137,8 @@ class _Refusal:
             return timed_out(where)
         if self.reason == "stopped":
             return UnavailableError("the job was cancelled", cause=cause, retryable=False, details=self.details)
-        failing = self.code >= HTTPStatus.INTERNAL_SERVER_ERROR and self.code != HTTPStatus.NOT_IMPLEMENTED
-        if self.reason in _FAILING or failing:
+        # The client makes 500 of a job's reason that it does not know, so that the number counts only without one.
+        if self.reason in _FAILING or (not self.reason and self.code >= HTTPStatus.INTERNAL_SERVER_ERROR):
             return UnavailableError(f"{where} is failing", cause=cause, next_step=_LATER)
         return None
 

@@ -60,5 +60,3 @@ def test_phases_3_and_4_give_the_rows_of_duckdb_in_two_jobs_a_task(
         assert written.rows == local.run(table, TRADE).rows
         assert written.rows
         assert rows(cloud, table, TRADE) == rows(local, table, TRADE), table
-
-
