@@ -1,25 +1,32 @@
 """Target gcp: which adapter serves each port. Importing this module loads nothing of Google's.
 
-The warehouse, the bus and compute are not there yet (`_not_yet`).
+The warehouse and the bus are not there yet (`_not_yet`).
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.bootstrap.container import Container
+    from nbactl.config.workflows import WorkflowsFile
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core.service.health import Check
-    from nbactl.workflows.freshness import NoVersions
-    from nbactl.workflows.planner import NoHistory
+    from nbactl.ports.compute import Compute
+    from nbactl.workflows.freshness import CurrentVersions
+    from nbactl.workflows.ledger import Ledger
+    from nbactl.workflows.planner import Planner
 
+_DOCUMENTED: Final = ("phase2", "phase3", "phase4", "phase5")
+"""The phases of production that have phase documents."""
 HAS_BUS = False
 HAS_DEPLOYED_SERVICES = True
 DELETES_EXPIRED = True
@@ -43,12 +50,16 @@ def documents(app: Container) -> FirestoreDocuments:
 
 def deployed_services(app: Container) -> CloudRunServices:
     """Return the services of the region, or those of CLOUD_RUN_EMULATOR_HOST. Nothing is sent yet."""
+    return _services_of(app, app.settings.region)
+
+
+def _services_of(app: Container, region: str) -> CloudRunServices:
     project, timeouts = _project(app), app.config.timeouts
     with _needs("Google's authentication"):
         from nbactl.adapters.cloudrun.api import Api, Region
         from nbactl.adapters.cloudrun.services import CloudRunServices, Waiting
     api = Api(
-        Region(project, app.settings.region, app.environ.get("CLOUD_RUN_EMULATOR_HOST") or None),
+        Region(project, region, app.environ.get("CLOUD_RUN_EMULATOR_HOST") or None),
         app.policies["cloud_run"],
         connect=timeouts["http.connect"],
         request=timeouts["service.admin"],
@@ -66,23 +77,82 @@ def bus(_: Container) -> NoReturn:
     raise _not_yet("the message bus")
 
 
-def compute(_: Container) -> NoReturn:
-    """Refuse: calls of services are not there yet."""
-    raise _not_yet("running tasks")
+def compute(app: Container) -> Compute:
+    """Return what calls deployed services; with `--in-process` what runs tasks in this process."""
+    if app.in_process:
+        from nbactl.bootstrap import local
+
+        return local.compute(app)
+    with _needs("Google's authentication"):
+        from nbactl.adapters.cloudrun.compute import CallTools, CloudRunCompute, FollowLimits
+        from nbactl.adapters.cloudrun.evidence import Evidence
+        from nbactl.adapters.cloudrun.identity import Identities
+        from nbactl.adapters.cloudrun.locator import ServiceLocator
+        from nbactl.adapters.cloudrun.records import CallRecords
+    timeouts, file = app.config.timeouts, app.config.workflows
+    limits = FollowLimits(
+        connect=timeouts["http.connect"],
+        poll=timeouts["service.follow"],
+        silence=timeouts["service.silence"],
+        accept=timeouts["service.accept"],
+        query=timeouts["warehouse.query"],
+    )
+    regions = {name: place.region for name, place in file.services.items()}
+    services = ServiceLocator(lambda region: _services_of(app, region), app.settings.region, regions)
+    app.closing.callback(services.close)
+    tools = CallTools(
+        services=services,
+        identities=Identities(anonymous=bool(app.environ.get("CLOUD_RUN_EMULATOR_HOST"))),
+        records=CallRecords(app.documents, app.clock, app.ledger.is_task_done),
+        evidence=Evidence(app.documents, lambda: app.warehouse, _phase_of(file), timeout=limits.query),
+        warehouse=lambda: app.warehouse,
+        clock=app.clock,
+        limits=limits,
+    )
+    return CloudRunCompute(tools)
 
 
-def versions(_: Container) -> NoVersions:
-    """Return versions that nobody knows: services do not report theirs."""
+def _phase_of(file: WorkflowsFile) -> Callable[[str], str | None]:
+    """Return what says which phase a task belongs to, if that one has phase documents."""
+    phases = {use.task: name for name in _DOCUMENTED if name in file.phases for use in file.phases[name].tasks}
+    return phases.get
+
+
+def fit_planner(app: Container, planner: Planner) -> Planner:
+    """Return the planner with what production knows, unless tasks run in process.
+
+    Which dates have games is in the schedule of the deployed services, which have sources of their own. A phase that
+    the orchestrator completed need not be run.
+    """
+    if planner.in_process:
+        return planner
+    from nbactl.core.phases.documents import read_phase
+    from nbactl.pipeline.sources.deployed import DeployedSchedule
+
+    def done_by_orchestrator(phase: str, day: GameDate) -> bool:
+        if phase not in _DOCUMENTED:
+            return False
+        uses = app.config.workflows.phases[phase].tasks
+        document = read_phase(app.documents, phase, day, [use.task for use in uses])
+        return document.triggered or {use.task for use in uses if use.required} <= document.done
+
+    schedule = DeployedSchedule(lambda: app.warehouse, app.config.timeouts["warehouse.query"])
+    return replace(
+        planner, game_dates=schedule.game_dates, uncovered=schedule.uncovered, done_by_others=done_by_orchestrator
+    )
+
+
+def versions(app: Container) -> CurrentVersions:
+    """Return the versions of what processors read and write in this process; services do not report theirs."""
+    from nbactl.bootstrap.runs import make_versions
     from nbactl.workflows.freshness import NoVersions
 
-    return NoVersions()
+    return make_versions(app) if app.in_process else NoVersions()
 
 
-def history(_: Container) -> NoHistory:
-    """Return no history: nothing runs here yet."""
-    from nbactl.workflows.planner import NoHistory
-
-    return NoHistory()
+def history(app: Container) -> Ledger:
+    """Return the ledger."""
+    return app.ledger
 
 
 def must_ramp_up(app: Container) -> bool:

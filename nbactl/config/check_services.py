@@ -21,8 +21,15 @@ _BY_ITEM: Final = {"game": "game_id", "event": "event_id", "team": "team", "play
 """The placeholder of each value of `for_each`."""
 
 
-def check_service(file: ConfigFile[WorkflowsFile], task: str, service: ServiceSpec) -> Iterator[Problem]:
-    """Yield what is wrong with the call of a task's service."""
+def check_services(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
+    """Yield the problems."""
+    for name, task in file.model.tasks.items():
+        if task.service is not None:
+            yield from _call(file, name, task.service)
+    yield from _regions(file)
+
+
+def _call(file: ConfigFile[WorkflowsFile], task: str, service: ServiceSpec) -> Iterator[Problem]:
     path = ("tasks", task, "service")
     if not service.path.startswith("/"):
         yield file.positions.problem((*path, "path"), f"'{service.path}' is not a path: it must begin with /")
@@ -42,7 +49,7 @@ def check_service(file: ConfigFile[WorkflowsFile], task: str, service: ServiceSp
         yield file.positions.problem((*path, "for_each"), message)
 
 
-def check_regions(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
+def _regions(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
     """Yield services with a region that nothing calls."""
     called = {task.service.name for task in file.model.tasks.values() if task.service is not None}
     called |= {phase.service for phase in file.model.phases.values()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from nbactl.config.check_services import check_regions, check_service
+from nbactl.config.check_services import check_services
 from nbactl.config.cycles import find_cycles
 from nbactl.core._support.durations import format_duration as shown
 from nbactl.core._support.names import closest
@@ -55,10 +55,9 @@ _WAYS = ("processor", "call", "command")
 def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[TimeoutsFile] | None) -> Iterator[Problem]:
     """Yield the problems; references to timeouts.yaml are checked only if that could be read."""
     yield from _names(file)
+    yield from check_services(file)
     for name, task in file.model.tasks.items():
         yield from _work(file, name, task)
-        if task.service is not None:
-            yield from check_service(file, name, task.service)
         if timeouts is not None:
             yield from _refers(file, ("tasks", name, "timeout"), task.timeout, timeouts, "timeouts")
             if task.retry != "none":
@@ -80,7 +79,6 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
                 yield from _refers(file, (*path, "deadline"), executable.deadline, timeouts, "deadlines")
                 yield from _deadline(file, path, executable, timeouts.model)
     yield from _phases(file)
-    yield from check_regions(file)
     yield from _reads(file)
     for name, workflow in file.model.workflows.items():
         if workflow.schedule is not None:

@@ -162,7 +162,9 @@ class Planning:
         reads = read_by((unit,), self._request, self._workflows)
         missing = [phase for phase in self._missing(unit, day, reads, may_run=may_run) if phase.name not in planned]
         if not may_run:
-            missing = [phase for phase in missing if not self._planner.done_by_others(phase.name, day)]
+            done = {phase.name for phase in missing if self._planner.done_by_others(phase.name, day)}
+            done = done.union(*map(self._planner.needs, done))
+            missing = [phase for phase in missing if phase.name not in done]
         if missing and not may_run:
             names = ", ".join(phase.name for phase in missing)
             raise PreconditionError(

@@ -72,19 +72,19 @@ def read_answer(answer: Answer, request: ServiceRequest, account: str | None, no
         body = _object(text) or {}
         return Finding("working", detail=_ids(body))
     if answer.code == _OK:
-        return _read_body(text, answer, request)
+        return _read_body(text, request)
     if answer.code in _LOST or (answer.code == 503 and _BROKEN in text):  # noqa: PLR2004
         return Finding("lost", detail={"answer": f"{answer.code}: {_start(text)}"})
     raise _refusal(answer, text, request, account, now)
 
 
-def _read_body(text: str, answer: Answer, request: ServiceRequest) -> Finding:
+def _read_body(text: str, request: ServiceRequest) -> Finding:
     body = _object(text)
     if body is None:
         kind = "a web page" if text.lstrip()[:1] == "<" else "something else"
         raise DataError(
             f"{request.what} answered with {kind} instead of JSON",
-            cause=f"It begins: {_start(text) or 'nothing'} (Content-Type: {answer.headers.get('Content-Type', 'none')}).",
+            cause=f"It begins: {_start(text) or 'nothing'}",
             next_step=f"Check `service.path` of {request.task} in workflows.yaml, and whether a proxy answers for it.",
         )
     results = body.get("results")
@@ -142,7 +142,9 @@ def _failure(result: Mapping[str, Any], request: ServiceRequest) -> NbactlError:
     )
 
 
-def _refusal(answer: Answer, text: str, request: ServiceRequest, account: str | None, now: datetime) -> NbactlError:
+def _refusal(  # noqa: PLR0911 - a kind of refusal each
+    answer: Answer, text: str, request: ServiceRequest, account: str | None, now: datetime
+) -> NbactlError:
     code, cause = answer.code, f"It answered {answer.code}: {_start(text) or 'nothing'}"
     wait = retry_after_seconds(answer.headers.get("Retry-After"), now)
     who = account or "this account"

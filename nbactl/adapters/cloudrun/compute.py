@@ -11,7 +11,8 @@ import asyncio
 import hashlib
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.cloudrun.answers import Finding, ServiceFailedError, read_answer
 from nbactl.adapters.cloudrun.http import CutOffError, post
@@ -42,20 +43,21 @@ _AT_ONCE: Final = 8
 """How many calls of one task with `for_each` are under way at the same time."""
 _NAMED: Final = 3
 _log = logging.getLogger(__name__)
-R = TypeVar("R")
 
 
 @frozen
 class FollowLimits:
-    """Seconds: for a connection, between two looks at a call that is followed, after which a call that left no trace
-    did not happen, for which `--no-wait` waits for a refusal, and for a query of the schedule.
-    """
+    """How long calls may take, and how they are followed, in seconds."""
 
     connect: float
     poll: float
+    """Between two looks at a call that is followed."""
     silence: float
+    """After this time a call that left no trace did not happen."""
     accept: float
+    """How long `--no-wait` waits for a refusal."""
     query: float
+    """For a query of the schedule."""
 
 
 @frozen
@@ -76,10 +78,6 @@ class CloudRunCompute:
 
     def __init__(self, tools: CallTools) -> None:
         self._tools = tools
-
-    def close(self) -> None:
-        """End the connections."""
-        self._tools.services.close()
 
     async def run(self, context: TaskContext) -> TaskOutcome:
         call = context.call
@@ -235,7 +233,7 @@ class _Calls:
         while True:
             seen, can_tell = await in_daemon_thread(lambda: self._look(request, record))
             if seen is not None and seen.state == "done":
-                return await in_daemon_thread(lambda: self._finish(request, record, seen))
+                return await in_daemon_thread(partial(self._finish, request, record, seen))
             if seen is not None and seen.state == "failed":
                 await in_daemon_thread(lambda: self._end(request, record, "failed"))
                 raise ServiceFailedError(
@@ -247,8 +245,8 @@ class _Calls:
             if seen is None and can_tell is False:
                 raise PreconditionError(
                     f"nobody can say whether {request.what} did its work",
-                    cause=f"It was called at {record.sent_at:%H:%M:%S} UTC, and there is neither a phase document nor a "
-                    "run history to look at.",
+                    cause=f"It was called at {record.sent_at:%H:%M:%S} UTC, and there is neither a phase document "
+                    "nor a run history to look at.",
                     next_step=f"See its log: {request.logs}. To call it again, run the same command with --force.",
                     details={"call": record.facts},
                 )

@@ -35,8 +35,8 @@ def post(request: ServiceRequest, headers: Mapping[str, str], *, connect: float,
     """Send a request and return its answer; `limit` seconds, and the deadline in force, bound the whole of it.
 
     Each request has a connection of its own, for a kept one may be closed by the other side just when it is used, and
-    then nobody knows whether the request arrived. With `direct` no proxy of the environment is used. Raises CutOffError;
-    UnavailableError if the request cannot have been sent.
+    then nobody knows whether the request arrived. With `direct` no proxy of the environment is used. Raises
+    CutOffError, and UnavailableError if the request cannot have been sent.
     """
     left = remaining(limit)
     if left <= 0:

@@ -53,7 +53,7 @@ class Identities:
                     self._by_audience[audience] = self._credentials(audience)
                 credentials = self._by_audience[audience]
                 if not credentials.valid:
-                    credentials.refresh(Request())  # type: ignore[no-untyped-call]
+                    credentials.refresh(Request())
             except TransportError as error:
                 raise UnavailableError(
                     "Google cannot be reached for an identity token", cause=str(error), next_step="Try again later."
@@ -81,7 +81,7 @@ class Identities:
             )
         if isinstance(found, compute_engine.Credentials):
             return compute_engine.IDTokenCredentials(  # type: ignore[no-untyped-call]
-                Request(),  # type: ignore[no-untyped-call]
+                Request(),
                 audience,
                 use_metadata_identity_endpoint=True,
             )

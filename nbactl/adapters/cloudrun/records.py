@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.cloudrun.requests import ServiceRequest
     from nbactl.core._support.clock import Clock
     from nbactl.ports.compute import TaskCall
-    from nbactl.ports.documents import DocumentStore, Transaction
+    from nbactl.ports.documents import DocumentStore, FieldPath, Transaction
 
 COLLECTION: Final = "service_calls"
 CallState = Literal["sent", "done", "failed", "not_done"]
@@ -143,6 +143,6 @@ class CallRecords:
         execution_id = execution_id or record.execution_id
         now = None if state == "sent" else self._clock.now()
         masked = None if execution_id is None else mask(execution_id)
-        changes = {"state": state, "rows": rows, "execution_id": masked, "ended_at": now}
+        changes: dict[FieldPath, Any] = {"state": state, "rows": rows, "execution_id": masked, "ended_at": now}
         self._documents.commit([Update(record.path, changes)])
         return replace(record, state=state, rows=rows, execution_id=execution_id)

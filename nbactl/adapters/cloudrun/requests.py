@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from nbactl.ports.warehouse import Warehouse
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
-_SCHEDULE: Final = "nba_raw.games"
+_TEAMS: Final = """
+SELECT home_team_abbr FROM nba_raw.games WHERE game_date = @day
+UNION DISTINCT
+SELECT away_team_abbr FROM nba_raw.games WHERE game_date = @day
+"""
+_PLAYERS: Final = """
+SELECT DISTINCT player_lookup FROM nba_analytics.upcoming_player_game_context WHERE game_date = @day
+"""
 _ITEMS: Final = {
-    "game": ("game_id", f"SELECT DISTINCT game_id FROM {_SCHEDULE} WHERE game_date = @day"),  # noqa: S608
-    "event": ("event_id", f"SELECT DISTINCT event_id FROM {_SCHEDULE} WHERE game_date = @day"),  # noqa: S608
-    "team": (
-        "team",
-        f"SELECT home_team_abbr FROM {_SCHEDULE} WHERE game_date = @day"  # noqa: S608
-        f" UNION DISTINCT SELECT away_team_abbr FROM {_SCHEDULE} WHERE game_date = @day",
-    ),
-    "player": (
-        "player",
-        "SELECT DISTINCT player_lookup FROM nba_analytics.upcoming_player_game_context WHERE game_date = @day",
-    ),
+    "game": ("game_id", "SELECT DISTINCT game_id FROM nba_raw.games WHERE game_date = @day"),
+    "event": ("event_id", "SELECT DISTINCT event_id FROM nba_raw.games WHERE game_date = @day"),
+    "team": ("team", _TEAMS),
+    "player": ("player", _PLAYERS),
 }
 """The placeholder of each value of `for_each`, and the query of its values on a date."""
 
@@ -98,7 +98,7 @@ def items_of(call: TaskCall, warehouse: Callable[[], Warehouse], timeout: float)
         raise NotFoundError(
             f"{call.task} makes one call for each {for_each}, and these are not known",
             cause=error.message,
-            next_step=f"Load {_SCHEDULE} first, or leave out `for_each` in workflows.yaml.",
+            next_step="Load the schedule first, or leave out `for_each` in workflows.yaml.",
         ) from error
     return [{name: value} for value in sorted(str(row[0]) for row in result.rows if row[0] is not None)]
 
