@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from nbactl.core.service.health import Check
     from nbactl.ports.compute import Compute
     from nbactl.workflows.freshness import CurrentVersions
-    from nbactl.workflows.ledger import Ledger
-    from nbactl.workflows.planner import Planner
+    from nbactl.workflows.planner import History, Planner
 
 _DOCUMENTED: Final = ("phase2", "phase3", "phase4", "phase5")
 """The phases of production that have phase documents."""
@@ -102,7 +101,9 @@ def compute(app: Container) -> Compute:
     app.closing.callback(services.close)
     tools = CallTools(
         services=services,
-        identities=Identities(anonymous=bool(app.environ.get("CLOUD_RUN_EMULATOR_HOST"))),
+        identities=Identities(
+            timeout=timeouts["http.request"], anonymous=bool(app.environ.get("CLOUD_RUN_EMULATOR_HOST"))
+        ),
         records=CallRecords(app.documents, app.clock, app.ledger.is_task_done),
         evidence=Evidence(app.documents, lambda: app.warehouse, _phase_of(file), timeout=limits.query),
         warehouse=lambda: app.warehouse,
@@ -124,7 +125,7 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
     Which dates have games is in the schedule of the deployed services, which have sources of their own. A phase that
     the orchestrator completed need not be run.
     """
-    if planner.in_process:
+    if planner.in_process or _is_bare_plan(app):
         return planner
     from nbactl.core.phases.documents import read_phase
     from nbactl.pipeline.sources.deployed import DeployedSchedule
@@ -150,8 +151,13 @@ def versions(app: Container) -> CurrentVersions:
     return make_versions(app) if app.in_process else NoVersions()
 
 
-def history(app: Container) -> Ledger:
-    """Return the ledger."""
+def history(app: Container) -> History:
+    """Return the ledger; for a plan without a project no history."""
+    if _is_bare_plan(app):
+        from nbactl.workflows.planner import NoHistory
+
+        app.notice("without --project the plan does not know what was done before")
+        return NoHistory()
     return app.ledger
 
 
@@ -178,6 +184,11 @@ def _not_yet(what: str) -> ConfigError:
         cause="This version has the documents and deployed services of Google Cloud, and nothing else of it.",
         next_step="Use --target local; `nbactl config` and `nbactl run --dry-run` work for both targets.",
     )
+
+
+def _is_bare_plan(app: Container) -> bool:
+    """Say whether a plan is shown from the configuration alone (`--dry-run` without a project)."""
+    return app.reads_only and app.settings.project is None
 
 
 def _project(app: Container) -> str:

@@ -20,9 +20,10 @@ from nbactl.adapters.cloudrun.requests import items_of, make_request
 from nbactl.core._support.aio import in_daemon_thread
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
+from nbactl.core.calls.deadline import remaining
 from nbactl.core.observe.context import Trace, current
 from nbactl.core.service.propagation import TRACEPARENT, outgoing_headers
-from nbactl.errors import DataError, NbactlError, PreconditionError, StillRunningError, UnavailableError
+from nbactl.errors import DataError, NbactlError, PreconditionError, StillRunningError, TimedOutError, UnavailableError
 from nbactl.frozen import frozen
 from nbactl.ports.compute import TaskOutcome
 
@@ -256,6 +257,13 @@ class _Calls:
                 return None
             if not self._call.wait:
                 raise _still_running(self._call, [record])
+            if remaining(limits.poll) <= 0:
+                raise TimedOutError(
+                    f"{request.what} did not end in time",
+                    cause="Every attempt is bounded by the task's timeout in timeouts.yaml.",
+                    next_step="Run the same command again: it follows the call.",
+                    details={"call": record.facts},
+                )
             await clock.sleep_async(limits.poll)
 
     def _look(self, request: ServiceRequest, record: CallRecord) -> tuple[Sighting | None, bool | None]:

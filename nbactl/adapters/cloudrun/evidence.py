@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.phases.documents import document_path, read_phase
 from nbactl.core.phases.history import PROCESSOR_RUNS, runs_of
-from nbactl.errors import NotFoundError
+from nbactl.errors import ConfigError, DataError, NotAuthorisedError, NotFoundError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.warehouse import Warehouse
 
+_log = logging.getLogger(__name__)
 _DONE: Final = frozenset({"success", "succeeded", "partial", "completed", "complete"})
 _FAILED: Final = frozenset({"failed", "failure", "error", "timeout", "timed_out"})
 _RUNNING: Final = frozenset({"running", "started", "in_progress"})
@@ -64,10 +66,14 @@ class Evidence:
             return seen, True
         try:
             runs = runs_of(self._warehouse(), request.known, GameDate(day), since, timeout=self._timeout)
-        except NotFoundError:
+        except (NotFoundError, NotAuthorisedError, ConfigError, DataError) as error:
+            _log.info("the run history cannot be used: %s", error.message)
             return None, looked
         recent = [run for run in runs if (run.processed_at or run.started_at or since) >= since]
-        return next(filter(None, map(_sighting, recent)), None), True
+        ended = {run.run_id for run in recent if run.run_id and (run.status or "").lower() not in _RUNNING}
+        # A run has a row for its start and one for its end.
+        last = [run for run in recent if run.run_id not in ended or (run.status or "").lower() not in _RUNNING]
+        return next(filter(None, map(_sighting, last)), None), True
 
     def _in_phase(self, request: ServiceRequest, day: date, since: datetime) -> tuple[Sighting | None, bool]:
         phase = self._phase_of(request.task)

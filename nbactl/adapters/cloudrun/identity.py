@@ -7,6 +7,7 @@ file, metadata server or impersonation, and to no user account.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any, Final
 
 import google.auth  # noqa: TID253 - the adapter itself
@@ -36,9 +37,13 @@ class Identity:
 class Identities:
     """Tokens by audience, each kept until shortly before it expires. Usable from any thread."""
 
-    def __init__(self, *, anonymous: bool = False) -> None:
-        """With `anonymous` no call has a token, as an emulator wants it."""
+    def __init__(self, *, timeout: float, anonymous: bool = False) -> None:
+        """`timeout` is how many seconds a request for a token may take.
+
+        With `anonymous` no call has a token, as an emulator wants it.
+        """
         self._anonymous = anonymous
+        self._request = partial(Request(), timeout=timeout)
         self._lock = threading.Lock()
         self._default: Any = None  # google.auth has no common type for credentials
         self._by_audience: dict[str, Any] = {}
@@ -53,7 +58,7 @@ class Identities:
                     self._by_audience[audience] = self._credentials(audience)
                 credentials = self._by_audience[audience]
                 if not credentials.valid:
-                    credentials.refresh(Request())
+                    credentials.refresh(self._request)
             except TransportError as error:
                 raise UnavailableError(
                     "Google cannot be reached for an identity token", cause=str(error), next_step="Try again later."
@@ -81,7 +86,7 @@ class Identities:
             )
         if isinstance(found, compute_engine.Credentials):
             return compute_engine.IDTokenCredentials(  # type: ignore[no-untyped-call]
-                Request(),
+                self._request,
                 audience,
                 use_metadata_identity_endpoint=True,
             )
