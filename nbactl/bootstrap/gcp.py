@@ -14,6 +14,7 @@ from nbactl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nbactl.adapters.cloudrun.locator import ServiceLocator
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.bootstrap.container import Container
@@ -86,9 +87,8 @@ def compute(app: Container) -> Compute:
         from nbactl.adapters.cloudrun.compute import CallTools, CloudRunCompute, FollowLimits
         from nbactl.adapters.cloudrun.evidence import Evidence
         from nbactl.adapters.cloudrun.identity import Identities
-        from nbactl.adapters.cloudrun.locator import ServiceLocator
         from nbactl.adapters.cloudrun.records import CallRecords
-    timeouts, file = app.config.timeouts, app.config.workflows
+    timeouts = app.config.timeouts
     limits = FollowLimits(
         connect=timeouts["http.connect"],
         poll=timeouts["service.follow"],
@@ -96,21 +96,28 @@ def compute(app: Container) -> Compute:
         accept=timeouts["service.accept"],
         query=timeouts["warehouse.query"],
     )
-    regions = {name: place.region for name, place in file.services.items()}
-    services = ServiceLocator(lambda region: _services_of(app, region), app.settings.region, regions)
-    app.closing.callback(services.close)
     tools = CallTools(
-        services=services,
+        services=services_of(app),
         identities=Identities(
             timeout=timeouts["http.request"], anonymous=bool(app.environ.get("CLOUD_RUN_EMULATOR_HOST"))
         ),
         records=CallRecords(app.documents, app.clock, app.ledger.is_task_done),
-        evidence=Evidence(app.documents, lambda: app.warehouse, _phase_of(file), timeout=limits.query),
+        evidence=Evidence(app.documents, lambda: app.warehouse, _phase_of(app.config.workflows), timeout=limits.query),
         warehouse=lambda: app.warehouse,
         clock=app.clock,
         limits=limits,
     )
     return CloudRunCompute(tools)
+
+
+def services_of(app: Container) -> ServiceLocator:
+    """Return what finds each deployed service in its region."""
+    with _needs("Google's authentication"):
+        from nbactl.adapters.cloudrun.locator import ServiceLocator
+    regions = {name: place.region for name, place in app.config.workflows.services.items()}
+    services = ServiceLocator(lambda region: _services_of(app, region), app.settings.region, regions)
+    app.closing.callback(services.close)
+    return services
 
 
 def _phase_of(file: WorkflowsFile) -> Callable[[str], str | None]:

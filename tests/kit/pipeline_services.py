@@ -161,7 +161,7 @@ class PipelineServices:
     def perform(self, seen: Seen, *, failing: bool = False, times: int = 1) -> dict[str, Any]:
         """Do the work of a request and report it; return the body of the answer."""
         day = date.fromisoformat(next(str(seen.body[key]) for key in _DATES if key in seen.body))
-        results = []
+        results: list[dict[str, Any]] = []
         for processor in seen.processors:
             run_id, began = f"exec-{len(self.requests)}-{snake_case(processor)}", datetime.now(UTC)
             self._history(processor, run_id, "running", began, None, day, None, None)
@@ -307,7 +307,9 @@ def pipeline_services(
     work: Callable[[str, str, date, dict[str, Any]], int] | None = None,
 ) -> Iterator[PipelineServices]:
     """Serve every service on a free port of its own."""
-    services = PipelineServices(documents, warehouse, **({} if work is None else {"work": work}))
+    services = PipelineServices(documents, warehouse)
+    if work is not None:
+        services.work = work
     if warehouse is not None:
         warehouse.create_table(HISTORY)
     with ExitStack() as stack:

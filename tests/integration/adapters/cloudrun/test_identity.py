@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth.compute_engine import _metadata  # noqa: TID253 - it is what the variable would set
 
 from nbactl.adapters.cloudrun.identity import Identities
 from nbactl.errors import NotAuthorisedError, UnavailableError
@@ -126,7 +127,7 @@ def test_a_machine_of_google_gives_a_token_of_its_metadata_server(
     with issuer() as (address, seen):
         monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
         monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-        monkeypatch.setenv("GCE_METADATA_HOST", address)
+        monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", address)  # of the variable, which is read at import
         monkeypatch.setenv("GCE_METADATA_IP", address)
         identity = Identities(timeout=5.0).of(AUDIENCE)
     assert identity.token == token_for(AUDIENCE)
