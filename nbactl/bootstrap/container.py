@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.freshness import CurrentVersions, Freshness
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
+    from nbactl.workflows.production import Production
     from nbactl.workflows.runner import Runner
 
 _LOG = logging.getLogger(__name__)
@@ -464,6 +465,13 @@ class Container:
         from nbactl.bootstrap.runs import make_freshness
 
         return make_freshness(self)
+
+    @cached_property
+    def production(self) -> Production:
+        """What reads what production did. Nothing is opened before a date is asked for."""
+        from nbactl.bootstrap.runs import make_production
+
+        return make_production(self)
 
     @cached_property
     def planner(self) -> Planner:

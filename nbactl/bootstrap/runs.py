@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.planner import Planner
+    from nbactl.workflows.production import Production
     from nbactl.workflows.runner import Runner
 
 
@@ -84,6 +85,23 @@ def make_freshness(app: Container) -> Freshness:
 
     settling = Settling(app.clock, app.config.timeouts["run.date_settled"])
     return Freshness(app.config.workflows, app.settings.target, lambda: app.versions, settling, app.in_process)
+
+
+def make_production(app: Container) -> Production:
+    """Return what reads what production did."""
+    from nbactl.config.expected import expectations
+    from nbactl.workflows.production import Production
+
+    timeouts = app.config.timeouts
+    return Production(
+        expectations(app.config.workflows),
+        documents=lambda: app.documents,
+        warehouse=lambda: app.warehouse,
+        patience=timeouts["status.hand_off"],
+        history_timeout=timeouts["status.history"],
+        history_ttl=timeouts["status.history_ttl"],
+        history_only_with_documents=app.settings.target == "local",
+    )
 
 
 def make_planner(app: Container) -> Planner:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from nbactl.config.check_expected import check_expected
 from nbactl.config.check_services import check_services
 from nbactl.config.cycles import find_cycles
 from nbactl.core._support.durations import format_duration as shown
@@ -79,6 +80,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
                 yield from _refers(file, (*path, "deadline"), executable.deadline, timeouts, "deadlines")
                 yield from _deadline(file, path, executable, timeouts.model)
     yield from _phases(file)
+    yield from check_expected(file)
     yield from _reads(file)
     for name, workflow in file.model.workflows.items():
         if workflow.schedule is not None:

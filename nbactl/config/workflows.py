@@ -89,6 +89,44 @@ class Executable(Strict):
     tasks: Annotated[tuple[TaskUse, ...], NOT_EMPTY]
 
 
+class ExpectedNames(Strict):
+    """The processors that production expects to report of a phase in one mode, by their declared names."""
+
+    critical: tuple[Name, ...] = ()
+    """Without one of these the phase never leads to the next one."""
+    optional: tuple[Name, ...] = ()
+    """Expected as well; without one of these the phase is partial."""
+
+
+class ExpectedModes(Strict):
+    """What is expected of a phase by the mode, which follows from the game date against today in Eastern time."""
+
+    overnight: ExpectedNames
+    """Of dates before today."""
+    same_day: ExpectedNames
+    """Of today."""
+    tomorrow: ExpectedNames
+    """Of later dates."""
+
+
+class TierSpec(Strict):
+    """How many of the expected processors are enough from a time on."""
+
+    after: Seconds
+    """Seconds since the first completion."""
+    at_least: Annotated[int, at_least(0)]
+    """All critical ones are among them."""
+
+
+class HandOffSpec(Strict):
+    """When production's orchestrator starts the next phase: with all critical processors, and more of the expected."""
+
+    majority: Share = 0.0
+    """The share of the expected processors that is needed, from 0 to 1."""
+    tiers: tuple[TierSpec, ...] = ()
+    """In place of a share: at first all are needed, later fewer."""
+
+
 class Phase(Executable):
     """A workflow that is tracked per game date and leads to the next one."""
 
@@ -98,6 +136,10 @@ class Phase(Executable):
     """The topic on which each of its processors announces on gcp that it is done."""
     trigger_topic: str | None = None
     """The topic on which the orchestrator of the phase before starts this one on gcp, if it does so by a topic."""
+    expected: ExpectedModes | None = None
+    """The processors that report in production; without it these are the tasks."""
+    hand_off: HandOffSpec | None = None
+    """What the phase must have before the next one starts; without it, all critical processors."""
 
 
 class TimeWindow(Strict):

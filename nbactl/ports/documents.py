@@ -263,6 +263,10 @@ class DocumentStore(Reader, Protocol):
         """
         ...
 
+    def list_collections(self) -> list[str]:
+        """Return the names of the top-level collections that hold documents, or lead to some, sorted."""
+        ...
+
     def commit(self, writes: Sequence[Write]) -> datetime:
         """Apply all writes or none, at most MAX_WRITES; returns the commit time.
 

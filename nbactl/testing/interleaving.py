@@ -65,6 +65,10 @@ class SteppedStore:
         self._steps.step(f"list {collection}")
         return iter(list(self._inner.list_ids(collection)))
 
+    def list_collections(self) -> list[str]:
+        self._steps.step("list collections")
+        return self._inner.list_collections()
+
     def lacking(self, collection: str, field: str) -> Iterator[Document]:
         self._steps.step(f"lacking {collection}")
         return iter(list(self._inner.lacking(collection, field)))

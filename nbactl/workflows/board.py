@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbactl.core.lease.leases import Lease
     from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
+    from nbactl.workflows.production import PhaseReport, Production, ProductionBoard, Whose
     from nbactl.workflows.reading import Past
 
 PhaseState = Literal[
@@ -84,10 +85,22 @@ class PhaseLine:
     """Why it is stale or incomplete."""
     gone: bool = False
     """Whether something that it wrote is gone."""
+    production: PhaseReport | None = None
+    """What production did, if it did anything."""
+    by: Whose | None = None
+    """Whose work the state rests on, None where there is none."""
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether the phases that need it may begin: it ended well, if also with old data."""
+        by_ledger = self.by in (None, "nbactl")
+        return self.state in (*_ENDED_WELL, "stale") or (self.state == "incomplete" and by_ledger)
 
     @property
     def wrong(self) -> bool:
         """Whether it needs attention: it is late, failed or lost, and that was not dismissed."""
+        if self.production is not None and self.production.late is not None:
+            return True
         dismissed = self.run is not None and self.run.dismissed is not None
         return self.gone or (not dismissed and (self.late or self.state in _WRONG))
 
@@ -120,6 +133,8 @@ class Board:
     """Why it is this source: the origin of a setting, or `last run`."""
     unchecked: str | None = None
     """Why nobody can say whether its phases are fresh."""
+    production: ProductionBoard | None = None
+    """What production did for the date; without it nobody asked."""
 
     @property
     def failed(self) -> tuple[RunRecord, ...]:
@@ -147,6 +162,7 @@ class Boards:
     target: Literal["local", "gcp"]
     held_leases: Callable[[], Iterable[Lease]]
     freshness: Freshness
+    production: Production | None = None
 
     def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
         """Return the board of a game date as it is now."""
@@ -169,8 +185,14 @@ class Boards:
             lines = self._with_freshness(lines)
         except NbactlError as error:
             unchecked = error.message
+        found = self._production(game_date, now, past.values())
+        if found is not None:
+            lines = {name: merged(line, found.reports.get(name)) for name, line in lines.items()}
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
-        of_date = _newest_first(run for run in past.values() if self._is_open_failure(run))
+        repaired = {line.run.run_id for line in phases if line.run is not None and line.by not in (None, "nbactl")}
+        of_date = _newest_first(
+            run for run in past.values() if self._is_open_failure(run) and run.run_id not in repaired
+        )
         elsewhere = self._failures_elsewhere(game_date, source, dead)
         detailed = {run.run_id: run for run in self.runs.with_tasks([*running, *elsewhere])}
         return Board(
@@ -183,7 +205,14 @@ class Boards:
             failures=(*of_date, *_those_of(elsewhere, detailed)),
             holders=tuple(Holder(lease.name, lease.owner) for lease in self.held_leases() if lease.expires_at > now),
             unchecked=unchecked,
+            production=found,
         )
+
+    def _production(self, game_date: GameDate, now: datetime, runs: Iterable[RunRecord]) -> ProductionBoard | None:
+        if self.production is None:
+            return None
+        ours = {one for run in runs for one in (run.run_id, run.correlation_id)}
+        return self.production.read(game_date, now, ours)
 
     def _with_freshness(self, lines: Mapping[str, PhaseLine]) -> dict[str, PhaseLine]:
         """Return the lines with what is not fresh of the phases that are done."""
@@ -249,6 +278,37 @@ class Boards:
         return run.dismissed is None and (run.status is RunStatus.FAILED or self.runs.interrupted(run))
 
 
+def merged(line: PhaseLine, report: PhaseReport | None) -> PhaseLine:
+    """Return a line of the ledger with what production did.
+
+    Production decides where the ledger knows of no run, and where it finished what a run since failed at or left open.
+    """
+    own: Whose | None = None if line.run is None else "nbactl"
+    if report is None or (report.state == "missing" and not report.document.exists):
+        return replace(line, by=own)
+    line = replace(line, by=own, production=report)
+    if report.state == "missing" or (line.run is not None and not _finished_since(line, line.run, report)):
+        return line
+    return replace(
+        line,
+        state=report.state,
+        tasks=report.expected.names,
+        done=report.done,
+        failed=tuple(name for name in report.failed if name in report.expected.names),
+        missing=tuple(name for name in report.missing if name not in report.failed),
+        late=False,
+        reason=f"critical missing: {', '.join(report.critical_missing)}" if report.state == "incomplete" else None,
+        by=report.whose,
+    )
+
+
+def _finished_since(line: PhaseLine, run: RunRecord, report: PhaseReport) -> bool:
+    at = report.last_completion
+    return (
+        line.state in _LEFT_OPEN and report.state in ("succeeded", "partial") and at is not None and at > run.started_at
+    )
+
+
 def _newest_first(runs: Iterable[RunRecord]) -> list[RunRecord]:
     return sorted(runs, key=lambda run: run.started_at, reverse=True)
 
@@ -260,8 +320,9 @@ def _those_of(heads: Iterable[RunRecord], detailed: Mapping[str, RunRecord]) -> 
 _WRONG: Final = ("failed", "interrupted", "unreadable")
 _FAILED: Final = ("failed", "timed_out")
 _ENDED_WELL: Final = ("succeeded", "partial")
+_LEFT_OPEN: Final = ("failed", "interrupted", "cancelled", "incomplete")
 
 
 def _with_upstream(line: PhaseLine, phase: Phase, lines: Mapping[str, PhaseLine]) -> PhaseLine:
-    waits = tuple(need for need in phase.needs if lines[need].state not in (*_ENDED_WELL, "stale", "incomplete"))
+    waits = tuple(need for need in phase.needs if not lines[need].leads_on)
     return replace(line, waits_for=waits)

@@ -105,6 +105,11 @@ class Calls:
 
         return self.policy.call(attempt)
 
+    def ask(self, method: Any, request: Any) -> Any:  # noqa: ANN401
+        """Make one attempt at a reading call."""
+        with self.translated():
+            return method(request, timeout=self.timeout(self.limits.read), metadata=self.database.metadata)
+
     def stream(self, method: Any, request: Any) -> Iterator[Any]:  # noqa: ANN401
         """Yield the answers of one streaming call; ends the call when the caller stops reading."""
         with self.translated():

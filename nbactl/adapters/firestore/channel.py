@@ -92,6 +92,9 @@ class Stubs:
         self.batch_write = unary("BatchWrite", messages.BatchWriteRequest, messages.BatchWriteResponse)
         self.begin = unary("BeginTransaction", messages.BeginTransactionRequest, messages.BeginTransactionResponse)
         self.rollback = unary("Rollback", messages.RollbackRequest, messages.Empty)
+        self.list_collections = unary(
+            "ListCollectionIds", messages.ListCollectionIdsRequest, messages.ListCollectionIdsResponse
+        )
         self.batch_get = stream(
             "BatchGetDocuments", messages.BatchGetDocumentsRequest, messages.BatchGetDocumentsResponse
         )

@@ -58,6 +58,9 @@ class FirestoreDocuments:
     def list_ids(self, collection: str) -> Iterator[str]:
         return reading.list_ids(self._calls, collection)
 
+    def list_collections(self) -> list[str]:
+        return reading.list_collections(self._calls)
+
     def lacking(self, collection: str, field: str) -> Iterator[Document]:
         everything, ordered = Query(collection), Query(collection, order=(Order(field),))
         if self.count(everything) == self.count(ordered):

@@ -93,6 +93,18 @@ def list_ids(calls: Calls, collection: str, moment: ReadTime = NOW) -> Iterator[
     return (message.name.rpartition("/")[2] for message in _stream(calls, question, moment, ids_only=True))
 
 
+def list_collections(calls: Calls) -> list[str]:
+    """Return the names of the top-level collections, sorted."""
+    found: list[str] = []
+    request = messages.ListCollectionIdsRequest(parent=calls.database.root)
+    while True:
+        answer = calls.read(partial(calls.ask, calls.stubs.list_collections, request))
+        found.extend(answer.collection_ids)
+        if not answer.next_page_token:
+            return sorted(found)
+        request.page_token = answer.next_page_token
+
+
 def count(calls: Calls, query: Query, moment: ReadTime = NOW) -> int:
     """Return how many documents match."""
     request = messages.RunAggregationQueryRequest(parent=parent_of(query.collection, calls.database.root))

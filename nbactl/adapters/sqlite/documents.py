@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from nbactl.adapters.sqlite.connections import Connections
 from nbactl.adapters.sqlite.encoding import from_micros, to_micros
 from nbactl.adapters.sqlite.failures import translated
-from nbactl.adapters.sqlite.queries import COUNT, select, select_lacking
+from nbactl.adapters.sqlite.queries import COUNT, TOP_COLLECTIONS, select, select_lacking
 from nbactl.adapters.sqlite.writes import CONTENT, apply, document, read_document
 from nbactl.core._support.faults import reach
 from nbactl.errors import NbactlError
@@ -177,6 +177,10 @@ class SqliteDocuments:
     def list_ids(self, collection: str) -> Iterator[str]:
         sql, parameters = select(Query(check_collection(collection)), "id")
         return (row[0] for row in self._stream(sql, parameters))
+
+    def list_collections(self) -> list[str]:
+        with self._connections.read() as connection:
+            return [name for (name,) in connection.execute(TOP_COLLECTIONS)]
 
     def lacking(self, collection: str, field: str) -> Iterator[Document]:
         sql, parameters = select_lacking(check_collection(collection), field, COLUMNS)

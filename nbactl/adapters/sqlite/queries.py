@@ -191,6 +191,17 @@ def select(query: Query, columns: str) -> Sql:
     return f"{sql} ORDER BY {', '.join(keys)}{limit}", values
 
 
+TOP_COLLECTIONS: Final = """
+WITH RECURSIVE named(name) AS (
+    SELECT min(collection) FROM documents
+    UNION ALL
+    SELECT (SELECT min(collection) FROM documents WHERE collection > named.name) FROM named WHERE name IS NOT NULL
+)
+SELECT DISTINCT substr(name, 1, instr(name || '/', '/') - 1) AS top FROM named WHERE name IS NOT NULL ORDER BY top
+"""
+"""Reads the top-level collections, each collection by one step in the index, however many documents it has."""
+
+
 def select_lacking(collection: str, field: str, columns: str) -> Sql:
     """Return the statement that reads `columns` of the documents without the field, and of damaged ones."""
     where, values = _collection(collection)

@@ -127,7 +127,7 @@ def config_keys(ctx: typer.Context) -> Candidates:
 
 def dates() -> list[str]:
     """Return the dates that have a name."""
-    return ["latest", "today", "yesterday"]
+    return ["latest", "today", "yesterday", "tomorrow"]
 
 
 def sources() -> list[str]:

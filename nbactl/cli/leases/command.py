@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.names import closest
 from nbactl.core.lease.holder import describe, is_dead, is_running
-from nbactl.errors import DataError, LeaseHeldError, NotFoundError, PreconditionError, StaleFenceError
+from nbactl.core.lease.locks import find_lock, is_lock, read_locks, remove_lock
+from nbactl.errors import DataError, LeaseHeldError, NotFoundError, PreconditionError, StaleFenceError, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
     from nbactl.core.lease.leases import Lease, Removal
+    from nbactl.core.lease.locks import OldLock
 
 _REMOVALS: Final = 10
 
@@ -32,19 +34,36 @@ class HeldLease:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLock:
+    """A lock of another program as it is now. `expires_in`: seconds, negative if past, None if it has no expiry."""
+
+    lock: OldLock
+    state: Literal["held", "expired"]
+    expires_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseList:
-    """The leases that were taken and not given back, and the last ones that an operator released."""
+    """The leases that were taken and not given back, and the last ones that an operator released.
+
+    `locks` are those of other programs.
+    """
 
     leases: tuple[HeldLease, ...]
     removals: tuple[Removal, ...]
+    locks: tuple[HeldLock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRequest:
-    """Which lease to release. `force` also takes it from a holder that may be alive."""
+    """Which lease to release. `force` also takes it from a holder that may be alive.
+
+    `foreign`: it is a lock of another program, which knows nothing of nbactl.
+    """
 
     name: str
     force: bool = False
+    foreign: bool = False
     reason: str | None = None
     dry_run: bool = False
 
@@ -56,27 +75,43 @@ class Released:
     request: ReleaseRequest
     lease: HeldLease | None
     replaced: bool = False
+    lock: HeldLock | None = None
+    """The lock of another program that was released."""
+    copy: str | None = None
+    """The document that keeps what the lock held."""
 
     @property
     def changed(self) -> bool:
         """Whether the lease was released."""
-        return (self.lease is not None or self.replaced) and not self.request.dry_run
+        return (self.lease is not None or self.lock is not None or self.replaced) and not self.request.dry_run
 
     @property
     def forced(self) -> bool:
         """Whether its holder may be alive."""
-        return self.lease is not None and self.lease.state == "held"
+        held = self.lease or self.lock
+        return held is not None and held.state == "held"
 
 
 def list_leases(app: Container) -> LeaseList:
-    """Return the leases that are held."""
+    """Return the leases that are held, and the locks of other programs."""
     now = app.clock.now()
     held = tuple(_held_lease(lease, now) for lease in app.leases.held())
-    return LeaseList(held, tuple(app.leases.removals(_REMOVALS)))
+    locks = tuple(held_lock(lock, now) for lock in read_locks(app.documents))
+    return LeaseList(held, tuple(app.leases.removals(_REMOVALS)), locks)
 
 
 def release_lease(app: Container, request: ReleaseRequest, *, confirm: Confirm = proceed) -> Released:
-    """Release a lease. Raises NotFoundError if it was never taken, LeaseHeldError if its holder may be alive."""
+    """Release a lease. Raises NotFoundError if it was never taken, LeaseHeldError if its holder may be alive.
+
+    A lock of another program is refused with PreconditionError unless `foreign` is set.
+    """
+    if is_lock(request.name):
+        return _release_lock(app, request, confirm)
+    if request.foreign:
+        raise UsageError(
+            f"{request.name} is not a lock of another program",
+            next_step="Leave --foreign out. Those locks are named collection_locks/id.",
+        )
     try:
         lease = _find(app, request.name)
     except DataError:
@@ -102,8 +137,41 @@ def release_lease(app: Container, request: ReleaseRequest, *, confirm: Confirm =
     return found
 
 
+def held_lock(lock: OldLock, now: datetime) -> HeldLock:
+    """Return a lock as it is now."""
+    left = None if lock.expires_at is None else (lock.expires_at - now).total_seconds()
+    return HeldLock(lock, "expired" if lock.is_expired(now) else "held", left)
+
+
+def _release_lock(app: Container, request: ReleaseRequest, confirm: Confirm) -> Released:
+    held = held_lock(find_lock(app.documents, request.name), app.clock.now())
+    released = Released(request, None, lock=held)
+    if not request.foreign:
+        raise PreconditionError(
+            f"{request.name} is a lock of another program",
+            cause="nbactl did not take it, and its program is not informed when it is removed.",
+            next_step="If its program is certainly gone, add --foreign.",
+            details={"holder": held.lock.owner, "expires_at": held.lock.expires_at},
+        )
+    if released.forced and not request.force:
+        raise LeaseHeldError(
+            f"{request.name} has not expired",
+            cause=f"It is held by {held.lock.owner or 'an unknown owner'}.",
+            next_step="Wait until it expires. If its program is certainly gone, add --force.",
+            details={"holder": held.lock.owner, "expires_at": held.lock.expires_at},
+        )
+    if request.dry_run:
+        return released
+    confirm(Question(f"Release {description(released)}?", always=True))
+    copy = remove_lock(app.documents, app.clock, held.lock, by=operator(), reason=request.reason)
+    return replace(released, copy=copy)
+
+
 def description(released: Released) -> str:
     """Return which lease it is, who holds it and until when."""
+    if released.lock is not None:
+        lock = released.lock
+        return f"{lock.lock.name} of another program, held by {lock.lock.owner or 'an unknown owner'}"
     held = released.lease
     if held is None:
         return released.request.name
@@ -113,9 +181,11 @@ def description(released: Released) -> str:
     return f"{held.lease.name} from {held.holder}, which {verb} {expiry(held)}"
 
 
-def expiry(held: HeldLease) -> str:
+def expiry(held: HeldLease | HeldLock) -> str:
     """Return when a lease expires or expired: `in 30s`, `5m ago`."""
     left = held.expires_in
+    if left is None:
+        return "never"
     return f"in {format_duration(left)}" if left > 0 else f"{format_duration(-left)} ago"
 
 

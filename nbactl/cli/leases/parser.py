@@ -19,10 +19,11 @@ app = group()
 
 @command(app, "list", examples=["nbactl leases list", "nbactl leases list -o json"])
 def list_(ctx: typer.Context) -> View:
-    """List the leases that are held.
+    """List the leases that are held, and the locks of other programs.
 
     A lease that is `expired` or `dead` (its process on this machine is gone) blocks nobody: the next process that wants
-    it gets it. -v also lists the ones that were last released by hand.
+    it gets it. Locks of other programs are the documents of collections that end in _locks. -v also lists the ones that
+    were last released by hand.
     """
     return view.lease_list(list_leases(container(ctx, reads_only=True)))
 
@@ -33,9 +34,10 @@ def list_(ctx: typer.Context) -> View:
     examples=[
         "nbactl leases release phase3/2024-01-15 --dry-run",
         "nbactl leases release phase3/2024-01-15 --force --reason 'its machine is gone'",
+        "nbactl leases release coordinator_batch_locks/2024-01-15 --foreign",
     ],
 )
-def release(
+def release(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
     name: Annotated[
         str,
@@ -43,6 +45,9 @@ def release(
     ],
     force: Annotated[
         bool, typer.Option("--force", help="Take it from a holder that may be alive; asks first.")
+    ] = False,
+    foreign: Annotated[
+        bool, typer.Option("--foreign", help="It is a lock of another program; asks first, and keeps a copy.")
     ] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, for `leases list`.", metavar="TEXT")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
@@ -52,6 +57,7 @@ def release(
     Seldom needed: the next process that wants a lease takes it over if it has expired or its process is dead. A lease
     whose holder may be alive is refused (exit 6) without --force. With --force the holder's fencing token becomes
     stale: its writes are refused from then on, and it stops at its next heartbeat. The history keeps the former holder.
+    A lock of another program is refused (exit 6) without --foreign, and before its expiry without --force.
     """
-    request = ReleaseRequest(name, force=force, reason=reason, dry_run=dry_run)
+    request = ReleaseRequest(name, force=force, foreign=foreign, reason=reason, dry_run=dry_run)
     return view.released(release_lease(container(ctx, reads_only=dry_run), request, confirm=asking(ctx)))

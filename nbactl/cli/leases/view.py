@@ -11,9 +11,10 @@ from nbactl.cli.show.times import moment
 from nbactl.core.lease.holder import describe
 
 if TYPE_CHECKING:
-    from nbactl.cli.leases.command import HeldLease, LeaseList, Released
+    from nbactl.cli.leases.command import HeldLease, HeldLock, LeaseList, Released
     from nbactl.cli.show.console import Console
 
+_EXPIRED_SHOWN: Final = 10
 _STYLES: Final = {"held": "green", "expired": "yellow", "dead": "yellow"}
 
 
@@ -21,14 +22,26 @@ def lease_list(found: LeaseList) -> View:
     """Show the leases that are held."""
 
     def show(console: Console) -> None:
-        if found.leases:
-            console.table(
-                ["lease", "state", "holder", "expires"],
-                [
-                    (held.lease.name, Styled(held.state, _STYLES[held.state]), held.holder, expiry(held))
-                    for held in found.leases
-                ],
+        rows = [
+            (held.lease.name, Styled(held.state, _STYLES[held.state]), "nbactl", held.holder, expiry(held))
+            for held in found.leases
+        ]
+        open_locks = [held for held in found.locks if held.state == "held"]
+        expired = [held for held in found.locks if held.state == "expired"]
+        rows += [
+            (
+                held.lock.name,
+                Styled(held.state, _STYLES[held.state]),
+                "production",
+                held.lock.owner or "-",
+                expiry(held),
             )
+            for held in (*open_locks, *expired[:_EXPIRED_SHOWN])
+        ]
+        if rows:
+            console.table(["lease", "state", "of", "holder", "expires"], rows, optional=["of"])
+            shown = min(len(expired), _EXPIRED_SHOWN)
+            console.showing(shown, len(expired), "expired locks of other programs", more="Use -o json for all.")
         else:
             console.note("No lease is held.")
         for removal in found.removals:
@@ -47,7 +60,8 @@ def lease_list(found: LeaseList) -> View:
         }
         for removal in found.removals
     ]
-    return View({"leases": [_line(held) for held in found.leases], "taken_away": removals}, show, items="leases")
+    leases = [*map(_line, found.leases), *map(_lock_line, found.locks)]
+    return View({"leases": leases, "taken_away": removals}, show, items="leases")
 
 
 def released(done: Released) -> View:
@@ -58,18 +72,22 @@ def released(done: Released) -> View:
         if done.replaced:
             verb = "Would release" if request.dry_run else "Released"
             console.note(f"{verb} {request.name}, whose holder cannot be read.")
-        elif done.lease is None:
+        elif done.lease is None and done.lock is None:
             console.note(f"Nothing to do: {request.name} is not held.")
         elif request.dry_run:
             console.note(f"Would release {description(done)}.")
+        elif done.lock is not None:
+            console.note(f"Released {description(done)}. A copy of it is kept in {done.copy}.")
         else:
             console.note(f"Released {description(done)}. The next process that wants it gets it.")
             if done.forced:
                 console.note("The former holder's writes are refused from now on. This cannot be undone: restart it.")
 
     line = None if done.lease is None else _line(done.lease)
-    data = {"lease": line, "changed": done.changed, "forced": done.forced, "reason": request.reason}
-    return View(data, show, touched=None if done.lease is None else f"lease {request.name}")
+    if done.lock is not None:
+        line = _lock_line(done.lock)
+    data = {"lease": line, "changed": done.changed, "forced": done.forced, "reason": request.reason, "copy": done.copy}
+    return View(data, show, touched=None if line is None else f"lease {request.name}")
 
 
 def _line(held: HeldLease) -> dict[str, Any]:
@@ -80,4 +98,22 @@ def _line(held: HeldLease) -> dict[str, Any]:
         "owner": held.lease.owner,
         "token": held.lease.token,
         "expires_at": held.lease.expires_at,
+        "acquired_at": None,
+        "origin": "nbactl",
+        "problems": [],
+    }
+
+
+def _lock_line(held: HeldLock) -> dict[str, Any]:
+    """Return a lock of another program with the keys of a lease; it has no fencing token."""
+    return {
+        "name": held.lock.name,
+        "state": held.state,
+        "holder": held.lock.owner,
+        "owner": held.lock.owner,
+        "token": None,
+        "expires_at": held.lock.expires_at,
+        "acquired_at": held.lock.acquired_at,
+        "origin": "production",
+        "problems": held.lock.problems,
     }

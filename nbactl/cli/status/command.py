@@ -29,7 +29,7 @@ def read_board(app: Container, date: str | None = None) -> Board:
     limits = {name: deadline.limit for name, deadline in app.config.timeouts.deadlines.items()}
     shown = _shown(app, date)
     target, freshness = app.settings.target, app.freshness
-    boards = Boards(app.config.workflows, limits, app.ledger, target, app.leases.held, freshness)
+    boards = Boards(app.config.workflows, limits, app.ledger, target, app.leases.held, freshness, app.production)
     drawn = boards.draw(*shown, app.clock.now())
     return replace(drawn, source_origin=app.settings.origins["source"])
 

@@ -10,6 +10,14 @@ from nbactl.cli.run.text import state, why_not_done
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time, moment, zone_name
+from nbactl.cli.status.production import (
+    hand_off_text,
+    locks_json,
+    production_json,
+    show_details,
+    show_locks,
+    tier_text,
+)
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.holder import describe
 from nbactl.errors import CheckFailedError, PartialRunError
@@ -40,9 +48,14 @@ def board(drawn: Board, options: Sequence[str] = ()) -> View:
         board_json(drawn),
         lambda console: show_board(console, drawn),
         exit_code=0 if error is None else error.exit_code,
-        warnings=() if drawn.unchecked is None else (f"freshness was not checked: {drawn.unchecked}",),
+        warnings=_warnings(drawn),
         error=error,
     )
+
+
+def _warnings(drawn: Board) -> tuple[str, ...]:
+    unchecked = () if drawn.unchecked is None else (f"freshness was not checked: {drawn.unchecked}",)
+    return (*unchecked, *(drawn.production.warnings if drawn.production is not None else ()))
 
 
 def watched(boards: Iterator[Board], console: Console, *, in_place: bool) -> View:
@@ -92,8 +105,23 @@ def _error(drawn: Board, options: Sequence[str]) -> NbactlError | None:
         again = shlex.join(["nbactl", "run", last, "--date", str(drawn.game_date), *options])
         kind = CheckFailedError if drawn.wrong else PartialRunError
         return kind(message, cause=next(iter(reasons.values())), next_step=f"Run what is left: {again}")
+    if first is not None and first.production is not None and first.production.late is not None:
+        return _late_error(message, first, drawn, options)
     look = f"nbactl runs show {run.run_id}" if run else f"nbactl runs list --date {drawn.game_date}"
     return CheckFailedError(message, next_step=f"Look: {look}")
+
+
+def _late_error(message: str, phase: PhaseLine, drawn: Board, options: Sequence[str]) -> CheckFailedError:
+    """Return the error of a phase that production did not end in time, or did not hand on."""
+    report = phase.production
+    what, since = (report.late if report is not None else None) or ("late", drawn.now)
+    names = [line.name for line in drawn.phases]
+    following = names[names.index(phase.name) + 1 : names.index(phase.name) + 2]
+    name, verb = (following[0], "Start") if following and what.startswith("hand-off") else (phase.name, "Run")
+    command = shlex.join(["nbactl", "run", name, "--date", str(drawn.game_date), *options])
+    return CheckFailedError(
+        message, cause=f"{phase.name}: {what} since {moment(since)}.", next_step=f"{verb} {name}: {command}"
+    )
 
 
 def _outdated(drawn: Board) -> dict[str, list[str]]:
@@ -107,12 +135,16 @@ def _outdated(drawn: Board) -> dict[str, list[str]]:
 
 def _wrong(drawn: Board) -> dict[str, list[str]]:
     """Return the names of what is wrong with the date by `failed`, `late` and so on."""
-    found: list[tuple[str, str]] = [
-        ("late" if phase.late else phase.state, phase.name) for phase in drawn.phases if phase.wrong
-    ]
+    found: list[tuple[str, str]] = [(_word(phase), phase.name) for phase in drawn.phases if phase.wrong]
     phases = {phase.name for phase in drawn.phases}
     found += [(_failure(run), run.name) for run in drawn.failed if run.name not in phases]
     return {word: [name for this, name in found if this == word] for word in dict.fromkeys(word for word, _ in found)}
+
+
+def _word(phase: PhaseLine) -> str:
+    """Return in a word what is wrong with a phase."""
+    late = phase.production is not None and phase.production.late is not None
+    return "late" if phase.late or (late and phase.state not in ("failed", "unreadable")) else phase.state
 
 
 def _failure(run: RunRecord) -> str:
@@ -140,12 +172,16 @@ def board_json(board: Board) -> dict[str, Any]:
                 "failed": list(phase.failed),
                 "missing": list(phase.missing),
                 "waits_for": list(phase.waits_for),
+                "by": phase.by,
+                "production": production_json(phase.production),
             }
             for phase in board.phases
         ],
         "running": [run_json(run) for run in board.running],
         "failures": [run_json(run) for run in board.failures],
         "leases": [{"name": holder.lease, "holder": describe(holder.owner)} for holder in board.holders],
+        "mode": None if board.production is None else board.production.mode,
+        "locks": locks_json(board.production),
     }
 
 
@@ -153,10 +189,11 @@ def show_board(console: Console, board: Board) -> None:
     """Show the board: phases, what is running, and failures that were not repaired."""
     console.print(
         Styled(str(board.game_date), "bold"),
-        Styled(f"  {_source(board)} on {board.target}, at {clock_time(board.now)} {zone_name()}", "dim"),
+        Styled(f"  {_source(board)} on {board.target}, at {clock_time(board.now)} {zone_name()}{_mode(board)}", "dim"),
     )
     rows = [_phase_row(console, phase, board) for phase in board.phases]
     console.table(["phase", "state", "tasks", "deadline", "remark"], rows, optional=["tasks"])
+    show_details(console, [phase.production for phase in board.phases if phase.production is not None], board.now)
     if board.running:
         _heading(console, "Running")
         for run in board.running:
@@ -168,6 +205,8 @@ def show_board(console: Console, board: Board) -> None:
         _heading(console, "Leases without a running run")
         for holder in without_run:
             console.print(f"  {holder.lease}", Styled(f"  {describe(holder.owner)}", "dim"))
+    if board.production is not None:
+        show_locks(console, board.production)
     if board.failed:
         _heading(console, "Failures")
         _show_failures(console, board.failed)
@@ -175,6 +214,13 @@ def show_board(console: Console, board: Board) -> None:
         _heading(console, "Failures of other dates")
         _show_failures(console, others)
         console.note(Styled("Dismiss one: nbactl runs dismiss RUN", "dim"))
+
+
+def _mode(board: Board) -> str:
+    """Return the mode where production did something."""
+    if board.production is None or not any(phase.production for phase in board.phases):
+        return ""
+    return f", mode {board.production.mode}"
 
 
 def _source(board: Board) -> str:
@@ -200,25 +246,36 @@ def _phase_row(console: Console, phase: PhaseLine, board: Board) -> list[Segment
         deadline = Styled(f"late by {format_duration((board.now - phase.deadline).total_seconds())}", "bold red")
     elif phase.state == "running" and phase.deadline is not None:
         deadline = f"in {format_duration((phase.deadline - board.now).total_seconds())}"
+    elif phase.production is not None:
+        deadline = tier_text(phase.production, board.now)
     return [
         phase.name,
         state(console, phase.state),
         f"{len(phase.done)}/{len(phase.tasks)}" if phase.tasks else None,
         deadline,
-        _remark(phase, board.target),
+        _remark(phase, board),
     ]
 
 
-def _remark(phase: PhaseLine, target: str) -> Segment:
+def _remark(phase: PhaseLine, board: Board) -> Segment:
     if phase.state == "unavailable":
-        return Styled(f"none of its tasks runs on target {target}", "dim")
+        return Styled(f"none of its tasks runs on target {board.target}", "dim")
     if phase.state == "unreadable":
-        return Styled("its last run cannot be read", "red")
-    parts = [f"waits for {', '.join(phase.waits_for)}"] if phase.waits_for and phase.run is None else []
-    parts += [phase.reason] if phase.reason else []
+        what = "its last run" if phase.by in (None, "nbactl") else "its phase document"
+        return Styled(f"{what} cannot be read", "red")
+    parts = (
+        [f"waits for {', '.join(phase.waits_for)}"]
+        if phase.waits_for and phase.run is None and phase.by is None
+        else []
+    )
+    parts += [phase.reason] if phase.reason and phase.by in (None, "nbactl") else []
     parts += [f"failed: {', '.join(phase.failed)}"] if phase.failed else []
-    if phase.missing and phase.run is not None:
+    if phase.missing and (phase.run is not None or phase.by is not None):
         parts.append(f"not done: {', '.join(phase.missing)}")
+    if phase.production is not None and phase.by not in (None, "nbactl"):
+        parts.insert(0, f"by {phase.by}")
+    if phase.production is not None and (hand_off := hand_off_text(phase.production, board.now)) is not None:
+        parts.append(hand_off)
     if phase.run is not None and phase.run.dismissed is not None:
         parts.append("dismissed")
     return Styled("; ".join(parts), "red" if phase.wrong else "dim")

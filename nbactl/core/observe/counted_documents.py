@@ -101,6 +101,11 @@ class CountedDocuments(_CountedReader):
         super().__init__(store, hook)
         self._store = store
 
+    def list_collections(self) -> list[str]:
+        found = self._store.list_collections()
+        self._emit("list_collections", 1)
+        return found
+
     def lacking(self, collection: str, field: str) -> Iterator[Document]:
         return self._counted("lacking", self._store.lacking(collection, field))
 

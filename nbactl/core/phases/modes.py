@@ -84,6 +84,8 @@ class PhaseExpectation:
     phase: str
     by_mode: Mapping[Mode, ExpectedSet]
     hand_off: HandOff = HandOff()
+    declared: bool = True
+    """Whether it was declared; otherwise the phase's tasks stand for it."""
 
     @property
     def known(self) -> frozenset[str]:

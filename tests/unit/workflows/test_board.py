@@ -131,6 +131,8 @@ def test_the_json_names_every_phase_with_its_tasks() -> None:
         "failed": ["schedule"],
         "missing": [],
         "waits_for": [],
+        "by": None,
+        "production": None,
     }
     assert data["counts"] == {"failed": 1}
     assert [each["run_id"] for each in data["failures"]] == ["run-1"]

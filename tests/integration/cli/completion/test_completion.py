@@ -39,7 +39,7 @@ printf '%s\n' "${COMPREPLY[@]}"
         ("nbactl nothing-like-this ", {""}),
         ("nbactl run phase", {f"phase{number}" for number in range(1, 7)}),
         ("nbactl run phase3 --only team_offense", {"team_offense_game_summary"}),
-        ("nbactl run phase3 --date ", {"latest", "today", "yesterday"}),
+        ("nbactl run phase3 --date ", {"latest", "today", "yesterday", "tomorrow"}),
         ("nbactl run phase3 --source s", {"sample"}),
         ("nbactl runs show ", {"last"}),
         ("nbactl runs list --status f", {"failed"}),
