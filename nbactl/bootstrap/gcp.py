@@ -1,6 +1,6 @@
 """Target gcp: which adapter serves each port. Importing this module loads nothing of Google's.
 
-The warehouse and the bus are not there yet (`_not_yet`).
+The bus is not there yet (`_not_yet`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from nbactl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
     from nbactl.adapters.cloudrun.locator import ServiceLocator
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
@@ -67,9 +68,17 @@ def _services_of(app: Container, region: str) -> CloudRunServices:
     return CloudRunServices(api, Waiting(deploy=timeouts["service.deploy"], poll=timeouts["service.poll"]))
 
 
-def warehouse(_: Container) -> NoReturn:
-    """Refuse: BigQuery is not there yet."""
-    raise _not_yet("the warehouse")
+def warehouse(app: Container) -> BigQueryWarehouse:
+    """Return the datasets of the project, or those of BIGQUERY_EMULATOR_HOST. Nothing is sent yet."""
+    project, timeouts = _project(app), app.config.timeouts
+    with _needs("Google's client for BigQuery"):
+        from nbactl.adapters.bigquery.calls import Calls
+        from nbactl.adapters.bigquery.client import ClientHolder, Project
+        from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
+    place = Project(project, app.settings.region, app.environ.get("BIGQUERY_EMULATOR_HOST") or None)
+    client = ClientHolder(place, connect=timeouts["http.connect"])
+    calls = Calls(client, reads=app.policies["bigquery"], writes=app.policies["bigquery_dml"], ids=app.ids)
+    return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"])
 
 
 def bus(_: Container) -> NoReturn:
@@ -141,8 +150,9 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
         if phase not in _DOCUMENTED:
             return False
         uses = app.config.workflows.phases[phase].tasks
+        required = {use.task for use in uses if use.required}
         document = read_phase(app.documents, phase, day, [use.task for use in uses])
-        return document.triggered or {use.task for use in uses if use.required} <= document.done
+        return document.triggered or (bool(required) and required <= document.done)
 
     schedule = DeployedSchedule(lambda: app.warehouse, app.config.timeouts["warehouse.query"])
     return replace(

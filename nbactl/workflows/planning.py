@@ -167,9 +167,10 @@ class Planning:
             missing = [phase for phase in missing if phase.name not in done]
         if missing and not may_run:
             names = ", ".join(phase.name for phase in missing)
+            own = " --in-process" if self._planner.in_process else ""
             raise PreconditionError(
                 f"{unit.name} for {day} needs {names}, not finished for that date",
-                next_step=f"Run it first: nbactl run {' '.join(phase.name for phase in missing)} --date {day}; "
+                next_step=f"Run it first: nbactl run {' '.join(phase.name for phase in missing)} --date {day}{own}; "
                 "or use --upstream run or --upstream skip.",
                 details={"missing": [phase.name for phase in missing]},
             )
