@@ -136,12 +136,11 @@ def _phase_of(file: WorkflowsFile) -> Callable[[str], str | None]:
 
 
 def fit_planner(app: Container, planner: Planner) -> Planner:
-    """Return the planner with what production knows, unless tasks run in process.
+    """Return the planner with what production knows: a phase that the orchestrator completed need not be run.
 
-    Which dates have games is in the schedule of the deployed services, which have sources of their own. A phase that
-    the orchestrator completed need not be run.
+    Which dates have games is in the schedule of the deployed services, unless tasks run in process.
     """
-    if planner.in_process or _is_bare_plan(app):
+    if _is_bare_plan(app):
         return planner
     from nbactl.core.phases.documents import read_phase
     from nbactl.pipeline.sources.deployed import DeployedSchedule
@@ -154,10 +153,11 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
         document = read_phase(app.documents, phase, day, [use.task for use in uses])
         return document.triggered or (bool(required) and required <= document.done)
 
+    planner = replace(planner, done_by_others=done_by_orchestrator)
+    if planner.in_process:
+        return planner
     schedule = DeployedSchedule(lambda: app.warehouse, app.config.timeouts["warehouse.query"])
-    return replace(
-        planner, game_dates=schedule.game_dates, uncovered=schedule.uncovered, done_by_others=done_by_orchestrator
-    )
+    return replace(planner, game_dates=schedule.game_dates, uncovered=schedule.uncovered)
 
 
 def versions(app: Container) -> CurrentVersions:
