@@ -84,6 +84,8 @@ class Container:
 
     name: str = "nbactl"
     """The name under which failures are reported."""
+    in_process: bool = False
+    """Whether tasks run in this process though the target is gcp. Set it before anything that runs is asked for."""
     participant: str = ""
     """The service that leaves a mark of the stage that it knows. A command leaves none: it is gone in a moment."""
 

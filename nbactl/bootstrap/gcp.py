@@ -1,27 +1,34 @@
 """Target gcp: which adapter serves each port. Importing this module loads nothing of Google's.
 
-The bus and compute are not there yet (`_not_yet`).
+The bus is not there yet (`_not_yet`).
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
+    from nbactl.adapters.cloudrun.locator import ServiceLocator
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.adapters.gcpproject.project import GoogleProject
     from nbactl.bootstrap.container import Container
+    from nbactl.config.workflows import WorkflowsFile
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core.service.health import Check
-    from nbactl.workflows.freshness import NoVersions
-    from nbactl.workflows.planner import NoHistory
+    from nbactl.ports.compute import Compute
+    from nbactl.workflows.freshness import CurrentVersions
+    from nbactl.workflows.planner import History, Planner
 
+_DOCUMENTED: Final = ("phase2", "phase3", "phase4", "phase5")
+"""The phases of production that have phase documents."""
 HAS_BUS = False
 HAS_DEPLOYED_SERVICES = True
 DELETES_EXPIRED = True
@@ -45,12 +52,16 @@ def documents(app: Container) -> FirestoreDocuments:
 
 def deployed_services(app: Container) -> CloudRunServices:
     """Return the services of the region, or those of CLOUD_RUN_EMULATOR_HOST. Nothing is sent yet."""
+    return _services_of(app, app.settings.region)
+
+
+def _services_of(app: Container, region: str) -> CloudRunServices:
     project, timeouts = _project(app), app.config.timeouts
     with _needs("Google's authentication"):
         from nbactl.adapters.cloudrun.api import Api, Region
         from nbactl.adapters.cloudrun.services import CloudRunServices, Waiting
     api = Api(
-        Region(project, app.settings.region, app.environ.get("CLOUD_RUN_EMULATOR_HOST") or None),
+        Region(project, region, app.environ.get("CLOUD_RUN_EMULATOR_HOST") or None),
         app.policies["cloud_run"],
         connect=timeouts["http.connect"],
         request=timeouts["service.admin"],
@@ -98,12 +109,8 @@ def warehouse(app: Container) -> BigQueryWarehouse:
         from nbactl.adapters.bigquery.client import ClientHolder, Project
         from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
     place = Project(project, app.settings.region, app.environ.get("BIGQUERY_EMULATOR_HOST") or None)
-    calls = Calls(
-        ClientHolder(place, connect=timeouts["http.connect"]),
-        reads=app.policies["bigquery"],
-        writes=app.policies["bigquery_dml"],
-        ids=app.ids,
-    )
+    client = ClientHolder(place, connect=timeouts["http.connect"])
+    calls = Calls(client, reads=app.policies["bigquery"], writes=app.policies["bigquery_dml"], ids=app.ids)
     return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"])
 
 
@@ -112,23 +119,96 @@ def bus(_: Container) -> NoReturn:
     raise _not_yet("the message bus")
 
 
-def compute(_: Container) -> NoReturn:
-    """Refuse: calls of services are not there yet."""
-    raise _not_yet("running tasks")
+def compute(app: Container) -> Compute:
+    """Return what calls deployed services; with `--in-process` what runs tasks in this process."""
+    if app.in_process:
+        from nbactl.bootstrap import local
+
+        return local.compute(app)
+    with _needs("Google's authentication"):
+        from nbactl.adapters.cloudrun.compute import CallTools, CloudRunCompute, FollowLimits
+        from nbactl.adapters.cloudrun.evidence import Evidence
+        from nbactl.adapters.cloudrun.identity import Identities
+        from nbactl.adapters.cloudrun.records import CallRecords
+    timeouts = app.config.timeouts
+    limits = FollowLimits(
+        connect=timeouts["http.connect"],
+        poll=timeouts["service.follow"],
+        silence=timeouts["service.silence"],
+        accept=timeouts["service.accept"],
+        query=timeouts["warehouse.query"],
+    )
+    tools = CallTools(
+        services=services_of(app),
+        identities=Identities(
+            timeout=timeouts["http.request"], anonymous=bool(app.environ.get("CLOUD_RUN_EMULATOR_HOST"))
+        ),
+        records=CallRecords(app.documents, app.clock, app.ledger.is_task_done),
+        evidence=Evidence(app.documents, lambda: app.warehouse, _phase_of(app.config.workflows), timeout=limits.query),
+        warehouse=lambda: app.warehouse,
+        clock=app.clock,
+        limits=limits,
+    )
+    return CloudRunCompute(tools)
 
 
-def versions(_: Container) -> NoVersions:
-    """Return versions that nobody knows: services do not report theirs."""
+def services_of(app: Container) -> ServiceLocator:
+    """Return what finds each deployed service in its region."""
+    with _needs("Google's authentication"):
+        from nbactl.adapters.cloudrun.locator import ServiceLocator
+    regions = {name: place.region for name, place in app.config.workflows.services.items()}
+    services = ServiceLocator(lambda region: _services_of(app, region), app.settings.region, regions)
+    app.closing.callback(services.close)
+    return services
+
+
+def _phase_of(file: WorkflowsFile) -> Callable[[str], str | None]:
+    """Return what says which phase a task belongs to, if that one has phase documents."""
+    phases = {use.task: name for name in _DOCUMENTED if name in file.phases for use in file.phases[name].tasks}
+    return phases.get
+
+
+def fit_planner(app: Container, planner: Planner) -> Planner:
+    """Return the planner with what production knows: a phase that the orchestrator completed need not be run.
+
+    Which dates have games is in the schedule of the deployed services, unless tasks run in process.
+    """
+    if _is_bare_plan(app):
+        return planner
+    from nbactl.core.phases.documents import read_phase
+    from nbactl.pipeline.sources.deployed import DeployedSchedule
+
+    def done_by_orchestrator(phase: str, day: GameDate) -> bool:
+        if phase not in _DOCUMENTED:
+            return False
+        uses = app.config.workflows.phases[phase].tasks
+        required = {use.task for use in uses if use.required}
+        document = read_phase(app.documents, phase, day, [use.task for use in uses])
+        return document.triggered or (bool(required) and required <= document.done)
+
+    planner = replace(planner, done_by_others=done_by_orchestrator)
+    if planner.in_process:
+        return planner
+    schedule = DeployedSchedule(lambda: app.warehouse, app.config.timeouts["warehouse.query"])
+    return replace(planner, game_dates=schedule.game_dates, uncovered=schedule.uncovered)
+
+
+def versions(app: Container) -> CurrentVersions:
+    """Return the versions of what processors read and write in this process; services do not report theirs."""
+    from nbactl.bootstrap.runs import make_versions
     from nbactl.workflows.freshness import NoVersions
 
-    return NoVersions()
+    return make_versions(app) if app.in_process else NoVersions()
 
 
-def history(_: Container) -> NoHistory:
-    """Return no history: nothing runs here yet."""
-    from nbactl.workflows.planner import NoHistory
+def history(app: Container) -> History:
+    """Return the ledger; for a plan without a project no history."""
+    if _is_bare_plan(app):
+        from nbactl.workflows.planner import NoHistory
 
-    return NoHistory()
+        app.notice("without --project the plan does not know what was done before")
+        return NoHistory()
+    return app.ledger
 
 
 def must_ramp_up(app: Container) -> bool:
@@ -154,6 +234,11 @@ def _not_yet(what: str) -> ConfigError:
         cause="This version has the documents, the warehouse and the services of Google Cloud, and nothing else of it.",
         next_step="Use --target local; `nbactl config` and `nbactl run --dry-run` work for both targets.",
     )
+
+
+def _is_bare_plan(app: Container) -> bool:
+    """Say whether a plan is shown from the configuration alone (`--dry-run` without a project)."""
+    return app.reads_only and app.settings.project is None
 
 
 def _project(app: Container) -> str:

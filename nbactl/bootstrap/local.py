@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbactl.core.service.health import Check
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
+    from nbactl.workflows.planner import Planner
 
 HAS_BUS = True
 HAS_DEPLOYED_SERVICES = False
@@ -101,6 +102,11 @@ def versions(app: Container) -> CurrentVersions:
     from nbactl.bootstrap.runs import make_versions
 
     return make_versions(app)
+
+
+def fit_planner(_: Container, planner: Planner) -> Planner:
+    """Return it as it is."""
+    return planner
 
 
 def must_ramp_up(_: Container) -> bool:

@@ -84,7 +84,7 @@ def make_freshness(app: Container) -> Freshness:
     from nbactl.workflows.settling import Settling
 
     settling = Settling(app.clock, app.config.timeouts["run.date_settled"])
-    return Freshness(app.config.workflows, app.settings.target, lambda: app.versions, settling)
+    return Freshness(app.config.workflows, app.settings.target, lambda: app.versions, settling, app.in_process)
 
 
 def make_production(app: Container) -> Production:
@@ -110,7 +110,7 @@ def make_planner(app: Container) -> Planner:
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.settling import Settling
 
-    return Planner(
+    planner = Planner(
         app.config.workflows,
         app.config.timeouts,
         history=app.target.history(app),
@@ -122,7 +122,9 @@ def make_planner(app: Container) -> Planner:
         mode_applies=app.mode_applies,
         source_spec=_from_anywhere(app.settings.source),
         uncovered=lambda days: uncovered(app.source, days),
+        in_process=app.in_process,
     )
+    return app.target.fit_planner(app, planner)
 
 
 def _from_anywhere(spec: str) -> str:

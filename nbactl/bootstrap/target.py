@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.ports.services import DeployedServices
     from nbactl.ports.warehouse import Warehouse
     from nbactl.workflows.freshness import CurrentVersions
-    from nbactl.workflows.planner import History
+    from nbactl.workflows.planner import History, Planner
 
 
 class Target(Protocol):
@@ -54,6 +54,10 @@ class Target(Protocol):
 
     def versions(self, app: Container, /) -> CurrentVersions:
         """Return what says whether finished tasks are fresh."""
+        ...
+
+    def fit_planner(self, app: Container, planner: Planner, /) -> Planner:
+        """Return the planner with what it must know of this target."""
         ...
 
     def must_ramp_up(self, app: Container, /) -> bool:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nbactl.config.check_expected import check_expected
+from nbactl.config.check_services import check_services
 from nbactl.config.cycles import find_cycles
 from nbactl.core._support.durations import format_duration as shown
 from nbactl.core._support.names import closest
@@ -55,6 +56,7 @@ _WAYS = ("processor", "call", "command")
 def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[TimeoutsFile] | None) -> Iterator[Problem]:
     """Yield the problems; references to timeouts.yaml are checked only if that could be read."""
     yield from _names(file)
+    yield from check_services(file)
     for name, task in file.model.tasks.items():
         yield from _work(file, name, task)
         if timeouts is not None:

@@ -10,11 +10,27 @@ ExecutionMode = Literal["parallel", "sequential"]
 Share = Annotated[float, at_least(0), at_most(1)]
 
 
+class ServicePlace(Strict):
+    """Where a Cloud Run service is deployed, if not in the region of the settings."""
+
+    region: str
+
+
 class ServiceSpec(Strict):
-    """Where a task runs on the `gcp` target: a Cloud Run service and the path that is called."""
+    """The call that does a task on target gcp: a Cloud Run service, the path and the JSON body of the POST request.
+
+    Texts in `body` may have placeholders: {game_date}, {run_id}, {correlation_id}, and what `for_each` iterates over.
+    """
 
     name: str
     path: str = "/"
+    body: dict[str, Any] = NO_ENTRIES
+    for_each: Literal["game", "event", "team", "player"] | None = None
+    """Make one call for each of them on the date, from the schedule table: {game_id}, {event_id}, {team}, {player}."""
+    processor: str | None = None
+    """The name under which the service reports the task, such as PlayerGameSummaryProcessor."""
+    push: bool = False
+    """Whether the service takes the body as Pub/Sub pushes it, base64-encoded in an envelope."""
 
 
 class QuarantineLimits(Strict):
@@ -172,6 +188,8 @@ class WorkflowsFile(Strict):
 
     version: Literal[1]
     timezone: Literal["America/New_York"]
+    services: dict[str, ServicePlace] = NO_ENTRIES
+    """Services that are deployed in another region than the one of the settings."""
     tasks: dict[Name, Task]
     phases: dict[Name, Phase]
     workflows: dict[Name, Workflow]

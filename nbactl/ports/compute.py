@@ -42,6 +42,10 @@ class TaskCall:
     work: Work
     correlation_id: str
     source: str
+    wait: bool = True
+    """Whether to wait for a service that works on after the call, else StillRunningError is raised."""
+    forced: bool = False
+    """Whether it starts over, whatever an earlier run left under way."""
 
     @property
     def labels(self) -> dict[str, str]:

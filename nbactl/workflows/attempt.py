@@ -12,7 +12,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import bound
 from nbactl.core.observe.masking import as_text, mask, mask_within
-from nbactl.errors import DataError, NbactlError, TimedOutError
+from nbactl.errors import DataError, NbactlError, StillRunningError, TimedOutError
 from nbactl.frozen import frozen
 from nbactl.ports.compute import TaskContext
 from nbactl.workflows.model import RunStatus, TaskRecord, TaskStatus
@@ -114,12 +114,16 @@ def ended(record: TaskRecord, ending: Ending, now: datetime, stop: Stop | None) 
             versions=ending.outcome.versions,
             incomplete=ending.outcome.incomplete,
         )
+    if isinstance(ending.error, StillRunningError):
+        detail = mask_within(ending.error.details)
+        return replace(record, status=TaskStatus.DETACHED, reason=mask(ending.error.message), detail=detail)
     if stop is not None and isinstance(ending.error, StoppedError):
         return stopped(record, stop)
     if ending.error is None:
         raise ValueError("an attempt ends with an outcome or an error")
     status = TaskStatus.TIMED_OUT if ending.timed_out else TaskStatus.FAILED
-    return replace(record, status=status, error=describe(ending.error))
+    called = ending.error.details.get("call") if isinstance(ending.error, NbactlError) else None
+    return replace(record, status=status, error=describe(ending.error), detail=mask_within(called or {}))
 
 
 def stopped(record: TaskRecord, stop: Stop) -> TaskRecord:
@@ -142,6 +146,7 @@ _BECAME = {
     TaskStatus.TIMED_OUT: "timed out",
     TaskStatus.SKIPPED: "was skipped",
     TaskStatus.CANCELLED: "was cancelled",
+    TaskStatus.DETACHED: "is still running",
 }
 
 
@@ -158,6 +163,10 @@ def judge_run(wanted: Sequence[TaskRecord], stop: Stop | None, *, settled: bool)
     if stop is not None and stop.kind == "cancelled":
         return RunStatus.CANCELLED
     broken = stop is not None and stop.kind != "deadline"
+    failed = (TaskStatus.FAILED, TaskStatus.TIMED_OUT)
+    working = any(record.status is TaskStatus.DETACHED for record in missing)
+    if working and not broken and not any(record.required and record.status in failed for record in missing):
+        return RunStatus.DETACHED
     return RunStatus.FAILED if broken or any(record.required for record in missing) else RunStatus.PARTIAL
 
 
@@ -225,6 +234,8 @@ class Attempts:
             cause="Every attempt is bounded by the task's timeout in timeouts.yaml.",
             next_step="See in `nbactl runs logs` what it waited for; raise its timeout if the work really needs it.",
         )
+        if work.done() and not work.cancelled() and isinstance(left := work.result().error, StillRunningError):
+            error.details["call"] = left.details
         return Ending(error=error, timed_out=True)
 
     async def _give_up(self, task: PlannedTask, work: asyncio.Future[Ending], fence: AttemptFence) -> Ending:
@@ -233,7 +244,7 @@ class Attempts:
         await _revoke(fence, "the run was stopped")
         if work.done() and not work.cancelled():
             ending = judge(task, work.result())
-            if ending.outcome is not None:
+            if ending.outcome is not None or isinstance(ending.error, StillRunningError):
                 return ending
         return Ending(error=StoppedError())
 

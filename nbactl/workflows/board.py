@@ -246,6 +246,8 @@ class Boards:
             return "interrupted" if self.runs.interrupted(run) else "running"
         if all_done:
             return "succeeded"
+        if run.status is RunStatus.DETACHED:
+            return "running"
         if run.status in (RunStatus.FAILED, RunStatus.CANCELLED):
             return "failed" if run.status is RunStatus.FAILED else "cancelled"
         return "partial"

@@ -200,6 +200,8 @@ class Execution:
             work=task.work,
             correlation_id=run.correlation_id,
             source=run.source,
+            wait=self._plan.wait,
+            forced=task.state == "forced" and attempt == 1,
         )
 
     def _may_retry(self, task: PlannedTask, record: TaskRecord, ending: Ending) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from nbactl.frozen import frozen
-from nbactl.workflows.works import work_of
+from nbactl.workflows.works import place_of, work_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -93,10 +93,12 @@ def judge(
 ) -> Judgement:
     """Judge a task that is done by its recorded versions and those of `now`, None where nobody can say.
 
+    Nobody can say it of what a deployed service did: services do not report their versions.
+
     `changed` names the partitions that the task reads and that changed since a time. A date that is not `settled` is
     not incomplete: its games are still to be played.
     """
-    found = None if now is None else _stale(task, day, now, stale_on, changed)
+    found = None if now is None or task.by_service else _stale(task, day, now, stale_on, changed)
     if found is None and settled and task.incomplete:
         return Judgement("incomplete", "incomplete", listed(task.incomplete, "; "))
     return found or FRESH
@@ -113,6 +115,8 @@ class Freshness:
     target: Target
     versions: Callable[[], CurrentVersions]
     settling: Settling
+    in_process: bool = False
+    """Whether tasks run in process though the target is gcp."""
 
     def judge(self, runs: Collection[RunRecord], stale_on: StaleOn = "both") -> dict[str, dict[str, Judgement]]:
         """Return the judgement of each task that is done and declared, by run id and task."""
@@ -133,7 +137,8 @@ class Freshness:
 
     def _works(self, run: RunRecord) -> Mapping[str, Work]:
         declared = [task.name for task in run.tasks if task.name in self.workflows.tasks]
-        works = {name: work_of(self.workflows.tasks[name], self.target) for name in declared}
+        place = place_of(self.target, in_process=self.in_process)
+        works = {name: work_of(self.workflows.tasks[name], place) for name in declared}
         return {name: work for name, work in works.items() if work is not None}
 
     def _judge(  # noqa: PLR0917 - what a judgement depends on

@@ -41,6 +41,7 @@ _AMBIGUOUS_SHOWN = 5
 _AFTER_ALL_IDS = "~"
 _ID = re.compile(r"[A-Za-z0-9-]+")
 _GROUP_PREFIX = "group-"
+_DONE = tuple(status for status in TaskStatus if status.done)
 INTERRUPTED = "interrupted"
 """The state of a run that is recorded as running and has no worker."""
 _BY_OWNER = (INTERRUPTED, RunStatus.RUNNING)
@@ -268,6 +269,11 @@ class Ledger:
         """Say whether a stop of the run was requested."""
         document = self._store.get(run_path(run_id))
         return document is not None and document.data.get("cancel_requested_at") is not None
+
+    def is_task_done(self, run_id: str, task: str) -> bool:
+        """Say whether the task of a run is recorded as done; not for a run that is not there."""
+        document = self._store.get(task_path(run_id, task))
+        return document is not None and document.data.get("status") in _DONE
 
     def start(self, run: RunRecord, *, supersedes: RunRecord | None) -> None:
         """Record a run and all its tasks; a run that died before it is given its end in the same commit."""

@@ -40,6 +40,8 @@ class RunStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
+    DETACHED = "detached"
+    """It ended while services that it called were still at work; the same request takes them up again."""
 
 
 class TaskStatus(StrEnum):
@@ -53,6 +55,8 @@ class TaskStatus(StrEnum):
     TIMED_OUT = "timed_out"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
+    DETACHED = "detached"
+    """A service works on it, and the run did not wait for that."""
 
     @property
     def done(self) -> bool:
@@ -108,6 +112,8 @@ class RunPlan:
     """Whether the date is settled, so that games that are not over make it incomplete."""
     depends_on: str | None = None
     """The earlier run that decides whether anything is left to do, such as `phase2 2025-01-14`."""
+    wait: bool = True
+    """Whether the run waits for services that work on."""
 
 
 @frozen
@@ -129,6 +135,11 @@ class TaskRecord:
     """What it read and wrote, if it is done and can say."""
     incomplete: tuple[str, ...] = ()
     """What the date lacked though the task did its work."""
+
+    @property
+    def by_service(self) -> bool:
+        """Whether a deployed service did it."""
+        return "service" in self.detail
 
 
 @frozen
@@ -192,6 +203,7 @@ class RunRequest:
     upstream: Upstream = "auto"
     timeout: float | None = None
     stale_on: StaleOn = "both"
+    wait: bool = True
 
 
 @frozen
@@ -227,12 +239,13 @@ _SIGNAL_CODES: Final = {"SIGINT": 130, "SIGTERM": 143}
 _BY_SEVERITY: Final = (
     (RunStatus.CANCELLED, 130),
     (RunStatus.FAILED, 1),
+    (RunStatus.DETACHED, 8),
     (RunStatus.PARTIAL, 3),
 )
 
 
 def exit_code(report: RunReport) -> int:
-    """Return the code of the worst run: stopped before failed before partial before done or skipped.
+    """Return the code of the worst run: stopped before failed before detached before partial before done or skipped.
 
     A range of which the source does not cover every date is partial.
     A signal decides by its own number. A run cancelled from elsewhere counts as interrupted: it can be resumed.

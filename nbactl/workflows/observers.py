@@ -31,9 +31,11 @@ _LEVELS: Final = {
     TaskStatus.TIMED_OUT: logging.ERROR,
     TaskStatus.SKIPPED: logging.WARNING,
     TaskStatus.CANCELLED: logging.WARNING,
+    TaskStatus.DETACHED: logging.WARNING,
     RunStatus.FAILED: logging.ERROR,
     RunStatus.PARTIAL: logging.WARNING,
     RunStatus.CANCELLED: logging.WARNING,
+    RunStatus.DETACHED: logging.WARNING,
 }
 
 

@@ -19,7 +19,7 @@ from nbactl.workflows.units import (
     find_units,
     runs_of_request,
 )
-from nbactl.workflows.works import works_of
+from nbactl.workflows.works import place_of, works_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.model import PlannedTask, RunRecord, RunRequest, StaleOn
     from nbactl.workflows.settling import Settling
     from nbactl.workflows.units import Unit
+    from nbactl.workflows.works import Place
 
 
 class History(Protocol):
@@ -66,6 +67,10 @@ def _always(_: GameDate) -> bool:
     return True
 
 
+def _by_nobody(_: str, __: GameDate) -> bool:
+    return False
+
+
 def _everything(_: Sequence[date]) -> dict[date, str]:
     return {}
 
@@ -90,6 +95,10 @@ class Planner:
     source_spec: str | None = None
     """The source as `--source` names it."""
     uncovered: Callable[[Sequence[date]], Mapping[date, str]] = _everything
+    in_process: bool = False
+    """Whether tasks run in process though the target is gcp."""
+    done_by_others: Callable[[str, GameDate], bool] = _by_nobody
+    """Says whether another program, such as the orchestrator, completed a phase for a date."""
 
     def plan(self, request: RunRequest) -> list[RunPlan]:
         """Return the runs of a request in the order of their execution.
@@ -134,7 +143,12 @@ class Planner:
     @property
     def freshness(self) -> Freshness:
         """What judges finished runs."""
-        return Freshness(self.workflows, self.target, self.versions, self.settling)
+        return Freshness(self.workflows, self.target, self.versions, self.settling, self.in_process)
+
+    @property
+    def place(self) -> Place:
+        """Where tasks run."""
+        return place_of(self.target, in_process=self.in_process)
 
     def judge(self, task: PlannedTask, day: GameDate, stale_on: StaleOn) -> Judgement:
         """Judge a carried task again, when tasks that it needs have run."""
@@ -153,7 +167,7 @@ class Planner:
     def changed_in_source(self) -> date | None:
         """Return the first date that a run of a phase collected and of which the source now has something else."""
         uses = [use for name in self.workflows.phases for use in find_unit(name, self.workflows).uses]
-        return self.versions().changed_in_source(works_of(uses, self.workflows, self.target).values())
+        return self.versions().changed_in_source(works_of(uses, self.workflows, self.place).values())
 
     def needs(self, name: str) -> set[str]:
         """Return the phases that `name` needs, and those that these need."""
@@ -167,16 +181,23 @@ class Planner:
 
     def runs_here(self, unit: Unit) -> bool:
         """Say whether any of its tasks runs on this target."""
-        return bool(works_of(unit.uses, self.workflows, self.target))
+        return bool(works_of(unit.uses, self.workflows, self.place))
 
     def _check_runs_here(self, request: RunRequest, units: Iterable[Unit]) -> None:
         for unit in units:
-            if unit.name in request.names and not self.runs_here(unit):
-                raise PreconditionError(
-                    f"{unit.name} cannot be run: none of its tasks runs on target {self.target}",
-                    cause="Its tasks declare a service only, or none, in workflows.yaml.",
-                    next_step="Choose another --target.",
+            if unit.name not in request.names or self.runs_here(unit):
+                continue
+            if self.in_process:
+                raise UsageError(
+                    f"{unit.name} cannot be run in process: none of its tasks has a processor, call or command",
+                    cause="Its tasks declare a service only in workflows.yaml.",
+                    next_step="Leave out --in-process, so that the service does it.",
                 )
+            raise PreconditionError(
+                f"{unit.name} cannot be run: none of its tasks runs on target {self.target}",
+                cause="Its tasks declare a service only, or none, in workflows.yaml.",
+                next_step="Choose another --target.",
+            )
 
     def is_finished(self, unit: Unit, run: RunRecord | None) -> bool:
         """Say whether every required task that runs on this target is done: membership, not a count (invariant 9).
@@ -186,7 +207,7 @@ class Planner:
         if run is None or run.status not in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
             return False
         done = {task.name for task in run.tasks if task.status.done}
-        here = works_of(unit.uses, self.workflows, self.target)
+        here = works_of(unit.uses, self.workflows, self.place)
         return all(use.task in done for use in unit.uses if use.required and use.task in here)
 
     def _idle_dates(self, units: Sequence[Unit], dates: Sequence[GameDate]) -> dict[GameDate, str]:

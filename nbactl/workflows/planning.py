@@ -123,11 +123,12 @@ class Planning:
             max_workers=request.max_workers or unit.max_workers,
             tasks=_with_rechecks(tasks),
             deadline=request.timeout or deadline,
+            wait=request.wait,
             previous=before,
             settled=settled,
         )
         if not self._planner.runs_here(unit):
-            return replace(plan, skip_reason=f"none of its tasks runs on target {self._planner.target}")
+            return replace(plan, skip_reason=f"none of its tasks runs {self._here}")
         if not chosen:
             return replace(plan, skip_reason="none of its tasks was chosen")
         if before is not None and finished and _all_carried(tasks):
@@ -160,11 +161,16 @@ class Planning:
         may_run = upstream == "run" or (upstream == "auto" and self._planner.target == "local")
         reads = read_by((unit,), self._request, self._workflows)
         missing = [phase for phase in self._missing(unit, day, reads, may_run=may_run) if phase.name not in planned]
+        if not may_run:
+            done = {phase.name for phase in missing if self._planner.done_by_others(phase.name, day)}
+            done = done.union(*map(self._planner.needs, done))
+            missing = [phase for phase in missing if phase.name not in done]
         if missing and not may_run:
             names = ", ".join(phase.name for phase in missing)
+            own = " --in-process" if self._planner.in_process else ""
             raise PreconditionError(
                 f"{unit.name} for {day} needs {names}, not finished for that date",
-                next_step=f"Run it first: nbactl run {' '.join(phase.name for phase in missing)} --date {day}; "
+                next_step=f"Run it first: nbactl run {' '.join(phase.name for phase in missing)} --date {day}{own}; "
                 "or use --upstream run or --upstream skip.",
                 details={"missing": [phase.name for phase in missing]},
             )
@@ -201,7 +207,7 @@ class Planning:
     def _task(self, use: TaskUse, unit: Unit, day: GameDate) -> PlannedTask:
         task = self._workflows.tasks[use.task]
         timeouts = self._planner.timeouts
-        work = work_of(task, self._planner.target)
+        work = work_of(task, self._planner.place)
         planned = PlannedTask(
             name=use.task,
             work=work or Work("service", ""),
@@ -247,9 +253,13 @@ class Planning:
             return task
         return replace(task, carried=None, state=EARLY.state, reason=EARLY.reason)
 
+    @property
+    def _here(self) -> str:
+        return "in process" if self._planner.in_process else f"on target {self._planner.target}"
+
     def _exclusion(self, name: str, work: Work | None, request: RunRequest) -> str | None:
         if work is None:
-            return f"does not run on target {self._planner.target}"
+            return f"does not run {self._here}"
         if name in request.skip:
             return f"{LEFT_OUT} --skip"
         if request.only and name not in request.only:
@@ -292,7 +302,7 @@ class Planning:
         }
         if not done:
             return {}
-        works = works_of(uses, self._workflows, self._planner.target)
+        works = works_of(uses, self._workflows, self._planner.place)
         return self._planner.versions().current(works, sorted(done))
 
 

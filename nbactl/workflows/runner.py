@@ -365,7 +365,7 @@ class _Execution:
             return None
         needs = self._runner.planner.needs(plan.name)
         for run in self._runs:
-            bad = run.status in (RunStatus.FAILED, RunStatus.CANCELLED)
+            bad = run.status in (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.DETACHED)
             if run.game_date == plan.game_date and run.name in needs and bad:
                 return run
         return None

@@ -24,7 +24,7 @@ from nbactl.ports.service_rules import check_changes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from nbactl.adapters.cloudrun.api import Api
+    from nbactl.adapters.cloudrun.api import Api, Region
     from nbactl.core.calls.deadline import Deadline
     from nbactl.ports.services import DeployedService
 
@@ -52,6 +52,11 @@ class CloudRunServices:
     def close(self) -> None:
         """End the connections."""
         self._api.close()
+
+    @property
+    def region(self) -> Region:
+        """Where they are."""
+        return self._region
 
     def list(self) -> list[DeployedService]:
         found: list[DeployedService] = []

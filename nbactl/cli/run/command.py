@@ -48,8 +48,11 @@ def run(
         return app.runner.execute(request, observer=observers, cancellation=cancellation or Cancellation())
 
 
-def resume_command(request: RunRequest, settings: Settings) -> str:
-    """Return the command that resumes a request: the same one, with its dates spelled out and no --force."""
+def resume_command(request: RunRequest, settings: Settings, *, in_process: bool = False) -> str:
+    """Return the command that resumes a request: the same one, with its dates spelled out.
+
+    It has neither --force nor --no-wait.
+    """
     words = ["nbactl", "run", *request.names]
     if len(request.dates) > 1:
         words += ["--from", str(request.dates[0]), "--to", str(request.dates[-1])]
@@ -65,11 +68,13 @@ def resume_command(request: RunRequest, settings: Settings) -> str:
         "--timeout": None if request.timeout is None else f"{request.timeout:g}s",
     }
     words += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+    words += ["--in-process"] if in_process else []
     return shlex.join([*words, *given_options(settings, ("source", *PLACE_OPTIONS))])
 
 
-def mend_command(outdated: Outdated, settings: Settings) -> str:
+def mend_command(outdated: Outdated, settings: Settings, *, in_process: bool = False) -> str:
     """Return the command that brings the dates up to date that a request made stale."""
     first, last = str(outdated.first), str(outdated.last)
     dates = ["--date", first] if first == last else ["--from", first, "--to", last]
+    dates += ["--in-process"] if in_process else []
     return shlex.join(["nbactl", "run", outdated.name, *dates, *given_options(settings, ("source", *PLACE_OPTIONS))])

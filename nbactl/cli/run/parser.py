@@ -146,11 +146,19 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         bool,
         typer.Option(
             "--wait/--no-wait",
-            help="Wait until the runs have ended; always on local.",
+            help="Wait until the runs have ended; always on local. Exit 8 if services still work then.",
             show_default="wait",
             rich_help_panel=_HOW,
         ),
     ] = True,
+    in_process: Annotated[
+        bool,
+        typer.Option(
+            "--in-process",
+            help="Compute in this process instead of calling services; always on local.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and change nothing.", rich_help_panel=_HOW)
     ] = False,
@@ -164,13 +172,14 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     """
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)
-    if not wait and call.settings.target == "local":
+    if not wait and (in_process or call.settings.target == "local"):
         raise UsageError(
-            "--no-wait does not work on target local",
+            f"--no-wait does not work {'with --in-process' if in_process else 'on target local'}",
             cause="The run is part of this process and ends with it.",
             next_step="Leave out --no-wait; in a shell, `nbactl run … &` runs it in the background.",
         )
     opened = container(ctx, reads_only=dry_run)
+    opened.in_process = in_process and call.settings.target == "gcp"
     request = RunRequest(
         names=tuple(name),
         dates=game_dates(opened, date, first, last),
@@ -183,14 +192,16 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         upstream=upstream,
         timeout=parse_duration(timeout) if timeout else None,
         stale_on=stale_on,
+        wait=wait,
     )
     if dry_run:
         return view.planned(commands.plan(opened, request))
     cancellation = Cancellation()
     with interruptible(cancellation.request), progress_on(console(ctx), opened.clock) as progress:
         report = commands.run(opened, request, observer=progress, announce=progress.say, cancellation=cancellation)
-    mend = commands.mend_command(report.outdated, call.settings) if report.outdated else None
-    return view.finished(report, commands.resume_command(request, call.settings), mend)
+    within = opened.in_process
+    mend = commands.mend_command(report.outdated, call.settings, in_process=within) if report.outdated else None
+    return view.finished(report, commands.resume_command(request, call.settings, in_process=within), mend)
 
 
 def split_names(values: list[str] | None) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from nbactl.cli.run.json import plan_json, run_json
 from nbactl.cli.run.text import show_plan, show_runs
 from nbactl.cli.show.render import View
-from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError
+from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError, StillRunningError
 from nbactl.workflows.freshness import listed
 from nbactl.workflows.graph import level_of_tasks
-from nbactl.workflows.model import RunReport, RunStatus, exit_code, not_covered, uncovered_dates
+from nbactl.workflows.model import RunReport, RunStatus, TaskStatus, exit_code, not_covered, uncovered_dates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +106,14 @@ def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
             f"nothing was looked at on {len(report.uncovered)} of the dates",
             cause=f"{next(iter(report.uncovered.values()))}.".capitalize(),
             next_step="Choose other dates, or give a --source that has them.",
+        )
+    if code == StillRunningError.exit_code:
+        working = [task for run in unsuccessful for task in run.tasks if task.status is TaskStatus.DETACHED]
+        names = listed([f"{task.name} ({task.detail.get('service')})" for task in working])
+        return StillRunningError(
+            f"services still work on {names}",
+            cause="nbactl does not wait for them any longer; they continue without it.",
+            next_step=f"Follow them: {again}",
         )
     look = f"nbactl runs show {unsuccessful[0].run_id}" if unsuccessful else "nbactl runs list"
     steps = [f"Look: {look} -v", f"Fix it, then resume: {again}"]

@@ -31,6 +31,7 @@ _STYLES: Final = {
         StateStyle("-", "skipped", "dim"),
         StateStyle("■", "cancelled", "yellow"),
         StateStyle("■", "interrupted", "bold yellow"),
+        StateStyle("▸", "detached", "yellow"),
         StateStyle("·", "missing", "dim"),
         StateStyle("?", "unreadable", "bold red"),
         StateStyle("-", "unavailable", "dim"),

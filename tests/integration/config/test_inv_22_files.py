@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
+import json
 import pkgutil
 from datetime import date, datetime
 from pathlib import Path
@@ -10,16 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.adapters.cloudrun.requests import make_request
+from nbactl.bootstrap import Container
+from nbactl.bootstrap.gcp import services_of
+from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import EASTERN, GameDate
-from nbactl.ports.compute import Work
+from nbactl.errors import NotFoundError
+from nbactl.ports.compute import TaskCall, Work
 from nbactl.schedule.occurrences import occurrences
 from nbactl.testing import FakeClock
 from nbactl.workflows.freshness import NoVersions
 from nbactl.workflows.model import RunRequest
 from nbactl.workflows.planner import NoHistory, Planner
 from nbactl.workflows.settling import Settling
+from nbactl.workflows.works import work_of
 from tests.integration.config.keys import PROVED, all_keys, proves
 from tests.integration.config.project import Project
+from tests.kit.cloud_run_server import cloud_run_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +92,53 @@ def test_inv_22_services_of_tasks_on_gcp(project: Project) -> None:
     )
     [plan] = planner.plan(RunRequest(("predict",), (GameDate(DAY),), upstream="skip"))
     assert plan.tasks[0].work == Work("service", "oracle", {"path": "/ask"})
+
+
+SERVICE = "workflows.yaml: tasks.*.service."
+
+
+@proves(SERVICE + "body", SERVICE + "for_each", SERVICE + "processor", SERVICE + "push")
+def test_inv_22_calls_of_services(project: Project) -> None:
+    body = {"day": "{game_date}", "ids": ["{game_id}", 7]}
+    call = {"for_each": "game", "processor": "OracleProcessor", "push": True, "body": body}
+    project.workflows["tasks"]["predict"]["service"] = {"name": "oracle", **call}
+    task = project.load().workflows.tasks["predict"]
+    work = work_of(task, "services")
+    assert work is not None
+    attempt = TaskCall("run-1", "predict", "predict", DAY, 1, 60.0, work, "corr-1", "sample")
+    request = make_request(attempt, {"game_id": "001"}, url="http://oracle", region="r", project="p")
+    envelope = json.loads(request.body)
+    assert json.loads(base64.b64decode(envelope["message"]["data"])) == {"day": "2024-01-15", "ids": ["001", 7]}
+    assert (request.item, request.processor) == ("001", "OracleProcessor")
+
+
+@proves("workflows.yaml: services.*.region")
+def test_inv_22_regions_of_services(project: Project, tmp_path: Path) -> None:
+    project.workflows["tasks"]["predict"]["service"] = {"name": "oracle"}
+    project.workflows["services"] = {"oracle": {"region": "us-west1"}}
+    project.load()
+    with cloud_run_server() as cloud:
+        environ = {"CLOUD_RUN_EMULATOR_HOST": cloud.address, "FIRESTORE_EMULATOR_HOST": "127.0.0.1:9"}
+        settings = load_settings(
+            {"target": "gcp", "project": "nba", "config_dir": project.folder}, environ={}, directory=tmp_path
+        )
+        with Container(settings, environ=environ) as app, pytest.raises(NotFoundError):
+            services_of(app).get("oracle")
+        assert [seen.path for seen in cloud.requests[:1]] == ["/v2/projects/nba/locations/us-west1/services/oracle"]
+
+
+def test_inv_21_wrong_calls_of_services_are_refused(project: Project) -> None:
+    service = project.workflows["tasks"]["predict"]["service"] = {"name": "oracle", "body": {"day": "{game_dat}"}}
+    assert project.problems() == ["'game_dat' is not a placeholder. Did you mean 'game_date'?"]
+    service["body"] = {"ids": [{"id": "{game_id}"}]}
+    assert project.problems() == ["{game_id} is only known with `for_each: game`."]
+    service |= {"for_each": "game", "body": {"day": "{game_date}"}}
+    assert project.problems() == ["every call of `for_each: game` would be the same: the body lacks {game_id}."]
+    project.workflows["tasks"]["predict"]["service"] = {"name": "oracle", "path": "ask"}
+    assert project.problems() == ["'ask' is not a path: it must begin with /."]
+    project.workflows["tasks"]["predict"]["service"] = {"name": "oracle"}
+    project.workflows["services"] = {"orcle": {"region": "us-west1"}}
+    assert project.problems() == ["'orcle' is not the service of any task or phase. Did you mean 'oracle'?"]
 
 
 @pytest.mark.parametrize("file", ["workflows", "timeouts", "flags"])

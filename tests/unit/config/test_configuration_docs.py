@@ -14,6 +14,7 @@ from tests.kit.paths import ROOT
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: dict[str, type[Strict]] = {
     "workflows.yaml": workflows.WorkflowsFile,
+    "services.*": workflows.ServicePlace,
     "tasks.*": workflows.Task,
     "tasks.*.quarantine": workflows.QuarantineLimits,
     "tasks.*.service": workflows.ServiceSpec,

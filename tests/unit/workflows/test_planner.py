@@ -112,14 +112,14 @@ def test_upstream_says_what_becomes_of_missing_phases(upstream: str, target: str
 
 
 def test_on_gcp_missing_phases_are_refused_by_default() -> None:
-    service = {"service": {"name": "s", "path": "/run"}, "with": {"a": 1}}
+    service = {"service": {"name": "s", "path": "/run", "body": {"a": 1}}}
     harness = pipeline({"p1": service, "p2": service, "p3": service}, target="gcp")
     with pytest.raises(PreconditionError) as refused:
         harness.plan("phase2")
     assert refused.value.exit_code == 6
     (plan,) = harness.plan("phase2", upstream="skip")
     assert plan.tasks[0].work.kind == "service"
-    assert plan.tasks[0].work.parameters == {"path": "/run", "a": 1}
+    assert plan.tasks[0].work.parameters == {"path": "/run", "body": {"a": 1}}
     assert plan.tasks[1].excluded == "does not run on target gcp"
 
 

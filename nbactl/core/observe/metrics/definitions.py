@@ -50,8 +50,10 @@ _SUFFIXES: Final[dict[MetricType, tuple[str, ...]]] = {
 
 RUN: Final = Label("name", declared="workflows.yaml: phases, workflows, tasks that are run alone")
 TASK: Final = Label("task", declared="workflows.yaml: tasks")
-RUN_STATUS: Final = Label("status", ("succeeded", "partial", "failed", "cancelled"))
-TASK_STATUS: Final = Label("status", ("succeeded", "no_data", "failed", "timed_out", "skipped", "cancelled"))
+RUN_STATUS: Final = Label("status", ("succeeded", "partial", "failed", "cancelled", "detached"))
+TASK_STATUS: Final = Label(
+    "status", ("succeeded", "no_data", "failed", "timed_out", "skipped", "cancelled", "detached")
+)
 POLICY: Final = Label("policy", declared="timeouts.yaml: call_policies, retry_policies")
 BREAKER: Final = Label("breaker", declared="timeouts.yaml: breakers")
 BREAKER_STATE: Final = Label("state", ("closed", "half_open", "open"))

@@ -1,0 +1,71 @@
+"""Checks of the services in workflows.yaml: placeholders of bodies, paths, regions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.config.problems import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.config.problems import Problem
+    from nbactl.config.source import ConfigFile
+    from nbactl.config.workflows import ServiceSpec, WorkflowsFile
+
+_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+_ALWAYS: Final = ("game_date", "run_id", "correlation_id")
+_BY_ITEM: Final = {"game": "game_id", "event": "event_id", "team": "team", "player": "player"}
+"""The placeholder of each value of `for_each`."""
+
+
+def check_services(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
+    """Yield the problems."""
+    for name, task in file.model.tasks.items():
+        if task.service is not None:
+            yield from _call(file, name, task.service)
+    yield from _regions(file)
+
+
+def _call(file: ConfigFile[WorkflowsFile], task: str, service: ServiceSpec) -> Iterator[Problem]:
+    path = ("tasks", task, "service")
+    if not service.path.startswith("/"):
+        yield file.positions.problem((*path, "path"), f"'{service.path}' is not a path: it must begin with /")
+    used: set[str] = set()
+    known = (*_ALWAYS, *_BY_ITEM.values())
+    for place, text in _texts(service.body, (*path, "body")):
+        for name in _PLACEHOLDER.findall(text):
+            used.add(name)
+            if name not in known:
+                yield file.unknown(place, name, known, "not a placeholder")
+                continue
+            needed = next((item for item, placeholder in _BY_ITEM.items() if placeholder == name), None)
+            if needed is not None and service.for_each != needed:
+                yield file.positions.problem(place, f"{{{name}}} is only known with `for_each: {needed}`")
+    if service.for_each is not None and (placeholder := _BY_ITEM[service.for_each]) not in used:
+        message = f"every call of `for_each: {service.for_each}` would be the same: the body lacks {{{placeholder}}}"
+        yield file.positions.problem((*path, "for_each"), message)
+
+
+def _regions(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
+    """Yield services with a region that nothing calls."""
+    called = {task.service.name for task in file.model.tasks.values() if task.service is not None}
+    called |= {phase.service for phase in file.model.phases.values()}
+    for name in file.names("services"):
+        if name not in called:
+            message = f"'{name}' is not the service of any task or phase"
+            yield file.positions.problem(("services", name), message, suggest(name, sorted(called)), key=True)
+
+
+def _texts(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str]]:  # noqa: ANN401 - any YAML
+    """Yield the texts within a value, each with its place."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _texts(inner, (*path, key))
+    elif isinstance(value, Sequence):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, (*path, index))

@@ -1,0 +1,107 @@
+"""`nbactl run --in-process --target gcp`: processors in this process, tables in BigQuery, the ledger in Firestore."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.ports.warehouse import Rows
+from nbactl.testing import bigquery_server
+from tests.integration.runs.gcp_project import ANALYTICS, DAY
+from tests.kit.bigquery import bigquery_warehouse
+from tests.kit.league import League
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nbactl.ports.warehouse import Warehouse
+    from tests.integration.runs.gcp_project import GcpProject
+
+TODAY = date.fromisoformat(DAY)
+OFFENSE = "team_offense_game_summary"
+TABLE = f"nba_analytics.{OFFENSE}"
+ROWS = f"SELECT * FROM {TABLE} ORDER BY team_abbr"  # noqa: S608
+
+
+@pytest.fixture
+def warehouse(gcp: GcpProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """The project's BigQuery."""
+    with bigquery_server(project=gcp.project, location="us-west2") as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
+        opened = bigquery_warehouse(server.address, project=gcp.project)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def league(tmp_path: Path) -> League:
+    return League(tmp_path, {TODAY: 20})
+
+
+def in_process(gcp: GcpProject, league: League, *names: str, code: int = 0) -> list[dict[str, Any]]:
+    """Run phases in process; return the runs."""
+    options = ("--in-process", "--date", DAY, "--source", f"path:{league.folder}")
+    runs: list[dict[str, Any]] = gcp("run", *names, *options, code=code)["data"]["runs"]
+    return runs
+
+
+def test_the_rows_are_those_of_local_and_the_ledger_is_in_firestore(
+    gcp: GcpProject, league: League, warehouse: Warehouse
+) -> None:
+    runs = [*in_process(gcp, league, "phase1", "phase2"), *in_process(gcp, league, OFFENSE)]
+    assert [run["status"] for run in runs] == ["succeeded"] * 3
+    assert runs[2]["target"] == "gcp"
+    assert gcp.services.requests == []
+    league.run("phase1", "phase2", OFFENSE, days=[TODAY], state="elsewhere")
+    rows = warehouse.query(ROWS, timeout=30.0).dicts()
+    assert rows == league.rows(ROWS, state="elsewhere")
+    assert len(rows) == 2
+    document = gcp.documents.get(f"runs/{runs[2]['run_id']}/tasks/{OFFENSE}")
+    assert document is not None
+    assert document.data["versions"]["writes"].keys() == {TABLE}
+    assert [run["status"] for run in in_process(gcp, league, OFFENSE)] == ["skipped"]
+    # A partition that another program emptied is made again, as on local.
+    columns = tuple(column.name for column in warehouse.table(TABLE).schema.columns)
+    warehouse.replace_partitions(TABLE, [TODAY], Rows(columns, []), timeout=30.0)
+    [run] = in_process(gcp, league, OFFENSE)
+    assert (run["status"], run["tasks"][0]["rows"]) == ("succeeded", 2)
+
+
+def test_what_a_service_did_is_not_done_again_in_process(gcp: GcpProject, warehouse: Warehouse) -> None:
+    gcp.run("phase3")
+    assert warehouse.list_tables("nba_analytics") == []
+    options = ("--in-process", "--source", "sample")
+    assert gcp("run", "phase3", "--date", DAY, *options)["data"]["runs"][0]["status"] == "skipped"
+    assert len(gcp.services.of(ANALYTICS)) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "next_step"),
+    [
+        (
+            ("player_prop_predictions", "--in-process"),
+            "player_prop_predictions cannot be run in process: none of its tasks has a processor, call or command",
+            "Leave out --in-process, so that the service does it.",
+        ),
+        (
+            ("phase3", "--in-process", "--no-wait"),
+            "--no-wait does not work with --in-process",
+            "Leave out --no-wait; in a shell, `nbactl run … &` runs it in the background.",
+        ),
+    ],
+)
+def test_what_cannot_be_run_in_process_is_refused_with_2(
+    gcp: GcpProject, arguments: tuple[str, ...], said: str, next_step: str
+) -> None:
+    error = gcp("run", *arguments, "--date", DAY, code=2)["error"]
+    assert (error["message"], error["next"]) == (said, next_step)
+
+
+def test_the_command_that_resumes_stays_in_process(gcp: GcpProject, league: League) -> None:
+    options = ("--in-process", "--date", DAY, "--source", f"path:{league.folder}")
+    gcp.phase("phase2")
+    error = gcp("run", "phase3", *options, code=6)["error"]
+    assert f"nbactl run phase1 phase2 --date {DAY} --in-process" in error["next"]
