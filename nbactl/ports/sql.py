@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _CLASS: Final = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*?(\w+)'>")
+_UNEXPECTED: Final = "Invalid expression / Unexpected token"
 _TOKEN: Final = re.compile(r"<Token token_type: TokenType\.\w+, text: (.*?), line: .*>", re.DOTALL)
 
 
@@ -41,11 +42,13 @@ def parse_one(sql: str, dialect: Dialect | None = None) -> exp.Expr:
         statements = [tree for tree in sqlglot.parse(sql, read=dialect or "bigquery") if tree is not None]
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
-        line, column = first.get("line"), first.get("col")
+        near = str(first.get("highlight") or "")
+        line, end = first.get("line"), first.get("col")
+        column = end if end is None or "\n" in near else max(1, end - len(near) + 1)
         raise DataError(
             f"SQL syntax error in line {line}, column {column}",
-            cause=_plain(str(first.get("description", error))),
-            next_step=f"Look near: {first.get('start_context', '')[-40:]}»{first.get('highlight', '')}«",
+            cause=_plain(str(first.get("description", error))).replace(_UNEXPECTED, f"'{near}' is not expected here"),
+            next_step=f"Look near: {first.get('start_context', '')[-40:]}»{near}«",
             details={"line": line, "column": column, "sql": sql},
         ) from error
     except RecursionError:
