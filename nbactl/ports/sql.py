@@ -55,7 +55,10 @@ def parse_one(sql: str, dialect: Dialect | None = None) -> exp.Expr:
         raise too_deep(sql) from None
     except TokenError as error:
         opened = re.fullmatch(r"Missing (\S+) from (\d+):(\d+)", str(error.__cause__))
-        where = f" in line {opened[2]}, column {opened[3]}" if opened else ""
+        where = ""
+        if opened:
+            start = int(opened[3])  # within the whole text, whatever the line
+            where = f" in line {sql.count(chr(10), 0, start) + 1}, column {start - sql.rfind(chr(10), 0, start)}"
         cause = f"a {opened[1]} is not closed" if opened else "a comment is not closed, or a character is not SQL"
         raise DataError(f"SQL syntax error{where}", cause=cause, details={"sql": sql}) from error
     if len(statements) != 1:

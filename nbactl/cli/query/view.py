@@ -61,7 +61,7 @@ def _footer(found: QueryAnswer) -> str:
 
 
 def _more(found: QueryAnswer) -> str:
-    return f"The first {rows_of(len(found.rows))}; there are more: --limit N."
+    return f"The first {rows_of(len(found.rows))}; there are more. --limit N shows more."
 
 
 def _cost(found: QueryAnswer) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from nbactl.cli.show.stream import Color, OutputError, Stream
-from nbactl.cli.show.text import Row, Segment, Styled
+from nbactl.cli.show.text import Row, Segment, Styled, cell_width
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ class Console:
 
     @contextmanager
     def paged(self) -> Iterator[None]:
-        """Show what is written to stdout inside in a pager, if it is longer than the terminal; notes come after it.
+        """Show what is written to stdout inside in a pager, if the terminal is too small; notes come after it.
 
-        Without a terminal, or with --no-input, it is written as it is.
+        Lines that are too long need one with `-o wide` alone: others fit, or are not aligned. Without a terminal, or with --no-input, it is written as it is.
         """
         if not self.out.is_live or self._no_input:
             yield
@@ -97,7 +97,9 @@ class Console:
             notes, self._held = self._held, None
             text = written.getvalue()
             pager = pager_of(self._environ)
-            if pager is not None and text.count("\n") + len(notes) >= self.out.height:
+            lines = text.split("\n")
+            too_wide = self.out.wide and any(cell_width(line) > self.out.width for line in lines)
+            if pager is not None and (too_wide or len(lines) + len(notes) > self.out.height):
                 show_paged(text, pager, self._environ)
             else:
                 self.out.write(text)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nbactl.cli.show.text import Segment
 
 _GAP: Final = 2
+_NAMED: Final = 3
+"""How many hidden columns are named."""
 _LEAST: Final = 12
 """No text is cut to fewer columns of the terminal than this."""
 _CUT: Final = ("STRING", "BYTES", "JSON", "ARRAY", "STRUCT", "RECORD")
@@ -55,7 +57,8 @@ def show_rows(console: Console, columns: Sequence[str], types: Sequence[str], ro
     hidden = columns[layout.shown :]
     notes = [f"{layout.cut} value{'s' if layout.cut > 1 else ''} cut"] if layout.cut else []
     if hidden:
-        notes.append(f"{len(hidden)} column{'s' if len(hidden) > 1 else ''} hidden ({', '.join(hidden)})")
+        named = ", ".join([*hidden[:_NAMED], *(["…"] if len(hidden) > _NAMED else [])])
+        notes.append(f"{len(hidden)} column{'s' if len(hidden) > 1 else ''} hidden ({named})")
     if notes:
         console.note(Styled(f"{', '.join(notes)}: use -o wide.", "dim"))
 

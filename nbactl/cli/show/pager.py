@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LESS: Final = "FRSX"
-"""For less without options of its own: leave if it fits, obey colours, chop long lines (arrow keys scroll), keep it."""
+_LESS: Final = "RSX"
+"""For less without options of its own: obey colours, chop long lines (arrow keys scroll), leave the text there."""
 
 
 def pager_of(environ: Mapping[str, str]) -> list[str] | None:

@@ -171,7 +171,7 @@ def _facts(found: TableDetails) -> list[tuple[str, str]]:
 def _rows_shown(found: TableDetails) -> str:
     count = rows_of(len(found.rows.rows))
     of_date = f" of {found.date}" if found.date else ""
-    return f"The first {count}{of_date}; there are more: --limit N." if found.rows.truncated else f"{count}{of_date}."
+    return f"The first {count}{of_date}; there are more. --limit N shows more." if found.rows.truncated else f"{count}{of_date}."
 
 
 def _note_missing(console: Console, missing: Sequence[str]) -> None:
