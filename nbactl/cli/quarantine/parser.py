@@ -68,7 +68,7 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
     return view.refused_list(list_refused(opened, request, confirm=asking(ctx)))
 
 
-@command(app, "show", examples=["nbactl quarantine show 3f9a1c42"])
+@command(app, "show", examples=["nbactl quarantine show 6fc1d2a0 --table nba_raw.games"])
 def show_(
     ctx: typer.Context,
     record: Annotated[

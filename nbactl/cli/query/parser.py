@@ -37,7 +37,7 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]I?B|B?)", re.IGNORECASE | re
     "query",
     examples=[
         "nbactl query 'SELECT team_abbr, points FROM nba_analytics.team_offense_game_summary ORDER BY points DESC'",
-        "echo 'SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @day' | nbactl query - --param day:DATE=2025-01-07",
+        "nbactl query 'SELECT COUNT(*) FROM nba_raw.games WHERE game_date = @day' --param day:DATE=2025-01-07",
         "nbactl query 'SELECT * FROM nba_raw.games' --dry-run",
         "nbactl query 'SELECT * FROM nba_raw.games' --limit 5000 -o csv",
     ],

@@ -82,7 +82,8 @@ class Console:
     def paged(self) -> Iterator[None]:
         """Show what is written to stdout inside in a pager, if the terminal is too small; notes come after it.
 
-        Lines that are too long need one with `-o wide` alone: others fit, or are not aligned. Without a terminal, or with --no-input, it is written as it is.
+        It is too small for lines that are too long with `-o wide` only: other tables fit. Without a terminal, or with
+        --no-input, the text is written as it is.
         """
         if not self.out.is_live or self._no_input:
             yield

@@ -91,7 +91,7 @@ def render(
         for item in _picked(lines, fields) if fields else lines:
             console.out.write(_line(item, console.out))
     elif output == "csv" and result.csv is not None:
-        _write_csv(console.out, result.csv)
+        _write_csv(console.out, result.csv, fields)
     else:
         with console.paged() if result.paged else nullcontext():
             result.show(console)
@@ -191,13 +191,17 @@ def _picked(items: Iterable[Any], fields: Sequence[str]) -> Iterator[dict[str, A
         record = item if isinstance(item, Mapping) else plain(item)
         if not known:
             known = dict.fromkeys(key for one in (items if isinstance(items, list) else [record]) for key in one)
-            for field in fields:
-                if field not in known:
-                    known_line = f"Known: {', '.join(known)}."
-                    hint = did_you_mean(field, known, otherwise=known_line)
-                    next_step = hint if hint == known_line else f"{hint} {known_line}"
-                    raise UsageError(f"--fields: no field '{field}'", next_step=next_step)
+            _check_fields(fields, known)
         yield {field: record.get(field) for field in fields}
+
+
+def _check_fields(fields: Sequence[str], known: Mapping[str, None]) -> None:
+    for name in fields:
+        if name not in known:
+            known_line = f"Known: {', '.join(known)}."
+            hint = did_you_mean(name, known, otherwise=known_line)
+            next_step = hint if hint == known_line else f"{hint} {known_line}"
+            raise UsageError(f"--fields: no field '{name}'", next_step=next_step)
 
 
 def _write(stream: Stream, document: Mapping[str, Any], output: Output) -> None:
@@ -209,11 +213,15 @@ def _write(stream: Stream, document: Mapping[str, Any], output: Output) -> None:
         stream.write(_line(document, stream))
 
 
-def _write_csv(stream: Stream, lines: Iterable[Sequence[Any]]) -> None:
+def _write_csv(stream: Stream, lines: Iterable[Sequence[Any]], fields: Sequence[str]) -> None:
     from nbactl.cli.show.cells import csv_line  # noqa: PLC0415 - it needs this module
 
+    picked: list[int] | None = None
     for line in lines:
-        stream.write(csv_line(line))
+        if picked is None:
+            _check_fields(fields, dict.fromkeys(line))
+            picked = [list(line).index(field) for field in fields or line]
+        stream.write(csv_line([line[index] for index in picked]))
 
 
 def _line(value: Any, stream: Stream) -> str:  # noqa: ANN401 - any JSON value

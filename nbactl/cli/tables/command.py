@@ -119,7 +119,8 @@ def count_rows(
 ) -> RowCounts:
     """Return how many rows each partitioned table has of each date; the last seven dates with data by default.
 
-    The quarantine is not counted: what was refused is no row of a table. Raises NotFoundError where no table has a row of these dates.
+    The quarantine is not counted: what was refused is no row of a table. Raises NotFoundError where no table has a row
+    of these dates.
     """
     names, missing = _names(app, dataset)
     names = [name for name in names if not name.endswith("_quarantine")]

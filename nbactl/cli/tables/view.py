@@ -169,9 +169,8 @@ def _facts(found: TableDetails) -> list[tuple[str, str]]:
 
 
 def _rows_shown(found: TableDetails) -> str:
-    count = rows_of(len(found.rows.rows))
-    of_date = f" of {found.date}" if found.date else ""
-    return f"The first {count}{of_date}; there are more. --limit N shows more." if found.rows.truncated else f"{count}{of_date}."
+    shown = f"{rows_of(len(found.rows.rows))} of {found.date}" if found.date else rows_of(len(found.rows.rows))
+    return f"The first {shown}; there are more. --limit N shows more." if found.rows.truncated else f"{shown}."
 
 
 def _note_missing(console: Console, missing: Sequence[str]) -> None:

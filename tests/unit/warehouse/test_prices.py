@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.errors import ConfigError
 from nbactl.warehouse.prices import billed_bytes, load_prices, prices_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MIB = 2**20
 

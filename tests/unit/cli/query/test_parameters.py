@@ -92,7 +92,14 @@ def test_a_wrong_set_of_parameters_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("1000", 1000), ("12B", 12), ("500MB", 500_000_000), ("2gb", 2_000_000_000), ("1.5 GiB", 3 * 2**29), ("1TiB", 2**40)],
+    [
+        ("1000", 1000),
+        ("12B", 12),
+        ("500MB", 500_000_000),
+        ("2gb", 2_000_000_000),
+        ("1.5 GiB", 3 * 2**29),
+        ("1TiB", 2**40),
+    ],
 )
 def test_a_size_is_read(text: str, count: int) -> None:
     assert parse_size(text) == count
