@@ -1,6 +1,6 @@
 """Target gcp: which adapter serves each port. Importing this module loads nothing of Google's.
 
-The warehouse, the bus and compute are not there yet (`_not_yet`).
+The bus and compute are not there yet (`_not_yet`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from nbactl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.bootstrap.container import Container
@@ -56,9 +57,21 @@ def deployed_services(app: Container) -> CloudRunServices:
     return CloudRunServices(api, Waiting(deploy=timeouts["service.deploy"], poll=timeouts["service.poll"]))
 
 
-def warehouse(_: Container) -> NoReturn:
-    """Refuse: BigQuery is not there yet."""
-    raise _not_yet("the warehouse")
+def warehouse(app: Container) -> BigQueryWarehouse:
+    """Return the datasets of the project, or those of BIGQUERY_EMULATOR_HOST. Nothing is sent yet."""
+    project, timeouts = _project(app), app.config.timeouts
+    with _needs("Google's client for BigQuery"):
+        from nbactl.adapters.bigquery.calls import Calls
+        from nbactl.adapters.bigquery.client import ClientHolder, Project
+        from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
+    place = Project(project, app.settings.region, app.environ.get("BIGQUERY_EMULATOR_HOST") or None)
+    calls = Calls(
+        ClientHolder(place, connect=timeouts["http.connect"]),
+        reads=app.policies["bigquery"],
+        writes=app.policies["bigquery_dml"],
+        ids=app.ids,
+    )
+    return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"])
 
 
 def bus(_: Container) -> NoReturn:
@@ -105,7 +118,7 @@ def gcloud(app: Container, verb: str, service: str, *options: str) -> str:
 def _not_yet(what: str) -> ConfigError:
     return ConfigError(
         f"{what} on target gcp is not in this version",
-        cause="This version has the documents and deployed services of Google Cloud, and nothing else of it.",
+        cause="This version has the documents, the warehouse and the services of Google Cloud, and nothing else of it.",
         next_step="Use --target local; `nbactl config` and `nbactl run --dry-run` work for both targets.",
     )
 

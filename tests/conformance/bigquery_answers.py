@@ -236,6 +236,8 @@ ANSWERS: Final[dict[str, list[tuple[str, Any]]]] = {
         ("INITCAP('ab cd')", "Ab Cd"),
         ("STARTS_WITH('abc', 'a')", True),
         ("TO_JSON_STRING(STRUCT(1 AS a))", '{"a":1}'),
+        ("TO_JSON_STRING(PARSE_JSON('{\"a\": [1, null]}'))", '{"a":[1,null]}'),
+        ("TO_JSON_STRING(PARSE_JSON(CAST(NULL AS STRING)))", "null"),
         ("JSON_VALUE(JSON '{\"a\": \"x\"}', '$.a')", "x"),
         ("TO_HEX(SHA256('a'))", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
     ],

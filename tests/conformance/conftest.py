@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +10,9 @@ import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.core._support.clock import SystemClock
+from nbactl.testing import bigquery_server
 from nbactl.warehouse.gateway import QueryGateway
+from tests.kit.bigquery import LOCATION, PROJECT, bigquery_warehouse
 from tests.kit.cloud_run import client
 from tests.kit.cloud_run_server import cloud_run_server
 from tests.kit.engines import ENGINES, Engine, engine_at
@@ -69,8 +71,18 @@ def _gateway(folder: Path, *, caches: bool) -> QueryGateway:
     return QueryGateway(_duckdb(folder), SystemClock(), enabled=lambda _: caches, ttl=lambda: 3600.0)
 
 
-WAREHOUSES: dict[str, Callable[[Path], Warehouse]] = {
+@contextmanager
+def _bigquery(folder: Path) -> Iterator[Warehouse]:  # noqa: ARG001 - the server keeps the data in memory
+    with (
+        bigquery_server(project=PROJECT, location=LOCATION) as server,
+        closing(bigquery_warehouse(server.address)) as warehouse,
+    ):
+        yield warehouse
+
+
+WAREHOUSES: dict[str, Callable[[Path], Warehouse | AbstractContextManager[Warehouse]]] = {
     "duckdb": _duckdb,
+    "bigquery": _bigquery,
     "gateway-caching": partial(_gateway, caches=True),
     "gateway-passing": partial(_gateway, caches=False),
 }
@@ -79,8 +91,9 @@ WAREHOUSES: dict[str, Callable[[Path], Warehouse]] = {
 @pytest.fixture
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """An empty warehouse of each engine in turn."""
-    with closing(WAREHOUSES[request.param](tmp_path)) as warehouse:
-        yield warehouse
+    with ExitStack() as stack:
+        made = WAREHOUSES[request.param](tmp_path)
+        yield stack.enter_context(made if isinstance(made, AbstractContextManager) else closing(made))
 
 
 REGIONS = {"cloudrun": cloud_run_server}

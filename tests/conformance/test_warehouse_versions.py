@@ -230,7 +230,8 @@ class TestWarehouseVersions:
         assert without is not None
         assert without.digest != first.digest
         warehouse.apply_ddl([f"ALTER TABLE {LINES.name} RENAME TO moved"], timeout=TIMEOUT)
-        assert self.versions(warehouse, LINES.name, "nba_test.moved") == {("nba_test.moved", D1): without}
+        ((key, moved),) = self.versions(warehouse, LINES.name, "nba_test.moved").items()
+        assert (key, moved.digest, moved.rows) == (("nba_test.moved", D1), without.digest, without.rows)
         warehouse.apply_ddl(["DROP TABLE nba_test.moved"], timeout=TIMEOUT)
         warehouse.create_table(LINES)
         warehouse.create_table(replace(LINES, name="nba_test.moved"))

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.catalog import bigquery_type, duckdb_type, quoted
-from nbactl.adapters.duckdb.values import check_columns, check_rows
-from nbactl.errors import DataError, StaleFenceError
+from nbactl.core._support.warehouse_values import (
+    check_columns,
+    check_query_type,
+    check_rows,
+    null_in_required,
+    outside_partitions,
+    partition_of,
+    stale_fence,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +22,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from nbactl.adapters.duckdb.dialect import Translated
-    from nbactl.ports.warehouse import ColumnType, Fence, Rows, TableSchema
+    from nbactl.ports.warehouse import Fence, Rows, TableSchema
 
 
 def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date], fence: Fence) -> None:
@@ -28,12 +35,7 @@ def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date
     )
     if newer := cursor.fetchall():
         day, token, holder = max(newer, key=lambda fence: fence[1])
-        raise StaleFenceError(
-            f"{table} of {day} was written by a later run",
-            cause=f"{holder} wrote it under token {token}; this write by {fence.holder} carries {fence.token}",
-            next_step="Nothing was changed. The later run's data are kept; see `nbactl runs list`.",
-            details={"table": table, "day": day.isoformat(), "holder": holder, "token": token},
-        )
+        raise stale_fence(table, day, fence, token, holder)
     cursor.execute(
         "DELETE FROM nbactl_internal.partition_fences "
         "WHERE table_name = $name AND list_contains(CAST($days AS DATE[]), day)",
@@ -48,9 +50,6 @@ def check_and_record(cursor: DuckDBPyConnection, table: str, days: Sequence[date
 
 STAGE: Final = "temp.nbactl_stage"
 _UNTYPED: Final = '"NULL"'
-_WIDENS: Final[frozenset[tuple[str | None, ColumnType]]] = frozenset(
-    {("INT64", "FLOAT64"), ("INT64", "NUMERIC"), ("NUMERIC", "FLOAT64"), ("STRING", "JSON")}
-)
 
 
 def insert(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema) -> int:
@@ -72,28 +71,14 @@ def days(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSche
 
 def check_days(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema, days: Sequence[date]) -> None:
     """Raise DataError if a staged row lies outside `days`."""
-    partition = schema.partition_by
-    if partition is None:
-        raise DataError(f"{schema.name} is not partitioned", next_step="Declare partition_by, or use load.")
-    if partition not in columns:
-        raise DataError(
-            f"required column {partition} of {schema.name} is missing",
-            cause="the table is partitioned by it",
-            details={"table": schema.name, "column": partition},
-        )
+    partition = partition_of(schema, columns)
     cursor.execute(
         f"SELECT DISTINCT CAST({quoted(partition)} AS DATE) AS day FROM {STAGE} "
         "WHERE day IS NULL OR NOT list_contains(CAST($days AS DATE[]), day)",
         {"days": list(days)},
     )
     if outside := [day for (day,) in cursor.fetchall()]:
-        named = sorted(day.isoformat() for day in outside if day is not None)
-        listed = ", ".join([*named, *["NULL"] * (None in outside)][:5])
-        raise DataError(
-            f"{schema.name}.{partition} has rows outside the partitions that are replaced: {listed}",
-            cause=f"to be replaced: {', '.join(day.isoformat() for day in list(days)[:5]) or 'none'}",
-            details={"table": schema.name, "column": partition},
-        )
+        raise outside_partitions(schema, days, outside)
 
 
 def stage_rows(cursor: DuckDBPyConnection, rows: Rows, schema: TableSchema) -> tuple[str, ...]:
@@ -118,18 +103,11 @@ def stage_query(
     check_columns(columns, schema)
     for column in schema.columns:
         kind = found.get(column.name)
-        if kind not in (None, _UNTYPED) and not _fits(bigquery_type(kind), column.type):
-            raise DataError(
-                f"{schema.name}.{column.name} is {column.type}, and the query gives {bigquery_type(kind) or kind}",
-                next_step=f"CAST it to {column.type}.",
-                details={"table": schema.name, "column": column.name},
-            )
+        if kind not in (None, _UNTYPED):
+            given = bigquery_type(kind)
+            check_query_type(schema, column, given or kind, widens=(given, column.type) == ("STRING", "JSON"))
     _check_required(cursor, columns, schema)
     return columns
-
-
-def _fits(given: ColumnType | None, wanted: ColumnType) -> bool:
-    return given == wanted or (given, wanted) in _WIDENS
 
 
 def _check_required(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema) -> None:
@@ -141,7 +119,4 @@ def _check_required(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema
     counts: tuple[Any, ...] = cursor.fetchone() or ()
     for name, count in zip(required, counts, strict=True):
         if count:
-            raise DataError(
-                f"{schema.name}.{name} is required, and the query gives NULL in {count} rows",
-                details={"table": schema.name, "column": name},
-            )
+            raise null_in_required(schema, name, count)

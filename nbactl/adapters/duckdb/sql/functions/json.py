@@ -142,6 +142,8 @@ def _to_string(call: Call) -> Value:
 
 def _json_text(sql: str, kind: Type, call: Call) -> str:  # noqa: PLR0911 - one return a type
     """Return a value as JSON text, NULL for NULL."""
+    if kind.kind == "JSON":
+        return f"CAST(json({sql}) AS VARCHAR)"
     if kind.kind in ("STRING", "BOOL", "NULL"):
         return f"CAST(to_json({sql}) AS VARCHAR)" if kind.kind != "NULL" else "CAST(NULL AS VARCHAR)"
     if kind == INT64:

@@ -1,0 +1,76 @@
+"""Who changes rows of which table: multi-statement transactions that conflict are aborted, other statements wait.
+
+https://cloud.google.com/bigquery/docs/transactions#transaction_concurrency: a transaction that updates or deletes
+rows of a table conflicts with every other one that does so at the same time. INSERT does not conflict.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nbactl.testing.bigquery.errors import ApiError, invalid_query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nbactl.testing.bigquery.store import Name
+
+_LOOK_AGAIN = 0.05
+
+
+@dataclass(eq=False)
+class Transaction:
+    """A transaction, or one statement outside of any."""
+
+    began: int
+    explicit: bool
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    changed: set[Name] = field(default_factory=set)
+
+
+class Transactions:
+    """The open ones, and when each table was changed last."""
+
+    def __init__(self, project: str) -> None:
+        self._project = project
+        self._condition = threading.Condition()
+        self._count = 0
+        self._owners: dict[Name, Transaction] = {}
+        self._mutated: dict[Name, int] = {}
+
+    def begin(self, *, explicit: bool) -> Transaction:
+        """Begin a transaction."""
+        with self._condition:
+            return Transaction(self._count, explicit)
+
+    def mutate(self, transaction: Transaction, name: Name, cancelled: Callable[[], bool]) -> None:
+        """Note that a transaction updates or deletes rows of a table.
+
+        Raises ApiError in a transaction if another one does so, or did so since this one began. A statement of its
+        own waits until the other has ended.
+        """
+        with self._condition:
+            while (owner := self._owners.get(name, transaction)) is not transaction and not transaction.explicit:
+                if cancelled():
+                    raise ApiError("stopped", "Job execution was cancelled: User requested cancellation")
+                self._condition.wait(_LOOK_AGAIN)
+            late = transaction.explicit and self._mutated.get(name, 0) > transaction.began
+            if owner is not transaction or late:
+                raise invalid_query(
+                    "Transaction is aborted due to concurrent update against table "
+                    f"{self._project}:{name[0]}.{name[1]}. Transaction ID: {transaction.id}"
+                )
+            self._owners[name] = transaction
+
+    def end(self, transaction: Transaction, *, committed: bool) -> None:
+        """End a transaction, and let go of its tables."""
+        with self._condition:
+            self._count += 1
+            for name in [name for name, owner in self._owners.items() if owner is transaction]:
+                del self._owners[name]
+                if committed:
+                    self._mutated[name] = self._count
+            self._condition.notify_all()
