@@ -375,7 +375,7 @@ class TestWarehouse:
 
     def test_a_result_names_the_types_of_its_columns(self, warehouse: Warehouse) -> None:
         self.put(warehouse, ("g1", D1))
-        sql = "SELECT *, [points] AS a, STRUCT(pace AS p, NULL AS n) AS s, NULL AS z FROM nba_test.games"
+        sql = "SELECT *, [1] AS a, STRUCT(pace AS p, NULL AS n) AS s, NULL AS z FROM nba_test.games"
         types = ("STRING", "DATE", "INT64", "FLOAT64", "BOOL", "TIMESTAMP", "JSON", "NUMERIC")
         nested = ("ARRAY<INT64>", "STRUCT<p FLOAT64, n INT64>", "INT64")
         assert warehouse.query(sql, timeout=TIMEOUT).types == (*types, *nested)

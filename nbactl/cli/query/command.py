@@ -120,8 +120,10 @@ def run_priced(
         return run(max_bytes)
     try:
         return run(free)
-    except PreconditionError:
-        planned = app.warehouse.dry_run(sql, parameters, timeout=timeout).bytes_processed
+    except PreconditionError as refusal:
+        planned = (
+            refusal.details.get("bytes") or app.warehouse.dry_run(sql, parameters, timeout=timeout).bytes_processed
+        )
     if planned is not None and (max_bytes is None or planned <= max_bytes):
         price = f"{size(planned)}, about ${prices.of(planned):.2f} (prices of {prices.as_of})"
         confirm(Question("Run this query?", (f"It reads up to {price}.",), always=True))
