@@ -121,12 +121,12 @@ def run_priced(
     try:
         return run(free)
     except PreconditionError as refusal:
-        planned = (
-            refusal.details.get("bytes") or app.warehouse.dry_run(sql, parameters, timeout=timeout).bytes_processed
-        )
-    if planned is not None and (max_bytes is None or planned <= max_bytes):
-        price = f"{size(planned)}, about ${prices.of(planned):.2f} (prices of {prices.as_of})"
+        billed: int | None = refusal.details.get("bytes")
+    read = billed or app.warehouse.dry_run(sql, parameters, timeout=timeout).bytes_processed or 0
+    if max_bytes is None or read <= max_bytes:
+        price = f"{size(read)}, about ${prices.of(read):.2f} (prices of {prices.as_of})"
         confirm(Question("Run this query?", (f"It reads up to {price}.",), always=True))
+        max_bytes = max_bytes or billed  # no more than what was shown
     return run(max_bytes)
 
 
