@@ -52,15 +52,16 @@ def documents(app: Container) -> SqliteDocuments:
 def warehouse(app: Container) -> DuckDbWarehouse:
     """Open the DuckDB file of the source."""
     lock_wait = app.config.timeouts["warehouse.lock_wait"]
-    return open_warehouse(app, app.data_dir / "warehouse.duckdb", lock_wait=lock_wait)
+    return open_warehouse(app, app.data_dir / "warehouse.duckdb", lock_wait=lock_wait, creates=not app.reads_only)
 
 
-def open_warehouse(app: Container, file: Path, *, lock_wait: float) -> DuckDbWarehouse:
-    """Open a DuckDB file; another process may hold it for `lock_wait` seconds."""
+def open_warehouse(app: Container, file: Path, *, lock_wait: float, creates: bool = True) -> DuckDbWarehouse:
+    """Open a DuckDB file; another process may hold it for `lock_wait` seconds. Without `creates` it must be there."""
     from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
     from nbactl.core.lease.holder import process_identity
 
-    return DuckDbWarehouse(file, clock=app.clock, lock_wait=lock_wait, holder=process_identity("nbactl"))
+    holder = process_identity("nbactl")
+    return DuckDbWarehouse(file, clock=app.clock, lock_wait=lock_wait, holder=holder, creates=creates)
 
 
 def bus(app: Container) -> LocalBus:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbactl.config.settings import Settings
 
 _WORK = "Run the pipeline"
+_DATA = "See the data"
 _REPAIR = "Repair"
 _SETUP = "Set up and learn"
 
@@ -34,6 +35,9 @@ COMMANDS = (
     CommandEntry("status", "nbactl.cli.status.parser", "Show the board of a game date.", _WORK),
     CommandEntry("schedule", "nbactl.cli.schedule.parser", "Show when workflows are due.", _WORK),
     CommandEntry("flags", "nbactl.cli.flags.parser", "Roll features out by percent, and back.", _WORK),
+    CommandEntry("query", "nbactl.cli.query.parser", "Run one read-only query of the warehouse.", _DATA),
+    CommandEntry("tables", "nbactl.cli.tables.parser", "List and show tables, and count their rows.", _DATA),
+    CommandEntry("quarantine", "nbactl.cli.quarantine.parser", "Show records that were refused, and why.", _DATA),
     CommandEntry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),
     CommandEntry("batches", "nbactl.cli.batches.parser", "List, show, complete and reset prediction batches.", _REPAIR),
     CommandEntry("leases", "nbactl.cli.leases.parser", "List leases, and release stale ones.", _REPAIR),

@@ -41,6 +41,8 @@ _PATHS = re.compile(r"\b(DIR|FILE|PATH)\b")
 """What is in the metavar of an argument or option that takes a file or folder."""
 _EXAMPLES: dict[Function, tuple[str, ...]] = {}
 """The examples of each command, by its function."""
+_CSV: set[Function] = set()
+"""The commands that have -o csv, by their functions."""
 
 
 @cache
@@ -116,12 +118,19 @@ class Leaf(_SharedBehaviour, TyperCommand):
 
     def __init__(self, name: str, function: Function, examples: Sequence[str]) -> None:
         self.examples = tuple(examples)
+        self._has_csv = function in _CSV
         call, params = _callback_of(function)
         super().__init__(name=name, callback=call, params=params, help=inspect.getdoc(function), rich_markup_mode=None)
 
     def invoke(self, ctx: Any) -> int:
         session: Session = ctx.obj
         settings, _ = session.settings, session.fields  # refused before the command starts
+        if settings.output == "csv" and not self._has_csv:
+            raise UsageError(
+                f"{session.command_line} has no CSV",
+                cause=f"The output is set by {settings.origins['output']}.",
+                next_step="Use -o table, wide, json, jsonl or yaml.",
+            )
         _refuse_empty_values(ctx)
         _mask_reason(ctx)
         if not settings.utc:
@@ -282,11 +291,18 @@ def group() -> typer.Typer:
     return typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None)
 
 
-def command(app: typer.Typer, name: str, *, examples: Sequence[str]) -> Callable[[Function], Function]:
-    """Add the decorated function to `app` as the command `name`; each example is a whole command line."""
+def command(
+    app: typer.Typer, name: str, *, examples: Sequence[str], csv: bool = False
+) -> Callable[[Function], Function]:
+    """Add the decorated function to `app` as the command `name`; each example is a whole command line.
+
+    With `csv` its View has the lines of `-o csv`; another command refuses it before it starts.
+    """
 
     def add(function: Function) -> Function:
         _EXAMPLES[function] = tuple(examples)
+        if csv:
+            _CSV.add(function)
         app.command(name)(function)
         return function
 

@@ -40,7 +40,9 @@ def _of_setting(name: str, *declarations: str, metavar: str | None = None) -> Sh
 SHARED: Final = (
     _of_setting("output", "-o", "--output"),
     SharedOption("output", ("--json",), "Same as --output json.", "switch", value="json"),
-    SharedOption("fields", ("--fields",), "Only these keys of JSON, JSON lines or YAML.", "text", "KEY,..."),
+    SharedOption(
+        "fields", ("--fields",), "Only these keys of JSON, JSON lines or YAML; of CSV, columns.", "text", "KEY,..."
+    ),
     _of_setting("target", "--target"),
     _of_setting("project", "--project", metavar="ID"),
     _of_setting("region", "--region", metavar="NAME"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Target = Literal["local", "gcp"]
-Output = Literal["table", "wide", "json", "jsonl", "yaml"]
+Output = Literal["table", "wide", "json", "jsonl", "yaml", "csv"]
 Color = Literal["auto", "always", "never"]
 
 SETTINGS_FILE = "nbactl.toml"
@@ -27,7 +28,7 @@ class Setting(NamedTuple):
     """What may be set: its name in the file, its flag and its environment variable follow from `name`."""
 
     name: str
-    kind: Literal["choice", "path", "text", "switch", "level"]
+    kind: Literal["choice", "path", "text", "switch", "level", "usd"]
     default: Any
     help: str
     choices: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ SETTINGS: tuple[Setting, ...] = (
         "choice",
         default="table",
         help="Form of the data on stdout.",
-        choices=("table", "wide", "json", "jsonl", "yaml"),
+        choices=("table", "wide", "json", "jsonl", "yaml", "csv"),
     ),
     Setting("color", "choice", default="auto", help="When to colour.", choices=("auto", "always", "never")),
     Setting("utc", "switch", default=False, help="Show times in UTC, not in Eastern time."),
@@ -63,6 +64,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("yes", "switch", default=False, help="Answer yes to every question."),
     Setting("no_input", "switch", default=False, help="Never ask: fail with exit 2 where an answer is needed."),
     Setting("debug", "switch", default=False, help="Show the traceback of an error."),
+    Setting(
+        "query_ask_usd",
+        "usd",
+        default="0.05",
+        help="Ask before a query on gcp that costs more US dollars: a night's queries cost less than a cent each.",
+    ),
     Setting("source", "text", default="sample", help="Where game data come from: sample, path:DIR or nba_api."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -88,6 +95,7 @@ class Settings:
     yes: bool
     no_input: bool
     debug: bool
+    query_ask_usd: Decimal
     source: str
     origins: Mapping[str, str]
 
@@ -136,6 +144,8 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str], director
 
 
 def _default(setting: Setting) -> Any:  # noqa: ANN401
+    if setting.kind == "usd":
+        return Decimal(setting.default)
     return Path(setting.default) if setting.kind == "path" and setting.default is not None else setting.default
 
 
@@ -199,10 +209,9 @@ def _parse(
             return _SWITCH[value.lower()]
         raise error(f"{where}: '{value}' is neither true nor false", next_step="Give true or false.")
     if setting.kind == "level":
-        text = str(value)
-        if not isinstance(value, bool) and text.isdecimal():
-            return min(int(text[:_MAX_DIGITS]), _MAX_VERBOSITY)
-        raise error(f"{where}: '{value}' is not a level", next_step=f"Give 0, 1 or {_MAX_VERBOSITY}.")
+        return _parse_level(value, where, error)
+    if setting.kind == "usd":
+        return _parse_usd(value, where, error)
     if "\0" in str(value):
         raise error(f"{where}: a NUL character is not allowed", next_step=f"Give {_forms(setting)}.")
     if not isinstance(value, (str, Path)) or not str(value):
@@ -216,6 +225,23 @@ def _parse(
             next_step=did_you_mean(str(value), setting.choices),
         )
     return value
+
+
+def _parse_level(value: Any, where: str, error: type[ConfigError | UsageError]) -> int:  # noqa: ANN401
+    text = str(value)
+    if not isinstance(value, bool) and text.isdecimal():
+        return min(int(text[:_MAX_DIGITS]), _MAX_VERBOSITY)
+    raise error(f"{where}: '{value}' is not a level", next_step=f"Give 0, 1 or {_MAX_VERBOSITY}.")
+
+
+def _parse_usd(value: Any, where: str, error: type[ConfigError | UsageError]) -> Decimal:  # noqa: ANN401
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if isinstance(value, bool) or not amount.is_finite() or amount < 0:
+        raise error(f"{where}: '{value}' is not an amount of US dollars", next_step="Give a number, such as 0.05.")
+    return amount
 
 
 def _forms(setting: Setting) -> str:

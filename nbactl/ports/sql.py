@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _CLASS: Final = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]*?(\w+)'>")
+_UNEXPECTED: Final = "Invalid expression / Unexpected token"
 _TOKEN: Final = re.compile(r"<Token token_type: TokenType\.\w+, text: (.*?), line: .*>", re.DOTALL)
 
 
@@ -41,18 +42,23 @@ def parse_one(sql: str, dialect: Dialect | None = None) -> exp.Expr:
         statements = [tree for tree in sqlglot.parse(sql, read=dialect or "bigquery") if tree is not None]
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
-        line, column = first.get("line"), first.get("col")
+        near = str(first.get("highlight") or "")
+        line, end = first.get("line"), first.get("col")
+        column = end if end is None or "\n" in near else max(1, end - len(near) + 1)
         raise DataError(
             f"SQL syntax error in line {line}, column {column}",
-            cause=_plain(str(first.get("description", error))),
-            next_step=f"Look near: {first.get('start_context', '')[-40:]}»{first.get('highlight', '')}«",
+            cause=_plain(str(first.get("description", error))).replace(_UNEXPECTED, f"'{near}' is not expected here"),
+            next_step=f"Look near: {first.get('start_context', '')[-40:]}»{near}«",
             details={"line": line, "column": column, "sql": sql},
         ) from error
     except RecursionError:
         raise too_deep(sql) from None
     except TokenError as error:
         opened = re.fullmatch(r"Missing (\S+) from (\d+):(\d+)", str(error.__cause__))
-        where = f" in line {opened[2]}, column {opened[3]}" if opened else ""
+        where = ""
+        if opened:
+            start = int(opened[3])  # within the whole text, whatever the line
+            where = f" in line {sql.count(chr(10), 0, start) + 1}, column {start - sql.rfind(chr(10), 0, start)}"
         cause = f"a {opened[1]} is not closed" if opened else "a comment is not closed, or a character is not SQL"
         raise DataError(f"SQL syntax error{where}", cause=cause, details={"sql": sql}) from error
     if len(statements) != 1:

@@ -53,12 +53,18 @@ class TableInfo:
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """The rows of a query, as tuples in the order of `columns`."""
+    """The rows of a query, as tuples in the order of `columns`.
+
+    `types` are BigQuery's names of the columns' types, such as `INT64` or `ARRAY<STRING>`, in the same order; empty
+    where the engine does not say. `truncated` if there are more rows than `max_rows` allowed.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     bytes_processed: int | None = None
     cache_hit: bool = False
+    types: tuple[str, ...] = ()
+    truncated: bool = False
 
     def dicts(self) -> list[dict[str, Any]]:
         """Return the rows keyed by column name."""
@@ -76,6 +82,8 @@ class DryRun:
 
     columns: tuple[str, ...]
     bytes_processed: int | None
+    types: tuple[str, ...] = ()
+    """As in QueryResult."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +157,12 @@ class Warehouse(Protocol):
         labels: Mapping[str, str] | None = None,
         cache: bool = True,
         max_bytes: int | None = None,
+        max_rows: int | None = None,
     ) -> QueryResult:
-        """Run a query and return all its rows."""
+        """Run a query and return its rows: all of them, or the first `max_rows`; no more are fetched.
+
+        A query that would be billed for more than `max_bytes` is a PreconditionError and costs nothing.
+        """
         ...
 
     def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:

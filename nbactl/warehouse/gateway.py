@@ -59,6 +59,7 @@ class _WarehouseQuery:
     labels: Mapping[str, str] | None
     cache: bool
     max_bytes: int | None
+    max_rows: int | None
 
 
 class QueryGateway:
@@ -96,8 +97,9 @@ class QueryGateway:
         labels: Mapping[str, str] | None = None,
         cache: bool = True,
         max_bytes: int | None = None,
+        max_rows: int | None = None,
     ) -> QueryResult:
-        ask = _WarehouseQuery(sql, parameters, timeout, labels, cache, max_bytes)
+        ask = _WarehouseQuery(sql, parameters, timeout, labels, cache, max_bytes, max_rows)
         began = self._clock.monotonic()
         try:
             answered_by, result = self._answer(ask)
@@ -169,7 +171,7 @@ class QueryGateway:
             state = self._state_of(reads.tables)
             if state is None:
                 return self._from_engine(ask)
-            key = (ask.sql, _frozen(ask.parameters or {}), ask.max_bytes, state)
+            key = (ask.sql, _frozen(ask.parameters or {}), ask.max_bytes, ask.max_rows, state)
             return self._from_cache(ask, key, deadline)
 
     def _from_engine(self, ask: _WarehouseQuery) -> tuple[AnsweredBy, QueryResult]:
@@ -180,6 +182,7 @@ class QueryGateway:
             labels=ask.labels,
             cache=ask.cache,
             max_bytes=ask.max_bytes,
+            max_rows=ask.max_rows,
         )
         return "engine_cache" if result.cache_hit else "engine", result
 

@@ -172,7 +172,7 @@ def test_what_is_nested_beyond_what_can_be_computed_is_refused_at_once(local: Du
         ("SELECT 1 / 0", "on these data", "^division by zero$"),
         ("SELECT (SELECT x FROM UNNEST([1, 2]) AS x)", "on these data", "gives more than one row"),
         ("SELECT DATE(TIMESTAMP '0001-01-01 00:00:00+00', '-05:00')", "on these data", "not in the years 1 to 9999"),
-        ("SELECT 'abc", "line 1, column 7", "a ' is not closed"),
+        ("SELECT 'abc", "line 1, column 8", "a ' is not closed"),
         ("SELECT 1 FROM", "line 1, column", "got the end"),
         ("SELECT 1 FROM t WHERE", "line 1, column", "WHERE has nothing behind it"),
     ],

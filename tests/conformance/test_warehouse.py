@@ -371,6 +371,22 @@ class TestWarehouse:
         with pytest.raises(DataError, match="game_id"):
             warehouse.query("SELECT game_id, game_id FROM nba_test.games", timeout=TIMEOUT)
 
+    def test_a_result_names_the_types_of_its_columns(self, warehouse: Warehouse) -> None:
+        self.put(warehouse, ("g1", D1))
+        sql = "SELECT *, [1] AS a, STRUCT(pace AS p, NULL AS n) AS s, NULL AS z FROM nba_test.games"
+        types = ("STRING", "DATE", "INT64", "FLOAT64", "BOOL", "TIMESTAMP", "JSON", "NUMERIC")
+        nested = ("ARRAY<INT64>", "STRUCT<p FLOAT64, n INT64>", "INT64")
+        assert warehouse.query(sql, timeout=TIMEOUT).types == (*types, *nested)
+        assert warehouse.dry_run(sql, timeout=TIMEOUT).types == (*types, *nested)
+
+    def test_no_more_rows_are_fetched_than_asked_for(self, warehouse: Warehouse) -> None:
+        self.put(warehouse, *[(f"g{number}", D1) for number in range(5)])
+        sql = "SELECT game_id, tipoff_at FROM nba_test.games ORDER BY game_id"
+        for most, truncated in ((1, True), (4, True), (5, False), (6, False), (None, False)):
+            result = warehouse.query(sql, timeout=TIMEOUT, max_rows=most)
+            assert (len(result.rows), result.truncated) == (min(most or 5, 5), truncated)
+            assert result.rows[0] == ("g0", None)
+
     def test_a_dry_run_names_the_columns_and_runs_nothing(self, warehouse: Warehouse) -> None:
         sql = "SELECT game_id, DIV(1, 0) AS bad FROM nba_test.games WHERE game_date = @d"
         assert warehouse.dry_run(sql, {"d": D1}, timeout=TIMEOUT).columns == ("game_id", "bad")

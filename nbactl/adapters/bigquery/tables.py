@@ -51,8 +51,10 @@ def quoted(name: str) -> str:
 
 
 def type_of(field: SchemaField) -> str:
-    """Return the type of a column in SQL's names."""
+    """Return the type of a column in SQL's names, such as `ARRAY<STRUCT<day DATE, points INT64>>`."""
     kind = _TYPES.get(field.field_type, field.field_type)
+    if field.fields:
+        kind = f"STRUCT<{', '.join(f'{part.name} {type_of(part)}' for part in field.fields)}>"
     return f"ARRAY<{kind}>" if field.mode == "REPEATED" else kind
 
 

@@ -6,6 +6,7 @@ import io
 import logging
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from google.cloud import bigquery  # noqa: TID253 - the adapter itself
@@ -78,17 +79,18 @@ class BigQueryWarehouse:
         labels: Mapping[str, str] | None = None,
         cache: bool = True,
         max_bytes: int | None = None,
+        max_rows: int | None = None,
     ) -> QueryResult:
         sqltext.check_query(sql)
         config = _query_config(query_parameters(parameters), labels, cache=cache)
         if max_bytes is not None:
             config.maximum_bytes_billed = max_bytes
         with self._catalog.suggesting(sql):
-            return self._run(sql, config, _read, timeout=timeout)
+            return self._run(sql, config, partial(_read, max_rows=max_rows), timeout=timeout)
 
     def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
         fields, size = self._dry_run(sql, parameters, timeout)
-        return DryRun(tuple(name for name, _ in fields), size)
+        return DryRun(tuple(name for name, _ in fields), size, tuple(kind for _, kind in fields))
 
     def _dry_run(
         self, sql: str, parameters: Mapping[str, Any] | None, timeout: float
@@ -405,10 +407,24 @@ def _query_config(parameters: list[Any], labels: Mapping[str, str] | None, *, ca
     )
 
 
-def _read(job: bigquery.QueryJob) -> QueryResult:
-    rows = job.result(page_size=_PAGE, retry=NO_RETRY, job_retry=None, timeout=time_for("a query", _NO_LIMIT))
-    columns = tuple(field.name for field in rows.schema)
-    return QueryResult(columns, [tuple(row) for row in rows], job.total_bytes_processed, bool(job.cache_hit))
+def _read(job: bigquery.QueryJob, max_rows: int | None = None) -> QueryResult:
+    most = None if max_rows is None else max_rows + 1  # one more says whether there are more
+    rows = job.result(
+        page_size=_PAGE if most is None else min(most, _PAGE),
+        max_results=most,
+        retry=NO_RETRY,
+        job_retry=None,
+        timeout=time_for("a query", _NO_LIMIT),
+    )
+    found = [tuple(row) for row in rows]
+    return QueryResult(
+        tuple(field.name for field in rows.schema),
+        found if max_rows is None else found[:max_rows],
+        job.total_bytes_processed,
+        bool(job.cache_hit),
+        types=tuple(map(type_of, rows.schema)),
+        truncated=max_rows is not None and len(found) > max_rows,
+    )
 
 
 def _nothing(job: bigquery.QueryJob) -> None:

@@ -12,7 +12,7 @@ from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.lock import FileLock, cannot_open
 from nbactl.adapters.duckdb.sidecar import VersionsSidecar
 from nbactl.core._support import faults
-from nbactl.errors import PreconditionError
+from nbactl.errors import NotFoundError, PreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +47,9 @@ class WarehouseFile:
     those in flight end, the file is closed, and this process queues up behind the other.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, holder: str) -> None:
+    def __init__(self, path: Path, *, clock: Clock, holder: str, creates: bool = True) -> None:
+        """Without `creates` a file that is not there is an error, and stays away."""
+        self._creates = creates
         self.sidecar = VersionsSidecar(path)
         self._path = path
         self._clock = clock
@@ -157,6 +159,12 @@ class WarehouseFile:
             self._changed.notify_all()
 
     def _open(self, until: float) -> DuckDBPyConnection:
+        if not self._creates and not self._path.exists():
+            raise NotFoundError(
+                "there is no data yet",
+                cause=f"{self._path} does not exist.",
+                next_step="Collect and write some: nbactl run phase2",
+            )
         self._lock.acquire(until, self.check_not_shut)
         try:
             connection = self._connect(until)

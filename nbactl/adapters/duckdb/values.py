@@ -48,26 +48,43 @@ _DATED: Final = re.compile(r"^(DATE|DATETIME|TIMESTAMP)$")
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
 
 
-def fetch(cursor: DuckDBPyConnection, query: Translated, parameters: dict[str, Any]) -> QueryResult:
-    """Run a translated query and return all rows."""
+def fetch(
+    cursor: DuckDBPyConnection, query: Translated, parameters: dict[str, Any], max_rows: int | None = None
+) -> QueryResult:
+    """Run a translated query and return its rows, at most `max_rows`."""
     sql = query.sql
     cursor.execute(sql, parameters)
-    columns = tuple(name for name, _ in query.columns)
     described = [(str(column[0]), str(column[1])) for column in cursor.description or ()]
     zoned = [number for number, (_, kind) in enumerate(described) if _ZONED in kind]
     dated = [number for number, (_, kind) in enumerate(query.columns) if _DATED.search(str(kind))]
     documents = [number for number, (_, kind) in enumerate(query.columns) if "JSON" in str(kind)]
-    if not zoned:
-        return QueryResult(columns, _parsed(_in_calendar(cursor.fetchall(), dated), documents))
-    # DuckDB's client needs pytz to hand out zoned timestamps; in UTC they are plain ones until they are in Python.
-    cursor.abort()
-    listed = ", ".join(
-        f"CAST({quoted(name)} AS {kind.replace(_ZONED, 'TIMESTAMP')})" if _ZONED in kind else quoted(name)
-        for name, kind in described
+    if zoned:
+        # DuckDB's client needs pytz to hand out zoned timestamps; in UTC they are plain ones until they are in Python.
+        cursor.abort()
+        listed = ", ".join(
+            f"CAST({quoted(name)} AS {kind.replace(_ZONED, 'TIMESTAMP')})" if _ZONED in kind else quoted(name)
+            for name, kind in described
+        )
+        cursor.execute(f"SELECT {listed} FROM ({sql})", parameters)
+    fetched = cursor.fetchall() if max_rows is None else cursor.fetchmany(max_rows + 1)
+    rows = _in_calendar(fetched if max_rows is None else fetched[:max_rows], dated)
+    return QueryResult(
+        tuple(name for name, _ in query.columns),
+        _parsed([_aware(row, zoned) for row in rows] if zoned else rows, documents),
+        types=types_of(query),
+        truncated=max_rows is not None and len(fetched) > max_rows,
     )
-    cursor.execute(f"SELECT {listed} FROM ({sql})", parameters)
-    rows = _in_calendar(cursor.fetchall(), dated)
-    return QueryResult(columns, _parsed([_aware(row, zoned) for row in rows], documents))
+
+
+def types_of(query: Translated) -> tuple[str, ...]:
+    """Return BigQuery's names of the types of a query's columns; a bare NULL is an INT64, as in BigQuery."""
+    return tuple(_type_name(kind) for _, kind in query.columns)
+
+
+def _type_name(kind: Type) -> str:
+    if kind.element is not None:
+        return f"ARRAY<{_type_name(kind.element)}>"
+    return "INT64" if kind.kind == "NULL" else str(kind)
 
 
 def _in_calendar(rows: list[tuple[Any, ...]], dated: list[int]) -> list[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ from nbactl.adapters.duckdb.ddl import run_statement
 from nbactl.adapters.duckdb.dialect import Translated, translated_query
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.file import WarehouseFile
-from nbactl.adapters.duckdb.values import bind, fetch, parameter_types
+from nbactl.adapters.duckdb.values import bind, fetch, parameter_types, types_of
 from nbactl.core._support import faults
 from nbactl.core.calls.deadline import remaining
 from nbactl.errors import NbactlError, PreconditionError, TimedOutError, UnavailableError
@@ -38,14 +38,15 @@ _log = logging.getLogger(__name__)
 class DuckDbWarehouse:
     """A Warehouse in the file `path`, which one process at a time has open, for as long as it is working with it.
 
-    `lock_wait` is how many seconds an operation waits for another process; `holder` says to others who has it.
+    `lock_wait` is how many seconds an operation waits for another process; `holder` says to others who has it. Without
+    `creates` a file that is not there is not made: NotFoundError.
     Threads may share it: they read side by side and write one after the other.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, lock_wait: float, holder: str) -> None:
+    def __init__(self, path: Path, *, clock: Clock, lock_wait: float, holder: str, creates: bool = True) -> None:
         self._clock = clock
         self._lock_wait = lock_wait
-        self._file = WarehouseFile(path, clock=clock, holder=holder)
+        self._file = WarehouseFile(path, clock=clock, holder=holder, creates=creates)
         self._writing = threading.Lock()
         self._running: set[Watchdog] = set()
 
@@ -58,16 +59,17 @@ class DuckDbWarehouse:
         labels: Mapping[str, str] | None = None,
         cache: bool = True,  # noqa: ARG002 - a local file has no result cache
         max_bytes: int | None = None,  # noqa: ARG002 - and nothing to pay for
+        max_rows: int | None = None,
     ) -> QueryResult:
         with self._operation("query", timeout, labels, sql) as (cursor, _):
             query = self._translated(cursor, sql, parameters)
-            return fetch(cursor, query, bind(parameters, query.parameters))
+            return fetch(cursor, query, bind(parameters, query.parameters), max_rows)
 
     def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
         with self._operation("dry_run", timeout, None, sql) as (cursor, _):
             query = self._translated(cursor, sql, parameters)
             cursor.execute(f"SELECT * FROM ({query.sql}) LIMIT 0", bind(parameters, query.parameters))
-            return DryRun(tuple(name for name, _ in query.columns), None)
+            return DryRun(tuple(name for name, _ in query.columns), None, types_of(query))
 
     def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
         with self._operation("load", timeout, labels) as (cursor, watchdog):

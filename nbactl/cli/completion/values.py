@@ -124,6 +124,31 @@ def stages() -> list[str]:
     return [stage.value for stage in CompletionStage]
 
 
+def tables() -> Candidates:
+    """Return the declared tables; a warehouse is not asked, because a shell does not wait for one."""
+    from nbactl.warehouse.tables import load_tables  # noqa: PLC0415 - few words need them
+
+    return [(name, schema.description) for name, schema in load_tables().items()]
+
+
+def datasets() -> list[str]:
+    """Return the datasets of the declared tables."""
+    return list(dict.fromkeys(name.partition(".")[0] for name, _ in tables()))
+
+
+def quarantined_tables() -> list[str]:
+    """Return the declared tables that have a quarantine."""
+    names = [name for name, _ in tables()]
+    return [name for name in names if f"{name}_quarantine" in names]
+
+
+def quarantine_reasons() -> list[str]:
+    """Return the reasons for which records are refused."""
+    from nbactl.cli.quarantine.command import reasons  # noqa: PLC0415
+
+    return list(reasons())
+
+
 def config_keys(ctx: typer.Context) -> Candidates:
     """Return the settings, and the keys that are set in the three YAML files."""
     from nbactl.config.explain import keys_of  # noqa: PLC0415 - few words need it

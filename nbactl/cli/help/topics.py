@@ -54,8 +54,10 @@ Data go to stdout; progress, notes, warnings, questions and errors go to stderr.
   -o json    exactly one JSON document, on failure too; --json is the same
   -o yaml    the same document as YAML
   -o jsonl   the items of a list, one JSON object a line
+  -o csv     rows as CSV: query, tables and quarantine list only
 
-  --fields KEY,...   only these keys: of the items of a list, else of "data"
+  --fields KEY,...   only these keys: of the items of a list, else of "data";
+                     of CSV only these columns
   --utc              times for a person in UTC instead of Eastern time
 
 The JSON document:

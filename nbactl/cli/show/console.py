@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from nbactl.cli.show.stream import Color, OutputError, Stream
-from nbactl.cli.show.text import Row, Segment, Styled
+from nbactl.cli.show.text import Row, Segment, Styled, cell_width
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nbactl.errors import NbactlError
 
@@ -44,6 +45,8 @@ class Console:
         """Whether the JSON document was written though the command failed."""
         self._yes = yes
         self._no_input = no_input
+        self._environ = environ
+        self._held: list[tuple[Segment, ...]] | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -74,6 +77,36 @@ class Console:
         """Note that rows were left out, `Showing 20 of 328 runs.`; `more` says how to see them."""
         if shown < total:
             self.note(Styled(f"Showing {shown:,} of {total:,} {what}.{f' {more}' if more else ''}", "dim"))
+
+    @contextmanager
+    def paged(self) -> Iterator[None]:
+        """Show what is written to stdout inside in a pager, if the terminal is too small; notes come after it.
+
+        It is too small for lines that are too long with `-o wide` only: other tables fit. Without a terminal, or with
+        --no-input, the text is written as it is.
+        """
+        if not self.out.is_live or self._no_input:
+            yield
+            return
+        from nbactl.cli.show.pager import pager_of, show_paged  # noqa: PLC0415 - few commands page
+
+        self._held = []
+        try:
+            with self.out.held() as written:
+                yield
+        finally:
+            notes, self._held = self._held, None
+            text = written.getvalue()
+            pager = pager_of(self._environ)
+            lines = text.split("\n")
+            too_wide = self.out.wide and any(cell_width(line) > self.out.width for line in lines)
+            if pager is not None and (too_wide or len(lines) + len(notes) > self.out.height):
+                show_paged(text, pager, self._environ)
+            else:
+                self.out.write(text)
+            self.out.flush()
+            for note in notes:
+                self._write(*note)
 
     def print(self, *segments: Segment) -> None:
         """Write a line to stdout."""
@@ -140,6 +173,9 @@ class Console:
             return  # as below
 
     def _write(self, *segments: Segment) -> None:
+        if self._held is not None:
+            self._held.append(segments)
+            return
         try:
             self.err.print(*segments)
             self.err.flush()

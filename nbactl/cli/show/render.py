@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, field, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -37,7 +38,9 @@ class View:
     json and jsonl print them as they come. `error` says in one sentence why `exit_code` is not 0, where the data
     alone do not say it. `warnings` go to stderr and into the envelope, `notes` to stderr only. `after_output` is
     called after all of it was written, for a command that must not forget something before it was shown. `touched`
-    names what a command changes, or would change: a person reads it with the target and its project.
+    names what a command changes, or would change: a person reads it with the target and its project. `csv` are the
+    lines of `-o csv`, the names of the columns first, for a command that has it. `paged` output that is longer than
+    the terminal is shown in a pager.
     """
 
     data: Mapping[str, Any]
@@ -50,6 +53,8 @@ class View:
     error: NbactlError | None = None
     after_output: Callable[[], None] | None = None
     touched: str | None = None
+    csv: Iterable[Sequence[Any]] | None = None
+    paged: bool = False
 
 
 def render(
@@ -85,8 +90,11 @@ def render(
         lines = [result.data] if items is None else items
         for item in _picked(lines, fields) if fields else lines:
             console.out.write(_line(item, console.out))
+    elif output == "csv" and result.csv is not None:
+        _write_csv(console.out, result.csv, fields)
     else:
-        result.show(console)
+        with console.paged() if result.paged else nullcontext():
+            result.show(console)
         if result.touched is not None:
             console.note(f"On {where or target}: {result.touched}.")
     console.out.flush()
@@ -183,13 +191,17 @@ def _picked(items: Iterable[Any], fields: Sequence[str]) -> Iterator[dict[str, A
         record = item if isinstance(item, Mapping) else plain(item)
         if not known:
             known = dict.fromkeys(key for one in (items if isinstance(items, list) else [record]) for key in one)
-            for field in fields:
-                if field not in known:
-                    known_line = f"Known: {', '.join(known)}."
-                    hint = did_you_mean(field, known, otherwise=known_line)
-                    next_step = hint if hint == known_line else f"{hint} {known_line}"
-                    raise UsageError(f"--fields: no field '{field}'", next_step=next_step)
+            _check_fields(fields, known)
         yield {field: record.get(field) for field in fields}
+
+
+def _check_fields(fields: Sequence[str], known: Mapping[str, None]) -> None:
+    for name in fields:
+        if name not in known:
+            known_line = f"Known: {', '.join(known)}."
+            hint = did_you_mean(name, known, otherwise=known_line)
+            next_step = hint if hint == known_line else f"{hint} {known_line}"
+            raise UsageError(f"--fields: no field '{name}'", next_step=next_step)
 
 
 def _write(stream: Stream, document: Mapping[str, Any], output: Output) -> None:
@@ -199,6 +211,17 @@ def _write(stream: Stream, document: Mapping[str, Any], output: Output) -> None:
         stream.write(_json(document, stream, indent=2) + "\n")
     else:
         stream.write(_line(document, stream))
+
+
+def _write_csv(stream: Stream, lines: Iterable[Sequence[Any]], fields: Sequence[str]) -> None:
+    from nbactl.cli.show.cells import csv_line  # noqa: PLC0415 - it needs this module
+
+    picked: list[int] | None = None
+    for line in lines:
+        if picked is None:
+            _check_fields(fields, dict.fromkeys(line))
+            picked = [list(line).index(field) for field in fields or line]
+        stream.write(csv_line([line[index] for index in picked]))
 
 
 def _line(value: Any, stream: Stream) -> str:  # noqa: ANN401 - any JSON value

@@ -6,13 +6,15 @@ import os
 import shutil
 import sys
 import textwrap
+from contextlib import contextmanager
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from nbactl.cli.show.text import KEEP_WORDS, Row, Segment, coloured, lay_out, plain_text
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -50,6 +52,11 @@ class Stream:
         if not self.is_terminal:
             return _UNBOUNDED
         return max(shutil.get_terminal_size().columns, _MINIMUM_WIDTH)
+
+    @property
+    def height(self) -> int:
+        """Lines of the terminal; practically unbounded elsewhere."""
+        return shutil.get_terminal_size().lines if self.is_terminal else _UNBOUNDED
 
     @property
     def rich(self) -> Console:
@@ -91,6 +98,16 @@ class Stream:
     def write(self, text: str) -> None:
         """Write text as it is; data go through `print` or are JSON. Raises OutputError when the device refuses it."""
         self._guarded(lambda file: file.write(text))
+
+    @contextmanager
+    def held(self) -> Iterator[StringIO]:
+        """Give the text that is written inside instead of writing it."""
+        file, text = self._file, StringIO()
+        self._file = text
+        try:
+            yield text
+        finally:
+            self._file = file
 
     def flush(self) -> None:
         """Push out what is buffered. Raises OutputError."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside functions
 
 from nbactl.adapters.duckdb.sql.parse import invalid, refused
+from nbactl.adapters.duckdb.sql.types import duckdb_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from nbactl.adapters.duckdb.sql.context import Context
     from nbactl.adapters.duckdb.sql.scope import Scope
     from nbactl.adapters.duckdb.sql.types import Value
+
+_CONSTANT: Final = re.compile(r"\(*(-?\d+|'([^']|'')*')\)*")
 
 
 def order_keys(
@@ -41,6 +45,8 @@ def order_keys(
         direction = "DESC" if ordered.args.get("desc") else "ASC"
         nulls = "FIRST" if ordered.args.get("nulls_first") else "LAST"
         sql = str(position) if by_position else f"({value.sql})"
+        if not by_position and _CONSTANT.fullmatch(value.sql):  # DuckDB takes it for a position, or refuses it
+            sql = f"CAST({value.sql} AS {duckdb_name(value.type)})"
         if value.type.kind == "FLOAT64":
             if by_position:
                 raise refused("ORDER BY of a FLOAT64 with DISTINCT", ordered, "Order in an outer query.")

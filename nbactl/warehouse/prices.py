@@ -1,0 +1,86 @@
+"""What a query costs on BigQuery: prices.yaml, and how bytes are rounded up."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from nbactl.config.base import NOT_EMPTY, Convert, Pattern, Strict, above
+from nbactl.config.problems import config_error
+from nbactl.config.source import read_positions
+from nbactl.config.validate import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PRICES_FILE: Final = Path(__file__).with_name("prices.yaml")
+_TIB: Final = 2**40
+_MIB: Final = 2**20
+_LEAST_BILLED: Final = 10 * _MIB
+"""A query that reads anything is billed for 10 MB at least ("Charges are rounded up" of the pricing page)."""
+_CENT_OF_A_CENT: Final = Decimal("0.0001")
+
+
+def _date(value: Any) -> date:  # noqa: ANN401 - raw YAML
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError("write a date as YYYY-MM-DD") from error
+
+
+Location = Annotated[str, Pattern(re.compile(r"[a-z][a-z0-9-]*"))]
+
+
+class PricesFile(Strict):
+    """prices.yaml. Prices are US dollars per TiB."""
+
+    as_of: Annotated[date, Convert(_date)]
+    usd_per_tib: Annotated[dict[Location, Annotated[float, above(0)]], NOT_EMPTY]
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The price of bytes in one location. `as_of` is when the list was true."""
+
+    location: str
+    usd_per_tib: Decimal
+    as_of: date
+
+    def of(self, read: int) -> Decimal:
+        """Return the price in US dollars of a query that reads so many bytes, rounded to a hundredth of a cent."""
+        return (self.usd_per_tib * billed_bytes(read) / _TIB).quantize(_CENT_OF_A_CENT, ROUND_HALF_UP)
+
+    def bytes_for(self, usd: Decimal) -> int:
+        """Return how many bytes may be read for so much: BigQuery's limit for a query, in whole MiB."""
+        return max(_LEAST_BILLED, int(usd * _TIB / self.usd_per_tib) // _MIB * _MIB)
+
+
+def billed_bytes(read: int) -> int:
+    """Return the bytes that BigQuery bills for a query that reads so many."""
+    return 0 if read <= 0 else max(_LEAST_BILLED, math.ceil(read / _MIB) * _MIB)
+
+
+@cache
+def load_prices(path: Path = PRICES_FILE) -> PricesFile:
+    """Return the price list. Raises ConfigError that names every problem of the file with line and column."""
+    positions, problems = read_positions(path)
+    if positions is None:
+        raise config_error(problems)
+    file, _, more = validate(PricesFile, positions)
+    if more or problems or file is None:
+        raise config_error([*problems, *more])
+    return file
+
+
+def prices_in(location: str, file: PricesFile | None = None) -> Prices:
+    """Return the prices of a location; of one that is not listed, the dearest price of all."""
+    listed = file or load_prices()
+    by_location: Mapping[str, float] = listed.usd_per_tib
+    price = by_location.get(location.lower(), max(by_location.values()))
+    return Prices(location, Decimal(str(price)), listed.as_of)
