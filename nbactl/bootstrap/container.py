@@ -203,9 +203,9 @@ class Container:
     @cached_property
     def gcp_project(self) -> GoogleProject:
         """The project of target gcp, to be checked. Raises ConfigError without a project or Google's packages."""
-        from nbactl.bootstrap import gcp
+        from nbactl.bootstrap.project import gcp_project
 
-        return gcp.gcp_project(self)
+        return gcp_project(self)
 
     # Coordination
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from nbactl.bootstrap import gcp, local
+from nbactl.bootstrap import local, project
 from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.messaging import make_slack
 from nbactl.checks.doctor.context import CheckContext, Lost, Reports
@@ -45,8 +45,8 @@ def check_context(app: Container) -> CheckContext:
         ask_firestore=partial(_ask_firestore, app),
         project=lambda: app.gcp_project,
         declared_datasets=_declared_datasets,
-        declared_indexes=gcp.declared_indexes,
-        declared_ttl=gcp.declared_ttl,
+        declared_indexes=project.declared_indexes,
+        declared_ttl=project.declared_ttl,
         declared_services=lambda: usable.declared_services,
         deployed=lambda: app.deployed_services.list(),  # noqa: PLW0108 - making it may fail
         production=lambda: _reports(usable),
@@ -100,6 +100,8 @@ def _declared_datasets() -> set[str]:
     from nbactl.warehouse.tables import load_tables
 
     return {name.partition(".")[0] for name in load_tables()}
+
+
 def _reports(app: Container) -> Reports | None:
     """Read what production reported from six days ago to tomorrow."""
     from nbactl.config.expected import expectations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from nbactl.errors import ConfigError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from nbactl.adapters.cloudrun.locator import ServiceLocator
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
-    from nbactl.adapters.gcpproject.project import GoogleProject
     from nbactl.bootstrap.container import Container
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
@@ -37,8 +36,8 @@ DELETES_EXPIRED = True
 
 def documents(app: Container) -> FirestoreDocuments:
     """Return the project's default database, or the one of FIRESTORE_EMULATOR_HOST. Nothing is sent yet."""
-    project, timeouts = _project(app), app.config.timeouts
-    with _needs("Google's client for Firestore"):
+    project, timeouts = project_of(app), app.config.timeouts
+    with needs("Google's client for Firestore"):
         from nbactl.adapters.firestore.calls import CallLimits
         from nbactl.adapters.firestore.channel import Database
         from nbactl.adapters.firestore.documents import FirestoreDocuments
@@ -56,8 +55,8 @@ def deployed_services(app: Container) -> CloudRunServices:
 
 
 def _services_of(app: Container, region: str) -> CloudRunServices:
-    project, timeouts = _project(app), app.config.timeouts
-    with _needs("Google's authentication"):
+    project, timeouts = project_of(app), app.config.timeouts
+    with needs("Google's authentication"):
         from nbactl.adapters.cloudrun.api import Api, Region
         from nbactl.adapters.cloudrun.services import CloudRunServices, Waiting
     api = Api(
@@ -69,46 +68,14 @@ def _services_of(app: Container, region: str) -> CloudRunServices:
     return CloudRunServices(api, Waiting(deploy=timeouts["service.deploy"], poll=timeouts["service.poll"]))
 
 
-def gcp_project(app: Container) -> GoogleProject:
-    """Return the project as `nbactl doctor` reads it. Nothing is sent yet."""
-    project, timeouts = _project(app), app.config.timeouts
-    with _needs("Google's authentication"):
-        from nbactl.adapters.gcpproject.api import GoogleApi
-        from nbactl.adapters.gcpproject.project import GoogleProject
-    return GoogleProject(
-        project, GoogleApi(connect=timeouts["http.connect"], request=timeouts["service.admin"]), app.environ
-    )
-
-
-def declared_indexes() -> list[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Return the composite indexes that queries need, by collection and fields, as firestore.indexes.json has them."""
-    return [
-        (index["collectionGroup"], tuple((field["fieldPath"], field["order"]) for field in index["fields"]))
-        for index in _index_file()["indexes"]
-    ]
-
-
-def declared_ttl() -> list[tuple[str, str]]:
-    """Return the fields, by collection, by which documents expire."""
-    overrides = _index_file()["fieldOverrides"]
-    return [(field["collectionGroup"], field["fieldPath"]) for field in overrides if field.get("ttl")]
-
-
-def _index_file() -> Any:  # noqa: ANN401 - JSON
-    import json
-    from importlib.resources import files
-
-    return json.loads((files("nbactl.adapters.firestore") / "firestore.indexes.json").read_text(encoding="utf-8"))
-
-
 def warehouse(app: Container) -> BigQueryWarehouse:
     """Return the datasets of the project, or those of BIGQUERY_EMULATOR_HOST. Nothing is sent yet."""
-    project, timeouts = _project(app), app.config.timeouts
-    with _needs("Google's client for BigQuery"):
+    project, timeouts = project_of(app), app.config.timeouts
+    with needs("Google's client for BigQuery"):
         from nbactl.adapters.bigquery.calls import Calls
         from nbactl.adapters.bigquery.client import ClientHolder, Project
         from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
-    place = Project(project, app.settings.region, app.environ.get("BIGQUERY_EMULATOR_HOST") or None)
+    place = Project(project, app.settings.dataset_location, app.environ.get("BIGQUERY_EMULATOR_HOST") or None)
     client = ClientHolder(place, connect=timeouts["http.connect"])
     calls = Calls(client, reads=app.policies["bigquery"], writes=app.policies["bigquery_dml"], ids=app.ids)
     return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"])
@@ -125,7 +92,7 @@ def compute(app: Container) -> Compute:
         from nbactl.bootstrap import local
 
         return local.compute(app)
-    with _needs("Google's authentication"):
+    with needs("Google's authentication"):
         from nbactl.adapters.cloudrun.compute import CallTools, CloudRunCompute, FollowLimits
         from nbactl.adapters.cloudrun.evidence import Evidence
         from nbactl.adapters.cloudrun.identity import Identities
@@ -154,7 +121,7 @@ def compute(app: Container) -> Compute:
 
 def services_of(app: Container) -> ServiceLocator:
     """Return what finds each deployed service in its region."""
-    with _needs("Google's authentication"):
+    with needs("Google's authentication"):
         from nbactl.adapters.cloudrun.locator import ServiceLocator
     regions = {name: place.region for name, place in app.config.workflows.services.items()}
     services = ServiceLocator(lambda region: _services_of(app, region), app.settings.region, regions)
@@ -241,14 +208,15 @@ def _is_bare_plan(app: Container) -> bool:
     return app.reads_only and app.settings.project is None
 
 
-def _project(app: Container) -> str:
+def project_of(app: Container) -> str:
+    """Return the project. Raises ConfigError without one."""
     if app.settings.project is None:
         raise ConfigError("target gcp needs a project", next_step="Give --project or set NBACTL_PROJECT.")
     return app.settings.project
 
 
 @contextmanager
-def _needs(what: str) -> Iterator[None]:
+def needs(what: str) -> Iterator[None]:
     """Raise ConfigError for an import that fails."""
     try:
         yield

@@ -46,6 +46,7 @@ SHARED: Final = (
     _of_setting("target", "--target"),
     _of_setting("project", "--project", metavar="ID"),
     _of_setting("region", "--region", metavar="NAME"),
+    _of_setting("location", "--location", metavar="NAME"),
     _of_setting("config_dir", "--config-dir", metavar="DIR"),
     _of_setting("state_dir", "--state-dir", metavar="DIR"),
     _of_setting("yes", "-y", "--yes"),

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from nbactl.config.settings import Settings
 
-PLACE_OPTIONS: Final = ("target", "project", "region", "config_dir", "state_dir")
+PLACE_OPTIONS: Final = ("target", "project", "region", "location", "config_dir", "state_dir")
 """The shared options that say where a command acts."""
 _TO_REPEAT: Final = ("flag", "last run")
 """The origins of these: `run` itself does not follow the source of the last run."""

@@ -48,6 +48,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("target", "choice", default="local", help="Where it runs.", choices=("local", "gcp")),
     Setting("project", "text", default=None, help="Google Cloud project of target gcp."),
     Setting("region", "text", default="us-west2", help="Google Cloud region of the deployed services."),
+    Setting("location", "text", default=None, help="Location of the BigQuery datasets, if it is not the region."),
     Setting("config_dir", "path", default=None, help="Folder of workflows.yaml, timeouts.yaml and flags.yaml."),
     Setting("state_dir", "path", default=".nbactl", help="Folder of the ledger, the local warehouse and logs."),
     Setting(
@@ -85,6 +86,7 @@ class Settings:
     target: Target
     project: str | None
     region: str
+    location: str | None
     config_dir: Path | None
     state_dir: Path
     output: Output
@@ -98,6 +100,11 @@ class Settings:
     query_ask_usd: Decimal
     source: str
     origins: Mapping[str, str]
+
+    @property
+    def dataset_location(self) -> str:
+        """Where the BigQuery datasets are: a region such as us-west2, or a multi-region such as US."""
+        return self.location or self.region
 
     @property
     def for_person(self) -> bool:

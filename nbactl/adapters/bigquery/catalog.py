@@ -143,7 +143,7 @@ class Catalog:
             raise PreconditionError(
                 f"dataset {dataset} is in {found}, not in {self._project.location}",
                 cause=error.cause,
-                next_step=f"Give the location of the datasets: --region {found}",
+                next_step=f"Give the location of the datasets: --location {found}",
                 details=error.details,
             ) from error
 

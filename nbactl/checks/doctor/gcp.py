@@ -84,7 +84,7 @@ def permissions(context: CheckContext, project: str) -> Iterator[Finding]:
 @_check("datasets", emulator="BIGQUERY_EMULATOR_HOST")
 def datasets(context: CheckContext, project: str) -> Iterator[Finding]:
     """Compare the datasets of declared tables, and their location, with those that are there."""
-    wanted, location = context.declared_datasets(), context.settings.region
+    wanted, location = context.declared_datasets(), context.settings.dataset_location
     there = context.project().dataset_locations()
     if missing := sorted(wanted - there.keys()):
         fix = f"bq --project_id={project} --location={location} mk --dataset {missing[0]}"
@@ -94,7 +94,7 @@ def datasets(context: CheckContext, project: str) -> Iterator[Finding]:
     if elsewhere:
         where = sorted({there[name] for name in elsewhere})
         cause = f"One query reads the datasets of one location; settings say {location}."
-        fix = f"Give --region {where[0]}, or copy the datasets."
+        fix = f"Give --location {where[0]}, or copy the datasets."
         yield Finding("datasets", "failed", f"in {', '.join(where)}: {_listed(elsewhere)}", cause, fix)
     if not missing and not elsewhere:
         yield Finding("datasets", "ok", f"{len(wanted)} in {location}")

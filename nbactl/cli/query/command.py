@@ -136,7 +136,7 @@ def prices_of(app: Container) -> Prices | None:
         return None
     from nbactl.warehouse.prices import prices_in  # noqa: PLC0415 - gcp alone has prices
 
-    return prices_in(app.settings.region)
+    return prices_in(app.settings.dataset_location)
 
 
 def size(count: int) -> str:

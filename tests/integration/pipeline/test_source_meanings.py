@@ -161,7 +161,7 @@ def test_a_game_that_is_not_played_has_no_contexts(folder: Folder) -> None:
         ("CHI", "DET", "Canceled"): "cancelled",
         ("DEN", "UTA", "Forfeited"): "forfeited",
     }
-    off = [bdl("2025-01-15", *game, players=0, **nothing) for game in states]
+    off = [bdl("2025-01-15", home, away, status, players=0, **nothing) for home, away, status in states]
     folder.boxes(bdl("2025-01-15", "LAL", "MIA", "Final"), *off)
     assert folder.run("phase4", "2025-01-15")["warnings"] == []
     found = folder.rows("SELECT home_team_abbr, game_status FROM nba_raw.games ORDER BY 1")

@@ -120,7 +120,7 @@ def test_a_wrong_location_is_named_with_the_one_of_the_dataset(server: BigQueryS
         pytest.raises(PreconditionError, match=f"in {LOCATION}, not in EU") as caught,
     ):
         other.query(f"SELECT * FROM {lines.name}", timeout=TIMEOUT)  # noqa: S608 - a name of ours
-    assert "--region us-west2" in (caught.value.next_step or "")
+    assert "--location us-west2" in (caught.value.next_step or "")
 
 
 @pytest.mark.parametrize("reason", ["rateLimitExceeded", "quotaExceeded", "backendError"])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.bootstrap import Container, gcp
+from nbactl.bootstrap import Container
 from nbactl.bootstrap.doctor import check_context
+from nbactl.bootstrap.project import declared_indexes, declared_ttl, gcp_project
 from nbactl.checks.doctor import gcp as checks
 from nbactl.checks.doctor.gcp import examine_project
 from nbactl.checks.doctor.permissions import NEEDS, all_permissions
@@ -61,8 +62,8 @@ def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun)
     project, _ = server
     project.granted = all_permissions()
     project.datasets = {name.partition(".")[0]: "US-WEST2" for name in load_tables()}
-    project.indexes = dict.fromkeys(gcp.declared_indexes(), "READY")
-    project.ttl = dict.fromkeys(gcp.declared_ttl(), "ACTIVE")
+    project.indexes = dict.fromkeys(declared_indexes(), "READY")
+    project.ttl = dict.fromkeys(declared_ttl(), "ACTIVE")
     phases = app.config.workflows.phases.values()
     project.topics = sorted({topic for phase in phases for topic in (phase.topic, phase.trigger_topic) if topic})
     project.refusals = {}
@@ -177,7 +178,7 @@ def test_credentials_that_are_refused_or_missing_fail(
     assert (rest.status, rest.message) == ("skipped", "not checked without credentials")
     assert "gcloud auth application-default login" in (finding.fix or "")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "gone.json"))
-    with closing(gcp.gcp_project(app)) as project:
+    with closing(gcp_project(app)) as project:
         context = dataclasses.replace(check_context(app), project=lambda: project)
         assert _one(checks.credentials(context)).message == "no Google credentials were found"
 
