@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import io
 import json
+import shutil
 import subprocess
 import sys
 import uuid
@@ -43,13 +46,27 @@ if TYPE_CHECKING:
     from tests.kit.pipeline_services import PipelineServices
 
 DAY = "2024-01-15"
-BEFORE = "2024-01-14"
+FIRST = "2024-01-09"
 PHASES = ("phase1", "phase2", "phase3", "phase4")
 QUICK = {
     "NBACTL_TIMEOUT_SERVICE_FOLLOW": "100ms",
     "NBACTL_TIMEOUT_HTTP_CONNECT": "500ms",
 }
-EVERYTHING = "SELECT * FROM {} WHERE TRUE"
+
+
+def real_week(files: Path, folder: Path) -> Path:
+    """Copy what the real files have of the week that ends with the date, and return the folder."""
+    folder.mkdir()
+    for name in ("games_2023-25", "player_game_logs_2023-24"):
+        with gzip.open(files / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as given:
+            rows = csv.DictReader(given)
+            kept = [row for row in rows if FIRST <= row["GAME_DATE"] <= DAY]
+            with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, rows.fieldnames or ())
+                writer.writeheader()
+                writer.writerows(kept)
+    shutil.copy(files / f"bdl_box_scores_{DAY}.json.gz", folder)
+    return folder
 
 
 class Processors:
