@@ -16,11 +16,11 @@ from nbactl.errors import NbactlError
 from nbactl.testing.bigquery import schema
 from nbactl.testing.bigquery.errors import ApiError, invalid_query, of_translation
 from nbactl.testing.bigquery.session import TEMP, Session, result_columns
-from nbactl.testing.bigquery.store import ALL, millis
+from nbactl.testing.bigquery.store import ALL, Table, millis
 
 if TYPE_CHECKING:
     from nbactl.testing.bigquery.limits import Limits
-    from nbactl.testing.bigquery.store import Name, Table
+    from nbactl.testing.bigquery.store import Name
 
 _DAY_MS: Final = 86_400_000
 
@@ -112,6 +112,7 @@ def _create(session: Session, tree: exp.Create, node: exp.Table, sql: str) -> st
         session.cursor.execute("DROP TABLE IF EXISTS temp._created")
         session.cursor.execute(f"CREATE TEMP TABLE _created AS {rows}", bound)
     if there:
+        store.check_layout(Table(name, schema.normalized(fields), store.clock.now(), store.clock.now(), resource))
         store.drop_table(store.table(name))
     made = store.create_table(name, fields, resource)
     if rows is not None:
@@ -198,6 +199,8 @@ def _alter(session: Session, limits: Limits, tree: exp.Alter, node: exp.Table) -
                 raise invalid_query(f"Column already exists: {action.name}")
         elif isinstance(action, exp.AlterSet):
             table.resource.update(_resource(_options(session, action), table.resource))
+        elif isinstance(action, exp.AlterRename):
+            store.rename_table(table, action.this.name)
         elif isinstance(action, exp.Drop) and action.args.get("kind") == "COLUMN":
             _drop_column(session, table, action)
         else:

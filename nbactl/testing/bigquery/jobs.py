@@ -312,14 +312,14 @@ class Jobs:
                 "notImplemented", f"The test server failed: {type(error).__name__}: {error}"
             )
         finally:
-            if timer is not None:
-                timer.cancel()
-                timer.join()
             if made.error is not None:
                 made.result = made.counts = None
             made.ended = max(self._store.clock.now(), made.started)
             made.state = "DONE"
             made.done.set()
+            if timer is not None:
+                timer.cancel()
+                timer.join()
 
     def _timer(self, made: Job) -> threading.Timer | None:
         """Stop a job whose jobTimeoutMs is over, in real time."""

@@ -81,7 +81,7 @@ def of(cursor: DuckDBPyConnection, table: Table) -> list[Partition]:
     """Return the partitions that have rows, by id; a table that is not partitioned is one."""
     sizes = [f"CAST(SUM({size_sql(identifier(name), kind)}) AS BIGINT)" for name, kind in table.columns]
     listed = "".join(f", {size}" for size in sizes)
-    cursor.execute(f"SELECT {id_sql(table)}, COUNT(*){listed} FROM {table.sql} GROUP BY 1 ORDER BY 1")
+    cursor.execute(f"SELECT {id_sql(table)} AS _id, COUNT(*){listed} FROM {table.sql} GROUP BY 1 ORDER BY 1")
     names = [name.lower() for name, _ in table.columns]
     return [Partition(row[0], row[1], dict(zip(names, row[2:], strict=True))) for row in cursor.fetchall()]
 

@@ -151,7 +151,7 @@ class Session:
         named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
         created = _created(tree)
         for table in list(tree.find_all(exp.Table)):
-            if not isinstance(table.this, exp.Identifier):
+            if not isinstance(table.this, exp.Identifier) or isinstance(table.parent, exp.AlterRename):
                 continue
             if table.name.upper().startswith("INFORMATION_SCHEMA."):
                 self._place(table, TEMP, information_schema.materialize(self, table))

@@ -216,6 +216,18 @@ class Store:
             del self.tables[table.name]
             self.save()
 
+    def rename_table(self, table: Table, name: str) -> None:
+        """Give a table another name in its dataset. Raises ApiError if that is taken."""
+        with self.lock, self.cursor() as cursor:
+            new = (table.name[0], name)
+            if self.exists(new):
+                raise already_there("Table", f"{self.project}:{new[0]}.{new[1]}")
+            cursor.execute(f"ALTER TABLE {table.sql} RENAME TO {identifier(name)}")
+            del self.tables[table.name]
+            table.name = new
+            self.tables[new] = table
+            self.save()
+
     def add_fields(self, table: Table, fields: Iterable[schema.Field]) -> None:
         """Add columns. Raises ApiError for a required one."""
         with self.lock, self.cursor() as cursor:

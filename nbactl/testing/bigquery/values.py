@@ -12,7 +12,7 @@ import json
 import math
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.types import SCALARS, Type, array, duckdb_name, identifier, struct_names
@@ -167,11 +167,15 @@ def _boolean(value: Any) -> bool:  # noqa: ANN401 - JSON
     return known[str(value).lower()]
 
 
+_NUMERIC_CONTEXT: Final = Context(prec=38)
+
+
 def _numeric(value: Any) -> Decimal:  # noqa: ANN401 - JSON
     number = Decimal(str(value))
-    if isinstance(value, bool) or not number.is_finite() or abs(number) >= Decimal(10) ** 29:
+    limit = Decimal(10) ** 29
+    if isinstance(value, bool) or not number.is_finite() or not -limit < number < limit:
         raise ValueError(value)
-    return number.quantize(Decimal("1e-9"))
+    return number.quantize(Decimal("1e-9"), context=_NUMERIC_CONTEXT)
 
 
 def _string(value: Any) -> str:  # noqa: ANN401 - JSON

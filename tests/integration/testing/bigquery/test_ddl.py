@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, NotFound
-from google.cloud import bigquery
 
 if TYPE_CHECKING:
+    from google.cloud import bigquery
+
     from nbactl.testing import FakeClock
 
 

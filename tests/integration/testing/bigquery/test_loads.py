@@ -90,7 +90,7 @@ def test_a_bad_row_is_named_and_none_is_loaded(
 
 def test_a_required_field_must_be_there(client: bigquery.Client, dataset: str) -> None:
     schema = [SchemaField("n", "INT64", mode="REQUIRED")]
-    with pytest.raises(BadRequest, match="Missing required field: n."):
+    with pytest.raises(BadRequest, match=r"Missing required field: n."):
         load(client, f"{dataset}.strict", [{}], schema=schema)
     with pytest.raises(NotFound):
         client.get_table(f"{dataset}.strict")
@@ -116,7 +116,8 @@ def test_rows_come_in_one_request_or_in_pieces(client: bigquery.Client, server: 
     body = "\n".join(json.dumps({"n": n, "name": "x" * 400}) for n in range(1000, 2000)).encode()
     for size in (len(body), None):  # a size makes it multipart, none resumable
         job = client.load_table_from_file(io.BytesIO(body), table, size=size, job_config=config)
-        assert job.result().output_rows == 1000
+        job.result()
+        assert job.output_rows == 1000
     load(client, table, [{"name": "x" * 1000} for _ in range(1100)])  # pieces of a megabyte
     kinds = [(method, path) for method, path in server.requests if path.startswith("/upload")]
     assert ("PUT", "/upload/bigquery/v2/projects/test-1/jobs") in kinds

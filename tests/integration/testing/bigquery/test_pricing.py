@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from google.api_core.exceptions import BadRequest, InternalServerError
-from google.cloud import bigquery
 from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter
 
 if TYPE_CHECKING:
+    from google.cloud import bigquery
+
     from nbactl.testing import FakeClock
 
 DAY = ScalarQueryParameter("day", "DATE", date(2026, 1, 3))

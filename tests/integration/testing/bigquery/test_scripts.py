@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import BadRequest
-from google.cloud import bigquery
 from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from google.cloud import bigquery
 
     from nbactl.testing.bigquery import BigQueryServer
 
@@ -225,6 +226,7 @@ def test_merge_says_what_it_did(client: bigquery.Client, table: str) -> None:
     )
     job.result()
     stats = job.dml_stats
+    assert stats is not None
     assert (stats.inserted_row_count, stats.updated_row_count, stats.deleted_row_count) == (1, 1, 3)
     assert (job.num_dml_affected_rows, job.statement_type) == (5, "MERGE")
     assert numbers(client, table) == [1, 3, 4, 5, 6, 7, 8, 50]

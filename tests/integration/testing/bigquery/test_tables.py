@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from nbactl.testing import FakeClock
     from nbactl.testing.bigquery import BigQueryServer
+
+NO_RETRY: Any = None
+"""The client takes None for no retry; its types do not say so."""
 
 
 def box_scores(dataset: str) -> bigquery.Table:
@@ -167,7 +170,7 @@ def test_more_updates_of_metadata_than_the_quota_are_refused(
     found = client.get_table(table)
     found.description = "too many"
     with pytest.raises(Forbidden, match="too many table update operations for this table") as caught:
-        client.update_table(found, ["description"], retry=None)
+        client.update_table(found, ["description"], retry=NO_RETRY)
     assert caught.value.errors[0]["reason"] == "rateLimitExceeded"
     clock.advance(11)
     client.update_table(client.get_table(table), ["description"])
