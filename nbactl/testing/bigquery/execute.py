@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbactl.testing.bigquery.job import Job
     from nbactl.testing.bigquery.jobs import Jobs
     from nbactl.testing.bigquery.limits import Limits
-    from nbactl.testing.bigquery.store import Name
+    from nbactl.testing.bigquery.store import Name, Table
 
 _TRANSACTIONS: Final = ("BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")
 _ARRAY: Final = re.compile(r"(?is)ARRAY\s*<(.*)>")
@@ -118,7 +118,7 @@ class Execution:
         job.statement = dml.KINDS[type(tree)]
         node = dml.target(tree)
         if node.db != TEMP:
-            session.table(node)
+            self._check_buffer(job.statement, session.table(node))
             session.access.check_table("bigquery.tables.updateData", (node.db, node.name))
         pricing.charge(session, self._limits, job, tree)
         if self._job.configuration.get("dryRun"):
@@ -141,6 +141,17 @@ class Execution:
             transaction.changed.setdefault(name, set()).update(changed)
         if alone:
             self._touch(transaction.changed)
+
+    def _check_buffer(self, kind: str, table: Table) -> None:
+        """Raise ApiError if a statement would change rows that were streamed a short while ago.
+
+        https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations
+        """
+        if kind != "INSERT" and table.buffered(self._session.now):
+            name = f"{self._session.store.project}.{'.'.join(table.name)}"
+            raise invalid_query(
+                f"{kind} statement over table {name} would affect rows in the streaming buffer, which is not supported"
+            )
 
     def _define(self, job: Job, tree: exp.Expr, sql: str) -> None:
         job.statement = ddl.statement_type(tree)

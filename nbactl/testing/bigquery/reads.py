@@ -239,6 +239,10 @@ class _Filters:
 
     def _value(self, node: exp.Expr) -> Any:  # noqa: ANN401 - a value of any type
         """Return what is known before the query runs: no column in it, and no query."""
+        if isinstance(node, exp.Literal) and node.is_string:
+            return node.this
+        if isinstance(node, exp.Parameter):
+            return self._session.parameters.get(node.name, (None, None))[1]
         if node.find(exp.Query) is not None:
             return None
         for column in node.find_all(exp.Column):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.core._support.clock import Clock
+    from nbactl.testing.bigquery.partitions import Partition
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "python_enable_replacements": "false",
@@ -33,6 +34,7 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
 }
 _INTERNAL: Final = "nbactl_bigquery"
+_BUFFERED: Final = timedelta(minutes=30)
 ALL: Final = "*"
 """All partitions of a table."""
 Name = tuple[str, str]
@@ -68,6 +70,9 @@ class Table:
     version: int = 1
     streamed: list[datetime] = field(default_factory=list)
     partitions: dict[str, datetime] = field(default_factory=dict)
+    """When the rows of a partition were changed last."""
+    counted: tuple[int, list[Partition]] | None = field(default=None, repr=False)
+    """The partitions that a version of the table had."""
 
     @property
     def is_view(self) -> bool:
@@ -89,6 +94,11 @@ class Table:
         """Changes with every change of the metadata or the rows."""
         text = f"{self.name}/{self.version}/{self.modified.isoformat()}/{self.created.isoformat()}"
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    def buffered(self, now: datetime) -> int:
+        """Return how many rows are in the streaming buffer: those that came within the last half hour."""
+        self.streamed = [at for at in self.streamed if now - at < _BUFFERED]
+        return len(self.streamed)
 
     @property
     def partition_field(self) -> str | None:
@@ -282,7 +292,7 @@ class Store:
         if not self._durable:
             return
         kept = [("dataset", vars(one)) for one in self.datasets.values()]
-        kept += [("table", vars(one)) for one in self.tables.values()]
+        kept += [("table", {**vars(one), "counted": None}) for one in self.tables.values()]
         with self.cursor() as cursor:
             cursor.begin()
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {_INTERNAL}")

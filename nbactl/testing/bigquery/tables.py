@@ -44,7 +44,7 @@ def resource(store: Store, table: Table, *, counted: bool = True) -> dict[str, A
     if counted and not table.is_view:
         with store.cursor() as cursor:
             rows, size = partitions.totals(cursor, table)
-        waiting = min(len(table.streamed), rows)
+        waiting = min(table.buffered(store.clock.now()), rows)
         answer |= {"numRows": str(rows - waiting), "numBytes": str(size), "numLongTermBytes": "0"}
         answer |= {"numTotalLogicalBytes": str(size), "numActiveLogicalBytes": str(size)}
         if waiting:

@@ -232,6 +232,16 @@ def test_merge_says_what_it_did(client: bigquery.Client, table: str) -> None:
     assert numbers(client, table) == [1, 3, 4, 5, 6, 7, 8, 50]
 
 
+def test_a_row_is_changed_by_one_row(client: bigquery.Client, table: str) -> None:
+    twice = "(SELECT 3 AS n FROM UNNEST([1, 2])) AS s"
+    for sql in (
+        f"MERGE {table} AS t USING {twice} ON t.n = s.n WHEN MATCHED THEN UPDATE SET name = 'x'",
+        f"UPDATE {table} AS t SET name = 'x' FROM {twice} WHERE t.n = s.n",
+    ):
+        with pytest.raises(BadRequest, match="must match at most one source row for each target row"):
+            run(client, sql)
+
+
 def test_update_joins_and_insert_checks_types(client: bigquery.Client, table: str) -> None:
     job = client.query(f"UPDATE {table} AS t SET name = s.v FROM (SELECT 3 AS n, 'x' AS v) AS s WHERE t.n = s.n")
     job.result()

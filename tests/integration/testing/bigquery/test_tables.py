@@ -189,6 +189,18 @@ def test_streamed_rows_are_seen_and_counted_apart(client: bigquery.Client, table
     assert found.streaming_buffer.estimated_rows == 2
 
 
+def test_streamed_rows_are_not_changed_before_half_an_hour_is_over(
+    client: bigquery.Client, clock: FakeClock, table: str
+) -> None:
+    client.insert_rows_json(table, [{"n": 11}])
+    with pytest.raises(BadRequest, match="would affect rows in the streaming buffer, which is not supported"):
+        client.query(f"DELETE FROM {table} WHERE n = 1").result()
+    clock.advance(1801)
+    client.query(f"DELETE FROM {table} WHERE n = 11").result()
+    found = client.get_table(table)
+    assert (found.num_rows, found.streaming_buffer) == (10, None)
+
+
 def test_streamed_rows_that_do_not_fit_are_named_and_none_is_inserted(client: bigquery.Client, table: str) -> None:
     errors = client.insert_rows_json(table, [{"n": 1}, {"n": "many"}, {"nobody": 1}])
     assert [(one["index"], one["errors"][0]["reason"]) for one in errors] == [
