@@ -101,8 +101,8 @@ def _check_matches(session: Session, tree: exp.Expr, sql: str, name: str, column
         condition = tree.args["on"] if merge else tree.args["where"].this
         on = compile_expression(ctx, condition, both).sql
         return Query(
-            f"SELECT 1 FROM {name} AS {_TARGET} JOIN {from_sql.removeprefix(' FROM ')} ON {on} GROUP BY {_TARGET}.rowid "
-            "HAVING COUNT(*) > 1 LIMIT 1",
+            f"SELECT 1 FROM {name} AS {_TARGET} JOIN {from_sql.removeprefix(' FROM ')} ON {on} "
+            f"GROUP BY {_TARGET}.rowid HAVING COUNT(*) > 1 LIMIT 1",
             (),
         )
 
