@@ -61,7 +61,8 @@ class Execution:
         """Run the job. Raises ApiError."""
         statements = script.parse(self._job.sql)
         if not script.is_script(statements):
-            self._single(self._job, self._job.sql)
+            only = statements[0]
+            self._single(self._job, script.padded(self._job.sql, only.start, only.text))
             return
         self._job.statement = "SCRIPT"
         if self._job.query.get("destinationTable"):

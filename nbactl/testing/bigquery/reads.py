@@ -203,7 +203,7 @@ class _Filters:
         """Say whether an expression is the partitioning column (False), its day (True), or neither (None)."""
         node = node.unnest()
         if isinstance(node, exp.Column):
-            ours = node.name.lower() == self._field and node.table in ("", self._alias)
+            ours = node.name.lower() == self._field and node.table.lower() in ("", self._alias.lower())
             return False if ours else None
         inner = None
         if isinstance(node, exp.Anonymous) and str(node.this).upper() == "DATE" and len(node.expressions) == 1:

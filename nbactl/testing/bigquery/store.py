@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.types import identifier
-from nbactl.testing.bigquery import schema
+from nbactl.testing.bigquery import names, schema
 from nbactl.testing.bigquery.errors import ApiError, already_there, not_found
 
 if TYPE_CHECKING:
@@ -173,10 +173,8 @@ class Store:
         with self.lock:
             if name in self.datasets:
                 raise already_there("Dataset", f"{self.project}:{name}")
-            if not name or not all(character.isalnum() or character == "_" for character in name):
-                raise ApiError(
-                    "invalid", f'Invalid dataset ID "{name}". Dataset IDs must be alphanumeric (plus underscores).'
-                )
+            names.check_dataset(name)
+            names.check_labels(resource.get("labels") or {})
             now = self.clock.now()
             made = Dataset(name, location or self.location, now, now, resource)
             with self.cursor() as cursor:
@@ -208,6 +206,7 @@ class Store:
             now = self.clock.now()
             made = Table(name, schema.normalized(fields), now, now, resource)
             self.check_layout(made)
+            names.check_labels(resource.get("labels") or {})
             if "expirationTime" not in resource and (days := dataset.resource.get("defaultTableExpirationMs")):
                 made.resource["expirationTime"] = millis(now + timedelta(milliseconds=int(days)))
             if not made.is_view:
@@ -263,11 +262,13 @@ class Store:
         if partitioning is not None:
             partitioning.setdefault("type", "DAY")
             column = partitioning.get("field")
-            if column is not None and column.lower() not in kinds:
+            if column is None:
+                raise ApiError("notImplemented", "The test server partitions by a column only: name a field")
+            if column.lower() not in kinds:
                 raise ApiError(
                     "invalid", f"The field specified for partitioning cannot be found in the schema: {column}"
                 )
-            if column is not None and kinds[column.lower()].kind not in ("DATE", "DATETIME", "TIMESTAMP"):
+            if kinds[column.lower()].kind not in ("DATE", "DATETIME", "TIMESTAMP"):
                 raise ApiError(
                     "invalid",
                     f"The field specified for partitioning must be of type DATE, DATETIME or TIMESTAMP: {column}",

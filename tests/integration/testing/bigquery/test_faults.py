@@ -8,12 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from google.api_core.exceptions import Forbidden, InternalServerError, ServiceUnavailable, TooManyRequests
 from google.auth.exceptions import InvalidOperation
 from google.cloud.bigquery import DEFAULT_RETRY
 
+from nbactl.testing import bigquery_server
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from google.cloud import bigquery
 
@@ -69,6 +73,25 @@ def test_a_request_can_be_answered_late(client: bigquery.Client, server: BigQuer
     server.delay(dataset, 0.5)
     with pytest.raises(Exception, match="Read timed out"):
         client.get_dataset(dataset, timeout=0.05, retry=NO_RETRY)
+
+
+def test_an_answer_can_be_lost(client: bigquery.Client, server: BigQueryServer, dataset: str) -> None:
+    server.lose_answer("POST /bigquery/v2/projects/test-1/jobs")
+    before = len(server.jobs())
+    sql = f"CREATE TABLE {dataset}.once (n INT64)"
+    client.query(sql, retry=DEFAULT_RETRY.with_delay(initial=0.01, maximum=0.01)).result()  # asked again, a conflict
+    assert [one["sql"] for one in server.jobs()[before:]] == [sql]
+
+
+def test_a_delay_does_not_outlive_the_server(
+    connected: Callable[[BigQueryServer], AbstractContextManager[bigquery.Client]],
+) -> None:
+    started = time.monotonic()
+    with bigquery_server("test-1", "us-west2") as server, connected(server) as client:
+        server.delay("datasets", 60)
+        with pytest.raises(requests.exceptions.ReadTimeout):
+            client.get_dataset("any", timeout=0.05, retry=NO_RETRY)
+    assert time.monotonic() - started < 20
 
 
 def test_a_token_can_be_required(client: bigquery.Client, server: BigQueryServer, dataset: str) -> None:

@@ -161,6 +161,37 @@ def test_labels_times_and_the_account_are_kept(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"run": "R1"}, 'Label value "R1" has invalid characters'),
+        ({"run:id": "r"}, 'Label key "run:id" has invalid characters'),
+        ({"1run": "r"}, 'Label key "1run" does not begin with a letter'),
+        ({"run": "x" * 64}, "is too long"),
+        ({f"k{n}": "v" for n in range(65)}, "number of labels"),
+    ],
+)
+def test_labels_that_the_service_does_not_take(
+    client: bigquery.Client, table: str, labels: dict[str, str], message: str
+) -> None:
+    with pytest.raises(BadRequest, match=message):
+        client.query("SELECT 1", job_config=QueryJobConfig(labels=labels))
+    found = client.get_table(table)
+    found.labels = labels
+    with pytest.raises(BadRequest, match=message):
+        client.update_table(found, ["labels"])
+    assert client.get_table(table).labels == {}
+
+
+def test_names_and_texts_that_the_service_does_not_take(client: bigquery.Client) -> None:
+    with pytest.raises(BadRequest, match='Invalid job ID "a:b"'):
+        client.query("SELECT 1", job_id="a:b", job_retry=None)
+    with pytest.raises(BadRequest, match="The query is too large"):
+        client.query("SELECT 1 --" + "x" * 2**20)
+    with pytest.raises(BadRequest, match='Invalid dataset ID "a-b"'):
+        client.create_dataset("a-b")
+
+
 def test_a_job_is_forgotten(client: bigquery.Client) -> None:
     client.query("SELECT 1", job_id="old", job_retry=None).result()
     client.delete_job_metadata("old", location="us-west2")

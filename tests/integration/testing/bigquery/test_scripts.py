@@ -192,6 +192,14 @@ def test_an_error_has_its_place_in_the_script(client: bigquery.Client, table: st
         run(client, "DECLARE a INT64; DECLARE a INT64;")
 
 
+def test_variables_are_declared_first(client: bigquery.Client) -> None:
+    with pytest.raises(
+        BadRequest, match=r"declarations are allowed only at the start of a block or script at \[1:11\]"
+    ):
+        run(client, "SELECT 1; DECLARE a INT64;")
+    assert run(client, "SELECT 1; BEGIN DECLARE a INT64 DEFAULT 2; SELECT a; END;") == [(2,)]
+
+
 def test_the_statement_that_failed_is_the_failed_child(client: bigquery.Client, table: str) -> None:
     job = client.query(f"SELECT 1; DELETE FROM {table} WHERE 1 / 0 > 1; SELECT 2;")
     with pytest.raises(BadRequest):

@@ -4,7 +4,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from google.api_core.exceptions import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    MethodNotImplemented,
+    NotFound,
+    PreconditionFailed,
+)
 from google.cloud import bigquery
 from google.cloud.bigquery import SchemaField
 
@@ -80,6 +87,17 @@ def test_a_layout_needs_columns_that_are_there(client: bigquery.Client, dataset:
     table = box_scores(dataset)
     table.clustering_fields = ["nobody"]
     with pytest.raises(BadRequest, match="clustering cannot be found in the schema: nobody"):
+        client.create_table(table)
+
+
+def test_what_the_server_lacks_is_refused(client: bigquery.Client, dataset: str) -> None:
+    table = box_scores(dataset)
+    table.time_partitioning = bigquery.TimePartitioning()
+    with pytest.raises(MethodNotImplemented, match="partitions by a column only"):
+        client.create_table(table)
+    table = bigquery.Table(f"test-1.{dataset}.t", schema=[SchemaField("n", "INT64")])
+    table.range_partitioning = bigquery.RangePartitioning(bigquery.PartitionRange(0, 10, 1), field="n")
+    with pytest.raises(MethodNotImplemented, match="does not know rangePartitioning"):
         client.create_table(table)
 
 
