@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from nbactl.testing.bigquery.errors import invalid_query
+from nbactl.testing.bigquery.errors import ApiError, invalid_query
 
 _TOKEN: Final = re.compile(
     r"""
@@ -166,7 +166,8 @@ class _Parser:
         if word in ("BREAK", "LEAVE", "CONTINUE", "ITERATE", "RETURN"):
             return self._simple({"LEAVE": "BREAK", "ITERATE": "CONTINUE"}.get(word, word), first)
         if word in ("FOR", "REPEAT", "CALL", "EXECUTE", "CASE"):
-            raise invalid_query(f"The test server does not know {word} in scripts at {place(self._sql, first.start)}")
+            where = place(self._sql, first.start)
+            raise ApiError("notImplemented", f"The test server does not know {word} in scripts at {where}")
         text, start = self._until(set())
         return Statement("SQL", text, start)
 

@@ -93,7 +93,7 @@ def patch(store: Store, limits: Limits, request: Request, dataset: str, name: st
         _check_partitioning(store, table, body)
         given = (body.get("schema") or {}).get("fields")
         fields = table.fields if given is None else schema.normalized(given)
-        wanted = {**table.resource, **{key: body[key] for key in _SET if key in body}}
+        wanted: dict[str, Any] = {**table.resource, **{key: body[key] for key in _SET if key in body}}
         store.check_layout(replace(table, fields=fields, resource=wanted))
         names.check_labels(wanted.get("labels") or {})
         if given is not None:

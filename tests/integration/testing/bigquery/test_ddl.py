@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, MethodNotImplemented, NotFound
 
 if TYPE_CHECKING:
     from google.cloud import bigquery
@@ -117,5 +117,29 @@ def test_datasets_are_created(client: bigquery.Client) -> None:
 
 def test_a_table_is_made_like_another(client: bigquery.Client, table: str) -> None:
     run(client, f"CREATE TABLE {table}_like LIKE {table}")
-    assert client.get_table(f"{table}_like").schema == client.get_table(table).schema
-    assert client.get_table(f"{table}_like").num_rows == 0
+    like, model = client.get_table(f"{table}_like"), client.get_table(table)
+    assert (like.schema, like.time_partitioning, like.num_rows) == (model.schema, model.time_partitioning, 0)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE {t}_2 CLONE {t}",
+        "CREATE TABLE {t}_2 (n INT64 DEFAULT 3)",
+        "CREATE TABLE {t}_2 (n NUMERIC(10, 2))",
+        "CREATE TABLE {t}_2 (n INT64, PRIMARY KEY (n) NOT ENFORCED)",
+        "ALTER TABLE {t} ALTER COLUMN n SET OPTIONS (description = 'x')",
+    ],
+)
+def test_what_only_this_server_lacks_is_refused(client: bigquery.Client, table: str, sql: str) -> None:
+    with pytest.raises(MethodNotImplemented, match="The test server"):
+        run(client, sql.format(t=table))
+    assert [one.table_id for one in client.list_tables(table.partition(".")[0])] == ["games"]
+
+
+def test_a_table_is_renamed(client: bigquery.Client, table: str) -> None:
+    run(client, f"ALTER TABLE {table} RENAME TO renamed")
+    dataset = table.partition(".")[0]
+    assert client.get_table(f"{dataset}.renamed").num_rows == 10
+    with pytest.raises(NotFound):
+        client.get_table(table)

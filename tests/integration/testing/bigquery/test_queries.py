@@ -139,8 +139,12 @@ def test_a_table_of_another_project_is_denied(client: bigquery.Client) -> None:
 
 
 def test_what_only_this_server_lacks_is_said_so(client: bigquery.Client) -> None:
-    with pytest.raises(MethodNotImplemented, match="The test server cannot run this statement"):
+    told = r"The test server cannot run this statement: it lacks FARM_FINGERPRINT at \[1:8\]"
+    with pytest.raises(MethodNotImplemented, match=told):
         rows(client, "SELECT FARM_FINGERPRINT('a')")
+    for sql in ("EXECUTE IMMEDIATE 'SELECT 1'", "EXPORT DATA OPTIONS (uri = 'x') AS SELECT 1", "SELECT INTERVAL 1 DAY"):
+        with pytest.raises(MethodNotImplemented, match="The test server"):
+            rows(client, sql)
 
 
 def test_the_time_is_the_clocks(client: bigquery.Client, clock: FakeClock) -> None:
