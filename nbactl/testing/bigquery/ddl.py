@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
+from sqlglot.errors import SqlglotError  # noqa: TID253 - as above
 
 from nbactl.adapters.duckdb.sql.expressions import type_of
 from nbactl.adapters.duckdb.sql.types import duckdb_name, identifier
@@ -21,6 +22,7 @@ from nbactl.testing.bigquery.session import TEMP, Session, result_columns
 from nbactl.testing.bigquery.store import ALL, Table, millis
 
 if TYPE_CHECKING:
+    from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.testing.bigquery.limits import Limits
     from nbactl.testing.bigquery.store import Name
 
@@ -243,6 +245,15 @@ def _fields(session: Session, tree: exp.Create, node: exp.Table, resource: dict[
     if node.db != TEMP:
         resource.update({key: value for key, value in copy.deepcopy(copied.resource).items() if key not in resource})
     return copy.deepcopy(copied.fields)
+
+
+def written_type(text: str) -> Type:
+    """Return a type by its text, such as ARRAY<STRUCT<a INT64>>. Raises ApiError."""
+    try:
+        kind = exp.DataType.build(text, dialect="bigquery")
+    except SqlglotError:
+        raise invalid_query(f"Syntax error: Unexpected type {text}") from None
+    return schema.type_of(schema.normalized([_typed("", kind)])[0])
 
 
 def _field(column: exp.ColumnDef) -> schema.Field:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
-from nbactl.adapters.duckdb.sql.expressions import type_of
-from nbactl.adapters.duckdb.sql.types import BOOL, INT64, STRING, array
+from nbactl.adapters.duckdb.sql.types import BOOL, INT64, STRING
 from nbactl.testing.bigquery import ddl, dml, pricing, script, values
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError, invalid_query
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from nbactl.testing.bigquery.store import Name, Table
 
 _TRANSACTIONS: Final = ("BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")
-_ARRAY: Final = re.compile(r"(?is)ARRAY\s*<(.*)>")
 _STEPS: Final = 100_000
 """Statements that a script may run: a loop that never ends is a mistake in a test."""
 
@@ -300,7 +298,7 @@ class Execution:
             raise invalid_query(message)
 
     def _declare(self, statement: script.Statement) -> None:
-        kind = self._type(statement.type) if statement.type else None
+        kind = ddl.written_type(statement.type) if statement.type else None
         known: tuple[Type, Any] = (kind or INT64, None)
         if statement.value:
             known = self._typed(statement.value, statement.value_start, kind)
@@ -309,11 +307,6 @@ class Execution:
                 where = script.place(self._job.sql, statement.start)
                 raise invalid_query(f"Query error: Variable '{name}' redeclaration is not allowed at {where}")
             self._session.variables[name] = known
-
-    def _type(self, written: str) -> Type:
-        if found := _ARRAY.fullmatch(written):
-            return array(self._type(found[1]))
-        return type_of(exp.DataType.build(written, dialect="bigquery"))
 
     def _set(self, statement: script.Statement) -> None:
         variables = self._session.variables

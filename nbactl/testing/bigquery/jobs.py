@@ -114,9 +114,9 @@ class Jobs:
             if key is not None:
                 self._requests[key] = made
             self._start(made)
-        made.done.wait(int(body.get("timeoutMs") or _LONG_POLL * 1000) / 1000)
+        made.done.wait(int(body.get("timeoutMs", _LONG_POLL * 1000)) / 1000)
         optional = body.get("jobCreationMode") == "JOB_CREATION_OPTIONAL"
-        answer = self._answer(made, body, int(body.get("maxResults") or 100_000), 0, kind="bigquery#queryResponse")
+        answer = self._answer(made, body, int(body.get("maxResults", 100_000)), 0, kind="bigquery#queryResponse")
         if optional and answer["jobComplete"] and "pageToken" not in answer:
             del answer["jobReference"]
             answer["jobCreationReason"] = {"code": "OTHER"}

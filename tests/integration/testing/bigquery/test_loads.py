@@ -106,6 +106,11 @@ def test_a_schema_that_differs_is_refused(client: bigquery.Client, table: str) -
     assert [field.name for field in client.get_table(table).schema][-1] == "seen"
 
 
+def test_a_table_may_have_a_dash_in_its_name(client: bigquery.Client, dataset: str) -> None:
+    load(client, f"{dataset}.box-scores", [{"n": 1}])
+    assert numbers(client, f"`{dataset}.box-scores`") == [1]
+
+
 def test_unknown_values_can_be_left_out(client: bigquery.Client, table: str) -> None:
     load(client, table, [{"n": 11, "nobody": 1}], ignore_unknown_values=True)
     assert 11 in numbers(client, table)

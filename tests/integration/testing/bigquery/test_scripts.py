@@ -169,6 +169,18 @@ def test_conditions_loops_and_variables(client: bigquery.Client) -> None:
     assert (i, total, word, following.isoformat(), much) == (16, 160, "b", "2026-01-16", "many")
 
 
+def test_variables_may_be_structs_and_arrays(client: bigquery.Client) -> None:
+    script = (
+        "DECLARE line STRUCT<book STRING, odds ARRAY<INT64>>; DECLARE days ARRAY<DATE> DEFAULT [DATE '2026-01-15']; "
+        "SET line = STRUCT('dk' AS book, [1, 2] AS odds); "
+        "SELECT line.book AS book, line.odds[OFFSET(1)] AS odd, days[OFFSET(0)] AS day;"
+    )
+    ((book, odd, day),) = run(client, script)
+    assert (book, odd, day.isoformat()) == ("dk", 2, "2026-01-15")
+    with pytest.raises(BadRequest, match="Unexpected type NOTHING"):
+        run(client, "DECLARE a NOTHING; SELECT 1;")
+
+
 def test_a_column_wins_over_a_variable_of_its_name(client: bigquery.Client, table: str) -> None:
     assert run(client, f"DECLARE n INT64 DEFAULT -1; SELECT MAX(n) FROM {table};") == [(10,)]
 
