@@ -260,18 +260,20 @@ class Execution:
         if kind == "BEGIN_TRANSACTION":
             if session.transaction is not None:
                 raise invalid_query("Transaction is already in progress")
-            session.cursor.begin()
-            session.cursor.execute("SELECT COUNT(*) FROM duckdb_tables()")  # its snapshot is of this moment
-            session.transaction = session.transactions.begin(explicit=True)
+            with session.transactions.moment:
+                session.cursor.begin()
+                session.cursor.execute("SELECT COUNT(*) FROM duckdb_tables()")  # its snapshot is of this moment
+                session.transaction = session.transactions.begin(explicit=True)
             job.details["transaction"] = session.transaction.id
         elif session.transaction is None:
             raise invalid_query("There is no active transaction")
         elif kind == "COMMIT_TRANSACTION":
-            with translated(self._job):
-                session.cursor.commit()
-            transaction, session.transaction = session.transaction, None
+            with session.transactions.moment:
+                with translated(self._job):
+                    session.cursor.commit()
+                transaction, session.transaction = session.transaction, None
+                session.transactions.end(transaction, committed=True)
             self._touch(transaction.changed)
-            session.transactions.end(transaction, committed=True)
         else:
             self._rollback()
 

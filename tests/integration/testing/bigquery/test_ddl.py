@@ -56,6 +56,12 @@ def test_a_table_that_is_there_is_refused_left_or_replaced(client: bigquery.Clie
     assert rows(client, f"SELECT n FROM {table} ORDER BY n") == [(2,), (3,)]
 
 
+def test_a_table_that_cannot_be_made_does_not_replace_another(client: bigquery.Client, table: str) -> None:
+    with pytest.raises(BadRequest, match="clustering cannot be found in the schema: nobody"):
+        run(client, f"CREATE OR REPLACE TABLE {table} CLUSTER BY nobody AS SELECT 1 AS n")
+    assert client.get_table(table).num_rows == 10
+
+
 def test_a_table_has_named_columns(client: bigquery.Client, dataset: str) -> None:
     with pytest.raises(BadRequest, match="columns must be named"):
         run(client, f"CREATE TABLE {dataset}.t AS SELECT 1")
