@@ -68,7 +68,7 @@ def _lines(address: str, runs: int) -> Iterator[Line]:
             bigquery.Client(
                 project=PROJECT,
                 location=LOCATION,
-                credentials=AnonymousCredentials(),
+                credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
                 client_options={"api_endpoint": address},
             )
         ) as client,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Final
 
 import pytest
@@ -62,7 +61,7 @@ def test_the_question_for_versions_is_googlesql_for_every_type() -> None:
 
 
 @COMPILED
-@pytest.mark.parametrize("schema", chain(TABLES, [EVERY_TYPE]), ids=lambda schema: schema.name)
+@pytest.mark.parametrize("schema", [*TABLES, EVERY_TYPE], ids=lambda schema: schema.name)
 def test_the_scripts_that_write_a_table_are_googlesql(schema: TableSchema) -> None:
     columns = [column.name for column in schema.columns]
     written = [scripts.append_script(schema, staged="nba_test.staged", columns=columns)]

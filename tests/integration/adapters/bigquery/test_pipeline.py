@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 TABLES = (
     "nba_analytics.team_offense_game_summary",
-    "nba_analytics.player_game_summary",
-    "nba_precompute.player_shot_zone_analysis",
+    "nba_analytics.upcoming_team_game_context",
+    "nba_precompute.team_defense_zone_analysis",
 )
-"""One that reads raw tables alone, one that reads another's result, one of phase 4."""
+"""Two of phase 3, and one of phase 4 that reads what they wrote."""
 
 
 @pytest.fixture(scope="module")
