@@ -15,8 +15,9 @@ from nbactl.adapters.duckdb.sql.types import duckdb_name, identifier
 from nbactl.errors import NbactlError
 from nbactl.testing.bigquery import schema
 from nbactl.testing.bigquery.errors import ApiError, invalid_query, of_translation
+from nbactl.testing.bigquery.names import check_labels
 from nbactl.testing.bigquery.session import TEMP, Session, result_columns
-from nbactl.testing.bigquery.store import Table, millis
+from nbactl.testing.bigquery.store import ALL, Table, millis
 
 if TYPE_CHECKING:
     from nbactl.testing.bigquery.limits import Limits
@@ -118,7 +119,7 @@ def _create(session: Session, tree: exp.Create, node: exp.Table, sql: str) -> st
     if rows is not None:
         session.cursor.execute(f"INSERT INTO {made.sql} SELECT * FROM temp._created")
         session.cursor.execute("DROP TABLE temp._created")
-        store.touch(made)
+        store.touch(made, [ALL])
     return "REPLACE" if there else "CREATE"
 
 
@@ -198,7 +199,9 @@ def _alter(session: Session, limits: Limits, tree: exp.Alter, node: exp.Table) -
             elif not action.args.get("exists"):
                 raise invalid_query(f"Column already exists: {action.name}")
         elif isinstance(action, exp.AlterSet):
-            table.resource.update(_resource(_options(session, action), table.resource))
+            changes = _resource(_options(session, action), table.resource)
+            check_labels(changes.get("labels") or {})
+            table.resource.update(changes)
         elif isinstance(action, exp.AlterRename):
             store.rename_table(table, action.this.name)
         elif isinstance(action, exp.Drop) and action.args.get("kind") == "COLUMN":

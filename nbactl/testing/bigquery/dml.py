@@ -16,8 +16,10 @@ from nbactl.adapters.duckdb.sql.expressions import compile_expression
 from nbactl.adapters.duckdb.sql.query import compile_query
 from nbactl.adapters.duckdb.sql.relations import relations
 from nbactl.adapters.duckdb.sql.scope import Column, Relation, Scope, column_sql
-from nbactl.adapters.duckdb.sql.types import Type, Value, coerces, identifier
+from nbactl.adapters.duckdb.sql.types import Type, Value, coerces, identifier, text
+from nbactl.testing.bigquery import partitions
 from nbactl.testing.bigquery.errors import invalid_query
+from nbactl.testing.bigquery.store import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +50,6 @@ class Counts:
         """Rows in all."""
         return self.inserted + self.updated + self.deleted
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.inserted + other.inserted, self.updated + other.updated, self.deleted + other.deleted)
-
 
 def target(tree: exp.Expr) -> exp.Table:
     """Return the table that a statement changes."""
@@ -63,8 +62,11 @@ def target(tree: exp.Expr) -> exp.Table:
     return whole
 
 
-def run(session: Session, tree: exp.Expr, sql: str) -> Counts:
-    """Run a statement in the session's transaction. Raises ApiError, and errors of the engine."""
+def run(session: Session, tree: exp.Expr, sql: str) -> tuple[Counts, set[str]]:
+    """Run a statement in the session's transaction; returns what it did, and the ids of the partitions it changed.
+
+    Raises ApiError, and errors of the engine.
+    """
     node = target(tree)
     columns = session.columns_of(f"{node.db}.{node.name}")
     name = f"{identifier(node.db)}.{identifier(node.name)}"
@@ -73,13 +75,44 @@ def run(session: Session, tree: exp.Expr, sql: str) -> Counts:
         raise invalid_query(f"{kind} must have a WHERE clause at [1:1]")
     build = _BUILDERS[kind]
     compiled, ctx = session.compiling(sql, lambda ctx, scope: Query(build(ctx, tree, scope, name, columns), ()))
-    session.cursor.execute(compiled.sql, session.bound(ctx))
+    if isinstance(tree, exp.Merge) or (isinstance(tree, exp.Update) and tree.args.get("from_") is not None):
+        _check_matches(session, tree, sql, name, columns)
+    table = session.store.tables.get((node.db, node.name))
+    partition = text(ALL) if table is None or kind == "MERGE" else partitions.id_sql(table)
+    action = "merge_action" if kind == "MERGE" else text(_ACTIONS[kind])
+    session.cursor.execute(f"{compiled.sql} RETURNING {action}, {partition}", session.bound(ctx))
     rows = session.cursor.fetchall()
-    if kind == "MERGE":
-        actions = [str(action) for (action,) in rows]
-        return Counts(actions.count("INSERT"), actions.count("UPDATE"), actions.count("DELETE"))
-    count = int(rows[0][0]) if rows else 0
-    return {"INSERT": Counts(inserted=count), "UPDATE": Counts(updated=count)}.get(kind, Counts(deleted=count))
+    actions = [str(action) for action, _ in rows]
+    counts = Counts(actions.count("INSERT"), actions.count("UPDATE"), actions.count("DELETE"))
+    return counts, {partition for _, partition in rows}
+
+
+def _check_matches(session: Session, tree: exp.Expr, sql: str, name: str, columns: Columns) -> None:
+    """Raise ApiError if a row is to be changed by more than one row."""
+    if isinstance(tree, exp.Merge) and not any(when.args.get("matched") for when in tree.args["whens"].expressions):
+        return
+
+    def build(ctx: Context, scope: Scope) -> Query:
+        merge = isinstance(tree, exp.Merge)
+        from_ = exp.From(this=tree.args["using"].copy()) if merge else tree.args["from_"].copy()
+        from_sql, source = relations(ctx, exp.Select(from_=from_), scope, compile_expression)
+        both = _scope(scope, target(tree), columns)
+        both.relations += source.relations
+        condition = tree.args["on"] if merge else tree.args["where"].this
+        on = compile_expression(ctx, condition, both).sql
+        return Query(
+            f"SELECT 1 FROM {name} AS {_TARGET} JOIN {from_sql.removeprefix(' FROM ')} ON {on} "
+            f"GROUP BY {_TARGET}.rowid HAVING COUNT(*) > 1 LIMIT 1",
+            (),
+        )
+
+    compiled, ctx = session.compiling(sql, build)
+    session.cursor.execute(compiled.sql, session.bound(ctx))
+    if session.cursor.fetchone() is not None:
+        raise invalid_query("UPDATE/MERGE must match at most one source row for each target row")
+
+
+_ACTIONS: Final = {"INSERT": "INSERT", "UPDATE": "UPDATE", "DELETE": "DELETE", "TRUNCATE_TABLE": "DELETE"}
 
 
 def _stored(value: Value, column: tuple[str, Type], node: exp.Expr, position: int | None = None) -> str:
@@ -204,7 +237,7 @@ def _merge(ctx: Context, tree: exp.Merge, scope: Scope, name: str, columns: Colu
         condition = f" AND {compile_expression(ctx, test, inner).sql}" if test is not None else ""
         whens.append(f"WHEN {clause}{condition} THEN {_action(ctx, when.args['then'], inner, columns)}")
     using = from_sql.removeprefix(" FROM ")
-    return f"MERGE INTO {name} AS {_TARGET} USING {using} ON {on} {' '.join(whens)} RETURNING merge_action"
+    return f"MERGE INTO {name} AS {_TARGET} USING {using} ON {on} {' '.join(whens)}"
 
 
 def _action(ctx: Context, then: exp.Expr, scope: Scope, columns: Columns) -> str:

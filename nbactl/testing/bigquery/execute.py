@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.testing.bigquery.cache import Cache
     from nbactl.testing.bigquery.job import Job
+    from nbactl.testing.bigquery.jobs import Jobs
     from nbactl.testing.bigquery.limits import Limits
+    from nbactl.testing.bigquery.store import Name, Table
 
 _TRANSACTIONS: Final = ("BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")
 _ARRAY: Final = re.compile(r"(?is)ARRAY\s*<(.*)>")
@@ -45,23 +47,22 @@ def parameters(query: Mapping[str, Any]) -> dict[str, tuple[Type, Any]]:
 
 
 class Execution:
-    """Runs the statements of one job. `child` makes the job of a script's statement."""
+    """Runs the statements of one job. `jobs` makes the jobs of a script's statements."""
 
-    def __init__(
-        self, session: Session, limits: Limits, cache: Cache, job: Job, child: Callable[[Job, str], Job]
-    ) -> None:
+    def __init__(self, session: Session, limits: Limits, cache: Cache, job: Job, jobs: Jobs) -> None:
         self._session = session
         self._limits = limits
         self._cache = cache
         self._job = job
-        self._child = child
+        self._jobs = jobs
         self._steps = 0
 
     def run(self) -> None:
         """Run the job. Raises ApiError."""
         statements = script.parse(self._job.sql)
         if not script.is_script(statements):
-            self._single(self._job, self._job.sql)
+            only = statements[0]
+            self._single(self._job, script.padded(self._job.sql, only.start, only.text))
             return
         self._job.statement = "SCRIPT"
         if self._job.query.get("destinationTable"):
@@ -118,7 +119,8 @@ class Execution:
         job.statement = dml.KINDS[type(tree)]
         node = dml.target(tree)
         if node.db != TEMP:
-            session.table(node)
+            self._check_buffer(job.statement, session.table(node))
+            session.access.check_table("bigquery.tables.updateData", (node.db, node.name))
         pricing.charge(session, self._limits, job, tree)
         if self._job.configuration.get("dryRun"):
             return
@@ -129,7 +131,7 @@ class Execution:
         try:
             if job.statement != "INSERT" and node.db != TEMP:
                 session.transactions.mutate(transaction, name, session.cancelled)
-            counts = dml.run(session, tree, sql)
+            counts, changed = dml.run(session, tree, sql)
             committed = True
         finally:
             if alone:
@@ -137,9 +139,20 @@ class Execution:
         job.counts = counts
         session.variables["@@row_count"] = (INT64, counts.affected)
         if node.db != TEMP and counts.affected:
-            transaction.changed.add(name)
+            transaction.changed.setdefault(name, set()).update(changed)
         if alone:
             self._touch(transaction.changed)
+
+    def _check_buffer(self, kind: str, table: Table) -> None:
+        """Raise ApiError if a statement would change rows that were streamed a short while ago.
+
+        https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations
+        """
+        if kind != "INSERT" and table.buffered(self._session.now):
+            name = f"{self._session.store.project}.{'.'.join(table.name)}"
+            raise invalid_query(
+                f"{kind} statement over table {name} would affect rows in the streaming buffer, which is not supported"
+            )
 
     def _define(self, job: Job, tree: exp.Expr, sql: str) -> None:
         job.statement = ddl.statement_type(tree)
@@ -157,10 +170,10 @@ class Execution:
             key: {**target, "tableId": table} if table else target,
         }
 
-    def _touch(self, changed: set[tuple[str, str]]) -> None:
-        for name in changed:
+    def _touch(self, changed: Mapping[Name, set[str]]) -> None:
+        for name, parts in changed.items():
             if self._session.store.exists(name):
-                self._session.store.touch(self._session.store.table(name))
+                self._session.store.touch(self._session.store.table(name), parts)
 
     # Scripts
 
@@ -201,7 +214,7 @@ class Execution:
 
     def _as_child(self, statement: script.Statement, run: Callable[[Job, str], None]) -> None:
         """Run a statement as a job of its own; its error is the script's, with the place where it happened."""
-        job = self._child(self._job, statement.text)
+        job = self._jobs.child(self._job, statement.text)
         job.started, job.state = job.created, "RUNNING"
         job.details["script"] = {
             "evaluationKind": "STATEMENT",
@@ -211,6 +224,7 @@ class Execution:
             job.details["transaction"] = self._session.transaction.id
         whole = self._job.sql
         try:
+            self._jobs.wait_while_held(job, self._job)
             run(job, script.padded(whole, statement.start, statement.text))
         except ApiError as error:
             message = error.message

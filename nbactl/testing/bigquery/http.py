@@ -39,6 +39,11 @@ class Request:
         return found
 
     @property
+    def text(self) -> str:
+        """Method, path and body, for tests that pick requests by a part of them."""
+        return f"{self.method} {self.path}\n{self.raw.decode(errors='replace')}"
+
+    @property
     def if_match(self) -> str | None:
         """The etag that the resource must have."""
         return self.headers.get("if-match")

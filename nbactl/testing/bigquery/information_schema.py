@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.testing.bigquery import partitions, schema
 from nbactl.testing.bigquery.errors import ApiError, not_found
 from nbactl.testing.bigquery.literals import literal
+from nbactl.testing.bigquery.store import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,7 +168,7 @@ def _all_partitions(session: Session, qualifier: str) -> tuple[list[schema.Field
             for part in partitions.of(cursor, table):
                 size = sum(part.bytes.values())
                 own = None if part.id == partitions.WHOLE else part.id
-                at = table.partitions.get(part.id, table.modified)
+                at = table.partitions.get(part.id) or table.partitions.get(ALL, table.created)
                 rows.append((project, *table.name, own, part.rows, size, size, at, "ACTIVE"))
     return _PARTITIONS, rows
 

@@ -6,8 +6,9 @@ https://cloud.google.com/bigquery/docs/reference/rest/v2/Job
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.testing.bigquery.store import millis
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from nbactl.testing.bigquery.errors import ApiError
     from nbactl.testing.bigquery.session import Result
     from nbactl.testing.bigquery.store import Name
+
+_AGAIN: Final = 0.02
 
 
 @dataclass(eq=False)
@@ -52,6 +55,8 @@ class Job:
     stop: ApiError | None = None
     """Why the job is to end, once it was cancelled or has run out of time."""
     upload: bytes = b""
+    held: bool = False
+    """Whether it waits for `release_jobs`."""
     done: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -71,12 +76,20 @@ class Job:
         return str(self.query.get("query", ""))
 
     def interrupt(self, why: ApiError) -> None:
-        """Have the job end soon, as failed."""
-        if self.state != "DONE" and self.stop is None:
-            self.stop = why
+        """Have the job end, as failed; returns when it has.
+
+        An interrupt ends the statement that is running at that moment only, so it is repeated.
+        """
+        import duckdb
+
+        if self.state == "DONE":
+            return
+        self.stop = self.stop or why
+        while not self.done.wait(_AGAIN):
             cursor = self.cursor
             if cursor is not None:
-                cursor.interrupt()
+                with suppress(duckdb.ConnectionException):  # it was closed at this moment
+                    cursor.interrupt()
 
 
 def reference(project: str, job: Job) -> dict[str, str]:

@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.testing.bigquery import job as jobs_
-from nbactl.testing.bigquery import loads, results
+from nbactl.testing.bigquery import loads, names, results, script
 from nbactl.testing.bigquery.cache import Cache
 from nbactl.testing.bigquery.errors import ApiError, already_there, job_error, not_found
 from nbactl.testing.bigquery.execute import Execution, parameters
@@ -20,13 +20,16 @@ from nbactl.testing.bigquery.transactions import Transactions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nbactl.testing.bigquery.access import Access
     from nbactl.testing.bigquery.http import Request
     from nbactl.testing.bigquery.limits import Limits
     from nbactl.testing.bigquery.store import Store
 
-_PROMPT: Final = 5.0
+_PROMPT: Final = 1.0
 """Seconds that jobs.insert waits for the job: clients ask again after a second only."""
 _LONG_POLL: Final = 10.0
+_LONGEST: Final = 1024 * 1024
+"""Characters of a query: https://cloud.google.com/bigquery/quotas#query_jobs."""
 _LOOK_AGAIN: Final = 0.02
 _MULTI_REGIONS: Final = ("us", "eu")
 CANCELLED: Final = "Job execution was cancelled: User requested cancellation"
@@ -35,7 +38,8 @@ CANCELLED: Final = "Job execution was cancelled: User requested cancellation"
 class Jobs:
     """All jobs, and the threads that run them."""
 
-    def __init__(self, store: Store, limits: Limits, user: str) -> None:
+    def __init__(self, store: Store, limits: Limits, access: Access, user: str) -> None:
+        self._access = access
         self.user = user
         self._store = store
         self._limits = limits
@@ -65,16 +69,14 @@ class Jobs:
 
     def close(self) -> None:
         """End all jobs, and wait for their threads."""
-        self._closing = True
+        with self._lock:
+            self._closing = True
         self.release()
         for one in self.all():
-            one.interrupt(ApiError("stopped", "The server is closed"))
+            if one.parent is None:
+                one.interrupt(ApiError("stopped", "The server is closed"))
         for thread in self._threads:
-            while thread.is_alive():
-                for one in self.all():
-                    if one.state != "DONE" and one.cursor is not None:
-                        one.cursor.interrupt()
-                thread.join(_LOOK_AGAIN)
+            thread.join()
 
     # Methods of the REST API
 
@@ -90,8 +92,9 @@ class Jobs:
                 raise job_error(made.error.proto())
             return jobs_.resource(self._store.project, made)
         self._start(made)
-        if not self._is_held(made):
-            made.done.wait(_PROMPT)
+        until = time.monotonic() + _PROMPT
+        while not made.done.wait(_LOOK_AGAIN) and not made.held and time.monotonic() < until:
+            pass
         return jobs_.resource(self._store.project, made)
 
     def query(self, request: Request) -> dict[str, Any]:
@@ -145,10 +148,9 @@ class Jobs:
         return jobs_.resource(self._store.project, self._known(name, request.parameters.get("location")))
 
     def cancel(self, request: Request, name: str) -> dict[str, Any]:
-        """Ask a job to end; answers at once, with the job as it is."""
+        """End a job, and answer it as it is then."""
         known = self._known(name, request.parameters.get("location"))
         known.interrupt(ApiError("stopped", CANCELLED))
-        known.done.wait(_LOOK_AGAIN * 5)
         return {"kind": "bigquery#jobCancelResponse", "job": jobs_.resource(self._store.project, known)}
 
     def delete(self, request: Request, name: str) -> dict[str, Any]:
@@ -252,6 +254,15 @@ class Jobs:
             raise ApiError("invalid", "Required parameter is missing: configuration.query or configuration.load")
         if kinds == ["query"] and not str((configuration["query"] or {}).get("query") or "").strip():
             raise ApiError("invalid", "Required parameter is missing: query")
+        names.check_labels(configuration.get("labels") or {})
+        if name is not None:
+            names.check_job(name)
+        if len(str((configuration.get("query") or {}).get("query") or "")) > _LONGEST:
+            raise ApiError(
+                "invalid",
+                "The query is too large. The maximum standard SQL query length is 1024.00K characters, including "
+                "comments and white space characters.",
+            )
         now = self._store.clock.now()
         made = Job(
             name or f"job_{uuid.uuid4().hex[:24]}", kinds[0].upper(), configuration, location or self._store.location,
@@ -280,20 +291,34 @@ class Jobs:
     def _start(self, made: Job) -> None:
         thread = threading.Thread(target=self._run, args=(made,), name=f"bigquery-{made.id}", daemon=True)
         with self._lock:
+            if self._closing:
+                self._jobs.pop(made.id)
+                raise ApiError("backendError", "The server is closed")
             self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
 
     def _is_held(self, made: Job) -> bool:
+        """Say whether a job is held: a script by its labels, by its text only the statement that matches."""
         held = self._held
-        text = f"{made.sql} {made.labels} {made.configuration.get('load', '')}"
-        return held is not None and held in text
+        if held is None:
+            return False
+        of_load, of_query = made.configuration.get("load", ""), "" if _is_script(made) else made.sql
+        return held in f"{'' if made.parent else made.labels} {of_load} {of_query}"
+
+    def wait_while_held(self, made: Job, root: Job) -> None:
+        """Keep a job from running while it is held. Raises ApiError if its root is stopped meanwhile."""
+        while self._is_held(made) and root.stop is None and not self._closing:
+            root.held = True
+            time.sleep(_LOOK_AGAIN)
+        root.held = False
+        if root.stop is not None:
+            raise root.stop
 
     def _run(self, made: Job) -> None:
         made.started, made.state = max(self._store.clock.now(), made.created), "RUNNING"
         timer = self._timer(made)
         try:
-            while self._is_held(made) and made.stop is None and not self._closing:
-                time.sleep(_LOOK_AGAIN)
+            self.wait_while_held(made, made)
             self._execute(made)
         except ApiError as error:
             made.error = error
@@ -302,14 +327,14 @@ class Jobs:
                 "notImplemented", f"The test server failed: {type(error).__name__}: {error}"
             )
         finally:
-            if timer is not None:
-                timer.cancel()
-                timer.join()
             if made.error is not None:
                 made.result = made.counts = None
             made.ended = max(self._store.clock.now(), made.started)
             made.state = "DONE"
             made.done.set()
+            if timer is not None:
+                timer.cancel()
+                timer.join()
 
     def _timer(self, made: Job) -> threading.Timer | None:
         """Stop a job whose jobTimeoutMs is over, in real time."""
@@ -323,12 +348,12 @@ class Jobs:
         return timer
 
     def _execute(self, made: Job) -> None:
-        if made.stop is not None:
-            raise made.stop
         cursor = self._store.cursor()
         made.cursor = cursor
         try:
             if made.type == "LOAD":
+                target = made.configuration["load"]["destinationTable"]
+                self._access.check_table("bigquery.tables.updateData", (target["datasetId"], target["tableId"]))
                 loads.run(self._store, self._limits, self._transactions, made, cursor)
                 return
             if made.query.get("useLegacySql"):
@@ -336,12 +361,21 @@ class Jobs:
             default = made.query.get("defaultDataset") or {}
             session = Session(
                 self._store, self._transactions, cursor, made.location, self._store.clock.now(), self.all, self.user,
-                lambda: made.stop is not None, default.get("datasetId"), parameters(made.query),
+                lambda: made.stop is not None, self._access, default.get("datasetId"), parameters(made.query),
             )  # fmt: skip
             session.job_id = made.id
-            Execution(session, self._limits, self._cache, made, self.child).run()
+            Execution(session, self._limits, self._cache, made, self).run()
             if made.query.get("destinationTable") and made.result is not None and not made.configuration.get("dryRun"):
                 results.write(self._store, self._limits, self._transactions, made, cursor)
         finally:
             made.cursor = None
             cursor.close()
+
+
+def _is_script(made: Job) -> bool:
+    if made.type != "QUERY" or made.parent is not None:
+        return False
+    try:
+        return script.is_script(script.parse(made.sql))
+    except ApiError:
+        return False

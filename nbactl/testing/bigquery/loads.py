@@ -15,6 +15,7 @@ from nbactl.testing.bigquery import partitions, schema, values
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError
 from nbactl.testing.bigquery.literals import literal
+from nbactl.testing.bigquery.store import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,13 @@ def run(store: Store, limits: Limits, transactions: Transactions, job: Job, curs
         "inputFiles": "1", "inputFileBytes": str(size), "outputRows": str(len(rows)), "outputBytes": str(size),
         "badRecords": "0",
     }  # fmt: skip
-    store.touch(table)
+    field = table.partition_field
+    if field is None or (disposition == "WRITE_TRUNCATE" and not partition):
+        changed = {ALL}
+    else:
+        at = [column.lower() for column, _ in table.columns].index(field.lower())
+        changed = {partitions.id_of(table, one[at]) for one in rows} | ({partition} if partition else set())
+    store.touch(table, changed)
 
 
 def _table(store: Store, job: Job, load: dict[str, Any], name: tuple[str, str]) -> tuple[Table, bool]:

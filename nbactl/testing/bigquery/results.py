@@ -11,6 +11,7 @@ from nbactl.testing.bigquery import partitions, values
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError
 from nbactl.testing.bigquery.loads import insert
+from nbactl.testing.bigquery.store import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,4 +82,4 @@ def write(store: Store, limits: Limits, transactions: Transactions, job: Job, cu
         committed = True
     finally:
         transactions.end(transaction, committed=committed)
-    store.touch(table)
+    store.touch(table, [ALL])

@@ -21,6 +21,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_ENDS: Final = {"END", "ELSE", "ELSEIF", "THEN", "EXCEPTION", "WHEN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,19 @@ class _Parser:
         return invalid_query(f'Syntax error: Unexpected "{token.text}" at {place(self._sql, token.start)}')
 
     def statements(self, ends: set[str]) -> list[Statement]:
-        found = []
+        found: list[Statement] = []
         while (token := self.peek()) is not None:
             if token.word == ";":
                 self._at += 1
             elif token.word in ends:
                 break
+            elif token.word in _ENDS:
+                raise self.unexpected()
+            elif token.word == "DECLARE" and any(one.kind != "DECLARE" for one in found):
+                where = place(self._sql, token.start)
+                raise invalid_query(
+                    f"Variable declarations are allowed only at the start of a block or script at {where}"
+                )
             else:
                 found.append(self._statement(token))
         return found

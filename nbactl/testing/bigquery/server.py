@@ -9,7 +9,6 @@ import json
 import re
 import socket
 import threading
-import time
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from nbactl.core._support.clock import SystemClock
 from nbactl.testing.bigquery import datasets, tabledata, tables
+from nbactl.testing.bigquery.access import Access
 from nbactl.testing.bigquery.errors import ApiError, not_found
 from nbactl.testing.bigquery.http import Request
 from nbactl.testing.bigquery.jobs import Jobs
@@ -44,6 +44,7 @@ class _Fault:
     times: int
     error: ApiError | None = None
     delay: float = 0.0
+    lose: bool = False
 
 
 class BigQueryServer:
@@ -57,12 +58,12 @@ class BigQueryServer:
         self.requests: list[tuple[str, str]] = []
         self.limits = Limits(clock)
         self.store = Store(project, location, clock, folder)
-        self._jobs = Jobs(self.store, self.limits, self.user)
+        self._access = Access(project)
+        self._jobs = Jobs(self.store, self.limits, self._access, self.user)
         self._faults: list[_Fault] = []
-        self._denied: dict[str, str] = {}
-        self._token: str | None = None
         self._uploads: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
+        self._closing = threading.Event()
 
     # What a test looks at and arranges
 
@@ -98,8 +99,15 @@ class BigQueryServer:
         """Answer the next requests that contain `match` late."""
         self._faults.append(_Fault(match, times, delay=seconds))
 
+    def lose_answer(self, match: str, times: int = 1) -> None:
+        """Do what the next requests that contain `match` ask for, and hang up instead of answering."""
+        self._faults.append(_Fault(match, times, lose=True))
+
     def hold_jobs(self, match: str = "") -> None:
-        """Keep jobs RUNNING whose SQL, labels or load configuration contain `match`, until `release_jobs`."""
+        """Keep jobs RUNNING whose SQL, labels or load configuration contain `match`, until `release_jobs`.
+
+        A script goes on to the statement that matches, and waits there.
+        """
         self._jobs.hold(match)
 
     def release_jobs(self) -> None:
@@ -108,52 +116,49 @@ class BigQueryServer:
 
     def require_token(self, token: str | None) -> None:
         """Answer 401 to requests without this bearer token; None accepts all requests again."""
-        self._token = token
+        self._access.token = token
 
     def deny(self, permission: str, match: str = "") -> None:
-        """Answer 403 accessDenied, naming the permission, to requests that contain `match` and need it.
+        """Refuse what needs a permission, with 403 accessDenied: requests, or jobs on tables, that contain `match`.
 
         Permissions: bigquery.datasets.create, bigquery.datasets.get, bigquery.jobs.create, bigquery.jobs.get,
         bigquery.jobs.list, bigquery.jobs.update, bigquery.tables.create, bigquery.tables.delete, bigquery.tables.get,
         bigquery.tables.getData, bigquery.tables.list, bigquery.tables.update, bigquery.tables.updateData.
         """
-        self._denied[permission] = match
+        self._access.denied[permission] = match
 
     def allow(self) -> None:
         """Deny nothing."""
-        self._denied.clear()
+        self._access.denied.clear()
 
     # How requests are answered
 
-    def answer(self, request: Request) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """Return status, headers and body of the answer to a request."""
+    def answer(self, request: Request) -> tuple[int, dict[str, str], dict[str, Any]] | None:
+        """Return status, headers and body of the answer to a request, None to hang up."""
         try:
-            self._note(request)
-            return self._route(request)
+            fault = self._note(request)
+            answer = self._route(request)
         except ApiError as error:
             return error.code, {}, error.body()
         except Exception as error:  # noqa: BLE001 - every request is answered
             failed = ApiError("notImplemented", f"The test server failed: {type(error).__name__}: {error}")
             return failed.code, {}, failed.body()
+        return None if fault is not None and fault.lose else answer
 
-    def _note(self, request: Request) -> None:
-        line = f"{request.method} {request.path}"
-        text = f"{line}\n{request.raw.decode(errors='replace')}"
+    def _note(self, request: Request) -> _Fault | None:
+        """Note a request, and have happen to it what a test has asked for."""
+        text = request.text
         with self._lock:
             self.requests.append((request.method, request.path))
-            found = [fault for fault in self._faults if fault.times and fault.match in text][:1]
-            for fault in found:
+            fault = next((one for one in self._faults if one.times and one.match in text), None)
+            if fault is not None:
                 fault.times -= 1
-        for fault in found:
-            time.sleep(fault.delay)
+        if fault is not None:
+            self._closing.wait(fault.delay)
             if fault.error is not None:
                 raise fault.error
-        if self._token is not None and request.headers.get("authorization") != f"Bearer {self._token}":
-            raise ApiError(
-                "authError",
-                "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other "
-                "valid authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.",
-            )
+        self._access.check_token(request)
+        return fault
 
     def _route(self, request: Request) -> tuple[int, dict[str, str], dict[str, Any]]:
         found = _PREFIX.match(request.path)
@@ -172,31 +177,9 @@ class BigQueryServer:
             match = pattern.fullmatch(rest) if method == request.method else None
             if match is not None:
                 names = [unquote(part) for part in match.groups()]
-                self._check(permission, request, names)
+                self._access.check_request(permission, request, names)
                 return 200, {}, handler(request, *names)
         raise ApiError("notFound", f"Not found: {request.method} {request.path}")
-
-    def _check(self, permission: str, request: Request, names: list[str]) -> None:
-        match = self._denied.get(permission)
-        if match is None or match not in f"{request.method} {request.path}\n{request.raw.decode(errors='replace')}":
-            return
-        if permission.startswith("bigquery.jobs"):
-            message = (
-                f"Access Denied: Project {self.project}: User does not have {permission} permission in project "
-                f"{self.project}."
-            )
-        elif permission.startswith("bigquery.datasets"):
-            what = f"{self.project}:{names[0]}" if names else self.project
-            message = (
-                f"Access Denied: Dataset {what}: Permission {permission} denied on dataset {what} "
-                "(or it may not exist)."
-            )
-        else:
-            what = f"{self.project}:{'.'.join(names)}"
-            message = (
-                f"Access Denied: Table {what}: Permission {permission} denied on table {what} (or it may not exist)."
-            )
-        raise ApiError("accessDenied", message)
 
     def _routes(self) -> list[tuple[str, re.Pattern[str], str, Callable[..., dict[str, Any]]]]:
         store, jobs = self.store, self._jobs
@@ -236,7 +219,7 @@ class BigQueryServer:
 
         https://cloud.google.com/bigquery/docs/reference/api-uploads
         """
-        self._check("bigquery.jobs.create", request, [])
+        self._access.check_request("bigquery.jobs.create", request, [])
         kind = request.parameters.get("uploadType")
         if kind == "multipart":
             body, rows = _multipart(request)
@@ -268,10 +251,10 @@ class BigQueryServer:
             upload["answer"] = self._jobs.insert(upload["body"], upload["rows"])
         return 200, {}, upload["answer"]
 
-    def close(self) -> None:
-        """End all jobs and close the engine."""
+    def stop(self) -> None:
+        """End all jobs and delays, so that every request that waits is answered."""
+        self._closing.set()
         self._jobs.close()
-        self.store.close()
 
 
 def _multipart(request: Request) -> tuple[dict[str, Any], bytes]:
@@ -305,7 +288,11 @@ class _Handler(BaseHTTPRequestHandler):
         parameters = {name: found[0] for name, found in parse_qs(parts.query, keep_blank_values=True).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         method = headers.get("x-http-method-override", self.command)
-        code, more, body = self.server.state.answer(Request(method, parts.path, parameters, headers, raw))
+        answer = self.server.state.answer(Request(method, parts.path, parameters, headers, raw))
+        if answer is None:
+            self.close_connection = True
+            return
+        code, more, body = answer
         empty = method == "DELETE" and code == 200  # noqa: PLR2004 - HTTP's own number
         payload = b"" if empty else json.dumps(body).encode()
         with suppress(OSError):  # the client may have hung up
@@ -373,7 +360,7 @@ def bigquery_server(
     finally:
         http.shutdown()
         thread.join()
-        state._jobs.close()  # noqa: SLF001 - answers that wait for a job are given before connections end
+        state.stop()
         http.hang_up()
         http.server_close()
-        state.close()
+        state.store.close()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from nbactl.testing.bigquery.access import Access
     from nbactl.testing.bigquery.store import Name, Store, Table
     from nbactl.testing.bigquery.transactions import Transaction, Transactions
 
@@ -59,6 +60,7 @@ class Session:
     jobs: Callable[[], list[Any]]
     user: str
     cancelled: Callable[[], bool]
+    access: Access
     default_dataset: str | None = None
     parameters: Mapping[str, Variable] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
@@ -137,6 +139,7 @@ class Session:
         dataset, _, table = name.partition(".")
         if dataset == TEMP and table in self.temporary:
             return schema.columns(self.temporary[table])
+        self.access.check_table("bigquery.tables.getData", (dataset, table))
         found = self.store.table((dataset, table), self.location)
         return found.columns
 

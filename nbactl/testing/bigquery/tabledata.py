@@ -9,6 +9,7 @@ from nbactl.testing.bigquery import loads, partitions, results, values
 from nbactl.testing.bigquery.errors import ApiError
 from nbactl.testing.bigquery.http import offset, token_of
 from nbactl.testing.bigquery.session import Result
+from nbactl.testing.bigquery.store import ALL
 
 if TYPE_CHECKING:
     from nbactl.testing.bigquery.http import Request
@@ -72,6 +73,6 @@ def insert_all(store: Store, request: Request, dataset: str, name: str) -> dict[
         with store.lock, store.cursor() as cursor:
             loads.insert(cursor, table, good)
             table.streamed += [store.clock.now()] * len(good)
-            store.touch(table)
+            store.touch(table, [ALL])
     answer: dict[str, Any] = {"kind": "bigquery#tableDataInsertAllResponse"}
     return answer | ({"insertErrors": errors} if errors else {})

@@ -28,7 +28,8 @@ class Transaction:
     began: int
     explicit: bool
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    changed: set[Name] = field(default_factory=set)
+    changed: dict[Name, set[str]] = field(default_factory=dict)
+    """The partitions that were changed, by table."""
 
 
 class Transactions:
