@@ -178,8 +178,9 @@ class Production:
             name: judge(documents[name], self.expected[name], mode, now, runs=runs, ours=ours, patience=self._patience)
             for name in known
         }
-        locks = tuple(lock for lock in read_locks(store) if not lock.is_expired(now))
-        return ProductionBoard(mode, reports, locks, warnings)
+        said = list(warnings)
+        locks = tuple(lock for lock in read_locks(store, said.append) if not lock.is_expired(now))
+        return ProductionBoard(mode, reports, locks, tuple(said))
 
     def _history(
         self, documents: Mapping[str, PhaseDocument], mode: Mode, game_date: GameDate, now: datetime

@@ -203,6 +203,13 @@ def test_tiers_of_a_hand_off_are_those_of_the_clock(
     assert report_.hand_off == found
 
 
+def test_a_hand_off_that_a_tier_allows_is_due_since_that_tier(store: DocumentStore) -> None:
+    put(store, {f"phase4_completion/{DAY}": phase_document(PHASE4[1:])})
+    report_ = line(drawn(store, now=NIGHT + timedelta(minutes=31)), "phase4").production
+    assert report_ is not None
+    assert (report_.hand_off, report_.since, report_.late) == ("due", NIGHT + timedelta(minutes=30), None)
+
+
 def test_the_next_tier_is_shown_and_the_last_one_without_a_critical_processor_is_late(store: DocumentStore) -> None:
     put(store, {f"phase4_completion/{DAY}": phase_document(PHASE4[:4])})
     board = drawn(store, now=NIGHT + timedelta(minutes=10))
