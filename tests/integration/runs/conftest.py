@@ -24,7 +24,7 @@ def gcp(
     with gcp_project(tmp_path, firestore_address) as opened:
         for name, value in opened.variables.items():
             monkeypatch.setenv(name, value)
-        # What the variable NO_GCE_CHECK sets when Google's library is imported: no three seconds' search for credentials.
+        # What NO_GCE_CHECK sets when Google's library is imported: no search for credentials on the network.
         monkeypatch.setattr(_metadata, "_NO_GCE_CHECK", True)
         opened.capsys = capsys
         opened.phase("phase2", _triggered=True)

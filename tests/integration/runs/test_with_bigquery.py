@@ -21,10 +21,8 @@ OFFENSE = "team_offense_game_summary"
 def play(warehouse: Warehouse, *days: str) -> None:
     ensure_tables(warehouse, ["nba_raw.games"])
     columns = ("game_id", "game_date", "season", "home_team_abbr", "away_team_abbr", "game_status", "source")
-    rows: list[tuple[Any, ...]] = [
-        (day, date.fromisoformat(day), "2023-24", "BOS", "LAL", "final", "x") for day in days
-    ]
-    warehouse.load("nba_raw.games", Rows(columns, played), timeout=30.0)
+    games = [(day, date.fromisoformat(day), "2023-24", "BOS", "LAL", "final", "x") for day in days]
+    warehouse.load("nba_raw.games", Rows(columns, games), timeout=30.0)
 
 
 def test_a_range_is_the_dates_of_the_schedule_in_the_warehouse(gcp: GcpProject, warehouse: Warehouse) -> None:
