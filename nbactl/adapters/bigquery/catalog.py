@@ -14,7 +14,7 @@ from nbactl.adapters.bigquery import scripts, sqltext
 from nbactl.adapters.bigquery.calls import NO_RETRY
 from nbactl.adapters.bigquery.tables import OWN, described, field_of, lacking, split_name, table_of
 from nbactl.core._support.names import closest
-from nbactl.errors import NbactlError, NotFoundError
+from nbactl.errors import NbactlError, NotFoundError, PreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -127,9 +127,25 @@ class Catalog:
         try:
             yield
         except NotFoundError as error:
+            if error.details.get("missing") == "dataset":
+                self._check_location(str(error.details["dataset"]), error)
             if error.next_step is None:
                 error.next_step = self._suggestion(error.details, sqltext.tables_named(asked) or [asked])
             raise
+
+    def _check_location(self, dataset: str, error: NotFoundError) -> None:
+        """Raise PreconditionError if the dataset is there, in another location than jobs run in."""
+        try:
+            found = self._request(lambda client: client.get_dataset(dataset, retry=NO_RETRY, timeout=None)).location
+        except NbactlError:
+            return  # the error itself says enough
+        if found and found.lower() != self._project.location.lower():
+            raise PreconditionError(
+                f"dataset {dataset} is in {found}, not in {self._project.location}",
+                cause=error.cause,
+                next_step=f"Give the location of the datasets: --region {found}",
+                details=error.details,
+            ) from error
 
     def _suggestion(self, details: Mapping[str, Any], asked: Sequence[str]) -> str | None:
         try:

@@ -61,7 +61,6 @@ _BUSY: Final = frozenset({"rateLimitExceeded", "quotaExceeded", "jobRateLimitExc
 _FAILING: Final = frozenset(
     {"backendError", "internalError", "jobBackendError", "jobInternalError", "tableUnavailable"}
 )
-_TOO_DEAR: Final = "bytesBilledLimitExceeded"
 _CONFLICT: Final = re.compile(r"concurrent update|could not serialize", re.IGNORECASE)
 _DISABLED: Final = re.compile(r"has not been used|is disabled|has not enabled BigQuery", re.IGNORECASE)
 
@@ -138,16 +137,15 @@ class _Refusal:
             return timed_out(where)
         if self.reason == "stopped":
             return UnavailableError("the job was cancelled", cause=cause, retryable=False, details=self.details)
-        failing = self.code >= HTTPStatus.INTERNAL_SERVER_ERROR and self.code != HTTPStatus.NOT_IMPLEMENTED
-        failing = failing and self.reason != _TOO_DEAR  # the client gives 500 to reasons that it does not know
-        if self.reason in _FAILING or failing:
+        # The client makes 500 of a job's reason that it does not know, so that the number counts only without one.
+        if self.reason in _FAILING or (not self.reason and self.code >= HTTPStatus.INTERNAL_SERVER_ERROR):
             return UnavailableError(f"{where} is failing", cause=cause, next_step=_LATER)
         return None
 
     def lasting(self) -> NbactlError:
         """Return the error for what only a change by somebody mends."""
         cause, details = self.cause, self.details
-        if self.reason == _TOO_DEAR:
+        if self.reason == "bytesBilledLimitExceeded":
             return _too_many_bytes(self.message, cause, details)
         if self.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or _DISABLED.search(self.message):
             return _not_authorised(self.code, self.message, cause, self.client)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
-from nbactl.testing.bigquery.session import TEMP
+from nbactl.testing.bigquery.session import NOW, TEMP
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,38 +30,27 @@ class Cache:
 
     def __init__(self) -> None:
         self._kept: dict[Key, tuple[datetime, Result]] = {}
-        self._now: datetime | None = None
 
     def key(self, job: Job, session: Session, tree: exp.Expr) -> Key | None:
         """Return what a result is kept under, None for a query whose result is not kept."""
-        self._now = session.now
         if job.query.get("useQueryCache") is False or job.query.get("destinationTable") or job.parent is not None:
             return None
-        if any(column.name == "@@current_timestamp" for column in tree.find_all(exp.Column)):
+        calls = {str(call.this).upper() for call in tree.find_all(exp.Anonymous)}
+        if calls & _CHANGING or any(column.name == NOW for column in tree.find_all(exp.Column)):
             return None
-        if any(str(call.this).upper() in _CHANGING for call in tree.find_all(exp.Anonymous)):
+        if any(table.db == TEMP for table in tree.find_all(exp.Table)) or not session.references:
             return None
-        versions = []
-        for name in session.references:
-            if name[0] == TEMP:
-                return None
-            table = session.store.table(name)
-            if table.streamed or table.is_view:
-                return None
-            versions.append((name, table.etag))
-        if any(table.db == TEMP for table in tree.find_all(exp.Table)) or not versions:
+        tables = [session.store.table(name) for name in session.references]
+        if any(table.streamed or table.is_view for table in tables):
             return None
         given = tuple((name, repr(value)) for name, value in session.parameters.items())
-        return job.sql, session.default_dataset, given, tuple(versions)
+        return job.sql, session.default_dataset, given, tuple((table.name, table.etag) for table in tables)
 
-    def get(self, key: Key) -> Result | None:
+    def get(self, key: Key, now: datetime) -> Result | None:
         """Return a result that is not older than a day."""
         found = self._kept.get(key)
-        if found is None or (self._now is not None and self._now - found[0] >= _AGE):
-            return None
-        return found[1]
+        return None if found is None or now - found[0] >= _AGE else found[1]
 
-    def put(self, key: Key, result: Result) -> None:
+    def put(self, key: Key, result: Result, now: datetime) -> None:
         """Keep a result."""
-        if self._now is not None:
-            self._kept[key] = (self._now, result)
+        self._kept[key] = (now, result)

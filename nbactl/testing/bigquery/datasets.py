@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.testing.bigquery.errors import ApiError
 from nbactl.testing.bigquery.store import millis
@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from nbactl.testing.bigquery.http import Request
     from nbactl.testing.bigquery.store import Dataset, Store
 
-_SET = ("friendlyName", "description", "defaultTableExpirationMs", "defaultPartitionExpirationMs", "labels", "access")
-_SET += ("maxTimeTravelHours", "storageBillingModel", "defaultCollation", "isCaseInsensitive")
+_SET: Final = (
+    "friendlyName",
+    "description",
+    "defaultTableExpirationMs",
+    "defaultPartitionExpirationMs",
+    "labels",
+    "access",
+    "maxTimeTravelHours",
+    "storageBillingModel",
+    "defaultCollation",
+    "isCaseInsensitive",
+)
 
 
 def resource(store: Store, dataset: Dataset) -> dict[str, Any]:

@@ -5,7 +5,7 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-la
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
@@ -26,8 +26,8 @@ _DAY_MS: Final = 86_400_000
 
 
 def statement_type(tree: exp.Expr) -> str:
-    """Return how a job calls such a statement: CREATE_TABLE_AS_SELECT, ALTER_TABLE, DROP_SCHEMA …"""
-    verb = {exp.Create: "CREATE", exp.Alter: "ALTER", exp.Drop: "DROP"}[type(tree)]
+    """Return how a job calls such a statement: CREATE_TABLE_AS_SELECT, ALTER_TABLE or DROP_SCHEMA."""
+    verb = type(tree).__name__.upper()
     kind = str(tree.args.get("kind") or "TABLE")
     suffix = "_AS_SELECT" if verb == "CREATE" and kind == "TABLE" and tree.args.get("expression") is not None else ""
     return f"{verb}_{kind}{suffix}"
@@ -80,7 +80,7 @@ def _schema(session: Session, tree: exp.Expr, node: exp.Table) -> str:
 
 
 def _dataset_resource(options: dict[str, Any]) -> dict[str, Any]:
-    known = {key: options[key] for key in ("description", "labels") if key in options}
+    known: dict[str, Any] = {key: options[key] for key in ("description", "labels") if key in options}
     if "default_table_expiration_days" in options:
         known["defaultTableExpirationMs"] = str(int(float(options["default_table_expiration_days"]) * _DAY_MS))
     return known
@@ -98,21 +98,13 @@ def _create(session: Session, tree: exp.Create, node: exp.Table, sql: str) -> st
         store.dataset(node.db, session.location)
     resource = _layout(session, tree)
     source = tree.args.get("expression")
-    if str(tree.args.get("kind")) == "VIEW":
+    if str(tree.args.get("kind")) == "VIEW" and source is not None:
         return _create_view(session, node, source, sql, resource, replace=there)
     fields = _fields(session, tree, node)
-    rows, bound = None, {}
+    rows: str | None = None
+    bound: dict[str, Any] = {}
     if source is not None:
-        query, ctx = session.query(source, sql)
-        columns, names = result_columns(query)
-        if not all(column for column, _ in columns):
-            raise invalid_query("CREATE TABLE columns must be named")
-        fields = fields or [schema.field_of(column, kind) for column, kind in columns]
-        listed = ", ".join(
-            f"CAST({identifier(own)} AS {duckdb_name(schema.type_of(field))}) AS {identifier(field['name'])}"
-            for own, field in zip(names, fields, strict=True)
-        )
-        rows, bound = f"SELECT {listed} FROM ({query.sql})", session.bound(ctx)
+        fields, rows, bound = _selected(session, source, sql, fields)
     if temporary:
         _create_temporary(session, node.name, fields, rows, bound)
         return "REPLACE" if there else "CREATE"
@@ -128,6 +120,22 @@ def _create(session: Session, tree: exp.Create, node: exp.Table, sql: str) -> st
         session.cursor.execute("DROP TABLE temp._created")
         store.touch(made)
     return "REPLACE" if there else "CREATE"
+
+
+def _selected(
+    session: Session, source: exp.Query, sql: str, fields: list[schema.Field]
+) -> tuple[list[schema.Field], str, dict[str, Any]]:
+    """Return the columns of CREATE TABLE AS SELECT, the engine's query for its rows, and the query's parameters."""
+    query, ctx = session.query(source, sql)
+    columns, names = result_columns(query)
+    if any(column.anonymous for column in query.columns):
+        raise invalid_query("CREATE TABLE columns must be named, but some columns of its query are not")
+    fields = fields or [schema.field_of(column, kind) for column, kind in columns]
+    listed = ", ".join(
+        f"CAST({identifier(own)} AS {duckdb_name(schema.type_of(field))}) AS {identifier(field['name'])}"
+        for own, field in zip(names, fields, strict=True)
+    )
+    return fields, f"SELECT {listed} FROM ({query.sql})", session.bound(ctx)
 
 
 def _create_temporary(
@@ -147,7 +155,7 @@ def _create_temporary(
 
 
 def _create_view(
-    session: Session, node: exp.Table, source: exp.Expr, sql: str, resource: dict[str, Any], *, replace: bool
+    session: Session, node: exp.Table, source: exp.Query, sql: str, resource: dict[str, Any], *, replace: bool
 ) -> str:
     store, name = session.store, (node.db, node.name)
     text = source.sql("bigquery")
@@ -281,7 +289,7 @@ def _options(session: Session, tree: exp.Expr) -> dict[str, Any]:
         name, value = option.name.lower(), option.args["value"]
         if name == "labels":
             pairs = [[part.name for part in pair.expressions] for pair in value.expressions]
-            found[name] = {key: text for key, text in pairs}
+            found[name] = dict(pairs)
         else:
             _, found[name] = session.value(value.sql("bigquery"))
     return found
@@ -310,8 +318,6 @@ def _resource(options: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
 
 
 def _utc(value: datetime) -> datetime:
-    from datetime import UTC
-
     return value.replace(tzinfo=UTC)
 
 

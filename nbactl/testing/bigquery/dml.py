@@ -6,7 +6,7 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
@@ -20,6 +20,8 @@ from nbactl.adapters.duckdb.sql.types import Type, Value, coerces, identifier
 from nbactl.testing.bigquery.errors import invalid_query
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbactl.testing.bigquery.session import Session
 
 KINDS: Final[dict[type[exp.Expr], str]] = {
@@ -29,6 +31,7 @@ KINDS: Final[dict[type[exp.Expr], str]] = {
     exp.Merge: "MERGE",
     exp.TruncateTable: "TRUNCATE_TABLE",
 }
+Columns = tuple[tuple[str, Type], ...]
 _TARGET: Final = '"_target"'
 
 
@@ -68,9 +71,7 @@ def run(session: Session, tree: exp.Expr, sql: str) -> Counts:
     kind = KINDS[type(tree)]
     if kind in ("DELETE", "UPDATE") and tree.args.get("where") is None:
         raise invalid_query(f"{kind} must have a WHERE clause at [1:1]")
-    build = {"INSERT": _insert, "DELETE": _delete, "UPDATE": _update, "MERGE": _merge, "TRUNCATE_TABLE": _truncate}[
-        kind
-    ]
+    build = _BUILDERS[kind]
     compiled, ctx = session.compiling(sql, lambda ctx, scope: Query(build(ctx, tree, scope, name, columns), ()))
     session.cursor.execute(compiled.sql, session.bound(ctx))
     rows = session.cursor.fetchall()
@@ -79,9 +80,6 @@ def run(session: Session, tree: exp.Expr, sql: str) -> Counts:
         return Counts(actions.count("INSERT"), actions.count("UPDATE"), actions.count("DELETE"))
     count = int(rows[0][0]) if rows else 0
     return {"INSERT": Counts(inserted=count), "UPDATE": Counts(updated=count)}.get(kind, Counts(deleted=count))
-
-
-Columns = tuple[tuple[str, Type], ...]
 
 
 def _stored(value: Value, column: tuple[str, Type], node: exp.Expr, position: int | None = None) -> str:
@@ -205,7 +203,8 @@ def _merge(ctx: Context, tree: exp.Merge, scope: Scope, name: str, columns: Colu
         clause = "MATCHED" if matched else f"NOT MATCHED BY {'SOURCE' if by_source else 'TARGET'}"
         condition = f" AND {compile_expression(ctx, test, inner).sql}" if test is not None else ""
         whens.append(f"WHEN {clause}{condition} THEN {_action(ctx, when.args['then'], inner, columns)}")
-    return f"MERGE INTO {name} AS {_TARGET} USING {from_sql.removeprefix(' FROM ')} ON {on} {' '.join(whens)} RETURNING merge_action"
+    using = from_sql.removeprefix(" FROM ")
+    return f"MERGE INTO {name} AS {_TARGET} USING {using} ON {on} {' '.join(whens)} RETURNING merge_action"
 
 
 def _action(ctx: Context, then: exp.Expr, scope: Scope, columns: Columns) -> str:
@@ -227,3 +226,12 @@ def _action(ctx: Context, then: exp.Expr, scope: Scope, columns: Columns) -> str
         )
         return f"INSERT ({_list(into)}) VALUES ({stored})"
     return "DELETE"
+
+
+_BUILDERS: Final[dict[str, Callable[[Context, Any, Scope, str, Columns], str]]] = {
+    "INSERT": _insert,
+    "DELETE": _delete,
+    "UPDATE": _update,
+    "MERGE": _merge,
+    "TRUNCATE_TABLE": _truncate,
+}

@@ -101,9 +101,9 @@ class Execution:
         if self._job.configuration.get("dryRun"):
             pricing.charge(session, self._limits, job, tree)
             job.result = Result(columns, names, [])
-            job.cache_hit = key is not None and self._cache.get(key) is not None
+            job.cache_hit = key is not None and self._cache.get(key, session.now) is not None
             return
-        kept = self._cache.get(key) if key is not None else None
+        kept = self._cache.get(key, session.now) if key is not None else None
         if kept is not None:
             job.result, job.cache_hit = kept, True
             return
@@ -111,7 +111,7 @@ class Execution:
         job.result = session.rows(tree, sql)
         self._limits.response(job.result, destination=bool(job.query.get("destinationTable")))
         if key is not None:
-            self._cache.put(key, job.result)
+            self._cache.put(key, job.result, session.now)
 
     def _change(self, job: Job, tree: exp.Expr, sql: str) -> None:
         session = self._session
@@ -176,7 +176,7 @@ class Execution:
     def _step(self, statement: script.Statement) -> None:  # noqa: C901 - one kind of statement a branch
         match statement.kind:
             case "SQL":
-                self._as_child(statement, lambda child, sql: self._single(child, sql))
+                self._as_child(statement, self._single)
             case "BEGIN_TRANSACTION" | "COMMIT_TRANSACTION" | "ROLLBACK_TRANSACTION":
                 self._as_child(statement, lambda child, _: self._transaction(child, statement.kind))
             case "ASSERT":

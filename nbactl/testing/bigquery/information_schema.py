@@ -35,8 +35,9 @@ def _columns(*written: str) -> list[schema.Field]:
 
 
 _TABLES: Final = _columns(
-    "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "table_type:STRING", "is_insertable_into:STRING",
-    "is_typed:STRING", "creation_time:TIMESTAMP", "base_table_catalog:STRING", "base_table_schema:STRING",
+    "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "table_type:STRING",
+    "is_insertable_into:STRING", "is_typed:STRING", "creation_time:TIMESTAMP", "base_table_catalog:STRING",
+    "base_table_schema:STRING",
     "base_table_name:STRING", "snapshot_time_ms:TIMESTAMP", "ddl:STRING",
 )  # fmt: skip
 _COLUMNS: Final = _columns(

@@ -78,7 +78,7 @@ class Jobs:
 
     # Methods of the REST API
 
-    def insert(self, request: Request, body: dict[str, Any], upload: bytes = b"") -> dict[str, Any]:
+    def insert(self, body: dict[str, Any], upload: bytes = b"") -> dict[str, Any]:
         """Start a job: 409 duplicate if its id is taken. Answers when it is done, or after a while if it is not."""
         configuration = body.get("configuration") or {}
         named = body.get("jobReference") or {}
@@ -121,7 +121,7 @@ class Jobs:
 
     @staticmethod
     def _configuration(body: dict[str, Any]) -> dict[str, Any]:
-        query = {
+        query: dict[str, Any] = {
             key: body[key]
             for key in (
                 "query", "defaultDataset", "useQueryCache", "useLegacySql", "parameterMode", "queryParameters",
@@ -129,7 +129,7 @@ class Jobs:
             )
             if key in body
         }  # fmt: skip
-        whole = {key: body[key] for key in ("labels", "dryRun", "jobTimeoutMs") if key in body}
+        whole: dict[str, Any] = {key: body[key] for key in ("labels", "dryRun", "jobTimeoutMs") if key in body}
         return {"query": query, **whole}
 
     def _dry(self, made: Job) -> dict[str, Any]:
@@ -294,8 +294,6 @@ class Jobs:
         try:
             while self._is_held(made) and made.stop is None and not self._closing:
                 time.sleep(_LOOK_AGAIN)
-            if made.stop is not None:
-                raise made.stop
             self._execute(made)
         except ApiError as error:
             made.error = error
@@ -325,6 +323,8 @@ class Jobs:
         return timer
 
     def _execute(self, made: Job) -> None:
+        if made.stop is not None:
+            raise made.stop
         cursor = self._store.cursor()
         made.cursor = cursor
         try:

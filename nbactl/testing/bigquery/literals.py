@@ -8,7 +8,7 @@ from typing import Any
 from nbactl.adapters.duckdb.sql.types import Type, duckdb_name, identifier, struct_names, text
 
 
-def literal(value: Any, kind: Type) -> str:  # noqa: ANN401 - a value of any type
+def literal(value: Any, kind: Type) -> str:  # noqa: ANN401, PLR0911 - a value of any type, one return a type
     """Return a value as SQL of the engine."""
     name = duckdb_name(kind)
     if value is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from decimal import InvalidOperation
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.types import Type, struct_names
@@ -65,7 +66,7 @@ def _table(store: Store, job: Job, load: dict[str, Any], name: tuple[str, str]) 
                 store.table(name, job.location)
             if not given:
                 raise ApiError("invalid", "No schema specified on job or table.")
-            kept = {key: load[key] for key in ("timePartitioning", "clustering") if key in load}
+            kept: dict[str, Any] = {key: load[key] for key in ("timePartitioning", "clustering") if key in load}
             return store.create_table(name, given, kept), True
         table = store.table(name, job.location)
         known = {field["name"].lower(): field for field in table.fields}
@@ -95,23 +96,18 @@ def _check_schema(store: Store, table: Table, given: list[schema.Field], known: 
 
 
 def _rows(upload: bytes, table: Table, *, ignore_unknown: bool) -> list[list[Any]]:
-    rows, at = [], 0
+    rows: list[list[Any]] = []
+    at = 0
     for line in upload.split(b"\n"):
         if line.strip():
             try:
                 document = json.loads(line)
                 if not isinstance(document, dict):
-                    raise ValueError("not an object")  # noqa: TRY004 - one error for what is not a row
+                    raise ValueError("not an object")  # noqa: TRY004, TRY301 - one error for what is not a row
             except ValueError as error:
                 raise _bad(len(rows) + 1, at, f"Parser terminated before end of string: {error}") from None
-            rows.append(
-                row(
-                    document,
-                    table.fields,
-                    lambda why, at=at: _bad(len(rows) + 1, at, why),
-                    ignore_unknown=ignore_unknown,
-                )
-            )  # type: ignore[misc]
+            bad = partial(_bad, len(rows) + 1, at)
+            rows.append(row(document, table.fields, bad, ignore_unknown=ignore_unknown))
         at += len(line) + 1
     return rows
 

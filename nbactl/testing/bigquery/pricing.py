@@ -13,8 +13,10 @@ from nbactl.testing.bigquery.information_schema import PREFIX
 if TYPE_CHECKING:
     from nbactl.testing.bigquery.job import Job
     from nbactl.testing.bigquery.limits import Limits
+    from nbactl.testing.bigquery.partitions import Partition
     from nbactl.testing.bigquery.reads import Read
     from nbactl.testing.bigquery.session import Session
+    from nbactl.testing.bigquery.store import Name
 
 _MIB: Final = 2**20
 
@@ -29,11 +31,12 @@ def charge(session: Session, limits: Limits, job: Job, tree: exp.Expr) -> None:
     views = {table.name for table in tree.find_all(exp.Table) if table.name.startswith(PREFIX)}
     if views:  # INFORMATION_SCHEMA costs the least amount that is billed, whatever it reads
         processed = billed = limits.billed_minimum
+    present: dict[Name, list[Partition]] = {}
     for read in reads.of(session, tree):
         if read.table.name[1] in views:
             continue
         _check_filter(session, read)
-        size = _size(session, read)
+        size = _size(session, read, present)
         processed += size
         billed += max(size, limits.billed_minimum) if size else 0
     billed = -(-billed // _MIB) * _MIB
@@ -54,10 +57,13 @@ def _check_filter(session: Session, read: Read) -> None:
         )
 
 
-def _size(session: Session, read: Read) -> int:
+def _size(session: Session, read: Read, present: dict[Name, list[Partition]]) -> int:
+    """Return the bytes of a read; `present` keeps the partitions of tables that were looked at for the statement."""
     if not read.table.fields:
         return 0
-    found = partitions.of(session.cursor, read.table)
+    if read.table.name not in present:
+        present[read.table.name] = partitions.of(session.cursor, read.table)
+    found = present[read.table.name]
     if read.test is not None:
         found = [one for one in found if read.test(reads.span(read.table, one.id))]
     return sum(

@@ -82,20 +82,24 @@ def _changed(session: Session, tree: exp.Expr) -> list[Read]:
     joined = [tree.args["using"]] if isinstance(tree, exp.Merge) else []
     if isinstance(tree, exp.Update) and tree.args.get("from_") is not None:
         joined = [tree.args["from_"].this]
-    for other in joined:
-        if isinstance(other, exp.Table) and (read := _table(session, other)) is not None:
-            found.append(Read(read, None, _test(session, read, other.alias_or_name, condition)))
-    return found
+    return found + [
+        Read(read, None, _test(session, read, other.alias_or_name, condition))
+        for other in joined
+        if isinstance(other, exp.Table) and (read := _table(session, other)) is not None
+    ]
 
 
 def _queried(session: Session, query: exp.Expr) -> list[Read]:
     tables = [table for node in query.find_all(exp.Table) if (table := _table(session, node)) is not None]
     if not tables:
         return []
-    schema: dict[str, dict[str, dict[str, str]]] = {}
-    for table in tables:
-        columns = {name.lower(): duckdb_name(kind) for name, kind in table.columns}
-        schema.setdefault(table.name[0], {})[table.name[1]] = columns
+    schema: dict[str, object] = {}
+    for dataset in {table.name[0] for table in tables}:
+        schema[dataset] = {
+            table.name[1]: {name.lower(): duckdb_name(kind) for name, kind in table.columns}
+            for table in tables
+            if table.name[0] == dataset
+        }
     try:
         plain = qualify(
             query.copy(), schema=schema, dialect="bigquery", validate_qualify_columns=False, quote_identifiers=False
@@ -128,11 +132,8 @@ def _table(session: Session, node: exp.Table) -> Table | None:
 def _conditions(query: exp.Expr) -> list[exp.Expr]:
     """Return what must hold of every row: WHERE, and ON of inner joins."""
     where = query.args.get("where")
-    found = [where.this] if where is not None else []
-    for join in query.args.get("joins") or ():
-        if join.args.get("on") is not None and not join.side:
-            found.append(join.args["on"])
-    return found
+    inner = [join for join in query.args.get("joins") or () if join.args.get("on") is not None and not join.side]
+    return [*([where.this] if where is not None else []), *(join.args["on"] for join in inner)]
 
 
 def _tests(session: Session, table: Table, alias: str, conditions: Iterable[exp.Expr]) -> list[Test]:
@@ -176,11 +177,11 @@ class _Filters:
             return self._listed(node, day=day)
         if isinstance(node, exp.Is) and self._column(node.this) is not None and isinstance(node.expression, exp.Null):
             return lambda span: span.null
-        if type(node) in _TURNED:
+        if isinstance(node, exp.Binary) and type(node) in _TURNED:
             return self._comparison(node)
         return None
 
-    def _comparison(self, node: exp.Expr) -> Test | None:
+    def _comparison(self, node: exp.Binary) -> Test | None:
         if (day := self._column(node.left)) is not None:
             return self._compared(type(node), self._constant(node.right), day=day)
         if (day := self._column(node.right)) is not None:

@@ -52,8 +52,10 @@ def write(store: Store, limits: Limits, transactions: Transactions, job: Job, cu
         if not store.exists(name):
             if job.query.get("createDisposition") == "CREATE_NEVER":
                 store.table(name, job.location)
-            kept = {key: job.query[key] for key in ("timePartitioning", "clustering") if key in job.query}
-            store.create_table(name, result.fields, kept)
+            layout: dict[str, Any] = {
+                key: job.query[key] for key in ("timePartitioning", "clustering") if key in job.query
+            }
+            store.create_table(name, result.fields, layout)
         table = store.table(name, job.location)
     if [(column.lower(), kind) for column, kind in table.columns] != [(c.lower(), kind) for c, kind in result.columns]:
         if disposition != "WRITE_TRUNCATE" or partition:

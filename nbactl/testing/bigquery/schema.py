@@ -34,7 +34,7 @@ def normalized(fields: Iterable[Field]) -> list[Field]:
 def _normalized(field: Field) -> Field:
     written = str(field.get("type", "")).upper()
     kind = _STANDARD.get(written, written)
-    if kind != "STRUCT" and kind not in SCALARS:
+    if kind is None or (kind != "STRUCT" and kind not in SCALARS):
         raise ApiError("invalid", f"Invalid value for type: {written} is not a valid value")
     mode = str(field.get("mode") or "NULLABLE").upper()
     if mode not in ("NULLABLE", "REQUIRED", "REPEATED"):
@@ -49,7 +49,7 @@ def _normalized(field: Field) -> Field:
 
 def type_of(field: Field) -> Type:
     """Return the type of a field of a schema."""
-    kind = _STANDARD.get(field["type"], field["type"])
+    kind = _STANDARD.get(field["type"]) or str(field["type"])
     if kind == "STRUCT":
         whole = Type("STRUCT", None, tuple((part["name"], type_of(part)) for part in field["fields"]))
     else:

@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +27,7 @@ from nbactl.testing.bigquery.limits import Limits
 from nbactl.testing.bigquery.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nbactl.core._support.clock import Clock
@@ -187,7 +187,10 @@ class BigQueryServer:
             )
         elif permission.startswith("bigquery.datasets"):
             what = f"{self.project}:{names[0]}" if names else self.project
-            message = f"Access Denied: Dataset {what}: Permission {permission} denied on dataset {what} (or it may not exist)."
+            message = (
+                f"Access Denied: Dataset {what}: Permission {permission} denied on dataset {what} "
+                "(or it may not exist)."
+            )
         else:
             what = f"{self.project}:{'.'.join(names)}"
             message = (
@@ -197,6 +200,7 @@ class BigQueryServer:
 
     def _routes(self) -> list[tuple[str, re.Pattern[str], str, Callable[..., dict[str, Any]]]]:
         store, jobs = self.store, self._jobs
+        patch_table = partial(tables.patch, store, self.limits)
         return [
             (method, re.compile(pattern), f"bigquery.{permission}", handler)
             for method, pattern, permission, handler in (
@@ -209,8 +213,8 @@ class BigQueryServer:
                 ("GET", "/datasets/([^/]+)/tables", "tables.list", partial(tables.listed, store)),
                 ("POST", "/datasets/([^/]+)/tables", "tables.create", partial(tables.insert, store)),
                 ("GET", "/datasets/([^/]+)/tables/([^/]+)", "tables.get", partial(tables.get, store)),
-                ("PATCH", "/datasets/([^/]+)/tables/([^/]+)", "tables.update", partial(tables.patch, store, self.limits)),
-                ("PUT", "/datasets/([^/]+)/tables/([^/]+)", "tables.update", partial(tables.patch, store, self.limits)),
+                ("PATCH", "/datasets/([^/]+)/tables/([^/]+)", "tables.update", patch_table),
+                ("PUT", "/datasets/([^/]+)/tables/([^/]+)", "tables.update", patch_table),
                 ("DELETE", "/datasets/([^/]+)/tables/([^/]+)", "tables.delete", partial(tables.delete, store)),
                 ("GET", "/datasets/([^/]+)/tables/([^/]+)/data", "tables.getData", partial(tabledata.listed, store)),
                 (
@@ -218,7 +222,7 @@ class BigQueryServer:
                     partial(tabledata.insert_all, store),
                 ),
                 ("GET", "/jobs", "jobs.list", jobs.listed),
-                ("POST", "/jobs", "jobs.create", lambda request: jobs.insert(request, request.json)),
+                ("POST", "/jobs", "jobs.create", lambda request: jobs.insert(request.json)),
                 ("GET", "/jobs/([^/]+)", "jobs.get", jobs.get),
                 ("POST", "/jobs/([^/]+)/cancel", "jobs.update", jobs.cancel),
                 ("DELETE", "/jobs/([^/]+)/delete", "jobs.delete", jobs.delete),
@@ -236,7 +240,7 @@ class BigQueryServer:
         kind = request.parameters.get("uploadType")
         if kind == "multipart":
             body, rows = _multipart(request)
-            return 200, {}, self._jobs.insert(request, body, rows)
+            return 200, {}, self._jobs.insert(body, rows)
         if kind != "resumable":
             raise ApiError("invalid", f"Unknown uploadType: {kind}")
         if request.method == "POST":
@@ -261,7 +265,7 @@ class BigQueryServer:
             there = len(upload["rows"])
             return 308, ({"Range": f"bytes=0-{there - 1}"} if there else {}), {}
         if "answer" not in upload:
-            upload["answer"] = self._jobs.insert(request, upload["body"], upload["rows"])
+            upload["answer"] = self._jobs.insert(upload["body"], upload["rows"])
         return 200, {}, upload["answer"]
 
     def close(self) -> None:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 TEMP: Final = "temp"
 """The dataset that temporary tables are in, for the engine."""
 Variable = tuple[Type, Any]
-_NOW: Final = "@@current_timestamp"
+NOW: Final = "@@current_timestamp"
+"""The name that the session's time has in compiled statements."""
 
 
 @dataclass(slots=True)
@@ -75,6 +76,7 @@ class Session:
         self.references = []
         self._resolve_names(tree)
         self._resolve_functions(tree)
+        self._resolve_rows(tree)
         return tree
 
     def query(self, tree: exp.Expr, sql: str) -> tuple[Query, Context]:
@@ -123,7 +125,7 @@ class Session:
         """Return the outermost scope: script variables, which columns of the same name win over."""
         known = {name: Value(literal(value, kind), kind) for name, (kind, value) in self.variables.items()}
         known["@@script.job_id"] = Value(literal(self.job_id, STRING), STRING)
-        known[_NOW] = Value(literal(self.now, TIMESTAMP), TIMESTAMP)
+        known[NOW] = Value(literal(self.now, TIMESTAMP), TIMESTAMP)
         return Scope(aliases=known)
 
     def bound(self, ctx: Context) -> dict[str, Any]:
@@ -188,12 +190,12 @@ class Session:
 
     def _resolve_functions(self, tree: exp.Expr) -> None:
         """Take the time from the session's clock, and number the positional parameters."""
-        for number, node in enumerate(list(tree.find_all(exp.Placeholder))):
-            node.replace(exp.Parameter(this=exp.Var(this=f"_{number}")))
-        for node in list(tree.find_all(exp.Parameter)):
-            if isinstance(node.this, exp.Parameter):  # @@row_count, @@script.job_id
-                whole = node.parent if isinstance(node.parent, exp.Dot) else node
-                path = f"@@{node.this.name}" + (f".{whole.expression.name}" if isinstance(whole, exp.Dot) else "")
+        for number, unnamed in enumerate(list(tree.find_all(exp.Placeholder))):
+            unnamed.replace(exp.Parameter(this=exp.Var(this=f"_{number}")))
+        for named in list(tree.find_all(exp.Parameter)):
+            if isinstance(named.this, exp.Parameter):  # @@row_count, @@script.job_id
+                whole = named.parent if isinstance(named.parent, exp.Dot) else named
+                path = f"@@{named.this.name}" + (f".{whole.expression.name}" if isinstance(whole, exp.Dot) else "")
                 whole.replace(exp.Column(this=exp.to_identifier(path.lower(), quoted=True)))
         for node in list(tree.walk()):
             name = _BARE.get(type(node)) or (str(node.this).upper() if isinstance(node, exp.Anonymous) else "")
@@ -201,6 +203,32 @@ class Session:
                 node.replace(_from_clock(name, node))
             elif name == "SESSION_USER":
                 node.replace(exp.Literal.string(self.user))
+
+    def _resolve_rows(self, tree: exp.Expr) -> None:
+        """Write TO_JSON_STRING(t) of a row as that of a STRUCT of its columns."""
+        for call in tree.find_all(exp.Anonymous):
+            if str(call.this).upper() == "TO_JSON_STRING" and isinstance(call.expressions[0], exp.Column):
+                select = call.find_ancestor(exp.Select)
+                names = self._row(select, call.expressions[0]) if select is not None else []
+                if names:
+                    alias = call.expressions[0].name
+                    parts = [
+                        exp.alias_(exp.column(name, table=alias, quoted=True), name, quoted=True) for name in names
+                    ]
+                    call.expressions[0].replace(exp.Anonymous(this="STRUCT", expressions=parts))
+
+    def _row(self, select: exp.Select, column: exp.Column) -> list[str]:
+        """Return the names of the columns of the relation that a name in FROM means, none if it means a column."""
+        joined = [join.this for join in select.args.get("joins") or ()]
+        clause = select.args.get("from_")
+        for source in [*([clause.this] if clause is not None else []), *joined]:
+            if column.table or source.alias_or_name.lower() != column.name.lower():
+                continue
+            if isinstance(source, exp.Table) and source.db:
+                return [name for name, _ in self.columns_of(f"{source.db}.{source.name}")]
+            if isinstance(source, exp.Subquery) and not source.this.is_star:
+                return list(source.this.named_selects)
+        return []
 
 
 _BARE: Final[dict[type[exp.Expr], str]] = {
@@ -212,7 +240,7 @@ _BARE: Final[dict[type[exp.Expr], str]] = {
 
 
 def _from_clock(name: str, node: exp.Expr) -> exp.Expr:
-    now = exp.Column(this=exp.to_identifier(_NOW, quoted=True))
+    now = exp.Column(this=exp.to_identifier(NOW, quoted=True))
     if name == "CURRENT_TIMESTAMP":
         return now
     arguments = node.expressions if isinstance(node, exp.Anonymous) else [node.this] if node.this else []

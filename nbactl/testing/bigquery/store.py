@@ -234,8 +234,8 @@ class Store:
                     name = f"{self.project}:{table.name[0]}.{table.name[1]}"
                     raise ApiError(
                         "invalid",
-                        f"Provided Schema does not match Table {name}. Cannot add required fields to an existing schema."
-                        f" (field: {added['name']})",
+                        f"Provided Schema does not match Table {name}. Cannot add required fields to an existing "
+                        f"schema. (field: {added['name']})",
                     )
                 if table.fields:
                     cursor.execute(f"ALTER TABLE {table.sql} ADD COLUMN {schema.declared(added)}")

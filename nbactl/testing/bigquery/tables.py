@@ -126,7 +126,7 @@ def _change_schema(store: Store, table: Table, fields: list[schema.Field]) -> No
     store.add_fields(table, wanted.values())
 
 
-def delete(store: Store, _: Request, dataset: str, name: str) -> dict[str, Any]:
+def delete(store: Store, _request: Request, dataset: str, name: str) -> dict[str, Any]:
     """Drop a table or view, or with a decorator the rows of a partition."""
     whole, _, partition = name.partition("$")
     table = store.table((dataset, whole))
