@@ -20,6 +20,7 @@ SUITES = (
     "health",
     "ledger",
     "freshness",
+    "query",
     "warehouse",
 )
 
