@@ -20,6 +20,8 @@ SUITES = (
     "health",
     "ledger",
     "freshness",
+    "query",
+    "warehouse",
 )
 
 

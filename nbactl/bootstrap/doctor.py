@@ -124,8 +124,10 @@ def _reports(app: Container) -> Reports | None:
             documents = read_phases(own.documents, known, days)
         runs, problem = [], None
         if not local_target or any(document.exists for document in documents.values()):
+            seconds = limits["status.history"]
             try:
-                runs = runs_between(own.warehouse, days[0], days[-1], timeout=limits["status.history"])
+                with deadline_scope(seconds, app.clock):
+                    runs = runs_between(own.warehouse, days[0], days[-1], timeout=seconds)
             except NbactlError as error:
                 problem = error.message
     return Reports(documents, runs, expected, frozenset(app.config.workflows.tasks), problem)

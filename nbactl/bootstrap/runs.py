@@ -97,6 +97,7 @@ def make_production(app: Container) -> Production:
         expectations(app.config.workflows),
         documents=lambda: app.documents,
         warehouse=lambda: app.warehouse,
+        clock=app.clock,
         patience=timeouts["status.hand_off"],
         history_timeout=timeouts["status.history"],
         history_ttl=timeouts["status.history_ttl"],

@@ -80,7 +80,7 @@ USED: dict[str, frozenset[str]] = {
     ),
     "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
-    "call_policies": frozenset({"cloud_run", "firestore", "scraper", "slack"}),
+    "call_policies": frozenset({"bigquery", "bigquery_dml", "cloud_run", "firestore", "scraper", "slack"}),
 }
 
 

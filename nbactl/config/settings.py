@@ -25,7 +25,10 @@ _MAX_FILE_BYTES = 1024 * 1024
 
 
 class Setting(NamedTuple):
-    """What may be set: its name in the file, its flag and its environment variable follow from `name`."""
+    """What may be set: its name in the file, its flag and its environment variable follow from `name`.
+
+    An amount of `usd` has no flag.
+    """
 
     name: str
     kind: Literal["choice", "path", "text", "switch", "level", "usd"]
@@ -69,7 +72,7 @@ SETTINGS: tuple[Setting, ...] = (
         "query_ask_usd",
         "usd",
         default="0.05",
-        help="Ask before a query on gcp that costs more US dollars: a night's queries cost less than a cent each.",
+        help="Ask before a query on gcp that costs more US dollars; those of one date cost less than a cent.",
     ),
     Setting("source", "text", default="sample", help="Where game data come from: sample, path:DIR or nba_api."),
 )

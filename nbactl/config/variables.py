@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.config.settings import SETTINGS
+from nbactl.config.settings import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ GIVEN: Final = {
 
 def environment_variables() -> dict[str, str]:
     """Return what nbactl reads, each with its meaning."""
-    return {**{setting.variable: f"{setting.help} Same as {setting.flag}." for setting in SETTINGS}, **OTHERS}
+    return {**{setting.variable: f"{setting.help}{_flag(setting)}" for setting in SETTINGS}, **OTHERS}
 
 
 def timeout_variables(config_dir: Path | None) -> dict[str, str]:
@@ -48,3 +48,7 @@ def timeout_variables(config_dir: Path | None) -> dict[str, str]:
     positions, _ = read_positions((config_dir or find_config_dir()) / FILES["timeouts"])
     section = None if positions is None else positions.root.children.get("timeouts")
     return {} if section is None else {variable_of(str(name)): str(name) for name in section.children}
+
+
+def _flag(setting: Setting) -> str:
+    return "" if setting.kind == "usd" else f" Same as {setting.flag}."

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
+from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.lease.locks import OldLock, read_locks
 from nbactl.core.phases.documents import DONE, PhaseDocument, read_phases
 from nbactl.core.phases.history import runs_of
@@ -16,6 +17,7 @@ from nbactl.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.phases.documents import ProcessorReport
     from nbactl.core.phases.history import ProcessorRun
@@ -149,6 +151,7 @@ class Production:
         documents: Callable[[], DocumentStore],
         warehouse: Callable[[], Warehouse],
         *,
+        clock: Clock,
         patience: float,
         history_timeout: float,
         history_ttl: float,
@@ -157,6 +160,7 @@ class Production:
         self.expected = expected
         self._documents = documents
         self._warehouse = warehouse
+        self._clock = clock
         self._patience = timedelta(seconds=patience)
         self._history_timeout = history_timeout
         self._history_ttl = timedelta(seconds=history_ttl)
@@ -174,8 +178,9 @@ class Production:
             name: judge(documents[name], self.expected[name], mode, now, runs=runs, ours=ours, patience=self._patience)
             for name in known
         }
-        locks = tuple(lock for lock in read_locks(store) if not lock.is_expired(now))
-        return ProductionBoard(mode, reports, locks, warnings)
+        said = list(warnings)
+        locks = tuple(lock for lock in read_locks(store, said.append) if not lock.is_expired(now))
+        return ProductionBoard(mode, reports, locks, tuple(said))
 
     def _history(
         self, documents: Mapping[str, PhaseDocument], mode: Mode, game_date: GameDate, now: datetime
@@ -198,7 +203,8 @@ class Production:
         runs, warnings = [], ()
         try:
             known = {name for expectation in self.expected.values() for name in expectation.known}
-            runs = runs_of(self._warehouse(), known, game_date, timeout=self._history_timeout)
+            with deadline_scope(self._history_timeout, self._clock):
+                runs = runs_of(self._warehouse(), known, game_date, timeout=self._history_timeout)
         except NbactlError as error:
             warnings = (f"the run history was not read: {error.message}",)
         self._asked = (game_date, now, runs, warnings)

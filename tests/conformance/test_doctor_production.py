@@ -134,7 +134,7 @@ def test_a_history_that_cannot_be_read_is_a_warning_beside_what_the_documents_sa
     assert warning.message.startswith("the run history was not read")
 
 
-def test_inv_26_a_hand_off_that_stays_pending_is_red(week: Place) -> None:
+def test_a_hand_off_that_stays_pending_is_red(week: Place) -> None:
     (finding,) = hand_offs(week.context)
     assert (finding.status, finding.message) == (
         "ok", "18 of 18 phases from 2025-01-14 to 2025-01-21 led on, none is pending",

@@ -69,6 +69,7 @@ def production(store: DocumentStore, warehouse: Warehouse | None = None) -> Prod
         expectations(WORKFLOWS),
         documents=lambda: store,
         warehouse=no_warehouse if warehouse is None else lambda: warehouse,
+        clock=FakeClock(NIGHT),
         patience=600.0,
         history_timeout=30.0,
         history_ttl=60.0,
@@ -157,7 +158,7 @@ def test_inv_09_unknown_names_do_not_complete_a_phase(store: DocumentStore) -> N
     assert "not counted, unknown names: player_game_sumary" in " ".join(text.split())
 
 
-def test_inv_26_a_hand_off_that_stays_pending_is_late(store: DocumentStore) -> None:
+def test_a_hand_off_that_stays_pending_is_late(store: DocumentStore) -> None:
     put(store, {f"phase3_completion/{DAY}": phase_document(PHASE3, **pending(minute=5))})
     fresh = line(drawn(store, now=NIGHT + timedelta(minutes=15)), "phase3")
     assert fresh.production is not None
@@ -200,6 +201,13 @@ def test_tiers_of_a_hand_off_are_those_of_the_clock(
     report_ = line(drawn(store, now=NIGHT + timedelta(minutes=minutes)), "phase4").production
     assert report_ is not None
     assert report_.hand_off == found
+
+
+def test_a_hand_off_that_a_tier_allows_is_due_since_that_tier(store: DocumentStore) -> None:
+    put(store, {f"phase4_completion/{DAY}": phase_document(PHASE4[1:])})
+    report_ = line(drawn(store, now=NIGHT + timedelta(minutes=31)), "phase4").production
+    assert report_ is not None
+    assert (report_.hand_off, report_.since, report_.late) == ("due", NIGHT + timedelta(minutes=30), None)
 
 
 def test_the_next_tier_is_shown_and_the_last_one_without_a_critical_processor_is_late(store: DocumentStore) -> None:

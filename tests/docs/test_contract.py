@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nbactl.bootstrap import Container
 from nbactl.cli.app import build
 from nbactl.cli.frame import Group, walk
 from nbactl.cli.main import main
-from nbactl.config.settings import SETTINGS
+from nbactl.config.settings import SETTINGS, load_settings
 from nbactl.errors import EXIT_CODES, NbactlError
+from nbactl.ports.warehouse import Rows
+from nbactl.warehouse.tables import ensure_tables
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 TREE = {context.command_path: command for command, context in walk(build())}
@@ -83,12 +87,6 @@ READ = {
     "nbactl status": "status",
     "nbactl schedule show": "schedule show",
     "nbactl schedule tick": "schedule tick --dry-run",
-    "nbactl query": "query SELECT",
-    "nbactl tables list": "tables list",
-    "nbactl tables show": "tables show nba_raw.games",
-    "nbactl tables counts": "tables counts",
-    "nbactl quarantine list": "quarantine list",
-    "nbactl quarantine show": "quarantine show",
     "nbactl flags eval": "flags eval query_caching",
     "nbactl flags list": "flags list",
     "nbactl flags history": "flags history query_caching",
@@ -104,6 +102,15 @@ READ = {
     "nbactl doctor": "doctor",
     "nbactl demo": "demo",
 }
+SHOWN = {
+    "nbactl query": ["query", "SELECT 1"],
+    "nbactl tables list": ["tables", "list"],
+    "nbactl tables show": ["tables", "show", "nba_raw.games"],
+    "nbactl tables counts": ["tables", "counts"],
+    "nbactl quarantine list": ["quarantine", "list"],
+    "nbactl quarantine show": ["quarantine", "show"],
+}
+"""What reads the warehouse."""
 PARTS = {"runs": "run phase1", "runs[].tasks": "run phase1", "flags": "flags list"}
 
 
@@ -129,7 +136,32 @@ def test_the_keys_of_the_page_are_in_the_data(
 
 def test_every_command_with_promised_keys_is_read_here() -> None:
     promised = {path for path, (_, keys) in COMMANDS.items() if names(keys)}
-    assert promised - set(READ) == {"nbactl runs show", "nbactl runs dismiss"}  # they need a run
+    assert promised - set(READ) - set(SHOWN) == {"nbactl runs show", "nbactl runs dismiss"}  # they need a run
+
+
+def test_what_is_shown_of_the_warehouse_has_its_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "state"
+    with Container(load_settings({"state_dir": str(folder)}, {}, tmp_path)) as app:
+        ensure_tables(app.warehouse, ("nba_raw.games", "nba_raw.games_quarantine"))
+        day = date(2024, 10, 22)
+        game = ("g1", day, "2024-25", "BOS", "LAL", "final", "sample")
+        names = ("game_id", "game_date", "season", "home_team_abbr", "away_team_abbr", "game_status", "source")
+        app.warehouse.load("nba_raw.games", Rows(names, [game]), timeout=30)
+        refused: tuple[Any, ...] = (day, "bad_value", "it is bad", "a.csv:1", "game_log", {})
+        columns = ("game_date", "reason", "message", "origin", "shape", "payload")
+        app.warehouse.load("nba_raw.games_quarantine", Rows(columns, [refused]), timeout=30)
+    record = ""
+    for path, words in SHOWN.items():
+        line = [*words, record] if path == "nbactl quarantine show" else words
+        assert main([*line, "-o", "json", "--state-dir", str(folder)]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)["data"]
+        record = found["records"][0]["id"] if "records" in found else ""
+        promised = re.findall(r"`([^`]+)`", COMMANDS[path][1])
+        assert promised
+        assert set(promised) <= set(found), path
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -61,7 +61,6 @@ _BUSY: Final = frozenset({"rateLimitExceeded", "quotaExceeded", "jobRateLimitExc
 _FAILING: Final = frozenset(
     {"backendError", "internalError", "jobBackendError", "jobInternalError", "tableUnavailable"}
 )
-_TOO_DEAR: Final = "bytesBilledLimitExceeded"
 _CONFLICT: Final = re.compile(r"concurrent update|could not serialize", re.IGNORECASE)
 _DISABLED: Final = re.compile(r"has not been used|is disabled|has not enabled BigQuery", re.IGNORECASE)
 
@@ -146,7 +145,7 @@ class _Refusal:
     def lasting(self) -> NbactlError:
         """Return the error for what only a change by somebody mends."""
         cause, details = self.cause, self.details
-        if self.reason == _TOO_DEAR:
+        if self.reason == "bytesBilledLimitExceeded":
             return _too_many_bytes(self.message, cause, details)
         if self.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) or _DISABLED.search(self.message):
             return _not_authorised(self.code, self.message, cause, self.client)

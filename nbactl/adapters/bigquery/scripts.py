@@ -226,13 +226,13 @@ def _digests(schema: TableSchema) -> str:
     """Return the query for rows and digest of each partition, still open for a further condition, up to _BY_DAY."""
     day = day_of(schema)
     sums = [
-        f"CAST(SUM(CAST(CAST(CONCAT('0x', SUBSTR(hash, {start}, {size})) AS INT64) AS NUMERIC)) AS STRING)"
+        f"CAST(SUM(CAST(CAST(CONCAT('0x', SUBSTR(row_hash, {start}, {size})) AS INT64) AS NUMERIC)) AS STRING)"
         for start, size in _SLICES
     ]
     total = ", '-', ".join(["CAST(COUNT(*) AS STRING)", *sums])
     return (
         f"SELECT day, CONCAT({total}) AS digest, COUNT(*) AS row_count\n"
-        f"FROM (SELECT {day} AS day, TO_HEX(MD5({_line(schema)})) AS hash\n"
+        f"FROM (SELECT {day} AS day, TO_HEX(MD5({_line(schema)})) AS row_hash\n"
         f"FROM {quoted(schema.name)} WHERE {day} BETWEEN @nbactl_first AND @nbactl_last"
     )
 

@@ -96,7 +96,7 @@ def list_leases(app: Container) -> LeaseList:
     """Return the leases that are held, and the locks of other programs."""
     now = app.clock.now()
     held = tuple(_held_lease(lease, now) for lease in app.leases.held())
-    locks = tuple(held_lock(lock, now) for lock in read_locks(app.documents))
+    locks = tuple(held_lock(lock, now) for lock in read_locks(app.documents, app.notice))
     return LeaseList(held, tuple(app.leases.removals(_REMOVALS)), locks)
 
 

@@ -37,7 +37,7 @@ Date = Annotated[
 @command(
     app,
     "list",
-    examples=["nbactl quarantine list", "nbactl quarantine list --table nba_raw.player_boxscores --from 2024-10-22"],
+    examples=["nbactl quarantine list", "nbactl quarantine list --table nba_raw.games --from 2025-01-01"],
     csv=True,
 )
 def list_(  # noqa: PLR0917 - Typer reads them one by one
@@ -68,7 +68,7 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
     return view.refused_list(list_refused(opened, request, confirm=asking(ctx)))
 
 
-@command(app, "show", examples=["nbactl quarantine show 6fc1d2a0 --table nba_raw.games"])
+@command(app, "show", examples=["nbactl quarantine show 19e0cfa9 --table nba_raw.games"])
 def show_(
     ctx: typer.Context,
     record: Annotated[

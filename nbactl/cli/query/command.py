@@ -63,7 +63,7 @@ def query(app: Container, request: QueryRequest, *, confirm: Confirm = proceed) 
     On gcp a query that costs more than the setting `query_ask_usd` is run only after `confirm`. Raises UsageError for
     anything but a query, and what the warehouse raises.
     """
-    from nbactl.warehouse.sql.statement import read_statement  # noqa: PLC0415 - heavy
+    from nbactl.warehouse.sql.statement import read_statement  # noqa: PLC0415 - help needs none of it
 
     with pointed_at(request.sql, request.parameters):
         statement = read_statement(request.sql)
@@ -164,7 +164,7 @@ def pointed_at(sql: str, parameters: Sequence[str] = ()) -> Iterator[None]:
 
 
 def _point(error: NbactlError, sql: str) -> None:
-    from nbactl.warehouse.sql.statement import marked  # noqa: PLC0415 - heavy
+    from nbactl.warehouse.sql.statement import marked  # noqa: PLC0415 - only errors need it
 
     found = _PLACE.search(error.message) or _PLACE.search(error.cause or "")
     if found is None:

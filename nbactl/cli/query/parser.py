@@ -49,7 +49,7 @@ def query_(  # noqa: PLR0917 - Typer reads them one by one
         str | None, typer.Argument(metavar="SQL", help="The query; `-` reads it from stdin.", show_default=False)
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="Read the query from a file.", metavar="FILE")
+        str | None, typer.Option("--file", "-f", help="Read the query from a file.", metavar="FILE")
     ] = None,
     param: Annotated[
         list[str] | None,
@@ -81,7 +81,7 @@ def query_(  # noqa: PLR0917 - Typer reads them one by one
     its price was confirmed.
     """
     request = QueryRequest(
-        _text(sql, file),
+        _text(sql, None if file is None else Path(file)),
         tuple(param or ()),
         limit=limit,
         dry_run=dry_run,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from nbactl.ports.compute import Versions
     from nbactl.workflows.model import RunPlan, RunRecord, TaskRecord
+
+PRODUCTION: Final = "production"
+"""The source of the runs that production's own programs logged."""
 
 
 def run_json(run: RunRecord, status: str | None = None) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def run_json(run: RunRecord, status: str | None = None) -> dict[str, Any]:
         "owner": run.owner,
         "reason": run.reason,
         "source_spec": run.source_spec,
+        "origin": "production" if run.source == PRODUCTION else "nbactl",
         "dismissed": _dismissed(run),
         "tasks": [task_json(task) for task in run.tasks],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from nbactl.cli.run.json import PRODUCTION
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
@@ -64,7 +65,7 @@ def run_rows(console: Console, runs: Iterable[tuple[RunRecord, str]]) -> list[Ro
             f"{sum(task.status.done for task in run.tasks)}/{len(run.tasks)}",
             _count(sum(task.rows or 0 for task in run.tasks)),
             _duration(run),
-            run.group or (run.source if run.source == "production" else None),
+            run.group or (PRODUCTION if run.source == PRODUCTION else None),
         ]
         for run, shown in runs
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
+from nbactl.cli.run.json import PRODUCTION
 from nbactl.core._support.gamedate import GameDate
+from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.phases.logs import logged_runs
 from nbactl.core.phases.names import normalise
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
@@ -42,9 +44,9 @@ def production_runs(
     """
     today = GameDate.of(app.clock.now())
     first = first or today.plus(1 - DAYS)
-    found, warnings = logged_runs(
-        app.warehouse, first, last or today.plus(1), timeout=app.config.timeouts["status.history"]
-    )
+    limit = app.config.timeouts["status.history"]
+    with deadline_scope(limit, app.clock):
+        found, warnings = logged_runs(app.warehouse, first, last or today.plus(1), timeout=limit)
     return [_record(run, app.settings.target) for run in found], warnings
 
 
@@ -78,7 +80,7 @@ def _record(run: LoggedRun, target: str) -> tuple[RunRecord, str]:
         name=run.name,
         kind=run.kind,
         game_date=run.game_date,
-        source="production",
+        source=PRODUCTION,
         target=target,
         status=status or RunStatus.RUNNING,
         started_at=run.started_at,
@@ -91,8 +93,3 @@ def _record(run: LoggedRun, target: str) -> tuple[RunRecord, str]:
         reason=f"logged as {run.status!r} in {run.table}",
     )
     return record, UNKNOWN if status is None else status.value
-
-
-def origin_json(run: RunRecord) -> dict[str, Any]:
-    """Return whose a run is."""
-    return {"origin": "production" if run.source == "production" else "nbactl"}

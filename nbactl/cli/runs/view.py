@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.cli.run.json import run_json
 from nbactl.cli.run.text import run_rows, show_details, show_remarks, show_run_list, show_run_rows, show_title
 from nbactl.cli.runs.log import for_a_person
-from nbactl.cli.runs.production import origin_json
 from nbactl.cli.show.files import write_whole
 from nbactl.cli.show.render import View
 from nbactl.cli.show.states import look
@@ -52,7 +51,7 @@ def run_list(found: RunList) -> View:
 
 
 def _listed_json(listed: ListedRun) -> dict[str, Any]:
-    return {**run_json(listed.run, listed.state), **origin_json(listed.run)}
+    return run_json(listed.run, listed.state)
 
 
 def run_group(found: RunGroup, log_path: Callable[[str], Path]) -> View:

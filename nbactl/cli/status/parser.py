@@ -49,6 +49,8 @@ def status(
 
     Exits with 1 if something of that date failed, was interrupted, is late or lost its output, else with 3 if a phase
     is stale or incomplete. Failures of other dates are listed only; `nbactl runs dismiss` takes them out.
+
+    What production's own programs did counts, and a hand-off that they left open is late. -v lists their processors.
     """
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)

@@ -6,6 +6,7 @@ none of them and has none of its own there; it shows them, and an operator may r
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +17,12 @@ from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Delete, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import Document, DocumentStore
 
+_LOG = logging.getLogger(__name__)
 SUFFIX: Final = "_locks"
 REMOVALS: Final = "lock_removals"
 MOST: Final = 1_000
@@ -62,12 +64,17 @@ def is_lock(name: str) -> bool:
     return collection.endswith(SUFFIX) and bool(slash) and bool(identifier) and "/" not in identifier
 
 
-def read_locks(store: DocumentStore) -> list[OldLock]:
-    """Return the locks of other programs, by collection those that were acquired last first."""
+def read_locks(store: DocumentStore, notice: Callable[[str], None] = _LOG.warning) -> list[OldLock]:
+    """Return the locks of other programs, by collection those that were acquired last first.
+
+    `notice` gets a message about a collection that has more than are read.
+    """
     found: list[OldLock] = []
     for collection in store.list_collections():
         if collection.endswith(SUFFIX):
             locks = [parse_lock(document) for document in store.query(Query(collection, limit=MOST))]
+            if len(locks) == MOST:
+                notice(f"only {MOST:,} locks of {collection} were read")
             found += sorted(locks, key=lambda lock: lock.acquired_at or _EARLIEST, reverse=True)
     return found
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.core._support.gamedate import EASTERN, GameDate
 from nbactl.core.phases.history import PROCESSOR_RUNS, Cells, RunTable
-from nbactl.errors import DataError, NbactlError
+from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ def logged_runs(
     for log in LOG_TABLES:
         try:
             runs, unusable = _read(RunTable(warehouse, log.table, timeout), log, first, last)
+        except UnavailableError as error:  # the next table would only take as long
+            warnings.append(f"{log.table} and what follows were not read: {error.message}")
+            break
         except NbactlError as error:
             warnings.append(f"{log.table} was not read: {error.message}")
             continue

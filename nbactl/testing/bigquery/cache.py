@@ -41,7 +41,7 @@ class Cache:
         if any(table.db == TEMP for table in tree.find_all(exp.Table)) or not session.references:
             return None
         tables = [session.store.table(name) for name in session.references]
-        if any(table.streamed or table.is_view for table in tables):
+        if any(table.buffered(session.now) or table.is_view for table in tables):
             return None
         given = tuple((name, repr(value)) for name, value in session.parameters.items())
         return job.sql, session.default_dataset, given, tuple((table.name, table.etag) for table in tables)

@@ -5,20 +5,24 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-la
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
+from sqlglot.errors import SqlglotError  # noqa: TID253 - as above
 
 from nbactl.adapters.duckdb.sql.expressions import type_of
 from nbactl.adapters.duckdb.sql.types import duckdb_name, identifier
 from nbactl.errors import NbactlError
 from nbactl.testing.bigquery import schema
 from nbactl.testing.bigquery.errors import ApiError, invalid_query, of_translation
+from nbactl.testing.bigquery.names import check_labels
 from nbactl.testing.bigquery.session import TEMP, Session, result_columns
 from nbactl.testing.bigquery.store import ALL, Table, millis
 
 if TYPE_CHECKING:
+    from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.testing.bigquery.limits import Limits
     from nbactl.testing.bigquery.store import Name
 
@@ -100,7 +104,7 @@ def _create(session: Session, tree: exp.Create, node: exp.Table, sql: str) -> st
     source = tree.args.get("expression")
     if str(tree.args.get("kind")) == "VIEW" and source is not None:
         return _create_view(session, node, source, sql, resource, replace=there)
-    fields = _fields(session, tree, node)
+    fields = _fields(session, tree, node, resource)
     rows: str | None = None
     bound: dict[str, Any] = {}
     if source is not None:
@@ -194,11 +198,13 @@ def _alter(session: Session, limits: Limits, tree: exp.Alter, node: exp.Table) -
     for action in tree.args["actions"]:
         if isinstance(action, exp.ColumnDef):
             if action.name.lower() not in known:
-                store.add_fields(table, [_field(session, action)])
+                store.add_fields(table, [_field(action)])
             elif not action.args.get("exists"):
                 raise invalid_query(f"Column already exists: {action.name}")
         elif isinstance(action, exp.AlterSet):
-            table.resource.update(_resource(_options(session, action), table.resource))
+            changes = _resource(_options(session, action), table.resource)
+            check_labels(changes.get("labels") or {})
+            table.resource.update(changes)
         elif isinstance(action, exp.AlterRename):
             store.rename_table(table, action.this.name)
         elif isinstance(action, exp.Drop) and action.args.get("kind") == "COLUMN":
@@ -223,40 +229,54 @@ def _drop_column(session: Session, table: Table, action: exp.Drop) -> None:
     table.fields[:] = kept
 
 
-def _fields(session: Session, tree: exp.Create, node: exp.Table) -> list[schema.Field]:
+def _fields(session: Session, tree: exp.Create, node: exp.Table, resource: dict[str, Any]) -> list[schema.Field]:
+    """Return the columns that are declared; those of LIKE come with their table's layout."""
     if isinstance(tree.this, exp.Schema):
-        return [_field(session, part) for part in tree.this.expressions if isinstance(part, exp.ColumnDef)]
+        for part in tree.this.expressions:
+            if not isinstance(part, exp.ColumnDef):
+                raise ApiError("notImplemented", f"The test server does not know {part.sql('bigquery')} of a table")
+        return [_field(part) for part in tree.this.expressions]
+    if tree.args.get("clone"):
+        raise ApiError("notImplemented", "The test server does not know CLONE and COPY")
     like = tree.find(exp.LikeProperty)
-    copied = like.this if like is not None else tree.args["clone"].this if tree.args.get("clone") else None
-    if copied is not None and node.db != TEMP:
-        return [dict(field) for field in session.store.table((copied.db, copied.name)).fields]
-    return []
+    if like is None:
+        return []
+    copied = session.store.table((like.this.db, like.this.name), session.location)
+    if node.db != TEMP:
+        resource.update({key: value for key, value in copy.deepcopy(copied.resource).items() if key not in resource})
+    return copy.deepcopy(copied.fields)
 
 
-def _field(session: Session, column: exp.ColumnDef) -> schema.Field:
-    field = _typed(session, column.name, column.args["kind"])
+def written_type(text: str) -> Type:
+    """Return a type by its text, such as ARRAY<STRUCT<a INT64>>. Raises ApiError."""
+    try:
+        kind = exp.DataType.build(text, dialect="bigquery")
+    except SqlglotError:
+        raise invalid_query(f"Syntax error: Unexpected type {text}") from None
+    return schema.type_of(schema.normalized([_typed("", kind)])[0])
+
+
+def _field(column: exp.ColumnDef) -> schema.Field:
+    field = _typed(column.name, column.args["kind"])
     for constraint in column.args.get("constraints") or ():
         kind = constraint.args.get("kind")
+        options = kind.expressions if isinstance(kind, exp.Properties) else []
         if isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null"):
             field["mode"] = "REQUIRED"
-        elif isinstance(kind, exp.Properties):
-            options = {part.name.lower(): part.args["value"].name for part in kind.expressions}
-            if "description" in options:
-                field["description"] = options["description"]
+        elif options and all(option.name.lower() == "description" for option in options):
+            field["description"] = options[0].args["value"].name
+        else:
+            raise ApiError("notImplemented", f"The test server does not know {constraint.sql('bigquery')} of a column")
     return field
 
 
-def _typed(session: Session, name: str, kind: exp.DataType) -> schema.Field:
+def _typed(name: str, kind: exp.DataType) -> schema.Field:
     written = kind.this.name if not isinstance(kind.this, str) else kind.this
     if written == "ARRAY":
-        return {**_typed(session, name, kind.expressions[0]), "mode": "REPEATED"}
+        return {**_typed(name, kind.expressions[0]), "mode": "REPEATED"}
     field: schema.Field = {"name": name, "mode": "NULLABLE"}
     if written == "STRUCT":
-        return {**field, "type": "RECORD", "fields": [_field(session, part) for part in kind.expressions]}
-    if written == "DECIMAL" and kind.expressions:
-        precision = [part.name for part in kind.expressions]
-        field |= {"precision": precision[0], **({"scale": precision[1]} if len(precision) > 1 else {})}
-        kind = exp.DataType.build("NUMERIC", dialect="bigquery")
+        return {**field, "type": "RECORD", "fields": [_field(part) for part in kind.expressions]}
     try:
         return {**field, "type": type_of(kind).kind}
     except NbactlError as error:

@@ -75,6 +75,8 @@ def run(session: Session, tree: exp.Expr, sql: str) -> tuple[Counts, set[str]]:
         raise invalid_query(f"{kind} must have a WHERE clause at [1:1]")
     build = _BUILDERS[kind]
     compiled, ctx = session.compiling(sql, lambda ctx, scope: Query(build(ctx, tree, scope, name, columns), ()))
+    if isinstance(tree, exp.Merge) or (isinstance(tree, exp.Update) and tree.args.get("from_") is not None):
+        _check_matches(session, tree, sql, name, columns)
     table = session.store.tables.get((node.db, node.name))
     partition = text(ALL) if table is None or kind == "MERGE" else partitions.id_sql(table)
     action = "merge_action" if kind == "MERGE" else text(_ACTIONS[kind])
@@ -83,6 +85,31 @@ def run(session: Session, tree: exp.Expr, sql: str) -> tuple[Counts, set[str]]:
     actions = [str(action) for action, _ in rows]
     counts = Counts(actions.count("INSERT"), actions.count("UPDATE"), actions.count("DELETE"))
     return counts, {partition for _, partition in rows}
+
+
+def _check_matches(session: Session, tree: exp.Expr, sql: str, name: str, columns: Columns) -> None:
+    """Raise ApiError if a row is to be changed by more than one row."""
+    if isinstance(tree, exp.Merge) and not any(when.args.get("matched") for when in tree.args["whens"].expressions):
+        return
+
+    def build(ctx: Context, scope: Scope) -> Query:
+        merge = isinstance(tree, exp.Merge)
+        from_ = exp.From(this=tree.args["using"].copy()) if merge else tree.args["from_"].copy()
+        from_sql, source = relations(ctx, exp.Select(from_=from_), scope, compile_expression)
+        both = _scope(scope, target(tree), columns)
+        both.relations += source.relations
+        condition = tree.args["on"] if merge else tree.args["where"].this
+        on = compile_expression(ctx, condition, both).sql
+        return Query(
+            f"SELECT 1 FROM {name} AS {_TARGET} JOIN {from_sql.removeprefix(' FROM ')} ON {on} "
+            f"GROUP BY {_TARGET}.rowid HAVING COUNT(*) > 1 LIMIT 1",
+            (),
+        )
+
+    compiled, ctx = session.compiling(sql, build)
+    session.cursor.execute(compiled.sql, session.bound(ctx))
+    if session.cursor.fetchone() is not None:
+        raise invalid_query("UPDATE/MERGE must match at most one source row for each target row")
 
 
 _ACTIONS: Final = {"INSERT": "INSERT", "UPDATE": "UPDATE", "DELETE": "DELETE", "TRUNCATE_TABLE": "DELETE"}

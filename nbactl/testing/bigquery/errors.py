@@ -99,7 +99,10 @@ def of_translation(error: NbactlError) -> ApiError:
     text, details = str(error), dict(error.details or {})
     message = _PLACE.sub(lambda found: f" at [{found[1]}:{found[2]}]", text)
     if isinstance(error, UnsupportedSqlError):
-        return ApiError("notImplemented", f"The test server cannot run this statement: {message}")
+        found = _PLACE.search(text)
+        where = f" at [{found[1]}:{found[2]}]" if found else ""
+        lacking = details.get("construct", message)
+        return ApiError("notImplemented", f"The test server cannot run this statement: it lacks {lacking}{where}")
     if isinstance(error, NotFoundError) and "column" in details:
         found = _PLACE.search(text)
         where = f" at [{found[1]}:{found[2]}]" if found else ""

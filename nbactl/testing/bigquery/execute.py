@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
-from nbactl.adapters.duckdb.sql.expressions import type_of
-from nbactl.adapters.duckdb.sql.types import BOOL, INT64, STRING, array
+from nbactl.adapters.duckdb.sql.types import BOOL, INT64, STRING
 from nbactl.testing.bigquery import ddl, dml, pricing, script, values
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError, invalid_query
@@ -22,10 +21,9 @@ if TYPE_CHECKING:
     from nbactl.testing.bigquery.job import Job
     from nbactl.testing.bigquery.jobs import Jobs
     from nbactl.testing.bigquery.limits import Limits
-    from nbactl.testing.bigquery.store import Name
+    from nbactl.testing.bigquery.store import Name, Table
 
 _TRANSACTIONS: Final = ("BEGIN_TRANSACTION", "COMMIT_TRANSACTION", "ROLLBACK_TRANSACTION")
-_ARRAY: Final = re.compile(r"(?is)ARRAY\s*<(.*)>")
 _STEPS: Final = 100_000
 """Statements that a script may run: a loop that never ends is a mistake in a test."""
 
@@ -61,7 +59,8 @@ class Execution:
         """Run the job. Raises ApiError."""
         statements = script.parse(self._job.sql)
         if not script.is_script(statements):
-            self._single(self._job, self._job.sql)
+            only = statements[0]
+            self._single(self._job, script.padded(self._job.sql, only.start, only.text))
             return
         self._job.statement = "SCRIPT"
         if self._job.query.get("destinationTable"):
@@ -118,7 +117,7 @@ class Execution:
         job.statement = dml.KINDS[type(tree)]
         node = dml.target(tree)
         if node.db != TEMP:
-            session.table(node)
+            self._check_buffer(job.statement, session.table(node))
             session.access.check_table("bigquery.tables.updateData", (node.db, node.name))
         pricing.charge(session, self._limits, job, tree)
         if self._job.configuration.get("dryRun"):
@@ -141,6 +140,17 @@ class Execution:
             transaction.changed.setdefault(name, set()).update(changed)
         if alone:
             self._touch(transaction.changed)
+
+    def _check_buffer(self, kind: str, table: Table) -> None:
+        """Raise ApiError if a statement would change rows that were streamed a short while ago.
+
+        https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations
+        """
+        if kind != "INSERT" and table.buffered(self._session.now):
+            name = f"{self._session.store.project}.{'.'.join(table.name)}"
+            raise invalid_query(
+                f"{kind} statement over table {name} would affect rows in the streaming buffer, which is not supported"
+            )
 
     def _define(self, job: Job, tree: exp.Expr, sql: str) -> None:
         job.statement = ddl.statement_type(tree)
@@ -250,18 +260,20 @@ class Execution:
         if kind == "BEGIN_TRANSACTION":
             if session.transaction is not None:
                 raise invalid_query("Transaction is already in progress")
-            session.cursor.begin()
-            session.cursor.execute("SELECT COUNT(*) FROM duckdb_tables()")  # its snapshot is of this moment
-            session.transaction = session.transactions.begin(explicit=True)
+            with session.transactions.moment:
+                session.cursor.begin()
+                session.cursor.execute("SELECT COUNT(*) FROM duckdb_tables()")  # its snapshot is of this moment
+                session.transaction = session.transactions.begin(explicit=True)
             job.details["transaction"] = session.transaction.id
         elif session.transaction is None:
             raise invalid_query("There is no active transaction")
         elif kind == "COMMIT_TRANSACTION":
-            with translated(self._job):
-                session.cursor.commit()
-            transaction, session.transaction = session.transaction, None
+            with session.transactions.moment:
+                with translated(self._job):
+                    session.cursor.commit()
+                transaction, session.transaction = session.transaction, None
+                session.transactions.end(transaction, committed=True)
             self._touch(transaction.changed)
-            session.transactions.end(transaction, committed=True)
         else:
             self._rollback()
 
@@ -288,7 +300,7 @@ class Execution:
             raise invalid_query(message)
 
     def _declare(self, statement: script.Statement) -> None:
-        kind = self._type(statement.type) if statement.type else None
+        kind = ddl.written_type(statement.type) if statement.type else None
         known: tuple[Type, Any] = (kind or INT64, None)
         if statement.value:
             known = self._typed(statement.value, statement.value_start, kind)
@@ -297,11 +309,6 @@ class Execution:
                 where = script.place(self._job.sql, statement.start)
                 raise invalid_query(f"Query error: Variable '{name}' redeclaration is not allowed at {where}")
             self._session.variables[name] = known
-
-    def _type(self, written: str) -> Type:
-        if found := _ARRAY.fullmatch(written):
-            return array(self._type(found[1]))
-        return type_of(exp.DataType.build(written, dialect="bigquery"))
 
     def _set(self, statement: script.Statement) -> None:
         variables = self._session.variables

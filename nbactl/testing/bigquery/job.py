@@ -6,6 +6,7 @@ https://cloud.google.com/bigquery/docs/reference/rest/v2/Job
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,13 +80,16 @@ class Job:
 
         An interrupt ends the statement that is running at that moment only, so it is repeated.
         """
+        import duckdb
+
         if self.state == "DONE":
             return
         self.stop = self.stop or why
         while not self.done.wait(_AGAIN):
             cursor = self.cursor
             if cursor is not None:
-                cursor.interrupt()
+                with suppress(duckdb.ConnectionException):  # it was closed at this moment
+                    cursor.interrupt()
 
 
 def reference(project: str, job: Job) -> dict[str, str]:

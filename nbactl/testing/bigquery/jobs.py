@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.testing.bigquery import job as jobs_
-from nbactl.testing.bigquery import loads, results, script
+from nbactl.testing.bigquery import loads, names, results, script
 from nbactl.testing.bigquery.cache import Cache
 from nbactl.testing.bigquery.errors import ApiError, already_there, job_error, not_found
 from nbactl.testing.bigquery.execute import Execution, parameters
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _PROMPT: Final = 1.0
 """Seconds that jobs.insert waits for the job: clients ask again after a second only."""
 _LONG_POLL: Final = 10.0
+_LONGEST: Final = 1024 * 1024
+"""Characters of a query: https://cloud.google.com/bigquery/quotas#query_jobs."""
 _LOOK_AGAIN: Final = 0.02
 _MULTI_REGIONS: Final = ("us", "eu")
 CANCELLED: Final = "Job execution was cancelled: User requested cancellation"
@@ -67,7 +69,8 @@ class Jobs:
 
     def close(self) -> None:
         """End all jobs, and wait for their threads."""
-        self._closing = True
+        with self._lock:
+            self._closing = True
         self.release()
         for one in self.all():
             if one.parent is None:
@@ -111,9 +114,9 @@ class Jobs:
             if key is not None:
                 self._requests[key] = made
             self._start(made)
-        made.done.wait(int(body.get("timeoutMs") or _LONG_POLL * 1000) / 1000)
+        made.done.wait(int(body.get("timeoutMs", _LONG_POLL * 1000)) / 1000)
         optional = body.get("jobCreationMode") == "JOB_CREATION_OPTIONAL"
-        answer = self._answer(made, body, int(body.get("maxResults") or 100_000), 0, kind="bigquery#queryResponse")
+        answer = self._answer(made, body, int(body.get("maxResults", 100_000)), 0, kind="bigquery#queryResponse")
         if optional and answer["jobComplete"] and "pageToken" not in answer:
             del answer["jobReference"]
             answer["jobCreationReason"] = {"code": "OTHER"}
@@ -251,6 +254,15 @@ class Jobs:
             raise ApiError("invalid", "Required parameter is missing: configuration.query or configuration.load")
         if kinds == ["query"] and not str((configuration["query"] or {}).get("query") or "").strip():
             raise ApiError("invalid", "Required parameter is missing: query")
+        names.check_labels(configuration.get("labels") or {})
+        if name is not None:
+            names.check_job(name)
+        if len(str((configuration.get("query") or {}).get("query") or "")) > _LONGEST:
+            raise ApiError(
+                "invalid",
+                "The query is too large. The maximum standard SQL query length is 1024.00K characters, including "
+                "comments and white space characters.",
+            )
         now = self._store.clock.now()
         made = Job(
             name or f"job_{uuid.uuid4().hex[:24]}", kinds[0].upper(), configuration, location or self._store.location,
@@ -279,6 +291,9 @@ class Jobs:
     def _start(self, made: Job) -> None:
         thread = threading.Thread(target=self._run, args=(made,), name=f"bigquery-{made.id}", daemon=True)
         with self._lock:
+            if self._closing:
+                self._jobs.pop(made.id)
+                raise ApiError("backendError", "The server is closed")
             self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
 
@@ -312,14 +327,14 @@ class Jobs:
                 "notImplemented", f"The test server failed: {type(error).__name__}: {error}"
             )
         finally:
-            if timer is not None:
-                timer.cancel()
-                timer.join()
             if made.error is not None:
                 made.result = made.counts = None
             made.ended = max(self._store.clock.now(), made.started)
             made.state = "DONE"
             made.done.set()
+            if timer is not None:
+                timer.cancel()
+                timer.join()
 
     def _timer(self, made: Job) -> threading.Timer | None:
         """Stop a job whose jobTimeoutMs is over, in real time."""

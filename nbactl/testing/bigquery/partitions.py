@@ -77,6 +77,16 @@ def form(table: Table) -> str:
     return _FORMS[(table.resource.get("timePartitioning") or {}).get("type", "DAY")]
 
 
+def known(cursor: DuckDBPyConnection, table: Table) -> list[Partition]:
+    """Return what `of` does of the rows that are committed; counted once while the table stays as it is."""
+    kept = table.counted
+    if kept is not None and kept[0] == table.version:
+        return kept[1]
+    version, found = table.version, of(cursor, table)
+    table.counted = version, found
+    return found
+
+
 def of(cursor: DuckDBPyConnection, table: Table) -> list[Partition]:
     """Return the partitions that have rows, by id; a table that is not partitioned is one."""
     sizes = [f"CAST(SUM({size_sql(identifier(name), kind)}) AS BIGINT)" for name, kind in table.columns]
@@ -88,7 +98,7 @@ def of(cursor: DuckDBPyConnection, table: Table) -> list[Partition]:
 
 def totals(cursor: DuckDBPyConnection, table: Table) -> tuple[int, int]:
     """Return the number of rows and the logical bytes of a table."""
-    found = of(cursor, table) if table.fields else []
+    found = known(cursor, table) if table.fields else []
     return sum(one.rows for one in found), sum(sum(one.bytes.values()) for one in found)
 
 

@@ -9,6 +9,7 @@ from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 from nbactl.testing.bigquery import partitions, reads
 from nbactl.testing.bigquery.errors import ApiError, invalid_query
 from nbactl.testing.bigquery.information_schema import PREFIX
+from nbactl.testing.bigquery.session import TEMP
 
 if TYPE_CHECKING:
     from nbactl.testing.bigquery.job import Job
@@ -62,7 +63,9 @@ def _size(session: Session, read: Read, present: dict[Name, list[Partition]]) ->
     if not read.table.fields:
         return 0
     if read.table.name not in present:
-        present[read.table.name] = partitions.of(session.cursor, read.table)
+        alone = session.transaction is None and read.table.name[0] != TEMP
+        look = partitions.known if alone else partitions.of
+        present[read.table.name] = look(session.cursor, read.table)
     found = present[read.table.name]
     if read.test is not None:
         found = [one for one in found if read.test(reads.span(read.table, one.id))]

@@ -203,7 +203,7 @@ class _Filters:
         """Say whether an expression is the partitioning column (False), its day (True), or neither (None)."""
         node = node.unnest()
         if isinstance(node, exp.Column):
-            ours = node.name.lower() == self._field and node.table in ("", self._alias)
+            ours = node.name.lower() == self._field and node.table.lower() in ("", self._alias.lower())
             return False if ours else None
         inner = None
         if isinstance(node, exp.Anonymous) and str(node.this).upper() == "DATE" and len(node.expressions) == 1:
@@ -239,6 +239,10 @@ class _Filters:
 
     def _value(self, node: exp.Expr) -> Any:  # noqa: ANN401 - a value of any type
         """Return what is known before the query runs: no column in it, and no query."""
+        if isinstance(node, exp.Literal) and node.is_string:
+            return node.this
+        if isinstance(node, exp.Parameter):
+            return self._session.parameters.get(node.name, (None, None))[1]
         if node.find(exp.Query) is not None:
             return None
         for column in node.find_all(exp.Column):

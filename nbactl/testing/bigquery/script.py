@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from nbactl.testing.bigquery.errors import invalid_query
+from nbactl.testing.bigquery.errors import ApiError, invalid_query
 
 _TOKEN: Final = re.compile(
     r"""
@@ -109,7 +109,7 @@ class _Parser:
         return invalid_query(f'Syntax error: Unexpected "{token.text}" at {place(self._sql, token.start)}')
 
     def statements(self, ends: set[str]) -> list[Statement]:
-        found = []
+        found: list[Statement] = []
         while (token := self.peek()) is not None:
             if token.word == ";":
                 self._at += 1
@@ -117,6 +117,11 @@ class _Parser:
                 break
             elif token.word in _ENDS:
                 raise self.unexpected()
+            elif token.word == "DECLARE" and any(one.kind != "DECLARE" for one in found):
+                where = place(self._sql, token.start)
+                raise invalid_query(
+                    f"Variable declarations are allowed only at the start of a block or script at {where}"
+                )
             else:
                 found.append(self._statement(token))
         return found
@@ -161,7 +166,8 @@ class _Parser:
         if word in ("BREAK", "LEAVE", "CONTINUE", "ITERATE", "RETURN"):
             return self._simple({"LEAVE": "BREAK", "ITERATE": "CONTINUE"}.get(word, word), first)
         if word in ("FOR", "REPEAT", "CALL", "EXECUTE", "CASE"):
-            raise invalid_query(f"The test server does not know {word} in scripts at {place(self._sql, first.start)}")
+            where = place(self._sql, first.start)
+            raise ApiError("notImplemented", f"The test server does not know {word} in scripts at {where}")
         text, start = self._until(set())
         return Statement("SQL", text, start)
 

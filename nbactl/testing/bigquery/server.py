@@ -9,7 +9,6 @@ import json
 import re
 import socket
 import threading
-import time
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -45,6 +44,7 @@ class _Fault:
     times: int
     error: ApiError | None = None
     delay: float = 0.0
+    lose: bool = False
 
 
 class BigQueryServer:
@@ -63,6 +63,7 @@ class BigQueryServer:
         self._faults: list[_Fault] = []
         self._uploads: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
+        self._closing = threading.Event()
 
     # What a test looks at and arranges
 
@@ -98,6 +99,10 @@ class BigQueryServer:
         """Answer the next requests that contain `match` late."""
         self._faults.append(_Fault(match, times, delay=seconds))
 
+    def lose_answer(self, match: str, times: int = 1) -> None:
+        """Do what the next requests that contain `match` ask for, and hang up instead of answering."""
+        self._faults.append(_Fault(match, times, lose=True))
+
     def hold_jobs(self, match: str = "") -> None:
         """Keep jobs RUNNING whose SQL, labels or load configuration contain `match`, until `release_jobs`.
 
@@ -128,29 +133,32 @@ class BigQueryServer:
 
     # How requests are answered
 
-    def answer(self, request: Request) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """Return status, headers and body of the answer to a request."""
+    def answer(self, request: Request) -> tuple[int, dict[str, str], dict[str, Any]] | None:
+        """Return status, headers and body of the answer to a request, None to hang up."""
         try:
-            self._note(request)
-            return self._route(request)
+            fault = self._note(request)
+            answer = self._route(request)
         except ApiError as error:
             return error.code, {}, error.body()
         except Exception as error:  # noqa: BLE001 - every request is answered
             failed = ApiError("notImplemented", f"The test server failed: {type(error).__name__}: {error}")
             return failed.code, {}, failed.body()
+        return None if fault is not None and fault.lose else answer
 
-    def _note(self, request: Request) -> None:
+    def _note(self, request: Request) -> _Fault | None:
+        """Note a request, and have happen to it what a test has asked for."""
         text = request.text
         with self._lock:
             self.requests.append((request.method, request.path))
-            found = [fault for fault in self._faults if fault.times and fault.match in text][:1]
-            for fault in found:
+            fault = next((one for one in self._faults if one.times and one.match in text), None)
+            if fault is not None:
                 fault.times -= 1
-        for fault in found:
-            time.sleep(fault.delay)
+        if fault is not None:
+            self._closing.wait(fault.delay)
             if fault.error is not None:
                 raise fault.error
         self._access.check_token(request)
+        return fault
 
     def _route(self, request: Request) -> tuple[int, dict[str, str], dict[str, Any]]:
         found = _PREFIX.match(request.path)
@@ -243,10 +251,10 @@ class BigQueryServer:
             upload["answer"] = self._jobs.insert(upload["body"], upload["rows"])
         return 200, {}, upload["answer"]
 
-    def close(self) -> None:
-        """End all jobs and close the engine."""
+    def stop(self) -> None:
+        """End all jobs and delays, so that every request that waits is answered."""
+        self._closing.set()
         self._jobs.close()
-        self.store.close()
 
 
 def _multipart(request: Request) -> tuple[dict[str, Any], bytes]:
@@ -280,7 +288,11 @@ class _Handler(BaseHTTPRequestHandler):
         parameters = {name: found[0] for name, found in parse_qs(parts.query, keep_blank_values=True).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         method = headers.get("x-http-method-override", self.command)
-        code, more, body = self.server.state.answer(Request(method, parts.path, parameters, headers, raw))
+        answer = self.server.state.answer(Request(method, parts.path, parameters, headers, raw))
+        if answer is None:
+            self.close_connection = True
+            return
+        code, more, body = answer
         empty = method == "DELETE" and code == 200  # noqa: PLR2004 - HTTP's own number
         payload = b"" if empty else json.dumps(body).encode()
         with suppress(OSError):  # the client may have hung up
@@ -348,7 +360,7 @@ def bigquery_server(
     finally:
         http.shutdown()
         thread.join()
-        state._jobs.close()  # noqa: SLF001 - answers that wait for a job are given before connections end
+        state.stop()
         http.hang_up()
         http.server_close()
-        state.close()
+        state.store.close()

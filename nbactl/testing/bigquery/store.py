@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.types import identifier
-from nbactl.testing.bigquery import schema
+from nbactl.testing.bigquery import names, schema
 from nbactl.testing.bigquery.errors import ApiError, already_there, not_found
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.core._support.clock import Clock
+    from nbactl.testing.bigquery.partitions import Partition
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "python_enable_replacements": "false",
@@ -33,6 +34,7 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
 }
 _INTERNAL: Final = "nbactl_bigquery"
+_BUFFERED: Final = timedelta(minutes=30)
 ALL: Final = "*"
 """All partitions of a table."""
 Name = tuple[str, str]
@@ -68,6 +70,9 @@ class Table:
     version: int = 1
     streamed: list[datetime] = field(default_factory=list)
     partitions: dict[str, datetime] = field(default_factory=dict)
+    """When the rows of a partition were changed last."""
+    counted: tuple[int, list[Partition]] | None = field(default=None, repr=False)
+    """The partitions that a version of the table had."""
 
     @property
     def is_view(self) -> bool:
@@ -89,6 +94,11 @@ class Table:
         """Changes with every change of the metadata or the rows."""
         text = f"{self.name}/{self.version}/{self.modified.isoformat()}/{self.created.isoformat()}"
         return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+    def buffered(self, now: datetime) -> int:
+        """Return how many rows are in the streaming buffer: those that came within the last half hour."""
+        self.streamed = [at for at in self.streamed if now - at < _BUFFERED]
+        return len(self.streamed)
 
     @property
     def partition_field(self) -> str | None:
@@ -163,10 +173,8 @@ class Store:
         with self.lock:
             if name in self.datasets:
                 raise already_there("Dataset", f"{self.project}:{name}")
-            if not name or not all(character.isalnum() or character == "_" for character in name):
-                raise ApiError(
-                    "invalid", f'Invalid dataset ID "{name}". Dataset IDs must be alphanumeric (plus underscores).'
-                )
+            names.check_dataset(name)
+            names.check_labels(resource.get("labels") or {})
             now = self.clock.now()
             made = Dataset(name, location or self.location, now, now, resource)
             with self.cursor() as cursor:
@@ -198,6 +206,7 @@ class Store:
             now = self.clock.now()
             made = Table(name, schema.normalized(fields), now, now, resource)
             self.check_layout(made)
+            names.check_labels(resource.get("labels") or {})
             if "expirationTime" not in resource and (days := dataset.resource.get("defaultTableExpirationMs")):
                 made.resource["expirationTime"] = millis(now + timedelta(milliseconds=int(days)))
             if not made.is_view:
@@ -253,11 +262,13 @@ class Store:
         if partitioning is not None:
             partitioning.setdefault("type", "DAY")
             column = partitioning.get("field")
-            if column is not None and column.lower() not in kinds:
+            if column is None:
+                raise ApiError("notImplemented", "The test server partitions by a column only: name a field")
+            if column.lower() not in kinds:
                 raise ApiError(
                     "invalid", f"The field specified for partitioning cannot be found in the schema: {column}"
                 )
-            if column is not None and kinds[column.lower()].kind not in ("DATE", "DATETIME", "TIMESTAMP"):
+            if kinds[column.lower()].kind not in ("DATE", "DATETIME", "TIMESTAMP"):
                 raise ApiError(
                     "invalid",
                     f"The field specified for partitioning must be of type DATE, DATETIME or TIMESTAMP: {column}",
@@ -282,7 +293,7 @@ class Store:
         if not self._durable:
             return
         kept = [("dataset", vars(one)) for one in self.datasets.values()]
-        kept += [("table", vars(one)) for one in self.tables.values()]
+        kept += [("table", {**vars(one), "counted": None}) for one in self.tables.values()]
         with self.cursor() as cursor:
             cursor.begin()
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {_INTERNAL}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.testing.bigquery import partitions, schema
+from nbactl.testing.bigquery import names, partitions, schema
 from nbactl.testing.bigquery.errors import ApiError
 from nbactl.testing.bigquery.store import millis
 
@@ -18,6 +19,7 @@ _SET: Final = (
     "friendlyName", "description", "labels", "expirationTime", "timePartitioning", "clustering", "view",
     "requirePartitionFilter", "encryptionConfiguration", "defaultCollation", "maxStaleness", "resourceTags",
 )  # fmt: skip
+_LACKING: Final = {"rangePartitioning", "externalDataConfiguration", "materializedView", "tableConstraints"}
 
 
 def resource(store: Store, table: Table, *, counted: bool = True) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def resource(store: Store, table: Table, *, counted: bool = True) -> dict[str, A
     if counted and not table.is_view:
         with store.cursor() as cursor:
             rows, size = partitions.totals(cursor, table)
-        waiting = min(len(table.streamed), rows)
+        waiting = min(table.buffered(store.clock.now()), rows)
         answer |= {"numRows": str(rows - waiting), "numBytes": str(size), "numLongTermBytes": "0"}
         answer |= {"numTotalLogicalBytes": str(size), "numActiveLogicalBytes": str(size)}
         if waiting:
@@ -64,6 +66,8 @@ def insert(store: Store, request: Request, dataset: str) -> dict[str, Any]:
         raise ApiError("invalid", f'Invalid table ID "{name}".')
     kept = {key: value for key, value in body.items() if key in _SET}
     fields = (body.get("schema") or {}).get("fields", [])
+    if lacking := sorted(_LACKING & body.keys()):
+        raise ApiError("notImplemented", f"The test server does not know {lacking[0]} of a table")
     if "view" in kept:
         raise ApiError("notImplemented", "The test server creates views by CREATE VIEW only")
     return resource(store, store.create_table((dataset, name), fields, kept))
@@ -87,13 +91,14 @@ def patch(store: Store, limits: Limits, request: Request, dataset: str, name: st
         limits.metadata_update(table)
         body = request.json
         _check_partitioning(store, table, body)
-        fields = (body.get("schema") or {}).get("fields")
-        if fields is not None:
-            _change_schema(store, table, schema.normalized(fields))
-        for key in _SET:
-            if key in body:
-                table.resource[key] = body[key]
-        store.check_layout(table)
+        given = (body.get("schema") or {}).get("fields")
+        fields = table.fields if given is None else schema.normalized(given)
+        wanted: dict[str, Any] = {**table.resource, **{key: body[key] for key in _SET if key in body}}
+        store.check_layout(replace(table, fields=fields, resource=wanted))
+        names.check_labels(wanted.get("labels") or {})
+        if given is not None:
+            _change_schema(store, table, fields)
+        table.resource = wanted
         store.touch(table)
         return resource(store, table)
 

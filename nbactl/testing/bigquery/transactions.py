@@ -38,6 +38,8 @@ class Transactions:
     def __init__(self, project: str) -> None:
         self._project = project
         self._condition = threading.Condition()
+        self.moment = self._condition
+        """Held while the engine begins or commits and this class takes note of it, so that both see one order."""
         self._count = 0
         self._owners: dict[Name, Transaction] = {}
         self._mutated: dict[Name, int] = {}

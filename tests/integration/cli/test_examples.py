@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import closing
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.cli.app import build
 from nbactl.cli.frame import walk
@@ -17,6 +20,7 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.lease.holder import is_dead
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import Outbox
+from nbactl.ports.warehouse import Rows
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
 from tests.kit.paths import ROOT
@@ -38,6 +42,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert _run("nbactl run phase3", directory).returncode == 0
     add_batch(directory / ".nbactl", "2025-01-06", completed=2, failed=1)
     _leave_over(directory / ".nbactl")
+    _refuse_a_record(directory / ".nbactl")
     (directory / "service.py").write_text("from nbactl.core import flags\n")
     return directory
 
@@ -49,6 +54,15 @@ def _leave_over(state: Path) -> None:
     bus = LocalBus(store, clock, TimeSortedIds(clock))
     store.commit([Outbox(store, bus, clock, redrive_after=60.0, keep=60.0).message("phase3/2024-01-15/1", "t", {})])
     store.close()
+
+
+def _refuse_a_record(state: Path) -> None:
+    """Put the record of the examples of `nbactl quarantine` into quarantine."""
+    file = state / "data" / "sample" / "warehouse.duckdb"
+    columns = ("game_date", "reason", "message", "origin", "shape", "payload")
+    row = (date(2025, 1, 7), "unknown_team", "there is no team XXX", "games.csv:9", "game_log", {"TEAM": "XXX"})
+    with closing(DuckDbWarehouse(file, clock=SystemClock(), lock_wait=10.0, holder="test")) as warehouse:
+        warehouse.load("nba_raw.games_quarantine", Rows(columns, [row]), timeout=10.0)
 
 
 def _begin_rollout(used: Path, *, begun: bool) -> None:

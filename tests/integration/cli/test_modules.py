@@ -25,11 +25,11 @@ _NEVER = {
 }  # fmt: skip
 
 
-def _loaded(directory: Path, *arguments: str) -> set[str]:
+def _loaded(directory: Path, *arguments: str, **variables: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", _LOADED, *arguments],
         cwd=directory,
-        env=environment({"XDG_CACHE_HOME": str(directory / "cache")}),
+        env=environment({"XDG_CACHE_HOME": str(directory / "cache"), **variables}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -76,6 +76,19 @@ def test_that_a_finished_date_is_fresh_is_decided_without_the_warehouse(
     _loaded(tmp_path, "run", "phase2", *state)
     modules = _loaded(tmp_path, *arguments, *state)
     assert {module.partition(".")[0] for module in modules} & {"duckdb", "sqlglot", "numpy"} == set()
+
+
+_GCP_CLIENTS = {"bigquery", "pubsub_v1", "pubsub", "run_v2", "storage", "scheduler_v1"}
+
+
+@pytest.mark.parametrize("arguments", [("flags", "list"), ("config", "show"), ("runs", "list")])
+def test_a_command_on_gcp_loads_no_client_that_it_does_not_use(
+    tmp_path: Path, arguments: tuple[str, ...], firestore_address: str
+) -> None:
+    target = ("--target", "gcp", "--project", "demo-modules")
+    modules = _loaded(tmp_path, *arguments, *target, FIRESTORE_EMULATOR_HOST=firestore_address)
+    clients = {module.split(".")[2] for module in modules if module.startswith("google.cloud.")}
+    assert clients & _GCP_CLIENTS == set()
 
 
 def test_the_core_loads_no_command_line_and_no_engine(tmp_path: Path) -> None:

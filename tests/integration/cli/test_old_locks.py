@@ -13,6 +13,7 @@ import pytest
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.cli.main import main
 from nbactl.core._support.clock import SystemClock
+from nbactl.core.lease import locks
 from nbactl.core.lease.leases import Leases
 from nbactl.core.lease.locks import find_lock, read_locks, remove_lock
 from nbactl.errors import PreconditionError
@@ -99,6 +100,15 @@ def test_only_the_newest_expired_locks_of_others_are_shown_and_the_rest_is_count
     _, table, said = run("leases", "list")
     assert table.count("old_locks/") + table.count("processing_locks/p1") == 10
     assert "Showing 10 of 16 expired locks" in said
+
+
+def test_a_collection_of_too_many_locks_is_read_in_part_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "MOST", 2)
+    store = memory_documents(FakeClock(NIGHT))
+    put(store, {f"a_locks/{number}": {} for number in range(3)} | {"b_locks/1": {}})
+    said: list[str] = []
+    assert [lock.name for lock in read_locks(store, said.append)] == ["a_locks/0", "a_locks/1", "b_locks/1"]
+    assert said == ["only 2 locks of a_locks were read"]
 
 
 def test_a_lock_of_another_program_is_released_only_when_that_is_said(place: tuple[DocumentStore, Run]) -> None:

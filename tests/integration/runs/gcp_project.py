@@ -106,6 +106,7 @@ def gcp_project(folder: Path, firestore: str) -> Iterator[GcpProject]:
             "NBACTL_PROJECT": project,
             "FIRESTORE_EMULATOR_HOST": firestore,
             "CLOUD_RUN_EMULATOR_HOST": cloud.address,
+            "NO_GCE_CHECK": "true",
         }
         yield GcpProject(folder, cloud, services, documents, env, project)
     documents.close()

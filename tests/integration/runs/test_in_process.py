@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.ports.warehouse import Rows
-from nbactl.testing import bigquery_server
 from tests.integration.runs.gcp_project import ANALYTICS, DAY
-from tests.kit.bigquery import bigquery_warehouse
 from tests.kit.league import League
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from nbactl.ports.warehouse import Warehouse
@@ -24,16 +21,6 @@ TODAY = date.fromisoformat(DAY)
 OFFENSE = "team_offense_game_summary"
 TABLE = f"nba_analytics.{OFFENSE}"
 ROWS = f"SELECT * FROM {TABLE} ORDER BY team_abbr"  # noqa: S608
-
-
-@pytest.fixture
-def warehouse(gcp: GcpProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    """The project's BigQuery."""
-    with bigquery_server(project=gcp.project, location="us-west2") as server:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
-        opened = bigquery_warehouse(server.address, project=gcp.project)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -63,7 +63,12 @@ def test_color_conventions(tmp_path: Path, environ: dict[str, str], color: str) 
         (
             "[output]\nx = 1\n",
             "nbactl.toml:1: output: '{'x': 1}' is not a text",
-            "Give table or wide or json or jsonl or yaml.",
+            "Give table or wide or json or jsonl or yaml or csv.",
+        ),
+        (
+            'query_ask_usd = "much"\n',
+            "nbactl.toml:1: query_ask_usd: 'much' is not an amount of US dollars",
+            "Give a number, such as 0.05.",
         ),
         ("target = \n", "nbactl.toml cannot be read", "Correct nbactl.toml."),
     ],

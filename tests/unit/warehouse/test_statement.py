@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import pytest
 
 from nbactl.errors import DataError, UsageError
 from nbactl.warehouse.sql.statement import marked, read_statement
+
+ODD = r"""SELECT r'\\', 'it\'s;', '''x;'y''', b'\x00;', "a;'b" # ; DROP"""
+ODDER = r'''SELECT """a;"b""", RB"c;d", '--', "/*" /* ; ' */ -- ; "'''
 
 
 @pytest.mark.parametrize(
@@ -20,6 +25,9 @@ from nbactl.warehouse.sql.statement import marked, read_statement
         "WITH RECURSIVE a AS (SELECT 1 AS x) SELECT * FROM a",
         "(SELECT 1) UNION ALL (SELECT 2)",
         "FROM t.games |> LIMIT 1",
+        ODD,
+        ODDER,
+        "SELECT IF(TRUE, REPLACE(a, 'b', 'c'), d) AS update FROM UNNEST([1]) AS a",
         "SELECT 'DROP TABLE x; DELETE' AS `insert` /* ; CREATE */ FROM t.games",
     ],
 )
@@ -49,6 +57,8 @@ def test_a_query_is_taken(sql: str) -> None:
         ("EXPLAIN SELECT 1", "EXPLAIN"),
         ("WITH a AS (SELECT 1) INSERT INTO t.a SELECT * FROM a", "INSERT"),
         ("(DROP TABLE t.a)", "DROP"),
+        ("FROM t.a |> WHERE x > 1 |> INSERT INTO t.b", "INSERT"),
+        ("FROM t.a |> EXPORT DATA OPTIONS (uri = 'gs://b/*')", "EXPORT"),
         ("`SELECT` 1", "SELECT"),
     ],
 )
@@ -60,6 +70,8 @@ def test_anything_but_a_query_is_refused(sql: str, word: str, caplog: pytest.Log
 
 
 def test_several_statements_are_refused() -> None:
+    with pytest.raises(DataError, match="line 1, column 10"):
+        read_statement("SELECT 1 /* open")
     with pytest.raises(UsageError) as refused:
         read_statement("SELECT 1;\nDROP TABLE t.a")
     assert refused.value.message == "2 statements were given; a query is one statement"
@@ -78,6 +90,14 @@ def test_a_syntax_error_is_left_to_the_engine_unless_the_words_cannot_be_told_ap
         read_statement("SELECT 'open")
     with pytest.raises(DataError, match="line 2, column 3"):
         read_statement("SELECT 1,\n  'open\nFROM t.games")
+
+
+def test_no_parser_is_loaded() -> None:
+    code = (
+        "import sys; from nbactl.warehouse.sql.statement import read_statement; read_statement('SELECT @a'); "
+        "sys.exit('sqlglot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
 def test_parameters_are_found_where_they_are() -> None:

@@ -140,8 +140,9 @@ def test_inv_30_a_job_that_is_given_up_is_cancelled_and_the_server_knows_its_lim
     assert jobs_naming(server, "'slow job'")[0]["error"]["reason"] in ("stopped", "timeout")
     assert ("POST", f"/bigquery/v2/projects/test-1/jobs/{job['id']}/cancel") in server.requests
     assert caught.value.exit_code == 7
-    sent = warehouse._calls.client.get().get_job(job["id"]).to_api_repr()  # noqa: SLF001 - what was sent
-    assert 0 < int(sent["configuration"]["jobTimeoutMs"]) <= 1000
+    seen = warehouse._calls.client.get().get_job(job["id"])
+    configuration = seen.to_api_repr()["configuration"]  # type: ignore[no-untyped-call]
+    assert 0 < int(configuration["jobTimeoutMs"]) <= 1000
 
 
 def test_a_refused_connection_is_unavailable_after_its_attempts(events: list[Event]) -> None:

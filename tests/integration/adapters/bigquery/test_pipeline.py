@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.testing import bigquery_server
-from tests.kit.bigquery import LOCATION, PROJECT, bigquery_warehouse
+from tests.kit.bigquery import bigquery_warehouse
 from tests.kit.mini_season import GAMES, TRADE, put
-from tests.kit.warehouse import TABLES, Lab
+from tests.kit.records import DAY, game, log
+from tests.kit.warehouse import Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 
     from nbactl.testing.bigquery import BigQueryServer
 
-RAW = ("nba_raw.games", "nba_raw.player_boxscores")
-QUARANTINED = tuple(f"{table}_quarantine" for table in RAW)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BigQueryServer]:
-    with bigquery_server(project=PROJECT, location=LOCATION) as server:
-        yield server
+TABLES = (
+    "nba_analytics.team_offense_game_summary",
+    "nba_analytics.upcoming_team_game_context",
+    "nba_precompute.team_defense_zone_analysis",
+)
+"""Two of phase 3, and one of phase 4 that reads what they wrote."""
 
 
 @pytest.fixture(scope="module")
@@ -58,5 +56,16 @@ def test_phases_3_and_4_give_the_rows_of_duckdb_in_two_jobs_a_task(
         written = cloud.run(table, TRADE)
         assert len(jobs(server)) - before <= 2, table
         assert written.rows == local.run(table, TRADE).rows
-        assert written.rows
         assert rows(cloud, table, TRADE) == rows(local, table, TRADE), table
+
+
+def test_phase_2_gives_the_rows_of_duckdb_and_the_same_quarantine(labs: tuple[Lab, Lab]) -> None:
+    local, cloud = labs
+    for lab in labs:
+        lab.collect_records(DAY, [game()], [log(2), log(3, PTS="-1")])
+    for task in ("raw.games", "raw.player_boxscores"):
+        assert cloud.run(task, DAY).rows == local.run(task, DAY).rows
+    for table in ("nba_raw.games", "nba_raw.player_boxscores", "nba_raw.player_boxscores_quarantine"):
+        found = rows(cloud, table, DAY)
+        assert found == rows(local, table, DAY)
+        assert found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from nbactl.errors import (
     TimedOutError,
     UnavailableError,
 )
-from nbactl.ports.documents import Delete
+from nbactl.ports.documents import Delete, Set
 from nbactl.ports.warehouse import Rows
 from nbactl.warehouse.tables import ensure_tables
 from tests.integration.adapters.cloudrun.calls_kit import (
@@ -304,6 +305,13 @@ def test_inv_20_an_answer_that_was_recorded_counts_until_the_ledger_has_the_task
     calls.done.add(("run-1", SUMMARY))
     calls.run("run-3")
     assert len(calls.services.requests) == 2
+
+
+def test_a_report_of_before_the_call_is_not_its_end(calls: Calls) -> None:
+    old = {"status": "success", "completed_at": datetime(2024, 1, 15, tzinfo=UTC), "record_count": 99}
+    calls.documents.commit([Set(f"phase3_completion/{DAY}", {SUMMARY: old})])
+    calls.services.behave(ANALYTICS, "later", seconds=0.2)
+    assert calls.run().rows == 7
 
 
 def test_a_forced_task_is_called_whatever_an_earlier_run_left(calls: Calls) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -24,11 +24,13 @@ PROJECT, LOCATION = "test-1", "us-west2"
 def _connected(server: BigQueryServer) -> Iterator[bigquery.Client]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BIGQUERY_EMULATOR_HOST", server.address)
-        client = bigquery.Client(project=PROJECT, credentials=AnonymousCredentials(), location=LOCATION)
+        anonymous: Any = AnonymousCredentials
+        client = bigquery.Client(project=PROJECT, credentials=anonymous(), location=LOCATION)
     try:
         yield client
     finally:
-        client.close()
+        closing: Any = client.close  # untyped
+        closing()
 
 
 @pytest.fixture(scope="session")

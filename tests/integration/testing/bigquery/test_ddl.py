@@ -3,10 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, NotFound
-from google.cloud import bigquery
+from google.api_core.exceptions import BadRequest, Conflict, MethodNotImplemented, NotFound
 
 if TYPE_CHECKING:
+    from google.cloud import bigquery
+
     from nbactl.testing import FakeClock
 
 
@@ -53,6 +54,12 @@ def test_a_table_that_is_there_is_refused_left_or_replaced(client: bigquery.Clie
     job = run(client, f"CREATE OR REPLACE TABLE {table} AS SELECT n + 1 AS n FROM {table} WHERE n < 3")
     assert (job.ddl_operation_performed, job.statement_type) == ("REPLACE", "CREATE_TABLE_AS_SELECT")
     assert rows(client, f"SELECT n FROM {table} ORDER BY n") == [(2,), (3,)]
+
+
+def test_a_table_that_cannot_be_made_does_not_replace_another(client: bigquery.Client, table: str) -> None:
+    with pytest.raises(BadRequest, match="clustering cannot be found in the schema: nobody"):
+        run(client, f"CREATE OR REPLACE TABLE {table} CLUSTER BY nobody AS SELECT 1 AS n")
+    assert client.get_table(table).num_rows == 10
 
 
 def test_a_table_has_named_columns(client: bigquery.Client, dataset: str) -> None:
@@ -116,5 +123,29 @@ def test_datasets_are_created(client: bigquery.Client) -> None:
 
 def test_a_table_is_made_like_another(client: bigquery.Client, table: str) -> None:
     run(client, f"CREATE TABLE {table}_like LIKE {table}")
-    assert client.get_table(f"{table}_like").schema == client.get_table(table).schema
-    assert client.get_table(f"{table}_like").num_rows == 0
+    like, model = client.get_table(f"{table}_like"), client.get_table(table)
+    assert (like.schema, like.time_partitioning, like.num_rows) == (model.schema, model.time_partitioning, 0)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE {t}_2 CLONE {t}",
+        "CREATE TABLE {t}_2 (n INT64 DEFAULT 3)",
+        "CREATE TABLE {t}_2 (n NUMERIC(10, 2))",
+        "CREATE TABLE {t}_2 (n INT64, PRIMARY KEY (n) NOT ENFORCED)",
+        "ALTER TABLE {t} ALTER COLUMN n SET OPTIONS (description = 'x')",
+    ],
+)
+def test_what_only_this_server_lacks_is_refused(client: bigquery.Client, table: str, sql: str) -> None:
+    with pytest.raises(MethodNotImplemented, match="The test server"):
+        run(client, sql.format(t=table))
+    assert [one.table_id for one in client.list_tables(table.partition(".")[0])] == ["games"]
+
+
+def test_a_table_is_renamed(client: bigquery.Client, table: str) -> None:
+    run(client, f"ALTER TABLE {table} RENAME TO renamed")
+    dataset = table.partition(".")[0]
+    assert client.get_table(f"{dataset}.renamed").num_rows == 10
+    with pytest.raises(NotFound):
+        client.get_table(table)

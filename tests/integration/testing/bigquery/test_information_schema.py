@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, Forbidden, NotFound
-from google.cloud import bigquery
 from google.cloud.bigquery import QueryJobConfig
 
 if TYPE_CHECKING:
+    from google.cloud import bigquery
+
     from nbactl.testing import FakeClock
 
 
@@ -108,7 +109,7 @@ def test_jobs_of_a_script_have_their_parent(client: bigquery.Client) -> None:
 
 
 def test_what_is_not_there(client: bigquery.Client, dataset: str) -> None:
-    with pytest.raises(NotFound, match="INFORMATION_SCHEMA.NOTHING"):
+    with pytest.raises(NotFound, match=r"INFORMATION_SCHEMA.NOTHING"):
         rows(client, f"SELECT 1 FROM {dataset}.INFORMATION_SCHEMA.NOTHING")
     with pytest.raises(NotFound, match="Not found: Dataset test-1:nowhere"):
         rows(client, "SELECT 1 FROM nowhere.INFORMATION_SCHEMA.TABLES")

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, NotFound
-from google.cloud import bigquery
 from google.cloud.bigquery import LoadJobConfig, QueryJobConfig, SchemaField
 
 from nbactl.testing import bigquery_server
@@ -15,8 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from google.cloud import bigquery
+
     from nbactl.testing import FakeClock
     from nbactl.testing.bigquery import BigQueryServer
+
+NO_RETRY: Any = None
+"""The client takes None for no retry; its types do not say so."""
+
+
+def call(client: bigquery.Client, **request: Any) -> Any:
+    """Send a request as the client does, and return the answer as it came."""
+    connection: Any = client._connection
+    return connection.api_request(**request)
 
 
 @pytest.fixture
@@ -89,32 +99,30 @@ def test_a_query_that_is_not_done_in_time_is_answered_without_rows(
     job = client.query("SELECT 'held'")
     path = f"/projects/test-1/queries/{job.job_id}"
     started = time.monotonic()
-    answer = client._connection.api_request(
-        method="GET", path=path, query_params={"timeoutMs": 50, "location": "us-west2"}
-    )
+    answer = call(client, method="GET", path=path, query_params={"timeoutMs": 50, "location": "us-west2"})
     assert (answer["jobComplete"], "rows" in answer, time.monotonic() - started < 5) == (False, False, True)
     held.release_jobs()
 
 
 def test_a_job_id_is_used_once(client: bigquery.Client) -> None:
     client.query("SELECT 1", job_id="mine", job_retry=None).result()
-    with pytest.raises(Conflict, match="Already Exists: Job test-1:us-west2.mine") as caught:
-        client.query("SELECT 2", job_id="mine", retry=None, job_retry=None)
+    with pytest.raises(Conflict, match=r"Already Exists: Job test-1:us-west2.mine") as caught:
+        client.query("SELECT 2", job_id="mine", retry=NO_RETRY, job_retry=None)
     assert caught.value.errors[0]["reason"] == "duplicate"
 
 
 def test_a_job_is_in_its_location_only(client: bigquery.Client, table: str) -> None:
     job = client.query(f"SELECT 1 FROM {table}")
     job.result()
-    with pytest.raises(NotFound, match="Not found: Job test-1:EU."):
+    with pytest.raises(NotFound, match=r"Not found: Job test-1:EU."):
         client.get_job(job.job_id, location="EU")
     path = f"/projects/test-1/jobs/{job.job_id}"
     with pytest.raises(NotFound):  # a region must be named
-        client._connection.api_request(method="GET", path=path)
+        call(client, method="GET", path=path)
     assert client.get_job(job.job_id, location="US-WEST2").job_id == job.job_id
     with pytest.raises(NotFound, match=f"Dataset test-1:{table.partition('.')[0]} was not found in location EU"):
         client.query(f"SELECT 1 FROM {table}", location="EU").result()
-    with pytest.raises(NotFound, match="Not found: Job test-1:us-west2.nobody"):
+    with pytest.raises(NotFound, match=r"Not found: Job test-1:us-west2.nobody"):
         client.get_job("nobody")
 
 
@@ -123,7 +131,7 @@ def test_in_a_multi_region_the_location_may_be_left_out(
 ) -> None:
     with bigquery_server("test-1", "US") as server, connected(server) as client:
         client.query("SELECT 1", job_id="one", job_retry=None, location="US").result()
-        answer = client._connection.api_request(method="GET", path="/projects/test-1/jobs/one")
+        answer = call(client, method="GET", path="/projects/test-1/jobs/one")
         assert answer["jobReference"]["location"] == "US"
 
 
@@ -153,6 +161,37 @@ def test_labels_times_and_the_account_are_kept(
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"run": "R1"}, 'Label value "R1" has invalid characters'),
+        ({"run:id": "r"}, 'Label key "run:id" has invalid characters'),
+        ({"1run": "r"}, 'Label key "1run" does not begin with a letter'),
+        ({"run": "x" * 64}, "is too long"),
+        ({f"k{n}": "v" for n in range(65)}, "number of labels"),
+    ],
+)
+def test_labels_that_the_service_does_not_take(
+    client: bigquery.Client, table: str, labels: dict[str, str], message: str
+) -> None:
+    with pytest.raises(BadRequest, match=message):
+        client.query("SELECT 1", job_config=QueryJobConfig(labels=labels))
+    found = client.get_table(table)
+    found.labels = labels
+    with pytest.raises(BadRequest, match=message):
+        client.update_table(found, ["labels"])
+    assert client.get_table(table).labels == {}
+
+
+def test_names_and_texts_that_the_service_does_not_take(client: bigquery.Client) -> None:
+    with pytest.raises(BadRequest, match='Invalid job ID "a:b"'):
+        client.query("SELECT 1", job_id="a:b", job_retry=None)
+    with pytest.raises(BadRequest, match="The query is too large"):
+        client.query("SELECT 1 --" + "x" * 2**20)
+    with pytest.raises(BadRequest, match='Invalid dataset ID "a-b"'):
+        client.create_dataset("a-b")
+
+
 def test_a_job_is_forgotten(client: bigquery.Client) -> None:
     client.query("SELECT 1", job_id="old", job_retry=None).result()
     client.delete_job_metadata("old", location="us-west2")
@@ -169,9 +208,7 @@ def test_legacy_sql_and_other_jobs_are_refused(client: bigquery.Client) -> None:
 
 def test_a_request_is_answered_once(client: bigquery.Client, server: BigQueryServer) -> None:
     body = {"query": "SELECT 1 AS one", "requestId": "r-1", "useLegacySql": False, "location": "us-west2"}
-    answers = [
-        client._connection.api_request(method="POST", path="/projects/test-1/queries", data=body) for _ in range(2)
-    ]
+    answers = [call(client, method="POST", path="/projects/test-1/queries", data=body) for _ in range(2)]
     assert answers[0]["jobReference"] == answers[1]["jobReference"]
     assert answers[0]["rows"] == [{"f": [{"v": "1"}]}]
     assert [one["id"] for one in server.jobs()].count(answers[0]["jobReference"]["jobId"]) == 1
@@ -182,7 +219,7 @@ def test_times_are_microseconds_where_the_client_asks(client: bigquery.Client) -
 
     def value(**options: object) -> object:
         path = "/projects/test-1/queries"
-        return client._connection.api_request(method="POST", path=path, data=body | options)["rows"][0]["f"][0]["v"]
+        return call(client, method="POST", path=path, data=body | options)["rows"][0]["f"][0]["v"]
 
     assert value(formatOptions={"useInt64Timestamp": True}) == "1768478400500000"
     assert value() == "1768478400.5"

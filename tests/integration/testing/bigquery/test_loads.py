@@ -90,7 +90,7 @@ def test_a_bad_row_is_named_and_none_is_loaded(
 
 def test_a_required_field_must_be_there(client: bigquery.Client, dataset: str) -> None:
     schema = [SchemaField("n", "INT64", mode="REQUIRED")]
-    with pytest.raises(BadRequest, match="Missing required field: n."):
+    with pytest.raises(BadRequest, match=r"Missing required field: n."):
         load(client, f"{dataset}.strict", [{}], schema=schema)
     with pytest.raises(NotFound):
         client.get_table(f"{dataset}.strict")
@@ -106,6 +106,11 @@ def test_a_schema_that_differs_is_refused(client: bigquery.Client, table: str) -
     assert [field.name for field in client.get_table(table).schema][-1] == "seen"
 
 
+def test_a_table_may_have_a_dash_in_its_name(client: bigquery.Client, dataset: str) -> None:
+    load(client, f"{dataset}.box-scores", [{"n": 1}])
+    assert numbers(client, f"`{dataset}.box-scores`") == [1]
+
+
 def test_unknown_values_can_be_left_out(client: bigquery.Client, table: str) -> None:
     load(client, table, [{"n": 11, "nobody": 1}], ignore_unknown_values=True)
     assert 11 in numbers(client, table)
@@ -116,7 +121,8 @@ def test_rows_come_in_one_request_or_in_pieces(client: bigquery.Client, server: 
     body = "\n".join(json.dumps({"n": n, "name": "x" * 400}) for n in range(1000, 2000)).encode()
     for size in (len(body), None):  # a size makes it multipart, none resumable
         job = client.load_table_from_file(io.BytesIO(body), table, size=size, job_config=config)
-        assert job.result().output_rows == 1000
+        job.result()
+        assert job.output_rows == 1000
     load(client, table, [{"name": "x" * 1000} for _ in range(1100)])  # pieces of a megabyte
     kinds = [(method, path) for method, path in server.requests if path.startswith("/upload")]
     assert ("PUT", "/upload/bigquery/v2/projects/test-1/jobs") in kinds

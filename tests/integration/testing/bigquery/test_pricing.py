@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from google.api_core.exceptions import BadRequest, InternalServerError
-from google.cloud import bigquery
 from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter
 
 if TYPE_CHECKING:
+    from google.cloud import bigquery
+
     from nbactl.testing import FakeClock
 
 DAY = ScalarQueryParameter("day", "DATE", date(2026, 1, 3))
@@ -84,6 +85,23 @@ def test_timestamps_are_pruned_by_their_day(client: bigquery.Client, dataset: st
     assert dry(client, sql + "at >= '2026-01-16 00:00:00'").total_bytes_processed == 16
     assert dry(client, sql + "at >= '2026-01-15 23:59:59'").total_bytes_processed == 32
     assert dry(client, sql + "EXTRACT(DATE FROM at) < '2026-01-15'").total_bytes_processed == 0
+
+
+def test_longer_and_shorter_partitions_are_pruned_by_their_ends(client: bigquery.Client, dataset: str) -> None:
+    client.query(
+        f"CREATE TABLE {dataset}.months (day DATE, n INT64) PARTITION BY DATE_TRUNC(day, MONTH) AS "
+        "SELECT day, 1 AS n FROM UNNEST([DATE '2026-01-31', DATE '2026-02-01', DATE '2026-02-28']) AS day"
+    ).result()
+    client.query(
+        f"CREATE TABLE {dataset}.hours (at TIMESTAMP, n INT64) PARTITION BY TIMESTAMP_TRUNC(at, HOUR) AS "
+        "SELECT at, 1 AS n FROM UNNEST([TIMESTAMP '2026-01-15 11:59:59+00', TIMESTAMP '2026-01-15 12:00:00+00']) AS at"
+    ).result()
+    months, hours = f"SELECT n FROM {dataset}.months WHERE ", f"SELECT n FROM {dataset}.hours WHERE "
+    assert dry(client, months + "day = '2026-02-03'").total_bytes_processed == 32
+    assert dry(client, months + "day < '2026-02-01'").total_bytes_processed == 16
+    assert dry(client, hours + "at >= '2026-01-15 12:00:00'").total_bytes_processed == 16
+    assert dry(client, hours + "at < '2026-01-15 11:30:00'").total_bytes_processed == 16
+    assert dry(client, hours + "DATE(at) = '2026-01-15'").total_bytes_processed == 32
 
 
 def test_the_null_partition_is_read_when_it_is_asked_for(client: bigquery.Client, table: str) -> None:

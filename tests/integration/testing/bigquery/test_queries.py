@@ -5,11 +5,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Forbidden, NotFound
-from google.cloud import bigquery
+from google.api_core.exceptions import BadRequest, Forbidden, MethodNotImplemented, NotFound
 from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter, StructQueryParameter
 
 if TYPE_CHECKING:
+    from google.cloud import bigquery
+
     from nbactl.testing import FakeClock
     from nbactl.testing.bigquery import BigQueryServer
 
@@ -92,7 +93,7 @@ def test_results_are_read_in_pages(client: bigquery.Client, server: BigQueryServ
     assert [len(page) for page in pages] == [10, 10, 5]
     assert [n for page in pages for n in page] == list(range(1, 26))
     assert found.total_rows == 25
-    again = client.get_job(job.job_id, location=job.location)  # a job that was read gives its first page again
+    again: Any = client.get_job(job.job_id, location=job.location)  # a job that was read gives its first page again
     assert [row.n for row in again.result(start_index=20, max_results=3)] == [21, 22, 23]
     assert any(path.endswith(f"/queries/{job.job_id}") for _, path in server.requests)
 
@@ -133,15 +134,17 @@ def test_a_missing_table_is_not_found_in_the_location(client: bigquery.Client, d
 
 
 def test_a_table_of_another_project_is_denied(client: bigquery.Client) -> None:
-    with pytest.raises(Forbidden, match="Access Denied: Table elsewhere:a.t: User does not have permission to query"):
+    with pytest.raises(Forbidden, match=r"Access Denied: Table elsewhere:a.t: User does not have permission to query"):
         rows(client, "SELECT 1 FROM elsewhere.a.t")
 
 
 def test_what_only_this_server_lacks_is_said_so(client: bigquery.Client) -> None:
-    from google.api_core.exceptions import MethodNotImplemented
-
-    with pytest.raises(MethodNotImplemented, match="The test server cannot run this statement"):
+    told = r"The test server cannot run this statement: it lacks FARM_FINGERPRINT at \[1:8\]"
+    with pytest.raises(MethodNotImplemented, match=told):
         rows(client, "SELECT FARM_FINGERPRINT('a')")
+    for sql in ("EXECUTE IMMEDIATE 'SELECT 1'", "EXPORT DATA OPTIONS (uri = 'x') AS SELECT 1", "SELECT INTERVAL 1 DAY"):
+        with pytest.raises(MethodNotImplemented, match="The test server"):
+            rows(client, sql)
 
 
 def test_the_time_is_the_clocks(client: bigquery.Client, clock: FakeClock) -> None:

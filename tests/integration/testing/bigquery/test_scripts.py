@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.api_core.exceptions import BadRequest
-from google.cloud import bigquery
 from google.cloud.bigquery import QueryJobConfig, ScalarQueryParameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from google.cloud import bigquery
 
     from nbactl.testing.bigquery import BigQueryServer
 
@@ -168,6 +169,18 @@ def test_conditions_loops_and_variables(client: bigquery.Client) -> None:
     assert (i, total, word, following.isoformat(), much) == (16, 160, "b", "2026-01-16", "many")
 
 
+def test_variables_may_be_structs_and_arrays(client: bigquery.Client) -> None:
+    script = (
+        "DECLARE line STRUCT<book STRING, odds ARRAY<INT64>>; DECLARE days ARRAY<DATE> DEFAULT [DATE '2026-01-15']; "
+        "SET line = STRUCT('dk' AS book, [1, 2] AS odds); "
+        "SELECT line.book AS book, line.odds[OFFSET(1)] AS odd, days[OFFSET(0)] AS day;"
+    )
+    ((book, odd, day),) = run(client, script)
+    assert (book, odd, day.isoformat()) == ("dk", 2, "2026-01-15")
+    with pytest.raises(BadRequest, match="Unexpected type NOTHING"):
+        run(client, "DECLARE a NOTHING; SELECT 1;")
+
+
 def test_a_column_wins_over_a_variable_of_its_name(client: bigquery.Client, table: str) -> None:
     assert run(client, f"DECLARE n INT64 DEFAULT -1; SELECT MAX(n) FROM {table};") == [(10,)]
 
@@ -189,6 +202,14 @@ def test_an_error_has_its_place_in_the_script(client: bigquery.Client, table: st
         run(client, "SET nobody = 1;")
     with pytest.raises(BadRequest, match="Variable 'a' redeclaration"):
         run(client, "DECLARE a INT64; DECLARE a INT64;")
+
+
+def test_variables_are_declared_first(client: bigquery.Client) -> None:
+    with pytest.raises(
+        BadRequest, match=r"declarations are allowed only at the start of a block or script at \[1:11\]"
+    ):
+        run(client, "SELECT 1; DECLARE a INT64;")
+    assert run(client, "SELECT 1; BEGIN DECLARE a INT64 DEFAULT 2; SELECT a; END;") == [(2,)]
 
 
 def test_the_statement_that_failed_is_the_failed_child(client: bigquery.Client, table: str) -> None:
@@ -225,9 +246,20 @@ def test_merge_says_what_it_did(client: bigquery.Client, table: str) -> None:
     )
     job.result()
     stats = job.dml_stats
+    assert stats is not None
     assert (stats.inserted_row_count, stats.updated_row_count, stats.deleted_row_count) == (1, 1, 3)
     assert (job.num_dml_affected_rows, job.statement_type) == (5, "MERGE")
     assert numbers(client, table) == [1, 3, 4, 5, 6, 7, 8, 50]
+
+
+def test_a_row_is_changed_by_one_row(client: bigquery.Client, table: str) -> None:
+    twice = "(SELECT 3 AS n FROM UNNEST([1, 2])) AS s"
+    for sql in (
+        f"MERGE {table} AS t USING {twice} ON t.n = s.n WHEN MATCHED THEN UPDATE SET name = 'x'",
+        f"UPDATE {table} AS t SET name = 'x' FROM {twice} WHERE t.n = s.n",
+    ):
+        with pytest.raises(BadRequest, match="must match at most one source row for each target row"):
+            run(client, sql)
 
 
 def test_update_joins_and_insert_checks_types(client: bigquery.Client, table: str) -> None:

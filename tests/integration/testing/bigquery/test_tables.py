@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
+from google.api_core.exceptions import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    MethodNotImplemented,
+    NotFound,
+    PreconditionFailed,
+)
 from google.cloud import bigquery
 from google.cloud.bigquery import SchemaField
 
@@ -17,6 +24,9 @@ if TYPE_CHECKING:
 
     from nbactl.testing import FakeClock
     from nbactl.testing.bigquery import BigQueryServer
+
+NO_RETRY: Any = None
+"""The client takes None for no retry; its types do not say so."""
 
 
 def box_scores(dataset: str) -> bigquery.Table:
@@ -77,6 +87,17 @@ def test_a_layout_needs_columns_that_are_there(client: bigquery.Client, dataset:
     table = box_scores(dataset)
     table.clustering_fields = ["nobody"]
     with pytest.raises(BadRequest, match="clustering cannot be found in the schema: nobody"):
+        client.create_table(table)
+
+
+def test_what_the_server_lacks_is_refused(client: bigquery.Client, dataset: str) -> None:
+    table = box_scores(dataset)
+    table.time_partitioning = bigquery.TimePartitioning()
+    with pytest.raises(MethodNotImplemented, match="partitions by a column only"):
+        client.create_table(table)
+    table = bigquery.Table(f"test-1.{dataset}.t", schema=[SchemaField("n", "INT64")])
+    table.range_partitioning = bigquery.RangePartitioning(bigquery.PartitionRange(0, 10, 1), field="n")
+    with pytest.raises(MethodNotImplemented, match="does not know rangePartitioning"):
         client.create_table(table)
 
 
@@ -167,7 +188,7 @@ def test_more_updates_of_metadata_than_the_quota_are_refused(
     found = client.get_table(table)
     found.description = "too many"
     with pytest.raises(Forbidden, match="too many table update operations for this table") as caught:
-        client.update_table(found, ["description"], retry=None)
+        client.update_table(found, ["description"], retry=NO_RETRY)
     assert caught.value.errors[0]["reason"] == "rateLimitExceeded"
     clock.advance(11)
     client.update_table(client.get_table(table), ["description"])
@@ -184,6 +205,18 @@ def test_streamed_rows_are_seen_and_counted_apart(client: bigquery.Client, table
     assert found.num_rows == 10
     assert found.streaming_buffer is not None
     assert found.streaming_buffer.estimated_rows == 2
+
+
+def test_streamed_rows_are_not_changed_before_half_an_hour_is_over(
+    client: bigquery.Client, clock: FakeClock, table: str
+) -> None:
+    client.insert_rows_json(table, [{"n": 11}])
+    with pytest.raises(BadRequest, match="would affect rows in the streaming buffer, which is not supported"):
+        client.query(f"DELETE FROM {table} WHERE n = 1").result()
+    clock.advance(1801)
+    client.query(f"DELETE FROM {table} WHERE n = 11").result()
+    found = client.get_table(table)
+    assert (found.num_rows, found.streaming_buffer) == (10, None)
 
 
 def test_streamed_rows_that_do_not_fit_are_named_and_none_is_inserted(client: bigquery.Client, table: str) -> None:

@@ -88,13 +88,18 @@ def test_where_stdout_is_no_terminal_nothing_is_paged(screen: Screen) -> None:
     assert not screen.paged.exists()
 
 
-def test_a_pager_may_have_options(screen: Screen) -> None:
+def test_a_pager_may_have_options() -> None:
     assert pager_of({"PAGER": "sh -c cat"}) == ["sh", "-c", "cat"]
 
 
 def test_a_failure_on_the_way_shows_what_there_was(screen: Screen) -> None:
     console = Console(environ=screen.environ, stdout=screen.out, stderr=screen.err, color="never")
-    with pytest.raises(ValueError, match="half way"), console.paged():
-        console.print("first")
-        raise ValueError("half way")
+
+    def fail() -> None:
+        with console.paged():
+            console.print("first")
+            raise ValueError("half way")
+
+    with pytest.raises(ValueError, match="half way"):
+        fail()
     assert screen.out.getvalue() == "first\n"
