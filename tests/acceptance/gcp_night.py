@@ -7,12 +7,14 @@ import gzip
 import io
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
 from collections import Counter
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -32,6 +34,7 @@ from tests.kit.cloud_run_server import cloud_run_server
 from tests.kit.paths import ROOT
 from tests.kit.pipeline import PlainFence
 from tests.kit.pipeline_services import pipeline_services
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,11 +72,21 @@ def real_week(files: Path, folder: Path) -> Path:
     return folder
 
 
+@dataclass
+class Gate:
+    """A place where work waits for a test."""
+
+    reached: Event = field(default_factory=Event)
+    opened: Event = field(default_factory=Event)
+
+
 class Processors:
     """What the deployed services do: this project's processors, on the project's warehouse and their own raw files."""
 
     def __init__(self, source: Path, folder: Path, warehouse: Warehouse) -> None:
         config = load_config(None)
+        self.gates: dict[str, Gate] = {}
+        """Where the service is to stop in a task, once."""
         self._source = open_source(f"path:{source}", SystemClock())
         self._tasks = {_asked_as(task): (name, task) for name, task in config.workflows.tasks.items() if task.service}
         self._resources = ProcessorResources(
@@ -88,6 +101,9 @@ class Processors:
     def __call__(self, service: str, asked: str, day: date, _body: Mapping[str, Any]) -> int:
         name, task = self._tasks[service, asked]
         assert task.processor is not None
+        if (gate := self.gates.pop(name, None)) is not None:
+            gate.reached.set()
+            gate.opened.wait(60)
         work = Work("processor", task.processor, task.parameters)
         call = TaskCall("run-service", "service", name, day, 1, 60.0, work, "service", self._source.key)
         return registry.run(task.processor, self._resources, TaskContext(call, PlainFence())).rows or 0
@@ -112,7 +128,7 @@ class Night:
     bigquery: BigQueryServer
     warehouse: Warehouse
     env: dict[str, str]
-    source: str
+    processors: Processors
     said: str = field(default="")
 
     def __call__(self, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -136,6 +152,12 @@ class Night:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def killed_at(self, fault: str, *arguments: str) -> None:
+        """Run a command that is killed at an instant."""
+        env = environment({**self.env, "NBACTL_FAULTS": fault})
+        done = run_nbactl([*arguments], cwd=self.folder, env=env)
+        assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
     def tables(self) -> dict[str, Counter[tuple[Any, ...]]]:
         """Return the rows of all tables that processors write."""
@@ -162,8 +184,8 @@ def night(folder: Path, firestore: str, source: Path, work: Callable[..., int] |
     documents = emulator_documents(firestore, project)
     with bigquery_server(project=project, location="us-west2") as bigquery, cloud_run_server(project) as cloud:
         warehouse = bigquery_warehouse(bigquery.address, project=project)
-        done = work or Processors(source, folder / "services", warehouse)
-        with pipeline_services(documents, warehouse, done) as services:
+        processors = Processors(source, folder / "services", warehouse)
+        with pipeline_services(documents, warehouse, work or processors) as services:
             services.deploy(cloud)
             env = {
                 "NBACTL_TARGET": "gcp",
@@ -175,6 +197,6 @@ def night(folder: Path, firestore: str, source: Path, work: Callable[..., int] |
                 "BIGQUERY_EMULATOR_HOST": bigquery.address,
                 **QUICK,
             }
-            yield Night(folder, project, documents, cloud, services, bigquery, warehouse, env, f"path:{source}")
+            yield Night(folder, project, documents, cloud, services, bigquery, warehouse, env, processors)
         warehouse.close()
     documents.close()
