@@ -100,3 +100,11 @@ def test_a_date_as_a_time_is_its_day(warehouse: Warehouse) -> None:
     put_rows(warehouse, PROCESSOR_RUNS, columns, [row])
     (run,) = runs_of(warehouse, PHASE3, DATE, timeout=30)
     assert (run.game_date, run.records, run.malformed) == (DATE, None, ("records_processed",))
+
+
+@pytest.mark.parametrize("end_first", [True, False])
+def test_the_end_of_a_run_is_newer_than_its_start(warehouse: Warehouse, end_first: bool) -> None:  # noqa: FBT001
+    ended = run_row("player_game_summary")
+    began = {**ended, "status": "running", "processed_at": None, "records_processed": None}
+    put_rows(warehouse, PROCESSOR_RUNS, RUN_HISTORY, [ended, began] if end_first else [began, ended])
+    assert [run.status for run in runs_of(warehouse, PHASE3, DATE, timeout=30)] == ["success", "running"]

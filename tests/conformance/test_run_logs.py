@@ -79,3 +79,14 @@ def test_a_log_that_is_too_long_is_cut_at_its_oldest_end_and_says_so(
     found, warnings = logged_runs(warehouse, DATE, DATE, timeout=30)
     assert [run.run_id for run in found] == ["a-4", "a-3", "a-2"]
     assert f"{PROCESSOR_RUNS}: only the newest 3 rows from {DAY} to {DAY} were read" in warnings
+
+
+def test_a_run_that_logged_its_start_and_its_end_is_one_run(warehouse: Warehouse) -> None:
+    ended = run_row("PlayerGameSummaryProcessor")
+    began = {**ended, "status": "running", "processed_at": None, "records_processed": None}
+    put_rows(warehouse, PROCESSOR_RUNS, RUN_HISTORY, [ended, began, ended, {**began, "run_id": "another"}])
+    found, _ = logged_runs(warehouse, DATE, DATE, timeout=30)
+    assert sorted((run.run_id, run.status, run.rows) for run in found) == [
+        ("PlayerGameSummaryProcessor-0", "success", 120),
+        ("another", "running", None),
+    ]

@@ -80,10 +80,17 @@ def _named(run: ProcessorRun, processors: Collection[str]) -> ProcessorRun:
 _NEEDED: Final = ("processor_name", "status")
 _FURTHER: Final = ("run_id", "started_at", "processed_at", "records_processed", "trigger_source", "errors")
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+RUNNING: Final = frozenset({"running", "started", "in_progress"})
+"""The states of a row that is written when a run starts; another one follows when it ends."""
 
 
-def _when(run: ProcessorRun) -> datetime:
-    return run.started_at or run.processed_at or _EARLIEST
+def ended_last(status: str | None, ended_at: datetime | None) -> tuple[bool, datetime]:
+    """Return a key that sorts the rows of one run: its end after its start."""
+    return (status or "").strip().lower() not in RUNNING, ended_at or _EARLIEST
+
+
+def _when(run: ProcessorRun) -> tuple[datetime, bool, datetime]:
+    return run.started_at or run.processed_at or _EARLIEST, *ended_last(run.status, run.processed_at)
 
 
 def _run(row: Mapping[str, Any]) -> ProcessorRun:

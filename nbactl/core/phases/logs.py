@@ -10,12 +10,12 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.core._support.gamedate import EASTERN, GameDate
-from nbactl.core.phases.history import PROCESSOR_RUNS, Cells, RunTable
+from nbactl.core.phases.history import PROCESSOR_RUNS, Cells, RunTable, ended_last
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nbactl.ports.warehouse import Warehouse
 
@@ -86,12 +86,20 @@ def logged_runs(
         except NbactlError as error:
             warnings.append(f"{log.table} was not read: {error.message}")
             continue
-        found += runs
+        found += _one_of_each(runs)
         if unusable:
             warnings.append(f"{log.table}: {unusable} rows without a name or a time were left out")
         if len(runs) + unusable >= MOST:
             warnings.append(f"{log.table}: only the newest {MOST:,} rows from {first} to {last} were read")
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True), warnings
+
+
+def _one_of_each(runs: Sequence[LoggedRun]) -> list[LoggedRun]:
+    """Return a line for each run: the row of its end counts, not that of its start, and a row that came twice is one."""
+    last: dict[tuple[str, str, GameDate], LoggedRun] = {}
+    for run in sorted(runs, key=lambda run: ended_last(run.status, run.finished_at)):
+        last[run.name, run.run_id, run.game_date] = run
+    return list(last.values())
 
 
 def _read(table: RunTable, log: LogTable, first: GameDate, last: GameDate) -> tuple[list[LoggedRun], int]:
