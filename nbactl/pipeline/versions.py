@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MISSING: Final = "missing"
 """The version of a raw file that is not there, or damaged."""
 _MODULUS: Final = 2**128
+_LABELS: Final = {"tool": "nbactl", "command": "freshness"}
+"""Of the query that compares finished tasks with what is there, for no run yet."""
 
 
 class PipelineVersions:
@@ -84,7 +86,7 @@ def versions_before(resources: ProcessorResources, context: TaskContext) -> Vers
 def snapshot_before(resources: ProcessorResources, context: TaskContext) -> tuple[Recipe, Snapshot]:
     """Return what a processor is, and the versions of what it is about to read."""
     recipe = _recipe(resources, context)
-    return recipe, Snapshot(resources, [recipe], [context.call.game_date])
+    return recipe, Snapshot(resources, [recipe], [context.call.game_date], context.call.labels)
 
 
 def _recipe(resources: ProcessorResources, context: TaskContext) -> Recipe:
@@ -97,7 +99,15 @@ def _recipe(resources: ProcessorResources, context: TaskContext) -> Recipe:
 class Snapshot:
     """The versions of all that some processors read and write on some dates."""
 
-    def __init__(self, resources: ProcessorResources, recipes: Collection[Recipe], days: Sequence[date]) -> None:
+    def __init__(
+        self,
+        resources: ProcessorResources,
+        recipes: Collection[Recipe],
+        days: Sequence[date],
+        labels: Mapping[str, str] = _LABELS,
+    ) -> None:
+        """`labels` are those of the query that it takes."""
+        self._labels = labels
         self.tables: dict[str, _Table] = {}
         self._raw: dict[Dataset, Mapping[date, str]] = {}
         self._source: dict[Dataset, Mapping[date, str]] = {}
@@ -170,7 +180,7 @@ class Snapshot:
         first, last = min([*days, *past, *(first for first, _ in spans)]), max([*days, *(last for _, last in spans)])
         partitions: dict[str, dict[date, PartitionVersion]] = {table: {} for table in tables}
         asked = resources.warehouse().versions(
-            sorted(tables), first, last, timeout=resources.timeouts["warehouse.query"]
+            sorted(tables), first, last, timeout=resources.timeouts["warehouse.query"], labels=self._labels
         )
         for (table, day), version in asked.items():
             partitions[table][day] = version

@@ -113,7 +113,9 @@ def _asked_as(task: Task) -> tuple[str, str]:
     """Return service and processor of a task, as a request for it names them."""
     assert task.service is not None
     body = task.service.body
-    return task.service.name, str(body.get("scraper") or body.get("processor_name") or (body.get("processors") or [""])[0])
+    return task.service.name, str(
+        body.get("scraper") or body.get("processor_name") or (body.get("processors") or [""])[0]
+    )
 
 
 @dataclass

@@ -103,7 +103,7 @@ def test_a_date_as_a_time_is_its_day(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("end_first", [True, False])
-def test_the_end_of_a_run_is_newer_than_its_start(warehouse: Warehouse, end_first: bool) -> None:  # noqa: FBT001
+def test_the_end_of_a_run_is_newer_than_its_start(warehouse: Warehouse, end_first: bool) -> None:
     ended = run_row("player_game_summary")
     began = {**ended, "status": "running", "processed_at": None, "records_processed": None}
     put_rows(warehouse, PROCESSOR_RUNS, RUN_HISTORY, [ended, began] if end_first else [began, ended])

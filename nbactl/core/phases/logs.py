@@ -95,7 +95,7 @@ def logged_runs(
 
 
 def _one_of_each(runs: Sequence[LoggedRun]) -> list[LoggedRun]:
-    """Return a line for each run: the row of its end counts, not that of its start, and a row that came twice is one."""
+    """Return a line for each run: the row of its end replaces that of its start, and a row may come twice."""
     last: dict[tuple[str, str, GameDate], LoggedRun] = {}
     for run in sorted(runs, key=lambda run: ended_last(run.status, run.finished_at)):
         last[run.name, run.run_id, run.game_date] = run
