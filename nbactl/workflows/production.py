@@ -175,7 +175,16 @@ class Production:
         documents = {name: found[name, game_date] for name in known}
         runs, warnings = self._history(documents, mode, game_date, now)
         reports = {
-            name: judge(documents[name], self.expected[name], mode, now, runs=runs, ours=ours, patience=self._patience)
+            name: judge(
+                documents[name],
+                self.expected[name],
+                mode,
+                now,
+                # What reports to no phase document is not late with it.
+                runs=runs if self.expected[name].declared or documents[name].exists else (),
+                ours=ours,
+                patience=self._patience,
+            )
             for name in known
         }
         said = list(warnings)

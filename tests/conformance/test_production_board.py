@@ -291,6 +291,16 @@ def test_the_history_says_why_a_processor_is_missing(store: DocumentStore, histo
     assert "team_offense_game_summary ran 2025-01-16 06:00:00 EST (success), but did not report" in text
 
 
+def test_a_phase_that_has_no_phase_document_in_production_lacks_no_report(
+    store: DocumentStore, history: Warehouse
+) -> None:
+    put(store, {f"phase3_completion/{DAY}": phase_document(PHASE3[1:])})
+    put_rows(history, PROCESSOR_RUNS, RUN_HISTORY, [run_row("schedule")])
+    board = drawn(store, of=production(store, history))
+    assert line(board, "phase1").production is None
+    assert "did not report" not in terminal(lambda console: show_board(console, board))
+
+
 def test_a_history_that_cannot_be_read_is_a_warning_and_no_more(store: DocumentStore, history: Warehouse) -> None:
     put(store, {f"phase3_completion/{DAY}": phase_document(PHASE3[1:])})
     down = drawn(store)
