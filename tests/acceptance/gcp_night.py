@@ -1,4 +1,4 @@
-"""A project on Google Cloud with a night of real data: emulators, and services that run this project's own processors."""
+"""A project on Google Cloud with a night of real data, and services that run this project's own processors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ QUICK = {
 
 
 def real_week(files: Path, folder: Path) -> Path:
-    """Copy what the real files have of the week that ends with the date, and return the folder."""
+    """Copy the week of the real files that ends with the date, with an impossible line in it; return the folder."""
     folder.mkdir()
     for name in ("games_2023-25", "player_game_logs_2023-24"):
         with gzip.open(files / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as given:
@@ -67,7 +67,7 @@ def real_week(files: Path, folder: Path) -> Path:
             with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, rows.fieldnames or ())
                 writer.writeheader()
-                writer.writerows(kept)
+                writer.writerows([{**kept[0], "FGM": "99"}, *kept[1:]] if "FGM" in kept[0] else kept)
     shutil.copy(files / f"bdl_box_scores_{DAY}.json.gz", folder)
     return folder
 
@@ -136,9 +136,9 @@ class Night:
     def __call__(self, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Run a command in this process; return its JSON document."""
         out, err = io.StringIO(), io.StringIO()
-        with mock.patch.dict("os.environ", environment({**self.env, **(env or {})}), clear=True):
-            with redirect_stdout(out), redirect_stderr(err):
-                returned = main([*arguments, "-o", "json"])
+        variables = mock.patch.dict("os.environ", environment({**self.env, **(env or {})}), clear=True)
+        with variables, redirect_stdout(out), redirect_stderr(err):
+            returned = main([*arguments, "-o", "json"])
         self.said = err.getvalue()
         assert returned == code, out.getvalue() + self.said
         document: dict[str, Any] = json.loads(out.getvalue())
@@ -160,6 +160,11 @@ class Night:
         env = environment({**self.env, "NBACTL_FAULTS": fault})
         done = run_nbactl([*arguments], cwd=self.folder, env=env)
         assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+    @property
+    def local(self) -> tuple[str, ...]:
+        """The options with which a command does the same on this machine."""
+        return "--target", "local", "--state-dir", str(self.folder / "local")
 
     def tables(self) -> dict[str, Counter[tuple[Any, ...]]]:
         """Return the rows of all tables that processors write."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Column, TableSchema
@@ -51,6 +50,7 @@ def post(project: Night, service: str, path: str, body: dict[str, Any]) -> None:
     """Call a service as an orchestrator does."""
     headers = {"Content-Type": "application/json", "x-correlation-id": "orchestrator-1"}
     url = project.services.urls[service] + path
+    requests = pytest.importorskip("requests")
     with requests.post(url, json=body, headers=headers, timeout=60) as answer:
         assert answer.json()["status"] == "success"
 

@@ -12,7 +12,7 @@ import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.core._support.clock import SystemClock
-from tests.acceptance.gcp_night import DAY, PHASES, Gate, night, real_week, rows_of
+from tests.acceptance.gcp_night import DAY, FIRST, PHASES, Gate, night, real_week, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,8 @@ def project(tmp_path: Path, firestore_address: str, week: Path) -> Iterator[Nigh
 
 def on_local(project: Night) -> dict[str, Counter[Any]]:
     """Do the same on this machine; return the rows of all tables."""
-    state = project.folder / "local"
-    assert project(*RUN, "--target", "local", "--state-dir", str(state))["ok"]
-    (file,) = (state / "data").glob("*/warehouse.duckdb")
+    assert project(*RUN, *project.local)["ok"]
+    (file,) = project.folder.glob("local/data/*/warehouse.duckdb")
     with closing(DuckDbWarehouse(file, clock=SystemClock(), lock_wait=30, holder="test")) as warehouse:
         return rows_of(warehouse)
 
@@ -96,6 +95,7 @@ def test_inv_20_in_process_killed_three_times_has_the_rows_of_local(project: Nig
     ]  # fmt: skip
     assert project.services.requests == []
     all_equal(project.tables(), on_local(project))
+    the_same_is_shown(project)
     run_id = runs[3]["run_id"]
     jobs = Counter(
         job["labels"]["task"]
@@ -104,6 +104,27 @@ def test_inv_20_in_process_killed_three_times_has_the_rows_of_local(project: Nig
     )
     assert jobs == dict.fromkeys((task["name"] for task in runs[3]["tasks"]), 2)
     assert [run["status"] for run in project(*here)["data"]["runs"]] == ["skipped"] * 4
+
+
+def the_same_is_shown(project: Night) -> None:
+    """Compare what commands show of the tables on both targets."""
+    sql = f"SELECT * FROM {{}} WHERE game_date = '{DAY}' ORDER BY {{}}"  # noqa: S608 - names of the tables
+    for key, arguments in (
+        ("rows", ("query", sql.format("nba_raw.games", "game_id"))),
+        ("rows", ("query", sql.format("nba_precompute.ml_feature_store", "player_lookup"))),
+        ("rows", ("tables", "show", f"nba_analytics.{SUMMARY}", "--date", DAY)),
+        ("counts", ("tables", "counts", "--from", FIRST, "--to", DAY)),
+        ("records", ("quarantine", "list", "--from", FIRST, "--to", DAY)),
+    ):
+        here, there = project(*arguments)["data"], project(*arguments, *project.local)["data"]
+        assert here[key], arguments
+        assert here[key] == there[key], arguments
+    listed = [
+        {table["table"]: table["rows"] for table in project("tables", "list", *where)["data"]["tables"]}
+        for where in ((), project.local)
+    ]
+    assert listed[0].pop("nba_reference.processor_run_history") == 0
+    assert listed[0] == listed[1]
 
 
 def jobs_of(project: Night, task: str) -> list[dict[str, Any]]:

@@ -139,7 +139,7 @@ def test_a_network_that_fails_before_a_service(project: Night, fault: str) -> No
     [
         ("BigQuery", "BIGQUERY_EMULATOR_HOST", ("query", "SELECT 1")),
         ("Firestore", "FIRESTORE_EMULATOR_HOST", ("runs", "list")),
-        ("Cloud Run", "CLOUD_RUN_EMULATOR_HOST", ("run", OFFENSE, "--date", "2024-04-05", "--upstream", "skip")),
+        ("Cloud Run", "CLOUD_RUN_EMULATOR_HOST", ("run", "schedule", "--date", "2024-04-05", "--upstream", "skip")),
     ],
 )
 def test_a_backend_that_does_not_answer_ends_a_command_in_bounded_time(
