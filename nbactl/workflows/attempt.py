@@ -18,7 +18,7 @@ from nbactl.ports.compute import TaskContext
 from nbactl.workflows.model import RunStatus, TaskRecord, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     from nbactl.core._support.clock import Clock
@@ -218,7 +218,7 @@ class Attempts:
             attempt=call.attempt,
         )
         with names, deadline_scope(task.timeout, self._clock) as deadline:
-            work = asyncio.ensure_future(_capture(self._compute.run(TaskContext(call, fence))))
+            work = asyncio.ensure_future(_capture(self._compute, TaskContext(call, fence)))
         how = await self._first(task.timeout, work)
         if how == "work":
             ending = within_quarantine(task, judge(task, work.result()), call.game_date)
@@ -278,10 +278,10 @@ class Attempts:
             timer.cancel()
 
 
-async def _capture(work: Coroutine[Any, Any, TaskOutcome]) -> Ending:
-    """Await the work and turn whatever it raises into a value: nothing a task does ends the event loop."""
+async def _capture(compute: Compute, context: TaskContext) -> Ending:
+    """Run a task and turn whatever it raises into a value: nothing a task does ends the event loop."""
     try:
-        return Ending(outcome=await work)
+        return Ending(outcome=await compute.run(context))
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
