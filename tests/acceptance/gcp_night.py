@@ -178,10 +178,13 @@ def rows_of(warehouse: Warehouse) -> dict[str, Counter[tuple[Any, ...]]]:
         if table.startswith("nba_reference.") or "nbactl_" in table:
             continue
         rows = warehouse.query(f"SELECT * FROM `{table}`", timeout=60.0).dicts()  # noqa: S608 - a table's name
-        found[table] = Counter(
-            tuple((name, type(value).__name__, value) for name, value in sorted(row.items())) for row in rows
-        )
+        found[table] = Counter(tuple((name, *_exactly(value)) for name, value in sorted(row.items())) for row in rows)
     return found
+
+
+def _exactly(value: Any) -> tuple[str, Any]:
+    """Return a value with its type; JSON as text."""
+    return type(value).__name__, json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
 
 
 @contextmanager

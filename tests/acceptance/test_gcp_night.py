@@ -112,13 +112,16 @@ def the_same_is_shown(project: Night) -> None:
     for key, arguments in (
         ("rows", ("query", sql.format("nba_raw.games", "game_id"))),
         ("rows", ("query", sql.format("nba_precompute.ml_feature_store", "player_lookup"))),
-        ("rows", ("tables", "show", f"nba_analytics.{SUMMARY}", "--date", DAY)),
+        ("rows", ("tables", "show", f"nba_analytics.{SUMMARY}", "--date", DAY, "--limit", "500")),
         ("counts", ("tables", "counts", "--from", FIRST, "--to", DAY)),
         ("records", ("quarantine", "list", "--from", FIRST, "--to", DAY)),
     ):
         here, there = project(*arguments)["data"], project(*arguments, *project.local)["data"]
         assert here[key], arguments
-        assert here[key] == there[key], arguments
+        if "show" in arguments:  # in no order
+            assert sorted(map(str, here[key])) == sorted(map(str, there[key]))
+        else:
+            assert here[key] == there[key], arguments
     listed = [
         {table["table"]: table["rows"] for table in project("tables", "list", *where)["data"]["tables"]}
         for where in ((), project.local)
