@@ -172,6 +172,13 @@ def test_ctrl_c_ends_with_130_and_names_what_the_service_still_does(gcp: GcpProj
     assert len(gcp.services.requests) == 1
 
 
+def test_a_run_on_gcp_asks_first(gcp: GcpProject) -> None:
+    gcp.consent = ()
+    error = gcp("run", "phase3", "--date", DAY, code=2)["error"]
+    assert f"Run phase3 for {DAY} on gcp ({gcp.project})?" in f"{error['message']} {error['cause']} {gcp.err}"
+    assert gcp.services.requests == []
+
+
 def test_a_misspelt_service_is_named_before_anything_is_called(gcp: GcpProject) -> None:
     del gcp.cloud.services[ANALYTICS]
     gcp.services.deploy(gcp.cloud, "nba-scrapers")
