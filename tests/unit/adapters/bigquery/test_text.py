@@ -6,6 +6,7 @@ import json
 import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +15,9 @@ from nbactl.adapters.bigquery import sqltext
 from nbactl.adapters.bigquery.catalog import nearest_table
 from nbactl.adapters.bigquery.values import job_labels, json_lines, query_parameters
 from nbactl.errors import DataError
+
+if TYPE_CHECKING:
+    from nbactl.ports.warehouse import ColumnType
 
 TABLES = ["nba_raw.games", "nba_raw.odds", "nba_analytics.player_game_summary"]
 
@@ -68,8 +72,19 @@ def test_rows_become_json_lines_that_a_load_job_reads_as_they_are() -> None:
     eastern = datetime(2024, 1, 15, 22, 30, tzinfo=ZoneInfo("America/New_York"))
     row = (date(2024, 1, 15), math.nan, -math.inf, Decimal("1E+20"), eastern, '{"a": null}', None, 2**60, "\x00é")
     names = ("day", "odd", "less", "exact", "at", "document", "nothing", "whole", "text")
-    kinds = ("DATE", "FLOAT64", "FLOAT64", "NUMERIC", "TIMESTAMP", "JSON", "STRING", "INT64", "STRING")
-    (line,) = json_lines(names, [row], dict(zip(names, kinds, strict=True))).splitlines()
+    kinds: tuple[ColumnType, ...] = (
+        "DATE",
+        "FLOAT64",
+        "FLOAT64",
+        "NUMERIC",
+        "TIMESTAMP",
+        "JSON",
+        "STRING",
+        "INT64",
+        "STRING",
+    )
+    types: dict[str, ColumnType] = dict(zip(names, kinds, strict=True))
+    (line,) = json_lines(names, [row], types).splitlines()
     assert json.loads(line) == {
         "day": "2024-01-15",
         "odd": "NaN",
