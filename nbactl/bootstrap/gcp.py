@@ -142,16 +142,19 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
     """
     if _is_bare_plan(app):
         return planner
+    from nbactl.config.expected import expectations
     from nbactl.core.phases.documents import read_phase
+    from nbactl.core.phases.modes import mode_of
     from nbactl.pipeline.sources.deployed import DeployedSchedule
 
     def done_by_orchestrator(phase: str, day: GameDate) -> bool:
-        if phase not in _DOCUMENTED:
+        expectation = expectations(app.config.workflows).get(phase)
+        if phase not in _DOCUMENTED or expectation is None:
             return False
-        uses = app.config.workflows.phases[phase].tasks
-        required = {use.task for use in uses if use.required}
-        document = read_phase(app.documents, phase, day, [use.task for use in uses])
-        return document.triggered or (bool(required) and required <= document.done)
+        document, now = read_phase(app.documents, phase, day, expectation.known), app.clock.now()
+        waited = None if document.began_at is None else (now - document.began_at).total_seconds()
+        expected = expectation.of(mode_of(day, now))
+        return document.triggered or expectation.hand_off.reason(expected, document.done, waited) is not None
 
     planner = replace(planner, done_by_others=done_by_orchestrator)
     if planner.in_process:

@@ -45,6 +45,8 @@ def test_on_gcp_runs_need_a_project_and_plans_do_not(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="target gcp needs a project") as refused:
             _ = made.runner
         assert refused.value.exit_code == 2
+    settings = load_settings({"state_dir": str(tmp_path / "state"), "target": "gcp"}, {}, tmp_path)
+    with Container(settings, reads_only=True) as made:
         (plan,) = made.planner.plan(RunRequest(("phase1",), (DAY,)))
         assert {task.work.kind for task in plan.tasks} == {"service"}
 

@@ -36,10 +36,14 @@ ALLOWED = {
     "adapters/duckdb/file.py: self._clock.sleep(_FOREIGN_PAUSE)",
     "adapters/sqlite/connections.py: self._clock.sleep(_CREATION_PAUSE)",
     # A part of a call whose limit is in force already.
-    "adapters/bigquery/warehouse.py: self._calls.job(JobCall(load, self._wait), policy=self._calls.writes, "
-    "timeout=_NO_LIMIT)",
-    "adapters/bigquery/warehouse.py: self._calls.request(lambda client: client.create_table(table, exists_ok=True, "
-    "retry=NO_RETRY, timeout=None), timeout=_NO_LIMIT)",
+    (
+        "adapters/bigquery/warehouse.py: self._calls.job(JobCall(load, self._wait), policy=self._calls.writes, "
+        "timeout=_NO_LIMIT)"
+    ),
+    (
+        "adapters/bigquery/warehouse.py: self._calls.request(lambda client: client.create_table(table, exists_ok=True, "
+        "retry=NO_RETRY, timeout=None), timeout=_NO_LIMIT)"
+    ),
     "adapters/bigquery/warehouse.py: self._run(sql, config, finish, timeout=_NO_LIMIT, writes=True)",
     # A turn of the event loop is no duration.
     "workflows/runner.py: asyncio.sleep(0)",
