@@ -151,10 +151,12 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
         expectation = expectations(app.config.workflows).get(phase)
         if phase not in _DOCUMENTED or expectation is None:
             return False
-        document, now = read_phase(app.documents, phase, day, expectation.known), app.clock.now()
+        uses, now = app.config.workflows.phases[phase].tasks, app.clock.now()
+        required = {use.task for use in uses if use.required}
+        document = read_phase(app.documents, phase, day, expectation.known | {use.task for use in uses})
         waited = None if document.began_at is None else (now - document.began_at).total_seconds()
-        expected = expectation.of(mode_of(day, now))
-        return document.triggered or expectation.hand_off.reason(expected, document.done, waited) is not None
+        reason = expectation.hand_off.reason(expectation.of(mode_of(day, now)), document.done, waited)
+        return document.triggered or reason is not None or (bool(required) and document.done >= required)
 
     planner = replace(planner, done_by_others=done_by_orchestrator)
     if planner.in_process:

@@ -69,6 +69,15 @@ def test_upstream_phases_that_the_processors_reported_are_done(gcp: GcpProject) 
     gcp.run("phase3")
 
 
+def test_an_upstream_phase_is_done_once_productions_critical_processors_are(gcp: GcpProject) -> None:
+    report = {"status": "success", "record_count": 4}
+    critical = ("p2_odds_game_lines", "p2_nbacom_gamebook_pdf", "p2_nbacom_boxscores")
+    gcp.phase("phase2", **dict.fromkeys(critical[:2], report))
+    gcp("run", "phase3", "--date", DAY, code=6)
+    gcp.phase("phase2", **dict.fromkeys(critical, report))
+    gcp.run("phase3")
+
+
 def test_a_failed_processor_fails_its_task_and_not_the_others(gcp: GcpProject) -> None:
     gcp.services.behave(ANALYTICS, "failing", processor=SUMMARY)
     tasks = gcp.run("phase3", code=1)
