@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
     from nbactl.adapters.cloudrun.locator import ServiceLocator
+    from nbactl.adapters.cloudrun.regions import RegionalServices
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.bootstrap.container import Container
@@ -49,9 +50,17 @@ def documents(app: Container) -> FirestoreDocuments:
     )
 
 
-def deployed_services(app: Container) -> CloudRunServices:
-    """Return the services of the region, or those of CLOUD_RUN_EMULATOR_HOST. Nothing is sent yet."""
-    return _services_of(app, app.settings.region)
+def deployed_services(app: Container) -> RegionalServices:
+    """Return the services of the regions, or those of CLOUD_RUN_EMULATOR_HOST. Nothing is sent yet."""
+    default = _services_of(app, app.settings.region)
+    from nbactl.adapters.cloudrun.regions import RegionalServices
+
+    regions = {app.settings.region: default}
+    declared = app.config.workflows.services.items()
+    for region in {place.region for _, place in declared} - regions.keys():
+        regions[region] = _services_of(app, region)
+    elsewhere = {name: regions[place.region] for name, place in declared if regions[place.region] is not default}
+    return RegionalServices(default, elsewhere)
 
 
 def _services_of(app: Container, region: str) -> CloudRunServices:
