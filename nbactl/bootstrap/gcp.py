@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
     from nbactl.adapters.cloudrun.locator import ServiceLocator
+    from nbactl.adapters.cloudrun.regions import RegionalServices
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.bootstrap.container import Container
@@ -49,9 +50,17 @@ def documents(app: Container) -> FirestoreDocuments:
     )
 
 
-def deployed_services(app: Container) -> CloudRunServices:
-    """Return the services of the region, or those of CLOUD_RUN_EMULATOR_HOST. Nothing is sent yet."""
-    return _services_of(app, app.settings.region)
+def deployed_services(app: Container) -> RegionalServices:
+    """Return the services of the regions, or those of CLOUD_RUN_EMULATOR_HOST. Nothing is sent yet."""
+    default = _services_of(app, app.settings.region)
+    from nbactl.adapters.cloudrun.regions import RegionalServices
+
+    regions = {app.settings.region: default}
+    declared = app.config.workflows.services.items()
+    for region in {place.region for _, place in declared} - regions.keys():
+        regions[region] = _services_of(app, region)
+    elsewhere = {name: regions[place.region] for name, place in declared if regions[place.region] is not default}
+    return RegionalServices(default, elsewhere)
 
 
 def _services_of(app: Container, region: str) -> CloudRunServices:
@@ -142,16 +151,21 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
     """
     if _is_bare_plan(app):
         return planner
+    from nbactl.config.expected import expectations
     from nbactl.core.phases.documents import read_phase
+    from nbactl.core.phases.modes import mode_of
     from nbactl.pipeline.sources.deployed import DeployedSchedule
 
     def done_by_orchestrator(phase: str, day: GameDate) -> bool:
-        if phase not in _DOCUMENTED:
+        expectation = expectations(app.config.workflows).get(phase)
+        if phase not in _DOCUMENTED or expectation is None:
             return False
-        uses = app.config.workflows.phases[phase].tasks
+        uses, now = app.config.workflows.phases[phase].tasks, app.clock.now()
         required = {use.task for use in uses if use.required}
-        document = read_phase(app.documents, phase, day, [use.task for use in uses])
-        return document.triggered or (bool(required) and required <= document.done)
+        document = read_phase(app.documents, phase, day, expectation.known | {use.task for use in uses})
+        waited = None if document.began_at is None else (now - document.began_at).total_seconds()
+        reason = expectation.hand_off.reason(expectation.of(mode_of(day, now)), document.done, waited)
+        return document.triggered or reason is not None or (bool(required) and document.done >= required)
 
     planner = replace(planner, done_by_others=done_by_orchestrator)
     if planner.in_process:

@@ -171,6 +171,6 @@ def _differs(table: str, cause: str) -> PreconditionError:
     return PreconditionError(
         f"{table} is not what tables.yaml declares",
         cause=cause,
-        next_step="Undo the change in tables.yaml, or drop the table: the next run creates it again.",
+        next_step="Make tables.yaml and the table agree. Nothing was changed; a local warehouse can be computed again.",
         details={"table": table},
     )

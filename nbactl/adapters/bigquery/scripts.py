@@ -5,9 +5,9 @@ inserted, because BigQuery aborts one of two transactions that change rows of on
 (cloud.google.com/bigquery/docs/transactions), and writers of different tables must not hinder each other. Of two
 writers of one table it is the DELETE that makes one fail.
 
-A version's digest is computed from the rows that are there, so that it is true whoever wrote them. A row counts as its
-values by column name, without those that are NULL: the order of rows and columns does not matter, and a column that
-was added is no change until it has a value.
+A version's digest is computed from the rows that are there, so that it is true also where other programs write. A row
+counts as its values by column name, without those that are NULL: the order of rows and columns does not matter, and a
+column that was added is no change until it has a value.
 """
 
 from __future__ import annotations

@@ -50,7 +50,6 @@ _PAGE: Final = 20_000
 """Rows of an answer; the service sends fewer where they are large."""
 _STAGING_LIFE: Final = timedelta(hours=6)
 _LONGEST_PAUSE: Final = 2.0
-_DROP: Final = 5.0
 _NO_LIMIT: Final = 3600.0
 """Seconds of a part of a call whose limit is already in force."""
 STAGING: Final = f"{OWN}staging_"
@@ -66,6 +65,7 @@ class BigQueryWarehouse:
     def __init__(self, calls: Calls, *, metadata: float) -> None:
         self._calls = calls
         self._project = calls.client.project
+        self._metadata = metadata
         self._catalog = Catalog(calls, metadata)
 
     # Queries
@@ -386,7 +386,7 @@ class BigQueryWarehouse:
             with beyond_deadline():
                 self._calls.request(
                     lambda client: client.delete_table(table, not_found_ok=True, retry=NO_RETRY, timeout=None),
-                    timeout=_DROP,
+                    timeout=self._metadata,
                 )
         except NbactlError as error:  # it expires
             _LOG.warning("the staging table %s was not dropped: %s", table.table_id, error)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from nbactl.cli.app import console, container, session
+from nbactl.cli.ask import Question, asking
 from nbactl.cli.completion.values import dates, executables, runs, sources, tasks
 from nbactl.cli.dates import game_dates
 from nbactl.cli.frame import command, single
@@ -196,6 +197,8 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     )
     if dry_run:
         return view.planned(commands.plan(opened, request))
+    days = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"
+    asking(ctx)(Question(f"Run {', '.join(name)} for {days}{' in process' if opened.in_process else ''}?"))
     cancellation = Cancellation()
     with interruptible(cancellation.request), progress_on(console(ctx), opened.clock) as progress:
         report = commands.run(opened, request, observer=progress, announce=progress.say, cancellation=cancellation)

@@ -178,7 +178,7 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     (*MIGRATE, "--rollback"): (lambda scene: scene.stage("dual_write"), "completions"),
 }
 CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo"}
-"""A run asks nothing on local and is not executed on gcp; cron ticks; a demo is local."""
+"""A run asks on gcp, where it calls services (tests/integration/runs); cron ticks; a demo is local."""
 
 
 def test_the_table_has_every_command_that_can_change_something() -> None:

@@ -46,6 +46,7 @@ class GcpProject:
     limits: dict[str, str] = field(default_factory=lambda: dict(QUICK))
     capsys: pytest.CaptureFixture[str] | None = None
     err: str = ""
+    consent: tuple[str, ...] = ("--yes",)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -55,7 +56,7 @@ class GcpProject:
     def __call__(self, *arguments: str, code: int = 0) -> dict[str, Any]:
         """Run a command in this process; return its JSON document."""
         assert self.capsys is not None
-        returned = main([*arguments, "--state-dir", str(self.folder / "state"), "-o", "json"])
+        returned = main([*arguments, *self.consent, "--state-dir", str(self.folder / "state"), "-o", "json"])
         captured = self.capsys.readouterr()
         self.err = captured.err
         assert returned == code, captured.out + captured.err
@@ -76,6 +77,7 @@ class GcpProject:
                 "-m",
                 "nbactl",
                 "run",
+                "--yes",
                 *arguments,
                 "--date",
                 DAY,

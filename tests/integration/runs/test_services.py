@@ -69,6 +69,15 @@ def test_upstream_phases_that_the_processors_reported_are_done(gcp: GcpProject) 
     gcp.run("phase3")
 
 
+def test_an_upstream_phase_is_done_once_productions_critical_processors_are(gcp: GcpProject) -> None:
+    report = {"status": "success", "record_count": 4}
+    critical = ("p2_odds_game_lines", "p2_nbacom_gamebook_pdf", "p2_nbacom_boxscores")
+    gcp.phase("phase2", **dict.fromkeys(critical[:2], report))
+    gcp("run", "phase3", "--date", DAY, code=6)
+    gcp.phase("phase2", **dict.fromkeys(critical, report))
+    gcp.run("phase3")
+
+
 def test_a_failed_processor_fails_its_task_and_not_the_others(gcp: GcpProject) -> None:
     gcp.services.behave(ANALYTICS, "failing", processor=SUMMARY)
     tasks = gcp.run("phase3", code=1)
@@ -170,6 +179,13 @@ def test_ctrl_c_ends_with_130_and_names_what_the_service_still_does(gcp: GcpProj
     assert f"nbactl run team_offense_game_summary --date {DAY}" in err
     assert gcp.run("team_offense_game_summary")["team_offense_game_summary"]["rows"] == 7
     assert len(gcp.services.requests) == 1
+
+
+def test_a_run_on_gcp_asks_first(gcp: GcpProject) -> None:
+    gcp.consent = ()
+    error = gcp("run", "phase3", "--date", DAY, code=2)["error"]
+    assert f"Run phase3 for {DAY} on gcp ({gcp.project})?" in f"{error['message']} {error['cause']} {gcp.err}"
+    assert gcp.services.requests == []
 
 
 def test_a_misspelt_service_is_named_before_anything_is_called(gcp: GcpProject) -> None:

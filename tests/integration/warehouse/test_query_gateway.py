@@ -173,6 +173,7 @@ def test_with_the_flag_off_the_engine_is_asked_exactly_as_before(lab: GatewayLab
     lab.on = False
     lab.engine.described.clear()
     others: dict[str, Any] = {"timeout": 7.0, "labels": {"run": "r"}, "cache": True, "max_bytes": 10**9}
+    others["max_rows"] = 5
     for sql in (COUNT, COUNT, "SELECT CURRENT_DATE() AS d"):
         result = lab.gateway.query(sql, {}, **others)
         assert not result.cache_hit

@@ -40,11 +40,13 @@ def test_each_source_has_a_folder_of_its_own(tmp_path: Path) -> None:
         assert made.data_dir == tmp_path / "state" / "data" / made.source.key
 
 
-def test_on_gcp_runs_are_refused_and_plans_work(tmp_path: Path) -> None:
+def test_on_gcp_runs_need_a_project_and_plans_do_not(tmp_path: Path) -> None:
     with application(tmp_path, target="gcp") as made:
-        with pytest.raises(ConfigError, match="gcp is not in this version") as refused:
+        with pytest.raises(ConfigError, match="target gcp needs a project") as refused:
             _ = made.runner
         assert refused.value.exit_code == 2
+    settings = load_settings({"state_dir": str(tmp_path / "state"), "target": "gcp"}, {}, tmp_path)
+    with Container(settings, reads_only=True) as made:
         (plan,) = made.planner.plan(RunRequest(("phase1",), (DAY,)))
         assert {task.work.kind for task in plan.tasks} == {"service"}
 

@@ -28,7 +28,7 @@ def server() -> Iterator[BigQueryServer]:
 
 @pytest.fixture
 def events() -> list[Event]:
-    """What the warehouse's calls told their hook."""
+    """The events of the calls of the warehouse."""
     return []
 
 

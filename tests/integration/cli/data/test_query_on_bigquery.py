@@ -105,6 +105,15 @@ def test_the_price_of_an_expensive_query_is_confirmed_before_it_runs(app: Contai
 
 
 @pytest.mark.usefixtures("dear")
+def test_no_more_is_billed_than_was_confirmed(app: Container, server: Any) -> None:
+    def agree(_: Question) -> None:
+        server.limits.billed_minimum = 200 * 2**30  # the table grows while the person thinks
+
+    with pytest.raises(PreconditionError):
+        query(app, QueryRequest("SELECT home_points + 12 FROM nba_raw.games"), confirm=agree)
+
+
+@pytest.mark.usefixtures("dear")
 def test_without_a_terminal_it_needs_yes(call: Any, server: Any) -> None:
     sql = "SELECT home_points + 8 FROM nba_raw.games"
     refused = call("query", sql)

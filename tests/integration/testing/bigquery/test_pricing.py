@@ -108,6 +108,7 @@ def test_the_null_partition_is_read_when_it_is_asked_for(client: bigquery.Client
     client.query(f"INSERT INTO {table} (n) VALUES (99)").result()
     assert dry(client, f"SELECT n FROM {table} WHERE day IS NULL").total_bytes_processed == 8
     assert dry(client, f"SELECT n FROM {table} WHERE day >= '2026-01-01'").total_bytes_processed == 160
+    assert dry(client, f"SELECT n FROM {table} WHERE day < '2027-01-01'").total_bytes_processed == 160
 
 
 def test_ten_mebibytes_at_least_are_billed_for_each_table(client: bigquery.Client, table: str) -> None:

@@ -98,10 +98,14 @@ def test_results_are_read_in_pages(client: bigquery.Client, server: BigQueryServ
     assert any(path.endswith(f"/queries/{job.job_id}") for _, path in server.requests)
 
 
-def test_query_and_wait_has_no_job_where_none_was_asked_for(client: bigquery.Client) -> None:
+@pytest.mark.parametrize(("mode", "has_job"), [("JOB_CREATION_REQUIRED", True), ("JOB_CREATION_OPTIONAL", False)])
+def test_a_short_query_has_no_job_where_none_is_asked_for(
+    client: bigquery.Client, monkeypatch: pytest.MonkeyPatch, mode: str, *, has_job: bool
+) -> None:
+    monkeypatch.setattr(client, "default_job_creation_mode", mode)
     found = client.query_and_wait("SELECT 1 AS one")
     assert [row.one for row in found] == [1]
-    assert found.query_id is not None
+    assert (found.job_id is not None, found.query_id is not None) == (has_job, True)
 
 
 @pytest.mark.parametrize(

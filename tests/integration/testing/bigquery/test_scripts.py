@@ -74,17 +74,23 @@ def test_a_transaction_that_is_left_open_is_undone(client: bigquery.Client, tabl
     assert numbers(client, table) == list(range(1, 11))
 
 
+def started(client: bigquery.Client, server: BigQueryServer, statements: str, held: str) -> bigquery.QueryJob:
+    """Run a transaction up to the statement that contains `held`, where it waits until jobs are released."""
+    server.hold_jobs(held)
+    job = client.query(f"BEGIN TRANSACTION; {statements} COMMIT TRANSACTION;")
+    deadline = time.monotonic() + 20
+    while not any(held in one["sql"] and one["parent"] == job.job_id for one in server.jobs()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return job
+
+
 @pytest.fixture
 def in_transaction(client: bigquery.Client, server: BigQueryServer, table: str) -> Iterator[bigquery.QueryJob]:
     """A transaction that has deleted the row 1, and waits before its commit until jobs are released."""
-    server.hold_jobs("'before the commit'")
-    job = client.query(
-        f"BEGIN TRANSACTION; DELETE FROM {table} WHERE n = 1; SELECT 'before the commit'; COMMIT TRANSACTION;"
+    job = started(
+        client, server, f"DELETE FROM {table} WHERE n = 1; SELECT 'before the commit';", "'before the commit'"
     )
-    deadline = time.monotonic() + 10
-    while not any("'before" in one["sql"] and one["parent"] == job.job_id for one in server.jobs()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
     yield job
     server.release_jobs()
     job.result()
@@ -114,19 +120,23 @@ def test_of_two_transactions_that_change_one_table_the_later_is_aborted(client: 
 def test_a_transaction_does_not_change_what_another_has_changed_since_it_began(
     client: bigquery.Client, server: BigQueryServer, table: str
 ) -> None:
-    server.hold_jobs("'before the delete'")
-    late = client.query(
-        f"BEGIN TRANSACTION; SELECT 'before the delete'; DELETE FROM {table} WHERE n = 2; COMMIT TRANSACTION;"
+    late = started(
+        client, server, f"SELECT 'before the delete'; DELETE FROM {table} WHERE n = 2;", "'before the delete'"
     )
-    deadline = time.monotonic() + 10
-    while not any("'before the delete'" in one["sql"] and one["parent"] == late.job_id for one in server.jobs()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
     run(client, f"DELETE FROM {table} WHERE n = 1")
     server.release_jobs()
     with pytest.raises(BadRequest, match="Transaction is aborted due to concurrent update"):
         late.result()
     assert numbers(client, table) == list(range(2, 11))
+
+
+def test_a_transaction_reads_what_was_there_when_it_began(
+    client: bigquery.Client, server: BigQueryServer, table: str
+) -> None:
+    job = started(client, server, f"SELECT 'before the read'; SELECT COUNT(*) FROM {table};", "'before the read'")
+    run(client, f"INSERT INTO {table} (n) VALUES (11)")
+    server.release_jobs()
+    assert [tuple(row.values()) for row in job.result()] == [(10,)]
 
 
 def test_a_statement_of_its_own_waits_for_a_transaction(

@@ -1,0 +1,42 @@
+"""The services port over several regions: those of the default region, and the ones that are declared elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbactl.adapters.cloudrun.services import CloudRunServices
+    from nbactl.ports.services import DeployedService
+
+
+class RegionalServices:
+    """The services of the default region; `elsewhere` has, by name, the region of each service that is in another.
+
+    A service of the default region that has the name of one elsewhere is not seen: the declared one is meant.
+    """
+
+    def __init__(self, default: CloudRunServices, elsewhere: Mapping[str, CloudRunServices]) -> None:
+        self._default = default
+        self._elsewhere = elsewhere
+
+    def close(self) -> None:
+        """End the connections."""
+        for services in {self._default, *self._elsewhere.values()}:
+            services.close()
+
+    def list(self) -> list[DeployedService]:
+        found = [service for service in self._default.list() if service.name not in self._elsewhere]
+        for services in set(self._elsewhere.values()):
+            found += [service for service in services.list() if self._elsewhere.get(service.name) is services]
+        return sorted(found, key=lambda service: service.name)
+
+    def get(self, name: str) -> DeployedService:
+        return self._of(name).get(name)
+
+    def merge_env(self, name: str, changes: Mapping[str, str | None], *, expected_version: str) -> DeployedService:
+        return self._of(name).merge_env(name, changes, expected_version=expected_version)
+
+    def _of(self, name: str) -> CloudRunServices:
+        return self._elsewhere.get(name, self._default)
