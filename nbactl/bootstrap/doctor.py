@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from nbactl.workflows.freshness import worst
 
 if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
+    from nbactl.ports.documents import DocumentStore
     from nbactl.workflows.model import RunRecord
 
 _RECENT: Final = 200
@@ -27,6 +29,7 @@ _DAYS: Final = 7
 def check_context(app: Container) -> CheckContext:
     """Return what checks may look at. Nothing is opened yet."""
     usable = _with_valid_config(app)
+    open_documents = _once_failed(partial(_open_answering, usable))
     busy_timeout = usable.config.timeouts["documents.busy"]
     return CheckContext(
         settings=app.settings,
@@ -38,9 +41,10 @@ def check_context(app: Container) -> CheckContext:
         documents_file=local.documents_file(app),
         config=lambda: app.config,
         open_embedded=partial(local.documents, usable),
+        open_documents=open_documents,
         open_warehouse=partial(local.open_warehouse, usable, lock_wait=busy_timeout),
-        recent_runs=lambda status: _recent_runs(usable, status),
-        lost_outputs=lambda: _lost_outputs(usable),
+        recent_runs=lambda status: _recent_runs(usable, open_documents, status),
+        lost_outputs=lambda: _lost_outputs(usable, open_documents),
         latest_game_date=lambda: usable.source.latest(),  # noqa: PLW0108 - opening the source may fail
         ask_firestore=partial(_ask_firestore, app),
         project=lambda: app.gcp_project,
@@ -68,21 +72,51 @@ def _with_valid_config(app: Container) -> Container:
     return app
 
 
-def _recent_runs(app: Container, status: str | None) -> list[RunRecord]:
+Open = Callable[[], "DocumentStore | None"]
+"""Opens the document store of the target, which the caller closes; None if no run has made one here yet."""
+
+
+def _open_answering(app: Container) -> DocumentStore | None:
+    """Open the document store; on gcp only if it answers in time, so that checks do not wait for it one by one."""
+    if app.settings.target == "gcp":
+        _ask_firestore(app)
+    elif not local.documents_file(app).exists():
+        return None
+    return app.target.documents(app)
+
+
+def _once_failed(open_documents: Open) -> Open:
+    """Return what opens the store until that fails, and raises the same error from then on."""
+    failure: list[NbactlError] = []
+
+    def opened() -> DocumentStore | None:
+        if failure:
+            raise failure[0]
+        try:
+            return open_documents()
+        except NbactlError as error:
+            failure.append(error)
+            raise
+
+    return opened
+
+
+def _recent_runs(app: Container, open_documents: Open, status: str | None) -> list[RunRecord]:
     from nbactl.core.lease.holder import is_dead
     from nbactl.workflows.ledger import Ledger
 
-    if not local.documents_file(app).exists():
+    opened = open_documents()
+    if opened is None:
         return []
-    with closing(local.documents(app)) as store:
+    with closing(opened) as store:
         return Ledger(store, app.clock, is_dead=is_dead, notice=app.notice).list(status=status, limit=_RECENT)
 
 
-def _lost_outputs(app: Container) -> Lost:
+def _lost_outputs(app: Container, open_documents: Open) -> Lost:
     from nbactl.workflows.model import RunStatus
 
     newest: dict[tuple[str, GameDate], RunRecord] = {}
-    for run in _recent_runs(app, None):
+    for run in _recent_runs(app, open_documents, None):
         if run.source == app.source.key:
             newest.setdefault((run.name, run.game_date), run)
     ended = {run.run_id: run for run in newest.values() if run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL)}

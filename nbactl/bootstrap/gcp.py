@@ -162,7 +162,7 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
             return False
         uses, now = app.config.workflows.phases[phase].tasks, app.clock.now()
         required = {use.task for use in uses if use.required}
-        document = read_phase(app.documents, phase, day, expectation.known | {use.task for use in uses})
+        document = read_phase(app.documents, phase, day, expectation.known)
         waited = None if document.began_at is None else (now - document.began_at).total_seconds()
         reason = expectation.hand_off.reason(expectation.of(mode_of(day, now)), document.done, waited)
         return document.triggered or reason is not None or (bool(required) and document.done >= required)

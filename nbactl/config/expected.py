@@ -23,10 +23,11 @@ def _expectation(name: str, phase: Phase) -> PhaseExpectation:
         critical = tuple(use.task for use in phase.tasks if use.required)
         tasks = ExpectedSet(critical, tuple(use.task for use in phase.tasks if not use.required))
         return PhaseExpectation(name, dict.fromkeys(MODES, tasks), declared=False)
+    known = frozenset(use.task for use in phase.tasks)
     by_mode = {mode: getattr(phase.expected, mode) for mode in MODES}
     sets = {mode: ExpectedSet(names.critical, names.optional) for mode, names in by_mode.items()}
     spec = phase.hand_off
     if spec is None:
-        return PhaseExpectation(name, sets)
+        return PhaseExpectation(name, sets, tasks=known)
     tiers = tuple(Tier(tier.after, tier.at_least) for tier in spec.tiers)
-    return PhaseExpectation(name, sets, HandOff(spec.majority, tiers))
+    return PhaseExpectation(name, sets, HandOff(spec.majority, tiers), tasks=known)

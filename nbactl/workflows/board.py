@@ -33,9 +33,11 @@ PhaseState = Literal[
     "cancelled",
     "running",
     "missing",
+    "unrecorded",
     "unreadable",
     "unavailable",
 ]
+"""`unrecorded`: production records nothing of the phase, and did one that needs it."""
 _FAILURES_SHOWN: Final = 5
 _RECENT: Final = 300
 """How many of the newest runs are searched for failures of other dates."""
@@ -94,7 +96,7 @@ class PhaseLine:
     def leads_on(self) -> bool:
         """Whether the phases that need it may begin: it ended well, if also with old data."""
         by_ledger = self.by in (None, "nbactl")
-        return self.state in (*_ENDED_WELL, "stale") or (self.state == "incomplete" and by_ledger)
+        return self.state in (*_ENDED_WELL, "stale", "unrecorded") or (self.state == "incomplete" and by_ledger)
 
     @property
     def wrong(self) -> bool:
@@ -188,6 +190,7 @@ class Boards:
         found = self._production(game_date, now, past.values())
         if found is not None:
             lines = {name: merged(line, found.reports.get(name)) for name, line in lines.items()}
+        lines = {name: self._implied(line, lines) for name, line in lines.items()}
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
         repaired = {line.run.run_id for line in phases if line.run is not None and line.by not in (None, "nbactl")}
         of_date = _newest_first(
@@ -207,6 +210,23 @@ class Boards:
             unchecked=unchecked,
             production=found,
         )
+
+    def _implied(self, line: PhaseLine, lines: Mapping[str, PhaseLine]) -> PhaseLine:
+        """Return the line of a phase that leaves no phase document, as later phases show that it took place."""
+        if self.production is None or self.production.expected[line.name].declared:
+            return line
+        if line.state != "missing" or line.production is not None:
+            return line
+        for name, later in lines.items():
+            if later.by in ("orchestrator", "unknown") and later.done and line.name in self._needs_of(name):
+                reason = f"production keeps no record of it; {name} is by {later.by}"
+                return replace(line, state="unrecorded", reason=reason)
+        return line
+
+    def _needs_of(self, name: str) -> set[str]:
+        """Return the phases that a phase needs, and those that these need."""
+        needs = set(self.workflows.phases[name].needs)
+        return needs.union(*map(self._needs_of, needs))
 
     def _production(self, game_date: GameDate, now: datetime, runs: Iterable[RunRecord]) -> ProductionBoard | None:
         if self.production is None:

@@ -108,7 +108,11 @@ class CloudRunCompute:
 
     def _prepare(self, call: TaskCall) -> tuple[DeployedService, list[ServiceRequest]]:
         tools = self._tools
-        service, region = tools.services.get(str(call.work.target))
+        try:
+            service, region = tools.services.get(str(call.work.target))
+        except UnavailableError as error:
+            error.retryable = False  # the call policy of the API has tried again; attempts must not multiply
+            raise
         items = items_of(call, tools.warehouse, tools.limits.query)
         return service, [
             make_request(call, item, url=service.url, region=region.name, project=region.project) for item in items

@@ -32,6 +32,7 @@ CODES: Final = {code.value[0]: code for code in Code}
 _MAY_HAVE_HAPPENED: Final = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.UNKNOWN, Code.INTERNAL}
 _LOGIN: Final = "Log in with `gcloud auth application-default login`, or correct GOOGLE_APPLICATION_CREDENTIALS."
 _ROLE: Final = "Ask for the role Cloud Datastore User (roles/datastore.user) in this project."
+_LATER: Final = "Check the network, then try again; https://status.cloud.google.com shows outages."
 _ABOUT_THE_SERVICE: Final[dict[grpc.StatusCode, tuple[type[NbactlError], str, str | None]]] = {
     Code.UNAUTHENTICATED: (NotAuthorisedError, "does not know who is calling", _LOGIN),
     Code.PERMISSION_DENIED: (NotAuthorisedError, "does not allow this account", _ROLE),
@@ -42,14 +43,14 @@ _ABOUT_THE_SERVICE: Final[dict[grpc.StatusCode, tuple[type[NbactlError], str, st
         "If an index is missing, create it with the link above; that takes a few minutes.",
     ),
     Code.ABORTED: (ContentionError, "gave precedence to other writers", "Try again."),
-    Code.DEADLINE_EXCEEDED: (TimedOutError, "did not answer in time", None),
+    Code.DEADLINE_EXCEEDED: (TimedOutError, "did not answer in time", _LATER),
     Code.RESOURCE_EXHAUSTED: (
         UnavailableError,
         "is over its quota or overloaded",
         "Wait, lower --rate, or check the quotas of the project.",
     ),
 }
-_ELSE: Final = (UnavailableError, "cannot be reached or failed", None)
+_ELSE: Final = (UnavailableError, "cannot be reached or failed", _LATER)
 _NEVER_BETTER: Final = {Code.UNIMPLEMENTED, Code.DATA_LOSS}
 
 

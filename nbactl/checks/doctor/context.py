@@ -128,10 +128,12 @@ class CheckContext:
     config: Callable[[], Config]
     open_embedded: Callable[[], DocumentStore]
     """Opens `documents_file`; the caller closes it."""
+    open_documents: Callable[[], DocumentStore | None]
+    """Opens the document store of the target; the caller closes it. None if it is not there yet."""
     open_warehouse: Callable[[Path], LocalWarehouse]
     """Opens a DuckDB file; the caller closes it."""
     recent_runs: Callable[[str | None], Sequence[Reported]]
-    """Returns the newest runs in `documents_file`, those of a status if one is given; none if it is not there."""
+    """Returns the newest runs of the target, those of a status if one is given; none where none was recorded."""
     lost_outputs: Callable[[], Lost]
     """Judges the newest finished runs of the source by what is there of their output."""
     latest_game_date: Callable[[], date]

@@ -53,7 +53,7 @@ def reported_names(context: CheckContext) -> Iterator[Finding]:
         own = [drift for drift in drifts if drift.phase == phase]
         yield from _drift_findings(phase, own, reports)
     if not drifts:
-        names = sum(len(one.known) for one in reports.expected.values() if one.declared)
+        names = sum(len(one.names) for one in reports.expected.values() if one.declared)
         yield Finding(_NAMES, "ok", f"all {names} expected names reported {_span(reports)}, and no other")
 
 
@@ -92,7 +92,7 @@ def name_drift(reports: Reports) -> list[NameDrift]:
         documents = [one for (name, _), one in reports.documents.items() if name == phase]
         if expectation.declared:
             reported = {name for document in documents for name in document.processors} | set(meant.values())
-            missing = sorted(expectation.known - reported)
+            missing = sorted(expectation.names - reported)
             found += [NameDrift(phase, name, "never reported") for name in missing]
         unknown = {one.raw_name: document for document in documents for one in document.unknown}
         found += [

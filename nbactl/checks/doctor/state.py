@@ -62,6 +62,9 @@ def state_dir(context: CheckContext) -> Iterator[Finding]:
 def documents(context: CheckContext) -> Iterator[Finding]:
     """Check the integrity of the document store."""
     file = context.documents_file
+    if context.settings.target == "gcp":
+        yield Finding("documents", "skipped", "they are in Firestore")
+        return
     if not file.exists():
         yield Finding("documents", "skipped", "no run has been recorded here yet")
         return
@@ -88,6 +91,9 @@ def documents(context: CheckContext) -> Iterator[Finding]:
 
 def warehouses(context: CheckContext) -> Iterator[Finding]:
     """Open every local warehouse that is there; one that another process works with is left alone."""
+    if context.settings.target == "gcp":
+        yield Finding("warehouse", "skipped", "it is in BigQuery")
+        return
     files = sorted((context.settings.state_dir / "data").glob("*/warehouse.duckdb"))
     if not files:
         yield Finding("warehouse", "skipped", "no run has created one here yet")
@@ -166,9 +172,10 @@ def crash_reports(context: CheckContext) -> Iterator[Finding]:
 
 
 def _held(context: CheckContext, notice: Callable[[str], None]) -> list[Lease]:
-    if not context.documents_file.exists():
+    opened = context.open_documents()
+    if opened is None:
         return []
-    with closing(context.open_embedded()) as store:
+    with closing(opened) as store:
         return Leases(store, context.clock, is_dead=is_dead, notice=notice).held()
 
 

@@ -33,6 +33,7 @@ _STYLES: Final = {
         StateStyle("■", "interrupted", "bold yellow"),
         StateStyle("▸", "detached", "yellow"),
         StateStyle("·", "missing", "dim"),
+        StateStyle("·", "unrecorded", "dim"),
         StateStyle("?", "unreadable", "bold red"),
         StateStyle("-", "unavailable", "dim"),
         StateStyle("?", "unknown", "yellow"),

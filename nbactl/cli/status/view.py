@@ -100,7 +100,8 @@ def _error(drawn: Board, options: Sequence[str]) -> NbactlError | None:
     first = next((phase for phase in drawn.phases if phase.wrong and not phase.gone), None)
     run = first.run if first is not None else next(iter(drawn.failed), None)
     if first is None and run is None:
-        reasons = {phase.name: phase.reason for phase in drawn.phases if phase.reason}
+        left = [phase for phase in drawn.phases if phase.state in ("stale", "incomplete")]
+        reasons = {phase.name: phase.reason for phase in left if phase.reason}
         *_, last = reasons
         again = shlex.join(["nbactl", "run", last, "--date", str(drawn.game_date), *options])
         kind = CheckFailedError if drawn.wrong else PartialRunError
@@ -270,6 +271,8 @@ def _remark(phase: PhaseLine, board: Board) -> Segment:
     )
     parts += [phase.reason] if phase.reason and phase.by in (None, "nbactl") else []
     parts += [f"failed: {', '.join(phase.failed)}"] if phase.failed else []
+    if phase.state == "unrecorded":
+        return Styled("; ".join(parts), "dim")
     if phase.missing and (phase.run is not None or phase.by is not None):
         parts.append(f"not done: {', '.join(phase.missing)}")
     if phase.production is not None and phase.by not in (None, "nbactl"):

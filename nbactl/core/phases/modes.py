@@ -86,11 +86,18 @@ class PhaseExpectation:
     hand_off: HandOff = HandOff()
     declared: bool = True
     """Whether it was declared; otherwise the phase's tasks stand for it."""
+    tasks: frozenset[str] = frozenset()
+    """The phase's tasks: a service that nbactl calls reports under their names, expected or not."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that are expected in any mode."""
+        return frozenset(name for expected in self.by_mode.values() for name in expected.names)
 
     @property
     def known(self) -> frozenset[str]:
-        """The names that may report, in any mode."""
-        return frozenset(name for expected in self.by_mode.values() for name in expected.names)
+        """The names that may report: those that are expected in any mode, and tasks."""
+        return self.names | self.tasks
 
     def of(self, mode: Mode) -> ExpectedSet:
         """Return the set of a mode; empty if none is declared."""

@@ -108,10 +108,10 @@ def test_doctor_asks_firestore(nbactl: Callable[..., subprocess.CompletedProcess
     assert found["status"] == "failed"
 
 
-def test_what_needs_the_rest_of_google_cloud_is_refused(
+def test_a_phase_whose_upstream_phases_nobody_did_is_refused(
     nbactl: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     done = nbactl("run", "phase3", "--yes")
-    assert done.returncode == 2, done.stderr
-    assert "not in this version" in done.stderr
+    assert done.returncode == 6, done.stderr
+    assert "needs phase1, phase2" in done.stderr
     assert nbactl("run", "phase1", "--date", "2024-12-01", "--dry-run").returncode == 0
