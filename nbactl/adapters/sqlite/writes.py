@@ -159,6 +159,8 @@ class _State:
     existed: bool
     damage: DataError | None = None
     """Why what is stored cannot be changed, only replaced."""
+    touched: bool = False
+    """Whether an earlier write of the commit changed it: no condition on its time holds then."""
 
 
 def read_document(connection: sqlite3.Connection, path: str) -> Document | None:
@@ -198,6 +200,7 @@ def apply(connection: sqlite3.Connection, writes: Sequence[Write], now: int) -> 
         if state.data is None:
             state.created = 0
         state.updated = time
+        state.touched = True
     for path, state in states.items():
         _store(connection, path, state)
     return time
@@ -242,7 +245,7 @@ def _missing(path: str) -> NotFoundError:
 
 
 def _check_time(path: str, state: _State, expected: datetime | None) -> None:
-    if expected is not None and to_micros(expected) != state.updated:
+    if expected is not None and (state.touched or to_micros(expected) != state.updated):
         raise PreconditionError(
             f"{path} was changed by another writer",
             cause=f"It was changed at {from_micros(state.updated).isoformat()}, not {expected.isoformat()}.",

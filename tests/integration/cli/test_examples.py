@@ -20,6 +20,7 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.lease.holder import is_dead
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import Outbox
+from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Rows
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
@@ -48,8 +49,9 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _leave_over(state: Path) -> None:
-    """Leave an expired lease and a message that waits."""
+    """Leave an expired lease, an expired lock of another program, and a message that waits."""
     store, clock = open_documents(state), SystemClock()
+    store.commit([Set("coordinator_batch_locks/2024-01-15", {"owner": "coordinator", "expires_at": clock.now()})])
     Leases(store, clock, is_dead=is_dead).acquire("phase3/2024-01-15", "somebody", 0.001)
     bus = LocalBus(store, clock, TimeSortedIds(clock))
     store.commit([Outbox(store, bus, clock, redrive_after=60.0, keep=60.0).message("phase3/2024-01-15/1", "t", {})])

@@ -41,7 +41,7 @@ def test_fields_pick_keys(nbactl: Nbactl) -> None:
         (("-o", "json", "--fields", "percnt"), "--fields: no field 'percnt'", "Did you mean 'percent'? Known: key"),
         (("-o", "json", "--fields", "key,"), "--fields: 'key,' has an empty name", "Write --fields KEY,KEY."),
         (("--fields", "key"), "--fields picks keys of data, but the output is a table", "Add -o json"),
-        (("-o", "xml"), "--output: 'xml' is not one of table, wide, json, jsonl, yaml", "Known:"),
+        (("-o", "xml"), "--output: 'xml' is not one of table, wide, json, jsonl, yaml, csv", "Known:"),
     ],
 )
 def test_a_wrong_form_of_output_is_refused(

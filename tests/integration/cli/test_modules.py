@@ -81,7 +81,7 @@ def test_that_a_finished_date_is_fresh_is_decided_without_the_warehouse(
 _GCP_CLIENTS = {"bigquery", "pubsub_v1", "pubsub", "run_v2", "storage", "scheduler_v1"}
 
 
-@pytest.mark.parametrize("arguments", [("flags", "list"), ("config", "show"), ("runs", "list")])
+@pytest.mark.parametrize("arguments", [("flags", "list"), ("config", "show"), ("runs", "list", "--origin", "nbactl")])
 def test_a_command_on_gcp_loads_no_client_that_it_does_not_use(
     tmp_path: Path, arguments: tuple[str, ...], firestore_address: str
 ) -> None:

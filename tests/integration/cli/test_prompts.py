@@ -177,8 +177,8 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     (*MIGRATE, "--cleanup", "--force", "completions"): (lambda scene: scene.stage("dual_write_stopped"), "completion"),
     (*MIGRATE, "--rollback"): (lambda scene: scene.stage("dual_write"), "completions"),
 }
-CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo"}
-"""A run asks on gcp, where it calls services (tests/integration/runs); cron ticks; a demo is local."""
+CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo", "config init", "query"}
+"""A run asks on gcp (tests/integration/runs), an expensive query too; cron ticks; demo and config files are local."""
 
 
 def test_the_table_has_every_command_that_can_change_something() -> None:

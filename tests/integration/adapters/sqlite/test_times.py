@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.errors import PreconditionError
 from nbactl.ports.documents import Create, Delete, Set, Update
 from nbactl.testing import FakeClock
 
@@ -63,3 +64,16 @@ def test_a_document_that_was_deleted_and_created_again_is_a_later_one(store: Sql
     assert second.create_time == second.update_time > first.update_time
     store.commit([Delete("runs/r"), Create("runs/r", {})])
     assert read(store).create_time == read(store).update_time > second.update_time
+
+
+def test_a_condition_on_a_document_that_the_commit_changed_before_never_holds(tmp_path: Path, clock: FakeClock) -> None:
+    def opened() -> closing[SqliteDocuments]:
+        return closing(SqliteDocuments(tmp_path / "reopened.db", clock=clock, busy_timeout=5.0))
+
+    with opened() as store:
+        store.commit([Create("runs/a", {})])
+    with opened() as store:  # under a clock that does not move, documents of two processes may have one time
+        store.commit([Create("runs/b", {})])
+        expected = store.commit([Set("runs/b", {})])
+    with opened() as store, pytest.raises(PreconditionError):
+        store.commit([Set("runs/a", {}), Delete("runs/a", if_updated_at=expected)])

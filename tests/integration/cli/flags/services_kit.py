@@ -27,6 +27,7 @@ DECLARED = (
     "nba-phase4-precompute-processors",
     "prediction-coordinator",
     "phase6-export",
+    "nba-grading-service",
 )
 SCRAPERS, RAW, ANALYTICS = DECLARED[:3]
 
