@@ -199,6 +199,7 @@ def night(folder: Path, firestore: str, source: Path, work: Callable[..., int] |
             services.deploy(cloud)
             env = {
                 "NBACTL_TARGET": "gcp",
+                "NBACTL_YES": "true",
                 "NBACTL_PROJECT": project,
                 "NBACTL_STATE_DIR": str(folder / "state"),
                 "NBACTL_SOURCE": f"path:{source}",

@@ -34,7 +34,7 @@ def list_(ctx: typer.Context) -> View:
     examples=[
         "nbactl leases release phase3/2024-01-15 --dry-run",
         "nbactl leases release phase3/2024-01-15 --force --reason 'its machine is gone'",
-        "nbactl leases release coordinator_batch_locks/2024-01-15 --foreign",
+        "nbactl leases release coordinator_batch_locks/2024-01-15 --foreign --dry-run",
     ],
 )
 def release(  # noqa: PLR0917 - Typer reads them one by one
