@@ -78,8 +78,8 @@ _CLOSED: Final = ("warehouse", "deployed_services", "gcp_project", "engine", "se
 class Container:
     """Everything that one call of nbactl works with. Close it, or use it as a context manager.
 
-    Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`, `logs/` and
-    `crash/`.
+    Under `settings.state_dir` lie `documents.db`, `data/<source>/` with `warehouse.duckdb` and `raw/`,
+    `data/gcp-<project>/<source>/raw/`, `logs/` and `crash/`.
     """
 
     name: str = "nbactl"
@@ -431,8 +431,14 @@ class Container:
 
     @cached_property
     def data_dir(self) -> Path:
-        """The folder of this source's raw files and local warehouse."""
-        return self.settings.state_dir / "data" / self.source.key
+        """The folder of this source's raw files and local warehouse; the raw files for a project on Google Cloud apart.
+
+        Each warehouse has leases and partitions of its own, and raw files carry the fencing tokens of its leases.
+        """
+        data = self.settings.state_dir / "data"
+        if self.settings.target == "gcp":
+            data = data / f"gcp-{self.settings.project}"
+        return data / self.source.key
 
     @cached_property
     def processor_resources(self) -> ProcessorResources:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,6 +85,16 @@ def test_what_cannot_be_run_in_process_is_refused_with_2(
 ) -> None:
     error = gcp("run", *arguments, "--date", DAY, code=2)["error"]
     assert (error["message"], error["next"]) == (said, next_step)
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_local_and_gcp_with_one_state_folder_leave_each_other_fresh(gcp: GcpProject, tmp_path: Path) -> None:
+    league = League(tmp_path, {TODAY - timedelta(days=1): 18, TODAY: 20})
+    first = in_process(gcp, league, "phase1", "phase2")
+    report = league.run("phase1", "phase2", days=[TODAY])
+    assert [run.status for run in report.runs] == ["succeeded"] * 2
+    again = in_process(gcp, league, "phase1", "phase2")
+    assert [run["status"] for run in (*first, *again)] == ["succeeded"] * 2 + ["skipped"] * 2
 
 
 def test_the_command_that_resumes_stays_in_process(gcp: GcpProject, league: League) -> None:
