@@ -111,12 +111,21 @@ class Runner:
         """Return what `execute` would do now; changes nothing."""
         return self.planner.plan(request)
 
-    def execute(self, request: RunRequest, *, observer: Observer, cancellation: Cancellation) -> RunReport:
+    def execute(
+        self,
+        request: RunRequest,
+        *,
+        observer: Observer,
+        cancellation: Cancellation,
+        plans: list[RunPlan] | None = None,
+    ) -> RunReport:
         """Execute a request. A run that fails does not keep the others from running, except those that need it.
 
-        Raises LeaseHeldError if another process runs one of them, and any failure of the ledger.
+        `plans` is what `plan` returned for it, if the caller has asked. Raises LeaseHeldError if another process runs
+        one of them, and any failure of the ledger.
         """
-        plans = self.planner.plan(request)
+        if plans is None:
+            plans = self.plan(request)
         return _Execution(self, request, observer, cancellation, plans).run(plans)
 
 

@@ -28,12 +28,14 @@ def run(
     app: Container,
     request: RunRequest,
     *,
+    plans: list[RunPlan] | None = None,
     observer: Observer = ignore,
     announce: Callable[[str], None] | None = None,
     cancellation: Cancellation | None = None,
 ) -> RunReport:
     """Execute the runs of a request. Their logs, alerts and failure reports go where the configuration says.
 
+    `plans` is what `plan` returned for the request, if it was called; nothing has begun before they are known.
     `observer` gets every change of state, in the order of the ledger; it must not block. `announce` gets the alerts of
     the channel `console`. `cancellation` stops the runs in an orderly way, from any thread.
     """
@@ -45,7 +47,9 @@ def run(
         report_failures(app.failures),
     )
     with logging_to(RunLogHandler(app.settings.state_dir / "logs")):
-        return app.runner.execute(request, observer=observers, cancellation=cancellation or Cancellation())
+        return app.runner.execute(
+            request, observer=observers, cancellation=cancellation or Cancellation(), plans=plans
+        )
 
 
 def resume_command(request: RunRequest, settings: Settings, *, in_process: bool = False) -> str:

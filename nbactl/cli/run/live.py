@@ -40,6 +40,7 @@ class LiveProgress:
         self._runs: dict[str, RunRecord] = {}
         self._notes: dict[tuple[str, str], str] = {}
         self._spinner = Spinner("dots", style="cyan")
+        self._planning = Spinner("dots", Text("checking what is finished", style="dim"), style="cyan")
         self._lock = Lock()
         self._live = Live(
             get_renderable=self.table, console=console, refresh_per_second=8, transient=True, redirect_stdout=False
@@ -81,6 +82,8 @@ class LiveProgress:
         """Return what is on the screen now."""
         with self._lock:
             runs, notes, now = list(self._runs.values()), dict(self._notes), self._clock.now()
+        if not runs:
+            return self._planning
         return Group(*(self._table(run, notes, now) for run in runs))
 
     def _table(self, run: RunRecord, notes: dict[tuple[str, str], str], now: datetime) -> Table:

@@ -200,8 +200,12 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     days = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"
     asking(ctx)(Question(f"Run {', '.join(name)} for {days}{' in process' if opened.in_process else ''}?"))
     cancellation = Cancellation()
-    with interruptible(cancellation.request), progress_on(console(ctx), opened.clock) as progress:
-        report = commands.run(opened, request, observer=progress, announce=progress.say, cancellation=cancellation)
+    with progress_on(console(ctx), opened.clock) as progress:
+        plans = commands.plan(opened, request)  # Ctrl-C ends it at once: nothing has begun
+        with interruptible(cancellation.request):
+            report = commands.run(
+                opened, request, plans=plans, observer=progress, announce=progress.say, cancellation=cancellation
+            )
     within = opened.in_process
     mend = commands.mend_command(report.outdated, call.settings, in_process=within) if report.outdated else None
     return view.finished(report, commands.resume_command(request, call.settings, in_process=within), mend)

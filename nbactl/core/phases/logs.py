@@ -77,6 +77,7 @@ def logged_runs(
     """
     found: list[LoggedRun] = []
     warnings: list[str] = []
+    unread: dict[str, list[str]] = {}
     for log in LOG_TABLES:
         try:
             runs, unusable = _read(RunTable(warehouse, log.table, timeout), log, first, last)
@@ -84,13 +85,16 @@ def logged_runs(
             warnings.append(f"{log.table} and what follows were not read: {error.message}")
             break
         except NbactlError as error:
-            warnings.append(f"{log.table} was not read: {error.message}")
+            unread.setdefault(error.message, []).append(log.table)
             continue
         found += _one_of_each(runs)
         if unusable:
             warnings.append(f"{log.table}: {unusable} rows without a name or a time were left out")
         if len(runs) + unusable >= MOST:
             warnings.append(f"{log.table}: only the newest {MOST:,} rows from {first} to {last} were read")
+    for message, tables in unread.items():
+        verb = "was" if len(tables) == 1 else "were"
+        warnings.append(f"{', '.join(tables)} {verb} not read: {message}")
     return sorted(found, key=lambda run: (run.started_at, run.run_id), reverse=True), warnings
 
 
