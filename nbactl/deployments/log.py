@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from nbactl.core._support.created import commit_new
 from nbactl.deployments.records import COLLECTION, change_of, fields_of
 from nbactl.errors import DataError
 from nbactl.ports.documents import Create, Order, Query, Set
@@ -49,7 +50,7 @@ class DocumentLog:
         self._documents = documents
 
     def create(self, change: EnvChange) -> None:
-        self._documents.commit([Create(f"{COLLECTION}/{change.id}", fields_of(change))])
+        commit_new(self._documents, [Create(f"{COLLECTION}/{change.id}", fields_of(change))])
 
     def replace(self, change: EnvChange) -> None:
         self._documents.commit([Set(f"{COLLECTION}/{change.id}", fields_of(change))])

@@ -18,7 +18,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from nbactl.errors import UnavailableError
 
@@ -102,6 +102,7 @@ def _guard(folder: Path) -> None:
                 if emulator.poll() is not None or _unused(users):
                     return
                 time.sleep(_LOOK_AGAIN)
+            _warm_up(port)
             _publish(folder, f"127.0.0.1:{port}")
             while emulator.poll() is None and not _unused(users):
                 time.sleep(_LOOK_AGAIN)
@@ -118,6 +119,24 @@ def _answers(port: int) -> bool:
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
+
+
+def _warm_up(port: int) -> None:
+    """Have the emulator load what a first write and a first query need: on a busy machine that takes many seconds."""
+    documents = "projects/warm-up/databases/(default)/documents"
+    calls: tuple[tuple[str, Any], ...] = (
+        (":commit", {"writes": [{"update": {"name": f"{documents}/warm/up", "fields": {"n": {"integerValue": "1"}}}}]}),
+        (":runQuery", {"structuredQuery": {"from": [{"collectionId": "warm"}]}}),
+    )
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
+    try:
+        for verb, body in calls:
+            connection.request("POST", f"/v1/{documents}{verb}", json.dumps(body), {"Content-Type": "application/json"})
+            connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        pass  # the first caller waits instead
     finally:
         connection.close()
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from nbactl.core._support.created import commit_new
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunningError, UsageError
@@ -283,9 +284,9 @@ class Ledger:
             head += self._mark_superseded(supersedes, run)
         # The run exists when its own document does: with more tasks than a commit holds, that one comes last.
         while len(tasks) + len(head) > MAX_WRITES:
-            self._store.commit(tasks[:MAX_WRITES])
+            commit_new(self._store, tasks[:MAX_WRITES])
             del tasks[:MAX_WRITES]
-        self._store.commit([*tasks, *head])
+        commit_new(self._store, [*tasks, *head])
 
     def task_writes(self, run_id: str, tasks: Iterable[TaskRecord]) -> Writes:
         """Return the writes that bring the ledger up to these records."""

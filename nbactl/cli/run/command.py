@@ -47,9 +47,7 @@ def run(
         report_failures(app.failures),
     )
     with logging_to(RunLogHandler(app.settings.state_dir / "logs")):
-        return app.runner.execute(
-            request, observer=observers, cancellation=cancellation or Cancellation(), plans=plans
-        )
+        return app.runner.execute(request, observer=observers, cancellation=cancellation or Cancellation(), plans=plans)
 
 
 def resume_command(request: RunRequest, settings: Settings, *, in_process: bool = False) -> str:

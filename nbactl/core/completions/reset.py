@@ -16,6 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.created import commit_new
 from nbactl.core._support.faults import reach
 from nbactl.core._support.ids import decode_id, encode_id
 from nbactl.core.calls.retry import retry_call
@@ -321,7 +322,7 @@ class Resets:
         }
         writes: list[Write] = [Update(batch.path, moved, if_updated_at=batch.update_time)] if beside else []
         try:
-            self._store.commit([Create(_path(reset_id), fields), *writes])
+            commit_new(self._store, [Create(_path(reset_id), fields), *writes])
         except PreconditionError as error:
             raise batch_changed(batch_id) from error
         reach("completions.reset_begun")

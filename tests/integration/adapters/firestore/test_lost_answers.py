@@ -16,6 +16,8 @@ from nbactl.errors import AlreadyExistsError, PreconditionError, TimedOutError, 
 from nbactl.ports.documents import ArrayUnion, Create, Delete, Increment, Query, Set, Update
 from nbactl.testing import emulator_documents
 from nbactl.testing.proxy import FaultProxy
+from nbactl.workflows.ledger import Ledger
+from tests.kit.run_records import run, task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +80,17 @@ def test_a_create_whose_answer_was_lost_looks_like_one_that_came_too_late(
         store.commit([Create("c/d", {"n": 1})])
     assert raised.value.details == {"path": "c/d", "answer_lost": True}
     assert read(truth, "c/d").data == {"n": 1}
+
+
+def test_a_run_whose_first_record_got_no_answer_begins(
+    store: DocumentStore, truth: DocumentStore, proxy: FaultProxy
+) -> None:
+    record = run(task("a", "pending"), run_id="run-1")
+    proxy.drop_answer()
+    Ledger(store, SystemClock(), is_dead=lambda _: False).start(record, supersedes=None)
+    assert read(truth, "runs/run-1").data["status"] == record.status
+    with pytest.raises(AlreadyExistsError):  # another run of this id is not taken for it
+        Ledger(store, SystemClock(), is_dead=lambda _: False).start(record, supersedes=None)
 
 
 def test_a_create_that_never_arrived_is_sent_again(
