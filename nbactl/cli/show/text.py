@@ -77,7 +77,8 @@ class Table(NamedTuple):
 def lay_out(columns: Sequence[str], rows: Sequence[Row], width: int, optional: Sequence[str]) -> Table:
     """Lay a table out: numbers to the right, the last column wrapped where it does not fit.
 
-    Where even that is too wide, columns in `optional` are left out, the first named first.
+    Where even that is too wide, columns in `optional` are left out, the first named first; then the widest ones go over
+    several lines, words broken, except for cells that are `whole`.
     """
     rows = [[_visible_cell(cell) for cell in row] for row in rows]
     shown = list(range(len(columns)))
@@ -90,6 +91,8 @@ def lay_out(columns: Sequence[str], rows: Sequence[Row], width: int, optional: S
         shown.remove(list(columns).index(name))
     if widths[shown[-1]] > room >= _LEAST_WRAPPED:
         widths[shown[-1]] = room
+    else:
+        _narrow(widths, width - _GAP * (len(shown) - 1), [index for index in shown if not _has_whole(rows, index)])
     numeric = {index for index in shown if _is_numeric(rows, index)}
     heading = [Styled(column.upper(), "bold") for column in columns]
     lines = [
@@ -100,6 +103,19 @@ def lay_out(columns: Sequence[str], rows: Sequence[Row], width: int, optional: S
         )
     ]
     return Table(lines, [column for index, column in enumerate(columns) if index not in shown])
+
+
+def _narrow(widths: dict[int, int], room: int, indexes: Sequence[int]) -> None:
+    """Take what is too much for `room` from the widest columns, down to a least width."""
+    while sum(widths.values()) > room and indexes:
+        widest = max(indexes, key=widths.__getitem__)
+        if widths[widest] <= _LEAST_WRAPPED:
+            return
+        widths[widest] -= 1
+
+
+def _has_whole(rows: Sequence[Row], index: int) -> bool:
+    return any(isinstance(row[index], Styled) and row[index].whole for row in rows)  # type: ignore[union-attr]
 
 
 def _visible_cell(cell: Segment | None) -> Segment | None:
@@ -113,7 +129,8 @@ def _shown(text: str) -> str:
 
 
 def _lines(cells: Row, widths: Sequence[int], numeric: Sequence[bool]) -> list[list[Segment]]:
-    wrapped = [[cell] for cell in cells[:-1]] + [_wrap(cells[-1], widths[-1])]
+    wrapped = [_broken(cell, width) for cell, width in zip(cells[:-1], widths[:-1], strict=True)]
+    wrapped.append(_wrap(cells[-1], widths[-1]))
     lines: list[list[Segment]] = []
     for pieces in zip_longest(*wrapped):
         line: list[Segment] = []
@@ -133,6 +150,28 @@ def _wrap(cell: Segment | None, width: int) -> list[Segment]:
         return [cell or ""]
     style = cell.style if isinstance(cell, Styled) else ""
     return [Styled(line, style) for line in textwrap.wrap(text, width, **KEEP_WORDS)]
+
+
+def _broken(cell: Segment | None, width: int) -> list[Segment]:
+    """Return the lines of a cell that is too wide, each broken between words where one ends late enough."""
+    text = text_of(cell)
+    if cell_width(text) <= width:
+        return [cell or ""]
+    style = cell.style if isinstance(cell, Styled) else ""
+    lines = []
+    while cell_width(text) > width:
+        end = width
+        while cell_width(text[:end]) > width:
+            end -= 1
+        end = next((at for at in range(end, width // 2, -1) if _may_break(text[at - 1], text[at])), end)
+        lines.append(text[:end].rstrip(" "))
+        text = text[end:]
+    return [Styled(line, style) for line in [*lines, text]]
+
+
+def _may_break(before: str, after: str) -> bool:
+    """Say whether a name may be broken here: after a separator, and where a word begins with a capital."""
+    return before in " _-./" or (before.islower() and after.isupper())
 
 
 def _is_numeric(rows: Sequence[Row], index: int) -> bool:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from nbactl.cli.show.stream import Color
 
 
+DAY, AT = "2024-01-13", "2026-11-29 21:59:09"
+
+
 class Terminal(io.StringIO):
     encoding = "utf-8"
 
@@ -47,6 +50,21 @@ def test_a_plain_table_aligns_numbers_to_the_right_and_leaves_data_as_they_are()
 def test_a_table_on_a_terminal_without_colours_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert _table(Terminal(), "never") == _table(io.StringIO(), "never")
+
+
+def test_long_names_go_over_several_lines_where_no_column_may_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    names = ["UpcomingPlayerGameContextProcessor", "p" * 34, "exec-26-team_defense_game_summary"]
+    file = Terminal()
+    Stream(file, "never", {}).table(["name", "date", "state", "started"], [[n, DAY, "running", AT] for n in names])
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[1] == "UpcomingPlayerGame  2024-01-13  running  2026-11-29 21:59:09"
+    assert [line.split()[0] for line in lines[1:]] == [
+        *("UpcomingPlayerGame", "ContextProcessor"),
+        *("p" * 18, "p" * 16),
+        *("exec-26-team_", "defense_game_", "summary"),
+    ]
 
 
 def test_a_table_on_a_terminal_keeps_within_it_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
