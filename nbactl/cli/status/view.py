@@ -190,7 +190,7 @@ def show_board(console: Console, board: Board) -> None:
     """Show the board: phases, what is running, and failures that were not repaired."""
     console.print(
         Styled(str(board.game_date), "bold"),
-        Styled(f"  {_source(board)} on {board.target}, at {clock_time(board.now)} {zone_name()}{_mode(board)}", "dim"),
+        Styled(f"  {_place(board)}, at {clock_time(board.now)} {zone_name()}{_mode(board)}", "dim"),
     )
     rows = [_phase_row(console, phase, board) for phase in board.phases]
     console.table(["phase", "state", "tasks", "deadline", "remark"], rows, optional=["tasks"])
@@ -224,8 +224,11 @@ def _mode(board: Board) -> str:
     return f", mode {board.production.mode}"
 
 
-def _source(board: Board) -> str:
-    return f"{board.source} (of the last run)" if board.source_origin == "last run" else board.source
+def _place(board: Board) -> str:
+    """Return the target, and the source unless only services, which have their own, can have used it."""
+    if board.target == "gcp" and board.source_origin == "default":
+        return "on gcp"
+    return f"{board.source}{' (of the last run)' if board.source_origin == 'last run' else ''} on {board.target}"
 
 
 def _show_failures(console: Console, runs: Iterable[RunRecord]) -> None:

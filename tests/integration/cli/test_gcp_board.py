@@ -74,6 +74,9 @@ def test_inv_29_the_board_joins_documents_and_history(place: tuple[DocumentStore
     assert document["warnings"] == []
     _, text, _ = nbactl("status", "--date", "yesterday")
     assert "no such column" in text
+    assert text.startswith(f"{YESTERDAY}  on gcp, at ")  # services have sources of their own
+    _, text, _ = nbactl("status", "--date", "yesterday", "--source", "sample")
+    assert text.startswith(f"{YESTERDAY}  sample on gcp, at ")
 
 
 def test_the_runs_of_production_are_listed_and_shown_by_default(place: tuple[DocumentStore, Nbactl]) -> None:
