@@ -160,6 +160,13 @@ def names(cursor: DuckDBPyConnection) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
+def partition_columns(cursor: DuckDBPyConnection) -> dict[str, str]:
+    """Return the column that each partitioned table is partitioned by."""
+    cursor.execute("SELECT name, declared FROM nbactl_internal.tables")
+    declared = {name: json.loads(text).get("partition_by") for name, text in cursor.fetchall()}
+    return {name: column for name, column in declared.items() if column}
+
+
 def duckdb_columns(cursor: DuckDBPyConnection, table: str) -> list[tuple[str, str, bool]]:
     """Return the columns of a table or view: name, DuckDB's type, whether it is required. Raises NotFoundError."""
     import duckdb

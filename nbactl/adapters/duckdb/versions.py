@@ -44,8 +44,8 @@ def record(
     if wanted == []:
         return {}
     found = _digests(cursor, schema.name, schema.partition_by, wanted)
-    ends = (wanted[0], wanted[-1]) if wanted else ()
-    kept = {day: version for (_, day), version in read(cursor, [schema.name], *ends).items()}
+    ends = (wanted[0], wanted[-1]) if wanted else (date.min, date.max)
+    kept = {day: version for (_, day), version in _kept(cursor, [schema.name], *ends).items()}
     versions = {}
     for day in sorted(found.keys() | kept.keys()) if wanted is None else wanted:
         rows, digest = found.get(day, _NOTHING)
@@ -72,9 +72,16 @@ def read(
     last: date = date.max,
 ) -> dict[tuple[str, date], PartitionVersion]:
     """Return the versions that are kept of `tables`, or of all, for tables that are there."""
+    there = set(catalog.names(cursor))
+    found = _kept(cursor, None if tables is None else [table for table in tables if table in there], first, last)
+    return {key: version for key, version in found.items() if key[0] in there}
+
+
+def _kept(
+    cursor: DuckDBPyConnection, tables: Sequence[str] | None, first: date, last: date
+) -> dict[tuple[str, date], PartitionVersion]:
     cursor.execute(
         "SELECT table_name, day, digest, row_count, changed_at FROM nbactl_internal.partition_versions "
-        "SEMI JOIN (SELECT schema_name || '.' || table_name AS table_name FROM duckdb_tables()) USING (table_name) "
         "WHERE ($tables IS NULL OR list_contains(CAST($tables AS VARCHAR[]), table_name)) "
         "AND day BETWEEN $first AND $last ORDER BY table_name, day",
         {"tables": None if tables is None else list(tables), "first": first, "last": last},
@@ -96,16 +103,21 @@ def read_counted(
     Rows are counted, not read: values that another program changed are found by `untrue`.
     """
     kept = read(cursor, tables, first, last)
-    for table in {table for table, _ in kept}:
-        day = f"CAST({quoted(catalog.describe(cursor, table)[0].partition_by or '')} AS DATE)"
+    columns = catalog.partition_columns(cursor)
+    days: dict[str, list[date]] = {}
+    for table, kept_day in kept:
+        days.setdefault(table, []).append(kept_day)
+    for table, kept_days in days.items():
+        day = f"CAST({quoted(columns.get(table, ''))} AS DATE)"
         cursor.execute(
             f"SELECT {day} AS day, COUNT(*) FROM {quoted(table)} WHERE {day} BETWEEN $first AND $last GROUP BY day",
             {"first": first, "last": last},
         )
         counts = dict(cursor.fetchall())
-        for key, version in kept.items():
-            if key[0] == table and (rows := counts.get(key[1], 0)) != version.rows:
-                kept[key] = PartitionVersion(f"{rows}-counted", rows, version.changed_at)
+        for kept_day in kept_days:
+            version, rows = kept[table, kept_day], counts.get(kept_day, 0)
+            if rows != version.rows:
+                kept[table, kept_day] = PartitionVersion(f"{rows}-counted", rows, version.changed_at)
     return kept
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.duckdb.sql.coercion import as_type
@@ -18,6 +19,9 @@ _COMPARABLE: Final = frozenset(
 ZERO: Final = "ERROR('division by zero')"
 OVERFLOW: Final = "ERROR('FLOAT64 overflow')"
 _SAFE_EXPONENT: Final = 1e300
+_LOST_IN_LARGEST: Final = 1e290
+"""Up to this a number makes no FLOAT64 infinite that is added to it: the sum rounds to the largest FLOAT64."""
+_WHOLE_LITERAL: Final = re.compile(r"CAST\((-?\d+) AS BIGINT\)")
 _LARGEST_INT: Final = 2.0**63
 NUMERIC_STEP: Final = "CAST('0.000000001' AS DECIMAL(9,9))"
 
@@ -52,6 +56,8 @@ def arithmetic(sign: str, left: Value, right: Value, node: exp.Expr) -> Value:
         "/": one.bound if right.type == INT64 or _at_least_one(right) else math.inf,
     }.get(sign, one.bound + other.bound)
     sql = f"({one.sql} {sign} {other.sql})"
+    if sign in "+-" and ((_is_small(right) and not left.leaves) or (_is_small(left) and not right.leaves)):
+        return Value(sql, FLOAT64, aggregate=aggregate, bound=bound)
     if sign == "/" and not _is_not_zero(right):
         sql = f"(CASE WHEN {other.sql} = 0 THEN {ZERO} ELSE {one.sql} / {other.sql} END)"
     return Value(sql, FLOAT64, aggregate=aggregate, leaves=(one.leaves + other.leaves) or ("0e0",), bound=bound)
@@ -72,7 +78,19 @@ def _at_least_one(value: Value) -> bool:
     return value.literal is not None and value.type == FLOAT64 and abs(float(value.literal)) >= 1
 
 
+def _is_small(value: Value) -> bool:
+    return value.literal is not None and value.type == FLOAT64 and abs(float(value.literal)) <= _LOST_IN_LARGEST
+
+
+def whole_literal(value: Value) -> int | None:
+    """Return the number of an INT64 literal, None for another value."""
+    found = _WHOLE_LITERAL.fullmatch(value.sql) if value.type == INT64 else None
+    return int(found[1]) if found else None
+
+
 def _is_not_zero(value: Value) -> bool:
+    if (number := whole_literal(value)) is not None:
+        return number != 0
     return value.literal is not None and is_number(value.type) and float(value.literal) != 0
 
 

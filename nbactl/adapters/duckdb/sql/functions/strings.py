@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from nbactl.adapters.duckdb.sql.functions.table import Call, Function, fn, special
-from nbactl.adapters.duckdb.sql.operators import unified
+from nbactl.adapters.duckdb.sql.operators import unified, whole_literal
 from nbactl.adapters.duckdb.sql.parse import refused
 from nbactl.adapters.duckdb.sql.types import STRING, Value, array, text
 
@@ -22,6 +23,23 @@ _SUBSTR: Final = (
     ("STRING, INT64 -> STRING", "SUBSTRING({0}, " + _START + ")"),
     ("STRING, INT64, INT64 -> STRING", f"({_LENGTH})"),
 )
+
+
+def _substr(general: Function) -> Function:
+    """Of literals it is known when the query is planned which case they are."""
+
+    def build(call: Call) -> Value:
+        values = call.values()
+        numbers = [whole_literal(value) for value in values[1:]]
+        known = len(values) in (2, 3) and values[0].type == STRING
+        if known and all(n is not None and n >= lowest for n, lowest in zip(numbers, (1, 0), strict=False)):
+            listed = ", ".join(value.sql for value in values)
+            return Value(f"SUBSTRING({listed})", STRING, aggregate=values[0].aggregate)
+        return general.build(call)
+
+    return replace(general, build=build)
+
+
 _PAD: Final = (
     "(CASE WHEN {1} < 0 OR {2} = '' THEN {!a length below 0 or an empty pattern} WHEN {1} = 0 THEN '' "
     "WHEN {1} > 100000 THEN ERROR('a text of more than 100000 characters') "
@@ -81,8 +99,8 @@ _POSITION: Final = "CAST(STRPOS({0}, {1}) AS BIGINT)"
 FUNCTIONS: Final = (
     _concat,
     _split,
-    fn("SUBSTR", f"{_PAGE}substr", *_SUBSTR),
-    fn("SUBSTRING", f"{_PAGE}substring", *_SUBSTR),
+    _substr(fn("SUBSTR", f"{_PAGE}substr", *_SUBSTR)),
+    _substr(fn("SUBSTRING", f"{_PAGE}substring", *_SUBSTR)),
     _trim("TRIM"),
     _trim("LTRIM"),
     _trim("RTRIM"),
