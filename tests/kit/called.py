@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 
 def call_nbactl(
-    arguments: list[str], *, cwd: Path, env: Mapping[str, str], stdin: str = ""
+    arguments: list[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "", encoding: str = "utf-8"
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as `run_nbactl` does, in this process where it can be.
 
-    A command that is killed or delayed at a fault point, and one of several at a time, is a process.
+    A command that is killed or delayed at a fault point, and one of several at a time, is a process. `encoding` is that
+    of the output, in which not every character may be known.
     """
     if env.get("NBACTL_FAULTS") or threading.current_thread() is not threading.main_thread():
         return run_nbactl(arguments, cwd=cwd, env=env, stdin=stdin)
@@ -37,7 +38,7 @@ def call_nbactl(
             patch.delenv(name)
         for name, value in env.items():
             patch.setenv(name, value)
-        out, err = _stream(), _stream()
+        out, err = _stream(encoding=encoding), _stream(encoding=encoding)
         patch.setattr(sys, "stdin", _stream(stdin))
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
@@ -45,8 +46,8 @@ def call_nbactl(
         return subprocess.CompletedProcess(["nbactl", *arguments], code, _text(out), _text(err))
 
 
-def _stream(text: str = "") -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8", newline="")
+def _stream(text: str = "", *, encoding: str = "utf-8") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(text.encode(encoding)), encoding=encoding, newline="")
 
 
 def _text(stream: io.TextIOWrapper) -> str:
