@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
@@ -195,6 +196,7 @@ def _first_sentence(model: type[Strict] | None) -> str:
     return " ".join((model.__doc__ or "").partition("\n\n")[0].split()) if model else ""
 
 
+@cache  # an unknown key is looked for in every model, and source text is slow to parse
 def _field_docstrings(model: type[Strict]) -> dict[str, str]:
     """Return the strings written below the fields of a model and the models it extends."""
     found: dict[str, str] = {}

@@ -160,7 +160,8 @@ class Ledger:
         query = _query(name, date, since, status, group)
         if status in _BY_OWNER:
             return sum(1 for run in self._readable(self._heads(query)) if self._is_in_state(run, status))
-        return self._store.count(replace(query, order=()))
+        # A range needs the index that the order names; without a range, no order is read by no index at all.
+        return self._store.count(query if since is not None else replace(query, order=()))
 
     def find_group(self, text: str) -> Runs:
         """Return the runs of one request, oldest first.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbactl.config.loader import shipped_config_dir
+from tests.kit.called import call_nbactl
 from tests.kit.paths import ROOT
-from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ class Project:
         return {**kept, **ours, "NO_COLOR": "1"}
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = run_nbactl([*arguments], cwd=ROOT, env=self.environment)
+        done = call_nbactl([*arguments], cwd=ROOT, env=self.environment)
         assert done.returncode == code, done.stdout + done.stderr
         return done
 

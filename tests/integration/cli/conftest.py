@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.kit.called import call_nbactl
 from tests.kit.paths import ROOT
-from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     import subprocess
@@ -39,7 +39,7 @@ def nbactl(tmp_path: Path) -> Nbactl:
         def __call__(
             self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
         ) -> subprocess.CompletedProcess[str]:
-            return run_nbactl([*arguments], cwd=tmp_path, env=environment(env), stdin=stdin)
+            return call_nbactl([*arguments], cwd=tmp_path, env=environment(env), stdin=stdin)
 
     return Runner()
 

@@ -6,13 +6,13 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl import __version__
 from tests.integration.cli.conftest import environment
+from tests.kit.called import call_nbactl
 from tests.kit.sentry_server import SentryServer
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _ERROR = {"code", "message", "cause", "next", "retryable"}
 
 
 @pytest.fixture
-def nbactl(tmp_path: Path) -> Nbactl:
-    """Start an interpreter for each command: the boundary of the process is what these tests are about."""
+def process(tmp_path: Path) -> Nbactl:
+    """Start an interpreter for each command, where the start itself is what a test is about."""
 
     class Runner:
         directory = tmp_path
@@ -49,8 +49,8 @@ def nbactl(tmp_path: Path) -> Nbactl:
     return Runner()
 
 
-def test_version(nbactl: Nbactl) -> None:
-    done = nbactl("--version")
+def test_version(process: Nbactl, nbactl: Nbactl) -> None:
+    done = process("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"nbactl {__version__}\n", "")
     assert json.loads(nbactl("--version", "--json").stdout)["data"] == {"version": __version__}
 
@@ -295,11 +295,11 @@ def test_closed_streams_end_in_no_traceback(command_on_path: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
-def test_names_that_the_terminal_cannot_show_are_no_failure(nbactl: Nbactl, env: dict[str, str]) -> None:
-    done = nbactl("help", "Dončić", env=env)
+def test_names_that_the_terminal_cannot_show_are_no_failure(process: Nbactl, env: dict[str, str]) -> None:
+    done = process("help", "Dončić", env=env)
     assert done.returncode == 4
     assert "there is no help topic" in done.stderr
-    document = json.loads(nbactl("help", "Dončić", "--json", env=env).stdout)
+    document = json.loads(process("help", "Dončić", "--json", env=env).stdout)
     assert document["error"]["message"].startswith("there is no help topic 'Don")
 
 
@@ -316,25 +316,18 @@ def test_words_that_are_no_text_are_no_failure(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["error"]["code"] == "not_found"
 
 
-@pytest.mark.parametrize("encoding", ["ascii:strict", "latin-1:strict", "utf-8:strict"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 @pytest.mark.parametrize("output", ["table", "json", "jsonl"])
 def test_data_that_the_terminal_cannot_show_are_written_in_another_form(
     tmp_path: Path, encoding: str, output: str
 ) -> None:
-    words = [b"config", b"show", b"-o", output.encode(), b"--project", "Dončić".encode() + b"\xff"]
-    done = subprocess.run(
-        [sys.executable.encode(), b"-m", b"nbactl", *words],
-        env=environment({"PYTHONIOENCODING": encoding}),
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
+    words = ["config", "show", "-o", output, "--project", "Dončić\udcff"]
+    done = call_nbactl(words, cwd=tmp_path, env=environment(), encoding=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
     if output == "json":
         assert json.loads(done.stdout)["data"]["settings"][1]["value"].startswith("Dončić")
     else:
-        assert b"Don" in done.stdout
+        assert "Don" in done.stdout
 
 
 def _on_a_terminal(directory: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
@@ -361,21 +354,22 @@ def _on_a_terminal(directory: Path, *arguments: str, env: dict[str, str] | None 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "env", "colored"),
+    ("words", "env", "colored"),
     [
-        ((), {}, True),
-        ((), {"NO_COLOR": "1"}, False),
-        (("--color", "never"), {}, False),
-        ((), {"TERM": "dumb"}, False),
-        ((), {"TERM": "dumb", "NBACTL_COLOR": "always"}, True),
-        (("--color=always",), {"NO_COLOR": "1"}, True),
+        (("help",), {}, True),
+        (("--help",), {}, True),
+        (("hlep",), {}, True),
+        (("help",), {"NO_COLOR": "1"}, False),
+        (("--help",), {"NO_COLOR": "1"}, False),
+        (("hlep",), {"NO_COLOR": "1"}, False),
+        (("help", "--color", "never"), {}, False),
+        (("help",), {"TERM": "dumb"}, False),
+        (("help",), {"TERM": "dumb", "NBACTL_COLOR": "always"}, True),
+        (("help", "--color=always"), {"NO_COLOR": "1"}, True),
     ],
 )
-@pytest.mark.parametrize("command", [("help",), ("--help",), ("hlep",)])
-def test_colors_on_a_terminal(
-    tmp_path: Path, command: tuple[str, ...], arguments: tuple[str, ...], env: dict[str, str], *, colored: bool
-) -> None:
-    assert ("\x1b[" in _on_a_terminal(tmp_path, *command, *arguments, env=env)) is colored
+def test_colors_on_a_terminal(tmp_path: Path, words: tuple[str, ...], env: dict[str, str], *, colored: bool) -> None:
+    assert ("\x1b[" in _on_a_terminal(tmp_path, *words, env=env)) is colored
 
 
 def test_no_colors_where_there_is_no_terminal(nbactl: Nbactl) -> None:
@@ -389,7 +383,7 @@ import sys, time
 from nbactl.cli.help import parser as slow
 def wait(*_):
     print("ready", flush=True)
-    time.sleep(30)
+    time.sleep(300)
 slow.TOPICS = type("Slow", (dict,), {"items": wait})()
 from nbactl.cli.main import main
 sys.exit(main(["help", "-o", "json"]))
@@ -410,10 +404,8 @@ def test_signals_end_a_command_with_their_code(tmp_path: Path, number: int, code
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        started = time.monotonic()
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert time.monotonic() - started < 5
     assert err == f"error: {word}\n"
     assert json.loads(out)["error"]["code"] == "interrupted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from contextlib import closing
@@ -24,28 +25,52 @@ from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Rows
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
+from tests.kit.called import call_nbactl
+from tests.kit.league import League
 from tests.kit.paths import ROOT
 from tests.kit.warm import put_on_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _EXAMPLES = [example for command, _ in walk(build()) for example in getattr(command, "examples", ())]
 
 
+_WAREHOUSE = ".nbactl/data/sample/warehouse.duckdb"
+
+
 @pytest.fixture(scope="module")
-def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the three YAML files, code, one finished run, one prediction batch, a lease and a message."""
-    directory = tmp_path_factory.mktemp("used")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the three YAML files, code, finished runs, one prediction batch, a lease and a message."""
+    directory = tmp_path_factory.mktemp("prepared")
     for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
         shutil.copy(ROOT / name, directory)
-    put_on_path(directory / ".bin")
-    assert _run("nbactl run phase3", directory).returncode == 0
+    for line in ("nbactl run phase2 --date 2024-10-22", "nbactl run phase3"):
+        done = _run(line, directory)
+        assert done.returncode == 0, done.stderr
     add_batch(directory / ".nbactl", "2025-01-06", completed=2, failed=1)
     _leave_over(directory / ".nbactl")
     _refuse_a_record(directory / ".nbactl")
     (directory / "service.py").write_text("from nbactl.core import flags\n")
     return directory
+
+
+@pytest.fixture
+def used(example: str, prepared: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the prepared directory: no example sees what another one did.
+
+    The warehouse is large, and only runs write it: others get a link to it.
+    """
+    warehouse, directory = prepared / _WAREHOUSE, tmp_path / "used"
+    before = warehouse.stat()
+    runs = " run " in example or "runs dismiss" in example
+    shutil.copytree(prepared, directory, ignore=None if runs else shutil.ignore_patterns(warehouse.name))
+    if not runs:
+        (directory / _WAREHOUSE).hardlink_to(warehouse)
+    yield directory
+    shutil.rmtree(directory)
+    assert (warehouse.stat().st_mtime_ns, warehouse.stat().st_size) == (before.st_mtime_ns, before.st_size), example
 
 
 def _leave_over(state: Path) -> None:
@@ -60,26 +85,30 @@ def _leave_over(state: Path) -> None:
 
 def _refuse_a_record(state: Path) -> None:
     """Put the record of the examples of `nbactl quarantine` into quarantine."""
-    file = state / "data" / "sample" / "warehouse.duckdb"
+    file = state.parent / _WAREHOUSE
     columns = ("game_date", "reason", "message", "origin", "shape", "payload")
     row = (date(2025, 1, 7), "unknown_team", "there is no team XXX", "games.csv:9", "game_log", {"TEAM": "XXX"})
     with closing(DuckDbWarehouse(file, clock=SystemClock(), lock_wait=10.0, holder="test")) as warehouse:
         warehouse.load("nba_raw.games_quarantine", Rows(columns, [row]), timeout=10.0)
 
 
-def _begin_rollout(used: Path, *, begun: bool) -> None:
-    """Have no rollout under way, or one that is at its first stage, whichever examples came before."""
-    _run("nbactl flags rollout abort query_caching; nbactl flags rollback query_caching", used)
-    if begun:
-        assert _run("nbactl flags rollout start query_caching --force", used).returncode == 0
+_BEFORE = {
+    "nbactl flags rollout advance": "nbactl flags rollout start query_caching --force",
+    "nbactl flags rollout pause": "nbactl flags rollout start query_caching --force",
+    "nbactl flags rollout abort": "nbactl flags rollout start query_caching --force",
+    "nbactl flags rollout status query_caching": "nbactl flags rollout start query_caching --force",
+}
+"""What an operator did before the examples that begin so."""
 
 
 @pytest.mark.parametrize("example", _EXAMPLES)
-def test_an_example_works(example: str, used: Path, request: pytest.FixtureRequest) -> None:
+def test_an_example_works(example: str, used: Path, tmp_path: Path) -> None:
     if "path:DIR" in example:
-        example = example.replace("path:DIR", f"path:{request.getfixturevalue('nba_data')}")
-    if "flags rollout" in example:
-        _begin_rollout(used, begun="rollout start" not in example)
+        league = League(tmp_path / "league", {date(2024, 1, day): 20 for day in range(8, 13)})
+        example = example.replace("path:DIR", f"path:{league.folder}")
+    for beginning, line in _BEFORE.items():
+        if example.startswith(beginning):
+            assert _run(line, used).returncode == 0
     if "runs dismiss" in example:
         assert _run("nbactl run phase2 --date 2025-01-06 --force --timeout 1ms", used).returncode == 1
     done = _run(example, used)
@@ -88,7 +117,11 @@ def test_an_example_works(example: str, used: Path, request: pytest.FixtureReque
 
 
 def _run(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    path = f"{directory / '.bin'}{os.pathsep}{os.environ['PATH']}"
+    """Run a line as a shell would; only one that needs a shell gets one."""
+    first, *words = shlex.split(line)
+    if first == "nbactl" and not set(line) & set("<>|&;$`"):
+        return call_nbactl(words, cwd=directory, env=environment())
+    path = f"{put_on_path(directory / '.bin')}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-c", line],
         cwd=directory,

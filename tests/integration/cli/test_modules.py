@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.integration.cli.conftest import environment
+from tests.kit.called import call_nbactl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +28,28 @@ _NEVER = {
 }  # fmt: skip
 
 
-def _loaded(directory: Path, *arguments: str, **variables: str) -> set[str]:
+Loaded = Callable[..., set[str]]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that keeps the checked configuration, as it does after the first command of an operator."""
+    folder = tmp_path_factory.mktemp("cache")
+    _loaded(folder, folder, "config", "validate")
+    return folder
+
+
+@pytest.fixture
+def loaded(tmp_path: Path, cache: Path) -> Loaded:
+    """Returns the modules that a process has loaded after a command."""
+    return partial(_loaded, tmp_path, cache)
+
+
+def _loaded(directory: Path, cache: Path, *arguments: str, **variables: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", _LOADED, *arguments],
         cwd=directory,
-        env=environment({"XDG_CACHE_HOME": str(directory / "cache"), **variables}),
+        env=environment({"XDG_CACHE_HOME": str(cache), **variables}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -60,22 +80,19 @@ def _loaded(directory: Path, *arguments: str, **variables: str) -> set[str]:
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(
-    tmp_path: Path, arguments: tuple[str, ...], at_most: int, unwanted: set[str]
+    loaded: Loaded, arguments: tuple[str, ...], at_most: int, unwanted: set[str]
 ) -> None:
-    _loaded(tmp_path, *arguments)  # the checked configuration is kept for the second call
-    modules = _loaded(tmp_path, *arguments)
+    modules = loaded(*arguments)
     assert {module.partition(".")[0] for module in modules} & (_NEVER | unwanted) == set()
     assert len(modules) <= at_most
 
 
-@pytest.mark.parametrize("arguments", [("status",), ("run", "phase2"), ("run", "phase2", "--dry-run")])
-def test_that_a_finished_date_is_fresh_is_decided_without_the_warehouse(
-    tmp_path: Path, arguments: tuple[str, ...]
-) -> None:
+def test_that_a_finished_date_is_fresh_is_decided_without_the_warehouse(tmp_path: Path, loaded: Loaded) -> None:
     state = ("--date", "2024-10-22", "--state-dir", str(tmp_path / "state"))
-    _loaded(tmp_path, "run", "phase2", *state)
-    modules = _loaded(tmp_path, *arguments, *state)
-    assert {module.partition(".")[0] for module in modules} & {"duckdb", "sqlglot", "numpy"} == set()
+    assert call_nbactl(["run", "phase2", *state], cwd=tmp_path, env=environment()).returncode == 0
+    for arguments in (("status",), ("run", "phase2"), ("run", "phase2", "--dry-run")):
+        names = {module.partition(".")[0] for module in loaded(*arguments, *state)}
+        assert names & {"duckdb", "sqlglot", "numpy"} == set(), arguments
 
 
 _GCP_CLIENTS = {"bigquery", "pubsub_v1", "pubsub", "run_v2", "storage", "scheduler_v1"}
@@ -83,10 +100,10 @@ _GCP_CLIENTS = {"bigquery", "pubsub_v1", "pubsub", "run_v2", "storage", "schedul
 
 @pytest.mark.parametrize("arguments", [("flags", "list"), ("config", "show"), ("runs", "list", "--origin", "nbactl")])
 def test_a_command_on_gcp_loads_no_client_that_it_does_not_use(
-    tmp_path: Path, arguments: tuple[str, ...], firestore_address: str
+    loaded: Loaded, arguments: tuple[str, ...], firestore_address: str
 ) -> None:
     target = ("--target", "gcp", "--project", "demo-modules")
-    modules = _loaded(tmp_path, *arguments, *target, FIRESTORE_EMULATOR_HOST=firestore_address)
+    modules = loaded(*arguments, *target, FIRESTORE_EMULATOR_HOST=firestore_address)
     clients = {module.split(".")[2] for module in modules if module.startswith("google.cloud.")}
     assert clients & _GCP_CLIENTS == set()
 

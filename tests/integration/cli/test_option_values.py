@@ -11,8 +11,8 @@ from nbactl.cli.app import build
 from nbactl.cli.frame import Group, walk
 from nbactl.cli.options import PANEL
 from nbactl.errors import EXIT_CODES
+from tests.kit.called import call_nbactl
 from tests.kit.small_project import DATE, project
-from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def calls(path: str, command: Any, rng: Random) -> Iterator[list[str]]:
 def test_a_value_of_any_kind_is_an_answer_or_an_error_never_a_crash(path: str, command: Any, here: Project) -> None:
     seed = Random().randrange(10**9)
     for arguments in calls(path, command, Random(seed)):
-        done = run_nbactl(arguments, cwd=here.folder, env=here.environment, timeout=60)
+        done = call_nbactl(arguments, cwd=here.folder, env=here.environment)
         assert done.returncode in EXIT_CODES, (seed, arguments, done.stderr[-2000:])
         assert done.returncode != 70, (seed, arguments, done.stderr[-2000:])
         assert "\x1b" not in done.stdout + done.stderr, (seed, arguments)
@@ -110,6 +110,6 @@ def test_a_value_of_any_kind_is_an_answer_or_an_error_never_a_crash(path: str, c
     ids=lambda arguments: " ".join(arguments)[:40].encode("ascii", "replace").decode(),
 )
 def test_a_value_that_once_crashed_is_refused(arguments: tuple[str, ...], here: Project) -> None:
-    done = run_nbactl(list(arguments), cwd=here.folder, env=here.environment, timeout=60)
+    done = call_nbactl(list(arguments), cwd=here.folder, env=here.environment)
     assert done.returncode in (2, 4), done.stderr
     assert "next:" in done.stderr

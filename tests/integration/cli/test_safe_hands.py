@@ -13,8 +13,8 @@ import pytest
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.calls.shared_breakers import SharedBreakers
 from tests.kit.batches import open_documents
+from tests.kit.called import call_nbactl
 from tests.kit.small_project import DATE, project
-from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def test_inv_28_no_command_shows_a_token_or_moves_the_cursor(
 ) -> None:
     here.run("run", "mixed", *DAY, code=3)
     extra = () if "-o" in command else ("-o", output)
-    done = run_nbactl([*command, *extra], cwd=here.folder, env=here.environment)
+    done = call_nbactl([*command, *extra], cwd=here.folder, env=here.environment)
     assert done.returncode in (0, 1)
     assert TOKEN not in done.stdout + done.stderr
     assert "\x1b" not in done.stdout + done.stderr
@@ -62,12 +62,12 @@ def test_inv_28_no_command_shows_a_token_or_moves_the_cursor(
 
 def test_inv_28_a_crash_report_has_no_token(here: Project) -> None:
     environment = {**here.environment, "NBACTL_FAULTS": f"no-such-fault:{TOKEN}"}
-    done = run_nbactl(["runs", "list", f"--name={TOKEN}"], cwd=here.folder, env=environment)
+    done = call_nbactl(["runs", "list", f"--name={TOKEN}"], cwd=here.folder, env=environment)
     assert TOKEN not in done.stdout + done.stderr
 
 
 def test_inv_28_with_debug_a_traceback_is_masked(here: Project) -> None:
-    done = run_nbactl(["run", TOKEN, "--debug", *DAY], cwd=here.folder, env=here.environment)
+    done = call_nbactl(["run", TOKEN, "--debug", *DAY], cwd=here.folder, env=here.environment)
     assert done.returncode == 4
     assert "Traceback" in done.stderr
     assert TOKEN not in done.stderr
@@ -77,7 +77,7 @@ def test_inv_28_with_debug_a_traceback_is_masked(here: Project) -> None:
 def test_a_pipe_as_configuration_is_refused_at_once(here: Project, name: str) -> None:
     (here.folder / name).unlink(missing_ok=True)
     os.mkfifo(here.folder / name)
-    done = run_nbactl(["config", "validate", "-o", "json"], cwd=here.folder, env=here.environment, timeout=20)
+    done = call_nbactl(["config", "validate", "-o", "json"], cwd=here.folder, env=here.environment)
     assert done.returncode == 2
     assert "not a regular file" in json.dumps(json.loads(done.stdout)["error"])
 
@@ -87,7 +87,7 @@ def test_a_pipe_among_code_is_not_waited_for(here: Project, tmp_path: Path) -> N
     (code / "folder.py").mkdir(parents=True)
     (code / "one.py").write_text("x = 1\n")
     os.mkfifo(code / "pipe.py")
-    done = run_nbactl(["flags", "check", str(code), "-o", "json"], cwd=here.folder, env=here.environment, timeout=20)
+    done = call_nbactl(["flags", "check", str(code), "-o", "json"], cwd=here.folder, env=here.environment)
     assert done.returncode in (0, 1)
     assert "not a regular file" in done.stdout + done.stderr
 

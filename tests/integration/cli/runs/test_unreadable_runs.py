@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -40,12 +41,20 @@ NAMELESS = {
 }
 
 
-@pytest.fixture
-def ran(tmp_path: Path) -> Project:
-    """A project with a run of `first` for each of two dates; the older one, of DATE, is to be broken."""
-    made = project(tmp_path / "project")
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a project with a run of `first` for each of two dates."""
+    made = project(tmp_path_factory.mktemp("runs") / "project")
     made.run("run", "first", *DAY)
     made.run("run", "first", *OTHER)
+    return made.state
+
+
+@pytest.fixture
+def ran(two_runs: Path, tmp_path: Path) -> Project:
+    """A project in which the older of two runs, of DATE, is to be broken."""
+    made = project(tmp_path / "project")
+    shutil.copytree(two_runs, made.state)
     return made
 
 

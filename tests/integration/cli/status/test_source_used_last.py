@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kit.called import call_nbactl
 from tests.kit.paths import ROOT
 from tests.kit.small_project import Project, project
-from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def here(tmp_path: Path) -> Project:
 
 
 def source_check(place: Project, *words: str) -> str:
-    done = run_nbactl(["doctor", *words, "-o", "json"], cwd=ROOT, env=place.environment)
+    done = call_nbactl(["doctor", *words, "-o", "json"], cwd=ROOT, env=place.environment)
     found: dict[str, str] = {each["name"]: each["message"] for each in json.loads(done.stdout)["data"]["checks"]}
     return found["source"]
 
