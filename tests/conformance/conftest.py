@@ -36,9 +36,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             name for name, kind in ENGINES.items() if needs.isdisjoint(kind.lacks) and (variants or not kind.variant)
         ]
         metafunc.parametrize("engine", kinds, indirect=True)
-    for name, engines in (("warehouse", WAREHOUSES), ("region", REGIONS)):
-        if name in metafunc.fixturenames:
-            metafunc.parametrize(name, list(engines), indirect=True)
+    if "warehouse" in metafunc.fixturenames:
+        variants = metafunc.definition.get_closest_marker("variants") is not None
+        metafunc.parametrize("warehouse", [*WAREHOUSES, *(GATEWAYS if variants else ())], indirect=True)
+    if "region" in metafunc.fixturenames:
+        metafunc.parametrize("region", list(REGIONS), indirect=True)
 
 
 @pytest.fixture
@@ -83,16 +85,19 @@ def _bigquery(folder: Path) -> Iterator[Warehouse]:  # noqa: ARG001 - the server
 WAREHOUSES: dict[str, Callable[[Path], Warehouse | AbstractContextManager[Warehouse]]] = {
     "duckdb": _duckdb,
     "bigquery": _bigquery,
+}
+GATEWAYS: dict[str, Callable[[Path], Warehouse]] = {
     "gateway-caching": partial(_gateway, caches=True),
     "gateway-passing": partial(_gateway, caches=False),
 }
+"""Queries go through a gateway and all other calls are passed on: held to the tests marked `variants`."""
 
 
 @pytest.fixture
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Warehouse]:
     """An empty warehouse of each engine in turn."""
     with ExitStack() as stack:
-        made = WAREHOUSES[request.param](tmp_path)
+        made = (WAREHOUSES | GATEWAYS)[request.param](tmp_path)
         yield stack.enter_context(made if isinstance(made, AbstractContextManager) else closing(made))
 
 

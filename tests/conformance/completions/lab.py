@@ -18,6 +18,7 @@ from nbactl.core.completions.batches import Batches
 from nbactl.core.completions.reset import Resets
 from nbactl.core.completions.stages import mode_of
 from nbactl.core.completions.tracker import CompletionTracker
+from nbactl.ports.documents import Query
 
 if TYPE_CHECKING:
     from nbactl.core.completions.batches import Progress
@@ -69,9 +70,8 @@ class Lab:
 
     def counted(self, batch_id: str) -> tuple[int, int]:
         """Return the counter and the sum of predictions as they are stored, wherever."""
-        documents = [self.raw(batch_id)]
-        shards = [self.store.get(f"prediction_batches/{batch_id}/counters/{n}") for n in range(100)]
-        documents += [shard.data for shard in shards if shard is not None]
+        shards = self.store.query(Query(f"prediction_batches/{batch_id}/counters"))
+        documents = [self.raw(batch_id), *(shard.data for shard in shards)]
         return sum(d["completed_count"] for d in documents), sum(d["total_predictions"] for d in documents)
 
     def progress(self, batch_id: str, stage: CompletionStage) -> Progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -15,8 +15,9 @@ from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.warehouse.tables import load_tables
 from tests.kit.googlesql import refusal_of_query, refusal_of_script
 
-COMPILED: Final = pytest.mark.timeout(900)
-"""The grammar is compiled before the first test: half a minute on an idle machine, minutes on a busy one."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 TABLES: Final = tuple(load_tables().values())
 STATEMENTS: Final = tuple(name for name in PROCESSORS if "nba_" in name)
 EVERY_TYPE: Final = TableSchema(
@@ -35,37 +36,34 @@ EVERY_TYPE: Final = TableSchema(
 )
 
 
-@COMPILED
-def test_the_judge_refuses_what_is_wrong() -> None:
+@pytest.mark.timeout(900)
+def test_every_statement_is_googlesql() -> None:
+    """One test for all statements, so that one process compiles the grammar: minutes on a busy machine."""
     assert "Syntax error" in str(refusal_of_script("IF TRUE THEN SELECT 1; END"))
     assert "nope" in str(refusal_of_query("SELECT nope FROM nba_raw.games", TABLES))
     assert "No matching signature" in str(refusal_of_query("SELECT MD5(game_date) FROM nba_raw.games", TABLES))
 
-
-@COMPILED
-@pytest.mark.parametrize("name", STATEMENTS)
-def test_the_statement_of_a_processor_is_googlesql(name: str) -> None:
-    assert refusal_of_query(table_sql(name), TABLES) is None
-
-
-@COMPILED
-@pytest.mark.parametrize("sql", [_COUNT, _KNOWN_PLAYERS], ids=["counts", "known players"])
-def test_a_question_of_a_processor_is_googlesql(sql: str) -> None:
-    assert refusal_of_query(sql, TABLES) is None
-
-
-@COMPILED
-def test_the_question_for_versions_is_googlesql_for_every_type() -> None:
-    tables = (EVERY_TYPE, scripts.bookkeeping("nba_test"))
-    assert refusal_of_query(scripts.versions_query([EVERY_TYPE, EVERY_TYPE], [True, False]), tables) is None
+    refusals = {f"statement of {name}": refusal_of_query(table_sql(name), TABLES) for name in STATEMENTS}
+    refusals["row count"] = refusal_of_query(_COUNT, TABLES)
+    refusals["known players"] = refusal_of_query(_KNOWN_PLAYERS, TABLES)
+    refusals["versions of every type"] = refusal_of_query(
+        scripts.versions_query([EVERY_TYPE, EVERY_TYPE], [True, False]),
+        (EVERY_TYPE, scripts.bookkeeping("nba_test")),
+    )
+    for schema in (*TABLES, EVERY_TYPE):
+        refusals |= {f"{name} of {schema.name}": refusal_of_script(script) for name, script in written(schema)}
+    assert len(refusals) > 3 * len(TABLES)
+    assert {name: refusal for name, refusal in refusals.items() if refusal is not None} == {}
 
 
-@COMPILED
-@pytest.mark.parametrize("schema", [*TABLES, EVERY_TYPE], ids=lambda schema: schema.name)
-def test_the_scripts_that_write_a_table_are_googlesql(schema: TableSchema) -> None:
+def written(schema: TableSchema) -> Iterator[tuple[str, str]]:
+    """Yield the scripts that write a table, with a name for each."""
     columns = [column.name for column in schema.columns]
-    written = [scripts.append_script(schema, staged="nba_test.staged", columns=columns)]
+    yield "append", scripts.append_script(schema, staged="nba_test.staged", columns=columns)
     if schema.partition_by is not None:
-        for staged, query in ((None, "SELECT 1 AS a"), ("nba_test.staged", None), (None, None)):
-            written.append(scripts.replace_script(schema, staged=staged, query=query, columns=columns))
-    assert [refusal_of_script(script) for script in written] == [None] * len(written)
+        for name, staged, query in (
+            ("replace by a query", None, "SELECT 1 AS a"),
+            ("replace by rows", "nba_test.staged", None),
+            ("replace by nothing", None, None),
+        ):
+            yield name, scripts.replace_script(schema, staged=staged, query=query, columns=columns)
