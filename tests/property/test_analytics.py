@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.budget import THOROUGH
 from tests.kit.mini_season import COMING, GAMES, OPENING, OVERTIME, SECOND, TEAMS, TRADE, Game, Line, put
 from tests.kit.warehouse import FROM_BEFORE, PHASE3, Lab
 
@@ -19,7 +20,7 @@ OFFENSE, _, SUMMARY, _, _ = PHASE3
 FROM_OVERTIME_ON = [OVERTIME, TRADE, COMING]
 LATER = [game for game in GAMES if game.day >= OVERTIME]
 EARLIER = [game for game in GAMES if game.day < OVERTIME]
-few = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=8 if THOROUGH else 2)
 
 
 @st.composite
