@@ -9,13 +9,16 @@ from hypothesis import HealthCheck, settings
 
 from nbactl.adapters.sqlite import documents
 from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
+from tests.kit.budget import budget
 from tests.kit.firestore_indexes import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # How long an example takes says how busy the machine is, not whether the promise holds.
-settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "busy machine", parent=budget(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("busy machine")
 
 

@@ -11,18 +11,15 @@ from typing import Any
 import pytest
 
 from nbactl.bootstrap import Container
-from nbactl.cli.app import build
-from nbactl.cli.frame import Group, walk
 from nbactl.cli.main import main
 from nbactl.config.settings import SETTINGS, load_settings
 from nbactl.errors import EXIT_CODES, NbactlError
 from nbactl.ports.warehouse import Rows
 from nbactl.warehouse.tables import ensure_tables
+from tests.kit.cli_tree import LEAVES, TREE
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
-TREE = {context.command_path: command for command, context in walk(build())}
 FORMS = next(setting.choices for setting in SETTINGS if setting.name == "output") or ()
-LEAVES = {path: command for path, command in TREE.items() if not isinstance(command, Group)}
 
 
 def rows(section: str) -> list[list[str]]:

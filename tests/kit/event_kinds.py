@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIBRARY: Final = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+_MAKERS: Final = ("Event", "_emit", "_claimed")
 _KIND = re.compile(r"[a-z_]+\.[a-z_]+")
 
 MADE_OF_PARTS: Final = {
@@ -33,7 +34,8 @@ def emitted() -> set[str]:
     return MADE_OF_PARTS | {
         kind
         for file in (ROOT / "nbactl").rglob("*.py")
-        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if any(f"{name}(" in (text := file.read_text(encoding="utf-8")) for name in _MAKERS)
+        for call in ast.walk(ast.parse(text))
         if isinstance(call, ast.Call)
         for kind in _kinds(call)
     }
@@ -42,7 +44,7 @@ def emitted() -> set[str]:
 def _kinds(call: ast.Call) -> Iterator[str]:
     function = call.func
     name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
-    if name not in ("Event", "_emit", "_claimed"):
+    if name not in _MAKERS:
         return
     for argument in call.args:
         for node in ast.walk(argument):

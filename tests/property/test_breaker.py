@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nbactl.errors import BreakerOpenError, UnavailableError
 from tests.kit.breakers import Lab
+from tests.kit.budget import budget
 
 WINDOW, SLOW = 10.0, 2.0
 ENDS = st.sampled_from(["answered", "failed", "slow", "abandoned"])
@@ -104,4 +104,4 @@ class Model(RuleBasedStateMachine):
 
 
 TestBreakerModel = Model.TestCase
-TestBreakerModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBreakerModel.settings = budget(60, steps=40)

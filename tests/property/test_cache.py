@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from nbactl.core.calls.cache import TtlCache
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
+from tests.kit.budget import budget
 
 KEYS = st.sampled_from("abcde")
 TTL, SIZE = 60, 3
@@ -91,4 +91,4 @@ class CacheMachine(RuleBasedStateMachine):
 
 
 TestCacheModel = CacheMachine.TestCase
-TestCacheModel.settings = settings(max_examples=60, stateful_step_count=40)
+TestCacheModel.settings = budget(60, steps=40)

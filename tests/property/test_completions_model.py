@@ -6,7 +6,6 @@ import random
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -18,6 +17,7 @@ from nbactl.core.completions.tracker import CompletionTracker, Recorded
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import ArrayUnion, Create, Increment, Query, Update
 from nbactl.testing import FakeClock, memory_documents
+from tests.kit.budget import budget
 
 if TYPE_CHECKING:
     from nbactl.ports.documents import FieldPath
@@ -127,5 +127,5 @@ class Completions(RuleBasedStateMachine):
             assert progress.is_complete or not progress.is_due
 
 
-Completions.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+Completions.TestCase.settings = budget(120, steps=30)
 TestCompletions = Completions.TestCase

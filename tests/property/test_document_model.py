@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -27,6 +26,7 @@ from nbactl.ports.documents import (
     Write,
 )
 from nbactl.testing import FakeClock
+from tests.kit.budget import budget
 from tests.property.document_values import same
 
 PATHS = st.sampled_from(["c/a", "c/b", "c/a/sub/a"])
@@ -179,4 +179,4 @@ class StoreAgainstDict(RuleBasedStateMachine):
 
 
 TestStoreAgainstDict = StoreAgainstDict.TestCase
-TestStoreAgainstDict.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestStoreAgainstDict.settings = budget(60, steps=20)

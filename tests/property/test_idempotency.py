@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -11,6 +10,7 @@ from nbactl.core.once.idempotency import Idempotency
 from nbactl.errors import InProgressError, PayloadMismatchError, StaleFenceError
 from nbactl.ports.documents import Create, Increment, Update
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
+from tests.kit.budget import budget
 
 LEASE, KEEP = 10.0, 100.0
 OWNERS = st.sampled_from(["a", "b", "c"])
@@ -134,4 +134,4 @@ class Model(RuleBasedStateMachine):
 
 
 TestIdempotencyModel = Model.TestCase
-TestIdempotencyModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestIdempotencyModel.settings = budget(40, steps=25)

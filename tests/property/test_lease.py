@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -14,6 +13,7 @@ from nbactl.core.lease.leases import Lease, Leases
 from nbactl.errors import LeaseHeldError, StaleFenceError
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, memory_documents
+from tests.kit.budget import budget
 
 if TYPE_CHECKING:
     from nbactl.ports.documents import Transaction
@@ -147,4 +147,4 @@ class Model(RuleBasedStateMachine):
 
 
 TestLeaseModel = Model.TestCase
-TestLeaseModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLeaseModel.settings = budget(60, steps=30)

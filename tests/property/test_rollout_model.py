@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -20,6 +19,7 @@ from nbactl.rollouts.rules import RolloutRules
 from nbactl.rollouts.store import RolloutStore
 from nbactl.rollouts.tick import Ticker
 from nbactl.testing import FakeClock, memory_documents
+from tests.kit.budget import budget
 from tests.kit.rollouts import rollout_file
 
 if TYPE_CHECKING:
@@ -222,4 +222,4 @@ class Rollouts(RuleBasedStateMachine):
 
 
 TestRollouts = Rollouts.TestCase
-TestRollouts.settings = settings(max_examples=150, stateful_step_count=50)
+TestRollouts.settings = budget(150, steps=50)

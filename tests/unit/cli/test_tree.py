@@ -6,16 +6,15 @@ import re
 import pytest
 
 from nbactl.cli.app import COMMANDS, build
-from nbactl.cli.frame import Group, Leaf, walk
+from nbactl.cli.frame import Group, Leaf
 from nbactl.cli.help.reference import reference
 from nbactl.cli.options import PANEL
 from nbactl.config.settings import SETTINGS
 from nbactl.config.variables import GIVEN, environment_variables
 from nbactl.errors import EXIT_CODES
+from tests.kit.cli_tree import LEAVES, TREE
 from tests.kit.paths import ROOT
 
-_TREE = list(walk(build()))
-_LEAVES = [(context.command_path, command) for command, context in _TREE if not isinstance(command, Group)]
 _SHARED = {
     *("--output", "--json", "--target", "--project", "--config-dir", "--state-dir", "--color", "--quiet", "--verbose"),
     *("--yes", "--no-input", "--debug", "--fields", "--utc"),
@@ -23,14 +22,14 @@ _SHARED = {
 
 
 def test_every_entry_leads_to_its_command() -> None:
-    assert {path for path, _ in _LEAVES if path.count(" ") == 1} | {
-        context.command_path
-        for command, context in _TREE
-        if isinstance(command, Group) and context.command_path.count(" ") < 2
-    } == {"nbactl", *(f"nbactl {entry.name}" for entry in COMMANDS)}
+    groups = TREE.keys() - LEAVES.keys()
+    assert {path for path in LEAVES if path.count(" ") == 1} | {path for path in groups if path.count(" ") < 2} == {
+        "nbactl",
+        *(f"nbactl {entry.name}" for entry in COMMANDS),
+    }
 
 
-@pytest.mark.parametrize(("path", "command"), _LEAVES, ids=[path for path, _ in _LEAVES])
+@pytest.mark.parametrize(("path", "command"), LEAVES.items(), ids=LEAVES)
 def test_every_command_is_of_the_house(path: str, command: Leaf) -> None:
     assert isinstance(command, Leaf)
     assert command.callback is not None
@@ -82,7 +81,7 @@ def test_a_group_makes_only_the_command_that_is_called() -> None:
     assert not any(isinstance(command, (Leaf, Group)) for name, command in group.commands.items() if name != "list")
 
 
-@pytest.mark.parametrize(("path", "command"), _LEAVES, ids=[path for path, _ in _LEAVES])
+@pytest.mark.parametrize(("path", "command"), LEAVES.items(), ids=LEAVES)
 def test_every_option_is_coerced_without_pydantic(path: str, command: Leaf) -> None:
     left = [parameter.name for parameter in command.params if parameter._runtime_param is None]
     assert left == [], f"{path} would load pydantic"

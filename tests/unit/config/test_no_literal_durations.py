@@ -73,16 +73,15 @@ def findings(source: str) -> Iterator[str]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        text = ast.unparse(node)
         if name in {"utcnow", "utcfromtimestamp"}:
-            yield text
+            yield ast.unparse(node)
         if name in EPOCH_READERS and "datetime" in ast.unparse(node.func) and len(given) < EPOCH_READERS[name]:
-            yield text
+            yield ast.unparse(node)
         waited = [keyword.value for keyword in node.keywords if keyword.arg in LIMITS]
         if name in WAITS and isinstance(node.func, ast.Attribute):
             waited += node.args[:1]
         if any(is_number(value, constants) for value in waited):
-            yield text
+            yield ast.unparse(node)
 
 
 def is_number(value: ast.expr, constants: dict[str, ast.expr]) -> bool:

@@ -18,8 +18,16 @@ def looked_up() -> set[tuple[str, str]]:
     """Find `timeouts["name"]`, `timeouts.interval("name")`, `timeouts.leases["name"]` and `policies["name"]`."""
     found = set()
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("timeouts.interval"):
+        text = path.read_text(encoding="utf-8")
+        if "timeouts" not in text and "policies[" not in text:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "interval"
+                and ast.unparse(node.func).endswith("timeouts.interval")
+            ):
                 found.add(("timeouts", str(ast.literal_eval(node.args[0]))))
             if not (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)):
                 continue
@@ -28,8 +36,6 @@ def looked_up() -> set[tuple[str, str]]:
                 found.add(("call_policies", str(node.slice.value)))
             elif attribute == "timeouts":
                 found.add(("timeouts", str(node.slice.value)))
-            elif attribute == "policies":
-                found.add(("call_policies", str(node.slice.value)))
             elif owner == "timeouts" and attribute in SECTIONS:
                 found.add((attribute, str(node.slice.value)))
     return found

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import resource
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -60,23 +61,24 @@ def test_what_was_not_collected_is_a_missing_upstream_phase(store: RawStore) -> 
     assert caught.value.next_step == "nbactl run phase1 --date 2024-01-15 --force"
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """Let this process write no file beyond 64 bytes, as on a full disk."""
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let this process write no file beyond 64 bytes; the limit also holds for the output of pytest."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.usefixtures("small_files")
 def test_a_full_disk_is_reported_with_the_file_and_leaves_nothing_half_written(store: RawStore) -> None:
     writes: tuple[Callable[[], int], ...] = (
         lambda: store.write("schedule", DAY, _records(1), source="sample", fence=PlainFence()),
         lambda: store.fill_in("schedule", {DAY: _records(1)}, source="sample", fence=PlainFence(), given={}),
     )
     for write in writes:
-        with pytest.raises(UnavailableError, match=r"2024-01-15.jsonl cannot be written") as caught:
+        with pytest.raises(UnavailableError, match=r"2024-01-15.jsonl cannot be written") as caught, full_disk():
             write()
         assert not caught.value.retryable
         assert "--state-dir" in str(caught.value.next_step)

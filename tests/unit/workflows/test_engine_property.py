@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbactl.workflows.model import RunStatus
+from tests.kit.budget import budget
 from tests.kit.workflow import Harness, workflows
 
 _BEHAVIOURS = ("ok", "ok", "ok", "data", "unavailable", "value", "timeout", "once")
@@ -41,7 +42,7 @@ def _fails(task: dict[str, Any]) -> bool:
     return task["with"]["sleep"] == 100 or ("raises" in task["with"] and "fails" not in task["with"])
 
 
-@settings(max_examples=80, deadline=None)
+@budget(80)
 @given(_cases())
 def test_every_run_keeps_the_promises_of_the_engine(case: dict[str, Any]) -> None:
     bad = case.pop("bad")

@@ -6,21 +6,19 @@ from typing import Any
 
 import pytest
 
-from nbactl.cli.app import build
-from nbactl.cli.frame import walk
 from nbactl.cli.help.topics import TOPICS
 from nbactl.cli.options import SHARED
 from nbactl.cli.show.help import GLOBAL_OPTIONS, Help
-
-_TREE = [(context.command_path, command, context) for command, context in walk(build())]
+from tests.kit.cli_tree import TREE
 
 
 def _text(command: Any, context: Any, width: int = 80) -> str:
     return Help(command, context, width=width, color=False).text()
 
 
-@pytest.mark.parametrize(("path", "command", "context"), _TREE, ids=[path for path, _, _ in _TREE])
-def test_help_has_examples_first_and_the_global_options_in_one_line(path: str, command: Any, context: Any) -> None:
+@pytest.mark.parametrize("path", TREE)
+def test_help_has_examples_first_and_the_global_options_in_one_line(path: str) -> None:
+    command, context = TREE[path]
     text = _text(command, context)
     sections = text.split("\n\n")
     assert sections[1].startswith("Usage: ")
@@ -30,14 +28,15 @@ def test_help_has_examples_first_and_the_global_options_in_one_line(path: str, c
     assert "-h, --help" in text
 
 
-@pytest.mark.parametrize(("path", "command", "context"), _TREE, ids=[path for path, _, _ in _TREE])
-def test_help_at_80_columns_wraps_between_words_only(path: str, command: Any, context: Any) -> None:
+@pytest.mark.parametrize("path", TREE)
+def test_help_at_80_columns_wraps_between_words_only(path: str) -> None:
+    command, context = TREE[path]
     unwrapped = _text(command, context, 10_000).split()
     assert _text(command, context).split() == unwrapped, path
 
 
 def test_the_usage_has_repeated_arguments_after_the_bracket() -> None:
-    usages = {path: _text(command, context).split("\n\n")[1] for path, command, context in _TREE}
+    usages = {path: _text(command, context).split("\n\n")[1] for path, (command, context) in TREE.items()}
     assert usages["nbactl help"] == "Usage: nbactl help [OPTIONS] [TOPIC]..."
     assert usages["nbactl run"] == "Usage: nbactl run [OPTIONS] NAME..."
 

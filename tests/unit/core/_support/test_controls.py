@@ -8,13 +8,11 @@ import pytest
 
 from nbactl.core._support.controls import has_controls, json_safe, visible, visible_lines
 
-UNSEEN = [chr(code) for code in range(sys.maxunicode + 1) if category(chr(code)) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
-
 
 def test_inv_28_no_character_that_a_terminal_obeys_is_left_as_it_is() -> None:
-    shown = visible("".join(UNSEEN))
-    assert not has_controls(shown)
-    assert not has_controls(json_safe("".join(char for char in UNSEEN if ord(char) > 0x7F)))
+    unseen = [char for char in map(chr, range(sys.maxunicode + 1)) if category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    assert not has_controls(visible("".join(unseen)))
+    assert not has_controls(json_safe("".join(char for char in unseen if ord(char) > 0x7F)))
 
 
 @pytest.mark.parametrize(
