@@ -83,7 +83,7 @@ def gets_an_alias(league: League) -> None:
 def test_inv_23_a_change_before_the_range_brings_the_range_to_the_numbers_of_a_fresh_run(
     finished: League, tmp_path: Path, change: Callable[[League], None]
 ) -> None:
-    days = LATE
+    days: tuple[date, ...] = LATE
     if change is is_repaired:
         days = RANGE
         league = League(tmp_path, POINTS)
