@@ -7,11 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.kit.paths import ROOT
+from tests.kit.warm import put_on_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PAGES = ROOT / "docs" / "howto"
 YAML_FILES = ("workflows.yaml", "timeouts.yaml", "flags.yaml")
 AFTER = {
@@ -51,9 +56,12 @@ def insert(file: Path, block: str, after: str | None) -> None:
 def run_scripts(page: str, folder: Path, package: Path) -> str:
     """Run the shell blocks of a page in `folder`, with the nbactl of `package`."""
     script = folder / "bin" / "nbactl"
-    script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
-    script.chmod(0o755)
+    if package == ROOT:
+        put_on_path(script.parent)
+    else:
+        script.parent.mkdir()
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m nbactl "$@"\n')
+        script.chmod(0o755)
     kept = {key: os.environ[key] for key in ("HOME", "TMPDIR", "LANG") if key in os.environ}
     done = subprocess.run(
         ["sh", "-ec", "".join(blocks(page, "sh"))],
@@ -62,7 +70,6 @@ def run_scripts(page: str, folder: Path, package: Path) -> str:
             **kept,
             "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(package),
-            "PYTHONDONTWRITEBYTECODE": "1",
         },
         capture_output=True,
         text=True,
@@ -88,8 +95,7 @@ def test_the_parser_that_is_shown_is_the_one_that_there_is() -> None:
 
 
 def test_a_processor_is_added_as_the_page_says(tmp_path: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "nbactl", tmp_path / "nbactl", ignore=ignored)
+    shutil.copytree(ROOT / "nbactl", tmp_path / "nbactl")  # with what is compiled
     for name in YAML_FILES:
         shutil.copy(ROOT / name, tmp_path / name)
     steps = placed("processor.md")

@@ -94,7 +94,7 @@ class Execution:
     def _select(self, job: Job, tree: exp.Expr, sql: str) -> None:
         job.statement = "SELECT"
         session = self._session
-        query, _ = session.query(tree.copy(), sql)
+        query, ctx = session.query(tree.copy(), sql)
         columns, names = result_columns(query)
         key = self._cache.key(job, session, tree)
         if self._job.configuration.get("dryRun"):
@@ -107,7 +107,7 @@ class Execution:
             job.result, job.cache_hit = kept, True
             return
         pricing.charge(session, self._limits, job, tree)
-        job.result = session.rows(tree, sql)
+        job.result = session.fetched(query, ctx)
         self._limits.response(job.result, destination=bool(job.query.get("destinationTable")))
         if key is not None:
             self._cache.put(key, job.result, session.now)

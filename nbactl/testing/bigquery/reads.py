@@ -25,7 +25,10 @@ from nbactl.testing.bigquery.session import TEMP, Session
 from nbactl.testing.bigquery.store import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from nbactl.adapters.duckdb.sql.types import Type
+    from nbactl.testing.bigquery.store import Name
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -90,36 +93,72 @@ def _changed(session: Session, tree: exp.Expr) -> list[Read]:
 
 
 def _queried(session: Session, query: exp.Expr) -> list[Read]:
-    tables = [table for node in query.find_all(exp.Table) if (table := _table(session, node)) is not None]
+    tables = {table.name: table for node in query.find_all(exp.Table) if (table := _table(session, node)) is not None}
     if not tables:
         return []
-    schema: dict[str, object] = {}
-    for dataset in {table.name[0] for table in tables}:
-        schema[dataset] = {
-            table.name[1]: {name.lower(): duckdb_name(kind) for name, kind in table.columns}
-            for table in tables
-            if table.name[0] == dataset
-        }
+    selected = _selected(query, {name: table.columns for name, table in tables.items()})
+    if selected is None:
+        return [Read(table, None, None) for table in tables.values()]
+    found = []
+    for one in selected:
+        read = _table(session, one.node)
+        if read is None:
+            continue
+        if read.is_view:
+            found += of(session, session.parse(read.resource["view"]["query"]))
+            continue
+        found.append(Read(read, one.columns, _all(_tests(session, read, one.alias, one.conditions))))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """A table that a query selects from, by that name: the columns, and the conditions at that place."""
+
+    node: exp.Table
+    alias: str
+    columns: frozenset[str]
+    conditions: tuple[exp.Expr, ...]
+
+
+_KEPT: Final = 256
+_kept: dict[object, list[_Selected] | None] = {}
+"""What queries select, of all servers of this process: qualifying takes longer than running on small tables."""
+
+
+def _selected(query: exp.Expr, columns: Mapping[Name, Sequence[tuple[str, Type]]]) -> list[_Selected] | None:
+    """Return what a query selects from, None where that cannot be analysed."""
+    schema: dict[str, Any] = {}
+    for (dataset, table), listed in columns.items():
+        schema.setdefault(dataset, {})[table] = {name.lower(): duckdb_name(kind) for name, kind in listed}
+    key = hash(query), str(schema)
+    if key not in _kept:
+        if len(_kept) >= _KEPT:
+            _kept.clear()
+        _kept[key] = _analysed(query.copy(), schema)
+    return _kept[key]
+
+
+def _analysed(query: exp.Expr, schema: dict[str, Any]) -> list[_Selected] | None:
     try:
         plain = qualify(
-            query.copy(), schema=schema, dialect="bigquery", validate_qualify_columns=False, quote_identifiers=False
+            query, schema=schema, dialect="bigquery", validate_qualify_columns=False, quote_identifiers=False
         )
         plain = pushdown_predicates(pushdown_projections(plain), dialect="bigquery")
         scopes = traverse_scope(plain)
     except SqlglotError:
-        return [Read(table, None, None) for table in tables]
-    found = []
-    for scope in scopes:
-        for alias, (_, source) in scope.selected_sources.items():
-            read = _table(session, source) if isinstance(source, exp.Table) else None
-            if read is None:
-                continue
-            if read.is_view:
-                found += of(session, session.parse(read.resource["view"]["query"]))
-                continue
-            columns = frozenset(column.name.lower() for column in scope.columns if column.table == alias)
-            found.append(Read(read, columns, _all(_tests(session, read, alias, _conditions(scope.expression)))))
-    return found
+        return None
+    return [
+        _Selected(
+            source,
+            alias,
+            frozenset(column.name.lower() for column in scope.columns if column.table == alias),
+            tuple(_conditions(scope.expression)),
+        )
+        for scope in scopes
+        for alias, (_, source) in scope.selected_sources.items()
+        if isinstance(source, exp.Table)
+    ]
 
 
 def _table(session: Session, node: exp.Table) -> Table | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
@@ -72,13 +73,14 @@ class Session:
     def parse(self, sql: str) -> exp.Expr:
         """Parse one statement, with its names resolved. Raises ApiError."""
         try:
-            tree = parse(sql)
+            tree = _parsed(sql).copy()
         except NbactlError as error:
             raise of_translation(error) from error
         self.references = []
-        self._resolve_names(tree)
-        self._resolve_functions(tree)
-        self._resolve_rows(tree)
+        nodes = list(tree.walk())
+        self._resolve_names(tree, nodes)
+        self._resolve_functions(nodes)
+        self._resolve_rows(nodes)
         return tree
 
     def query(self, tree: exp.Expr, sql: str) -> tuple[Query, Context]:
@@ -107,7 +109,10 @@ class Session:
 
     def rows(self, tree: exp.Expr, sql: str) -> Result:
         """Run a query and return its rows. Raises ApiError."""
-        query, ctx = self.query(tree, sql)
+        return self.fetched(*self.query(tree, sql))
+
+    def fetched(self, query: Query, ctx: Context) -> Result:
+        """Run a compiled query and return its rows. Raises ApiError."""
         columns, names = result_columns(query)
         self.cursor.execute(values.fetched(query.sql, columns, names), self.bound(ctx))
         return Result(columns, names, self.cursor.fetchall())
@@ -147,10 +152,12 @@ class Session:
         """Return the table that a statement changes. Raises ApiError."""
         return self.store.table((node.db, node.name), self.location)
 
-    def _resolve_names(self, tree: exp.Expr) -> None:
-        named = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    def _resolve_names(self, tree: exp.Expr, nodes: list[exp.Expr]) -> None:
+        named = {node.alias.lower() for node in nodes if isinstance(node, exp.CTE)}
         created = _created(tree)
-        for table in list(tree.find_all(exp.Table)):
+        for table in nodes:
+            if not isinstance(table, exp.Table):
+                continue
             if not isinstance(table.this, exp.Identifier) or isinstance(table.parent, exp.AlterRename):
                 continue
             if table.name.upper().startswith("INFORMATION_SCHEMA."):
@@ -191,25 +198,29 @@ class Session:
         table.set("db", exp.to_identifier(dataset))
         table.set("this", exp.to_identifier(name))
 
-    def _resolve_functions(self, tree: exp.Expr) -> None:
+    def _resolve_functions(self, nodes: list[exp.Expr]) -> None:
         """Take the time from the session's clock, and number the positional parameters."""
-        for number, unnamed in enumerate(list(tree.find_all(exp.Placeholder))):
+        for number, unnamed in enumerate(node for node in nodes if isinstance(node, exp.Placeholder)):
             unnamed.replace(exp.Parameter(this=exp.Var(this=f"_{number}")))
-        for named in list(tree.find_all(exp.Parameter)):
-            if isinstance(named.this, exp.Parameter):  # @@row_count, @@script.job_id
+        for named in nodes:
+            if isinstance(named, exp.Parameter) and isinstance(
+                named.this, exp.Parameter
+            ):  # @@row_count, @@script.job_id
                 whole = named.parent if isinstance(named.parent, exp.Dot) else named
                 path = f"@@{named.this.name}" + (f".{whole.expression.name}" if isinstance(whole, exp.Dot) else "")
                 whole.replace(exp.Column(this=exp.to_identifier(path.lower(), quoted=True)))
-        for node in list(tree.walk()):
+        for node in nodes:
             name = _BARE.get(type(node)) or (str(node.this).upper() if isinstance(node, exp.Anonymous) else "")
             if name in ("CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_DATETIME"):
                 node.replace(_from_clock(name, node))
             elif name == "SESSION_USER":
                 node.replace(exp.Literal.string(self.user))
 
-    def _resolve_rows(self, tree: exp.Expr) -> None:
+    def _resolve_rows(self, nodes: list[exp.Expr]) -> None:
         """Write TO_JSON_STRING(t) of a row as that of a STRUCT of its columns."""
-        for call in tree.find_all(exp.Anonymous):
+        for call in nodes:
+            if not isinstance(call, exp.Anonymous):
+                continue
             if str(call.this).upper() == "TO_JSON_STRING" and isinstance(call.expressions[0], exp.Column):
                 select = call.find_ancestor(exp.Select)
                 names = self._row(select, call.expressions[0]) if select is not None else []
@@ -232,6 +243,12 @@ class Session:
             if isinstance(source, exp.Subquery) and not source.this.is_star:
                 return list(source.this.named_selects)
         return []
+
+
+@lru_cache(maxsize=128)
+def _parsed(sql: str) -> exp.Expr:
+    """Parse one statement, of which the caller takes a copy: tests send the same text again and again."""
+    return parse(sql)
 
 
 _BARE: Final[dict[type[exp.Expr], str]] = {

@@ -126,16 +126,16 @@ def test_inv_15_no_rows_of_games_that_phase_2_did_not_write_are_no_success(seaso
         assert caught.value.next_step == f"nbactl run phase2 --date {day}"
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_inv_15_a_statement_that_loses_its_rows_is_no_success(
-    season: Lab, table: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sql = table_sql(table)
-    monkeypatch.setattr(transform, "table_sql", lambda _: f"SELECT * FROM ({sql}) WHERE FALSE")  # noqa: S608
-    with pytest.raises(DataError, match=f"{table} has no row of {TRADE} though it should"):
-        season.compute(TRADE, (table,))
-    monkeypatch.undo()
-    season.compute(TRADE, (table,))
+def test_inv_15_a_statement_that_loses_its_rows_is_no_success(season: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transform, "table_sql", lambda name: f"SELECT * FROM ({table_sql(name)}) WHERE FALSE")  # noqa: S608
+    accepted = []
+    for table in reversed(TABLES):  # those that read it come first
+        try:
+            season.compute(TRADE, (table,))
+            accepted.append(table)
+        except DataError as error:
+            assert f"{table} has no row of {TRADE} though it should" in str(error)  # noqa: PT017 - of every table
+    assert accepted == []
 
 
 def test_inv_15_games_that_are_over_without_box_scores_have_no_empty_summary(tmp_path: Path) -> None:
