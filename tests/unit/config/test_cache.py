@@ -72,6 +72,7 @@ def test_a_copy_in_another_folder_gets_the_same_answer(
     kept: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load_config(folder, {})
+    assert kept.is_dir()
     copy = shutil.copytree(folder, tmp_path / "copy")
     _refuse_reading(monkeypatch)
     second = load_config(copy, {})
