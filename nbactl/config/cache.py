@@ -44,9 +44,9 @@ class ConfigCache:
     def __init__(self, files: Mapping[str, Path], environ: Mapping[str, str]) -> None:
         overrides = {name: value for name, value in environ.items() if name.startswith(TIMEOUT_PREFIX)}
         self._folder = _cache_dir(os.environ)
-        name = zlib.crc32(str(next(iter(files.values())).absolute()).encode(errors="surrogateescape"))
-        self._path = self._folder / f"config-{name:08x}.json"
         self._key = _key(files, overrides)
+        # Named by its key, not by the folder: copies of a project, and two sets of overrides, share and keep answers.
+        self._path = self._folder / f"config-{zlib.crc32((self._key or '').encode()):08x}.json"
 
     def load(self) -> Parts | None:
         """Return what was stored for the same texts, None if there is nothing that can be trusted."""

@@ -165,7 +165,8 @@ def _step(annotation: Any, step: Any) -> tuple[str, Any]:  # noqa: ANN401 - any 
     for form in _forms(annotation):
         if (model := _model(form)) is not None and step in _fields(model):
             name = _fields(model)[step]
-            return _field_docstrings(model).get(name, ""), model.types()[name]
+            said = _field_docstrings(model)  # type: ignore[arg-type]  # records have no hash, their classes have
+            return said.get(name, ""), model.types()[name]
         if get_origin(form) in (dict, tuple):
             inner = get_args(form)[1 if get_origin(form) is dict else 0]
             return _first_sentence(_model(inner)), inner

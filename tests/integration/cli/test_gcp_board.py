@@ -67,12 +67,12 @@ def place(
 
 def test_inv_29_the_board_joins_documents_and_history(place: tuple[DocumentStore, Nbactl]) -> None:
     _, nbactl = place
-    code, document, _ = nbactl("status", "--date", "yesterday", "-o", "json")
+    code, document, _ = nbactl("status", "--date", YESTERDAY, "-o", "json")
     phase3 = next(phase for phase in document["data"]["phases"] if phase["name"] == "phase3")
     assert (code, phase3["state"], phase3["failed"]) == (1, "failed", ["player_game_summary"])
     assert phase3["production"]["processors"][0]["last_run"]["errors"] == "no such column"
     assert document["warnings"] == []
-    _, text, _ = nbactl("status", "--date", "yesterday")
+    _, text, _ = nbactl("status", "--date", YESTERDAY)
     assert "no such column" in text
     assert text.startswith(f"{YESTERDAY}  on gcp, at ")  # services have sources of their own
     _, text, _ = nbactl("status", "--date", "yesterday", "--source", "sample")
@@ -106,7 +106,7 @@ def test_a_warehouse_that_hangs_holds_the_board_up_for_its_own_limit_only(
     _, nbactl = place
     monkeypatch.setenv("NBACTL_TIMEOUT_STATUS_HISTORY", "1s")
     bigquery.delay("processor_run_history", 6.0)
-    code, document, _ = nbactl("status", "--date", "yesterday", "-o", "json")
+    code, document, _ = nbactl("status", "--date", YESTERDAY, "-o", "json")
     phase3 = next(phase for phase in document["data"]["phases"] if phase["name"] == "phase3")
     assert (code, phase3["state"]) == (3, "incomplete")
     (warning,) = document["warnings"]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Run = Callable[..., tuple[int, Any, str]]
 NOW = datetime.now(UTC)
-LATER, BEFORE = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
+LATER, BEFORE = NOW + timedelta(days=2), NOW - timedelta(hours=1)
 LOCKS: dict[str, dict[str, Any]] = {
     "coordinator_batch_locks/b1": {"acquired_at": BEFORE, "expires_at": LATER, "owner": "coordinator-7"},
     "processing_locks/p1": {"lockedAt": BEFORE.isoformat(), "expiresAt": BEFORE, "operation_id": "op-1"},

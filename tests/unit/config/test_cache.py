@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -65,6 +66,17 @@ def test_the_second_call_reads_no_yaml_and_gets_the_same(kept: Path, monkeypatch
     assert _file(kept).stat().st_mode & 0o077 == 0
     _refuse_reading(monkeypatch)
     assert _same(load_config(shipped_config_dir(), {}), first)
+
+
+def test_a_copy_in_another_folder_gets_the_same_answer(
+    kept: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_config(folder, {})
+    assert kept.is_dir()
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    _refuse_reading(monkeypatch)
+    second = load_config(copy, {})
+    assert (second.workflows, second.files["workflows"]) == (first.workflows, copy / "workflows.yaml")
 
 
 def test_inv_21_a_typo_is_refused_although_the_right_file_is_cached(kept: Path, folder: Path) -> None:
@@ -166,10 +178,9 @@ def test_what_a_killed_process_left_is_no_obstacle(kept: Path, folder: Path) -> 
     assert _stored(folder)
 
 
-def test_only_the_newest_are_kept(kept: Path, tmp_path: Path) -> None:
+def test_only_the_newest_are_kept(kept: Path, folder: Path) -> None:
     for number in range(20):
-        (tmp_path / str(number)).mkdir()
-        load_config(small_config(tmp_path / str(number)), {})
+        load_config(folder, {"NBACTL_TIMEOUT_WAREHOUSE_QUERY": f"{number + 1}m"})
     assert len(list(kept.iterdir())) == 16
 
 
