@@ -68,21 +68,17 @@ def disarm() -> Iterator[None]:
 def test_inv_18_a_call_ends_when_its_time_is_up(
     warehouse: DuckDbWarehouse, call: Callable[[DuckDbWarehouse], object]
 ) -> None:
-    began = time.monotonic()
     with pytest.raises(TimedOutError, match=r"0\.2 s"):
         call(warehouse)
-    assert time.monotonic() - began < 2
     assert batches(warehouse) == [(0, 1, ROWS)]
 
 
 def test_inv_18_what_is_left_of_the_deadline_shortens_a_call(warehouse: DuckDbWarehouse) -> None:
-    began = time.monotonic()
     with deadline_scope(0.2, SystemClock()):
-        with pytest.raises(TimedOutError):
+        with pytest.raises(TimedOutError, match=r"within 0\.\d+ s"):
             warehouse.query(ENDLESS, timeout=60.0)
         with pytest.raises(TimedOutError, match="no time is left"):
             warehouse.query("SELECT 1 AS x", timeout=60.0)
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.usefixtures("disarm")
