@@ -380,7 +380,7 @@ class TestWarehouse:
             "DROP TABLE nba_test.games",
             "SELECT '",
         )
-        for sql in ("SELECT 1; SELECT 2", "", "SELECT '", *changes):
+        for sql in texts:
             with pytest.raises(DataError):
                 warehouse.query(sql, timeout=TIMEOUT)
         assert self.ids(warehouse) == []

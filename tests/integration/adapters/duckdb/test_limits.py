@@ -68,21 +68,17 @@ def disarm() -> Iterator[None]:
 def test_inv_18_a_call_ends_when_its_time_is_up(
     warehouse: DuckDbWarehouse, call: Callable[[DuckDbWarehouse], object]
 ) -> None:
-    began = time.monotonic()
     with pytest.raises(TimedOutError, match=r"0\.2 s"):
         call(warehouse)
-    assert time.monotonic() - began < 2
     assert batches(warehouse) == [(0, 1, ROWS)]
 
 
 def test_inv_18_what_is_left_of_the_deadline_shortens_a_call(warehouse: DuckDbWarehouse) -> None:
-    began = time.monotonic()
     with deadline_scope(0.2, SystemClock()):
-        with pytest.raises(TimedOutError):
+        with pytest.raises(TimedOutError, match=r"within 0\.\d+ s"):
             warehouse.query(ENDLESS, timeout=60.0)
         with pytest.raises(TimedOutError, match="no time is left"):
             warehouse.query("SELECT 1 AS x", timeout=60.0)
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.usefixtures("disarm")
@@ -105,6 +101,13 @@ def test_inv_18_waiting_for_another_thread_to_write_counts(warehouse: DuckDbWare
     assert batches(warehouse) == [(0, 1, ROWS), (1, 1, ROWS)]
 
 
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.005)
+
+
 def test_closing_ends_what_is_still_running(path: Path) -> None:
     warehouse = open_warehouse(path)
     warehouse.list_tables()
@@ -119,12 +122,10 @@ def test_closing_ends_what_is_still_running(path: Path) -> None:
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
-    began = time.monotonic()
+    until(lambda: len(warehouse._running) == 3)
     warehouse.close()
     for thread in threads:
-        thread.join(5)
-    assert time.monotonic() - began < 2
+        thread.join(30)
     assert [type(failure) for failure in failures] == [PreconditionError] * 3
 
 
@@ -141,9 +142,9 @@ def test_closing_ends_the_wait_for_another_process(path: Path) -> None:
     with holder._file.use(1.0):
         thread = threading.Thread(target=run)
         thread.start()
-        time.sleep(0.2)
+        until(lambda: waiting._file._opening)
         waiting.close()
-        thread.join(5)
+        thread.join(30)
     holder.close()
     assert [type(failure) for failure in failures] == [PreconditionError]
 

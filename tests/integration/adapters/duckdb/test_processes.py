@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.core._support.clock import SystemClock
 from nbactl.errors import PreconditionError, UnavailableError
-from tests.kit.warehouse_process import ROWS, TABLE, batches, ended, open_warehouse, outcome, start, write
+from tests.kit.warehouse_process import ROWS, TABLE, batches, open_warehouse, outcome, release, start, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -47,31 +49,45 @@ def test_a_reader_beside_a_writer_sees_whole_partitions_only(path: Path) -> None
 
 
 def test_a_process_that_cannot_wait_longer_says_who_has_the_warehouse(path: Path) -> None:
-    holder = start(path, 5.0, "write", 1, 1, fault="warehouse.before_commit=sleep:60")
-    try:
-        time.sleep(0.5)
-        warehouse = open_warehouse(path, lock_wait=0.3)
-        began = time.monotonic()
-        with pytest.raises(UnavailableError) as caught:
-            batches(warehouse)
-        assert 0.25 < time.monotonic() - began < 2
-        assert caught.value.exit_code == 7
-        assert caught.value.retryable
-        assert caught.value.details["pid"] == holder.pid
-        assert caught.value.details["holder"] == "run run-write"
-        assert str(holder.pid) in (caught.value.cause or "")
-        assert caught.value.next_step
-        warehouse.close()
-    finally:
-        holder.kill()
-        ended(holder)
+    holder = start(path, 5.0, "write", 1, 1, held_at="warehouse.before_commit")
+    warehouse = open_warehouse(path, lock_wait=0.3)
+    began = time.monotonic()
+    with pytest.raises(UnavailableError) as caught:
+        batches(warehouse)
+    assert time.monotonic() - began > 0.25
+    assert caught.value.exit_code == 7
+    assert caught.value.retryable
+    assert caught.value.details["pid"] == holder.pid
+    assert caught.value.details["holder"] == "run run-write"
+    assert str(holder.pid) in (caught.value.cause or "")
+    assert caught.value.next_step
+    warehouse.close()
+
+
+class ClockOfAWaiter(SystemClock):
+    """Calls `waits` once, when somebody begins to wait by it."""
+
+    def __init__(self, waits: Callable[[], None]) -> None:
+        self._waits: Callable[[], None] | None = waits
+
+    def sleep(self, seconds: float) -> None:
+        if self._waits is not None:
+            self._waits()
+            self._waits = None
+        super().sleep(seconds)
 
 
 def test_a_process_waits_for_the_holder_and_then_works(path: Path) -> None:
-    holder = start(path, 5.0, "write", 1, 1, fault="warehouse.before_commit=sleep:0.8")
-    time.sleep(0.3)
-    warehouse = open_warehouse(path)
+    holder = start(path, 5.0, "write", 1, 1, held_at="warehouse.before_commit")
+    released = threading.Event()
+
+    def let_go() -> None:
+        release(holder)
+        released.set()
+
+    warehouse = open_warehouse(path, 60.0, clock=ClockOfAWaiter(let_go))
     assert batches(warehouse) == [(0, 0, ROWS), (1, 1, ROWS)]
+    assert released.is_set()
     warehouse.close()
     assert outcome(holder) == ROWS
 

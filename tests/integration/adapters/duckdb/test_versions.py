@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from nbactl.adapters.duckdb.sidecar import VersionsSidecar
 from tests.kit.paths import ROOT
 from tests.kit.warehouse_process import FIRST, ROWS, TABLE, ended, open_warehouse, start, write
 
@@ -86,13 +86,8 @@ def test_a_warehouse_that_is_not_there_has_no_versions_and_is_not_made(tmp_path:
 
 
 def test_versions_are_known_while_another_process_has_the_file(path: Path) -> None:
-    holder = start(path, 5.0, "write", 1, 1, fault="warehouse.before_commit=sleep:60")
-    try:
-        time.sleep(0.5)
-        assert len(versions(path, lock_wait=0.0)) == 1
-    finally:
-        holder.kill()
-        ended(holder)
+    start(path, 5.0, "write", 1, 1, held_at="warehouse.before_commit")
+    assert len(versions(path, lock_wait=0.0)) == 1
 
 
 def test_a_write_is_seen_at_once_and_after_closing(path: Path) -> None:
@@ -125,33 +120,43 @@ def without_checksum(path: Path) -> None:
     sidecar(path).write_bytes(content.replace(TABLE.name.encode(), b"nba_test.other"))
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(lambda path: sidecar(path).unlink(), id="gone"),
-        pytest.param(lambda path: sidecar(path).write_bytes(b""), id="empty"),
-        pytest.param(lambda path: sidecar(path).write_bytes(b"\xff\x00{"), id="no text"),
-        pytest.param(lambda path: sidecar(path).write_bytes(b"[1]\n{}"), id="another form"),
-        pytest.param(lambda path: sidecar(path).write_bytes(sidecar(path).read_bytes()[:-9]), id="cut off"),
-        pytest.param(without_checksum, id="changed"),
-        pytest.param(
-            lambda path: sidecar(path).write_bytes(
-                sidecar(path).read_bytes().replace(b'versions": 1', b'versions": 2')
-            ),
-            id="another version",
-        ),
-        pytest.param(of_another_file, id="of another file"),
-        pytest.param(os.utime, id="of an earlier state"),
-        pytest.param(_make_a_folder, id="a folder"),
-    ],
-)
-def test_a_file_of_versions_that_does_not_fit_is_not_believed(path: Path, spoil: Callable[[Path], object]) -> None:
+SPOILT: Final[dict[str, Callable[[Path], object]]] = {
+    "gone": lambda path: sidecar(path).unlink(),
+    "empty": lambda path: sidecar(path).write_bytes(b""),
+    "no text": lambda path: sidecar(path).write_bytes(b"\xff\x00{"),
+    "another form": lambda path: sidecar(path).write_bytes(b"[1]\n{}"),
+    "cut off": lambda path: sidecar(path).write_bytes(sidecar(path).read_bytes()[:-9]),
+    "changed": without_checksum,
+    "another version": lambda path: sidecar(path).write_bytes(
+        sidecar(path).read_bytes().replace(b'versions": 1', b'versions": 2')
+    ),
+    "of another file": of_another_file,
+    "of an earlier state": os.utime,
+    "a folder": _make_a_folder,
+}
+
+
+def test_a_file_of_versions_that_does_not_fit_is_not_believed(path: Path, tmp_path: Path) -> None:
+    """It is read again from the warehouse, and written for the next process that asks."""
     first = versions(path)
-    spoil(path)
+    for kind, spoil in SPOILT.items():
+        spoilt = tmp_path / kind / path.name
+        spoilt.parent.mkdir()
+        spoilt.write_bytes(path.read_bytes())
+        versions(spoilt)
+        known = VersionsSidecar(spoilt).read()
+        assert known is not None, kind
+        assert len(known) == 1, kind
+        spoil(spoilt)
+        assert VersionsSidecar(spoilt).read() is None, kind
+        assert versions(spoilt) == first, kind
+        assert (VersionsSidecar(spoilt).read() is None) == (kind == "a folder"), kind
+
+
+def test_a_warehouse_whose_file_of_versions_does_not_fit_is_asked_itself(path: Path) -> None:
+    sidecar(path).write_bytes(b"")
     assert asked(path) == ["1", "True", "False"]
-    assert versions(path) == first
-    if not sidecar(path).is_dir():
-        assert asked(path) == ["1", "False", "False"]
+    assert asked(path) == ["1", "False", "False"]
 
 
 def test_a_change_by_another_program_is_no_reason_to_believe_the_old_file_of_versions(path: Path) -> None:
