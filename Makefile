@@ -33,8 +33,8 @@ quick-all: ## The quick tests on every other Python that is installed (PYTHONS="
 	  $(MAKE) --no-print-directory quick PYTHON="$$python" VENV=.venv-$$version || exit 1; \
 	done
 
-stress: $(VENV)/.dev ## Set up, then kill the migration at every named instant under 50 live writers, on both engines
-	NBACTL_STRESS=1 NBACTL_REQUIRE_EMULATORS=1 $(BIN)/python -m pytest -p no:randomly tests/faults/test_completions_stress.py tests/acceptance $(ARGS)
+stress: $(VENV)/.dev ## Set up, then kill the migration at every named instant under 50 live writers, try all examples
+	NBACTL_STRESS=1 NBACTL_REQUIRE_EMULATORS=1 $(BIN)/python -m pytest -p no:randomly tests/faults/test_completions_stress.py tests/acceptance tests/property tests/unit/workflows/test_engine_property.py $(ARGS)
 
 lint: $(VENV)/.dev ## Style, types, import contracts, docs drift
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from nbactl.adapters.sqlite import documents
 from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
 from tests.kit.budget import budget
+from tests.kit.dealing import deal
 from tests.kit.firestore_indexes import checked
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ settings.register_profile(
     "busy machine", parent=budget(100), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("busy machine")
+
+# With all tests in memory, the default of 700 objects spends a seventh of the time on looking for garbage.
+gc.set_threshold(10_000, 20, 50)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,23 +38,12 @@ def _only_declared_indexes() -> Iterator[None]:
         yield
 
 
-_SLOW = ("tests/faults/test_completions_stress.py", "tests/acceptance/", "tests/integration/cli/flags/test_rollout")
-"""Where tests take 10 to 100 seconds: they start first, so that no worker is left with one at the end."""
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have each worker begin with its share of the slow tests: `--dist worksteal` deals in pieces."""
-    slow = [item for item in items if item.nodeid.startswith(_SLOW)]
-    rest = [item for item in items if not item.nodeid.startswith(_SLOW)]
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow.sort(key=lambda item: ("stress" not in item.nodeid, "rollout" not in item.nodeid))
-    piece = -(-len(rest) // workers)
-    items[:] = [
-        item
-        for worker in range(workers)
-        for item in (*slow[worker::workers], *rest[worker * piece : (worker + 1) * piece])
-    ]
+    """Have each worker begin with its share of the slow files."""
+    items[:] = deal(
+        items, lambda item: item.nodeid.partition("::")[0], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    )
 
 
 @pytest.fixture(scope="session")
