@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kit.budget import THOROUGH
 from tests.kit.engines import Engine
 from tests.proof.live import LiveSystem
 from tests.proof.operator import Operator, configuration
@@ -17,7 +17,6 @@ from tests.proof.rounds import LEAST_KILLS, Rounds, named_instants
 if TYPE_CHECKING:
     from pathlib import Path
 
-THOROUGH = os.environ.get("NBACTL_STRESS") == "1"
 PLAYERS = 250 if THOROUGH else 40
 PAUSES = {"sqlite": 0.3, "firestore": 1.0}
 """Mean seconds between two messages of a writer: the emulator shares two cores with 50 writers."""
@@ -44,7 +43,9 @@ def _play(operator: Operator, engine: Engine, folder: Path) -> None:
     with LiveSystem(engine, folder, players=PLAYERS, pause=PAUSES[engine.kind]) as live:
         rounds = Rounds(live, operator, thorough=THOROUGH)
         live.wait_for_work()
-        for play in (rounds.forward, rounds.back, rounds.to_the_end):
+        all_rounds = (rounds.forward, rounds.back, rounds.to_the_end)
+        # 50 writers keep the emulator from anything else for minutes: it takes the way forward.
+        for play in all_rounds if THOROUGH or engine.kind == "sqlite" else all_rounds[:1]:
             before = sum(operator.kills.values())
             play()
             assert sum(operator.kills.values()) - before >= LEAST_KILLS, operator.kills
