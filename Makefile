@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PYTHONS ?= $(shell .ci/pythons $$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
 # More workers than cores: many tests wait for a process, a lease or the emulator.
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-JOBS ?= $(shell echo $$(($(CORES) + ($(CORES) + 1) / 2)))
+JOBS ?= $(shell echo $$(($(CORES) * 2)))
 # Without bytecode each of some thousand processes that tests start would compile what it imports.
 export PYTHONDONTWRITEBYTECODE :=
 

@@ -55,6 +55,7 @@ ALLOWED = {
     "testing/bigquery/transactions.py: self._condition.wait(_LOOK_AGAIN)",
     "testing/emulators.py: time.sleep(_LOOK_AGAIN)",
     "testing/emulators.py: http.client.HTTPConnection('127.0.0.1', port, timeout=1.0)",
+    "testing/emulators.py: http.client.HTTPConnection('127.0.0.1', port, timeout=_START_SECONDS)",
     "testing/stores.py: SqliteDocuments(':memory:', clock=clock or FakeClock(), busy_timeout=_BUSY_TIMEOUT)",
 }
 
