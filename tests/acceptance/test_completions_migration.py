@@ -9,7 +9,6 @@ import pytest
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import PreconditionError
 from nbactl.migrations.completions.export import read_export
-
 from tests.kit.budget import THOROUGH
 
 if TYPE_CHECKING:

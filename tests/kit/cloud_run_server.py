@@ -12,9 +12,11 @@ import re
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.kit.http_server import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -363,7 +365,7 @@ class Handler(BaseHTTPRequestHandler):
 def cloud_run_server(project: str = PROJECT) -> Iterator[CloudRun]:
     """Serve on a free port of loopback; `address` is its host:port."""
     state = CloudRun(project)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"state": state}))
+    server = LoopbackServer(("127.0.0.1", 0), type("_Handler", (Handler,), {"state": state}))
     server.daemon_threads = True
     state.address = f"127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -14,12 +14,13 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.core.phases.names import snake_case
 from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Column, Rows, TableSchema
+from tests.kit.http_server import LoopbackServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -315,7 +316,7 @@ def pipeline_services(
     with ExitStack() as stack:
         for name in PHASES:
             handler = type("_Service", (_Handler,), {"services": services, "service": name})
-            server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+            server = LoopbackServer(("127.0.0.1", 0), handler)
             server.daemon_threads = True
             services.urls[name] = f"http://127.0.0.1:{server.server_address[1]}"
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -326,7 +327,7 @@ def pipeline_services(
         yield services
 
 
-def _stop(server: ThreadingHTTPServer, thread: threading.Thread) -> None:
+def _stop(server: LoopbackServer, thread: threading.Thread) -> None:
     server.shutdown()
     thread.join()
     server.server_close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.kit.http_server import LoopbackServer
 
 
 class SentryServer:
@@ -34,7 +36,7 @@ class SentryServer:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LoopbackServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.dsn = f"http://public-key-1@127.0.0.1:{self._server.server_port}/17"
 
