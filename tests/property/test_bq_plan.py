@@ -28,7 +28,7 @@ def schemas(draw: st.DrawFn) -> TableSchema:
         for number, kind in enumerate(kinds)
     )
     days = [column.name for column in columns if column.type in ("DATE", "TIMESTAMP")]
-    keys = [column.name for column in columns if column.type != "ARRAY<STRING>"]
+    keys = [column.name for column in columns if str(column.type) != "ARRAY<STRING>"]
     cluster = draw(st.permutations(keys))[: draw(st.integers(0, 4))]
     partition = draw(st.sampled_from([None, *days]))
     return TableSchema("d.t", columns, partition, tuple(cluster), draw(st.sampled_from(["", "One."])))
