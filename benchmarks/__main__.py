@@ -21,6 +21,7 @@ SUITES = (
     "ledger",
     "freshness",
     "query",
+    "bq",
     "warehouse",
 )
 

@@ -14,7 +14,8 @@ EXIT_CODES: Final = {
     0: "done, or nothing to do",
     1: "failed: a required task failed, a check found something, or data is inconsistent",
     2: "wrong usage or configuration, or a question that nobody could answer (use --yes)",
-    3: "partial: optional tasks failed, or a phase continued at its deadline with part of its data",
+    3: "partial: optional tasks failed, or a phase continued at its deadline with part of its data; "
+    "or a plan has pending changes (--detailed-exitcode)",
     4: "not found",
     5: "not authorised, or the wrong environment",
     6: "a precondition does not hold: lease held, stale plan, gate refused, upstream phase missing",

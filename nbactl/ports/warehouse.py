@@ -26,15 +26,25 @@ class Column:
     description: str = ""
 
 
+PartitionUnit = Literal["HOUR", "DAY", "MONTH", "YEAR"]
+
+
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """What a table is declared to be."""
+    """What a table is declared to be.
+
+    A partition holds one `partition_unit` of the column `partition_by`, and is deleted `partition_expiration_days`
+    after that, None for never. With `require_partition_filter` a query without a filter by that column is refused.
+    """
 
     name: str
     columns: tuple[Column, ...]
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
     description: str = ""
+    partition_unit: PartitionUnit = "DAY"
+    partition_expiration_days: float | None = None
+    require_partition_filter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,32 @@ class TableInfo:
     rows: int
     bytes: int | None
     modified: datetime | None
+
+
+TableKind = Literal["table", "view", "materialized view", "external table", "snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableLayout:
+    """How a table is stored. What an engine does not know is None.
+
+    `partitioned_otherwise` says in words how a table is partitioned that is not partitioned by a time column.
+    `bytes` are logical ones, `long_term_bytes` those of them at the long-term price, `largest_partition` the bytes of
+    the largest partition. Rows in the streaming buffer are not in `rows`. `etag` changes with every change of the
+    table.
+    """
+
+    schema: TableSchema
+    kind: TableKind = "table"
+    partitioned_otherwise: str = ""
+    rows: int = 0
+    bytes: int | None = None
+    long_term_bytes: int | None = None
+    partitions: int | None = None
+    largest_partition: int | None = None
+    streaming_rows: int = 0
+    modified: datetime | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +258,17 @@ class Warehouse(Protocol):
 
     def list_tables(self, dataset: str | None = None) -> list[str]:
         """Return the names `dataset.table`, sorted."""
+        ...
+
+    def layouts(self, dataset: str, names: Sequence[str], *, timeout: float) -> Mapping[str, TableLayout]:
+        """Describe those of the tables `dataset.table` that are there, in few calls; it may lag behind by minutes.
+
+        Raises NotFoundError for a missing dataset.
+        """
+        ...
+
+    def layout(self, known: TableLayout, *, timeout: float) -> TableLayout:
+        """Describe a table as it is now, with its etag and streaming buffer. Raises NotFoundError."""
         ...
 
     def apply_ddl(self, statements: Iterable[str], *, timeout: float) -> None:

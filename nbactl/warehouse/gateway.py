@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Rows,
         Select,
         TableInfo,
+        TableLayout,
         TableSchema,
         Warehouse,
     )
@@ -154,6 +155,12 @@ class QueryGateway:
 
     def list_tables(self, dataset: str | None = None) -> list[str]:
         return self._warehouse.list_tables(dataset)
+
+    def layouts(self, dataset: str, names: Sequence[str], *, timeout: float) -> Mapping[str, TableLayout]:
+        return self._warehouse.layouts(dataset, names, timeout=timeout)
+
+    def layout(self, known: TableLayout, *, timeout: float) -> TableLayout:
+        return self._warehouse.layout(known, timeout=timeout)
 
     def apply_ddl(self, statements: Iterable[str], *, timeout: float) -> None:
         self._warehouse.apply_ddl(statements, timeout=timeout)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
-from nbactl.config.base import NOT_EMPTY, Name, Strict
+from nbactl.config.base import NOT_EMPTY, Name, Strict, above
 from nbactl.config.problems import config_error, suggest
 from nbactl.config.source import read_positions
 from nbactl.config.validate import validate
@@ -35,11 +35,16 @@ class ColumnDeclaration(Strict):
 
 
 class TableDeclaration(Strict):
-    """One table. `partition_by` is a DATE or TIMESTAMP column; a TIMESTAMP is partitioned by its UTC day."""
+    """One table. `partition_by` is a DATE or TIMESTAMP column; a TIMESTAMP is partitioned by its UTC day.
+
+    A partition is deleted `partition_expiration_days` after its date.
+    """
 
     description: str = ""
     partition_by: str | None = None
     cluster_by: tuple[str, ...] = ()
+    partition_expiration_days: Annotated[float, above(0)] | None = None
+    require_partition_filter: bool = False
     columns: Annotated[dict[Name, ColumnDeclaration], NOT_EMPTY]
 
     def schema_of(self, name: str) -> TableSchema:
@@ -47,7 +52,15 @@ class TableDeclaration(Strict):
         columns = tuple(
             Column(key, column.type, column.required, column.description) for key, column in self.columns.items()
         )
-        return TableSchema(name, columns, self.partition_by, self.cluster_by, self.description)
+        return TableSchema(
+            name,
+            columns,
+            self.partition_by,
+            self.cluster_by,
+            self.description,
+            partition_expiration_days=self.partition_expiration_days,
+            require_partition_filter=self.require_partition_filter,
+        )
 
 
 class TablesFile(Strict):
@@ -71,6 +84,9 @@ def check(file: TablesFile, positions: Positions) -> Iterator[Problem]:
             elif (kind := table.columns[partition].type) not in ("DATE", "TIMESTAMP"):
                 message = f"{name} is partitioned by {partition}, a {kind}; it must be a DATE or TIMESTAMP"
                 yield positions.problem(place, message)
+        for option in ("partition_expiration_days", "require_partition_filter"):
+            if partition is None and getattr(table, option):
+                yield positions.problem((*here, option), f"{name} has {option} and is not partitioned")
         yield from _check_clustering(name, table, positions)
 
 
@@ -114,12 +130,14 @@ def load_tables(path: Path = TABLES_FILE) -> Mapping[str, TableSchema]:
     return MappingProxyType({name: table.schema_of(name) for name, table in file.tables.items()})
 
 
-def declared_table(name: str, tables: Mapping[str, TableSchema] | None = None) -> TableSchema:
-    """Return one declared table. Raises NotFoundError with a suggestion."""
+def declared_table(
+    name: str, tables: Mapping[str, TableSchema] | None = None, *, where: str = "tables.yaml"
+) -> TableSchema:
+    """Return one declared table. Raises NotFoundError with a suggestion; `where` says in what it is declared."""
     known = load_tables() if tables is None else tables
     if name not in known:
         raise NotFoundError(
-            f"no table {name} is declared in tables.yaml",
+            f"no table {name} is declared in {where}",
             next_step=did_you_mean(name, sorted(known)),
             details={"table": name},
         )

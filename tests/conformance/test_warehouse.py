@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -305,11 +306,31 @@ class TestWarehouse:
             Column("f", "FLOAT64"),
         )
         made = warehouse.table("nba_test.made").schema
-        assert made == TableSchema("nba_test.made", columns, "d", ("a", "s"), "Made by hand.")
+        expected = TableSchema(
+            "nba_test.made", columns, "d", ("a", "s"), "Made by hand.", require_partition_filter=True
+        )
+        assert made == expected
         copied = warehouse.table("nba_test.copied").schema
         assert copied == TableSchema("nba_test.copied", (Column("at", "TIMESTAMP"),), "at", (), "A copy.")
         warehouse.apply_ddl(["DROP TABLE nba_test.made"], timeout=TIMEOUT)
         assert warehouse.list_tables() == ["nba_test.copied", "nba_test.games"]
+
+    def test_layouts_say_how_the_tables_of_a_dataset_are_stored(self, warehouse: Warehouse) -> None:
+        schema = replace(
+            GAMES, name="nba_test.kept", cluster_by=("game_id",), partition_expiration_days=30.0,
+            require_partition_filter=True,
+        )  # fmt: skip
+        warehouse.create_table(schema)
+        found = warehouse.layouts("nba_test", ["nba_test.kept", "nba_test.games", "nba_test.none"], timeout=TIMEOUT)
+        assert {name: (layout.schema, layout.kind, layout.rows) for name, layout in found.items()} == {
+            "nba_test.kept": (schema, "table", 0),
+            GAMES.name: (GAMES, "table", warehouse.table(GAMES.name).rows),
+        }
+        now = warehouse.layout(found["nba_test.kept"], timeout=TIMEOUT)
+        assert (now.schema, now.streaming_rows) == (schema, 0)
+        with pytest.raises(NotFoundError) as caught:
+            warehouse.layouts("nba_tset", ["nba_tset.games"], timeout=TIMEOUT)
+        assert caught.value.details["missing"] == "dataset"
 
     def test_a_ddl_statement_that_is_refused_changes_nothing(self, warehouse: Warehouse) -> None:
         for sql in (

@@ -101,6 +101,7 @@ READ = {
 }
 SHOWN = {
     "nbactl query": ["query", "SELECT 1"],
+    "nbactl bq plan": ["bq", "plan"],
     "nbactl tables list": ["tables", "list"],
     "nbactl tables show": ["tables", "show", "nba_raw.games"],
     "nbactl tables counts": ["tables", "counts"],

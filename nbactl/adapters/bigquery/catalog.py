@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _AT_ONCE: Final = 8
+_PAGE: Final = 1000
+"""Tables of one answer of tables.list."""
 
 
 class Catalog:
@@ -70,9 +72,7 @@ class Catalog:
             self._calls.request(add, timeout=self._limit)
 
     def describe(self, name: str) -> Described:
-        full = f"{self._project.name}.{'.'.join(split_name(name))}"
-        with self.suggesting(name):
-            return described(self._request(lambda client: client.get_table(full, retry=NO_RETRY, timeout=None)))
+        return described(self.read(name))
 
     def find(self, name: str) -> Described | None:
         """Return a table, None if it is not there."""
@@ -102,6 +102,22 @@ class Catalog:
                 return []
 
         return [f"{dataset}.{name}" for name in self._request(ask) if not name.startswith(OWN)]
+
+    def listed(self, dataset: str) -> dict[str, Mapping[str, Any]]:
+        """Return the tables of a dataset by name, each as the service lists it. Raises NotFoundError."""
+        full = f"{self._project.name}.{dataset}"
+
+        def ask(client: bigquery.Client) -> dict[str, Mapping[str, Any]]:
+            found = client.list_tables(full, page_size=_PAGE, retry=NO_RETRY, timeout=None)
+            return {item.table_id: item.to_api_repr() for item in found}
+
+        return self._request(ask)
+
+    def read(self, name: str) -> bigquery.Table:
+        """Return a table as it is now. Raises NotFoundError."""
+        full = f"{self._project.name}.{'.'.join(split_name(name))}"
+        with self.suggesting(name):
+            return self._request(lambda client: client.get_table(full, retry=NO_RETRY, timeout=None))
 
     def ensure_records(self, dataset: str) -> None:
         if dataset not in self._recorded:

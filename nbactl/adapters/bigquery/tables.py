@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from google.cloud.bigquery import (  # noqa: TID253 - the adapter itself
     SchemaField,
     Table,
     TimePartitioning,
-    TimePartitioningType,
 )
 
 from nbactl.errors import DataError
-from nbactl.ports.warehouse import Column, ColumnType, TableInfo, TableSchema
+from nbactl.ports.warehouse import Column, ColumnType, PartitionUnit, TableInfo, TableSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 OWN: Final = "nbactl_"
 """What the names of our own tables begin with; they are not shown."""
 _TYPES: Final = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT", "DECIMAL": "NUMERIC"}
+_DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,26 @@ def described(table: Table) -> Described:
         Column(field.name, cast("ColumnType", type_of(field)), field.mode == "REQUIRED", field.description or "")
         for field in table.schema
     )
-    partitioning = table.time_partitioning
-    schema = TableSchema(
-        f"{table.dataset_id}.{table.table_id}",
-        columns,
-        partitioning.field if partitioning is not None else None,
-        tuple(table.clustering_fields or ()),
-        table.description or "",
-    )
+    resource = table.to_api_repr()
+    name = f"{table.dataset_id}.{table.table_id}"
+    schema = laid_out(TableSchema(name, columns, description=table.description or ""), resource)
     streamed = table.streaming_buffer is not None
     modified = table.modified if table.table_type == "TABLE" and not streamed else None
     return Described(TableInfo(schema, table.num_rows or 0, table.num_bytes, modified), table.created)
+
+
+def laid_out(schema: TableSchema, resource: Mapping[str, Any]) -> TableSchema:
+    """Return a schema with the partitioning, clustering and options of a table's resource, or of its item in a list."""
+    partitioning = resource.get("timePartitioning") or {}
+    expiration = partitioning.get("expirationMs")
+    return replace(
+        schema,
+        partition_by=partitioning.get("field"),
+        cluster_by=tuple((resource.get("clustering") or {}).get("fields", ())),
+        partition_unit=cast("PartitionUnit", partitioning.get("type", "DAY")),
+        partition_expiration_days=None if expiration is None else int(expiration) / _DAY_MS,
+        require_partition_filter=bool(resource.get("requirePartitionFilter")),
+    )
 
 
 def field_of(column: Column) -> SchemaField:
@@ -89,7 +98,13 @@ def table_of(project: str, schema: TableSchema) -> Table:
     dataset, name = split_name(schema.name)
     table = Table(f"{project}.{dataset}.{name}", schema=[field_of(column) for column in schema.columns])
     if schema.partition_by is not None:
-        table.time_partitioning = TimePartitioning(type_=TimePartitioningType.DAY, field=schema.partition_by)
+        days = schema.partition_expiration_days
+        table.time_partitioning = TimePartitioning(
+            type_=schema.partition_unit,
+            field=schema.partition_by,
+            expiration_ms=None if days is None else int(days * _DAY_MS),
+        )
+        table.require_partition_filter = schema.require_partition_filter or None
     if schema.cluster_by:
         table.clustering_fields = list(schema.cluster_by)
     table.description = schema.description or None

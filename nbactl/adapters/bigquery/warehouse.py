@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from google.cloud import bigquery  # noqa: TID253 - the adapter itself
 from google.cloud.bigquery.enums import QueryApiMethod  # noqa: TID253 - the adapter itself
 
-from nbactl.adapters.bigquery import scripts, sqltext
+from nbactl.adapters.bigquery import layouts, scripts, sqltext
 from nbactl.adapters.bigquery.calls import NO_RETRY, JobCall
 from nbactl.adapters.bigquery.catalog import Catalog
 from nbactl.adapters.bigquery.errors import raised_text
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.bigquery.calls import Calls
     from nbactl.adapters.bigquery.tables import Described
-    from nbactl.ports.warehouse import Column, Fence, Select, TableInfo, TableSchema
+    from nbactl.ports.warehouse import Column, Fence, Select, TableInfo, TableLayout, TableSchema
 
 T = TypeVar("T")
 _PAGE: Final = 20_000
@@ -255,6 +255,23 @@ class BigQueryWarehouse:
 
     def list_tables(self, dataset: str | None = None) -> list[str]:
         return self._catalog.list_tables(dataset)
+
+    def layouts(self, dataset: str, names: Sequence[str], *, timeout: float) -> Mapping[str, TableLayout]:
+        wanted = {split_name(name)[1] for name in names}
+        with self._calls.limit(timeout), self._catalog.suggesting(dataset):
+            listed = {name: item for name, item in self._catalog.listed(dataset).items() if name in wanted}
+            if not listed:
+                return {}
+            config = _query_config(query_parameters({"names": sorted(listed)}), {"command": "bq"}, cache=False)
+            columns, sizes = self._catalog.each(
+                lambda sql: self._run(sql, config, _read, timeout=timeout).rows,
+                (layouts.columns_query(dataset), layouts.sizes_query(dataset)),
+            )
+        return layouts.layouts_of(dataset, listed, columns, sizes)
+
+    def layout(self, known: TableLayout, *, timeout: float) -> TableLayout:
+        with self._calls.limit(timeout):
+            return layouts.layout_now(known, self._catalog.read(known.schema.name))
 
     def apply_ddl(self, statements: Iterable[str], *, timeout: float) -> None:
         with self._calls.limit(timeout):

@@ -108,6 +108,9 @@ def remember(cursor: DuckDBPyConnection, schema: TableSchema) -> None:
         "partition_by": schema.partition_by,
         "cluster_by": schema.cluster_by,
         "description": schema.description,
+        "partition_unit": schema.partition_unit,
+        "partition_expiration_days": schema.partition_expiration_days,
+        "require_partition_filter": schema.require_partition_filter,
         "columns": {column.name: column.description for column in schema.columns if column.description},
     }
     cursor.execute("DELETE FROM nbactl_internal.tables WHERE name = $name", {"name": schema.name})
@@ -196,5 +199,8 @@ def describe(cursor: DuckDBPyConnection, table: str) -> tuple[TableSchema, datet
         declared.get("partition_by"),
         tuple(declared.get("cluster_by", ())),
         declared.get("description", ""),
+        declared.get("partition_unit", "DAY"),
+        declared.get("partition_expiration_days"),
+        declared.get("require_partition_filter", False),
     )
     return schema, kept[1] if kept else None

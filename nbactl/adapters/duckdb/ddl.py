@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.duckdb import catalog
 from nbactl.adapters.duckdb.dialect import compiled
@@ -72,16 +72,14 @@ def _create_table(cursor: DuckDBPyConnection, tree: exp.Create, sql: str) -> str
     if tree.args.get("exists") and catalog.exists(cursor, table):
         return table
     partition_by, cluster_by = _layout(tree)
-    description = _description(tree)
+    options = _options(tree)
     columns = _column_descriptions(tree)
     _without_options(tree)
     cursor.execute(_translated(cursor, tree, sql))
     catalog.forget(cursor, table)
     schema, _ = catalog.describe(cursor, table)
     described = tuple(replace(column, description=columns.get(column.name, "")) for column in schema.columns)
-    schema = replace(
-        schema, columns=described, partition_by=partition_by, cluster_by=cluster_by, description=description or ""
-    )
+    schema = replace(schema, columns=described, partition_by=partition_by, cluster_by=cluster_by, **options)
     _check_layout(schema)
     catalog.remember(cursor, schema)
     return table
@@ -91,8 +89,7 @@ def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter, sql: str) -> str:
     from sqlglot import exp
 
     table = _name(tree)
-    before, _ = catalog.describe(cursor, table)
-    description = _description(tree)
+    options = _options(tree)
     action = tree.args["actions"][0]
     if not isinstance(action, exp.AlterSet):
         cursor.execute(_translated(cursor, tree, sql))
@@ -101,7 +98,7 @@ def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter, sql: str) -> str:
         catalog.rename(cursor, table, renamed)
         return renamed
     after, _ = catalog.describe(cursor, table)
-    after = replace(after, description=before.description if description is None else description)
+    after = replace(after, **options)
     _check_layout(after)
     catalog.remember(cursor, after)
     return table
@@ -122,13 +119,23 @@ def _layout(tree: exp.Create) -> tuple[str | None, tuple[str, ...]]:
     return column.name if column else None, tuple(part.name for part in cluster.expressions) if cluster else ()
 
 
-def _description(tree: exp.Expr) -> str | None:
+def _options(tree: exp.Expr) -> dict[str, Any]:
+    """Return the options of a table that are kept."""
     from sqlglot import exp
 
+    found: dict[str, Any] = {}
     for option in tree.find_all(exp.Property):
-        if option.name.lower() == "description" and option.find_ancestor(exp.ColumnDef) is None:
-            return str(option.args["value"].name)
-    return None
+        value = option.args.get("value")
+        if option.find_ancestor(exp.ColumnDef) is not None or not isinstance(value, exp.Expression):
+            continue
+        match option.name.lower():
+            case "description":
+                found["description"] = str(value.name)
+            case "partition_expiration_days":
+                found["partition_expiration_days"] = None if isinstance(value, exp.Null) else float(value.name)
+            case "require_partition_filter":
+                found["require_partition_filter"] = isinstance(value, exp.Boolean) and bool(value.this)
+    return found
 
 
 def _column_descriptions(tree: exp.Expr) -> dict[str, str]:

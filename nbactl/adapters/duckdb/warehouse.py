@@ -18,8 +18,8 @@ from nbactl.adapters.duckdb.file import WarehouseFile
 from nbactl.adapters.duckdb.values import bind, fetch, parameter_types, types_of
 from nbactl.core._support import faults
 from nbactl.core.calls.deadline import remaining
-from nbactl.errors import NbactlError, PreconditionError, TimedOutError, UnavailableError
-from nbactl.ports.warehouse import DryRun, QueryResult, Replaced, Rows, TableInfo
+from nbactl.errors import NbactlError, NotFoundError, PreconditionError, TimedOutError, UnavailableError
+from nbactl.ports.warehouse import DryRun, QueryResult, Replaced, Rows, TableInfo, TableLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -170,6 +170,23 @@ class DuckDbWarehouse:
     def list_tables(self, dataset: str | None = None) -> list[str]:
         with self._operation("list_tables", self._lock_wait, None) as (cursor, _):
             return [name for name in catalog.names(cursor) if dataset is None or name.startswith(f"{dataset}.")]
+
+    def layouts(self, dataset: str, names: Sequence[str], *, timeout: float) -> Mapping[str, TableLayout]:
+        with self._operation("layouts", timeout, None) as (cursor, _):
+            there = {name for name in catalog.names(cursor) if name.startswith(f"{dataset}.")}
+            if not there:
+                raise NotFoundError(
+                    f"there is no dataset {dataset}", details={"missing": "dataset", "dataset": dataset}
+                )
+        return {
+            name: TableLayout(info.schema, rows=info.rows, modified=info.modified)
+            for name in names
+            if name in there
+            for info in [self.table(name)]
+        }
+
+    def layout(self, known: TableLayout, *, timeout: float) -> TableLayout:  # noqa: ARG002 - nothing lags behind here
+        return known
 
     def apply_ddl(self, statements: Iterable[str], *, timeout: float) -> None:
         for statement in statements:

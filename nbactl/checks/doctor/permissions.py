@@ -1,6 +1,7 @@
 """Which permissions each command needs on Google Cloud, and the smallest role of Google's that has them.
 
 Sources: https://cloud.google.com/firestore/docs/security/iam, https://cloud.google.com/bigquery/docs/access-control,
+https://cloud.google.com/bigquery/docs/information-schema-table-options,
 https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/pubsub/docs/access-control,
 https://cloud.google.com/resource-manager/docs/access-control-proj
 """
@@ -34,7 +35,7 @@ NEEDS: Final = (
         ),
     ),
     Need(
-        ("query", "tables", "quarantine", "status", "run --in-process"),
+        ("query", "tables", "bq plan", "quarantine", "status", "run --in-process"),
         "roles/bigquery.jobUser",
         ("bigquery.jobs.create",),
     ),
@@ -42,6 +43,11 @@ NEEDS: Final = (
         ("query", "tables", "quarantine", "status"),
         "roles/bigquery.dataViewer",
         ("bigquery.datasets.get", "bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.list"),
+    ),
+    Need(
+        ("bq plan",),
+        "roles/bigquery.metadataViewer",
+        ("bigquery.routines.get", "bigquery.routines.list", "bigquery.tables.get", "bigquery.tables.list"),
     ),
     Need(
         ("run --in-process",),

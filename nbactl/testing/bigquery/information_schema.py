@@ -5,6 +5,7 @@ https://cloud.google.com/bigquery/docs/information-schema-intro
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.testing.bigquery import partitions, schema
@@ -13,7 +14,7 @@ from nbactl.testing.bigquery.literals import literal
 from nbactl.testing.bigquery.store import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlglot import exp
 
@@ -45,6 +46,14 @@ _COLUMNS: Final = _columns(
     "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "column_name:STRING", "ordinal_position:INT64",
     "is_nullable:STRING", "data_type:STRING", "is_partitioning_column:STRING", "clustering_ordinal_position:INT64",
     "column_default:STRING",
+)  # fmt: skip
+_FIELD_PATHS: Final = _columns(
+    "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "column_name:STRING", "field_path:STRING",
+    "data_type:STRING", "description:STRING",
+)  # fmt: skip
+_OPTIONS: Final = _columns(
+    "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "option_name:STRING", "option_type:STRING",
+    "option_value:STRING",
 )  # fmt: skip
 _PARTITIONS: Final = _columns(
     "table_catalog:STRING", "table_schema:STRING", "table_name:STRING", "partition_id:STRING", "total_rows:INT64",
@@ -158,6 +167,40 @@ def _all_columns(session: Session, qualifier: str) -> tuple[list[schema.Field], 
     return _COLUMNS, rows
 
 
+def _field_paths(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:
+    """https://cloud.google.com/bigquery/docs/information-schema-column-field-paths."""
+    project = session.store.project
+    return _FIELD_PATHS, [
+        (project, *table.name, column["name"], path, schema.standard_name(field), field.get("description"))
+        for table in _of(session, qualifier)
+        for column in table.fields
+        for path, field in _paths(column, column["name"])
+    ]
+
+
+def _paths(field: schema.Field, path: str) -> Iterator[tuple[str, schema.Field]]:
+    yield path, field
+    for part in field.get("fields", ()):
+        yield from _paths(part, f"{path}.{part['name']}")
+
+
+def _options(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:
+    """https://cloud.google.com/bigquery/docs/information-schema-table-options."""
+    project = session.store.project
+    rows: Rows = []
+    for table in _of(session, qualifier):
+        own = table.resource
+        expiration = (own.get("timePartitioning") or {}).get("expirationMs")
+        options = (
+            ("description", "STRING", json.dumps(own["description"]) if own.get("description") else None),
+            ("friendly_name", "STRING", json.dumps(own["friendlyName"]) if own.get("friendlyName") else None),
+            ("partition_expiration_days", "FLOAT64", str(int(expiration) / 86_400_000) if expiration else None),
+            ("require_partition_filter", "BOOL", "true" if own.get("requirePartitionFilter") else None),
+        )
+        rows += [(project, *table.name, *option) for option in options if option[2] is not None]
+    return _OPTIONS, rows
+
+
 def _all_partitions(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:
     project = session.store.project
     rows: Rows = []
@@ -214,7 +257,9 @@ def _job(project: str, job: Job) -> tuple[Any, ...]:
 _VIEWS: Final[dict[str, Callable[[Session, str], tuple[list[schema.Field], Rows]]]] = {
     "TABLES": _tables,
     "COLUMNS": _all_columns,
+    "COLUMN_FIELD_PATHS": _field_paths,
     "PARTITIONS": _all_partitions,
+    "TABLE_OPTIONS": _options,
     "JOBS": _jobs,
     "JOBS_BY_PROJECT": _jobs,
     "JOBS_BY_USER": _jobs,

@@ -1,0 +1,91 @@
+"""What would make the tables of the warehouse what they are declared to be. Nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nbactl.cli.query.command import prices_of
+from nbactl.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from nbactl.bootstrap import Container
+    from nbactl.ports.warehouse import TableSchema
+    from nbactl.warehouse.plan.planner import TablePlan
+    from nbactl.warehouse.prices import Prices
+
+
+@frozen
+class PlanRequest:
+    """Which tables to plan: those named, or all that are declared in tables.yaml, or in the DDL files `schemas`."""
+
+    tables: tuple[str, ...] = ()
+    schemas: tuple[Path, ...] = ()
+
+
+@frozen
+class BqPlan:
+    """The plans by name of table. `project` is empty and `prices` are None on local; `notes` are about the DDL."""
+
+    plans: tuple[TablePlan, ...]
+    made_at: datetime
+    target: str
+    project: str
+    location: str
+    prices: Prices | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> tuple[TablePlan, ...]:
+        """The tables that differ from their declaration."""
+        return tuple(plan for plan in self.plans if plan.changes)
+
+
+def plan_tables(app: Container, request: PlanRequest) -> BqPlan:
+    """Compare declared tables with those of the warehouse.
+
+    Raises NotFoundError for a table that is not declared, or a dataset that is not there and was asked for by name or
+    by DDL; DataError for DDL that cannot be read; PreconditionError for a dataset in another location.
+    """
+    from nbactl.warehouse.plan.planner import make_plans  # noqa: PLC0415 - help needs none of it
+    from nbactl.warehouse.plan.steps import Target  # noqa: PLC0415 - as above
+
+    settings = app.settings
+    declared, notes = _declared(request, settings.project)
+    prices = prices_of(app)
+    plans = make_plans(
+        app.warehouse,
+        declared,
+        Target(settings.project or "", prices),
+        timeout=app.config.timeouts["warehouse.query"],
+        missing_datasets=not request.tables and not request.schemas,
+    )
+    on_gcp = settings.target == "gcp"
+    return BqPlan(
+        plans,
+        app.clock.now(),
+        settings.target,
+        (settings.project or "") if on_gcp else "",
+        settings.dataset_location if on_gcp else "",
+        prices,
+        notes,
+    )
+
+
+def _declared(request: PlanRequest, project: str | None) -> tuple[Sequence[TableSchema], tuple[str, ...]]:
+    from nbactl.warehouse.tables import declared_table, load_tables  # noqa: PLC0415 - brings the reader of YAML
+
+    known: Mapping[str, TableSchema] = load_tables()
+    notes: tuple[str, ...] = ()
+    where = "tables.yaml"
+    if request.schemas:
+        from nbactl.warehouse.plan.declared import read_schemas  # noqa: PLC0415 - brings the parser of SQL
+
+        known, notes = read_schemas(request.schemas, project)
+        where = ", ".join(map(str, request.schemas))
+    if not request.tables:
+        return list(known.values()), notes
+    return [declared_table(name, known, where=where) for name in dict.fromkeys(request.tables)], notes

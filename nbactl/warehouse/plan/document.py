@@ -1,0 +1,84 @@
+"""A plan as JSON, whose form a later command reads: it only grows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.warehouse.plan.changes import partitioning_of
+from nbactl.warehouse.plan.types import canonical
+
+if TYPE_CHECKING:
+    from nbactl.ports.warehouse import TableLayout, TableSchema
+    from nbactl.warehouse.plan.changes import Change
+    from nbactl.warehouse.plan.planner import TablePlan
+    from nbactl.warehouse.plan.steps import Step
+
+FORM: Final = "nbactl/bq-plan/v1"
+
+
+def table_document(plan: TablePlan) -> dict[str, Any]:
+    """Return the plan of one table. `before` says what the table was, so that a stale plan can be told."""
+    return {
+        "table": plan.declared.name,
+        "before": None if plan.layout is None else _before(plan.layout),
+        "declared": {"schema_digest": schema_digest(plan.declared)},
+        "changes": [_change(change) for change in plan.changes],
+        "steps": [_step(step) for step in plan.steps],
+    }
+
+
+def schema_digest(schema: TableSchema) -> str:
+    """Return a digest of columns in their order, partitioning, clustering and options; descriptions do not count."""
+    parts = [
+        [[column.name, canonical(column.type), column.required] for column in schema.columns],
+        partitioning_of(schema),
+        schema.cluster_by,
+        schema.partition_expiration_days,
+        schema.require_partition_filter,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _before(layout: TableLayout) -> dict[str, Any]:
+    return {
+        "etag": layout.etag,
+        "schema_digest": schema_digest(layout.schema),
+        "kind": layout.kind,
+        "rows": layout.rows,
+        "bytes": layout.bytes,
+        "long_term_bytes": layout.long_term_bytes,
+        "partitions": layout.partitions,
+        "largest_partition_bytes": layout.largest_partition,
+        "streaming_rows": layout.streaming_rows,
+        "modified": layout.modified,
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "column": change.column,
+        "declared": change.declared,
+        "actual": change.actual,
+        "how": change.how,
+        "reason": change.reason,
+        "lost": list(change.lost),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "how": step.how,
+        "text": step.text,
+        "statements": list(step.statements),
+        "runs": step.runs,
+        "bytes_read": step.reads,
+        "bytes_written": step.writes,
+        "usd": step.usd,
+        "seconds": None if step.seconds is None else round(step.seconds, 1),
+        "dml_statements": step.dml,
+        "partition_modifications": step.partition_modifications,
+        "notes": list(step.notes),
+    }
