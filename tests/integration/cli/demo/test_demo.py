@@ -25,8 +25,13 @@ from tests.kit.warm import run_nbactl
 if TYPE_CHECKING:
     from tests.integration.cli.conftest import Nbactl
 
-# The demo waits 20 seconds twice; that is more than this test needs.
-SHORT = {"NBACTL_TIMEOUT_MIGRATION_READS_BAKE": "2s", "NBACTL_TIMEOUT_MIGRATION_CLEANUP_BAKE": "2s"}
+# The demo waits 20 seconds twice, and 3 after each step; that is more than this test needs.
+SHORT = {
+    "NBACTL_TIMEOUT_COMPLETIONS_STAGE_TTL": "200ms",
+    "NBACTL_TIMEOUT_MIGRATION_SETTLE_MARGIN": "100ms",
+    "NBACTL_TIMEOUT_MIGRATION_READS_BAKE": "2s",
+    "NBACTL_TIMEOUT_MIGRATION_CLEANUP_BAKE": "2s",
+}
 
 
 class OperatorAtWork:
@@ -69,7 +74,7 @@ def test_inv_03_inv_20_the_rehearsal_reaches_its_end_by_the_printed_commands(nba
     writer = subprocess.Popen(
         [sys.executable, "-m", "nbactl", "demo", "--write", "10m"],
         cwd=nbactl.directory,
-        env=environment(),
+        env=environment(SHORT),
         stdout=subprocess.PIPE,
         text=True,
     )
