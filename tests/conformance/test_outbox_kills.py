@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import threading
 import uuid
 from typing import TYPE_CHECKING
@@ -17,7 +15,7 @@ from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.ports.documents import Query
 from nbactl.testing import FakeClock
-from tests.kit.paths import ROOT
+from tests.kit.warm import run_module
 
 if TYPE_CHECKING:
     from tests.kit.engines import Engine
@@ -43,16 +41,7 @@ class TestOutboxKills:
                 if not mine:
                     return
                 seed += PROCESSES
-                command = [
-                    sys.executable,
-                    "-m",
-                    "tests.conformance.outbox_killed",
-                    engine.as_text(),
-                    topic,
-                    str(seed),
-                    *mine,
-                ]
-                done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)
+                done = run_module("tests.conformance.outbox_killed", engine.as_text(), topic, str(seed), *mine)
                 assert done.returncode in (0, -9), done.stderr
                 with lock:
                     kills[0] += done.returncode == -9

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SETTLE: Final = 0.35
+SETTLE: Final = 0.27
 BAKE: Final = 0.1
 _SHORT: Final = {
-    "completions.stage_ttl": "50ms",
+    "completions.stage_ttl": "20ms",
     "documents.write": "200ms",
-    "migration.settle_margin": "50ms",
+    "migration.settle_margin": "20ms",
     "migration.poll": "50ms",
     "migration.second_look": "20ms",
     "migration.recheck": "5ms",

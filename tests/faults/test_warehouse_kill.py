@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kit.warehouse_process import FIRST, ROWS, TABLE, batches, ended, open_warehouse, start, write
+from tests.kit.warehouse_process import FIRST, ROWS, TABLE, batches, end_all, ended, open_warehouse, start, write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    end_all()
 
 
 @pytest.fixture
@@ -45,8 +52,7 @@ def test_inv_20_writes_before_the_killed_one_stay(path: Path) -> None:
 
 
 def test_inv_20_a_killed_holder_leaves_no_lock_behind(path: Path) -> None:
-    process = start(path, 5.0, "write", 0, 2, fault="warehouse.before_commit=sleep:60")
-    time.sleep(0.5)
+    process = start(path, 5.0, "write", 0, 2, held_at="warehouse.before_commit")
     process.kill()
     ended(process)
     warehouse = open_warehouse(path, lock_wait=0.0)

@@ -21,3 +21,8 @@ def budget(examples: int, *, steps: int = 50) -> settings:
     if THOROUGH:
         return settings(max_examples=examples, stateful_step_count=steps)
     return settings(max_examples=max(examples // _SHARE, _LEAST), stateful_step_count=max(steps // 2, 10))
+
+
+def share(number: int) -> int:
+    """Return `number` of orders, kills or writers under `make stress`, a third of them otherwise."""
+    return number if THOROUGH else -(-number // 3)

@@ -17,12 +17,14 @@ import json
 import os
 import pkgutil
 import random
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -37,16 +39,35 @@ _CLIENT: Final = ROOT / "tests/kit/warm_client.py"
 _OTHERS: Final = ("duckdb", "google.cloud.firestore_v1.services.firestore.transports.grpc", "sqlglot")
 """What adapters load inside their functions. Loading gRPC is safe: its fork handlers end a child only of a process that
 has opened a channel, and the process that forks calls nothing."""
+_starting: Final = threading.Lock()
+"""Threads that run their first command at once share the process that forks."""
 
 
 def run_nbactl(
     arguments: list[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "", timeout: float = 100.0
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as `subprocess.run([python, "-m", "nbactl", *arguments])` would, with its output as text."""
+    return _run(["nbactl", *arguments], cwd=cwd, env=env, stdin=stdin, timeout=timeout)
+
+
+def run_module(
+    module: str, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 100.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a module of the tests as `subprocess.run([python, "-m", module, *arguments], cwd=ROOT)` would."""
+    return _run([module, *arguments], cwd=ROOT, env=os.environ if env is None else env, timeout=timeout)
+
+
+def _run(
+    words: list[str], *, cwd: Path, env: Mapping[str, str], stdin: str = "", timeout: float
+) -> subprocess.CompletedProcess[str]:
     with _file(stdin) as given, _file() as out, _file() as err, socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
-        connection.connect(_server())
-        request = json.dumps({"arguments": arguments, "cwd": str(cwd), "env": dict(env), "files": [0, 1, 2]}).encode()
+        with _starting:
+            path = _server()
+        connection.connect(path)
+        program, *arguments = words
+        asked = {"arguments": arguments, "cwd": str(cwd), "env": dict(env), "files": [0, 1, 2]}
+        request = json.dumps(asked if program == "nbactl" else {**asked, "module": program}).encode()
         socket.send_fds(connection, [len(request).to_bytes(4, "big")], [given.fileno(), out.fileno(), err.fileno()])
         connection.sendall(request)
         answer = connection.makefile("rb")
@@ -55,12 +76,12 @@ def run_nbactl(
             code = int(answer.readline())
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(["nbactl", *arguments], timeout) from None
+            raise subprocess.TimeoutExpired(words, timeout) from None
         texts = []
         for file in (out, err):
             file.seek(0)
             texts.append(file.read().decode())
-    return subprocess.CompletedProcess(["nbactl", *arguments], code, *texts)
+    return subprocess.CompletedProcess(words, code, *texts)
 
 
 def put_on_path(folder: Path) -> Path:
@@ -169,13 +190,23 @@ def _become(request: Any, files: list[int]) -> NoReturn:
     sys.path[:1] = [request["cwd"], *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     random.seed()
     sys.argv = ["nbactl", *request["arguments"]]
-    code = main()
+    code = _run_as_main(request["module"]) if "module" in request else main()
     # As an interpreter ends, but for taking apart all that was loaded, which takes longer than most commands.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _run_as_main(module: str) -> int:
+    """Return the exit code that an interpreter would end with."""
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except Exception:  # noqa: BLE001 - what a module may raise is shown, as an interpreter would
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.core.completions.stages import CompletionStage
-from tests.kit.paths import ROOT
+from tests.kit.warm import run_module
 
 if TYPE_CHECKING:
     from tests.conformance.completions.lab import Lab
@@ -26,24 +23,6 @@ POINTS = [
     "documents.before_commit=kill@2",
     "documents.after_commit=kill@2",
 ]
-RECORD = """
-import random, sys
-from nbactl.core._support import faults
-from nbactl.core._support.clock import SystemClock
-from nbactl.core.completions.stages import mode_of
-from nbactl.core.completions.stages import CompletionStage
-from nbactl.core.completions.tracker import CompletionTracker
-from nbactl.core.calls.retry import NO_RETRY
-from tests.kit.engines import open_engine
-
-store, batch, stage, fault = sys.argv[1:]
-faults.arm_from_environment(fault)
-tracker = CompletionTracker(
-    open_engine(store), SystemClock(), mode=lambda _: mode_of(CompletionStage(stage), {}), acting=30.0, retry=NO_RETRY,
-    rng=random.Random(1),
-)
-tracker.record_completion(batch, "a", 5)
-"""
 
 
 @pytest.mark.needs("processes")
@@ -59,13 +38,7 @@ class TestKills:
     ) -> None:
         batch = lab.batch(stage, 1)
         fault = point if "=" in point else f"{point}=kill"
-        killed = subprocess.run(
-            [sys.executable, "-c", RECORD, engine.as_text(), batch, stage, fault],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        killed = run_module("tests.conformance.completions.record_killed", engine.as_text(), batch, stage.value, fault)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         done = point != POINTS[0]
         assert lab.completions(batch) == (["a"] if done else [])

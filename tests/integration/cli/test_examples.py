@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _EXAMPLES = [example for command, _ in walk(build()) for example in getattr(command, "examples", ())]
 
 
-_WAREHOUSE = ".nbactl/data/sample/warehouse.duckdb"
+_WAREHOUSE, _RAW = ".nbactl/data/sample/warehouse.duckdb", ".nbactl/data/sample/raw"
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +60,25 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def used(example: str, prepared: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of the prepared directory: no example sees what another one did.
 
-    The warehouse is large, and only runs write it: others get a link to it.
+    The warehouse is large, the raw data are hundreds of files, and only runs write them: others get links to them.
     """
-    warehouse, directory = prepared / _WAREHOUSE, tmp_path / "used"
-    before = warehouse.stat()
+    directory = tmp_path / "used"
+    before = _written(prepared)
     runs = " run " in example or "runs dismiss" in example
-    shutil.copytree(prepared, directory, ignore=None if runs else shutil.ignore_patterns(warehouse.name))
-    if not runs:
-        (directory / _WAREHOUSE).hardlink_to(warehouse)
+    linked = () if runs else (_WAREHOUSE, _RAW)
+    names = [path.rpartition("/")[2] for path in linked]
+    shutil.copytree(prepared, directory, ignore=shutil.ignore_patterns(*names))
+    for path in linked:
+        (directory / path).symlink_to(prepared / path)
     yield directory
     shutil.rmtree(directory)
-    assert (warehouse.stat().st_mtime_ns, warehouse.stat().st_size) == (before.st_mtime_ns, before.st_size), example
+    assert _written(prepared) == before, example
+
+
+def _written(prepared: Path) -> dict[str, int]:
+    """Return when the warehouse and each folder of raw data, whose files are replaced as a whole, were written."""
+    paths = [prepared / _WAREHOUSE, prepared / _RAW, *(prepared / _RAW).iterdir()]
+    return {str(path): path.stat().st_mtime_ns for path in paths}
 
 
 def _leave_over(state: Path) -> None:

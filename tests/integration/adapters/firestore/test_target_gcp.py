@@ -15,6 +15,7 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.testing import emulator_documents
 from nbactl.workflows.ledger import Ledger
 from tests.integration.cli.conftest import environment
+from tests.kit.called import call_nbactl
 from tests.kit.run_records import MIXED
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ def project() -> str:
 def nbactl(tmp_path: Path, firestore_address: str, project: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     def call(*arguments: str, program: str = "", **env: str) -> subprocess.CompletedProcess[str]:
         given = {"NBACTL_TARGET": "gcp", "NBACTL_PROJECT": project, "FIRESTORE_EMULATOR_HOST": firestore_address}
-        begin = ("-c", program) if program else ("-m", "nbactl")
+        env = environment({name: value for name, value in {**given, **env}.items() if value})
+        if not program:
+            return call_nbactl([*arguments], cwd=tmp_path, env=env)
         return subprocess.run(
-            [sys.executable, *begin, *arguments],
+            [sys.executable, "-c", program, *arguments],
             cwd=tmp_path,
-            env=environment({name: value for name, value in {**given, **env}.items() if value}),
+            env=env,
             capture_output=True,
             text=True,
             timeout=60,

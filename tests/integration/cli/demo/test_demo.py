@@ -18,13 +18,20 @@ import pytest
 from nbactl.core._support.durations import parse_duration
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
+from tests.kit.called import call_nbactl
 from tests.kit.paths import ROOT
+from tests.kit.warm import run_nbactl
 
 if TYPE_CHECKING:
     from tests.integration.cli.conftest import Nbactl
 
-# The demo waits 20 seconds twice; that is more than this test needs.
-SHORT = {"NBACTL_TIMEOUT_MIGRATION_READS_BAKE": "5s", "NBACTL_TIMEOUT_MIGRATION_CLEANUP_BAKE": "5s"}
+# The demo waits 20 seconds twice, and 3 after each step; that is more than this test needs.
+SHORT = {
+    "NBACTL_TIMEOUT_COMPLETIONS_STAGE_TTL": "200ms",
+    "NBACTL_TIMEOUT_MIGRATION_SETTLE_MARGIN": "100ms",
+    "NBACTL_TIMEOUT_MIGRATION_READS_BAKE": "2s",
+    "NBACTL_TIMEOUT_MIGRATION_CLEANUP_BAKE": "2s",
+}
 
 
 class OperatorAtWork:
@@ -52,15 +59,7 @@ class OperatorAtWork:
         raise AssertionError(self.said[-1])
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "nbactl", *arguments],
-            cwd=self._folder,
-            env=environment({**SHORT, "COLUMNS": "80"}),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run_nbactl([*arguments], cwd=self._folder, env=environment({**SHORT, "COLUMNS": "80"}))
 
     def data(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "-o", "json").stdout)["data"]
@@ -75,7 +74,7 @@ def test_inv_03_inv_20_the_rehearsal_reaches_its_end_by_the_printed_commands(nba
     writer = subprocess.Popen(
         [sys.executable, "-m", "nbactl", "demo", "--write", "10m"],
         cwd=nbactl.directory,
-        env=environment(),
+        env=environment(SHORT),
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -120,14 +119,8 @@ def test_a_demo_that_has_begun_is_not_changed(nbactl: Nbactl) -> None:
     assert re.search(r"Recorded [12] completions in demo-live: 6[12] of 450 players", written.stdout), written
     again = json.loads(nbactl("demo", "-o", "json").stdout)["data"]
     assert (again["created"], again["stage"]) == ([], "dual_write")
-    inside = subprocess.run(
-        [sys.executable, "-m", "nbactl", "demo", "-o", "json"],
-        cwd=nbactl.directory / ".nbactl" / "demo",
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    folder = nbactl.directory / ".nbactl" / "demo"
+    inside = call_nbactl(["demo", "-o", "json"], cwd=folder, env=environment())
     assert json.loads(inside.stdout)["data"]["stage"] == "dual_write", "in its folder it is the same demo"
 
 
