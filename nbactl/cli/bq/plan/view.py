@@ -161,4 +161,5 @@ def _summary(found: BqPlan) -> str:
     listed = ", ".join(f"{count[how]} {_LABELS[how]}" for how in _ORDER if count[how])
     usd = sum(step.usd or 0 for plan in found.changed for step in plan.steps)
     price = f", about ${usd:.2f}" if found.prices is not None else ""
-    return f"{len(found.changed)} of {compared} differ: {listed}{price}."
+    verb = "differs" if len(found.changed) == 1 else "differ"
+    return f"{len(found.changed)} of {compared} {verb}: {listed}{price}."
