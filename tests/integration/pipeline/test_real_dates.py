@@ -100,10 +100,14 @@ def test_usage_where_all_players_are_there(lab: Lab, played: list[Played], day: 
 def test_form_before_the_game(lab: Lab, played: list[Played], day: date) -> None:
     rows = by_name(lab.partition(SUMMARY, day))
     with_history = 0
-    for one in (one for one in played if one.day == day):
-        row = rows[plain(one.name)]
-        past = [p for p in played if p.day < day and p.season == one.season and plain(p.name) == plain(one.name)]
-        past.reverse()
+    today = {plain(one.name): one for one in played if one.day == day}
+    seasons = {one.season for one in today.values()}
+    history: dict[tuple[str, str], list[Played]] = {}
+    for earlier in reversed([one for one in played if one.day < day and one.season in seasons]):
+        history.setdefault((plain(earlier.name), earlier.season), []).append(earlier)
+    for name, one in today.items():
+        row = rows[name]
+        past = history.get((name, one.season), [])
         with_history += bool(past)
         assert row["games_played_before"] == len(past)
         assert row["rest_days"] == ((day - past[0].day).days - 1 if past else None)

@@ -93,10 +93,13 @@ class Folder:
         self.out, self.err = self._capsys.readouterr()
         return code
 
-    def run(self, name: str, *arguments: str, code: int = 0) -> dict[str, Any]:
-        """Run with JSON and return the document; two dates are a range."""
+    def run(self, name: str, *arguments: str, code: int = 0, only: str = "") -> dict[str, Any]:
+        """Run with JSON and return the document; two dates are a range. `only` names the tasks to run, if not all."""
         dates = ("--date", arguments[0]) if len(arguments) == 1 else ("--from", arguments[0], "--to", arguments[1])
-        assert self.nbactl("run", name, "--source", f"path:{self.root}", *dates, "-o", "json") == code, self.err
+        chosen = ("--only", only) if only else ()
+        assert self.nbactl("run", name, "--source", f"path:{self.root}", *dates, *chosen, "-o", "json") == code, (
+            self.err
+        )
         document: dict[str, Any] = json.loads(self.out)
         return document
 
@@ -129,7 +132,7 @@ def test_inv_14_tip_offs_in_utc_and_logs_in_eastern_dates_are_one_night(folder: 
     pairs = [("0022400001", "14", "BOS", "NYK"), ("0022400002", "14", "CHI", "ATL"), ("0022400003", "14", "LAL", "MIA")]
     pairs.append(("0022400004", "15", "BOS", "NYK"))
     folder.table("logs.csv", [row for game_id, day, *teams in pairs for row in logs(game_id, f"2025-01-{day}", *teams)])
-    folder.run("phase3", "2025-01-14", "2025-01-15")
+    folder.run("phase3", "2025-01-14", "2025-01-15", only="player_game_summary")
     found = folder.rows("SELECT game_id, CAST(game_date AS VARCHAR) FROM nba_raw.games ORDER BY 1")
     assert found == [(game_id, f"2025-01-{day}") for game_id, day, *_ in pairs]
     assert folder.rows("SELECT * FROM nba_raw.player_boxscores_quarantine") == []
@@ -145,7 +148,7 @@ def test_a_game_that_is_over_has_scores_in_every_spelling(folder: Folder) -> Non
         bdl("2025-01-15", "LAL", "HOU", "Fertig", status_state="final"),
         bdl("2025-01-15", "POR", "ATL", "3"),
     )
-    document = folder.run("phase3", "2025-01-15")
+    document = folder.run("phase3", "2025-01-15", only="team_offense_game_summary")
     assert document["warnings"] == []
     found = folder.rows("SELECT home_team_abbr, game_status, home_points, periods FROM nba_raw.games ORDER BY 1")
     periods = {"BOS": 5, "CHI": 6, "DEN": 5, "LAL": 4, "POR": 4}
@@ -163,7 +166,7 @@ def test_a_game_that_is_not_played_has_no_contexts(folder: Folder) -> None:
     }
     off = [bdl("2025-01-15", home, away, status, players=0, **nothing) for home, away, status in states]
     folder.boxes(bdl("2025-01-15", "LAL", "MIA", "Final"), *off)
-    assert folder.run("phase4", "2025-01-15")["warnings"] == []
+    assert folder.run("phase3", "2025-01-15", only="upcoming_team_game_context")["warnings"] == []
     found = folder.rows("SELECT home_team_abbr, game_status FROM nba_raw.games ORDER BY 1")
     assert found == [*((home, state) for (home, *_), state in states.items()), ("LAL", "final")]
     teams = folder.rows("SELECT team_abbr FROM nba_analytics.upcoming_team_game_context ORDER BY 1")
@@ -189,7 +192,11 @@ def test_lines_of_a_game_that_is_not_over_are_no_history(folder: Folder, status:
         bdl("2025-01-17", "BOS", "LAL", "Final"),
     )
     both = ("2025-01-15", "2025-01-17")
-    warnings = [text for text in folder.run("phase4", *both, code=3)["warnings"] if "box score" in text]
+    warnings = [
+        text
+        for text in folder.run("phase3", *both, code=3, only="player_game_summary")["warnings"]
+        if "box score" in text
+    ]
     assert [status in text and "NYK at BOS" in text for text in warnings] == ([True] if whole else [])
     before = "SELECT DISTINCT team_abbr, games_played_before FROM nba_analytics.player_game_summary WHERE game_date = "
     assert sorted(folder.rows(f"{before}'2025-01-15'")) == [("LAL", 0), ("MIA", 0)]
@@ -204,14 +211,14 @@ def test_a_log_without_winners_yet_is_a_game_that_is_on(folder: Folder) -> None:
             *logs("0022400011", "2025-01-15", "LAL", "MIA"),
         ],
     )
-    folder.run("phase3", "2025-01-15", code=3)
+    folder.run("phase2", "2025-01-15", code=3)
     assert folder.rows("SELECT game_status FROM nba_raw.games ORDER BY game_id") == [("in_progress",), ("final",)]
 
 
 def test_logs_without_that_column_are_of_games_that_are_over(folder: Folder) -> None:
     rows = logs("0022400010", "2025-01-15", "BOS", "NYK")
     folder.table("logs.csv", [{name: value for name, value in row.items() if name != "WL"} for row in rows])
-    folder.run("phase3", "2025-01-15")
+    folder.run("phase3", "2025-01-15", only="player_game_summary")
     assert len(folder.rows("SELECT * FROM nba_analytics.player_game_summary")) == 16
 
 
@@ -243,7 +250,8 @@ def test_the_cup_final_counts_for_rest_and_for_no_average(folder: Folder) -> Non
             *logs("0022400359", "2024-12-19", "OKC", "ORL"),
         ],
     )
-    folder.run("phase4", "2024-12-14", "2024-12-19")
+    folder.run("phase3", "2024-12-14", "2024-12-19")
+    folder.run("phase4", "2024-12-19", only="player_daily_cache")
     types = folder.rows("SELECT season_type, season FROM nba_raw.games ORDER BY game_date")
     assert types == [("regular", "2024-25"), ("cup", "2024-25"), ("regular", "2024-25")]
     own = "FROM nba_analytics.player_game_summary WHERE team_abbr = 'OKC' AND game_date ="
@@ -266,7 +274,7 @@ def test_the_season_goes_on_in_august_where_the_id_says_so(folder: Folder) -> No
             *logs("0041900406", "2020-10-11", "LAL", "MIA"),
         ],
     )
-    folder.run("phase3", "2020-07-30", "2020-10-11")
+    folder.run("phase3", "2020-07-30", "2020-10-11", only="player_game_summary")
     assert folder.rows("SELECT DISTINCT season FROM nba_raw.games") == [("2019-20",)]
     before = "SELECT DISTINCT games_played_before FROM nba_analytics.player_game_summary WHERE team_abbr = 'LAL'"
     assert sorted(folder.rows(before)) == [(0,), (1,), (2,)]
@@ -281,7 +289,7 @@ def test_an_id_is_read_in_every_spelling(folder: Folder) -> None:
             *logs(form.format(22500011 + number), "2025-10-24", home, away),
         ]
         folder.table(f"logs{number}.csv", rows)
-    folder.run("phase3", "2025-10-05", "2025-10-24")
+    folder.run("phase3", "2025-10-05", "2025-10-24", only="player_game_summary")
     ids = folder.rows("SELECT game_id, season_type FROM nba_raw.games ORDER BY game_date, game_id")
     kinds = {"001250000": "preseason", "002250000": "regular", "002250001": "regular"}
     assert ids == [(f"{start}{number}", kind) for start, kind in kinds.items() for number in (1, 2, 3, 4)]

@@ -72,6 +72,13 @@ class Season(Pipeline):
         return found
 
 
+def copied(season: Season, folder: Path) -> Season:
+    """Return a season that goes on from a closed one in a folder of its own."""
+    copy = Season(shutil.copytree(season.folder, folder / "season"))
+    copy.recorded = dict(season.recorded)
+    return copy
+
+
 @pytest.fixture(scope="module")
 def first_date(tmp_path_factory: pytest.TempPathFactory) -> Season:
     """Return a season whose first date was run, closed."""
@@ -81,11 +88,27 @@ def first_date(tmp_path_factory: pytest.TempPathFactory) -> Season:
     return season
 
 
+@pytest.fixture(scope="module")
+def three_dates(first_date: Season, tmp_path_factory: pytest.TempPathFactory) -> Season:
+    """Return a season whose first three dates were run, closed."""
+    season = copied(first_date, tmp_path_factory.mktemp("three"))
+    season.go(SECOND, THIRD)
+    season.warehouse.close()
+    return season
+
+
 @pytest.fixture
 def season(first_date: Season, tmp_path: Path) -> Iterator[Season]:
     """Yield a season of the test's own, whose first date was run."""
-    season = Season(shutil.copytree(first_date.folder, tmp_path / "season"))
-    season.recorded = dict(first_date.recorded)
+    season = copied(first_date, tmp_path)
+    yield season
+    season.warehouse.close()
+
+
+@pytest.fixture
+def longer(three_dates: Season, tmp_path: Path) -> Iterator[Season]:
+    """Yield a season of the test's own, whose first three dates were run."""
+    season = copied(three_dates, tmp_path)
     yield season
     season.warehouse.close()
 
@@ -98,17 +121,12 @@ def repaired(season: Season, day: date) -> None:
     season.warehouse.replace_partitions("nba_raw.player_boxscores", [day], Rows(tuple(row[0]), rows), timeout=30.0)
 
 
-def test_what_was_run_is_what_would_be_read_and_is_there(season: Season) -> None:
-    season.go(SECOND)
-    assert season.stale(FIRST, SECOND) == {}
-    for (task, _), recorded in season.recorded.items():
+def test_what_was_run_is_what_would_be_read_and_is_there(longer: Season) -> None:
+    assert longer.stale(FIRST, SECOND, THIRD) == {}
+    assert len(longer.recorded) == 3 * len(WORKS)
+    for (task, _), recorded in longer.recorded.items():
         assert recorded.reads, task
         assert recorded.writes, task
-    season.warehouse.close()
-    again = Season(season.folder)
-    again.recorded = season.recorded
-    assert again.stale(FIRST, SECOND) == {}
-    again.warehouse.close()
 
 
 def test_doing_all_again_changes_nothing(season: Season) -> None:
@@ -117,11 +135,10 @@ def test_doing_all_again_changes_nothing(season: Season) -> None:
     assert season.recorded == before
 
 
-def test_a_repaired_date_is_seen_by_all_that_read_it_and_by_nothing_else(season: Season) -> None:
-    season.go(SECOND, THIRD)
-    repaired(season, SECOND)
+def test_a_repaired_date_is_seen_by_all_that_read_it_and_by_nothing_else(longer: Season) -> None:
+    repaired(longer, SECOND)
     box = "nba_raw.player_boxscores"
-    found = season.stale(FIRST, SECOND, THIRD)
+    found = longer.stale(FIRST, SECOND, THIRD)
     assert found.pop(("raw.player_boxscores", SECOND)) == [f"written {box}"]
     recipes = {table: recipe_of(WORKS[table], declared_table) for table in TABLES}
     with_history = {table for table, recipe in recipes.items() if recipe is not None and box in recipe.tables}
@@ -220,21 +237,20 @@ def test_a_range_is_one_question_to_the_warehouse(season: Season) -> None:
     assert counted.asked == 1
 
 
-def test_what_changed_is_named_oldest_partition_first(season: Season) -> None:
-    season.go(SECOND, THIRD)
-    then = season.warehouse._clock.now()
-    assert isinstance(season.warehouse._clock, FakeClock)
-    season.warehouse._clock.advance(60.0)
+def test_what_changed_is_named_oldest_partition_first(longer: Season) -> None:
+    then = longer.warehouse._clock.now()
+    assert isinstance(longer.warehouse._clock, FakeClock)
+    longer.warehouse._clock.advance(60.0)
     for day in (SECOND, FIRST):
-        repaired(season, day)
+        repaired(longer, day)
 
     def changed(task: str, day: date, since: datetime) -> Sequence[str]:
-        return PipelineVersions(season.resources).changed(WORKS[task], day, since)
+        return PipelineVersions(longer.resources).changed(WORKS[task], day, since)
 
     both = [f"nba_raw.player_boxscores {day}" for day in (FIRST, SECOND)]
     assert changed(PHASE3[3], THIRD, then) == both
     assert changed(PHASE3[3], SECOND, then) == both[:1]
     assert changed(PHASE3[0], THIRD, then) == []
-    assert changed(PHASE3[3], THIRD, season.warehouse._clock.now()) == []
+    assert changed(PHASE3[3], THIRD, longer.warehouse._clock.now()) == []
     assert changed("raw.games", THIRD, datetime(2000, 1, 1, tzinfo=UTC)) == []
-    assert PipelineVersions(season.resources).changed(Work("command", ("ls",)), THIRD, then) == ()
+    assert PipelineVersions(longer.resources).changed(Work("command", ("ls",)), THIRD, then) == ()
