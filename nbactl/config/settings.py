@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import MappingProxyType
@@ -170,7 +171,8 @@ def _color_convention(environ: Mapping[str, str]) -> tuple[Color, str] | None:
 
 def _settings_file(config_dir: Path | None, directory: Path) -> Path | None:
     folders = [directory] if config_dir is None else [directory / config_dir, directory]
-    return next((folder / SETTINGS_FILE for folder in folders if (folder / SETTINGS_FILE).exists()), None)
+    # A name that no file can have is no file here; what reads the folder says what is wrong with it.
+    return next((folder / SETTINGS_FILE for folder in folders if os.path.exists(folder / SETTINGS_FILE)), None)  # noqa: PTH110
 
 
 def _read_file(file: Path, directory: Path) -> Iterator[tuple[Setting, Any, str]]:

@@ -55,7 +55,7 @@ class OperatorAtWork:
             wait = re.search(r"next: +Wait ([0-9.]+m?s)", done.stderr)
             if done.returncode != 6 or wait is None:
                 return done.stdout
-            time.sleep(parse_duration(wait[1]) + 0.1)
+            time.sleep(0.1 + (0.0 if wait[1] == "0.0s" else parse_duration(wait[1])))
         raise AssertionError(self.said[-1])
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
