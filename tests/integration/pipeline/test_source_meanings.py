@@ -166,7 +166,7 @@ def test_a_game_that_is_not_played_has_no_contexts(folder: Folder) -> None:
     }
     off = [bdl("2025-01-15", home, away, status, players=0, **nothing) for home, away, status in states]
     folder.boxes(bdl("2025-01-15", "LAL", "MIA", "Final"), *off)
-    assert folder.run("phase3", "2025-01-15", only="upcoming_team_game_context")["warnings"] == []
+    assert folder.run("phase4", "2025-01-15")["warnings"] == []
     found = folder.rows("SELECT home_team_abbr, game_status FROM nba_raw.games ORDER BY 1")
     assert found == [*((home, state) for (home, *_), state in states.items()), ("LAL", "final")]
     teams = folder.rows("SELECT team_abbr FROM nba_analytics.upcoming_team_game_context ORDER BY 1")
