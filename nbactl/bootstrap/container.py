@@ -431,14 +431,9 @@ class Container:
 
     @cached_property
     def data_dir(self) -> Path:
-        """The folder of this source's raw files and local warehouse; the raw files for a project on Google Cloud apart.
-
-        Each warehouse has leases and partitions of its own, and raw files carry the fencing tokens of its leases.
-        """
+        """The folder of this source's raw files, which carry fencing tokens of one target, and local warehouse."""
         data = self.settings.state_dir / "data"
-        if self.settings.target == "gcp":
-            data = data / f"gcp-{self.settings.project}"
-        return data / self.source.key
+        return (data / f"gcp-{self.settings.project}" if self.settings.target == "gcp" else data) / self.source.key
 
     @cached_property
     def processor_resources(self) -> ProcessorResources:

@@ -171,7 +171,7 @@ def _color_convention(environ: Mapping[str, str]) -> tuple[Color, str] | None:
 
 def _settings_file(config_dir: Path | None, directory: Path) -> Path | None:
     folders = [directory] if config_dir is None else [directory / config_dir, directory]
-    # A name that no file can have is no file here; what reads the folder says what is wrong with it.
+    # Unlike Path.exists, this answers for a name that is too long; the code that reads the folder reports it.
     return next((folder / SETTINGS_FILE for folder in folders if os.path.exists(folder / SETTINGS_FILE)), None)  # noqa: PTH110
 
 

@@ -36,6 +36,10 @@ def test_the_file_of_the_config_dir_goes_before_the_one_of_the_working_directory
     assert settings.state_dir == tmp_path / "conf" / "state"
 
 
+def test_a_folder_with_a_name_too_long_has_no_settings_file(tmp_path: Path) -> None:
+    assert load_settings({"config_dir": "x" * 5000}, {}, tmp_path).target == "local"
+
+
 def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
     assert load_settings({}, {"NBACTL_TARGET": ""}, tmp_path).origins["target"] == "default"
 
