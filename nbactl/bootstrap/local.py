@@ -65,10 +65,16 @@ def open_warehouse(app: Container, file: Path, *, lock_wait: float, creates: boo
 
 
 def bus(app: Container) -> LocalBus:
-    """Return the bus that keeps messages in the document store."""
+    """Open the embedded bus, with the topics of the pipeline."""
     from nbactl.adapters.localbus.bus import LocalBus
+    from nbactl.core.phases.topics import TOPICS
 
-    return LocalBus(app.documents, app.clock, app.ids)
+    busy = app.config.timeouts["documents.busy"]
+    made = LocalBus(app.settings.state_dir / "bus.db", clock=app.clock, ids=app.ids, busy_timeout=busy)
+    app.closing.callback(made.close)
+    for topic in sorted(set(TOPICS) - set(made.topics())):
+        made.create_topic(topic)
+    return made
 
 
 def compute(app: Container) -> InProcessCompute:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+DEAD_LETTER_PREFIX: Final = "CloudPubSubDeadLetterSource"
+"""What the attributes begin with that a message has in a dead-letter topic.
+
+https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic
+"""
+SOURCE_SUBSCRIPTION: Final = f"{DEAD_LETTER_PREFIX}Subscription"
+SOURCE_ATTEMPTS: Final = f"{DEAD_LETTER_PREFIX}DeliveryCount"
 
 
 class MessageBus(Protocol):
@@ -19,7 +27,8 @@ class MessageBus(Protocol):
         """Publish a message and return its id once the bus keeps it.
 
         Messages with the same `ordering_key` are delivered in their order. Raises UnavailableError when the bus does
-        not answer (the message may then have been published all the same) and NotFoundError for an unknown topic.
+        not answer (the message may then have been published all the same), NotFoundError for an unknown topic, and
+        DataError for a message beyond the limits of Pub/Sub (bus_rules.py).
         """
         ...
 
@@ -64,4 +73,48 @@ class PullSubscriptions(Protocol):
 
     def extend(self, subscription: str, ack_ids: Sequence[str], seconds: float) -> None:
         """Give deliveries `seconds` from now to be acknowledged."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a subscription is. Times are in seconds.
+
+    A delivery has `ack_deadline` to be acknowledged. It comes again after a pause that doubles from `least_backoff` to
+    `most_backoff`; after `most_attempts` the message goes to `dead_letter_topic`. With `ordered`, messages of one
+    ordering key come one after the other. All messages are delivered: filters are not part of the port, because the
+    Pub/Sub emulator stores a filter and ignores it.
+    """
+
+    name: str
+    topic: str
+    dead_letter_topic: str
+    most_attempts: int = 5
+    ack_deadline: float = 60.0
+    least_backoff: float = 10.0
+    most_backoff: float = 600.0
+    ordered: bool = False
+
+
+class BusTopology(Protocol):
+    """The topics and subscriptions of a bus."""
+
+    def create_topic(self, topic: str) -> None:
+        """Create a topic unless it is there. Raises DataError for a name that Pub/Sub refuses."""
+        ...
+
+    def create_subscription(self, subscription: Subscription) -> None:
+        """Create a subscription unless it is there; it gets what is published from then on.
+
+        Raises NotFoundError for a missing topic, AlreadyExistsError if a subscription of that name differs, and
+        DataError for values that Pub/Sub refuses.
+        """
+        ...
+
+    def topics(self) -> Sequence[str]:
+        """Return the names of all topics, sorted."""
+        ...
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Return all subscriptions, sorted by name."""
         ...

@@ -15,7 +15,6 @@ from nbactl.testing.clock import FakeClock, SequentialIds
 if TYPE_CHECKING:
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.core._support.clock import Clock
-    from nbactl.ports.documents import DocumentStore
 
 _BUSY_TIMEOUT = 5.0
 _CALL, _TRIES = 10.0, 30.0
@@ -27,9 +26,12 @@ def memory_documents(clock: Clock | None = None) -> SqliteDocuments:
     return SqliteDocuments(":memory:", clock=clock or FakeClock(), busy_timeout=_BUSY_TIMEOUT)
 
 
-def memory_bus(store: DocumentStore, clock: Clock) -> LocalBus:
-    """Return a bus that keeps what is published in `store`; `messages(topic)` yields it, the oldest first."""
-    return LocalBus(store, clock, SequentialIds())
+def memory_bus(clock: Clock, *topics: str) -> LocalBus:
+    """Return a bus in memory that has these topics; `messages(topic)` yields what was published, the oldest first."""
+    bus = LocalBus(":memory:", clock=clock, ids=SequentialIds(), busy_timeout=_BUSY_TIMEOUT)
+    for topic in topics:
+        bus.create_topic(topic)
+    return bus
 
 
 def emulator_documents(

@@ -7,24 +7,31 @@ import os
 import random
 import signal
 import sys
+from pathlib import Path
 
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.errors import AlreadyExistsError
 from nbactl.ports.documents import Create
+from tests.kit.bus import bus_at
 from tests.kit.engines import open_engine
 
-POINTS = ("outbox.taken", "outbox.published", "documents.before_commit", "documents.after_commit")
+POINTS = (
+    "outbox.taken",
+    "outbox.published",
+    "bus.before_publish",
+    "bus.published",
+    "documents.before_commit",
+    "documents.after_commit",
+)
 
 
-def main(opener: str, topic: str, seed: int, keys: list[str]) -> None:
+def main(opener: str, bus: str, topic: str, seed: int, keys: list[str]) -> None:
     rng = random.Random(seed)
     clock = SystemClock()
     store = open_engine(opener)
-    outbox = Outbox(store, LocalBus(store, clock, TimeSortedIds(clock)), clock, redrive_after=60.0, keep=3600.0)
+    outbox = Outbox(store, bus_at(Path(bus), topic), clock, redrive_after=60.0, keep=3600.0)
 
     def perhaps_die() -> None:
         if rng.random() < 0.008:
@@ -41,4 +48,4 @@ def main(opener: str, topic: str, seed: int, keys: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5:])

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import Outbox
 from nbactl.ports.documents import Create
+from tests.kit.bus import bus_at
 from tests.kit.engines import open_engine
 
 
-def main(opener: str, key: str, topic: str, state: str, point: str) -> None:
+def main(opener: str, bus: str, key: str, topic: str, state: str, point: str) -> None:  # noqa: PLR0917 - the arguments of a process  # noqa: PLR0917 - the arguments of a process
     clock = SystemClock()
     store = open_engine(opener)
-    outbox = Outbox(store, LocalBus(store, clock, TimeSortedIds(clock)), clock, redrive_after=60.0, keep=3600.0)
+    outbox = Outbox(store, bus_at(Path(bus), topic), clock, redrive_after=60.0, keep=3600.0)
     faults.arm(point, lambda: os.kill(os.getpid(), signal.SIGKILL))
     faults.reach("outbox_test.before_decision")
     store.commit([Create(state, {}), outbox.message(key, topic, {})])

@@ -1,6 +1,6 @@
 """What the outbox must do on every engine.
 
-The bus is the embedded one, on the same store. Each test works on keys and a topic of its own.
+The bus is the embedded one. Each test works on keys and a topic of its own.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.adapters.localbus.bus import LocalBus
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, UnavailableError
 from nbactl.ports.documents import Create, Delete
 from nbactl.testing import FakeClock, faults
+from tests.kit.bus import bus_at
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
 class Lab:
     """An outbox with its bus, and a decision of its own that is announced."""
 
-    def __init__(self, store: DocumentStore) -> None:
+    def __init__(self, store: DocumentStore, folder: Path) -> None:
         self.store = store
         self.clock = FakeClock()
         self.events: list[Event] = []
         self.key = f"phase3/{uuid.uuid4().hex}/1"
         self.topic = f"topic-{uuid.uuid4().hex}"
         self.state = f"decisions/{self.key.replace('/', '-')}"
-        self.bus = LocalBus(store, self.clock, TimeSortedIds(self.clock))
+        self.file = folder / "bus.db"
+        self.bus = bus_at(self.file, self.topic, f"{self.topic}-mine", clock=self.clock)
         self.outbox = self.driver(self.bus)
 
     def driver(self, bus: Any, reaches: Callable[[str], bool] = lambda _: True) -> Outbox:
@@ -62,8 +63,8 @@ class BrokenBus:
 
 class TestOutbox:
     @pytest.fixture
-    def lab(self, store: DocumentStore) -> Lab:
-        return Lab(store)
+    def lab(self, store: DocumentStore, tmp_path: Path) -> Lab:
+        return Lab(store, tmp_path)
 
     def test_a_message_is_published_once_with_its_key(self, lab: Lab) -> None:
         lab.decide(game_date="2024-01-15", größe=1)
@@ -193,7 +194,7 @@ class TestOutbox:
         self, lab: Lab, engine: Engine, point: str, decided: bool
     ) -> None:
         command = [
-            sys.executable, "-m", "tests.conformance.outbox_worker", engine.as_text(),
+            sys.executable, "-m", "tests.conformance.outbox_worker", engine.as_text(), str(lab.file),
             lab.key, lab.topic, lab.state, point,
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, capture_output=True, text=True)

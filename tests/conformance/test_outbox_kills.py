@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.core._support.clock import SystemClock
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.ports.documents import Query
 from nbactl.testing import FakeClock
+from tests.kit.bus import bus_at
 from tests.kit.warm import run_module
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.kit.engines import Engine
 
 DECISIONS, PROCESSES = 100, 4
@@ -26,8 +27,11 @@ DECISIONS, PROCESSES = 100, 4
 @pytest.mark.needs("processes")
 class TestOutboxKills:
     @pytest.mark.timeout(120)
-    def test_inv_07_inv_08_what_was_decided_is_announced_whichever_process_is_killed(self, engine: Engine) -> None:
+    def test_inv_07_inv_08_what_was_decided_is_announced_whichever_process_is_killed(
+        self, engine: Engine, tmp_path: Path
+    ) -> None:
         store = engine.open()
+        file = tmp_path / "bus.db"
         topic = f"topic-{uuid.uuid4().hex}"
         waiting = [f"{topic}/{number}" for number in range(DECISIONS)] * 2  # two processes decide the same
         random.Random(7).shuffle(waiting)
@@ -41,7 +45,9 @@ class TestOutboxKills:
                 if not mine:
                     return
                 seed += PROCESSES
-                done = run_module("tests.conformance.outbox_killed", engine.as_text(), topic, str(seed), *mine)
+                done = run_module(
+                    "tests.conformance.outbox_killed", engine.as_text(), str(file), topic, str(seed), *mine
+                )
                 assert done.returncode in (0, -9), done.stderr
                 with lock:
                     kills[0] += done.returncode == -9
@@ -54,7 +60,7 @@ class TestOutboxKills:
         for thread in threads:
             thread.join()
         clock = FakeClock(start=SystemClock().now().replace(year=9000))
-        bus = LocalBus(store, clock, TimeSortedIds(clock))
+        bus = bus_at(file, topic, clock=clock)
         outbox = Outbox(store, bus, clock, redrive_after=60.0, keep=3600.0)
         while outbox.sweep().published:
             pass

@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.retry import RetryPolicy
@@ -23,6 +22,7 @@ from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import BreakerOpenError, NbactlError, UnavailableError
 from nbactl.ports.documents import Create, Increment, Set, Update
 from nbactl.testing import SequentialIds, memory_documents
+from tests.kit.stored_bus import StoredBus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -156,7 +156,7 @@ def decisions_announced(order: Interleaving) -> Callable[[], None]:
     store = order.store(inner)
 
     def outbox(on: DocumentStore) -> Outbox:
-        return Outbox(on, LocalBus(on, order.clock, ids), order.clock, redrive_after=TTL, keep=1e6)
+        return Outbox(on, StoredBus(on, order.clock, ids), order.clock, redrive_after=TTL, keep=1e6)
 
     ids = SequentialIds()
 
@@ -179,7 +179,7 @@ def decisions_announced(order: Interleaving) -> Callable[[], None]:
         _advance_past_everything(order)
         outbox(inner).sweep()
         assert list(outbox(inner).pending()) == []
-        messages = list(LocalBus(inner, order.clock, ids).messages("t"))
+        messages = list(StoredBus(inner, order.clock, ids).messages("t"))
         decision = inner.get("decisions/phase3")
         assert bool(messages) == (decision is not None), "a decision and its message are there, or neither"
         said = {(each.attributes[KEY_ATTRIBUTE], each.data) for each in messages}

@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import given
 
-from nbactl.adapters.sqlite.encoding import decode, encode, from_micros, to_micros
+from nbactl.adapters.sqlite.encoding import decode, encode
 from nbactl.adapters.sqlite.queries import field_operand
+from nbactl.core._support.micros import from_micros, to_micros
 from nbactl.ports.document_rules import check_value
 from tests.property.document_values import documents, keys, scalars, times
 

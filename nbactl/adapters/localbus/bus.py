@@ -1,22 +1,33 @@
-"""The bus port on a document store: published messages are documents, in the order in which they came."""
+"""The bus port in an SQLite file: nothing but Python is needed, and what `publish` returned survives a crash."""
 
 from __future__ import annotations
 
-import base64
+import json
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from nbactl.core._support.ids import encode_id
-from nbactl.ports.documents import Create, Order, Query
+from nbactl.adapters.localbus import deliveries, topology
+from nbactl.adapters.localbus.deliveries import Deliveries, Outgoing
+from nbactl.adapters.localbus.file import BusFile
+from nbactl.adapters.localbus.wakeup import WakeUp, listening, write_entry
+from nbactl.core._support.faults import reach
+from nbactl.core._support.micros import from_micros, to_micros
+from nbactl.ports.bus import PulledMessage
+from nbactl.ports.bus_rules import check_message, check_name, check_subscription
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    import sqlite3
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Literal, TypeVar
 
+    from nbactl.adapters.localbus.deliveries import Delivery
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
-    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.bus import Subscription
 
-_TOPICS: Final = "bus"
+    T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +41,140 @@ class Published:
 
 
 class LocalBus:
-    """Keeps messages under `bus/{topic}/messages`; a topic is there as soon as something is published to it."""
+    """Topics, subscriptions and messages in one file, shared by threads and processes (WAL, synchronous FULL).
 
-    def __init__(self, store: DocumentStore, clock: Clock, ids: IdGenerator) -> None:
-        self._store = store
+    Callers that write at the same time share a commit. Those who wait for a message are woken by its commit, in other
+    processes through a datagram on the loopback. `busy_timeout` is how many seconds a writer waits for other processes.
+    `":memory:"` keeps everything in this process. Messages are kept for seven days.
+    """
+
+    def __init__(
+        self, path: Path | Literal[":memory:"], *, clock: Clock, ids: IdGenerator, busy_timeout: float
+    ) -> None:
         self._clock = clock
         self._ids = ids
+        self._file = BusFile(path, busy_timeout)
+        self._wake = WakeUp()
+
+    def create_topic(self, topic: str) -> None:
+        check_name("topic", topic)
+        self._file.write(lambda connection: topology.create_topic(connection, topic))
+
+    def create_subscription(self, subscription: Subscription) -> None:
+        check_subscription(subscription)
+        self._file.write(lambda connection: topology.create_subscription(connection, subscription))
+
+    def topics(self) -> list[str]:
+        return self._file.read(topology.topics)
+
+    def subscriptions(self) -> list[Subscription]:
+        return self._file.read(topology.subscriptions)
 
     def publish(
         self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, *, ordering_key: str = ""
     ) -> str:
-        message_id = self._ids.new("msg")
-        fields = {
-            "data": base64.b64encode(data).decode(),
-            "attributes": dict(attributes or {}),
-            "ordering_key": ordering_key,
-            "published_at": self._clock.now(),
-        }
-        self._store.commit([Create(f"{_messages(topic)}/{message_id}", fields)])
-        return message_id
+        check_message(data, attributes or {}, ordering_key)
+        message = Outgoing(self._ids.new("msg"), data, attributes or {}, ordering_key, self._now())
+
+        def work(connection: sqlite3.Connection) -> list[int]:
+            topology.check_topic(connection, topic)
+            deliveries.publish(connection, topic, message)
+            return listening(connection, message.published)
+
+        reach("bus.before_publish")
+        self._announce(self._file.write(work))
+        reach("bus.published")
+        return message.message_id
+
+    def pull(self, subscription: str, *, limit: int, timeout: float) -> list[PulledMessage]:
+        # The wait is real: it ends by a notification, whatever the clock of the bus says.
+        give_up = time.monotonic() + timeout
+        while True:
+            seen = self._wake.count
+            self._listen()
+            found = self._begin(subscription, limit)
+            left = give_up - time.monotonic()
+            if found or left <= 0:
+                return found
+            due = self._file.read(lambda connection: deliveries.next_due(connection, subscription))
+            pause = left if due is None else min(left, max(0.0, (due - self._now()) / 1e6))
+            self._wake.wait(seen, pause)
+
+    def ack(self, subscription: str, ack_ids: Sequence[str]) -> None:
+        reach("bus.before_ack")
+        self._change(subscription, lambda found: found.end(ack_ids))
+        reach("bus.acked")
+
+    def nack(self, subscription: str, ack_ids: Sequence[str]) -> None:
+        self._change(subscription, lambda found: found.give_back(ack_ids))
+
+    def extend(self, subscription: str, ack_ids: Sequence[str], seconds: float) -> None:
+        until = self._now() + int(seconds * 1_000_000)
+        self._change(subscription, lambda found: found.extend(ack_ids, until))
 
     def messages(self, topic: str) -> Iterator[Published]:
-        """Yield what was published to `topic`, the oldest first."""
-        for document in self._store.query(Query(_messages(topic), order=(Order("published_at"),))):
-            data = document.data
-            content = base64.b64decode(data["data"])
-            yield Published(document.id, content, data["attributes"], data["ordering_key"])
+        """Yield what was published to `topic` in the last seven days, the oldest first."""
+        sql = "SELECT id, data, attributes, ordering_key FROM messages WHERE topic = ? ORDER BY seq"
+        for identifier, data, attributes, key in self._file.read(lambda one: one.execute(sql, (topic,)).fetchall()):
+            yield Published(identifier, data, json.loads(attributes), key)
+
+    def close(self) -> None:
+        """End all waits and close the file."""
+        self._wake.close()
+        self._file.close()
+
+    def _begin(self, subscription: str, limit: int) -> list[PulledMessage]:
+        """Begin deliveries; without one that is due nothing is written."""
+        due = self._file.read(lambda connection: _due(connection, subscription))
+        if due is None or due > self._now():
+            return []
+        begun = self._file.write(lambda connection: self._deliveries(connection, subscription).begin(limit))
+        reach("bus.pulled")
+        return [_pulled(one) for one in begun]
+
+    def _change(self, subscription: str, change: Callable[[Deliveries], None]) -> None:
+        """Change deliveries, and wake those who wait: the next message of a key, or a dead letter, may be due."""
+
+        def run(connection: sqlite3.Connection) -> list[int]:
+            found = self._deliveries(connection, subscription)
+            change(found)
+            return listening(connection, found.now)
+
+        self._announce(self._file.write(run))
+
+    def _deliveries(self, connection: sqlite3.Connection, subscription: str) -> Deliveries:
+        found = topology.subscription(connection, subscription)
+        return Deliveries(connection, found, self._now(), self._ids.new)
+
+    def _announce(self, ports: Sequence[int]) -> None:
+        self._wake.notify(() if self._file.in_memory else ports)
+
+    def _listen(self) -> None:
+        if self._file.in_memory:
+            return
+        now = self._now()
+        if (entry := self._wake.entry(now)) is not None:
+            self._file.write(lambda connection: write_entry(connection, entry, now))
+
+    def _now(self) -> int:
+        return to_micros(self._clock.now())
 
 
-def _messages(topic: str) -> str:
-    return f"{_TOPICS}/{encode_id(topic)}/messages"
+def _due(connection: sqlite3.Connection, subscription: str) -> int | None:
+    due = deliveries.next_due(connection, subscription)
+    if due is None:
+        topology.subscription(connection, subscription)
+    return due
+
+
+def _pulled(one: Delivery) -> PulledMessage:
+    message = one.message
+    return PulledMessage(
+        one.ack_id,
+        message.message_id,
+        message.data,
+        message.attributes,
+        message.ordering_key,
+        from_micros(message.published),
+        one.attempt,
+    )

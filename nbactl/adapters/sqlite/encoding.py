@@ -10,7 +10,7 @@ JSON has no time stamps, and SQLite (3.40) cuts strings at NUL and finds no key 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,21 +21,8 @@ AFTER_TIMES: Final = "\x01\x04"
 """Sorts after every encoded time stamp and before every string that follows."""
 
 _AS_THEY_ARE = frozenset({type(None), bool, int, float})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _KEY_ESCAPED = re.compile(r'[%"\\\x00-\x1f]')
 _KEY_CODE = re.compile(r"%([0-9A-F]{2})")
-
-
-def to_micros(instant: datetime) -> int:
-    """Return an instant as microseconds since 1970."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-@lru_cache(maxsize=64)
-def from_micros(micros: int) -> datetime:
-    """Return microseconds since 1970 as an aware UTC datetime."""
-    return _EPOCH + timedelta(microseconds=micros)
 
 
 def encode(data: dict[str, Any]) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.adapters.sqlite.encoding import decode, encode, from_micros, to_micros
+from nbactl.adapters.sqlite.encoding import decode, encode
 from nbactl.adapters.sqlite.queries import sort_key
+from nbactl.core._support.micros import from_micros, to_micros
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, PreconditionError
 from nbactl.ports.document_rules import MAX_DOCUMENT_BYTES, MAX_INT, MIN_INT, check_size, check_value, split_document
 from nbactl.ports.documents import (

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.cli.app import build
 from nbactl.cli.frame import walk
 from nbactl.core._support.clock import SystemClock
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.lease.holder import is_dead
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import Outbox
@@ -25,6 +23,7 @@ from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Rows
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
+from tests.kit.bus import bus_at
 from tests.kit.called import call_nbactl
 from tests.kit.league import League
 from tests.kit.paths import ROOT
@@ -86,8 +85,14 @@ def _leave_over(state: Path) -> None:
     store, clock = open_documents(state), SystemClock()
     store.commit([Set("coordinator_batch_locks/2024-01-15", {"owner": "coordinator", "expires_at": clock.now()})])
     Leases(store, clock, is_dead=is_dead).acquire("phase3/2024-01-15", "somebody", 0.001)
-    bus = LocalBus(store, clock, TimeSortedIds(clock))
-    store.commit([Outbox(store, bus, clock, redrive_after=60.0, keep=60.0).message("phase3/2024-01-15/1", "t", {})])
+    bus = bus_at(state / "bus.db", "nba-phase3-trigger")
+    store.commit(
+        [
+            Outbox(store, bus, clock, redrive_after=60.0, keep=60.0).message(
+                "phase3/2024-01-15/1", "nba-phase3-trigger", {}
+            )
+        ]
+    )
     store.close()
 
 

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.cli.app import build
 from nbactl.cli.frame import walk
 from nbactl.cli.main import main
 from nbactl.core._support.clock import SystemClock
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import Outbox
-from nbactl.testing import emulator_documents
+from nbactl.testing import emulator_documents, memory_bus
 from nbactl.workflows.ledger import Ledger
 from tests.integration.cli.flags.services_kit import DECLARED, quick_config
 from tests.kit.cloud_run_server import cloud_run_server
@@ -81,7 +79,7 @@ class Scene:
         Leases(self.store, CLOCK, is_dead=lambda _: False).acquire(LEASE, "elsewhere:boot:1:1:x", 600.0)
 
     def message(self) -> None:
-        bus = LocalBus(self.store, CLOCK, TimeSortedIds(CLOCK))
+        bus = memory_bus(CLOCK)
         outbox = Outbox(self.store, bus, CLOCK, redrive_after=3600.0, keep=3600.0)
         self.store.commit([outbox.message(NEVER, "topic", {"n": 1})])
 

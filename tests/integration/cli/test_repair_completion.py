@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.core._support.clock import SystemClock
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.outbox.outbox import Outbox
+from nbactl.testing import memory_bus
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import add_batch, open_documents
 
@@ -35,7 +34,7 @@ def test_names_are_completed(
     state = tmp_path / ".nbactl"
     add_batch(state, "night-1", completed=2)
     store, clock = open_documents(state), SystemClock()
-    outbox = Outbox(store, LocalBus(store, clock, TimeSortedIds(clock)), clock, redrive_after=60.0, keep=60.0)
+    outbox = Outbox(store, memory_bus(clock), clock, redrive_after=60.0, keep=60.0)
     store.commit([outbox.message("phase3/2024-01-15/1", "topic", {})])
     store.close()
     done = subprocess.run(

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.cli.main import main
 from nbactl.core._support.clock import SystemClock
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.calls.breaker import Breaker, BreakerSettings
 from nbactl.core.calls.shared_breakers import SharedBreakers
 from nbactl.core.lease.holder import is_dead, process_identity
@@ -25,14 +23,17 @@ from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import DataError, StaleFenceError, UnavailableError
 from nbactl.ports.documents import Set
 from nbactl.testing import emulator_documents, faults
+from tests.kit.bus import bus_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nbactl.adapters.localbus.bus import LocalBus
     from nbactl.ports.documents import DocumentStore
 
 CLOCK = SystemClock()
+TOPIC = "nba-phase3-trigger"
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Place:
     target: str
     store: DocumentStore
     options: tuple[str, ...]
+    folder: Path
     capsys: pytest.CaptureFixture[str]
 
     @property
@@ -50,7 +52,7 @@ class Place:
 
     @property
     def bus(self) -> LocalBus:
-        return LocalBus(self.store, CLOCK, TimeSortedIds(CLOCK))
+        return bus_at(self.folder / "bus.db", TOPIC)
 
     @property
     def outbox(self) -> Outbox:
@@ -96,7 +98,7 @@ def place(
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", address)
         store = emulator_documents(address, project)
         options += ("--target", "gcp", "--project", project)
-    yield Place(request.param, store, options, capsys)
+    yield Place(request.param, store, options, tmp_path, capsys)
     store.close()
 
 
@@ -248,8 +250,8 @@ def test_a_breaker_document_that_is_none_names_the_way_out(place: Place) -> None
 
 
 def test_messages_that_wait_are_listed_and_driven(place: Place) -> None:
-    place.store.commit([place.outbox.message("phase3/2024-01-15/1", "topic", {"n": 1})])
-    place.store.commit([place.outbox.message("phase4/2024-01-15/1", "topic", {"n": 2})])
+    place.store.commit([place.outbox.message("phase3/2024-01-15/1", TOPIC, {"n": 1})])
+    place.store.commit([place.outbox.message("phase4/2024-01-15/1", TOPIC, {"n": 2})])
     [first, second] = place.data("outbox", "list")["messages"]
     assert set(first) == {"key", "topic", "created_at", "due_at", "attempts", "last_error"}
     assert (first["key"], second["key"]) == ("phase3/2024-01-15/1", "phase4/2024-01-15/1")
@@ -257,7 +259,7 @@ def test_messages_that_wait_are_listed_and_driven(place: Place) -> None:
     assert (len(listed["messages"]), listed["more"]) == (1, True)
     assert place.run("outbox", "list", "--limit", "1")[1] == "Showing 1 of 2; --limit shows more.\n"
     assert "phase3/2024-01-15/1" in place.run("outbox", "list")[0]
-    assert "Would publish phase3/2024-01-15/1 to topic." in place.run("outbox", "drive", "--dry-run")[1]
+    assert "Would publish phase3/2024-01-15/1 to nba-phase3-trigger." in place.run("outbox", "drive", "--dry-run")[1]
     assert "Did you mean 'phase3/2024-01-15/1'?" in place.run("outbox", "drive", "phase3/2024-01-15/2", code=4)[1]
     if place.target == "gcp":
         assert "Add --yes" in place.run("outbox", "drive", code=2)[1]
@@ -269,7 +271,7 @@ def test_messages_that_wait_are_listed_and_driven(place: Place) -> None:
     assert (again["published"], again["published_before"]) == ([], ["phase4/2024-01-15/1"])
     assert place.data("outbox", "drive")["published"] == ["phase3/2024-01-15/1"]
     assert "Nothing to publish: all sent, or another process is sending." in place.run("outbox", "drive")[1]
-    assert [each.attributes[KEY_ATTRIBUTE] for each in place.bus.messages("topic")] == [
+    assert [each.attributes[KEY_ATTRIBUTE] for each in place.bus.messages(TOPIC)] == [
         "phase4/2024-01-15/1",
         "phase3/2024-01-15/1",
     ]
@@ -278,7 +280,7 @@ def test_messages_that_wait_are_listed_and_driven(place: Place) -> None:
 @pytest.mark.parametrize("place", ["local"], indirect=True)  # on gcp there is no bus yet
 def test_one_that_cannot_be_published_stays_with_its_reason_and_the_others_go_out(place: Place) -> None:
     for number in (1, 2):
-        place.store.commit([place.outbox.message(f"m/{number}", "topic", {})])
+        place.store.commit([place.outbox.message(f"m/{number}", TOPIC, {})])
     with faults.failing("outbox.taken", UnavailableError("the bus is down")):
         document = json.loads(place.run("outbox", "drive", "-o", "json", code=7)[0])
     assert (document["ok"], document["error"]["code"]) == (False, "unavailable")
@@ -290,7 +292,7 @@ def test_one_that_cannot_be_published_stays_with_its_reason_and_the_others_go_ou
 
 def test_inv_07_a_tick_publishes_what_waits_and_deletes_what_has_expired(place: Place) -> None:
     gone = Set("message_dedup/old", {"state": "done", "expires_at": CLOCK.now()})
-    place.store.commit([place.outbox.message("phase3/2024-01-15/1", "topic", {}), gone])
+    place.store.commit([place.outbox.message("phase3/2024-01-15/1", TOPIC, {}), gone])
     assert place.data("schedule", "tick", "--dry-run")["outbox"] is None
     assert [each.attempts for each in place.outbox.pending()] == [0]
     ticked = place.data("schedule", "tick", "--yes")["outbox"]
@@ -300,13 +302,13 @@ def test_inv_07_a_tick_publishes_what_waits_and_deletes_what_has_expired(place: 
         assert place.store.get("message_dedup/old") is not None, "Firestore's own policy deletes it"
         return
     assert ticked == {"published": ["phase3/2024-01-15/1"], "failed": []}
-    assert [each.attributes[KEY_ATTRIBUTE] for each in place.bus.messages("topic")] == ["phase3/2024-01-15/1"]
+    assert [each.attributes[KEY_ATTRIBUTE] for each in place.bus.messages(TOPIC)] == ["phase3/2024-01-15/1"]
     assert place.store.get("message_dedup/old") is None
 
 
 @pytest.mark.parametrize("place", ["local"], indirect=True)
 def test_a_tick_that_cannot_publish_says_so(place: Place) -> None:
-    place.store.commit([place.outbox.message("m/1", "topic", {})])
+    place.store.commit([place.outbox.message("m/1", TOPIC, {})])
     with faults.failing("outbox.taken", UnavailableError("the bus is down")):
         document = json.loads(place.run("schedule", "tick", "--yes", "-o", "json", code=7)[0])
     assert document["data"]["outbox"]["failed"] == [{"key": "m/1", "code": "unavailable", "message": "the bus is down"}]
@@ -314,7 +316,7 @@ def test_a_tick_that_cannot_publish_says_so(place: Place) -> None:
 
 
 def test_what_is_in_the_outbox_and_not_a_message_is_listed(place: Place) -> None:
-    place.store.commit([place.outbox.message("phase3/2024-01-15/1", "topic", {"n": 1})])
+    place.store.commit([place.outbox.message("phase3/2024-01-15/1", TOPIC, {"n": 1})])
     for name in ("odd-a", "odd-b"):
         place.store.commit([Set(f"outbox/{name}", {"state": "pending"})])
     place.store.commit([Set("outbox/gone", {"state": "published", "published_at": datetime.now(UTC)})])

@@ -95,11 +95,11 @@ def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(t
         made.policies.breakers["stats_nba"].open("broken")
         keeper = made.idempotency_of("worker")
         assert [keeper.run("key", lambda: "done") for _ in range(2)] == ["done", "done"]
-        made.documents.commit([made.outbox.message("decision/1", "topic", {})])
+        made.documents.commit([made.outbox.message("decision/1", "nba-phase3-trigger", {})])
         assert made.outbox.drive("decision/1")
         bus = made.bus
         assert isinstance(bus, LocalBus)
-        [message] = bus.messages("topic")
+        [message] = bus.messages("nba-phase3-trigger")
         assert message.attributes == {"outbox_key": "decision/1"}
         record = made.documents.get("message_dedup/key")
         assert record is not None

@@ -58,6 +58,7 @@ ALLOWED = {
     "testing/emulators.py: http.client.HTTPConnection('127.0.0.1', port, timeout=1.0)",
     "testing/emulators.py: http.client.HTTPConnection('127.0.0.1', port, timeout=_START_SECONDS)",
     "testing/stores.py: SqliteDocuments(':memory:', clock=clock or FakeClock(), busy_timeout=_BUSY_TIMEOUT)",
+    "testing/stores.py: LocalBus(':memory:', clock=clock, ids=SequentialIds(), busy_timeout=_BUSY_TIMEOUT)",
 }
 
 

@@ -29,7 +29,7 @@ class Lab:
         self.clock = FakeClock()
         store = memory_documents(self.clock)
         self.leases = Leases(store, self.clock)
-        self.outbox = Outbox(store, memory_bus(store, self.clock), self.clock, redrive_after=120.0, keep=3600.0)
+        self.outbox = Outbox(store, memory_bus(self.clock, TOPIC), self.clock, redrive_after=120.0, keep=3600.0)
         self.tracker = CompletionTracker(
             store,
             self.clock,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.calls.deadline import deadline_scope
@@ -22,6 +21,7 @@ from nbactl.errors import LeaseHeldError, NbactlError, StaleFenceError, Unavaila
 from nbactl.ports.documents import Create, Increment, Update
 from nbactl.testing import emulator_documents
 from nbactl.testing.proxy import FaultProxy
+from tests.kit.stored_bus import StoredBus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,14 +152,14 @@ def test_inv_07_what_is_decided_is_announced_whichever_request_is_hit(
 ) -> None:
     store = through()
     ids = TimeSortedIds(CLOCK)
-    outbox = Outbox(store, LocalBus(store, CLOCK, ids), CLOCK, redrive_after=0.001, keep=60.0)
+    outbox = Outbox(store, StoredBus(store, CLOCK, ids), CLOCK, redrive_after=0.001, keep=60.0)
     getattr(proxy, fault)(number)
     with contextlib.suppress(NbactlError):
         store.commit([Create("decisions/one", {}), outbox.message("one", "topic", {})])
         outbox.drive("one")
-    sweeper = Outbox(direct, LocalBus(direct, CLOCK, ids), CLOCK, redrive_after=0.001, keep=60.0)
+    sweeper = Outbox(direct, StoredBus(direct, CLOCK, ids), CLOCK, redrive_after=0.001, keep=60.0)
     sweeper.sweep()
-    said = {message.attributes["outbox_key"] for message in LocalBus(direct, CLOCK, ids).messages("topic")}
+    said = {message.attributes["outbox_key"] for message in StoredBus(direct, CLOCK, ids).messages("topic")}
     decided = direct.get("decisions/one") is not None
     assert said == ({"one"} if decided else set())
     assert decided, "a commit that may be repeated is"

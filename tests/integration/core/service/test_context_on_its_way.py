@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.adapters.localbus.bus import LocalBus, Published
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
-from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.observe.logging.cloud import LABELS, TRACE
 from nbactl.core.outbox.outbox import Outbox
+from nbactl.testing import memory_bus
 from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from nbactl.adapters.localbus.bus import Published
 
 APP = "tests.integration.core.service.hop_service:app"
 FLAGS = {"ENABLE_STRUCTURED_LOGGING": "true", "ENABLE_IDEMPOTENCY_KEYS": "true"}
@@ -51,7 +52,7 @@ def announced(folder: Path) -> list[Published]:
     """Publish what the service left in its outbox, as the sweep does."""
     clock = SystemClock()
     with closing(SqliteDocuments(folder / "state" / "documents.db", clock=clock, busy_timeout=10.0)) as store:
-        bus = LocalBus(store, clock, TimeSortedIds(clock))
+        bus = memory_bus(clock, "done")
         Outbox(store, bus, clock, redrive_after=120.0, keep=3600.0).sweep()
         return list(bus.messages("done"))
 

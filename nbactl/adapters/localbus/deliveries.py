@@ -1,0 +1,179 @@
+"""What subscriptions have to deliver. All of it runs within a transaction; times are microseconds since 1970.
+
+A delivery that is not under way has no `ack`; its message may be delivered when it is due. While one is under way, it
+is due at the end of its time. In an ordered subscription only the first message of a key is ever due.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nbactl.ports.bus import Subscription
+
+_NOT_YET: Final = 2**62
+"""When a message is due that waits for an earlier one of its key."""
+_KEEP: Final = 7 * 86_400_000_000
+"""How long messages are kept: Pub/Sub's default."""
+_SWEEP_EVERY: Final = 1_000
+_MOST_DOUBLINGS: Final = 30
+_SECOND: Final = 1_000_000
+_SET_DUE: Final = "UPDATE deliveries SET due = ? WHERE subscription = ? AND seq = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message as it was published."""
+
+    message_id: str
+    data: bytes
+    attributes: Mapping[str, str]
+    ordering_key: str
+    published: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery that begins now, the `attempt`-th of its message."""
+
+    ack_id: str
+    attempt: int
+    message: Outgoing
+
+
+def publish(connection: sqlite3.Connection, topic: str, message: Outgoing) -> None:
+    """Store a message, to be delivered to every subscription of the topic."""
+    key = message.ordering_key
+    row = (topic, message.message_id, message.data, json.dumps(dict(message.attributes)), key, message.published)
+    seq = connection.execute(
+        "INSERT INTO messages (topic, id, data, attributes, ordering_key, published) VALUES (?, ?, ?, ?, ?, ?)", row
+    ).lastrowid
+    receivers = connection.execute("SELECT name, ordered FROM subscriptions WHERE topic = ?", (topic,)).fetchall()
+    for name, ordered in receivers:
+        own_key = key if ordered else ""
+        waits = own_key and _first_of_key(connection, name, own_key) is not None
+        due = _NOT_YET if waits else message.published
+        connection.execute("INSERT INTO deliveries VALUES (?, ?, ?, 0, ?, NULL)", (name, seq, own_key, due))
+    if seq is not None and seq % _SWEEP_EVERY == 0:
+        _sweep(connection, message.published - _KEEP)
+
+
+def next_due(connection: sqlite3.Connection, subscription: str) -> int | None:
+    """Return when the next message of a subscription is due."""
+    row = connection.execute("SELECT min(due) FROM deliveries WHERE subscription = ?", (subscription,)).fetchone()
+    found: int | None = row[0]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """The deliveries of one subscription at one moment. `new_id` makes identifiers."""
+
+    connection: sqlite3.Connection
+    subscription: Subscription
+    now: int
+    new_id: Callable[[str], str]
+
+    def begin(self, limit: int) -> list[Delivery]:
+        """Begin at most `limit` deliveries. What is over without an acknowledgement is given back first."""
+        name, now = self.subscription.name, self.now
+        late = "SELECT seq, attempt, due FROM deliveries WHERE subscription = ? AND due <= ? AND ack IS NOT NULL"
+        for seq, attempt, over in self.connection.execute(late, (name, now)).fetchall():
+            self._fail(seq, attempt, over)
+        rows = self.connection.execute(
+            "SELECT d.seq, d.attempt, m.id, m.data, m.attributes, m.ordering_key, m.published "
+            "FROM deliveries d JOIN messages m USING (seq) "
+            "WHERE d.subscription = ? AND d.due <= ? ORDER BY d.due, d.seq LIMIT ?",
+            (name, now, limit),
+        ).fetchall()
+        over = now + int(self.subscription.ack_deadline * _SECOND)
+        begun = []
+        for seq, attempt, identifier, data, attributes, key, published in rows:
+            ack_id = f"{seq}-{self.new_id('ack')}"
+            self.connection.execute(
+                "UPDATE deliveries SET attempt = ?, due = ?, ack = ? WHERE subscription = ? AND seq = ?",
+                (attempt + 1, over, ack_id, name, seq),
+            )
+            message = Outgoing(identifier, data, json.loads(attributes), key, published)
+            begun.append(Delivery(ack_id, attempt + 1, message))
+        return begun
+
+    def end(self, ack_ids: Sequence[str]) -> None:
+        """Remove what was acknowledged."""
+        for seq, _ in self._under_way(ack_ids):
+            self._remove(seq)
+
+    def give_back(self, ack_ids: Sequence[str]) -> None:
+        """End deliveries without success."""
+        for seq, attempt in self._under_way(ack_ids):
+            self._fail(seq, attempt, self.now)
+
+    def extend(self, ack_ids: Sequence[str], until: int) -> None:
+        """Let deliveries end later."""
+        for seq, _ in self._under_way(ack_ids):
+            self.connection.execute(_SET_DUE, (until, self.subscription.name, seq))
+
+    def _under_way(self, ack_ids: Sequence[str]) -> list[tuple[int, int]]:
+        """Return number and attempt of deliveries. One that was over and has begun again has another id."""
+        found = []
+        for ack_id in ack_ids:
+            seq = ack_id.partition("-")[0]
+            found += self.connection.execute(
+                "SELECT seq, attempt FROM deliveries WHERE subscription = ? AND seq = ? AND ack = ?",
+                (self.subscription.name, int(seq) if seq.isdecimal() else -1, ack_id),
+            ).fetchall()
+        return found
+
+    def _fail(self, seq: int, attempt: int, over: int) -> None:
+        """Have a message come again after its backoff, or give it up; its delivery was over at `over`."""
+        one = self.subscription
+        if attempt >= one.most_attempts:
+            self._dead_letter(seq, attempt)
+            return
+        pause = min(one.most_backoff, one.least_backoff * 2 ** min(attempt - 1, _MOST_DOUBLINGS))
+        self.connection.execute(
+            "UPDATE deliveries SET due = ?, ack = NULL WHERE subscription = ? AND seq = ?",
+            (over + int(pause * _SECOND), one.name, seq),
+        )
+
+    def _dead_letter(self, seq: int, attempt: int) -> None:
+        data, attributes, key = self.connection.execute(
+            "SELECT data, attributes, ordering_key FROM messages WHERE seq = ?", (seq,)
+        ).fetchone()
+        source = {SOURCE_SUBSCRIPTION: self.subscription.name, SOURCE_ATTEMPTS: str(attempt)}
+        letter = Outgoing(self.new_id("msg"), data, {**json.loads(attributes), **source}, key, self.now)
+        publish(self.connection, self.subscription.dead_letter_topic, letter)
+        self._remove(seq)
+
+    def _remove(self, seq: int) -> None:
+        """Remove a delivery; the next message of its key is due from now on."""
+        name = self.subscription.name
+        removed = self.connection.execute(
+            "DELETE FROM deliveries WHERE subscription = ? AND seq = ? RETURNING ordering_key", (name, seq)
+        ).fetchall()
+        for (key,) in removed:
+            if key and (following := _first_of_key(self.connection, name, key)) is not None:
+                self.connection.execute(_SET_DUE, (self.now, name, following))
+
+
+def _first_of_key(connection: sqlite3.Connection, subscription: str, key: str) -> int | None:
+    row = connection.execute(
+        "SELECT min(seq) FROM deliveries WHERE subscription = ? AND ordering_key = ? AND ordering_key <> ''",
+        (subscription, key),
+    ).fetchone()
+    found: int | None = row[0]
+    return found
+
+
+def _sweep(connection: sqlite3.Connection, before: int) -> None:
+    """Delete messages that were published before that time, delivered or not."""
+    old = "SELECT seq FROM messages WHERE published < ?"
+    connection.execute(f"DELETE FROM deliveries WHERE seq IN ({old})", (before,))  # noqa: S608 - a constant
+    connection.execute("DELETE FROM messages WHERE published < ?", (before,))

@@ -1,0 +1,134 @@
+"""The file of the embedded bus as this process uses it: one connection, whose transactions all threads share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import weakref
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from nbactl.adapters.localbus import schema
+from nbactl.core._support.group_commit import GroupCommit
+from nbactl.errors import ConfigError, NbactlError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_files: weakref.WeakSet[BusFile] = weakref.WeakSet()
+
+
+class BusFile:
+    """Runs work in transactions that are on the disk when it returns. `busy_timeout` (seconds) is for other processes.
+
+    A fork closes the connection before, and each side opens one of its own: an inherited one would damage the file.
+    """
+
+    def __init__(self, path: Path | str, busy_timeout: float) -> None:
+        self.in_memory = str(path) == schema.MEMORY
+        self.where = str(path) if self.in_memory else str(Path(path).absolute())
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        self._begin()
+        _files.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()
+        self._commits = GroupCommit(self._transaction)
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in a transaction, perhaps together with that of other threads.
+
+        Raises what `work` raises, UnavailableError where other processes hold the file too long.
+        """
+        return self._commits.run(work)
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on what was committed last."""
+        with self._open() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Close the connection. The file cannot be used afterwards."""
+        with self._lock:
+            self._closed = True
+            self._close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _translated(self.where):
+            if self._closed:
+                raise UnavailableError("the message bus is closed")
+            if self._connection is None:
+                if not self.in_memory:
+                    Path(self.where).parent.mkdir(parents=True, exist_ok=True)
+                self._connection = schema.connect(self.where, self._busy_timeout)
+            yield self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+        if not self.in_memory:
+            self._close()
+
+    def after_fork_in_parent(self) -> None:
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        self._begin()
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    try:
+        yield
+    except NbactlError:
+        raise
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, (sqlite3.ProgrammingError, sqlite3.IntegrityError)):
+            raise
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _BUSY:
+            raise UnavailableError(f"{where} is held by other processes", cause=str(error)) from error
+        raise UnavailableError(f"{where} cannot be used", cause=str(error), retryable=False) from error
+    except OSError as error:
+        raise ConfigError(
+            f"{where} cannot be opened", cause=str(error), next_step="Choose another place with --state-dir."
+        ) from error
+
+
+def _each(method: str) -> Callable[[], None]:
+    def call() -> None:
+        for file in list(_files):
+            getattr(file, method)()
+
+    return call
+
+
+os.register_at_fork(
+    before=_each("before_fork"),
+    after_in_parent=_each("after_fork_in_parent"),
+    after_in_child=_each("after_fork_in_child"),
+)

@@ -1,0 +1,87 @@
+"""The file of the embedded bus: its tables, and how a connection to it is set up."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from nbactl.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEMORY: Final = ":memory:"
+_APPLICATION_ID: Final = 0x6E626162
+"""Marks the file as nbactl's bus ("nbab")."""
+_VERSION: Final = 1
+_TABLES: Final = (
+    "CREATE TABLE topics (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    """CREATE TABLE subscriptions (
+  name TEXT PRIMARY KEY, topic TEXT NOT NULL, dead_letter_topic TEXT NOT NULL, most_attempts INTEGER NOT NULL,
+  ack_deadline REAL NOT NULL, least_backoff REAL NOT NULL, most_backoff REAL NOT NULL, ordered INTEGER NOT NULL
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE messages (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, id TEXT NOT NULL, data BLOB NOT NULL,
+  attributes TEXT NOT NULL,    -- JSON
+  ordering_key TEXT NOT NULL,
+  published INTEGER NOT NULL   -- microseconds since 1970
+) STRICT""",
+    "CREATE INDEX messages_of_topic ON messages (topic, seq)",
+    """CREATE TABLE deliveries (
+  subscription TEXT NOT NULL, seq INTEGER NOT NULL, ordering_key TEXT NOT NULL, attempt INTEGER NOT NULL,
+  due INTEGER NOT NULL,        -- microseconds since 1970: when it may be delivered, or the delivery under way is over
+  ack TEXT,                    -- of the delivery under way
+  PRIMARY KEY (subscription, seq)
+) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX deliveries_due ON deliveries (subscription, due)",
+    "CREATE INDEX deliveries_of_key ON deliveries (subscription, ordering_key, seq) WHERE ordering_key <> ''",
+    "CREATE UNIQUE INDEX deliveries_by_ack ON deliveries (ack) WHERE ack IS NOT NULL",
+    """CREATE TABLE listeners (
+  port INTEGER PRIMARY KEY, until INTEGER NOT NULL   -- microseconds since 1970
+) STRICT""",
+    f"PRAGMA application_id = {_APPLICATION_ID}",
+    f"PRAGMA user_version = {_VERSION}",
+)
+
+
+def connect(file: Path | str, busy_timeout: float) -> sqlite3.Connection:
+    """Open a connection in autocommit mode that any thread may use, one at a time; make the file if it is missing.
+
+    Raises DataError for a file that is not a bus, ConfigError for one of a later version.
+    """
+    connection = sqlite3.connect(str(file), timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _prepare(connection, str(file))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, where: str) -> None:
+    if _version(connection, where) == _VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(connection, where) != _VERSION:  # another process made the tables meanwhile
+            for statement in _TABLES:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection, where: str) -> int:
+    """Return the version of the file, 0 for an empty one."""
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application not in (0, _APPLICATION_ID):
+        raise DataError(f"{where} is not a message bus of nbactl", next_step="Choose another place with --state-dir.")
+    if version > _VERSION:
+        raise ConfigError(
+            f"{where} was written by a newer nbactl", next_step="Install that version, or choose another --state-dir."
+        )
+    return version

@@ -1,0 +1,94 @@
+"""What Pub/Sub refuses, checked before a message is sent, so that every bus refuses the same: its emulator does not.
+
+https://cloud.google.com/pubsub/quotas#resource_limits
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from nbactl.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbactl.ports.bus import Subscription
+
+MOST_DATA: Final = 10_000_000
+"""Bytes of a message, its attributes included."""
+MOST_ATTRIBUTES: Final = 100
+LONGEST_NAME: Final = 256
+LONGEST_VALUE: Final = 1_024
+LONGEST_ORDERING_KEY: Final = 1_024
+_RESERVED: Final = "goog"
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
+"""https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names."""
+
+
+def check_name(kind: str, name: str) -> None:
+    """Raise DataError for the name of a topic or subscription that Pub/Sub refuses."""
+    if not _NAME.fullmatch(name) or name.startswith(_RESERVED):
+        raise DataError(
+            f"'{name}' cannot be the name of a {kind}",
+            next_step="Begin with a letter, not with goog; use 3 to 255 letters, digits and -._~+%.",
+        )
+
+
+def check_message(data: bytes, attributes: Mapping[str, str], ordering_key: str) -> None:
+    """Raise DataError for a message that Pub/Sub refuses."""
+    if not data and not attributes:
+        raise DataError("a message needs data or attributes")
+    if len(attributes) > MOST_ATTRIBUTES:
+        raise DataError(f"a message has {len(attributes)} attributes", cause=f"The limit is {MOST_ATTRIBUTES}.")
+    size = len(data)
+    for name, value in attributes.items():
+        size += _check_attribute(name, value)
+    if size > MOST_DATA:
+        raise DataError(
+            f"a message has {size:,} bytes",
+            cause=f"The limit is {MOST_DATA:,}.",
+            next_step="Store the data, and publish where they are.",
+        )
+    if _bytes(ordering_key) > LONGEST_ORDERING_KEY:
+        raise DataError(f"an ordering key is longer than {LONGEST_ORDERING_KEY:,} bytes")
+
+
+def check_subscription(subscription: Subscription) -> None:
+    """Raise DataError for a subscription that Pub/Sub refuses.
+
+    https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
+    """
+    check_name("subscription", subscription.name)
+    check_name("topic", subscription.topic)
+    check_name("topic", subscription.dead_letter_topic)
+    problem = None
+    if not 10 <= subscription.ack_deadline <= 600:  # noqa: PLR2004 - Pub/Sub's own limits
+        problem = f"its acknowledgement deadline is {subscription.ack_deadline:g} s; it can be 10 to 600 s"
+    elif not 0 <= subscription.least_backoff <= subscription.most_backoff <= 600:  # noqa: PLR2004 - as above
+        problem = "its backoff is not within 0 to 600 s, the least first"
+    elif not 5 <= subscription.most_attempts <= 100:  # noqa: PLR2004 - as above
+        problem = f"it has {subscription.most_attempts} attempts; it can have 5 to 100"
+    if problem is not None:
+        raise DataError(f"the subscription {subscription.name} cannot be created: {problem}")
+
+
+def _check_attribute(name: str, value: str) -> int:
+    if not name or _bytes(name) > LONGEST_NAME:
+        raise DataError(f"the name of an attribute has {_bytes(name)} bytes", cause=f"It has 1 to {LONGEST_NAME}.")
+    if name.startswith(_RESERVED):
+        raise DataError(f"the attribute '{name}' begins with goog", cause="Pub/Sub keeps such names for itself.")
+    if _bytes(value) > LONGEST_VALUE:
+        raise DataError(
+            f"the attribute '{name}' has {_bytes(value):,} bytes",
+            cause=f"The limit is {LONGEST_VALUE:,}.",
+            next_step="Put it into the data.",
+        )
+    return _bytes(name) + _bytes(value)
+
+
+def _bytes(text: str) -> int:
+    try:
+        return len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError as error:
+        raise DataError("an attribute or ordering key is not valid Unicode") from error

@@ -1,0 +1,133 @@
+"""What the embedded bus promises beyond the port: processes share its file, and a killed one loses nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nbactl.errors import DataError, UnavailableError
+from nbactl.ports.bus import Subscription
+from nbactl.testing import FakeClock
+from tests.kit.bus import bus_at
+from tests.kit.warm import run_module
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MESSAGES, PROCESSES = 60, 3
+PASSING_ON = Subscription("worker", "work", "dead", most_attempts=100, ack_deadline=10.0, least_backoff=0.0)
+
+
+@pytest.mark.timeout(120)
+def test_inv_07_no_message_is_lost_whichever_process_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "bus.db"
+    kills = 0
+    with closing(bus_at(file, "work", "done", "dead")) as bus:
+        bus.create_subscription(PASSING_ON)
+        for number in range(MESSAGES):
+            bus.publish("work", str(number).encode())
+
+    def live(seed: int) -> None:
+        nonlocal kills
+        rng = random.Random(seed)
+        while True:
+            done = run_module("tests.conformance.bus.bus_killed", str(file), "worker", "done", str(rng.random())[2:8])
+            assert done.returncode in (0, -9), done.stderr
+            if done.returncode == 0:
+                return
+            kills += 1
+
+    threads = [threading.Thread(target=live, args=(number,)) for number in range(PROCESSES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    later = FakeClock()
+    with closing(bus_at(file)) as now, closing(bus_at(file, clock=later)) as bus:
+        later.set(now._clock.now())
+        later.advance(60.0)  # the deliveries of killed processes are over
+        while messages := bus.pull("worker", limit=50, timeout=0.0):
+            for message in messages:
+                bus.publish("done", message.data)
+            bus.ack("worker", [message.ack_id for message in messages])
+        passed_on = [int(message.data) for message in bus.messages("done")]
+    assert set(passed_on) == set(range(MESSAGES))
+    assert kills >= PROCESSES, "too few were killed for this to tell anything"
+
+
+def test_a_pull_is_woken_by_another_process(tmp_path: Path) -> None:
+    file = tmp_path / "bus.db"
+    with closing(bus_at(file, "work", "dead")) as bus, closing(bus_at(file)) as other:
+        bus.create_subscription(PASSING_ON)
+        got: list[float] = []
+        clock = bus._clock
+
+        def wait() -> None:
+            for _ in range(5):
+                [message] = bus.pull("worker", limit=1, timeout=20.0)
+                got.append((clock.now() - message.published_at).total_seconds())
+                bus.ack("worker", [message.ack_id])
+                ready.set()
+
+        ready = threading.Event()
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        for _ in range(5):
+            ready.clear()
+            other.publish("work", b"news")
+            assert ready.wait(20.0)
+        waiting.join()
+    assert sorted(got)[2] < 0.5, "without a datagram it takes up to a second"
+
+
+def test_a_fork_uses_the_file_with_a_connection_of_its_own(tmp_path: Path) -> None:
+    with closing(bus_at(tmp_path / "bus.db", "work", "dead")) as bus:
+        bus.create_subscription(PASSING_ON)
+        bus.publish("work", b"parent")
+        child = os.fork()
+        if not child:
+            bus.publish("work", b"child")
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert [message.data for message in bus.pull("worker", limit=5, timeout=5.0)] == [b"parent", b"child"]
+
+
+def test_messages_older_than_seven_days_are_deleted(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with closing(bus_at(tmp_path / "bus.db", "work", clock=clock)) as bus:
+        bus.publish("work", b"old")
+        clock.advance(7 * 86_400.0 + 1)
+        for _ in range(1_000):
+            bus.publish("work", b"new")
+        assert {message.data for message in bus.messages("work")} == {b"new"}
+
+
+def test_a_file_that_is_not_a_bus_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "bus.db"
+    file.write_bytes(b"not a database at all" * 100)
+    with pytest.raises((DataError, UnavailableError)):
+        bus_at(file, "topic")
+    assert file.read_bytes().startswith(b"not a database")
+
+
+def test_a_closed_bus_refuses_and_ends_its_waits(tmp_path: Path) -> None:
+    bus = bus_at(tmp_path / "bus.db", "work", "dead")
+    bus.create_subscription(PASSING_ON)
+    ended: list[type[BaseException]] = []
+
+    def wait() -> None:
+        try:
+            bus.pull("worker", limit=1, timeout=60.0)
+        except UnavailableError as error:
+            ended.append(type(error))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    bus.close()
+    waiting.join(20.0)
+    assert ended == [UnavailableError]
