@@ -9,7 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from nbactl.adapters.sqlite import documents
-from nbactl.testing.emulators import firestore_emulator, missing_for_firestore
+from nbactl.testing.emulators import (
+    firestore_emulator,
+    missing_for_firestore,
+    missing_for_pubsub,
+    pubsub_emulator,
+)
 from tests.kit.budget import budget
 from tests.kit.dealing import deal
 from tests.kit.firestore_indexes import checked
@@ -61,12 +66,26 @@ def nba_data() -> Path:
 @pytest.fixture(scope="session")
 def firestore_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The host:port of Google's emulator: one for all workers of the session, gone when the last one ends."""
-    reason = missing_for_firestore()
-    if reason is not None:
-        if os.environ.get("NBACTL_REQUIRE_EMULATORS") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    folder = tmp_path_factory.getbasetemp()
-    shared = folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
-    with firestore_emulator(shared / "firestore") as address:
+    _require(missing_for_firestore())
+    with firestore_emulator(_shared(tmp_path_factory) / "firestore") as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def pubsub_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The host:port of the Pub/Sub emulator, as that of Firestore's."""
+    _require(missing_for_pubsub())
+    with pubsub_emulator(_shared(tmp_path_factory) / "pubsub") as address:
+        yield address
+
+
+def _require(missing: str | None) -> None:
+    if missing is not None:
+        if os.environ.get("NBACTL_REQUIRE_EMULATORS") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+
+
+def _shared(factory: pytest.TempPathFactory) -> Path:
+    folder = factory.getbasetemp()
+    return folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder

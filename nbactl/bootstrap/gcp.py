@@ -1,13 +1,10 @@
-"""Target gcp: which adapter serves each port. Importing this module loads nothing of Google's.
-
-The bus is not there yet (`_not_yet`).
-"""
+"""Target gcp: which adapter serves each port. Importing this module loads nothing of Google's."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import ConfigError
 
@@ -19,6 +16,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.cloudrun.regions import RegionalServices
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.adapters.firestore.documents import FirestoreDocuments
+    from nbactl.adapters.pubsub.bus import PubSubBus
     from nbactl.bootstrap.container import Container
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
 _DOCUMENTED: Final = ("phase2", "phase3", "phase4", "phase5")
 """The phases of production that have phase documents."""
-HAS_BUS = False
 HAS_DEPLOYED_SERVICES = True
 DELETES_EXPIRED = True
 """Firestore's TTL policies do it."""
@@ -90,9 +87,16 @@ def warehouse(app: Container) -> BigQueryWarehouse:
     return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"])
 
 
-def bus(_: Container) -> NoReturn:
-    """Refuse: Pub/Sub is not there yet."""
-    raise _not_yet("the message bus")
+def bus(app: Container) -> PubSubBus:
+    """Return Pub/Sub of the project, or of PUBSUB_EMULATOR_HOST. Nothing is sent yet."""
+    project, timeouts = project_of(app), app.config.timeouts
+    with needs("Google's client for Pub/Sub"):
+        from nbactl.adapters.pubsub.bus import PubSubBus
+        from nbactl.adapters.pubsub.channel import Channel, PubSubProject
+    place = PubSubProject(project, app.environ.get("PUBSUB_EMULATOR_HOST") or None)
+    made = PubSubBus(Channel(place, timeouts["bus.publish"]), app.policies["pubsub"])
+    app.closing.callback(made.close)
+    return made
 
 
 def compute(app: Container) -> Compute:
@@ -207,14 +211,6 @@ def gcloud(app: Container, verb: str, service: str, *options: str) -> str:
     from nbactl.adapters.cloudrun.api import Region
 
     return Region(app.settings.project or "", app.settings.region).gcloud(verb, service, *options)
-
-
-def _not_yet(what: str) -> ConfigError:
-    return ConfigError(
-        f"{what} on target gcp is not in this version",
-        cause="This version has the documents, the warehouse and the services of Google Cloud, and nothing else of it.",
-        next_step="Use --target local; `nbactl config` and `nbactl run --dry-run` work for both targets.",
-    )
 
 
 def _is_bare_plan(app: Container) -> bool:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
 
-HAS_BUS = True
 HAS_DEPLOYED_SERVICES = False
 DELETES_EXPIRED = False
 
@@ -65,14 +64,13 @@ def open_warehouse(app: Container, file: Path, *, lock_wait: float, creates: boo
 
 
 def bus(app: Container) -> LocalBus:
-    """Open the embedded bus, with the topics of the pipeline."""
+    """Open the embedded bus, with the topics of the phases."""
     from nbactl.adapters.localbus.bus import LocalBus
-    from nbactl.core.phases.topics import TOPICS
 
     busy = app.config.timeouts["documents.busy"]
     made = LocalBus(app.settings.state_dir / "bus.db", clock=app.clock, ids=app.ids, busy_timeout=busy)
     app.closing.callback(made.close)
-    for topic in sorted(set(TOPICS) - set(made.topics())):
+    for topic in sorted(app.config.workflows.topics - set(made.topics())):
         made.create_topic(topic)
     return made
 

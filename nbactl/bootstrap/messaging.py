@@ -27,7 +27,7 @@ def make_outbox(app: Container) -> Outbox:
 
     def reaches(topic: str) -> bool:
         channel = channel_of(topic)
-        return app.target.HAS_BUS if channel is None else channel in app.alert_channels
+        return channel is None or channel in app.alert_channels
 
     timeouts = app.config.timeouts
     return Outbox(

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 class Target(Protocol):
     """A target: which adapter serves each port. Raises ConfigError for a port that it does not serve yet."""
 
-    HAS_BUS: bool
     HAS_DEPLOYED_SERVICES: bool
     """On `local` tasks run in process."""
     DELETES_EXPIRED: bool

@@ -194,3 +194,9 @@ class WorkflowsFile(Strict):
     phases: dict[Name, Phase]
     workflows: dict[Name, Workflow]
     alerts: AlertsSpec
+
+    @property
+    def topics(self) -> set[str]:
+        """The topics that phases are reported to and started by."""
+        phases = self.phases.values()
+        return {topic for phase in phases for topic in (phase.topic, phase.trigger_topic) if topic}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.testing import faults
 from nbactl.testing.clock import FakeClock, SequentialIds
-from nbactl.testing.emulators import firestore_emulator
+from nbactl.testing.emulators import firestore_emulator, pubsub_emulator
 from nbactl.testing.interleaving import BrokenByOrderError, FaultRates, explore
 from nbactl.testing.proxy import FaultProxy
 from nbactl.testing.stores import emulator_documents, memory_bus, memory_documents
@@ -28,6 +28,7 @@ __all__ = [
     "firestore_emulator",
     "memory_bus",
     "memory_documents",
+    "pubsub_emulator",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Google's Firestore emulator for the length of a test session: started once, shared, and gone when the last user is.
+"""Google's emulators for the length of a test session: each started once, shared, and gone when its last user is.
 
 Who uses the emulator holds a lock that the kernel takes back when the process dies, however it dies. A guard process
 waits for that and then ends the emulator with all its children.
@@ -31,23 +31,48 @@ _QUIET: Final = {"CLOUDSDK_CORE_DISABLE_PROMPTS": "1", "CLOUDSDK_CORE_DISABLE_US
 
 
 def missing_for_firestore() -> str | None:
-    """Say what the emulator needs and this machine lacks; None if nothing."""
+    """Say what the Firestore emulator needs and this machine lacks; None if nothing."""
+    return _missing("Firestore")
+
+
+def missing_for_pubsub() -> str | None:
+    """Say what the Pub/Sub emulator needs and this machine lacks; None if nothing."""
+    return _missing("Pub/Sub")
+
+
+def _missing(emulator: str) -> str | None:
     lacking = [name for name in ("gcloud", "java") if shutil.which(name) is None]
-    return f"{' and '.join(lacking)} not found: the Firestore emulator needs them" if lacking else None
+    return f"{' and '.join(lacking)} not found: the {emulator} emulator needs them" if lacking else None
 
 
 @contextmanager
 def firestore_emulator(folder: Path) -> Iterator[str]:
-    """Give the `host:port` of the emulator that all users of `folder` share; the first one starts it.
+    """Give the `host:port` of the Firestore emulator that all users of `folder` share; the first one starts it.
 
     Raises UnavailableError if it does not start.
     """
+    with _shared(folder, "firestore") as address:
+        yield address
+
+
+@contextmanager
+def pubsub_emulator(folder: Path) -> Iterator[str]:
+    """Give the `host:port` of the Pub/Sub emulator that all users of `folder` share; the first one starts it.
+
+    Raises UnavailableError if it does not start.
+    """
+    with _shared(folder, "pubsub") as address:
+        yield address
+
+
+@contextmanager
+def _shared(folder: Path, emulator: str) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "users").open("a") as users:
         with (folder / "starting").open("a") as starting:
             fcntl.flock(starting, fcntl.LOCK_EX)
             fcntl.flock(users, fcntl.LOCK_SH)  # waits for a guard that is about to end
-            address = _read(folder) or _start(folder)
+            address = _read(folder) or _start(folder, emulator)
         yield address
 
 
@@ -67,8 +92,8 @@ def _read(folder: Path) -> str | None:
     return address
 
 
-def _start(folder: Path) -> str:
-    command = [sys.executable, "-m", __name__, str(folder)]
+def _start(folder: Path, emulator: str) -> str:
+    command = [sys.executable, "-m", __name__, str(folder), emulator]
     with (folder / "emulator.log").open("ab") as log:
         guard = subprocess.Popen(  # noqa: S603 - this interpreter, this module
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=_project()
@@ -79,7 +104,7 @@ def _start(folder: Path) -> str:
             guard.kill()
             guard.wait()
             tail = (folder / "emulator.log").read_text(errors="replace")[-1000:]
-            raise UnavailableError("the Firestore emulator did not start", cause=tail)
+            raise UnavailableError(f"the {emulator} emulator did not start", cause=tail)
         time.sleep(_LOOK_AGAIN)
     # The guard outlives this process if others use the emulator: no process waits for it.
     guard.returncode = 0
@@ -90,9 +115,18 @@ def _project() -> Path:
     return Path(__file__).parents[2]
 
 
-def _guard(folder: Path) -> None:
+_COMMANDS: Final = {
+    "firestore": ("gcloud", "emulators", "firestore", "start"),
+    "pubsub": ("gcloud", "beta", "emulators", "pubsub", "start", "--project=emulated"),
+}
+
+
+def _guard(folder: Path, name: str) -> None:
     port = free_port()
-    command = ["gcloud", "emulators", "firestore", "start", f"--host-port=127.0.0.1:{port}"]
+    command = [*_COMMANDS[name], f"--host-port=127.0.0.1:{port}"]
+    if name == "pubsub":  # otherwise all emulators of the machine write into one folder
+        (folder / "data").mkdir(exist_ok=True)
+        command.append(f"--data-dir={folder / 'data'}")
     emulator = subprocess.Popen(  # noqa: S603 - a fixed command
         command, stdin=subprocess.DEVNULL, start_new_session=True, env={**os.environ, **_QUIET}
     )
@@ -102,7 +136,8 @@ def _guard(folder: Path) -> None:
                 if emulator.poll() is not None or _unused(users):
                     return
                 time.sleep(_LOOK_AGAIN)
-            _warm_up(port)
+            if name == "firestore":
+                _warm_up(port)
             _publish(folder, f"127.0.0.1:{port}")
             while emulator.poll() is None and not _unused(users):
                 time.sleep(_LOOK_AGAIN)
@@ -156,4 +191,4 @@ def _unused(users: IO[str]) -> bool:
 
 
 if __name__ == "__main__":
-    _guard(Path(sys.argv[1]))
+    _guard(Path(sys.argv[1]), sys.argv[2])

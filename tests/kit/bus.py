@@ -1,13 +1,18 @@
-"""The embedded bus for tests: in a file that processes share, or in memory."""
+"""Buses for tests: the embedded one in a file that processes share, and Pub/Sub on Google's emulator."""
 
 from __future__ import annotations
 
+import random
 import uuid
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.localbus.bus import LocalBus
+from nbactl.adapters.pubsub.bus import PubSubBus
+from nbactl.adapters.pubsub.channel import Channel, PubSubProject
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.calls.policy import CallPolicy, CallSettings
+from nbactl.core.calls.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +27,14 @@ def bus_at(path: Path, *topics: str, clock: Clock | None = None) -> LocalBus:
     for topic in topics:
         bus.create_topic(topic)
     return bus
+
+
+def pubsub_at(address: str, project: str, *, attempt: float = 10.0) -> PubSubBus:
+    """Return the bus of a project on the emulator; every project has topics of its own."""
+    clock = SystemClock()
+    settings = CallSettings("pubsub", 30.0, RetryPolicy("pubsub", attempts=4, base=0.05, cap=0.5), attempt)
+    policy = CallPolicy(settings, clock=clock, rng=random.Random(1))
+    return PubSubBus(Channel(PubSubProject(project, address), attempt), policy)
 
 
 def fresh(kind: str) -> str:

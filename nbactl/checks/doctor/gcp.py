@@ -138,19 +138,14 @@ def ttl_policies(context: CheckContext, project: str) -> Iterator[Finding]:
 @_check("topics", emulator="PUBSUB_EMULATOR_HOST")
 def topics(context: CheckContext, project: str) -> Iterator[Finding]:
     """Compare the topics of the phases with those of the project."""
-    wanted = [
-        topic
-        for phase in context.config().workflows.phases.values()
-        for topic in (phase.topic, phase.trigger_topic)
-        if topic
-    ]
+    wanted = context.config().workflows.topics
     there = context.project().topics()
-    if missing := [topic for topic in dict.fromkeys(wanted) if topic not in there]:
+    if missing := sorted(wanted - there):
         fix = shlex.join(["gcloud", "pubsub", "topics", "create", missing[0], f"--project={project}"])
         cause = "What is published there is lost: the next phase does not start."
         yield Finding("topics", "failed", f"not there: {_listed(missing)}", cause, fix)
     else:
-        yield Finding("topics", "ok", f"{len(set(wanted))} topics of the phases")
+        yield Finding("topics", "ok", f"{len(wanted)} topics of the phases")
 
 
 @_check("services", emulator="CLOUD_RUN_EMULATOR_HOST")

@@ -67,7 +67,7 @@ def drive_messages(app: Container, request: DriveRequest, *, confirm: Confirm = 
     lines = tuple(f"  {message.key} to {message.topic}" for message in driven.messages)
     confirm(Question(f"Publish {count(len(driven.messages))}?", lines))
     if not app.alert_channels:
-        _ = app.bus  # raises if there is no bus, before a message is taken
+        _ = app.bus  # raises if it cannot be opened, before a message is taken
     for message in driven.messages:
         try:
             (driven.published if app.outbox.drive(message.key) else driven.taken).append(message.key)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.ports.bus import PulledMessage, Subscription
-from tests.kit.bus import bus_at, fresh
+from tests.kit.bus import bus_at, fresh, pubsub_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +45,13 @@ class Lab:
         self.bus.nack(self.subscription.name, [message.ack_id for message in messages])
 
 
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Any]:
-    with closing(bus_at(tmp_path / "bus.db")) as made:
+@pytest.fixture(params=["embedded", "pubsub"])
+def bus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "embedded":
+        made: Any = bus_at(tmp_path / "bus.db")
+    else:
+        made = pubsub_at(request.getfixturevalue("pubsub_address"), fresh("test"))
+    with closing(made):
         yield made
 
 

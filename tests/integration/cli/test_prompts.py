@@ -209,7 +209,7 @@ def test_every_echo_of_a_change_names_target_project_and_what_is_touched(scene: 
     prepare, touched = ASKING[words]
     if prepare is not None:
         prepare(scene)
-    for more in ("--dry-run",) if words[0] == "outbox" else ("--dry-run", "--yes"):  # there is no bus on gcp yet
+    for more in ("--dry-run",) if words[0] == "outbox" else ("--dry-run", "--yes"):  # there is no Pub/Sub here
         main([*words, more])
         captured = scene.capsys.readouterr()
         [line] = [line for line in captured.err.splitlines() if line.startswith("On gcp (")]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.adapters.localbus.bus import LocalBus
+from nbactl.adapters.pubsub.bus import PubSubBus
 from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import GameDate
@@ -114,11 +115,17 @@ def test_policies_breakers_idempotency_and_outbox_are_built_from_timeouts_yaml(t
             later.policies["scraper"].call(int)
 
 
-def test_on_gcp_the_bus_is_refused_and_the_rest_is_built(tmp_path: Path) -> None:
-    with application(tmp_path, target="gcp") as made:
+def test_on_gcp_the_bus_is_pubsub_under_its_policy(tmp_path: Path) -> None:
+    with application(tmp_path, target="gcp", project="p-1") as made:
         assert made.policies["pubsub"].settings.total == 150.0
-        with pytest.raises(ConfigError, match="the message bus on target gcp"):
-            _ = made.bus
+        assert isinstance(made.bus, PubSubBus)
+
+
+def test_the_embedded_bus_has_the_topics_of_the_phases(tmp_path: Path) -> None:
+    with application(tmp_path) as made:
+        assert isinstance(made.bus, LocalBus)
+        assert "nba-phase3-analytics-complete" in made.bus.topics()
+        assert set(made.bus.topics()) == made.config.workflows.topics
 
 
 def test_on_local_nothing_is_deployed(tmp_path: Path) -> None:

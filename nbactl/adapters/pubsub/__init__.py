@@ -1,0 +1,1 @@
+"""The bus port on Google Cloud Pub/Sub."""
