@@ -23,6 +23,7 @@ SUITES = (
     "query",
     "bq",
     "warehouse",
+    "bus",
 )
 
 
