@@ -39,7 +39,7 @@ stress: $(VENV)/.dev ## Set up, then kill the migration at every named instant u
 lint: $(VENV)/.dev ## Style, types, import contracts, docs drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -n $(CORES)
 	$(BIN)/lint-imports
 	$(BIN)/python -m nbactl.cli.help.reference --check docs/reference.md
 

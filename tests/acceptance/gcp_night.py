@@ -161,11 +161,6 @@ class Night:
         done = run_nbactl([*arguments], cwd=self.folder, env=env)
         assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
-    @property
-    def local(self) -> tuple[str, ...]:
-        """The options with which a command does the same on this machine."""
-        return "--target", "local", "--state-dir", str(self.folder / "local")
-
     def tables(self) -> dict[str, Counter[tuple[Any, ...]]]:
         """Return the rows of all tables that processors write."""
         return rows_of(self.warehouse)

@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +14,11 @@ import pytest
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.core._support.clock import SystemClock
 from tests.acceptance.gcp_night import DAY, FIRST, PHASES, Gate, night, real_week, rows_of
+from tests.integration.cli.conftest import environment
+from tests.kit.called import call_nbactl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.acceptance.gcp_night import Night
 
@@ -36,10 +38,19 @@ def project(tmp_path: Path, firestore_address: str, week: Path) -> Iterator[Nigh
         yield opened
 
 
-def on_local(project: Night) -> dict[str, Counter[Any]]:
-    """Do the same on this machine; return the rows of all tables."""
-    assert project(*RUN, *project.local)["ok"]
-    (file,) = project.folder.glob("local/data/*/warehouse.duckdb")
+@pytest.fixture(scope="module")
+def local(week: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The options with which a command works on this machine, where the same has been done."""
+    state = tmp_path_factory.mktemp("local")
+    options = ("--target", "local", "--state-dir", str(state))
+    done = call_nbactl([*RUN, *options, "--source", f"path:{week}"], cwd=state, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return options
+
+
+def on_local(local: tuple[str, ...]) -> dict[str, Counter[Any]]:
+    """Return the rows of all tables on this machine."""
+    (file,) = Path(local[-1]).glob("data/*/warehouse.duckdb")
     with closing(DuckDbWarehouse(file, clock=SystemClock(), lock_wait=30, holder="test")) as warehouse:
         return rows_of(warehouse)
 
@@ -53,7 +64,9 @@ def all_equal(found: dict[str, Counter[Any]], wanted: dict[str, Counter[Any]]) -
     assert sum(wanted["nba_precompute.ml_feature_store"].values()) > 0
 
 
-def test_inv_20_services_killed_three_times_do_each_task_once_with_the_rows_of_local(project: Night) -> None:
+def test_inv_20_services_killed_three_times_do_each_task_once_with_the_rows_of_local(
+    project: Night, local: tuple[str, ...]
+) -> None:
     gate = project.processors.gates["p2_player_boxscores"] = Gate()
     killed = project.start(*RUN)
     assert gate.reached.wait(120)
@@ -73,12 +86,12 @@ def test_inv_20_services_killed_three_times_do_each_task_once_with_the_rows_of_l
     ended = "SELECT processor_name FROM nba_reference.processor_run_history WHERE status = 'success'"
     done = Counter(name for (name,) in project.warehouse.query(ended, timeout=30.0).rows)
     assert (len(done), set(done.values())) == (18, {1})
-    all_equal(project.tables(), on_local(project))
+    all_equal(project.tables(), on_local(local))
     assert [run["status"] for run in project(*RUN)["data"]["runs"]] == ["skipped"] * 4
     assert len(project.services.requests) == 18
 
 
-def test_inv_20_in_process_killed_three_times_has_the_rows_of_local(project: Night) -> None:
+def test_inv_20_in_process_killed_three_times_has_the_rows_of_local(project: Night, local: tuple[str, ...]) -> None:
     here = (*RUN, "--in-process")
     project.bigquery.hold_jobs(f"INSERT INTO `nba_analytics.{SUMMARY}`")
     killed = project.start(*here)
@@ -94,8 +107,8 @@ def test_inv_20_in_process_killed_three_times_has_the_rows_of_local(project: Nig
         ("phase1", "skipped"), ("phase2", "skipped"), ("phase3", "skipped"), ("phase4", "succeeded")
     ]  # fmt: skip
     assert project.services.requests == []
-    all_equal(project.tables(), on_local(project))
-    the_same_is_shown(project)
+    all_equal(project.tables(), on_local(local))
+    the_same_is_shown(project, local)
     run_id = runs[3]["run_id"]
     jobs = Counter(
         job["labels"]["task"]
@@ -106,7 +119,7 @@ def test_inv_20_in_process_killed_three_times_has_the_rows_of_local(project: Nig
     assert [run["status"] for run in project(*here)["data"]["runs"]] == ["skipped"] * 4
 
 
-def the_same_is_shown(project: Night) -> None:
+def the_same_is_shown(project: Night, local: tuple[str, ...]) -> None:
     """Compare what commands show of the tables on both targets."""
     sql = f"SELECT * FROM {{}} WHERE game_date = '{DAY}' ORDER BY {{}}"  # noqa: S608 - names of the tables
     for key, arguments in (
@@ -116,7 +129,7 @@ def the_same_is_shown(project: Night) -> None:
         ("counts", ("tables", "counts", "--from", FIRST, "--to", DAY)),
         ("records", ("quarantine", "list", "--from", FIRST, "--to", DAY)),
     ):
-        here, there = project(*arguments)["data"], project(*arguments, *project.local)["data"]
+        here, there = project(*arguments)["data"], project(*arguments, *local)["data"]
         assert here[key], arguments
         if "show" in arguments:  # in no order
             assert sorted(map(str, here[key])) == sorted(map(str, there[key]))
@@ -124,7 +137,7 @@ def the_same_is_shown(project: Night) -> None:
             assert here[key] == there[key], arguments
     listed = [
         {table["table"]: table["rows"] for table in project("tables", "list", *where)["data"]["tables"]}
-        for where in ((), project.local)
+        for where in ((), local)
     ]
     assert listed[0].pop("nba_reference.processor_run_history") == 0
     assert listed[0] == listed[1]

@@ -61,7 +61,7 @@ class Frozen:
 
 store, clock = Frozen(open_engine(sys.argv[1])), SystemClock()
 tracker = CompletionTracker(
-    store, clock, mode=mode_in_force(StageReader(store, clock, ttl=0.05), {}), acting=10.0,
+    store, clock, mode=mode_in_force(StageReader(store, clock, ttl=0.05), {}), acting=100.0,  # not over while frozen
     retry=RetryPolicy("test", attempts=20, base=0.01, cap=0.1), rng=random.Random(1),
 )
 tracker.record_completion("b", "ann", 5)
@@ -142,7 +142,7 @@ def test_inv_01_a_write_of_the_array_that_comes_after_the_switch_is_counted_once
             if frozen_over != "the switch":
                 operating.stop_dual_write()
             process.send_signal(signal.SIGCONT)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()

@@ -52,10 +52,24 @@ def processes_of(folder: Path, address: str) -> list[str]:
     return found
 
 
+def java_options(address: str) -> str | None:
+    """The options in the environment of the emulator at `address`."""
+    port = address.rpartition(":")[2].encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            program, *arguments = (process / "cmdline").read_bytes().split(b"\0")
+            if program.endswith(b"java") and any(argument.endswith(port) for argument in arguments):
+                variables = dict(line.split("=", 1) for line in (process / "environ").read_text().split("\0") if line)
+                return variables.get("JDK_JAVA_OPTIONS")
+        except OSError:
+            continue
+    return None
+
+
 def test_the_emulator_outlives_one_user_and_ends_with_the_last_even_by_sigkill(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", USER, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "JDK_JAVA_OPTIONS": "-Dours=1"},
         stdout=subprocess.PIPE,
         text=True,
     ) as other:
@@ -65,6 +79,7 @@ def test_the_emulator_outlives_one_user_and_ends_with_the_last_even_by_sigkill(t
             assert same == address
         assert answers(address)
         assert len(processes_of(tmp_path, address)) >= 3
+        assert java_options(address) == "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dours=1"
         other.send_signal(signal.SIGKILL)
     give_up = time.monotonic() + 20.0
     while (left := processes_of(tmp_path, address)) and time.monotonic() < give_up:

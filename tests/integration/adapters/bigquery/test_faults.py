@@ -97,10 +97,10 @@ def test_results_that_break_off_are_read_again_from_the_same_job(
 ) -> None:
     sql = "SELECT n, REPEAT('x', 100) AS x FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS n ORDER BY n"
     results = [line for line in server.requests if "/queries/" in line[1]]
+    proxy.piece, proxy.delay = 1000, 0.02  # of 300 kB: the answer cannot be over before it is broken off
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(shaky.query, sql, timeout=TIMEOUT)
         until(lambda: jobs_naming(server, sql))
-        proxy.piece, proxy.delay = 1000, 0.02
         until(lambda: len([line for line in server.requests if "/queries/" in line[1]]) > len(results))
         time.sleep(0.1)  # the answer has begun
         proxy.reset()
