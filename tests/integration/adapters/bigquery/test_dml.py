@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.errors import NotFoundError, PayloadMismatchError, PreconditionError, TimedOutError
+from nbactl.errors import NotFoundError, PayloadMismatchError, PreconditionError
 from nbactl.ports.warehouse import Rows
-from tests.kit.bigquery import bigquery_warehouse
+from tests.kit.bigquery import LOCATION, bigquery_warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,12 +136,12 @@ def test_a_job_that_its_caller_gave_up_is_run_again(
 ) -> None:
     server.hold_jobs(insert)
     try:
-        with ThreadPoolExecutor(2) as pool, closing(bigquery_warehouse(server.address)) as other:
-            gives_up = pool.submit(other.run_dml, [insert], key=key, timeout=1.0)
-            until(lambda: jobs(server, key))
+        client = warehouse._calls.client.get()
+        client.query(insert, job_id=f"nbactl-{key}", location=LOCATION)  # as a caller does that is stopped then
+        with ThreadPoolExecutor(1) as pool:
             waits = pool.submit(warehouse.run_dml, [insert], key=key, timeout=TIMEOUT)
-            with pytest.raises(TimedOutError):
-                gives_up.result()
+            until(lambda: ("GET", f"/bigquery/v2/projects/test-1/jobs/nbactl-{key}") in server.requests)
+            client.cancel_job(f"nbactl-{key}", location=LOCATION)
             until(lambda: len(jobs(server, key)) == 2)
             server.release_jobs()
             assert waits.result().rows == 1
