@@ -137,7 +137,7 @@ def test_a_job_that_its_caller_gave_up_is_run_again(
     server.hold_jobs(insert)
     try:
         client = warehouse._calls.client.get()
-        client.query(insert, job_id=f"nbactl-{key}", location=LOCATION)  # as a caller does that is stopped then
+        client.query(insert, job_id=f"nbactl-{key}", location=LOCATION, job_retry=None)  # a caller that is stopped then
         with ThreadPoolExecutor(1) as pool:
             waits = pool.submit(warehouse.run_dml, [insert], key=key, timeout=TIMEOUT)
             until(lambda: ("GET", f"/bigquery/v2/projects/test-1/jobs/nbactl-{key}") in server.requests)
