@@ -89,6 +89,9 @@ class TestWarehouseChanges:
         assert counts == {D1: 1, D2: 1, D3: 1}
         assert after[LINES.name, D1].digest != before[LINES.name, D1].digest
         assert after[LINES.name, D2] == before[LINES.name, D2]
+        same = Rows(("day", "team", "points"), [(D1, "LAL", 1)])
+        written = warehouse.replace_partitions(LINES.name, [D1], same, timeout=TIMEOUT)
+        assert written.versions[D1].digest == after[LINES.name, D1].digest
 
     def test_several_statements_are_one_transaction(self, warehouse: Warehouse) -> None:
         done = warehouse.run_dml(
@@ -269,6 +272,13 @@ class TestWarehouseChanges:
             "require_partition_filter = FALSE, description = 'Lines.')",
         )
         assert warehouse.table(LINES.name).schema == LINES
+
+    def test_each_definition_changes_the_etag(self, warehouse: Warehouse) -> None:
+        etags = [self.layout(warehouse).etag]
+        for text in ("Other.", "Lines.", "Other.", "Lines."):
+            self.ddl(warehouse, f"ALTER TABLE nba_test.lines SET OPTIONS (description = '{text}')")
+            etags.append(self.layout(warehouse).etag)
+        assert len(set(etags)) == 5
 
     def test_a_table_is_swapped_by_renaming(self, warehouse: Warehouse) -> None:
         self.ddl(
