@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
+from nbactl.adapters.duckdb.sql.dml import KINDS
 from nbactl.adapters.duckdb.sql.types import BOOL, INT64, STRING
-from nbactl.testing.bigquery import ddl, dml, pricing, script, values
+from nbactl.testing.bigquery import ddl, dml, pricing, reads, script, values
+from nbactl.testing.bigquery.columns import written_type
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError, invalid_query
 from nbactl.testing.bigquery.session import TEMP, Result, Session, result_columns
@@ -83,7 +85,7 @@ class Execution:
             job.references = list(dict.fromkeys(name for name in self._session.references if name[0]))
             if isinstance(tree, exp.Query):
                 self._select(job, tree, sql)
-            elif type(tree) in dml.KINDS:
+            elif type(tree) in KINDS:
                 self._change(job, tree, sql)
             elif isinstance(tree, (exp.Create, exp.Alter, exp.Drop)):
                 self._define(job, tree, sql)
@@ -114,9 +116,10 @@ class Execution:
 
     def _change(self, job: Job, tree: exp.Expr, sql: str) -> None:
         session = self._session
-        job.statement = dml.KINDS[type(tree)]
-        node = dml.target(tree)
+        job.statement = KINDS[type(tree)]
+        node = dml.changed_table(tree)
         if node.db != TEMP:
+            session.store.check_writable(session.table(node))
             self._check_buffer(job.statement, session.table(node))
             session.access.check_table("bigquery.tables.updateData", (node.db, node.name))
         pricing.charge(session, self._limits, job, tree)
@@ -128,6 +131,8 @@ class Execution:
         committed = False
         try:
             if job.statement != "INSERT" and node.db != TEMP:
+                if alone and self._limits.dml_conflicts:
+                    transaction.reads = reads.partitions_of(session, tree)
                 session.transactions.mutate(transaction, name, session.cancelled)
             counts, changed = dml.run(session, tree, sql)
             committed = True
@@ -300,7 +305,7 @@ class Execution:
             raise invalid_query(message)
 
     def _declare(self, statement: script.Statement) -> None:
-        kind = ddl.written_type(statement.type) if statement.type else None
+        kind = written_type(statement.type) if statement.type else None
         known: tuple[Type, Any] = (kind or INT64, None)
         if statement.value:
             known = self._typed(statement.value, statement.value_start, kind)

@@ -10,7 +10,7 @@ from decimal import InvalidOperation
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.adapters.duckdb.sql.types import Type, struct_names
+from nbactl.adapters.duckdb.sql.types import Type, identifier, struct_names
 from nbactl.testing.bigquery import partitions, schema, values
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError
@@ -44,6 +44,8 @@ def run(store: Store, limits: Limits, transactions: Transactions, job: Job, curs
         disposition = load.get("writeDisposition", "WRITE_APPEND")
         if partition:
             _check_partition(table, partition, rows)
+        changed = partitions.ids_of(table, rows) | ({partition} if partition else set())
+        limits.partitions_modified(table.name, len(changed))
         _write(transactions, job, cursor, table, rows, disposition=disposition, partition=partition)
     except BaseException:
         if created:
@@ -54,13 +56,8 @@ def run(store: Store, limits: Limits, transactions: Transactions, job: Job, curs
         "inputFiles": "1", "inputFileBytes": str(size), "outputRows": str(len(rows)), "outputBytes": str(size),
         "badRecords": "0",
     }  # fmt: skip
-    field = table.partition_field
-    if field is None or (disposition == "WRITE_TRUNCATE" and not partition):
-        changed = {ALL}
-    else:
-        at = [column.lower() for column, _ in table.columns].index(field.lower())
-        changed = {partitions.id_of(table, one[at]) for one in rows} | ({partition} if partition else set())
-    store.touch(table, changed)
+    whole = table.partition_field is None or (disposition == "WRITE_TRUNCATE" and not partition)
+    store.touch(table, {ALL} if whole else changed)
 
 
 def _table(store: Store, job: Job, load: dict[str, Any], name: tuple[str, str]) -> tuple[Table, bool]:
@@ -76,6 +73,7 @@ def _table(store: Store, job: Job, load: dict[str, Any], name: tuple[str, str]) 
             kept: dict[str, Any] = {key: load[key] for key in ("timePartitioning", "clustering") if key in load}
             return store.create_table(name, given, kept), True
         table = store.table(name, job.location)
+        store.check_writable(table)
         known = {field["name"].lower(): field for field in table.fields}
         new = [field for field in given if field["name"].lower() not in known]
         _check_schema(store, table, given, known)
@@ -235,7 +233,8 @@ def _undo(cursor: DuckDBPyConnection) -> None:
 def insert(cursor: DuckDBPyConnection, table: Table, rows: list[list[Any]]) -> None:
     """Insert rows, whose values are in the order of the table's columns."""
     kinds = [kind for _, kind in table.columns]
-    if all(kind.element is None and kind.kind != "STRUCT" for kind in kinds):
+    plain = all(kind.element is None and kind.kind != "STRUCT" for kind in kinds)
+    if plain and not table.generations:  # which has a column of its own
         if rows:
             with cursor.appender(table.sql.replace('"', "")) as appender:
                 appender.append_rows([tuple(one) for one in rows])
@@ -245,4 +244,5 @@ def insert(cursor: DuckDBPyConnection, table: Table, rows: list[list[Any]]) -> N
             "(" + ", ".join(literal(value, kind) for value, kind in zip(one, kinds, strict=True)) + ")"
             for one in rows[start : start + _BATCH]
         )
-        cursor.execute(f"INSERT INTO {table.sql} VALUES {listed}")
+        names = ", ".join(identifier(name) for name, _ in table.columns)
+        cursor.execute(f"INSERT INTO {table.sql} ({names}) VALUES {listed}")

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.types import identifier
-from nbactl.testing.bigquery import names, schema
-from nbactl.testing.bigquery.errors import ApiError, already_there, not_found
+from nbactl.testing.bigquery import layout, names, schema
+from nbactl.testing.bigquery.errors import ApiError, already_there, not_found, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.core._support.clock import Clock
+    from nbactl.testing.bigquery.clustering import Block
     from nbactl.testing.bigquery.partitions import Partition
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -73,11 +74,20 @@ class Table:
     """When the rows of a partition were changed last."""
     counted: tuple[int, list[Partition]] | None = field(default=None, repr=False)
     """The partitions that a version of the table had."""
+    generations: list[list[str]] = field(default_factory=list)
+    """The clustering columns that the table had one after the other, if it had several (clustering.py)."""
+    blocks: tuple[tuple[int, int], list[Block]] | None = field(default=None, repr=False)
+    """The blocks of so many rows that a version of the table had."""
 
     @property
     def is_view(self) -> bool:
         """Whether it is a view."""
         return "view" in self.resource
+
+    @property
+    def kind(self) -> str:
+        """Its type, as tables.get names it: TABLE, VIEW or SNAPSHOT."""
+        return "VIEW" if self.is_view else "SNAPSHOT" if "snapshotDefinition" in self.resource else "TABLE"
 
     @property
     def sql(self) -> str:
@@ -160,6 +170,11 @@ class Store:
                 raise not_found("Table", f"{self.project}:{name[0]}.{name[1]}", location)
             return found
 
+    def check_writable(self, table: Table) -> None:
+        """Raise ApiError for a snapshot: its rows cannot be changed."""
+        if table.kind == "SNAPSHOT":
+            raise wrong_kind(f"{self.project}:{'.'.join(table.name)}", table.kind)
+
     def exists(self, name: Name) -> bool:
         """Say whether there is a table that has not expired."""
         try:
@@ -205,7 +220,7 @@ class Store:
                 raise already_there("Table", f"{self.project}:{name[0]}.{name[1]}")
             now = self.clock.now()
             made = Table(name, schema.normalized(fields), now, now, resource)
-            self.check_layout(made)
+            layout.check(made)
             names.check_labels(resource.get("labels") or {})
             if "expirationTime" not in resource and (days := dataset.resource.get("defaultTableExpirationMs")):
                 made.resource["expirationTime"] = millis(now + timedelta(milliseconds=int(days)))
@@ -241,13 +256,7 @@ class Store:
         """Add columns. Raises ApiError for a required one."""
         with self.lock, self.cursor() as cursor:
             for added in schema.normalized(fields):
-                if added["mode"] == "REQUIRED":
-                    name = f"{self.project}:{table.name[0]}.{table.name[1]}"
-                    raise ApiError(
-                        "invalid",
-                        f"Provided Schema does not match Table {name}. Cannot add required fields to an existing "
-                        f"schema. (field: {added['name']})",
-                    )
+                self.check_added(table, added)
                 if table.fields:
                     cursor.execute(f"ALTER TABLE {table.sql} ADD COLUMN {schema.declared(added)}")
                 else:
@@ -255,27 +264,14 @@ class Store:
                 table.fields.append(added)
             self.save()
 
-    def check_layout(self, table: Table) -> None:
-        """Raise ApiError if a table is partitioned or clustered by a column that it lacks or that cannot be."""
-        kinds = {name.lower(): kind for name, kind in table.columns}
-        partitioning = table.resource.get("timePartitioning")
-        if partitioning is not None:
-            partitioning.setdefault("type", "DAY")
-            column = partitioning.get("field")
-            if column is None:
-                raise ApiError("notImplemented", "The test server partitions by a column only: name a field")
-            if column.lower() not in kinds:
-                raise ApiError(
-                    "invalid", f"The field specified for partitioning cannot be found in the schema: {column}"
-                )
-            if kinds[column.lower()].kind not in ("DATE", "DATETIME", "TIMESTAMP"):
-                raise ApiError(
-                    "invalid",
-                    f"The field specified for partitioning must be of type DATE, DATETIME or TIMESTAMP: {column}",
-                )
-        for column in (table.resource.get("clustering") or {}).get("fields", ()):
-            if column.lower() not in kinds:
-                raise ApiError("invalid", f"The field specified for clustering cannot be found in the schema: {column}")
+    def check_added(self, table: Table, added: schema.Field) -> None:
+        """Raise ApiError for a required column."""
+        if added["mode"] == "REQUIRED":
+            raise ApiError(
+                "invalid",
+                f"Provided Schema does not match Table {self.project}:{'.'.join(table.name)}. Cannot add required "
+                f"fields to an existing schema. (field: {added['name']})",
+            )
 
     def touch(self, table: Table, partitions: Iterable[str] = ()) -> None:
         """Note that metadata of a table have changed, or the rows of these partitions ("*": of all)."""
@@ -293,7 +289,7 @@ class Store:
         if not self._durable:
             return
         kept = [("dataset", vars(one)) for one in self.datasets.values()]
-        kept += [("table", {**vars(one), "counted": None}) for one in self.tables.values()]
+        kept += [("table", {**vars(one), "counted": None, "blocks": None}) for one in self.tables.values()]
         with self.cursor() as cursor:
             cursor.begin()
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {_INTERNAL}")
