@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from nbactl.cli.app import container
+from nbactl.cli.bq.costs import command as costs_command
+from nbactl.cli.bq.costs.gain_view import gain_view
+from nbactl.cli.bq.costs.view import costs_view
 from nbactl.cli.bq.plan import view
 from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
 from nbactl.cli.completion import values as completing
@@ -14,6 +18,9 @@ from nbactl.cli.frame import command, group
 from nbactl.cli.show.files import write_whole
 from nbactl.cli.show.render import View
 from nbactl.cli.source import SourceOption, container_of_source
+from nbactl.core._support.durations import parse_duration
+from nbactl.errors import UsageError
+from nbactl.warehouse.costs.usage import By
 
 app = group()
 
@@ -61,3 +68,54 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
     found = plan_tables(container_of_source(ctx, source), request)
     written = None if out is None else write_whole(Path(out), view.file_text(found))
     return view.plan_view(found, detailed_exitcode=detailed_exitcode, out=written)
+
+
+SinceOption = Annotated[
+    str, typer.Option("--since", help="How far back to look: 24h, 7d. BigQuery keeps 180d.", metavar="DURATION")
+]
+
+
+@command(
+    app,
+    "costs",
+    examples=[
+        "nbactl bq costs --target gcp --project nba-props-platform",
+        "nbactl bq costs --since 30d --by table",
+        "nbactl bq costs --by label --label workflow",
+        "nbactl bq costs --applied nba_raw.games",
+    ],
+)
+def costs(  # noqa: PLR0917 - Typer reads them one by one
+    ctx: typer.Context,
+    since: SinceOption = "7d",
+    by: Annotated[By, typer.Option("--by", help="How jobs are grouped.")] = "label",
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label", help="The key of the label that jobs are grouped by.", metavar="KEY", show_default="task"
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Groups to show.", metavar="N")] = 20,
+    applied: Annotated[
+        str | None,
+        typer.Option(
+            "--applied",
+            help="Compare the queries of a table before and after `bq apply` changed it.",
+            metavar="TABLE",
+            autocompletion=completing.tables,
+        ),
+    ] = None,
+) -> View:
+    """Show what jobs cost: bytes billed, slot time, cache hits, price, trend, unusual days, top queries.
+
+    It reads INFORMATION_SCHEMA.JOBS of the location of the datasets: a query that is billed for 10 MB or more.
+    """
+    from nbactl.warehouse.costs.report import CostRequest
+
+    opened = container(ctx, reads_only=True)
+    if applied is not None:
+        return gain_view(costs_command.show_gain(opened, applied))
+    if label is not None and by != "label":
+        raise UsageError(f"--label does not go together with --by {by}", next_step="Use one of them.")
+    request = CostRequest(parse_duration(since), by, label or "task")
+    return costs_view(costs_command.show_costs(opened, request), limit=limit)

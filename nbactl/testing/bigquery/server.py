@@ -123,7 +123,8 @@ class BigQueryServer:
 
         Permissions: bigquery.datasets.create, bigquery.datasets.get, bigquery.jobs.create, bigquery.jobs.get,
         bigquery.jobs.list, bigquery.jobs.listAll, bigquery.jobs.update, bigquery.tables.create,
-        bigquery.tables.delete, bigquery.tables.get, bigquery.tables.getData, bigquery.tables.list, bigquery.tables.update, bigquery.tables.updateData.
+        bigquery.tables.delete, bigquery.tables.get, bigquery.tables.getData, bigquery.tables.list,
+        bigquery.tables.update, bigquery.tables.updateData.
         """
         self._access.denied[permission] = match
 
