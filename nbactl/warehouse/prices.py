@@ -34,6 +34,7 @@ def _date(value: Any) -> date:  # noqa: ANN401 - raw YAML
         raise ValueError("write a date as YYYY-MM-DD") from error
 
 
+as_date: Final = Convert(_date)
 Location = Annotated[str, Pattern(re.compile(r"[a-z][a-z0-9-]*"))]
 
 
@@ -52,7 +53,7 @@ class Editions(Strict):
 class PricesFile(Strict):
     """prices.yaml. Prices are US dollars per TiB, and per hour of a slot."""
 
-    as_of: Annotated[date, Convert(_date)]
+    as_of: Annotated[date, as_date]
     usd_per_tib: Annotated[dict[Location, Price], NOT_EMPTY]
     usd_per_slot_hour: Annotated[dict[Location, Editions], NOT_EMPTY]
 

@@ -13,6 +13,8 @@ from nbactl.cli.bq.costs.gain_view import gain_view
 from nbactl.cli.bq.costs.view import costs_view
 from nbactl.cli.bq.plan import view
 from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
+from nbactl.cli.bq.quotas.command import show_quotas
+from nbactl.cli.bq.quotas.view import quotas_view
 from nbactl.cli.completion import values as completing
 from nbactl.cli.frame import command, group
 from nbactl.cli.show.files import write_whole
@@ -119,3 +121,13 @@ def costs(  # noqa: PLR0917 - Typer reads them one by one
         raise UsageError(f"--label does not go together with --by {by}", next_step="Use one of them.")
     request = CostRequest(parse_duration(since), by, label or "task")
     return costs_view(costs_command.show_costs(opened, request), limit=limit)
+
+
+@command(app, "quotas", examples=["nbactl bq quotas --target gcp --project nba-props-platform"])
+def quotas(ctx: typer.Context) -> View:
+    """Show how near tables are to BigQuery's limits on load jobs, modifications and DML, from the last 24 hours.
+
+    It exits with 3 if a table has used 80 % of a limit, with 1 if all of it. It reads INFORMATION_SCHEMA.JOBS: a query
+    that is billed for 10 MB or more.
+    """
+    return quotas_view(show_quotas(container(ctx, reads_only=True)))

@@ -20,7 +20,8 @@ MOST_GROUPS: Final = 20_000
 NONE: Final = "(none)"
 CACHED: Final = "(cache hit)"
 """BigQuery gives cache hits no hash of the query: https://cloud.google.com/bigquery/docs/information-schema-jobs."""
-_STAGING: Final = "nbactl_staging_"
+STAGING: Final = "nbactl_staging_"
+"""What the names of tables begin with that nbactl loads rows into, each once."""
 _ROBOT: Final = ".gserviceaccount.com"
 
 
@@ -99,7 +100,7 @@ def names_by(by: By, label: str) -> Callable[[WarehouseJob], Sequence[str]]:
 
 def _tables(job: WarehouseJob) -> Sequence[str]:
     named = job.referenced or ((job.destination,) if job.destination else (NONE,))
-    return tuple({f"{name.partition(_STAGING)[0]}{_STAGING}*" if _STAGING in name else name for name in named})
+    return tuple({f"{name.partition(STAGING)[0]}{STAGING}*" if STAGING in name else name for name in named})
 
 
 def _service(user: str) -> str:
