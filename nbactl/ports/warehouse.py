@@ -289,9 +289,9 @@ class WarehouseJob:
 
     Tables are `dataset.table`, with the project before it if that is another one. `bytes_billed` is what a price by
     bytes is paid for, `slot_ms` the slot time in milliseconds. `query_hash` is the same for texts that differ in
-    literals, parameters and comments alone; None where the engine gives none, as for cache hits and failures.
-    `error` is the reason of a failure, such as `quotaExceeded`, None if there is none. `rows_changed` is None of
-    anything but DML.
+    literals, parameters and comments alone; None where the engine gives none, as for cache hits and failures. Of cache
+    hits `referenced` is empty, and `sql` their text if it was asked for. `error` is the reason of a failure, such as
+    `quotaExceeded`, None if there is none. `rows_changed` is None of anything but DML.
     """
 
     job_id: str
@@ -311,16 +311,20 @@ class WarehouseJob:
     query_hash: str | None
     error: str | None = None
     rows_changed: int | None = None
+    sql: str | None = None
 
 
 class JobHistory(Protocol):
     """The history of jobs, for engines that keep one."""
 
-    def jobs(self, since: datetime, until: datetime, *, timeout: float) -> Iterator[WarehouseJob]:
+    def jobs(
+        self, since: datetime, until: datetime, *, timeout: float, hit_texts: bool = False
+    ) -> Iterator[WarehouseJob]:
         """Yield the jobs of all users created from `since` to before `until`, in any order, page by page.
 
-        `timeout` is in seconds for all calls together. Raises NotAuthorisedError without the right to list jobs, and
-        what every call of the warehouse raises.
+        With `hit_texts` cache hits have their text, which is more to read and to pay for. `timeout` is in seconds for
+        all calls together. Raises NotAuthorisedError without the right to list jobs, and what every call of the
+        warehouse raises.
         """
         ...
 

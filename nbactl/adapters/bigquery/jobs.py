@@ -39,9 +39,11 @@ class BigQueryJobs:
         self._calls = calls
         self._project = calls.client.project
 
-    def jobs(self, since: datetime, until: datetime, *, timeout: float) -> Iterator[WarehouseJob]:
+    def jobs(
+        self, since: datetime, until: datetime, *, timeout: float, hit_texts: bool = False
+    ) -> Iterator[WarehouseJob]:
         began = time.monotonic()
-        job, total = self._run(self._jobs_query(), {"since": since, "until": until}, timeout)
+        job, total = self._run(self._jobs_query(hit_texts=hit_texts), {"since": since, "until": until}, timeout)
         spent = time.monotonic() - began
         for start in range(0, total, _PAGE):
             began = time.monotonic()
@@ -63,7 +65,7 @@ class BigQueryJobs:
         """End the connections."""
         self._calls.client.close()
 
-    def _jobs_query(self) -> str:
+    def _jobs_query(self, *, hit_texts: bool) -> str:
         """Return the query for jobs. Scripts are left out: their numbers are the sums of those of their statements."""
         here = self._project.name
         return f"""SELECT job_id, job_type, statement_type, creation_time, start_time, end_time, total_bytes_processed,
@@ -74,7 +76,8 @@ class BigQueryJobs:
   ARRAY(SELECT CONCAT(IF(t.project_id = '{here}', '', CONCAT(t.project_id, '.')), t.dataset_id, '.', t.table_id)
     FROM UNNEST(referenced_tables) AS t),
   ARRAY(SELECT CONCAT(l.key, '=', l.value) FROM UNNEST(labels) AS l),
-  dml_statistics.inserted_row_count + dml_statistics.updated_row_count + dml_statistics.deleted_row_count
+  dml_statistics.inserted_row_count + dml_statistics.updated_row_count + dml_statistics.deleted_row_count,
+  {"IF(cache_hit, query, NULL)" if hit_texts else "CAST(NULL AS STRING)"}
 FROM {self._view} AS j
 WHERE creation_time >= @since AND creation_time < @until AND (statement_type IS NULL OR statement_type != 'SCRIPT')"""
 
@@ -136,7 +139,7 @@ def _rows(job: bigquery.QueryJob, start: int, most: int) -> Any:  # noqa: ANN401
 def _job(row: tuple[Any, ...]) -> WarehouseJob:
     (
         job_id, kind, statement, created, started, finished, processed, billed, slot_ms, hit, user, query_hash, reason,
-        destination, referenced, labels, changed,
+        destination, referenced, labels, changed, sql,
     ) = row  # fmt: skip
     return WarehouseJob(
         job_id=job_id,
@@ -156,6 +159,7 @@ def _job(row: tuple[Any, ...]) -> WarehouseJob:
         query_hash=query_hash,
         error=reason,
         rows_changed=changed,
+        sql=sql,
     )
 
 

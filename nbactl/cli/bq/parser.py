@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from nbactl.cli.app import container
+from nbactl.cli.bq.cache.command import show_cache
+from nbactl.cli.bq.cache.view import cache_view
 from nbactl.cli.bq.costs import command as costs_command
 from nbactl.cli.bq.costs.gain_view import gain_view
 from nbactl.cli.bq.costs.view import costs_view
@@ -131,3 +133,14 @@ def quotas(ctx: typer.Context) -> View:
     that is billed for 10 MB or more.
     """
     return quotas_view(show_quotas(container(ctx, reads_only=True)))
+
+
+@command(
+    app, "cache", examples=["nbactl bq cache --target gcp --project nba-props-platform", "nbactl bq cache --since 24h"]
+)
+def cache(ctx: typer.Context, since: SinceOption = "7d") -> View:
+    """Show how often BigQuery's cache and that of nbactl answer, by kind of query, and why queries are not cached.
+
+    It reads INFORMATION_SCHEMA.JOBS with the texts of queries: a query that is billed for 10 MB or more.
+    """
+    return cache_view(show_cache(container(ctx, reads_only=True), parse_duration(since)))

@@ -246,6 +246,7 @@ def _job(project: str, job: Job) -> tuple[Any, ...]:
         None if error is None else {**dict.fromkeys(("reason", "location", "debug_info", "message")), **error.proto()}
     )
     counts = job.counts
+    references = [] if job.cache_hit else job.references  # "Only populated for query jobs that are not cache hits"
     return (
         job.created, project, job.user, job.id, job.type, job.statement, "INTERACTIVE", job.started, job.ended,
         job.sql or None, job.state, job.bytes_processed if job.type == "QUERY" else None,
@@ -254,7 +255,7 @@ def _job(project: str, job: Job) -> tuple[Any, ...]:
         [{"key": key, "value": value} for key, value in job.labels.items()],
         proto,
         None if target is None else {"project_id": project, "dataset_id": target[0], "table_id": target[1]},
-        [{"project_id": project, "dataset_id": dataset, "table_id": table} for dataset, table in job.references],
+        [{"project_id": project, "dataset_id": dataset, "table_id": table} for dataset, table in references],
         None if counts is None else {
             "inserted_row_count": counts.inserted, "deleted_row_count": counts.deleted,
             "updated_row_count": counts.updated,

@@ -19,7 +19,7 @@ OTHER: Final = "(other)"
 MOST_GROUPS: Final = 20_000
 NONE: Final = "(none)"
 CACHED: Final = "(cache hit)"
-"""BigQuery gives cache hits no hash of the query: https://cloud.google.com/bigquery/docs/information-schema-jobs."""
+"""BigQuery gives cache hits neither tables nor hash: https://cloud.google.com/bigquery/docs/information-schema-jobs."""
 STAGING: Final = "nbactl_staging_"
 """What the names of tables begin with that nbactl loads rows into, each once."""
 _ROBOT: Final = ".gserviceaccount.com"
@@ -99,6 +99,8 @@ def names_by(by: By, label: str) -> Callable[[WarehouseJob], Sequence[str]]:
 
 
 def _tables(job: WarehouseJob) -> Sequence[str]:
+    if job.cache_hit:
+        return (CACHED,)
     named = job.referenced or ((job.destination,) if job.destination else (NONE,))
     return tuple({f"{name.partition(STAGING)[0]}{STAGING}*" if STAGING in name else name for name in named})
 

@@ -48,7 +48,8 @@ def test_a_job_without_what_names_it_has_a_group_too() -> None:
     bare = replace(JOB, labels={}, referenced=(), query_hash=None, cache_hit=True)
     assert names_by("service", "")(bare) == ("phase3",)
     assert names_by("service", "")(replace(bare, user="a@example.com")) == ("(people)",)
-    assert names_by("table", "")(bare) == ("d.t",)
+    assert names_by("table", "")(replace(bare, cache_hit=False)) == ("d.t",)
+    assert names_by("table", "")(bare) == ("(cache hit)",)
     assert names_by("query", "")(bare) == ("(cache hit)",)
 
 
