@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +21,11 @@ from tests.kit.job_days import DECISIONS, GIB, TIMEOUT, JobDays, job_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from nbactl.ports.documents import DocumentStore
 
 DAYS = 37
+CONTRACT = Path(__file__).resolve().parents[4] / "docs" / "contract.md"
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +137,8 @@ def test_a_change_proves_its_gain_once_48_hours_are_in(call: Any, firestore: Doc
         made.go_to(38)
         done = call(made, "--applied", DECISIONS, "-o", "json")
         assert done.code == 0
+        promised = re.findall(r"`nbactl bq costs`.*with `--applied`: (.*) \|", CONTRACT.read_text())[0]
+        assert set(re.findall(r"`(\w+)`", promised)) == set(done.data)
         [query] = done.data["queries"]
         assert (query["bytes_before"], query["bytes_after"]) == (100 * GIB, 20 * GIB)
         assert done.data["expected_bytes"] - done.data["bytes_billed"] == 9 * 80 * GIB
