@@ -8,7 +8,6 @@ the hash of a query nor child jobs without a call for each parent, and would rea
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from google.cloud import bigquery  # noqa: TID253 - the adapter itself
@@ -42,13 +41,13 @@ class BigQueryJobs:
     def jobs(
         self, since: datetime, until: datetime, *, timeout: float, hit_texts: bool = False
     ) -> Iterator[WarehouseJob]:
-        began = time.monotonic()
+        began = self._calls.clock.monotonic()
         job, total = self._run(self._jobs_query(hit_texts=hit_texts), {"since": since, "until": until}, timeout)
-        spent = time.monotonic() - began
+        spent = self._calls.clock.monotonic() - began
         for start in range(0, total, _PAGE):
-            began = time.monotonic()
+            began = self._calls.clock.monotonic()
             page = self._page(job, start, timeout - spent)
-            spent += time.monotonic() - began
+            spent += self._calls.clock.monotonic() - began
             yield from map(_job, page)
 
     def query_texts(
@@ -57,9 +56,9 @@ class BigQueryJobs:
         if not hashes:
             return {}
         given = {"since": since, "until": until, "hashes": list(hashes)}
-        began = time.monotonic()
+        began = self._calls.clock.monotonic()
         job, _ = self._run(self._texts_query(), given, timeout)
-        return dict(self._page(job, 0, timeout - (time.monotonic() - began)))
+        return dict(self._page(job, 0, timeout - (self._calls.clock.monotonic() - began)))
 
     def close(self) -> None:
         """End the connections."""
@@ -119,13 +118,15 @@ GROUP BY query_info.query_hashes.normalized_literals"""
     def _page(self, job: bigquery.QueryJob, start: int, timeout: float) -> list[tuple[Any, ...]]:
         """Return the rows of a result from `start`; the result does not change, so that a page may be read again."""
 
-        def read(_: bigquery.Client) -> list[tuple[Any, ...]]:
-            return [row.values() for row in _rows(job, start, _PAGE)]
+        def read(client: bigquery.Client) -> list[tuple[Any, ...]]:
+            # An object of the client begins each further call with the first page that it has read, wherever it starts.
+            fresh = client.get_job(job.job_id, location=self._project.location, retry=NO_RETRY, timeout=None)
+            return [row.values() for row in _rows(fresh, start, _PAGE)]
 
         return self._calls.request(read, timeout=timeout)
 
 
-def _rows(job: bigquery.QueryJob, start: int, most: int) -> Any:  # noqa: ANN401 - the client has two kinds
+def _rows(job: Any, start: int, most: int) -> Any:  # noqa: ANN401 - the client has no useful types for jobs
     return job.result(
         page_size=most,
         max_results=most,
