@@ -104,6 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self.server.job)
 
     def do_GET(self) -> None:
+        if "/queries/" not in self.path:
+            self._send(self.server.job)
+            return
         asked = {name: found[0] for name, found in parse_qs(urlsplit(self.path).query).items()}
         start, most = int(asked.get("startIndex", 0)), int(asked.get("maxResults", 0))
         total = 0 if self.server.texts else self.server.jobs
