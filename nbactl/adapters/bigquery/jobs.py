@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.bigquery.calls import Calls
 
-_PAGE: Final = 5_000
-"""Jobs of one answer: some 30 MB of memory while the client reads it."""
+_PAGE: Final = 3_000
+"""Jobs of one answer: some 25 MB of memory while the client reads it."""
 _LABELS: Final = {"command": "bq"}
 _NO_LIMIT: Final = 3600.0
 """Seconds of a part of a call whose limit is already in force."""
