@@ -165,3 +165,4 @@ def test_only_the_same_weekdays_are_compared() -> None:
         made.go_to(31.1)
         gain = measure_gain(made.history, baseline, now=made.clock.now(), timeout=TIMEOUT)
     assert gain.expected == gain.billed == 20 * GIB, "the weekend is not held against two weekdays"
+    assert gain.queries[0].bytes_before == 10 * GIB
