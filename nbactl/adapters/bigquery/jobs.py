@@ -74,7 +74,7 @@ class BigQueryJobs:
     destination_table.dataset_id, '.', destination_table.table_id),
   ARRAY(SELECT CONCAT(IF(t.project_id = '{here}', '', CONCAT(t.project_id, '.')), t.dataset_id, '.', t.table_id)
     FROM UNNEST(referenced_tables) AS t),
-  ARRAY(SELECT CONCAT(l.key, '=', l.value) FROM UNNEST(labels) AS l),
+  ARRAY(SELECT CONCAT(l.key, '=', IFNULL(l.value, '')) FROM UNNEST(labels) AS l),
   dml_statistics.inserted_row_count + dml_statistics.updated_row_count + dml_statistics.deleted_row_count,
   {"IF(cache_hit, query, NULL)" if hit_texts else "CAST(NULL AS STRING)"}
 FROM {self._view} AS j
