@@ -7,13 +7,24 @@ from typing import Annotated
 
 import typer
 
+from nbactl.cli.app import container
+from nbactl.cli.bq.cache.command import show_cache
+from nbactl.cli.bq.cache.view import cache_view
+from nbactl.cli.bq.costs import command as costs_command
+from nbactl.cli.bq.costs.gain_view import gain_view
+from nbactl.cli.bq.costs.view import costs_view
 from nbactl.cli.bq.plan import view
 from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
+from nbactl.cli.bq.quotas.command import show_quotas
+from nbactl.cli.bq.quotas.view import quotas_view
 from nbactl.cli.completion import values as completing
 from nbactl.cli.frame import command, group
 from nbactl.cli.show.files import write_whole
 from nbactl.cli.show.render import View
 from nbactl.cli.source import SourceOption, container_of_source
+from nbactl.core._support.durations import parse_duration
+from nbactl.errors import UsageError
+from nbactl.warehouse.costs.usage import By
 
 app = group()
 
@@ -61,3 +72,84 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
     found = plan_tables(container_of_source(ctx, source), request)
     written = None if out is None else write_whole(Path(out), view.file_text(found))
     return view.plan_view(found, detailed_exitcode=detailed_exitcode, out=written)
+
+
+SinceOption = Annotated[
+    str, typer.Option("--since", help="How far back to look: 24h, 7d. BigQuery keeps 180d.", metavar="DURATION")
+]
+_RETAINED = 180 * 86_400
+"""Seconds for which BigQuery keeps jobs: https://cloud.google.com/bigquery/docs/information-schema-jobs."""
+
+
+def _seconds(since: str) -> float:
+    seconds = parse_duration(since)
+    if seconds > _RETAINED:
+        raise UsageError(f"--since {since} is too long", next_step="BigQuery keeps jobs for 180d.")
+    return seconds
+
+
+@command(
+    app,
+    "costs",
+    examples=[
+        "nbactl bq costs --target gcp --project nba-props-platform",
+        "nbactl bq costs --since 30d --by table",
+        "nbactl bq costs --by label --label workflow",
+        "nbactl bq costs --applied nba_raw.games",
+    ],
+)
+def costs(  # noqa: PLR0917 - Typer reads them one by one
+    ctx: typer.Context,
+    since: SinceOption = "7d",
+    by: Annotated[By, typer.Option("--by", help="How jobs are grouped.")] = "label",
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label", help="The key of the label that jobs are grouped by.", metavar="KEY", show_default="task"
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Groups to show.", metavar="N")] = 20,
+    applied: Annotated[
+        str | None,
+        typer.Option(
+            "--applied",
+            help="Compare the queries of a table before and after `bq apply` changed it.",
+            metavar="TABLE",
+            autocompletion=completing.tables,
+        ),
+    ] = None,
+) -> View:
+    """Show what jobs cost: bytes billed, slot time, cache hits, price, trend, unusual days, top queries.
+
+    It reads INFORMATION_SCHEMA.JOBS of the location of the datasets: a query that is billed for 10 MB or more.
+    """
+    from nbactl.warehouse.costs.report import CostRequest
+
+    opened = container(ctx, reads_only=True)
+    if applied is not None:
+        return gain_view(costs_command.show_gain(opened, applied))
+    if label is not None and by != "label":
+        raise UsageError(f"--label does not go together with --by {by}", next_step="Use one of them.")
+    request = CostRequest(_seconds(since), by, label or "task")
+    return costs_view(costs_command.show_costs(opened, request), limit=limit)
+
+
+@command(app, "quotas", examples=["nbactl bq quotas --target gcp --project nba-props-platform"])
+def quotas(ctx: typer.Context) -> View:
+    """Show how near tables are to BigQuery's limits on load jobs, modifications and DML, from the last 24 hours.
+
+    It exits with 3 if a table has used 80 % of a limit, with 1 if all of it. It reads INFORMATION_SCHEMA.JOBS: a query
+    that is billed for 10 MB or more.
+    """
+    return quotas_view(show_quotas(container(ctx, reads_only=True)))
+
+
+@command(
+    app, "cache", examples=["nbactl bq cache --target gcp --project nba-props-platform", "nbactl bq cache --since 24h"]
+)
+def cache(ctx: typer.Context, since: SinceOption = "7d") -> View:
+    """Show how often BigQuery's cache and that of nbactl answer, by kind of query, and why queries are not cached.
+
+    It reads INFORMATION_SCHEMA.JOBS with the texts of queries: a query that is billed for 10 MB or more.
+    """
+    return cache_view(show_cache(container(ctx, reads_only=True), _seconds(since)))
