@@ -158,6 +158,17 @@ class Replaced:
     versions: Mapping[date, PartitionVersion]
 
 
+@dataclass(frozen=True, slots=True)
+class Modified:
+    """What DML statements did. Bytes are None where nothing is billed; `seconds` is the engine's own time."""
+
+    rows: int
+    bytes_processed: int | None
+    bytes_billed: int | None
+    seconds: float
+    job_id: str | None
+
+
 class Fence(Protocol):
     """The right to write, taken from a lease: a token that only grows, and that can be revoked."""
 
@@ -223,6 +234,34 @@ class Warehouse(Protocol):
 
         A row outside `days` is a DataError and nothing is changed. With a fence the same transaction refuses
         (StaleFenceError) if any of the partitions was written under a greater token, and records this token.
+        """
+        ...
+
+    def run_dml(
+        self,
+        statements: Sequence[str],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+    ) -> Modified:
+        """Run INSERT, UPDATE, DELETE or MERGE statements in one transaction.
+
+        `key` names this piece of work ([A-Za-z0-9_-], unique in the project). While the engine remembers that the
+        statements of that key were committed, it returns their outcome and does not run them again; other statements
+        under that key are a PayloadMismatchError. An engine without a history of jobs ignores the key, so that callers
+        give statements that may be repeated. Statements that would be billed for more than `max_bytes` are a
+        PreconditionError. Raises ContentionError for a concurrent change.
+        """
+        ...
+
+    def set_clustering(self, table: str, columns: Sequence[str], *, etag: str | None = None, timeout: float) -> None:
+        """Change the clustering of the data that are written from now on; no columns end it.
+
+        Raises PreconditionError if the table has another etag than `etag`, and DataError for columns that cannot
+        cluster.
         """
         ...
 

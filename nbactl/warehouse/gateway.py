@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Column,
         DryRun,
         Fence,
+        Modified,
         PartitionVersion,
         QueryResult,
         Replaced,
@@ -132,6 +133,23 @@ class QueryGateway:
         labels: Mapping[str, str] | None = None,
     ) -> Replaced:
         return self._warehouse.replace_partitions(table, days, source, fence=fence, timeout=timeout, labels=labels)
+
+    def run_dml(
+        self,
+        statements: Sequence[str],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+    ) -> Modified:
+        return self._warehouse.run_dml(
+            statements, parameters, key=key, timeout=timeout, labels=labels, max_bytes=max_bytes
+        )
+
+    def set_clustering(self, table: str, columns: Sequence[str], *, etag: str | None = None, timeout: float) -> None:
+        self._warehouse.set_clustering(table, columns, etag=etag, timeout=timeout)
 
     def versions(
         self,

@@ -16,7 +16,7 @@ from google.auth.exceptions import GoogleAuthError  # noqa: TID253 - the adapter
 
 from nbactl.adapters.bigquery.errors import timed_out, translated
 from nbactl.core.calls.deadline import deadline_scope, remaining
-from nbactl.errors import NbactlError, TimedOutError
+from nbactl.errors import NbactlError, PayloadMismatchError, TimedOutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,14 +80,24 @@ class Calls:
 
 
 class JobCall(Generic[T]):
-    """A job: `start` sends it with an id and its time limit in seconds, `finish` waits for it and reads its result."""
+    """A job: `start` sends it with an id and its time limit in seconds, `finish` waits for it and reads its result.
+
+    A job with a `key` is started once: a later call of that key gets the job that is running or was done, and starts
+    another one only after one that failed.
+    """
 
     def __init__(
-        self, start: Callable[[Client, str, float], Job], finish: Callable[[Job], T], *, sql: str = ""
+        self,
+        start: Callable[[Client, str, float], Job],
+        finish: Callable[[Job], T],
+        *,
+        sql: str = "",
+        key: str | None = None,
     ) -> None:
         self.start = start
         self.finish = finish
         self.sql = sql
+        self.key = key
 
 
 class _JobRun(Generic[T]):
@@ -100,19 +110,24 @@ class _JobRun(Generic[T]):
         self._job = job
         self._id = ""
         """The id of a job that may exist and is not known to have ended."""
+        self._failed = 0
+        """Jobs of the key that are known to have failed."""
 
     def attempt(self) -> T:
         with translated(self._calls.client, sql=self._job.sql):
             client = self._calls.client.get()
-            job = self._find(client)
-            try:
-                result = self._job.finish(job)
-            except BaseException:
-                if job.error_result is not None:
-                    self._id = ""  # it failed, so that the next attempt is a job of its own
-                raise
-            self._id = ""
-            return result
+            while True:
+                job, ours = self._find(client)
+                try:
+                    result = self._job.finish(job)
+                except BaseException:
+                    if job.error_result is not None:
+                        self._id = ""  # it failed, so that the next attempt is a job of its own
+                        if not ours and job.error_result.get("reason") == "stopped":
+                            continue  # the call that started it cancelled it
+                    raise
+                self._id = ""
+                return result
 
     def give_up(self) -> None:
         """Cancel the job if it may be running; where that fails its own time limit ends it."""
@@ -124,19 +139,40 @@ class _JobRun(Generic[T]):
         except (GoogleAPIError, GoogleAuthError, requests.RequestException, NbactlError) as error:
             _LOG.warning("job %s was given up and could not be cancelled: %s", self._id, error)
 
-    def _find(self, client: Client) -> Job:
-        """Start the job, or get the one that an earlier attempt started."""
-        limit = self.deadline.remaining()
-        if limit <= 0:
-            raise TimedOutError(f"no time is left for a job in {self._calls.client.project.where}")
-        self._id = self._id or self._calls.ids.new("nbactl")
-        try:
-            return self._job.start(client, self._id, limit)
-        except Conflict:
-            return client.get_job(self._id, location=self._location, retry=NO_RETRY, timeout=None)
-        except ClientError:
-            self._id = ""  # it was refused, so there is none
-            raise
+    def _find(self, client: Client) -> tuple[Job, bool]:
+        """Start the job, or get the one that was started before; says also whether this call sent it."""
+        while True:
+            limit = self.deadline.remaining()
+            if limit <= 0:
+                raise TimedOutError(f"no time is left for a job in {self._calls.client.project.where}")
+            again = bool(self._id)
+            self._id = self._id or self._next_id()
+            try:
+                return self._job.start(client, self._id, limit), True
+            except Conflict:
+                found = client.get_job(self._id, location=self._location, retry=NO_RETRY, timeout=None)
+            except ClientError:
+                self._id = ""  # it was refused, so there is none
+                raise
+            if self._job.key is None:
+                return found, True
+            self._check_same(found)
+            if found.error_result is None:
+                return found, again
+            self._failed += 1
+            self._id = ""
+
+    def _next_id(self) -> str:
+        if self._job.key is None:
+            return self._calls.ids.new("nbactl")
+        return f"nbactl-{self._job.key}" + (f"-{self._failed}" if self._failed else "")
+
+    def _check_same(self, found: Job) -> None:
+        if getattr(found, "query", None) != self._job.sql:
+            self._id = ""  # it is not ours to cancel
+            raise PayloadMismatchError(
+                f"key {self._job.key} was used for other statements", cause=f"They are those of job {found.job_id}."
+            )
 
     @property
     def _location(self) -> str:

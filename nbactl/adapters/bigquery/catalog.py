@@ -71,6 +71,33 @@ class Catalog:
         with self.suggesting(table):
             self._calls.request(add, timeout=self._limit)
 
+    def set_clustering(self, table: str, columns: Sequence[str], etag: str | None, timeout: float) -> None:
+        name = f"{self._project.name}.{'.'.join(split_name(table))}"
+        wanted = {"fields": list(columns)} if columns else None
+        sent = False
+
+        def patch(client: bigquery.Client) -> None:
+            nonlocal sent
+            again, sent = sent, True
+            changed = bigquery.Table.from_api_repr(
+                {"tableReference": bigquery.TableReference.from_string(name).to_api_repr(), "etag": etag}
+            )
+            changed.clustering_fields = list(columns) or None
+            try:
+                client.update_table(changed, ["clustering_fields"], retry=NO_RETRY, timeout=None)
+            except PreconditionFailed as error:
+                found = client.get_table(name, retry=NO_RETRY, timeout=None)
+                if again and found.to_api_repr().get("clustering") == wanted:
+                    return  # an earlier attempt did it, and its answer was lost
+                raise PreconditionError(
+                    f"table {table} has changed",
+                    cause="It has another etag than the one that was read before.",
+                    next_step="Look at the table again: nbactl bq plan",
+                ) from error
+
+        with self.suggesting(table):
+            self._calls.request(patch, timeout=timeout)
+
     def describe(self, name: str) -> Described:
         return described(self.read(name))
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SKIPPED: Final = re.compile(
     r"(?P<text>'''.*?'''|\"\"\".*?\"\"\"|[rb]{0,2}'(?:\\.|[^'\\\n])*'|[rb]{0,2}\"(?:\\.|[^\"\\\n])*\"|`[^`]*`)"
@@ -14,6 +17,7 @@ _SKIPPED: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[A-Za-z_]+")
 _QUERIES: Final = frozenset({"SELECT", "WITH", "FROM"})
+_CHANGES: Final = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 _DEFINITIONS: Final = frozenset({"CREATE", "ALTER", "DROP"})
 _PIPED: Final = re.compile(r"\|>\s*(INSERT|CREATE|EXPORT|CALL)\b", re.IGNORECASE)
 _TABLE: Final = re.compile(r"\b(?:FROM|JOIN)\s+`?([\w-]+\.)?(\w+)`?\.`?(\w+)`?", re.IGNORECASE)
@@ -34,6 +38,22 @@ def check_definition(sql: str) -> None:
         raise DataError(
             f"this statement is not a definition: {_start(sql)}", next_step="apply_ddl takes CREATE, ALTER and DROP."
         )
+
+
+def transaction(statements: Sequence[str]) -> str:
+    """Return statements that change rows as one text: several are a transaction. Raises DataError for others."""
+    if not statements:
+        raise DataError("there is no statement", cause="The list is empty.")
+    for sql in statements:
+        if _first_word(_one_statement(sql)) not in _CHANGES:
+            raise DataError(
+                f"this statement does not change rows: {_start(sql)}",
+                next_step="run_dml takes INSERT, UPDATE, DELETE and MERGE.",
+            )
+    if len(statements) == 1:
+        return statements[0]
+    parts = ["BEGIN TRANSACTION", *(sql.rstrip().rstrip(";") for sql in statements), "COMMIT TRANSACTION"]
+    return "".join(f"{part}\n;\n" for part in parts)  # a line of its own, for a statement may end in a comment
 
 
 def tables_named(sql: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -15,7 +15,7 @@ from google.cloud.bigquery.enums import QueryApiMethod  # noqa: TID253 - the ada
 from nbactl.adapters.bigquery import layouts, scripts, sqltext
 from nbactl.adapters.bigquery.calls import NO_RETRY, JobCall
 from nbactl.adapters.bigquery.catalog import Catalog
-from nbactl.adapters.bigquery.errors import raised_text
+from nbactl.adapters.bigquery.outcomes import days_of, modified, refusal_of, version_of, wait
 from nbactl.adapters.bigquery.tables import (
     OWN,
     split_name,
@@ -27,12 +27,11 @@ from nbactl.adapters.bigquery.values import job_labels, json_lines, query_parame
 from nbactl.core._support import faults
 from nbactl.core._support.warehouse_values import (
     check_columns,
+    check_key,
     check_query_type,
     check_rows,
-    null_in_required,
     outside_partitions,
     partition_of,
-    stale_fence,
 )
 from nbactl.core.calls.deadline import beyond_deadline, time_for
 from nbactl.errors import DataError, NbactlError
@@ -40,10 +39,11 @@ from nbactl.ports.warehouse import DryRun, PartitionVersion, QueryResult, Replac
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from nbactl.adapters.bigquery.calls import Calls
     from nbactl.adapters.bigquery.tables import Described
-    from nbactl.ports.warehouse import Column, Fence, Select, TableInfo, TableLayout, TableSchema
+    from nbactl.ports.warehouse import Column, Fence, Modified, Select, TableInfo, TableLayout, TableSchema
 
 T = TypeVar("T")
 _PAGE: Final = 20_000
@@ -115,11 +115,11 @@ class BigQueryWarehouse:
             values = check_rows(rows, schema)
             if not values:
                 return 0
-            written = sorted(day for day in _days_of(schema, rows.columns, values) if day is not None)
+            written = sorted(day for day in days_of(schema, rows.columns, values) if day is not None)
             with self._staged(schema, rows.columns, values, labels) as staged:
                 script = scripts.append_script(schema, staged=staged, columns=rows.columns)
                 config = self._write_config(found, written, labels)
-                self._write(script, config, _nothing)
+                self._write(script, config, wait)
             return len(values)
 
     def replace_partitions(
@@ -150,7 +150,7 @@ class BigQueryWarehouse:
         schema = found.schema
         values = check_rows(rows, schema)
         partition_of(schema, rows.columns)
-        if outside := _days_of(schema, rows.columns, values) - set(days):
+        if outside := days_of(schema, rows.columns, values) - set(days):
             raise outside_partitions(schema, days, outside)
         if not days:
             return Replaced(0, {})
@@ -204,10 +204,29 @@ class BigQueryWarehouse:
             else:
                 fence.guard(commit)
         except DataError as error:
-            if (refusal := _refused(error, schema, days, fence)) is error:
+            if (refusal := refusal_of(error, schema, days, fence)) is error:
                 raise
             raise refusal from error
         return Replaced(sum(version.rows for version in written.values()), dict(sorted(written.items())))
+
+    def run_dml(
+        self,
+        statements: Sequence[str],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+    ) -> Modified:
+        sql = sqltext.transaction(statements)
+        if key is not None:
+            check_key(key)
+        config = _query_config(query_parameters(parameters), labels, cache=False)
+        if max_bytes is not None:
+            config.maximum_bytes_billed = max_bytes
+        with self._calls.limit(timeout), self._catalog.suggesting(sql):
+            return self._write(sql, config, partial(modified, self._calls.client.get()), key=key)
 
     def versions(
         self,
@@ -237,7 +256,7 @@ class BigQueryWarehouse:
             result = self._run(sql, config, _read, timeout=timeout)
             now = self._calls.clock.now()
             return {
-                (found[number].schema.name, day): _version(row, found[number].info.modified or now)
+                (found[number].schema.name, day): version_of(row, found[number].info.modified or now)
                 for number, day, *row in result.rows
                 if day is not None
             }
@@ -249,6 +268,9 @@ class BigQueryWarehouse:
 
     def add_columns(self, table: str, columns: Sequence[Column]) -> None:
         self._catalog.add_columns(table, columns)
+
+    def set_clustering(self, table: str, columns: Sequence[str], *, etag: str | None = None, timeout: float) -> None:
+        self._catalog.set_clustering(table, columns, etag, timeout)
 
     def table(self, name: str) -> TableInfo:
         return self._catalog.describe(name).info
@@ -278,7 +300,7 @@ class BigQueryWarehouse:
             for sql in statements:
                 sqltext.check_definition(sql)
                 with self._catalog.suggesting(sql):
-                    self._write(sql, _query_config([], None, cache=False), _nothing)
+                    self._write(sql, _query_config([], None, cache=False), wait)
 
     def close(self) -> None:
         self._calls.client.close()
@@ -304,6 +326,7 @@ class BigQueryWarehouse:
         *,
         timeout: float,
         writes: bool = False,
+        key: str | None = None,
     ) -> T:
         location = self._project.location
 
@@ -321,11 +344,18 @@ class BigQueryWarehouse:
             )
 
         policy = self._calls.writes if writes else self._calls.reads
-        return self._calls.job(JobCall(start, finish, sql=sql), policy=policy, timeout=timeout)
+        return self._calls.job(JobCall(start, finish, sql=sql, key=key), policy=policy, timeout=timeout)
 
-    def _write(self, sql: str, config: bigquery.QueryJobConfig, finish: Callable[[bigquery.QueryJob], T]) -> T:
+    def _write(
+        self,
+        sql: str,
+        config: bigquery.QueryJobConfig,
+        finish: Callable[[bigquery.QueryJob], T],
+        *,
+        key: str | None = None,
+    ) -> T:
         faults.reach("warehouse.before_commit")
-        result = self._run(sql, config, finish, timeout=_NO_LIMIT, writes=True)
+        result = self._run(sql, config, finish, timeout=_NO_LIMIT, writes=True, key=key)
         faults.reach("warehouse.after_commit")
         return result
 
@@ -442,42 +472,6 @@ def _read(job: bigquery.QueryJob, max_rows: int | None = None) -> QueryResult:
         types=tuple(map(type_of, rows.schema)),
         truncated=max_rows is not None and len(found) > max_rows,
     )
-
-
-def _nothing(job: bigquery.QueryJob) -> None:
-    job.result(page_size=1, retry=NO_RETRY, job_retry=None, timeout=time_for("a statement", _NO_LIMIT))
-
-
-def _days_of(schema: TableSchema, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> set[date | None]:
-    """Return the partitions that rows belong to."""
-    if schema.partition_by not in columns:
-        return set()
-    number = columns.index(schema.partition_by)
-    return {_day(row[number]) for row in rows}
-
-
-def _day(value: date | datetime | None) -> date | None:
-    return value.astimezone(UTC).date() if isinstance(value, datetime) else value
-
-
-def _version(row: list[Any], modified: datetime) -> PartitionVersion:
-    """Return the version of a partition from its rows and its record; what has no record changed by `modified`."""
-    digest, rows, kept, changed_at = row
-    present = digest or scripts.EMPTY
-    return PartitionVersion(present, rows or 0, changed_at if kept == present else modified)
-
-
-def _refused(error: DataError, schema: TableSchema, days: Sequence[date], fence: Fence | None) -> NbactlError:
-    """Return what a script of ours found, or the error as it is."""
-    if text := raised_text(error, scripts.OUTSIDE):
-        return outside_partitions(schema, days, text.split())
-    if text := raised_text(error, scripts.NULLS):
-        name, count, *_ = text.split()
-        return null_in_required(schema, name, int(count))
-    if fence is not None and (text := raised_text(error, scripts.STALE)):
-        day, token, *holder = text.split(" ", 2)
-        return stale_fence(schema.name, day, fence, int(token), "".join(holder))
-    return error
 
 
 def _history(job: bigquery.QueryJob) -> WarehouseJob:

@@ -18,7 +18,14 @@ from nbactl.adapters.duckdb.file import WarehouseFile
 from nbactl.adapters.duckdb.values import bind, fetch, parameter_types, types_of
 from nbactl.core._support import faults
 from nbactl.core.calls.deadline import remaining
-from nbactl.errors import NbactlError, NotFoundError, PreconditionError, TimedOutError, UnavailableError
+from nbactl.errors import (
+    NbactlError,
+    NotFoundError,
+    PreconditionError,
+    TimedOutError,
+    UnavailableError,
+    UnsupportedSqlError,
+)
 from nbactl.ports.warehouse import DryRun, QueryResult, Replaced, Rows, TableInfo, TableLayout
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from nbactl.core._support.clock import Clock
-    from nbactl.ports.warehouse import Column, Fence, PartitionVersion, Select, TableSchema
+    from nbactl.ports.warehouse import Column, Fence, Modified, PartitionVersion, Select, TableSchema
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +121,21 @@ class DuckDbWarehouse:
                 catalog.touch(cursor, table, now)
                 recorded = versions.record(cursor, schema, days, now)
             return Replaced(count, recorded)
+
+    def run_dml(
+        self,
+        statements: Sequence[str],
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        key: str | None = None,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        max_bytes: int | None = None,
+    ) -> Modified:
+        raise UnsupportedSqlError("the local warehouse cannot run DML yet")
+
+    def set_clustering(self, table: str, columns: Sequence[str], *, etag: str | None = None, timeout: float) -> None:
+        raise UnsupportedSqlError("the local warehouse cannot change clustering yet")
 
     def versions(
         self,

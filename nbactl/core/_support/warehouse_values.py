@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from nbactl.ports.warehouse import Column, ColumnType, Fence, Rows, TableSchema
 
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _NONE: Final = type(None)
 _FITS: Final[dict[ColumnType, frozenset[type]]] = {
     "STRING": frozenset({str}),
@@ -54,6 +56,12 @@ def cannot_bind(name: str, value: Any, why: str | None = None) -> DataError:  # 
     """Return the error for a query parameter."""
     known = "a string, bytes, number, bool, date, aware datetime or list of these"
     return DataError(f"query parameter @{name} cannot be bound", cause=why or f"{value!r} is not {known}")
+
+
+def check_key(key: str) -> None:
+    """Raise DataError for what cannot name a piece of work."""
+    if not _KEY.fullmatch(key):
+        raise DataError(f"'{key}' is not a key", next_step="Use at most 200 letters, digits, - and _.")
 
 
 def check_rows(rows: Rows, schema: TableSchema) -> list[tuple[Any, ...]]:
