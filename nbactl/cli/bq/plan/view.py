@@ -65,6 +65,9 @@ def document(found: BqPlan) -> dict[str, Any]:
         "project": found.project or None,
         "location": found.location or None,
         "prices_as_of": None if found.prices is None else found.prices.as_of,
+        "drift": found.drift,
+        "drop_columns": found.drop_columns,
+        "rewrite_above_bytes": found.gate,
         "tables": [table_document(plan) for plan in found.changed],
         "unchanged": [plan.declared.name for plan in found.plans if not plan.changes],
         "summary": {how: _labels(found)[how] for how in _ORDER},
@@ -99,7 +102,8 @@ def _show_step(console: Console, number: int, step: Step, found: BqPlan) -> None
         lines = statement.splitlines()
         left_out = 0 if console.out.wide else len(lines) - _LINES
         for line in lines if left_out <= 1 else lines[: _LINES - 1]:
-            console.print(f"     {line}")
+            indent = 5 + len(line) - len(line.lstrip())
+            console.out.print_hanging(" " * indent, text=line.lstrip(), indent=indent + 2)
         if left_out > 1:
             console.print(Styled(f"     … {left_out + 1} more lines: use -o wide or -o json", "dim"))
     for note in step.notes:
