@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from nbactl.ports.warehouse import Column, TableSchema
-from nbactl.warehouse.plan.changes import partitioning_of
+from nbactl.warehouse.plan.changes import Change, How, Kind, partitioning_of
 from nbactl.warehouse.plan.types import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nbactl.ports.warehouse import TableLayout
-    from nbactl.warehouse.plan.changes import Change
     from nbactl.warehouse.plan.planner import TablePlan
     from nbactl.warehouse.plan.steps import Step
 
@@ -27,7 +26,7 @@ def table_document(plan: TablePlan) -> dict[str, Any]:
         "table": plan.declared.name,
         "before": None if plan.layout is None else _before(plan.layout),
         "declared": {"schema_digest": schema_digest(plan.declared), **schema_document(plan.declared)},
-        "changes": [_change(change) for change in plan.changes],
+        "changes": [change_document(change) for change in plan.changes],
         "steps": [_step(step) for step in plan.steps],
     }
 
@@ -89,7 +88,8 @@ def _before(layout: TableLayout) -> dict[str, Any]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_document(change: Change) -> dict[str, Any]:
+    """Return a change."""
     return {
         "kind": change.kind,
         "column": change.column,
@@ -99,6 +99,14 @@ def _change(change: Change) -> dict[str, Any]:
         "reason": change.reason,
         "lost": list(change.lost),
     }
+
+
+def read_change(data: Mapping[str, Any]) -> Change:
+    """Return the change that `change_document` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    if data["how"] not in get_args(How) or data["kind"] not in get_args(Kind):
+        raise ValueError(f"{data['kind']} {data['how']} is not a change")
+    given = {key: data[key] for key in ("kind", "column", "declared", "actual", "how", "reason")}
+    return Change(**given, lost=tuple(map(str, data["lost"])))
 
 
 def _step(step: Step) -> dict[str, Any]:
