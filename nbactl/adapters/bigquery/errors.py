@@ -53,7 +53,9 @@ _PERMISSION: Final = re.compile(r"\b(bigquery\.\w+\.\w+)")
 _PLACE: Final = re.compile(r" at \[(\d+):(\d+)\]")
 _FOOTER: Final = re.compile(r"\n\nLocation: .*", re.DOTALL)
 _MISSING: Final = re.compile(r"Not found: (\w+) ([^\s;,]+)")
-_COLUMN: Final = re.compile(r"Unrecognized name: (?:\w+\.)*`?(\w+)`?|Name `?(\w+)`? not found inside")
+_COLUMN: Final = re.compile(
+    r"(?:Unrecognized name|Column not found): (?:\w+\.)*`?(\w+)`?|Name `?(\w+)`? not found inside"
+)
 _MEANT: Final = re.compile(r"[Dd]id you mean `?(\w+)`?")
 _PARAMETER: Final = re.compile(r"[Qq]uery parameter '(\w+)' not found")
 _BYTES: Final = re.compile(r"bytes billed: (\d+)\D+(\d+)")

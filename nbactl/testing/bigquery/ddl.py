@@ -6,33 +6,30 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-la
 from __future__ import annotations
 
 import copy
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
-from sqlglot.errors import SqlglotError  # noqa: TID253 - as above
 
-from nbactl.adapters.duckdb.sql.expressions import type_of
+from nbactl.adapters.duckdb.sql.definitions import SNAPSHOT
 from nbactl.adapters.duckdb.sql.types import duckdb_name, identifier
-from nbactl.errors import NbactlError
-from nbactl.testing.bigquery import schema
-from nbactl.testing.bigquery.errors import ApiError, invalid_query, of_translation
-from nbactl.testing.bigquery.names import check_labels
+from nbactl.testing.bigquery import alter, clones, columns, options, schema
+from nbactl.testing.bigquery.errors import ApiError, invalid_query, wrong_kind
 from nbactl.testing.bigquery.session import TEMP, Session, result_columns
-from nbactl.testing.bigquery.store import ALL, Table, millis
+from nbactl.testing.bigquery.store import ALL, Table
 
 if TYPE_CHECKING:
-    from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.testing.bigquery.limits import Limits
     from nbactl.testing.bigquery.store import Name
 
-_DAY_MS: Final = 86_400_000
+_TYPES: Final = {"TABLE": "TABLE", "VIEW": "VIEW", SNAPSHOT: "SNAPSHOT"}
+"""What DROP of a kind takes, as the service calls the types of tables."""
 
 
 def statement_type(tree: exp.Expr) -> str:
     """Return how a job calls such a statement: CREATE_TABLE_AS_SELECT, ALTER_TABLE or DROP_SCHEMA."""
     verb = type(tree).__name__.upper()
     kind = str(tree.args.get("kind") or "TABLE")
+    kind = kind.replace(" ", "_")
     suffix = "_AS_SELECT" if verb == "CREATE" and kind == "TABLE" and tree.args.get("expression") is not None else ""
     return f"{verb}_{kind}{suffix}"
 
@@ -56,12 +53,14 @@ def run(session: Session, limits: Limits, tree: exp.Expr, sql: str) -> str:
         raise invalid_query(f"{statement_type(tree)} is not supported in a multi-statement transaction")
     if kind == "SCHEMA":
         return _schema(session, tree, node)
+    if isinstance(tree, exp.Create) and tree.args.get("clone") is not None:
+        return clones.create(session, tree, node)
     if isinstance(tree, exp.Create) and kind in ("TABLE", "VIEW"):
         return _create(session, tree, node, sql)
-    if isinstance(tree, exp.Drop) and kind in ("TABLE", "VIEW"):
-        return _drop(session, tree, node)
+    if isinstance(tree, exp.Drop) and kind in _TYPES:
+        return _drop(session, tree, node, _TYPES[kind])
     if isinstance(tree, exp.Alter) and kind == "TABLE":
-        return _alter(session, limits, tree, node)
+        return alter.run(session, limits, tree, node)
     raise ApiError("notImplemented", f"The test server cannot run {statement_type(tree)}")
 
 
@@ -70,9 +69,9 @@ def _schema(session: Session, tree: exp.Expr, node: exp.Table) -> str:
     if isinstance(tree, exp.Create):
         if name in store.datasets and tree.args.get("exists"):
             return "SKIP"
-        options = _options(session, tree)
+        given = options.given(session, tree)
         location = tree.find(exp.LocationProperty)
-        store.create_dataset(name, _dataset_resource(options), location.this.name if location else session.location)
+        store.create_dataset(name, _dataset_resource(given), location.this.name if location else session.location)
         return "CREATE"
     if isinstance(tree, exp.Drop):
         if name not in store.datasets and tree.args.get("exists"):
@@ -83,10 +82,10 @@ def _schema(session: Session, tree: exp.Expr, node: exp.Table) -> str:
     raise ApiError("notImplemented", "The test server cannot run ALTER SCHEMA")
 
 
-def _dataset_resource(options: dict[str, Any]) -> dict[str, Any]:
-    known: dict[str, Any] = {key: options[key] for key in ("description", "labels") if key in options}
-    if "default_table_expiration_days" in options:
-        known["defaultTableExpirationMs"] = str(int(float(options["default_table_expiration_days"]) * _DAY_MS))
+def _dataset_resource(given: dict[str, Any]) -> dict[str, Any]:
+    known: dict[str, Any] = {key: given[key] for key in ("description", "labels") if key in given}
+    if "default_table_expiration_days" in given:
+        known["defaultTableExpirationMs"] = str(int(float(given["default_table_expiration_days"]) * options.DAY_MS))
     return known
 
 
@@ -131,15 +130,15 @@ def _selected(
 ) -> tuple[list[schema.Field], str, dict[str, Any]]:
     """Return the columns of CREATE TABLE AS SELECT, the engine's query for its rows, and the query's parameters."""
     query, ctx = session.query(source, sql)
-    columns, names = result_columns(query)
+    listed, names = result_columns(query)
     if any(column.anonymous for column in query.columns):
         raise invalid_query("CREATE TABLE columns must be named, but some columns of its query are not")
-    fields = fields or [schema.field_of(column, kind) for column, kind in columns]
-    listed = ", ".join(
+    fields = fields or [schema.field_of(column, kind) for column, kind in listed]
+    cast = ", ".join(
         f"CAST({identifier(own)} AS {duckdb_name(schema.type_of(field))}) AS {identifier(field['name'])}"
         for own, field in zip(names, fields, strict=True)
     )
-    return fields, f"SELECT {listed} FROM ({query.sql})", session.bound(ctx)
+    return fields, f"SELECT {cast} FROM ({query.sql})", session.bound(ctx)
 
 
 def _create_temporary(
@@ -164,19 +163,19 @@ def _create_view(
     store, name = session.store, (node.db, node.name)
     text = source.sql("bigquery")
     query, _ = session.query(source, sql)
-    columns, names = result_columns(query)
+    found, names = result_columns(query)
     listed = ", ".join(
-        f"{identifier(own)} AS {identifier(column)}" for own, (column, _) in zip(names, columns, strict=True)
+        f"{identifier(own)} AS {identifier(column)}" for own, (column, _) in zip(names, found, strict=True)
     )
     if replace:
         store.drop_table(store.table(name))
     resource["view"] = {"query": text, "useLegacySql": False}
-    made = store.create_table(name, [schema.field_of(column, kind) for column, kind in columns], resource)
+    made = store.create_table(name, [schema.field_of(column, kind) for column, kind in found], resource)
     session.cursor.execute(f"CREATE VIEW {made.sql} AS SELECT {listed} FROM ({query.sql})")
     return "REPLACE" if replace else "CREATE"
 
 
-def _drop(session: Session, tree: exp.Drop, node: exp.Table) -> str:
+def _drop(session: Session, tree: exp.Drop, node: exp.Table, kind: str) -> str:
     if node.db == TEMP:
         session.cursor.execute(f"DROP TABLE temp.{identifier(node.name)}")
         del session.temporary[node.name]
@@ -184,49 +183,11 @@ def _drop(session: Session, tree: exp.Drop, node: exp.Table) -> str:
     name = (node.db, node.name)
     if tree.args.get("exists") and not session.store.exists(name):
         return "SKIP"
-    session.store.drop_table(session.store.table(name, session.location))
+    table = session.store.table(name, session.location)
+    if table.kind != kind:
+        raise wrong_kind(f"{session.store.project}:{'.'.join(name)}", table.kind)
+    session.store.drop_table(table)
     return "DROP"
-
-
-def _alter(session: Session, limits: Limits, tree: exp.Alter, node: exp.Table) -> str:
-    store = session.store
-    if tree.args.get("exists") and not store.exists((node.db, node.name)):
-        return "SKIP"
-    table = session.table(node)
-    limits.metadata_update(table)
-    known = {name.lower() for name, _ in table.columns}
-    for action in tree.args["actions"]:
-        if isinstance(action, exp.ColumnDef):
-            if action.name.lower() not in known:
-                store.add_fields(table, [_field(action)])
-            elif not action.args.get("exists"):
-                raise invalid_query(f"Column already exists: {action.name}")
-        elif isinstance(action, exp.AlterSet):
-            changes = _resource(_options(session, action), table.resource)
-            check_labels(changes.get("labels") or {})
-            table.resource.update(changes)
-        elif isinstance(action, exp.AlterRename):
-            store.rename_table(table, action.this.name)
-        elif isinstance(action, exp.Drop) and action.args.get("kind") == "COLUMN":
-            _drop_column(session, table, action)
-        else:
-            raise ApiError("notImplemented", f"The test server cannot run ALTER TABLE {action.sql('bigquery')[:40]}")
-    store.touch(table)
-    return "ALTER"
-
-
-def _drop_column(session: Session, table: Table, action: exp.Drop) -> None:
-    name = action.args["tables"][0].name.lower()
-    kept = [field for field in table.fields if field["name"].lower() != name]
-    if len(kept) == len(table.fields):
-        if action.args.get("exists"):
-            return
-        raise invalid_query(f"Column not found: {name}")
-    used = [table.partition_field, *(table.resource.get("clustering") or {}).get("fields", ())]
-    if name in [column.lower() for column in used if column]:
-        raise invalid_query(f"Cannot drop column {name}: the table is partitioned or clustered by it")
-    session.cursor.execute(f"ALTER TABLE {table.sql} DROP COLUMN {identifier(name)}")
-    table.fields[:] = kept
 
 
 def _fields(session: Session, tree: exp.Create, node: exp.Table, resource: dict[str, Any]) -> list[schema.Field]:
@@ -235,9 +196,7 @@ def _fields(session: Session, tree: exp.Create, node: exp.Table, resource: dict[
         for part in tree.this.expressions:
             if not isinstance(part, exp.ColumnDef):
                 raise ApiError("notImplemented", f"The test server does not know {part.sql('bigquery')} of a table")
-        return [_field(part) for part in tree.this.expressions]
-    if tree.args.get("clone"):
-        raise ApiError("notImplemented", "The test server does not know CLONE and COPY")
+        return [columns.declared(part) for part in tree.this.expressions]
     like = tree.find(exp.LikeProperty)
     if like is None:
         return []
@@ -247,98 +206,18 @@ def _fields(session: Session, tree: exp.Create, node: exp.Table, resource: dict[
     return copy.deepcopy(copied.fields)
 
 
-def written_type(text: str) -> Type:
-    """Return a type by its text, such as ARRAY<STRUCT<a INT64>>. Raises ApiError."""
-    try:
-        kind = exp.DataType.build(text, dialect="bigquery")
-    except SqlglotError:
-        raise invalid_query(f"Syntax error: Unexpected type {text}") from None
-    return schema.type_of(schema.normalized([_typed("", kind)])[0])
-
-
-def _field(column: exp.ColumnDef) -> schema.Field:
-    field = _typed(column.name, column.args["kind"])
-    for constraint in column.args.get("constraints") or ():
-        kind = constraint.args.get("kind")
-        options = kind.expressions if isinstance(kind, exp.Properties) else []
-        if isinstance(kind, exp.NotNullColumnConstraint) and not kind.args.get("allow_null"):
-            field["mode"] = "REQUIRED"
-        elif options and all(option.name.lower() == "description" for option in options):
-            field["description"] = options[0].args["value"].name
-        else:
-            raise ApiError("notImplemented", f"The test server does not know {constraint.sql('bigquery')} of a column")
-    return field
-
-
-def _typed(name: str, kind: exp.DataType) -> schema.Field:
-    written = kind.this.name if not isinstance(kind.this, str) else kind.this
-    if written == "ARRAY":
-        return {**_typed(name, kind.expressions[0]), "mode": "REPEATED"}
-    field: schema.Field = {"name": name, "mode": "NULLABLE"}
-    if written == "STRUCT":
-        return {**field, "type": "RECORD", "fields": [_field(part) for part in kind.expressions]}
-    try:
-        return {**field, "type": type_of(kind).kind}
-    except NbactlError as error:
-        raise of_translation(error) from error
-
-
 def _layout(session: Session, tree: exp.Create) -> dict[str, Any]:
-    resource = _resource(_options(session, tree), {})
+    resource: dict[str, Any] = {}
     partition = tree.find(exp.PartitionedByProperty)
     if partition is not None:
         column = partition.find(exp.Column) or partition.find(exp.Identifier)
         words = partition.this.sql("bigquery").upper()
         kind = next((unit for unit in ("HOUR", "MONTH", "YEAR") if words.endswith(f", {unit})")), "DAY")
         resource["timePartitioning"] = {"type": kind, "field": column.name if column else None}
-        if "_expiration_ms" in resource:
-            resource["timePartitioning"]["expirationMs"] = resource.pop("_expiration_ms")
     cluster = tree.find(exp.ClusterProperty)
     if cluster is not None:
         resource["clustering"] = {"fields": [part.name for part in cluster.expressions]}
-    return resource
-
-
-def _options(session: Session, tree: exp.Expr) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for option in tree.find_all(exp.Property):
-        if option.find_ancestor(exp.ColumnDef) is not None or not isinstance(option.args.get("value"), exp.Expression):
-            continue
-        if isinstance(option, (exp.TemporaryProperty, exp.LikeProperty, exp.LocationProperty)):
-            continue
-        name, value = option.name.lower(), option.args["value"]
-        if name == "labels":
-            pairs = [[part.name for part in pair.expressions] for pair in value.expressions]
-            found[name] = dict(pairs)
-        else:
-            _, found[name] = session.value(value.sql("bigquery"))
-    return found
-
-
-def _resource(options: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    names = {"description": "description", "friendly_name": "friendlyName", "labels": "labels"}
-    names["require_partition_filter"] = "requirePartitionFilter"
-    resource = {names[key]: value for key, value in options.items() if key in names}
-    if "expiration_timestamp" in options:
-        at = options["expiration_timestamp"]
-        resource["expirationTime"] = millis(_utc(at)) if at is not None else None
-    if "partition_expiration_days" in options:
-        expiration = str(int(float(options["partition_expiration_days"]) * _DAY_MS))
-        if now.get("timePartitioning"):
-            resource["timePartitioning"] = {**now["timePartitioning"], "expirationMs": expiration}
-        else:
-            resource["_expiration_ms"] = expiration
-    if odd := sorted(
-        options.keys()
-        - names.keys()
-        - {"expiration_timestamp", "partition_expiration_days", "default_table_expiration_days"}
-    ):
-        raise invalid_query(f"Unknown option: {odd[0]}")
-    return resource
-
-
-def _utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC)
+    return resource | options.resource(options.given(session, tree), resource)
 
 
 def changed(tree: exp.Expr) -> Name:

@@ -89,6 +89,11 @@ def already_there(what: str, name: str) -> ApiError:
     return ApiError("duplicate", f"Already Exists: {what} {name}")
 
 
+def wrong_kind(name: str, kind: str) -> ApiError:
+    """Return the error for a statement that does not take a TABLE, VIEW or SNAPSHOT."""
+    return ApiError("invalid", f"{name} is not allowed for this operation because it is currently a {kind}.")
+
+
 def invalid_query(message: str) -> ApiError:
     """Return the error for a statement that cannot be run."""
     return ApiError("invalidQuery", message)

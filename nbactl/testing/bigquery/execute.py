@@ -9,6 +9,7 @@ from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
 from nbactl.adapters.duckdb.sql.types import BOOL, INT64, STRING
 from nbactl.testing.bigquery import ddl, dml, pricing, script, values
+from nbactl.testing.bigquery.columns import written_type
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError, invalid_query
 from nbactl.testing.bigquery.session import TEMP, Result, Session, result_columns
@@ -117,6 +118,7 @@ class Execution:
         job.statement = dml.KINDS[type(tree)]
         node = dml.target(tree)
         if node.db != TEMP:
+            session.store.check_writable(session.table(node))
             self._check_buffer(job.statement, session.table(node))
             session.access.check_table("bigquery.tables.updateData", (node.db, node.name))
         pricing.charge(session, self._limits, job, tree)
@@ -300,7 +302,7 @@ class Execution:
             raise invalid_query(message)
 
     def _declare(self, statement: script.Statement) -> None:
-        kind = ddl.written_type(statement.type) if statement.type else None
+        kind = written_type(statement.type) if statement.type else None
         known: tuple[Type, Any] = (kind or INT64, None)
         if statement.value:
             known = self._typed(statement.value, statement.value_start, kind)

@@ -6,6 +6,7 @@ https://cloud.google.com/bigquery/docs/information-schema-intro
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.testing.bigquery import partitions, schema
@@ -139,14 +140,24 @@ def _region(qualifier: str) -> str | None:
 
 
 def _tables(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:
+    """https://cloud.google.com/bigquery/docs/information-schema-tables."""
     project = session.store.project
-    return _TABLES, [
-        (
-            project, *table.name, "VIEW" if table.is_view else "BASE TABLE", "NO" if table.is_view else "YES", "NO",
-            table.created, None, None, None, None, None,
-        )
-        for table in _of(session, qualifier)
-    ]  # fmt: skip
+    rows: Rows = []
+    for table in _of(session, qualifier):
+        made = table.resource.get("snapshotDefinition") or table.resource.get("cloneDefinition") or {}
+        base = made.get("baseTableReference") or {}
+        at = next((datetime.fromisoformat(made[key]) for key in ("snapshotTime", "cloneTime") if key in made), None)
+        kind = "CLONE" if "cloneDefinition" in table.resource else _TYPES.get(table.kind, table.kind)
+        rows.append(
+            (
+                project, *table.name, kind, "YES" if table.kind == "TABLE" else "NO", "NO", table.created,
+                base.get("projectId"), base.get("datasetId"), base.get("tableId"), at, None,
+            )
+        )  # fmt: skip
+    return _TABLES, rows
+
+
+_TYPES: Final = {"TABLE": "BASE TABLE"}
 
 
 def _all_columns(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:

@@ -76,6 +76,7 @@ def _table(store: Store, job: Job, load: dict[str, Any], name: tuple[str, str]) 
             kept: dict[str, Any] = {key: load[key] for key in ("timePartitioning", "clustering") if key in load}
             return store.create_table(name, given, kept), True
         table = store.table(name, job.location)
+        store.check_writable(table)
         known = {field["name"].lower(): field for field in table.fields}
         new = [field for field in given if field["name"].lower() not in known]
         _check_schema(store, table, given, known)

@@ -58,6 +58,7 @@ def write(store: Store, limits: Limits, transactions: Transactions, job: Job, cu
             }
             store.create_table(name, result.fields, layout)
         table = store.table(name, job.location)
+        store.check_writable(table)
     if [(column.lower(), kind) for column, kind in table.columns] != [(c.lower(), kind) for c, kind in result.columns]:
         if disposition != "WRITE_TRUNCATE" or partition:
             raise ApiError("invalid", f"Provided Schema does not match Table {store.project}:{'.'.join(name)}.")

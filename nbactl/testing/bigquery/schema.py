@@ -25,6 +25,10 @@ _STANDARD: Final = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "
     "TINYINT": "INT64",
 }
 
+SIZES: Final = {"STRING": ("maxLength",), "BYTES": ("maxLength",), "NUMERIC": ("precision", "scale")}
+"""What the sizes of a type are called, in the order that SQL has them in."""
+SIZE_KEYS: Final = ("maxLength", "precision", "scale")
+
 
 def normalized(fields: Iterable[Field]) -> list[Field]:
     """Return fields as the service answers them. Raises ApiError for a type or mode that it does not know."""
@@ -73,8 +77,9 @@ def columns(fields: Iterable[Field]) -> tuple[tuple[str, Type], ...]:
 
 
 def standard_name(field: Field) -> str:
-    """Return the type of a field as INFORMATION_SCHEMA writes it: ARRAY<STRUCT<a INT64>>."""
-    return str(type_of(field))
+    """Return the type of a field as INFORMATION_SCHEMA writes it: ARRAY<STRUCT<a INT64>>, STRING(10)."""
+    sizes = ", ".join(str(field[size]) for size in SIZE_KEYS if size in field)
+    return f"{type_of(field)}({sizes})" if sizes and field.get("mode") != "REPEATED" else str(type_of(field))
 
 
 def declared(field: Field) -> str:

@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.types import identifier
+from nbactl.ports.column_types import CLUSTERABLE
 from nbactl.testing.bigquery import names, schema
-from nbactl.testing.bigquery.errors import ApiError, already_there, not_found
+from nbactl.testing.bigquery.errors import ApiError, already_there, not_found, wrong_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,8 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
 }
 _INTERNAL: Final = "nbactl_bigquery"
+_KEY_COLUMNS: Final = 4
+"""https://cloud.google.com/bigquery/docs/clustered-tables#limitations."""
 _BUFFERED: Final = timedelta(minutes=30)
 ALL: Final = "*"
 """All partitions of a table."""
@@ -78,6 +81,11 @@ class Table:
     def is_view(self) -> bool:
         """Whether it is a view."""
         return "view" in self.resource
+
+    @property
+    def kind(self) -> str:
+        """Its type, as tables.get names it: TABLE, VIEW or SNAPSHOT."""
+        return "VIEW" if self.is_view else "SNAPSHOT" if "snapshotDefinition" in self.resource else "TABLE"
 
     @property
     def sql(self) -> str:
@@ -160,6 +168,11 @@ class Store:
                 raise not_found("Table", f"{self.project}:{name[0]}.{name[1]}", location)
             return found
 
+    def check_writable(self, table: Table) -> None:
+        """Raise ApiError for a snapshot: its rows cannot be changed."""
+        if table.kind == "SNAPSHOT":
+            raise wrong_kind(f"{self.project}:{'.'.join(table.name)}", table.kind)
+
     def exists(self, name: Name) -> bool:
         """Say whether there is a table that has not expired."""
         try:
@@ -241,19 +254,22 @@ class Store:
         """Add columns. Raises ApiError for a required one."""
         with self.lock, self.cursor() as cursor:
             for added in schema.normalized(fields):
-                if added["mode"] == "REQUIRED":
-                    name = f"{self.project}:{table.name[0]}.{table.name[1]}"
-                    raise ApiError(
-                        "invalid",
-                        f"Provided Schema does not match Table {name}. Cannot add required fields to an existing "
-                        f"schema. (field: {added['name']})",
-                    )
+                self.check_added(table, added)
                 if table.fields:
                     cursor.execute(f"ALTER TABLE {table.sql} ADD COLUMN {schema.declared(added)}")
                 else:
                     cursor.execute(f"CREATE OR REPLACE TABLE {table.sql} ({schema.declared(added)})")
                 table.fields.append(added)
             self.save()
+
+    def check_added(self, table: Table, added: schema.Field) -> None:
+        """Raise ApiError for a required column."""
+        if added["mode"] == "REQUIRED":
+            raise ApiError(
+                "invalid",
+                f"Provided Schema does not match Table {self.project}:{'.'.join(table.name)}. Cannot add required "
+                f"fields to an existing schema. (field: {added['name']})",
+            )
 
     def check_layout(self, table: Table) -> None:
         """Raise ApiError if a table is partitioned or clustered by a column that it lacks or that cannot be."""
@@ -273,9 +289,15 @@ class Store:
                     "invalid",
                     f"The field specified for partitioning must be of type DATE, DATETIME or TIMESTAMP: {column}",
                 )
-        for column in (table.resource.get("clustering") or {}).get("fields", ()):
-            if column.lower() not in kinds:
+        clustering = (table.resource.get("clustering") or {}).get("fields", ())
+        if len(clustering) > _KEY_COLUMNS:
+            raise ApiError("invalid", f"Too many fields specified for clustering: at most {_KEY_COLUMNS}")
+        for column in clustering:
+            kind = kinds.get(column.lower())
+            if kind is None:
                 raise ApiError("invalid", f"The field specified for clustering cannot be found in the schema: {column}")
+            if kind.kind not in CLUSTERABLE:
+                raise ApiError("invalid", f"Field {column} has type {kind}, which is not supported for clustering")
 
     def touch(self, table: Table, partitions: Iterable[str] = ()) -> None:
         """Note that metadata of a table have changed, or the rows of these partitions ("*": of all)."""

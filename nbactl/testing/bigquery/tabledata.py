@@ -53,6 +53,7 @@ def insert_all(store: Store, request: Request, dataset: str, name: str) -> dict[
     """
     body = request.json
     table = store.table((dataset, name.partition("$")[0]))
+    store.check_writable(table)
     good, errors = [], []
     for index, entry in enumerate(body.get("rows") or ()):
         try:

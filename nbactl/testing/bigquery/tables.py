@@ -34,7 +34,7 @@ def resource(store: Store, table: Table, *, counted: bool = True) -> dict[str, A
         "id": f"{store.project}:{dataset}.{name}",
         "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/projects/{store.project}/datasets/{dataset}/tables/{name}",
         "tableReference": {"projectId": store.project, "datasetId": dataset, "tableId": name},
-        "type": "VIEW" if table.is_view else "TABLE",
+        "type": table.kind,
         "location": store.datasets[dataset].location,
         "creationTime": millis(table.created),
         "lastModifiedTime": millis(table.modified),
@@ -90,6 +90,8 @@ def patch(store: Store, limits: Limits, request: Request, dataset: str, name: st
             raise ApiError("conditionNotMet", "Precondition check failed.")
         limits.metadata_update(table)
         body = request.json
+        if body.keys() & {"schema", "clustering", "timePartitioning"}:
+            store.check_writable(table)
         _check_partitioning(store, table, body)
         given = (body.get("schema") or {}).get("fields")
         fields = table.fields if given is None else schema.normalized(given)
@@ -138,6 +140,7 @@ def delete(store: Store, _request: Request, dataset: str, name: str) -> dict[str
     if not partition:
         store.drop_table(table)
         return {}
+    store.check_writable(table)
     with store.lock, store.cursor() as cursor:
         partitions.empty(cursor, table, partition)
         store.touch(table, [partition])

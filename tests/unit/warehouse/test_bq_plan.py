@@ -65,12 +65,36 @@ def test_synonyms_of_types_are_one_type(written: str, meant: str) -> None:
 def test_only_numbers_widen_and_arrays_are_not_cast() -> None:
     assert widens("INTEGER", "NUMERIC")
     assert widens("NUMERIC", "FLOAT64")
+    assert widens("NUMERIC(10, 2)", "FLOAT64")
     assert not widens("FLOAT64", "INT64")
+    assert not widens("INTEGER", "INT64"), "it is the same type"
     assert not widens("DATE", "STRING")
     assert casts("DATE", "STRING")
     assert casts("STRING(10)", "STRING")
     assert not casts("BOOL", "DATE")
     assert not casts("ARRAY<INT64>", "INT64")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("STRING(10)", "STRING(20)", True),
+        ("STRING(10)", "STRING", True),
+        ("STRING(20)", "STRING(10)", False),
+        ("STRING", "STRING(10)", False),
+        ("BYTES(1)", "BYTES(2)", True),
+        ("NUMERIC(10, 2)", "NUMERIC(12, 2)", True),
+        ("NUMERIC(10, 2)", "NUMERIC(12, 4)", True),
+        ("NUMERIC(10, 2)", "NUMERIC(12, 5)", False),  # a digit less before the point
+        ("NUMERIC(10, 2)", "NUMERIC(12, 1)", False),
+        ("NUMERIC(10)", "NUMERIC", True),
+        ("NUMERIC", "NUMERIC(38, 9)", True),
+        ("NUMERIC", "NUMERIC(10, 2)", False),
+        ("ARRAY<INT64>", "ARRAY<NUMERIC>", False),
+    ],
+)
+def test_a_type_with_a_size_widens_where_no_value_is_lost(old: str, new: str, expected: bool) -> None:
+    assert widens(old, new) is expected
 
 
 def test_what_is_as_declared_differs_in_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.adapters.duckdb.sql.definitions import parse_definition
 from nbactl.errors import DataError, UnsupportedSqlError
 from nbactl.ports.sql import parse_one
 
@@ -39,7 +40,7 @@ def dialect() -> Dialect:
 
 def parse(sql: str) -> exp.Expr:
     """Parse one statement. Raises DataError with line and column."""
-    return parse_one(sql, dialect())
+    return parse_definition(sql, dialect()) or parse_one(sql, dialect())
 
 
 def place(node: exp.Expr | None) -> str:
