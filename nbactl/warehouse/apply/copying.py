@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from nbactl.warehouse.apply.work import TableWork
 
 _PASSES: Final = 12
+_CALM: Final = 4
+HOT: Final = 4
+"""Partitions that may still differ when the tables are swapped: today's and its neighbours."""
 _SHOWN: Final = 10
 
 
@@ -58,11 +61,12 @@ def copy_of(source: TableSchema, target: TableSchema) -> Copy:
     return Copy(source, target, key, first)
 
 
-def copy_all(table: TableWork, copy: Copy, *, fill: bool = True) -> str | None:
+def copy_all(table: TableWork, copy: Copy, *, fill: bool = True, hot: int = 0) -> str | None:
     """Copy until both tables agree; returns the state of the source that the last comparison has seen.
 
-    Without `fill` the target has rows already, so that a comparison comes first. Raises ContentionError if writers
-    never pause for as long as a comparison takes.
+    Without `fill` the target has rows already, so that a comparison comes first. At most `hot` partitions that differ
+    after some passes, because they are written to all the time, are left to be copied when nobody can write: then it
+    returns None. Raises ContentionError if more of them never agree.
     """
     fresh: dict[str, Any] = {"pass": 1 if fill else 2, "after": None, "ranges": 0, "rows": 0}
     checkpoint = table.work.begin("copy", table.job.run, cursor=fresh)
@@ -77,6 +81,8 @@ def copy_all(table: TableWork, copy: Copy, *, fill: bool = True) -> str | None:
         different = differing(table, copy)
         if not different:
             return state
+        if number > _CALM and len(different) <= hot:
+            return None
         reach("apply.copy_differs")
         ranges = ranges_for(table, copy.key, [(start, rows) for start, rows in different.items()], None)
         checkpoint = _copy_ranges(table, copy, ranges, replace(checkpoint, cursor={**checkpoint.cursor, "after": None}))

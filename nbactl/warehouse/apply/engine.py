@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import PreconditionError
 from nbactl.frozen import frozen
-from nbactl.migrations.record import MigrationRecord
+from nbactl.migrations.record import MIGRATIONS, MigrationRecord, read_state
 from nbactl.migrations.work import MigrationWork, hold_lease
-from nbactl.ports.documents import Set
+from nbactl.ports.documents import Query, Set
 from nbactl.warehouse.apply import in_place, rebuild, rewrite, undo
 from nbactl.warehouse.apply.check import check_fresh
 from nbactl.warehouse.apply.job import (
@@ -115,6 +115,25 @@ class TableChanges:
             first=FIRST,
             project=self._project,
         )
+
+    def unfinished(self) -> list[str]:
+        """Return the tables of which a plan or an undo is not finished, by name."""
+        return [state.name.removeprefix(record_name("")) for state in self.states() if state.pending is not None]
+
+    def states(self) -> list[MigrationState]:
+        """Return the records of all tables, by name."""
+        prefix = record_name("")
+        found = [
+            read_state(document, document.id)
+            for document in self._store.query(Query(MIGRATIONS))
+            if document.id.startswith(prefix)
+        ]
+        return sorted((one for one in found if one.project == self._project), key=lambda state: state.name)
+
+    def is_applied(self, planned: PlannedTable) -> bool:
+        """Say whether exactly this plan was the last one of its table, and is finished."""
+        state, job = self.record(planned.name).read(), self.job(planned.name)
+        return state.stage == APPLIED and job is not None and job.plan == planned.digest
 
     def job(self, table: str) -> Job | None:
         """Return the last job of a table, None if no plan was ever applied to it."""
@@ -320,10 +339,11 @@ _UNDO_STAGES: Final[dict[str, Callable[[TableWork], tuple[str, Job]]]] = {
 
 def _unfinished(table: str, state: MigrationState) -> PreconditionError:
     doing = "an undo" if state.pending == UNDO else "another plan"
-    finish = "--undo " if state.pending == UNDO else ""
+    finish = "nbactl bq apply --undo" if state.pending == UNDO else "nbactl bq apply"
+    undo_it = "" if state.pending == UNDO else f" Or undo it: nbactl bq apply --undo --table {table}"
     return PreconditionError(
         f"{doing} of {table} is not finished: it is in stage {state.stage}",
         cause="One plan of a table is finished or undone before the next one begins.",
-        next_step=f"Finish it: nbactl bq apply {finish}--table {table}. Or undo it: nbactl bq apply --undo --table {table}",
+        next_step=f"Finish it: {finish} --table {table}.{undo_it}",
         details={"table": table, "stage": state.stage, "pending": state.pending},
     )

@@ -79,7 +79,7 @@ def remaining(declared: TableSchema, layout: TableLayout, changes: Sequence[Chan
 def _cluster(table: TableWork, declared: TableSchema) -> None:
     """Change the clustering of the table as it is now; one that a writer changed at this moment is read again."""
     for attempt in range(1, _RACES + 1):
-        table.work.check()
+        table.before_update()
         etag = table.table().etag
         reach("apply.before_statement")
         try:

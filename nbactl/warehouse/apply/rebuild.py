@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nbactl.errors import PreconditionError
-from nbactl.warehouse.apply.copying import Copy, copy_all, copy_of
+from nbactl.warehouse.apply.copying import HOT, Copy, copy_all, copy_of
 from nbactl.warehouse.apply.swap import Swap, swap_names
 from nbactl.warehouse.apply.work import literal_time
 from nbactl.warehouse.plan import ddl
@@ -33,7 +33,7 @@ def fill_new_table(table: TableWork) -> str | None:
             f"{job.side.new} was changed by another program",
             next_step=f"Drop it, then run the same command again: DROP TABLE {ddl.quoted(job.side.new)}",
         )
-    return copy_all(table, rebuild_copy(job))
+    return copy_all(table, rebuild_copy(job), hot=HOT)
 
 
 def take_name(table: TableWork) -> datetime:

@@ -73,7 +73,7 @@ def _by_hand(
     return PreconditionError(
         f"the tables beside {swap.name} are not as nbactl left them: {seen}",
         cause="Another program or person created, renamed or dropped one of them during the swap.",
-        next_step=f"Bring them back: either {swap.name} and {swap.replacement}, or {swap.parked} and {swap.replacement}. "
+        next_step=f"Bring back {swap.replacement} and either {swap.name} or {swap.parked}, not both. "
         "Then run the same command again.",
         details={name: found is not None for name, found in states.items()},
     )

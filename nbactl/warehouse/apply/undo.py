@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from nbactl.errors import PreconditionError
-from nbactl.warehouse.apply.copying import copy_all, copy_of, differing, shown
+from nbactl.warehouse.apply.copying import HOT, copy_all, copy_of, differing, shown
 from nbactl.warehouse.apply.in_place import change_in_place
 from nbactl.warehouse.apply.rebuild import expire
 from nbactl.warehouse.apply.swap import Swap, swap_names
@@ -32,8 +32,10 @@ def check_undo(table: TableWork) -> None:
         return
     if by_swap(table):
         _check_kept(table)
-        if table.find(job.side.old) is not None and table.find(job.table) is not None:
-            _check_columns(table, undo_copy(job))
+        _check_free(table)
+        kept = job.side.old if table.find(job.side.old) is not None else job.side.before
+        if table.find(job.table) is not None:
+            _check_columns(table, undo_copy(job).named(job.table, kept))
     elif job.how != "rebuild":
         for change in reversible(job, table.table()):
             if change.kind == "extra_column":
@@ -47,7 +49,7 @@ def by_swap(table: TableWork) -> bool:
         return job.kept_until is not None or table.find(job.side.old) is not None
     lost = {change.kind for change in job.made if change.lost}
     return any(
-        change.how != "in_place" or change.kind == "missing_column" or change.kind in lost
+        change.how in ("rebuild", "refused") or change.kind == "missing_column" or change.kind in lost
         for change in reversible(job, table.table())
     )
 
@@ -98,7 +100,7 @@ def replay(table: TableWork) -> str | None:
     """
     copy = undo_copy(table.job)
     _check_columns(table, copy)
-    return copy_all(table, copy, fill=False)
+    return copy_all(table, copy, fill=False, hot=HOT)
 
 
 def swap_back(table: TableWork) -> None:
@@ -138,6 +140,16 @@ def _check_kept(table: TableWork) -> None:
         cause=f"What was before is kept for the time that --keep says.{until}",
         next_step="Declare the table as it was, and plan that.",
     )
+
+
+def _check_free(table: TableWork) -> None:
+    name = table.job.side.undone
+    if table.find(name) is not None:
+        raise PreconditionError(
+            f"{name} is there already",
+            cause="An earlier undo keeps it.",
+            next_step=f"If nobody needs it: DROP TABLE {ddl.quoted(name)}",
+        )
 
 
 def _check_no_rows(table: TableWork) -> None:

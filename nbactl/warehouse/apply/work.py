@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 _TRIES: Final = 8
 """How often a statement that lost against a writer of the same table is run, each after the call policy gave up."""
 _PAUSE: Final = 2.0
+UPDATES: Final = 5
+_WINDOW: Final = 10.5
+"""Updates of one table's metadata in so many seconds, a little more than the ten of
+https://cloud.google.com/bigquery/quotas#standard_tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class TableWork:
     bytes_billed: int = 0
     rows: int = 0
     notes: tuple[str, ...] = ()
+    _updates: deque[float] = field(default_factory=deque)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -75,10 +81,20 @@ class TableWork:
     def define(self, *statements: str) -> None:
         """Run definitions, each of them seen by the fault points."""
         for statement in statements:
-            self.work.check()
+            self.before_update()
             reach("apply.before_statement")
             self.warehouse.apply_ddl([statement], timeout=self.limits.query)
             reach("apply.statement_done")
+
+    def before_update(self) -> None:
+        """Wait until the metadata of the table may be updated once more; stop if it is cancelled."""
+        self.work.check()
+        now = self.work.clock.monotonic
+        while self._updates and self._updates[0] <= now() - _WINDOW:
+            self._updates.popleft()
+        if len(self._updates) >= UPDATES:
+            self.work.wait(self._updates.popleft() + _WINDOW - now())
+        self._updates.append(now())
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
         """Run a query, which no cache answers."""
