@@ -74,9 +74,9 @@ class Place:
         """Declare the table by DDL."""
         (self.folder / "t.sql").write_text(ddl.format(t=self.table))
 
-    def plan(self, *words: str) -> Any:
-        """Plan the declared table into plan.json."""
-        done = self.call("plan", self.table, "--schema", "t.sql", "--out", "plan.json", "-o", "json", *words)
+    def plan(self, *words: str, out: str = "plan.json") -> Any:
+        """Plan the declared table into a file."""
+        done = self.call("plan", self.table, "--schema", "t.sql", "--out", out, "-o", "json", *words)
         assert done.code == 0, done.err
         return done.data
 
@@ -86,7 +86,7 @@ class Place:
 
     def left(self) -> list[tuple[str, str]]:
         """What a plan finds afterwards."""
-        tables = self.plan()["tables"]
+        tables = self.plan(out="left.json")["tables"]
         return [(change["kind"], change["how"]) for table in tables for change in table["changes"]]
 
     def rows(self, columns: str = "*", table: str = "") -> list[tuple[Any, ...]]:
@@ -146,7 +146,7 @@ def writing() -> Iterator[Callable[[Callable[[int], None]], list[int]]]:
 
         def run() -> None:
             number = 1_000_000
-            while not stop.is_set():
+            while not stop.wait(0.2):
                 write(number)
                 written.append(number)
                 number += 1
