@@ -219,9 +219,9 @@ class BigQueryWarehouse:
         labels: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
     ) -> Modified:
-        sql = sqltext.transaction(statements)
         if key is not None:
             check_key(key)
+        sql = sqltext.transaction(statements)
         config = _query_config(query_parameters(parameters), labels, cache=False)
         if max_bytes is not None:
             config.maximum_bytes_billed = max_bytes

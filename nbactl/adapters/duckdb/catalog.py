@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from nbactl.adapters.duckdb.errors import no_such_table
 from nbactl.errors import DataError
-from nbactl.ports.warehouse import Column, ColumnType, TableSchema
+from nbactl.ports.column_types import CLUSTERABLE
+from nbactl.ports.warehouse import Column, ColumnType, TableLayout, TableSchema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from nbactl.ports.warehouse import TableKind
+
+MOST_CLUSTERED: Final = 4
 INTERNAL: Final = "nbactl_internal"
 _MAKE_INTERNALS: Final = """
 CREATE SCHEMA IF NOT EXISTS nbactl_internal;
@@ -102,9 +108,10 @@ def add_columns(cursor: DuckDBPyConnection, schema: TableSchema, columns: Sequen
     remember(cursor, replace(schema, columns=(*schema.columns, *new)))
 
 
-def remember(cursor: DuckDBPyConnection, schema: TableSchema) -> None:
-    """Keep what was declared of a table."""
+def remember(cursor: DuckDBPyConnection, schema: TableSchema, **also: Any) -> None:  # noqa: ANN401 - JSON
+    """Keep what was declared of a table; `also` are `kind` and `expires_at`, kept until they are given again."""
     declared = {
+        **{key: value for key, value in _kept(cursor, schema.name)[0].items() if key in ("kind", "expires_at")},
         "partition_by": schema.partition_by,
         "cluster_by": schema.cluster_by,
         "description": schema.description,
@@ -112,11 +119,61 @@ def remember(cursor: DuckDBPyConnection, schema: TableSchema) -> None:
         "partition_expiration_days": schema.partition_expiration_days,
         "require_partition_filter": schema.require_partition_filter,
         "columns": {column.name: column.description for column in schema.columns if column.description},
+        **also,
     }
     cursor.execute("DELETE FROM nbactl_internal.tables WHERE name = $name", {"name": schema.name})
     cursor.execute(
         "INSERT INTO nbactl_internal.tables (name, declared) VALUES ($name, $declared)",
         {"name": schema.name, "declared": json.dumps(declared)},
+    )
+
+
+def _kept(cursor: DuckDBPyConnection, table: str) -> tuple[dict[str, Any], datetime | None]:
+    cursor.execute("SELECT declared, modified FROM nbactl_internal.tables WHERE name = $name", {"name": table})
+    found = cursor.fetchone()
+    return (json.loads(found[0]), found[1]) if found else ({}, None)
+
+
+def check_layout(schema: TableSchema) -> None:
+    """Raise DataError for a table that cannot be partitioned or clustered as it is declared.
+
+    https://cloud.google.com/bigquery/docs/clustered-tables#limitations
+    """
+    kinds = {column.name: column.type for column in schema.columns}
+    for name in filter(None, (schema.partition_by, *schema.cluster_by)):
+        if name not in kinds:
+            raise DataError(f"{schema.name} is partitioned or clustered by {name}, which is not one of its columns")
+    if len(schema.cluster_by) > MOST_CLUSTERED:
+        raise DataError(f"{schema.name} cannot be clustered by more than {MOST_CLUSTERED} columns")
+    for name in schema.cluster_by:
+        if kinds[name] not in CLUSTERABLE:
+            raise DataError(f"{schema.name} cannot be clustered by {name}", cause=f"Its type is {kinds[name]}.")
+
+
+def kind(cursor: DuckDBPyConnection, table: str) -> TableKind:
+    """Return what a table is: a table or a snapshot."""
+    found: TableKind = _kept(cursor, table)[0].get("kind", "table")
+    return found
+
+
+def check_kind(cursor: DuckDBPyConnection, table: str, wanted: TableKind = "table") -> None:
+    """Raise DataError if a table is not of that kind: the rows of a snapshot cannot be changed."""
+    if (found := kind(cursor, table)) != wanted:
+        raise DataError(f"{table} is a {found}", cause="It is not allowed for this operation.")
+
+
+def layout(cursor: DuckDBPyConnection, table: str) -> TableLayout:
+    """Describe a table as it is now. Raises NotFoundError."""
+    schema, modified = describe(cursor, table)
+    rows = cursor.execute(f"SELECT COUNT(*) FROM {quoted(table)}").fetchall()[0][0]
+    declared, _ = _kept(cursor, table)
+    text = json.dumps([repr(schema), declared, str(modified), rows])
+    return TableLayout(
+        schema,
+        declared.get("kind", "table"),
+        rows=rows,
+        modified=modified.replace(tzinfo=UTC) if modified else None,
+        etag=hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
     )
 
 
@@ -178,16 +235,18 @@ def duckdb_columns(cursor: DuckDBPyConnection, table: str) -> list[tuple[str, st
     try:  # six times as fast as duckdb_columns(), which goes through the columns of all tables
         cursor.execute('SELECT name, type, "notnull" FROM pragma_table_info($name)', {"name": quoted(table)})
     except duckdb.CatalogException as error:
-        raise no_such_table(table, names(cursor)) from error
+        try:
+            known = names(cursor)
+        except duckdb.TransactionException:
+            raise error from None  # within a transaction, which it has ended: another cursor is asked for names
+        raise no_such_table(table, known) from error
     return cursor.fetchall()
 
 
 def describe(cursor: DuckDBPyConnection, table: str) -> tuple[TableSchema, datetime | None]:
     """Return the table's schema and when it was last changed (naive UTC). Raises NotFoundError."""
     found = duckdb_columns(cursor, table)
-    cursor.execute("SELECT declared, modified FROM nbactl_internal.tables WHERE name = $name", {"name": table})
-    kept = cursor.fetchone()
-    declared: dict[str, Any] = json.loads(kept[0]) if kept else {}
+    declared, modified = _kept(cursor, table)
     described = declared.get("columns", {})
     columns = tuple(
         Column(column, bigquery_type(kind) or cast("ColumnType", kind), required, described.get(column, ""))
@@ -203,4 +262,4 @@ def describe(cursor: DuckDBPyConnection, table: str) -> tuple[TableSchema, datet
         declared.get("partition_expiration_days"),
         declared.get("require_partition_filter", False),
     )
-    return schema, kept[1] if kept else None
+    return schema, modified

@@ -7,14 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nbactl.adapters.duckdb import catalog
+from nbactl.adapters.duckdb.alter import alter_table, given_options, name_of, without_options
+from nbactl.adapters.duckdb.catalog import quoted
 from nbactl.adapters.duckdb.dialect import compiled
-from nbactl.errors import DataError
+from nbactl.adapters.duckdb.sql.definitions import SNAPSHOT
+from nbactl.errors import AlreadyExistsError, DataError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from sqlglot import exp
-
-    from nbactl.ports.warehouse import TableSchema
 
 
 def run_statement(cursor: DuckDBPyConnection, sql: str) -> str | None:
@@ -32,18 +33,16 @@ def run_statement(cursor: DuckDBPyConnection, sql: str) -> str | None:
             f"this statement is not a definition: {sql.strip().partition(chr(10))[0][:80]}",
             next_step="apply_ddl takes CREATE, ALTER and DROP.",
         )
-    if tree.args.get("kind") != "TABLE":
-        _without_options(tree)
+    if tree.args.get("kind") not in ("TABLE", SNAPSHOT):
+        without_options(tree)
         cursor.execute(_translated(cursor, tree, sql))
         return None
     if isinstance(tree, exp.Create):
-        return _create_table(cursor, tree, sql)
+        return _clone_table(cursor, tree) if tree.args.get("clone") else _create_table(cursor, tree, sql)
     if isinstance(tree, exp.Drop):
-        table = _name(tree)
-        cursor.execute(_translated(cursor, tree, sql))
-        catalog.forget(cursor, table)
+        _drop_table(cursor, tree, sql)
         return None
-    return _alter_table(cursor, tree, sql)
+    return alter_table(cursor, tree)
 
 
 def _translated(cursor: DuckDBPyConnection, tree: exp.Expr, sql: str) -> str:
@@ -68,73 +67,66 @@ def _translated(cursor: DuckDBPyConnection, tree: exp.Expr, sql: str) -> str:
 
 
 def _create_table(cursor: DuckDBPyConnection, tree: exp.Create, sql: str) -> str:
-    table = _name(tree)
+    table = name_of(tree)
     if tree.args.get("exists") and catalog.exists(cursor, table):
         return table
-    partition_by, cluster_by = _layout(tree)
-    options = _options(tree)
+    layout = _layout(tree)
+    options, also = given_options(cursor, tree)
     columns = _column_descriptions(tree)
-    _without_options(tree)
+    without_options(tree)
     cursor.execute(_translated(cursor, tree, sql))
     catalog.forget(cursor, table)
     schema, _ = catalog.describe(cursor, table)
     described = tuple(replace(column, description=columns.get(column.name, "")) for column in schema.columns)
-    schema = replace(schema, columns=described, partition_by=partition_by, cluster_by=cluster_by, **options)
-    _check_layout(schema)
-    catalog.remember(cursor, schema)
+    schema = replace(schema, columns=described, **layout, **options)
+    catalog.check_layout(schema)
+    catalog.remember(cursor, schema, **also)
     return table
 
 
-def _alter_table(cursor: DuckDBPyConnection, tree: exp.Alter, sql: str) -> str:
-    from sqlglot import exp
-
-    table = _name(tree)
-    options = _options(tree)
-    action = tree.args["actions"][0]
-    if not isinstance(action, exp.AlterSet):
-        cursor.execute(_translated(cursor, tree, sql))
-    if isinstance(action, exp.AlterRename):
-        renamed = f"{table.partition('.')[0]}.{action.this.name}"
-        catalog.rename(cursor, table, renamed)
-        return renamed
-    after, _ = catalog.describe(cursor, table)
-    after = replace(after, **options)
-    _check_layout(after)
-    catalog.remember(cursor, after)
+def _clone_table(cursor: DuckDBPyConnection, tree: exp.Create) -> str:
+    """Make a snapshot, a clone or a copy. What expires is noted, and nothing expires here."""
+    table, base = name_of(tree), name_of(tree.args["clone"])
+    snapshot = tree.args["kind"] == SNAPSHOT
+    schema, _ = catalog.describe(cursor, base)
+    if snapshot:
+        catalog.check_kind(cursor, base)
+    if catalog.exists(cursor, table):
+        if tree.args.get("exists"):
+            return table
+        if not tree.args.get("replace"):
+            raise AlreadyExistsError(f"table {table} exists already")
+        cursor.execute(f"DROP TABLE {quoted(table)}")
+    options, also = given_options(cursor, tree)
+    found = catalog.duckdb_columns(cursor, base)
+    columns = ", ".join(f"{quoted(name)} {kind}{' NOT NULL' if required else ''}" for name, kind, required in found)
+    cursor.execute(f"CREATE TABLE {quoted(table)} ({columns})")
+    cursor.execute(f"INSERT INTO {quoted(table)} SELECT * FROM {quoted(base)}")
+    catalog.forget(cursor, table)
+    catalog.remember(cursor, replace(schema, name=table, **options), kind="snapshot" if snapshot else "table", **also)
     return table
 
 
-def _check_layout(schema: TableSchema) -> None:
-    columns = {column.name for column in schema.columns}
-    for name in filter(None, (schema.partition_by, *schema.cluster_by)):
-        if name not in columns:
-            raise DataError(f"{schema.name} is partitioned or clustered by {name}, which is not one of its columns")
+def _drop_table(cursor: DuckDBPyConnection, tree: exp.Drop, sql: str) -> None:
+    table = name_of(tree)
+    snapshot = tree.args["kind"] == SNAPSHOT
+    if catalog.exists(cursor, table):
+        catalog.check_kind(cursor, table, "snapshot" if snapshot else "table")
+    tree.set("kind", "TABLE")
+    cursor.execute(_translated(cursor, tree, sql))
+    catalog.forget(cursor, table)
 
 
-def _layout(tree: exp.Create) -> tuple[str | None, tuple[str, ...]]:
+def _layout(tree: exp.Create) -> dict[str, Any]:
     from sqlglot import exp
 
     partition, cluster = tree.find(exp.PartitionedByProperty), tree.find(exp.ClusterProperty)
     column = partition.find(exp.Identifier) if partition else None
-    return column.name if column else None, tuple(part.name for part in cluster.expressions) if cluster else ()
-
-
-def _options(tree: exp.Expr) -> dict[str, Any]:
-    """Return the options of a table that are kept."""
-    from sqlglot import exp
-
-    found: dict[str, Any] = {}
-    for option in tree.find_all(exp.Property):
-        value = option.args.get("value")
-        if option.find_ancestor(exp.ColumnDef) is not None or not isinstance(value, exp.Expression):
-            continue
-        match option.name.lower():
-            case "description":
-                found["description"] = str(value.name)
-            case "partition_expiration_days":
-                found["partition_expiration_days"] = None if isinstance(value, exp.Null) else float(value.name)
-            case "require_partition_filter":
-                found["require_partition_filter"] = isinstance(value, exp.Boolean) and bool(value.this)
+    found: dict[str, Any] = {"cluster_by": tuple(part.name for part in cluster.expressions) if cluster else ()}
+    if partition is not None and column is not None:
+        words = partition.this.sql("bigquery").upper()
+        unit = next((unit for unit in ("HOUR", "MONTH", "YEAR") if words.endswith(f", {unit})")), "DAY")
+        found |= {"partition_by": column.name, "partition_unit": unit}
     return found
 
 
@@ -147,22 +139,3 @@ def _column_descriptions(tree: exp.Expr) -> dict[str, str]:
         for option in column.find_all(exp.Property)
         if option.name.lower() == "description"
     }
-
-
-def _without_options(tree: exp.Expr) -> None:
-    from sqlglot import exp
-
-    for options in list(tree.find_all(exp.Properties)):
-        if isinstance(options.parent, exp.ColumnConstraint):
-            options.parent.pop()
-        else:
-            options.pop()
-
-
-def _name(tree: exp.Expr) -> str:
-    from sqlglot import exp
-
-    table = tree.find(exp.Table)
-    if table is None or not table.db:
-        raise DataError("a table is named dataset.table", cause=f"given is: {tree.sql('bigquery')[:80]}")
-    return f"{table.db}.{table.name}"

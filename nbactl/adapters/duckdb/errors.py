@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.names import closest
 from nbactl.errors import (
+    AlreadyExistsError,
     ContentionError,
     DataError,
     NbactlError,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _TABLE: Final = re.compile(r"(?:Table|View) with name \"?([\w.\-]+)\"? does not exist")
+_EXISTS: Final = re.compile(r"(?:Table|View) with name \"?([\w.\-]+)\"? already exists")
 _DATASET: Final = re.compile(r"Schema with name \"?([\w\-]+)\"? does not exist")
 _COLUMN: Final = re.compile(r"column \"?([\w.]+)\"? not found|does not have a column named \"([^\"]+)\"")
 _NO_SPACE: Final = re.compile(r"no space left|file too large|max_temp_directory_size", re.IGNORECASE)
@@ -104,6 +106,8 @@ def _missing(
     error: Exception, sql: str, tables: Callable[[], Iterable[str]], columns: Callable[[], Iterable[str]]
 ) -> NbactlError:
     text = str(error)
+    if found := _EXISTS.search(text):
+        return AlreadyExistsError(f"table {found.group(1)} exists already", cause=first_line(error))
     if table := _TABLE.search(text):
         return no_such_table(table.group(1), tables(), first_line(error))
     if dataset := _DATASET.search(text):

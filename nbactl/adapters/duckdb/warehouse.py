@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -13,20 +14,22 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from nbactl.adapters.duckdb import catalog, staging, versions
 from nbactl.adapters.duckdb.ddl import run_statement
 from nbactl.adapters.duckdb.dialect import Translated, translated_query
+from nbactl.adapters.duckdb.dml import run_change
 from nbactl.adapters.duckdb.errors import translated
 from nbactl.adapters.duckdb.file import WarehouseFile
 from nbactl.adapters.duckdb.values import bind, fetch, parameter_types, types_of
 from nbactl.core._support import faults
+from nbactl.core._support.warehouse_values import check_key
 from nbactl.core.calls.deadline import remaining
 from nbactl.errors import (
+    DataError,
     NbactlError,
     NotFoundError,
     PreconditionError,
     TimedOutError,
     UnavailableError,
-    UnsupportedSqlError,
 )
-from nbactl.ports.warehouse import DryRun, QueryResult, Replaced, Rows, TableInfo, TableLayout
+from nbactl.ports.warehouse import DryRun, Modified, QueryResult, Replaced, Rows, TableInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from nbactl.core._support.clock import Clock
-    from nbactl.ports.warehouse import Column, Fence, Modified, PartitionVersion, Select, TableSchema
+    from nbactl.ports.warehouse import Column, Fence, PartitionVersion, Select, TableLayout, TableSchema
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +84,7 @@ class DuckDbWarehouse:
     def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
         with self._operation("load", timeout, labels) as (cursor, watchdog):
             schema, _ = catalog.describe(cursor, table)
+            catalog.check_kind(cursor, table)
             columns = staging.stage_rows(cursor, rows, schema)
             with self._transaction(cursor, watchdog):
                 count = staging.insert(cursor, columns, schema)
@@ -102,6 +106,7 @@ class DuckDbWarehouse:
         sql = "" if isinstance(source, Rows) else source.sql
         with self._operation("replace_partitions", timeout, labels, sql) as (cursor, watchdog):
             schema, _ = catalog.describe(cursor, table)
+            catalog.check_kind(cursor, table)
             if isinstance(source, Rows):
                 columns = staging.stage_rows(cursor, source, schema)
             else:
@@ -130,12 +135,35 @@ class DuckDbWarehouse:
         key: str | None = None,
         timeout: float,
         labels: Mapping[str, str] | None = None,
-        max_bytes: int | None = None,
+        max_bytes: int | None = None,  # noqa: ARG002 - nothing to pay for
     ) -> Modified:
-        raise UnsupportedSqlError("the local warehouse cannot run DML yet")
+        if not statements:
+            raise DataError("there is no statement", cause="The list is empty.")
+        if key is not None:
+            check_key(key)
+        began = self._clock.monotonic()
+        with self._operation("run_dml", timeout, labels, statements[0]) as (cursor, watchdog):
+            with self._transaction(cursor, watchdog):
+                rows = sum(run_change(cursor, sql, parameters, self._clock.now()) for sql in statements)
+            return Modified(rows, None, None, self._clock.monotonic() - began, None)
 
     def set_clustering(self, table: str, columns: Sequence[str], *, etag: str | None = None, timeout: float) -> None:
-        raise UnsupportedSqlError("the local warehouse cannot change clustering yet")
+        with (
+            self._operation("set_clustering", timeout, None) as (cursor, watchdog),
+            self._transaction(cursor, watchdog),
+        ):
+            found = catalog.layout(cursor, table)
+            if etag not in (None, found.etag):
+                raise PreconditionError(
+                    f"table {table} has changed",
+                    cause="It has another etag than the one that was read before.",
+                    next_step="Look at the table again: nbactl bq plan",
+                )
+            catalog.check_kind(cursor, table)
+            schema = replace(found.schema, cluster_by=tuple(columns))
+            catalog.check_layout(schema)
+            catalog.remember(cursor, schema)
+            catalog.touch(cursor, table, self._clock.now())
 
     def versions(
         self,
@@ -200,15 +228,11 @@ class DuckDbWarehouse:
                 raise NotFoundError(
                     f"there is no dataset {dataset}", details={"missing": "dataset", "dataset": dataset}
                 )
-        return {
-            name: TableLayout(info.schema, rows=info.rows, modified=info.modified)
-            for name in names
-            if name in there
-            for info in [self.table(name)]
-        }
+            return {name: catalog.layout(cursor, name) for name in names if name in there}
 
-    def layout(self, known: TableLayout, *, timeout: float) -> TableLayout:  # noqa: ARG002 - nothing lags behind here
-        return known
+    def layout(self, known: TableLayout, *, timeout: float) -> TableLayout:
+        with self._operation("layout", timeout, None) as (cursor, _):
+            return catalog.layout(cursor, known.schema.name)
 
     def apply_ddl(self, statements: Iterable[str], *, timeout: float) -> None:
         for statement in statements:
@@ -217,8 +241,10 @@ class DuckDbWarehouse:
                 self._transaction(cursor, watchdog),
             ):
                 if table := run_statement(cursor, statement):
+                    now = self._clock.now()
                     schema, _ = catalog.describe(cursor, table)
-                    versions.record(cursor, schema, None, self._clock.now())
+                    catalog.touch(cursor, table, now)
+                    versions.record(cursor, schema, None, now)
 
     def close(self) -> None:
         self._file.shut()

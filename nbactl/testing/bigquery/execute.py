@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
+from nbactl.adapters.duckdb.sql.dml import KINDS
 from nbactl.adapters.duckdb.sql.types import BOOL, INT64, STRING
 from nbactl.testing.bigquery import ddl, dml, pricing, script, values
 from nbactl.testing.bigquery.columns import written_type
@@ -84,7 +85,7 @@ class Execution:
             job.references = list(dict.fromkeys(name for name in self._session.references if name[0]))
             if isinstance(tree, exp.Query):
                 self._select(job, tree, sql)
-            elif type(tree) in dml.KINDS:
+            elif type(tree) in KINDS:
                 self._change(job, tree, sql)
             elif isinstance(tree, (exp.Create, exp.Alter, exp.Drop)):
                 self._define(job, tree, sql)
@@ -115,8 +116,8 @@ class Execution:
 
     def _change(self, job: Job, tree: exp.Expr, sql: str) -> None:
         session = self._session
-        job.statement = dml.KINDS[type(tree)]
-        node = dml.target(tree)
+        job.statement = KINDS[type(tree)]
+        node = dml.changed_table(tree)
         if node.db != TEMP:
             session.store.check_writable(session.table(node))
             self._check_buffer(job.statement, session.table(node))

@@ -77,7 +77,7 @@ def _changed(session: Session, tree: exp.Expr) -> list[Read]:
 
     https://cloud.google.com/bigquery/docs/estimate-costs#on_demand_dml
     """
-    node = dml.target(tree)
+    node = dml.changed_table(tree)
     table = _table(session, node)
     where = tree.args.get("where") or tree.args.get("on")
     condition = where.this if isinstance(where, exp.Where) else where

@@ -75,10 +75,8 @@ def test_a_snapshot_is_read_only(client: bigquery.Client, table: str) -> None:
 def test_a_snapshot_expires_and_is_dropped(client: bigquery.Client, clock: FakeClock, table: str) -> None:
     for name in ("a", "b"):
         run(client, f"CREATE SNAPSHOT TABLE IF NOT EXISTS {table}_{name} CLONE {table}")
-    run(
-        client,
-        f"ALTER TABLE {table}_a SET OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY))",
-    )
+    tomorrow = "TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)"
+    run(client, f"ALTER TABLE {table}_a SET OPTIONS (expiration_timestamp = {tomorrow})")
     clock.advance(86_401)
     with pytest.raises(NotFound):
         client.get_table(f"{table}_a")
