@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from nbactl.core._support.faults import reach
 from nbactl.core._support.row_digests import ROW_HASH, digest_of_rows, row_hash
 from nbactl.errors import ContentionError
 from nbactl.frozen import frozen
@@ -83,7 +82,6 @@ def copy_all(table: TableWork, copy: Copy, *, fill: bool = True, hot: int = 0) -
             return state
         if number > _CALM and len(different) <= hot:
             return None
-        reach("apply.copy_differs")
         ranges = ranges_for(table, copy.key, [(start, rows) for start, rows in different.items()], None)
         checkpoint = _copy_ranges(table, copy, ranges, replace(checkpoint, cursor={**checkpoint.cursor, "after": None}))
         checkpoint = table.work.save(

@@ -91,7 +91,7 @@ class Place:
 
     def rows(self, columns: str = "*", table: str = "") -> list[tuple[Any, ...]]:
         """The rows of a table, sorted."""
-        found = self.warehouse.query(f"SELECT {columns} FROM `{table or self.table}`", timeout=30).rows  # noqa: S608
+        found = self.warehouse.query(f"SELECT {columns} FROM `{table or self.table}`", timeout=30).rows
         return sorted(found, key=str)
 
     def tables(self) -> set[str]:

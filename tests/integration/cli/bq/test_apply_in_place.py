@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -158,6 +158,7 @@ def test_a_plan_of_another_place_or_form_is_refused(place: Place) -> None:
     assert (far.code, "the plan is for location" in far.err) == (5, True)
     file = place.folder / "plan.json"
     plan = json.loads(file.read_text())
+    broken: Any
     for broken in (plan | {"form": "nbactl/bq-plan/v9"}, plan | {"drift": None}, [], plan | {"tables": [{}]}):
         file.write_text(json.dumps(broken))
         assert place.apply().code == 1

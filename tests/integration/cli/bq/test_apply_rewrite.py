@@ -50,7 +50,11 @@ def test_a_rewrite_killed_three_times_under_a_writer_loses_no_row(place: Place, 
     written = writing(
         lambda n: place.write(f"INSERT INTO `{place.table}` VALUES (DATE '2024-01-0{1 + n % DAYS}', 'W', {n}, NULL)")
     )
-    for faults in ("apply.before_statement=kill@4", "apply.statement_done=kill@3", "migration.before_checkpoint=kill@2"):
+    for faults in (
+        "apply.before_statement=kill@4",
+        "apply.statement_done=kill@3",
+        "migration.before_checkpoint=kill@2",
+    ):
         assert place.apply(*SMALL, faults=faults).code == -9
     done = place.apply(*SMALL, "-o", "json")
     assert done.code == 0, done.err
