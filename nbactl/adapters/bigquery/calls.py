@@ -11,7 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import requests  # noqa: TID253 - the adapter itself
-from google.api_core.exceptions import ClientError, Conflict, GoogleAPIError  # noqa: TID253 - the adapter itself
+from google.api_core.exceptions import (  # noqa: TID253 - the adapter itself
+    ClientError,
+    Conflict,
+    GoogleAPICallError,
+    GoogleAPIError,
+)
 from google.auth.exceptions import GoogleAuthError  # noqa: TID253 - the adapter itself
 
 from nbactl.adapters.bigquery.errors import timed_out, translated
@@ -79,6 +84,10 @@ class Calls:
             return fn(self.client.get())
 
 
+def _reason(error: GoogleAPICallError) -> str:
+    return next((str(one.get("reason")) for one in error.errors if isinstance(one, dict)), "")
+
+
 class JobCall(Generic[T]):
     """A job: `start` sends it with an id and its time limit in seconds, `finish` waits for it and reads its result.
 
@@ -120,11 +129,12 @@ class _JobRun(Generic[T]):
                 job, ours = self._find(client)
                 try:
                     result = self._job.finish(job)
-                except BaseException:
-                    if job.error_result is not None:
+                except BaseException as error:
+                    stopped = isinstance(error, GoogleAPICallError) and _reason(error) == "stopped"
+                    if stopped or job.error_result is not None:
                         self._id = ""  # it failed, so that the next attempt is a job of its own
-                        if not ours and job.error_result.get("reason") == "stopped":
-                            continue  # the call that started it cancelled it
+                    if stopped and not ours:
+                        continue  # the call that started it cancelled it
                     raise
                 self._id = ""
                 return result

@@ -12,7 +12,7 @@ from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
 from nbactl.adapters.duckdb.sql.definitions import SNAPSHOT
 from nbactl.adapters.duckdb.sql.types import identifier
-from nbactl.testing.bigquery import options
+from nbactl.testing.bigquery import clustering, options
 from nbactl.testing.bigquery.errors import already_there, invalid_query, wrong_kind
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def create(session: Session, tree: exp.Create, node: exp.Table) -> str:
         if there:
             store.drop_table(store.table(name))
         made = store.create_table(name, copy.deepcopy(base.fields), kept)
-        listed = ", ".join(identifier(column) for column, _ in base.columns)
+        clustering.inherit(session.cursor, made, base)
+        names = [column for column, _ in base.columns] + ([clustering.GENERATION] if base.generations else [])
+        listed = ", ".join(map(identifier, names))
         if listed:
             session.cursor.execute(f"INSERT INTO {made.sql} ({listed}) SELECT {listed} FROM {base.sql}")
         made.partitions = dict(base.partitions)

@@ -12,7 +12,7 @@ from nbactl.adapters.duckdb.sql.context import Query
 from nbactl.adapters.duckdb.sql.dml import DOUBLE_MATCH, KINDS, compile_change, double_matches, target
 from nbactl.adapters.duckdb.sql.types import identifier, text
 from nbactl.errors import DataError
-from nbactl.testing.bigquery import partitions
+from nbactl.testing.bigquery import clustering, partitions
 from nbactl.testing.bigquery.errors import invalid_query, of_translation
 from nbactl.testing.bigquery.store import ALL
 
@@ -53,8 +53,10 @@ def run(session: Session, tree: exp.Expr, sql: str) -> tuple[Counts, set[str]]:
     columns = session.columns_of(f"{node.db}.{node.name}")
     name = f"{identifier(node.db)}.{identifier(node.name)}"
     kind = KINDS[type(tree)]
+    table = session.store.tables.get((node.db, node.name))
+    also = clustering.rewriting(table)
     compiled, ctx = session.compiling(
-        sql, lambda ctx, scope: Query(compile_change(ctx, tree, scope, name, columns), ())
+        sql, lambda ctx, scope: Query(compile_change(ctx, tree, scope, name, columns, also=also), ())
     )
     doubles, doubles_ctx = session.compiling(
         sql, lambda ctx, scope: Query(double_matches(ctx, tree, scope, name, columns) or "", ())
@@ -63,7 +65,6 @@ def run(session: Session, tree: exp.Expr, sql: str) -> tuple[Counts, set[str]]:
         session.cursor.execute(doubles.sql, session.bound(doubles_ctx))
         if session.cursor.fetchone() is not None:
             raise invalid_query(DOUBLE_MATCH)
-    table = session.store.tables.get((node.db, node.name))
     partition = text(ALL) if table is None or kind == "MERGE" else partitions.id_sql(table)
     action = "merge_action" if kind == "MERGE" else text(_ACTIONS[kind])
     session.cursor.execute(f"{compiled.sql} RETURNING {action}, {partition}", session.bound(ctx))

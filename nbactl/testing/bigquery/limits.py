@@ -28,6 +28,8 @@ class Limits:
     """Load jobs and query jobs that write to one table, a day."""
     response_bytes: int = _WHOLE
     """Bytes of a query's result."""
+    block_rows: int = 1_000_000
+    """Rows of a block of a clustered table; the service chooses the size of blocks by that of the table."""
     billed_minimum: int = 10 * 2**20
     """Bytes that are billed at least for each table that a query reads."""
     _updates: dict[Name, deque[datetime]] = field(default_factory=lambda: defaultdict(deque))

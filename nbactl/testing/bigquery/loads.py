@@ -10,7 +10,7 @@ from decimal import InvalidOperation
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.adapters.duckdb.sql.types import Type, struct_names
+from nbactl.adapters.duckdb.sql.types import Type, identifier, struct_names
 from nbactl.testing.bigquery import partitions, schema, values
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError
@@ -236,7 +236,8 @@ def _undo(cursor: DuckDBPyConnection) -> None:
 def insert(cursor: DuckDBPyConnection, table: Table, rows: list[list[Any]]) -> None:
     """Insert rows, whose values are in the order of the table's columns."""
     kinds = [kind for _, kind in table.columns]
-    if all(kind.element is None and kind.kind != "STRUCT" for kind in kinds):
+    plain = all(kind.element is None and kind.kind != "STRUCT" for kind in kinds)
+    if plain and not table.generations:  # which has a column of its own
         if rows:
             with cursor.appender(table.sql.replace('"', "")) as appender:
                 appender.append_rows([tuple(one) for one in rows])
@@ -246,4 +247,5 @@ def insert(cursor: DuckDBPyConnection, table: Table, rows: list[list[Any]]) -> N
             "(" + ", ".join(literal(value, kind) for value, kind in zip(one, kinds, strict=True)) + ")"
             for one in rows[start : start + _BATCH]
         )
-        cursor.execute(f"INSERT INTO {table.sql} VALUES {listed}")
+        names = ", ".join(identifier(name) for name, _ in table.columns)
+        cursor.execute(f"INSERT INTO {table.sql} ({names}) VALUES {listed}")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.duckdb.sql.types import Type
     from nbactl.core._support.clock import Clock
+    from nbactl.testing.bigquery.clustering import Block
     from nbactl.testing.bigquery.partitions import Partition
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -76,6 +77,10 @@ class Table:
     """When the rows of a partition were changed last."""
     counted: tuple[int, list[Partition]] | None = field(default=None, repr=False)
     """The partitions that a version of the table had."""
+    generations: list[list[str]] = field(default_factory=list)
+    """The clustering columns that the table had one after the other, if it had several (clustering.py)."""
+    blocks: tuple[tuple[int, int], list[Block]] | None = field(default=None, repr=False)
+    """The blocks of so many rows that a version of the table had."""
 
     @property
     def is_view(self) -> bool:
@@ -315,7 +320,7 @@ class Store:
         if not self._durable:
             return
         kept = [("dataset", vars(one)) for one in self.datasets.values()]
-        kept += [("table", {**vars(one), "counted": None}) for one in self.tables.values()]
+        kept += [("table", {**vars(one), "counted": None, "blocks": None}) for one in self.tables.values()]
         with self.cursor() as cursor:
             cursor.begin()
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {_INTERNAL}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.testing.bigquery import names, partitions, schema
+from nbactl.testing.bigquery import clustering, names, partitions, schema
 from nbactl.testing.bigquery.errors import ApiError
 from nbactl.testing.bigquery.store import millis
 
@@ -100,7 +100,9 @@ def patch(store: Store, limits: Limits, request: Request, dataset: str, name: st
         names.check_labels(wanted.get("labels") or {})
         if given is not None:
             _change_schema(store, table, fields)
+        key = clustering.key_of(table)
         table.resource = wanted
+        clustering.change(store, table, key)
         store.touch(table)
         return resource(store, table)
 

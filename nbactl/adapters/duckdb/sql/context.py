@@ -52,6 +52,8 @@ class Context:
     ctes: dict[str, tuple[str, Query]] = field(default_factory=dict)
     windows: list[dict[str, exp.Expr]] = field(default_factory=list)
     listed: dict[str, None] = field(default_factory=dict)
+    assigned: tuple[str, ...] = ()
+    """What is set in each row that the statement updates, besides what it says."""
     _count: int = 0
 
     def fresh(self, stem: str = "t") -> str:

@@ -45,10 +45,16 @@ def target(tree: exp.Expr) -> exp.Table:
     return whole
 
 
-def compile_change(ctx: Context, tree: exp.Expr, scope: Scope, name: str, columns: Columns) -> str:
-    """Return a statement that changes rows of the table `name` in the engine's SQL. Raises DataError."""
+def compile_change(
+    ctx: Context, tree: exp.Expr, scope: Scope, name: str, columns: Columns, *, also: tuple[str, ...] = ()
+) -> str:
+    """Return a statement that changes rows of the table `name` in the engine's SQL. Raises DataError.
+
+    `also` are assignments, in the engine's SQL, that are made to each row that is updated.
+    """
     if isinstance(tree, (exp.Delete, exp.Update)) and tree.args.get("where") is None:
         raise DataError(f"{KINDS[type(tree)]} must have a WHERE clause at [1:1]")
+    ctx.assigned = also
     return _BUILDERS[type(tree)](ctx, tree, scope, name, columns)
 
 
@@ -172,7 +178,7 @@ def _update(ctx: Context, tree: exp.Update, scope: Scope, name: str, columns: Co
 
 def _sets(ctx: Context, assignments: list[exp.Expr], scope: Scope, columns: Columns) -> str:
     named = _named([part.this.name for part in assignments], columns)
-    return ", ".join(
+    made = [
         f"{identifier(column[0])} = "
         + (
             "NULL"
@@ -180,7 +186,8 @@ def _sets(ctx: Context, assignments: list[exp.Expr], scope: Scope, columns: Colu
             else _stored(compile_expression(ctx, part.expression, scope), column, part)
         )
         for part, column in zip(assignments, named, strict=True)
-    )
+    ]
+    return ", ".join([*made, *ctx.assigned])
 
 
 def _merge(ctx: Context, tree: exp.Merge, scope: Scope, name: str, columns: Columns) -> str:
