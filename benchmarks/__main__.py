@@ -22,6 +22,7 @@ SUITES = (
     "freshness",
     "query",
     "bq",
+    "bq_costs",
     "warehouse",
 )
 

@@ -14,6 +14,8 @@ from nbactl.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from nbactl.adapters.bigquery.calls import Calls
+    from nbactl.adapters.bigquery.jobs import BigQueryJobs
     from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
     from nbactl.adapters.cloudrun.locator import ServiceLocator
     from nbactl.adapters.cloudrun.regions import RegionalServices
@@ -79,15 +81,28 @@ def _services_of(app: Container, region: str) -> CloudRunServices:
 
 def warehouse(app: Container) -> BigQueryWarehouse:
     """Return the datasets of the project, or those of BIGQUERY_EMULATOR_HOST. Nothing is sent yet."""
+    with needs("Google's client for BigQuery"):
+        from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
+    return BigQueryWarehouse(_bigquery(app), metadata=app.config.timeouts["warehouse.query"])
+
+
+def job_history(app: Container) -> BigQueryJobs:
+    """Return the jobs of the project in the location of its datasets. Nothing is sent yet."""
+    with needs("Google's client for BigQuery"):
+        from nbactl.adapters.bigquery.jobs import BigQueryJobs
+    history = BigQueryJobs(_bigquery(app))
+    app.closing.callback(history.close)
+    return history
+
+
+def _bigquery(app: Container) -> Calls:
     project, timeouts = project_of(app), app.config.timeouts
     with needs("Google's client for BigQuery"):
         from nbactl.adapters.bigquery.calls import Calls
         from nbactl.adapters.bigquery.client import ClientHolder, Project
-        from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
     place = Project(project, app.settings.dataset_location, app.environ.get("BIGQUERY_EMULATOR_HOST") or None)
     client = ClientHolder(place, connect=timeouts["http.connect"])
-    calls = Calls(client, reads=app.policies["bigquery"], writes=app.policies["bigquery_dml"], ids=app.ids)
-    return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"])
+    return Calls(client, reads=app.policies["bigquery"], writes=app.policies["bigquery_dml"], ids=app.ids)
 
 
 def bus(_: Container) -> NoReturn:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nbactl.bootstrap.container import Container
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.versions import PipelineVersions
     from nbactl.ports.warehouse import TableSchema, Warehouse
+    from nbactl.warehouse.kinds import QueryKind
     from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.planner import Planner
@@ -24,16 +25,35 @@ if TYPE_CHECKING:
 def make_warehouse(app: Container) -> Warehouse:
     """Return the warehouse of the target behind the query cache."""
     from nbactl.core import flags
+    from nbactl.warehouse.costs.cache_counts import CacheCounts
     from nbactl.warehouse.gateway import QueryGateway
 
     return QueryGateway(
         app.target.warehouse(app),
         app.clock,
         enabled=lambda request: flags.on("query_caching", request),
-        ttl=lambda: float(flags.parameter("QUERY_CACHE_TTL_SECONDS", 0)),
+        ttl=cache_ttl(app, flags),
+        counts=None if app.reads_only else CacheCounts(lambda: app.documents, app.clock),
         project=app.settings.project,
         hook=app.hook,
     )
+
+
+class _Parameters(Protocol):
+    """What has the parameters of flags: a client, or the face of the core."""
+
+    def parameter(self, name: str, default: int) -> int: ...
+
+
+def cache_ttl(app: Container, flags: _Parameters) -> Callable[[QueryKind], float]:
+    """Return what gives the seconds that a result of a kind of query is kept."""
+
+    def ttl(kind: QueryKind) -> float:
+        if kind == "other":
+            return float(flags.parameter("QUERY_CACHE_TTL_SECONDS", 0))
+        return app.config.timeouts[f"warehouse.cache_{kind}"]
+
+    return ttl
 
 
 def make_processor_resources(app: Container) -> ProcessorResources:

@@ -319,31 +319,56 @@ class Warehouse(Protocol):
         ...
 
 
+JobKind = Literal["query", "load", "copy", "extract"]
+
+
 @dataclass(frozen=True, slots=True)
 class WarehouseJob:
-    """A statement that an engine ran, from its own history. `bytes_billed` is None where nothing is billed.
+    """A job that an engine ran, from its own history; of a script its statements, not the script.
 
-    `labels` are those of the call, which name the run; `error` says why it failed, None if it did not.
+    Tables are `dataset.table`, with the project before it if that is another one. `bytes_billed` is what a price by
+    bytes is paid for, `slot_ms` the slot time in milliseconds. `query_hash` is the same for texts that differ in
+    literals, parameters and comments alone; None where the engine gives none, as for cache hits and failures. Of cache
+    hits `referenced` is empty, and `sql` their text if it was asked for. `error` is the reason of a failure, such as
+    `quotaExceeded`, None if there is none. `rows_changed` is None of anything but DML.
     """
 
     job_id: str
-    sql: str
-    started_at: datetime
+    kind: JobKind
+    statement: str | None
+    created_at: datetime
+    started_at: datetime | None
     finished_at: datetime | None
-    bytes_processed: int | None
-    bytes_billed: int | None
+    bytes_processed: int
+    bytes_billed: int
+    slot_ms: int
     cache_hit: bool
     labels: Mapping[str, str]
     user: str
+    destination: str | None
+    referenced: tuple[str, ...]
+    query_hash: str | None
     error: str | None = None
+    rows_changed: int | None = None
+    sql: str | None = None
 
 
 class JobHistory(Protocol):
-    """The history of statements, for engines that keep one."""
+    """The history of jobs, for engines that keep one."""
 
-    def jobs(self, since: datetime, *, timeout: float) -> Iterator[WarehouseJob]:
-        """Yield the jobs that began at `since` or later, newest first, of all users.
+    def jobs(
+        self, since: datetime, until: datetime, *, timeout: float, hit_texts: bool = False
+    ) -> Iterator[WarehouseJob]:
+        """Yield the jobs of all users created from `since` to before `until`, in any order, page by page.
 
-        Raises NotAuthorisedError without the right to list jobs, and what every call of the warehouse raises.
+        With `hit_texts` cache hits have their text, which is more to read and to pay for. `timeout` is in seconds for
+        all calls together. Raises NotAuthorisedError without the right to list jobs, and what every call of the
+        warehouse raises.
         """
+        ...
+
+    def query_texts(
+        self, hashes: Sequence[str], since: datetime, until: datetime, *, timeout: float
+    ) -> Mapping[str, str]:
+        """Return the text of one query for each of the hashes that has one in that time. Raises as `jobs` does."""
         ...

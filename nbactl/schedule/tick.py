@@ -1,4 +1,4 @@
-"""One tick of the schedule: decide on rollouts, publish what the outbox holds, delete what has expired."""
+"""One tick of the schedule: decide on rollouts, look at quotas, publish the outbox, delete what has expired."""
 
 from __future__ import annotations
 
@@ -34,12 +34,24 @@ class RolloutTicker(Protocol[D_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaCheck:
+    """The tables that are near a limit of the warehouse; `error` says why nothing could be found out."""
+
+    near: tuple[str, ...]
+    error: NbactlError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TickResult(Generic[D_co]):
-    """The outcome of a tick. `swept` is what became of the outbox, None if nothing was to be changed."""
+    """The outcome of a tick. `swept` is what became of the outbox, None if nothing was to be changed.
+
+    `quotas` is None if they were not looked at this time.
+    """
 
     at: datetime
     decided: tuple[D_co, ...]
     swept: Swept | None
+    quotas: QuotaCheck | None = None
 
     @property
     def error(self) -> NbactlError | None:
@@ -53,17 +65,19 @@ def tick(
     rollouts: RolloutTicker[D_co],
     outbox: Callable[[], Outbox],
     sweep_expired: Callable[[], int],
+    check_quotas: Callable[[], QuotaCheck | None],
     now: datetime,
     *,
     dry_run: bool,
 ) -> TickResult[D_co]:
-    """Decide on rollouts as of `now`, then publish pending messages and delete expired documents.
+    """Decide on rollouts as of `now`, look at quotas, then publish pending messages and delete expired documents.
 
     Ticks may overlap and be killed anywhere: each step is taken once. A dry run changes nothing.
     """
     decided = tuple(rollouts.tick(now, dry_run=dry_run))
     if dry_run:
         return TickResult(now, decided, None)
+    quotas = check_quotas()
     swept = outbox().sweep()
     sweep_expired()
-    return TickResult(now, decided, swept)
+    return TickResult(now, decided, swept, quotas)

@@ -17,6 +17,7 @@ from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import current
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.errors import NbactlError, TimedOutError
+from nbactl.warehouse.kinds import kind_of
 from nbactl.warehouse.sql.reads import reads_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
         TableSchema,
         Warehouse,
     )
-
+    from nbactl.warehouse.costs.cache_counts import CacheCounts, Outcome
+    from nbactl.warehouse.kinds import QueryKind
 
 AnsweredBy = Literal["engine", "engine_cache", "result_cache"]
 CACHE: Final = "query_results"
@@ -68,8 +70,8 @@ class QueryGateway:
     """A Warehouse whose queries are cached where `enabled` says so (flag `query_caching`); the rest is passed on.
 
     `enabled` gets the correlation id of the work at hand, or without one a hash of the query. `ttl` gives the seconds
-    that a result is kept (QUERY_CACHE_TTL_SECONDS). A query that asks for no cache gets none. `project` is the one
-    whose tables SQL may name in full. What a query fails with is never kept.
+    that a result of a kind of query is kept. A query that asks for no cache gets none. `counts` gets what the cache
+    did. `project` is the one whose tables SQL may name in full. What a query fails with is never kept.
     """
 
     def __init__(
@@ -78,7 +80,8 @@ class QueryGateway:
         clock: Clock,
         *,
         enabled: Callable[[str], bool],
-        ttl: Callable[[], float],
+        ttl: Callable[[QueryKind], float],
+        counts: CacheCounts | None = None,
         project: str | None = None,
         hook: Hook = noop_hook,
     ) -> None:
@@ -86,6 +89,7 @@ class QueryGateway:
         self._clock = clock
         self._enabled = enabled
         self._ttl = ttl
+        self._counts = counts
         self._project = project
         self._hook = hook
         self._results: TtlCache[Hashable, _Kept] = TtlCache(CACHE, clock, ttl=0.0, max_size=_MOST_RESULTS, hook=hook)
@@ -184,6 +188,8 @@ class QueryGateway:
         self._warehouse.apply_ddl(statements, timeout=timeout)
 
     def close(self) -> None:
+        if self._counts is not None:
+            self._counts.flush()
         self._warehouse.close()
 
     def _answer(self, ask: _WarehouseQuery) -> tuple[AnsweredBy, QueryResult]:
@@ -191,13 +197,20 @@ class QueryGateway:
             return self._from_engine(ask)
         reads = reads_of(ask.sql, self._project)
         if reads.tables is None:
+            self._count("other", "bypassed")
             return self._from_engine(replace(ask, cache=reads.repeatable))
+        kind = kind_of(reads.tables)
         with deadline_scope(ask.timeout, self._clock) as deadline:
             state = self._state_of(reads.tables)
             if state is None:
+                self._count(kind, "bypassed")
                 return self._from_engine(ask)
             key = (ask.sql, _frozen(ask.parameters or {}), ask.max_bytes, ask.max_rows, state)
-            return self._from_cache(ask, key, deadline)
+            return self._from_cache(ask, key, kind, deadline)
+
+    def _count(self, kind: QueryKind, outcome: Outcome) -> None:
+        if self._counts is not None:
+            self._counts.add(kind, outcome)
 
     def _from_engine(self, ask: _WarehouseQuery) -> tuple[AnsweredBy, QueryResult]:
         result = self._warehouse.query(
@@ -211,7 +224,9 @@ class QueryGateway:
         )
         return "engine_cache" if result.cache_hit else "engine", result
 
-    def _from_cache(self, ask: _WarehouseQuery, key: Hashable, deadline: Deadline) -> tuple[AnsweredBy, QueryResult]:
+    def _from_cache(
+        self, ask: _WarehouseQuery, key: Hashable, kind: QueryKind, deadline: Deadline
+    ) -> tuple[AnsweredBy, QueryResult]:
         answered_by: AnsweredBy = "result_cache"
         asked = False
 
@@ -223,13 +238,14 @@ class QueryGateway:
 
         while True:
             try:
-                kept = self._results.get(key, load, ttl=self._ttl())
+                kept = self._results.get(key, load, ttl=self._ttl(kind))
             except TimedOutError:
                 if asked or deadline.remaining() <= 0.0:
                     raise
                 continue  # it was another call, with less time, that ran out of it
             if asked and len(kept.result.rows) > _MOST_ROWS:
                 self._results.forget(key)
+            self._count(kind, "misses" if asked else "hits")
             return answered_by, kept.copy(cached=not asked)
 
     def _state_of(self, tables: tuple[str, ...]) -> Hashable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -34,27 +34,55 @@ def _date(value: Any) -> date:  # noqa: ANN401 - raw YAML
         raise ValueError("write a date as YYYY-MM-DD") from error
 
 
+as_date: Final = Convert(_date)
 Location = Annotated[str, Pattern(re.compile(r"[a-z][a-z0-9-]*"))]
 
 
-class PricesFile(Strict):
-    """prices.yaml. Prices are US dollars per TiB."""
+Price = Annotated[float, above(0)]
+EDITIONS: Final = ("standard", "enterprise", "enterprise_plus")
 
-    as_of: Annotated[date, Convert(_date)]
-    usd_per_tib: Annotated[dict[Location, Annotated[float, above(0)]], NOT_EMPTY]
+
+class Editions(Strict):
+    """US dollars for an hour of a slot, as you go, in each edition."""
+
+    standard: Price
+    enterprise: Price
+    enterprise_plus: Price
+
+
+class PricesFile(Strict):
+    """prices.yaml. Prices are US dollars per TiB, and per hour of a slot."""
+
+    as_of: Annotated[date, as_date]
+    usd_per_tib: Annotated[dict[Location, Price], NOT_EMPTY]
+    usd_per_slot_hour: Annotated[dict[Location, Editions], NOT_EMPTY]
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The price of bytes in one location. `as_of` is when the list was true."""
+    """The price of bytes and slots in one location. `as_of` is when the list was true; `editions` by name."""
 
     location: str
     usd_per_tib: Decimal
     as_of: date
+    editions: Mapping[str, Decimal] = field(default_factory=dict)
 
     def of(self, read: int) -> Decimal:
         """Return the price in US dollars of a query that reads so many bytes, rounded to a hundredth of a cent."""
         return (self.usd_per_tib * billed_bytes(read) / _TIB).quantize(_CENT_OF_A_CENT, ROUND_HALF_UP)
+
+    def billed(self, count: int) -> Decimal:
+        """Return the price in US dollars of bytes that were billed."""
+        return (self.usd_per_tib * count / _TIB).quantize(_CENT_OF_A_CENT, ROUND_HALF_UP)
+
+    def capacity(self, slot_hours: float) -> dict[str, Decimal]:
+        """Return what so many hours of a slot cost in each edition, in US dollars.
+
+        A reservation costs more: it is paid while it is scaled up, in steps of 50 slots and for a minute at least
+        (https://cloud.google.com/bigquery/docs/slots-autoscaling-intro).
+        """
+        hours = Decimal(str(slot_hours))
+        return {name: (price * hours).quantize(_CENT_OF_A_CENT, ROUND_HALF_UP) for name, price in self.editions.items()}
 
     def bytes_for(self, usd: Decimal) -> int:
         """Return how many bytes may be read for so much: BigQuery's limit for a query, in whole MiB."""
@@ -83,4 +111,8 @@ def prices_in(location: str, file: PricesFile | None = None) -> Prices:
     listed = file or load_prices()
     by_location: Mapping[str, float] = listed.usd_per_tib
     price = by_location.get(location.lower(), max(by_location.values()))
-    return Prices(location, Decimal(str(price)), listed.as_of)
+    slots = listed.usd_per_slot_hour
+    dearest = max(slots.values(), key=lambda editions: editions.enterprise)
+    editions = slots.get(location.lower(), dearest)
+    by_edition = {name: Decimal(str(getattr(editions, name))) for name in EDITIONS}
+    return Prices(location, Decimal(str(price)), listed.as_of, by_edition)

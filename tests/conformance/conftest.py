@@ -70,7 +70,7 @@ def _duckdb(folder: Path) -> DuckDbWarehouse:
 
 
 def _gateway(folder: Path, *, caches: bool) -> QueryGateway:
-    return QueryGateway(_duckdb(folder), SystemClock(), enabled=lambda _: caches, ttl=lambda: 3600.0)
+    return QueryGateway(_duckdb(folder), SystemClock(), enabled=lambda _: caches, ttl=lambda _: 3600.0)
 
 
 @contextmanager

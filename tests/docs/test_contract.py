@@ -16,7 +16,9 @@ from nbactl.config.settings import SETTINGS, load_settings
 from nbactl.errors import EXIT_CODES, NbactlError
 from nbactl.ports.warehouse import Rows
 from nbactl.warehouse.tables import ensure_tables
+from tests.kit.bigquery import LOCATION, PROJECT
 from tests.kit.cli_tree import LEAVES, TREE
+from tests.kit.job_days import GIB, job_days
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 FORMS = next(setting.choices for setting in SETTINGS if setting.name == "output") or ()
@@ -109,6 +111,8 @@ SHOWN = {
     "nbactl quarantine show": ["quarantine", "show"],
 }
 """What reads the warehouse."""
+HISTORY = ("nbactl bq costs", "nbactl bq cache", "nbactl bq quotas")
+"""What reads the history of jobs, which target local has not."""
 PARTS = {"runs": "run phase1", "runs[].tasks": "run phase1", "flags": "flags list"}
 
 
@@ -134,7 +138,10 @@ def test_the_keys_of_the_page_are_in_the_data(
 
 def test_every_command_with_promised_keys_is_read_here() -> None:
     promised = {path for path, (_, keys) in COMMANDS.items() if names(keys)}
-    assert promised - set(READ) - set(SHOWN) == {"nbactl runs show", "nbactl runs dismiss"}  # they need a run
+    assert promised - set(READ) - set(SHOWN) - set(HISTORY) == {
+        "nbactl runs show",
+        "nbactl runs dismiss",
+    }  # they need a run
 
 
 def test_what_is_shown_of_the_warehouse_has_its_keys(
@@ -160,6 +167,23 @@ def test_what_is_shown_of_the_warehouse_has_its_keys(
         promised = re.findall(r"`([^`]+)`", COMMANDS[path][1])
         assert promised
         assert set(promised) <= set(found), path
+
+
+def test_what_is_shown_of_the_history_of_jobs_has_its_keys(
+    tmp_path: Path, firestore_address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
+    with job_days(1) as days:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", days.server.address)
+        days.read(GIB)
+        for path in HISTORY:
+            words = [*path.split()[1:], "-o", "json", "--target", "gcp", "--project", PROJECT, "--location", LOCATION]
+            assert main(words) == 0
+            found = json.loads(capsys.readouterr().out)["data"]
+            promised = set(re.findall(r"`([^`]+)`", COMMANDS[path][1].partition("; with")[0]))
+            assert promised
+            assert promised <= set(found), path
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -35,11 +35,10 @@ from nbactl.core._support.warehouse_values import (
 )
 from nbactl.core.calls.deadline import beyond_deadline, time_for
 from nbactl.errors import DataError, NbactlError
-from nbactl.ports.warehouse import DryRun, PartitionVersion, QueryResult, Replaced, Rows, WarehouseJob
+from nbactl.ports.warehouse import DryRun, PartitionVersion, QueryResult, Replaced, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from nbactl.adapters.bigquery.calls import Calls
     from nbactl.adapters.bigquery.tables import Described
@@ -305,17 +304,6 @@ class BigQueryWarehouse:
     def close(self) -> None:
         self._calls.client.close()
 
-    # History
-
-    def jobs(self, since: datetime, *, timeout: float) -> Iterator[WarehouseJob]:
-        """Yield the query jobs since then, newest first, of all users; this costs nothing."""
-
-        def ask(client: bigquery.Client) -> list[WarehouseJob]:
-            found = client.list_jobs(all_users=True, min_creation_time=since, retry=NO_RETRY, timeout=None)
-            return [_history(job) for job in found if isinstance(job, bigquery.QueryJob)]
-
-        yield from self._calls.request(ask, timeout=timeout)
-
     # Parts
 
     def _run(
@@ -471,20 +459,4 @@ def _read(job: bigquery.QueryJob, max_rows: int | None = None) -> QueryResult:
         bool(job.cache_hit),
         types=tuple(map(type_of, rows.schema)),
         truncated=max_rows is not None and len(found) > max_rows,
-    )
-
-
-def _history(job: bigquery.QueryJob) -> WarehouseJob:
-    error = job.error_result
-    return WarehouseJob(
-        job_id=job.job_id,
-        sql=job.query,
-        started_at=job.started or job.created,
-        finished_at=job.ended,
-        bytes_processed=job.total_bytes_processed,
-        bytes_billed=job.total_bytes_billed,
-        cache_hit=bool(job.cache_hit),
-        labels=dict(job.labels),
-        user=job.user_email or "",
-        error=None if error is None else str(error.get("message", "")),
     )

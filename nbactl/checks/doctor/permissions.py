@@ -2,6 +2,7 @@
 
 Sources: https://cloud.google.com/firestore/docs/security/iam, https://cloud.google.com/bigquery/docs/access-control,
 https://cloud.google.com/bigquery/docs/information-schema-table-options,
+https://cloud.google.com/bigquery/docs/information-schema-jobs,
 https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/pubsub/docs/access-control,
 https://cloud.google.com/resource-manager/docs/access-control-proj
 """
@@ -35,7 +36,7 @@ NEEDS: Final = (
         ),
     ),
     Need(
-        ("query", "tables", "bq plan", "quarantine", "status", "run --in-process"),
+        ("query", "tables", "bq", "quarantine", "status", "schedule tick", "run --in-process"),
         "roles/bigquery.jobUser",
         ("bigquery.jobs.create",),
     ),
@@ -48,6 +49,11 @@ NEEDS: Final = (
         ("bq plan",),
         "roles/bigquery.metadataViewer",
         ("bigquery.routines.get", "bigquery.routines.list", "bigquery.tables.get", "bigquery.tables.list"),
+    ),
+    Need(
+        ("bq costs", "bq cache", "bq quotas", "schedule tick"),
+        "roles/bigquery.resourceViewer",
+        ("bigquery.jobs.listAll",),
     ),
     Need(
         ("run --in-process",),

@@ -3,43 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from nbactl.cli.app import console, settings
-from nbactl.cli.ask import asking
-from nbactl.cli.bq.apply import command as actions
-from nbactl.cli.bq.apply.request import ACTIONS, KEEP, ApplyRequest, check_options, one_action
-from nbactl.cli.bq.apply.view import result_view, status_view
+from nbactl.cli.app import container
+from nbactl.cli.bq.apply.parser import EXAMPLES, apply
+from nbactl.cli.bq.cache.command import show_cache
+from nbactl.cli.bq.cache.view import cache_view
+from nbactl.cli.bq.costs import command as costs_command
+from nbactl.cli.bq.costs.gain_view import gain_view
+from nbactl.cli.bq.costs.view import costs_view
+from nbactl.cli.bq.options import DropColumns, Schemas
 from nbactl.cli.bq.plan import view
 from nbactl.cli.bq.plan.command import DRIFT, PlanRequest, plan_tables
+from nbactl.cli.bq.quotas.command import show_quotas
+from nbactl.cli.bq.quotas.view import quotas_view
 from nbactl.cli.completion import values as completing
 from nbactl.cli.frame import command, group
-from nbactl.cli.migrate.progress import show_progress
-from nbactl.cli.query.parser import parse_size
 from nbactl.cli.show.files import write_whole
 from nbactl.cli.show.render import View
-from nbactl.cli.signals import interruptible
 from nbactl.cli.source import SourceOption, container_of_source
-from nbactl.core._support.aio import Cancellation
 from nbactl.core._support.durations import parse_duration
-from nbactl.errors import InterruptedRunError
+from nbactl.errors import UsageError
+from nbactl.warehouse.costs.usage import By
 
 app = group()
-_TERMINATED = 143
-
-DropColumns = Annotated[
-    bool, typer.Option("--drop-columns", help="Drop columns that are not declared, with their values.")
-]
-Schemas = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--schema",
-        help="CREATE TABLE statements to compare with instead of tables.yaml. Repeatable.",
-        metavar="PATH",
-    ),
-]
 
 
 @command(
@@ -87,92 +76,75 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
     return view.plan_view(found, detailed_exitcode=detailed_exitcode, out=written)
 
 
-def _action(flag: str, help_: str) -> Any:  # noqa: ANN401 - Typer's own type is private
-    return typer.Option(flag, help=help_, rich_help_panel="Action (instead of applying)", show_default=False)
+command(app, "apply", examples=EXAMPLES)(apply)
+
+SinceOption = Annotated[
+    str, typer.Option("--since", help="How far back to look: 24h, 7d. BigQuery keeps 180d.", metavar="DURATION")
+]
 
 
 @command(
     app,
-    "apply",
+    "costs",
     examples=[
-        "nbactl bq apply plan.json",
-        "nbactl bq apply --table nba_raw.games --rate 50MB/s",
-        "nbactl bq apply --status",
-        "nbactl bq apply --undo --table nba_raw.games",
+        "nbactl bq costs --target gcp --project nba-props-platform",
+        "nbactl bq costs --since 30d --by table",
+        "nbactl bq costs --by label --label workflow",
+        "nbactl bq costs --applied nba_raw.games",
     ],
 )
-def apply(  # noqa: PLR0917 - Typer reads them one by one
+def costs(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[FILE]", help="The plan, from nbactl bq plan --out.", show_default="the tables are planned now"
-        ),
-    ] = None,
-    status: Annotated[bool, _action("--status", "Show how far the plans of tables are.")] = False,
-    pause: Annotated[bool, _action("--pause", "Make it wait after its statement; works from any terminal.")] = False,
-    resume: Annotated[bool, _action("--resume", "Let it continue.")] = False,
-    undo: Annotated[bool, _action("--undo", "Undo the last plan of a table; rows written since are kept.")] = False,
-    table: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--table", help="Only this table; repeat it for more.", metavar="TABLE", autocompletion=completing.tables
-        ),
-    ] = None,
-    schema: Schemas = None,
-    drop_columns: DropColumns = False,
-    keep: Annotated[
-        str, typer.Option("--keep", help="How long the old table or snapshot is kept.", metavar="DURATION")
-    ] = KEEP,
-    rate: Annotated[
-        str | None,
-        typer.Option("--rate", help="Write at most so many bytes a second.", metavar="SIZE/s", show_default="no limit"),
-    ] = None,
-    max_bytes: Annotated[
+    since: SinceOption = "7d",
+    by: Annotated[By, typer.Option("--by", help="How jobs are grouped.")] = "label",
+    label: Annotated[
         str | None,
         typer.Option(
-            "--max-bytes", help="Bytes that one statement may be billed.", metavar="SIZE", show_default="no limit"
+            "--label", help="The key of the label that jobs are grouped by.", metavar="KEY", show_default="task"
         ),
     ] = None,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why, for the history.", metavar="TEXT")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the plan and the tables, and change nothing.")
-    ] = False,
-    source: SourceOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Groups to show.", metavar="N")] = 20,
+    applied: Annotated[
+        str | None,
+        typer.Option(
+            "--applied",
+            help="Compare the queries of a table before and after `bq apply` changed it.",
+            metavar="TABLE",
+            autocompletion=completing.tables,
+        ),
+    ] = None,
 ) -> View:
-    """Change tables as a plan says, or as they are declared; what was before is kept for a while.
+    """Show what jobs cost: bytes billed, slot time, cache hits, price, trend, unusual days, top queries.
 
-    All tables are checked first: a plan whose table has changed is refused (exit 6). If it is killed, run it again; it
-    resumes. Exit 3 if some changes of the plan are refused.
+    It reads INFORMATION_SCHEMA.JOBS of the location of the datasets: a query that is billed for 10 MB or more.
     """
-    action = one_action(dict(zip(ACTIONS, (status, pause, resume, undo), strict=True)))
-    request = ApplyRequest(
-        file=file,
-        tables=tuple(table or ()),
-        schemas=tuple(map(Path, schema or ())),
-        drop_columns=drop_columns,
-        keep=parse_duration(keep),
-        rate=None if rate is None else float(parse_size(rate.removesuffix("/s"), "--rate")),
-        max_bytes=None if max_bytes is None else parse_size(max_bytes),
-        dry_run=dry_run,
-        reason=reason,
-    )
-    check_options(action, request)
-    app_ = container_of_source(ctx, source, reads_only=action == "status" or dry_run)
-    if action == "status":
-        return status_view(actions.show_status(app_, request))
-    if action == "pause":
-        return status_view(actions.pause(app_, request), "To continue: nbactl bq apply --resume")
-    if action == "resume":
-        return status_view(actions.resume(app_, request), "It continues.")
-    cancellation = Cancellation()
-    progress = show_progress(console(ctx), app_.clock, settings(ctx).output, migration="bq apply", unit="ranges")
-    with interruptible(cancellation.request), progress as observer:
-        try:
-            run = actions.undo if action == "undo" else actions.apply
-            done = run(app_, request, confirm=asking(ctx), observer=observer, cancellation=cancellation)
-        except InterruptedRunError as error:
-            if cancellation.reason != "SIGTERM":
-                raise
-            return View({}, lambda _console: None, exit_code=_TERMINATED, error=error)
-    return result_view(done)
+    from nbactl.warehouse.costs.report import CostRequest
+
+    opened = container(ctx, reads_only=True)
+    if applied is not None:
+        return gain_view(costs_command.show_gain(opened, applied))
+    if label is not None and by != "label":
+        raise UsageError(f"--label does not go together with --by {by}", next_step="Use one of them.")
+    request = CostRequest(parse_duration(since), by, label or "task")
+    return costs_view(costs_command.show_costs(opened, request), limit=limit)
+
+
+@command(app, "quotas", examples=["nbactl bq quotas --target gcp --project nba-props-platform"])
+def quotas(ctx: typer.Context) -> View:
+    """Show how near tables are to BigQuery's limits on load jobs, modifications and DML, from the last 24 hours.
+
+    It exits with 3 if a table has used 80 % of a limit, with 1 if all of it. It reads INFORMATION_SCHEMA.JOBS: a query
+    that is billed for 10 MB or more.
+    """
+    return quotas_view(show_quotas(container(ctx, reads_only=True)))
+
+
+@command(
+    app, "cache", examples=["nbactl bq cache --target gcp --project nba-props-platform", "nbactl bq cache --since 24h"]
+)
+def cache(ctx: typer.Context, since: SinceOption = "7d") -> View:
+    """Show how often BigQuery's cache and that of nbactl answer, by kind of query, and why queries are not cached.
+
+    It reads INFORMATION_SCHEMA.JOBS with the texts of queries: a query that is billed for 10 MB or more.
+    """
+    return cache_view(show_cache(container(ctx, reads_only=True), parse_duration(since)))

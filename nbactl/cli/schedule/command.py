@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from nbactl.cli.bq.quotas.command import check_quotas
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core.alerts import TextChannel
 from nbactl.schedule import tick as ticks
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap import Container
     from nbactl.core._support.gamedate import GameDate
+    from nbactl.ports.alerts import Alert
     from nbactl.rollouts.tick import RolloutStep
     from nbactl.schedule.occurrences import TimetableRow
     from nbactl.schedule.tick import TickResult
@@ -53,12 +55,17 @@ def show_timetable(app: Container, date: GameDate, first_game: time | None = Non
 def tick(
     app: Container, request: TickRequest, *, announce: Callable[[str], None] | None = None
 ) -> TickResult[RolloutStep]:
-    """Decide on rollouts, publish what the outbox holds, delete what has expired. `announce` gets the alerts."""
+    """Decide on rollouts, look at quotas, publish the outbox, delete what has expired. `announce` gets the alerts."""
     alerts = app.alerts(None if announce is None else TextChannel(announce))
+
+    def send(alert: Alert) -> None:
+        alerts.send(alert, ("console", "slack"))
+
     return ticks.tick(
-        app.ticker(lambda alert: alerts.send(alert, ("console", "slack"))),
+        app.ticker(send),
         lambda: app.outbox,
         app.sweep_expired,
+        lambda: check_quotas(app, send),
         app.clock.now() if request.at is None else request.at,
         dry_run=request.changes_nothing,
     )

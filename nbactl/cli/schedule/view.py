@@ -69,12 +69,15 @@ def ticked(done: TickResult[RolloutStep]) -> View:
             return
         if swept.published:
             console.note(f"Published from the outbox: {', '.join(swept.published)}")
+        if done.quotas is not None and done.quotas.near:
+            console.note(f"Near a limit of BigQuery: {', '.join(done.quotas.near)}. Look: nbactl bq quotas")
         for key, failure in swept.failed.items():
             console.note(f"Not published, kept in the outbox: {key}: {failure.message}")
 
     data = {
         "decisions": [decision_json(decided) for decided in done.decided],
         "at": done.at,
+        "quotas": None if done.quotas is None else {"near": list(done.quotas.near)},
         "outbox": None
         if swept is None
         else {
@@ -92,8 +95,15 @@ def ticked(done: TickResult[RolloutStep]) -> View:
     ]
     touched = ", ".join(parts) or None
     error = _aborted(done) or done.error
+    unseen = None if done.quotas is None else done.quotas.error
     return View(
-        data, show, items="decisions", exit_code=0 if error is None else error.exit_code, error=error, touched=touched
+        data,
+        show,
+        items="decisions",
+        exit_code=0 if error is None else error.exit_code,
+        error=error,
+        touched=touched,
+        warnings=() if unseen is None else (f"quotas of BigQuery were not looked at: {unseen.message}",),
     )
 
 

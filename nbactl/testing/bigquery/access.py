@@ -44,6 +44,11 @@ class Access:
         if match is not None and match in ".".join(name):
             raise self._refused(permission, list(name))
 
+    def check_project(self, permission: str) -> None:
+        """Raise ApiError accessDenied if a statement needs a permission on the project that is denied."""
+        if permission in self.denied:
+            raise self._refused(permission, [])
+
     def _refused(self, permission: str, names: list[str]) -> ApiError:
         if permission.startswith("bigquery.jobs"):
             at = self._project

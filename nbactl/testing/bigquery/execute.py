@@ -128,6 +128,7 @@ class Execution:
         alone = session.transaction is None
         transaction = session.transaction or session.transactions.begin(explicit=False)
         name = (node.db, node.name)
+        job.changes = name
         committed = False
         try:
             if job.statement != "INSERT" and node.db != TEMP:

@@ -5,6 +5,7 @@ https://cloud.google.com/bigquery/docs/information-schema-intro
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from nbactl.testing.bigquery import partitions, schema
 from nbactl.testing.bigquery.errors import ApiError, not_found
 from nbactl.testing.bigquery.literals import literal
 from nbactl.testing.bigquery.store import ALL
+from nbactl.warehouse.sql.normalized import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +87,13 @@ _JOBS: Final = [
             {
                 "name": "dml_statistics", "type": "STRUCT",
                 "fields": _columns("inserted_row_count:INT64", "deleted_row_count:INT64", "updated_row_count:INT64"),
+            },
+            {
+                "name": "query_info", "type": "STRUCT",
+                "fields": [
+                    *_columns("resource_warning:STRING"),
+                    {"name": "query_hashes", "type": "STRUCT", "fields": _columns("normalized_literals:STRING")},
+                ],
             },
         ]
     ),
@@ -234,6 +243,7 @@ def _jobs(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:
         raise ApiError(
             "invalidQuery", "INFORMATION_SCHEMA.JOBS must be qualified with a region: `region-us`.INFORMATION_SCHEMA"
         )
+    session.access.check_project("bigquery.jobs.listAll")
     project = session.store.project
     jobs = [job for job in session.jobs() if job.location.lower() == region and not job.configuration.get("dryRun")]
     return _JOBS, [_job(project, job) for job in jobs]
@@ -242,27 +252,34 @@ def _jobs(session: Session, qualifier: str) -> tuple[list[schema.Field], Rows]:
 def _job(project: str, job: Job) -> tuple[Any, ...]:
     slots = int(((job.ended or job.created) - (job.started or job.created)).total_seconds() * 1000)
     error = job.error
-    target = job.query.get("destinationTable") or job.configuration.get("load", {}).get("destinationTable")
+    target = job.target
     proto = (
         None if error is None else {**dict.fromkeys(("reason", "location", "debug_info", "message")), **error.proto()}
     )
     counts = job.counts
+    references = [] if job.cache_hit else job.references  # "Only populated for query jobs that are not cache hits"
     return (
         job.created, project, job.user, job.id, job.type, job.statement, "INTERACTIVE", job.started, job.ended,
         job.sql or None, job.state, job.bytes_processed if job.type == "QUERY" else None,
-        job.bytes_billed if job.type == "QUERY" else None, slots, job.cache_hit if job.type == "QUERY" else None,
-        job.parent, job.details.get("transaction"),
+        job.bytes_billed if job.type == "QUERY" else None, max(1, slots) if job.bytes_processed else slots,
+        job.cache_hit if job.type == "QUERY" else None, job.parent, job.details.get("transaction"),
         [{"key": key, "value": value} for key, value in job.labels.items()],
         proto,
-        None if target is None else {
-            "project_id": project, "dataset_id": target["datasetId"], "table_id": target["tableId"].partition("$")[0],
-        },
-        [{"project_id": project, "dataset_id": dataset, "table_id": table} for dataset, table in job.references],
+        None if target is None else {"project_id": project, "dataset_id": target[0], "table_id": target[1]},
+        [{"project_id": project, "dataset_id": dataset, "table_id": table} for dataset, table in references],
         None if counts is None else {
             "inserted_row_count": counts.inserted, "deleted_row_count": counts.deleted,
             "updated_row_count": counts.updated,
         },
+        {"resource_warning": None, "query_hashes": {"normalized_literals": _hash(job)}},
     )  # fmt: skip
+
+
+def _hash(job: Job) -> str | None:
+    """Return the hash of a query: of successful ones that are not cache hits."""
+    if job.type != "QUERY" or job.state != "DONE" or job.error is not None or job.cache_hit:
+        return None
+    return hashlib.sha256(normalized(job.sql).encode()).hexdigest()
 
 
 _VIEWS: Final[dict[str, Callable[[Session, str], tuple[list[schema.Field], Rows]]]] = {

@@ -49,6 +49,8 @@ class Job:
     bytes_billed: int = 0
     cache_hit: bool = False
     references: list[Name] = field(default_factory=list)
+    changes: Name | None = None
+    """The table that a DML statement changes."""
     details: dict[str, Any] = field(default_factory=dict)
     loaded: dict[str, Any] = field(default_factory=dict)
     cursor: DuckDBPyConnection | None = None
@@ -63,6 +65,13 @@ class Job:
     def labels(self) -> Mapping[str, str]:
         """The labels that the caller gave."""
         return self.configuration.get("labels") or {}
+
+    @property
+    def target(self) -> Name | None:
+        """The table that the job writes to, None for one that nobody named."""
+        written = self.query.get("destinationTable") or self.configuration.get("load", {}).get("destinationTable")
+        written = written or self.details.get("query", {}).get("ddlTargetTable")
+        return self.changes if written is None else (written["datasetId"], written["tableId"].partition("$")[0])
 
     @property
     def query(self) -> dict[str, Any]:

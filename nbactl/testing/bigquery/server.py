@@ -122,8 +122,9 @@ class BigQueryServer:
         """Refuse what needs a permission, with 403 accessDenied: requests, or jobs on tables, that contain `match`.
 
         Permissions: bigquery.datasets.create, bigquery.datasets.get, bigquery.jobs.create, bigquery.jobs.get,
-        bigquery.jobs.list, bigquery.jobs.update, bigquery.tables.create, bigquery.tables.delete, bigquery.tables.get,
-        bigquery.tables.getData, bigquery.tables.list, bigquery.tables.update, bigquery.tables.updateData.
+        bigquery.jobs.list, bigquery.jobs.listAll, bigquery.jobs.update, bigquery.tables.create,
+        bigquery.tables.delete, bigquery.tables.get, bigquery.tables.getData, bigquery.tables.list,
+        bigquery.tables.update, bigquery.tables.updateData.
         """
         self._access.denied[permission] = match
 

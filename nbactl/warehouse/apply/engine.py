@@ -56,12 +56,16 @@ class Durations:
 
 @frozen
 class Caller:
-    """Who applies, what sees the progress, and what stops it. `started` is called before the first change."""
+    """Who applies, what sees the progress, and what stops it.
+
+    `started` is called before the first change of a table, `applied` after its last.
+    """
 
     operator: Operator
     observe: Callable[[ProgressEvent], None]
     cancellation: Cancellation
-    started: Callable[[Plan, PlannedTable, Job], None]
+    started: Callable[[Job], None]
+    applied: Callable[[Job], None]
 
 
 @frozen
@@ -161,14 +165,14 @@ class TableChanges:
                 job = self._job(planned.name)
             else:
                 job = self._begin(work, plan, planned, keep, caller)
-            return self._drive(work, job, _APPLY_STAGES, resumed=resumed)
+            return self._drive(work, job, _APPLY_STAGES, caller, resumed=resumed)
 
     def resume(self, table: str, *, caller: Caller) -> Outcome:
         """Finish what was begun on a table, be it a plan or its undo."""
         with self._working(table, caller) as work:
             pending = work.state().pending
             stages = _APPLY_STAGES if pending == APPLY else _UNDO_STAGES
-            return self._drive(work, self._job(table), stages, resumed=True)
+            return self._drive(work, self._job(table), stages, caller, resumed=True)
 
     def undo(self, table: str, *, caller: Caller) -> Outcome:
         """Undo the last plan of a table, finished or not; nothing to do if it was undone, or never applied."""
@@ -178,10 +182,10 @@ class TableChanges:
                 return Outcome(table, state, self.job(table), changed=False)
             job = self._job(table)
             if resumed := state.pending == UNDO:
-                return self._drive(work, job, _UNDO_STAGES, resumed=resumed)
+                return self._drive(work, job, _UNDO_STAGES, caller, resumed=resumed)
             undo.check_undo(self._table(work, job))
             self._move(work, state.stage, _UNDO, job)
-            return self._drive(work, job, _UNDO_STAGES, resumed=False)
+            return self._drive(work, job, _UNDO_STAGES, caller, resumed=False)
 
     def check_undo(self, table: str, *, caller: Caller) -> None:
         """Raise PreconditionError if the last plan of a table cannot be undone."""
@@ -204,7 +208,7 @@ class TableChanges:
             started_at=self._clock.now(),
             bytes=None if found is None else found.bytes,
         )
-        caller.started(plan, planned, job)
+        caller.started(job)
         self._move(work, work.state().stage, _FIRST_STAGES[job.how], job)
         return job
 
@@ -213,6 +217,7 @@ class TableChanges:
         work: MigrationWork,
         job: Job,
         stages: Mapping[str, Callable[[TableWork], tuple[str, Job]]],
+        caller: Caller,
         *,
         resumed: bool,
     ) -> Outcome:
@@ -220,6 +225,8 @@ class TableChanges:
         while (stage := work.state().stage) in stages:
             work.wait_if_paused()
             following, table.job = stages[stage](table)
+            if following == APPLIED:
+                caller.applied(table.job)
             self._move(work, stage, following, table.job)
         return Outcome(
             job.table,

@@ -18,6 +18,8 @@ _NOT_VOLATILE: Final = frozenset({"GenerateDateArray", "GenerateSeries", "Genera
 
 _PLAIN: Final = frozenset({"IEEE_DIVIDE"})
 """Functions that the parser does not know, and whose answer depends on their arguments alone."""
+_CHANGING: Final = frozenset({"CURRENT_USER", "GENERATE_UUID", "RAND", "SESSION_USER"})
+"""Such functions that the parser does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +75,34 @@ def _tables(tree: exp.Expr, project: str | None) -> tuple[str, ...] | None:
             return None  # a wildcard, INFORMATION_SCHEMA, a function, the past, another project, or no dataset
         found.add(f"{table.db}.{table.name}")
     return tuple(sorted(found))
+
+
+def uncached_because(sql: str) -> tuple[str, ...]:
+    """Return what in the text of a query keeps BigQuery's cache from answering it, nothing if it is not known.
+
+    https://cloud.google.com/bigquery/docs/cached-results#cache-exceptions. Functions that a project defines are not
+    looked into.
+    """
+    from sqlglot import exp
+
+    try:
+        tree = parse_one(sql)
+    except DataError:
+        return ()
+    if not isinstance(tree, exp.Query):
+        return ("it is not a query",)
+    found: dict[str, None] = {}
+    for node in tree.walk():
+        if isinstance(node, exp.Anonymous):
+            if node.name.upper() in _CHANGING:
+                found[f"{node.name.upper()}() answers differently each time"] = None
+        elif isinstance(node, exp.Func) and _is_volatile(node):
+            name = "GENERATE_UUID" if isinstance(node, exp.Uuid) else node.sql_name()
+            found[f"{name}() answers differently each time"] = None
+        elif isinstance(node, exp.TableSample):
+            found["TABLESAMPLE draws other rows each time"] = None
+        elif isinstance(node, exp.Table) and "INFORMATION_SCHEMA" in node.sql().upper():
+            found["queries of INFORMATION_SCHEMA are not cached"] = None
+        elif isinstance(node, exp.Table) and "*" in node.name:
+            found[f"the wildcard {node.name} reads several tables"] = None
+    return tuple(found)

@@ -63,7 +63,7 @@ class GatewayLab:
         self.requests: list[str] = []
         self.events: list[Event] = []
         self.gateway = QueryGateway(
-            self.engine, self.clock, enabled=self._enabled, ttl=lambda: self.ttl, hook=self.events.append
+            self.engine, self.clock, enabled=self._enabled, ttl=lambda _: self.ttl, hook=self.events.append
         )
         self.gateway.create_table(GAMES)
 

@@ -46,7 +46,7 @@ def schemas(draw: st.DrawFn) -> TableSchema:
     columns = [
         Column(
             name,
-            draw(st.sampled_from(_TYPES[name])),  # type: ignore[arg-type]
+            draw(st.sampled_from(_TYPES[name])),
             required=draw(st.booleans()),
             description=draw(st.sampled_from(["", 'It\'s "it".'])),
         )
@@ -57,7 +57,7 @@ def schemas(draw: st.DrawFn) -> TableSchema:
         "d.t",
         tuple(columns),
         partition_by=draw(st.sampled_from([None, "day"])),
-        partition_unit=draw(st.sampled_from(["DAY", "MONTH"])),  # type: ignore[arg-type]
+        partition_unit=draw(st.sampled_from(["DAY", "MONTH"])),
         cluster_by=tuple(draw(st.lists(st.sampled_from(names), unique=True, max_size=2))),
         description=draw(st.sampled_from(["", "Some."])),
     )
@@ -139,7 +139,7 @@ def changes(warehouse: BigQueryWarehouse) -> TableChanges:
 
 
 def caller() -> Caller:
-    return Caller(Operator("me"), lambda _event: None, Cancellation(), lambda _plan, _planned, _job: None)
+    return Caller(Operator("me"), lambda _event: None, Cancellation(), lambda _job: None, lambda _job: None)
 
 
 def texts(warehouse: BigQueryWarehouse, name: str, columns: list[str]) -> list[str]:

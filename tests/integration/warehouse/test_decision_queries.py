@@ -52,7 +52,7 @@ class Day:
         self.clock = FakeClock(datetime(2024, 1, 15, 5, 0, tzinfo=UTC))
         self.engine = DuckDbWarehouse(folder / "w.duckdb", clock=self.clock, lock_wait=5.0, holder="test")
         self.answered: Counter[str] = Counter()
-        self.gateway = QueryGateway(self.engine, self.clock, enabled=lambda _: True, ttl=lambda: ttl, hook=self._hear)
+        self.gateway = QueryGateway(self.engine, self.clock, enabled=lambda _: True, ttl=lambda _: ttl, hook=self._hear)
         for table in {table for table, _ in RUNS.values()}:
             self.engine.create_table(TableSchema(table, (Column("game_date", "DATE"), Column("game_id", "STRING"))))
             self._change(table)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIB = 2**20
+SLOTS = """usd_per_slot_hour:
+  us: {standard: 1, enterprise: 2, enterprise_plus: 3}
+  eu: {standard: 4, enterprise: 5, enterprise_plus: 6}
+"""
 
 
 def test_the_shipped_list_has_the_region_of_the_pipeline() -> None:
@@ -26,21 +30,24 @@ def test_the_shipped_list_has_the_region_of_the_pipeline() -> None:
 
 def test_every_key_of_the_file_counts(tmp_path: Path) -> None:
     file = tmp_path / "prices.yaml"
-    file.write_text("as_of: 2030-05-06\nusd_per_tib: {us: 5, eu: 7.5}\n")
+    file.write_text(f"as_of: 2030-05-06\nusd_per_tib: {{us: 5, eu: 7.5}}\n{SLOTS}")
     listed = load_prices(file)
     assert prices_in("us", listed).of(2**40) == 5
     assert prices_in("us", listed).as_of == date(2030, 5, 6)
     assert prices_in("mars", listed).usd_per_tib == Decimal("7.5")
+    assert prices_in("us", listed).capacity(2) == {"standard": 2, "enterprise": 4, "enterprise_plus": 6}
+    assert prices_in("mars", listed).editions["standard"] == 4
 
 
 @pytest.mark.parametrize(
     "text",
     ["as_of: soon\nusd_per_tib: {us: 5}\n", "as_of: 2030-05-06\nusd_per_tib: {us: 0}\n", "usd_per_tib: {us: 5}\n",
-     "as_of: 2030-05-06\nusd_per_tib: {us: 5}\nusd_per_gib: 3\n"],
+     "as_of: 2030-05-06\nusd_per_tib: {us: 5}\nusd_per_gib: 3\n",
+     "as_of: 2030-05-06\nusd_per_tib: {us: 5}\nusd_per_slot_hour: {}\n"],
 )  # fmt: skip
 def test_a_wrong_file_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "prices.yaml"
-    file.write_text(text)
+    file.write_text(text if "usd_per_slot_hour" in text else f"{text}{SLOTS}")
     with pytest.raises(ConfigError):
         load_prices(file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -232,9 +233,29 @@ def _caller(
         Operator(operator(), request.reason),
         observer or (lambda _event: None),
         cancellation or Cancellation(),
-        lambda plan, planned, job: before_first_change(app, plan, planned, job),
+        started=partial(before_first_change, app),
+        applied=partial(after_last_change, app),
     )
 
 
-def before_first_change(app: Container, plan: Plan, planned: PlannedTable, job: Job) -> None:
-    """Capture what the queries of the table cost before it is changed."""
+def before_first_change(app: Container, job: Job) -> None:
+    """Capture what the queries of a table cost before it is changed, so that the gain can be shown later."""
+    from nbactl.warehouse.costs.baseline import capture_baseline, store_baseline  # noqa: PLC0415 - help needs none
+
+    if app.settings.target != "gcp" or job.before is None:
+        return
+    timeout = app.config.timeouts["warehouse.query_large"]
+    try:
+        store_baseline(
+            app.documents, capture_baseline(app.job_history, job.table, now=app.clock.now(), timeout=timeout)
+        )
+    except NbactlError as error:
+        app.notice(f"what queries of {job.table} cost before is not known: {error.message}")
+
+
+def after_last_change(app: Container, job: Job) -> None:
+    """Record that a table was changed, from when on its queries are compared."""
+    from nbactl.warehouse.costs.baseline import record_applied  # noqa: PLC0415 - help needs none of it
+
+    with suppress(NotFoundError):  # there was nothing to compare with
+        record_applied(app.documents, job.table, at=app.clock.now())

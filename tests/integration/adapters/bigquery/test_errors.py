@@ -12,6 +12,7 @@ from google.auth.exceptions import DefaultCredentialsError, RefreshError  # noqa
 
 from nbactl.adapters.bigquery.calls import Calls
 from nbactl.adapters.bigquery.client import ClientHolder, Project
+from nbactl.adapters.bigquery.jobs import BigQueryJobs
 from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
 from nbactl.errors import NotAuthorisedError, NotFoundError, PreconditionError, UnavailableError
 from nbactl.ports.warehouse import Rows
@@ -75,9 +76,9 @@ def test_a_table_that_may_not_be_read_asks_for_the_role_of_readers(
 
 
 def test_the_history_of_jobs_needs_its_own_role(server: BigQueryServer, warehouse: BigQueryWarehouse) -> None:
-    server.deny("bigquery.jobs.list")
-    with pytest.raises(NotAuthorisedError, match=r"bigquery\.jobs\.list"):
-        list(warehouse.jobs(datetime.now(UTC), timeout=TIMEOUT))
+    server.deny("bigquery.jobs.listAll")
+    with pytest.raises(NotAuthorisedError, match=r"bigquery\.jobs\.listAll"):
+        list(BigQueryJobs(warehouse._calls).jobs(datetime.now(UTC), datetime.now(UTC), timeout=TIMEOUT))
 
 
 def test_credentials_that_are_refused_or_expired_say_how_to_log_in(
@@ -180,9 +181,10 @@ def test_jobs_carry_the_labels_of_the_run_as_bigquery_takes_them(
     expected = {"run_id": "run-1_abc", "task": "nba_raw_games", "l9": "x" * 63}
     (job,) = [job for job in server.jobs() if job["sql"] == "SELECT 'labelled'"]
     assert job["labels"] == expected
-    (seen,) = [job for job in warehouse.jobs(since, timeout=TIMEOUT) if job.sql == "SELECT 'labelled'"]
+    found = BigQueryJobs(warehouse._calls).jobs(since, datetime.now(UTC), timeout=TIMEOUT)
+    (seen,) = [one for one in found if one.job_id == job["id"]]
     assert (seen.labels, seen.error, seen.user) == (expected, None, server.user)
-    assert seen.started_at >= since
+    assert seen.created_at >= since
 
 
 def test_a_view_and_a_table_with_streamed_rows_have_no_time_of_change(

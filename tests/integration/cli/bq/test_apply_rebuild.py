@@ -71,7 +71,12 @@ def test_rows_written_while_they_are_copied_are_copied_again(place: Place, point
             f"DELETE FROM `{place.table}` WHERE n = 4",
         ]
     )
-    faults.arm(point, lambda: [place.write(sql) for sql in late] and None)
+
+    def write() -> None:
+        for sql in late:
+            place.write(sql)
+
+    faults.arm(point, write)
     try:
         assert place.apply().code == 3
     finally:

@@ -1,0 +1,1 @@
+"""What the jobs of BigQuery cost, what its caches answer, and how near its quotas are: from the history of jobs."""
