@@ -250,10 +250,11 @@ def _swap(wanted: TableSchema, target: Target, seconds: float | None) -> Step:
         *expiration(wanted),
         keep_until(side.old),
     )
-    again = "while both tables are compared again"
-    if seconds:
-        again += f", about {format_duration(max(1, round(seconds)))}"
-    note = f"The name is missing between the renames: some seconds, and if rows were written meanwhile {again}."
+    more = f": about {format_duration(max(1, round(seconds)))} more" if seconds else ""
+    note = (
+        "The name is missing between the renames, for some seconds. If rows were written just before, both tables "
+        f"are compared again meanwhile{more}."
+    )
     return _free("Swap the tables by name", statements, target, (note,), how="rebuild", kind="swap")
 
 

@@ -76,13 +76,16 @@ def warehouse() -> Iterator[BigQueryWarehouse]:
 
 @settings(max_examples=8)
 @given(
-    actual=schemas(), declared=schemas(), drop=st.booleans(), rows=st.integers(0, 4), gate=st.sampled_from([1, 2**40])
+    tables=st.tuples(schemas(), schemas()),
+    drop=st.booleans(),
+    rows=st.integers(0, 4),
+    gate=st.sampled_from([1, 2**40]),
 )
 def test_after_a_plan_was_applied_only_what_is_refused_is_left(
-    warehouse: BigQueryWarehouse, actual: TableSchema, declared: TableSchema, drop: bool, rows: int, gate: int
+    warehouse: BigQueryWarehouse, tables: tuple[TableSchema, TableSchema], drop: bool, rows: int, gate: int
 ) -> None:
     name = f"d.t{next(_NUMBERS)}"
-    actual, declared = replace(actual, name=name), replace(declared, name=name)
+    actual, declared = (replace(one, name=name) for one in tables)
     warehouse.apply_ddl([ddl.create_table(actual, name)], timeout=30)
     for n in range(rows):
         values = [f"DATE '2024-0{1 + n}-05'" if one.name == "day" else value(one) for one in actual.columns]

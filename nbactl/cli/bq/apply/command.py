@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     from nbactl.warehouse.plan.changes import Change
 
     Observer = Callable[[ProgressEvent], None]
+
+
+_WAYS: Final = {
+    "in_place": "in place",
+    "rewrite": "in place, and its old data are rewritten",
+    "rebuild": "by a rebuild",
+}
 
 
 @frozen
@@ -200,11 +207,16 @@ def _done(name: str, run: Callable[[], Outcome], refused: tuple[Change, ...]) ->
 
 
 def _question(todo: Sequence[PlannedTable], begun: Sequence[str]) -> Question:
-    lost = [f"{one.name}: {lost} are lost." for one in todo for change in one.made for lost in change.lost]
     lines = [f"{name} is resumed." for name in begun]
-    return Question(
-        f"Apply the plan to {_listed([*begun, *(one.name for one in todo)])}?", (*lines, *lost), always=bool(lost)
-    )
+    for one in todo:
+        ways = {change.how for change in one.made}
+        how = next(way for way in ("rebuild", "rewrite", "in_place") if way in ways)
+        lines.append(f"{one.name} is changed {_WAYS[how]}.")
+        lost = dict.fromkeys(lost for change in one.made for lost in change.lost)
+        lines += [f"  It loses {what}." for what in lost]
+    losing = any(change.lost for one in todo for change in one.made)
+    count = len(todo) + len(begun)
+    return Question(f"Apply the plan to {count} table{'s' if count > 1 else ''}?", tuple(lines), always=losing)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -246,9 +258,8 @@ def before_first_change(app: Container, job: Job) -> None:
         return
     timeout = app.config.timeouts["warehouse.query_large"]
     try:
-        store_baseline(
-            app.documents, capture_baseline(app.job_history, job.table, now=app.clock.now(), timeout=timeout)
-        )
+        found = capture_baseline(app.job_history, job.table, now=app.clock.now(), timeout=timeout)
+        store_baseline(app.documents, found)
     except NbactlError as error:
         app.notice(f"what queries of {job.table} cost before is not known: {error.message}")
 

@@ -9,6 +9,7 @@ from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
+from nbactl.warehouse.apply.job import APPLIED
 from nbactl.warehouse.plan.document import change_document
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def _show(console: Console, result: ApplyResult) -> None:
         console.note(Styled("Nothing to do: the tables are as declared.", "dim"))
         return
     for one in result.tables:
-        console.print(Styled(f"{one.status:<{_WIDTH}}", _STYLES.get(one.status, "")), one.table, _facts(one))
+        console.print(Styled(f"{one.status:<{_WIDTH}}", _STYLES.get(one.status, "")), one.table)
+        if facts := _facts(one):
+            console.out.print_hanging(" " * _WIDTH, text=facts, indent=_WIDTH)
         for change in one.refused:
             what = f"{change.kind.replace('_', ' ')}{f' {change.column}' if change.column else ''}: {change.reason}"
             console.out.print_hanging(Styled(f"{'':<{_WIDTH}}refused: ", "red"), text=what, indent=_WIDTH + 9)
@@ -88,7 +91,7 @@ def _facts(one: TableResult) -> str:
         facts.append(f"{size(outcome.bytes_billed)} billed")
     if (until := _kept_until(one)) is not None:
         facts.append(f"kept until {until}")
-    return f"  {', '.join(facts)}" if facts else ""
+    return ", ".join(facts)
 
 
 def _kept_until(one: TableResult) -> str | None:
@@ -130,7 +133,7 @@ def _status_row(one: TableStatus) -> tuple[str, str, str, str, str]:
     state, job = one.state, one.job
     stage = f"{state.stage} (paused)" if state.paused else state.stage
     done = f"{state.checkpoint.chunks:,} ranges" if state.checkpoint is not None else ""
-    kept = "" if job is None or job.kept_until is None else moment(job.kept_until)
+    kept = "" if job is None or job.kept_until is None or state.stage != APPLIED else moment(job.kept_until)
     since = "" if state.changed_at is None else moment(state.changed_at)
     return state.name.partition(":")[2], stage, since, done, kept
 

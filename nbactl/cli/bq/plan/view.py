@@ -81,16 +81,21 @@ def file_text(found: BqPlan) -> str:
 
 def _show_table(console: Console, plan: TablePlan, found: BqPlan) -> None:
     console.print(Styled(plan.declared.name, "bold"), Styled(f"  {_facts(plan)}", "dim"))
+    lost: set[str] = set()
     for change in sorted(plan.changes, key=lambda change: _ORDER.index(change.how)):
-        _show_change(console, change)
+        _show_change(console, change, lost)
     for number, step in enumerate(plan.steps, 1):
         _show_step(console, number, step, found)
 
 
-def _show_change(console: Console, change: Change) -> None:
+def _show_change(console: Console, change: Change, named: set[str]) -> None:
+    """Show a change; what another one has `named` already as lost is not named again."""
     console.print("  ", Styled(f"{_LABELS[change.how]:<10}", _STYLES[change.how]), _what(change))
     console.out.print_hanging(" " * 12, text=change.reason, indent=12)
     for lost in change.lost:
+        if lost in named:
+            continue
+        named.add(lost)
         console.out.print_hanging(Styled(" " * 12 + "lost: ", "red"), text=lost, indent=18)
 
 
