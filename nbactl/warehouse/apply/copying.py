@@ -13,8 +13,8 @@ from nbactl.core._support.row_digests import ROW_HASH, digest_of_rows, row_hash
 from nbactl.errors import ContentionError
 from nbactl.frozen import frozen
 from nbactl.migrations.work import Meter
-from nbactl.warehouse.apply.ranges import Key, Range, as_start, key_of, ranges_of, start_text
-from nbactl.warehouse.apply.rewrite import everything, partitions_of
+from nbactl.warehouse.apply.ranges import Key, Range, as_start, everything_of, key_of, ranges_of, start_text
+from nbactl.warehouse.apply.rewrite import partitions_of
 from nbactl.warehouse.plan import ddl
 from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB, RANGE_BYTES
 from nbactl.warehouse.plan.types import canonical
@@ -71,7 +71,7 @@ def copy_all(table: TableWork, copy: Copy, *, fill: bool = True, hot: int = 0) -
     checkpoint = table.work.begin("copy", table.job.run, cursor=fresh)
     if checkpoint.cursor["pass"] == 1:
         found = table.find(copy.source.name)
-        ranges = ranges_for(table, copy.first, partitions_of(table, copy.source.name, copy.first), found)
+        ranges = ranges_for(table, copy.first, partitions_of(table, copy.source, copy.first), found)
         checkpoint = _copy_ranges(table, copy, ranges, checkpoint)
         checkpoint = table.work.save(checkpoint, {**checkpoint.cursor, "pass": 2, "after": None}, {"pass": 1})
     for number in range(2, _PASSES + 2):
@@ -113,7 +113,7 @@ def digests(table: TableWork, copy: Copy, *, of_source: bool) -> dict[Start | No
     """Return digest and rows by partition, over the columns that both tables have, as the target has them."""
     pairs = ddl.common(copy.target, copy.source)
     columns = [replace(one, type=cast("ColumnType", canonical(one.type))) for one, _ in pairs]
-    name = copy.source.name if of_source else copy.target.name
+    read = copy.source if of_source else copy.target
     given = [
         f"{ddl.cast(one, found)} AS {ddl.quoted(one.name)}" if of_source else ddl.quoted(one.name)
         for one, found in pairs
@@ -122,7 +122,7 @@ def digests(table: TableWork, copy: Copy, *, of_source: bool) -> dict[Start | No
     sql = (
         f"SELECT start, {digest_of_rows()} AS digest, COUNT(*) AS row_count\n"
         f"FROM (SELECT {start} AS start, {row_hash(columns)} AS {ROW_HASH}\n"
-        f"FROM (SELECT {', '.join(given)}\nFROM {ddl.quoted(name)}\n{everything(copy.key)}))\nGROUP BY start"
+        f"FROM (SELECT {', '.join(given)}\nFROM {ddl.quoted(read.name)}\n{everything_of(read)}))\nGROUP BY start"
     )
     return {as_start(start): (digest, rows) for start, digest, rows in table.query(sql).rows}
 
@@ -163,8 +163,10 @@ def _copy_ranges(table: TableWork, copy: Copy, ranges: Sequence[Range], checkpoi
     for number, one in enumerate(left, done + 1):
         table.pause_point(meter)
         began = table.work.clock.monotonic()
-        pairs = ddl.copy_rows(copy.target, copy.source, None)
-        statements = [statement.replace("WHERE TRUE", one.where) for statement in pairs[0]]
+        written, read = (
+            (everything_of(copy.target), everything_of(copy.source)) if one.key is None else (one.where,) * 2
+        )
+        statements = ddl.copy_range(copy.target, copy.source, written=written, read=read)
         table.change(statements, one.parameters, f"{checkpoint.stage}-{cursor['pass']}-{checkpoint.chunks}-{one.name}")
         cursor |= {"after": start_text(one.last), "ranges": cursor["ranges"] + 1, "rows": cursor["rows"] + one.rows}
         checkpoint = table.work.save(checkpoint, cursor, {"range": one.name, "rows": one.rows})

@@ -94,6 +94,16 @@ def key_of(schema: TableSchema, column: str | None, unit: str) -> Key | None:
     return None
 
 
+def everything_of(schema: TableSchema) -> str:
+    """Return a condition that all rows meet, and that a table accepts which requires a filter by its partitions."""
+    key = key_of(schema, schema.partition_by, schema.partition_unit)
+    if key is None:
+        return "WHERE TRUE"
+    name = ddl.quoted(key.column)
+    least = "DATE '0001-01-01'" if key.kind == "DATE" else "TIMESTAMP '0001-01-01 00:00:00+00'"
+    return f"WHERE {name} >= {least} OR {name} IS NULL"
+
+
 def ranges_of(
     key: Key | None, found: Iterable[tuple[Start | None, int]], row_bytes: float | None, *, most: int, partitions: int
 ) -> list[Range]:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.row_digests import ROW_HASH, digest_of_rows, row_hash
 from nbactl.migrations.work import Meter
-from nbactl.warehouse.apply.ranges import Key, Range, as_start, key_of, ranges_of, start_text
+from nbactl.warehouse.apply.ranges import Key, Range, as_start, everything_of, key_of, ranges_of, start_text
 from nbactl.warehouse.plan import ddl
 from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB, RANGE_BYTES
 
 if TYPE_CHECKING:
-    from nbactl.ports.warehouse import TableLayout
+    from nbactl.ports.warehouse import TableLayout, TableSchema
     from nbactl.warehouse.apply.work import TableWork
 
 
@@ -27,7 +27,7 @@ def rewrite_rows(table: TableWork) -> None:
     checkpoint = table.work.begin("rewrite", table.job.run, cursor=fresh)
     cursor = dict(checkpoint.cursor)
     if cursor["digest"] is None:
-        cursor |= {"digest": _digest(table, key, column.name), "seen": _state(found)}
+        cursor |= {"digest": _digest(table, found.schema, column.name), "seen": _state(found)}
     ranges = _ranges(table, key, found)
     left = [one for one in ranges if cursor["after"] is None or _after(one, cursor["after"])]
     meter = Meter(
@@ -51,33 +51,22 @@ def rewrite_rows(table: TableWork) -> None:
         table.rows = cursor["rows"]
         table.work.observe(meter.at(cursor["ranges"], {"rows": cursor["rows"]}))
         table.throttle(one.size or 0, table.work.clock.monotonic() - began)
-    _compare(table, cursor, key, column.name)
+    _compare(table, cursor, column.name)
 
 
-def partitions_of(table: TableWork, name: str, key: Key | None) -> list[tuple[Any, int]]:
+def partitions_of(table: TableWork, schema: TableSchema, key: Key | None) -> list[tuple[Any, int]]:
     """Return the beginnings of a table's partitions with their rows; one item with all rows without a key."""
-    if key is None:
-        rows = table.query(f"SELECT COUNT(*) FROM {ddl.quoted(name)}").scalar()
-        return [(None, rows)] if rows else []
+    start = "NULL" if key is None else key.expression
     sql = (
-        f"SELECT {key.expression} AS start, COUNT(*) AS row_count\nFROM {ddl.quoted(name)}\n"
-        f"{everything(key)}\nGROUP BY start"
+        f"SELECT {start} AS start, COUNT(*) AS row_count\nFROM {ddl.quoted(schema.name)}\n"
+        f"{everything_of(schema)}\nGROUP BY start"
     )
     return [(as_start(start), rows) for start, rows in table.query(sql).rows]
 
 
-def everything(key: Key | None) -> str:
-    """Return a condition that all rows meet, and that a table accepts which requires a filter by its partitions."""
-    if key is None:
-        return "WHERE TRUE"
-    name = ddl.quoted(key.column)
-    least = "DATE '0001-01-01'" if key.kind == "DATE" else "TIMESTAMP '0001-01-01 00:00:00+00'"
-    return f"WHERE {name} >= {least} OR {name} IS NULL"
-
-
 def _ranges(table: TableWork, key: Key | None, found: TableLayout) -> list[Range]:
     """Return the ranges of the partitions that are large enough to gain."""
-    partitions = partitions_of(table, table.job.table, key)
+    partitions = partitions_of(table, found.schema, key)
     row_bytes = found.bytes / found.rows if found.bytes and found.rows else None
     large = [(start, rows) for start, rows in partitions if row_bytes is None or rows * row_bytes >= table.job.gate]
     most = RANGE_BYTES if table.limits.max_bytes is None else table.limits.max_bytes // 2
@@ -98,23 +87,23 @@ def _state(found: TableLayout) -> list[Any] | None:
     return [found.modified.isoformat(), found.rows]
 
 
-def _digest(table: TableWork, key: Key | None, column: str) -> str:
+def _digest(table: TableWork, schema: TableSchema, column: str) -> str:
     """Return the digest of the columns that the statements name, which are all that they could change."""
-    named = {column.lower(), (column if key is None else key.column).lower()}
-    columns = [one for one in table.job.declared.columns if one.name.lower() in named]
+    named = {column.lower(), (schema.partition_by or column).lower()}
+    columns = [one for one in schema.columns if one.name.lower() in named]
     sql = (
         f"SELECT {digest_of_rows()} FROM (\nSELECT {row_hash(columns)} AS {ROW_HASH} "
-        f"FROM {ddl.quoted(table.job.table)} {everything(key)})"
+        f"FROM {ddl.quoted(table.job.table)} {everything_of(schema)})"
     )
     return str(table.query(sql).scalar())
 
 
-def _compare(table: TableWork, cursor: dict[str, Any], key: Key | None, column: str) -> None:
+def _compare(table: TableWork, cursor: dict[str, Any], column: str) -> None:
     found = table.table()
     if cursor["seen"] is None or _state(found) != cursor["seen"]:
         table.note("Rows were written meanwhile, so that those before and after cannot be compared.")
         return
-    if _digest(table, key, column) != cursor["digest"]:
+    if _digest(table, found.schema, column) != cursor["digest"]:
         # No error: an UPDATE of another program at the very moment of ours looks the same.
         table.note(
             f"{table.job.table} has other values in {column} than before, though no other writer was seen. "

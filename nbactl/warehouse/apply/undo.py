@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nbactl.errors import PreconditionError
 from nbactl.warehouse.apply.copying import HOT, copy_all, copy_of, differing, shown
 from nbactl.warehouse.apply.in_place import change_in_place
+from nbactl.warehouse.apply.ranges import everything_of
 from nbactl.warehouse.apply.rebuild import expire
 from nbactl.warehouse.apply.swap import Swap, swap_names
 from nbactl.warehouse.plan import ddl
@@ -164,7 +165,8 @@ def _check_no_rows(table: TableWork) -> None:
 
 def _check_empty(table: TableWork, column: str) -> None:
     name = ddl.quoted(table.job.table)
-    rows = table.query(f"SELECT COUNT(*) FROM {name} WHERE {ddl.quoted(column)} IS NOT NULL").scalar()
+    where = everything_of(table.table().schema)
+    rows = table.query(f"SELECT COUNT({ddl.quoted(column)}) FROM {name} {where}").scalar()
     if rows:
         raise PreconditionError(
             f"{column} of {table.job.table} has {rows:,} values",

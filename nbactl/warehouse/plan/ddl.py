@@ -99,13 +99,17 @@ def rewrite(schema: TableSchema, column_name: str) -> tuple[str, ...]:
 
 def copy_rows(target: TableSchema, source: TableSchema, key: str | None) -> tuple[tuple[str, str], ...]:
     """Return what copies rows, repeatably: for each condition a DELETE and an INSERT; rows have NULL in new columns."""
+    return tuple(copy_range(target, source, written=where, read=where) for where in conditions(source, key))
+
+
+def copy_range(target: TableSchema, source: TableSchema, *, written: str, read: str) -> tuple[str, str]:
+    """Return the DELETE and the INSERT that copy the rows which meet a condition."""
     kept = common(target, source)
     insert = (
         f"INSERT INTO {quoted(target.name)} ({', '.join(quoted(one.name) for one, _ in kept)})\n"
-        f"SELECT {', '.join(cast(one, found) for one, found in kept)}\nFROM {quoted(source.name)}"
+        f"SELECT {', '.join(cast(one, found) for one, found in kept)}\nFROM {quoted(source.name)}\n{read}"
     )
-    wheres = conditions(source, key)
-    return tuple((f"DELETE FROM {quoted(target.name)}\n{where}", f"{insert}\n{where}") for where in wheres)
+    return f"DELETE FROM {quoted(target.name)}\n{written}", insert
 
 
 def common(target: TableSchema, source: TableSchema) -> list[tuple[Column, Column]]:

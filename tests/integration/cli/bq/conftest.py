@@ -89,9 +89,9 @@ class Place:
         tables = self.plan(out="left.json")["tables"]
         return [(change["kind"], change["how"]) for table in tables for change in table["changes"]]
 
-    def rows(self, columns: str = "*", table: str = "") -> list[tuple[Any, ...]]:
-        """The rows of a table, sorted."""
-        found = self.warehouse.query(f"SELECT {columns} FROM `{table or self.table}`", timeout=30).rows
+    def rows(self, columns: str = "*", where: str = "") -> list[tuple[Any, ...]]:
+        """The rows of the table, sorted."""
+        found = self.warehouse.query(f"SELECT {columns} FROM `{self.table}` {where}", timeout=30).rows
         return sorted(found, key=str)
 
     def tables(self) -> set[str]:

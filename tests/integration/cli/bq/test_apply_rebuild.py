@@ -31,8 +31,8 @@ def made(place: Place, *words: str) -> None:
     assert plan["summary"]["rebuild"]
 
 
-def numbers(place: Place) -> list[int]:
-    return sorted(int(n) for (n,) in place.rows("n"))
+def numbers(place: Place, where: str = "") -> list[int]:
+    return sorted(int(n) for (n,) in place.rows("n", where))
 
 
 def test_a_table_is_rebuilt_and_changed_back_with_what_was_written_since(place: Place) -> None:
@@ -178,3 +178,35 @@ def test_rows_in_the_streaming_buffer_keep_a_rebuild_from_beginning(place: Place
     refused = place.apply()
     assert (refused.code, "has 1 rows in its streaming buffer" in refused.err) == (6, True)
     assert place.tables() == {"t"}
+
+
+def test_a_table_that_requires_a_filter_is_rebuilt_and_changed_back(place: Place) -> None:
+    filtered = "OPTIONS (require_partition_filter = TRUE)"
+    place.create(
+        f"CREATE TABLE `{{t}}` (at TIMESTAMP, n INT64) PARTITION BY TIMESTAMP_TRUNC(at, HOUR) {filtered}",
+        *(f"(TIMESTAMP '2024-01-0{1 + n % 3} 05:30:00+00', {n})" for n in range(9)),
+        "(NULL, 9)",
+    )
+    place.declare(f"CREATE TABLE `{{t}}` (at DATE, n INT64) PARTITION BY at {filtered}")
+    place.plan()
+    done = place.apply()
+    assert done.code == 0, done.err
+    assert place.left() == []
+    assert numbers(place, "WHERE at > '2000-01-01' OR at IS NULL") == [*range(10)]
+    undone = place.call("apply", "--undo", "plan.json", "--yes")
+    assert undone.code == 0, undone.err
+    assert numbers(place, "WHERE at > '2000-01-01' OR at IS NULL") == [*range(10)]
+
+
+def test_partitions_that_a_plan_lets_expire_come_back(place: Place) -> None:
+    place.create(
+        "CREATE TABLE `{t}` (day DATE, n INT64) PARTITION BY day", "(DATE '2020-01-01', 1)", "(CURRENT_DATE(), 2)"
+    )
+    place.declare("CREATE TABLE `{t}` (day DATE, n INT64) PARTITION BY day OPTIONS (partition_expiration_days = 30)")
+    place.plan()
+    assert place.apply().code == 0
+    place.write(f"DELETE FROM `{place.table}` WHERE day = '2020-01-01'")  # as BigQuery does within some hours
+    place.write(f"INSERT INTO `{place.table}` VALUES (CURRENT_DATE(), 3)")
+    undone = place.call("apply", "--undo", "plan.json", "--yes")
+    assert undone.code == 0, undone.err
+    assert numbers(place) == [1, 2, 3]
