@@ -34,6 +34,31 @@ LINES = TableSchema(
     description="Lines.",
 )
 
+REFUSED_CHANGES: list[tuple[str, type[Exception]]] = [
+    ("SELECT 1", DataError),
+    ("DROP TABLE nba_test.lines", DataError),
+    ("DELETE FROM nba_test.lines", DataError),
+    ("DELETE FROM nba_test.lines WHERE TRUE; DELETE FROM nba_test.lines WHERE TRUE", DataError),
+    ("UPDATE nba_test.lines SET points = 'x' WHERE TRUE", DataError),
+    ("UPDATE nba_test.lines SET team = NULL WHERE TRUE", DataError),
+    ("UPDATE nba_test.lines SET points = 1 WHERE nope = 1", NotFoundError),
+    ("DELETE FROM nba_test.lime WHERE TRUE", NotFoundError),
+    ("DELETE FROM nba_test.lines WHERE team = @nobody", DataError),
+]
+REFUSED_ACTIONS: list[tuple[str, type[Exception]]] = [
+    ("ALTER COLUMN nope DROP NOT NULL", NotFoundError),
+    ("ALTER COLUMN nope SET OPTIONS (description = 'x')", NotFoundError),
+    ("DROP COLUMN nope", NotFoundError),
+    ("DROP COLUMN team", DataError),
+    ("DROP COLUMN day", DataError),
+    ("ALTER COLUMN points DROP NOT NULL", DataError),
+    ("ALTER COLUMN points SET DATA TYPE STRING", DataError),
+    ("ALTER COLUMN odds SET DATA TYPE INT64", DataError),
+    ("ADD COLUMN must INT64 NOT NULL", DataError),
+    ("ADD COLUMN points INT64", DataError),
+    ("RENAME TO other", AlreadyExistsError),
+]
+
 
 class TestWarehouseChanges:
     @pytest.fixture(autouse=True)
@@ -89,6 +114,9 @@ class TestWarehouseChanges:
         assert counts == {D1: 1, D2: 1, D3: 1}
         assert after[LINES.name, D1].digest != before[LINES.name, D1].digest
         assert after[LINES.name, D2] == before[LINES.name, D2]
+        same = Rows(("day", "team", "points"), [(D1, "LAL", 1)])
+        written = warehouse.replace_partitions(LINES.name, [D1], same, timeout=TIMEOUT)
+        assert written.versions[D1].digest == after[LINES.name, D1].digest
 
     def test_several_statements_are_one_transaction(self, warehouse: Warehouse) -> None:
         done = warehouse.run_dml(
@@ -122,30 +150,15 @@ class TestWarehouseChanges:
         with pytest.raises(DataError, match="at most one source row"):
             warehouse.run_dml([merge], {"points": [1, 2]}, timeout=TIMEOUT)
 
-    @pytest.mark.parametrize(
-        ("sql", "error"),
-        [
-            ("SELECT 1", DataError),
-            ("DROP TABLE nba_test.lines", DataError),
-            ("DELETE FROM nba_test.lines", DataError),
-            ("DELETE FROM nba_test.lines WHERE TRUE; DELETE FROM nba_test.lines WHERE TRUE", DataError),
-            ("UPDATE nba_test.lines SET points = 'x' WHERE TRUE", DataError),
-            ("UPDATE nba_test.lines SET team = NULL WHERE TRUE", DataError),
-            ("UPDATE nba_test.lines SET points = 1 WHERE nope = 1", NotFoundError),
-            ("DELETE FROM nba_test.lime WHERE TRUE", NotFoundError),
-            ("DELETE FROM nba_test.lines WHERE team = @nobody", DataError),
-        ],
-    )
-    def test_what_is_not_a_change_that_fits_is_refused(
-        self, warehouse: Warehouse, sql: str, error: type[Exception]
-    ) -> None:
+    def test_what_is_not_a_change_that_fits_is_refused(self, warehouse: Warehouse) -> None:
         before = self.rows(warehouse)
-        with pytest.raises(error):
-            warehouse.run_dml([sql], timeout=TIMEOUT)
+        for sql, error in REFUSED_CHANGES:
+            with pytest.raises(error):
+                warehouse.run_dml([sql], timeout=TIMEOUT)
         with pytest.raises(DataError):
             warehouse.run_dml([], timeout=TIMEOUT)
         with pytest.raises(DataError, match="is not a key"):
-            warehouse.run_dml([sql], key="a b", timeout=TIMEOUT)
+            warehouse.run_dml(["DELETE FROM nba_test.lines WHERE TRUE"], key="a b", timeout=TIMEOUT)
         assert self.rows(warehouse) == before
 
     # Clustering
@@ -224,31 +237,14 @@ class TestWarehouseChanges:
         assert warehouse.table(LINES.name).schema.columns[2:4] == (Column("points", "FLOAT64"), LINES.columns[3])
         assert self.rows(warehouse)[0] == (D1, "BOS", 2.0)
 
-    @pytest.mark.parametrize(
-        ("action", "error"),
-        [
-            ("ALTER COLUMN nope DROP NOT NULL", NotFoundError),
-            ("ALTER COLUMN nope SET OPTIONS (description = 'x')", NotFoundError),
-            ("DROP COLUMN nope", NotFoundError),
-            ("DROP COLUMN team", DataError),
-            ("DROP COLUMN day", DataError),
-            ("ALTER COLUMN points DROP NOT NULL", DataError),
-            ("ALTER COLUMN points SET DATA TYPE STRING", DataError),
-            ("ALTER COLUMN odds SET DATA TYPE INT64", DataError),
-            ("ADD COLUMN must INT64 NOT NULL", DataError),
-            ("ADD COLUMN points INT64", DataError),
-            ("RENAME TO other", AlreadyExistsError),
-        ],
-    )
-    def test_a_change_that_is_refused_changes_nothing(
-        self, warehouse: Warehouse, action: str, error: type[Exception]
-    ) -> None:
+    def test_a_change_that_is_refused_changes_nothing(self, warehouse: Warehouse) -> None:
         self.ddl(warehouse, "CREATE TABLE nba_test.other (a INT64)")
         before, versions = self.layout(warehouse), warehouse.versions([LINES.name], D1, D2, timeout=TIMEOUT)
-        also = "" if action.startswith("RENAME") else "ALTER COLUMN team DROP NOT NULL, "
-        with pytest.raises(error):
-            self.ddl(warehouse, f"ALTER TABLE nba_test.lines {also}{action}")
-        assert self.layout(warehouse).schema == before.schema
+        for action, error in REFUSED_ACTIONS:
+            also = "" if action.startswith("RENAME") else "ALTER COLUMN team DROP NOT NULL, "
+            with pytest.raises(error):
+                self.ddl(warehouse, f"ALTER TABLE nba_test.lines {also}{action}")
+            assert self.layout(warehouse).schema == before.schema, action
         assert warehouse.versions([LINES.name], D1, D2, timeout=TIMEOUT) == versions
 
     def test_options_are_set_and_taken_away(self, warehouse: Warehouse) -> None:
@@ -269,6 +265,13 @@ class TestWarehouseChanges:
             "require_partition_filter = FALSE, description = 'Lines.')",
         )
         assert warehouse.table(LINES.name).schema == LINES
+
+    def test_each_definition_changes_the_etag(self, warehouse: Warehouse) -> None:
+        etags = [self.layout(warehouse).etag]
+        for text in ("Other.", "Lines.", "Other.", "Lines."):
+            self.ddl(warehouse, f"ALTER TABLE nba_test.lines SET OPTIONS (description = '{text}')")
+            etags.append(self.layout(warehouse).etag)
+        assert len(set(etags)) == 5
 
     def test_a_table_is_swapped_by_renaming(self, warehouse: Warehouse) -> None:
         self.ddl(

@@ -63,6 +63,8 @@ _BUSY: Final = frozenset({"rateLimitExceeded", "quotaExceeded", "jobRateLimitExc
 _FAILING: Final = frozenset(
     {"backendError", "internalError", "jobBackendError", "jobInternalError", "tableUnavailable"}
 )
+_QUEUE_FULL: Final = "Too many DML statements outstanding"
+"""https://cloud.google.com/bigquery/docs/troubleshoot-quotas; its reason is that of a query that is too large."""
 _CONFLICT: Final = re.compile(r"concurrent update|could not serialize", re.IGNORECASE)
 _DISABLED: Final = re.compile(r"has not been used|is disabled|has not enabled BigQuery", re.IGNORECASE)
 
@@ -129,7 +131,7 @@ class _Refusal:
     def passing(self) -> NbactlError | None:
         """Return the error for what may be over by the next attempt."""
         where, cause = self.client.project.where, self.cause
-        if self.reason in _BUSY or self.code == HTTPStatus.TOO_MANY_REQUESTS:
+        if self.reason in _BUSY or self.code == HTTPStatus.TOO_MANY_REQUESTS or _QUEUE_FULL in self.message:
             return UnavailableError(f"{where} is over its quota or rate limit", cause=cause, next_step=_LATER)
         if _CONFLICT.search(self.message) or self.code == HTTPStatus.PRECONDITION_FAILED:
             return ContentionError(

@@ -29,13 +29,13 @@ def run(session: Session, limits: Limits, tree: exp.Alter, node: exp.Table) -> s
         return "SKIP"
     with store.lock:
         table = session.table(node)
-        limits.metadata_update(table)
         actions = tree.args["actions"]
         if table.kind != "TABLE" and not all(isinstance(action, exp.AlterSet) for action in actions):
             raise wrong_kind(f"{store.project}:{'.'.join(table.name)}", table.kind)
         change = _Change(session, table)
         for action in actions:
             change.add(action)
+        limits.metadata_update(table)
         change.apply()
         store.touch(table)
     return "ALTER"

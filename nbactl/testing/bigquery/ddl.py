@@ -12,7 +12,7 @@ from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
 from nbactl.adapters.duckdb.sql.definitions import SNAPSHOT
 from nbactl.adapters.duckdb.sql.types import duckdb_name, identifier
-from nbactl.testing.bigquery import alter, clones, columns, options, schema
+from nbactl.testing.bigquery import alter, clones, columns, layout, options, schema
 from nbactl.testing.bigquery.errors import ApiError, invalid_query, wrong_kind
 from nbactl.testing.bigquery.session import TEMP, Session, result_columns
 from nbactl.testing.bigquery.store import ALL, Table
@@ -115,7 +115,7 @@ def _create(session: Session, tree: exp.Create, node: exp.Table, sql: str) -> st
         session.cursor.execute("DROP TABLE IF EXISTS temp._created")
         session.cursor.execute(f"CREATE TEMP TABLE _created AS {rows}", bound)
     if there:
-        store.check_layout(Table(name, schema.normalized(fields), store.clock.now(), store.clock.now(), resource))
+        layout.check(Table(name, schema.normalized(fields), store.clock.now(), store.clock.now(), resource))
         store.drop_table(store.table(name))
     made = store.create_table(name, fields, resource)
     if rows is not None:

@@ -58,12 +58,11 @@ def run(session: Session, tree: exp.Expr, sql: str) -> tuple[Counts, set[str]]:
     compiled, ctx = session.compiling(
         sql, lambda ctx, scope: Query(compile_change(ctx, tree, scope, name, columns, also=also), ())
     )
-    doubles, doubles_ctx = session.compiling(
-        sql, lambda ctx, scope: Query(double_matches(ctx, tree, scope, name, columns) or "", ())
-    )
-    if doubles.sql:
-        session.cursor.execute(doubles.sql, session.bound(doubles_ctx))
-        if session.cursor.fetchone() is not None:
+    if tree.args.get("using") is not None or tree.args.get("from_") is not None:
+        doubles, doubles_ctx = session.compiling(
+            sql, lambda ctx, scope: Query(double_matches(ctx, tree, scope, name, columns) or "", ())
+        )
+        if doubles.sql and session.cursor.execute(doubles.sql, session.bound(doubles_ctx)).fetchone() is not None:
             raise invalid_query(DOUBLE_MATCH)
     partition = text(ALL) if table is None or kind == "MERGE" else partitions.id_sql(table)
     action = "merge_action" if kind == "MERGE" else text(_ACTIONS[kind])

@@ -9,7 +9,7 @@ from sqlglot import exp  # noqa: TID253 - loaded by those who start a server
 
 from nbactl.adapters.duckdb.sql.dml import KINDS
 from nbactl.adapters.duckdb.sql.types import BOOL, INT64, STRING
-from nbactl.testing.bigquery import ddl, dml, pricing, script, values
+from nbactl.testing.bigquery import ddl, dml, pricing, reads, script, values
 from nbactl.testing.bigquery.columns import written_type
 from nbactl.testing.bigquery.engine import translated
 from nbactl.testing.bigquery.errors import ApiError, invalid_query
@@ -132,6 +132,8 @@ class Execution:
         committed = False
         try:
             if job.statement != "INSERT" and node.db != TEMP:
+                if alone and self._limits.dml_conflicts:
+                    transaction.reads = reads.partitions_of(session, tree)
                 session.transactions.mutate(transaction, name, session.cancelled)
             counts, changed = dml.run(session, tree, sql)
             committed = True

@@ -43,7 +43,7 @@ class Jobs:
         self.user = user
         self._store = store
         self._limits = limits
-        self._transactions = Transactions(store.project)
+        self._transactions = Transactions(store.project, limits)
         self._cache = Cache()
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}

@@ -26,6 +26,14 @@ class Limits:
     """Updates of one table's metadata in ten seconds."""
     table_modifications: int = 1500
     """Load jobs and query jobs that write to one table, a day."""
+    partition_modifications: int = 30_000
+    """Partitions of one table that load jobs and query jobs write, a day; DML is not counted."""
+    dml_outstanding: int = 22
+    """UPDATE, DELETE and MERGE statements on one table: two that run and 20 that wait. (Here one runs at a time.)"""
+    dml_conflicts: bool = False
+    """Whether such a statement fails that meets another one on the same partition. Otherwise it waits, as if one of
+    the three attempts that the service makes by itself succeeded:
+    https://cloud.google.com/bigquery/docs/data-manipulation-language#dml_statement_conflicts."""
     response_bytes: int = _WHOLE
     """Bytes of a query's result."""
     block_rows: int = 1_000_000
@@ -34,6 +42,7 @@ class Limits:
     """Bytes that are billed at least for each table that a query reads."""
     _updates: dict[Name, deque[datetime]] = field(default_factory=lambda: defaultdict(deque))
     _modified: dict[Name, deque[datetime]] = field(default_factory=lambda: defaultdict(deque))
+    _partitions: dict[Name, deque[datetime]] = field(default_factory=lambda: defaultdict(deque))
 
     def metadata_update(self, table: Table) -> None:
         """Count an update of metadata. Raises ApiError rateLimitExceeded."""
@@ -51,6 +60,15 @@ class Limits:
                 f"Quota exceeded: Your table exceeded quota for imports or query appends per table. {QUOTAS}",
             )
 
+    def partitions_modified(self, table: Name, count: int) -> None:
+        """Count the partitions that a job writes. Raises ApiError quotaExceeded."""
+        if not self._counted(self._partitions[table], timedelta(days=1), self.partition_modifications, count):
+            raise ApiError(
+                "quotaExceeded",
+                "Quota exceeded: Your table exceeded quota for Number of partition modifications to a column "
+                f"partitioned table. {QUOTAS}",
+            )
+
     def response(self, result: Result, *, destination: bool) -> None:
         """Raise ApiError responseTooLarge for a result that is too large and is not written to a table."""
         size = sum(len(str(value)) for row in result.rows for value in row) if self.response_bytes < _WHOLE else 0
@@ -61,11 +79,11 @@ class Limits:
                 "For more details, see https://cloud.google.com/bigquery/troubleshooting-errors",
             )
 
-    def _counted(self, seen: deque[datetime], window: timedelta, limit: int) -> bool:
+    def _counted(self, seen: deque[datetime], window: timedelta, limit: int, count: int = 1) -> bool:
         now = self.clock.now()
         while seen and seen[0] <= now - window:
             seen.popleft()
-        if len(seen) >= limit:
+        if len(seen) + count > limit:
             return False
-        seen.append(now)
+        seen.extend([now] * count)
         return True

@@ -44,6 +44,8 @@ def run(store: Store, limits: Limits, transactions: Transactions, job: Job, curs
         disposition = load.get("writeDisposition", "WRITE_APPEND")
         if partition:
             _check_partition(table, partition, rows)
+        changed = partitions.ids_of(table, rows) | ({partition} if partition else set())
+        limits.partitions_modified(table.name, len(changed))
         _write(transactions, job, cursor, table, rows, disposition=disposition, partition=partition)
     except BaseException:
         if created:
@@ -54,13 +56,8 @@ def run(store: Store, limits: Limits, transactions: Transactions, job: Job, curs
         "inputFiles": "1", "inputFileBytes": str(size), "outputRows": str(len(rows)), "outputBytes": str(size),
         "badRecords": "0",
     }  # fmt: skip
-    field = table.partition_field
-    if field is None or (disposition == "WRITE_TRUNCATE" and not partition):
-        changed = {ALL}
-    else:
-        at = [column.lower() for column, _ in table.columns].index(field.lower())
-        changed = {partitions.id_of(table, one[at]) for one in rows} | ({partition} if partition else set())
-    store.touch(table, changed)
+    whole = table.partition_field is None or (disposition == "WRITE_TRUNCATE" and not partition)
+    store.touch(table, {ALL} if whole else changed)
 
 
 def _table(store: Store, job: Job, load: dict[str, Any], name: tuple[str, str]) -> tuple[Table, bool]:

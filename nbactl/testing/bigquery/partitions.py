@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.types import Type, identifier, struct_names, text
 from nbactl.testing.bigquery.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from duckdb import DuckDBPyConnection
 
     from nbactl.testing.bigquery.store import Table
@@ -123,6 +125,15 @@ def bounds(table: Table, partition: str) -> tuple[datetime, datetime]:
 def id_of(table: Table, value: date | datetime | None) -> str:
     """Return the id of the partition that a value of the partitioning column is in."""
     return NULL_PARTITION if value is None else as_moment(value).strftime(form(table))
+
+
+def ids_of(table: Table, rows: Iterable[Sequence[Any]]) -> set[str]:
+    """Return the ids of the partitions of rows, in the order of the columns; none for a table without partitions."""
+    field = table.partition_field
+    if field is None:
+        return set()
+    at = [name.lower() for name, _ in table.columns].index(field.lower())
+    return {id_of(table, row[at]) for row in rows}
 
 
 def condition(table: Table, partition: str) -> str:

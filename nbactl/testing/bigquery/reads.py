@@ -174,6 +174,15 @@ def _test(session: Session, table: Table, alias: str, condition: exp.Expr | None
     return PartitionFilters(session, table, alias).test(condition)
 
 
+def partitions_of(session: Session, tree: exp.Expr) -> set[str] | None:
+    """Return the partitions that a statement may change, None for all."""
+    changed = _changed(session, tree)[0]
+    if changed.test is None:
+        return None
+    there = partitions.known(session.cursor, changed.table)
+    return {one.id for one in there if changed.test(span(changed.table, one.id))}
+
+
 def span(table: Table, partition: str) -> Span:
     """Return what the values of a partition can be."""
     if partition == partitions.NULL_PARTITION:

@@ -65,6 +65,7 @@ def write(store: Store, limits: Limits, transactions: Transactions, job: Job, cu
         kept = dict(table.resource)
         store.drop_table(table)
         table = store.create_table(name, result.fields, kept)
+    limits.partitions_modified(name, len(partitions.ids_of(table, result.rows)))
     transaction = transactions.begin(explicit=False)
     committed = False
     try:

@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.duckdb.sql.types import identifier
-from nbactl.ports.column_types import CLUSTERABLE
-from nbactl.testing.bigquery import names, schema
+from nbactl.testing.bigquery import layout, names, schema
 from nbactl.testing.bigquery.errors import ApiError, already_there, not_found, wrong_kind
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
 }
 _INTERNAL: Final = "nbactl_bigquery"
-_KEY_COLUMNS: Final = 4
-"""https://cloud.google.com/bigquery/docs/clustered-tables#limitations."""
 _BUFFERED: Final = timedelta(minutes=30)
 ALL: Final = "*"
 """All partitions of a table."""
@@ -223,7 +220,7 @@ class Store:
                 raise already_there("Table", f"{self.project}:{name[0]}.{name[1]}")
             now = self.clock.now()
             made = Table(name, schema.normalized(fields), now, now, resource)
-            self.check_layout(made)
+            layout.check(made)
             names.check_labels(resource.get("labels") or {})
             if "expirationTime" not in resource and (days := dataset.resource.get("defaultTableExpirationMs")):
                 made.resource["expirationTime"] = millis(now + timedelta(milliseconds=int(days)))
@@ -275,34 +272,6 @@ class Store:
                 f"Provided Schema does not match Table {self.project}:{'.'.join(table.name)}. Cannot add required "
                 f"fields to an existing schema. (field: {added['name']})",
             )
-
-    def check_layout(self, table: Table) -> None:
-        """Raise ApiError if a table is partitioned or clustered by a column that it lacks or that cannot be."""
-        kinds = {name.lower(): kind for name, kind in table.columns}
-        partitioning = table.resource.get("timePartitioning")
-        if partitioning is not None:
-            partitioning.setdefault("type", "DAY")
-            column = partitioning.get("field")
-            if column is None:
-                raise ApiError("notImplemented", "The test server partitions by a column only: name a field")
-            if column.lower() not in kinds:
-                raise ApiError(
-                    "invalid", f"The field specified for partitioning cannot be found in the schema: {column}"
-                )
-            if kinds[column.lower()].kind not in ("DATE", "DATETIME", "TIMESTAMP"):
-                raise ApiError(
-                    "invalid",
-                    f"The field specified for partitioning must be of type DATE, DATETIME or TIMESTAMP: {column}",
-                )
-        clustering = (table.resource.get("clustering") or {}).get("fields", ())
-        if len(clustering) > _KEY_COLUMNS:
-            raise ApiError("invalid", f"Too many fields specified for clustering: at most {_KEY_COLUMNS}")
-        for column in clustering:
-            kind = kinds.get(column.lower())
-            if kind is None:
-                raise ApiError("invalid", f"The field specified for clustering cannot be found in the schema: {column}")
-            if kind.kind not in CLUSTERABLE:
-                raise ApiError("invalid", f"Field {column} has type {kind}, which is not supported for clustering")
 
     def touch(self, table: Table, partitions: Iterable[str] = ()) -> None:
         """Note that metadata of a table have changed, or the rows of these partitions ("*": of all)."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.testing.bigquery import clustering, names, partitions, schema
+from nbactl.testing.bigquery import clustering, layout, names, partitions, schema
 from nbactl.testing.bigquery.errors import ApiError
 from nbactl.testing.bigquery.store import millis
 
@@ -96,7 +96,7 @@ def patch(store: Store, limits: Limits, request: Request, dataset: str, name: st
         given = (body.get("schema") or {}).get("fields")
         fields = table.fields if given is None else schema.normalized(given)
         wanted: dict[str, Any] = {**table.resource, **{key: body[key] for key in _SET if key in body}}
-        store.check_layout(replace(table, fields=fields, resource=wanted))
+        layout.check(replace(table, fields=fields, resource=wanted))
         names.check_labels(wanted.get("labels") or {})
         if given is not None:
             _change_schema(store, table, fields)

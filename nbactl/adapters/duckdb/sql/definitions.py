@@ -63,10 +63,10 @@ class _Tokens:
         return blank
 
     def outside(self, words: Sequence[str], start: int) -> list[int]:
-        """Return where these words are outside of parentheses."""
+        """Return where these words are outside of parentheses and of the angle brackets of types."""
         depth, found = 0, []
         for at, word in enumerate(self.words):
-            depth += (word == "(") - (word == ")")
+            depth += sum((sign in "(<") - (sign in ")>") for sign in word if sign in "()<>")
             if at >= start and depth == 0 and word in words and self.words[at - 1] != ".":
                 found.append(at)
         return found

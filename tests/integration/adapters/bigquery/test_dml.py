@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
+    from nbactl.core.observe.events import Event
     from nbactl.ports.warehouse import TableSchema
     from nbactl.testing.bigquery import BigQueryServer
 
@@ -103,6 +104,15 @@ def test_a_write_above_its_limit_of_bytes_costs_nothing(
         warehouse.run_dml([insert], key=key, timeout=TIMEOUT, max_bytes=1000)
     assert count(warehouse, lines) == 0
     assert warehouse.run_dml([insert], key=key, timeout=TIMEOUT, max_bytes=2**30).rows == 1
+
+
+def test_a_change_waits_for_its_turn_where_too_many_wait(
+    server: BigQueryServer, warehouse: BigQueryWarehouse, insert: str, key: str, events: list[Event]
+) -> None:
+    told = "Resources exceeded during query execution: Too many DML statements outstanding against table t"
+    server.fail(insert, 400, "resourcesExceeded", message=told)
+    assert warehouse.run_dml([insert], key=key, timeout=TIMEOUT).rows == 1
+    assert [(event.kind, event.name) for event in events] == [("retry.again", "bigquery_dml")]
 
 
 _CALLER = """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from nbactl.adapters.bigquery import scripts
+from nbactl.adapters.bigquery import scripts, sqltext
 from nbactl.pipeline.raw import _KNOWN_PLAYERS
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.pipeline.statements import table_sql
@@ -49,6 +49,9 @@ def test_every_statement_is_googlesql() -> None:
     refusals["versions of every type"] = refusal_of_query(
         scripts.versions_query([EVERY_TYPE, EVERY_TYPE], [True, False]),
         (EVERY_TYPE, scripts.bookkeeping("nba_test")),
+    )
+    refusals["transaction"] = refusal_of_script(
+        sqltext.transaction(["UPDATE nba_raw.games SET day = day WHERE TRUE -- all", "DELETE FROM a.b WHERE TRUE;"])
     )
     for schema in (*TABLES, EVERY_TYPE):
         refusals |= {f"{name} of {schema.name}": refusal_of_script(script) for name, script in written(schema)}
