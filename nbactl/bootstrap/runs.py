@@ -51,7 +51,8 @@ def cache_ttl(app: Container, flags: _Parameters) -> Callable[[QueryKind], float
     def ttl(kind: QueryKind) -> float:
         if kind == "other":
             return float(flags.parameter("QUERY_CACHE_TTL_SECONDS", 0))
-        return app.config.timeouts[f"warehouse.cache_{kind}"]
+        timeouts = app.config.timeouts
+        return timeouts["warehouse.cache_logs"] if kind == "logs" else timeouts["warehouse.cache_decisions"]
 
     return ttl
 

@@ -8,7 +8,6 @@ the hash of a query nor child jobs without a call for each parent, and would rea
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from google.cloud import bigquery  # noqa: TID253 - the adapter itself
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
     from nbactl.adapters.bigquery.calls import Calls
 
-_PAGE: Final = 5_000
-"""Jobs of one answer: some 30 MB of memory while the client reads it."""
+_PAGE: Final = 3_000
+"""Jobs of one answer: some 25 MB of memory while the client reads it."""
 _LABELS: Final = {"command": "bq"}
 _NO_LIMIT: Final = 3600.0
 """Seconds of a part of a call whose limit is already in force."""
@@ -42,13 +41,13 @@ class BigQueryJobs:
     def jobs(
         self, since: datetime, until: datetime, *, timeout: float, hit_texts: bool = False
     ) -> Iterator[WarehouseJob]:
-        began = time.monotonic()
+        began = self._calls.clock.monotonic()
         job, total = self._run(self._jobs_query(hit_texts=hit_texts), {"since": since, "until": until}, timeout)
-        spent = time.monotonic() - began
+        spent = self._calls.clock.monotonic() - began
         for start in range(0, total, _PAGE):
-            began = time.monotonic()
+            began = self._calls.clock.monotonic()
             page = self._page(job, start, timeout - spent)
-            spent += time.monotonic() - began
+            spent += self._calls.clock.monotonic() - began
             yield from map(_job, page)
 
     def query_texts(
@@ -57,9 +56,9 @@ class BigQueryJobs:
         if not hashes:
             return {}
         given = {"since": since, "until": until, "hashes": list(hashes)}
-        began = time.monotonic()
+        began = self._calls.clock.monotonic()
         job, _ = self._run(self._texts_query(), given, timeout)
-        return dict(self._page(job, 0, timeout - (time.monotonic() - began)))
+        return dict(self._page(job, 0, timeout - (self._calls.clock.monotonic() - began)))
 
     def close(self) -> None:
         """End the connections."""
@@ -75,7 +74,7 @@ class BigQueryJobs:
     destination_table.dataset_id, '.', destination_table.table_id),
   ARRAY(SELECT CONCAT(IF(t.project_id = '{here}', '', CONCAT(t.project_id, '.')), t.dataset_id, '.', t.table_id)
     FROM UNNEST(referenced_tables) AS t),
-  ARRAY(SELECT CONCAT(l.key, '=', l.value) FROM UNNEST(labels) AS l),
+  ARRAY(SELECT CONCAT(l.key, '=', IFNULL(l.value, '')) FROM UNNEST(labels) AS l),
   dml_statistics.inserted_row_count + dml_statistics.updated_row_count + dml_statistics.deleted_row_count,
   {"IF(cache_hit, query, NULL)" if hit_texts else "CAST(NULL AS STRING)"}
 FROM {self._view} AS j
@@ -119,13 +118,15 @@ GROUP BY query_info.query_hashes.normalized_literals"""
     def _page(self, job: bigquery.QueryJob, start: int, timeout: float) -> list[tuple[Any, ...]]:
         """Return the rows of a result from `start`; the result does not change, so that a page may be read again."""
 
-        def read(_: bigquery.Client) -> list[tuple[Any, ...]]:
-            return [row.values() for row in _rows(job, start, _PAGE)]
+        def read(client: bigquery.Client) -> list[tuple[Any, ...]]:
+            # An object of the client begins each further call with the first page that it has read, wherever it starts.
+            fresh = client.get_job(job.job_id, location=self._project.location, retry=NO_RETRY, timeout=None)
+            return [row.values() for row in _rows(fresh, start, _PAGE)]
 
         return self._calls.request(read, timeout=timeout)
 
 
-def _rows(job: bigquery.QueryJob, start: int, most: int) -> Any:  # noqa: ANN401 - the client has two kinds
+def _rows(job: Any, start: int, most: int) -> Any:  # noqa: ANN401 - the client has no useful types for jobs
     return job.result(
         page_size=most,
         max_results=most,

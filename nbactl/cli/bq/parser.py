@@ -81,6 +81,15 @@ command(app, "apply", examples=EXAMPLES)(apply)
 SinceOption = Annotated[
     str, typer.Option("--since", help="How far back to look: 24h, 7d. BigQuery keeps 180d.", metavar="DURATION")
 ]
+_RETAINED = 180 * 86_400
+"""Seconds for which BigQuery keeps jobs: https://cloud.google.com/bigquery/docs/information-schema-jobs."""
+
+
+def _seconds(since: str) -> float:
+    seconds = parse_duration(since)
+    if seconds > _RETAINED:
+        raise UsageError(f"--since {since} is too long", next_step="BigQuery keeps jobs for 180d.")
+    return seconds
 
 
 @command(
@@ -125,7 +134,7 @@ def costs(  # noqa: PLR0917 - Typer reads them one by one
         return gain_view(costs_command.show_gain(opened, applied))
     if label is not None and by != "label":
         raise UsageError(f"--label does not go together with --by {by}", next_step="Use one of them.")
-    request = CostRequest(parse_duration(since), by, label or "task")
+    request = CostRequest(_seconds(since), by, label or "task")
     return costs_view(costs_command.show_costs(opened, request), limit=limit)
 
 
@@ -147,4 +156,4 @@ def cache(ctx: typer.Context, since: SinceOption = "7d") -> View:
 
     It reads INFORMATION_SCHEMA.JOBS with the texts of queries: a query that is billed for 10 MB or more.
     """
-    return cache_view(show_cache(container(ctx, reads_only=True), parse_duration(since)))
+    return cache_view(show_cache(container(ctx, reads_only=True), _seconds(since)))

@@ -253,6 +253,8 @@ def _job(project: str, job: Job) -> tuple[Any, ...]:
     slots = int(((job.ended or job.created) - (job.started or job.created)).total_seconds() * 1000)
     error = job.error
     target = job.target
+    if target is None and job.statement == "SELECT":  # https://cloud.google.com/bigquery/docs/cached-results
+        target = (f"_{hashlib.sha256(job.user.encode()).hexdigest()[:40]}", f"anon{job.id}")
     proto = (
         None if error is None else {**dict.fromkeys(("reason", "location", "debug_info", "message")), **error.proto()}
     )

@@ -59,7 +59,8 @@ def measure_costs(history: JobHistory, request: CostRequest, *, now: datetime, t
     first_day = _day(first)
     days = (_day(now) - first_day).days + 1
     names, total, before = names_by(request.by, request.label), Usage(), Usage()
-    groups, queries = Groups(days), Groups(days)
+    groups = Groups(days)
+    queries = groups if request.by == "query" else Groups(0)
     day_of = _DayIndex(first_day)
     seen = [False] * days
     for job in history.jobs(first, now, timeout=timeout):
@@ -77,13 +78,13 @@ def measure_costs(history: JobHistory, request: CostRequest, *, now: datetime, t
                 group.now.add(job)
             elif in_before:
                 group.before.add(job)
-        if job.query_hash is not None and (in_window or in_before):
+        if queries is not groups and job.query_hash is not None and (in_window or in_before):
             query = queries.get(job.query_hash)
             (query.now if in_window else query.before).add(job)
     known_from = seen.index(True) if True in seen else days
-    ranked, top = groups.ranked(), queries.ranked()
-    asked = {group.name for group in (*top[:_TOP], *(ranked[:_TOP] if request.by == "query" else ()))}
-    texts = history.query_texts(sorted(asked - {CACHED, NONE, OTHER}), since, now, timeout=timeout)
+    ranked = groups.ranked()
+    top = [query for query in queries.ranked() if query.name not in (CACHED, NONE, OTHER)]
+    texts = history.query_texts([query.name for query in top[:_TOP]], since, now, timeout=timeout)
     return CostReport(
         request,
         since,

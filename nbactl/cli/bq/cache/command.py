@@ -50,7 +50,7 @@ def show_cache(app: Container, since: float) -> CacheStatus:
         layout,
         since=timedelta(seconds=since),
         now=app.clock.now(),
-        timeout=timeouts["warehouse.query_large"],
+        timeout=timeouts["warehouse.job_history"],
     )
     if not any(rate.asked for rate in (*report.engine.values(), *report.own.values())):
         raise NotFoundError(

@@ -42,7 +42,7 @@ def show_costs(app: Container, request: CostRequest) -> PricedCosts:
     """
     from nbactl.warehouse.costs.report import measure_costs  # noqa: PLC0415 - help needs none of it
 
-    history, timeout = app.job_history, app.config.timeouts["warehouse.query_large"]
+    history, timeout = app.job_history, app.config.timeouts["warehouse.job_history"]
     report = measure_costs(history, request, now=app.clock.now(), timeout=timeout)
     if not report.total.jobs:
         raise NotFoundError(
@@ -60,7 +60,7 @@ def show_gain(app: Container, table: str) -> PricedGain:
     from nbactl.warehouse.costs.baseline import all_baselines, read_baseline  # noqa: PLC0415 - as above
     from nbactl.warehouse.costs.gain import measure_gain  # noqa: PLC0415 - as above
 
-    history, timeout = app.job_history, app.config.timeouts["warehouse.query_large"]
+    history, timeout = app.job_history, app.config.timeouts["warehouse.job_history"]
     baseline = read_baseline(app.documents, table)
     if baseline is None:
         known = [found["table"] for found in all_baselines(app.documents)]

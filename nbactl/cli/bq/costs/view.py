@@ -8,6 +8,7 @@ from nbactl.cli.query.command import size
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.core._support.durations import format_duration
+from nbactl.core._support.gamedate import EASTERN
 from nbactl.warehouse.sql.normalized import normalized
 
 if TYPE_CHECKING:
@@ -81,7 +82,16 @@ def costs_view(found: PricedCosts, *, limit: int) -> View:
             for one in report.groups
         ),
     ]  # fmt: skip
-    return View(data, show, items="groups", csv=csv, paged=True)
+    return View(data, show, items="groups", csv=csv, paged=True, warnings=_unknown(found))
+
+
+def _unknown(found: PricedCosts) -> tuple[str, ...]:
+    """Say so if the time before is not known whole."""
+    report = found.report
+    begin = (report.since - (report.until - report.since)).astimezone(EASTERN).date()
+    if report.first_day is None or report.first_day <= begin:
+        return ()
+    return (f"the history of jobs begins on {report.first_day}: less is known of the time before",)
 
 
 def _headline(total: Usage, prices: Prices) -> str:

@@ -21,7 +21,7 @@ def show_quotas(app: Container) -> QuotaReport:
     """
     from nbactl.warehouse.costs.quotas import measure_quotas  # noqa: PLC0415 - help needs none of it
 
-    timeout = app.config.timeouts["warehouse.query_large"]
+    timeout = app.config.timeouts["warehouse.job_history"]
     return measure_quotas(app.job_history, _partitioned(), now=app.clock.now(), timeout=timeout)
 
 

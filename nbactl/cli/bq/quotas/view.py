@@ -8,6 +8,7 @@ from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.errors import CheckFailedError, NbactlError, PartialRunError
 from nbactl.warehouse.costs.quota_alerts import words
+from nbactl.warehouse.costs.quotas import load_quotas
 
 if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
@@ -61,16 +62,20 @@ def _quota(use: QuotaUse) -> dict[str, Any]:
         "limit": use.limit,
         "percent": round(use.percent, 1),
         "state": use.state,
+        "counts": load_quotas().limits[use.name].counts,
+        "source": load_quotas().limits[use.name].source,
     }
 
 
 def _error(report: QuotaReport) -> NbactlError | None:
     if not report.near and not report.refused:
         return None
-    advice = "Write in larger batches: nbactl bq quotas -o json has what counts for each table."
+    advice = "Write fewer and larger batches."
+    counted = dict.fromkeys(f"{words(use.name)} are {load_quotas().limits[use.name].counts}" for use in report.near)
+    cause = f"{'; '.join(counted)}." if counted else "Jobs of the last 24 hours were refused."
     refused = sorted(report.refused)
     exceeded = sorted({use.table for use in report.near if use.state == "exceeded"} | set(refused))
     if exceeded:
-        return CheckFailedError(f"at a limit of BigQuery: {', '.join(exceeded)}", next_step=advice)
+        return CheckFailedError(f"at a limit of BigQuery: {', '.join(exceeded)}", cause=cause, next_step=advice)
     near = sorted({use.table for use in report.near})
-    return PartialRunError(f"near a limit of BigQuery: {', '.join(near)}", next_step=advice)
+    return PartialRunError(f"near a limit of BigQuery: {', '.join(near)}", cause=cause, next_step=advice)

@@ -66,6 +66,7 @@ def test_costs_are_those_of_the_jobs_and_compared_with_the_time_before(call: Any
     assert total["bytes_billed"] > 1100 * GIB
     assert total["cache_hits"] == 1
     assert float(total["usd"]) == pytest.approx(total["bytes_billed"] / 2**40 * 8.44, abs=0.001)
+    assert call(days, "--since", "30d", "-o", "json").document["warnings"], "the time before is not known whole"
     assert 600 * GIB < data["before"]["bytes_billed"] < 800 * GIB
     by_task = {group["name"]: group for group in data["groups"]}
     assert list(by_task) == ["phase3", "phase4", "(none)"]
@@ -95,6 +96,7 @@ def test_a_day_far_above_its_weekday_is_named_in_a_sentence(call: Any, days: Job
 
 def test_bad_input_says_what_to_do(call: Any, days: JobDays, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(days, "--since", "7").code == 2
+    assert call(days, "--since", "181d").code == 2
     assert call(days, "--by", "user", "--label", "task").code == 2
     nothing = call(days, "--since", "1ms")
     assert (nothing.code, "--location" in nothing.err) == (4, True), "an answer about nothing is no success"
@@ -165,3 +167,4 @@ def test_only_the_same_weekdays_are_compared() -> None:
         made.go_to(31.1)
         gain = measure_gain(made.history, baseline, now=made.clock.now(), timeout=TIMEOUT)
     assert gain.expected == gain.billed == 20 * GIB, "the weekend is not held against two weekdays"
+    assert gain.queries[0].bytes_before == 10 * GIB

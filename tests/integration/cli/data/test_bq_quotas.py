@@ -137,6 +137,7 @@ def test_an_alert_is_sent_again_on_the_next_day_alone(days: JobDays, firestore: 
             )  # fmt: skip
 
     days.server.limits.table_modifications = 1500
+    assert quotas.measure_quotas(days.history, (), now=start, timeout=TIMEOUT).uses == (), "a day counts, no more"
     for hours in (0, 2, 24):
         look(hours)
     assert sent == [f"bq_quota/{DECISIONS}/2030-01-01", f"bq_quota/{DECISIONS}/2030-01-02"]
