@@ -1,4 +1,4 @@
-"""`nbactl bq plan` over 300 tables of 40 columns in one dataset: its calls, and its CPU without imports."""
+"""`nbactl bq plan` over 300 tables of 40 columns in one dataset, without imports; and what apply takes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 
+from benchmarks import bq_apply
 from benchmarks.measure import Line
 from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.testing import bigquery_server
@@ -67,4 +68,5 @@ def measure(runs: int) -> list[Line]:
     return [
         Line(f"bq plan, {TABLES} tables", statistics.median(taken), "s CPU", 1.0, f"{_CHANGED} of them differ"),
         Line(f"bq plan, {TABLES} tables", calls, "calls a dataset", 3, "and one for each table that differs"),
+        *bq_apply.measure(),
     ]

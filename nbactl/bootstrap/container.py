@@ -18,6 +18,7 @@ from nbactl.bootstrap.completions import make_batch_resets, make_completion_trac
 from nbactl.bootstrap.flags import make_flags, make_rollouts, make_ticker
 from nbactl.bootstrap.messaging import make_alert_channels, make_alerts, make_idempotency, make_outbox
 from nbactl.bootstrap.runs import make_planner, make_processor_resources, make_runner, make_warehouse
+from nbactl.bootstrap.tables import make_table_changes
 from nbactl.bootstrap.target import target_of
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from nbactl.ports.warehouse import JobHistory, Warehouse
     from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
+    from nbactl.warehouse.apply.engine import TableChanges
     from nbactl.workflows.freshness import CurrentVersions, Freshness
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
@@ -310,6 +312,10 @@ class Container:
     def completions_migration(self) -> CompletionsMigration:
         """The migration of completions from the array to the subcollection."""
         return make_completions_migration(self)
+
+    def table_changes(self, *, rate: float | None = None, max_bytes: int | None = None) -> TableChanges:
+        """Return what applies plans to tables of the warehouse; limits in bytes a second, and a statement."""
+        return make_table_changes(self, rate, max_bytes)
 
     # Messages, alerts and failures
 

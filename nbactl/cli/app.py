@@ -38,7 +38,7 @@ COMMANDS = (
     CommandEntry("query", "nbactl.cli.query.parser", "Run one read-only query of the warehouse.", _DATA),
     CommandEntry("tables", "nbactl.cli.tables.parser", "List and show tables, and count their rows.", _DATA),
     CommandEntry("quarantine", "nbactl.cli.quarantine.parser", "Show records that were refused, and why.", _DATA),
-    CommandEntry("bq", "nbactl.cli.bq.parser", "Plan BigQuery tables; see costs, cache and quotas.", _DATA),
+    CommandEntry("bq", "nbactl.cli.bq.parser", "Plan and change BigQuery tables; see costs, quotas.", _DATA),
     CommandEntry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),
     CommandEntry("batches", "nbactl.cli.batches.parser", "List, show, complete and reset prediction batches.", _REPAIR),
     CommandEntry("leases", "nbactl.cli.leases.parser", "List leases, and release stale ones.", _REPAIR),

@@ -24,13 +24,13 @@ SourceOption = Annotated[
 ]
 
 
-def container_of_source(ctx: typer.Context, source: str | None) -> Container:
-    """Return the container, which only reads, with the data of a source."""
+def container_of_source(ctx: typer.Context, source: str | None, *, reads_only: bool = True) -> Container:
+    """Return the container with the data of a source."""
     from nbactl.bootstrap.runs import follow_last_source  # noqa: PLC0415 - help needs none of it
 
     call = session(ctx)
     call.settings = call.settings.with_flag("source", source)
-    app = container(ctx, reads_only=True)
+    app = container(ctx, reads_only=reads_only)
     if call.settings.target == "local":
         follow_last_source(app)
     return app

@@ -12,7 +12,7 @@ from nbactl.migrations.model import Checkpoint, MigrationState, Pause, StageChan
 from nbactl.ports.documents import Set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from nbactl.core._support.clock import Clock
@@ -137,11 +137,13 @@ class MigrationRecord:
         forced: tuple[str, ...] = (),
         pending: str | None = None,
         proof: Validation | None = None,
+        beside: Sequence[Set] = (),
     ) -> MigrationState:
         """Move from stage `before` to `after`, with its entry in the history, in one commit.
 
         For `settle` seconds the next step is refused, so that every writer learns of this one. The checkpoint of the
-        stage before is dropped; `proof` is the validation that led to the new stage.
+        stage before is dropped; `proof` is the validation that led to the new stage. `beside` is written in the same
+        commit.
         """
         now = self._clock.now()
 
@@ -165,7 +167,7 @@ class MigrationRecord:
             )
 
         reach("migration.before_stage")
-        state = self._change(move, lease)
+        state = self._change(move, lease, beside)
         reach("migration.stage_changed")
         return state
 
@@ -231,12 +233,17 @@ class MigrationRecord:
         """Let it continue."""
         return self._change(lambda state: replace(state, paused=None))
 
-    def _change(self, change: Callable[[MigrationState], MigrationState], lease: Lease | None = None) -> MigrationState:
+    def _change(
+        self,
+        change: Callable[[MigrationState], MigrationState],
+        lease: Lease | None = None,
+        beside: Sequence[Set] = (),
+    ) -> MigrationState:
         def run(transaction: Transaction) -> MigrationState:
             before = self._read_in(transaction, lease)
             after = change(before)
             if after != before:
-                transaction.write(Set(state_path(self.name), state_document(after)))
+                transaction.write(Set(state_path(self.name), state_document(after)), *beside)
             return after
 
         return self._store.transaction(run)

@@ -104,6 +104,7 @@ READ = {
 SHOWN = {
     "nbactl query": ["query", "SELECT 1"],
     "nbactl bq plan": ["bq", "plan"],
+    "nbactl bq apply": ["bq", "apply", "--table", "nba_raw.games", "--dry-run"],
     "nbactl tables list": ["tables", "list"],
     "nbactl tables show": ["tables", "show", "nba_raw.games"],
     "nbactl tables counts": ["tables", "counts"],

@@ -5,17 +5,15 @@ inserted, because BigQuery aborts one of two transactions that change rows of on
 (cloud.google.com/bigquery/docs/transactions), and writers of different tables must not hinder each other. Of two
 writers of one table it is the DELETE that makes one fail.
 
-A version's digest is computed from the rows that are there, so that it is true also where other programs write. A row
-counts as its values by column name, without those that are NULL: the order of rows and columns does not matter, and a
-column that was added is no change until it has a value.
+A version's digest is computed from the rows that are there, so that it is true also where other programs write.
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.bigquery.tables import OWN, quoted
+from nbactl.core._support.row_digests import ROW_HASH, digest_of_rows, row_hash, text
 from nbactl.ports.warehouse import Column, TableSchema
 
 if TYPE_CHECKING:
@@ -119,7 +117,7 @@ def _staging(schema: TableSchema, query: str) -> list[str]:
     found_outside = f"STRING_AGG(DISTINCT {outside}, ' ') AS nbactl_outside"
     counts = [f"COUNTIF({quoted(name)} IS NULL) AS nbactl_null_{n}" for n, name in enumerate(required)]
     found = [
-        f"IF(nbactl_null_{n} > 0, CONCAT({_text(name + ' ')}, CAST(nbactl_null_{n} AS STRING), ' '), '')"
+        f"IF(nbactl_null_{n} > 0, CONCAT({text(name + ' ')}, CAST(nbactl_null_{n} AS STRING), ' '), '')"
         for n, name in enumerate(required)
     ]
     nulls = f"CONCAT({', '.join(found)}, '')" if found else "''"
@@ -128,8 +126,8 @@ def _staging(schema: TableSchema, query: str) -> list[str]:
         query.rstrip().rstrip(";"),
         ");",
         *_refused_if(
-            f"SELECT CASE WHEN nbactl_nulls <> '' THEN CONCAT({_text(NULLS)}, nbactl_nulls) "
-            f"WHEN nbactl_outside IS NOT NULL THEN CONCAT({_text(OUTSIDE)}, nbactl_outside) END\n"
+            f"SELECT CASE WHEN nbactl_nulls <> '' THEN CONCAT({text(NULLS)}, nbactl_nulls) "
+            f"WHEN nbactl_outside IS NOT NULL THEN CONCAT({text(OUTSIDE)}, nbactl_outside) END\n"
             f"FROM (SELECT nbactl_outside, {nulls} AS nbactl_nulls FROM (\n"
             f"SELECT {', '.join([found_outside, *counts])}\n"
             f"FROM (SELECT *, {day} AS nbactl_day FROM {_STAGED})))"
@@ -149,7 +147,7 @@ def _refused_if(question: str) -> list[str]:
 
 def _newer_token(schema: TableSchema) -> str:
     return (
-        f"SELECT CONCAT({_text(STALE)}, CAST(day AS STRING), ' ', CAST(token AS STRING), ' ', IFNULL(holder, ''))\n"
+        f"SELECT CONCAT({text(STALE)}, CAST(day AS STRING), ' ', CAST(token AS STRING), ' ', IFNULL(holder, ''))\n"
         f"FROM {_records(schema)}\n"
         "WHERE table_name = @nbactl_table AND table_created = @nbactl_created\n"
         "AND day BETWEEN @nbactl_first AND @nbactl_last AND day IN UNNEST(@nbactl_days) AND token > @nbactl_token\n"
@@ -171,7 +169,7 @@ def _insert(schema: TableSchema, source: str | None, columns: Sequence[str]) -> 
 
 def _record(schema: TableSchema) -> list[str]:
     """Record the versions of the rows that are there now, as the transaction sees them."""
-    digest = f"IFNULL(found.digest, {_text(EMPTY)})"
+    digest = f"IFNULL(found.digest, {text(EMPTY)})"
     return [
         f"INSERT INTO {_records(schema)}",
         "(table_name, table_created, day, token, holder, digest, row_count, changed_at, written_at, write_id)",
@@ -218,52 +216,17 @@ def _latest(schema: TableSchema, table: str, created: str) -> str:
 
 
 _BY_DAY: Final = ") GROUP BY day"
-_SLICES: Final = ((1, 15), (16, 15))
-"""Hexadecimal digits of a row's MD5, from 1, and how many: each slice fits an INT64, and its sum a NUMERIC."""
 
 
 def _digests(schema: TableSchema) -> str:
     """Return the query for rows and digest of each partition, still open for a further condition, up to _BY_DAY."""
     day = day_of(schema)
-    sums = [
-        f"CAST(SUM(CAST(CAST(CONCAT('0x', SUBSTR(row_hash, {start}, {size})) AS INT64) AS NUMERIC)) AS STRING)"
-        for start, size in _SLICES
-    ]
-    total = ", '-', ".join(["CAST(COUNT(*) AS STRING)", *sums])
     return (
-        f"SELECT day, CONCAT({total}) AS digest, COUNT(*) AS row_count\n"
-        f"FROM (SELECT {day} AS day, TO_HEX(MD5({_line(schema)})) AS row_hash\n"
+        f"SELECT day, {digest_of_rows()} AS digest, COUNT(*) AS row_count\n"
+        f"FROM (SELECT {day} AS day, {row_hash(schema.columns)} AS {ROW_HASH}\n"
         f"FROM {quoted(schema.name)} WHERE {day} BETWEEN @nbactl_first AND @nbactl_last"
     )
 
 
-def _line(schema: TableSchema) -> str:
-    """Return the expression for the text of a row, in which NULL leaves no trace."""
-    parts = [
-        f"IF({quoted(column.name)} IS NULL, '', CONCAT({_text(json.dumps(column.name) + ':')}, {_as_text(column)}))"
-        for column in sorted(schema.columns, key=lambda column: column.name)
-    ]
-    return f"CONCAT('{{', {', '.join(parts)})"
-
-
-_AS_TEXT: Final = {
-    "INT64": "CAST({0} AS STRING)",
-    "BOOL": "CAST({0} AS STRING)",
-    "DATE": "CAST({0} AS STRING)",
-    "NUMERIC": "CAST({0} AS STRING)",
-    "FLOAT64": "TO_JSON_STRING({0} + 0.0)",  # without + 0.0 a negative zero differs
-    "TIMESTAMP": "CAST(UNIX_MICROS({0}) AS STRING)",
-}
-
-
-def _as_text(column: Column) -> str:
-    return _AS_TEXT.get(column.type, "TO_JSON_STRING({0})").format(quoted(column.name))
-
-
 def _records(schema: TableSchema) -> str:
     return quoted(f"{schema.name.partition('.')[0]}.{PARTITIONS}")
-
-
-def _text(value: str) -> str:
-    """Return a string literal."""
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from nbactl.cli.app import container
+from nbactl.cli.bq.apply.parser import EXAMPLES, apply
 from nbactl.cli.bq.cache.command import show_cache
 from nbactl.cli.bq.cache.view import cache_view
 from nbactl.cli.bq.costs import command as costs_command
 from nbactl.cli.bq.costs.gain_view import gain_view
 from nbactl.cli.bq.costs.view import costs_view
+from nbactl.cli.bq.options import DropColumns, Schemas
 from nbactl.cli.bq.plan import view
-from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
+from nbactl.cli.bq.plan.command import DRIFT, PlanRequest, plan_tables
 from nbactl.cli.bq.quotas.command import show_quotas
 from nbactl.cli.bq.quotas.view import quotas_view
 from nbactl.cli.completion import values as completing
@@ -49,18 +51,18 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
             autocompletion=completing.tables,
         ),
     ] = None,
-    schema: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--schema",
-            help="CREATE TABLE statements to compare with instead of tables.yaml. Repeatable.",
-            metavar="PATH",
-        ),
-    ] = None,
+    schema: Schemas = None,
     out: Annotated[str | None, typer.Option("--out", help="Write the plan to a file, as JSON.", metavar="FILE")] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 3 if a table differs from its declaration.")
     ] = False,
+    drop_columns: DropColumns = False,
+    drift: Annotated[
+        float,
+        typer.Option(
+            "--drift", help="By how many percent the rows may differ when the plan is applied.", metavar="PCT", min=0
+        ),
+    ] = 100 * DRIFT,
     source: SourceOption = None,
 ) -> View:
     """Compare tables with their declarations, and show the steps that change them and what these cost.
@@ -68,11 +70,13 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
     Nothing is changed. A change is made in place, by a rewrite of the rows, or by a rebuild of the table; what BigQuery
     cannot do at all is refused, with the reason.
     """
-    request = PlanRequest(tuple(tables or ()), tuple(map(Path, schema or ())))
+    request = PlanRequest(tuple(tables or ()), tuple(map(Path, schema or ())), drop_columns, drift / 100)
     found = plan_tables(container_of_source(ctx, source), request)
     written = None if out is None else write_whole(Path(out), view.file_text(found))
     return view.plan_view(found, detailed_exitcode=detailed_exitcode, out=written)
 
+
+command(app, "apply", examples=EXAMPLES)(apply)
 
 SinceOption = Annotated[
     str, typer.Option("--since", help="How far back to look: 24h, 7d. BigQuery keeps 180d.", metavar="DURATION")

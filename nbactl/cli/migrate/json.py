@@ -169,11 +169,11 @@ def rollback_json(result: RollbackResult) -> dict[str, Any]:
     }
 
 
-def event_json(event: ProgressEvent) -> dict[str, Any]:
+def event_json(event: ProgressEvent, migration: str = "completions") -> dict[str, Any]:
     """Return a progress event."""
     return {
         "event": "progress",
-        "migration": "completions",
+        "migration": migration,
         "action": event.action,
         "phase": event.phase,
         "done": event.done,

@@ -27,21 +27,24 @@ _LINE_EVERY: Final = 5.0
 
 
 @contextmanager
-def show_progress(console: Console, clock: Clock, output: Output) -> Iterator[Observer]:
-    """Yield the observer that shows an action's progress."""
+def show_progress(
+    console: Console, clock: Clock, output: Output, *, migration: str = "completions", unit: str = "batches"
+) -> Iterator[Observer]:
+    """Yield the observer that shows the progress of an action of `migration`, which is counted in `unit`."""
     if console.quiet:
         yield lambda _event: None
     elif output == "jsonl":
-        yield lambda event: _write(console, json.dumps(event_json(event), separators=(",", ":")))
+        yield lambda event: _write(console, json.dumps(event_json(event, migration), separators=(",", ":")))
     elif console.is_terminal:
         with _bar(console.err.rich) as observer:
             yield observer
     else:
-        yield _Lines(console, clock)
+        yield _Lines(console, clock, unit)
 
 
 class _Lines:
-    def __init__(self, console: Console, clock: Clock) -> None:
+    def __init__(self, console: Console, clock: Clock, unit: str) -> None:
+        self._unit = unit
         self._console = console
         self._clock = clock
         self._last: tuple[str, str, bool] | None = None
@@ -53,7 +56,7 @@ class _Lines:
         if kind == self._last and now < self._next and event.done < event.total:
             return
         self._last, self._next = kind, now + _LINE_EVERY
-        _write(self._console, f"{clock_time(self._clock.now())} {_line(event)}")
+        _write(self._console, f"{clock_time(self._clock.now())} {_line(event, self._unit)}")
 
 
 @contextmanager
@@ -101,9 +104,9 @@ def _bar(console: RichConsole) -> Iterator[Observer]:
             progress.stop()
 
 
-def _line(event: ProgressEvent) -> str:
+def _line(event: ProgressEvent, unit: str) -> str:
     counts = "".join(f", {number:,} {name}" for name, number in event.counts.items())
-    line = f"{event.action} {event.phase}: {event.done:,} of {event.total:,} batches{counts}"
+    line = f"{event.action} {event.phase}: {event.done:,} of {event.total:,} {unit}{counts}"
     if event.paused is not None:
         return f"{line} - paused by {event.paused.who}"
     if event.eta is not None and event.done < event.total:

@@ -92,12 +92,12 @@ def query_(  # noqa: PLR0917 - Typer reads them one by one
     return view.answer(found, for_person=settings(ctx).for_person)
 
 
-def parse_size(text: str) -> int:
+def parse_size(text: str, option: str = "--max-bytes") -> int:
     """Return the bytes that a size means: `500MB` is decimal, `500MiB` binary. Raises UsageError."""
     match = _SIZE.fullmatch(text)
     unit = None if match is None else _UNITS.get("" if match[2].upper() == "B" else match[2].upper())
     if match is None or unit is None or not (size := int(float(match[1]) * unit)):
-        raise UsageError(f"--max-bytes: '{text}' is not a size", next_step="Examples: 500MB, 2GB, 1TiB, 1000000.")
+        raise UsageError(f"{option}: '{text}' is not a size", next_step="Examples: 500MB, 2GB, 1TiB, 1000000.")
     return size
 
 

@@ -48,17 +48,19 @@ class Change:
     lost: tuple[str, ...] = ()
 
 
-def compare(declared: TableSchema, layout: TableLayout | None) -> tuple[Change, ...]:
+def compare(declared: TableSchema, layout: TableLayout | None, *, drop_columns: bool = False) -> tuple[Change, ...]:
     """Return the differences, columns first; names of columns that differ in case are the same.
 
-    As soon as one change needs a rebuild, the rebuild makes the others as well.
+    As soon as one change needs a rebuild, the rebuild makes the others as well. Without `drop_columns` a column that
+    is not declared is refused, and a rebuild carries it along.
     """
     if layout is None:
         return (Change("missing_table", None, declared.name, "", "in_place", "The table is created empty."),)
     if layout.kind != "table":
         reason = f"{declared.name} is a {layout.kind}. Drop or rename it, or take its declaration out."
         return (Change("not_a_table", None, "table", layout.kind, "refused", reason),)
-    found = [*_columns(declared, layout), *_table(declared, layout)]
+    found = [*_columns(declared, layout, drop_columns=drop_columns), *_table(declared, layout)]
+    found = _without_their_columns(declared, found)
     if not any(change.how == "rebuild" for change in found):
         return tuple(found)
     return tuple(_in_rebuild(change) for change in found)
@@ -71,7 +73,19 @@ def _in_rebuild(change: Change) -> Change:
     return replace(change, how="rebuild", reason=reason)
 
 
-def _columns(declared: TableSchema, layout: TableLayout) -> Iterator[Change]:
+def _without_their_columns(declared: TableSchema, found: list[Change]) -> list[Change]:
+    """Refuse a key that needs a column which is refused."""
+    lacking = {str(one.column).lower() for one in found if (one.kind, one.how) == ("missing_column", "refused")}
+    keys = {"clustering": declared.cluster_by, "partitioning": (declared.partition_by or "",)}
+    return [
+        replace(change, how="refused", reason=f"Its column {needed[0]} is refused.", lost=())
+        if (needed := [name for name in keys.get(change.kind, ()) if name.lower() in lacking])
+        else change
+        for change in found
+    ]
+
+
+def _columns(declared: TableSchema, layout: TableLayout, *, drop_columns: bool) -> Iterator[Change]:
     actual = {column.name.lower(): column for column in layout.schema.columns}
     wanted = {column.name.lower(): column for column in declared.columns}
     keys = {name.lower() for schema in (declared, layout.schema) for name in _keys(schema)}
@@ -91,7 +105,7 @@ def _columns(declared: TableSchema, layout: TableLayout) -> Iterator[Change]:
             )
     for key, column in actual.items():
         if key not in wanted:
-            yield _extra(column, layout)
+            yield _extra(column, layout) if drop_columns else _kept(column)
     common = [name for name in wanted if name in actual]
     if common != (there := [name for name in actual if name in wanted]):
         reason = "BigQuery cannot reorder columns. Declare them in the order of the table, or leave it until a rebuild."
@@ -109,8 +123,13 @@ def _missing(column: Column, layout: TableLayout, *, last: bool) -> Change:
         return Change("missing_column", column.name, shown, "", "rebuild", reason, REBUILD_LOSES)
     reason = "Added; rows that are there get NULL."
     if not last:
-        reason += " It becomes the last column: declare it last."
+        reason += " It becomes the last column, and its place is refused from then on: declare it last."
     return Change("missing_column", column.name, shown, "", "in_place", reason)
+
+
+def _kept(column: Column) -> Change:
+    reason = "Columns are dropped only with --drop-columns."
+    return Change("extra_column", column.name, "", _shown(column), "refused", reason)
 
 
 def _extra(column: Column, layout: TableLayout) -> Change:

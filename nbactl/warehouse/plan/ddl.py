@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from nbactl.warehouse.plan.types import canonical
+from nbactl.warehouse.plan.types import base, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbactl.ports.warehouse import Column, TableSchema
 
+_KEYS: Final = ("DATE", "TIMESTAMP")
 _TRUNCATED: Final = {"DATE": "DATE_TRUNC", "DATETIME": "DATETIME_TRUNC", "TIMESTAMP": "TIMESTAMP_TRUNC"}
 
 
@@ -75,35 +76,68 @@ def cluster_command(project: str, name: str, columns: Sequence[str]) -> str:
     return f"bq update --clustering_fields={fields} {project}:{name}"
 
 
+def snapshot(name: str, of: str, until: str) -> str:
+    """Return the statement that keeps a table as it is until a time, an expression."""
+    return f"CREATE SNAPSHOT TABLE {quoted(name)}\nCLONE {quoted(of)}\nOPTIONS (expiration_timestamp = {until})"
+
+
+def clone(name: str, of: str) -> str:
+    """Return the statement that copies a table or snapshot without reading it."""
+    return f"CREATE TABLE {quoted(name)}\nCLONE {quoted(of)}"
+
+
+def rename(name: str, to: str) -> str:
+    """Return the statement that renames `dataset.table` to a table of the same dataset, given in full as well."""
+    return alter(name, [f"RENAME TO {quoted(to.partition('.')[2])}"])
+
+
 def rewrite(schema: TableSchema, column_name: str) -> tuple[str, ...]:
     """Return the UPDATE that writes rows again, so that they are clustered; by ranges of partitions if it has some."""
     update = f"UPDATE {quoted(schema.name)} SET {quoted(column_name)} = {quoted(column_name)}"
-    return tuple(f"{update}\n{where}" for where in _ranges(schema) or ("WHERE TRUE",))
+    return tuple(f"{update}\n{where}" for where in conditions(schema, schema.partition_by))
 
 
-def copy_rows(declared: TableSchema, actual: TableSchema, target: str) -> tuple[str, ...]:
-    """Return the INSERT that copies rows into a table of the declared form; rows have NULL in new columns."""
-    there = {one.name.lower(): one for one in actual.columns}
-    kept = [one for one in declared.columns if one.name.lower() in there]
-    listed = [_cast(one, there[one.name.lower()]) for one in kept]
+def copy_rows(target: TableSchema, source: TableSchema, key: str | None) -> tuple[tuple[str, str], ...]:
+    """Return what copies rows, repeatably: for each condition a DELETE and an INSERT; rows have NULL in new columns."""
+    return tuple(copy_range(target, source, written=where, read=where) for where in conditions(source, key))
+
+
+def copy_range(target: TableSchema, source: TableSchema, *, written: str, read: str) -> tuple[str, str]:
+    """Return the DELETE and the INSERT that copy the rows which meet a condition."""
+    kept = common(target, source)
     insert = (
-        f"INSERT INTO {quoted(target)} ({', '.join(quoted(one.name) for one in kept)})\n"
-        f"SELECT {', '.join(listed)}\nFROM {quoted(actual.name)}"
+        f"INSERT INTO {quoted(target.name)} ({', '.join(quoted(one.name) for one, _ in kept)})\n"
+        f"SELECT {', '.join(cast(one, found) for one, found in kept)}\nFROM {quoted(source.name)}\n{read}"
     )
-    return tuple(f"{insert}\n{where}" for where in _ranges(actual)) or (insert,)
+    return f"DELETE FROM {quoted(target.name)}\n{written}", insert
 
 
-def _ranges(schema: TableSchema) -> tuple[str, ...]:
-    """Return the conditions of which every row meets one: a range of partitions, or having no partition."""
-    name = schema.partition_by
-    if name is None:
-        return ()
-    ranges = f"WHERE {quoted(name)} BETWEEN @first AND @last"
-    required = any(one.required for one in schema.columns if one.name.lower() == name.lower())
-    return (ranges,) if required else (ranges, f"WHERE {quoted(name)} IS NULL")
+def common(target: TableSchema, source: TableSchema) -> list[tuple[Column, Column]]:
+    """Return the columns that both tables have, as they are in each."""
+    there = {one.name.lower(): one for one in source.columns}
+    return [(one, there[one.name.lower()]) for one in target.columns if one.name.lower() in there]
 
 
-def _cast(wanted: Column, found: Column) -> str:
+def copy_key(source: TableSchema, target: TableSchema) -> str | None:
+    """Return the column by whose ranges rows are copied: that of the source's partitions, if both have it alike."""
+    name = (source.partition_by or "").lower()
+    for one, found in common(target, source):
+        if one.name.lower() == name and canonical(one.type) == canonical(found.type) and base(one.type) in _KEYS:
+            return one.name
+    return None
+
+
+def conditions(schema: TableSchema, key: str | None) -> tuple[str, ...]:
+    """Return the conditions of which every row meets one: a range of the key, or not having it."""
+    if key is None:
+        return ("WHERE TRUE",)
+    ranges = f"WHERE {quoted(key)} BETWEEN @first AND @last"
+    required = any(one.required for one in schema.columns if one.name.lower() == key.lower())
+    return (ranges,) if required else (ranges, f"WHERE {quoted(key)} IS NULL")
+
+
+def cast(wanted: Column, found: Column) -> str:
+    """Return the expression that gives a column of one table as a column of another."""
     if canonical(wanted.type) == canonical(found.type):
         return quoted(wanted.name)
     return f"CAST({quoted(found.name)} AS {canonical(wanted.type)})"

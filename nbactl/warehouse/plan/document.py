@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from nbactl.warehouse.plan.changes import partitioning_of
+from nbactl.ports.warehouse import Column, TableSchema
+from nbactl.warehouse.plan.changes import Change, How, Kind, partitioning_of
 from nbactl.warehouse.plan.types import canonical
 
 if TYPE_CHECKING:
-    from nbactl.ports.warehouse import TableLayout, TableSchema
-    from nbactl.warehouse.plan.changes import Change
+    from collections.abc import Mapping
+
+    from nbactl.ports.warehouse import TableLayout
     from nbactl.warehouse.plan.planner import TablePlan
     from nbactl.warehouse.plan.steps import Step
 
@@ -23,10 +25,40 @@ def table_document(plan: TablePlan) -> dict[str, Any]:
     return {
         "table": plan.declared.name,
         "before": None if plan.layout is None else _before(plan.layout),
-        "declared": {"schema_digest": schema_digest(plan.declared)},
-        "changes": [_change(change) for change in plan.changes],
+        "declared": {"schema_digest": schema_digest(plan.declared), **schema_document(plan.declared)},
+        "changes": [change_document(change) for change in plan.changes],
         "steps": [_step(step) for step in plan.steps],
     }
+
+
+def schema_document(schema: TableSchema) -> dict[str, Any]:
+    """Return all that a table is declared to be, but for its name."""
+    return {
+        "columns": [
+            {"name": one.name, "type": one.type, "required": one.required, "description": one.description}
+            for one in schema.columns
+        ],
+        "partition_by": schema.partition_by,
+        "partition_unit": schema.partition_unit,
+        "partition_expiration_days": schema.partition_expiration_days,
+        "require_partition_filter": schema.require_partition_filter,
+        "cluster_by": list(schema.cluster_by),
+        "description": schema.description,
+    }
+
+
+def read_schema(name: str, data: Mapping[str, Any]) -> TableSchema:
+    """Return the schema that `schema_document` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    columns = tuple(Column(**{key: one[key] for key in _COLUMN}) for one in data["columns"])
+    known = {key: data[key] for key in _TABLE}
+    return TableSchema(name, columns, cluster_by=tuple(map(str, data["cluster_by"])), **known)
+
+
+_COLUMN: Final = ("name", "type", "required", "description")
+_TABLE: Final = (
+    *("partition_by", "partition_unit", "partition_expiration_days", "require_partition_filter"),
+    "description",
+)
 
 
 def schema_digest(schema: TableSchema) -> str:
@@ -56,7 +88,8 @@ def _before(layout: TableLayout) -> dict[str, Any]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def change_document(change: Change) -> dict[str, Any]:
+    """Return a change."""
     return {
         "kind": change.kind,
         "column": change.column,
@@ -68,9 +101,18 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
+def read_change(data: Mapping[str, Any]) -> Change:
+    """Return the change that `change_document` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    if data["how"] not in get_args(How) or data["kind"] not in get_args(Kind):
+        raise ValueError(f"{data['kind']} {data['how']} is not a change")
+    given = {key: data[key] for key in ("kind", "column", "declared", "actual", "how", "reason")}
+    return Change(**given, lost=tuple(map(str, data["lost"])))
+
+
 def _step(step: Step) -> dict[str, Any]:
     return {
         "how": step.how,
+        "kind": step.kind,
         "text": step.text,
         "statements": list(step.statements),
         "runs": step.runs,

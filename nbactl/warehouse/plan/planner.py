@@ -35,17 +35,25 @@ def make_plans(
     *,
     timeout: float,
     missing_datasets: bool = False,
+    drop_columns: bool = False,
 ) -> tuple[TablePlan, ...]:
     """Return the plans by name of table. `timeout` is in seconds and for each dataset.
 
-    With `missing_datasets` the tables of a dataset that is not there are missing ones; without it NotFoundError.
+    With `missing_datasets` the tables of a dataset that is not there are missing ones; without it NotFoundError. With
+    `drop_columns` columns that are not declared are dropped.
     """
     plans: list[TablePlan] = []
     ordered = sorted(declared, key=lambda schema: schema.name)
     for dataset, group in groupby(ordered, lambda schema: schema.name.partition(".")[0]):
         schemas = list(group)
         found = _layouts(warehouse, dataset, schemas, timeout, missing_datasets=missing_datasets)
-        plans += [_plan(warehouse, schema, found.get(schema.name), target, timeout) for schema in schemas]
+        for schema in schemas:
+            layout = found.get(schema.name)
+            changes = compare(schema, layout, drop_columns=drop_columns)
+            if changes and layout is not None and layout.kind == "table":
+                layout = warehouse.layout(layout, timeout=timeout)
+                changes = compare(schema, layout, drop_columns=drop_columns)
+            plans.append(TablePlan(schema, layout, changes, steps_of(schema, layout, changes, target)))
     return tuple(plans)
 
 
@@ -58,13 +66,3 @@ def _layouts(
         if missing_datasets and error.details.get("missing") == "dataset":
             return {}
         raise
-
-
-def _plan(
-    warehouse: Warehouse, schema: TableSchema, layout: TableLayout | None, target: Target, timeout: float
-) -> TablePlan:
-    changes = compare(schema, layout)
-    if changes and layout is not None and layout.kind == "table":
-        layout = warehouse.layout(layout, timeout=timeout)
-        changes = compare(schema, layout)
-    return TablePlan(schema, layout, changes, steps_of(schema, layout, changes, target))

@@ -33,7 +33,7 @@ def layout(schema: TableSchema = SCHEMA, **changes: object) -> TableLayout:
 
 
 def changed(declared: TableSchema, actual: TableLayout | None) -> list[tuple[str, str | None, str]]:
-    return [(change.kind, change.column, change.how) for change in compare(declared, actual)]
+    return [(change.kind, change.column, change.how) for change in compare(declared, actual, drop_columns=True)]
 
 
 def with_column(column: Column, at: int = 3) -> TableSchema:
@@ -45,7 +45,7 @@ def with_points(**changes: object) -> TableSchema:
 
 
 def plan(declared: TableSchema, actual: TableLayout | None) -> tuple[tuple[Change, ...], tuple[Step, ...]]:
-    changes = compare(declared, actual)
+    changes = compare(declared, actual, drop_columns=True)
     return changes, steps_of(declared, actual, changes, TARGET)
 
 
@@ -149,13 +149,14 @@ def test_clustering_is_rewritten_where_it_gains_and_not_below() -> None:
 
 def test_a_rewrite_reads_the_table_and_the_columns_that_it_names() -> None:
     declared = replace(SCHEMA, cluster_by=("points",))
-    _, (cluster, rewrite) = plan(declared, layout(long_term_bytes=10 * 10**9, streaming_rows=7))
+    _, (cluster, rewrite, digest) = plan(declared, layout(long_term_bytes=10 * 10**9, streaming_rows=7))
     assert cluster.statements == ("bq update --clustering_fields=points p-1:d.t",)
     assert cluster.usd == Decimal(0)
     assert cluster.reads == 0
     assert rewrite.statements == ("UPDATE `d.t` SET `points` = `points`\nWHERE `day` BETWEEN @first AND @last",)
     size = 100 * GIB + 10_000_000 * (8 + 8)
-    assert (rewrite.reads, rewrite.writes, rewrite.runs, rewrite.dml) == (size, 100 * GIB, 2, 2)
+    assert (rewrite.reads, rewrite.writes, rewrite.runs, rewrite.dml) == (size, 100 * GIB, 10, 10)
+    assert digest.reads == 2 * 10_000_000 * (8 + 8), "of the columns that are written, before and after"
     assert rewrite.usd == prices_in("us-central1").of(size) > Decimal("0.6")
     assert rewrite.seconds == size / RATE
     assert rewrite.partition_modifications == 0, "DML does not count"
@@ -167,11 +168,13 @@ def test_a_column_leaves_the_key_before_it_is_dropped_and_is_added_before_it_ent
     old = replace(with_column(Column("old", "STRING")), cluster_by=("old",))
     declared = replace(with_column(Column("new", "STRING")), cluster_by=("new",))
     _, steps = plan(declared, layout(old))
-    assert [step.text for step in steps] == [
-        "Add columns", "Change the clustering of new data", "Drop columns", "Rewrite old data",
-    ]  # fmt: skip
-    assert steps[0].statements == ("ALTER TABLE `d.t`\n  ADD COLUMN `new` STRING",)
-    assert steps[2].statements == ("ALTER TABLE `d.t`\n  DROP COLUMN `old`",)
+    assert [step.kind for step in steps] == ["snapshot", "define", "cluster", "define", "rewrite", "compare"]
+    assert [step.text for step in steps[1:4]] == ["Add columns", "Change the clustering of new data", "Drop columns"]
+    assert steps[0].statements == (
+        "CREATE SNAPSHOT TABLE `d.nbactl_before_t`\nCLONE `d.t`\nOPTIONS (expiration_timestamp = @until)",
+    )
+    assert steps[1].statements == ("ALTER TABLE `d.t`\n  ADD COLUMN `new` STRING",)
+    assert steps[3].statements == ("ALTER TABLE `d.t`\n  DROP COLUMN `old`",)
 
 
 def test_statements_in_place_say_what_bigquery_understands() -> None:
@@ -181,7 +184,7 @@ def test_statements_in_place_say_what_bigquery_understands() -> None:
     )  # fmt: skip
     actual = replace(SCHEMA, columns=(SCHEMA.columns[0], replace(SCHEMA.columns[1], required=True), SCHEMA.columns[2]))
     _, steps = plan(declared, layout(actual))
-    assert [step.statements[0].partition("\n  ")[2] for step in steps] == [
+    assert [step.statements[0].partition("\n  ")[2] for step in steps[1:]] == [
         "ALTER COLUMN `team` DROP NOT NULL",
         "ALTER COLUMN `points` SET DATA TYPE NUMERIC",
         'ALTER COLUMN `points` SET OPTIONS (description = "The \\"points\\".")',
@@ -214,19 +217,48 @@ def test_a_rebuild_makes_all_changes_and_names_what_is_lost() -> None:
     assert create.statements[0].startswith("CREATE TABLE `d.nbactl_new_t` (\n  `points` STRING OPTIONS")
     assert "PARTITION BY `day`\nCLUSTER BY `points`" in create.statements[0]
     assert copy.statements == (
+        "DELETE FROM `d.nbactl_new_t`\nWHERE `day` BETWEEN @first AND @last",
         (
             "INSERT INTO `d.nbactl_new_t` (`points`, `team`, `day`)\nSELECT CAST(`points` AS STRING), `team`, `day`\n"
             "FROM `d.t`\nWHERE `day` BETWEEN @first AND @last"
         ),
+        "DELETE FROM `d.nbactl_new_t`\nWHERE `day` IS NULL",
         (
             "INSERT INTO `d.nbactl_new_t` (`points`, `team`, `day`)\nSELECT CAST(`points` AS STRING), `team`, `day`\n"
             "FROM `d.t`\nWHERE `day` IS NULL"
         ),
     )
-    assert (copy.reads, verify.reads, copy.runs, copy.dml) == (100 * GIB, 200 * GIB, 2, 3)
+    assert (copy.reads, verify.reads, copy.runs, copy.dml) == (100 * GIB, 200 * GIB, 10, 22)
     assert swap.statements == (
         "ALTER TABLE `d.t`\n  RENAME TO `nbactl_old_t`", "ALTER TABLE `d.nbactl_new_t`\n  RENAME TO `t`",
+        "ALTER TABLE `d.nbactl_old_t`\n  SET OPTIONS (expiration_timestamp = @until)",
     )  # fmt: skip
+    assert "name is missing" in swap.notes[0]
+
+
+def test_an_undeclared_column_stays_unless_it_may_be_dropped() -> None:
+    actual = layout(with_column(Column("old", "STRING")))
+    [change] = compare(SCHEMA, actual)
+    assert (change.how, change.reason) == ("refused", "Columns are dropped only with --drop-columns.")
+    assert steps_of(SCHEMA, actual, (change,), TARGET) == ()
+    declared = with_points(type="STRING")
+    changes = compare(declared, actual)
+    assert [change.how for change in changes] == ["rebuild", "refused"]
+    create, copy, *_ = steps_of(declared, actual, changes, TARGET)
+    assert "`old` STRING" in create.statements[0]
+    assert "`old`" in copy.statements[1], "a rebuild carries it along"
+
+
+def test_a_rebuild_keeps_what_is_refused_as_it_is() -> None:
+    declared = replace(with_points(type="DATE"), partition_unit="MONTH")
+    declared = replace(declared, columns=(*declared.columns, Column("must", "INT64", required=True)))
+    create, copy, *_ = plan(declared, layout())[1]
+    assert "`points` INT64" in create.statements[0]
+    assert "must" not in create.statements[0]
+    assert "CAST" not in copy.statements[1]
+    [_, change] = compare(replace(declared, partition_unit="DAY", cluster_by=("must",),
+                                  columns=(*SCHEMA.columns, declared.columns[3])), layout())  # fmt: skip
+    assert (change.kind, change.how, change.reason) == ("clustering", "refused", "Its column must is refused.")
 
 
 def test_what_is_refused_has_no_step_and_the_rest_has() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.query.command import prices_of
 from nbactl.frozen import frozen
@@ -18,17 +18,28 @@ if TYPE_CHECKING:
     from nbactl.warehouse.prices import Prices
 
 
+DRIFT: Final = 0.05
+
+
 @frozen
 class PlanRequest:
-    """Which tables to plan: those named, or all that are declared in tables.yaml, or in the DDL files `schemas`."""
+    """Which tables to plan: those named, or all that are declared in tables.yaml, or in the DDL files `schemas`.
+
+    `drift` is by what share the rows of a table may differ from the plan when it is applied.
+    """
 
     tables: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()
+    drop_columns: bool = False
+    drift: float = DRIFT
 
 
 @frozen
 class BqPlan:
-    """The plans by name of table. `project` is empty and `prices` are None on local; `notes` are about the DDL."""
+    """The plans by name of table. `project` is empty and `prices` are None on local; `notes` are about the DDL.
+
+    `gate` is the size in bytes from which a partition is rewritten.
+    """
 
     plans: tuple[TablePlan, ...]
     made_at: datetime
@@ -36,6 +47,9 @@ class BqPlan:
     project: str
     location: str
     prices: Prices | None
+    drift: float
+    drop_columns: bool
+    gate: int
     notes: tuple[str, ...] = ()
 
     @property
@@ -50,6 +64,7 @@ def plan_tables(app: Container, request: PlanRequest) -> BqPlan:
     Raises NotFoundError for a table that is not declared, or a dataset that is not there and was asked for by name or
     by DDL; DataError for DDL that cannot be read; PreconditionError for a dataset in another location.
     """
+    from nbactl.warehouse.plan import changes  # noqa: PLC0415 - help needs none of it
     from nbactl.warehouse.plan.planner import make_plans  # noqa: PLC0415 - help needs none of it
     from nbactl.warehouse.plan.steps import Target  # noqa: PLC0415 - as above
 
@@ -62,6 +77,7 @@ def plan_tables(app: Container, request: PlanRequest) -> BqPlan:
         Target(settings.project or "", prices),
         timeout=app.config.timeouts["warehouse.query"],
         missing_datasets=not request.tables and not request.schemas,
+        drop_columns=request.drop_columns,
     )
     on_gcp = settings.target == "gcp"
     return BqPlan(
@@ -71,6 +87,9 @@ def plan_tables(app: Container, request: PlanRequest) -> BqPlan:
         (settings.project or "") if on_gcp else "",
         settings.dataset_location if on_gcp else "",
         prices,
+        request.drift,
+        request.drop_columns,
+        changes.GAINS_FROM,
         notes,
     )
 

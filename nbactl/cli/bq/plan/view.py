@@ -65,6 +65,9 @@ def document(found: BqPlan) -> dict[str, Any]:
         "project": found.project or None,
         "location": found.location or None,
         "prices_as_of": None if found.prices is None else found.prices.as_of,
+        "drift": found.drift,
+        "drop_columns": found.drop_columns,
+        "rewrite_above_bytes": found.gate,
         "tables": [table_document(plan) for plan in found.changed],
         "unchanged": [plan.declared.name for plan in found.plans if not plan.changes],
         "summary": {how: _labels(found)[how] for how in _ORDER},
@@ -78,16 +81,21 @@ def file_text(found: BqPlan) -> str:
 
 def _show_table(console: Console, plan: TablePlan, found: BqPlan) -> None:
     console.print(Styled(plan.declared.name, "bold"), Styled(f"  {_facts(plan)}", "dim"))
+    lost: set[str] = set()
     for change in sorted(plan.changes, key=lambda change: _ORDER.index(change.how)):
-        _show_change(console, change)
+        _show_change(console, change, lost)
     for number, step in enumerate(plan.steps, 1):
         _show_step(console, number, step, found)
 
 
-def _show_change(console: Console, change: Change) -> None:
+def _show_change(console: Console, change: Change, named: set[str]) -> None:
+    """Show a change; what another one has `named` already as lost is not named again."""
     console.print("  ", Styled(f"{_LABELS[change.how]:<10}", _STYLES[change.how]), _what(change))
     console.out.print_hanging(" " * 12, text=change.reason, indent=12)
     for lost in change.lost:
+        if lost in named:
+            continue
+        named.add(lost)
         console.out.print_hanging(Styled(" " * 12 + "lost: ", "red"), text=lost, indent=18)
 
 
@@ -99,7 +107,8 @@ def _show_step(console: Console, number: int, step: Step, found: BqPlan) -> None
         lines = statement.splitlines()
         left_out = 0 if console.out.wide else len(lines) - _LINES
         for line in lines if left_out <= 1 else lines[: _LINES - 1]:
-            console.print(f"     {line}")
+            indent = 5 + len(line) - len(line.lstrip())
+            console.out.print_hanging(" " * indent, text=line.lstrip(), indent=indent + 2)
         if left_out > 1:
             console.print(Styled(f"     … {left_out + 1} more lines: use -o wide or -o json", "dim"))
     for note in step.notes:

@@ -1,0 +1,1 @@
+"""Doing what a plan of tables says: resumable, reversible, and without losing rows that others write meanwhile."""
