@@ -1,4 +1,4 @@
-"""One tick of the schedule: decide on rollouts, publish what the outbox holds, delete what has expired."""
+"""One tick of the schedule: decide on rollouts, publish the outbox, load bookkeeping rows, delete what has expired."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from nbactl.core.outbox.outbox import Outbox, Swept
@@ -33,31 +33,53 @@ class RolloutTicker(Protocol[D_co]):
         ...
 
 
+class FlushedRows(Protocol):
+    """What became of the bookkeeping rows."""
+
+    @property
+    def loaded(self) -> Mapping[str, int]:
+        """How many rows were loaded into which table."""
+        ...
+
+    @property
+    def refused(self) -> int:
+        """How many no load would take, so that they were set aside."""
+        ...
+
+    @property
+    def error(self) -> NbactlError | None:
+        """Why rows were not loaded; they are kept."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TickResult(Generic[D_co]):
-    """The outcome of a tick. `swept` is what became of the outbox, None if nothing was to be changed."""
+    """The outcome of a tick. `swept` and `flushed` are None if nothing was to be changed."""
 
     at: datetime
     decided: tuple[D_co, ...]
     swept: Swept | None
+    flushed: FlushedRows | None = None
 
     @property
     def error(self) -> NbactlError | None:
-        """The first error: of a rollout, else of a message."""
+        """The first error: of a rollout, else of a message, else of the bookkeeping rows."""
         messages = () if self.swept is None else tuple(self.swept.failed.values())
-        errors = (*(decision.error for decision in self.decided), *messages)
+        rows = None if self.flushed is None else self.flushed.error
+        errors = (*(decision.error for decision in self.decided), *messages, rows)
         return next((error for error in errors if error is not None), None)
 
 
 def tick(
     rollouts: RolloutTicker[D_co],
     outbox: Callable[[], Outbox],
+    flush_rows: Callable[[], FlushedRows],
     sweep_expired: Callable[[], int],
     now: datetime,
     *,
     dry_run: bool,
 ) -> TickResult[D_co]:
-    """Decide on rollouts as of `now`, then publish pending messages and delete expired documents.
+    """Decide on rollouts as of `now`, then publish messages, load rows and delete expired documents.
 
     Ticks may overlap and be killed anywhere: each step is taken once. A dry run changes nothing.
     """
@@ -65,5 +87,6 @@ def tick(
     if dry_run:
         return TickResult(now, decided, None)
     swept = outbox().sweep()
+    flushed = flush_rows()
     sweep_expired()
-    return TickResult(now, decided, swept)
+    return TickResult(now, decided, swept, flushed)

@@ -118,8 +118,16 @@ class QueryGateway:
     def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
         return self._warehouse.dry_run(sql, parameters, timeout=timeout)
 
-    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
-        return self._warehouse.load(table, rows, timeout=timeout, labels=labels)
+    def load(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> int:
+        return self._warehouse.load(table, rows, timeout=timeout, labels=labels, key=key)
 
     def replace_partitions(
         self,

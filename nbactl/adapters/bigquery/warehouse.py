@@ -108,7 +108,15 @@ class BigQueryWarehouse:
 
     # Changes
 
-    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
+    def load(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> int:
         with self._calls.limit(timeout):
             found = self._catalog.describe(table)
             schema = found.schema
@@ -117,7 +125,7 @@ class BigQueryWarehouse:
                 return 0
             written = sorted(day for day in _days_of(schema, rows.columns, values) if day is not None)
             with self._staged(schema, rows.columns, values, labels) as staged:
-                script = scripts.append_script(schema, staged=staged, columns=rows.columns)
+                script = scripts.append_script(schema, staged=staged, columns=rows.columns, key=key)
                 config = self._write_config(found, written, labels)
                 self._write(script, config, _nothing)
             return len(values)

@@ -53,11 +53,15 @@ def show_timetable(app: Container, date: GameDate, first_game: time | None = Non
 def tick(
     app: Container, request: TickRequest, *, announce: Callable[[str], None] | None = None
 ) -> TickResult[RolloutStep]:
-    """Decide on rollouts, publish what the outbox holds, delete what has expired. `announce` gets the alerts."""
+    """Decide on rollouts, publish the outbox, load bookkeeping rows, delete what has expired.
+
+    `announce` gets the alerts.
+    """
     alerts = app.alerts(None if announce is None else TextChannel(announce))
     return ticks.tick(
         app.ticker(lambda alert: alerts.send(alert, ("console", "slack"))),
         lambda: app.outbox,
+        app.row_buffer.flush_due,
         app.sweep_expired,
         app.clock.now() if request.at is None else request.at,
         dry_run=request.changes_nothing,

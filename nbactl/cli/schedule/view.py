@@ -51,7 +51,7 @@ def timetable(found: Timetable) -> View:
 
 def ticked(done: TickResult[RolloutStep]) -> View:
     """Show what was decided and published, with the exit code of the worst of it."""
-    swept = done.swept
+    swept, flushed = done.swept, done.flushed
 
     def show(console: Console) -> None:
         if done.decided:
@@ -71,6 +71,13 @@ def ticked(done: TickResult[RolloutStep]) -> View:
             console.note(f"Published from the outbox: {', '.join(swept.published)}")
         for key, failure in swept.failed.items():
             console.note(f"Not published, kept in the outbox: {key}: {failure.message}")
+        if flushed is not None:
+            for table, count in flushed.loaded.items():
+                console.note(f"Loaded into {table}: {count} row{'s' if count != 1 else ''}")
+            if flushed.refused:
+                console.note(f"Set aside, because their table does not take them: {flushed.refused} rows")
+            if flushed.error is not None:
+                console.note(f"Rows are not loaded, and kept: {flushed.error.message}")
 
     data = {
         "decisions": [decision_json(decided) for decided in done.decided],
@@ -82,6 +89,13 @@ def ticked(done: TickResult[RolloutStep]) -> View:
             "failed": [
                 {"key": key, "code": error.code, "message": error.message} for key, error in swept.failed.items()
             ],
+        },
+        "rows": None
+        if flushed is None
+        else {
+            "loaded": dict(flushed.loaded),
+            "refused": flushed.refused,
+            "error": None if flushed.error is None else flushed.error.message,
         },
     }
     keys = ", ".join(one.rollout.key for one in done.decided)
