@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.warehouse import Warehouse
+    from nbactl.testing.bigquery import BigQueryServer
     from nbactl.warehouse.buffer import RowBuffer
 
 
@@ -116,7 +117,7 @@ def test_the_lease_of_a_killed_process_is_waited_for_because_its_load_may_still_
     buffer: RowBuffer, documents: DocumentStore, clock: FakeClock
 ) -> None:
     host, boot, _, start, name = process_identity("flush-0").split(":", 4)
-    dead = ":".join((host, boot, "999999999", start, name))
+    dead = f"{host}:{boot}:999999999:{start}:{name}"
     Leases(documents, clock).acquire("row_buffer/here", dead, TIMES.lease)
     append(buffer, 1)
     assert is_dead(dead)
@@ -154,41 +155,43 @@ def test_rows_that_their_table_takes_none_of_wait_and_say_why(buffer: RowBuffer,
     assert (done.loaded, done.refused, buffer.waiting()) == ({}, 0, 2)
 
 
-class TestOnBigQuery:
-    """What is seen on the server alone: its jobs, and an outage."""
+@pytest.fixture
+def server() -> Iterator[BigQueryServer]:
+    with bigquery_server(project=PROJECT, location=LOCATION) as running:
+        yield running
 
-    def test_an_outage_loses_nothing_and_costs_one_try_a_while(
-        self, documents: DocumentStore, clock: FakeClock
-    ) -> None:
-        with bigquery_server(project=PROJECT, location=LOCATION) as server:
-            with closing(bigquery_warehouse(server.address, attempts=1)) as warehouse:
-                buffer = buffer_of(documents, warehouse, clock)
-                append(buffer, 1)
-                clock.advance(TIMES.age)
-                server.fail("/projects/", 503, "backendError", times=2)
-                assert isinstance(buffer.flush_due().error, UnavailableError)
-                asked = len(server.requests)
-                append(buffer, 2)
-                clock.advance(TIMES.age - 1)
-                assert buffer.flush_due().error is None
-                assert len(server.requests) == asked, "the next try is not due"
-                clock.advance(1)
-                assert isinstance(buffer.flush_due().error, UnavailableError)
-                clock.advance(2 * TIMES.age)
-                assert buffer.flush_due().loaded == {TABLE.name: 2}
-                assert documents.get("row_buffer/here") is None
 
-    def test_incident_3_a_row_a_minute_is_a_load_in_five_minutes(
-        self, documents: DocumentStore, clock: FakeClock
-    ) -> None:
-        with bigquery_server(project=PROJECT, location=LOCATION) as server:
-            with closing(bigquery_warehouse(server.address)) as warehouse:
-                buffer = buffer_of(documents, warehouse, clock)
-                for number in range(31):
-                    append(buffer, number)
-                    buffer.flush_due()
-                    clock.advance(60)
-                loads = [job for job in server.jobs() if job["type"] == "LOAD"]
-                assert len(loads) == 31 // 6
-                assert all(job["labels"]["command"] == "row-buffer" for job in server.jobs() if job["parent"] is None)
-                assert buffer.waiting() == 31 % 6
+@pytest.fixture
+def on_bigquery(documents: DocumentStore, server: BigQueryServer, clock: FakeClock) -> Iterator[RowBuffer]:
+    with closing(bigquery_warehouse(server.address, attempts=1)) as warehouse:
+        yield buffer_of(documents, warehouse, clock)
+
+
+def test_an_outage_loses_nothing_and_costs_one_try_a_while(
+    on_bigquery: RowBuffer, documents: DocumentStore, server: BigQueryServer, clock: FakeClock
+) -> None:
+    append(on_bigquery, 1)
+    clock.advance(TIMES.age)
+    server.fail("/projects/", 503, "backendError", times=2)
+    assert isinstance(on_bigquery.flush_due().error, UnavailableError)
+    asked = len(server.requests)
+    append(on_bigquery, 2)
+    clock.advance(TIMES.age - 1)
+    assert on_bigquery.flush_due().error is None
+    assert len(server.requests) == asked, "the next try is not due"
+    clock.advance(1)
+    assert isinstance(on_bigquery.flush_due().error, UnavailableError)
+    clock.advance(2 * TIMES.age)
+    assert on_bigquery.flush_due().loaded == {TABLE.name: 2}
+    assert documents.get("row_buffer/here") is None
+
+
+def test_incident_3_a_row_a_minute_is_a_load_in_five_minutes(
+    on_bigquery: RowBuffer, server: BigQueryServer, clock: FakeClock
+) -> None:
+    for number in range(31):
+        append(on_bigquery, number)
+        on_bigquery.flush_due()
+        clock.advance(60)
+    assert sum(job["type"] == "LOAD" for job in server.jobs()) == 31 // 6
+    assert on_bigquery.waiting() == 31 % 6

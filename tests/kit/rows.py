@@ -46,4 +46,4 @@ def row(number: int, **more: Any) -> dict[str, Any]:
 
 def ids(warehouse: Warehouse) -> list[str]:
     """Return the ids in TABLE, one for each row."""
-    return [found for (found,) in warehouse.query(f"SELECT id FROM {TABLE.name} ORDER BY id", timeout=20.0).rows]
+    return [found for (found,) in warehouse.query("SELECT id FROM nba_test.log ORDER BY id", timeout=20.0).rows]
