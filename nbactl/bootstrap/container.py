@@ -92,6 +92,8 @@ class Container:
 
     name: str = "nbactl"
     """The name under which failures are reported."""
+    command: str = "python"
+    """The command that was called, such as `schedule tick`; by default none was, but a function."""
     in_process: bool = False
     """Whether tasks run in this process though the target is gcp. Set it before anything that runs is asked for."""
     participant: str = ""

@@ -35,8 +35,18 @@ def make_warehouse(app: Container) -> Warehouse:
         enabled=lambda request: flags.on("query_caching", request),
         ttl=lambda: float(flags.parameter("QUERY_CACHE_TTL_SECONDS", 0)),
         project=app.settings.project,
+        max_bytes=_most_bytes(app),
         hook=app.hook,
     )
+
+
+def _most_bytes(app: Container) -> int | None:
+    """Return what a query may bill that nbactl makes for itself: nobody is asked, and a mistake must not be dear."""
+    if app.settings.target == "local":
+        return None
+    from nbactl.warehouse.prices import prices_in
+
+    return prices_in(app.settings.dataset_location).bytes_for(app.settings.query_max_usd)
 
 
 def make_row_buffer(app: Container) -> RowBuffer:

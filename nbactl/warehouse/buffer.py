@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nbactl.ports.warehouse import TableSchema, Warehouse
 
 COLLECTION: Final = "row_buffer"
-LABELS: Final = {"command": "row-buffer", "task": "load-rows"}
+LABELS: Final = {"task": "load-rows"}
 MANY: Final = 500
 """So many rows are loaded whatever their age."""
 _AT_ONCE: Final = 5_000

@@ -68,7 +68,8 @@ class QueryGateway:
 
     `enabled` gets the correlation id of the work at hand, or without one a hash of the query. `ttl` gives the seconds
     that a result is kept (QUERY_CACHE_TTL_SECONDS). A query that asks for no cache gets none. `project` is the one
-    whose tables SQL may name in full. What a query fails with is never kept.
+    whose tables SQL may name in full. What a query fails with is never kept. A query without a limit of its own may
+    bill `max_bytes`, where anything is billed.
     """
 
     def __init__(
@@ -79,9 +80,11 @@ class QueryGateway:
         enabled: Callable[[str], bool],
         ttl: Callable[[], float],
         project: str | None = None,
+        max_bytes: int | None = None,
         hook: Hook = noop_hook,
     ) -> None:
         self._warehouse = warehouse
+        self._max_bytes = max_bytes
         self._clock = clock
         self._enabled = enabled
         self._ttl = ttl
@@ -100,7 +103,8 @@ class QueryGateway:
         max_bytes: int | None = None,
         max_rows: int | None = None,
     ) -> QueryResult:
-        ask = _WarehouseQuery(sql, parameters, timeout, labels, cache, max_bytes, max_rows)
+        most = self._max_bytes if max_bytes is None else max_bytes
+        ask = _WarehouseQuery(sql, parameters, timeout, labels, cache, most, max_rows)
         began = self._clock.monotonic()
         try:
             answered_by, result = self._answer(ask)

@@ -59,11 +59,13 @@ _LOG = logging.getLogger(__name__)
 class BigQueryWarehouse:
     """A Warehouse in the datasets of a project. Threads may share it.
 
-    `metadata` is the limit in seconds of calls that take no timeout.
+    `metadata` is the limit in seconds of calls that take no timeout. Every job gets the `labels` of the moment that it
+    starts in, and those of its call that are not among them.
     """
 
-    def __init__(self, calls: Calls, *, metadata: float) -> None:
+    def __init__(self, calls: Calls, *, metadata: float, labels: Callable[[], Mapping[str, str]] = dict) -> None:
         self._calls = calls
+        self._labels = labels
         self._project = calls.client.project
         self._metadata = metadata
         self._catalog = Catalog(calls, metadata)
@@ -82,7 +84,7 @@ class BigQueryWarehouse:
         max_rows: int | None = None,
     ) -> QueryResult:
         sqltext.check_query(sql)
-        config = _query_config(query_parameters(parameters), labels, cache=cache)
+        config = self._config(query_parameters(parameters), labels, cache=cache)
         if max_bytes is not None:
             config.maximum_bytes_billed = max_bytes
         with self._catalog.suggesting(sql):
@@ -96,7 +98,7 @@ class BigQueryWarehouse:
         self, sql: str, parameters: Mapping[str, Any] | None, timeout: float
     ) -> tuple[list[tuple[str, str]], int]:
         sqltext.check_query(sql)
-        config = _query_config(query_parameters(parameters), None, cache=False)
+        config = self._config(query_parameters(parameters), None, cache=False)
         config.dry_run = True
 
         def ask(client: bigquery.Client) -> tuple[list[tuple[str, str]], int]:
@@ -240,7 +242,7 @@ class BigQueryWarehouse:
             for number, table in enumerate(found):
                 parameters.append(typed(f"nbactl_table_{number}", "STRING", table.schema.name))
                 parameters.append(typed(f"nbactl_created_{number}", "TIMESTAMP", table.created))
-            config = _query_config(parameters, labels, cache=True)
+            config = self._config(parameters, labels, cache=True)
             sql = scripts.versions_query(schemas, known)
             result = self._run(sql, config, _read, timeout=timeout)
             now = self._calls.clock.now()
@@ -270,7 +272,7 @@ class BigQueryWarehouse:
             listed = {name: item for name, item in self._catalog.listed(dataset).items() if name in wanted}
             if not listed:
                 return {}
-            config = _query_config(query_parameters({"names": sorted(listed)}), {"command": "bq"}, cache=False)
+            config = self._config(query_parameters({"names": sorted(listed)}), None, cache=False)
             columns, sizes = self._catalog.each(
                 lambda sql: self._run(sql, config, _read, timeout=timeout).rows,
                 (layouts.columns_query(dataset), layouts.sizes_query(dataset)),
@@ -286,7 +288,7 @@ class BigQueryWarehouse:
             for sql in statements:
                 sqltext.check_definition(sql)
                 with self._catalog.suggesting(sql):
-                    self._write(sql, _query_config([], None, cache=False), _nothing)
+                    self._write(sql, self._config([], None, cache=False), _nothing)
 
     def close(self) -> None:
         self._calls.client.close()
@@ -346,7 +348,7 @@ class BigQueryWarehouse:
     ) -> bigquery.QueryJobConfig:
         if found.schema.partition_by is not None:
             self._catalog.ensure_records(split_name(found.schema.name)[0])
-        return _query_config(
+        return self._config(
             [
                 days_parameter("nbactl_days", days),
                 typed("nbactl_first", "DATE", min(days, default=date.max)),
@@ -360,6 +362,16 @@ class BigQueryWarehouse:
             labels,
             cache=False,
         )
+
+    def _config(
+        self, parameters: list[Any], labels: Mapping[str, str] | None, *, cache: bool
+    ) -> bigquery.QueryJobConfig:
+        return bigquery.QueryJobConfig(
+            query_parameters=parameters, labels=self._labels_of(labels), use_query_cache=cache, use_legacy_sql=False
+        )
+
+    def _labels_of(self, labels: Mapping[str, str] | None) -> dict[str, str]:
+        return job_labels({**(labels or {}), **self._labels()})
 
     @contextmanager
     def _staged(
@@ -383,7 +395,7 @@ class BigQueryWarehouse:
                 schema=fields,
                 source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
                 write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
-                labels=job_labels(labels),
+                labels=self._labels_of(labels),
             )
             config.job_timeout_ms = int(seconds * 1000)
             return client.load_table_from_file(
@@ -424,12 +436,6 @@ class BigQueryWarehouse:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         if job.error_result is not None:
             raise job.exception()
-
-
-def _query_config(parameters: list[Any], labels: Mapping[str, str] | None, *, cache: bool) -> bigquery.QueryJobConfig:
-    return bigquery.QueryJobConfig(
-        query_parameters=parameters, labels=job_labels(labels), use_query_cache=cache, use_legacy_sql=False
-    )
 
 
 def _read(job: bigquery.QueryJob, max_rows: int | None = None) -> QueryResult:
