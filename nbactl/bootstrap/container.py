@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from nbactl.ports.compute import Compute, TaskContext, TaskOutcome
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.services import DeployedServices
-    from nbactl.ports.warehouse import Warehouse
+    from nbactl.ports.warehouse import JobHistory, Warehouse
     from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
     from nbactl.warehouse.buffer import RowBuffer
@@ -189,6 +189,11 @@ class Container:
     def warehouse(self) -> Warehouse:
         """The warehouse of the target, with the data of the source, behind the query cache."""
         return make_warehouse(self)
+
+    @cached_property
+    def job_history(self) -> JobHistory:
+        """The history of the warehouse's jobs. Raises PreconditionError on a target that keeps none."""
+        return self.target.job_history(self)
 
     @cached_property
     def bus(self) -> MessageBus:

@@ -92,6 +92,13 @@ def warehouse(app: Container) -> BigQueryWarehouse:
     return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"], labels=lambda: _job_labels(app))
 
 
+def job_history(app: Container) -> BigQueryWarehouse:
+    """Return the jobs of the project. Nothing is sent yet."""
+    history = warehouse(app)
+    app.closing.callback(history.close)
+    return history
+
+
 def _job_labels(app: Container) -> dict[str, str]:
     """Return what names a job in BigQuery's history: who started it, for which command, run, workflow and task."""
     from nbactl.core.observe.context import current

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from nbactl.bootstrap.indexes import INDEXES
-from nbactl.errors import ConfigError
+from nbactl.errors import ConfigError, PreconditionError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +62,14 @@ def open_warehouse(app: Container, file: Path, *, lock_wait: float, creates: boo
 
     holder = process_identity("nbactl")
     return DuckDbWarehouse(file, clock=app.clock, lock_wait=lock_wait, holder=holder, creates=creates)
+
+
+def job_history(_: Container) -> NoReturn:
+    """Refuse: DuckDB keeps no history of queries, and nothing is billed."""
+    raise PreconditionError(
+        "target local has no history of jobs, and nothing is billed there",
+        next_step="Add --target gcp --project ID.",
+    )
 
 
 def bus(app: Container) -> LocalBus:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nbactl.ports.compute import Compute
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.services import DeployedServices
-    from nbactl.ports.warehouse import Warehouse
+    from nbactl.ports.warehouse import JobHistory, Warehouse
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.planner import History, Planner
 
@@ -34,6 +34,10 @@ class Target(Protocol):
 
     def warehouse(self, app: Container, /) -> Warehouse:
         """Open the warehouse with the data of the source."""
+        ...
+
+    def job_history(self, app: Container, /) -> JobHistory:
+        """Return the history of the warehouse's jobs. Raises PreconditionError on a target that keeps none."""
         ...
 
     def bus(self, app: Container, /) -> MessageBus:
