@@ -28,7 +28,6 @@ app = group()
         "nbactl bq plan",
         "nbactl bq plan nba_raw.games --out plan.json",
         "nbactl bq plan --detailed-exitcode || test $? -eq 3",
-        "nbactl bq plan --suggest",
     ],
 )
 def plan(  # noqa: PLR0917 - Typer reads them one by one

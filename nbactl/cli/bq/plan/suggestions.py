@@ -63,7 +63,7 @@ def _show_suggestion(console: Console, one: Advice) -> None:
         console.print(f"    {candidate.column}: {_reason(candidate)}{used}")
     console.print(f"  billed in {DAYS} days: {size(found.bytes_billed)}, which is the upper bound of what it will be.")
     if one.upper_bound is not None:
-        console.print(f"  a dry run of its dearest query: up to {size(one.upper_bound)}, with or without clustering.")
+        console.print(f"  a dry run of one of its dearest: up to {size(one.upper_bound)}, with or without clustering.")
     if one.estimate is not None:
         estimated = one.estimate
         values = ", ".join(f"{count:,} {name}" for name, count in estimated.distinct.items())
