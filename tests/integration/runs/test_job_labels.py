@@ -32,7 +32,7 @@ def test_no_job_of_a_run_or_another_command_lacks_its_labels(
             begun = len(server.jobs())
             return new
 
-        runs = gcp("run", "phase1", "phase2", "phase3", "--in-process", *options)["data"]["runs"]
+        runs = gcp("run", "phase1", "phase2", "--in-process", *options)["data"]["runs"]
         by_id = {run["run_id"]: run["name"] for run in runs}
         of_runs = jobs()
         for job in of_runs:
@@ -45,7 +45,7 @@ def test_no_job_of_a_run_or_another_command_lacks_its_labels(
                 assert labels["workflow"] == by_id[labels["run_id"]]
                 assert labels["game_date"] == DAY
         written = {job["labels"]["task"] for job in of_runs if job["statement"] != "SELECT"}
-        assert written >= {task["name"] for task in runs[2]["tasks"]}
+        assert written >= {task["name"] for task in runs[1]["tasks"] if task["rows"]}
         for words, command in (
             (("query", "SELECT COUNT(*) FROM nba_raw.games"), "query"),
             (("tables", "counts", "--from", DAY, "--to", DAY), "tables_counts"),
