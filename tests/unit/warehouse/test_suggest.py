@@ -70,6 +70,7 @@ def test_a_filter_counts_if_it_compares_a_column_by_itself_with_constants(
         ("SELECT 1 FROM a.t JOIN a.u USING (x) WHERE y = 1",
          {("a.t", "x", "join"), ("a.u", "x", "join"), ("a.t", "y", "equality")}),
         ("SELECT 1 FROM a.t, a.u WHERE x = 'a'", set()),
+        ("SELECT 1 FROM a.t JOIN (SELECT 1 AS y) ON TRUE WHERE x = 'a'", set()),
         ("WITH w AS (SELECT * FROM `proj.a.t` WHERE y = 1) SELECT * FROM w WHERE x = 'a'", {("a.t", "y", "equality")}),
         ("SELECT 1 FROM `other.a.t` WHERE y = 1", set()),
         ("SELECT 1 FROM b.t WHERE y = 1", set()),
@@ -153,15 +154,12 @@ def test_bytes_are_shared_between_the_tables_of_a_query_by_their_size() -> None:
 
 
 def test_the_estimate_counts_the_blocks_of_a_sorted_sample() -> None:
-    found = suggested(("x = 'a'", 6 * GB), ("y > 1", GB))
-    assert found.columns[0] == "X"
-    rows = [(f"v{number % 16:02}", number) for number in range(1_600)]
-    sampled = estimate(
-        found, LAYOUT, lambda _: QueryResult(("X", "y")[: len(found.columns)], [r[: len(found.columns)] for r in rows])
-    )
+    found = suggested(("x = 'a'", 6 * GB), ("x > 'a'", GB))
+    assert found.columns == ("X",)
+    rows: list[tuple[str, ...]] = [(f"v{number % 16:02}",) for number in range(1_600)]
+    sampled = estimate(found, LAYOUT, lambda _: QueryResult(("X",), rows))
     assert sampled is not None
-    assert sampled.distinct["X"] == 16
-    assert sampled.rows == 1_600
+    assert (sampled.rows, sampled.distinct) == (1_600, {"X": 16})
     assert sampled.bytes_billed == pytest.approx(6 * GB / 16 + GB, rel=0.01), "a range is not counted as a saving"
     assert estimate(found, LAYOUT, lambda _: QueryResult((), [])) is None
 
