@@ -88,8 +88,9 @@ def warehouse(app: Container) -> BigQueryWarehouse:
         from nbactl.adapters.bigquery.warehouse import BigQueryWarehouse
     place = Project(project, app.settings.dataset_location, app.environ.get("BIGQUERY_EMULATOR_HOST") or None)
     client = ClientHolder(place, connect=timeouts["http.connect"])
-    calls = Calls(client, reads=app.policies["bigquery"], writes=app.policies["bigquery_dml"], ids=app.ids)
-    return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"], labels=lambda: _job_labels(app))
+    reads, writes = app.policies["bigquery"], app.policies["bigquery_dml"]
+    calls = Calls(client, reads=reads, writes=writes, ids=app.ids, labels=lambda: _job_labels(app))
+    return BigQueryWarehouse(calls, metadata=timeouts["warehouse.query"])
 
 
 def job_history(app: Container) -> BigQueryWarehouse:

@@ -73,10 +73,10 @@ class TickResult(Generic[D_co]):
 def tick(
     rollouts: RolloutTicker[D_co],
     outbox: Callable[[], Outbox],
-    flush_rows: Callable[[], FlushedRows],
     sweep_expired: Callable[[], int],
     now: datetime,
     *,
+    flush_rows: Callable[[], FlushedRows],
     dry_run: bool,
 ) -> TickResult[D_co]:
     """Decide on rollouts as of `now`, then publish messages, load rows and delete expired documents.

@@ -23,7 +23,7 @@ from nbactl.adapters.bigquery.tables import (
     type_of,
 )
 from nbactl.adapters.bigquery.values import days as days_parameter
-from nbactl.adapters.bigquery.values import job_labels, json_lines, query_parameters, typed
+from nbactl.adapters.bigquery.values import json_lines, query_parameters, typed
 from nbactl.core._support import faults
 from nbactl.core._support.warehouse_values import (
     check_columns,
@@ -59,13 +59,11 @@ _LOG = logging.getLogger(__name__)
 class BigQueryWarehouse:
     """A Warehouse in the datasets of a project. Threads may share it.
 
-    `metadata` is the limit in seconds of calls that take no timeout. Every job gets the `labels` of the moment that it
-    starts in, and those of its call that are not among them.
+    `metadata` is the limit in seconds of calls that take no timeout.
     """
 
-    def __init__(self, calls: Calls, *, metadata: float, labels: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(self, calls: Calls, *, metadata: float) -> None:
         self._calls = calls
-        self._labels = labels
         self._project = calls.client.project
         self._metadata = metadata
         self._catalog = Catalog(calls, metadata)
@@ -367,11 +365,11 @@ class BigQueryWarehouse:
         self, parameters: list[Any], labels: Mapping[str, str] | None, *, cache: bool
     ) -> bigquery.QueryJobConfig:
         return bigquery.QueryJobConfig(
-            query_parameters=parameters, labels=self._labels_of(labels), use_query_cache=cache, use_legacy_sql=False
+            query_parameters=parameters,
+            labels=self._calls.labels_of(labels),
+            use_query_cache=cache,
+            use_legacy_sql=False,
         )
-
-    def _labels_of(self, labels: Mapping[str, str] | None) -> dict[str, str]:
-        return job_labels({**(labels or {}), **self._labels()})
 
     @contextmanager
     def _staged(
@@ -395,7 +393,7 @@ class BigQueryWarehouse:
                 schema=fields,
                 source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
                 write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
-                labels=self._labels_of(labels),
+                labels=self._calls.labels_of(labels),
             )
             config.job_timeout_ms = int(seconds * 1000)
             return client.load_table_from_file(

@@ -61,8 +61,8 @@ def tick(
     return ticks.tick(
         app.ticker(lambda alert: alerts.send(alert, ("console", "slack"))),
         lambda: app.outbox,
-        app.row_buffer.flush_due,
         app.sweep_expired,
         app.clock.now() if request.at is None else request.at,
+        flush_rows=app.row_buffer.flush_due,
         dry_run=request.changes_nothing,
     )

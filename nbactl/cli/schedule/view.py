@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbactl.errors import NbactlError
     from nbactl.rollouts.tick import RolloutStep
     from nbactl.schedule.occurrences import Occurrence, TimetableRow
-    from nbactl.schedule.tick import TickResult
+    from nbactl.schedule.tick import FlushedRows, TickResult
 
 _SHOWN_TIMES: Final = 4
 
@@ -51,7 +51,7 @@ def timetable(found: Timetable) -> View:
 
 def ticked(done: TickResult[RolloutStep]) -> View:
     """Show what was decided and published, with the exit code of the worst of it."""
-    swept, flushed = done.swept, done.flushed
+    swept = done.swept
 
     def show(console: Console) -> None:
         if done.decided:
@@ -71,13 +71,8 @@ def ticked(done: TickResult[RolloutStep]) -> View:
             console.note(f"Published from the outbox: {', '.join(swept.published)}")
         for key, failure in swept.failed.items():
             console.note(f"Not published, kept in the outbox: {key}: {failure.message}")
-        if flushed is not None:
-            for table, count in flushed.loaded.items():
-                console.note(f"Loaded into {table}: {count} row{'s' if count != 1 else ''}")
-            if flushed.refused:
-                console.note(f"Set aside, because their table does not take them: {flushed.refused} rows")
-            if flushed.error is not None:
-                console.note(f"Rows are not loaded, and kept: {flushed.error.message}")
+        if done.flushed is not None:
+            _show_rows(console, done.flushed)
 
     data = {
         "decisions": [decision_json(decided) for decided in done.decided],
@@ -90,13 +85,7 @@ def ticked(done: TickResult[RolloutStep]) -> View:
                 {"key": key, "code": error.code, "message": error.message} for key, error in swept.failed.items()
             ],
         },
-        "rows": None
-        if flushed is None
-        else {
-            "loaded": dict(flushed.loaded),
-            "refused": flushed.refused,
-            "error": None if flushed.error is None else flushed.error.message,
-        },
+        "rows": None if done.flushed is None else _rows_json(done.flushed),
     }
     keys = ", ".join(one.rollout.key for one in done.decided)
     published = () if swept is None else swept.published
@@ -109,6 +98,20 @@ def ticked(done: TickResult[RolloutStep]) -> View:
     return View(
         data, show, items="decisions", exit_code=0 if error is None else error.exit_code, error=error, touched=touched
     )
+
+
+def _show_rows(console: Console, flushed: FlushedRows) -> None:
+    for table, count in flushed.loaded.items():
+        console.note(f"Loaded into {table}: {count} row{'s' if count != 1 else ''}")
+    if flushed.refused:
+        console.note(f"Set aside, because their table does not take them: {flushed.refused} rows")
+    if flushed.error is not None:
+        console.note(f"Rows are not loaded, and kept: {flushed.error.message}")
+
+
+def _rows_json(flushed: FlushedRows) -> dict[str, Any]:
+    error = None if flushed.error is None else flushed.error.message
+    return {"loaded": dict(flushed.loaded), "refused": flushed.refused, "error": error}
 
 
 def decision_json(decided: RolloutStep) -> dict[str, Any]:
