@@ -17,7 +17,14 @@ from nbactl import __version__
 from nbactl.bootstrap.completions import make_batch_resets, make_completion_tracker, make_completions_migration
 from nbactl.bootstrap.flags import make_flags, make_rollouts, make_ticker
 from nbactl.bootstrap.messaging import make_alert_channels, make_alerts, make_idempotency, make_outbox
-from nbactl.bootstrap.runs import make_planner, make_processor_resources, make_runner, make_warehouse
+from nbactl.bootstrap.runs import (
+    make_ledger,
+    make_planner,
+    make_processor_resources,
+    make_row_buffer,
+    make_runner,
+    make_warehouse,
+)
 from nbactl.bootstrap.tables import make_table_changes
 from nbactl.bootstrap.target import target_of
 from nbactl.core._support.clock import SystemClock
@@ -66,6 +73,7 @@ if TYPE_CHECKING:
     from nbactl.rollouts.store import RolloutStore
     from nbactl.rollouts.tick import Ticker
     from nbactl.warehouse.apply.engine import TableChanges
+    from nbactl.warehouse.buffer import RowBuffer
     from nbactl.workflows.freshness import CurrentVersions, Freshness
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
@@ -86,6 +94,8 @@ class Container:
 
     name: str = "nbactl"
     """The name under which failures are reported."""
+    command: str = "python"
+    """The command that was called, such as `schedule tick`; by default none was, but a function."""
     in_process: bool = False
     """Whether tasks run in this process though the target is gcp. Set it before anything that runs is asked for."""
     participant: str = ""
@@ -324,6 +334,11 @@ class Container:
         """The messages that are committed together with the change that they announce."""
         return make_outbox(self)
 
+    @cached_property
+    def row_buffer(self) -> RowBuffer:
+        """The bookkeeping rows that are on their way into the warehouse."""
+        return make_row_buffer(self)
+
     def sweep_expired(self) -> int:
         """Delete expired documents and return how many, unless the store does that by itself."""
         from nbactl.core.outbox.expiry import EXPIRING, sweep_expired
@@ -469,10 +484,7 @@ class Container:
     @cached_property
     def ledger(self) -> Ledger:
         """The history of runs."""
-        from nbactl.core.lease.holder import is_dead
-        from nbactl.workflows.ledger import Ledger
-
-        return Ledger(self.documents, self.clock, is_dead=is_dead, notice=self.notice)
+        return make_ledger(self)
 
     @cached_property
     def versions(self) -> CurrentVersions:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.planner import History, Planner
 
+_LABELS: Final = ("run_id", "workflow", "task", "game_date")
+"""What labels a job of the work at hand; a label with a value for each message or player would group nothing."""
 _DOCUMENTED: Final = ("phase2", "phase3", "phase4", "phase5")
 """The phases of production that have phase documents."""
 HAS_DEPLOYED_SERVICES = True
@@ -99,7 +101,17 @@ def _bigquery(app: Container) -> Calls:
         from nbactl.adapters.bigquery.client import ClientHolder, Project
     place = Project(project, app.settings.dataset_location, app.environ.get("BIGQUERY_EMULATOR_HOST") or None)
     client = ClientHolder(place, connect=timeouts["http.connect"])
-    return Calls(client, reads=app.policies["bigquery"], writes=app.policies["bigquery_dml"], ids=app.ids)
+    reads, writes = app.policies["bigquery"], app.policies["bigquery_dml"]
+    return Calls(client, reads=reads, writes=writes, ids=app.ids, labels=lambda: _job_labels(app))
+
+
+def _job_labels(app: Container) -> dict[str, str]:
+    """Return what names a job in BigQuery's history: who started it, for which command, run, workflow and task."""
+    from nbactl.core.observe.context import current
+
+    work = current().labels()
+    known = {name: work[name] for name in _LABELS if name in work}
+    return {"tool": "nbactl", "service": app.name, "command": app.command, **known}
 
 
 def bus(app: Container) -> PubSubBus:

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.versions import PipelineVersions
+    from nbactl.ports.documents import Write
     from nbactl.ports.warehouse import TableSchema, Warehouse
+    from nbactl.warehouse.buffer import RowBuffer
     from nbactl.warehouse.kinds import QueryKind
     from nbactl.workflows.freshness import Freshness
+    from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.planner import Planner
     from nbactl.workflows.production import Production
@@ -35,6 +38,7 @@ def make_warehouse(app: Container) -> Warehouse:
         ttl=cache_ttl(app, flags),
         counts=None if app.reads_only else CacheCounts(lambda: app.documents, app.clock),
         project=app.settings.project,
+        max_bytes=_most_bytes(app),
         hook=app.hook,
     )
 
@@ -55,6 +59,51 @@ def cache_ttl(app: Container, flags: _Parameters) -> Callable[[QueryKind], float
         return timeouts["warehouse.cache_logs"] if kind == "logs" else timeouts["warehouse.cache_decisions"]
 
     return ttl
+
+
+def _most_bytes(app: Container) -> int | None:
+    """Return what a query may bill that nbactl makes for itself: nobody is asked, and a mistake must not be dear."""
+    if app.settings.target == "local":
+        return None
+    from nbactl.warehouse.prices import prices_in
+
+    return prices_in(app.settings.dataset_location).bytes_for(app.settings.query_max_usd)
+
+
+def make_row_buffer(app: Container) -> RowBuffer:
+    """Return the buffer of the rows for the warehouse of the target and, on local, of the source."""
+    from nbactl.core.lease.holder import process_identity
+    from nbactl.warehouse.buffer import BufferTimes, RowBuffer
+
+    def create(warehouse: Warehouse, table: str) -> None:
+        from nbactl.warehouse.tables import ensure_tables
+
+        ensure_tables(warehouse, (table,))
+
+    timeouts = app.config.timeouts
+    return RowBuffer(
+        app.documents,
+        app.clock,
+        BufferTimes(age=timeouts["rows.age"], flush=timeouts["rows.flush"], lease=timeouts["rows.lease"]),
+        place=lambda: "gcp" if app.settings.target == "gcp" else app.source.key,
+        owner=lambda: process_identity(app.ids.new("flush")),
+        warehouse=lambda: app.warehouse,
+        create=create,
+    )
+
+
+def make_ledger(app: Container) -> Ledger:
+    """Return the ledger, which commits the end of a run together with its row for the warehouse."""
+    from nbactl.core.lease.holder import is_dead
+    from nbactl.workflows.ledger import Ledger
+
+    def report(run: RunRecord) -> Sequence[Write]:
+        from nbactl.workflows.executions import EXECUTION_KEY, EXECUTIONS, execution_row
+
+        row = execution_row(run)
+        return () if row is None else (app.row_buffer.write(EXECUTIONS, EXECUTION_KEY, row),)
+
+    return Ledger(app.documents, app.clock, is_dead=is_dead, notice=app.notice, report=report)
 
 
 def make_processor_resources(app: Container) -> ProcessorResources:

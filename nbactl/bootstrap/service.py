@@ -50,7 +50,7 @@ class ServiceContainer(Container):
     def __init__(
         self, name: str, settings: Settings, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None
     ) -> None:
-        self.name = name
+        self.name, self.command = name, "serve"
         self.metrics = Metrics()
         super().__init__(settings, clock=clock, environ=environ, hook=self.metrics.hook)
         self.participant = self.environ.get(SERVICE_VARIABLE) or name

@@ -76,6 +76,7 @@ def _perform(assignment: Assignment) -> TaskOutcome:
         ),
         deadline_scope(call.timeout, app.clock),
     ):
+        app.command = "run"
         target = str(call.work.target)
         if call.work.kind == "processor":
             return app.run_processor(target, context)

@@ -91,4 +91,6 @@ def console(ctx: typer.Context) -> Console:
 def container(ctx: typer.Context, *, reads_only: bool = False) -> Container:
     """Return the composed application; it is closed when the command ends. One that only reads makes no files."""
     session(ctx).reads_only = reads_only
-    return session(ctx).container
+    opened = session(ctx).container
+    opened.command = ctx.command_path.partition(" ")[2]
+    return opened

@@ -75,6 +75,12 @@ SETTINGS: tuple[Setting, ...] = (
         default="0.05",
         help="Ask before a query on gcp that costs more US dollars; those of one date cost less than a cent.",
     ),
+    Setting(
+        "query_max_usd",
+        "usd",
+        default="1",
+        help="Refuse a query on gcp that nbactl makes for itself and that costs more US dollars.",
+    ),
     Setting("source", "text", default="sample", help="Where game data come from: sample, path:DIR or nba_api."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -102,6 +108,7 @@ class Settings:
     no_input: bool
     debug: bool
     query_ask_usd: Decimal
+    query_max_usd: Decimal
     source: str
     origins: Mapping[str, str]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MISSING: Final = "missing"
 """The version of a raw file that is not there, or damaged."""
 _MODULUS: Final = 2**128
-_LABELS: Final = {"tool": "nbactl", "command": "freshness"}
+_LABELS: Final = {"task": "freshness"}
 """Of the query that compares finished tasks with what is there, for no run yet."""
 
 

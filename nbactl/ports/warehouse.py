@@ -216,8 +216,20 @@ class Warehouse(Protocol):
         """Check a query and describe its result without running it."""
         ...
 
-    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
-        """Append rows; returns how many."""
+    def load(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> int:
+        """Append rows; returns how many were given.
+
+        With `key`, a column in which each of `rows` has a value of its own, a row is left out if its value is in the
+        same partitions already: a load whose answer was lost may be repeated, but not while it still runs.
+        """
         ...
 
     def replace_partitions(

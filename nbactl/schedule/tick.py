@@ -1,4 +1,4 @@
-"""One tick of the schedule: decide on rollouts, look at quotas, publish the outbox, delete what has expired."""
+"""One tick of the schedule: rollouts, quotas, the outbox, bookkeeping rows, and what has expired."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from nbactl.core.outbox.outbox import Outbox, Swept
@@ -33,6 +33,25 @@ class RolloutTicker(Protocol[D_co]):
         ...
 
 
+class FlushedRows(Protocol):
+    """What became of the bookkeeping rows."""
+
+    @property
+    def loaded(self) -> Mapping[str, int]:
+        """How many rows were loaded into which table."""
+        ...
+
+    @property
+    def refused(self) -> int:
+        """How many no load would take, so that they were set aside."""
+        ...
+
+    @property
+    def error(self) -> NbactlError | None:
+        """Why rows were not loaded; they are kept."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class QuotaCheck:
     """The tables that are near a limit of the warehouse; `error` says why nothing could be found out."""
@@ -43,7 +62,7 @@ class QuotaCheck:
 
 @dataclass(frozen=True, slots=True)
 class TickResult(Generic[D_co]):
-    """The outcome of a tick. `swept` is what became of the outbox, None if nothing was to be changed.
+    """The outcome of a tick. `swept` and `flushed` are None if nothing was to be changed.
 
     `quotas` is None if they were not looked at this time.
     """
@@ -52,12 +71,14 @@ class TickResult(Generic[D_co]):
     decided: tuple[D_co, ...]
     swept: Swept | None
     quotas: QuotaCheck | None = None
+    flushed: FlushedRows | None = None
 
     @property
     def error(self) -> NbactlError | None:
-        """The first error: of a rollout, else of a message."""
+        """The first error: of a rollout, else of a message, else of the bookkeeping rows."""
         messages = () if self.swept is None else tuple(self.swept.failed.values())
-        errors = (*(decision.error for decision in self.decided), *messages)
+        rows = None if self.flushed is None else self.flushed.error
+        errors = (*(decision.error for decision in self.decided), *messages, rows)
         return next((error for error in errors if error is not None), None)
 
 
@@ -68,9 +89,10 @@ def tick(
     check_quotas: Callable[[], QuotaCheck | None],
     now: datetime,
     *,
+    flush_rows: Callable[[], FlushedRows],
     dry_run: bool,
 ) -> TickResult[D_co]:
-    """Decide on rollouts as of `now`, look at quotas, then publish pending messages and delete expired documents.
+    """Decide on rollouts as of `now`, look at quotas, then publish messages, load rows and delete expired documents.
 
     Ticks may overlap and be killed anywhere: each step is taken once. A dry run changes nothing.
     """
@@ -79,5 +101,6 @@ def tick(
         return TickResult(now, decided, None)
     quotas = check_quotas()
     swept = outbox().sweep()
+    flushed = flush_rows()
     sweep_expired()
-    return TickResult(now, decided, swept, quotas)
+    return TickResult(now, decided, swept, quotas, flushed)

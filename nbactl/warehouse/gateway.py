@@ -71,7 +71,8 @@ class QueryGateway:
 
     `enabled` gets the correlation id of the work at hand, or without one a hash of the query. `ttl` gives the seconds
     that a result of a kind of query is kept. A query that asks for no cache gets none. `counts` gets what the cache
-    did. `project` is the one whose tables SQL may name in full. What a query fails with is never kept.
+    did. `project` is the one whose tables SQL may name in full. What a query fails with is never kept. A query without
+    a limit of its own may bill `max_bytes`, where anything is billed.
     """
 
     def __init__(
@@ -83,9 +84,11 @@ class QueryGateway:
         ttl: Callable[[QueryKind], float],
         counts: CacheCounts | None = None,
         project: str | None = None,
+        max_bytes: int | None = None,
         hook: Hook = noop_hook,
     ) -> None:
         self._warehouse = warehouse
+        self._max_bytes = max_bytes
         self._clock = clock
         self._enabled = enabled
         self._ttl = ttl
@@ -105,7 +108,8 @@ class QueryGateway:
         max_bytes: int | None = None,
         max_rows: int | None = None,
     ) -> QueryResult:
-        ask = _WarehouseQuery(sql, parameters, timeout, labels, cache, max_bytes, max_rows)
+        most = self._max_bytes if max_bytes is None else max_bytes
+        ask = _WarehouseQuery(sql, parameters, timeout, labels, cache, most, max_rows)
         began = self._clock.monotonic()
         try:
             answered_by, result = self._answer(ask)
@@ -123,8 +127,16 @@ class QueryGateway:
     def dry_run(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float) -> DryRun:
         return self._warehouse.dry_run(sql, parameters, timeout=timeout)
 
-    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
-        return self._warehouse.load(table, rows, timeout=timeout, labels=labels)
+    def load(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> int:
+        return self._warehouse.load(table, rows, timeout=timeout, labels=labels, key=key)
 
     def replace_partitions(
         self,

@@ -244,7 +244,7 @@ class Execution:
         tasks = tuple(self._records.values())
         run = replace(self._run, status=status, reason=reason, finished_at=self._engine.clock.now(), tasks=tasks)
         ledger = self._engine.ledger
-        await self._journal.commit([*ledger.task_writes(run.run_id, left), ledger.end_write(run)], self._lease)
+        await self._journal.commit([*ledger.task_writes(run.run_id, left), *ledger.end_writes(run)], self._lease)
         self._run = run
         for record in left:
             self._notify("task_finished", record)

@@ -52,10 +52,15 @@ _BY_OWNER = (INTERRUPTED, RunStatus.RUNNING)
 _log = logging.getLogger(__name__)
 
 
+def _no_report(_: RunRecord) -> Sequence[Write]:
+    return ()
+
+
 class Ledger:
     """Reads and writes runs. `is_dead` says of a run's owner whether its process provably ended.
 
     A run that cannot be read is left out of what several runs are read for; `notice` gets a message about it, once.
+    `report` returns what is committed together with the end of a run.
     """
 
     def __init__(
@@ -65,8 +70,10 @@ class Ledger:
         *,
         is_dead: Callable[[str], bool],
         notice: Callable[[str], None] = _log.warning,
+        report: Callable[[RunRecord], Sequence[Write]] = _no_report,
     ) -> None:
         self._store = store
+        self._report = report
         self._clock = clock
         self._is_dead = is_dead
         self._notice = notice
@@ -293,9 +300,9 @@ class Ledger:
         """Return the writes that bring the ledger up to these records."""
         return [_update(task_path(run_id, task.name), task_changes(task)) for task in tasks]
 
-    def end_write(self, run: RunRecord) -> Write:
-        """Return the write that records a run's end."""
-        return _update(run_path(run.run_id), run_ending(run))
+    def end_writes(self, run: RunRecord) -> Writes:
+        """Return the writes that record a run's end."""
+        return [*self._report(run), _update(run_path(run.run_id), run_ending(run))]
 
     def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
         """Apply writes: all or none, up to MAX_WRITES; more are applied in order.
@@ -366,7 +373,7 @@ class Ledger:
         )
         ended = replace(dead, status=RunStatus.FAILED, finished_at=now, reason=reason, tasks=tasks)
         changed = [task for task, before in zip(tasks, dead.tasks, strict=True) if task is not before]
-        return [*self.task_writes(dead.run_id, changed), self.end_write(ended)]
+        return [*self.task_writes(dead.run_id, changed), *self.end_writes(ended)]
 
     def _complete(self, beginning: str) -> str:
         prefixes = (beginning, f"run-{beginning}")

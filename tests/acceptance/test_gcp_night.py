@@ -107,6 +107,12 @@ def test_inv_20_in_process_killed_three_times_has_the_rows_of_local(project: Nig
         ("phase1", "skipped"), ("phase2", "skipped"), ("phase3", "skipped"), ("phase4", "succeeded")
     ]  # fmt: skip
     assert project.services.requests == []
+    unlabelled = [
+        job["sql"]
+        for job in project.bigquery.jobs()
+        if job["parent"] is None and not job["labels"].keys() >= {"tool", "service", "command", "task"}
+    ]
+    assert unlabelled == []
     all_equal(project.tables(), on_local(local))
     the_same_is_shown(project, local)
     run_id = runs[3]["run_id"]

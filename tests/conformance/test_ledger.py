@@ -70,7 +70,7 @@ def test_inv_12_what_is_committed_under_a_lease_that_was_lost_is_refused(writes:
     run = harness.run_one()
     lease = harness.leases.acquire("w/1", "me", 30.0)
     updates = [Create(f"x/{number:04}", {}) for number in range(writes - 1)]
-    ended = [*updates, harness.ledger.end_write(replace(run, status=RunStatus.FAILED))]
+    ended = [*updates, *harness.ledger.end_writes(replace(run, status=RunStatus.FAILED))]
     harness.clock.advance(31)
     taken = harness.leases.acquire("w/1", "other", 30.0)
     with pytest.raises(StaleFenceError, match="taken over"):

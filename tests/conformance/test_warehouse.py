@@ -130,6 +130,18 @@ class TestWarehouse:
         assert result.rows == [parsed, ("g2", D1, *[None] * 6)]
         assert result.dicts()[0]["tipoff_at"].tzinfo is not None
 
+    @pytest.mark.variants
+    def test_a_load_by_key_that_is_repeated_adds_only_what_is_missing(self, warehouse: Warehouse) -> None:
+        columns = (*KEYS, "payload", "points")
+        rows = [("a", D1, {"n": 1}, 1), ("b", D2, None, 2), ("c", D2, [2], None)]
+        for some in (rows[:2], rows, rows):
+            loaded = warehouse.load(GAMES.name, Rows(columns, some), timeout=TIMEOUT, key="game_id")
+            assert loaded == len(some)
+        sql = "SELECT game_id, game_date, payload, points FROM nba_test.games ORDER BY game_id"
+        assert warehouse.query(sql, timeout=TIMEOUT).rows == rows
+        versions = warehouse.versions([GAMES.name], D1, D2, timeout=TIMEOUT)
+        assert [versions[GAMES.name, day].rows for day in (D1, D2)] == [1, 2]
+
     def test_a_numeric_keeps_every_digit(self, warehouse: Warehouse) -> None:
         numbers = [Decimal(text) for text in ("9" * 29 + "." + "9" * 9, "-0.000000001", "0", "1E+20", "12")]
         rows = Rows((*KEYS, "rating"), [(f"g{n}", D1, number) for n, number in enumerate(numbers)])

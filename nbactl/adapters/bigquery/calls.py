@@ -20,11 +20,12 @@ from google.api_core.exceptions import (  # noqa: TID253 - the adapter itself
 from google.auth.exceptions import GoogleAuthError  # noqa: TID253 - the adapter itself
 
 from nbactl.adapters.bigquery.errors import timed_out, translated
+from nbactl.adapters.bigquery.values import job_labels
 from nbactl.core.calls.deadline import deadline_scope, remaining
 from nbactl.errors import NbactlError, PayloadMismatchError, TimedOutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from google.cloud.bigquery import Client
 
@@ -45,14 +46,30 @@ Job = Any
 
 
 class Calls:
-    """Calls BigQuery under the policies of queries (`reads`) and of what changes tables (`writes`)."""
+    """Calls BigQuery under the policies of queries (`reads`) and of what changes tables (`writes`).
 
-    def __init__(self, client: ClientHolder, *, reads: CallPolicy, writes: CallPolicy, ids: IdGenerator) -> None:
+    Every job gets the `labels` of the moment that it starts in, and those of its call that are not among them.
+    """
+
+    def __init__(
+        self,
+        client: ClientHolder,
+        *,
+        reads: CallPolicy,
+        writes: CallPolicy,
+        ids: IdGenerator,
+        labels: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self._labels = labels
         self.client = client
         self.reads = reads
         self.writes = writes
         self.clock = reads.clock
         self.ids = ids
+
+    def labels_of(self, labels: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the labels of a job, as BigQuery takes them."""
+        return job_labels({**(labels or {}), **self._labels()})
 
     def request(self, fn: Callable[[Client], T], *, timeout: float) -> T:
         """Make requests that may be repeated, such as those of metadata."""

@@ -94,7 +94,10 @@ GROUP BY query_info.query_hashes.normalized_literals"""
     def _run(self, sql: str, parameters: Mapping[str, Any], timeout: float) -> tuple[bigquery.QueryJob, int]:
         """Run a query and return its job, with the number of its rows; no rows are fetched."""
         config = bigquery.QueryJobConfig(
-            query_parameters=query_parameters(parameters), labels=_LABELS, use_query_cache=False, use_legacy_sql=False
+            query_parameters=query_parameters(parameters),
+            labels=self._calls.labels_of(_LABELS),
+            use_query_cache=False,
+            use_legacy_sql=False,
         )
 
         def start(client: bigquery.Client, job_id: str, seconds: float) -> bigquery.QueryJob:

@@ -80,14 +80,18 @@ def replace_script(schema: TableSchema, *, staged: str | None, query: str | None
     )
 
 
-def append_script(schema: TableSchema, *, staged: str, columns: Sequence[str]) -> str:
-    """Return the script that appends the rows of the table `staged`, with the parameters of `replace_script`."""
+def append_script(schema: TableSchema, *, staged: str, columns: Sequence[str], key: str | None = None) -> str:
+    """Return the script that appends the rows of the table `staged`, with the parameters of `replace_script`.
+
+    With `key` those whose value of that column is not in the partitions yet.
+    """
+    append = _insert(schema, staged, columns) if key is None else _merge(schema, staged, columns, key)
     if schema.partition_by is None:
-        return "\n".join(_insert(schema, staged, columns))
+        return "\n".join(append)
     return "\n".join(
         [
             "BEGIN TRANSACTION;",
-            *_insert(schema, staged, columns),
+            *append,
             *_record(schema),
             "COMMIT TRANSACTION;",
         ]
@@ -165,6 +169,27 @@ def _insert(schema: TableSchema, source: str | None, columns: Sequence[str]) -> 
     ]
     listed = ", ".join(map(quoted, columns))
     return [f"INSERT INTO {quoted(schema.name)} ({listed})", f"SELECT {', '.join(values)} FROM {quoted(source)};"]
+
+
+def _merge(schema: TableSchema, staged: str, columns: Sequence[str], key: str) -> list[str]:
+    """Insert the rows whose key is missing.
+
+    Two such statements at once do not conflict and may both insert: a MERGE that only inserts counts as an INSERT
+    (cloud.google.com/bigquery/docs/data-manipulation-language#dml_statement_conflicts).
+    """
+    types = {column.name: column.type for column in schema.columns}
+    values = [f"nbactl_new.{quoted(name)}" for name in columns]
+    parsed = [
+        f"PARSE_JSON({value})" if types[name] == "JSON" else value for name, value in zip(columns, values, strict=True)
+    ]
+    there = f"nbactl_old.{quoted(schema.partition_by)}" if schema.partition_by else ""
+    day = f"DATE({there})" if types.get(schema.partition_by or "") == "TIMESTAMP" else there
+    return [
+        f"MERGE INTO {quoted(schema.name)} AS nbactl_old USING {quoted(staged)} AS nbactl_new",
+        f"ON nbactl_old.{quoted(key)} = nbactl_new.{quoted(key)}",
+        *([f"AND {day} BETWEEN @nbactl_first AND @nbactl_last"] if there else ()),
+        f"WHEN NOT MATCHED THEN INSERT ({', '.join(map(quoted, columns))}) VALUES ({', '.join(parsed)});",
+    ]
 
 
 def _record(schema: TableSchema) -> list[str]:

@@ -23,7 +23,7 @@ from nbactl.adapters.bigquery.tables import (
     type_of,
 )
 from nbactl.adapters.bigquery.values import days as days_parameter
-from nbactl.adapters.bigquery.values import job_labels, json_lines, query_parameters, typed
+from nbactl.adapters.bigquery.values import json_lines, query_parameters, typed
 from nbactl.core._support import faults
 from nbactl.core._support.warehouse_values import (
     check_columns,
@@ -81,7 +81,7 @@ class BigQueryWarehouse:
         max_rows: int | None = None,
     ) -> QueryResult:
         sqltext.check_query(sql)
-        config = _query_config(query_parameters(parameters), labels, cache=cache)
+        config = self._config(query_parameters(parameters), labels, cache=cache)
         if max_bytes is not None:
             config.maximum_bytes_billed = max_bytes
         with self._catalog.suggesting(sql):
@@ -95,7 +95,7 @@ class BigQueryWarehouse:
         self, sql: str, parameters: Mapping[str, Any] | None, timeout: float
     ) -> tuple[list[tuple[str, str]], int]:
         sqltext.check_query(sql)
-        config = _query_config(query_parameters(parameters), None, cache=False)
+        config = self._config(query_parameters(parameters), None, cache=False)
         config.dry_run = True
 
         def ask(client: bigquery.Client) -> tuple[list[tuple[str, str]], int]:
@@ -107,7 +107,15 @@ class BigQueryWarehouse:
 
     # Changes
 
-    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
+    def load(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> int:
         with self._calls.limit(timeout):
             found = self._catalog.describe(table)
             schema = found.schema
@@ -116,7 +124,7 @@ class BigQueryWarehouse:
                 return 0
             written = sorted(day for day in days_of(schema, rows.columns, values) if day is not None)
             with self._staged(schema, rows.columns, values, labels) as staged:
-                script = scripts.append_script(schema, staged=staged, columns=rows.columns)
+                script = scripts.append_script(schema, staged=staged, columns=rows.columns, key=key)
                 config = self._write_config(found, written, labels)
                 self._write(script, config, wait)
             return len(values)
@@ -221,7 +229,7 @@ class BigQueryWarehouse:
         if key is not None:
             check_key(key)
         sql = sqltext.transaction(statements)
-        config = _query_config(query_parameters(parameters), labels, cache=False)
+        config = self._config(query_parameters(parameters), labels, cache=False)
         if max_bytes is not None:
             config.maximum_bytes_billed = max_bytes
         with self._calls.limit(timeout), self._catalog.suggesting(sql):
@@ -250,7 +258,7 @@ class BigQueryWarehouse:
             for number, table in enumerate(found):
                 parameters.append(typed(f"nbactl_table_{number}", "STRING", table.schema.name))
                 parameters.append(typed(f"nbactl_created_{number}", "TIMESTAMP", table.created))
-            config = _query_config(parameters, labels, cache=True)
+            config = self._config(parameters, labels, cache=True)
             sql = scripts.versions_query(schemas, known)
             result = self._run(sql, config, _read, timeout=timeout)
             now = self._calls.clock.now()
@@ -283,7 +291,7 @@ class BigQueryWarehouse:
             listed = {name: item for name, item in self._catalog.listed(dataset).items() if name in wanted}
             if not listed:
                 return {}
-            config = _query_config(query_parameters({"names": sorted(listed)}), {"command": "bq"}, cache=False)
+            config = self._config(query_parameters({"names": sorted(listed)}), None, cache=False)
             columns, sizes = self._catalog.each(
                 lambda sql: self._run(sql, config, _read, timeout=timeout).rows,
                 (layouts.columns_query(dataset), layouts.sizes_query(dataset)),
@@ -299,7 +307,7 @@ class BigQueryWarehouse:
             for sql in statements:
                 sqltext.check_definition(sql)
                 with self._catalog.suggesting(sql):
-                    self._write(sql, _query_config([], None, cache=False), wait)
+                    self._write(sql, self._config([], None, cache=False), wait)
 
     def close(self) -> None:
         self._calls.client.close()
@@ -356,7 +364,7 @@ class BigQueryWarehouse:
     ) -> bigquery.QueryJobConfig:
         if found.schema.partition_by is not None:
             self._catalog.ensure_records(split_name(found.schema.name)[0])
-        return _query_config(
+        return self._config(
             [
                 days_parameter("nbactl_days", days),
                 typed("nbactl_first", "DATE", min(days, default=date.max)),
@@ -369,6 +377,16 @@ class BigQueryWarehouse:
             ],
             labels,
             cache=False,
+        )
+
+    def _config(
+        self, parameters: list[Any], labels: Mapping[str, str] | None, *, cache: bool
+    ) -> bigquery.QueryJobConfig:
+        return bigquery.QueryJobConfig(
+            query_parameters=parameters,
+            labels=self._calls.labels_of(labels),
+            use_query_cache=cache,
+            use_legacy_sql=False,
         )
 
     @contextmanager
@@ -393,7 +411,7 @@ class BigQueryWarehouse:
                 schema=fields,
                 source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
                 write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
-                labels=job_labels(labels),
+                labels=self._calls.labels_of(labels),
             )
             config.job_timeout_ms = int(seconds * 1000)
             return client.load_table_from_file(
@@ -434,12 +452,6 @@ class BigQueryWarehouse:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         if job.error_result is not None:
             raise job.exception()
-
-
-def _query_config(parameters: list[Any], labels: Mapping[str, str] | None, *, cache: bool) -> bigquery.QueryJobConfig:
-    return bigquery.QueryJobConfig(
-        query_parameters=parameters, labels=job_labels(labels), use_query_cache=cache, use_legacy_sql=False
-    )
 
 
 def _read(job: bigquery.QueryJob, max_rows: int | None = None) -> QueryResult:

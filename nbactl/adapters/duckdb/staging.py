@@ -60,6 +60,14 @@ def insert(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSc
     return int(row[0]) if row else 0
 
 
+def drop_known(cursor: DuckDBPyConnection, schema: TableSchema, key: str) -> None:
+    """Take the rows out of the stage whose key is in the table."""
+    cursor.execute(
+        f"DELETE FROM {STAGE} AS new WHERE EXISTS "
+        f"(SELECT 1 FROM {quoted(schema.name)} AS old WHERE old.{quoted(key)} = new.{quoted(key)})"
+    )
+
+
 def days(cursor: DuckDBPyConnection, columns: tuple[str, ...], schema: TableSchema) -> list[date]:
     """Return the partitions that the staged rows belong to."""
     if schema.partition_by not in columns:

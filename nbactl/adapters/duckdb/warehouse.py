@@ -81,17 +81,28 @@ class DuckDbWarehouse:
             cursor.execute(f"SELECT * FROM ({query.sql}) LIMIT 0", bind(parameters, query.parameters))
             return DryRun(tuple(name for name, _ in query.columns), None, types_of(query))
 
-    def load(self, table: str, rows: Rows, *, timeout: float, labels: Mapping[str, str] | None = None) -> int:
+    def load(
+        self,
+        table: str,
+        rows: Rows,
+        *,
+        timeout: float,
+        labels: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> int:
         with self._operation("load", timeout, labels) as (cursor, watchdog):
             schema, _ = catalog.describe(cursor, table)
             catalog.check_kind(cursor, table)
             columns = staging.stage_rows(cursor, rows, schema)
             with self._transaction(cursor, watchdog):
-                count = staging.insert(cursor, columns, schema)
-                now = self._clock.now()
-                catalog.touch(cursor, table, now)
-                versions.record(cursor, schema, staging.days(cursor, columns, schema), now)
-            return count
+                if key is not None:
+                    staging.drop_known(cursor, schema, key)
+                days = staging.days(cursor, columns, schema)
+                if staging.insert(cursor, columns, schema):
+                    now = self._clock.now()
+                    catalog.touch(cursor, table, now)
+                    versions.record(cursor, schema, days, now)
+            return len(rows.values)
 
     def replace_partitions(
         self,

@@ -152,7 +152,10 @@ def leases(context: CheckContext) -> Iterator[Finding]:
             left_behind += 1
             why = "Its process is dead." if dead else f"It expired at {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC."
             run, _, date = lease.name.partition("/")
-            fix = f"Nothing to unlock: `nbactl run {run}{f' --date {date}' if date else ''}` takes it over."
+            takes = f"nbactl run {run}{f' --date {date}' if date else ''}"
+            if run == "row_buffer":  # the lease of the bookkeeping rows
+                takes = "nbactl schedule tick"
+            fix = f"Nothing to unlock: `{takes}` takes it over."
             yield Finding("leases", "warn", f"{lease.name} was left behind by {describe(lease.owner)}", why, fix)
     if not left_behind:
         message = ", ".join(f"{lease.name} by {describe(lease.owner)}" for lease in held)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nbactl.cli.app import container
+from nbactl.cli.ask import asking
 from nbactl.cli.bq.apply.parser import EXAMPLES, apply
 from nbactl.cli.bq.cache.command import show_cache
 from nbactl.cli.bq.cache.view import cache_view
@@ -16,7 +17,8 @@ from nbactl.cli.bq.costs.gain_view import gain_view
 from nbactl.cli.bq.costs.view import costs_view
 from nbactl.cli.bq.options import DropColumns, Schemas
 from nbactl.cli.bq.plan import view
-from nbactl.cli.bq.plan.command import DRIFT, PlanRequest, plan_tables
+from nbactl.cli.bq.plan.command import DRIFT, PlanRequest, plan_tables, suggest_clustering
+from nbactl.cli.bq.plan.suggestions import suggestions_view
 from nbactl.cli.bq.quotas.command import show_quotas
 from nbactl.cli.bq.quotas.view import quotas_view
 from nbactl.cli.completion import values as completing
@@ -63,15 +65,29 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
             "--drift", help="By how many percent the rows may differ when the plan is applied.", metavar="PCT", min=0
         ),
     ] = 100 * DRIFT,
+    suggest: Annotated[
+        bool,
+        typer.Option("--suggest", help="Suggest what to cluster by, from the queries of the last 30 days (gcp)."),
+    ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option("--estimate", help="With --suggest: estimate what it saves from a sample of each table's rows."),
+    ] = False,
     source: SourceOption = None,
 ) -> View:
     """Compare tables with their declarations, and show the steps that change them and what these cost.
 
     Nothing is changed. A change is made in place, by a rewrite of the rows, or by a rebuild of the table; what BigQuery
-    cannot do at all is refused, with the reason.
+    cannot do at all is refused, with the reason. --suggest shows advice on clustering instead.
     """
+    if estimate and not suggest:
+        raise UsageError("--estimate needs --suggest", next_step="Add --suggest.")
     request = PlanRequest(tuple(tables or ()), tuple(map(Path, schema or ())), drop_columns, drift / 100)
-    found = plan_tables(container_of_source(ctx, source), request)
+    opened = container_of_source(ctx, source)
+    found = plan_tables(opened, request)
+    if suggest:
+        advice = suggest_clustering(opened, found, estimates=estimate, confirm=asking(ctx))
+        return suggestions_view(found, advice, asked=bool(request.tables))
     written = None if out is None else write_whole(Path(out), view.file_text(found))
     return view.plan_view(found, detailed_exitcode=detailed_exitcode, out=written)
 

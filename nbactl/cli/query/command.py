@@ -109,11 +109,12 @@ def run_priced(
     A cheap query is one job: BigQuery itself refuses, without a charge, to bill more than the limit that comes with
     the query, and only then the price is asked for.
     """
+    from nbactl.warehouse.prices import billed_bytes  # noqa: PLC0415 - help needs none of it
+
     prices = prices_of(app)
 
     def run(most: int | None) -> QueryResult:
-        labels = {"command": "query"}
-        return app.warehouse.query(sql, parameters, timeout=timeout, labels=labels, max_bytes=most, max_rows=max_rows)
+        return app.warehouse.query(sql, parameters, timeout=timeout, max_bytes=most, max_rows=max_rows)
 
     free = max_bytes if prices is None else prices.bytes_for(app.settings.query_ask_usd)
     if prices is None or free is None or (max_bytes is not None and max_bytes <= free):
@@ -126,7 +127,7 @@ def run_priced(
     if max_bytes is None or read <= max_bytes:
         price = f"{size(read)}, about ${prices.of(read):.2f} (prices of {prices.as_of})"
         confirm(Question("Run this query?", (f"It reads up to {price}.",), always=True))
-        max_bytes = max_bytes or billed  # no more than what was shown
+        max_bytes = max_bytes or billed_bytes(read)  # no more than what was shown
     return run(max_bytes)
 
 

@@ -46,8 +46,12 @@ def run(
         RunAlerts(app.config.workflows.alerts, alerts.send),
         report_failures(app.failures),
     )
+    cancellation = cancellation or Cancellation()
     with logging_to(RunLogHandler(app.settings.state_dir / "logs")):
-        return app.runner.execute(request, observer=observers, cancellation=cancellation or Cancellation(), plans=plans)
+        report = app.runner.execute(request, observer=observers, cancellation=cancellation, plans=plans)
+        if not cancellation.requested:
+            app.row_buffer.flush_due()
+    return report
 
 
 def resume_command(request: RunRequest, settings: Settings, *, in_process: bool = False) -> str:

@@ -55,7 +55,10 @@ def show_timetable(app: Container, date: GameDate, first_game: time | None = Non
 def tick(
     app: Container, request: TickRequest, *, announce: Callable[[str], None] | None = None
 ) -> TickResult[RolloutStep]:
-    """Decide on rollouts, look at quotas, publish the outbox, delete what has expired. `announce` gets the alerts."""
+    """Decide on rollouts, look at quotas, publish the outbox, load bookkeeping rows, delete what has expired.
+
+    `announce` gets the alerts.
+    """
     alerts = app.alerts(None if announce is None else TextChannel(announce))
 
     def send(alert: Alert) -> None:
@@ -67,5 +70,6 @@ def tick(
         app.sweep_expired,
         lambda: check_quotas(app, send),
         app.clock.now() if request.at is None else request.at,
+        flush_rows=app.row_buffer.flush_due,
         dry_run=request.changes_nothing,
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbactl.errors import NbactlError
     from nbactl.rollouts.tick import RolloutStep
     from nbactl.schedule.occurrences import Occurrence, TimetableRow
-    from nbactl.schedule.tick import TickResult
+    from nbactl.schedule.tick import FlushedRows, TickResult
 
 _SHOWN_TIMES: Final = 4
 
@@ -73,6 +73,8 @@ def ticked(done: TickResult[RolloutStep]) -> View:
             console.note(f"Near a limit of BigQuery: {', '.join(done.quotas.near)}. Look: nbactl bq quotas")
         for key, failure in swept.failed.items():
             console.note(f"Not published, kept in the outbox: {key}: {failure.message}")
+        if done.flushed is not None:
+            _show_rows(console, done.flushed)
 
     data = {
         "decisions": [decision_json(decided) for decided in done.decided],
@@ -86,6 +88,7 @@ def ticked(done: TickResult[RolloutStep]) -> View:
                 {"key": key, "code": error.code, "message": error.message} for key, error in swept.failed.items()
             ],
         },
+        "rows": None if done.flushed is None else _rows_json(done.flushed),
     }
     keys = ", ".join(one.rollout.key for one in done.decided)
     published = () if swept is None else swept.published
@@ -105,6 +108,20 @@ def ticked(done: TickResult[RolloutStep]) -> View:
         touched=touched,
         warnings=() if unseen is None else (f"quotas of BigQuery were not looked at: {unseen.message}",),
     )
+
+
+def _show_rows(console: Console, flushed: FlushedRows) -> None:
+    for table, count in flushed.loaded.items():
+        console.note(f"Loaded into {table}: {count} row{'s' if count != 1 else ''}")
+    if flushed.refused:
+        console.note(f"Set aside, because their table does not take them: {flushed.refused} rows")
+    if flushed.error is not None:
+        console.note(f"Rows are not loaded, and kept: {flushed.error.message}")
+
+
+def _rows_json(flushed: FlushedRows) -> dict[str, Any]:
+    error = None if flushed.error is None else flushed.error.message
+    return {"loaded": dict(flushed.loaded), "refused": flushed.refused, "error": error}
 
 
 def decision_json(decided: RolloutStep) -> dict[str, Any]:

@@ -40,6 +40,12 @@ class TimeSortedIds:
         return f"{prefix}-{''.join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])}"
 
 
+def is_id_of(prefix: str, identifier: str) -> bool:
+    """Say whether an id looks like one of TimeSortedIds with this prefix."""
+    start, _, digits = identifier.partition("-")
+    return start == prefix and len(digits) == 2 * len(_SHIFTS) and set(digits) <= set(_ALPHABET)
+
+
 MAX_BYTES: Final = 1_500
 """The longest name of a document, in bytes of UTF-8 (Firestore's limit)."""
 

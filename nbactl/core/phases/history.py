@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nbactl.ports.warehouse import Column, Warehouse
 
 PROCESSOR_RUNS: Final = "nba_reference.processor_run_history"
-LABELS: Final = {"tool": "nbactl", "command": "history"}
+LABELS: Final = {"task": "history"}
 
 
 @frozen

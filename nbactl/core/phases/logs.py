@@ -1,7 +1,8 @@
 """The runs that production's programs log: processors, phases, scrapers and workflows, each in a table of its own.
 
 The tables were made by different programs at different times, so a fact stands under the first of several columns that
-a table has. Each table is read by itself: one that is missing or cannot be read hides no other.
+a table has. Each table is read by itself: one that is missing or cannot be read hides no other. The runs of nbactl that
+are in these tables are left out: they are in its ledger.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.core._support.gamedate import EASTERN, GameDate
+from nbactl.core._support.ids import is_id_of
 from nbactl.core.phases.history import PROCESSOR_RUNS, Cells, RunTable, ended_last
 from nbactl.errors import DataError, NbactlError, UnavailableError
 from nbactl.frozen import frozen
@@ -123,7 +125,8 @@ def _read(table: RunTable, log: LogTable, first: GameDate, last: GameDate) -> tu
     until = last if columns["day"] else last.plus(1)
     rows = table.rows(by, first, until, (), further, newest_by=columns["started"] or by, limit=MOST)
     runs = [run for row in rows if (run := _run(row, log, columns)) is not None]
-    return [run for run in runs if first <= run.game_date <= last], len(rows) - len(runs)
+    theirs = [run for run in runs if first <= run.game_date <= last and not is_id_of("run", run.run_id)]
+    return theirs, len(rows) - len(runs)
 
 
 def _run(row: Mapping[str, Any], log: LogTable, columns: Mapping[str, str | None]) -> LoggedRun | None:

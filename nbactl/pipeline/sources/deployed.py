@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from nbactl.ports.warehouse import Warehouse
 
-_LABELS: Final = {"tool": "nbactl", "command": "schedule"}
+_LABELS: Final = {"task": "schedule"}
 _PLAYED: Final = """
 SELECT DISTINCT game_date FROM nba_raw.games
 WHERE game_date BETWEEN @first AND @last AND game_status NOT IN ('postponed', 'cancelled')

@@ -158,6 +158,8 @@ class Session:
         for table in nodes:
             if not isinstance(table, exp.Table):
                 continue
+            # A table below a gigabyte is one block, and TABLESAMPLE reads at least one (docs/table-sampling).
+            table.set("sample", None)
             if not isinstance(table.this, exp.Identifier) or isinstance(table.parent, exp.AlterRename):
                 continue
             if table.name.upper().startswith("INFORMATION_SCHEMA."):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _TRIES: Final = 8
 """How often a statement that lost against a writer of the same table is run, each after the call policy gave up."""
 _PAUSE: Final = 2.0
+_ANY_BYTES: Final = 2**62
 UPDATES: Final = 5
 _WINDOW: Final = 10.5
 """Updates of one table's metadata in so many seconds, a little more than the ten of
@@ -57,7 +58,7 @@ class TableWork:
     @property
     def labels(self) -> dict[str, str]:
         """The labels of its jobs."""
-        return {"command": "bq-apply", "table": self.job.table, "apply": self.job.run}
+        return {"table": self.job.table, "apply": self.job.run}
 
     def find(self, name: str) -> TableLayout | None:
         """Return a table as it is now, None if it is not there."""
@@ -97,8 +98,10 @@ class TableWork:
         self._updates.append(now())
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> QueryResult:
-        """Run a query, which no cache answers."""
-        return self.warehouse.query(sql, parameters, timeout=self.limits.statement, labels=self.labels, cache=False)
+        """Run a query, which no cache answers. What it reads is in the plan, so that no other limit is in force."""
+        return self.warehouse.query(
+            sql, parameters, timeout=self.limits.statement, labels=self.labels, cache=False, max_bytes=_ANY_BYTES
+        )
 
     def change(self, statements: Sequence[str], parameters: Mapping[str, Any], key: str) -> Modified:
         """Run DML once, however often it is called with this key. A writer that was faster is waited for.

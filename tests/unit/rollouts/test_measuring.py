@@ -76,7 +76,7 @@ def test_the_history_of_runs_tells_failures_and_durations() -> None:
         record = replace(run(task("a", status, 0, 1), status=status, end=float(number + 1)), run_id=f"run-{number}")
         begun = record.started_at
         ledger.start(replace(record, finished_at=None), supersedes=None)
-        ledger.commit([ledger.end_write(record), *ledger.task_writes(record.run_id, record.tasks)])
+        ledger.commit([*ledger.end_writes(record), *ledger.task_writes(record.run_id, record.tasks)])
     assert begun is not None
     source, until = LedgerSource(ledger), begun + timedelta(hours=1)
     assert source.read("workflow_failure_rate", begun, until) == MetricReading(0.15, 20)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from nbactl.cli.query.command import prices_of
+from nbactl.cli.ask import proceed
+from nbactl.cli.query.command import prices_of, run_priced
+from nbactl.errors import DataError, NotFoundError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -13,9 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.bootstrap import Container
-    from nbactl.ports.warehouse import TableSchema
+    from nbactl.cli.ask import Confirm
+    from nbactl.ports.warehouse import QueryResult, TableSchema
     from nbactl.warehouse.plan.planner import TablePlan
     from nbactl.warehouse.prices import Prices
+    from nbactl.warehouse.suggest.advice import Suggestion
+    from nbactl.warehouse.suggest.sample import Estimate
+
+DAYS: Final = 30
+"""Of how many days the queries are read that clustering is suggested from."""
+_DRY_RUNS: Final = 5
 
 
 DRIFT: Final = 0.05
@@ -58,6 +69,15 @@ class BqPlan:
         return tuple(plan for plan in self.plans if plan.changes)
 
 
+@frozen
+class Advice:
+    """A suggestion. `upper_bound` is what a dry run says of a dear query: None where it says nothing."""
+
+    suggestion: Suggestion
+    upper_bound: int | None = None
+    estimate: Estimate | None = None
+
+
 def plan_tables(app: Container, request: PlanRequest) -> BqPlan:
     """Compare declared tables with those of the warehouse.
 
@@ -92,6 +112,47 @@ def plan_tables(app: Container, request: PlanRequest) -> BqPlan:
         changes.GAINS_FROM,
         notes,
     )
+
+
+def suggest_clustering(
+    app: Container, plan: BqPlan, *, estimates: bool, confirm: Confirm = proceed
+) -> tuple[Advice, ...]:
+    """Return advice on the tables of a plan, from the queries of the last 30 days.
+
+    With `estimates` a sample of each suggested table is read, which costs something: `confirm` is asked where that is
+    more than `query_ask_usd`. Raises PreconditionError on a target without a history, NotAuthorisedError without the
+    right to read it.
+    """
+    from nbactl.warehouse.suggest.advice import advise  # noqa: PLC0415 - help needs none of it
+    from nbactl.warehouse.suggest.queries import dearest_queries  # noqa: PLC0415 - as above
+    from nbactl.warehouse.suggest.sample import estimate  # noqa: PLC0415 - as above
+
+    timeout = app.config.timeouts["warehouse.query_large"]
+    now = app.clock.now()
+    queries = dearest_queries(app.job_history, now - timedelta(days=DAYS), now, timeout=timeout)
+    layouts = {one.layout.schema.name: one.layout for one in plan.plans if one.layout is not None}
+
+    def read(sql: str) -> QueryResult:
+        return run_priced(app, sql, timeout=timeout, confirm=confirm)
+
+    advice = []
+    for found in advise(layouts.values(), queries, app.settings.project):
+        if found.verdict != "suggested":
+            advice.append(Advice(found))
+            continue
+        estimated = estimate(found, layouts[found.table], read) if estimates else None
+        advice.append(Advice(found, _upper_bound(app, found), estimated))
+    return tuple(advice)
+
+
+def _upper_bound(app: Container, found: Suggestion) -> int | None:
+    """Return the bytes that a dry run of the dearest query names that can be run without its parameters."""
+    dearest = sorted(found.queries, key=lambda query: query.bytes_billed, reverse=True)
+    timeout = app.config.timeouts["warehouse.query"]
+    for one in dearest[:_DRY_RUNS]:
+        with suppress(DataError, NotFoundError):
+            return app.warehouse.dry_run(one.query.sql, timeout=timeout).bytes_processed
+    return None
 
 
 def _declared(request: PlanRequest, project: str | None) -> tuple[Sequence[TableSchema], tuple[str, ...]]:

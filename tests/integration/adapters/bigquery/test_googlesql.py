@@ -11,7 +11,8 @@ from nbactl.pipeline.raw import _KNOWN_PLAYERS
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.pipeline.statements import table_sql
 from nbactl.pipeline.transform import _COUNT
-from nbactl.ports.warehouse import Column, TableSchema
+from nbactl.ports.warehouse import Column, TableLayout, TableSchema
+from nbactl.warehouse.suggest.sample import sample_query
 from nbactl.warehouse.tables import load_tables
 from tests.kit.googlesql import refusal_of_query, refusal_of_script
 
@@ -55,6 +56,11 @@ def test_every_statement_is_googlesql() -> None:
     )
     for schema in (*TABLES, EVERY_TYPE):
         refusals |= {f"{name} of {schema.name}": refusal_of_script(script) for name, script in written(schema)}
+    columns = [column.name for column in EVERY_TYPE.columns]
+    by_key = scripts.append_script(EVERY_TYPE, staged="nba_test.staged", columns=columns, key="text")
+    refusals["append by key"] = refusal_of_script(by_key)
+    sample = sample_query("nba_raw.games", ("season", "game_id"), TableLayout(load_tables()["nba_raw.games"]))
+    refusals["sample of a table"] = refusal_of_script(sample)
     assert len(refusals) > 3 * len(TABLES)
     assert {name: refusal for name, refusal in refusals.items() if refusal is not None} == {}
 

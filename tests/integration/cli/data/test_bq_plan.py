@@ -96,7 +96,8 @@ def test_three_calls_find_what_differs_in_a_dataset_and_one_reads_it_again(call:
     tables = f"projects/{PROJECT}/datasets/nba_raw/tables"
     assert sorted(sent) == sorted([tables, *[f"projects/{PROJECT}/jobs"] * 2, f"{tables}/games"])
     assert {job["statement"] for job in server.jobs()[jobs:]} == {"SELECT"}
-    assert {tuple(job["labels"].items()) for job in server.jobs()[jobs:]} == {(("command", "bq"),)}
+    labels = {"tool": "nbactl", "service": "nbactl", "command": "bq_plan"}
+    assert [job["labels"] for job in server.jobs()[jobs:]] == [labels] * 2
 
 
 def test_the_exit_code_says_whether_something_differs_only_if_it_is_asked(call: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,7 +79,7 @@ def test_a_cheap_query_is_one_job_and_says_what_it_read(app: Container, server: 
     before = len(server.jobs())
     found = query(app, QueryRequest(ALL, limit=2))
     assert len(server.jobs()) == before + 1
-    assert server.jobs()[-1]["labels"] == {"command": "query"}
+    assert server.jobs()[-1]["labels"] == {"tool": "nbactl", "service": "nbactl", "command": "python"}
     assert found.rows == [("g22-00", 100), ("g22-01", 101)]
     assert found.truncated
     assert found.types == ("STRING", "INT64")
@@ -130,6 +132,15 @@ def test_without_a_terminal_it_needs_yes(call: Any, server: Any) -> None:
 def test_the_setting_says_what_is_expensive(call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBACTL_QUERY_ASK_USD", "0.9")
     assert call("query", "SELECT home_points + 9 FROM nba_raw.games").code == 0
+
+
+@pytest.mark.usefixtures("dear")
+def test_a_query_that_nobody_confirms_has_a_limit_too(app: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "settings", replace(app.settings, query_max_usd=Decimal("0.8")))
+    sql = "SELECT home_points + 13 FROM nba_raw.games"
+    with pytest.raises(PreconditionError, match="bytes"):
+        app.warehouse.query(sql, timeout=30)
+    assert len(app.warehouse.query(sql, timeout=30, max_bytes=2**40).rows) == 16
 
 
 @pytest.mark.usefixtures("dear")

@@ -192,3 +192,8 @@ def test_a_result_that_is_too_large_needs_a_table(
     with pytest.raises(Forbidden, match="Response too large to return") as caught:
         rows(client, "SELECT n FROM UNNEST(GENERATE_ARRAY(1, 25)) AS n")
     assert caught.value.errors[0]["reason"] == "responseTooLarge"
+
+
+def test_a_sample_of_a_small_table_is_the_whole_table(client: bigquery.Client, table: str) -> None:
+    """It is one block, and at least one is read: cloud.google.com/bigquery/docs/table-sampling."""
+    assert rows(client, f"SELECT COUNT(*) FROM {table} TABLESAMPLE SYSTEM (1 PERCENT) WHERE n > 3") == [(7,)]

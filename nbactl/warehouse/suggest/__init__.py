@@ -1,0 +1,1 @@
+"""Advice on clustering, from the queries that were run."""
