@@ -170,6 +170,9 @@ class RowBuffer:
         schema = self._schema_of(warehouse, table)
         # The table may be one of other programs, which lacks a column of ours.
         there = {column.name for column in schema.columns}
+        key = documents[0].data["key"]
+        if key not in there:
+            raise DataError(f"{table} has no column {key}, which tells its rows apart", details={"table": table})
         names = [name for document in documents for name in document.data["row"] if name in there]
         columns = tuple(dict.fromkeys(names))
         fitting: list[Document] = []
@@ -184,7 +187,6 @@ class RowBuffer:
         if not fitting:
             raise misfits[0][1]
         rows = Rows(columns, [_values(document, columns) for document in fitting])
-        key = fitting[0].data["key"]
         warehouse.load(table, rows, timeout=self._times.flush, labels=LABELS, key=key)
         reach("rows.loaded")
         self._forget(fitting, misfits)

@@ -155,6 +155,15 @@ def test_rows_that_their_table_takes_none_of_wait_and_say_why(buffer: RowBuffer,
     assert (done.loaded, done.refused, buffer.waiting()) == ({}, 0, 2)
 
 
+def test_a_table_without_the_key_gets_no_rows(buffer: RowBuffer, warehouse: Warehouse) -> None:
+    warehouse.create_table(replace(TABLE, columns=TABLE.columns[1:]))
+    append(buffer, 1)
+    done = buffer.flush()
+    assert isinstance(done.error, DataError)
+    assert done.error.message == "nba_test.log has no column id, which tells its rows apart"
+    assert buffer.waiting() == 1
+
+
 @pytest.fixture
 def server() -> Iterator[BigQueryServer]:
     with bigquery_server(project=PROJECT, location=LOCATION) as running:
