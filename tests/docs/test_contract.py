@@ -16,7 +16,7 @@ from nbactl.config.settings import SETTINGS, load_settings
 from nbactl.errors import EXIT_CODES, NbactlError
 from nbactl.ports.warehouse import Rows
 from nbactl.warehouse.tables import ensure_tables
-from tests.kit.bigquery import LOCATION, PROJECT
+from tests.kit.bigquery import LOCATION
 from tests.kit.cli_tree import LEAVES, TREE
 from tests.kit.job_days import GIB, job_days
 
@@ -179,7 +179,17 @@ def test_what_is_shown_of_the_history_of_jobs_has_its_keys(
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", days.server.address)
         days.read(GIB)
         for path in HISTORY:
-            words = [*path.split()[1:], "-o", "json", "--target", "gcp", "--project", PROJECT, "--location", LOCATION]
+            words = [
+                *path.split()[1:],
+                "-o",
+                "json",
+                "--target",
+                "gcp",
+                "--project",
+                days.project,
+                "--location",
+                LOCATION,
+            ]
             assert main(words) == 0
             found = json.loads(capsys.readouterr().out)["data"]
             promised = set(re.findall(r"`([^`]+)`", COMMANDS[path][1].partition("; with")[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.adapters.bigquery.jobs import BigQueryJobs
 from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.testing import FakeClock, bigquery_server
-from tests.kit.bigquery import LOCATION, PROJECT, bigquery_warehouse
+from tests.kit.bigquery import LOCATION, bigquery_warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +26,12 @@ DECISIONS = "nba_orchestration.workflow_decisions"
 class JobDays:
     """The server, its warehouse and its history. `read` runs a query that is billed for so many bytes."""
 
-    def __init__(self, server: BigQueryServer, warehouse: BigQueryWarehouse, clock: FakeClock, start: datetime) -> None:
+    def __init__(self, server: BigQueryServer, warehouse: BigQueryWarehouse, clock: FakeClock, project: str) -> None:
         self.server = server
         self.warehouse = warehouse
         self.clock = clock
-        self.start = start
+        self.start = clock.now()
+        self.project = project
         self.history = BigQueryJobs(warehouse._calls)
         columns = (Column("game_date", "DATE"), Column("workflow_name", "STRING"))
         warehouse.create_table(TableSchema(DECISIONS, columns, "game_date"))
@@ -53,11 +55,12 @@ class JobDays:
 
 @contextmanager
 def job_days(days: int, *, until: datetime | None = None) -> Iterator[JobDays]:
-    """Serve a history that begins so many days ago; with `until` time ends there, else now."""
+    """Serve the history of a new project that begins so many days ago; with `until` time ends there, else now."""
+    project = f"test-{uuid.uuid4().hex[:20]}"
     end = until or datetime.now(UTC)
     clock = FakeClock(end - timedelta(days=days))
     with (
-        bigquery_server(project=PROJECT, location=LOCATION, clock=clock) as server,
-        closing(bigquery_warehouse(server.address)) as warehouse,
+        bigquery_server(project=project, location=LOCATION, clock=clock) as server,
+        closing(bigquery_warehouse(server.address, project=project)) as warehouse,
     ):
-        yield JobDays(server, warehouse, clock, clock.now())
+        yield JobDays(server, warehouse, clock, project)

@@ -44,7 +44,7 @@ ALLOWED = {
         "adapters/bigquery/warehouse.py: self._calls.request(lambda client: client.create_table(table, exists_ok=True, "
         "retry=NO_RETRY, timeout=None), timeout=_NO_LIMIT)"
     ),
-    "adapters/bigquery/warehouse.py: self._run(sql, config, finish, timeout=_NO_LIMIT, writes=True)",
+    "adapters/bigquery/warehouse.py: self._run(sql, config, finish, timeout=_NO_LIMIT, writes=True, key=key)",
     # A turn of the event loop is no duration.
     "workflows/runner.py: asyncio.sleep(0)",
     "testing/clock.py: asyncio.sleep(0)",

@@ -20,7 +20,7 @@ from nbactl.warehouse.costs.cache_counts import FLUSH, CacheCounts, read_counts
 from nbactl.warehouse.gateway import QueryGateway
 from tests.integration.cli.data.conftest import Done
 from tests.integration.warehouse.counted_gateway import AskedWarehouse
-from tests.kit.bigquery import LOCATION, PROJECT
+from tests.kit.bigquery import LOCATION
 from tests.kit.job_days import DECISIONS, GIB, TIMEOUT, JobDays, job_days
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ BUFFERED = "nba_orchestration.streamed"
 COUNT = "SELECT COUNT(*) FROM nba_raw.game_decisions"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def days() -> Iterator[JobDays]:
     with job_days(2) as made:
 
         def stream(row: str) -> None:
-            made.warehouse._calls.client.get().insert_rows_json(f"{PROJECT}.{BUFFERED}", [{"a": row}])
+            made.warehouse._calls.client.get().insert_rows_json(f"{made.project}.{BUFFERED}", [{"a": row}])
 
         for name in (LOG, BUFFERED):
             made.warehouse.create_table(TableSchema(name, (Column("a", "STRING"),)))
@@ -68,10 +68,10 @@ def test_hits_are_counted_by_kind_and_reasons_are_found(
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
 
     def call(*words: str) -> Done:
-        code = main(["bq", "cache", *words, "--target", "gcp", "--project", PROJECT, "--region", LOCATION])
+        code = main(["bq", "cache", *words, "--target", "gcp", "--project", days.project, "--region", LOCATION])
         return Done(code, *capsys.readouterr())
 
-    with closing(emulator_documents(firestore_address, PROJECT)) as store:
+    with closing(emulator_documents(firestore_address, days.project)) as store:
         counts = CacheCounts(lambda: store, SystemClock())
         for outcome in ("hits", "hits", "hits", "misses", "bypassed"):
             counts.add("decisions", outcome)

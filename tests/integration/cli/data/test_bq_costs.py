@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,12 @@ from nbactl.testing import emulator_documents
 from nbactl.warehouse.costs.baseline import capture_baseline, record_applied, store_baseline
 from nbactl.warehouse.costs.gain import measure_gain
 from tests.integration.cli.data.conftest import Done
-from tests.kit.bigquery import LOCATION, PROJECT
+from tests.kit.bigquery import LOCATION
 from tests.kit.job_days import DECISIONS, GIB, TIMEOUT, JobDays, job_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.ports.documents import DocumentStore
 
 DAYS = 37
 CONTRACT = Path(__file__).resolve().parents[4] / "docs" / "contract.md"
@@ -30,6 +29,12 @@ CONTRACT = Path(__file__).resolve().parents[4] / "docs" / "contract.md"
 
 @pytest.fixture(scope="module")
 def days() -> Iterator[JobDays]:
+    with five_weeks() as made:
+        yield made
+
+
+@contextmanager
+def five_weeks() -> Iterator[JobDays]:
     """Each day one task reads 100 GiB, give or take; on the last day but one it reads 600."""
     rng = random.Random(7)
     with job_days(DAYS) as made:
@@ -51,13 +56,18 @@ def call(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
     def run(days: JobDays, *words: str) -> Done:
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", days.server.address)
-        code = main(["bq", "costs", *words, "--target", "gcp", "--project", PROJECT, "--region", LOCATION])
+        code = main(["bq", "costs", *words, "--target", "gcp", "--project", days.project, "--region", LOCATION])
         return Done(code, *capsys.readouterr())
 
     return run
 
 
-def test_costs_are_those_of_the_jobs_and_compared_with_the_time_before(call: Any, days: JobDays) -> None:
+def test_costs_are_those_of_the_jobs_and_compared_with_the_time_before(call: Any) -> None:
+    with five_weeks() as days:  # in which no other command has asked
+        check_costs(call, days)
+
+
+def check_costs(call: Any, days: JobDays) -> None:
     data = call(days, "-o", "json").data
     begin = datetime.fromisoformat(data["since"])
     inside = [job for job in days.jobs() if job.created_at >= begin]
@@ -110,16 +120,12 @@ def test_bad_input_says_what_to_do(call: Any, days: JobDays, capsys: pytest.Capt
     assert "nothing is billed" in capsys.readouterr().err
 
 
-@pytest.fixture
-def firestore(firestore_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[DocumentStore]:
+def test_a_change_proves_its_gain_once_48_hours_are_in(
+    call: Any, firestore_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
-    with closing(emulator_documents(firestore_address, PROJECT)) as store:
-        yield store
-
-
-def test_a_change_proves_its_gain_once_48_hours_are_in(call: Any, firestore: DocumentStore) -> None:
     now = datetime.now(UTC)
-    with job_days(38, until=now) as made:
+    with job_days(38, until=now) as made, closing(emulator_documents(firestore_address, made.project)) as firestore:
         for day in range(28):
             made.go_to(day)
             made.read(100 * GIB)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.cli.main import main
-from nbactl.ports.documents import Delete
 from nbactl.testing import emulator_documents
 from nbactl.warehouse.costs import quota_alerts, quotas
 from tests.integration.cli.data.conftest import Done
-from tests.kit.bigquery import LOCATION, PROJECT
+from tests.kit.bigquery import LOCATION
 from tests.kit.job_days import DECISIONS, TIMEOUT, JobDays, job_days
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 LOADS = 9
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def days() -> Iterator[JobDays]:
     """Nine load jobs into one table, within the last day."""
     with job_days(1) as made:
@@ -34,7 +33,7 @@ def days() -> Iterator[JobDays]:
         client = made.warehouse._calls.client.get()
         for _ in range(LOADS):
             rows = [{"game_date": "2024-01-15", "workflow_name": "a"}]
-            client.load_table_from_json(rows, f"{PROJECT}.{DECISIONS}").result(timeout=TIMEOUT)
+            client.load_table_from_json(rows, f"{made.project}.{DECISIONS}").result(timeout=TIMEOUT)
         yield made
 
 
@@ -57,7 +56,7 @@ def call(days: JobDays, tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
 
     def run(*words: str, loads: int = 1500) -> Done:
         with load_limit(tmp_path, loads):
-            code = main([*words, "--target", "gcp", "--project", PROJECT, "--region", LOCATION])
+            code = main([*words, "--target", "gcp", "--project", days.project, "--region", LOCATION])
         return Done(code, *capsys.readouterr())
 
     return run
@@ -80,16 +79,16 @@ def test_a_job_that_bigquery_refused_is_seen(days: JobDays, call: Any) -> None:
     days.server.limits.table_modifications = LOADS
     client = days.warehouse._calls.client.get()
     with pytest.raises(Exception, match="quota"):
-        client.load_table_from_json([{"workflow_name": "a"}], f"{PROJECT}.{DECISIONS}").result(timeout=TIMEOUT)
+        client.load_table_from_json([{"workflow_name": "a"}], f"{days.project}.{DECISIONS}").result(timeout=TIMEOUT)
     done = call("bq", "quotas", "-o", "json")
     assert done.code == 1
     assert done.data["refused"] == [{"table": DECISIONS, "jobs": 1}]
 
 
 @pytest.fixture
-def firestore(firestore_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[DocumentStore]:
+def firestore(firestore_address: str, days: JobDays, monkeypatch: pytest.MonkeyPatch) -> Iterator[DocumentStore]:
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
-    with closing(emulator_documents(firestore_address, PROJECT)) as store:
+    with closing(emulator_documents(firestore_address, days.project)) as store:
         yield store
 
 
@@ -99,7 +98,7 @@ def test_a_tick_alerts_once_a_table_and_day_and_asks_once_an_hour(
     before = len(days.server.jobs())
     first = call("schedule", "tick", loads=11)
     assert first.code == 0
-    assert f"alert (warning): {DECISIONS} has used 10 of 11 load jobs in 24 hours" in first.err
+    assert f"alert (warning): {DECISIONS} has used 9 of 11 load jobs in 24 hours" in first.err
     assert len(days.server.jobs()) == before + 1
     again = call("schedule", "tick", "-o", "json", loads=11)
     assert again.data["quotas"] is None
@@ -129,22 +128,21 @@ def test_an_alert_is_sent_again_on_the_next_day_alone(days: JobDays, firestore: 
     def look(hours: float) -> None:
         days.clock.set(start + timedelta(hours=hours, minutes=-5))
         client = days.warehouse._calls.client.get()
-        client.load_table_from_json([{"workflow_name": "a"}], f"{PROJECT}.{DECISIONS}").result(timeout=TIMEOUT)
+        client.load_table_from_json([{"workflow_name": "a"}], f"{days.project}.{DECISIONS}").result(timeout=TIMEOUT)
         with load_limit(tmp_path, 1):
             quota_alerts.alert_of_quotas(
                 days.history, firestore, lambda alert: sent.append(alert.key), (),
                 now=start + timedelta(hours=hours), every=3600.0, timeout=TIMEOUT,
             )  # fmt: skip
 
-    days.server.limits.table_modifications = 1500
     assert quotas.measure_quotas(days.history, (), now=start, timeout=TIMEOUT).uses == (), "a day counts, no more"
     for hours in (0, 2, 24):
         look(hours)
     assert sent == [f"bq_quota/{DECISIONS}/2030-01-01", f"bq_quota/{DECISIONS}/2030-01-02"]
 
 
-def test_a_tick_without_the_right_says_so_and_goes_on(call: Any, days: JobDays, firestore: DocumentStore) -> None:
-    firestore.commit([Delete(quota_alerts.PATH)])
+@pytest.mark.usefixtures("firestore")
+def test_a_tick_without_the_right_says_so_and_goes_on(call: Any, days: JobDays) -> None:
     days.server.deny("bigquery.jobs.listAll")
     try:
         done = call("schedule", "tick")
