@@ -134,6 +134,10 @@ class TableChanges:
         ]
         return sorted((one for one in found if one.project == self._project), key=lambda state: state.name)
 
+    def is_changed(self, table: str) -> bool:
+        """Say whether a plan was begun or applied to a table, and not undone."""
+        return self.record(table).read().stage not in (FIRST, UNDONE)
+
     def is_applied(self, planned: PlannedTable) -> bool:
         """Say whether exactly this plan was the last one of its table, and is finished."""
         state, job = self.record(planned.name).read(), self.job(planned.name)
@@ -189,8 +193,7 @@ class TableChanges:
 
     def check_undo(self, table: str, *, caller: Caller) -> None:
         """Raise PreconditionError if the last plan of a table cannot be undone."""
-        state = self.record(table).read()
-        if state.stage not in (FIRST, UNDONE) and state.pending != UNDO:
+        if self.is_changed(table) and self.record(table).read().pending != UNDO:
             with self._working(table, caller) as work:
                 undo.check_undo(self._table(work, self._job(table)))
 

@@ -112,13 +112,14 @@ def undo(
     """Undo the last plan of tables, those of a file or those named; all are checked before anything is changed."""
     changes = app.table_changes(rate=request.rate, max_bytes=request.max_bytes)
     caller = _caller(app, request, observer, cancellation)
-    names = _undone_tables(app, request, changes)
+    names = [name for name in _undone_tables(app, request, changes) if changes.is_changed(name)]
     for name in names:
         changes.check_undo(name, caller=caller)
     if request.dry_run:
         return ApplyResult(tuple(TableResult(name, "planned") for name in names), "undo", dry_run=True)
-    lines = ("Rows that were written since are kept.",)
-    confirm(Question(f"Undo the last plan of {_listed(names)}?", lines, always=True))
+    if names:
+        lines = ("Rows that were written since are kept.",)
+        confirm(Question(f"Undo the last plan of {_listed(names)}?", lines))
     return ApplyResult(tuple(_done(name, partial(changes.undo, name, caller=caller), ()) for name in names), "undo")
 
 

@@ -56,7 +56,8 @@ def status_view(found: tuple[TableStatus, ...], done: str | None = None) -> View
 
 def _show(console: Console, result: ApplyResult) -> None:
     if not result.tables:
-        console.note(Styled("Nothing to do: the tables are as declared.", "dim"))
+        done = "there is nothing to undo" if result.action == "undo" else "the tables are as declared"
+        console.note(Styled(f"Nothing to do: {done}.", "dim"))
         return
     for one in result.tables:
         console.print(Styled(f"{one.status:<{_WIDTH}}", _STYLES.get(one.status, "")), one.table)
