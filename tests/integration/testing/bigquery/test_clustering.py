@@ -15,7 +15,13 @@ import pytest
 from google.api_core.exceptions import InternalServerError
 from google.cloud.bigquery import ArrayQueryParameter, QueryJobConfig, ScalarQueryParameter
 
+from nbactl.testing import bigquery_server
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
     from google.cloud import bigquery
 
     from nbactl.testing import FakeClock
@@ -248,3 +254,20 @@ def test_a_transaction_reads_the_blocks_as_it_sees_them(client: bigquery.Client,
         f"SELECT points FROM {clustered} WHERE team = 'T3' AND day = '2026-01-01'; ROLLBACK TRANSACTION;",
     )
     assert job.total_bytes_processed == 20 * (4 + 8 + D), "eleven rows of T3 lie in two blocks"
+
+
+def test_a_server_that_is_opened_again_knows_what_is_clustered(
+    tmp_path: Path, connected: Callable[[BigQueryServer], AbstractContextManager[bigquery.Client]]
+) -> None:
+    sql = "SELECT n FROM d.t WHERE n = 3"
+    with bigquery_server("test-1", "us-west2", folder=tmp_path) as server, connected(server) as client:
+        client.create_dataset("d")
+        run(client, "CREATE TABLE d.t AS SELECT n FROM UNNEST(GENERATE_ARRAY(0, 99)) AS n")
+        table = client.get_table("d.t")
+        table.clustering_fields = ["n"]
+        client.update_table(table, ["clustering_fields"])
+    with bigquery_server("test-1", "us-west2", folder=tmp_path) as server, connected(server) as client:
+        server.limits.block_rows = 10
+        assert read(client, sql) == 100 * 8
+        run(client, "UPDATE d.t SET n = n WHERE TRUE")
+        assert read(client, sql) == 10 * 8
