@@ -132,11 +132,10 @@ def test_our_hit_rate_survives_processes_and_each_kind_has_its_time(tmp_path: Pa
             one.gateway.create_table(TableSchema(f"nba_raw.{name}", (Column("a", "STRING"),)))
             one.engine.load(f"nba_raw.{name}", Rows(("a",), [("x",)]), timeout=TIMEOUT)
         clock.advance(1.0)
-        for hours in (0, 2, 23):
-            clock.set(clock.now())
+        for pause in (2, 21, 0):  # hours until the next round
             for name in ("game_decisions", "game_log", "games"):
                 one.gateway.query(f"SELECT a FROM nba_raw.{name}", timeout=TIMEOUT)  # noqa: S608
-            clock.advance(3600.0 * (2 if hours == 0 else 21 if hours == 2 else 0))
+            clock.advance(3600.0 * pause)
         one.gateway.query("SELECT CURRENT_DATE()", timeout=TIMEOUT)
     with closing(Lab(tmp_path, clock)) as two:
         for _ in range(2):
