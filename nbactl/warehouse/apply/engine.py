@@ -117,9 +117,9 @@ class TableChanges:
             project=self._project,
         )
 
-    def unfinished(self) -> list[str]:
-        """Return the tables of which a plan or an undo is not finished, by name."""
-        return [state.name.removeprefix(record_name("")) for state in self.states() if state.pending is not None]
+    def unfinished(self, *pending: str) -> list[str]:
+        """Return the tables of which a plan (APPLY) or an undo (UNDO) is not finished, by name."""
+        return [state.name.removeprefix(record_name("")) for state in self.states() if state.pending in pending]
 
     def states(self) -> list[MigrationState]:
         """Return the records of all tables, by name."""
@@ -169,11 +169,9 @@ class TableChanges:
             return self._drive(work, job, APPLY_STAGES, caller, resumed=resumed)
 
     def resume(self, table: str, *, caller: Caller) -> Outcome:
-        """Finish what was begun on a table, be it a plan or its undo."""
+        """Finish the plan that was begun on a table."""
         with self._working(table, caller) as work:
-            pending = work.state().pending
-            stages = APPLY_STAGES if pending == APPLY else UNDO_STAGES
-            return self._drive(work, self._job(table), stages, caller, resumed=True)
+            return self._drive(work, self._job(table), APPLY_STAGES, caller, resumed=True)
 
     def undo(self, table: str, *, caller: Caller) -> Outcome:
         """Undo the last plan of a table, finished or not; nothing to do if it was undone, or never applied."""

@@ -12,6 +12,7 @@ from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
 from nbactl.core._support.aio import Cancellation
 from nbactl.errors import InterruptedRunError, NbactlError, NotFoundError, PreconditionError
 from nbactl.frozen import frozen
+from nbactl.warehouse.apply.job import APPLY, UNDO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ def apply(
     """
     changes = app.table_changes(rate=request.rate, max_bytes=request.max_bytes)
     caller = _caller(app, request, observer, cancellation)
-    begun = [] if request.file is not None else [name for name in changes.unfinished() if _chosen(request, name)]
+    begun = [] if request.file is not None else [name for name in changes.unfinished(APPLY) if _chosen(request, name)]
     plan = _plan(app, request, without=begun)
     todo, results = [], []
     for planned in plan.tables:
@@ -153,7 +154,7 @@ def resume(app: Container, request: ApplyRequest) -> tuple[TableStatus, ...]:
 
 
 def _under_way(changes: TableChanges, request: ApplyRequest) -> list[str]:
-    names = [name for name in changes.unfinished() if _chosen(request, name)]
+    names = [name for name in changes.unfinished(APPLY, UNDO) if _chosen(request, name)]
     if not names:
         raise NotFoundError("no plan is being applied", next_step="To see the tables: nbactl bq apply --status")
     return names

@@ -51,6 +51,9 @@ def test_a_table_is_rebuilt_and_changed_back_with_what_was_written_since(place: 
 
     place.write(f"INSERT INTO `{place.table}` (day, n, junk) VALUES (DATE '2024-01-03', '5000', 'y')")
     place.write(f"DELETE FROM `{place.table}` WHERE n = '7'")
+    assert place.call("apply", "--undo", "plan.json", "--yes", faults="apply.name_missing=kill").code == -9
+    other = place.call("apply", "--table", place.table, "--schema", "t.sql", "--yes")
+    assert (other.code, "an undo of" in other.err) == (6, True)
     undone = place.call("apply", "--undo", "plan.json", "--yes")
     assert undone.code == 0, undone.err
     place.declare(OLD)
