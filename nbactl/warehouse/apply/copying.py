@@ -159,6 +159,7 @@ def _copy_ranges(table: TableWork, copy: Copy, ranges: Sequence[Range], checkpoi
     cursor = dict(checkpoint.cursor)
     left = [one for one in ranges if cursor["after"] is None or _is_after(one, cursor["after"])]
     done = len(ranges) - len(left)
+    table.rows = cursor["rows"]
     meter = Meter(table.work.clock, f"copy {table.job.table}", f"pass {cursor['pass']}", done=done, total=len(ranges))
     for number, one in enumerate(left, done + 1):
         table.pause_point(meter)

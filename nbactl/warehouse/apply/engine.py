@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nbactl.errors import PreconditionError
 from nbactl.frozen import frozen
 from nbactl.migrations.record import MIGRATIONS, MigrationRecord, read_state
 from nbactl.migrations.work import MigrationWork, hold_lease
 from nbactl.ports.documents import Query, Set
-from nbactl.warehouse.apply import in_place, rebuild, rewrite, undo
+from nbactl.warehouse.apply import undo
 from nbactl.warehouse.apply.check import check_fresh
 from nbactl.warehouse.apply.job import (
     APPLIED,
@@ -25,6 +25,7 @@ from nbactl.warehouse.apply.job import (
     read_job,
     record_name,
 )
+from nbactl.warehouse.apply.stages import APPLY_STAGES, FIRST_STAGES, UNDO_FIRST, UNDO_STAGES
 from nbactl.warehouse.apply.work import Limits, TableWork
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.warehouse import Warehouse
     from nbactl.warehouse.apply.plan_file import Plan, PlannedTable
-
-_UNDO: Final = "undo"
-_UNDO_COPY: Final = "undo_copy"
-_UNDO_SWAP: Final = "undo_swap"
 
 
 @frozen
@@ -120,9 +117,9 @@ class TableChanges:
             project=self._project,
         )
 
-    def unfinished(self) -> list[str]:
-        """Return the tables of which a plan or an undo is not finished, by name."""
-        return [state.name.removeprefix(record_name("")) for state in self.states() if state.pending is not None]
+    def unfinished(self, *pending: str) -> list[str]:
+        """Return the tables of which a plan (APPLY) or an undo (UNDO) is not finished, by name."""
+        return [state.name.removeprefix(record_name("")) for state in self.states() if state.pending in pending]
 
     def states(self) -> list[MigrationState]:
         """Return the records of all tables, by name."""
@@ -133,6 +130,10 @@ class TableChanges:
             if document.id.startswith(prefix)
         ]
         return sorted((one for one in found if one.project == self._project), key=lambda state: state.name)
+
+    def is_changed(self, table: str) -> bool:
+        """Say whether a plan was begun or applied to a table, and not undone."""
+        return self.record(table).read().stage not in (FIRST, UNDONE)
 
     def is_applied(self, planned: PlannedTable) -> bool:
         """Say whether exactly this plan was the last one of its table, and is finished."""
@@ -165,14 +166,12 @@ class TableChanges:
                 job = self._job(planned.name)
             else:
                 job = self._begin(work, plan, planned, keep, caller)
-            return self._drive(work, job, _APPLY_STAGES, caller, resumed=resumed)
+            return self._drive(work, job, APPLY_STAGES, caller, resumed=resumed)
 
     def resume(self, table: str, *, caller: Caller) -> Outcome:
-        """Finish what was begun on a table, be it a plan or its undo."""
+        """Finish the plan that was begun on a table."""
         with self._working(table, caller) as work:
-            pending = work.state().pending
-            stages = _APPLY_STAGES if pending == APPLY else _UNDO_STAGES
-            return self._drive(work, self._job(table), stages, caller, resumed=True)
+            return self._drive(work, self._job(table), APPLY_STAGES, caller, resumed=True)
 
     def undo(self, table: str, *, caller: Caller) -> Outcome:
         """Undo the last plan of a table, finished or not; nothing to do if it was undone, or never applied."""
@@ -182,15 +181,14 @@ class TableChanges:
                 return Outcome(table, state, self.job(table), changed=False)
             job = self._job(table)
             if resumed := state.pending == UNDO:
-                return self._drive(work, job, _UNDO_STAGES, caller, resumed=resumed)
+                return self._drive(work, job, UNDO_STAGES, caller, resumed=resumed)
             undo.check_undo(self._table(work, job))
-            self._move(work, state.stage, _UNDO, job)
-            return self._drive(work, job, _UNDO_STAGES, caller, resumed=False)
+            self._move(work, state.stage, UNDO_FIRST, job)
+            return self._drive(work, job, UNDO_STAGES, caller, resumed=False)
 
     def check_undo(self, table: str, *, caller: Caller) -> None:
         """Raise PreconditionError if the last plan of a table cannot be undone."""
-        state = self.record(table).read()
-        if state.stage not in (FIRST, UNDONE) and state.pending != UNDO:
+        if self.is_changed(table) and self.record(table).read().pending != UNDO:
             with self._working(table, caller) as work:
                 undo.check_undo(self._table(work, self._job(table)))
 
@@ -209,7 +207,7 @@ class TableChanges:
             bytes=None if found is None else found.bytes,
         )
         caller.started(job)
-        self._move(work, work.state().stage, _FIRST_STAGES[job.how], job)
+        self._move(work, work.state().stage, FIRST_STAGES[job.how], job)
         return job
 
     def _drive(
@@ -240,7 +238,7 @@ class TableChanges:
         )
 
     def _move(self, work: MigrationWork, before: str, after: str, job: Job) -> None:
-        pending = None if after in (APPLIED, UNDONE) else UNDO if after in _UNDO_STAGES else APPLY
+        pending = None if after in (APPLIED, UNDONE) else UNDO if after in UNDO_STAGES else APPLY
         operator = replace(work.operator, why=work.operator.why or f"plan {job.plan}")
         work.record.change_stage(
             work.lease,
@@ -283,65 +281,6 @@ class TableChanges:
                 caller.cancellation,
                 durations.poll,
             )
-
-
-def _create(table: TableWork) -> tuple[str, Job]:
-    in_place.create(table)
-    return APPLIED, table.job
-
-
-def _snapshot(table: TableWork) -> tuple[str, Job]:
-    return "in_place", replace(table.job, kept_until=in_place.keep_snapshot(table))
-
-
-def _in_place(table: TableWork) -> tuple[str, Job]:
-    in_place.change_in_place(table, table.job.declared, table.job.made)
-    return "rewrite" if table.job.how == "rewrite" else APPLIED, table.job
-
-
-def _rewrite(table: TableWork) -> tuple[str, Job]:
-    rewrite.rewrite_rows(table)
-    return APPLIED, table.job
-
-
-def _copy(table: TableWork) -> tuple[str, Job]:
-    return "swap", replace(table.job, compared=rebuild.fill_new_table(table))
-
-
-def _swap(table: TableWork) -> tuple[str, Job]:
-    return APPLIED, replace(table.job, kept_until=rebuild.take_name(table))
-
-
-def _undo(table: TableWork) -> tuple[str, Job]:
-    if table.job.before is not None and undo.by_swap(table):
-        return UNDONE if undo.bring_back(table) else _UNDO_COPY, table.job
-    undo.undo_without_swap(table)
-    return UNDONE, table.job
-
-
-def _undo_copy(table: TableWork) -> tuple[str, Job]:
-    return _UNDO_SWAP, replace(table.job, compared=undo.replay(table))
-
-
-def _undo_swap(table: TableWork) -> tuple[str, Job]:
-    undo.swap_back(table)
-    return UNDONE, table.job
-
-
-_FIRST_STAGES: Final = {"create": "create", "in_place": "snapshot", "rewrite": "snapshot", "rebuild": "copy"}
-_APPLY_STAGES: Final[dict[str, Callable[[TableWork], tuple[str, Job]]]] = {
-    "create": _create,
-    "snapshot": _snapshot,
-    "in_place": _in_place,
-    "rewrite": _rewrite,
-    "copy": _copy,
-    "swap": _swap,
-}
-_UNDO_STAGES: Final[dict[str, Callable[[TableWork], tuple[str, Job]]]] = {
-    _UNDO: _undo,
-    _UNDO_COPY: _undo_copy,
-    _UNDO_SWAP: _undo_swap,
-}
 
 
 def _unfinished(table: str, state: MigrationState) -> PreconditionError:

@@ -33,6 +33,7 @@ def rewrite_rows(table: TableWork) -> None:
     meter = Meter(
         table.work.clock, "rewrite", table.job.table, done=cursor["ranges"], total=cursor["ranges"] + len(left)
     )
+    table.rows = cursor["rows"]
     if not left and not cursor["ranges"]:
         table.note(f"No part of {table.job.table} is large enough that a rewrite would gain.")
     statement = f"UPDATE {ddl.quoted(table.job.table)} SET {ddl.quoted(column.name)} = {ddl.quoted(column.name)}"

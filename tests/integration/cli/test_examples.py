@@ -106,6 +106,7 @@ def _refuse_a_record(state: Path) -> None:
 
 
 _BEFORE = {
+    "nbactl bq apply plan.json": "nbactl bq plan nba_raw.games --out plan.json",
     "nbactl flags rollout advance": "nbactl flags rollout start query_caching --force",
     "nbactl flags rollout pause": "nbactl flags rollout start query_caching --force",
     "nbactl flags rollout abort": "nbactl flags rollout start query_caching --force",

@@ -175,8 +175,9 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     (*MIGRATE, "--cleanup", "--force", "completions"): (lambda scene: scene.stage("dual_write_stopped"), "completion"),
     (*MIGRATE, "--rollback"): (lambda scene: scene.stage("dual_write"), "completions"),
 }
-CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo", "config init", "query"}
-"""A run asks on gcp (tests/integration/runs), an expensive query too; cron ticks; demo and config files are local."""
+CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo", "config init", "query", "bq apply"}
+"""A run asks on gcp (tests/integration/runs), an expensive query and bq apply (tests/integration/cli/bq) too; cron
+ticks; demo and config files are local."""
 
 
 def test_the_table_has_every_command_that_can_change_something() -> None:

@@ -12,6 +12,7 @@ from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
 from nbactl.core._support.aio import Cancellation
 from nbactl.errors import InterruptedRunError, NbactlError, NotFoundError, PreconditionError
 from nbactl.frozen import frozen
+from nbactl.warehouse.apply.job import APPLY, UNDO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ def apply(
     """
     changes = app.table_changes(rate=request.rate, max_bytes=request.max_bytes)
     caller = _caller(app, request, observer, cancellation)
-    begun = [] if request.file is not None else [name for name in changes.unfinished() if _chosen(request, name)]
+    begun = [] if request.file is not None else [name for name in changes.unfinished(APPLY) if _chosen(request, name)]
     plan = _plan(app, request, without=begun)
     todo, results = [], []
     for planned in plan.tables:
@@ -112,13 +113,14 @@ def undo(
     """Undo the last plan of tables, those of a file or those named; all are checked before anything is changed."""
     changes = app.table_changes(rate=request.rate, max_bytes=request.max_bytes)
     caller = _caller(app, request, observer, cancellation)
-    names = _undone_tables(app, request, changes)
+    names = [name for name in _undone_tables(app, request, changes) if changes.is_changed(name)]
     for name in names:
         changes.check_undo(name, caller=caller)
     if request.dry_run:
         return ApplyResult(tuple(TableResult(name, "planned") for name in names), "undo", dry_run=True)
-    lines = ("Rows that were written since are kept.",)
-    confirm(Question(f"Undo the last plan of {_listed(names)}?", lines, always=True))
+    if names:
+        lines = ("Rows that were written since are kept.",)
+        confirm(Question(f"Undo the last plan of {_listed(names)}?", lines))
     return ApplyResult(tuple(_done(name, partial(changes.undo, name, caller=caller), ()) for name in names), "undo")
 
 
@@ -152,7 +154,7 @@ def resume(app: Container, request: ApplyRequest) -> tuple[TableStatus, ...]:
 
 
 def _under_way(changes: TableChanges, request: ApplyRequest) -> list[str]:
-    names = [name for name in changes.unfinished() if _chosen(request, name)]
+    names = [name for name in changes.unfinished(APPLY, UNDO) if _chosen(request, name)]
     if not names:
         raise NotFoundError("no plan is being applied", next_step="To see the tables: nbactl bq apply --status")
     return names

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PARTIAL: Final = 3
 _STYLES: Final = {"applied": "green", "undone": "green", "failed": "bold red", "unchanged": "dim", "planned": "cyan"}
 _WIDTH: Final = 11
+_SHOWN_SECONDS: Final = 0.1
 
 
 def result_view(result: ApplyResult) -> View:
@@ -56,7 +57,8 @@ def status_view(found: tuple[TableStatus, ...], done: str | None = None) -> View
 
 def _show(console: Console, result: ApplyResult) -> None:
     if not result.tables:
-        console.note(Styled("Nothing to do: the tables are as declared.", "dim"))
+        done = "there is nothing to undo" if result.action == "undo" else "the tables are as declared"
+        console.note(Styled(f"Nothing to do: {done}.", "dim"))
         return
     for one in result.tables:
         console.print(Styled(f"{one.status:<{_WIDTH}}", _STYLES.get(one.status, "")), one.table)
@@ -85,7 +87,7 @@ def _facts(one: TableResult) -> str:
         facts.append("resumed")
     if outcome.rows:
         facts.append(f"{outcome.rows:,} rows")
-    if outcome.seconds:
+    if outcome.seconds >= _SHOWN_SECONDS:
         facts.append(f"{format_duration(outcome.seconds)} of statements")
     if outcome.bytes_billed:
         facts.append(f"{size(outcome.bytes_billed)} billed")
@@ -132,7 +134,8 @@ def _error_json(error: NbactlError) -> dict[str, Any]:
 def _status_row(one: TableStatus) -> tuple[str, str, str, str, str]:
     state, job = one.state, one.job
     stage = f"{state.stage} (paused)" if state.paused else state.stage
-    done = f"{state.checkpoint.chunks:,} ranges" if state.checkpoint is not None else ""
+    chunks = 0 if state.checkpoint is None else state.checkpoint.chunks
+    done = f"{chunks:,} range{'s' if chunks > 1 else ''}" if chunks else ""
     kept = "" if job is None or job.kept_until is None or state.stage != APPLIED else moment(job.kept_until)
     since = "" if state.changed_at is None else moment(state.changed_at)
     return state.name.partition(":")[2], stage, since, done, kept

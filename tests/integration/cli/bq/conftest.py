@@ -50,6 +50,7 @@ class Place:
         self.folder = folder
         self.server = server
         self.warehouse = warehouse
+        self.firestore = firestore
         self.table = f"d.t{uuid.uuid4().hex[:8]}"
         self._env = {"BIGQUERY_EMULATOR_HOST": server.address, "FIRESTORE_EMULATOR_HOST": firestore}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.integration.cli.bq.conftest import days
+from nbactl.core._support import faults
+from nbactl.testing import emulator_documents
+from nbactl.warehouse.costs.baseline import read_baseline
+from tests.integration.cli.bq.conftest import PROJECT, Done, days
 
 if TYPE_CHECKING:
     from tests.integration.cli.bq.conftest import Place
@@ -74,15 +76,15 @@ def test_a_column_with_values_is_not_dropped_by_an_undo(place: Place) -> None:
     assert place.tables() == {"t"}, "nothing was lost, so that no snapshot was needed"
 
 
-@pytest.mark.parametrize("point", ["apply.before_statement=kill@3", "apply.statement_done=kill@4"])
-def test_after_a_kill_the_same_command_goes_on(place: Place, point: str) -> None:
+def test_after_a_kill_the_same_command_goes_on(place: Place) -> None:
     made(place)
     place.plan("--drop-columns")
-    assert place.apply(faults=point).code == -9
+    assert place.apply(faults="apply.before_statement=kill@3").code == -9
     other = place.folder / "other.json"
     other.write_text((place.folder / "plan.json").read_text().replace('"made_at": "20', '"made_at": "19'))
     refused = place.call("apply", "other.json", "--yes")
     assert (refused.code, "another plan of" in refused.err) == (6, True)
+    assert place.apply(faults="apply.statement_done=kill@2").code == -9
     done = place.apply("-o", "json")
     assert done.code == 0, done.err
     assert done.data["tables"][0]["resumed"]
@@ -134,7 +136,52 @@ def test_all_tables_are_checked_before_any_is_changed(place: Place) -> None:
     assert not place.warehouse.table(first).schema.cluster_by
 
 
-def test_two_at_once_are_refused_and_pause_waits(place: Place) -> None:
+def test_it_asks_and_names_what_is_lost(place: Place) -> None:
+    made(place)
+    place.plan("--drop-columns")
+    asked = place.call("apply", "plan.json")
+    assert asked.code == 2
+    assert f"Apply the plan to 1 table on gcp ({PROJECT})?" in asked.err
+    assert f"{place.table} is changed in place." in asked.err
+    assert "It loses the values of junk." in asked.err
+    assert place.call("apply", "plan.json", "--dry-run").code == 0
+    assert place.apply().code == 0
+    undo = place.call("apply", "--undo", "plan.json")
+    assert (undo.code, f"Undo the last plan of {place.table} on gcp" in undo.err) == (2, True)
+    assert place.call("apply", "--undo").code == 2
+    assert place.call("apply", "plan.json", "--drop-columns").code == 2
+    assert place.call("apply", "--status", "--rate", "1MB/s").code == 2
+    assert place.call("apply", "--status", "--pause").code == 2
+    assert place.call("apply", "--status", "--table", "d.none").code == 4
+
+
+def test_two_at_once_are_refused(place: Place) -> None:
+    made(place)
+    place.plan("--drop-columns")
+    others: list[Done] = []
+    faults.arm("apply.before_statement", lambda: None if others else others.append(place.apply("-o", "json")))
+    try:
+        assert place.apply().code == 0
+    finally:
+        faults.disarm_all()
+    assert others[0].code == 6
+    assert others[0].data["tables"][0]["error"]["code"] == "lease_held"
+
+
+def test_the_cost_of_its_queries_is_kept_before_a_table_is_changed(place: Place) -> None:
+    place.create(PLAIN, *days(1, 2))
+    place.rows("team")
+    place.declare(CLUSTERED)
+    place.plan()
+    assert place.apply().code == 0
+    with closing(emulator_documents(place.firestore, PROJECT)) as documents:
+        baseline = read_baseline(documents, place.table)
+    assert baseline is not None
+    assert baseline["queries"]
+    assert baseline["captured_at"] < baseline["applied_at"]
+
+
+def test_what_is_under_way_is_shown_and_paused(place: Place) -> None:
     made(place)
     place.plan("--drop-columns")
     assert place.call("apply", "--pause", "--table", place.table).code == 4, "nothing is under way"
