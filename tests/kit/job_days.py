@@ -54,9 +54,9 @@ class JobDays:
 
 
 @contextmanager
-def job_days(days: int, *, until: datetime | None = None) -> Iterator[JobDays]:
-    """Serve the history of a new project that begins so many days ago; with `until` time ends there, else now."""
-    project = f"test-{uuid.uuid4().hex[:20]}"
+def job_days(days: int, *, until: datetime | None = None, project: str = "") -> Iterator[JobDays]:
+    """Serve the history of a project, by default a new one, that begins so many days ago and ends `until` or now."""
+    project = project or f"test-{uuid.uuid4().hex[:20]}"
     end = until or datetime.now(UTC)
     clock = FakeClock(end - timedelta(days=days))
     with (

@@ -115,7 +115,6 @@ def _seconds(since: str) -> float:
         "nbactl bq costs --target gcp --project nba-props-platform",
         "nbactl bq costs --since 30d --by table",
         "nbactl bq costs --by label --label workflow",
-        "nbactl bq costs --applied nba_raw.games",
     ],
 )
 def costs(  # noqa: PLR0917 - Typer reads them one by one
