@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 from contextlib import closing
 from datetime import date
@@ -29,7 +30,7 @@ from tests.kit.called import call_nbactl
 from tests.kit.job_days import GIB, job_days
 from tests.kit.league import League
 from tests.kit.paths import ROOT
-from tests.kit.warm import put_on_path
+from tests.kit.warm import put_on_path, run_nbactl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,8 @@ def test_an_example_works(example: str, used: Path, tmp_path: Path, request: pyt
         if example.startswith(beginning):
             assert _run(line, used).returncode == 0
     if "runs dismiss" in example:
-        assert _run("nbactl run phase2 --date 2025-01-06 --force --timeout 1ms", used).returncode in (1, 3)
+        killed = environment({"NBACTL_FAULTS": "engine.after_effect=kill"})
+        assert run_nbactl(["run", "player_game_summary", "--force"], cwd=used, env=killed).returncode == -signal.SIGKILL
     if example.startswith(_OF_JOBS):
         with job_days(1, project="nba-props-platform") as days:
             days.go_to(0.9)
