@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler
@@ -114,6 +114,8 @@ class PipelineServices:
     lock: threading.RLock = field(default_factory=threading.RLock)
     closing: threading.Event = field(default_factory=threading.Event)
     background: list[threading.Thread] = field(default_factory=list)
+    working: int = 0
+    idle: threading.Condition = field(default_factory=threading.Condition)
 
     def behave(self, service: str, mode: Mode, **how: Any) -> None:
         """Have a service treat its next requests so."""
@@ -144,9 +146,23 @@ class PipelineServices:
             cloud.services[service]["uri"] = self.urls[service]
 
     def settle(self) -> None:
-        """Wait until no service works in the background."""
+        """Wait until no service works, be it in the background or on a request whose client has gone."""
         for thread in list(self.background):
             thread.join(_HELD)
+        with self.idle:
+            assert self.idle.wait_for(lambda: not self.working, _HELD)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count a request as one that is worked on."""
+        with self.idle:
+            self.working += 1
+        try:
+            yield
+        finally:
+            with self.idle:
+                self.working -= 1
+                self.idle.notify_all()
 
     def take(self, seen: Seen) -> Behaviour:
         """Note a request and return how it is treated."""
@@ -239,7 +255,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         seen = Seen(self.service, self.path, body, headers, _processors(body))
         behaviour = self.services.take(seen)
-        with suppress(BrokenPipeError, ConnectionResetError):  # the client is gone
+        counted = nullcontext() if behaviour.mode == "dead" else self.services.at_work()
+        with suppress(BrokenPipeError, ConnectionResetError), counted:  # the client is gone
             self._treat(seen, behaviour)
 
     def _treat(self, seen: Seen, how: Behaviour) -> None:  # noqa: C901, PLR0912 - a branch for each mode
