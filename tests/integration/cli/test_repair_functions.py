@@ -176,7 +176,7 @@ def test_breakers(app: Container) -> None:
 
 
 def test_the_outbox(app: Container) -> None:
-    app.documents.commit([app.outbox.message(f"m/{number}", "topic", {}) for number in range(3)])
+    app.documents.commit([app.outbox.message(f"m/{number}", "nba-phase3-trigger", {}) for number in range(3)])
     listed = outbox.list_messages(app, 2)
     assert ([message.key for message in listed.messages], listed.total) == (["m/0", "m/1"], 3)
     assert outbox.drive_messages(app, outbox.DriveRequest(dry_run=True)).published == []
