@@ -98,6 +98,25 @@ def test_a_fork_uses_the_file_with_a_connection_of_its_own(tmp_path: Path) -> No
         assert [message.data for message in bus.pull("worker", limit=5, timeout=5.0)] == [b"parent", b"child"]
 
 
+def test_a_fork_listens_for_itself_and_leaves_its_parent_listening(tmp_path: Path) -> None:
+    file = tmp_path / "bus.db"
+    with closing(bus_at(file, "work", "dead")) as bus, closing(bus_at(file)) as other:
+        bus.create_subscription(PASSING_ON)
+        bus.pull("worker", limit=1, timeout=0.0)  # listens
+        port = bus._wake._port
+        child = os.fork()
+        if not child:
+            bus.pull("worker", limit=1, timeout=0.0)
+            own = bus._wake._port
+            bus.close()
+            os._exit(0 if own not in (None, port) else 1)
+        assert os.waitpid(child, 0)[1] == 0, "the fork shares the port of its parent"
+        seen = bus._wake.count
+        other.publish("work", b"news")
+        bus._wake.wait(seen, 1.0)
+        assert bus._wake.count != seen, "the parent was deaf after its child had closed the bus"
+
+
 def test_messages_older_than_seven_days_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "_SWEEP_EVERY", 3)
     clock = FakeClock()
