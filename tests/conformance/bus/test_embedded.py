@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.localbus import deliveries
-from nbactl.errors import DataError, UnavailableError
+from nbactl.errors import ConfigError, DataError, UnavailableError
 from nbactl.ports.bus import Subscription
 from nbactl.testing import FakeClock
 from tests.kit.bus import bus_at
@@ -134,6 +134,24 @@ def test_a_file_that_is_not_a_bus_is_refused_and_left_as_it_is(tmp_path: Path) -
     with pytest.raises((DataError, UnavailableError)):
         bus_at(file, "topic")
     assert file.read_bytes().startswith(b"not a database")
+
+
+def test_errors_of_the_file_say_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "damaged.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(DataError) as damaged:
+        bus_at(tmp_path / "damaged.db").topics()
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(ConfigError) as folder:
+        bus_at(tmp_path / "folder.db").topics()
+    with closing(bus_at(tmp_path / "bus.db", "work")) as bus:
+        bus._file.read(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchall())
+        with pytest.raises(UnavailableError) as full:
+            bus.publish("work", bytes(100_000))
+        assert list(bus.messages("work")) == []
+    assert "Move the file away" in str(damaged.value.next_step)
+    assert "--state-dir" in str(folder.value.next_step)
+    assert "Free some space" in str(full.value.next_step)
+    assert not full.value.retryable
 
 
 def test_a_closed_bus_refuses_and_ends_its_waits(tmp_path: Path) -> None:
