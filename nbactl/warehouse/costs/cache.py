@@ -87,7 +87,7 @@ def measure_cache(
     now: datetime,
     timeout: float,
 ) -> CacheReport:
-    """Return how caches answered; `layout` describes a table, None if it is not there. Raises what the history raises.
+    """Return how caches answered; `layout` describes a table, None if it cannot. Raises what the history raises.
 
     Failed queries, and those that write their result to a table, are not counted.
     """
