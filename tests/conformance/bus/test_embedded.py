@@ -18,6 +18,7 @@ from tests.kit.bus import bus_at
 from tests.kit.warm import run_module
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 MESSAGES, PROCESSES = 60, 3
@@ -134,6 +135,28 @@ def test_a_file_that_is_not_a_bus_is_refused_and_left_as_it_is(tmp_path: Path) -
     with pytest.raises((DataError, UnavailableError)):
         bus_at(file, "topic")
     assert file.read_bytes().startswith(b"not a database")
+
+
+def test_a_pull_takes_no_longer_behind_a_long_backlog(tmp_path: Path) -> None:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def fill(connection: sqlite3.Connection) -> None:
+        for number in range(5_000):
+            message = deliveries.Outgoing(f"m{number}", b"", {}, "", bus._now())
+            deliveries.publish(connection, "work", message)
+        connection.set_progress_handler(count, 100)
+
+    with closing(bus_at(tmp_path / "bus.db", "work", "dead")) as bus:
+        bus.create_subscription(PASSING_ON)
+        bus._file.write(fill)
+        steps = 0
+        assert len(bus.pull("worker", limit=1, timeout=0.0)) == 1
+    assert steps < 20, "it looked at every message that waits"
 
 
 def test_errors_of_the_file_say_what_to_do(tmp_path: Path) -> None:
