@@ -82,6 +82,9 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
     """
     if estimate and not suggest:
         raise UsageError("--estimate needs --suggest", next_step="Add --suggest.")
+    if suggest and (out is not None or detailed_exitcode):
+        other = "--detailed-exitcode" if out is None else "--out"
+        raise UsageError(f"--suggest does not go together with {other}", next_step="Use one of them.")
     request = PlanRequest(tuple(tables or ()), tuple(map(Path, schema or ())), drop_columns, drift / 100)
     opened = container_of_source(ctx, source)
     found = plan_tables(opened, request)

@@ -125,6 +125,9 @@ def test_bad_input_says_what_to_do(call: Any, days: JobDays, capsys: pytest.Capt
     assert call(days, "--applied", "nba_raw.games", "--by", "user").code == 2
     assert call(days, "--applied", "nba_raw.games", "--since", "8d").code == 2
     assert "no job has the label worflow" in call(days, "--label", "worflow").err
+    for _ in range(2):  # the first look is a job in the other location, too
+        elsewhere = call(days, "--location", "EU")
+        assert (elsewhere.code, "in EU" in elsewhere.err) == (4, True)
     nothing = call(days, "--since", "1ms")
     assert (nothing.code, "--location" in nothing.err) == (4, True), "an answer about nothing is no success"
     days.server.deny("bigquery.jobs.listAll")
