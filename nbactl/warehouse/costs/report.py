@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.frozen import frozen
 from nbactl.warehouse.costs.anomaly import WEEKS, Anomaly, judge
-from nbactl.warehouse.costs.usage import CACHED, NONE, OTHER, Groups, GroupUsage, Usage, names_by
+from nbactl.warehouse.costs.usage import CACHED, NONE, OTHER, Groups, GroupUsage, Usage, is_own_look, names_by
 
 if TYPE_CHECKING:
     from datetime import date
@@ -72,7 +72,7 @@ def measure_costs(history: JobHistory, request: CostRequest, *, now: datetime, t
         in_window, in_before = job.created_at >= since, since - window <= job.created_at < since
         if in_window:
             total.add(job)
-            own += job.labels.get("tool") == "nbactl" and job.labels.get("command", "").startswith("bq")
+            own += is_own_look(job)
         elif in_before:
             before.add(job)
         for name in names(job):

@@ -92,6 +92,8 @@ def test_hits_are_counted_by_kind_and_reasons_are_found(
     assert reasons[DECISIONS] == ["its tables were changed 2 times meanwhile"]
     assert reasons[LOG][0] == "CURRENT_TIMESTAMP() answers differently each time"
     assert f"{BUFFERED} has rows in the streaming buffer" in reasons[BUFFERED]
+    again = {kind["kind"]: kind["engine"] for kind in call("-o", "json").data["kinds"]}
+    assert again == {name: kind["engine"] for name, kind in kinds.items()}, "a look counts itself"
     shown = call()
     assert "why: CURRENT_TIMESTAMP() answers differently each time" in shown.out
     assert "75 %" in shown.out
