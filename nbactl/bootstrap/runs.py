@@ -84,7 +84,12 @@ def make_row_buffer(app: Container) -> RowBuffer:
     return RowBuffer(
         app.documents,
         app.clock,
-        BufferTimes(age=timeouts["rows.age"], flush=timeouts["rows.flush"], lease=timeouts["rows.lease"]),
+        BufferTimes(
+            age=timeouts["rows.age"],
+            flush=timeouts["rows.flush"],
+            at_end=timeouts["rows.at_end"],
+            lease=timeouts["rows.lease"],
+        ),
         place=lambda: "gcp" if app.settings.target == "gcp" else app.source.key,
         owner=lambda: process_identity(app.ids.new("flush")),
         warehouse=lambda: app.warehouse,

@@ -57,6 +57,7 @@ USED: dict[str, frozenset[str]] = {
             "outbox.sweep",
             "quotas.check",
             "rows.age",
+            "rows.at_end",
             "rows.flush",
             "rows.lease",
             "run.cancel_poll",

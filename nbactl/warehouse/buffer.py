@@ -41,10 +41,14 @@ _LOG = logging.getLogger(__name__)
 
 @frozen
 class BufferTimes:
-    """Seconds. A row waits up to `age` for others; a load may take `flush`; a process has the buffer for `lease`."""
+    """Seconds. A row waits up to `age` for others; a load may take `flush`, or `at_end` where somebody waits for it.
+
+    A process has the buffer for `lease`.
+    """
 
     age: float
     flush: float
+    at_end: float
     lease: float
 
 
@@ -104,14 +108,17 @@ class RowBuffer:
         """Return how many rows are not loaded yet."""
         return self._store.count(Query(self._rows))
 
-    def flush_due(self) -> Flushed:
-        """Load the rows if one has waited long enough or they are many. Errors are in the answer; rows are kept."""
+    def flush_due(self, *, at_end: bool = False) -> Flushed:
+        """Load the rows if one has waited long enough or they are many. Errors are in the answer; rows are kept.
+
+        `at_end` is for a command that has done its work, and does not wait long for the warehouse.
+        """
         try:
-            return self.flush() if self._is_due() else _NOTHING
+            return self.flush(at_end=at_end) if self._is_due() else _NOTHING
         except NbactlError as error:
             return Flushed({}, error=error)
 
-    def flush(self) -> Flushed:
+    def flush(self, *, at_end: bool = False) -> Flushed:
         """Load the rows, those of a table in one load. Where another process is at it, do nothing.
 
         Raises what the document store raises. An error of the warehouse is in the answer.
@@ -121,9 +128,9 @@ class RowBuffer:
         except LeaseHeldError:
             return _NOTHING
         try:
-            with deadline_scope(self._times.flush, self._clock):
+            with deadline_scope(self._times.at_end if at_end else self._times.flush, self._clock):
                 done = self._flush()
-            self._note(done.error)
+            self._note(done.error, at_end=at_end)
             return done
         finally:
             self._leases.release(lease)
@@ -210,15 +217,19 @@ class RowBuffer:
             for begin in range(0, len(writes), MAX_WRITES):
                 self._store.commit(writes[begin : begin + MAX_WRITES])
 
-    def _note(self, error: NbactlError | None) -> None:
-        """Keep when the next try is due, so that an outage costs no time of every command."""
+    def _note(self, error: NbactlError | None, *, at_end: bool) -> None:
+        """Keep when the next try is due, so that an outage costs no time of every command.
+
+        A short try that failed is no sign of an outage: the pause does not grow.
+        """
         with beyond_deadline():
             state = self._store.get(self._state)
             failures = 0 if state is None else state.data["failures"]
             if error is not None:
                 _LOG.warning("rows are kept and loaded later: %s", error.message)
                 wait = timedelta(seconds=self._times.age * 2 ** min(failures, _MOST_DOUBLINGS))
-                due = {"failures": failures + 1, "due_at": self._clock.now() + wait, "last_error": error.message}
+                after = failures if at_end else failures + 1
+                due = {"failures": after, "due_at": self._clock.now() + wait, "last_error": error.message}
                 self._store.commit([Set(self._state, due)])
             elif state is not None:
                 self._store.commit([Delete(self._state)])

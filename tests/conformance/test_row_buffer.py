@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.core._support import faults
 from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.core.lease.leases import Leases
-from nbactl.errors import DataError, UnavailableError
+from nbactl.errors import DataError, TimedOutError, UnavailableError
 from nbactl.ports.documents import Query
 from nbactl.ports.warehouse import Column
 from nbactl.testing import FakeClock, bigquery_server, memory_documents
@@ -21,6 +22,7 @@ from tests.kit.rows import TABLE, TIMES, buffer_of, ids, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.warehouse import Warehouse
@@ -193,6 +195,24 @@ def test_an_outage_loses_nothing_and_costs_one_try_a_while(
     clock.advance(2 * TIMES.age)
     assert on_bigquery.flush_due().loaded == {TABLE.name: 2}
     assert documents.get("row_buffer/here") is None
+
+
+def test_a_command_at_its_end_gives_up_soon_and_does_not_put_off_the_next_try(
+    documents: DocumentStore, clock: FakeClock, tmp_path: Path
+) -> None:
+    file = tmp_path / "w.duckdb"
+    with closing(DuckDbWarehouse(file, clock=clock, lock_wait=30.0, holder="ours")) as ours:
+        rows = buffer_of(documents, ours, clock)
+        append(rows, 1)
+        clock.advance(TIMES.age)
+        with closing(DuckDbWarehouse(file, clock=clock, lock_wait=30.0, holder="other")) as other, other._file.use(1.0):
+            for _ in range(3):
+                began = clock.monotonic()
+                assert isinstance(rows.flush_due(at_end=True).error, (UnavailableError, TimedOutError))
+                assert clock.monotonic() - began <= TIMES.at_end + 1
+                clock.advance(TIMES.age)
+        done = rows.flush_due(at_end=True)
+        assert (done.loaded, done.error) == ({TABLE.name: 1}, None)
 
 
 def test_incident_3_a_row_a_minute_is_a_load_in_five_minutes(

@@ -22,7 +22,7 @@ TABLE: Final = TableSchema(
     cluster_by=("note",),
 )
 AT: Final = datetime(2024, 1, 15, 23, 59, tzinfo=UTC)
-TIMES: Final = BufferTimes(age=300.0, flush=20.0, lease=60.0)
+TIMES: Final = BufferTimes(age=300.0, flush=20.0, at_end=1.0, lease=60.0)
 _numbers = itertools.count()
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from nbactl.adapters.localbus import schema
 from nbactl.core._support.group_commit import GroupCommit
-from nbactl.errors import ConfigError, NbactlError, UnavailableError
+from nbactl.core._support.sqlite_failures import translated
+from nbactl.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _files: weakref.WeakSet[BusFile] = weakref.WeakSet()
 
 
@@ -45,7 +45,8 @@ class BusFile:
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction, perhaps together with that of other threads.
 
-        Raises what `work` raises, UnavailableError where other processes hold the file too long.
+        Raises what `work` raises, UnavailableError where other processes hold the file too long or the disk is full,
+        NotAuthorisedError, ConfigError or DataError where it cannot be opened.
         """
         return self._commits.run(work)
 
@@ -74,7 +75,7 @@ class BusFile:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated(self.where):
+        with self._lock, translated(self.where):
             if self._closed:
                 raise UnavailableError("the message bus is closed")
             if self._connection is None:
@@ -98,25 +99,6 @@ class BusFile:
 
     def after_fork_in_child(self) -> None:
         self._begin()
-
-
-@contextmanager
-def _translated(where: str) -> Iterator[None]:
-    try:
-        yield
-    except NbactlError:
-        raise
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, (sqlite3.ProgrammingError, sqlite3.IntegrityError)):
-            raise
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in _BUSY:
-            raise UnavailableError(f"{where} is held by other processes", cause=str(error)) from error
-        raise UnavailableError(f"{where} cannot be used", cause=str(error), retryable=False) from error
-    except OSError as error:
-        raise ConfigError(
-            f"{where} cannot be opened", cause=str(error), next_step="Choose another place with --state-dir."
-        ) from error
 
 
 def _each(method: str) -> Callable[[], None]:

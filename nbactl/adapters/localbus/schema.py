@@ -35,7 +35,7 @@ _TABLES: Final = (
 ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX deliveries_due ON deliveries (subscription, due)",
     "CREATE INDEX deliveries_of_key ON deliveries (subscription, ordering_key, seq) WHERE ordering_key <> ''",
-    "CREATE UNIQUE INDEX deliveries_by_ack ON deliveries (ack) WHERE ack IS NOT NULL",
+    "CREATE INDEX deliveries_under_way ON deliveries (subscription, due) WHERE ack IS NOT NULL",
     """CREATE TABLE listeners (
   port INTEGER PRIMARY KEY, until INTEGER NOT NULL   -- microseconds since 1970
 ) STRICT""",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
+import weakref
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,17 +19,24 @@ _LISTED: Final = 60_000_000
 _LONGEST_WAIT: Final = 1.0
 """Seconds after which a waiting thread looks again: a datagram may be lost."""
 _NEWS, _END = b"n", b"e"
+_wake_ups: weakref.WeakSet[WakeUp] = weakref.WeakSet()
 
 
 class WakeUp:
     """Threads wait, and `notify` ends their wait: in this process at once, in others by a datagram on the loopback.
 
-    The ports are in the table `listeners`. A process listens from its first wait on.
+    The ports are in the table `listeners`. A process listens from its first wait on, also one that was forked: the port
+    that it inherited is that of its parent.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
         self._count = 0
+        self.begin()
+        _wake_ups.add(self)
+
+    def begin(self) -> None:
+        """Listen nowhere yet."""
+        self._changed = threading.Condition()
         self._port: int | None = None
         self._listed_until = 0
 
@@ -98,3 +107,11 @@ def listening(connection: sqlite3.Connection, now: int) -> list[int]:
 def _send(port: int, what: bytes) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(what, (_LOOPBACK, port))
+
+
+def _begin_each() -> None:
+    for wake_up in list(_wake_ups):
+        wake_up.begin()
+
+
+os.register_at_fork(after_in_child=_begin_each)

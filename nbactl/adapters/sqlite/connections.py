@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nbactl.adapters.sqlite import schema
-from nbactl.adapters.sqlite.failures import busy, translate, translated
 from nbactl.adapters.sqlite.read_only import ReadOnlyFile, changed, is_read_only, refusal
+from nbactl.core._support.sqlite_failures import busy, translate, translated
 from nbactl.core.calls.deadline import remaining
 
 if TYPE_CHECKING:

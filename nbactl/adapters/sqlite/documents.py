@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from nbactl.adapters.sqlite.connections import Connections
-from nbactl.adapters.sqlite.failures import translated
 from nbactl.adapters.sqlite.queries import COUNT, TOP_COLLECTIONS, select, select_lacking
 from nbactl.adapters.sqlite.writes import CONTENT, apply, document, read_document
 from nbactl.core._support.faults import reach
 from nbactl.core._support.micros import from_micros, to_micros
+from nbactl.core._support.sqlite_failures import translated
 from nbactl.errors import NbactlError
 from nbactl.ports.document_rules import check_collection, split_document
 from nbactl.ports.documents import Document, Query, WriteResult

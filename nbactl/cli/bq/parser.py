@@ -82,6 +82,9 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
     """
     if estimate and not suggest:
         raise UsageError("--estimate needs --suggest", next_step="Add --suggest.")
+    if suggest and (out is not None or detailed_exitcode):
+        other = "--detailed-exitcode" if out is None else "--out"
+        raise UsageError(f"--suggest does not go together with {other}", next_step="Use one of them.")
     request = PlanRequest(tuple(tables or ()), tuple(map(Path, schema or ())), drop_columns, drift / 100)
     opened = container_of_source(ctx, source)
     found = plan_tables(opened, request)
@@ -94,15 +97,22 @@ def plan(  # noqa: PLR0917 - Typer reads them one by one
 
 command(app, "apply", examples=EXAMPLES)(apply)
 
+_SINCE = "7d"
 SinceOption = Annotated[
-    str, typer.Option("--since", help="How far back to look: 24h, 7d. BigQuery keeps 180d.", metavar="DURATION")
+    str | None,
+    typer.Option(
+        "--since",
+        help="How far back to look: 24h, 7d. BigQuery keeps 180d.",
+        metavar="DURATION",
+        show_default=_SINCE,
+    ),
 ]
 _RETAINED = 180 * 86_400
 """Seconds for which BigQuery keeps jobs: https://cloud.google.com/bigquery/docs/information-schema-jobs."""
 
 
-def _seconds(since: str) -> float:
-    seconds = parse_duration(since)
+def _seconds(since: str | None) -> float:
+    seconds = parse_duration(since or _SINCE)
     if seconds > _RETAINED:
         raise UsageError(f"--since {since} is too long", next_step="BigQuery keeps jobs for 180d.")
     return seconds
@@ -115,12 +125,14 @@ def _seconds(since: str) -> float:
         "nbactl bq costs --target gcp --project nba-props-platform",
         "nbactl bq costs --since 30d --by table",
         "nbactl bq costs --by label --label workflow",
+        "nbactl bq costs --by table -o csv",
     ],
+    csv=True,
 )
 def costs(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
-    since: SinceOption = "7d",
-    by: Annotated[By, typer.Option("--by", help="How jobs are grouped.")] = "label",
+    since: SinceOption = None,
+    by: Annotated[By | None, typer.Option("--by", help="How jobs are grouped.", show_default="label")] = None,
     label: Annotated[
         str | None,
         typer.Option(
@@ -146,7 +158,11 @@ def costs(  # noqa: PLR0917 - Typer reads them one by one
 
     opened = container(ctx, reads_only=True)
     if applied is not None:
+        given = {"--since": since, "--by": by, "--label": label}
+        if other := next((name for name, value in given.items() if value is not None), None):
+            raise UsageError(f"{other} does not go together with --applied", next_step="Use one of them.")
         return gain_view(costs_command.show_gain(opened, applied))
+    by = by or "label"
     if label is not None and by != "label":
         raise UsageError(f"--label does not go together with --by {by}", next_step="Use one of them.")
     request = CostRequest(_seconds(since), by, label or "task")
@@ -166,7 +182,7 @@ def quotas(ctx: typer.Context) -> View:
 @command(
     app, "cache", examples=["nbactl bq cache --target gcp --project nba-props-platform", "nbactl bq cache --since 24h"]
 )
-def cache(ctx: typer.Context, since: SinceOption = "7d") -> View:
+def cache(ctx: typer.Context, since: SinceOption = None) -> View:
     """Show how often BigQuery's cache and that of nbactl answer, by kind of query, and why queries are not cached.
 
     It reads INFORMATION_SCHEMA.JOBS with the texts of queries: a query that is billed for 10 MB or more.

@@ -41,11 +41,12 @@ class DriveRequest:
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """What was done with the messages. `taken` ones are being published by another process."""
+    """What was done with the messages. Another process publishes those of `taken`; those of `later` are not due."""
 
     request: DriveRequest
     messages: tuple[Pending, ...]
     published_before: tuple[str, ...] = ()
+    later: tuple[Pending, ...] = ()
     published: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     failed: dict[str, NbactlError] = field(default_factory=dict)
@@ -85,7 +86,8 @@ def _choose(app: Container, request: DriveRequest) -> Driven:
     pending = {message.key: message for message in pending_messages(app.documents)}
     if not request.keys:
         now = app.clock.now()
-        return Driven(request, tuple(message for message in pending.values() if message.due_at <= now))
+        due = tuple(message for message in pending.values() if message.due_at <= now)
+        return Driven(request, due, later=tuple(message for message in pending.values() if message.due_at > now))
     keys = list(dict.fromkeys(request.keys))
     before = [key for key in keys if key not in pending]
     for key in before:

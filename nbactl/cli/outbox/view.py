@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.outbox.command import count
 from nbactl.cli.show.render import View
@@ -10,11 +10,15 @@ from nbactl.cli.show.text import Styled
 from nbactl.core._support.durations import format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from nbactl.cli.outbox.command import Driven, MessageList
     from nbactl.cli.show.console import Console
     from nbactl.core.outbox.outbox import Pending
+
+_NAMED: Final = 5
+"""So many messages are named in the last line, more are counted."""
 
 
 def message_list(found: MessageList) -> View:
@@ -62,7 +66,7 @@ def messages_driven(driven: Driven) -> View:
         if driven.published:
             console.note(f"Published {count(len(driven.published))}.")
         if not driven.messages and not driven.published_before:
-            console.note("Nothing to publish: all sent, or another process is sending.")
+            console.note(_nothing(driven.later))
 
     data: dict[str, Any] = {
         "messages": [_line(message) for message in driven.messages],
@@ -71,12 +75,32 @@ def messages_driven(driven: Driven) -> View:
         "taken_by_others": driven.taken,
         "published_before": driven.published_before,
     }
-    keys = ", ".join(message.key for message in driven.messages)
-    touched = f"outbox messages {keys}" if keys else None
     first = next(iter(driven.failed.values()), None)
     if first is not None:
-        first.next_step = first.next_step or "Messages that failed stay. Try again: nbactl outbox drive"
-    return View(data, show, items="messages", exit_code=first.exit_code if first else 0, error=first, touched=touched)
+        first.next_step = first.next_step or "Messages that failed stay. Try one again: nbactl outbox drive KEY"
+    return View(
+        data,
+        show,
+        items="messages",
+        exit_code=first.exit_code if first else 0,
+        error=first,
+        touched=_touched(driven),
+    )
+
+
+def _nothing(later: Sequence[Pending]) -> str:
+    if not later:
+        return "Nothing to publish: all sent."
+    failed = sum(message.last_error is not None for message in later)
+    why = f"{failed:,} failed before" if failed else "another process sends them or was stopped"
+    return f"Nothing is due: {count(len(later))} not published, {why}. List them: nbactl outbox list"
+
+
+def _touched(driven: Driven) -> str | None:
+    keys = [message.key for message in driven.messages]
+    if len(keys) > _NAMED:
+        return f"{count(len(keys))} of the outbox"
+    return f"outbox messages {', '.join(keys)}" if keys else None
 
 
 def _line(message: Pending) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def run(
     with logging_to(RunLogHandler(app.settings.state_dir / "logs")):
         report = app.runner.execute(request, observer=observers, cancellation=cancellation, plans=plans)
         if not cancellation.requested:
-            app.row_buffer.flush_due()
+            app.row_buffer.flush_due(at_end=True)
     return report
 
 

@@ -35,21 +35,26 @@ class GroupCommit(Generic[C]):
         self._transaction = transaction
         self._waiting: deque[_Work[C]] = deque()
         self._gate = threading.Lock()
-        self._led = False
+        self._leader: _Work[C] | None = None
 
     def run(self, work: Callable[[C], T]) -> T:
         """Run `work` and return its result once it is committed. Raises what it raised, or what the commit raised."""
         mine: _Work[C] = _Work(work)
-        with self._gate:
-            self._waiting.append(mine)
-            lead = not self._led
-            self._led = True
-        if not lead:
-            mine.turn.acquire()  # until another leader did the work, or makes this thread the next one
-        while not mine.done:
-            self._lead()
-            if not mine.done:
-                mine.turn.acquire()
+        try:
+            with self._gate:
+                self._waiting.append(mine)
+                if self._leader is None:
+                    self._leader = mine
+                lead = self._leader is mine
+            if not lead:
+                mine.turn.acquire()  # until another leader did the work, or makes this thread the next one
+            while not mine.done:
+                self._lead()
+                if not mine.done:
+                    mine.turn.acquire()
+        except BaseException:
+            self._leave(mine)
+            raise
         return cast("T", mine.result())
 
     def _lead(self) -> None:
@@ -63,13 +68,25 @@ class GroupCommit(Generic[C]):
                     work.end(UnavailableError("a shared transaction was interrupted", cause="It may be committed."))
             raise
         finally:
-            with self._gate:
-                following = self._waiting[0] if self._waiting else None
-                self._led = following is not None
             for work in works:
                 work.turn.release()
-            if following is not None:
-                following.turn.release()
+            self._pass_on()
+
+    def _leave(self, mine: _Work[C]) -> None:
+        """Let the others go on without a thread that was interrupted while it waited."""
+        with self._gate:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            leads = self._leader is mine
+        if leads:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Make the one that has waited longest the leader."""
+        with self._gate:
+            following = self._leader = self._waiting[0] if self._waiting else None
+        if following is not None:
+            following.turn.release()
 
     def _commit(self, works: Sequence[_Work[C]]) -> None:
         left = list(works)

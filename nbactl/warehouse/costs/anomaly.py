@@ -41,10 +41,12 @@ class Anomaly:
 
     def sentence(self, size: str, usual: str, price: str) -> str:
         """Say what is unusual; the texts are the bytes billed, their median, and the price of what is above it."""
-        times = f"{self.billed / self.median:.1f} times the" if self.median else "against a"
+        times = f"{self.billed / self.median:,.1f} times the" if self.median else "against a"
+        # Where nothing is usual the score counts bytes and says nothing.
+        score = f"; score {self.score:,.1f}, limit {LIMIT}" if self.median or self.mad else ""
         return (
             f"{self.group}: {self.day:%A} {self.day} was billed for {size}, {times} median {usual} of the "
-            f"{self.weekdays} {self.day:%A}s before ({price} more; score {self.score:.1f}, limit {LIMIT})."
+            f"{self.weekdays} {self.day:%A}s before ({price} more{score})."
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nbactl.frozen import frozen
 from nbactl.warehouse.costs.cache_counts import read_counts
 from nbactl.warehouse.costs.quotas import MUTATING
-from nbactl.warehouse.costs.usage import MOST_GROUPS
+from nbactl.warehouse.costs.usage import MOST_GROUPS, is_own_look
 from nbactl.warehouse.kinds import KINDS, QueryKind, kind_of, kind_of_text
 from nbactl.warehouse.sql.reads import uncached_because
 
@@ -87,9 +87,9 @@ def measure_cache(
     now: datetime,
     timeout: float,
 ) -> CacheReport:
-    """Return how caches answered; `layout` describes a table, None if it is not there. Raises what the history raises.
+    """Return how caches answered; `layout` describes a table, None if it cannot. Raises what the history raises.
 
-    Failed queries, and those that write their result to a table, are not counted.
+    Failed queries, those that write their result to a table, and those of `nbactl bq` itself are not counted.
     """
     asked: Counter[QueryKind] = Counter()
     hits: Counter[QueryKind] = Counter()
@@ -101,7 +101,7 @@ def measure_cache(
             continue
         if job.destination is not None and (job.kind in ("load", "copy") or job.statement in _WRITES):
             changes[job.destination] += 1
-        elif job.statement == "SELECT":
+        elif job.statement == "SELECT" and not is_own_look(job):
             kind = kind_of_text(job.sql or "") if job.cache_hit else kind_of(job.referenced)
             asked[kind] += 1
             hits[kind] += job.cache_hit

@@ -29,6 +29,7 @@ DAY: Final = timedelta(hours=24)
 MUTATING: Final = frozenset({"UPDATE", "DELETE", "MERGE"})
 REFUSED: Final = frozenset({"quotaExceeded", "rateLimitExceeded", "jobRateLimitExceeded"})
 """Reasons of jobs that failed at a limit: https://cloud.google.com/bigquery/docs/error-messages."""
+NO_TABLE: Final = "queries that write no table"
 _RATE_WINDOW: Final = 10.0
 LimitName = Literal[
     "load_jobs", "table_modifications", "partition_modifications", "insert_statements", "dml_in_flight",
@@ -73,7 +74,7 @@ class QuotaUse:
 class QuotaReport:
     """The uses of all tables that were written to from `since` to `until`, the nearest to its limit first.
 
-    `refused` counts by table the jobs that failed at a limit.
+    `refused` counts by table, or as NO_TABLE, the jobs that failed at a limit.
     """
 
     since: datetime
@@ -140,7 +141,7 @@ class _Counted:
     def add_all(self, jobs: Iterable[WarehouseJob], now: datetime) -> None:
         for job in jobs:
             if job.error in REFUSED:
-                self.refused[job.destination or "(none)"] += 1
+                self.refused[job.destination or NO_TABLE] += 1
             if job.destination is not None and STAGING not in job.destination:
                 self._add(job, job.destination, now)
 

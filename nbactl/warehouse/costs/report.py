@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.frozen import frozen
 from nbactl.warehouse.costs.anomaly import WEEKS, Anomaly, judge
-from nbactl.warehouse.costs.usage import CACHED, NONE, OTHER, Groups, GroupUsage, Usage, names_by
+from nbactl.warehouse.costs.usage import CACHED, NONE, OTHER, Groups, GroupUsage, Usage, is_own_look, names_by
 
 if TYPE_CHECKING:
     from datetime import date
@@ -35,6 +35,7 @@ class CostRequest:
 class CostReport:
     """What jobs cost from `since` to `until`; `before` is the usage of as much time before it.
 
+    `own` of the jobs are those of `nbactl bq` itself, which a look at any location leaves there.
     `groups` and `queries` are ranked by bytes billed; `texts` are those of the first queries by hash. `first_day` is
     the first day that the history is known of, None if it has no job at all.
     """
@@ -49,6 +50,7 @@ class CostReport:
     texts: dict[str, str]
     anomalies: tuple[Anomaly, ...]
     first_day: date | None
+    own: int
 
 
 def measure_costs(history: JobHistory, request: CostRequest, *, now: datetime, timeout: float) -> CostReport:
@@ -63,12 +65,14 @@ def measure_costs(history: JobHistory, request: CostRequest, *, now: datetime, t
     queries = groups if request.by == "query" else Groups(0)
     day_of = _DayIndex(first_day)
     seen = [False] * days
+    own = 0
     for job in history.jobs(first, now, timeout=timeout):
         day = day_of(job.created_at)
         seen[day] = True
         in_window, in_before = job.created_at >= since, since - window <= job.created_at < since
         if in_window:
             total.add(job)
+            own += is_own_look(job)
         elif in_before:
             before.add(job)
         for name in names(job):
@@ -96,6 +100,7 @@ def measure_costs(history: JobHistory, request: CostRequest, *, now: datetime, t
         dict(texts),
         tuple(_anomalies(ranked, first_day, (_day(since) - first_day).days, known_from + 1)),
         first_day + timedelta(days=known_from) if known_from < days else None,
+        own,
     )
 
 

@@ -81,6 +81,12 @@ class Groups:
         return sorted(used, key=lambda group: (-group.now.billed, -group.now.slot_ms, group.name))
 
 
+def is_own_look(job: WarehouseJob) -> bool:
+    """Return whether this is a query of `nbactl bq` itself, such as one for the history of jobs."""
+    ours = job.labels.get("tool") == "nbactl" and job.labels.get("command", "").startswith("bq")
+    return ours and job.statement in {"SELECT", None}  # a query has no kind before it runs
+
+
 def names_by(by: By, label: str) -> Callable[[WarehouseJob], Sequence[str]]:
     """Return what names the groups of a job; `label` is the key of the label for `label`.
 

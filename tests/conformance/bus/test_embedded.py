@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.localbus import deliveries
-from nbactl.errors import DataError, UnavailableError
+from nbactl.errors import ConfigError, DataError, UnavailableError
 from nbactl.ports.bus import Subscription
 from nbactl.testing import FakeClock
 from tests.kit.bus import bus_at
 from tests.kit.warm import run_module
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 MESSAGES, PROCESSES = 60, 3
@@ -98,6 +99,25 @@ def test_a_fork_uses_the_file_with_a_connection_of_its_own(tmp_path: Path) -> No
         assert [message.data for message in bus.pull("worker", limit=5, timeout=5.0)] == [b"parent", b"child"]
 
 
+def test_a_fork_listens_for_itself_and_leaves_its_parent_listening(tmp_path: Path) -> None:
+    file = tmp_path / "bus.db"
+    with closing(bus_at(file, "work", "dead")) as bus, closing(bus_at(file)) as other:
+        bus.create_subscription(PASSING_ON)
+        bus.pull("worker", limit=1, timeout=0.0)  # listens
+        port = bus._wake._port
+        child = os.fork()
+        if not child:
+            bus.pull("worker", limit=1, timeout=0.0)
+            own = bus._wake._port
+            bus.close()
+            os._exit(0 if own not in (None, port) else 1)
+        assert os.waitpid(child, 0)[1] == 0, "the fork shares the port of its parent"
+        seen = bus._wake.count
+        other.publish("work", b"news")
+        bus._wake.wait(seen, 1.0)
+        assert bus._wake.count != seen, "the parent was deaf after its child had closed the bus"
+
+
 def test_messages_older_than_seven_days_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "_SWEEP_EVERY", 3)
     clock = FakeClock()
@@ -115,6 +135,46 @@ def test_a_file_that_is_not_a_bus_is_refused_and_left_as_it_is(tmp_path: Path) -
     with pytest.raises((DataError, UnavailableError)):
         bus_at(file, "topic")
     assert file.read_bytes().startswith(b"not a database")
+
+
+def test_a_pull_takes_no_longer_behind_a_long_backlog(tmp_path: Path) -> None:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def fill(connection: sqlite3.Connection) -> None:
+        for number in range(5_000):
+            message = deliveries.Outgoing(f"m{number}", b"", {}, "", bus._now())
+            deliveries.publish(connection, "work", message)
+        connection.set_progress_handler(count, 100)
+
+    with closing(bus_at(tmp_path / "bus.db", "work", "dead")) as bus:
+        bus.create_subscription(PASSING_ON)
+        bus._file.write(fill)
+        steps = 0
+        assert len(bus.pull("worker", limit=1, timeout=0.0)) == 1
+    assert steps < 20, "it looked at every message that waits"
+
+
+def test_errors_of_the_file_say_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "damaged.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(DataError) as damaged:
+        bus_at(tmp_path / "damaged.db").topics()
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(ConfigError) as folder:
+        bus_at(tmp_path / "folder.db").topics()
+    with closing(bus_at(tmp_path / "bus.db", "work")) as bus:
+        bus._file.read(lambda connection: connection.execute("PRAGMA max_page_count = 1").fetchall())
+        with pytest.raises(UnavailableError) as full:
+            bus.publish("work", bytes(100_000))
+        assert list(bus.messages("work")) == []
+    assert "Move the file away" in str(damaged.value.next_step)
+    assert "--state-dir" in str(folder.value.next_step)
+    assert "Free some space" in str(full.value.next_step)
+    assert not full.value.retryable
 
 
 def test_a_closed_bus_refuses_and_ends_its_waits(tmp_path: Path) -> None:

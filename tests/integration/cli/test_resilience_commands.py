@@ -283,8 +283,17 @@ def test_messages_that_wait_are_listed_and_driven(place: Place) -> None:
     again = place.data(*drive, "phase4/2024-01-15/1")
     assert (again["published"], again["published_before"]) == ([], ["phase4/2024-01-15/1"])
     assert place.data(*drive)["published"] == ["phase3/2024-01-15/1"]
-    assert "Nothing to publish: all sent, or another process is sending." in place.run(*drive)[1]
+    assert "Nothing to publish: all sent." in place.run(*drive)[1]
     assert place.published(2) == ["phase3/2024-01-15/1", "phase4/2024-01-15/1"]
+
+
+@pytest.mark.parametrize("place", ["local"], indirect=True)
+def test_many_messages_are_counted_and_those_that_wait_are_not_called_sent(place: Place) -> None:
+    place.store.commit([place.outbox.message(f"m/{number}", TOPIC, {}) for number in range(6)])
+    assert "6 messages of the outbox." in place.run("outbox", "drive")[1]
+    place.store.commit([place.outbox.message("lost", "no-such-topic", {})])
+    place.run("outbox", "drive", code=4)
+    assert "Nothing is due: 1 message not published, 1 failed before." in place.run("outbox", "drive")[1]
 
 
 @pytest.mark.parametrize("place", ["local"], indirect=True)
@@ -297,6 +306,7 @@ def test_one_that_cannot_be_published_stays_with_its_reason_and_the_others_go_ou
     assert document["data"]["published"] == ["m/2"]
     assert document["data"]["failed"] == [{"key": "m/1", "code": "unavailable", "message": "the bus is down"}]
     assert [each.key for each in place.outbox.pending()] == ["m/1"]
+    assert "Nothing is due: 1 message not published, another process" in place.run("outbox", "drive")[1]
     assert place.data("outbox", "drive", "m/1")["published"] == ["m/1"]
 
 

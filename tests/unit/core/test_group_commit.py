@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -130,3 +131,26 @@ def test_an_interrupted_leader_leaves_no_one_waiting() -> None:
     with pytest.raises(KeyboardInterrupt):
         leader()
     assert table.insert(1) == 1
+
+
+def test_a_thread_that_is_interrupted_while_it_waits_holds_up_no_other() -> None:
+    table = Table()
+    table.gate.clear()
+    first = threading.Thread(target=table.insert, args=(1,))
+    first.start()
+    assert table.entered.wait(30.0)
+
+    def interrupt() -> None:
+        while not table.group._waiting:
+            threading.Event().wait(0.001)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        table.insert(2)
+    table.gate.set()
+    first.join()
+    last = threading.Thread(target=table.insert, args=(3,), daemon=True)
+    last.start()
+    last.join(10.0)
+    assert table.numbers() == [1, 3]

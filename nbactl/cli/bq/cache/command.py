@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nbactl.errors import NotFoundError
+from nbactl.errors import DataError, NotAuthorisedError, NotFoundError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def show_cache(app: Container, since: float) -> CacheStatus:
     def layout(name: str) -> TableLayout | None:
         try:
             return app.warehouse.layout(TableLayout(TableSchema(name, ())), timeout=timeouts["warehouse.query"])
-        except NotFoundError:
-            return None
+        except (NotFoundError, NotAuthorisedError, DataError):
+            return None  # it was dropped, may not be looked at, or is one of another project
 
     report = measure_cache(
         app.job_history,

@@ -44,9 +44,10 @@ def show_costs(app: Container, request: CostRequest) -> PricedCosts:
 
     history, timeout = app.job_history, app.config.timeouts["warehouse.job_history"]
     report = measure_costs(history, request, now=app.clock.now(), timeout=timeout)
-    if not report.total.jobs:
+    if report.total.jobs == report.own:
+        jobs = "no jobs but those of `nbactl bq`" if report.own else "no jobs"
         raise NotFoundError(
-            f"no jobs since {report.since:%Y-%m-%d %H:%M} UTC in {app.settings.dataset_location}",
+            f"{jobs} since {report.since:%Y-%m-%d %H:%M} UTC in {app.settings.dataset_location}",
             next_step="Give a longer --since, or the location of the datasets: --location NAME.",
         )
     return PricedCosts(report, _prices(app), app.settings.project or "")

@@ -30,7 +30,7 @@ def gain_view(found: PricedGain) -> View:
         verb = "saved" if gain.billed <= gain.expected else "cost"
         usd = prices.billed(abs(gain.expected - gain.billed))
         console.print(
-            Styled(f"{gain.table}: the change {verb} {size(abs(gain.expected - gain.billed))}, ${usd:.2f}", "bold"),
+            Styled(f"{gain.table}: the change {verb} {size(abs(gain.expected - gain.billed))}, ${usd:,.2f}", "bold"),
             f" since {moment(gain.applied_at)}",
         )
         console.print(
@@ -92,7 +92,7 @@ def _facts(query: QueryGain) -> str:
 def _percent(before: float, after: float) -> str:
     if not before:
         return "nothing before" if after else "0 %"
-    return f"{100 * (after - before) / before:+.0f} %"
+    return f"{100 * (after - before) / before:+,.0f} %"
 
 
 def _query(query: QueryGain, gain: Gain) -> dict[str, Any]:

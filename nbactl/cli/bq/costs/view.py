@@ -9,6 +9,7 @@ from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import EASTERN
+from nbactl.warehouse.costs.usage import NONE
 from nbactl.warehouse.sql.normalized import normalized
 
 if TYPE_CHECKING:
@@ -82,20 +83,22 @@ def costs_view(found: PricedCosts, *, limit: int) -> View:
             for one in report.groups
         ),
     ]  # fmt: skip
-    return View(data, show, items="groups", csv=csv, paged=True, warnings=_unknown(found))
+    return View(data, show, items="groups", csv=csv, paged=True, warnings=_warnings(found))
 
 
-def _unknown(found: PricedCosts) -> tuple[str, ...]:
-    """Say so if the time before is not known whole."""
-    report = found.report
+def _warnings(found: PricedCosts) -> tuple[str, ...]:
+    """Say so if the time before is not known whole, or no job has the label."""
+    report, said = found.report, []
     begin = (report.since - (report.until - report.since)).astimezone(EASTERN).date()
-    if report.first_day is None or report.first_day <= begin:
-        return ()
-    return (f"the history of jobs begins on {report.first_day}: less is known of the time before",)
+    if report.first_day is not None and report.first_day > begin:
+        said.append(f"the history of jobs begins on {report.first_day}: less is known of the time before")
+    if report.request.by == "label" and [group.name for group in report.groups] == [NONE]:
+        said.append(f"no job has the label {report.request.label}")
+    return tuple(said)
 
 
 def _headline(total: Usage, prices: Prices) -> str:
-    return f"${prices.billed(total.billed):.2f} on demand for {size(total.billed)} billed, {jobs_of(total.jobs)}"
+    return f"${prices.billed(total.billed):,.2f} on demand for {size(total.billed)} billed, {jobs_of(total.jobs)}"
 
 
 def _trend(total: Usage, before: Usage, window: timedelta) -> str:
@@ -128,7 +131,7 @@ def _change(now: int, before: int) -> str:
     if not before:
         return "all new, more"
     percent = 100 * (now - before) / before
-    return f"{abs(percent):.0f} % {'more' if percent >= 0 else 'less'}"
+    return f"{abs(percent):,.0f} % {'more' if percent >= 0 else 'less'}"
 
 
 def _row(found: PricedCosts, group: GroupUsage) -> list[Any]:
@@ -136,7 +139,7 @@ def _row(found: PricedCosts, group: GroupUsage) -> list[Any]:
     return [
         group.name[:_HASH] if by == "query" and group.name in found.report.texts else group.name,
         size(now.billed),
-        f"${found.prices.billed(now.billed):.2f}",
+        f"${found.prices.billed(now.billed):,.2f}",
         size(group.before.billed) if group.before.jobs else None,
         f"{now.jobs:,}",
         share(now.cache_hits, now.jobs),
@@ -153,7 +156,7 @@ def _show_queries(console: Console, found: PricedCosts) -> None:
     console.print(Styled("Queries that cost most", "bold"))
     for query in top:
         usage = query.now
-        facts = f"{size(usage.billed)}, ${found.prices.billed(usage.billed):.2f}, {jobs_of(usage.jobs)}"
+        facts = f"{size(usage.billed)}, ${found.prices.billed(usage.billed):,.2f}, {jobs_of(usage.jobs)}"
         console.print(f"  {query.name[:_HASH]}  {facts}")
         show_query(console, report.texts[query.name])
 
@@ -179,12 +182,12 @@ def _show_anomalies(console: Console, found: PricedCosts) -> None:
 
 def _sentence(anomaly: Anomaly, prices: Prices) -> str:
     more = prices.billed(anomaly.billed - anomaly.median)
-    return anomaly.sentence(size(anomaly.billed), size(anomaly.median), f"${more:.2f}")
+    return anomaly.sentence(size(anomaly.billed), size(anomaly.median), f"${more:,.2f}")
 
 
 def _capacity(found: PricedCosts) -> str:
     hours = found.report.total.slot_hours
-    priced = [f"{_EDITIONS[name]} ${usd:.2f}" for name, usd in found.prices.capacity(hours).items()]
+    priced = [f"{_EDITIONS[name]} ${usd:,.2f}" for name, usd in found.prices.capacity(hours).items()]
     return (
         f"{hours:,.1f} slot hours in a reservation would have cost at least {', '.join(priced)}. It is scaled in steps "
         f"of 50 slots for a minute at least, so that the true price is higher."

@@ -8,7 +8,7 @@ from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.errors import CheckFailedError, NbactlError, PartialRunError
 from nbactl.warehouse.costs.quota_alerts import words
-from nbactl.warehouse.costs.quotas import load_quotas
+from nbactl.warehouse.costs.quotas import NO_TABLE, load_quotas
 
 if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
@@ -70,11 +70,12 @@ def _quota(use: QuotaUse) -> dict[str, Any]:
 def _error(report: QuotaReport) -> NbactlError | None:
     if not report.near and not report.refused:
         return None
-    advice = "Write fewer and larger batches."
     counted = dict.fromkeys(f"{words(use.name)} are {load_quotas().limits[use.name].counts}" for use in report.near)
     cause = f"{'; '.join(counted)}." if counted else "Jobs of the last 24 hours were refused."
-    refused = sorted(report.refused)
-    exceeded = sorted({use.table for use in report.near if use.state == "exceeded"} | set(refused))
+    exceeded = sorted({use.table for use in report.near if use.state == "exceeded"} | report.refused.keys())
+    advice = "Write fewer and larger batches."
+    if exceeded == [NO_TABLE] and not counted:
+        advice = "See the errors of the jobs: the limit is one of the project or of the account."
     if exceeded:
         return CheckFailedError(f"at a limit of BigQuery: {', '.join(exceeded)}", cause=cause, next_step=advice)
     near = sorted({use.table for use in report.near})

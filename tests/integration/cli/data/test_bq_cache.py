@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LOG = "nba_orchestration.phase_execution_log"
 BUFFERED = "nba_orchestration.streamed"
+OTHER = "bigquery-public-data"
 COUNT = "SELECT COUNT(*) FROM nba_raw.game_decisions"
 
 
@@ -76,6 +77,9 @@ def test_hits_are_counted_by_kind_and_reasons_are_found(
         for outcome in ("hits", "hits", "hits", "misses", "bypassed"):
             counts.add("decisions", outcome)
         counts.flush()
+    for name in ((f"{OTHER}.samples", "games"), ("nba_raw", "INFORMATION_SCHEMA.TABLES")):
+        job = next(job for job in days.server._jobs.all() if LOG in str(job.sql) and job.statement == "SELECT")
+        job.references.append(name)  # neither can be described
     data = call("-o", "json").data
     kinds = {kind["kind"]: kind for kind in data["kinds"]}
     assert kinds["decisions"]["engine"] == {"asked": 4, "hits": 2, "percent": 50.0}
@@ -88,6 +92,8 @@ def test_hits_are_counted_by_kind_and_reasons_are_found(
     assert reasons[DECISIONS] == ["its tables were changed 2 times meanwhile"]
     assert reasons[LOG][0] == "CURRENT_TIMESTAMP() answers differently each time"
     assert f"{BUFFERED} has rows in the streaming buffer" in reasons[BUFFERED]
+    again = {kind["kind"]: kind["engine"] for kind in call("-o", "json").data["kinds"]}
+    assert again == {name: kind["engine"] for name, kind in kinds.items()}, "a look counts itself"
     shown = call()
     assert "why: CURRENT_TIMESTAMP() answers differently each time" in shown.out
     assert "75 %" in shown.out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from nbactl.cli.main import main
 from nbactl.testing import emulator_documents
+from nbactl.warehouse.costs.anomaly import judge
 from nbactl.warehouse.costs.baseline import capture_baseline, record_applied, store_baseline
 from nbactl.warehouse.costs.gain import measure_gain
 from tests.integration.cli.data.conftest import Done
@@ -84,6 +85,12 @@ def check_costs(call: Any, days: JobDays) -> None:
     assert set(data["capacity_usd"]) == {"standard", "enterprise", "enterprise_plus"}
 
 
+def test_groups_are_lines_of_csv(call: Any, days: JobDays) -> None:
+    lines = call(days, "-o", "csv").out.splitlines()
+    assert lines[0] == "task,bytes_billed,usd,jobs,failed,cache_hits,slot_ms"
+    assert lines[1].split(",")[0] == "phase3"
+
+
 def test_a_query_is_one_whatever_its_literals(call: Any, days: JobDays) -> None:
     data = call(days, "--by", "query", "-o", "json").data
     [query] = [query for query in data["queries"] if "workflow_name = " in query["text"]]
@@ -104,10 +111,23 @@ def test_a_day_far_above_its_weekday_is_named_in_a_sentence(call: Any, days: Job
     assert "workflow_name = ?" in done.out
 
 
+def test_a_group_that_is_new_has_no_score() -> None:
+    found = judge("new", date(2024, 1, 15), 5_000 * GIB, [0, 0, 0, 0])
+    assert found is not None
+    said = found.sentence("5.4 TB", "0 B", "$30.00")
+    assert said.endswith("against a median 0 B of the 4 Mondays before ($30.00 more).")
+
+
 def test_bad_input_says_what_to_do(call: Any, days: JobDays, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(days, "--since", "7").code == 2
     assert call(days, "--since", "181d").code == 2
     assert call(days, "--by", "user", "--label", "task").code == 2
+    assert call(days, "--applied", "nba_raw.games", "--by", "user").code == 2
+    assert call(days, "--applied", "nba_raw.games", "--since", "8d").code == 2
+    assert "no job has the label worflow" in call(days, "--label", "worflow").err
+    for _ in range(2):  # the first look is a job in the other location, too
+        elsewhere = call(days, "--location", "EU")
+        assert (elsewhere.code, "in EU" in elsewhere.err) == (4, True)
     nothing = call(days, "--since", "1ms")
     assert (nothing.code, "--location" in nothing.err) == (4, True), "an answer about nothing is no success"
     days.server.deny("bigquery.jobs.listAll")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.cli.bq.quotas.view import quotas_view
 from nbactl.cli.main import main
 from nbactl.testing import emulator_documents
 from nbactl.warehouse.costs import quota_alerts, quotas
@@ -83,6 +85,14 @@ def test_a_job_that_bigquery_refused_is_seen(days: JobDays, call: Any) -> None:
     done = call("bq", "quotas", "-o", "json")
     assert done.code == 1
     assert done.data["refused"] == [{"table": DECISIONS, "jobs": 1}]
+
+
+def test_a_limit_of_the_project_is_not_called_one_of_a_table(days: JobDays) -> None:
+    refused = replace(days.jobs()[0], kind="query", destination=None, error="quotaExceeded")
+    view = quotas_view(quotas.count_quotas([refused], (), now=days.clock.now()))
+    assert view.exit_code == 1
+    assert "queries that write no table" in str(view.error)
+    assert "project" in str(view.error.next_step if view.error else "")
 
 
 @pytest.fixture

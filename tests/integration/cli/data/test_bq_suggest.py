@@ -101,6 +101,8 @@ def test_a_small_table_gets_none(call: Any, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_bad_input_says_what_to_do(call: Any, server: Any, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--estimate").code == 2
+    assert call("--suggest", "--out", "plan.json").code == 2
+    assert call("--suggest", "--detailed-exitcode").code == 2
     server.deny("bigquery.jobs.listAll")
     try:
         denied = call(GAMES, "--suggest")

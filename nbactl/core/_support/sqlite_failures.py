@@ -25,7 +25,7 @@ _PLACE = "Choose another place with --state-dir, or correct its permissions."
 class translated:  # noqa: N801 - reads as the function that it is used as
     """Raise SQLite's and the file system's errors about the file `where` as nbactl's.
 
-    A class, not a generator: every call of the store uses it several times, and this costs a quarter.
+    A class, not a generator: every call of a store uses it several times, and this costs a quarter.
     """
 
     __slots__ = ("_where",)
