@@ -54,6 +54,12 @@ def check_message(data: bytes, attributes: Mapping[str, str], ordering_key: str)
         raise DataError(f"an ordering key is longer than {LONGEST_ORDERING_KEY:,} bytes")
 
 
+def check_pull(limit: int) -> None:
+    """Raise DataError for a number of messages that cannot be pulled."""
+    if limit < 1:
+        raise DataError(f"{limit} messages cannot be pulled", next_step="Pull one or more.")
+
+
 def check_subscription(subscription: Subscription) -> None:
     """Raise DataError for a subscription that Pub/Sub refuses.
 

@@ -14,7 +14,7 @@ from nbactl.adapters.localbus.wakeup import WakeUp, listening, write_entry
 from nbactl.core._support.faults import reach
 from nbactl.core._support.micros import from_micros, to_micros
 from nbactl.ports.bus import PulledMessage
-from nbactl.ports.bus_rules import check_message, check_name, check_subscription
+from nbactl.ports.bus_rules import check_message, check_name, check_pull, check_subscription
 
 if TYPE_CHECKING:
     import sqlite3
@@ -87,6 +87,7 @@ class LocalBus:
         return message.message_id
 
     def pull(self, subscription: str, *, limit: int, timeout: float) -> list[PulledMessage]:
+        check_pull(limit)
         # The wait is real: it ends by a notification, whatever the clock of the bus says.
         give_up = time.monotonic() + timeout
         while True:

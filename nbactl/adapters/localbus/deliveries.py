@@ -25,6 +25,8 @@ _KEEP: Final = 7 * 86_400_000_000
 _SWEEP_EVERY: Final = 1_000
 _MOST_DOUBLINGS: Final = 30
 _SECOND: Final = 1_000_000
+_DIGITS: Final = 19
+"""Digits with which a number may be too large for SQLite."""
 _SET_DUE: Final = "UPDATE deliveries SET due = ? WHERE subscription = ? AND seq = ?"
 
 
@@ -127,7 +129,7 @@ class Deliveries:
             seq = ack_id.partition("-")[0]
             found += self.connection.execute(
                 "SELECT seq, attempt FROM deliveries WHERE subscription = ? AND seq = ? AND ack = ?",
-                (self.subscription.name, int(seq) if seq.isdecimal() else -1, ack_id),
+                (self.subscription.name, int(seq) if seq.isdecimal() and len(seq) < _DIGITS else -1, ack_id),
             ).fetchall()
         return found
 

@@ -19,7 +19,7 @@ from nbactl.adapters.pubsub.channel import (
 from nbactl.adapters.pubsub.subscriptions import differing, read_subscription, subscription_message
 from nbactl.errors import AlreadyExistsError, TimedOutError
 from nbactl.ports.bus import PulledMessage
-from nbactl.ports.bus_rules import check_message, check_name, check_subscription
+from nbactl.ports.bus_rules import check_message, check_name, check_pull, check_subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +59,7 @@ class PubSubBus:
         return identifier
 
     def pull(self, subscription: str, *, limit: int, timeout: float) -> list[PulledMessage]:
+        check_pull(limit)
         clock = self._policy.clock
         give_up = clock.monotonic() + timeout
         while True:

@@ -142,7 +142,7 @@ def topics(context: CheckContext, project: str) -> Iterator[Finding]:
     there = context.project().topics()
     if missing := sorted(wanted - there):
         fix = shlex.join(["gcloud", "pubsub", "topics", "create", missing[0], f"--project={project}"])
-        cause = "What is published there is lost: the next phase does not start."
+        cause = "What is for them stays in the outbox: the next phase does not start."
         yield Finding("topics", "failed", f"not there: {_listed(missing)}", cause, fix)
     else:
         yield Finding("topics", "ok", f"{len(wanted)} topics of the phases")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -178,3 +179,16 @@ def _all(lab: Lab, count: int) -> list[Any]:
 def test_the_default_terms_of_a_subscription_can_be_created(bus: Any) -> None:
     bus.create_topic("default-terms")
     bus.create_subscription(Subscription("default-sub", "default-terms", "default-terms"))
+
+
+def test_a_pull_of_no_message_and_an_odd_acknowledgement_are_harmless(lab: Lab) -> None:
+    lab.send()
+    for limit in (0, -1):
+        with pytest.raises(DataError, match="cannot be pulled"):
+            lab.pull(limit=limit)
+    message = lab.one()
+    for odd in ("9" * 40, "", "1-ack", "\u0662"):
+        with contextlib.suppress(DataError):  # Pub/Sub refuses an id that it has never given
+            lab.bus.ack(lab.subscription.name, [odd])
+    lab.ack(message)
+    assert lab.pull(wait=0.2) == []
