@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _PARTIAL: Final = 3
 _STYLES: Final = {"applied": "green", "undone": "green", "failed": "bold red", "unchanged": "dim", "planned": "cyan"}
 _WIDTH: Final = 11
+_NAMED: Final = 10
+"""Tables that are named once more at the end."""
 _SHOWN_SECONDS: Final = 0.1
 
 
@@ -37,8 +39,13 @@ def result_view(result: ApplyResult) -> View:
         warnings=tuple(
             f"{one.table}: {note}" for one in result.tables if one.outcome is not None for note in one.outcome.notes
         ),
-        touched=", ".join(one.table for one in result.tables) or None,
+        touched=_touched(result),
     )
+
+
+def _touched(result: ApplyResult) -> str | None:
+    names = [one.table for one in result.tables]
+    return f"{len(names):,} tables" if len(names) > _NAMED else ", ".join(names) or None
 
 
 def status_view(found: tuple[TableStatus, ...], done: str | None = None) -> View:

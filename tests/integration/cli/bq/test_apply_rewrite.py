@@ -80,3 +80,13 @@ def test_each_range_is_rewritten_once_though_it_was_killed(place: Place) -> None
     assert json.loads(done.out)["warnings"] == []
     assert done.err.count("ranges") >= 1
     assert len(updates(place)) == DAYS + 1, "each range once, and the rows without a partition"
+
+
+@pytest.mark.usefixtures("low_gate")
+def test_a_limit_below_one_partition_is_explained(place: Place) -> None:
+    made(place)
+    small = place.apply("--max-bytes", "100kB")
+    assert small.code == 6
+    assert f"a statement on {place.table} would be billed" in small.err
+    assert "Run the same command again with --max-bytes" in small.err
+    assert place.apply("--max-bytes", "1GB").code == 0
