@@ -16,7 +16,7 @@ from nbactl.migrations.work import Meter
 from nbactl.warehouse.apply.ranges import Key, Range, as_start, everything_of, key_of, ranges_of, start_text
 from nbactl.warehouse.apply.rewrite import partitions_of
 from nbactl.warehouse.plan import ddl
-from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB, RANGE_BYTES
+from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB
 from nbactl.warehouse.plan.types import canonical
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def ranges_for(
     """Return the ranges in which partitions are copied; ranges of such that differ hold no others."""
     if key is None:
         return [Range(None, None, None, 1, sum(rows for _, rows in partitions), None if found is None else found.bytes)]
-    most = RANGE_BYTES if table.limits.max_bytes is None else table.limits.max_bytes
+    most = table.range_bytes
     if found is None:
         return ranges_of(key, partitions, None, most=most, partitions=1)
     row_bytes = found.bytes / found.rows if found.bytes and found.rows else None
@@ -172,8 +172,8 @@ def _copy_ranges(table: TableWork, copy: Copy, ranges: Sequence[Range], checkpoi
         cursor |= {"after": start_text(one.last), "ranges": cursor["ranges"] + 1, "rows": cursor["rows"] + one.rows}
         checkpoint = table.work.save(checkpoint, cursor, {"range": one.name, "rows": one.rows})
         table.rows = cursor["rows"]
-        table.work.observe(meter.at(number, {"rows": cursor["rows"]}))
         table.throttle(one.size or 0, table.work.clock.monotonic() - began)
+        table.work.observe(meter.at(number, {"rows": cursor["rows"]}))
     return checkpoint
 
 

@@ -8,7 +8,7 @@ from nbactl.core._support.row_digests import ROW_HASH, digest_of_rows, row_hash
 from nbactl.migrations.work import Meter
 from nbactl.warehouse.apply.ranges import Key, Range, as_start, everything_of, key_of, ranges_of, start_text
 from nbactl.warehouse.plan import ddl
-from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB, RANGE_BYTES
+from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB
 
 if TYPE_CHECKING:
     from nbactl.ports.warehouse import TableLayout, TableSchema
@@ -50,8 +50,8 @@ def rewrite_rows(table: TableWork) -> None:
         }
         checkpoint = table.work.save(checkpoint, cursor, {"range": one.name, "rows": done.rows})
         table.rows = cursor["rows"]
-        table.work.observe(meter.at(cursor["ranges"], {"rows": cursor["rows"]}))
         table.throttle(one.size or 0, table.work.clock.monotonic() - began)
+        table.work.observe(meter.at(cursor["ranges"], {"rows": cursor["rows"]}))
     _compare(table, cursor, column.name)
 
 
@@ -70,8 +70,7 @@ def _ranges(table: TableWork, key: Key | None, found: TableLayout) -> list[Range
     partitions = partitions_of(table, found.schema, key)
     row_bytes = found.bytes / found.rows if found.bytes and found.rows else None
     large = [(start, rows) for start, rows in partitions if row_bytes is None or rows * row_bytes >= table.job.gate]
-    most = RANGE_BYTES if table.limits.max_bytes is None else table.limits.max_bytes // 2
-    return ranges_of(key, large, row_bytes, most=most, partitions=PARTITIONS_OF_A_JOB)
+    return ranges_of(key, large, row_bytes, most=table.range_bytes, partitions=PARTITIONS_OF_A_JOB)
 
 
 def _after(one: Range, after: str) -> bool:

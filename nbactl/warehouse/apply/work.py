@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.core._support.faults import reach
 from nbactl.errors import ContentionError, NotFoundError, PreconditionError
 from nbactl.migrations.work import Meter
+from nbactl.warehouse.plan.steps import RANGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +61,14 @@ class TableWork:
     def labels(self) -> dict[str, str]:
         """The labels of its jobs."""
         return {"table": self.job.table, "apply": self.job.run}
+
+    @property
+    def range_bytes(self) -> int:
+        """The bytes that a range may have; a statement is billed for more: whole MiB, and columns that it reads again.
+
+        https://cloud.google.com/bigquery/pricing#on_demand_pricing
+        """
+        return RANGE_BYTES if self.limits.max_bytes is None else self.limits.max_bytes // 2
 
     def find(self, name: str) -> TableLayout | None:
         """Return a table as it is now, None if it is not there."""

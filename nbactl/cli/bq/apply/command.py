@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nbactl.cli.ask import Question, operator, proceed
+from nbactl.cli.bq.apply.question import few, question
 from nbactl.cli.bq.apply.request import KEEP
 from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
 from nbactl.core._support.aio import Cancellation
@@ -16,7 +17,7 @@ from nbactl.frozen import frozen
 from nbactl.warehouse.apply.job import APPLY, UNDO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
@@ -29,17 +30,6 @@ if TYPE_CHECKING:
     from nbactl.warehouse.plan.changes import Change
 
     Observer = Callable[[ProgressEvent], None]
-
-
-_WAYS: Final = {
-    "resumed": "resumed",
-    "create": "created",
-    "in_place": "changed in place",
-    "rewrite": "changed in place, and old data are rewritten",
-    "rebuild": "rebuilt",
-}
-_NAMED: Final = 5
-"""Tables that a line of a question names."""
 
 
 @frozen
@@ -102,7 +92,7 @@ def apply(
     if request.dry_run or not (todo or begun):
         results += [TableResult(one.name, "planned", refused=_refused(one)) for one, _ in todo]
         return ApplyResult((*results, *(TableResult(name, "planned") for name in begun)), "apply", request.dry_run)
-    confirm(_question([one for one, _ in todo], begun, resumed))
+    confirm(question([one for one, _ in todo], begun, resumed))
     for name in begun:
         results.append(_done(name, partial(changes.resume, name, caller=caller), ()))
     results += [_done(planned.name, run, _refused(planned)) for planned, run in todo]
@@ -127,7 +117,7 @@ def undo(
         return ApplyResult(tuple(TableResult(name, "planned") for name in names), "undo", dry_run=True)
     if names:
         lines = ("Rows that were written since are kept.",)
-        confirm(Question(f"Undo the last plan of {_few(names)}?", lines))
+        confirm(Question(f"Undo the last plan of {few(names)}?", lines))
     return ApplyResult(tuple(_done(name, partial(changes.undo, name, caller=caller), ()) for name in names), "undo")
 
 
@@ -224,36 +214,6 @@ def _done(name: str, run: Callable[[], Outcome], refused: tuple[Change, ...]) ->
     if not outcome.changed:
         return TableResult(name, "unchanged", outcome, refused=refused)
     return TableResult(name, outcome.state.stage, outcome, refused=refused)
-
-
-def _question(todo: Sequence[PlannedTable], begun: Sequence[str], resumed: Collection[str]) -> Question:
-    """Name every table, a line for each way; what is lost is named once for all tables that lose it."""
-    ways: dict[str, list[str]] = {"resumed": list(begun)}
-    lost: dict[str, list[str]] = {}
-    for one in todo:
-        ways.setdefault("resumed" if one.name in resumed else _way(one), []).append(one.name)
-        for what in dict.fromkeys(lost for change in one.made for lost in change.lost):
-            lost.setdefault(what, []).append(one.name)
-    lines = [f"{_few(names)} {_is(names)} {_WAYS[way]}." for way, names in ways.items() if names]
-    lines += [f"  {_few(names)} {'loses' if len(names) == 1 else 'lose'} {what}." for what, names in lost.items()]
-    count = len(todo) + len(begun)
-    return Question(f"Apply the plan to {count} table{'s' if count > 1 else ''}?", tuple(lines), always=bool(lost))
-
-
-def _way(planned: PlannedTable) -> str:
-    ways = {change.how for change in planned.made}
-    if planned.before is None:
-        return "create"
-    return next(way for way in ("rebuild", "rewrite", "in_place") if way in ways)
-
-
-def _is(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED])} and {more:,} more"
 
 
 def _refused(planned: PlannedTable) -> tuple[Change, ...]:

@@ -94,10 +94,14 @@ def _facts(one: TableResult) -> str:
         facts.append("resumed")
     if outcome.rows:
         facts.append(f"{outcome.rows:,} rows")
+    used = []
     if outcome.seconds >= _SHOWN_SECONDS:
-        facts.append(f"{format_duration(outcome.seconds)} of statements")
+        used.append(f"{format_duration(outcome.seconds)} of statements")
     if outcome.bytes_billed:
-        facts.append(f"{size(outcome.bytes_billed)} billed")
+        used.append(f"{size(outcome.bytes_billed)} billed")
+    if used and outcome.resumed:
+        used[0] = f"since then {used[0]}"
+    facts += used
     if (until := _kept_until(one)) is not None:
         facts.append(f"kept until {until}")
     return ", ".join(facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -90,3 +90,16 @@ def test_a_limit_below_one_partition_is_explained(place: Place) -> None:
     assert f"a statement on {place.table} would be billed" in small.err
     assert "Run the same command again with --max-bytes" in small.err
     assert place.apply("--max-bytes", "1GB").code == 0
+
+
+@pytest.mark.usefixtures("low_gate")
+def test_the_time_left_counts_the_pauses_of_a_rate(place: Place) -> None:
+    made(place)
+    done = place.apply(*SMALL, "--rate", "3MB/s", "-o", "jsonl")
+    assert done.code == 0, done.err
+    first = next(event for line in done.err.splitlines() if (event := as_json(line)).get("done") == 1)
+    assert first["eta_s"] >= DAYS * 0.08, "a partition of 300 kB takes 0.1 s at this rate"
+
+
+def as_json(line: str) -> dict[str, Any]:
+    return json.loads(line) if line.startswith("{") else {}
