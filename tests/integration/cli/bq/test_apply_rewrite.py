@@ -83,6 +83,16 @@ def test_each_range_is_rewritten_once_though_it_was_killed(place: Place) -> None
 
 
 @pytest.mark.usefixtures("low_gate")
+def test_resumed_with_larger_ranges_no_partition_is_rewritten_again(place: Place) -> None:
+    made(place)
+    assert place.apply(*SMALL, faults="migration.checkpointed=kill@3").code == -9
+    done = place.apply("-o", "json")
+    assert done.code == 0, done.err
+    assert done.data["tables"][0]["rows"] == DAYS * ROWS + 1
+    assert len(updates(place)) == 3 + 1 + 1, "the days that are left in one, and the rows without a partition"
+
+
+@pytest.mark.usefixtures("low_gate")
 def test_a_limit_below_one_partition_is_explained(place: Place) -> None:
     made(place)
     small = place.apply("--max-bytes", "100kB")
