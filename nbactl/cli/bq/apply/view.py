@@ -126,7 +126,7 @@ def _table_json(one: TableResult) -> dict[str, Any]:
         "rows": None if outcome is None else outcome.rows,
         "statement_seconds": None if outcome is None else round(outcome.seconds, 3),
         "bytes_billed": None if outcome is None else outcome.bytes_billed,
-        "kept_until": None if job is None else job.kept_until,
+        "kept_until": None if job is None or one.status == "undone" else job.kept_until,
         "refused": [change_document(change) for change in one.refused],
         "error": None if one.error is None else _error_json(one.error),
     }
