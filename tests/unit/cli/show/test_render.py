@@ -234,11 +234,6 @@ def test_items_that_come_one_by_one_are_whole_in_yaml() -> None:
     assert [item["id"] for item in document["data"]["runs"]] == [1, 2]
 
 
-class _Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def test_the_lines_before_a_question_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     err = _Terminal()
