@@ -109,8 +109,8 @@ class Meter:
         self._last = ProgressEvent(self._action, self._phase, done, total, elapsed, eta, dict(counts), paused=paused)
         return self._last
 
-    def while_paused(self, pause: Pause) -> ProgressEvent:
-        """Return the last event again, with the pause."""
+    def again(self, pause: Pause | None) -> ProgressEvent:
+        """Return the last event again, with the pause, or without one when it is over."""
         return self.at(self._last.done, self._last.counts, paused=pause)
 
 
@@ -140,13 +140,15 @@ class MigrationWork:
 
         Raises InterruptedRunError if the action was cancelled, StaleFenceError if the lease was lost.
         """
+        waited = False
         while True:
             self.check()
             paused = self.state().paused
+            if meter is not None and (paused is not None or waited):
+                self.observe(meter.again(paused))
             if paused is None:
                 return
-            if meter is not None:
-                self.observe(meter.while_paused(paused))
+            waited = True
             self.clock.sleep(self.poll)
 
     def wait(self, seconds: float) -> None:

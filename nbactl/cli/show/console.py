@@ -141,11 +141,11 @@ class Console:
     def confirm(self, question: str, lines: Iterable[str] = ()) -> bool:
         """Ask on stderr, after the lines; `--yes` answers. Raises UsageError where there is no terminal."""
         if self._yes:
-            for line in lines:
-                self.note(line)
+            for line in lines if not self.quiet else ():
+                self._wrapped(line)
             return True
         for line in lines:  # with --quiet as well: no one answers what they cannot see
-            self._write(line)
+            self._wrapped(line)
         if self._no_input or self._stdin is None or not self._stdin.isatty() or not self.err.is_terminal:
             raise UsageError(
                 f"confirmation needed: {question}",
@@ -164,6 +164,10 @@ class Console:
         self._write("  ", Styled(place, "bold"), f": {problem['message']}" if place else str(problem["message"]))
         if problem.get("suggestion"):
             self._write("    ", Styled(str(problem["suggestion"]), "cyan"))
+
+    def _wrapped(self, line: str) -> None:
+        indent = len(line) - len(line.lstrip())
+        self._hanging(" " * indent, line.lstrip(), indent)
 
     def _hanging(self, head: Segment, text: str, indent: int) -> None:
         try:

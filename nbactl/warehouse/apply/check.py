@@ -27,7 +27,7 @@ def check_fresh(warehouse: Warehouse, plan: Plan, planned: PlannedTable, *, time
     found = layout_now(warehouse, planned, timeout=timeout)
     if planned.before is None or found is None:
         if (planned.before is None) != (found is None):
-            raise _stale(planned, "it exists by now" if found is not None else "it is gone")
+            raise _stale(planned, "it exists now" if found is not None else "it is gone")
         return None
     before = planned.before
     if found.etag is None or found.etag != before.etag:
@@ -58,7 +58,7 @@ def _check_same(planned: PlannedTable, before: Before, found: TableLayout, drift
     if found.kind != before.kind:
         raise _stale(planned, f"it was a {before.kind} and is a {found.kind}")
     if schema_digest(found.schema) != before.schema_digest:
-        raise _stale(planned, "its columns, partitioning, clustering or options are others")
+        raise _stale(planned, "its columns, partitioning, clustering or options have changed")
     if abs(found.rows - before.rows) > drift * before.rows:
         raise _stale(planned, f"it had {before.rows:,} rows and has {found.rows:,}, more than {drift:.0%} apart")
 
@@ -70,7 +70,7 @@ def _check_statements(planned: PlannedTable, found: TableLayout, plan: Plan) -> 
     if [statement for step in steps if step.kind != "copy" for statement in step.statements] != [
         statement for statement in planned.statements if not statement.startswith(("DELETE", "INSERT"))
     ]:
-        raise _stale(planned, "its steps would be others")
+        raise _stale(planned, "its steps would be different now")
 
 
 def _check_streaming(planned: PlannedTable, found: TableLayout) -> None:
@@ -101,7 +101,7 @@ def _check_beside(warehouse: Warehouse, planned: PlannedTable, found: TableLayou
 def _stale(planned: PlannedTable, why: str) -> PreconditionError:
     return PreconditionError(
         f"the plan for {planned.name} is stale: {why}",
-        cause="The table was changed after it was planned. Nothing was changed.",
+        cause="The table, or the file, was changed after the plan was made. Nothing was applied.",
         next_step=_AGAIN,
         details={"table": planned.name},
     )

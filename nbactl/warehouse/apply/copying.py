@@ -13,10 +13,19 @@ from nbactl.core._support.row_digests import ROW_HASH, digest_of_rows, row_hash
 from nbactl.errors import ContentionError
 from nbactl.frozen import frozen
 from nbactl.migrations.work import Meter
-from nbactl.warehouse.apply.ranges import Key, Range, as_start, everything_of, key_of, ranges_of, start_text
+from nbactl.warehouse.apply.ranges import (
+    Key,
+    Range,
+    as_start,
+    everything_of,
+    key_of,
+    left_after,
+    ranges_of,
+    start_text,
+)
 from nbactl.warehouse.apply.rewrite import partitions_of
 from nbactl.warehouse.plan import ddl
-from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB, RANGE_BYTES
+from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB
 from nbactl.warehouse.plan.types import canonical
 
 if TYPE_CHECKING:
@@ -71,7 +80,8 @@ def copy_all(table: TableWork, copy: Copy, *, fill: bool = True, hot: int = 0) -
     checkpoint = table.work.begin("copy", table.job.run, cursor=fresh)
     if checkpoint.cursor["pass"] == 1:
         found = table.find(copy.source.name)
-        ranges = ranges_for(table, copy.first, partitions_of(table, copy.source, copy.first), found)
+        partitions = left_after(partitions_of(table, copy.source, copy.first), checkpoint.cursor["after"])
+        ranges = ranges_for(table, copy.first, partitions, found) if partitions else []
         checkpoint = _copy_ranges(table, copy, ranges, checkpoint)
         checkpoint = table.work.save(checkpoint, {**checkpoint.cursor, "pass": 2, "after": None}, {"pass": 1})
     for number in range(2, _PASSES + 2):
@@ -133,7 +143,7 @@ def ranges_for(
     """Return the ranges in which partitions are copied; ranges of such that differ hold no others."""
     if key is None:
         return [Range(None, None, None, 1, sum(rows for _, rows in partitions), None if found is None else found.bytes)]
-    most = RANGE_BYTES if table.limits.max_bytes is None else table.limits.max_bytes
+    most = table.range_bytes
     if found is None:
         return ranges_of(key, partitions, None, most=most, partitions=1)
     row_bytes = found.bytes / found.rows if found.bytes and found.rows else None
@@ -157,11 +167,11 @@ def shown(starts: Collection[Start | None]) -> str:
 
 def _copy_ranges(table: TableWork, copy: Copy, ranges: Sequence[Range], checkpoint: Checkpoint) -> Checkpoint:
     cursor = dict(checkpoint.cursor)
-    left = [one for one in ranges if cursor["after"] is None or _is_after(one, cursor["after"])]
-    done = len(ranges) - len(left)
+    done = cursor["ranges"] if cursor["pass"] == 1 else 0
+    total = done + len(ranges)
     table.rows = cursor["rows"]
-    meter = Meter(table.work.clock, f"copy {table.job.table}", f"pass {cursor['pass']}", done=done, total=len(ranges))
-    for number, one in enumerate(left, done + 1):
+    meter = Meter(table.work.clock, f"copy {table.job.table}", f"pass {cursor['pass']}", done=done, total=total)
+    for number, one in enumerate(ranges, done + 1):
         table.pause_point(meter)
         began = table.work.clock.monotonic()
         written, read = (
@@ -172,12 +182,6 @@ def _copy_ranges(table: TableWork, copy: Copy, ranges: Sequence[Range], checkpoi
         cursor |= {"after": start_text(one.last), "ranges": cursor["ranges"] + 1, "rows": cursor["rows"] + one.rows}
         checkpoint = table.work.save(checkpoint, cursor, {"range": one.name, "rows": one.rows})
         table.rows = cursor["rows"]
-        table.work.observe(meter.at(number, {"rows": cursor["rows"]}))
         table.throttle(one.size or 0, table.work.clock.monotonic() - began)
+        table.work.observe(meter.at(number, {"rows": cursor["rows"]}))
     return checkpoint
-
-
-def _is_after(one: Range, after: str) -> bool:
-    if after == "null":
-        return False
-    return one.first is None or start_text(one.last) > after

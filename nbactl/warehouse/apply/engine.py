@@ -55,7 +55,7 @@ class Durations:
 class Caller:
     """Who applies, what sees the progress, and what stops it.
 
-    `started` is called before the first change of a table, `applied` after its last.
+    `started` is called before the first change of a table, `applied` after its last, `undone` after that of its undo.
     """
 
     operator: Operator
@@ -63,6 +63,7 @@ class Caller:
     cancellation: Cancellation
     started: Callable[[Job], None]
     applied: Callable[[Job], None]
+    undone: Callable[[Job], None]
 
 
 @frozen
@@ -221,10 +222,10 @@ class TableChanges:
     ) -> Outcome:
         table = self._table(work, job)
         while (stage := work.state().stage) in stages:
-            work.wait_if_paused()
+            table.pause_point()
             following, table.job = stages[stage](table)
-            if following == APPLIED:
-                caller.applied(table.job)
+            if following in (APPLIED, UNDONE):
+                (caller.applied if following == APPLIED else caller.undone)(table.job)
             self._move(work, stage, following, table.job)
         return Outcome(
             job.table,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.faults import reach
-from nbactl.errors import ContentionError, PreconditionError
+from nbactl.errors import ContentionError, NotFoundError, PreconditionError
 from nbactl.warehouse.apply.work import literal_time
 from nbactl.warehouse.plan import ddl
 from nbactl.warehouse.plan.changes import compare
@@ -28,7 +28,10 @@ def create(table: TableWork) -> None:
     """Create the table unless it is there as declared. Raises PreconditionError for another one."""
     found = table.find(table.job.table)
     if found is None:
-        table.define(ddl.create_table(table.job.declared, table.job.table))
+        try:
+            table.define(ddl.create_table(table.job.declared, table.job.table))
+        except NotFoundError:  # its dataset is missing, which is created with the table, as by the pipeline
+            table.warehouse.create_table(table.job.declared)
     elif any(change.how != "in_place" for change in compare(table.job.declared, found)):
         raise PreconditionError(
             f"{table.job.table} was created by another program meanwhile, otherwise than declared",

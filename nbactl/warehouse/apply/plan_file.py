@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.files import read_regular
@@ -96,7 +97,7 @@ def read_plan(data: Any, where: str) -> Plan:  # noqa: ANN401 - JSON of any form
             drift=float(data["drift"]),
             drop_columns=bool(data["drop_columns"]),
             gate=int(data["rewrite_above_bytes"]),
-            tables=tuple(_table(one, data["made_at"]) for one in data["tables"]),
+            tables=_tables(data),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
@@ -120,6 +121,13 @@ def check_place(plan: Plan, target: str, project: str, location: str) -> None:
                 next_step=f"Give --{what} {planned}, or make the plan again." if planned else _AGAIN,
                 details={"planned": planned, "here": here},
             )
+
+
+def _tables(data: Mapping[str, Any]) -> tuple[PlannedTable, ...]:
+    tables = tuple(_table(one, data["made_at"]) for one in data["tables"])
+    if twice := [name for name, times in Counter(one.name for one in tables).items() if times > 1]:
+        raise ValueError(f"{', '.join(twice)} is in it twice")
+    return tables
 
 
 def _table(data: Mapping[str, Any], made_at: str) -> PlannedTable:

@@ -18,6 +18,7 @@ Start = date | datetime
 """The beginning of a partition."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MONTHS: Final = 12
+_NULL: Final = "null"
 
 
 @frozen
@@ -135,9 +136,21 @@ def _grouped(
         yield open_
 
 
+def left_after(partitions: Iterable[tuple[Start | None, int]], after: str | None) -> list[tuple[Start | None, int]]:
+    """Return the partitions that come after the one that a cursor names, all without one.
+
+    They are what is left, however large the ranges were that were done before.
+    """
+    return [
+        (start, rows)
+        for start, rows in partitions
+        if after is None or (after != _NULL and (start is None or start_text(start) > after))
+    ]
+
+
 def start_text(start: Start | None) -> str:
     """Return the beginning of a partition as a cursor has it."""
-    return "null" if start is None else start.isoformat()
+    return _NULL if start is None else start.isoformat()
 
 
 def as_start(value: Any) -> Start | None:  # noqa: ANN401 - a cell

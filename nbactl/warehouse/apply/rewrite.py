@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.row_digests import ROW_HASH, digest_of_rows, row_hash
 from nbactl.migrations.work import Meter
-from nbactl.warehouse.apply.ranges import Key, Range, as_start, everything_of, key_of, ranges_of, start_text
+from nbactl.warehouse.apply.ranges import (
+    Key,
+    Range,
+    as_start,
+    everything_of,
+    key_of,
+    left_after,
+    ranges_of,
+    start_text,
+)
 from nbactl.warehouse.plan import ddl
-from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB, RANGE_BYTES
+from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB
 
 if TYPE_CHECKING:
     from nbactl.ports.warehouse import TableLayout, TableSchema
@@ -28,8 +37,7 @@ def rewrite_rows(table: TableWork) -> None:
     cursor = dict(checkpoint.cursor)
     if cursor["digest"] is None:
         cursor |= {"digest": _digest(table, found.schema, column.name), "seen": _state(found)}
-    ranges = _ranges(table, key, found)
-    left = [one for one in ranges if cursor["after"] is None or _after(one, cursor["after"])]
+    left = _ranges(table, key, found, cursor["after"])
     meter = Meter(
         table.work.clock, "rewrite", table.job.table, done=cursor["ranges"], total=cursor["ranges"] + len(left)
     )
@@ -50,8 +58,8 @@ def rewrite_rows(table: TableWork) -> None:
         }
         checkpoint = table.work.save(checkpoint, cursor, {"range": one.name, "rows": done.rows})
         table.rows = cursor["rows"]
-        table.work.observe(meter.at(cursor["ranges"], {"rows": cursor["rows"]}))
         table.throttle(one.size or 0, table.work.clock.monotonic() - began)
+        table.work.observe(meter.at(cursor["ranges"], {"rows": cursor["rows"]}))
     _compare(table, cursor, column.name)
 
 
@@ -65,20 +73,12 @@ def partitions_of(table: TableWork, schema: TableSchema, key: Key | None) -> lis
     return [(as_start(start), rows) for start, rows in table.query(sql).rows]
 
 
-def _ranges(table: TableWork, key: Key | None, found: TableLayout) -> list[Range]:
-    """Return the ranges of the partitions that are large enough to gain."""
-    partitions = partitions_of(table, found.schema, key)
+def _ranges(table: TableWork, key: Key | None, found: TableLayout, after: str | None) -> list[Range]:
+    """Return the ranges of the partitions that are left and large enough to gain."""
+    partitions = left_after(partitions_of(table, found.schema, key), after)
     row_bytes = found.bytes / found.rows if found.bytes and found.rows else None
     large = [(start, rows) for start, rows in partitions if row_bytes is None or rows * row_bytes >= table.job.gate]
-    most = RANGE_BYTES if table.limits.max_bytes is None else table.limits.max_bytes // 2
-    return ranges_of(key, large, row_bytes, most=most, partitions=PARTITIONS_OF_A_JOB)
-
-
-def _after(one: Range, after: str) -> bool:
-    """Say whether a range comes after a partition, or without a key after the whole table."""
-    if after == "null":
-        return False
-    return one.first is None or start_text(one.last) > after
+    return ranges_of(key, large, row_bytes, most=table.range_bytes, partitions=PARTITIONS_OF_A_JOB)
 
 
 def _state(found: TableLayout) -> list[Any] | None:

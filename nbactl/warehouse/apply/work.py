@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
 from nbactl.errors import ContentionError, NotFoundError, PreconditionError
+from nbactl.migrations.work import Meter
+from nbactl.warehouse.plan.steps import RANGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from nbactl.migrations.work import Meter, MigrationWork
+    from nbactl.migrations.work import MigrationWork
     from nbactl.ports.warehouse import Modified, QueryResult, TableLayout, Warehouse
     from nbactl.warehouse.apply.job import Job
 
@@ -59,6 +61,14 @@ class TableWork:
     def labels(self) -> dict[str, str]:
         """The labels of its jobs."""
         return {"table": self.job.table, "apply": self.job.run}
+
+    @property
+    def range_bytes(self) -> int:
+        """The bytes that a range may have; a statement is billed for more: whole MiB, and columns that it reads again.
+
+        https://cloud.google.com/bigquery/pricing#on_demand_pricing
+        """
+        return RANGE_BYTES if self.limits.max_bytes is None else self.limits.max_bytes // 2
 
     def find(self, name: str) -> TableLayout | None:
         """Return a table as it is now, None if it is not there."""
@@ -125,11 +135,25 @@ class TableWork:
                     raise
                 self.work.wait(_PAUSE * attempt)
                 continue
+            except PreconditionError as error:
+                raise self._too_small(error) from error
             reach("apply.statement_done")
             self.engine_seconds += done.seconds
             self.bytes_billed += done.bytes_billed or 0
             return done
         raise AssertionError("unreachable")
+
+    def _too_small(self, error: PreconditionError) -> PreconditionError:
+        """Return the error of a statement that would be billed more than `max_bytes`; another one as it is."""
+        needed = error.details.get("bytes")
+        if self.limits.max_bytes is None or not isinstance(needed, int):
+            return error
+        return PreconditionError(
+            f"a statement on {self.job.table} would be billed {needed:,} bytes, more than --max-bytes allows",
+            cause="A statement handles one partition at least, or the whole table if it has none.",
+            next_step=f"Run the same command again with --max-bytes {needed} or more, or without it.",
+            details=error.details,
+        )
 
     def throttle(self, size: int, seconds: float) -> None:
         """Wait until `size` bytes that took `seconds` are within the rate."""
@@ -137,8 +161,8 @@ class TableWork:
             self.work.wait(size / self.limits.rate - seconds)
 
     def pause_point(self, meter: Meter | None = None) -> None:
-        """Wait while it is paused; stop if it is cancelled."""
-        self.work.wait_if_paused(meter)
+        """Wait while it is paused, which is always shown; stop if it is cancelled."""
+        self.work.wait_if_paused(meter or Meter(self.work.clock, "apply", self.job.table, done=0, total=1))
 
     def note(self, text: str) -> None:
         """Tell the operator something beside the outcome."""

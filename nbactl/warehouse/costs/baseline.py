@@ -62,6 +62,11 @@ def record_applied(documents: DocumentStore, table: str, *, at: datetime) -> Non
     documents.commit([Update(_path(table), {"applied_at": at})])
 
 
+def record_undone(documents: DocumentStore, table: str, *, at: datetime) -> None:
+    """Record that the change of a table was undone: it has no gain. Raises NotFoundError without a baseline."""
+    documents.commit([Update(_path(table), {"undone_at": at})])
+
+
 def read_baseline(documents: DocumentStore, table: str) -> dict[str, Any] | None:
     """Return the baseline of a table, None if there is none."""
     found = documents.get(_path(table))

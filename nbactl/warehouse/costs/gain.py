@@ -74,9 +74,15 @@ class Gain:
 def measure_gain(history: JobHistory, baseline: Mapping[str, Any], *, now: datetime, timeout: float) -> Gain:
     """Compare a table's queries since its change with its baseline.
 
-    Raises PreconditionError for a change that is not finished, and what the history raises.
+    Raises PreconditionError for a change that is not finished, or undone, and what the history raises.
     """
     table, applied_at = baseline["table"], baseline["applied_at"]
+    if (undone_at := baseline.get("undone_at")) is not None:
+        raise PreconditionError(
+            f"the change of {table} was undone",
+            cause=f"It was undone at {undone_at:%Y-%m-%d %H:%M} UTC, so that there is no gain to show.",
+            next_step="Apply a plan again: nbactl bq apply",
+        )
     if applied_at is None:
         raise PreconditionError(
             f"the change of {table} is not finished",

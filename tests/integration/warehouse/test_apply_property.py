@@ -142,7 +142,7 @@ def changes(warehouse: BigQueryWarehouse) -> TableChanges:
 
 
 def caller() -> Caller:
-    return Caller(Operator("me"), lambda _event: None, Cancellation(), lambda _job: None, lambda _job: None)
+    return Caller(Operator("me"), lambda _event: None, Cancellation(), *[lambda _job: None] * 3)
 
 
 def texts(warehouse: BigQueryWarehouse, name: str, columns: list[str]) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nbactl.cli.ask import Question, operator, proceed
+from nbactl.cli.bq.apply.question import few, question
+from nbactl.cli.bq.apply.request import KEEP
 from nbactl.cli.bq.plan.command import PlanRequest, plan_tables
 from nbactl.core._support.aio import Cancellation
+from nbactl.core._support.durations import parse_duration
 from nbactl.errors import InterruptedRunError, NbactlError, NotFoundError, PreconditionError
 from nbactl.frozen import frozen
 from nbactl.warehouse.apply.job import APPLY, UNDO
@@ -28,13 +30,6 @@ if TYPE_CHECKING:
     from nbactl.warehouse.plan.changes import Change
 
     Observer = Callable[[ProgressEvent], None]
-
-
-_WAYS: Final = {
-    "in_place": "in place",
-    "rewrite": "in place, and its old data are rewritten",
-    "rebuild": "by a rebuild",
-}
 
 
 @frozen
@@ -82,23 +77,25 @@ def apply(
     changes = app.table_changes(rate=request.rate, max_bytes=request.max_bytes)
     caller = _caller(app, request, observer, cancellation)
     begun = [] if request.file is not None else [name for name in changes.unfinished(APPLY) if _chosen(request, name)]
-    plan = _plan(app, request, without=begun)
-    todo, results = [], []
-    for planned in plan.tables:
+    keep = parse_duration(KEEP) if request.keep is None else request.keep
+    results: list[TableResult] = []
+    todo: list[tuple[PlannedTable, Callable[[], Outcome]]] = []
+    resumed = set(begun)
+    for plan, planned in _plans(app, request, without=begun):
         if not planned.made or changes.is_applied(planned):
             results.append(TableResult(planned.name, "unchanged", refused=_refused(planned)))
         else:
-            changes.check(plan, planned)
-            todo.append(planned)
+            if changes.check(plan, planned):
+                resumed.add(planned.name)
+            run = partial(changes.apply, plan, planned, keep=keep, caller=caller)
+            todo.append((planned, run))
     if request.dry_run or not (todo or begun):
-        results += [TableResult(one.name, "planned", refused=_refused(one)) for one in todo]
+        results += [TableResult(one.name, "planned", refused=_refused(one)) for one, _ in todo]
         return ApplyResult((*results, *(TableResult(name, "planned") for name in begun)), "apply", request.dry_run)
-    confirm(_question(todo, begun))
+    confirm(question([one for one, _ in todo], begun, resumed))
     for name in begun:
         results.append(_done(name, partial(changes.resume, name, caller=caller), ()))
-    for planned in todo:
-        run = partial(changes.apply, plan, planned, keep=request.keep, caller=caller)
-        results.append(_done(planned.name, run, _refused(planned)))
+    results += [_done(planned.name, run, _refused(planned)) for planned, run in todo]
     return ApplyResult(tuple(results), "apply")
 
 
@@ -120,7 +117,7 @@ def undo(
         return ApplyResult(tuple(TableResult(name, "planned") for name in names), "undo", dry_run=True)
     if names:
         lines = ("Rows that were written since are kept.",)
-        confirm(Question(f"Undo the last plan of {_listed(names)}?", lines))
+        confirm(Question(f"Undo the last plan of {few(names)}?", lines))
     return ApplyResult(tuple(_done(name, partial(changes.undo, name, caller=caller), ()) for name in names), "undo")
 
 
@@ -132,8 +129,12 @@ def show_status(app: Container, request: ApplyRequest) -> tuple[TableStatus, ...
         return tuple(found.values())
     for name in request.tables:
         if name not in found:
-            raise NotFoundError(f"no plan was applied to {name}", next_step="To see all: nbactl bq apply --status")
+            raise _never_applied(name)
     return tuple(found[name] for name in request.tables)
+
+
+def _never_applied(table: str) -> NotFoundError:
+    return NotFoundError(f"no plan was applied to {table}", next_step="To see all: nbactl bq apply --status")
 
 
 def pause(app: Container, request: ApplyRequest) -> tuple[TableStatus, ...]:
@@ -160,16 +161,20 @@ def _under_way(changes: TableChanges, request: ApplyRequest) -> list[str]:
     return names
 
 
-def _plan(app: Container, request: ApplyRequest, *, without: Sequence[str]) -> Plan:
+def _plans(app: Container, request: ApplyRequest, *, without: Sequence[str]) -> list[tuple[Plan, PlannedTable]]:
+    """Return the tables of the file, each with its plan, or of a plan made now of those that are not begun."""
     import json  # noqa: PLC0415 - help needs none of it
 
     from nbactl.cli.bq.plan.view import file_text  # noqa: PLC0415
     from nbactl.warehouse.apply.plan_file import check_place, read_plan, read_plan_file  # noqa: PLC0415
 
     if request.file is None:
-        found = plan_tables(app, PlanRequest(request.tables, request.schemas, request.drop_columns))
+        wanted = tuple(name for name in request.tables if name not in without)
+        if request.tables and not wanted:
+            return []  # they need not be declared: the record of a table has its plan
+        found = plan_tables(app, PlanRequest(wanted, request.schemas, request.drop_columns))
         plan = read_plan(json.loads(file_text(found)), "the plan")
-        return replace(plan, tables=tuple(one for one in plan.tables if one.name not in without))
+        return [(plan, one) for one in plan.tables if one.name not in without]
     plan = read_plan_file(request.file)
     on_gcp = app.settings.target == "gcp"
     project, location = (app.settings.project or "", app.settings.dataset_location) if on_gcp else ("", "")
@@ -177,14 +182,17 @@ def _plan(app: Container, request: ApplyRequest, *, without: Sequence[str]) -> P
     for name in request.tables:
         if name not in [one.name for one in plan.tables]:
             raise NotFoundError(f"{name} is not in {request.file}", next_step="Name a table that the plan changes.")
-    return replace(plan, tables=tuple(one for one in plan.tables if _chosen(request, one.name)))
+    return [(plan, one) for one in plan.tables if _chosen(request, one.name)]
 
 
 def _undone_tables(app: Container, request: ApplyRequest, changes: TableChanges) -> list[str]:
     """Return the tables, the one that was changed last first."""
     if request.file is None:
+        for name in request.tables:
+            if changes.job(name) is None:
+                raise _never_applied(name)
         return list(dict.fromkeys(request.tables))
-    planned = _plan(app, request, without=()).tables
+    planned = [one for _, one in _plans(app, request, without=())]
     for one in planned:
         job = changes.job(one.name)
         if job is not None and job.plan != one.digest:
@@ -206,23 +214,6 @@ def _done(name: str, run: Callable[[], Outcome], refused: tuple[Change, ...]) ->
     if not outcome.changed:
         return TableResult(name, "unchanged", outcome, refused=refused)
     return TableResult(name, outcome.state.stage, outcome, refused=refused)
-
-
-def _question(todo: Sequence[PlannedTable], begun: Sequence[str]) -> Question:
-    lines = [f"{name} is resumed." for name in begun]
-    for one in todo:
-        ways = {change.how for change in one.made}
-        how = next(way for way in ("rebuild", "rewrite", "in_place") if way in ways)
-        lines.append(f"{one.name} is changed {_WAYS[how]}.")
-        lost = dict.fromkeys(lost for change in one.made for lost in change.lost)
-        lines += [f"  It loses {what}." for what in lost]
-    losing = any(change.lost for one in todo for change in one.made)
-    count = len(todo) + len(begun)
-    return Question(f"Apply the plan to {count} table{'s' if count > 1 else ''}?", tuple(lines), always=losing)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names)} tables ({', '.join(names)})"
 
 
 def _refused(planned: PlannedTable) -> tuple[Change, ...]:
@@ -249,6 +240,7 @@ def _caller(
         cancellation or Cancellation(),
         started=partial(before_first_change, app),
         applied=partial(after_last_change, app),
+        undone=partial(after_undo, app),
     )
 
 
@@ -272,3 +264,11 @@ def after_last_change(app: Container, job: Job) -> None:
 
     with suppress(NotFoundError):  # there was nothing to compare with
         record_applied(app.documents, job.table, at=app.clock.now())
+
+
+def after_undo(app: Container, job: Job) -> None:
+    """Record that a change was undone, so that no gain is claimed for it."""
+    from nbactl.warehouse.costs.baseline import record_undone  # noqa: PLC0415 - help needs none of it
+
+    with suppress(NotFoundError):  # there was nothing to compare with
+        record_undone(app.documents, job.table, at=app.clock.now())

@@ -57,8 +57,11 @@ def apply(  # noqa: PLR0917 - Typer reads them one by one
     schema: Schemas = None,
     drop_columns: DropColumns = False,
     keep: Annotated[
-        str, typer.Option("--keep", help="How long the old table or snapshot is kept.", metavar="DURATION")
-    ] = KEEP,
+        str | None,
+        typer.Option(
+            "--keep", help="How long the old table or snapshot is kept.", metavar="DURATION", show_default=KEEP
+        ),
+    ] = None,
     rate: Annotated[
         str | None,
         typer.Option("--rate", help="Write at most so many bytes a second.", metavar="SIZE/s", show_default="no limit"),
@@ -86,7 +89,7 @@ def apply(  # noqa: PLR0917 - Typer reads them one by one
         tables=tuple(table or ()),
         schemas=tuple(map(Path, schema or ())),
         drop_columns=drop_columns,
-        keep=parse_duration(keep),
+        keep=None if keep is None else parse_duration(keep),
         rate=None if rate is None else float(parse_size(rate.removesuffix("/s"), "--rate")),
         max_bytes=None if max_bytes is None else parse_size(max_bytes),
         dry_run=dry_run,

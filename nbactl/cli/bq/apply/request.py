@@ -19,6 +19,7 @@ _TAKES: Final[Mapping[str, tuple[str, ...]]] = {
     "tables": _ALL,
     "schemas": ("apply",),
     "drop_columns": ("apply",),
+    "keep": ("apply",),
     "rate": ("apply", "undo"),
     "max_bytes": ("apply", "undo"),
     "dry_run": ("apply", "undo"),
@@ -31,15 +32,15 @@ _OPTIONS: Final = {"tables": "--table", "schemas": "--schema", "file": "FILE"}
 class ApplyRequest:
     """Which plan is applied to which tables, or what is asked of those under way.
 
-    Without a `file` the declared tables are planned now. `keep` is in seconds, `rate` in bytes a second, and
-    `max_bytes` those that one statement may be billed.
+    Without a `file` the declared tables are planned now. `keep` is in seconds, by default those of KEEP, `rate` in
+    bytes a second, and `max_bytes` those that one statement may be billed.
     """
 
     file: Path | None = None
     tables: tuple[str, ...] = ()
     schemas: tuple[Path, ...] = ()
     drop_columns: bool = False
-    keep: float = 0.0
+    keep: float | None = None
     rate: float | None = None
     max_bytes: int | None = None
     dry_run: bool = False
@@ -65,4 +66,4 @@ def check_options(action: str, request: ApplyRequest) -> None:
         option = "--schema" if request.schemas else "--drop-columns"
         raise UsageError(f"{option} does not go together with a plan", next_step="Give it to nbactl bq plan.")
     if action == "undo" and request.file is None and not request.tables:
-        raise UsageError("--undo needs to know of what", next_step="Give the plan, or --table DATASET.TABLE.")
+        raise UsageError("--undo needs a plan or a table", next_step="Give the plan, or --table DATASET.TABLE.")

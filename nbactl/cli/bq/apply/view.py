@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _PARTIAL: Final = 3
 _STYLES: Final = {"applied": "green", "undone": "green", "failed": "bold red", "unchanged": "dim", "planned": "cyan"}
 _WIDTH: Final = 11
+_NAMED: Final = 10
+"""Tables that are named once more at the end."""
 _SHOWN_SECONDS: Final = 0.1
 
 
@@ -37,8 +39,13 @@ def result_view(result: ApplyResult) -> View:
         warnings=tuple(
             f"{one.table}: {note}" for one in result.tables if one.outcome is not None for note in one.outcome.notes
         ),
-        touched=", ".join(one.table for one in result.tables) or None,
+        touched=_touched(result),
     )
+
+
+def _touched(result: ApplyResult) -> str | None:
+    names = [one.table for one in result.tables]
+    return f"{len(names):,} tables" if len(names) > _NAMED else ", ".join(names) or None
 
 
 def status_view(found: tuple[TableStatus, ...], done: str | None = None) -> View:
@@ -87,10 +94,14 @@ def _facts(one: TableResult) -> str:
         facts.append("resumed")
     if outcome.rows:
         facts.append(f"{outcome.rows:,} rows")
+    used = []
     if outcome.seconds >= _SHOWN_SECONDS:
-        facts.append(f"{format_duration(outcome.seconds)} of statements")
+        used.append(f"{format_duration(outcome.seconds)} of statements")
     if outcome.bytes_billed:
-        facts.append(f"{size(outcome.bytes_billed)} billed")
+        used.append(f"{size(outcome.bytes_billed)} billed")
+    if used and outcome.resumed:
+        used[0] = f"since then {used[0]}"
+    facts += used
     if (until := _kept_until(one)) is not None:
         facts.append(f"kept until {until}")
     return ", ".join(facts)
@@ -115,7 +126,7 @@ def _table_json(one: TableResult) -> dict[str, Any]:
         "rows": None if outcome is None else outcome.rows,
         "statement_seconds": None if outcome is None else round(outcome.seconds, 3),
         "bytes_billed": None if outcome is None else outcome.bytes_billed,
-        "kept_until": None if job is None else job.kept_until,
+        "kept_until": None if job is None or one.status == "undone" else job.kept_until,
         "refused": [change_document(change) for change in one.refused],
         "error": None if one.error is None else _error_json(one.error),
     }

@@ -135,6 +135,8 @@ def _facts(plan: TablePlan) -> str:
     layout = plan.layout
     if layout is None:
         return "does not exist"
+    if layout.kind != "table":
+        return layout.kind
     facts = [rows_of(layout.rows).lower()]
     if layout.bytes is not None:
         facts.append(size(layout.bytes))

@@ -214,3 +214,31 @@ def test_partitions_that_a_plan_lets_expire_come_back(place: Place) -> None:
     undone = place.call("apply", "--undo", "plan.json", "--yes")
     assert undone.code == 0, undone.err
     assert numbers(place) == [1, 2, 3]
+
+
+def test_a_copy_has_ranges_that_are_billed_within_the_limit(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place.server.limits, "billed_minimum", 1)
+    pad = "REPEAT('x', 300000)"
+    place.create(
+        "CREATE TABLE `{t}` (day DATE, team STRING, n INT64, pad STRING) PARTITION BY day",
+        *(f"{row[:-1]}, {pad})" for row in days(4, 5)),
+    )
+    place.declare("CREATE TABLE `{t}` (day DATE, team STRING, n STRING, pad STRING) PARTITION BY day")
+    place.plan()
+    done = place.apply("--max-bytes", "5MB")
+    assert done.code == 0, done.err
+    assert "4 of 4 ranges" in done.err
+
+
+def test_resumed_with_larger_ranges_no_partition_is_copied_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place.server.limits, "billed_minimum", 1)
+    rows = [f"{row[:-1]}, REPEAT('x', 300000))" for row in days(4, 5)]
+    place.create("CREATE TABLE `{t}` (day DATE, team STRING, n INT64, pad STRING) PARTITION BY day", *rows)
+    place.write(f"INSERT INTO `{place.table}` VALUES (NULL, 'none', 999, NULL)")
+    place.declare("CREATE TABLE `{t}` (day DATE, team STRING, n STRING, pad STRING) PARTITION BY day")
+    place.plan()
+    assert place.apply("--max-bytes", "5MB", faults="migration.checkpointed=kill@1").code == -9
+    done = place.apply("-o", "json")
+    assert done.code == 0, done.err
+    assert done.data["tables"][0]["rows"] == 21
+    assert len(place.rows("n")) == 21

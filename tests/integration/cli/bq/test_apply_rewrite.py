@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -80,3 +80,36 @@ def test_each_range_is_rewritten_once_though_it_was_killed(place: Place) -> None
     assert json.loads(done.out)["warnings"] == []
     assert done.err.count("ranges") >= 1
     assert len(updates(place)) == DAYS + 1, "each range once, and the rows without a partition"
+
+
+@pytest.mark.usefixtures("low_gate")
+def test_resumed_with_larger_ranges_no_partition_is_rewritten_again(place: Place) -> None:
+    made(place)
+    assert place.apply(*SMALL, faults="migration.checkpointed=kill@3").code == -9
+    done = place.apply("-o", "json")
+    assert done.code == 0, done.err
+    assert done.data["tables"][0]["rows"] == DAYS * ROWS + 1
+    assert len(updates(place)) == 3 + 1 + 1, "the days that are left in one, and the rows without a partition"
+
+
+@pytest.mark.usefixtures("low_gate")
+def test_a_limit_below_one_partition_is_explained(place: Place) -> None:
+    made(place)
+    small = place.apply("--max-bytes", "100kB")
+    assert small.code == 6
+    assert f"a statement on {place.table} would be billed" in small.err
+    assert "Run the same command again with --max-bytes" in small.err
+    assert place.apply("--max-bytes", "1GB").code == 0
+
+
+@pytest.mark.usefixtures("low_gate")
+def test_the_time_left_counts_the_pauses_of_a_rate(place: Place) -> None:
+    made(place)
+    done = place.apply(*SMALL, "--rate", "3MB/s", "-o", "jsonl")
+    assert done.code == 0, done.err
+    first = next(event for line in done.err.splitlines() if (event := as_json(line)).get("done") == 1)
+    assert first["eta_s"] >= DAYS * 0.08, "a partition of 300 kB takes 0.1 s at this rate"
+
+
+def as_json(line: str) -> dict[str, Any]:
+    return json.loads(line) if line.startswith("{") else {}

@@ -232,3 +232,12 @@ def test_a_failure_among_the_items_ends_the_document_as_failed() -> None:
 def test_items_that_come_one_by_one_are_whole_in_yaml() -> None:
     document = yaml.safe_load(_rendered(_streamed(1, 2), "yaml")[0])
     assert [item["id"] for item in document["data"]["runs"]] == [1, 2]
+
+
+def test_the_lines_before_a_question_are_wrapped_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    err = _Terminal()
+    console = Console(environ={}, stdout=io.StringIO(), stderr=err, color="never", no_input=True)
+    with pytest.raises(UsageError):
+        console.confirm("Go on?", ("  one two three four five six seven eight nine",))
+    assert err.getvalue() == "  one two three four five six seven\n  eight nine\n"
