@@ -13,6 +13,7 @@ from nbactl.core._support.row_digests import ROW_HASH, digest_of_rows, row_hash
 from nbactl.errors import ContentionError
 from nbactl.frozen import frozen
 from nbactl.migrations.work import Meter
+from nbactl.ports.column_types import canonical
 from nbactl.warehouse.apply.ranges import (
     Key,
     Range,
@@ -26,7 +27,6 @@ from nbactl.warehouse.apply.ranges import (
 from nbactl.warehouse.apply.rewrite import partitions_of
 from nbactl.warehouse.plan import ddl
 from nbactl.warehouse.plan.steps import PARTITIONS_OF_A_JOB
-from nbactl.warehouse.plan.types import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.frozen import frozen
+from nbactl.ports.column_types import base
 from nbactl.warehouse.plan import ddl
-from nbactl.warehouse.plan.types import base
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.frozen import frozen
-from nbactl.warehouse.plan.types import canonical, casts, widens
+from nbactl.ports.column_types import canonical, widens
+from nbactl.warehouse.plan.types import casts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

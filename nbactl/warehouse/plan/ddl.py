@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from nbactl.warehouse.plan.types import base, canonical
+from nbactl.ports.column_types import base, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from nbactl.core._support.files import read_regular
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import DataError, NotFoundError, UsageError
+from nbactl.ports.column_types import CLUSTERABLE, base, canonical
 from nbactl.ports.warehouse import Column, ColumnType, PartitionUnit, TableSchema
-from nbactl.warehouse.plan.types import CLUSTERABLE, base, canonical
 from nbactl.warehouse.tables import MAX_CLUSTERING
 
 if TYPE_CHECKING:

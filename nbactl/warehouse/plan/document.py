@@ -6,9 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from nbactl.ports.column_types import canonical
 from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.warehouse.plan.changes import Change, How, Kind, partitioning_of
-from nbactl.warehouse.plan.types import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core._support.durations import format_duration
 from nbactl.frozen import frozen
+from nbactl.ports.column_types import base, canonical
 from nbactl.warehouse.plan import ddl
 from nbactl.warehouse.plan.changes import GAINS_FROM
 from nbactl.warehouse.plan.reached import reached, side_tables
-from nbactl.warehouse.plan.types import WIDTHS, base, canonical
+from nbactl.warehouse.plan.types import WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

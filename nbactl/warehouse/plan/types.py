@@ -1,12 +1,10 @@
-"""What BigQuery's types mean for a plan: which casts there are, which can cluster, how wide a value is."""
+"""What BigQuery's types mean for a plan: which casts there are, and how wide a value is."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from nbactl.ports.column_types import CLUSTERABLE, WIDER, base, canonical, widens
-
-__all__ = ["CLUSTERABLE", "WIDTHS", "base", "canonical", "casts", "widens"]
+from nbactl.ports.column_types import WIDER, base
 
 _CASTS: Final = {
     "INT64": ("BOOL", "STRING"),

@@ -6,8 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.frozen import frozen
+from nbactl.ports.column_types import CLUSTERABLE, base
 from nbactl.warehouse.plan import changes
-from nbactl.warehouse.plan.types import CLUSTERABLE, base
 from nbactl.warehouse.suggest.predicates import uses_in
 from nbactl.warehouse.tables import MAX_CLUSTERING
 

@@ -7,10 +7,11 @@ from decimal import Decimal
 
 import pytest
 
+from nbactl.ports.column_types import canonical, widens
 from nbactl.ports.warehouse import Column, TableLayout, TableSchema
 from nbactl.warehouse.plan.changes import GAINS_FROM, Change, compare
 from nbactl.warehouse.plan.steps import RATE, Step, Target, steps_of
-from nbactl.warehouse.plan.types import canonical, casts, widens
+from nbactl.warehouse.plan.types import casts
 from nbactl.warehouse.prices import prices_in
 
 SCHEMA = TableSchema(
