@@ -66,7 +66,7 @@ def used(example: str, prepared: Path, tmp_path: Path) -> Iterator[Path]:
     """
     directory = tmp_path / "used"
     before = _written(prepared)
-    runs = " run " in example or "runs dismiss" in example
+    runs = " run " in example or "runs dismiss" in example or example.startswith(_UNDO)
     linked = () if runs else (_WAREHOUSE, _RAW)
     names = [path.rpartition("/")[2] for path in linked]
     shutil.copytree(prepared, directory, ignore=shutil.ignore_patterns(*names))
@@ -116,6 +116,7 @@ _BEFORE = {
     "nbactl flags rollout status query_caching": "nbactl flags rollout start query_caching --force",
 }
 """What an operator did before the examples that begin so."""
+_UNDO = "nbactl bq apply --undo"
 _OF_JOBS = ("nbactl bq costs", "nbactl bq quotas", "nbactl bq cache")
 """Commands about the jobs of BigQuery, of which there are none on one machine."""
 
@@ -131,6 +132,9 @@ def test_an_example_works(example: str, used: Path, tmp_path: Path, request: pyt
     if "runs dismiss" in example:
         killed = environment({"NBACTL_FAULTS": "engine.after_effect=kill"})
         assert run_nbactl(["run", "player_game_summary", "--force"], cwd=used, env=killed).returncode == -signal.SIGKILL
+    if example.startswith(_UNDO):
+        (used / "games.sql").write_text("CREATE TABLE nba_raw.games (season STRING) CLUSTER BY season")
+        assert _run("nbactl bq apply --schema games.sql --yes", used).returncode == 3  # clustered; the rest is refused
     if example.startswith(_OF_JOBS):
         with job_days(1, project="nba-props-platform") as days:
             days.go_to(0.9)

@@ -145,10 +145,14 @@ def test_a_thread_that_is_interrupted_while_it_waits_holds_up_no_other() -> None
             threading.Event().wait(0.001)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        table.insert(2)
-    table.gate.set()
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # workers of a test run ignore it
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            table.insert(2)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        table.gate.set()
     first.join()
     last = threading.Thread(target=table.insert, args=(3,), daemon=True)
     last.start()
