@@ -30,10 +30,10 @@ class BusFile:
     """
 
     def __init__(self, path: Path | str, busy_timeout: float) -> None:
+        self._connection: sqlite3.Connection | None = None
         self.in_memory = str(path) == schema.MEMORY
         self.where = str(path) if self.in_memory else str(Path(path).absolute())
         self._busy_timeout = busy_timeout
-        self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._begin()
         _files.add(self)
@@ -60,6 +60,10 @@ class BusFile:
         with self._lock:
             self._closed = True
             self._close()
+
+    def __del__(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -32,6 +32,9 @@ class Table:
         self.commits_fail: Exception | None = None
         self.group: GroupCommit[sqlite3.Connection] = GroupCommit(self.transaction)
 
+    def __del__(self) -> None:
+        self.connection.close()
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         self.entered.set()
