@@ -214,7 +214,8 @@ class Catalog:
 def nearest_table(wanted: str, known: Sequence[str]) -> str | None:
     """Return the next step that names the table, or for a name without a dot the dataset, that was probably meant."""
     if "." not in wanted:
-        return _meant(wanted, {name.partition(".")[0] for name in known})
+        near = _meant(wanted, {name.partition(".")[0] for name in known})
+        return near or "To see the tables that are there: nbactl tables list"
     by_last_part = {name.rpartition(".")[2]: name for name in known}
     last = closest(wanted.rpartition(".")[2], by_last_part)
     if hint := _meant(wanted, known) or (f"Did you mean '{by_last_part[last]}'?" if last else None):

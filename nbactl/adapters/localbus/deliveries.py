@@ -96,21 +96,22 @@ class Deliveries:
             (name, now, limit),
         ).fetchall()
         over = now + int(self.subscription.ack_deadline * _SECOND)
-        begun = []
-        for seq, attempt, identifier, data, attributes, key, published in rows:
-            ack_id = f"{seq}-{self.new_id('ack')}"
-            self.connection.execute(
-                "UPDATE deliveries SET attempt = ?, due = ?, ack = ? WHERE subscription = ? AND seq = ?",
-                (attempt + 1, over, ack_id, name, seq),
-            )
-            message = Outgoing(identifier, data, json.loads(attributes), key, published)
-            begun.append(Delivery(ack_id, attempt + 1, message))
-        return begun
+        batch = self.new_id("ack")
+        self.connection.executemany(
+            "UPDATE deliveries SET attempt = attempt + 1, due = ?, ack = ? WHERE subscription = ? AND seq = ?",
+            [(over, f"{row[0]}-{batch}", name, row[0]) for row in rows],
+        )
+        return [
+            Delivery(f"{seq}-{batch}", attempt + 1, Outgoing(identifier, data, json.loads(attributes), key, published))
+            for seq, attempt, identifier, data, attributes, key, published in rows
+        ]
 
     def end(self, ack_ids: Sequence[str]) -> None:
         """Remove what was acknowledged."""
-        for seq, _ in self._under_way(ack_ids):
-            self._remove(seq)
+        sql = "DELETE FROM deliveries WHERE subscription = ? AND seq = ? AND ack = ? RETURNING ordering_key"
+        for ack_id in ack_ids:
+            found = (self.subscription.name, _number(ack_id), ack_id)
+            self._let_go_on(self.connection.execute(sql, found).fetchall())
 
     def give_back(self, ack_ids: Sequence[str]) -> None:
         """End deliveries without success."""
@@ -126,10 +127,9 @@ class Deliveries:
         """Return number and attempt of deliveries. One that was over and has begun again has another id."""
         found = []
         for ack_id in ack_ids:
-            seq = ack_id.partition("-")[0]
             found += self.connection.execute(
                 "SELECT seq, attempt FROM deliveries WHERE subscription = ? AND seq = ? AND ack = ?",
-                (self.subscription.name, int(seq) if seq.isdecimal() and len(seq) < _DIGITS else -1, ack_id),
+                (self.subscription.name, _number(ack_id), ack_id),
             ).fetchall()
         return found
 
@@ -152,17 +152,21 @@ class Deliveries:
         source = {SOURCE_SUBSCRIPTION: self.subscription.name, SOURCE_ATTEMPTS: str(attempt)}
         letter = Outgoing(self.new_id("msg"), data, {**json.loads(attributes), **source}, key, self.now)
         publish(self.connection, self.subscription.dead_letter_topic, letter)
-        self._remove(seq)
+        sql = "DELETE FROM deliveries WHERE subscription = ? AND seq = ? RETURNING ordering_key"
+        self._let_go_on(self.connection.execute(sql, (self.subscription.name, seq)).fetchall())
 
-    def _remove(self, seq: int) -> None:
-        """Remove a delivery; the next message of its key is due from now on."""
+    def _let_go_on(self, removed: Sequence[tuple[str]]) -> None:
+        """Make the next message of the ordering key of each removed delivery due."""
         name = self.subscription.name
-        removed = self.connection.execute(
-            "DELETE FROM deliveries WHERE subscription = ? AND seq = ? RETURNING ordering_key", (name, seq)
-        ).fetchall()
         for (key,) in removed:
             if key and (following := _first_of_key(self.connection, name, key)) is not None:
                 self.connection.execute(_SET_DUE, (self.now, name, following))
+
+
+def _number(ack_id: str) -> int:
+    """Return the number of the message that an id of ours is about, -1 for another id."""
+    seq = ack_id.partition("-")[0]
+    return int(seq) if seq.isdecimal() and len(seq) < _DIGITS else -1
 
 
 def _first_of_key(connection: sqlite3.Connection, subscription: str, key: str) -> int | None:

@@ -118,6 +118,7 @@ def test_a_parameter_that_bigquery_does_not_take_is_refused(value: object) -> No
         ("nba_raw.gamez", "Did you mean 'nba_raw.games'?"),
         ("other.player_game_sumary", "Did you mean 'nba_analytics.player_game_summary'?"),
         ("nba_rw", "Did you mean 'nba_raw'?"),
+        ("elsewhere", "To see the tables that are there: nbactl tables list"),
         ("nothing.like_it", "`nbactl run` creates declared tables when it needs them."),
     ],
 )
