@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = ("before_chunk", "chunk_written", "before_checkpoint", "checkpointed")
 _STEP: Final = ("before_stage", "stage_changed")
-LEAST_KILLS: Final = 6
+LEAST_KILLS: Final = 4
+"""Of a short round: a command that has nothing left to do comes to its end before it is killed."""
 
 
 def named_instants() -> set[str]:

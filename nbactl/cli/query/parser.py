@@ -24,6 +24,8 @@ app = single()
 
 _MOST_SQL: Final = 1024 * 1024
 """BigQuery takes queries of up to 1 MB ("Query jobs" of its quotas)."""
+_MOST_BYTES: Final = 2**62
+"""BigQuery takes a limit of bytes as an INT64."""
 _UNITS: Final = {
     "": 1,
     **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)},
@@ -96,9 +98,10 @@ def parse_size(text: str, option: str = "--max-bytes") -> int:
     """Return the bytes that a size means: `500MB` is decimal, `500MiB` binary. Raises UsageError."""
     match = _SIZE.fullmatch(text)
     unit = None if match is None else _UNITS.get("" if match[2].upper() == "B" else match[2].upper())
-    if match is None or unit is None or not (size := int(float(match[1]) * unit)):
+    size = 0.0 if match is None or unit is None else float(match[1]) * unit
+    if not 1 <= size <= _MOST_BYTES:
         raise UsageError(f"{option}: '{text}' is not a size", next_step="Examples: 500MB, 2GB, 1TiB, 1000000.")
-    return size
+    return int(size)
 
 
 def _text(sql: str | None, file: Path | None) -> str:
