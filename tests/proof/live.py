@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.ids import decode_id
 from nbactl.core.completions.stages import StageReader, mode_in_force
 from nbactl.core.completions.tracker import CompletionTracker
 from nbactl.ports.documents import Query
@@ -166,6 +167,14 @@ class LiveSystem:
     def completions(self) -> int:
         """Return how many completions there are."""
         return sum(self.store.count(Query(f"{BATCHES}/{batch}/completions")) for batch in self.store.list_ids(BATCHES))
+
+    def arrays_lack_players(self) -> bool:
+        """Say whether a batch has a completion that its array lacks."""
+        for document in self.store.query(Query(BATCHES)):
+            done = set(document.data.get("completed_players", ()))
+            if any(decode_id(name) not in done for name in self.store.list_ids(f"{document.path}/completions")):
+                return True
+        return False
 
     def _told_by(self, name: str) -> int:
         return sum(path.read_bytes().count(b'"told"') for path in self._journals.glob(f"{name}-*.jsonl"))
