@@ -37,11 +37,11 @@ def held(server: BigQueryServer) -> Iterator[BigQueryServer]:
 
 
 def test_a_job_that_is_held_runs_until_it_is_released(client: bigquery.Client, held: BigQueryServer) -> None:
+    before = {one.job_id for one in client.list_jobs(state_filter="running")}  # of tests that gave theirs up
     job = client.query("SELECT 'held' AS word")
     assert client.get_job(job.job_id).state == "RUNNING"
     assert not job.done()
-    running = {one.job_id: one.state for one in client.list_jobs(state_filter="running")}  # others may be on their way
-    assert (job.job_id in running, {*running.values()}) == (True, {"RUNNING"})
+    assert {one.job_id for one in client.list_jobs(state_filter="running")} - before == {job.job_id}
     assert [row.word for row in client.query("SELECT 'other' AS word").result()] == ["other"]
     held.release_jobs()
     assert [row.word for row in job.result()] == ["held"]
