@@ -13,16 +13,23 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
-from nbactl import __version__
 from nbactl.bootstrap.completions import make_batch_resets, make_completion_tracker, make_completions_migration
 from nbactl.bootstrap.flags import make_flags, make_rollouts, make_ticker
-from nbactl.bootstrap.messaging import make_alert_channels, make_alerts, make_idempotency, make_outbox
+from nbactl.bootstrap.messaging import (
+    make_alert_channels,
+    make_alerts,
+    make_idempotency,
+    make_outbox,
+    make_sentry,
+    sweep_expired,
+)
 from nbactl.bootstrap.runs import (
     make_ledger,
     make_planner,
     make_processor_resources,
     make_row_buffer,
     make_runner,
+    make_source,
     make_warehouse,
 )
 from nbactl.bootstrap.tables import make_table_changes
@@ -45,7 +52,6 @@ if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.alerts import Alerts
     from nbactl.core.calls.policies import CallPolicies
-    from nbactl.core.calls.policy import CallPolicy
     from nbactl.core.calls.shared_breakers import BreakerSync, SharedBreakers
     from nbactl.core.completions.batches import Batches
     from nbactl.core.completions.reset import Resets
@@ -341,11 +347,7 @@ class Container:
 
     def sweep_expired(self) -> int:
         """Delete expired documents and return how many, unless the store does that by itself."""
-        from nbactl.core.outbox.expiry import EXPIRING, sweep_expired
-
-        if self.target.DELETES_EXPIRED:
-            return 0
-        return sum(sweep_expired(self.documents, collection, self.clock) for collection in EXPIRING)
+        return sweep_expired(self)
 
     @cached_property
     def alert_channels(self) -> Mapping[str, AlertChannel]:
@@ -374,19 +376,7 @@ class Container:
     @cached_property
     def sentry(self) -> SentrySink | None:
         """Sentry, if NBACTL_SENTRY_DSN is set."""
-        dsn = self.environ.get("NBACTL_SENTRY_DSN")
-        if not dsn:
-            return None
-        from nbactl.adapters.sentry.sink import SentrySink
-
-        return SentrySink(
-            dsn,
-            service=self.name,
-            version=__version__,
-            environment=self.settings.project or self.settings.target,
-            send=self.config.timeouts["failures.send"],
-            flush=self.config.timeouts["failures.flush"],
-        )
+        return make_sentry(self)
 
     # Deployed services
 
@@ -439,21 +429,7 @@ class Container:
     @cached_property
     def source(self) -> GameSource:
         """The source of game data. Raises UsageError for a source that does not exist."""
-        from nbactl.pipeline.sources import open_source
-
-        return open_source(
-            self.settings.source,
-            self.clock,
-            self.config.timeouts,
-            policy=self._scraper_policy,
-            state=self.settings.state_dir / "data",
-        )
-
-    def _scraper_policy(self) -> CallPolicy:
-        """Return how scrapers call: one breaker and one budget for all, in step with other processes."""
-        policy = self.policies["scraper"]
-        self.breaker_beat.start()
-        return policy
+        return make_source(self)
 
     @cached_property
     def data_dir(self) -> Path:

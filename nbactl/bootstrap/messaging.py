@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from nbactl import __version__
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nbactl.adapters.sentry.sink import SentrySink
     from nbactl.bootstrap.container import Container
     from nbactl.core.alerts import Alerts
     from nbactl.core.once.idempotency import Idempotency
@@ -113,3 +115,30 @@ def make_idempotency(app: Container, owner: str) -> Idempotency:
     )
     app.closing.callback(made.close)
     return made
+
+
+def make_sentry(app: Container) -> SentrySink | None:
+    """Return what reports failures to Sentry if its address is set. Raises ConfigError for one that is not valid."""
+    dsn = app.environ.get("NBACTL_SENTRY_DSN")
+    if not dsn:
+        return None
+    from nbactl.adapters.sentry.sink import SentrySink
+
+    timeouts = app.config.timeouts
+    return SentrySink(
+        dsn,
+        service=app.name,
+        version=__version__,
+        environment=app.settings.project or app.settings.target,
+        send=timeouts["failures.send"],
+        flush=timeouts["failures.flush"],
+    )
+
+
+def sweep_expired(app: Container) -> int:
+    """Delete expired documents and return how many, unless the store does that by itself."""
+    from nbactl.core.outbox import expiry
+
+    if app.target.DELETES_EXPIRED:
+        return 0
+    return sum(expiry.sweep_expired(app.documents, collection, app.clock) for collection in expiry.EXPIRING)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nbactl.bootstrap.container import Container
+    from nbactl.core.calls.policy import CallPolicy
     from nbactl.pipeline.processor import ProcessorResources
+    from nbactl.pipeline.sources.base import GameSource
     from nbactl.pipeline.versions import PipelineVersions
     from nbactl.ports.documents import Write
     from nbactl.ports.warehouse import TableSchema, Warehouse
@@ -257,3 +259,17 @@ def make_runner(app: Container) -> Runner:
         owner=process_identity,
         hook=app.hook,
     )
+
+
+def make_source(app: Container) -> GameSource:
+    """Return the source of game data. Raises UsageError for a source that does not exist."""
+    from nbactl.pipeline.sources import open_source
+
+    def scraper_policy() -> CallPolicy:
+        """Return how scrapers call: one breaker and one budget for all, in step with other processes."""
+        policy = app.policies["scraper"]
+        app.breaker_beat.start()
+        return policy
+
+    state = app.settings.state_dir / "data"
+    return open_source(app.settings.source, app.clock, app.config.timeouts, policy=scraper_policy, state=state)
