@@ -127,6 +127,15 @@ class HandOffSpec(Strict):
     """In place of a share: at first all are needed, later fewer."""
 
 
+class FanOut(Strict):
+    """The topics of a phase that is done with one message a player."""
+
+    request_topic: str
+    """One message for each player to do."""
+    ready_topic: str
+    """One message for each player that is done."""
+
+
 class Phase(Executable):
     """A workflow that is tracked per game date and leads to the next one."""
 
@@ -136,6 +145,8 @@ class Phase(Executable):
     """The topic on which each of its processors announces on gcp that it is done."""
     trigger_topic: str | None = None
     """The topic on which the orchestrator of the phase before starts this one on gcp, if it does so by a topic."""
+    fan_out: FanOut | None = None
+    """The topics of the requests and answers, if the phase sends one message a player."""
     expected: ExpectedModes | None = None
     """The processors that report in production; without it these are the tasks."""
     hand_off: HandOffSpec | None = None
@@ -197,6 +208,9 @@ class WorkflowsFile(Strict):
 
     @property
     def topics(self) -> set[str]:
-        """The topics that phases are reported to and started by."""
+        """The topics that phases are reported to and started by, and those of their fan-outs."""
         phases = self.phases.values()
-        return {topic for phase in phases for topic in (phase.topic, phase.trigger_topic) if topic}
+        fan_outs = [phase.fan_out for phase in phases if phase.fan_out is not None]
+        pairs = [(phase.topic, phase.trigger_topic) for phase in phases]
+        pairs += [(fan_out.request_topic, fan_out.ready_topic) for fan_out in fan_outs]
+        return {topic for pair in pairs for topic in pair if topic}

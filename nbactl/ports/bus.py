@@ -77,6 +77,19 @@ class PullSubscriptions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PushTarget:
+    """Where the messages of a subscription are pushed to, and as whom.
+
+    With an `account` each request carries an OIDC identity token of that service account for `audience` (by default
+    the endpoint).
+    """
+
+    endpoint: str
+    account: str | None = None
+    audience: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """What a subscription is. Times are in seconds.
 
@@ -94,6 +107,8 @@ class Subscription:
     least_backoff: float = 10.0
     most_backoff: float = 600.0
     ordered: bool = False
+    push: PushTarget | None = None
+    """Without it messages are pulled."""
 
 
 class BusTopology(Protocol):

@@ -44,8 +44,10 @@ PACKAGES: Final = {
     "pyyaml": Package("yaml", (6, 0, 2)),
     "rich": Package("rich", (14,)),
     "sqlglot": Package("sqlglot", (27,)),
+    "starlette": Package("starlette", (1, 0)),
     "typer": Package("typer", (0, 29, 2), (0, 30)),
     "tzdata": Package("tzdata"),
+    "uvicorn": Package("uvicorn", (0, 34)),
 }
 _SUMMER, _WINTER = datetime(2024, 7, 1, 12, tzinfo=UTC), datetime(2024, 1, 15, 12, tzinfo=UTC)
 

@@ -48,15 +48,20 @@ class GameDate:
             return cls.of(now).plus(1)
         if text == "latest" and latest is not None:
             return latest()
-        if _ISO.fullmatch(text):
-            try:
-                day = date.fromisoformat(text)
-            except ValueError as error:
-                raise UsageError(f"'{text}' is not a date: {error}", next_step=_DATE_FORMS) from error
-            if not FIRST_DAY <= day <= LAST_DAY:
-                raise UsageError(f"'{text}' is not a date of a game", next_step=_DATE_RANGE)
-            return cls(day)
-        raise UsageError(f"'{text}' is not a date", next_step=_DATE_FORMS)
+        return cls.iso(text)
+
+    @classmethod
+    def iso(cls, text: str) -> GameDate:
+        """Read `YYYY-MM-DD`, as messages and documents have it. Raises UsageError."""
+        if not _ISO.fullmatch(text):
+            raise UsageError(f"'{text}' is not a date", next_step=_DATE_FORMS)
+        try:
+            day = date.fromisoformat(text)
+        except ValueError as error:
+            raise UsageError(f"'{text}' is not a date: {error}", next_step=_DATE_FORMS) from error
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise UsageError(f"'{text}' is not a date of a game", next_step=_DATE_RANGE)
+        return cls(day)
 
     def plus(self, days: int) -> GameDate:
         """Return the game date `days` calendar days later (earlier when negative)."""

@@ -186,6 +186,12 @@ GIVEN: dict[str, tuple[str, Any, Callable[[Any], Any]]] = {
         "phases.first.trigger_topic", "start", lambda c: c.workflows.phases["first"]
     ),
     **{
+        f"workflows.yaml: phases.*.fan_out.{key}": (
+            f"phases.first.fan_out.{key}", "other", lambda c: c.workflows.phases["first"].fan_out
+        )
+        for key in ("request_topic", "ready_topic")
+    },
+    **{
         f"flags.yaml: flags.*.{key}": (f"flags.model.{key}", value, lambda c: c.flags.flags["model"])
         for key, value in {
             "description": "Described otherwise",
@@ -238,6 +244,7 @@ GIVEN: dict[str, tuple[str, Any, Callable[[Any], Any]]] = {
 @proves(*GIVEN)
 def test_inv_22_what_the_file_says_is_what_the_code_is_given(project: Project, key: str) -> None:
     rollout = project.flags["rollout"]
+    project.workflows["phases"]["first"]["fan_out"] = {"request_topic": "asked", "ready_topic": "answered"}
     rollout["plans"]["quick"] = {"stages": [{"percent": 1, "bake": "1s"}], "guards": ["failures"]}
     rollout["guards"]["more"] = rollout["guards"]["failures"]
     path, value, of = GIVEN[key]

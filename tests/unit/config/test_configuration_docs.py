@@ -19,6 +19,7 @@ SECTIONS: dict[str, type[Strict]] = {
     "tasks.*.quarantine": workflows.QuarantineLimits,
     "tasks.*.service": workflows.ServiceSpec,
     "phases.*": workflows.Phase,
+    "phases.*.fan_out": workflows.FanOut,
     "phases.*.expected": workflows.ExpectedModes,
     "phases.*.expected.overnight": workflows.ExpectedNames,
     "phases.*.hand_off": workflows.HandOffSpec,
