@@ -7,7 +7,7 @@ import os
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl import __version__
 from nbactl.bootstrap.container import Container
@@ -23,7 +23,8 @@ from nbactl.core.observe.events import EventLog, combined
 from nbactl.core.observe.failures import Failures, log_failure
 from nbactl.core.observe.logging import configure_logging
 from nbactl.core.observe.metrics import Metrics, metrics_app
-from nbactl.core.service.health import Health, breakers_check, documents_check, flags_check
+from nbactl.core.service.health import Check, Health, breakers_check, documents_check, flags_check
+from nbactl.core.service.limits import ConcurrencyLimit
 from nbactl.core.service.probes import Identity, Probes, Reports, RequestStats
 from nbactl.core.service.propagation import Propagation
 from nbactl.core.service.stopping import GracefulStop, Stopping
@@ -42,10 +43,20 @@ if TYPE_CHECKING:
     from nbactl.ports.alerts import Alert
 
 _LOG = logging.getLogger(__name__)
+_CONCURRENCY: Final = 80
+"""Requests at the same time, as Cloud Run sends an instance unless it is told otherwise.
+
+https://cloud.google.com/run/docs/about-concurrency
+"""
 
 
 class ServiceContainer(Container):
     """The container of a service: what every call has, and what only a service needs."""
+
+    concurrency: int = _CONCURRENCY
+    """How many requests are worked on at the same time; more are answered 503."""
+    identity: Callable[[App], App] | None = None
+    """What lets only known accounts in, wrapped around an app; None on loopback."""
 
     def __init__(
         self, name: str, settings: Settings, *, clock: Clock | None = None, environ: Mapping[str, str] | None = None
@@ -55,6 +66,9 @@ class ServiceContainer(Container):
         super().__init__(settings, clock=clock, environ=environ, hook=self.metrics.hook)
         self.participant = self.environ.get(SERVICE_VARIABLE) or name
         self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]))
+        self.checks: list[Check] = []
+        """Checks of this service beside those of every service. Add to it before the service starts."""
+        self._background: list[PeriodicTask] = []
 
     @property
     def timeouts(self) -> TimeLimits:
@@ -90,7 +104,7 @@ class ServiceContainer(Container):
             flags_check(lambda: self.flags.health, timeout),
         ]
         return Health(
-            [*every_target, *self.target.health_checks(self)],
+            [*every_target, *self.target.health_checks(self), *self.checks],
             clock=self.clock,
             every=self.config.timeouts["health.every"],
         )
@@ -104,6 +118,16 @@ class ServiceContainer(Container):
     def expiry_beat(self) -> PeriodicTask:
         """What deletes documents that have expired."""
         return self._beat("expiry", self.config.timeouts.interval("expiry.sweep"), self.sweep_expired)
+
+    def in_background(self, name: str, every: Interval, work: Callable[[], object]) -> PeriodicTask:
+        """Have `work` called every so often from the start of the service to its end; a failure is reported."""
+        beat = self._beat(name, every, work)
+        self._background.append(beat)
+        return beat
+
+    def _close_background(self) -> None:
+        for beat in self._background:
+            beat.close()
 
     def _empty_outbox(self) -> None:
         """Send the last messages; what does not get through now is left to the next process."""
@@ -131,6 +155,7 @@ class ServiceContainer(Container):
             let_go=timeouts["service.let_go"],
             steps=timeouts["service.stop_steps"],
         )
+        stop.add("background", self._close_background)
         stop.add("claims", self.idempotency.close)
         stop.add("health checks", self.health.close)
         stop.add("flags", self.flags.close)
@@ -157,6 +182,8 @@ class ServiceContainer(Container):
         self.breaker_beat.start()
         self.outbox_beat.start()
         self.expiry_beat.start()
+        for beat in self._background:
+            beat.start()
         self.health.start()
 
     def around(self, app: App) -> App:
@@ -164,8 +191,10 @@ class ServiceContainer(Container):
         stop, traffic = self.graceful_stop, RequestStats(self.clock, self.config.timeouts["health.window"])
         identity = Identity(self.name, __version__, config_digest(self.config))
         reports = Reports(identity, self.health, traffic, clock=self.clock, is_stopping=lambda: stop.is_stopping)
+        limited = ConcurrencyLimit(app, self.concurrency)
+        known = limited if self.identity is None else self.identity(limited)
         return Probes(
-            Stopping(Propagation(app, self.clock, TimeSortedIds(self.clock)), stop),
+            Stopping(Propagation(known, self.clock, TimeSortedIds(self.clock)), stop),
             reports,
             traffic,
             metrics=metrics_app(self.metrics),
@@ -177,11 +206,16 @@ class ServiceContainer(Container):
 def compose(name: str) -> ServiceContainer:
     """Return the container of the service `name`, as the environment and the files of this folder say."""
     app = ServiceContainer(name, load_settings({}, os.environ, Path()))
+    log_service(app)
+    return app
+
+
+def log_service(app: ServiceContainer, *, structured: bool = False) -> None:
+    """Have this process log as a service does: JSON if `structured`, else where the flag says so."""
     configure_logging(
-        service=name,
+        service=app.name,
         version=__version__,
         project=app.settings.project,
         # Of the flags in use, not the container's: making those may log.
-        structured=lambda: on("structured_logging", current().correlation_id),
+        structured=lambda: structured or on("structured_logging", current().correlation_id),
     )
-    return app

@@ -72,6 +72,7 @@ USED: dict[str, frozenset[str]] = {
             "service.follow",
             "service.let_go",
             "service.poll",
+            "service.self_test",
             "service.silence",
             "service.stop_steps",
             "status.hand_off",

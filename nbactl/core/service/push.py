@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from nbactl.core.once.claim import Claim
     from nbactl.core.once.idempotency import Idempotency
 
+PROBE: Final = "nbactl.probe"
+"""In the scope of a request that a service makes to itself, to find out whether a route works. It is no message."""
 MAX_BODY_BYTES: Final = 15 * 1024 * 1024
 """A message holds at most 10 MB; in base64, with its envelope, that is less than this."""
 
@@ -134,9 +136,10 @@ class PubSubPush:
 
     The app finds the message in `scope["nbactl.message"]` and gives what is to be written with it to
     `current_claim().write`; it runs in the context that the message brought along. Its answer is held back until the
-    end of the work is durable. `key` names the work (by default the message id); `timeout` is seconds for the app, less
-    than the subscription's acknowledgement deadline. A message that is not acknowledged is reported to `failures`,
-    except work that is in progress elsewhere.
+    end of the work is durable. `key` names the work (by default the message id); a key that comes with another
+    `payload` is refused, unless that is None. `timeout` is seconds for the app, less than the subscription's
+    acknowledgement deadline. A message that is not acknowledged is reported to `failures`, except work that is in
+    progress elsewhere.
     """
 
     def __init__(
@@ -148,6 +151,7 @@ class PubSubPush:
         timeout: float,
         clock: Clock,
         key: Callable[[PushMessage], str] = lambda message: message.message_id,
+        payload: Callable[[PushMessage], bytes | None] = lambda message: message.data,
         failures: Failures = LOGGED,
     ) -> None:
         self._app = app
@@ -156,11 +160,12 @@ class PubSubPush:
         self._timeout = timeout
         self._clock = clock
         self._key = key
+        self._payload = payload
         self._failures = failures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST" or PROBE in scope:
             await self._app(scope, receive, send)
             return
         scope["nbactl.route"] = self._path
@@ -188,7 +193,7 @@ class PubSubPush:
         about: dict[str, Any] = {"message_id": message.message_id, "delivery_attempt": message.delivery_attempt}
         try:
             key = about["key"] = self._key(message)
-            begun = await self._idempotency.begin_async(key, message.data)
+            begun = await self._idempotency.begin_async(key, self._payload(message))
         except Exception as error:  # noqa: BLE001 - a message without a usable key is a failure too
             await self._refuse(send, _STATUS.get(type(error)) or _status_of(error, _REFUSALS), error, **about)
             return

@@ -1,0 +1,106 @@
+"""The services of the pipeline, each composed for one process. What a service needs is imported when it is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from nbactl.core.service.health import Check
+from nbactl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nbactl.bootstrap.service import ServiceContainer
+    from nbactl.core.service.service import Service
+    from nbactl.services.runs import ServiceRuns
+    from nbactl.workflows.model import RunRequest
+
+    Maker = Callable[[ServiceContainer], Service]
+
+
+def make_services(app: ServiceContainer, names: Sequence[str]) -> Service:
+    """Return the services of these names as one ASGI app, with the self-tests that `/ready` depends on."""
+    services = [MAKERS[name](app) for name in names]
+    if len(services) == 1:
+        made = services[0]
+    else:
+        from nbactl.core.service.service import Service
+        from nbactl.services.joined import Joined
+
+        made = Service(app.name, app, Joined(services))
+    app.checks.append(
+        Check("routes", made.self_test, app.config.timeouts["service.self_test"], component_type="component")
+    )
+    return made
+
+
+def _collector(app: ServiceContainer) -> Service:
+    from nbactl.services.collector import make_collector
+
+    return make_collector(app, make_runs(app), app.config.workflows, probe=lambda: probe_work(app, "phase1"))
+
+
+def _processors(app: ServiceContainer) -> Service:
+    return _missing(app, "processors")
+
+
+def _orchestrator(app: ServiceContainer) -> Service:
+    return _missing(app, "orchestrator")
+
+
+def _coordinator(app: ServiceContainer) -> Service:
+    return _missing(app, "coordinator")
+
+
+def _worker(app: ServiceContainer) -> Service:
+    return _missing(app, "worker")
+
+
+def _exporter(app: ServiceContainer) -> Service:
+    return _missing(app, "exporter")
+
+
+def _missing(_: ServiceContainer, name: str) -> Service:
+    raise ConfigError(f"the service {name} is not there yet")
+
+
+MAKERS: Final[Mapping[str, Maker]] = {
+    "collector": _collector,
+    "processors": _processors,
+    "orchestrator": _orchestrator,
+    "coordinator": _coordinator,
+    "worker": _worker,
+    "exporter": _exporter,
+}
+
+
+def make_runs(app: ServiceContainer) -> ServiceRuns:
+    """Return what runs tasks in this process, also on gcp, with their logs, alerts and failure reports."""
+    from nbactl.services.runs import RunTools, ServiceRuns
+    from nbactl.workflows.observers import RunAlerts, combined, log_event, report_failures
+
+    app.in_process = app.settings.target == "gcp"
+    alerts = app.alerts(dispatcher=app.outbox_beat.trigger)
+    observer = combined(log_event, RunAlerts(app.config.workflows.alerts, alerts.send), report_failures(app.failures))
+    tools = RunTools(
+        runner=app.runner,
+        outbox=app.outbox,
+        documents=app.documents,
+        workflows=app.config.workflows,
+        observer=observer,
+        grace=app.config.timeouts["service.let_go"],
+    )
+    return ServiceRuns(tools)
+
+
+def probe_work(app: ServiceContainer, phase: str) -> None:
+    """Do what a run of a phase does before its first effect: plan it, and import what its tasks run."""
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.pipeline.registry import load
+    from nbactl.workflows.model import RunRequest
+
+    request: RunRequest = RunRequest((phase,), (GameDate.of(app.clock.now()),), upstream="skip")
+    for plan in app.runner.plan(request):
+        for task in plan.tasks:
+            if task.work.kind == "processor":
+                load(str(task.work.target))

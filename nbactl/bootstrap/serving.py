@@ -1,0 +1,78 @@
+"""A process that serves: container, log, identities, socket and server."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nbactl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nbactl.config.settings import Settings
+    from nbactl.core._support.aio import App
+
+AUDIENCE: Final = "NBACTL_PUSH_AUDIENCE"
+"""The variable that has the audience of the tokens of callers: the URL of the service."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeRequest:
+    """What to serve and where.
+
+    Without `host` it is the loopback, or all addresses where PORT is set, as Cloud Run does. `fd` is an inherited
+    socket that listens already. `until_eof` stops the services when standard input ends. `structured` logs JSON.
+    """
+
+    services: tuple[str, ...]
+    host: str | None = None
+    port: int | None = None
+    fd: int | None = None
+    concurrency: int | None = None
+    until_eof: bool = False
+    structured: bool = False
+
+
+def serve_services(
+    settings: Settings, environ: Mapping[str, str], request: ServeRequest, *, announce: Callable[[str], None]
+) -> None:
+    """Serve on the host and port, or the socket, of the request until a signal.
+
+    Raises ConfigError where callers would not be known, PreconditionError for a port that is taken.
+    """
+    from nbactl.bootstrap.service import ServiceContainer, log_service
+    from nbactl.bootstrap.services import make_services
+    from nbactl.services import server
+
+    names = request.services
+    with (
+        ServiceContainer("-".join(names), settings, environ=environ) as app,
+        server.open_socket(request.host or "", request.port or 0)
+        if request.fd is None
+        else socket.socket(fileno=request.fd) as listening,
+    ):
+        host, port, *_ = listening.getsockname()
+        app.identity = None if server.is_loopback(host) else require_identity(host, environ)
+        if request.concurrency is not None:
+            app.concurrency = request.concurrency
+        log_service(app, structured=request.structured)
+        made = make_services(app, names)
+        timeouts = app.config.timeouts
+        finish = timeouts["service.finish_requests"] + timeouts["service.let_go"]
+        if request.until_eof:
+            server.stop_at_end_of_input(finish + timeouts["service.stop_steps"])
+        announce(f"Serving {', '.join(names)} on http://{f'[{host}]' if ':' in host else host}:{port}")
+        server.serve(made, listening, stop_within=finish)
+
+
+def require_identity(host: str, environ: Mapping[str, str]) -> Callable[[App], App]:
+    """Return what lets only known callers in. Raises ConfigError if it is not configured."""
+    if not environ.get(AUDIENCE):
+        raise ConfigError(
+            f"{host} can be reached from other machines, and nothing says which callers to let in",
+            cause=f"{AUDIENCE} is not set.",
+            next_step=f"Set {AUDIENCE} to the service's URL, or serve on 127.0.0.1.",
+        )
+    raise ConfigError("identities of callers cannot be verified yet", next_step="Serve on 127.0.0.1.")
