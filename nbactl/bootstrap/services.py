@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nbactl.bootstrap.service import ServiceContainer
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core.service.service import Service
     from nbactl.services.runs import ServiceRuns
-    from nbactl.workflows.model import RunRequest
 
     Maker = Callable[[ServiceContainer], Service]
 
@@ -41,7 +41,15 @@ def _collector(app: ServiceContainer) -> Service:
 
 
 def _processors(app: ServiceContainer) -> Service:
-    return _missing(app, "processors")
+    from nbactl.services.processors import make_processors
+
+    return make_processors(
+        app,
+        make_runs(app),
+        app.config.workflows,
+        collected=lambda day: done_tasks(app, ("phase1", "phase2"), day),
+        probe=lambda phase: probe_work(app, phase),
+    )
 
 
 def _orchestrator(app: ServiceContainer) -> Service:
@@ -93,13 +101,21 @@ def make_runs(app: ServiceContainer) -> ServiceRuns:
     return ServiceRuns(tools)
 
 
+def done_tasks(app: ServiceContainer, phases: Sequence[str], day: GameDate) -> set[str]:
+    """Return the tasks of phases that the ledger has as done for a date, in a run of the phase or of their own."""
+    file = app.config.workflows
+    tasks = [use.task for name in phases if name in file.phases for use in file.phases[name].tasks]
+    past = app.ledger.latest_between((*phases, *tasks), day, day, app.source.key)
+    return {task.name for run in past.values() for task in run.tasks if task.status.done}
+
+
 def probe_work(app: ServiceContainer, phase: str) -> None:
     """Do what a run of a phase does before its first effect: plan it, and import what its tasks run."""
     from nbactl.core._support.gamedate import GameDate
     from nbactl.pipeline.registry import load
     from nbactl.workflows.model import RunRequest
 
-    request: RunRequest = RunRequest((phase,), (GameDate.of(app.clock.now()),), upstream="skip")
+    request = RunRequest((phase,), (GameDate.of(app.clock.now()),), upstream="skip")
     for plan in app.runner.plan(request):
         for task in plan.tasks:
             if task.work.kind == "processor":

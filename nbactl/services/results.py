@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nbactl.workflows.model import TaskStatus
+from nbactl.workflows.model import NO_GAMES, TaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ def results_of(
 
 def _result(run: RunRecord, task: TaskRecord, name: str) -> dict[str, Any]:
     status, error = "failed", None
-    if task.status is TaskStatus.NO_DATA:
+    if task.status is TaskStatus.NO_DATA or task.reason == NO_GAMES:
         status = "no_data"
     elif task.status is TaskStatus.SUCCEEDED:
         status = "partial" if task.incomplete else "success"

@@ -109,7 +109,7 @@ class ServiceRuns:
             report = self._execute(request, observer, stop)
         reach("services.ran")
         if announces:
-            for run in report.runs:
+            for run in (run for run in report.runs if run.run_id):
                 for task in run.tasks:
                     if wanted is None or task.name in wanted:
                         self._announce_task(run, task)
