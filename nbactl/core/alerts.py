@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbactl.core.observe.events import Hook
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.alerts import AlertChannel
-    from nbactl.ports.bus import MessageBus
+    from nbactl.ports.bus import Publisher
     from nbactl.ports.documents import Document, DocumentStore, Transaction
 
 
@@ -80,7 +80,7 @@ class AlertBus:
 class RoutedBus:
     """Alerts to their channels, everything else to the bus of the target, which is made when it is needed."""
 
-    def __init__(self, alerts: AlertBus, others: Callable[[], MessageBus]) -> None:
+    def __init__(self, alerts: AlertBus, others: Callable[[], Publisher]) -> None:
         self._alerts = alerts
         self._others = others
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -18,8 +18,17 @@ SOURCE_SUBSCRIPTION: Final = f"{DEAD_LETTER_PREFIX}Subscription"
 SOURCE_ATTEMPTS: Final = f"{DEAD_LETTER_PREFIX}DeliveryCount"
 
 
-class MessageBus(Protocol):
-    """Publishing. What a bus can do beyond that is a protocol of its own, which not every bus has."""
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message to be published, with the limits of `Publisher.publish`."""
+
+    data: bytes
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    ordering_key: str = ""
+
+
+class Publisher(Protocol):
+    """Publishing one message: all that the outbox needs."""
 
     def publish(
         self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, *, ordering_key: str = ""
@@ -29,6 +38,22 @@ class MessageBus(Protocol):
         Messages with the same `ordering_key` are delivered in their order. Raises UnavailableError when the bus does
         not answer (the message may then have been published all the same), NotFoundError for an unknown topic, and
         DataError for a message beyond the limits of Pub/Sub (bus_rules.py).
+        """
+        ...
+
+
+class MessageBus(Publisher, Protocol):
+    """Publishing. What a bus can do beyond that is a protocol of its own, which not every bus has."""
+
+    def publish_many(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        """Publish messages and return their ids, in the same order, once the bus keeps them all.
+
+        This is the choice between throughput and latency. Google's client makes it by a timer, `max_latency`, that
+        delays every message of the process. Here nothing waits: `publish` sends one message at once, and a caller
+        that has many hands them over together, to be sent in few requests.
+
+        Raises what `publish` raises. A DataError means that nothing was published; after any other error some or all
+        of the messages may have been. Publish all of them again, under keys by which consumers find duplicates.
         """
         ...
 
@@ -97,6 +122,10 @@ class Subscription:
     `most_backoff`; after `most_attempts` the message goes to `dead_letter_topic`. With `ordered`, messages of one
     ordering key come one after the other. All messages are delivered: filters are not part of the port, because the
     Pub/Sub emulator stores a filter and ignores it.
+
+    With `push`, each message is sent to an endpoint as a POST request, in Pub/Sub's envelope. An answer of 102, 200,
+    201, 202 or 204 within `ack_deadline` acknowledges it, any other gives it back.
+    https://cloud.google.com/pubsub/docs/push#receive_push
     """
 
     name: str
@@ -110,6 +139,16 @@ class Subscription:
     push: PushTarget | None = None
     """Without it messages are pulled."""
 
+    def differing(self, other: Subscription) -> list[str]:
+        """Return the names of the fields in which two subscriptions differ."""
+        return [one.name for one in fields(self) if getattr(self, one.name) != getattr(other, one.name)]
+
+    def moved_from(self, other: Subscription) -> bool:
+        """Say whether another endpoint of the push is all that `other` differs in."""
+        if self.push is None or other.push is None or self.push.endpoint == other.push.endpoint:
+            return False
+        return self == replace(other, push=replace(other.push, endpoint=self.push.endpoint))
+
 
 class BusTopology(Protocol):
     """The topics and subscriptions of a bus."""
@@ -121,8 +160,9 @@ class BusTopology(Protocol):
     def create_subscription(self, subscription: Subscription) -> None:
         """Create a subscription unless it is there; it gets what is published from then on.
 
-        Raises NotFoundError for a missing topic, AlreadyExistsError if a subscription of that name differs, and
-        DataError for values that Pub/Sub refuses.
+        One that is there and differs in the endpoint of its push alone is moved to the new endpoint, with what it has
+        to deliver. Raises NotFoundError for a missing topic, AlreadyExistsError if a subscription of that name differs,
+        and DataError for values that Pub/Sub refuses.
         """
         ...
 

@@ -11,19 +11,24 @@ from typing import TYPE_CHECKING, Final
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from nbactl.ports.bus import Subscription
+    from nbactl.ports.bus import OutgoingMessage, PushTarget, Subscription
 
 MOST_DATA: Final = 10_000_000
 """Bytes of a message, its attributes included."""
+MOST_MESSAGES: Final = 1_000
+"""Messages of one request; together they have at most MOST_DATA bytes."""
 MOST_ATTRIBUTES: Final = 100
 LONGEST_NAME: Final = 256
 LONGEST_VALUE: Final = 1_024
 LONGEST_ORDERING_KEY: Final = 1_024
+_OVERHEAD: Final = 16
+"""Bytes that a message, or an attribute, takes in a request beside its text: tags and lengths, rounded up."""
 _RESERVED: Final = "goog"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._~+%-]{2,254}")
 """https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names."""
+_ADDRESS: Final = re.compile(r"https?://[^\s/?#]+([/?][^\s#]*)?")
 
 
 def check_name(kind: str, name: str) -> None:
@@ -35,8 +40,8 @@ def check_name(kind: str, name: str) -> None:
         )
 
 
-def check_message(data: bytes, attributes: Mapping[str, str], ordering_key: str) -> None:
-    """Raise DataError for a message that Pub/Sub refuses."""
+def check_message(data: bytes, attributes: Mapping[str, str], ordering_key: str) -> int:
+    """Return the bytes of a message. Raises DataError for one that Pub/Sub refuses."""
     if not data and not attributes:
         raise DataError("a message needs data or attributes")
     if len(attributes) > MOST_ATTRIBUTES:
@@ -50,8 +55,24 @@ def check_message(data: bytes, attributes: Mapping[str, str], ordering_key: str)
             cause=f"The limit is {MOST_DATA:,}.",
             next_step="Store the data, and publish where they are.",
         )
-    if _bytes(ordering_key) > LONGEST_ORDERING_KEY:
+    if (key := _bytes(ordering_key)) > LONGEST_ORDERING_KEY:
         raise DataError(f"an ordering key is longer than {LONGEST_ORDERING_KEY:,} bytes")
+    return size + key
+
+
+def in_requests(messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
+    """Return messages in groups, each small enough for one request. Raises DataError if one of them is refused."""
+    groups: list[list[OutgoingMessage]] = []
+    size = MOST_DATA
+    for message in messages:
+        own = check_message(message.data, message.attributes, message.ordering_key) + _OVERHEAD
+        own += _OVERHEAD * len(message.attributes)
+        size += own
+        if size > MOST_DATA or len(groups[-1]) == MOST_MESSAGES:
+            groups.append([])
+            size = own
+        groups[-1].append(message)
+    return groups
 
 
 def check_pull(limit: int) -> None:
@@ -75,8 +96,18 @@ def check_subscription(subscription: Subscription) -> None:
         problem = "its backoff is not within 0 to 600 s, the least first"
     elif not 5 <= subscription.most_attempts <= 100:  # noqa: PLR2004 - as above
         problem = f"it has {subscription.most_attempts} attempts; it can have 5 to 100"
+    elif subscription.push is not None:
+        problem = _push_problem(subscription.push)
     if problem is not None:
         raise DataError(f"the subscription {subscription.name} cannot be created: {problem}")
+
+
+def _push_problem(push: PushTarget) -> str | None:
+    if not _ADDRESS.fullmatch(push.endpoint):
+        return f"'{push.endpoint}' is not an address that messages can be pushed to"
+    if push.audience is not None and push.account is None:
+        return "its push has an audience, but no account to send a token of"
+    return None
 
 
 def _check_attribute(name: str, value: str) -> int:

@@ -13,8 +13,8 @@ from nbactl.adapters.localbus.file import BusFile
 from nbactl.adapters.localbus.wakeup import WakeUp, listening, write_entry
 from nbactl.core._support.faults import reach
 from nbactl.core._support.micros import from_micros, to_micros
-from nbactl.ports.bus import PulledMessage
-from nbactl.ports.bus_rules import check_message, check_name, check_pull, check_subscription
+from nbactl.ports.bus import OutgoingMessage, PulledMessage
+from nbactl.ports.bus_rules import check_message, check_name, check_pull, check_subscription, in_requests
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,8 +53,10 @@ class LocalBus:
     ) -> None:
         self._clock = clock
         self._ids = ids
-        self._file = BusFile(path, busy_timeout)
         self._wake = WakeUp()
+        self._file = BusFile(
+            path, busy_timeout, lambda connection: listening(connection, self._now()), self._wake.notify
+        )
 
     def create_topic(self, topic: str) -> None:
         check_name("topic", topic)
@@ -74,17 +76,11 @@ class LocalBus:
         self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, *, ordering_key: str = ""
     ) -> str:
         check_message(data, attributes or {}, ordering_key)
-        message = Outgoing(self._ids.new("msg"), data, attributes or {}, ordering_key, self._now())
+        [identifier] = self._publish(topic, [OutgoingMessage(data, attributes or {}, ordering_key)])
+        return identifier
 
-        def work(connection: sqlite3.Connection) -> list[int]:
-            topology.check_topic(connection, topic)
-            deliveries.publish(connection, topic, message)
-            return listening(connection, message.published)
-
-        reach("bus.before_publish")
-        self._announce(self._file.write(work))
-        reach("bus.published")
-        return message.message_id
+    def publish_many(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        return [identifier for group in in_requests(messages) for identifier in self._publish(topic, group)]
 
     def pull(self, subscription: str, *, limit: int, timeout: float) -> list[PulledMessage]:
         check_pull(limit)
@@ -133,22 +129,22 @@ class LocalBus:
         reach("bus.pulled")
         return [_pulled(one) for one in begun]
 
+    def _publish(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        """Publish messages in one commit."""
+        now = self._now()
+        rows = [Outgoing(self._ids.new("msg"), one.data, one.attributes, one.ordering_key, now) for one in messages]
+        reach("bus.before_publish")
+        self._file.write(lambda connection: deliveries.publish(connection, topic, rows), news=True)
+        reach("bus.published")
+        return [row.message_id for row in rows]
+
     def _change(self, subscription: str, change: Callable[[Deliveries], None]) -> None:
         """Change deliveries, and wake those who wait: the next message of a key, or a dead letter, may be due."""
-
-        def run(connection: sqlite3.Connection) -> list[int]:
-            found = self._deliveries(connection, subscription)
-            change(found)
-            return listening(connection, found.now)
-
-        self._announce(self._file.write(run))
+        self._file.write(lambda connection: change(self._deliveries(connection, subscription)), news=True)
 
     def _deliveries(self, connection: sqlite3.Connection, subscription: str) -> Deliveries:
         found = topology.subscription(connection, subscription)
         return Deliveries(connection, found, self._now(), self._ids.new)
-
-    def _announce(self, ports: Sequence[int]) -> None:
-        self._wake.notify(() if self._file.in_memory else ports)
 
     def _listen(self) -> None:
         if self._file.in_memory:

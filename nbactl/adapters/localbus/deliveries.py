@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nbactl.adapters.localbus import topology
 from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ _MOST_DOUBLINGS: Final = 30
 _SECOND: Final = 1_000_000
 _DIGITS: Final = 19
 """Digits with which a number may be too large for SQLite."""
+_INSERT_MESSAGE: Final = (
+    "INSERT INTO messages (topic, id, data, attributes, ordering_key, published) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_INSERT_DELIVERY: Final = "INSERT INTO deliveries VALUES (?, ?, ?, 0, ?, NULL)"
 _SET_DUE: Final = "UPDATE deliveries SET due = ? WHERE subscription = ? AND seq = ?"
 
 
@@ -50,21 +55,20 @@ class Delivery:
     message: Outgoing
 
 
-def publish(connection: sqlite3.Connection, topic: str, message: Outgoing) -> None:
-    """Store a message, to be delivered to every subscription of the topic."""
-    key = message.ordering_key
-    row = (topic, message.message_id, message.data, json.dumps(dict(message.attributes)), key, message.published)
-    seq = connection.execute(
-        "INSERT INTO messages (topic, id, data, attributes, ordering_key, published) VALUES (?, ?, ?, ?, ?, ?)", row
-    ).lastrowid
-    receivers = connection.execute("SELECT name, ordered FROM subscriptions WHERE topic = ?", (topic,)).fetchall()
-    for name, ordered in receivers:
-        own_key = key if ordered else ""
-        waits = own_key and _first_of_key(connection, name, own_key) is not None
-        due = _NOT_YET if waits else message.published
-        connection.execute("INSERT INTO deliveries VALUES (?, ?, ?, 0, ?, NULL)", (name, seq, own_key, due))
-    if seq is not None and seq % _SWEEP_EVERY == 0:
-        _sweep(connection, message.published - _KEEP)
+def publish(connection: sqlite3.Connection, topic: str, messages: Sequence[Outgoing]) -> None:
+    """Store messages, to be delivered to every subscription of the topic. Raises NotFoundError without the topic."""
+    receivers = topology.receivers(connection, topic)
+    for message in messages:
+        key = message.ordering_key
+        attributes = json.dumps(dict(message.attributes)) if message.attributes else "{}"
+        row = (topic, message.message_id, message.data, attributes, key, message.published)
+        seq = connection.execute(_INSERT_MESSAGE, row).lastrowid
+        for name, ordered in receivers:
+            own_key = key if ordered else ""
+            waits = own_key and _first_of_key(connection, name, own_key) is not None
+            connection.execute(_INSERT_DELIVERY, (name, seq, own_key, _NOT_YET if waits else message.published))
+        if seq is not None and seq % _SWEEP_EVERY == 0:
+            _sweep(connection, message.published - _KEEP)
 
 
 def next_due(connection: sqlite3.Connection, subscription: str) -> int | None:
@@ -151,7 +155,7 @@ class Deliveries:
         ).fetchone()
         source = {SOURCE_SUBSCRIPTION: self.subscription.name, SOURCE_ATTEMPTS: str(attempt)}
         letter = Outgoing(self.new_id("msg"), data, {**json.loads(attributes), **source}, key, self.now)
-        publish(self.connection, self.subscription.dead_letter_topic, letter)
+        publish(self.connection, self.subscription.dead_letter_topic, [letter])
         sql = "DELETE FROM deliveries WHERE subscription = ? AND seq = ? RETURNING ordering_key"
         self._let_go_on(self.connection.execute(sql, (self.subscription.name, seq)).fetchall())
 

@@ -17,7 +17,7 @@ from nbactl.core._support.sqlite_failures import translated
 from nbactl.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 _files: weakref.WeakSet[BusFile] = weakref.WeakSet()
@@ -26,29 +26,47 @@ _files: weakref.WeakSet[BusFile] = weakref.WeakSet()
 class BusFile:
     """Runs work in transactions that are on the disk when it returns. `busy_timeout` (seconds) is for other processes.
 
+    A transaction that has news asks `listening` for the ports that listen, and calls `notify` with them once it is
+    committed: once, however many callers share it.
+
     A fork closes the connection before, and each side opens one of its own: an inherited one would damage the file.
     """
 
-    def __init__(self, path: Path | str, busy_timeout: float) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        busy_timeout: float,
+        listening: Callable[[sqlite3.Connection], Sequence[int]],
+        notify: Callable[[Sequence[int]], None],
+    ) -> None:
         self._connection: sqlite3.Connection | None = None
         self.in_memory = str(path) == schema.MEMORY
         self.where = str(path) if self.in_memory else str(Path(path).absolute())
         self._busy_timeout = busy_timeout
+        self._listening = listening
+        self._notify = notify
         self._closed = False
         self._begin()
         _files.add(self)
 
     def _begin(self) -> None:
+        self._news = False
         self._lock = threading.RLock()
         self._commits = GroupCommit(self._transaction)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in a transaction, perhaps together with that of other threads.
+    def write(self, work: Callable[[sqlite3.Connection], T], *, news: bool = False) -> T:
+        """Run `work` in a transaction, perhaps together with that of other threads; with `news`, wake who waits then.
 
         Raises what `work` raises, UnavailableError where other processes hold the file too long or the disk is full,
         NotAuthorisedError, ConfigError or DataError where it cannot be opened.
         """
-        return self._commits.run(work)
+
+        def run(connection: sqlite3.Connection) -> T:
+            result = work(connection)
+            self._news = self._news or news
+            return result
+
+        return self._commits.run(run)
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on what was committed last."""
@@ -69,13 +87,17 @@ class BusFile:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
+            self._news = False  # one transaction at a time: this thread has the lock
             try:
                 yield connection
+                ports = self._listening(connection) if self._news and not self.in_memory else ()
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
+            if self._news:
+                self._notify(ports)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 MEMORY: Final = ":memory:"
 _APPLICATION_ID: Final = 0x6E626162
 """Marks the file as nbactl's bus ("nbab")."""
-_VERSION: Final = 1
+_VERSION: Final = 2
 _TABLES: Final = (
     "CREATE TABLE topics (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
     """CREATE TABLE subscriptions (
   name TEXT PRIMARY KEY, topic TEXT NOT NULL, dead_letter_topic TEXT NOT NULL, most_attempts INTEGER NOT NULL,
-  ack_deadline REAL NOT NULL, least_backoff REAL NOT NULL, most_backoff REAL NOT NULL, ordered INTEGER NOT NULL
+  ack_deadline REAL NOT NULL, least_backoff REAL NOT NULL, most_backoff REAL NOT NULL, ordered INTEGER NOT NULL,
+  push_endpoint TEXT, push_account TEXT, push_audience TEXT   -- NULL without a push
 ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE messages (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, id TEXT NOT NULL, data BLOB NOT NULL,
@@ -42,6 +43,13 @@ _TABLES: Final = (
     f"PRAGMA application_id = {_APPLICATION_ID}",
     f"PRAGMA user_version = {_VERSION}",
 )
+_FROM_1: Final = (
+    "ALTER TABLE subscriptions ADD COLUMN push_endpoint TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN push_account TEXT",
+    "ALTER TABLE subscriptions ADD COLUMN push_audience TEXT",
+    f"PRAGMA user_version = {_VERSION}",
+)
+"""What makes a file of version 1 one of version 2."""
 
 
 def connect(file: Path | str, busy_timeout: float) -> sqlite3.Connection:
@@ -65,8 +73,9 @@ def _prepare(connection: sqlite3.Connection, where: str) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection, where) != _VERSION:  # another process made the tables meanwhile
-            for statement in _TABLES:
+        version = _version(connection, where)
+        if version != _VERSION:  # another process made the tables meanwhile
+            for statement in _FROM_1 if version else _TABLES:
                 connection.execute(statement)
         connection.execute("COMMIT")
     except BaseException:

@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.names import closest
 from nbactl.errors import AlreadyExistsError, NotFoundError
-from nbactl.ports.bus import Subscription
+from nbactl.ports.bus import PushTarget, Subscription
 
 if TYPE_CHECKING:
     import sqlite3
 
-_FIELDS: Final = tuple(field.name for field in fields(Subscription))
-_COLUMNS: Final = ", ".join(_FIELDS)
+_FIELDS: Final = tuple(field.name for field in fields(Subscription) if field.name != "push")
+_COLUMNS: Final = ", ".join((*_FIELDS, "push_endpoint", "push_account", "push_audience"))
 
 
-def check_topic(connection: sqlite3.Connection, topic: str) -> None:
-    """Raise NotFoundError for a topic that is not there."""
-    if connection.execute("SELECT 1 FROM topics WHERE name = ?", (topic,)).fetchone() is None:
+def receivers(connection: sqlite3.Connection, topic: str) -> list[tuple[str, bool]]:
+    """Return name and `ordered` of the subscriptions of a topic. Raises NotFoundError for one that is not there."""
+    found = connection.execute(
+        "SELECT s.name, s.ordered FROM topics t LEFT JOIN subscriptions s ON s.topic = t.name WHERE t.name = ?",
+        (topic,),
+    ).fetchall()
+    if not found:
         meant = closest(topic, topics(connection))
         raise NotFoundError(
             f"there is no topic {topic}",
             next_step=f"Did you mean '{meant}'?" if meant else None,
             details={"missing": "topic", "topic": topic},
         )
+    return [(name, bool(ordered)) for name, ordered in found if name is not None]
 
 
 def create_topic(connection: sqlite3.Connection, topic: str) -> None:
@@ -38,19 +43,24 @@ def topics(connection: sqlite3.Connection) -> list[str]:
 
 
 def create_subscription(connection: sqlite3.Connection, wanted: Subscription) -> None:
-    """Store a subscription unless it is there. Raises NotFoundError, AlreadyExistsError."""
-    check_topic(connection, wanted.topic)
-    check_topic(connection, wanted.dead_letter_topic)
-    found = [one for one in subscriptions(connection) if one.name == wanted.name]
-    if found and found[0] != wanted:
-        differing = [name for name in _FIELDS if getattr(found[0], name) != getattr(wanted, name)]
+    """Store a subscription, or its new endpoint. Raises NotFoundError, AlreadyExistsError."""
+    for topic in (wanted.topic, wanted.dead_letter_topic):
+        receivers(connection, topic)
+    found = next((one for one in subscriptions(connection) if one.name == wanted.name), None)
+    if found is None:
+        values = [getattr(wanted, name) for name in _FIELDS]
+        push = wanted.push and (wanted.push.endpoint, wanted.push.account, wanted.push.audience)
+        values += push or (None, None, None)
+        marks = ", ".join("?" * len(values))
+        connection.execute(f"INSERT INTO subscriptions ({_COLUMNS}) VALUES ({marks})", values)  # noqa: S608 - constants
+    elif wanted.push is not None and wanted.moved_from(found):
+        sql = "UPDATE subscriptions SET push_endpoint = ? WHERE name = ?"
+        connection.execute(sql, (wanted.push.endpoint, wanted.name))
+    elif unlike := wanted.differing(found):
         raise AlreadyExistsError(
-            f"the subscription {wanted.name} is there with another {', '.join(differing)}",
+            f"the subscription {wanted.name} is there with another {', '.join(unlike)}",
             next_step="Give the new one another name.",
         )
-    if not found:
-        values = [getattr(wanted, name) for name in _FIELDS]
-        connection.execute(f"INSERT INTO subscriptions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608 - constants
 
 
 def subscriptions(connection: sqlite3.Connection) -> list[Subscription]:
@@ -68,5 +78,7 @@ def subscription(connection: sqlite3.Connection, name: str) -> Subscription:
 
 
 def _subscription(row: tuple[Any, ...]) -> Subscription:
-    found = dict(zip(_FIELDS, row, strict=True))
-    return Subscription(**{**found, "ordered": bool(found["ordered"])})
+    *values, endpoint, account, audience = row
+    found = dict(zip(_FIELDS, values, strict=True))
+    push = None if endpoint is None else PushTarget(endpoint, account, audience)
+    return Subscription(**{**found, "ordered": bool(found["ordered"])}, push=push)

@@ -12,14 +12,15 @@ from nbactl.adapters.pubsub.channel import (
     ListTopicsRequest,
     Message,
     ModifyAckDeadlineRequest,
+    ModifyPushConfigRequest,
     PublishRequest,
     PullRequest,
     Topic,
 )
-from nbactl.adapters.pubsub.subscriptions import differing, read_subscription, subscription_message
+from nbactl.adapters.pubsub.subscriptions import push_config, read_subscription, subscription_message
 from nbactl.errors import AlreadyExistsError, TimedOutError
-from nbactl.ports.bus import PulledMessage
-from nbactl.ports.bus_rules import check_message, check_name, check_pull, check_subscription
+from nbactl.ports.bus import OutgoingMessage, PulledMessage
+from nbactl.ports.bus_rules import check_message, check_name, check_pull, check_subscription, in_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,9 +39,9 @@ _LONGEST_PULL: Final = 20.0
 class PubSubBus:
     """Topics and subscriptions of a project. Threads may share it.
 
-    A message is sent at once, in a request of its own: no time limit of one thread is another's. A publish whose answer
-    was lost raises TimedOutError or UnavailableError and may have succeeded: publish again under the same key. Only the
-    call policy retries.
+    What one call publishes is sent at once, in requests of its own: no time limit of one thread is another's. A publish
+    whose answer was lost raises TimedOutError or UnavailableError and may have succeeded: publish again under the same
+    key. Only the call policy retries.
     """
 
     def __init__(self, channel: Channel, policy: CallPolicy) -> None:
@@ -52,11 +53,11 @@ class PubSubBus:
         self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, *, ordering_key: str = ""
     ) -> str:
         check_message(data, attributes or {}, ordering_key)
-        message = Message(data=data, attributes=dict(attributes or {}), ordering_key=ordering_key)
-        request = PublishRequest(topic=self._project.topic(topic), messages=[message])
-        answer = self._call("Publish", request, about=f"topic {topic}")
-        identifier: str = answer.message_ids[0]
+        [identifier] = self._publish(topic, [OutgoingMessage(data, attributes or {}, ordering_key)])
         return identifier
+
+    def publish_many(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        return [identifier for group in in_requests(messages) for identifier in self._publish(topic, group)]
 
     def pull(self, subscription: str, *, limit: int, timeout: float) -> list[PulledMessage]:
         check_pull(limit)
@@ -98,7 +99,11 @@ class PubSubBus:
         except AlreadyExistsError as error:
             name = self._project.subscription(subscription.name)
             found = self._call("GetSubscription", GetSubscriptionRequest(subscription=name), about=subscription.name)
-            if unlike := differing(read_subscription(found), subscription):
+            there = read_subscription(found)
+            if subscription.push is not None and subscription.moved_from(there):
+                move = ModifyPushConfigRequest(subscription=name, push_config=push_config(subscription.push))
+                self._call("ModifyPushConfig", move, about=subscription.name)
+            elif unlike := subscription.differing(there):
                 raise AlreadyExistsError(
                     f"the subscription {subscription.name} is there with another {', '.join(unlike)}",
                     next_step="Give the new one another name.",
@@ -121,6 +126,13 @@ class PubSubBus:
     def close(self) -> None:
         """End the connection."""
         self._channel.close()
+
+    def _publish(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        sent = [
+            Message(data=one.data, attributes=dict(one.attributes), ordering_key=one.ordering_key) for one in messages
+        ]
+        request = PublishRequest(topic=self._project.topic(topic), messages=sent)
+        return list(self._call("Publish", request, about=f"topic {topic}").message_ids)
 
     def _pull(self, subscription: str, limit: int, wait: float) -> list[PulledMessage]:
         request = PullRequest(

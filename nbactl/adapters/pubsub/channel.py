@@ -41,6 +41,8 @@ PublishResponse: Final[Any] = pubsub.PublishResponse.pb()
 PullRequest: Final[Any] = pubsub.PullRequest.pb()
 PullResponse: Final[Any] = pubsub.PullResponse.pb()
 AcknowledgeRequest: Final[Any] = pubsub.AcknowledgeRequest.pb()
+ModifyPushConfigRequest: Final[Any] = pubsub.ModifyPushConfigRequest.pb()
+PushConfig: Final[Any] = pubsub.PushConfig.pb()
 ModifyAckDeadlineRequest: Final[Any] = pubsub.ModifyAckDeadlineRequest.pb()
 GetSubscriptionRequest: Final[Any] = pubsub.GetSubscriptionRequest.pb()
 ListTopicsRequest: Final[Any] = pubsub.ListTopicsRequest.pb()
@@ -55,6 +57,7 @@ _METHODS: Final = {
     "Pull": ("Subscriber/Pull", PullRequest, PullResponse),
     "Acknowledge": ("Subscriber/Acknowledge", AcknowledgeRequest, empty_pb2.Empty),
     "ModifyAckDeadline": ("Subscriber/ModifyAckDeadline", ModifyAckDeadlineRequest, empty_pb2.Empty),
+    "ModifyPushConfig": ("Subscriber/ModifyPushConfig", ModifyPushConfigRequest, empty_pb2.Empty),
     "CreateSubscription": ("Subscriber/CreateSubscription", SubscriptionMessage, SubscriptionMessage),
     "GetSubscription": ("Subscriber/GetSubscription", GetSubscriptionRequest, SubscriptionMessage),
     "ListSubscriptions": ("Subscriber/ListSubscriptions", ListSubscriptionsRequest, ListSubscriptionsResponse),

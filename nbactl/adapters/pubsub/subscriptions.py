@@ -5,11 +5,10 @@ https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from nbactl.adapters.pubsub.channel import SubscriptionMessage
-from nbactl.ports.bus import Subscription
+from nbactl.adapters.pubsub.channel import PushConfig, SubscriptionMessage
+from nbactl.ports.bus import PushTarget, Subscription
 
 if TYPE_CHECKING:
     from nbactl.adapters.pubsub.channel import PubSubProject
@@ -27,7 +26,18 @@ def subscription_message(wanted: Subscription, project: PubSubProject) -> Any:  
     message.dead_letter_policy.max_delivery_attempts = wanted.most_attempts
     message.retry_policy.minimum_backoff.FromMicroseconds(round(wanted.least_backoff * 1e6))
     message.retry_policy.maximum_backoff.FromMicroseconds(round(wanted.most_backoff * 1e6))
+    if wanted.push is not None:
+        message.push_config.CopyFrom(push_config(wanted.push))
     return message
+
+
+def push_config(push: PushTarget) -> Any:  # noqa: ANN401 - protobuf has no types
+    """Return where to push, and as whom."""
+    config = PushConfig(push_endpoint=push.endpoint)
+    if push.account is not None:
+        config.oidc_token.service_account_email = push.account
+        config.oidc_token.audience = push.audience or ""  # empty means the endpoint
+    return config
 
 
 def read_subscription(message: Any) -> Subscription:  # noqa: ANN401 - protobuf has no types
@@ -42,13 +52,15 @@ def read_subscription(message: Any) -> Subscription:  # noqa: ANN401 - protobuf 
         retry.minimum_backoff.ToMicroseconds() / 1e6,
         retry.maximum_backoff.ToMicroseconds() / 1e6,
         ordered=message.enable_message_ordering,
+        push=_push(message.push_config),
     )
 
 
-def differing(found: Subscription, wanted: Subscription) -> list[str]:
-    """Return the names of the fields in which two subscriptions differ."""
-    names = [field.name for field in fields(Subscription)]
-    return [name for name in names if getattr(found, name) != getattr(wanted, name)]
+def _push(config: Any) -> PushTarget | None:  # noqa: ANN401 - protobuf has no types
+    if not config.push_endpoint:
+        return None
+    token = config.oidc_token
+    return PushTarget(config.push_endpoint, token.service_account_email or None, token.audience or None)
 
 
 def _last(name: str) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.core.observe.events import Hook
-    from nbactl.ports.bus import MessageBus
+    from nbactl.ports.bus import Publisher
     from nbactl.ports.documents import Document, DocumentStore, FieldPath
 
 COLLECTION: Final = "outbox"
@@ -130,7 +130,7 @@ class Outbox:
     def __init__(
         self,
         store: DocumentStore,
-        bus: MessageBus,
+        bus: Publisher,
         clock: Clock,
         *,
         redrive_after: float,

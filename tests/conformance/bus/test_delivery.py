@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError
-from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION, Subscription
-from nbactl.ports.bus_rules import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_DATA
+from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION, OutgoingMessage, PushTarget, Subscription
+from nbactl.ports.bus_rules import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_DATA, MOST_MESSAGES
 from tests.conformance.bus.conftest import Lab, lab_on
 from tests.kit.bus import fresh
 
@@ -169,10 +169,10 @@ def test_a_subscription_that_pubsub_refuses_cannot_be_created(lab: Lab, terms: d
         lab.bus.create_subscription(replace(lab.subscription, **{"name": fresh("sub"), **terms}))
 
 
-def _all(lab: Lab, count: int) -> list[Any]:
+def _all(lab: Lab, count: int, at_once: int = 10) -> list[Any]:
     got: list[Any] = []
     while len(got) < count:
-        got += lab.pull()
+        got += lab.pull(limit=at_once)
     return got
 
 
@@ -192,3 +192,59 @@ def test_a_pull_of_no_message_and_an_odd_acknowledgement_are_harmless(lab: Lab) 
             lab.bus.ack(lab.subscription.name, [odd])
     lab.ack(message)
     assert lab.pull(wait=0.2) == []
+
+
+def test_many_messages_are_published_in_order_and_none_if_one_is_refused(lab: Lab) -> None:
+    many = [OutgoingMessage(str(number).encode(), {"n": str(number)}) for number in range(MOST_MESSAGES + 5)]
+    identifiers = lab.bus.publish_many(lab.subscription.topic, many)
+    got = {message.message_id: message for message in _all(lab, len(many), at_once=500)}
+    assert [got[identifier].data for identifier in identifiers] == [message.data for message in many]
+    assert all(message.attributes["n"].encode() == message.data for message in got.values())
+    lab.ack(*got.values())
+    with pytest.raises(DataError, match="goog"):
+        lab.bus.publish_many(lab.subscription.topic, [OutgoingMessage(b"x"), OutgoingMessage(b"x", {"goog-x": "1"})])
+    with pytest.raises(NotFoundError, match="no-such-topic"):
+        lab.bus.publish_many("no-such-topic", [OutgoingMessage(b"x")])
+    assert lab.bus.publish_many(lab.subscription.topic, []) == []
+    assert lab.pull(wait=0.3) == []
+
+
+def test_large_messages_of_one_call_go_in_requests_of_their_own(lab: Lab) -> None:
+    large = [OutgoingMessage(bytes([number]) * (MOST_DATA - 10_000)) for number in range(2)]
+    lab.bus.publish_many(lab.subscription.topic, large)
+    assert {message.data[0] for message in _all(lab, 2, at_once=1)} == {0, 1}
+
+
+def test_many_messages_of_one_key_keep_their_order(bus: Any) -> None:
+    lab = lab_on(bus, ordered=True)
+    bus.publish_many(lab.subscription.topic, [OutgoingMessage(bytes([n]), {}, "key") for n in range(5)])
+    got: list[int] = []
+    while len(got) < 5:
+        for message in lab.pull():
+            got += message.data
+            lab.ack(message)
+    assert got == list(range(5))
+
+
+def test_a_push_moves_to_another_endpoint_and_nothing_else_of_it_changes(lab: Lab) -> None:
+    push = PushTarget("http://127.0.0.1:9/one", "worker@p.iam.gserviceaccount.com", "https://worker.example")
+    pushed = replace(lab.subscription, name=fresh("push"), push=push)
+    lab.bus.create_subscription(pushed)
+    assert pushed in lab.bus.subscriptions()
+    moved = replace(pushed, push=replace(push, endpoint="http://127.0.0.1:9/two"))
+    lab.bus.create_subscription(moved)
+    assert moved in lab.bus.subscriptions()
+    for other in (replace(push, account="b@p.iam.gserviceaccount.com"), replace(push, audience="https://b"), None):
+        with pytest.raises(AlreadyExistsError, match="another push"):
+            lab.bus.create_subscription(replace(moved, push=other))
+    with pytest.raises(AlreadyExistsError, match="most_attempts"):
+        lab.bus.create_subscription(replace(pushed, most_attempts=7))
+    assert moved in lab.bus.subscriptions()
+
+
+@pytest.mark.parametrize(
+    "push", [PushTarget("ftp://host/path"), PushTarget("http://"), PushTarget("http://h", None, "a")]
+)
+def test_a_push_to_nowhere_is_refused(lab: Lab, push: PushTarget) -> None:
+    with pytest.raises(DataError, match="push"):
+        lab.bus.create_subscription(replace(lab.subscription, name=fresh("push"), push=push))

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.adapters.localbus import deliveries
 from nbactl.errors import ConfigError, DataError, UnavailableError
-from nbactl.ports.bus import Subscription
+from nbactl.ports.bus import PushTarget, Subscription
 from nbactl.testing import FakeClock
 from tests.kit.bus import bus_at
 from tests.kit.warm import run_module
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
 MESSAGES, PROCESSES = 60, 3
@@ -148,7 +149,7 @@ def test_a_pull_takes_no_longer_behind_a_long_backlog(tmp_path: Path) -> None:
     def fill(connection: sqlite3.Connection) -> None:
         for number in range(5_000):
             message = deliveries.Outgoing(f"m{number}", b"", {}, "", bus._now())
-            deliveries.publish(connection, "work", message)
+            deliveries.publish(connection, "work", [message])
         connection.set_progress_handler(count, 100)
 
     with closing(bus_at(tmp_path / "bus.db", "work", "dead")) as bus:
@@ -193,3 +194,19 @@ def test_a_closed_bus_refuses_and_ends_its_waits(tmp_path: Path) -> None:
     bus.close()
     waiting.join(20.0)
     assert ended == [UnavailableError]
+
+
+def test_a_file_of_the_version_before_pushes_keeps_its_messages(tmp_path: Path) -> None:
+    file = tmp_path / "bus.db"
+    with closing(bus_at(file, "work", "dead")) as bus:
+        bus.create_subscription(PASSING_ON)
+        bus.publish("work", b"old")
+    with closing(sqlite3.connect(file)) as connection:
+        for column in ("push_endpoint", "push_account", "push_audience"):
+            connection.execute(f"ALTER TABLE subscriptions DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 1")
+    pushed = replace(PASSING_ON, name="pushed", push=PushTarget("http://127.0.0.1:9/"))
+    with closing(bus_at(file)) as bus:
+        bus.create_subscription(pushed)
+        assert bus.subscriptions() == [pushed, PASSING_ON]
+        assert [message.data for message in bus.pull("worker", limit=5, timeout=0.0)] == [b"old"]
