@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.localbus.bus import LocalBus
+from nbactl.adapters.localbus.push import PushDelivery, PushLimits
 from nbactl.adapters.pubsub.bus import PubSubBus
 from nbactl.adapters.pubsub.channel import Channel, PubSubProject
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.ids import TimeSortedIds
 from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
+from nbactl.core.service.consumer import ConsumerTimings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,17 @@ def pubsub_at(address: str, project: str, *, attempt: float = 10.0) -> PubSubBus
     settings = CallSettings("pubsub", 30.0, RetryPolicy("pubsub", attempts=4, base=0.05, cap=0.5), attempt)
     policy = CallPolicy(settings, clock=clock, rng=random.Random(1))
     return PubSubBus(Channel(PubSubProject(project, address), attempt), policy)
+
+
+TIMINGS: Final = ConsumerTimings(lease=10.0, renew_every=2.0, pull=1.0, pause=0.1, finish=5.0)
+
+
+def delivering(bus: LocalBus, **terms: Any) -> PushDelivery:
+    """Return what pushes the messages of the bus, already started; close it."""
+    limits = PushLimits(**{"concurrency": 4, "connect": 2.0, "least_pause": 0.05, "most_pause": 0.5, **terms})
+    made = PushDelivery(bus, limits=limits, timings=TIMINGS, clock=SystemClock())
+    made.start()
+    return made
 
 
 def fresh(kind: str) -> str:

@@ -72,6 +72,10 @@ class LocalBus:
     def subscriptions(self) -> list[Subscription]:
         return self._file.read(topology.subscriptions)
 
+    def subscription(self, name: str) -> Subscription:
+        """Return a subscription. Raises NotFoundError."""
+        return self._file.read(lambda connection: topology.subscription(connection, name))
+
     def publish(
         self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, *, ordering_key: str = ""
     ) -> str:
@@ -83,19 +87,32 @@ class LocalBus:
         return [identifier for group in in_requests(messages) for identifier in self._publish(topic, group)]
 
     def pull(self, subscription: str, *, limit: int, timeout: float) -> list[PulledMessage]:
-        check_pull(limit)
         # The wait is real: it ends by a notification, whatever the clock of the bus says.
         give_up = time.monotonic() + timeout
         while True:
-            seen = self._wake.count
-            self._listen()
-            found = self._begin(subscription, limit)
             left = give_up - time.monotonic()
+            found = self.take(subscription, limit=limit, wait=left)
             if found or left <= 0:
                 return found
+
+    def take(self, subscription: str, *, limit: int, wait: float, lease: float | None = None) -> list[PulledMessage]:
+        """Pull what is due; if that is nothing, wait for news, at most `wait` seconds, and return nothing.
+
+        With a `lease` the deliveries have so many seconds instead of those of the subscription.
+        """
+        check_pull(limit)
+        seen = self._wake.count
+        self._listen()
+        found = self._begin(subscription, limit, lease)
+        if not found and wait > 0:
             due = self._file.read(lambda connection: deliveries.next_due(connection, subscription))
-            pause = left if due is None else min(left, max(0.0, (due - self._now()) / 1e6))
+            pause = wait if due is None else min(wait, max(0.0, (due - self._now()) / 1e6))
             self._wake.wait(seen, pause)
+        return found
+
+    def wake(self) -> None:
+        """End the waits of this process."""
+        self._wake.notify()
 
     def ack(self, subscription: str, ack_ids: Sequence[str]) -> None:
         reach("bus.before_ack")
@@ -104,6 +121,10 @@ class LocalBus:
 
     def nack(self, subscription: str, ack_ids: Sequence[str]) -> None:
         self._change(subscription, lambda found: found.give_back(ack_ids))
+
+    def release(self, subscription: str, ack_ids: Sequence[str]) -> None:
+        """Give back deliveries of which nothing was sent: they come again at once, and do not count as attempts."""
+        self._change(subscription, lambda found: found.release(ack_ids))
 
     def extend(self, subscription: str, ack_ids: Sequence[str], seconds: float) -> None:
         until = self._now() + int(seconds * 1_000_000)
@@ -120,12 +141,12 @@ class LocalBus:
         self._wake.close()
         self._file.close()
 
-    def _begin(self, subscription: str, limit: int) -> list[PulledMessage]:
+    def _begin(self, subscription: str, limit: int, lease: float | None) -> list[PulledMessage]:
         """Begin deliveries; without one that is due nothing is written."""
         due = self._file.read(lambda connection: _due(connection, subscription))
         if due is None or due > self._now():
             return []
-        begun = self._file.write(lambda connection: self._deliveries(connection, subscription).begin(limit))
+        begun = self._file.write(lambda connection: self._deliveries(connection, subscription).begin(limit, lease))
         reach("bus.pulled")
         return [_pulled(one) for one in begun]
 

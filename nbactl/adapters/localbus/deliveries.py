@@ -87,8 +87,8 @@ class Deliveries:
     now: int
     new_id: Callable[[str], str]
 
-    def begin(self, limit: int) -> list[Delivery]:
-        """Begin at most `limit` deliveries. What is over without an acknowledgement is given back first."""
+    def begin(self, limit: int, lease: float | None = None) -> list[Delivery]:
+        """Begin at most `limit` deliveries, of `lease` seconds; what is over unacknowledged is given back first."""
         name, now = self.subscription.name, self.now
         late = "SELECT seq, attempt, due FROM deliveries WHERE subscription = ? AND due <= ? AND ack IS NOT NULL"
         for seq, attempt, over in self.connection.execute(late, (name, now)).fetchall():
@@ -99,7 +99,7 @@ class Deliveries:
             "WHERE d.subscription = ? AND d.due <= ? ORDER BY d.due, d.seq LIMIT ?",
             (name, now, limit),
         ).fetchall()
-        over = now + int(self.subscription.ack_deadline * _SECOND)
+        over = now + int((self.subscription.ack_deadline if lease is None else lease) * _SECOND)
         batch = self.new_id("ack")
         self.connection.executemany(
             "UPDATE deliveries SET attempt = attempt + 1, due = ?, ack = ? WHERE subscription = ? AND seq = ?",
@@ -121,6 +121,12 @@ class Deliveries:
         """End deliveries without success."""
         for seq, attempt in self._under_way(ack_ids):
             self._fail(seq, attempt, self.now)
+
+    def release(self, ack_ids: Sequence[str]) -> None:
+        """End deliveries as if they had not begun."""
+        sql = "UPDATE deliveries SET attempt = ?, due = ?, ack = NULL WHERE subscription = ? AND seq = ?"
+        for seq, attempt in self._under_way(ack_ids):
+            self.connection.execute(sql, (attempt - 1, self.now, self.subscription.name, seq))
 
     def extend(self, ack_ids: Sequence[str], until: int) -> None:
         """Let deliveries end later."""
