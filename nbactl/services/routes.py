@@ -17,7 +17,10 @@ DEAD_LETTER: Final = "-dead-letter"
 
 @frozen
 class PushRoute:
-    """A subscription that pushes to an endpoint. `timeout` is a name in timeouts.yaml."""
+    """A subscription that pushes to an endpoint. `timeout` is a name in timeouts.yaml.
+
+    A message that is refused `attempts` times goes to the dead-letter topic.
+    """
 
     subscription: str
     topic: str
@@ -25,6 +28,7 @@ class PushRoute:
     path: str
     timeout: str
     ordered: bool = False
+    attempts: int = 10
 
     @property
     def dead_letter_topic(self) -> str:
@@ -57,6 +61,13 @@ _STARTS: Final = {
 """Where the trigger of a phase is pushed to: service, path, time limit."""
 
 
+_LONG: Final = "service.phase"
+_ATTEMPTS_OF_LONG: Final = 50
+"""A phase that another process works on is refused meanwhile: with pauses of a minute that is most of an hour."""
+
+
 def _route(topic: str, service: str, path: str, timeout: str) -> PushRoute:
     name = f"{topic}-{service}{path.replace('/', '-')}"
+    if timeout == _LONG:
+        return PushRoute(name, topic, service, path, timeout, attempts=_ATTEMPTS_OF_LONG)
     return PushRoute(name, topic, service, path, timeout)

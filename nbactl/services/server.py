@@ -19,6 +19,7 @@ from nbactl.errors import PreconditionError, UsageError
 if TYPE_CHECKING:
     from nbactl.core._support.aio import App
 
+LOOPBACK = "127.0.0.1"
 _BACKLOG = 2048
 
 

@@ -1,0 +1,325 @@
+"""`nbactl up`: topics and subscriptions, a process for each service, push delivery, and the start of a game date."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import queue
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from nbactl.config.given import given_options
+from nbactl.errors import LeaseHeldError, PreconditionError, UnavailableError
+from nbactl.services.routes import SERVICES
+from nbactl.services.supervisor import LogLine, Supervisor, SupervisorTimings, write_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from nbactl.adapters.localbus.push import PushDelivery
+    from nbactl.bootstrap.container import Container
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.ports.bus import BusTopology
+    from nbactl.services.routes import PushRoute
+
+OWN: Final = "up"
+"""The name of this process in the log."""
+_STATE: Final = "up.json"
+_CONCURRENCY: Final = 8
+"""Requests at a time of each subscription; the services do the work on this machine."""
+
+_MOST_ATTEMPTS: Final = 100
+"""As many as Pub/Sub allows."""
+
+Outcome = Literal["done", "failed", "running", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class UpRequest:
+    """What to bring up. Without a date no date is started; `once` ends when the last phase of the date has ended."""
+
+    date: GameDate | None
+    once: bool = False
+    timeout: float | None = None
+    """Seconds that `once` waits."""
+    services: tuple[str, ...] = SERVICES
+
+
+@dataclass(frozen=True, slots=True)
+class UpResult:
+    """How it ended, and how often services had to be restarted."""
+
+    outcome: Outcome
+    restarts: int
+    detail: str = ""
+
+
+class Up:
+    """One call of `nbactl up`. `request_stop` may be called from a signal handler."""
+
+    def __init__(self, app: Container, request: UpRequest, emit: Callable[[LogLine], None]) -> None:
+        self._app = app
+        self._request = request
+        self._emit = emit
+        self._lines: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
+        self._stopped = False
+        timeouts = app.config.timeouts
+        self._supervisor = Supervisor(
+            self._command,
+            environ=_environment(app),
+            timings=SupervisorTimings(
+                request=timeouts["up.request"],
+                restart=timeouts["up.restart"],
+                longest_restart=timeouts["up.longest_restart"],
+                stop=timeouts["up.stop"],
+            ),
+            clock=app.clock,
+            emit=self._lines.put,
+            changed=self._write_state,
+        )
+
+    def request_stop(self) -> None:
+        """Stop in an orderly way."""
+        self._stopped = True
+        self._lines.put(None)
+
+    def run(self) -> UpResult:
+        """Bring everything up and stay until it is stopped, or with `once` until the date has ended.
+
+        Raises LeaseHeldError if another process does this on the same state, UnavailableError if a service does not
+        start.
+        """
+        _refuse_public_bus(self._app)
+        with _only_one(self._app), contextlib.ExitStack() as last:
+            try:
+                last.callback(self._stop_services)
+                self._supervisor.start(self._request.services)
+                self._say(f"starting {', '.join(self._request.services)}")
+                if not self._until_ready():
+                    return self._result("stopped")
+                create_subscriptions(self._app, {one.name: one.url for one in self._supervisor.services.values()})
+                delivery = _delivery(self._app)
+                if delivery is not None:
+                    delivery.start()
+                    last.callback(self._in_background, delivery.close)
+                self._say(f"all services are ready; state in {self._app.settings.state_dir}")
+                self._start_date()
+                return self._until_end()
+            finally:
+                self._say("stopping")
+
+    def _until_ready(self) -> bool:
+        """Wait until all services are ready; returns False if a stop was requested first."""
+        timeouts, clock = self._app.config.timeouts, self._app.clock
+        end = clock.monotonic() + timeouts["up.ready"]
+        while not self._stopped:
+            self._supervisor.poll()
+            reasons = self._supervisor.unready()
+            if not reasons:
+                return True
+            if clock.monotonic() > end:
+                raise UnavailableError(
+                    f"{len(reasons)} of {len(self._supervisor.services)} services are not ready",
+                    cause="; ".join(reasons),
+                    next_step="Read the log above; up.ready in timeouts.yaml says how long to wait.",
+                    retryable=False,
+                )
+            self._show(timeouts["up.poll"] / 2)
+        return False
+
+    def _until_end(self) -> UpResult:
+        timeouts, clock = self._app.config.timeouts, self._app.clock
+        end = clock.monotonic() + (self._request.timeout or timeouts["up.once"])
+        while not self._stopped:
+            self._supervisor.poll()
+            self._supervisor.unready()
+            if self._request.once and self._request.date is not None:
+                if (ended := date_end(self._app, self._request.date)) is not None:
+                    return self._result(*ended)
+                if clock.monotonic() > end:
+                    return self._result("running", "the time is over")
+            self._show(timeouts["up.poll"])
+        return self._result("stopped")
+
+    def _result(self, outcome: Outcome, detail: str = "") -> UpResult:
+        return UpResult(outcome, sum(one.restarts for one in self._supervisor.services.values()), detail)
+
+    def _start_date(self) -> None:
+        """Have the collector run phase 1 of the date, in a thread."""
+        day = self._request.date
+        collector = self._supervisor.services.get("collector")
+        if day is None or collector is None:
+            return
+
+        def start() -> None:
+            from nbactl.services.starting import collect_date
+
+            pause = self._app.config.timeouts["up.restart"]
+            collect_date(
+                self._app.config.workflows,
+                day,
+                collector.url,
+                timeout=self._app.config.timeouts["task.scraper"],
+                pause=lambda: self._app.clock.sleep(pause),
+                is_stopped=lambda: self._stopped,
+                say=self._say,
+            )
+
+        threading.Thread(target=start, name="nbactl-start", daemon=True).start()
+
+    def _stop_services(self) -> None:
+        self._in_background(self._supervisor.stop)
+        with contextlib.suppress(FileNotFoundError):
+            (self._app.settings.state_dir / _STATE).unlink()
+
+    def _in_background(self, work: Callable[[], None]) -> None:
+        """Do something that takes a while, and show the log meanwhile."""
+        thread = threading.Thread(target=work, name="nbactl-stop", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            self._show(self._app.config.timeouts["up.poll"] / 4)
+        self._show(0)
+
+    def _show(self, seconds: float) -> None:
+        """Show what comes within this time, and all that is there."""
+        end = self._app.clock.monotonic() + seconds
+        while True:
+            left = end - self._app.clock.monotonic()
+            try:
+                line = self._lines.get(timeout=left) if left > 0 else self._lines.get_nowait()
+            except queue.Empty:
+                return
+            if line is None:
+                return
+            self._emit(line)
+
+    def _say(self, message: str, severity: str = "INFO") -> None:
+        self._lines.put(LogLine(OWN, severity, message, {"time": self._app.clock.now().isoformat()}))
+
+    def _command(self, name: str, descriptor: int) -> Sequence[str]:
+        words = ["serve", name, "--fd", str(descriptor), "--until-eof", "--output", "jsonl", "--quiet"]
+        return [sys.executable, "-m", "nbactl", *words, *given_options(self._app.settings)]
+
+    def _write_state(self) -> None:
+        services = {name: {"pid": one.process.pid, "port": one.port} for name, one in self._supervisor.services.items()}
+        state: dict[str, Any] = {
+            "pid": os.getpid(),
+            "started_at": self._app.clock.now().isoformat(),
+            "date": None if self._request.date is None else str(self._request.date),
+            "services": services,
+        }
+        write_state(self._app.settings.state_dir / _STATE, state)
+
+
+def create_subscriptions(app: Container, urls: dict[str, str]) -> None:
+    """Create topics and subscriptions of the services at these addresses, and those that keep dead letters."""
+    from nbactl.ports.bus import PushTarget, Subscription
+    from nbactl.services.routes import push_routes
+
+    bus, timeouts = cast("BusTopology", app.bus), app.config.timeouts
+    routes = [route for route in push_routes(app.config.workflows) if route.service in urls]
+    wanted = {topic for route in routes for topic in (route.topic, route.dead_letter_topic)}
+    for topic in sorted((wanted | app.config.workflows.topics) - set(bus.topics())):
+        bus.create_topic(topic)
+
+    def letters_of(topic: str) -> Subscription:
+        # It has itself for its dead letters, so that nothing leaves it that was not acknowledged.
+        return Subscription(topic, topic, topic, most_attempts=_MOST_ATTEMPTS)
+
+    def push_to(route: PushRoute) -> Subscription:
+        return Subscription(
+            route.subscription,
+            route.topic,
+            route.dead_letter_topic,
+            most_attempts=route.attempts,
+            ack_deadline=timeouts[route.timeout] + timeouts["bus.ack_margin"],
+            least_backoff=timeouts["bus.least_backoff"],
+            most_backoff=timeouts["bus.most_backoff"],
+            ordered=route.ordered,
+            push=PushTarget(urls[route.service] + route.path),
+        )
+
+    for topic in sorted({route.dead_letter_topic for route in routes}):
+        bus.create_subscription(letters_of(topic))
+    for route in routes:
+        bus.create_subscription(push_to(route))
+
+
+def date_end(app: Container, day: GameDate) -> tuple[Outcome, str] | None:
+    """Return how the last phase of a date ended, None if it has not."""
+    from nbactl.core.phases.documents import read_phase
+    from nbactl.workflows.units import phase_order
+
+    file = app.config.workflows
+    last = phase_order(file)[-1]
+    uses = file.phases[last].tasks
+    found = read_phase(app.documents, last, day, {use.task for use in uses}).processors
+    states = {use.task: found[use.task].status if use.task in found else None for use in uses}
+    if None in states.values():
+        return None
+    failed = [use.task for use in uses if use.required and states[use.task] not in ("success", "partial", "no_data")]
+    return ("failed", f"{', '.join(failed)}: failed") if failed else ("done", f"{last} of {day} has ended")
+
+
+def _delivery(app: Container) -> PushDelivery | None:
+    """Return what pushes the messages of the embedded bus; Pub/Sub's emulator does it by itself."""
+    from nbactl.adapters.localbus.bus import LocalBus
+    from nbactl.adapters.localbus.push import PushDelivery, PushLimits
+    from nbactl.core.service.consumer import ConsumerTimings
+
+    if not isinstance(app.bus, LocalBus):
+        return None
+    timeouts = app.config.timeouts
+    limits = PushLimits(
+        concurrency=_CONCURRENCY,
+        connect=timeouts["http.connect"],
+        least_pause=timeouts["up.restart"],
+        most_pause=timeouts["up.longest_restart"],
+    )
+    timings = ConsumerTimings(
+        lease=timeouts["bus.push_lease"],
+        renew_every=timeouts["bus.push_renew"],
+        pull=timeouts["bus.pull"],
+        pause=timeouts["bus.least_backoff"],
+        finish=timeouts["service.finish_requests"],
+    )
+    return PushDelivery(app.bus, limits=limits, timings=timings, clock=app.clock, failures=app.failures)
+
+
+def _environment(app: Container) -> dict[str, str]:
+    """Return the environment of the services: ours, with the source, and without the port of another service."""
+    kept = {name: value for name, value in app.environ.items() if name not in ("PORT", "NBACTL_OUTPUT")}
+    return {**kept, "NBACTL_SOURCE": app.settings.source, "PYTHONUNBUFFERED": "1"}
+
+
+def _refuse_public_bus(app: Container) -> None:
+    if app.settings.target == "gcp" and not app.environ.get("PUBSUB_EMULATOR_HOST"):
+        raise PreconditionError(
+            "`nbactl up` serves on the loopback, where Pub/Sub of Google Cloud cannot push to",
+            cause="The target is gcp, and PUBSUB_EMULATOR_HOST is not set.",
+            next_step="Use --target local, or set PUBSUB_EMULATOR_HOST to an emulator.",
+        )
+
+
+@contextlib.contextmanager
+def _only_one(app: Container) -> Iterator[None]:
+    """Hold the lock of this state directory; the kernel releases it when this process ends."""
+    import json
+
+    folder = app.settings.state_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "up.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = ""
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                holder = f" as process {json.loads((folder / _STATE).read_text())['pid']}"
+            raise LeaseHeldError(
+                f"`nbactl up` is running on {folder} already{holder}",
+                next_step="Stop it with Ctrl-C, or use another --state-dir.",
+            ) from error
+        yield
