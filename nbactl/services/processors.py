@@ -124,16 +124,16 @@ class _RawProcessors:
             for task in affected:
                 self._announce_failure(task, completion)
             return
-        done = {*self._collected(day), completion.processor}
-        ready = self._ready(affected, done)
-        if waiting := [task for task in affected if task not in ready]:
+        tried: set[str] = set()
+        # After each run once more: a task that needs one of these may have been collected for meanwhile, and its
+        # completion found that it has to wait.
+        while ready := self._ready(affected, {*self._collected(day), completion.processor}, tried):
+            tried.update(ready)
+            name = _RAW if ready[0] in self._needs else ready[0]
+            request = RunRequest((name,), (day,), only=ready if name == _RAW else (), upstream="skip")
+            check_ended(await self._runs.execute(request, turn=f"{_RAW}/{day}"), frozenset(ready))
+        if waiting := [task for task in affected if task not in tried]:
             _LOG.info("%s for %s: waiting for what else they read", ", ".join(waiting), day)
-        if not ready:
-            return
-        name = _RAW if ready[0] in self._needs else ready[0]
-        request = RunRequest((name,), (day,), only=ready if name == _RAW else (), upstream="skip")
-        ended = await self._runs.execute(request, turn=f"{_RAW}/{day}")
-        check_ended(ended, frozenset(ready))
 
     def _own(self, completion: Completion) -> str | None:
         """Return the task that processes what a scraper collected, None if nothing does. Raises DataError."""
@@ -162,9 +162,10 @@ class _RawProcessors:
             found += more
         return tuple(task for task in self._needs if task in found)
 
-    def _ready(self, tasks: tuple[str, ...], done: Collection[str]) -> tuple[str, ...]:
+    def _ready(self, tasks: tuple[str, ...], done: Collection[str], tried: Collection[str]) -> tuple[str, ...]:
         """Return those whose input is there, and that need nothing but what is done or ready."""
-        ready = [task for task in tasks if set(self._workflows.tasks[task].reads) <= set(done)]
+        reads = self._workflows.tasks
+        ready = [task for task in tasks if task not in tried and set(reads[task].reads) <= set(done)]
         while early := [task for task in ready if not set(self._needs.get(task, ())) <= {*done, *ready}]:
             ready = [task for task in ready if task not in early]
         return tuple(ready)

@@ -11,6 +11,7 @@ from nbactl.cli.app import console, session
 from nbactl.cli.frame import command, single
 from nbactl.cli.serve import command as commands
 from nbactl.cli.show.render import View
+from nbactl.cli.signals import SignalledError
 from nbactl.services.routes import SERVICES
 
 app = single()
@@ -65,5 +66,9 @@ def serve(  # noqa: PLR0917 - Typer reads them one by one
         until_eof=until_eof,
         structured=not call.settings.for_person,
     )
-    commands.serve(call.settings, call.environ, request, announce=console(ctx).note)
-    return View({"services": list(request.services)}, lambda _: None)
+    code = 0
+    try:
+        commands.serve(call.settings, call.environ, request, announce=console(ctx).note)
+    except SignalledError as signalled:
+        code = signalled.exit_code  # the usual end of a service, and nothing to report
+    return View({"services": list(request.services)}, lambda _: None, exit_code=code)
