@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
 from nbactl.core._support.ids import encode_id
@@ -43,7 +43,7 @@ from nbactl.errors import AlreadyExistsError, DataError, PreconditionError
 from nbactl.ports.documents import SERVER_TIME, ArrayRemove, ArrayUnion, Create, Increment, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
     from random import Random
     from typing import TypeVar
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import Document, DocumentStore, FieldPath, Write
 
     T = TypeVar("T")
+
+_NO_FIELDS: Final[Mapping[Any, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,20 @@ class CompletionTracker:
         self._hook = hook
 
     def create_batch(
-        self, batch_id: str, game_date: GameDate, expected_players: int, correlation_id: str, *, counter_shards: int = 0
+        self,
+        batch_id: str,
+        game_date: GameDate,
+        expected_players: int,
+        correlation_id: str,
+        *,
+        counter_shards: int = 0,
+        fields: Mapping[str, Any] = _NO_FIELDS,
+        beside: Sequence[Write] = (),
     ) -> Progress:
         """Begin a batch; doing so again with the same arguments changes nothing.
+
+        The document also gets `fields`, and `beside` are writes of the same commit; both are only for the one who
+        begins it.
 
         With `counter_shards` (up to 100) completions are counted in that many documents, for batches whose players
         complete faster than one document may be written (about one commit a second, lastingly). Raises
@@ -112,7 +125,9 @@ class CompletionTracker:
         _check_count(expected_players, "expected_players")
         _check_count(counter_shards, "counter_shards", MAX_SHARDS)
         return self._retried(
-            lambda: self._create(batch_id, game_date, expected_players, correlation_id, counter_shards)
+            lambda: self._create(
+                batch_id, game_date, expected_players, correlation_id, counter_shards, fields, beside
+            )
         )
 
     def record_completion(self, batch_id: str, player_lookup: str, predictions_count: int) -> Recorded:
@@ -138,9 +153,12 @@ class CompletionTracker:
         """Return how far a batch is."""
         return read_progress(self._store, self._batch(batch_id), self._mode(batch_id))
 
-    def complete(self, batch_id: str) -> Recorded:
-        """Make a batch complete although players are missing. Players who complete later are still counted."""
-        done, progress = self._retried(lambda: self._finish(batch_id, even_if_missing=True))
+    def complete(self, batch_id: str, fields: Mapping[FieldPath, Any] = _NO_FIELDS) -> Recorded:
+        """Make a batch complete although players are missing. Players who complete later are still counted.
+
+        In the same commit the document gets `fields`; one that is complete already does not.
+        """
+        done, progress = self._retried(lambda: self._finish(batch_id, even_if_missing=True, fields=fields))
         self._emit_complete(batch_id, done=done)
         return Recorded(new=done, became_complete=done, progress=progress)
 
@@ -174,14 +192,23 @@ class CompletionTracker:
         """Return incomplete batches in which nothing was recorded for as long as `after`, the oldest first."""
         return Batches(self._store, self._mode).stalled(now, after)
 
-    def _create(self, batch_id: str, game_date: GameDate, expected: int, correlation_id: str, shards: int) -> Progress:
+    def _create(
+        self,
+        batch_id: str,
+        game_date: GameDate,
+        expected: int,
+        correlation_id: str,
+        shards: int,
+        fields: Mapping[str, Any],
+        beside: Sequence[Write],
+    ) -> Progress:
         path = batch_path(batch_id)
         wanted = batch_document(
             batch_id, game_date, expected, correlation_id, with_array=self._mode(batch_id).write_array, shards=shards
         )
         writes: list[Write] = [Create(shard_path(batch_id, shard), shard_document()) for shard in range(shards)]
         try:
-            self._commit([Create(path, wanted), *writes])
+            self._commit([Create(path, {**fields, **wanted}), *writes, *beside])
         except AlreadyExistsError as error:
             found = self._batch(batch_id)
             for field in ("game_date", "expected_players", "correlation_id", COUNTER_SHARDS):
@@ -260,13 +287,16 @@ class CompletionTracker:
         if done:
             self._hook(Event("completions.batch_complete", batch_id))
 
-    def _finish(self, batch_id: str, *, even_if_missing: bool = False) -> tuple[bool, Progress]:
+    def _finish(
+        self, batch_id: str, *, even_if_missing: bool = False, fields: Mapping[FieldPath, Any] = _NO_FIELDS
+    ) -> tuple[bool, Progress]:
         batch = self._batch(batch_id)
         progress = read_progress(self._store, batch, self._mode(batch_id))
         if progress.is_complete or not (progress.is_due or even_if_missing):
             return False, progress
-        fields: dict[FieldPath, Any] = dict.fromkeys(("completion_time", UPDATED_AT), SERVER_TIME)
-        finished = Update(batch.path, {"is_complete": True, **fields}, if_updated_at=batch.update_time)
+        ended: dict[FieldPath, Any] = {"is_complete": True, "completion_time": SERVER_TIME, UPDATED_AT: SERVER_TIME}
+        ended |= fields
+        finished = Update(batch.path, ended, if_updated_at=batch.update_time)
         reach("completions.before_finish")
         try:
             self._commit([finished])

@@ -1,0 +1,110 @@
+"""The merge of a batch: all staged rows in one statement, and the announcement that phase 5 is done, once."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from nbactl.core._support.faults import reach
+from nbactl.core.completions.documents import game_date_of, required_batch, text_of
+from nbactl.errors import AlreadyExistsError, PreconditionError
+from nbactl.ports.alerts import Alert
+from nbactl.ports.documents import DELETE_FIELD, SERVER_TIME, Query, Update
+from nbactl.services.batch_documents import (
+    CHECK_FAILURES,
+    CONSOLIDATED_AT,
+    MERGED,
+    NEXT_CHECK,
+    read_staged,
+    staged_in,
+)
+from nbactl.services.batch_start import done_key
+
+if TYPE_CHECKING:
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.phases.messages import CompletionStatus
+    from nbactl.ports.documents import Document, FieldPath
+    from nbactl.services.batch_start import BatchParts
+
+_LOG = logging.getLogger(__name__)
+
+
+def merge_batch(parts: BatchParts, batch_id: str) -> Literal["merged", "merged late", "finished"]:
+    """Merge the staged rows of a batch and announce its end; after that only rows that came later, if there are any.
+
+    The merge is repeated where it was interrupted, which changes nothing in the table. The batch and the announcement
+    are one commit, and the key of the announcement can be there but once.
+    """
+    batch = required_batch(parts.store, batch_id)
+    consolidated, merged = batch.data.get(CONSOLIDATED_AT) is not None, int(batch.data.get(MERGED) or 0)
+    if consolidated and parts.store.count(Query(staged_in(batch_id))) <= merged:
+        with suppress(PreconditionError):  # somebody moved the check meanwhile
+            parts.store.commit([Update(batch.path, {NEXT_CHECK: DELETE_FIELD}, if_updated_at=batch.update_time)])
+        return "finished"
+    players, rows = 0, list[dict[str, Any]]()
+    for staged in read_staged(parts.store, batch_id):
+        players += 1
+        rows += staged.rows
+    reach("coordinator.read")
+    day = game_date_of(batch)
+    written = parts.merge(day, rows, batch_id) if rows else 0
+    reach("coordinator.merged")
+    fields: dict[FieldPath, Any] = {
+        MERGED: players,
+        "merged_rows": written,
+        "merged_at": SERVER_TIME,
+        CHECK_FAILURES: 0,
+        # One check more: a player may have been staged since the rows were read.
+        NEXT_CHECK: parts.clock.now() + timedelta(seconds=parts.limits.late),
+    }
+    if not consolidated:
+        _finish(parts, batch, day, fields)
+        return "merged"
+    parts.store.commit([Update(batch.path, fields)])
+    parts.alert(
+        Alert(
+            f"batch_late/{batch_id}",
+            "warning",
+            f"{players - merged} late players of {batch_id} were merged; the export of {day} may lack them",
+            next_step=f"Export again: nbactl run phase6 --date {day} --force",
+        )
+    )
+    return "merged late"
+
+
+def _finish(parts: BatchParts, batch: Document, day: GameDate, fields: dict[FieldPath, Any]) -> None:
+    players, rows = fields[MERGED], fields["merged_rows"]
+    batch_id, expected = str(batch.data["batch_id"]), int(batch.data["expected_players"])
+    key = done_key(day, batch_id)
+    status: CompletionStatus = "failed" if not rows else "success" if players >= expected else "partial"
+    announcement = parts.announcement(
+        key,
+        batch_id,
+        day,
+        status=status,
+        rows=rows,
+        correlation_id=text_of(batch, "correlation_id"),
+        done=players,
+        expected=expected,
+    )
+    if not rows:
+        parts.alert(
+            Alert(
+                f"batch_without_predictions/{batch_id}",
+                "critical",
+                f"no predictions for {day}: none of {expected} players has one",
+                next_step=f"Look at it: nbactl batches show {batch_id}",
+            )
+        )
+    ended = Update(batch.path, {CONSOLIDATED_AT: SERVER_TIME, **fields})
+    try:
+        parts.store.commit([ended, announcement])
+    except AlreadyExistsError:
+        # Another process was faster, or the batch was made a second time under the same id.
+        if required_batch(parts.store, batch_id).data.get(CONSOLIDATED_AT) is None:
+            parts.store.commit([ended])
+    reach("coordinator.consolidated")
+    parts.publish_soon(key)
+    _LOG.info("%s: %s rows of %s of %s players merged", batch_id, rows, players, expected)
