@@ -20,7 +20,7 @@ Stat = Literal["points", "rebounds", "assists"]
 STATS: Final[tuple[Stat, ...]] = get_args(Stat)
 SYSTEM: Final = "weighted_recent"
 """The `system_id` of the predictions that are published."""
-MOST_GAMES: Final = 30
+MOST_GAMES: Final = 40
 """So many past games of a player are looked at."""
 
 
@@ -33,7 +33,6 @@ class PastGame:
     points: int
     rebounds: int
     assists: int
-    home: bool
 
 
 @frozen
@@ -50,7 +49,6 @@ class PlayerInputs:
     game_date: date
     team_abbr: str
     opponent_team_abbr: str
-    home_game: bool
     rest_days: int | None
     opponent_factors: Mapping[str, float]
     games: tuple[PastGame, ...]
@@ -72,29 +70,33 @@ class Prediction:
 
 
 @frozen
-class _Fit:
-    """What was fitted for one statistic.
+class _Spread:
+    """How results spread around a prediction.
 
-    `prior` and `prior_slope` give the variance that results have around a value: prior * value + prior_slope * value².
-    `below` and `above` are how many standard deviations the ends of the interval are away.
+    The league's variance is `dispersion` for each unit of the predicted value. The interval reaches `below` and `above`
+    standard deviations from it.
     """
 
-    rate_half_life: float
-    tired: float
-    prior: float
-    prior_slope: float
+    dispersion: float
     below: float
     above: float
 
 
-_MINUTES_HALF_LIFE: Final = 4.0
-_FITS: Final[Mapping[Stat, _Fit]] = {
-    "points": _Fit(14.0, 0.98, 2.0, 0.03, 1.25, 1.35),
-    "rebounds": _Fit(14.0, 0.98, 1.0, 0.05, 1.2, 1.4),
-    "assists": _Fit(14.0, 0.98, 0.9, 0.06, 1.2, 1.4),
+# Fitted on the games from 15 November 2023 to 31 March 2024; later dates test them (docs/predictions.md).
+_MINUTES_HALF_LIFE: Final = 5.0
+_RATE_HALF_LIFE: Final = 15.0
+"""After so many games a game weighs half as much."""
+_RESTED_FOR_LONG: Final = ((10, 0.85), (5, 0.95))
+"""Days without a game from which on a player gives that share of his usual output. A back-to-back made no difference."""
+_SPREADS: Final[Mapping[Stat, _Spread]] = {
+    "points": _Spread(3.14, 1.21, 1.50),
+    "rebounds": _Spread(1.39, 1.17, 1.46),
+    "assists": _Spread(1.23, 1.10, 1.54),
 }
 _PRIOR_GAMES: Final = 10.0
 """So many games the league's spread counts for beside the player's own."""
+_LEAST: Final = 0.25
+"""Added to a value for its spread: a player who never had an assist may have one."""
 _EVIDENCE: Final = 5.0
 """With so many games the confidence is half of what it can be."""
 _PARTIAL: Final = 0.8
@@ -117,32 +119,35 @@ def predict(inputs: PlayerInputs, *, partial: bool) -> tuple[Prediction, ...]:
 
 
 def _predicted(stat: Stat, inputs: PlayerInputs, games: Sequence[PastGame], partial: bool) -> Prediction:
-    fit = _FITS[stat]
     results = [float(getattr(game, stat)) for game in games]
     played = [game.minutes for game in games]
-    recent = _weights(len(games), fit.rate_half_life)
+    weights = _weights(len(games), _RATE_HALF_LIFE)
     minutes = _mean(played, _weights(len(games), _MINUTES_HALF_LIFE))
-    rate = _mean(results, recent) / _mean(played, recent)
-    value = minutes * rate * inputs.opponent_factors.get(stat, 1.0) * (fit.tired if inputs.rest_days == 0 else 1.0)
-    spread = _spread(fit, value, results, recent)
+    rate = _mean(results, weights) / _mean(played, weights)
+    value = minutes * rate * inputs.opponent_factors.get(stat, 1.0) * _rest_factor(inputs.rest_days)
+    fit = _SPREADS[stat]
+    spread = _deviation(fit, value, results, weights)
     evidence = len(games) / (len(games) + _EVIDENCE)
-    steadiness = value / (value + spread) if value > 0 else 0.0
     return Prediction(
         stat,
         SYSTEM,
         predicted_value=round(value, 2),
         low=round(max(0.0, value - fit.below * spread), 2),
         high=round(value + fit.above * spread, 2),
-        confidence=round(evidence * steadiness * (_PARTIAL if partial else 1.0), 3),
+        confidence=round(evidence * value / (value + spread) * (_PARTIAL if partial else 1.0), 3),
     )
 
 
-def _spread(fit: _Fit, value: float, results: Sequence[float], weights: Sequence[float]) -> float:
+def _rest_factor(days: int | None) -> float:
+    return next((factor for least, factor in _RESTED_FOR_LONG if days is not None and days >= least), 1.0)
+
+
+def _deviation(fit: _Spread, value: float, results: Sequence[float], weights: Sequence[float]) -> float:
     """Return the standard deviation to expect: the player's own, drawn towards the league's where games are few."""
     mean = _mean(results, weights)
     own = _mean([(result - mean) ** 2 for result in results], weights)
     known = sum(weights) ** 2 / sum(weight**2 for weight in weights)
-    league = fit.prior * value + fit.prior_slope * value**2
+    league = fit.dispersion * (value + _LEAST)
     return math.sqrt((known * own + _PRIOR_GAMES * league) / (known + _PRIOR_GAMES))
 
 
@@ -163,11 +168,10 @@ def inputs_data(inputs: PlayerInputs) -> dict[str, Any]:
         "game_date": inputs.game_date.isoformat(),
         "team_abbr": inputs.team_abbr,
         "opponent_team_abbr": inputs.opponent_team_abbr,
-        "home_game": inputs.home_game,
         "rest_days": inputs.rest_days,
         "opponent_factors": dict(inputs.opponent_factors),
         "games": [
-            [game.game_date.isoformat(), game.minutes, game.points, game.rebounds, game.assists, int(game.home)]
+            [game.game_date.isoformat(), game.minutes, game.points, game.rebounds, game.assists]
             for game in inputs.games
         ],
     }
@@ -184,7 +188,6 @@ def parse_inputs(data: Mapping[str, Any]) -> PlayerInputs:
             game_date=day,
             team_abbr=_text(data["team_abbr"]),
             opponent_team_abbr=_text(data["opponent_team_abbr"]),
-            home_game=bool(data["home_game"]),
             rest_days=None if rest is None else int(rest),
             opponent_factors={stat: _number(data["opponent_factors"].get(stat, 1.0)) for stat in STATS},
             games=tuple(_past_game(*game) for game in data["games"]),
@@ -199,8 +202,8 @@ def parse_inputs(data: Mapping[str, Any]) -> PlayerInputs:
     return found
 
 
-def _past_game(day: str, minutes: float, points: int, rebounds: int, assists: int, home: int) -> PastGame:
-    return PastGame(date.fromisoformat(day), _number(minutes), int(points), int(rebounds), int(assists), bool(home))
+def _past_game(day: str, minutes: float, points: int, rebounds: int, assists: int) -> PastGame:
+    return PastGame(date.fromisoformat(day), _number(minutes), int(points), int(rebounds), int(assists))
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - any JSON
