@@ -1,0 +1,377 @@
+"""Prediction batches by the clock, in one process and without faults."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.core.phases.messages import PhaseTrigger, parse_completion
+from nbactl.errors import DataError, InProgressError, NotFoundError, UnavailableError
+from nbactl.ports.documents import Query
+from nbactl.services.batch_documents import read_staged
+from nbactl.testing import FakeClock, faults, memory_documents
+from tests.kit.prediction_night import BATCH, DAY, TRIGGER, Night, player_inputs, roster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbactl.ports.documents import DocumentStore
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> Iterator[DocumentStore]:
+    store = memory_documents(clock)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def night(store: DocumentStore, clock: FakeClock) -> Night:
+    return Night(store, clock, roster(10))
+
+
+def stall(night: Night, clock: FakeClock, done: int) -> None:
+    """Start the batch, and have so many players done."""
+    night.coordinator.start(TRIGGER)
+    for request in night.requests()[:done]:
+        night.work(request)
+    night.hear()
+    clock.advance(1.0)
+
+
+def actions(night: Night) -> list[str]:
+    return [checked.action for checked in night.coordinator.sweep()]
+
+
+def test_a_batch_goes_from_one_query_to_one_merge_and_one_completion(night: Night, clock: FakeClock) -> None:
+    started = night.coordinator.start(TRIGGER)
+    assert (started.batch_id, started.outcome, started.players) == (BATCH, "started", 10)
+    assert night.queries == [None]
+    assert [request["player_lookup"] for request in night.requests()] == sorted(night.players)
+    night.work()
+    night.hear()
+    assert (night.merges(), len(night.merged())) == (1, 30)
+    [announced] = night.announced()
+    completion = parse_completion(announced)
+    assert (completion.processor, completion.status, completion.rows) == ("player_prop_predictions", "success", 30)
+    assert (completion.execution_id, completion.correlation_id) == (BATCH, "corr-1")
+    metadata = announced["metadata"]
+    assert (metadata["players_done"], metadata["players_expected"], metadata["batch_id"]) == (10, 10, BATCH)
+    clock.advance(2 * MINUTE)
+    assert actions(night) == ["finished"]
+    clock.advance(60 * MINUTE)
+    assert actions(night) == []
+    assert not night.alerts
+
+
+def test_a_batch_has_productions_fields(night: Night) -> None:
+    night.coordinator.start(TRIGGER)
+    batch = night.batch()
+    assert {"created_at", "updated_at", "created_by_instance", "dataset_prefix", "start_time"} <= batch.keys()
+    assert (batch["batch_id"], batch["game_date"], batch["expected_players"]) == (BATCH, "2024-01-15", 10)
+    assert (batch["is_complete"], batch["correlation_id"], batch["failed_players"]) == (False, "corr-1", [])
+
+
+def test_a_request_has_productions_fields_and_the_inputs(night: Night) -> None:
+    night.coordinator.start(PhaseTrigger("phase5", DAY, mode="overnight", partial=True, correlation_id="corr-1"))
+    request = night.requests()[0]
+    assert {name: request[name] for name in ("player_lookup", "game_date", "batch_id", "correlation_id")} == {
+        "player_lookup": "player00000", "game_date": "2024-01-15", "batch_id": BATCH, "correlation_id": "corr-1",
+    }  # fmt: skip
+    assert (request["prediction_run_mode"], request["partial"]) == ("overnight", True)
+    assert request["historical_games_batch"]["player_lookup"] == "player00000"
+    night.work(request)
+    assert [row["is_partial"] for row in staged(night, "player00000")] == [True] * 3
+
+
+def staged(night: Night, player: str) -> list[dict[str, Any]]:
+    return next(found.rows for found in read_staged(night.store, BATCH) if found.player == player)
+
+
+def test_inputs_that_are_too_large_go_by_reference(store: DocumentStore, clock: FakeClock) -> None:
+    night = Night(store, clock, {"big": player_inputs("big", games=200), "small": player_inputs("small")})
+    night.coordinator.start(TRIGGER)
+    big, small = night.requests()
+    assert "historical_games_batch" in small
+    assert big["inputs_ref"] == f"prediction_batches/{BATCH}/inputs/big"
+    assert "historical_games_batch" not in big
+    night.work()
+    assert night.queries == [None]
+    assert len(staged(night, "big")) == 3
+
+
+def test_a_trigger_that_comes_again_starts_nothing(night: Night) -> None:
+    night.coordinator.start(TRIGGER)
+    assert night.coordinator.start(TRIGGER).outcome == "running"
+    night.work()
+    night.hear()
+    assert night.coordinator.start(TRIGGER).outcome == "finished"
+    assert (len(night.requests()), night.queries, night.merges()) == (10, [None], 1)
+
+
+def test_a_start_beside_another_one_is_refused_and_comes_again(night: Night, store: DocumentStore) -> None:
+    other = Night(store, night.clock, roster(10))
+    refused: list[InProgressError] = []
+
+    def meanwhile() -> None:
+        with pytest.raises(InProgressError) as caught:
+            other.coordinator.start(TRIGGER)
+        refused.append(caught.value)
+
+    with faults.calling("coordinator.created", meanwhile):
+        night.coordinator.start(TRIGGER)
+    assert [error.retryable for error in refused] == [True]
+    assert len(night.requests()) == 10
+
+
+def test_a_start_that_was_interrupted_goes_on_from_its_checkpoint(store: DocumentStore, clock: FakeClock) -> None:
+    night = Night(store, clock, roster(600))
+    with faults.failing("coordinator.checkpointed", UnavailableError("down")), pytest.raises(UnavailableError):
+        night.coordinator.start(TRIGGER)
+    assert len(night.requests()) == 250
+    late = dict(night.players) | {"newcomer": player_inputs("newcomer")}
+    again = Night(store, clock, late)
+    assert again.coordinator.start(TRIGGER).outcome == "resumed"
+    [asked] = again.queries
+    assert asked is not None
+    assert len(asked) == 350
+    assert [request["player_lookup"] for request in again.requests()] == sorted(night.players)
+
+
+def test_a_start_that_nobody_resumes_is_found_by_the_clock(store: DocumentStore, clock: FakeClock) -> None:
+    night = Night(store, clock, roster(600))
+    with faults.failing("coordinator.published", UnavailableError("down")), pytest.raises(UnavailableError):
+        night.coordinator.start(TRIGGER)
+    clock.advance(11 * MINUTE)
+    assert actions(night) == ["resumed"]
+    assert {request["player_lookup"] for request in night.requests()} == set(night.players)
+    assert night.batch()["published_at"] is not None
+
+
+def test_a_date_with_games_and_no_players_is_an_alert_and_a_failed_completion(
+    store: DocumentStore, clock: FakeClock
+) -> None:
+    night = Night(store, clock, {})
+    assert night.coordinator.start(TRIGGER).outcome == "no_players"
+    [alert] = night.alerts
+    assert (alert.severity, alert.title) == ("critical", "no predictions for 2024-01-15: there are games, but no players")
+    [completion] = night.announced()
+    assert (completion["status"], completion["record_count"]) == ("failed", 0)
+    night.coordinator.start(TRIGGER)
+    assert len(night.announced()) == 1
+    later = Night(store, clock, roster(2))
+    assert later.coordinator.start(TRIGGER).outcome == "started"
+
+
+def test_a_date_without_games_is_no_data_and_no_batch(store: DocumentStore, clock: FakeClock) -> None:
+    night = Night(store, clock, {}, games=False)
+    assert night.coordinator.start(TRIGGER).outcome == "no_games"
+    assert [completion["status"] for completion in night.announced()] == ["no_data"]
+    assert not night.alerts
+    assert not list(store.list_ids("prediction_batches"))
+
+
+def test_a_start_by_http_is_the_last_attempt_and_with_force_a_new_one(night: Night) -> None:
+    ids = [night.coordinator.start_date(DAY, force=force).batch_id for force in (False, False, True, False, True)]
+    assert [name.rpartition("_")[2] for name in ids] == ["1", "1", "2", "2", "3"]
+
+
+def test_a_batch_at_95_percent_is_closed_after_ten_minutes_without_an_update(
+    store: DocumentStore, clock: FakeClock
+) -> None:
+    night = Night(store, clock, roster(20))
+    stall(night, clock, 19)
+    clock.advance(9 * MINUTE)
+    assert actions(night) == []
+    clock.advance(2 * MINUTE)
+    assert actions(night) == ["merged"]
+    batch = night.batch()
+    assert (batch["is_complete"], batch["stall_completed"]) == (True, True)
+    assert batch["stall_reason"] == "19 of 20 players (95%), 10m00s without an update"
+    [completion] = night.announced()
+    assert (completion["status"], completion["record_count"]) == ("partial", 57)
+    [alert] = night.alerts
+    assert (alert.severity, alert.fields["missing"]) == ("warning", "player00019")
+
+
+def test_an_update_keeps_a_batch_at_95_percent_open(store: DocumentStore, clock: FakeClock) -> None:
+    night = Night(store, clock, roster(40))
+    stall(night, clock, 38)
+    clock.advance(9 * MINUTE)
+    night.work(night.requests()[38])
+    night.hear()
+    clock.advance(5 * MINUTE)
+    assert actions(night) == ["waits"]
+    clock.advance(6 * MINUTE)
+    assert actions(night) == ["merged"]
+
+
+def test_incident_05_a_batch_at_70_percent_is_closed_thirty_minutes_after_its_start_with_an_alert(
+    store: DocumentStore, clock: FakeClock
+) -> None:
+    night = Night(store, clock, roster(100))
+    stall(night, clock, 70)
+    clock.advance(11 * MINUTE)
+    assert actions(night) == ["waits"]
+    clock.advance(18 * MINUTE)
+    assert actions(night) in (["waits"], [])
+    assert not night.announced()
+    clock.advance(1 * MINUTE)
+    assert actions(night) == ["merged"]
+    [alert] = night.alerts
+    assert alert.severity == "critical"
+    assert alert.title == f"the batch {BATCH} was closed with 70 of 100 players (70%), 30m00s after its start"
+    assert alert.fields["missing"].startswith("player00070, player00071")
+    assert alert.fields["missing"].endswith("player00089 and 10 more")
+    [completion] = night.announced()
+    assert (completion["status"], completion["record_count"]) == ("partial", 210)
+    assert completion["metadata"]["players_done"] == 70
+
+
+def test_a_batch_without_any_prediction_has_failed(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 0)
+    clock.advance(31 * MINUTE)
+    assert actions(night) == ["merged"]
+    assert [completion["status"] for completion in night.announced()] == ["failed"]
+    assert [alert.severity for alert in night.alerts] == ["critical", "critical"]
+    assert night.merges() == 0
+
+
+def test_rows_that_come_after_the_merge_are_merged_within_the_declared_time(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 7)
+    clock.advance(31 * MINUTE)
+    assert actions(night) == ["merged"]
+    for request in night.requests()[7:9]:
+        night.work(request)
+        night.hear(night.ready_messages()[-1])
+        clock.advance(40.0)  # one after the other: each must not put off the check of those before
+    assert actions(night) == ["merged late"]
+    assert (night.merges(), len(night.merged())) == (2, 27)
+    assert len(night.announced()) == 1
+    assert "2 late players" in night.alerts[-1].title
+    clock.advance(2 * MINUTE)
+    assert actions(night) == ["finished"]
+    night.work(night.requests()[9])
+    night.hear(night.ready_messages()[-1])
+    clock.advance(61.0)
+    assert actions(night) == ["merged late"]
+
+
+def test_rows_whose_announcement_never_came_are_merged_too(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 7)
+    clock.advance(31 * MINUTE)
+    actions(night)
+    night.work(*night.requests()[7:])
+    clock.advance(61.0)
+    assert actions(night) == ["merged late"]
+    assert len(night.merged()) == 30
+
+
+def test_a_player_staged_while_the_batch_is_merged_is_not_lost(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 9)
+
+    def meanwhile() -> None:
+        faults.disarm("coordinator.read")
+        night.work(night.requests()[9])
+        night.hear(night.ready_messages()[-1])
+
+    clock.advance(31 * MINUTE)
+    with faults.calling("coordinator.read", meanwhile):
+        assert actions(night) == ["merged"]
+    clock.advance(61.0)
+    assert actions(night) == ["merged late"]
+    assert len(night.merged()) == 30
+
+
+def test_a_completion_during_the_last_check_is_not_lost(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 9)
+    clock.advance(31 * MINUTE)
+    assert actions(night) == ["merged"]
+    clock.advance(61.0)
+    count = night.store.count
+
+    def late(query: Any) -> int:
+        found = count(query)
+        if query.collection.endswith("/staged") and found == 9:
+            night.work(night.requests()[9])
+            night.hear(night.ready_messages()[-1])
+        return found
+
+    night.store.count = late  # type: ignore[method-assign]
+    assert actions(night) == ["finished"]
+    clock.advance(61.0)
+    assert actions(night) == ["merged late"]
+
+
+def test_a_merge_that_fails_is_tried_again_with_pauses_that_double(store: DocumentStore, clock: FakeClock) -> None:
+    tries: list[float] = []
+
+    def merge(*_: object) -> int:
+        tries.append(clock.monotonic())
+        raise DataError("the table has no column low", next_step="Add it.")
+
+    night = Night(store, clock, roster(3), merge=merge)
+    stall(night, clock, 3)
+    for _ in range(3_000):
+        clock.advance(1.0)
+        night.coordinator.sweep()
+    pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    assert pauses[:5] == [60.0, 120.0, 240.0, 480.0, 600.0]
+    assert night.alerts[0].severity == "critical"
+    assert "no column low" in night.alerts[0].title
+    assert not night.announced()
+    mended = Night(store, clock, night.players)
+    clock.advance(601.0)
+    assert actions(mended) == ["merged"]
+    assert len(mended.announced()) == 1
+
+
+def test_a_batch_whose_start_fails_again_and_again_is_closed_in_time(store: DocumentStore, clock: FakeClock) -> None:
+    night = Night(store, clock, roster(3))
+    with faults.failing("coordinator.created", UnavailableError("down")), pytest.raises(UnavailableError):
+        night.coordinator.start(TRIGGER)
+    with faults.failing("coordinator.published", UnavailableError("down"), times=100):
+        for _ in range(31):
+            clock.advance(MINUTE)
+            night.coordinator.sweep()
+    assert night.batch()["is_complete"] is True
+    assert [completion["status"] for completion in night.announced()] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    "message", [{"player_lookup": "a"}, {"batch_id": BATCH}, {"batch_id": BATCH, "player_lookup": "a", "predictions_generated": -1}]
+)  # fmt: skip
+def test_a_ready_message_that_says_too_little_is_refused(night: Night, message: dict[str, Any]) -> None:
+    with pytest.raises(DataError):
+        night.coordinator.ready(message)
+
+
+@pytest.mark.parametrize(("batch", "player"), [("batch_of_nobody", "player00001"), (BATCH, "stranger")])
+def test_inv_09_a_completion_of_an_unknown_batch_or_player_is_kept_and_counts_for_nobody(
+    night: Night, batch: str, player: str
+) -> None:
+    night.coordinator.start(TRIGGER)
+    night.coordinator.ready({"batch_id": batch, "player_lookup": player, "predictions_generated": 3})
+    assert night.tracker.progress(BATCH).completed == 0
+    [kept] = night.store.query(Query("rejected_messages"))
+    assert json.loads(kept.data["data"])["player_lookup"] == player
+
+
+def test_a_batch_of_old_programs_records_whom_it_gets(night: Night) -> None:
+    night.tracker.create_batch("old", DAY, 2, "corr")
+    night.coordinator.ready({"batch_id": "old", "player_lookup": "anybody", "predictions_generated": 25})
+    assert night.tracker.progress("old").completed == 1
+
+
+def test_consolidating_a_batch_that_there_is_not_is_an_error(night: Night) -> None:
+    with pytest.raises(NotFoundError):
+        night.coordinator.consolidate("batch_of_nobody")
