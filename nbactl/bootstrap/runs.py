@@ -133,6 +133,7 @@ def make_processor_resources(app: Container) -> ProcessorResources:
         warehouse=lambda: app.warehouse,
         source=lambda: app.source,
         raw=RawStore(app.data_dir / "raw"),
+        exports=app.data_dir / "exports",
         timeouts=app.config.timeouts,
         create_tables=create_tables,
         schema_of=schema_of,

@@ -9,6 +9,7 @@ from nbactl.pipeline.aliases import Aliases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from nbactl.pipeline.rawstore import RawStore
     from nbactl.pipeline.sources.base import GameSource
@@ -29,12 +30,13 @@ class ProcessorResources:
     """What processors work with; `warehouse` and `source` are opened by the first call.
 
     `create_tables` makes those of the named tables that are not there, as they are declared; `schema_of` gives the
-    declaration of one. `aliases` reads the players' other names.
+    declaration of one. `aliases` reads the players' other names. `exports` is the folder of the files for the site.
     """
 
     warehouse: Callable[[], Warehouse]
     source: Callable[[], GameSource]
     raw: RawStore
+    exports: Path
     timeouts: Timeouts
     create_tables: Callable[[Warehouse, Sequence[str]], None]
     schema_of: Callable[[str], TableSchema]

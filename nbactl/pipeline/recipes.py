@@ -29,6 +29,20 @@ _RAW: Final[Mapping[str, tuple[Dataset, ...]]] = {
 }
 """The raw files that phase 2 reads. Of earlier dates it reads who bears which name, which once given stays."""
 
+_PREDICTED: Final = "nba_predictions.player_prop_predictions"
+_SAME_DAY: Final = Window(0, 0)
+_DAY_BEFORE: Final = Window(-1, -1)
+_PREDICTIONS: Final[Mapping[str, tuple[Mapping[str, Window], tuple[str, ...], int]]] = {
+    "predictions.players": (windows("predict/inputs"), (_PREDICTED,), 0),
+    "predictions.export": ({_PREDICTED: _SAME_DAY, "nba_analytics.upcoming_player_game_context": _SAME_DAY}, (), 0),
+    "predictions.grade": (
+        {_PREDICTED: _DAY_BEFORE, "nba_raw.games": _DAY_BEFORE, "nba_raw.player_boxscores": _DAY_BEFORE},
+        ("nba_predictions.prediction_accuracy",),
+        -1,
+    ),
+}
+"""What phases 5 and 6 read and write, and how many days from the date the partition is that they write."""
+
 _NAMES_PLAYERS: Final = frozenset({"raw.player_boxscores", "raw.injuries", "raw.odds"})
 
 
@@ -37,7 +51,8 @@ class Recipe:
     """What a processor reads and writes for a date. `code` is a digest of its statement or modules, and parameters.
 
     `collects` is the dataset that it takes from the source to a raw file, `raw` are the raw files that it reads;
-    `aliases` says whether it reads the players' other names.
+    `aliases` says whether it reads the players' other names. It writes the partitions of the date plus `writes_at`
+    days; `exports` says whether it writes the file for the site.
     """
 
     code: str
@@ -46,6 +61,8 @@ class Recipe:
     aliases: bool = False
     tables: Mapping[str, Window] = field(default_factory=dict)
     writes: tuple[str, ...] = ()
+    writes_at: int = 0
+    exports: bool = False
 
 
 def recipe_of(work: Work, schema_of: Callable[[str], TableSchema]) -> Recipe | None:
@@ -65,6 +82,11 @@ def recipe_of(work: Work, schema_of: Callable[[str], TableSchema]) -> Recipe | N
     if module == "transform":
         code = _digest(normalised(table_sql(name)), repr(schema_of(name)), work.parameters)
         return Recipe(code, tables=windows(name), writes=(name,))
+    if name in _PREDICTIONS:
+        tables, predicted, at = _PREDICTIONS[name]
+        schemas = [repr(schema_of(table)) for table in predicted]
+        code = _digest(code_of(module), normalised(table_sql("predict/inputs")), schemas, work.parameters)
+        return Recipe(code, tables=tables, writes=predicted, writes_at=at, exports=name == "predictions.export")
     return None
 
 

@@ -36,6 +36,9 @@ PROCESSORS: Final[Mapping[str, str]] = {
         ),
         "nbactl.pipeline.transform:transform",
     ),
+    "predictions.players": "nbactl.pipeline.predict.players:players",
+    "predictions.export": "nbactl.pipeline.predict.export:export",
+    "predictions.grade": "nbactl.pipeline.predict.grading:grade_day_before",
 }
 
 

@@ -14,6 +14,7 @@ from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from nbactl.pipeline.processor import ProcessorResources
@@ -82,25 +83,23 @@ class _Inputs:
     player_contexts: int
 
 
-def why_empty(resources: ProcessorResources, context: TaskContext, table: str) -> str:
-    """Return why it is right that `table` has no row on the date of the task.
+def why_empty(
+    resources: ProcessorResources, table: str, day: date, *, task: str, labels: Mapping[str, str] | None = None
+) -> str:
+    """Return why it is right that `table`, which `task` fills or reads, has no row on the day.
 
     Raises DataError if it should have some, PreconditionError if what comes before it was not run.
     """
-    day = context.call.game_date
     resources.ensure_tables(*_READ)
-    (row,) = (
-        resources.warehouse()
-        .query(_COUNT, {"game_date": day}, timeout=resources.timeouts["warehouse.query"], labels=context.call.labels)
-        .rows
-    )
+    timeout = resources.timeouts["warehouse.query"]
+    (row,) = resources.warehouse().query(_COUNT, {"game_date": day}, timeout=timeout, labels=labels).rows
     there = _Inputs(*row)
     if not there.games:
         _refuse_without_phase2(resources, day, table)
         return f"no games on {day}"
     if table.startswith("nba_precompute.") and not there.team_contexts:
         raise PreconditionError(
-            f"{context.call.task} has nothing to read: {_READ[-1]} is empty for {day}",
+            f"{task} has nothing to read: {_READ[-1]} is empty for {day}",
             cause=f"{there.games} games are on {day}, and phase 3 has not computed their contexts",
             next_step=f"nbactl run phase3 --date {day}",
         )
@@ -154,6 +153,8 @@ def transform(resources: ProcessorResources, context: TaskContext) -> TaskOutcom
         timeout=resources.timeouts["warehouse.query_large"],
         labels=call.labels,
     )
-    detail = {} if written.rows else {"reason": why_empty(resources, context, table)}
+    detail = {}
+    if not written.rows:
+        detail["reason"] = why_empty(resources, table, call.game_date, task=call.task, labels=call.labels)
     made = {table: written.versions[call.game_date].digest}
     return TaskOutcome(written.rows, detail, replace(versions, writes=made))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from itertools import accumulate
@@ -11,16 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.pipeline.past import collected_before, filled_in, to_fill_in, unlike_source
 from nbactl.pipeline.recipes import recipe_of
+from nbactl.pipeline.statements import Window
 from nbactl.ports.compute import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.recipes import Recipe
     from nbactl.pipeline.sources.base import Dataset
-    from nbactl.pipeline.statements import Window
     from nbactl.ports.compute import TaskContext, Work
     from nbactl.ports.warehouse import PartitionVersion
 
@@ -81,6 +83,14 @@ def versions_before(resources: ProcessorResources, context: TaskContext) -> Vers
     """Return what a processor is about to read, asked before it reads: a change meanwhile makes its result stale."""
     recipe, snapshot = snapshot_before(resources, context)
     return Versions(recipe.code, snapshot.reads(recipe, context.call.game_date))
+
+
+def written(resources: ProcessorResources, context: TaskContext) -> dict[str, str]:
+    """Return the versions of what a processor has just written, asked after it wrote."""
+    recipe = replace(_recipe(resources, context), tables={}, raw=())
+    return Snapshot(resources, [recipe], [context.call.game_date], context.call.labels).writes(
+        recipe, context.call.game_date
+    )
 
 
 def snapshot_before(resources: ProcessorResources, context: TaskContext) -> tuple[Recipe, Snapshot]:
@@ -166,7 +176,10 @@ class Snapshot:
 
     def writes(self, recipe: Recipe, day: date) -> dict[str, str]:
         """Return the digest of each thing that is there of what the processor writes for the date."""
-        found = {table: version.digest for table in recipe.writes if (version := self.tables[table].get(day))}
+        partition = _shifted(day, recipe.writes_at)
+        found = {table: version.digest for table in recipe.writes if (version := self.tables[table].get(partition))}
+        if recipe.exports and (exported := _digest_of(self._resources.exports / f"{day}.json")):
+            found["export"] = exported
         if (collected := recipe.collects) is not None and (written := self._raw[collected].get(day)):
             found[f"raw:{collected}"] = written
         return found
@@ -177,6 +190,7 @@ class Snapshot:
             return
         spans = [_days(window, day) for recipe in recipes for window in recipe.tables.values() for day in _ends(days)]
         past = [min(made) for made in self._filled_in.values() if made]
+        spans += [_days(Window(recipe.writes_at, recipe.writes_at), day) for recipe in recipes for day in _ends(days)]
         first, last = min([*days, *past, *(first for first, _ in spans)]), max([*days, *(last for _, last in spans)])
         partitions: dict[str, dict[date, PartitionVersion]] = {table: {} for table in tables}
         asked = resources.warehouse().versions(
@@ -217,6 +231,14 @@ def _weight(day: date, digest: str) -> int:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(str(value).encode()).hexdigest()
+
+
+def _digest_of(path: Path) -> str | None:
+    """Return a digest of a file, None if there is none."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def _ends(days: Sequence[date]) -> tuple[date, date]:

@@ -93,6 +93,7 @@ class Processors:
             warehouse=lambda: warehouse,
             source=lambda: self._source,
             raw=RawStore(folder / "raw"),
+            exports=folder / "exports",
             timeouts=config.timeouts,
             create_tables=ensure_tables,
             schema_of=declared_table,

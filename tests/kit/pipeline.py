@@ -45,6 +45,7 @@ class Pipeline:
             warehouse=lambda: self.warehouse,
             source=lambda: self.source,
             raw=self.raw,
+            exports=folder / "exports",
             timeouts=load_config(None).timeouts,
             create_tables=ensure_tables,
             schema_of=declared_table,

@@ -87,7 +87,7 @@ _MINUTES_HALF_LIFE: Final = 5.0
 _RATE_HALF_LIFE: Final = 15.0
 """After so many games a game weighs half as much."""
 _RESTED_FOR_LONG: Final = ((10, 0.85), (5, 0.95))
-"""Days without a game from which on a player gives that share of his usual output. A back-to-back made no difference."""
+"""Days without a game from which on a player gives that share of his output. A back-to-back made no difference."""
 _SPREADS: Final[Mapping[Stat, _Spread]] = {
     "points": _Spread(3.14, 1.21, 1.50),
     "rebounds": _Spread(1.39, 1.17, 1.46),

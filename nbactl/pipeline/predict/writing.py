@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import secrets
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
@@ -14,6 +13,7 @@ from nbactl.ports.warehouse import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from nbactl.pipeline.predict.model import PlayerInputs, Prediction
     from nbactl.ports.warehouse import TableSchema, Warehouse
