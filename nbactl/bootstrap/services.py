@@ -57,15 +57,21 @@ def _orchestrator(app: ServiceContainer) -> Service:
 
 
 def _coordinator(app: ServiceContainer) -> Service:
-    return _missing(app, "coordinator")
+    from nbactl.bootstrap.predictions import make_coordinator_service
+
+    return make_coordinator_service(app)
 
 
 def _worker(app: ServiceContainer) -> Service:
-    return _missing(app, "worker")
+    from nbactl.bootstrap.predictions import make_worker_service
+
+    return make_worker_service(app)
 
 
 def _exporter(app: ServiceContainer) -> Service:
-    return _missing(app, "exporter")
+    from nbactl.services.exporter import make_exporter
+
+    return make_exporter(app, make_runs(app), probe=lambda: probe_work(app, "phase6"))
 
 
 def _missing(_: ServiceContainer, name: str) -> Service:

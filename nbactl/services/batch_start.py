@@ -23,6 +23,7 @@ from nbactl.errors import AlreadyExistsError, InProgressError, LeaseHeldError, N
 from nbactl.frozen import frozen
 from nbactl.pipeline.predict.model import inputs_data
 from nbactl.ports.alerts import Alert
+from nbactl.ports.bus import OutgoingMessage
 from nbactl.ports.documents import SERVER_TIME, Update
 from nbactl.services.batch_documents import (
     PUBLISHED,
@@ -134,7 +135,7 @@ class BatchParts:
         """Return the write that announces the end of the phase's task; `done` and `expected` are players."""
         completion = Completion(
             TASK,
-            "phase_5_predictions",
+            "phase5",
             game_date,
             status,
             rows=rows,
@@ -236,7 +237,7 @@ def request_players(
 
 def _publish(parts: BatchParts, batch_id: str, requests: Sequence[tuple[dict[str, Any], PlayerInputs | None]]) -> None:
     """Publish requests with their inputs, which are kept first where they are too large for a message."""
-    kept, messages = [], []
+    kept, messages, attributes = [], list[OutgoingMessage](), outgoing_attributes()
     for request, inputs in requests:
         if inputs is not None:
             data = inputs_data(inputs)
@@ -245,13 +246,11 @@ def _publish(parts: BatchParts, batch_id: str, requests: Sequence[tuple[dict[str
             else:
                 request["inputs_ref"] = inputs_path(batch_id, request["player_lookup"])
                 kept.append(inputs_write(request["inputs_ref"], data))
-        messages.append(json.dumps(request).encode())
+        messages.append(OutgoingMessage(json.dumps(request).encode(), attributes))
     for result in parts.store.batch_write(kept) if kept else ():
         if result.error is not None:
             raise result.error
-    attributes = outgoing_attributes()
-    for message in messages:
-        parts.bus.publish(parts.request_topic, message, attributes)
+    parts.bus.publish_many(parts.request_topic, messages)
 
 
 def _create(parts: BatchParts, trigger: PhaseTrigger, batch_id: str, players: list[str]) -> None:

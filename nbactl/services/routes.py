@@ -48,7 +48,7 @@ def push_routes(file: WorkflowsFile) -> tuple[PushRoute, ...]:
             found += [_route(phase.trigger_topic, *start) for start in _STARTS[name]]
         if phase.fan_out is not None:
             found.append(_route(phase.fan_out.request_topic, "worker", "/predict", "task.worker"))
-            found.append(_route(phase.fan_out.ready_topic, "coordinator", "/complete", "service.message"))
+            found.append(_route(phase.fan_out.ready_topic, "coordinator", "/complete", "service.phase"))
     return tuple(found)
 
 

@@ -15,6 +15,7 @@ from nbactl.core._support.faults import reach
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.service.propagation import outgoing_attributes
+from nbactl.core.service.service import Service
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, UsageError
 from nbactl.pipeline.predict.model import parse_inputs, predict
 from nbactl.pipeline.predict.writing import prediction_rows
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core.completions.tracker import CompletionTracker
     from nbactl.core.observe.events import Hook
+    from nbactl.core.service.push import PushMessage
+    from nbactl.core.service.service import Parts
     from nbactl.pipeline.predict.model import PlayerInputs
     from nbactl.ports.bus import MessageBus
     from nbactl.ports.documents import DocumentStore
@@ -136,6 +139,24 @@ class PredictionWorker:
                 self._store.commit([check_at(batch_id, self._clock.now())])
         except NotFoundError as missing:
             self._store.commit([rejection_write("request", batch_id, player, data, missing.message)])
+
+
+def make_worker(
+    parts: Parts, worker: PredictionWorker, *, probe: Callable[[], object], name: str = "worker"
+) -> Service:
+    """Return the service. `probe` makes a prediction, and checks that its table can take it."""
+    service = Service(name, parts)
+
+    # Requests of one player may differ, in their inputs for example, and mean the same.
+    @service.push("/predict", timeout="task.worker", key=_request_key, payload=lambda _: None, probe=probe)
+    def predict_player(message: PushMessage) -> None:
+        worker.work(message.json())
+
+    return service
+
+
+def _request_key(message: PushMessage) -> str:
+    return "/".join(("predict", *message_key(message.json())))
 
 
 def _date(data: Mapping[str, Any]) -> GameDate:

@@ -47,8 +47,7 @@ _SOON: Final = RetryPolicy("retry", attempts=8, base=0.01, jitter=False)
 def player_inputs(player: str, *, games: int = 3) -> PlayerInputs:
     """Return the inputs of a player who has played so many games."""
     past = tuple(
-        PastGame(DAY.day - timedelta(days=2 * number + 2), 30.0 + number, 20 + number, 5, 7)
-        for number in range(games)
+        PastGame(DAY.day - timedelta(days=2 * number + 2), 30.0 + number, 20 + number, 5, 7) for number in range(games)
     )
     factors = {"points": 1.0, "rebounds": 1.0, "assists": 1.0}
     return PlayerInputs(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.ids import encode_id
+from nbactl.ports.bus import OutgoingMessage
 from nbactl.ports.documents import Create, Order, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
@@ -40,15 +41,24 @@ class StoredBus:
     def publish(
         self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, *, ordering_key: str = ""
     ) -> str:
-        message_id = self._ids.new("msg")
-        fields = {
-            "data": base64.b64encode(data).decode(),
-            "attributes": dict(attributes or {}),
-            "ordering_key": ordering_key,
-            "published_at": self._clock.now(),
-        }
-        self._store.commit([Create(f"{_messages(topic)}/{message_id}", fields)])
-        return message_id
+        return self.publish_many(topic, [OutgoingMessage(data, attributes or {}, ordering_key)])[0]
+
+    def publish_many(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        found = {self._ids.new("msg"): message for message in messages}
+        writes = [
+            Create(
+                f"{_messages(topic)}/{message_id}",
+                {
+                    "data": base64.b64encode(message.data).decode(),
+                    "attributes": dict(message.attributes),
+                    "ordering_key": message.ordering_key,
+                    "published_at": self._clock.now(),
+                },
+            )
+            for message_id, message in found.items()
+        ]
+        self._store.commit(writes)
+        return list(found)
 
     def messages(self, topic: str) -> Iterator[Published]:
         """Yield what was published to `topic`, the oldest first."""

@@ -126,7 +126,13 @@ class CompletionTracker:
         _check_count(counter_shards, "counter_shards", MAX_SHARDS)
         return self._retried(
             lambda: self._create(
-                batch_id, game_date, expected_players, correlation_id, counter_shards, fields, beside
+                batch_id,
+                game_date,
+                expected_players,
+                correlation_id,
+                shards=counter_shards,
+                fields=fields,
+                beside=beside,
             )
         )
 
@@ -198,6 +204,7 @@ class CompletionTracker:
         game_date: GameDate,
         expected: int,
         correlation_id: str,
+        *,
         shards: int,
         fields: Mapping[str, Any],
         beside: Sequence[Write],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -163,7 +164,10 @@ def test_a_date_with_games_and_no_players_is_an_alert_and_a_failed_completion(
     night = Night(store, clock, {})
     assert night.coordinator.start(TRIGGER).outcome == "no_players"
     [alert] = night.alerts
-    assert (alert.severity, alert.title) == ("critical", "no predictions for 2024-01-15: there are games, but no players")
+    assert (alert.severity, alert.title) == (
+        "critical",
+        "no predictions for 2024-01-15: there are games, but no players",
+    )
     [completion] = night.announced()
     assert (completion["status"], completion["record_count"]) == ("failed", 0)
     night.coordinator.start(TRIGGER)
@@ -324,7 +328,7 @@ def test_a_merge_that_fails_is_tried_again_with_pauses_that_double(store: Docume
     for _ in range(3_000):
         clock.advance(1.0)
         night.coordinator.sweep()
-    pauses = [later - earlier for earlier, later in zip(tries, tries[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(tries)]
     assert pauses[:5] == [60.0, 120.0, 240.0, 480.0, 600.0]
     assert night.alerts[0].severity == "critical"
     assert "no column low" in night.alerts[0].title
@@ -348,8 +352,13 @@ def test_a_batch_whose_start_fails_again_and_again_is_closed_in_time(store: Docu
 
 
 @pytest.mark.parametrize(
-    "message", [{"player_lookup": "a"}, {"batch_id": BATCH}, {"batch_id": BATCH, "player_lookup": "a", "predictions_generated": -1}]
-)  # fmt: skip
+    "message",
+    [
+        {"player_lookup": "a"},
+        {"batch_id": BATCH},
+        {"batch_id": BATCH, "player_lookup": "a", "predictions_generated": -1},
+    ],
+)
 def test_a_ready_message_that_says_too_little_is_refused(night: Night, message: dict[str, Any]) -> None:
     with pytest.raises(DataError):
         night.coordinator.ready(message)
