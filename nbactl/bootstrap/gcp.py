@@ -188,7 +188,7 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
     from nbactl.pipeline.sources.deployed import DeployedSchedule
 
     def done_by_orchestrator(phase: str, day: GameDate) -> bool:
-        expectation = expectations(app.config.workflows).get(phase)
+        expectation = expectations(app.config.workflows, app.settings.target).get(phase)
         if phase not in _DOCUMENTED or expectation is None:
             return False
         uses, now = app.config.workflows.phases[phase].tasks, app.clock.now()

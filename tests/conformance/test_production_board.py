@@ -66,7 +66,7 @@ def no_warehouse() -> Warehouse:
 
 def production(store: DocumentStore, warehouse: Warehouse | None = None) -> Production:
     return Production(
-        expectations(WORKFLOWS),
+        expectations(WORKFLOWS, "gcp"),
         documents=lambda: store,
         warehouse=no_warehouse if warehouse is None else lambda: warehouse,
         clock=FakeClock(NIGHT),

@@ -40,6 +40,9 @@ class Completion:
     entities_changed: tuple[str, ...] = ()
     at: datetime | None = None
     """When it ended, aware UTC."""
+    players_done: int | None = None
+    """Of a batch: how many players have predictions, of `players_expected`."""
+    players_expected: int | None = None
 
 
 @frozen
@@ -79,6 +82,7 @@ def completion_data(completion: Completion) -> dict[str, Any]:
         "metadata": {
             "is_incremental": completion.is_incremental,
             "entities_changed": list(completion.entities_changed),
+            **{name: count for name, count in _players(completion).items() if count is not None},
         },
         "timestamp": None if completion.at is None else completion.at.astimezone(UTC).isoformat(),
     }
@@ -105,6 +109,8 @@ def parse_completion(data: Mapping[str, Any]) -> Completion:
         is_incremental=details.get("is_incremental") is True,
         entities_changed=tuple(map(str, entities)) if isinstance(entities, list) else (),
         at=_time(data, "timestamp"),
+        players_done=_count(details, "players_done"),
+        players_expected=_count(details, "players_expected"),
     )
 
 
@@ -143,6 +149,10 @@ def parse_trigger(phase: str, data: Mapping[str, Any]) -> PhaseTrigger:
         partial=data.get("partial") is True,
         missing=tuple(map(str, missing)) if isinstance(missing, list) else (),
     )
+
+
+def _players(completion: Completion) -> dict[str, int | None]:
+    return {"players_done": completion.players_done, "players_expected": completion.players_expected}
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

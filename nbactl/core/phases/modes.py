@@ -48,16 +48,21 @@ class ExpectedSet:
 class HandOff:
     """When a phase leads to the next one: with all critical names and `majority` of the expected ones, or by tiers.
 
-    `majority` is a share from 0 to 1. With tiers all expected names are needed at first.
+    `majority` is a share from 0 to 1. With tiers all expected names are needed at first. With `all_reported` each
+    optional name must be done, or have reported that it will not be.
     """
 
     majority: float = 0.0
     tiers: tuple[Tier, ...] = ()
+    all_reported: bool = False
 
-    def reason(self, expected: ExpectedSet, done: Collection[str], waited: float | None) -> str | None:
+    def reason(
+        self, expected: ExpectedSet, done: Collection[str], waited: float | None, ended: Collection[str] = ()
+    ) -> str | None:
         """Return why the phase may lead to the next one, None if it may not yet (invariant 9: sets, not counts).
 
-        `waited` is seconds since the first completion, None if nothing has completed.
+        `waited` is seconds since the first completion, None if nothing has completed. `ended` are the names that
+        reported an end that does not count, such as a failure.
         """
         missing = [name for name in expected.names if name not in done]
         if not expected.names or any(name not in done for name in expected.critical):
@@ -69,6 +74,8 @@ class HandOff:
             reached = [tier for tier in self.tiers if waited is not None and waited >= tier.after]
             enough = min((tier.at_least for tier in reached), default=len(expected.names))
             return f"deadline_with_{there}_of_{len(expected.names)}" if there >= enough else None
+        if self.all_reported and not set(missing) <= set(ended):
+            return None
         share = there / len(expected.names)
         return f"critical_plus_majority_{int(share * 100)}pct" if share >= self.majority else None
 
@@ -88,6 +95,10 @@ class PhaseExpectation:
     """Whether it was declared; otherwise the phase's tasks stand for it."""
     tasks: frozenset[str] = frozenset()
     """The phase's tasks: a service that nbactl calls reports under their names, expected or not."""
+    no_data_ok: frozenset[str] = frozenset()
+    """The tasks whose status `no_data` counts."""
+    batch: bool = False
+    """Whether the phase is a batch of players, which counts from a share of them on."""
 
     @property
     def names(self) -> frozenset[str]:

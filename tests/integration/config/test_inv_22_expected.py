@@ -35,7 +35,7 @@ def declared(project: Project, mode: str, names: dict[str, list[str]], **hand_of
     phase["expected"] = {key: names if key == mode else {"critical": ["other"]} for key in MODES}
     if hand_off:
         phase["hand_off"] = hand_off
-    return expectations(project.load().workflows)["first"]
+    return expectations(project.load().workflows, "gcp")["first"]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -70,14 +70,14 @@ def test_inv_22_tiers(project: Project) -> None:
 
 
 def test_a_phase_that_declares_nothing_expects_its_tasks(project: Project) -> None:
-    found = expectations(project.load().workflows)["first"]
+    found = expectations(project.load().workflows, "gcp")["first"]
     assert (found.declared, found.of("tomorrow").critical, found.of("tomorrow").optional) == (
         False, ("fetch",), ("count",),
     )  # fmt: skip
 
 
 def test_what_is_shipped_is_what_production_reports() -> None:
-    found = expectations(load_config(shipped_config_dir()).workflows)
+    found = expectations(load_config(shipped_config_dir()).workflows, "gcp")
     assert [name for name, phase in found.items() if phase.declared] == ["phase2", "phase3", "phase4"]
     for mode in MODES:
         assert found["phase2"].of(mode).critical == PHASE2[:3]
