@@ -141,7 +141,7 @@ def _reports(app: Container) -> Reports | None:
     from nbactl.config.expected import expectations
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.calls.deadline import deadline_scope
-    from nbactl.core.phases.documents import read_phases
+    from nbactl.core.phases.documents import expectation_for, read_phases
     from nbactl.core.phases.history import runs_between
 
     local_target = app.settings.target == "local"
@@ -156,6 +156,11 @@ def _reports(app: Container) -> Reports | None:
     with Container(app.settings, clock=app.clock, environ=app.environ, reads_only=True, notice=app.notice) as own:
         with deadline_scope(limits["documents.read"], app.clock):
             documents = read_phases(own.documents, known, days)
+        copied = expectations(app.config.workflows, "gcp")
+        expected = {
+            name: expectation_for((documents[name, day] for day in days), expectation, copied[name])
+            for name, expectation in expected.items()
+        }
         runs, problem = [], None
         if not local_target or any(document.exists for document in documents.values()):
             seconds = limits["status.history"]

@@ -180,6 +180,7 @@ def make_production(app: Container) -> Production:
         history_timeout=timeouts["status.history"],
         history_ttl=timeouts["status.history_ttl"],
         history_only_with_documents=app.settings.target == "local",
+        copied=expectations(app.config.workflows, "gcp"),
     )
 
 

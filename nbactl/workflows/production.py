@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.lease.locks import OldLock, read_locks
-from nbactl.core.phases.documents import DONE, PhaseDocument, read_phases
+from nbactl.core.phases.documents import DONE, PhaseDocument, expectation_for, read_phases
 from nbactl.core.phases.history import runs_of
 from nbactl.core.phases.modes import ExpectedSet, HandOff, Mode, PhaseExpectation, Tier, mode_of
 from nbactl.errors import NbactlError
@@ -142,7 +142,8 @@ class Production:
 
     `patience` is how many seconds a hand-off may stay open, `history_timeout` how long the run history may take.
     The history is asked only where phase documents leave something open; with `history_only_with_documents` not even
-    then where there is no document at all. An answer of it is used for `history_ttl` seconds.
+    then where there is no document at all. An answer of it is used for `history_ttl` seconds. `copied` is what
+    production expects, if `expected` is something else: a document in which its own names report is judged by it.
     """
 
     def __init__(
@@ -156,8 +157,10 @@ class Production:
         history_timeout: float,
         history_ttl: float,
         history_only_with_documents: bool,
+        copied: Mapping[str, PhaseExpectation] | None = None,
     ) -> None:
         self.expected = expected
+        self._copied = expected if copied is None else copied
         self._documents = documents
         self._warehouse = warehouse
         self._clock = clock
@@ -177,7 +180,7 @@ class Production:
         reports = {
             name: judge(
                 documents[name],
-                self.expected[name],
+                expectation_for([documents[name]], self.expected[name], self._copied[name]),
                 mode,
                 now,
                 # What reports to no phase document is not late with it.

@@ -17,9 +17,10 @@ from nbactl.errors import DataError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.phases.modes import PhaseExpectation
     from nbactl.ports.documents import Document, Reader
 
 DONE: Final = ("success", "partial")
@@ -160,6 +161,14 @@ def parse_phase(
         deadline_at=fields.time("_deadline_at"),
         malformed=tuple(fields.problems),
     )
+
+
+def expectation_for(
+    documents: Iterable[PhaseDocument], expected: PhaseExpectation, copied: PhaseExpectation
+) -> PhaseExpectation:
+    """Return by what documents of a phase are judged: `copied`, production's, if names report that only it expects."""
+    foreign = copied.names - expected.names
+    return copied if any(foreign & document.processors.keys() for document in documents) else expected
 
 
 def as_time(value: object) -> tuple[datetime | None, str | None]:
