@@ -1,23 +1,23 @@
 """The documents in which the processors and orchestrators of a phase record what they did, read as they are.
 
-`{phase}_completion/{game_date}` holds one map a processor, and fields of the orchestrator that begin with `_`. nbactl
-never writes them: a second writer once made every report look like a duplicate, so that a phase never started.
+`{phase}_completion/{game_date}` holds one map a processor, and fields of the orchestrator that begin with `_`. Only
+the orchestrator of a phase writes them: production's own, or ours (recording.py) where it runs in its place.
 Nothing in them makes reading fail: what cannot be used is in `malformed`, and the rest is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core.phases.fields import Malformed, StoredFields
 from nbactl.core.phases.modes import MODES, Mode
 from nbactl.core.phases.names import normalise
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.phases.modes import PhaseExpectation
@@ -25,17 +25,7 @@ if TYPE_CHECKING:
 
 DONE: Final = ("success", "partial")
 """The states of a processor that count as done."""
-_SHOWN: Final = 60
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
-
-
-@frozen
-class Malformed:
-    """A stored value that is not what it should be. `value` is its text, cut short."""
-
-    field: str
-    value: str
-    reason: str
 
 
 @frozen
@@ -51,11 +41,30 @@ class ProcessorReport:
     correlation_id: str | None = None
     is_incremental: bool | None = None
     entities_changed: tuple[str, ...] = ()
+    players_done: int | None = None
+    players_expected: int | None = None
 
     @property
     def done(self) -> bool:
         """Whether it counts as done."""
         return self.status in DONE
+
+
+@frozen
+class HandOffRecord:
+    """The hand-off as our orchestrator noted it. `messages` are the keys in the outbox of the last messages.
+
+    `attempt` counts the rounds of the date, `again` how often the message was published again. `noted` are the
+    conditions that an alert was sent for. It has no `key` before the decision.
+    """
+
+    state: str
+    attempt: int
+    key: str | None = None
+    messages: tuple[str, ...] = ()
+    again: int = 0
+    noted: frozenset[str] = frozenset()
+    confirmed_at: datetime | None = None
 
 
 @frozen
@@ -83,6 +92,17 @@ class PhaseDocument:
     last_update: datetime | None = None
     completed_count: int | None = None
     deadline_at: datetime | None = None
+    partial: bool = False
+    """Whether it was handed on with part of its data, or came after a phase that was."""
+    missing: tuple[str, ...] = ()
+    """What it lacked when it was handed on."""
+    hand_off: HandOffRecord | None = None
+    """Our hand-off; None if nothing was decided, or by another program."""
+    next_check_at: datetime | None = None
+    first_report_at: datetime | None = None
+    """When our orchestrator first recorded a report, whatever its status."""
+    unsent: tuple[Mapping[str, Any], ...] = ()
+    """The alerts that were decided on, and are not known to be sent."""
 
     @property
     def done(self) -> frozenset[str]:
@@ -134,9 +154,13 @@ def parse_phase(
     except DataError as error:
         problem = Malformed("document", "", error.message.partition(": ")[2] or error.message)
         return PhaseDocument(phase, game_date, exists=True, processors={}, malformed=(problem,))
-    fields = _Fields(data)
+    fields = StoredFields(data)
     reports, unknown = _reports(fields, phase, known)
-    legacy = fields.map("_trigger").text("state") if "_trigger" in data else None
+    if "_unknown" in data:
+        inner = fields.map("_unknown")
+        unknown += [_report(inner, raw, phase, ()) or ProcessorReport(raw, raw, None) for raw in sorted(inner.data)]
+    hand_off = _hand_off(fields)
+    legacy = None if hand_off is None else hand_off.state
     triggered = fields.flag("_triggered") is True or (legacy == "published" and "_triggered" not in data)
     succeeded = fields.flag("_trigger_succeeded")
     if triggered and succeeded is False:
@@ -159,6 +183,12 @@ def parse_phase(
         last_update=fields.time("_last_update"),
         completed_count=fields.count("_completed_count"),
         deadline_at=fields.time("_deadline_at"),
+        partial=fields.flag("_partial") is True,
+        missing=fields.texts("_missing"),
+        hand_off=hand_off,
+        next_check_at=fields.time("_next_check_at"),
+        first_report_at=fields.time("_first_report_at"),
+        unsent=fields.maps("_unsent"),
         malformed=tuple(fields.problems),
     )
 
@@ -171,30 +201,8 @@ def expectation_for(
     return copied if any(foreign & document.processors.keys() for document in documents) else expected
 
 
-def as_time(value: object) -> tuple[datetime | None, str | None]:
-    """Return a stored time as aware UTC, and what is wrong with it.
-
-    Old programs wrote texts, and times without a zone; these are UTC, as Cloud Run's clocks are.
-    """
-    wrong = None
-    if isinstance(value, str):
-        wrong = "is a text, not a time"
-        try:
-            value = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return None, "is not a time"
-    if not isinstance(value, datetime):
-        return None, "is not a time"
-    if value.tzinfo is None:
-        return value.replace(tzinfo=UTC), "has no time zone, taken for UTC"
-    try:
-        return value.astimezone(UTC), wrong
-    except OverflowError:
-        return None, "is outside the years 1 to 9999"
-
-
 def _reports(
-    fields: _Fields, phase: str, known: Collection[str]
+    fields: StoredFields, phase: str, known: Collection[str]
 ) -> tuple[dict[str, ProcessorReport], list[ProcessorReport]]:
     found: dict[str, ProcessorReport] = {}
     unknown: list[ProcessorReport] = []
@@ -209,7 +217,7 @@ def _reports(
     return found, unknown
 
 
-def _report(fields: _Fields, raw: str, phase: str, known: Collection[str]) -> ProcessorReport | None:
+def _report(fields: StoredFields, raw: str, phase: str, known: Collection[str]) -> ProcessorReport | None:
     inner = fields.map(raw)
     if inner.absent:
         return None
@@ -227,82 +235,35 @@ def _report(fields: _Fields, raw: str, phase: str, known: Collection[str]) -> Pr
         correlation_id=inner.text("correlation_id"),
         is_incremental=inner.flag("is_incremental"),
         entities_changed=inner.texts("entities_changed"),
+        players_done=inner.count("players_done"),
+        players_expected=inner.count("players_expected"),
     )
 
 
-def _rank(report: ProcessorReport) -> tuple[bool, datetime]:
-    """Order the reports of one processor under several spellings: one that is done decides, then the latest."""
-    return report.done, report.completed_at or _EARLIEST
+def _hand_off(fields: StoredFields) -> HandOffRecord | None:
+    if "_trigger" not in fields.data:
+        return None
+    inner = fields.map("_trigger")
+    attempt = inner.count("attempt")
+    return HandOffRecord(
+        inner.text("state") or "idle",
+        attempt or 1,
+        inner.text("key"),
+        inner.texts("messages"),
+        inner.count("again") or 0,
+        frozenset(inner.texts("noted")),
+        inner.time("confirmed_at"),
+    )
 
 
-def _mode(fields: _Fields) -> Mode | None:
+def _rank(report: ProcessorReport) -> tuple[bool, bool, datetime]:
+    """Order the reports of one processor under several spellings: done decides, then rows, then the latest."""
+    return report.done, bool(report.records), report.completed_at or _EARLIEST
+
+
+def _mode(fields: StoredFields) -> Mode | None:
     text = fields.text("_mode")
     found = next((mode for mode in MODES if mode == text), None)
     if text is not None and found is None:
         fields.refuse("_mode", f"is not one of {', '.join(MODES)}")
     return found
-
-
-class _Fields:
-    """Fields of a stored map. What cannot be used is noted in `problems` and counts as missing."""
-
-    def __init__(self, data: object, prefix: str = "", problems: list[Malformed] | None = None) -> None:
-        self.absent = not isinstance(data, Mapping)
-        self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
-        self.problems: list[Malformed] = [] if problems is None else problems
-        self._prefix = prefix
-
-    def refuse(self, name: str, reason: str) -> None:
-        """Note what is wrong with a field."""
-        value = ascii(self.data[name]) if name in self.data else ""
-        shown = value if len(value) <= _SHOWN else f"{value[: _SHOWN - 3]}..."
-        self.problems.append(Malformed(f"{self._prefix}{name}", shown, reason))
-
-    def map(self, name: str) -> _Fields:
-        """Return a map inside."""
-        value = self.data.get(name)
-        if not isinstance(value, Mapping):
-            self.refuse(name, "is not a map")
-        return _Fields(value, f"{self._prefix}{name}.", self.problems)
-
-    def time(self, name: str) -> datetime | None:
-        if (value := self.data.get(name)) is None:
-            return None
-        found, wrong = as_time(value)
-        if wrong is not None:
-            self.refuse(name, wrong)
-        return found
-
-    def text(self, name: str) -> str | None:
-        value = self.data.get(name)
-        if value is None or isinstance(value, str):
-            return value
-        self.refuse(name, "is not a text")
-        return None
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        value = self.data.get(name)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.refuse(name, "is not a list of texts")
-            return ()
-        return tuple(value)
-
-    def flag(self, name: str) -> bool | None:
-        value = self.data.get(name)
-        if value is None or isinstance(value, bool):
-            return value
-        self.refuse(name, "is not true or false")
-        return None
-
-    def count(self, name: str) -> int | None:
-        value = self.data.get(name)
-        if value is None:
-            return None
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)  # JavaScript and JSON know no other numbers
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            self.refuse(name, "is not a whole number from 0 up")
-            return None
-        return value

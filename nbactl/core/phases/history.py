@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core.phases.documents import as_time
+from nbactl.core.phases.fields import as_time
 from nbactl.core.phases.names import normalise
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
