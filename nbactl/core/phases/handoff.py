@@ -7,25 +7,21 @@ document waits for anything, `_next_check_at` says when it is to be looked at.
 
 from __future__ import annotations
 
-import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core._support.faults import reach
 from nbactl.core.observe.events import Event, noop_hook
-from nbactl.core.outbox.outbox import published_at
 from nbactl.core.phases import notices
 from nbactl.core.phases.decision import FALLBACK, decide, done_names, mode_in_force
 from nbactl.core.phases.documents import HandOffRecord, document_path, parse_phase
 from nbactl.core.phases.messages import PhaseTrigger, trigger_data
-from nbactl.errors import NbactlError, NotFoundError
+from nbactl.core.phases.publishing import HandOffChange, HandOffPublisher
 from nbactl.frozen import frozen
-from nbactl.ports.alerts import Alert
-from nbactl.ports.documents import DELETE_FIELD, ArrayRemove, Update
+from nbactl.ports.documents import DELETE_FIELD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
@@ -34,15 +30,12 @@ if TYPE_CHECKING:
     from nbactl.core.phases.decision import CompletionDeadline
     from nbactl.core.phases.documents import PhaseDocument
     from nbactl.core.phases.modes import PhaseExpectation
-    from nbactl.ports.documents import Create, DocumentStore, FieldPath, Transaction
+    from nbactl.core.phases.publishing import Fields, HandOffLimits
+    from nbactl.ports.alerts import Alert
+    from nbactl.ports.documents import Create, Document, DocumentStore, Transaction
 
-    Fields = dict[FieldPath, Any]
-
-ATTEMPTS: Final = 12
-"""How often a transaction on a phase document is tried: the processors of a phase end close together."""
 _TABLES: Final = ("phase4",)
 """The phases that are started with a message for each table of the phase before."""
-_LOG = logging.getLogger("nbactl.handoff")
 
 
 @frozen
@@ -51,33 +44,6 @@ class Successor:
 
     phase: str
     topic: str
-
-
-@frozen
-class HandOffLimits:
-    """After how many seconds something is looked into, or an alert is sent.
-
-    `pending`: a decision is not published; `confirm`: the next phase left no trace; `overdue`: a phase does not lead on.
-    """
-
-    pending: float
-    confirm: float
-    overdue: float
-
-
-@dataclass(frozen=True, slots=True)
-class HandOffChange:
-    """What is written into a phase document, and what is done once it is durable.
-
-    `what` is a word for it. `messages` are keys of the outbox that are driven then.
-    """
-
-    fields: Fields
-    what: str | None = None
-    creates: tuple[Create, ...] = ()
-    messages: tuple[str, ...] = ()
-    alerts: tuple[Alert, ...] = ()
-    events: tuple[Event, ...] = ()
 
 
 class HandOffs:
@@ -105,12 +71,12 @@ class HandOffs:
         self.successors = successors
         self.limits = limits
         self.alert = alert
+        self.publisher = HandOffPublisher(documents, outbox, clock, self.parse, limits=limits, alert=alert, hook=hook)
         self._outbox = outbox
         self._deadline = deadline
-        self._hook = hook
         self._before = {successor.phase: phase for phase, successor in successors.items()}
 
-    def parse(self, phase: str, day: GameDate, document: Any) -> PhaseDocument:  # noqa: ANN401 - Document | None
+    def parse(self, phase: str, day: GameDate, document: Document | None) -> PhaseDocument:
         """Return what a document says. Raises DataError for one that cannot be read: nothing is written over it."""
         if document is not None:
             _ = document.data
@@ -125,27 +91,23 @@ class HandOffs:
             return HandOffChange({} if document.next_check_at else {"_next_check_at": self._patience(document, now)})
         expectation = self.expectations[document.phase]
         deadline = self._deadline(document.phase, document.game_date)
-        verdict = decide(document, expectation, now, deadline)
-        if verdict.reason is not None:
-            return self.decided(transaction, document, verdict.reason, now)
+        decision = decide(document, expectation, now, deadline)
+        if decision.reason is not None:
+            return self.decided(transaction, document, decision.reason, now)
         record = document.hand_off or HandOffRecord("idle", 1)
         fields: Fields = {}
         alerts, events = [], []
         noted = set(record.noted)
-        if verdict.lapsed is not None and "deadline" not in noted:
+        if decision.lapsed is not None and "deadline" not in noted:
             noted.add("deadline")
-            _LOG.warning(
-                "%s of %s is past its deadline; with the flag %s would start now (%s, without %s)",
-                document.phase, document.game_date, successor.phase, verdict.lapsed, ", ".join(verdict.missing),
-            )  # fmt: skip
-            events.append(Event("handoff.lapsed", document.phase, {"reason": verdict.lapsed}))
+            said = f"{successor.phase} would start now ({decision.lapsed}), without {', '.join(decision.missing)}"
+            events.append(Event("handoff.lapsed", document.phase, {"reason": decision.lapsed, "said": said}))
         began = document.first_report_at or document.began_at or now
         overdue = began + timedelta(seconds=self.limits.overdue)
-        if now >= overdue and "overdue" not in noted:
+        if decision.next_at is None and now >= overdue and "overdue" not in noted:
             noted.add("overdue")
-            alerts.append(notices.overdue(document, verdict.missing, successor.phase))
-        times = [verdict.next_at, None if "overdue" in noted else overdue]
-        next_at = min((time for time in times if time is not None), default=None)
+            alerts.append(notices.overdue(document, decision.missing, successor.phase))
+        next_at = decision.next_at or (None if "overdue" in noted else overdue)
         if next_at != document.next_check_at:
             fields["_next_check_at"] = DELETE_FIELD if next_at is None else next_at
         if noted != record.noted:
@@ -222,80 +184,13 @@ class HandOffs:
         at = min(planned, soon) if isinstance(planned, datetime) else soon
         return replace(change, fields={**change.fields, "_unsent": unsent, "_next_check_at": at})
 
-    def finish(
-        self, phase: str, day: GameDate, change: HandOffChange, unsent: Collection[Mapping[str, Any]] = ()
-    ) -> bool:
-        """Publish and send what a durable change calls for, and note that; returns whether all was published.
-
-        What the bus does not take now stays in the outbox, whose sweep publishes it.
-        """
-        for event in change.events:
-            self._hook(event)
-        published = [self._drive(key) for key in change.messages]
-        reach("phases.published")
-        sent = [asdict(alert) for alert in change.alerts] + [dict(one) for one in unsent]
-        for one in sent:
-            self._send(one)
-        done = bool(published) and all(published)
-        if done or sent:
-            self._note(phase, day, change.messages if done else (), sent)
-        return done
-
-    def are_published(self, keys: Collection[str]) -> bool:
-        """Say whether all messages with these keys were published."""
-        try:
-            return bool(keys) and all(published_at(self.store, key) is not None for key in keys)
-        except NotFoundError:
-            return False
-
-    def triggered(self, now: datetime) -> Fields:
-        """Return the fields of a hand-off that was published, as production's programs expect them."""
-        return {
-            "_triggered": True,
-            "_triggered_at": now,
-            "_trigger_succeeded": True,
-            "_trigger_pending": DELETE_FIELD,
-            ("_trigger", "state"): "published",
-            "_next_check_at": now + timedelta(seconds=self.limits.confirm),
-        }
-
-    def _note(self, phase: str, day: GameDate, published: tuple[str, ...], sent: list[dict[str, Any]]) -> None:
-        path = document_path(phase, day)
-
-        def note(transaction: Transaction) -> None:
-            stored = transaction.get(path)
-            if stored is None:
-                return
-            document = self.parse(phase, day, stored)
-            fields: Fields = {"_unsent": ArrayRemove(tuple(sent))} if sent else {}
-            record = document.hand_off
-            if document.pending and record is not None and published and record.messages == published:
-                fields |= self.triggered(self.clock.now())
-            if fields:
-                transaction.write(Update(path, fields))
-
-        self.store.transaction(note, max_attempts=ATTEMPTS)
-
-    def _drive(self, key: str) -> bool:
-        try:
-            return self._outbox.drive(key) or published_at(self.store, key) is not None
-        except NbactlError as error:
-            _LOG.warning("the message %s waits in the outbox: %s", key, error.message)
-            return False
-
-    def _send(self, alert: Mapping[str, Any]) -> None:
-        try:
-            self.alert(Alert(**alert))
-        except TypeError:
-            _LOG.warning("an alert in a phase document cannot be read: %r", alert)
-
     def _patience(self, document: PhaseDocument, now: datetime) -> datetime:
         return max(now, (document.pending_since or now) + timedelta(seconds=self.limits.pending))
 
     def _trigger(
         self, transaction: Transaction, document: PhaseDocument, reason: str, now: datetime
     ) -> PhaseTrigger:  # fmt: skip
-        verdict = decide(document, self.expectations[document.phase], now)
+        decision = decide(document, self.expectations[document.phase], now)
         before = self._before.get(document.phase)
         after_partial = False
         if before is not None:
@@ -308,8 +203,8 @@ class HandOffs:
             mode=mode_in_force(document, now),
             reason=reason,
             correlation_id=_correlation(document),
-            partial=verdict.partial or after_partial,
-            missing=verdict.missing,
+            partial=decision.partial or after_partial,
+            missing=decision.missing,
         )
 
     def _as_decided(self, document: PhaseDocument, record: HandOffRecord, now: datetime) -> PhaseTrigger:

@@ -13,9 +13,9 @@ from nbactl.core._support.faults import reach
 from nbactl.core.phases import notices
 from nbactl.core.phases.decision import begins_new_round, counts, done_names, mode_in_force
 from nbactl.core.phases.documents import DONE, document_path
-from nbactl.core.phases.handoff import ATTEMPTS, HandOffChange
 from nbactl.core.phases.modes import mode_of
 from nbactl.core.phases.names import normalise
+from nbactl.core.phases.publishing import ATTEMPTS, HandOffChange
 from nbactl.core.phases.sweeping import sweep
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
@@ -88,7 +88,7 @@ class PhaseRecorder:
         recording, change = hand_offs.store.transaction(record, max_attempts=ATTEMPTS)
         if change.what is not None:
             reach("phases.decided")
-        published = hand_offs.finish(phase, day, change)
+        published = hand_offs.publisher.finish(phase, day, change)
         return replace(recording, published=published)
 
     def sweep(self) -> PhaseSweep:

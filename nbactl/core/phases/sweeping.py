@@ -11,7 +11,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.phases import notices
 from nbactl.core.phases.decision import decide
 from nbactl.core.phases.documents import document_path
-from nbactl.core.phases.handoff import ATTEMPTS, HandOffChange
+from nbactl.core.phases.publishing import ATTEMPTS, HandOffChange, triggered
 from nbactl.errors import NbactlError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import DELETE_FIELD, Filter, Order, Query, Update
@@ -19,7 +19,7 @@ from nbactl.ports.documents import DELETE_FIELD, Filter, Order, Query, Update
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nbactl.core.phases.documents import PhaseDocument
+    from nbactl.core.phases.documents import HandOffRecord, PhaseDocument
     from nbactl.core.phases.handoff import HandOffs
     from nbactl.ports.documents import Document, Transaction
 
@@ -92,7 +92,7 @@ def _look(hand_offs: HandOffs, started: Started, phase: str, day: GameDate, stor
     if change is None:
         return None
     reach("phases.swept")
-    hand_offs.finish(phase, day, change, unsent)
+    hand_offs.publisher.finish(phase, day, change, unsent)
     return change.what
 
 
@@ -100,7 +100,7 @@ def _evidence(hand_offs: HandOffs, started: Started, seen: PhaseDocument) -> boo
     if seen.hand_off is None or seen.hand_off.key is None:
         return False
     if not seen.triggered:
-        return hand_offs.are_published(seen.hand_off.messages)
+        return hand_offs.publisher.are_published(seen.hand_off.messages)
     since = seen.pending_at or seen.triggered_at
     return since is not None and started(hand_offs.successors[seen.phase].phase, seen.game_date, since)
 
@@ -114,10 +114,23 @@ def _next(
         return hand_offs.advance(transaction, document, now)
     if record is None or record.key is None:
         return _of_another_program(hand_offs, transaction, document, now)
-    if not document.triggered:
-        if evidence:
-            return HandOffChange(hand_offs.triggered(now), "published")
-        return hand_offs.driven_again(document, record, now)
+    if document.triggered:
+        return _confirmation(hand_offs, transaction, document, record, now, evidence=evidence)
+    if evidence:
+        return HandOffChange(triggered(now, hand_offs.limits), "published")
+    return hand_offs.driven_again(document, record, now)
+
+
+def _confirmation(
+    hand_offs: HandOffs,
+    transaction: Transaction,
+    document: PhaseDocument,
+    record: HandOffRecord,
+    now: datetime,
+    *,
+    evidence: bool,
+) -> HandOffChange:
+    """Return whether the next phase began, or what is tried instead (invariants 26 and 27)."""
     if evidence:
         return HandOffChange({("_trigger", "confirmed_at"): now, "_next_check_at": DELETE_FIELD}, "confirmed")
     if "given_up" in record.noted:

@@ -6,6 +6,7 @@
 | in progress elsewhere, or lost to another delivery | 409 | delivers again |
 | the app failed or answered 3xx, 5xx | 500, or the app's 5xx | delivers again |
 | the app answered 4xx | the app's | delivers again, then dead-letter topic |
+| the app raised DataError: no retry will mend it | 400 | delivers again, then dead-letter topic |
 | it took too long, a backend or the store is down | 503 | delivers again |
 | malformed message | 400, too large 413, not complete in time 408 | delivers again, then dead-letter topic |
 | the key came with another payload | 422 | delivers again, then dead-letter topic |
@@ -211,7 +212,8 @@ class PubSubPush:
                 raise
             # Reported here, once: the server need not report it again.
             lost = begun.lost and isinstance(error, NbactlError)
-            status = _CONFLICT if lost else _status_of(error, _BROKEN)
+            final = _REFUSALS if isinstance(error, DataError) else _BROKEN
+            status = _CONFLICT if lost else _status_of(error, final)
             await self._refuse(send, status, error, **about)
             return
         if _OK <= status < _REDIRECTS:

@@ -1,0 +1,52 @@
+"""The orchestrator: takes what processors announce, and hands a game date on from phase to phase.
+
+Its sweep runs in the background (`bootstrap/services.py`), so that deadlines need no message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from nbactl.core.outbox.outbox import KEY_ATTRIBUTE
+from nbactl.core.phases.messages import parse_completion
+from nbactl.core.service.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from nbactl.core.phases.recording import PhaseRecorder
+    from nbactl.core.service.push import PushMessage
+    from nbactl.core.service.service import Parts
+    from nbactl.services.routes import PushRoute
+
+NAME: Final = "orchestrator"
+_PATH: Final = "/completions/"
+
+
+def make_orchestrator(name: str, parts: Parts, recorder: PhaseRecorder, routes: Iterable[PushRoute]) -> Service:
+    """Return the service with an endpoint for the completions of each phase that `routes` push to it.
+
+    A message that no retry will mend is answered 400, so that the subscription's dead letter keeps it: one that is not
+    a completion, and one of a processor that is not declared. What may pass is answered 503.
+    """
+    service = Service(name, parts)
+    for route in routes:
+        if route.service == NAME and route.path.startswith(_PATH):
+            phase = route.path.removeprefix(_PATH)
+            service.push(route.path, timeout=route.timeout, key=_key)(_recording(recorder, phase))
+    return service
+
+
+def _recording(recorder: PhaseRecorder, phase: str) -> Callable[[PushMessage], None]:
+    def record(message: PushMessage) -> None:
+        # The topic says the phase; what messages say of it has many spellings.
+        recorder.record(replace(parse_completion(message.json()), phase=phase))
+
+    return record
+
+
+def _key(message: PushMessage) -> str:
+    """Return what names the work. Raises DataError for a message that is not a completion: it is refused at once."""
+    parse_completion(message.json())
+    return message.attributes.get(KEY_ATTRIBUTE) or message.message_id
