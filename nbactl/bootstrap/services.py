@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.service.health import Check
-from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +52,25 @@ def _processors(app: ServiceContainer) -> Service:
 
 
 def _orchestrator(app: ServiceContainer) -> Service:
-    return _missing(app, "orchestrator")
+    from nbactl.bootstrap.phases import make_phase_recorder
+    from nbactl.services.orchestrator import make_orchestrator
+    from nbactl.services.routes import push_routes
+
+    recorder = make_phase_recorder(app, app.alert)
+    app.in_background("hand-offs", app.config.timeouts.interval("handoff.sweep"), recorder.sweep)
+    routes = push_routes(app.config.workflows)
+    return make_orchestrator("orchestrator", app, recorder, routes, probe=lambda phase: _probe_recording(app, phase))
+
+
+def _probe_recording(app: ServiceContainer, phase: str) -> None:
+    """Do what recording a completion does before its first effect: read the message and the phase's document."""
+    from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.phases.documents import read_phase
+    from nbactl.core.phases.messages import Completion, completion_data, parse_completion
+
+    day = GameDate.of(app.clock.now())
+    sent = parse_completion(completion_data(Completion("self_test", phase, day, "success", rows=1)))
+    read_phase(app.documents, phase, sent.game_date, (sent.processor,))
 
 
 def _coordinator(app: ServiceContainer) -> Service:
@@ -74,10 +91,6 @@ def _exporter(app: ServiceContainer) -> Service:
     return make_exporter(app, make_runs(app), probe=lambda: probe_work(app, "phase6"))
 
 
-def _missing(_: ServiceContainer, name: str) -> Service:
-    raise ConfigError(f"the service {name} is not there yet")
-
-
 MAKERS: Final[Mapping[str, Maker]] = {
     "collector": _collector,
     "processors": _processors,
@@ -90,19 +103,24 @@ MAKERS: Final[Mapping[str, Maker]] = {
 
 def make_runs(app: ServiceContainer) -> ServiceRuns:
     """Return what runs tasks in this process, also on gcp, with their logs, alerts and failure reports."""
+    from nbactl.core.observe.failures import Failures
     from nbactl.services.runs import RunTools, ServiceRuns
     from nbactl.workflows.observers import RunAlerts, combined, log_event, report_failures
 
     app.in_process = app.settings.target == "gcp"
     alerts = app.alerts(dispatcher=app.outbox_beat.trigger)
-    observer = combined(log_event, RunAlerts(app.config.workflows.alerts, alerts.send), report_failures(app.failures))
+    observer = combined(
+        log_event, RunAlerts(app.config.workflows.alerts, alerts.send), report_failures(Failures(*app.failure_sinks))
+    )
     tools = RunTools(
         runner=app.runner,
         outbox=app.outbox,
         documents=app.documents,
         workflows=app.config.workflows,
         observer=observer,
+        clock=app.clock,
         grace=app.config.timeouts["service.let_go"],
+        patience=app.config.timeouts["service.upstream"],
     )
     return ServiceRuns(tools)
 

@@ -90,6 +90,7 @@ USED: dict[str, frozenset[str]] = {
             "service.self_test",
             "service.silence",
             "service.stop_steps",
+            "service.upstream",
             "status.hand_off",
             "status.history",
             "status.history_ttl",

@@ -6,6 +6,7 @@ Its sweep runs in the background (`bootstrap/services.py`), so that deadlines ne
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE
@@ -24,17 +25,26 @@ NAME: Final = "orchestrator"
 _PATH: Final = "/completions/"
 
 
-def make_orchestrator(name: str, parts: Parts, recorder: PhaseRecorder, routes: Iterable[PushRoute]) -> Service:
+def make_orchestrator(
+    name: str,
+    parts: Parts,
+    recorder: PhaseRecorder,
+    routes: Iterable[PushRoute],
+    *,
+    probe: Callable[[str], object] | None = None,
+) -> Service:
     """Return the service with an endpoint for the completions of each phase that `routes` push to it.
 
     A message that no retry will mend is answered 400, so that the subscription's dead letter keeps it: one that is not
-    a completion, and one of a processor that is not declared. What may pass is answered 503.
+    a completion, and one of a processor that is not declared. What may pass is answered 503. `probe` does for a phase
+    what recording a completion does, without changing anything.
     """
     service = Service(name, parts)
     for route in routes:
         if route.service == NAME and route.path.startswith(_PATH):
             phase = route.path.removeprefix(_PATH)
-            service.push(route.path, timeout=route.timeout, key=_key)(_recording(recorder, phase))
+            tested = None if probe is None else partial(probe, phase)
+            service.push(route.path, timeout=route.timeout, key=_key, probe=tested)(_recording(recorder, phase))
     return service
 
 

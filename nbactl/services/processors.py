@@ -21,7 +21,7 @@ from nbactl.services.runs import check_ended
 from nbactl.workflows.model import RunRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core.phases.messages import CompletionStatus
@@ -92,7 +92,7 @@ def make_processors(
     service = Service(name, parts, JsonRoutes(routes, clock=parts.clock, failures=parts.failures))
     service.push("/process", timeout="service.phase", key=raw.key, probe=lambda: probe(_RAW))(raw.process)
     for phase in ("phase3", "phase4"):
-        _push_phase(service, runs, phase, probe)
+        _push_phase(service, runs, phase, workflows.phases[phase].needs, probe)
     return service
 
 
@@ -181,7 +181,9 @@ class _RawProcessors:
             self._runs.announce(phase, completion, f"{scraper.processor}/{scraper.execution_id or scraper.at}")
 
 
-def _push_phase(service: Service, runs: ServiceRuns, phase: str, probe: Callable[[str], object]) -> None:
+def _push_phase(
+    service: Service, runs: ServiceRuns, phase: str, needs: Sequence[str], probe: Callable[[str], object]
+) -> None:
     def key(message: PushMessage) -> str:
         data = message.json()
         trigger = parse_trigger(phase, data)
@@ -191,6 +193,9 @@ def _push_phase(service: Service, runs: ServiceRuns, phase: str, probe: Callable
     @service.push(f"/{phase}", timeout="service.phase", key=key, payload=lambda _: None, probe=lambda: probe(phase))
     async def start(message: PushMessage) -> None:
         day = parse_trigger(phase, message.json()).game_date
+        for need in needs:
+            # The majority of a phase starts the next one; tasks that are seconds behind are not to be missed.
+            await runs.wait_for(f"{need}/{day}")
         ended = await runs.execute(RunRequest((phase,), (day,), upstream="skip"), turn=f"{phase}/{day}")
         check_ended(ended)
 

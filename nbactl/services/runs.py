@@ -14,11 +14,19 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from nbactl.core._support.aio import Cancellation, in_daemon_thread
+from nbactl.core._support.aio import Cancellation, CutOff, in_daemon_thread
 from nbactl.core._support.faults import reach
+from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.observe.context import current
 from nbactl.core.phases.messages import Completion, completion_data
-from nbactl.errors import AlreadyExistsError, InProgressError, LeaseHeldError, NbactlError, UnavailableError
+from nbactl.errors import (
+    AlreadyExistsError,
+    InProgressError,
+    LeaseHeldError,
+    NbactlError,
+    TimedOutError,
+    UnavailableError,
+)
 from nbactl.frozen import frozen
 from nbactl.workflows.model import TaskStatus
 from nbactl.workflows.observers import combined
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nbactl.config.workflows import WorkflowsFile
+    from nbactl.core._support.clock import Clock
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.core.phases.messages import CompletionStatus
     from nbactl.ports.documents import DocumentStore
@@ -49,14 +58,19 @@ _OUT_OF_TIME: Final = "the time for the request is over"
 
 @frozen
 class RunTools:
-    """What runs work with. `observer` gets every change of state; a stopped run has `grace` seconds to end."""
+    """What runs work with. `observer` gets every change of state.
+
+    A stopped run has `grace` seconds to end; a run that another one needs is waited for `patience` seconds.
+    """
 
     runner: Runner
     outbox: Outbox
     documents: DocumentStore
     workflows: WorkflowsFile
     observer: Observer
+    clock: Clock
     grace: float
+    patience: float
 
 
 class ServiceRuns:
@@ -75,6 +89,19 @@ class ServiceRuns:
         lock = self._turns.setdefault(turn, asyncio.Lock())
         async with lock:
             return await _stoppable(lambda stop: self._run(request, stop, announces=announces), self._tools.grace)
+
+    async def wait_for(self, turn: str) -> None:
+        """Wait for the requests of a turn that are under way in this process, a bounded time."""
+        lock, patience = self._turns.get(turn), self._tools.patience
+        if lock is None:
+            return
+        with (
+            contextlib.suppress(TimedOutError),
+            deadline_scope(patience, self._tools.clock) as limit,
+            CutOff(f"waiting for {turn}", limit, patience),
+        ):
+            async with lock:
+                return
 
     def announce(self, phase: str, completion: Completion, run_id: str) -> None:
         """Announce an end on the topic of `phase`, once for each run."""
