@@ -108,6 +108,7 @@ class ServiceRuns:
         key = f"done/{phase}/{completion.game_date}/{completion.processor}/{run_id}"
         outbox = self._tools.outbox
         topic = self._tools.workflows.phases[phase].topic
+        reach("services.announcing")
         with contextlib.suppress(AlreadyExistsError):
             self._tools.documents.commit([outbox.message(key, topic, completion_data(completion))])
         reach("services.announced")

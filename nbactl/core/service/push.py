@@ -211,7 +211,7 @@ class PubSubPush:
             if not isinstance(error, Exception):
                 raise
             # Reported here, once: the server need not report it again.
-            lost = begun.lost and isinstance(error, NbactlError)
+            lost = (begun.lost and isinstance(error, NbactlError)) or isinstance(error, InProgressError)
             final = _REFUSALS if isinstance(error, DataError) else _BROKEN
             status = _CONFLICT if lost else _status_of(error, final)
             await self._refuse(send, status, error, **about)

@@ -11,7 +11,7 @@ from nbactl.core.service.health import Check, Health
 from nbactl.core.service.probes import Identity, Probes, Reports, RequestStats
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
-from tests.unit.core.service.asgi_client import ask
+from tests.kit.asgi_client import ask
 
 if TYPE_CHECKING:
     from nbactl.core._support.aio import Receive, Scope, Send

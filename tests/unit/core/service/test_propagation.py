@@ -19,7 +19,7 @@ from nbactl.core.service.propagation import (
     outgoing_headers,
 )
 from nbactl.testing import FakeClock, SequentialIds, memory_documents
-from tests.unit.core.service.asgi_client import ask_async
+from tests.kit.asgi_client import ask_async
 
 if TYPE_CHECKING:
     from nbactl.core._support.aio import Receive, Scope, Send

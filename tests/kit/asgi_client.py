@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,9 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
 
 
 async def ask_async(
@@ -35,7 +40,9 @@ async def ask_async(
         sent.append(message)
 
     raw = [(name.lower().encode(), value.encode()) for name, value in headers]
-    await app({"type": "http", "path": path, "method": method, "headers": raw}, receive, send)
+    path, _, query = path.partition("?")
+    scope = {"type": "http", "path": path, "query_string": query.encode(), "method": method, "headers": raw}
+    await app(scope, receive, send)
     start = next(message for message in sent if message["type"] == "http.response.start")
     told = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
     return Answer(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, told)
@@ -43,3 +50,22 @@ async def ask_async(
 
 def ask(app: App, path: str, method: str = "GET", *, body: bytes = b"") -> Answer:
     return asyncio.run(ask_async(app, path, method, body=body))
+
+
+def push(
+    app: App, path: str, data: Any, *, message_id: str = "1", attributes: Mapping[str, str] | None = None
+) -> Answer:
+    """Push a message with JSON data as Pub/Sub does."""
+    return ask(app, path, "POST", body=envelope(data, message_id=message_id, attributes=attributes))
+
+
+def envelope(data: Any, *, message_id: str = "1", attributes: Mapping[str, str] | None = None) -> bytes:
+    """Return the body of a push request."""
+    encoded = base64.b64encode(json.dumps(data).encode()).decode()
+    message = {"data": encoded, "attributes": dict(attributes or {}), "messageId": message_id}
+    return json.dumps({"message": message, "subscription": "s"}).encode()
+
+
+def post(app: App, path: str, data: Any) -> Answer:
+    """Post JSON."""
+    return ask(app, path, "POST", body=json.dumps(data).encode())
