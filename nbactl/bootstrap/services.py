@@ -135,12 +135,15 @@ def done_tasks(app: ServiceContainer, phases: Sequence[str], day: GameDate) -> s
 
 def probe_work(app: ServiceContainer, phase: str) -> None:
     """Do what a run of a phase does before its first effect: plan it, and import what its tasks run."""
+    from nbactl.adapters.inprocess.compute import load_function
     from nbactl.core._support.gamedate import GameDate
     from nbactl.pipeline.registry import load
     from nbactl.workflows.model import RunRequest
 
     request = RunRequest((phase,), (GameDate.of(app.clock.now()),), upstream="skip")
     for plan in app.runner.plan(request):
-        for task in plan.tasks:
-            if task.work.kind == "processor":
-                load(str(task.work.target))
+        for work in (task.work for task in plan.tasks):
+            if work.kind == "processor":
+                load(str(work.target))
+            elif work.kind == "call":
+                load_function(str(work.target))

@@ -255,3 +255,31 @@ class TestHttpStarts:
     )
     def test_a_wrong_request_is_refused(self, project: ServedProject, body: Any) -> None:
         assert project.post("/process-date-range", body).status == 400
+
+
+def test_a_phase_that_the_end_of_the_service_stops_is_resumed_by_the_next_delivery(project: ServedProject) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def hang(_: Any) -> int:
+        begun.set()
+        go.wait(30)
+        return 3
+
+    behave("team_summary", hang)
+
+    async def scenario() -> None:
+        body = envelope({"game_date": DAY, "attempt": 1})
+        request = asyncio.create_task(ask_async(project.service, "/phase3", "POST", body=body))
+        assert await asyncio.to_thread(begun.wait, 10)
+        request.cancel("the service stops")
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+    asyncio.run(scenario())
+    assert project.runs("phase3") == ["cancelled"]
+    assert project.statuses("three") == [("player_game_summary", "success")]
+    behave("team_summary", None)
+    assert trigger(project, "phase3").status == 204
+    go.set()
+    assert dict(project.statuses("three")) == {"player_game_summary": "success", "team_summary": "success"}
+    assert service_project.done.count("player_game_summary") == 1
