@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.core.phases.documents import as_time
+from nbactl.core.phases.fields import as_time
 from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Delete, Query

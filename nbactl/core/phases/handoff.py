@@ -181,8 +181,10 @@ class HandOffs:
         unsent = [*map(dict, document.unsent), *(asdict(alert) for alert in change.alerts)]
         soon = now + timedelta(seconds=self.limits.pending)
         planned = change.fields.get("_next_check_at")
-        at = min(planned, soon) if isinstance(planned, datetime) else soon
-        return replace(change, fields={**change.fields, "_unsent": unsent, "_next_check_at": at})
+        next_at = planned if isinstance(planned, datetime) else None
+        at = soon if next_at is None else min(next_at, soon)
+        fields = {**change.fields, "_unsent": unsent, "_next_check_at": at}
+        return replace(change, fields=fields, alerted_by=at, next_at=next_at)
 
     def _patience(self, document: PhaseDocument, now: datetime) -> datetime:
         return max(now, (document.pending_since or now) + timedelta(seconds=self.limits.pending))

@@ -53,7 +53,8 @@ class HandOffLimits:
 class HandOffChange:
     """What is written into a phase document, and what is done once it is durable.
 
-    `what` is a word for it. `messages` are keys of the outbox that are driven then.
+    `what` is a word for it. `messages` are keys of the outbox that are driven then. With alerts the document is looked
+    at again at `alerted_by`, so that they are not lost; once they are sent, at `next_at`.
     """
 
     fields: Fields
@@ -62,6 +63,8 @@ class HandOffChange:
     messages: tuple[str, ...] = ()
     alerts: tuple[Alert, ...] = ()
     events: tuple[Event, ...] = ()
+    alerted_by: datetime | None = None
+    next_at: datetime | None = None
 
 
 def triggered(now: datetime, limits: HandOffLimits) -> Fields:
@@ -116,7 +119,7 @@ class HandOffPublisher:
             self._send(one)
         done = bool(published) and all(published)
         if done or sent:
-            self._note(phase, day, change.messages if done else (), sent)
+            self._note(phase, day, change, sent, published=done)
         return done
 
     def are_published(self, keys: Collection[str]) -> bool:
@@ -126,7 +129,9 @@ class HandOffPublisher:
         except NotFoundError:
             return False
 
-    def _note(self, phase: str, day: GameDate, published: tuple[str, ...], sent: list[dict[str, Any]]) -> None:
+    def _note(
+        self, phase: str, day: GameDate, change: HandOffChange, sent: list[dict[str, Any]], *, published: bool
+    ) -> None:
         path = document_path(phase, day)
 
         def note(transaction: Transaction) -> None:
@@ -135,8 +140,10 @@ class HandOffPublisher:
                 return
             document = self._parse(phase, day, stored)
             fields: Fields = {"_unsent": ArrayRemove(tuple(sent))} if sent else {}
+            if change.alerted_by is not None and document.next_check_at == change.alerted_by:
+                fields["_next_check_at"] = change.next_at or DELETE_FIELD
             record = document.hand_off
-            if document.pending and record is not None and published and record.messages == published:
+            if published and document.pending and record is not None and record.messages == change.messages:
                 fields |= triggered(self._clock.now(), self._limits)
             if fields:
                 transaction.write(Update(path, fields))

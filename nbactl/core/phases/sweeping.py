@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
@@ -133,6 +133,8 @@ def _confirmation(
     """Return whether the next phase began, or what is tried instead (invariants 26 and 27)."""
     if evidence:
         return HandOffChange({("_trigger", "confirmed_at"): now, "_next_check_at": DELETE_FIELD}, "confirmed")
+    if document.unsent:  # it is due for its alerts, which are sent now
+        return HandOffChange({"_next_check_at": now + timedelta(seconds=hand_offs.limits.confirm)})
     if "given_up" in record.noted:
         return HandOffChange({"_next_check_at": DELETE_FIELD})
     if record.again < BUDGET:
