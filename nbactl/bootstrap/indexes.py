@@ -20,4 +20,5 @@ INDEXES: Final = (
     Index("message_dedup", ("expires_at",)),
     Index("alerts", ("expires_at",)),
     Index("lease_removals", ("at",)),
+    *(Index(f"phase{number}_completion", ("_next_check_at",)) for number in range(2, 6)),
 )

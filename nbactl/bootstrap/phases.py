@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nbactl.bootstrap.container import Container
+    from nbactl.bootstrap.service import ServiceContainer
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
+    from nbactl.core._support.periodic import PeriodicTask
     from nbactl.core.phases.decision import CompletionDeadline
     from nbactl.core.phases.handoff import Successor
     from nbactl.core.phases.recording import PhaseRecorder
@@ -51,6 +53,24 @@ def make_phase_recorder(app: Container, alert: Callable[[Alert], None]) -> Phase
         hook=app.hook,
     )
     return PhaseRecorder(hand_offs, partial(_has_started, app))
+
+
+def make_phase_sweep(app: ServiceContainer, recorder: PhaseRecorder) -> PeriodicTask:
+    """Return what sweeps hand-offs in the background of a service, once it is started."""
+    from nbactl.core._support.periodic import PeriodicTask
+
+    every = app.config.timeouts.interval("handoff.sweep")
+
+    def sweep() -> None:
+        try:
+            for path, error in recorder.sweep().failed.items():
+                app.failures.report(error, "hand-off", path=path)
+        except Exception as error:  # noqa: BLE001 - reported, and tried again at the next turn
+            app.failures.report(error, "background hand-offs")
+
+    task = PeriodicTask("hand-offs", sweep, lambda: every.pause(app.rng), every.seconds)
+    app.closing.callback(task.close)
+    return task
 
 
 def successors(file: WorkflowsFile) -> dict[str, Successor]:

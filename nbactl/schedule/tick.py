@@ -1,4 +1,4 @@
-"""One tick of the schedule: rollouts, quotas, the outbox, bookkeeping rows, and what has expired."""
+"""One tick of the schedule: rollouts, quotas, hand-offs, the outbox, bookkeeping rows, and what has expired."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core.outbox.outbox import Outbox, Swept
     from nbactl.errors import NbactlError
 
@@ -52,6 +53,39 @@ class FlushedRows(Protocol):
         ...
 
 
+class SweptPhases(Protocol):
+    """What became of the hand-offs between phases that were due."""
+
+    @property
+    def steps(self) -> Sequence[HandOffStep]:
+        """The steps that were taken."""
+        ...
+
+    @property
+    def failed(self) -> Mapping[str, NbactlError]:
+        """The errors, by the path of a phase document."""
+        ...
+
+
+class HandOffStep(Protocol):
+    """A step of a hand-off."""
+
+    @property
+    def phase(self) -> str:
+        """The phase that leads on."""
+        ...
+
+    @property
+    def game_date(self) -> GameDate:
+        """The date."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """The step."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class QuotaCheck:
     """The tables that are near a limit of the warehouse; `error` says why nothing could be found out."""
@@ -62,7 +96,7 @@ class QuotaCheck:
 
 @dataclass(frozen=True, slots=True)
 class TickResult(Generic[D_co]):
-    """The outcome of a tick. `swept` and `flushed` are None if nothing was to be changed.
+    """The outcome of a tick. `swept`, `flushed` and `phases` are None if nothing was to be changed.
 
     `quotas` is None if they were not looked at this time.
     """
@@ -72,11 +106,13 @@ class TickResult(Generic[D_co]):
     swept: Swept | None
     quotas: QuotaCheck | None = None
     flushed: FlushedRows | None = None
+    phases: SweptPhases | None = None
 
     @property
     def error(self) -> NbactlError | None:
-        """The first error: of a rollout, else of a message, else of the bookkeeping rows."""
-        messages = () if self.swept is None else tuple(self.swept.failed.values())
+        """The first error: of a rollout, else of a hand-off or a message, else of the bookkeeping rows."""
+        swept = (swept for swept in (self.phases, self.swept) if swept is not None)
+        messages = [error for one in swept for error in one.failed.values()]
         rows = None if self.flushed is None else self.flushed.error
         errors = (*(decision.error for decision in self.decided), *messages, rows)
         return next((error for error in errors if error is not None), None)
@@ -90,9 +126,10 @@ def tick(
     now: datetime,
     *,
     flush_rows: Callable[[], FlushedRows],
+    sweep_phases: Callable[[], SweptPhases],
     dry_run: bool,
 ) -> TickResult[D_co]:
-    """Decide on rollouts as of `now`, look at quotas, then publish messages, load rows and delete expired documents.
+    """Decide on rollouts as of `now`, look at quotas, then hand phases on, publish, load rows, delete what has expired.
 
     Ticks may overlap and be killed anywhere: each step is taken once. A dry run changes nothing.
     """
@@ -100,7 +137,8 @@ def tick(
     if dry_run:
         return TickResult(now, decided, None)
     quotas = check_quotas()
+    phases = sweep_phases()
     swept = outbox().sweep()
     flushed = flush_rows()
     sweep_expired()
-    return TickResult(now, decided, swept, quotas, flushed)
+    return TickResult(now, decided, swept, quotas, flushed, phases)

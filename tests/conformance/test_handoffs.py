@@ -456,7 +456,11 @@ class TestOtherPrograms:
         assert not night.alerts
 
     def test_inv_29_fields_of_other_programs_stay(self, night: Night) -> None:
-        other: dict[str, Any] = {"Mystery": report(), "_owner": "old orchestrator", "_trigger": {"state": "idle", "token": 7}}
+        other: dict[str, Any] = {
+            "Mystery": report(),
+            "_owner": "old orchestrator",
+            "_trigger": {"state": "idle", "token": 7},
+        }
         put(night.store, {f"phase2_completion/{DAY}": phase_document(PHASE2[:2], **other)})
         [last] = night.report("phase2", PHASE2[2])
         assert last.reason == "critical_plus_majority_60pct"

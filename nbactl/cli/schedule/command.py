@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from nbactl.bootstrap.phases import make_phase_recorder
 from nbactl.cli.bq.quotas.command import check_quotas
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core.alerts import TextChannel
@@ -55,7 +56,7 @@ def show_timetable(app: Container, date: GameDate, first_game: time | None = Non
 def tick(
     app: Container, request: TickRequest, *, announce: Callable[[str], None] | None = None
 ) -> TickResult[RolloutStep]:
-    """Decide on rollouts, look at quotas, publish the outbox, load bookkeeping rows, delete what has expired.
+    """Decide on rollouts, look at quotas, hand on phases that are due, publish the outbox, load rows, delete old ones.
 
     `announce` gets the alerts.
     """
@@ -71,5 +72,6 @@ def tick(
         lambda: check_quotas(app, send),
         app.clock.now() if request.at is None else request.at,
         flush_rows=app.row_buffer.flush_due,
+        sweep_phases=lambda: make_phase_recorder(app, send).sweep(),
         dry_run=request.changes_nothing,
     )

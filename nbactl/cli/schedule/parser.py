@@ -67,7 +67,7 @@ def tick(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
 ) -> View:
-    """Decide on every rollout in progress and carry it out; then publish the outbox and load bookkeeping rows.
+    """Decide on rollouts, hand on phases whose time limit is over, publish the outbox and load bookkeeping rows.
 
     Run it from cron every few minutes. Ticks may overlap: each step is taken once. With too little data a rollout stays
     at its stage. Exits with 1 if a rollout was aborted, with 7 if one could not be decided, a message was

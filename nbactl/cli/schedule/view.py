@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbactl.errors import NbactlError
     from nbactl.rollouts.tick import RolloutStep
     from nbactl.schedule.occurrences import Occurrence, TimetableRow
-    from nbactl.schedule.tick import FlushedRows, TickResult
+    from nbactl.schedule.tick import FlushedRows, SweptPhases, TickResult
 
 _SHOWN_TIMES: Final = 4
 
@@ -67,10 +67,14 @@ def ticked(done: TickResult[RolloutStep]) -> View:
         if swept is None:
             console.note("This was a dry run: nothing was changed.")
             return
+        for step in () if done.phases is None else done.phases.steps:
+            console.note(f"Hand-off of {step.phase}, {step.game_date}: {step.what}")
         if swept.published:
             console.note(f"Published from the outbox: {', '.join(swept.published)}")
         if done.quotas is not None and done.quotas.near:
             console.note(f"Near a limit of BigQuery: {', '.join(done.quotas.near)}. Look: nbactl bq quotas")
+        for path, failure in () if done.phases is None else done.phases.failed.items():
+            console.note(f"Hand-off not looked into: {path}: {failure.message}")
         for key, failure in swept.failed.items():
             console.note(f"Not published, kept in the outbox: {key}: {failure.message}")
         if done.flushed is not None:
@@ -88,6 +92,7 @@ def ticked(done: TickResult[RolloutStep]) -> View:
                 {"key": key, "code": error.code, "message": error.message} for key, error in swept.failed.items()
             ],
         },
+        "phases": None if done.phases is None else _phases_json(done.phases),
         "rows": None if done.flushed is None else _rows_json(done.flushed),
     }
     keys = ", ".join(one.rollout.key for one in done.decided)
@@ -117,6 +122,15 @@ def _show_rows(console: Console, flushed: FlushedRows) -> None:
         console.note(f"Set aside, because their table does not take them: {flushed.refused} rows")
     if flushed.error is not None:
         console.note(f"Rows are not loaded, and kept: {flushed.error.message}")
+
+
+def _phases_json(swept: SweptPhases) -> dict[str, Any]:
+    return {
+        "steps": [{"phase": step.phase, "game_date": str(step.game_date), "what": step.what} for step in swept.steps],
+        "failed": [
+            {"path": path, "code": error.code, "message": error.message} for path, error in swept.failed.items()
+        ],
+    }
 
 
 def _rows_json(flushed: FlushedRows) -> dict[str, Any]:

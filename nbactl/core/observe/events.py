@@ -52,6 +52,8 @@ _LEVELS: Final = {
     "breaker.closed": logging.INFO,
     "completions.duplicate": logging.INFO,
     "deadline.fired": logging.WARNING,
+    "handoff.decided": logging.INFO,
+    "handoff.lapsed": logging.WARNING,
     "idempotency.in_progress": logging.INFO,
     "idempotency.lost": logging.WARNING,
     "idempotency.payload_mismatch": logging.WARNING,

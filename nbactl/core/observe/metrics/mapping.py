@@ -53,7 +53,10 @@ class Children(dict[Key, Any]):
         return child
 
 
-NOT_COUNTED: Final[Mapping[str, str]] = {}
+NOT_COUNTED: Final[Mapping[str, str]] = {
+    "handoff.decided": "One a phase and date; the deadlines among them are counted by deadline.fired.",
+    "handoff.lapsed": "One a date at most, and a line in the log.",
+}
 """Kinds of events that change no metric, and why."""
 
 _IDEMPOTENCY_BEGINS: Final = ("claimed", "taken_over", "replayed", "in_progress", "payload_mismatch")
