@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from nbactl.core.once.claim import ClaimSettings, current_claim
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
+    from nbactl.core.service.consumer import Consumer, ConsumerTimings
     from nbactl.core.service.health import Check, Health
     from nbactl.core.service.propagation import (
         incoming_attributes,
@@ -92,7 +93,8 @@ if TYPE_CHECKING:
 __all__ = [
     "DELETE_FIELD", "SERVER_TIME", "Alert", "AlertBus", "Alerts", "AlreadyExistsError", "ArrayRemove",
     "ArrayUnion", "Breaker", "BreakerOpenError", "BreakerSettings", "CallPolicies", "CallPolicy",
-    "CallSettings", "Check", "ClaimSettings", "CompletionTracker", "Create", "DataError", "Delete",
+    "CallSettings", "Check", "ClaimSettings", "CompletionTracker", "Consumer", "ConsumerTimings", "Create",
+    "DataError", "Delete",
     "DocumentStore", "Event", "Filter", "GameDate", "GracefulStop", "Health", "Idempotency", "InProgressError",
     "Increment", "LeaseHeldError", "Leases", "Metrics", "NbactlError", "NotFoundError", "Order", "Outbox",
     "PayloadMismatchError", "PreconditionError", "PubSubPush", "PushMessage", "Query", "RateLimit",
@@ -130,6 +132,7 @@ _NAMES = {
     "nbactl.core.once.claim": "ClaimSettings current_claim",
     "nbactl.core.once.idempotency": "Idempotency",
     "nbactl.core.outbox.outbox": "Outbox",
+    "nbactl.core.service.consumer": "Consumer ConsumerTimings",
     "nbactl.core.service.health": "Check Health",
     "nbactl.core.service.propagation": "incoming_attributes incoming_headers outgoing_attributes outgoing_headers",
     "nbactl.core.service.push": "PubSubPush PushMessage",

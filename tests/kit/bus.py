@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.localbus.bus import LocalBus
@@ -42,10 +43,12 @@ def pubsub_at(address: str, project: str, *, attempt: float = 10.0) -> PubSubBus
 TIMINGS: Final = ConsumerTimings(lease=10.0, renew_every=2.0, pull=1.0, pause=0.1, finish=5.0)
 
 
-def delivering(bus: LocalBus, **terms: Any) -> PushDelivery:
-    """Return what pushes the messages of the bus, already started; close it."""
-    limits = PushLimits(**{"concurrency": 4, "connect": 2.0, "least_pause": 0.05, "most_pause": 0.5, **terms})
-    made = PushDelivery(bus, limits=limits, timings=TIMINGS, clock=SystemClock())
+def delivering(bus: LocalBus, **terms: float) -> PushDelivery:
+    """Return what pushes the messages of the bus, already started; close it. `terms` change limits and timings."""
+    limits: dict[str, Any] = {"concurrency": 4, "connect": 2.0, "least_pause": 0.05, "most_pause": 0.5}
+    limits |= {name: terms.pop(name) for name in list(terms) if name in limits}
+    timings = replace(TIMINGS, **terms)
+    made = PushDelivery(bus, limits=PushLimits(**limits), timings=timings, clock=SystemClock())
     made.start()
     return made
 

@@ -106,17 +106,23 @@ class Consumer:
         """
         with self._has_work:
             self._stopping = True
-            self._give_back([message.ack_id for message in self._waiting])
+            left = [message.ack_id for message in self._waiting]
             self._waiting.clear()
+            for ack_id in left:
+                del self._under_way[ack_id]
             self._has_room.notify_all()
             self._has_work.notify_all()
             if not self._is_idle.wait_for(lambda: not self._under_way, timeout=self._timings.finish):
                 _LOG.warning("%d messages of %s are not done and given back", len(self._under_way), self._subscription)
-                self._give_back(list(self._under_way))
+        for puller in self._threads[:1]:
+            puller.join(self._timings.finish)  # or it would pull again what is given back
+        with self._has_ended:
+            self._failed.extend([*left, *self._under_way])
+            self._under_way.clear()
             self._finished = True
             self._has_ended.notify_all()
-        for thread in self._threads[:2]:  # a handler that does not return is left alone
-            thread.join(self._timings.finish)
+        for settler in self._threads[1:2]:
+            settler.join(self._timings.finish)
 
     def _pull(self) -> None:
         """Pull as many messages as there is room for, until the end."""
@@ -190,13 +196,6 @@ class Consumer:
             self._has_room.notify()
             if not self._under_way:
                 self._is_idle.notify_all()
-
-    def _give_back(self, ack_ids: Sequence[str]) -> None:
-        """Give back deliveries that nobody handles. The lock is held."""
-        for ack_id in ack_ids:
-            self._under_way.pop(ack_id, None)
-        self._failed.extend(ack_ids)
-        self._has_ended.notify()
 
     def _settle(self) -> None:
         """Acknowledge and give back what has ended, all of it at once, and extend the rest in time."""
