@@ -90,7 +90,7 @@ def _status(batches: Batches, name: str) -> dict[str, Any]:
         "game_date": str(progress.game_date),
         "status": "complete" if progress.is_complete else "running",
         "expected_players": progress.expected,
-        "completed_players": progress.completed,
+        "completed_count": progress.completed,
         "failed_players": list(progress.failed),
         "missing_players": progress.missing,
         "total_predictions": progress.predictions,

@@ -18,6 +18,7 @@ from tests.kit.prediction_night import BATCH, DAY, TRIGGER, Night, player_inputs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nbactl.core.completions.batches import Progress
     from nbactl.ports.documents import DocumentStore
 
 MINUTE = 60.0
@@ -349,6 +350,25 @@ def test_a_batch_whose_start_fails_again_and_again_is_closed_in_time(store: Docu
             night.coordinator.sweep()
     assert night.batch()["is_complete"] is True
     assert [completion["status"] for completion in night.announced()] == ["failed"]
+
+
+def test_a_batch_that_ends_while_the_clock_looks_at_it_is_not_put_off(
+    store: DocumentStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = Night(store, clock, roster(9) | {"rookie": player_inputs("rookie", games=0)})
+    stall(night, clock, 9)
+    clock.advance(10 * MINUTE)
+    progress = night.tracker.progress
+
+    def late(batch_id: str) -> Progress:
+        found = progress(batch_id)
+        night.work(night.requests()[9])
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(night.tracker, "progress", late)
+        assert actions(night) == ["waits"]
+    assert actions(night) == ["merged"]
 
 
 @pytest.mark.parametrize(
