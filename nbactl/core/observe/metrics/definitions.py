@@ -144,6 +144,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         (Label("outcome", ("recorded", "duplicate", "failed")),),
     ),
     Metric("nbactl_batches_completed_total", "counter", "Prediction batches that became complete."),
+    Metric(
+        "nbactl_predictions_total",
+        "counter",
+        "Requests of the prediction worker: staged, failed for good, or predicted from a query of its own.",
+        (Label("outcome", ("staged", "failed", "own_query")),),
+    ),
     # --- Stores ---
     Metric(
         "nbactl_document_reads_total",

@@ -139,6 +139,7 @@ def _messages(of: Mapping[str, Children]) -> dict[str, Callable[[Event], None]]:
     waited = of["nbactl_outbox_wait_seconds"][()]
     pending = of["nbactl_outbox_pending"][()]
     completions = of["nbactl_completions_total"]
+    predictions = of["nbactl_predictions_total"]
 
     def outbox_published(event: Event) -> None:
         published.inc()
@@ -152,6 +153,7 @@ def _messages(of: Mapping[str, Children]) -> dict[str, Callable[[Event], None]]:
         "outbox.swept": lambda event: pending.set(event.fields["pending"]),
         **{f"completions.{outcome}": _counter(completions[outcome]) for outcome in ("recorded", "duplicate", "failed")},
         "completions.batch_complete": _counter(of["nbactl_batches_completed_total"][()]),
+        **{f"predictions.{outcome}": _counter(predictions[outcome]) for outcome in ("staged", "failed", "own_query")},
     }
 
 
