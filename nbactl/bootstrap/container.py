@@ -18,6 +18,7 @@ from nbactl.bootstrap.flags import make_flags, make_rollouts, make_ticker
 from nbactl.bootstrap.messaging import (
     make_alert_channels,
     make_alerts,
+    make_dead_letters,
     make_idempotency,
     make_outbox,
     make_sentry,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from nbactl.core.completions.reset import Resets
     from nbactl.core.completions.stages import ModeOfBatch, StageReader
     from nbactl.core.completions.tracker import CompletionTracker
+    from nbactl.core.dead_letters.dead_letters import DeadLetters
     from nbactl.core.flags.client import Flags
     from nbactl.core.flags.store import FlagStore
     from nbactl.core.lease.leases import Leases
@@ -339,6 +341,11 @@ class Container:
     def outbox(self) -> Outbox:
         """The messages that are committed together with the change that they announce."""
         return make_outbox(self)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """The messages that could not be delivered."""
+        return make_dead_letters(self)
 
     @cached_property
     def row_buffer(self) -> RowBuffer:

@@ -126,6 +126,11 @@ def bus(app: Container) -> PubSubBus:
     return made
 
 
+def dead_letter_wait(app: Container) -> float:
+    """Return how long a pull waits: one that does not wait may be answered with nothing although messages wait."""
+    return app.config.timeouts["dead_letters.pull"]
+
+
 def compute(app: Container) -> Compute:
     """Return what calls deployed services; with `--in-process` what runs tasks in this process."""
     if app.in_process:

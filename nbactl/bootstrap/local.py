@@ -71,16 +71,28 @@ def job_history(_: Container) -> NoReturn:
     )
 
 
+def _bus_file(app: Container) -> Path:
+    return app.settings.state_dir / "bus.db"
+
+
 def bus(app: Container) -> LocalBus:
     """Open the embedded bus, with the topics of the phases."""
     from nbactl.adapters.localbus.bus import LocalBus
 
     busy = app.config.timeouts["documents.busy"]
-    made = LocalBus(app.settings.state_dir / "bus.db", clock=app.clock, ids=app.ids, busy_timeout=busy)
+    made = LocalBus(_bus_file(app), clock=app.clock, ids=app.ids, busy_timeout=busy)
     app.closing.callback(made.close)
     for topic in sorted(app.config.workflows.topics - set(made.topics())):
         made.create_topic(topic)
     return made
+
+
+def dead_letter_wait(app: Container) -> float | None:
+    """Return 0, or None if there is no bus yet, or it may not be written."""
+    from nbactl.adapters.sqlite.read_only import is_read_only
+
+    file = _bus_file(app)
+    return 0.0 if file.exists() and not is_read_only(file) else None
 
 
 def compute(app: Container) -> InProcessCompute:

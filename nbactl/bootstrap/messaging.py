@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from nbactl import __version__
 from nbactl.errors import ConfigError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.sentry.sink import SentrySink
     from nbactl.bootstrap.container import Container
     from nbactl.core.alerts import Alerts
+    from nbactl.core.dead_letters.dead_letters import DeadLetters
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.alerts import AlertChannel
@@ -40,6 +41,18 @@ def make_outbox(app: Container) -> Outbox:
         keep=timeouts["outbox.keep"],
         reaches=reaches,
         hook=app.hook,
+    )
+
+
+def make_dead_letters(app: Container) -> DeadLetters:
+    """Return the dead letters; on a bus that nothing can be taken from, none is collected."""
+    from nbactl.core.dead_letters.dead_letters import Bus, DeadLetters
+
+    return DeadLetters(
+        app.documents,
+        lambda: cast("Bus", app.bus),  # both buses deliver
+        app.clock,
+        wait=app.target.dead_letter_wait(app),
     )
 
 

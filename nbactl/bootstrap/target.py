@@ -43,6 +43,10 @@ class Target(Protocol):
         """Return the message bus."""
         ...
 
+    def dead_letter_wait(self, app: Container, /) -> float | None:
+        """Return how many seconds the bus needs to say that nothing waits; None if nothing can be taken from it."""
+        ...
+
     def compute(self, app: Container, /) -> Compute:
         """Return what executes tasks."""
         ...

@@ -36,6 +36,7 @@ USED: dict[str, frozenset[str]] = {
             "bus.push_lease",
             "bus.push_renew",
             "completions.stage_ttl",
+            "dead_letters.pull",
             "dedup.keep",
             "documents.busy",
             "documents.read",

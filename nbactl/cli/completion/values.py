@@ -117,6 +117,12 @@ def messages(ctx: typer.Context) -> Candidates:
     return [(message.key, message.topic) for message in waiting]
 
 
+def dead_letters(ctx: typer.Context) -> Candidates:
+    """Return the saved dead letters that nobody has decided on."""
+    waiting = islice(container(ctx, reads_only=True).dead_letters.open(), _MOST)
+    return [(letter.message_id, f"{letter.topic or letter.dead_letter_topic} {letter.state}") for letter in waiting]
+
+
 def stages() -> list[str]:
     """Return the stages of the completions migration."""
     from nbactl.core.completions.stages import CompletionStage  # noqa: PLC0415

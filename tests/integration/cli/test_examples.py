@@ -27,6 +27,7 @@ from tests.kit.batches import add_batch, open_documents
 from tests.kit.bigquery import LOCATION
 from tests.kit.bus import bus_at
 from tests.kit.called import call_nbactl
+from tests.kit.dead_letters import leave_dead_letters
 from tests.kit.job_days import GIB, job_days
 from tests.kit.league import League
 from tests.kit.paths import ROOT
@@ -53,6 +54,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stderr
     add_batch(directory / ".nbactl", "2025-01-06", completed=2, failed=1)
     _leave_over(directory / ".nbactl")
+    leave_dead_letters(directory / ".nbactl", "msg-01kb2f7m4q8x2v0c", "msg-01kb2f7n9d3w5t1h")
     _refuse_a_record(directory / ".nbactl")
     (directory / "service.py").write_text("from nbactl.core import flags\n")
     return directory

@@ -1,0 +1,1 @@
+"""Dead letters: messages that could not be delivered, saved before they are acknowledged."""
