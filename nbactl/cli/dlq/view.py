@@ -71,7 +71,7 @@ def letter_list(found: LetterList) -> View:
         items="messages",
         exit_code=0 if error is None else error.exit_code,
         error=error,
-        warnings=tuple(f"the subscription {name} was not emptied: {why}" for name, why in collected.failed.items()),
+        warnings=tuple(f"not emptied: {name}: {why}" for name, why in collected.failed.items()),
     )
 
 

@@ -7,6 +7,7 @@ moved to the document store (documents.py), where it stays.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -81,7 +82,11 @@ class DeadLetters:
         collected = Collected()
         if self._wait is None:
             return collected
-        subscriptions = self._bus().subscriptions()
+        try:
+            subscriptions = self._bus().subscriptions()
+        except NbactlError as error:
+            collected.failed["all subscriptions"] = error
+            return collected
         sources: dict[str, list[Subscription]] = {}
         for one in subscriptions:
             sources.setdefault(one.dead_letter_topic, []).append(one)
@@ -181,24 +186,28 @@ class DeadLetters:
         )
 
     def _empty(self, queue: Subscription, sources: Sequence[Subscription], limit: int, collected: Collected) -> None:
-        taken = 0
+        bus, taken = self._bus(), 0
+        held: list[str] = []
         try:
             while taken < limit:
-                found = self._bus().pull(queue.name, limit=min(_PULL, limit - taken), timeout=self._wait or 0.0)
+                found = bus.pull(queue.name, limit=min(_PULL, limit - taken), timeout=self._wait or 0.0)
                 if not found:
                     return
                 taken += len(found)
+                held = [message.ack_id for message in found]
                 saved, refused = self._save(queue, sources, found)
                 reach("dead_letters.saved")
-                self._bus().ack(queue.name, saved)
+                bus.ack(queue.name, saved)
                 reach("dead_letters.acknowledged")
                 collected.moved[queue.name] = collected.moved.get(queue.name, 0) + len(saved)
-                if refused:
-                    collected.failed[queue.name] = next(iter(refused.values()))
-                    self._bus().nack(queue.name, list(refused))
+                held = list(refused)
+                for error in refused.values():
+                    raise error
             collected.more.append(queue.name)
         except NbactlError as error:
             collected.failed[queue.name] = error
+            with suppress(NbactlError):
+                bus.nack(queue.name, held)  # for others, who need not wait for the end of the deliveries
 
     def _save(
         self, queue: Subscription, sources: Sequence[Subscription], messages: Sequence[PulledMessage]
