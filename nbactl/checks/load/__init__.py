@@ -1,0 +1,1 @@
+"""Load tests: requests at instants that do not depend on the answers, and what became of each."""
