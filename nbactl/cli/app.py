@@ -35,6 +35,7 @@ COMMANDS = (
     CommandEntry("status", "nbactl.cli.status.parser", "Show the board of a game date.", _WORK),
     CommandEntry("schedule", "nbactl.cli.schedule.parser", "Show when workflows are due.", _WORK),
     CommandEntry("up", "nbactl.cli.up.parser", "Run the whole pipeline event-driven on this machine.", _WORK),
+    CommandEntry("load", "nbactl.cli.load.parser", "Put load on `up` or a URL, and find what is lost.", _WORK),
     CommandEntry("serve", "nbactl.cli.serve.parser", "Serve services of the pipeline over HTTP.", _WORK),
     CommandEntry("flags", "nbactl.cli.flags.parser", "Roll features out by percent, and back.", _WORK),
     CommandEntry("query", "nbactl.cli.query.parser", "Run one read-only query of the warehouse.", _DATA),
