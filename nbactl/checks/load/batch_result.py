@@ -37,7 +37,8 @@ class BatchResult:
     """The state of a load's batch.
 
     `lost` are players who neither completed nor failed. `twice` is how far the counter is above the players on record.
-    `triggers` is how often phase 6 was started. `ended` are the times at which players were done.
+    `triggers` is how often phase 6 was started. `ended` are the times of players' completions, or of the rows that
+    their workers staged, where completions are recorded without times; `measured_to` says which.
     """
 
     expected: int
@@ -51,6 +52,7 @@ class BatchResult:
     merged_rows: int
     triggers: int
     ended: Mapping[str, datetime]
+    measured_to: str
 
     @property
     def starts_next_phase(self) -> bool:
@@ -70,6 +72,7 @@ def read_result(reader: Reader, batch_id: str, players: Sequence[str], trigger_t
     failed = players_of(batch, FAILED_PLAYERS) - recorded
     shards = [reader.get(shard_path(batch_id, number)) for number in range(shards_of(batch))]
     counter = sum(count_of(one, COMPLETED_COUNT) for one in (batch, *shards) if one is not None)
+    measured_to, ended = _ended(reader, batch_id)
     return BatchResult(
         expected=len(players),
         done=len(recorded.intersection(players)),
@@ -81,7 +84,8 @@ def read_result(reader: Reader, batch_id: str, players: Sequence[str], trigger_t
         merged_players=int(batch.data.get("merged_players") or 0),
         merged_rows=int(batch.data.get("merged_rows") or 0),
         triggers=0 if trigger_topic is None else _triggers(reader, trigger_topic, str(batch.data["game_date"])),
-        ended=_ended(reader, batch_id),
+        ended=ended,
+        measured_to=measured_to,
     )
 
 
@@ -96,16 +100,12 @@ def _date_of(document: Document) -> Any:  # noqa: ANN401 - any JSON value
     return data.get("game_date") or data.get("target_date")
 
 
-def _ended(reader: Reader, batch_id: str) -> dict[str, datetime]:
-    """Return when players were done: by their completions; without these by the rows that their workers staged."""
-    found = {
-        str(one.data["player_lookup"]): one.data["completed_at"]
-        for one in reader.query(Query(completions_of(batch_id)))
-    }
-    if found:
-        return found
+def _ended(reader: Reader, batch_id: str) -> tuple[str, dict[str, datetime]]:
+    completions = list(reader.query(Query(completions_of(batch_id))))
+    if completions:
+        return "completion", {str(one.data["player_lookup"]): one.data["completed_at"] for one in completions}
     staged = reader.query(Query(f"{batch_path(batch_id)}/staged"))
-    return {decode_id(document.id): document.create_time for document in staged}
+    return "staged rows", {decode_id(document.id): document.create_time for document in staged}
 
 
 @frozen

@@ -240,6 +240,7 @@ def load_batch(
         kills=request.chaos,
     )
     chaos.start()
+    tell(f"{load.batch_id}: publishing {len(load.plan):,} messages in {request.duration:g}s.")
     try:
         unsent = load.publish()
         result, poisoned = load.follow()

@@ -61,7 +61,7 @@ def url_load(result: UrlLoadResult) -> View:
         "latency_s": asdict(report.latency),
         "lag_s": report.lag,
     }
-    return _view(data, facts, report.latency, result.problems)
+    return _view(data, facts, report.latency, "answer", result.problems)
 
 
 def batch_load(result: BatchLoadResult) -> View:
@@ -106,18 +106,21 @@ def batch_load(result: BatchLoadResult) -> View:
         "duration_s": report.duration,
         "throughput": report.throughput,
         "latency_s": asdict(report.latency),
+        "measured_to": batch.measured_to,
     }
-    return _view(data, facts, report.latency, report.problems)
+    return _view(data, facts, report.latency, batch.measured_to, report.problems)
 
 
-def _view(data: dict[str, Any], facts: Mapping[str, str | None], latency: Percentiles, problems: list[str]) -> View:
+def _view(
+    data: dict[str, Any], facts: Mapping[str, str | None], latency: Percentiles, measured_to: str, problems: list[str]
+) -> View:
     def show(console: Console) -> None:
         for name, value in facts.items():
             if value is not None:
                 console.print(Styled(f"{name:<14}", "dim"), value)
         columns = list(asdict(latency))
         console.table(
-            ["latency", *columns], [["from its instant", *(_seconds(value) for value in asdict(latency).values())]]
+            ["latency", *columns], [[f"to {measured_to}", *(_seconds(value) for value in asdict(latency).values())]]
         )
 
     error = NbactlError("; ".join(problems)) if problems else None
