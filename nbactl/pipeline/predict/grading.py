@@ -40,20 +40,20 @@ _RESULTS: Final = f"""
     AND predicted.stat IN ('points', 'rebounds', 'assists')
 """  # noqa: S608 - names of this package
 MERGE: Final = f"""
-MERGE INTO {ACCURACY} AS old USING (
+MERGE INTO {ACCURACY} AS there USING (
   SELECT
     game_date, {", ".join(_KEYS)}, {", ".join(_PREDICTED)}, actual_value,
     ROUND(ABS(actual_value - predicted_value), 2) AS absolute_error,
     ROUND(actual_value - predicted_value, 2) AS signed_error,
     actual_value BETWEEN low AND high AS in_interval
   FROM ({_RESULTS})
-) AS new
-ON old.game_date = @day AND {" AND ".join(f"old.{name} = new.{name}" for name in _KEYS)}
-WHEN MATCHED AND ({" OR ".join(f"old.{name} <> new.{name}" for name in _VALUES)})
-  THEN UPDATE SET {", ".join(f"{name} = new.{name}" for name in _VALUES)}, graded_at = CURRENT_TIMESTAMP()
+) AS given
+ON there.game_date = @day AND {" AND ".join(f"there.{name} = given.{name}" for name in _KEYS)}
+WHEN MATCHED AND ({" OR ".join(f"there.{name} <> given.{name}" for name in _VALUES)})
+  THEN UPDATE SET {", ".join(f"{name} = given.{name}" for name in _VALUES)}, graded_at = CURRENT_TIMESTAMP()
 WHEN NOT MATCHED
   THEN INSERT ({", ".join(_COLUMNS)}, graded_at)
-  VALUES ({", ".join(f"new.{name}" for name in _COLUMNS)}, CURRENT_TIMESTAMP())
+  VALUES ({", ".join(f"given.{name}" for name in _COLUMNS)}, CURRENT_TIMESTAMP())
 """  # noqa: S608
 # A player did not play if the game has player rows and none of his, or if it was not played.
 COUNT: Final = f"""

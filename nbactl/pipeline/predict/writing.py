@@ -41,13 +41,13 @@ _VALUES: Final = tuple(name for name in _COLUMNS if name not in (*_KEYS, "game_d
 # date in the condition lets BigQuery read one partition:
 # https://cloud.google.com/bigquery/docs/using-dml-with-partitioned-tables#pruning_partitions_when_using_a_merge_statement
 MERGE: Final = f"""
-MERGE INTO {TABLE} AS old USING {{staging}} AS new
-ON old.game_date = @game_date AND {" AND ".join(f"old.{name} = new.{name}" for name in _KEYS)}
-WHEN MATCHED AND ({" OR ".join(f"old.{name} <> new.{name}" for name in _VALUES)})
-  THEN UPDATE SET {", ".join(f"{name} = new.{name}" for name in _VALUES)}, created_at = CURRENT_TIMESTAMP()
+MERGE INTO {TABLE} AS there USING {{staging}} AS given
+ON there.game_date = @game_date AND {" AND ".join(f"there.{name} = given.{name}" for name in _KEYS)}
+WHEN MATCHED AND ({" OR ".join(f"there.{name} <> given.{name}" for name in _VALUES)})
+  THEN UPDATE SET {", ".join(f"{name} = given.{name}" for name in _VALUES)}, created_at = CURRENT_TIMESTAMP()
 WHEN NOT MATCHED
   THEN INSERT ({", ".join(_COLUMNS)}, created_at)
-  VALUES ({", ".join(f"new.{name}" for name in _COLUMNS)}, CURRENT_TIMESTAMP())
+  VALUES ({", ".join(f"given.{name}" for name in _COLUMNS)}, CURRENT_TIMESTAMP())
 """  # noqa: S608 - names of this module
 COUNT: Final = f"SELECT COUNT(*) FROM {TABLE} WHERE game_date = @game_date AND batch_id = @batch_id"  # noqa: S608
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.config.loader import shipped_config_dir
 from nbactl.ports.warehouse import Rows
 from tests.integration.runs.gcp_project import ANALYTICS, DAY
 from tests.kit.league import League
@@ -65,26 +66,25 @@ def test_what_a_service_did_is_not_done_again_in_process(gcp: GcpProject, wareho
     assert len(gcp.services.of(ANALYTICS)) == 5
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said", "next_step"),
-    [
-        (
-            ("player_prop_predictions", "--in-process"),
-            "player_prop_predictions cannot be run in process: none of its tasks has a processor, call or command",
-            "Leave out --in-process, so that the service does it.",
-        ),
-        (
-            ("phase3", "--in-process", "--no-wait"),
-            "--no-wait does not work with --in-process",
-            "Leave out --no-wait; in a shell, `nbactl run … &` runs it in the background.",
-        ),
-    ],
-)
-def test_what_cannot_be_run_in_process_is_refused_with_2(
-    gcp: GcpProject, arguments: tuple[str, ...], said: str, next_step: str
+def test_a_task_that_only_a_service_does_is_refused_in_process_with_2(
+    gcp: GcpProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = gcp("run", *arguments, "--date", DAY, code=2)["error"]
-    assert (error["message"], error["next"]) == (said, next_step)
+    own = tmp_path / "config"
+    own.mkdir()
+    for file in shipped_config_dir().glob("*.yaml"):
+        (own / file.name).write_text(file.read_text().replace("    processor: predictions.export\n", ""))
+    monkeypatch.setenv("NBACTL_CONFIG_DIR", str(own))
+    error = gcp("run", "predictions_export", "--in-process", "--date", DAY, code=2)["error"]
+    assert error["message"] == (
+        "predictions_export cannot be run in process: none of its tasks has a processor, call or command"
+    )
+    assert error["next"] == "Leave out --in-process, so that the service does it."
+
+
+def test_no_wait_is_refused_in_process_with_2(gcp: GcpProject) -> None:
+    error = gcp("run", "phase3", "--in-process", "--no-wait", "--date", DAY, code=2)["error"]
+    assert error["message"] == "--no-wait does not work with --in-process"
+    assert error["next"] == "Leave out --no-wait; in a shell, `nbactl run … &` runs it in the background."
 
 
 @pytest.mark.usefixtures("warehouse")

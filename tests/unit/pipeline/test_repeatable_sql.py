@@ -71,7 +71,7 @@ def totally_ordered(window: exp.Window) -> bool:
     return (key is not None and key <= columns) or given <= columns
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [*TABLES, "predict/inputs"])
 def test_every_aggregate_is_exact_and_every_window_ordered(table: str) -> None:
     assert complaints(table_sql(table)) == []
 

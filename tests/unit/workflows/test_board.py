@@ -63,8 +63,15 @@ def test_a_phase_without_a_run_is_missing_and_waits_for_the_one_before() -> None
     empty = board()
     assert line(empty, "phase1").state == "missing"
     assert line(empty, "phase2").waits_for == ("phase1",)
-    assert line(empty, "phase5").state == "unavailable", "its tasks run as services only"
     assert not empty.wrong
+
+
+def test_a_phase_whose_tasks_run_as_services_only_is_unavailable_here() -> None:
+    name = "player_prop_predictions"
+    tasks = {**WORKFLOWS.tasks, name: WORKFLOWS.tasks[name].replaced(processor=None)}
+    workflows = WORKFLOWS.replaced(tasks=tasks)
+    boards = Boards(workflows, {"run.phase": 3600.0}, ledger_of(), "local", lambda: LEASES, FRESHNESS)
+    assert line(boards.draw(run().game_date, "sample", at(60)), "phase5").state == "unavailable"
 
 
 def test_done_is_judged_by_the_set_of_tasks_and_not_by_what_the_run_says() -> None:
@@ -110,7 +117,7 @@ def test_the_screen_names_what_is_wrong_and_who_is_at_work() -> None:
     )
     text = screen(lambda console: show_board(console, drawn))
     assert text.startswith("2024-01-15  sample on local, at 23:01:06 Eastern\n")
-    assert "phase1  ▸ running      3/4" in text
+    assert "phase1  ▸ running  3/4" in text
     assert "Running\n  phase1 2024-01-15  for 1m00s, pid 17 on host" in text
     assert "Leases without a running run\n  other/2024-01-15  pid 18 on host" in text
     assert "old/" not in text, "it ran out"

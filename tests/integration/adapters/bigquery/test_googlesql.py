@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nbactl.adapters.bigquery import scripts, sqltext
+from nbactl.pipeline.predict import export, grading, history, writing
 from nbactl.pipeline.raw import _KNOWN_PLAYERS
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.pipeline.statements import table_sql
@@ -47,6 +48,16 @@ def test_every_statement_is_googlesql() -> None:
     refusals = {f"statement of {name}": refusal_of_query(table_sql(name), TABLES) for name in STATEMENTS}
     refusals["row count"] = refusal_of_query(_COUNT, TABLES)
     refusals["known players"] = refusal_of_query(_KNOWN_PLAYERS, TABLES)
+    refusals["inputs of predictions"] = refusal_of_query(table_sql(history.STATEMENT), TABLES)
+    refusals["inputs of some players"] = refusal_of_query(
+        history.SOME_PLAYERS.format(table_sql(history.STATEMENT)), TABLES
+    )
+    for name, sql in (("rows of a batch", writing.COUNT), ("export", export.READ), ("expected", export.EXPECTED)):
+        refusals[name] = refusal_of_query(sql, TABLES)
+    refusals["grades"] = refusal_of_query(grading.COUNT, TABLES)
+    staging = TableSchema("nba_predictions.staging_x", load_tables()[writing.TABLE].columns)
+    refusals["merge of predictions"] = refusal_of_query(writing.MERGE.format(staging=staging.name), (*TABLES, staging))
+    refusals["merge of grades"] = refusal_of_query(grading.MERGE, TABLES)
     refusals["versions of every type"] = refusal_of_query(
         scripts.versions_query([EVERY_TYPE, EVERY_TYPE], [True, False]),
         (EVERY_TYPE, scripts.bookkeeping("nba_test")),
