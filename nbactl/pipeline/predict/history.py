@@ -32,6 +32,8 @@ def load_inputs(
     With `players` only of those. A player who never played has inputs without games. Of the date itself only the
     feature store is read, and nothing later. A date without games has no players.
     """
+    if players is not None and not players:
+        return {}
     resources.ensure_tables(*sorted(windows(STATEMENT)))
     sql = table_sql(STATEMENT)
     parameters: dict[str, Any] = {"game_date": game_date, "most_games": MOST_GAMES}

@@ -202,8 +202,9 @@ def parse_inputs(data: Mapping[str, Any]) -> PlayerInputs:
     return found
 
 
-def _past_game(day: str, minutes: float, points: int, rebounds: int, assists: int) -> PastGame:
-    return PastGame(date.fromisoformat(day), _number(minutes), int(points), int(rebounds), int(assists))
+def _past_game(day: str, minutes: float, *results: int) -> PastGame:
+    points, rebounds, assists = (int(_number(result)) for result in results)
+    return PastGame(date.fromisoformat(day), _number(minutes), points, rebounds, assists)
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - any JSON
