@@ -17,11 +17,10 @@ from nbactl.pipeline.predict.writing import TABLE, check_predictions_table, merg
 from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.testing import faults
 from nbactl.warehouse.tables import load_tables
-from tests.kit.mini_season import COMING, GAMES, HOT, OPENING, OVERTIME, TRADE, USUAL, Game, put
+from tests.kit.mini_season import COMING, GAMES, HOT, OPENING, OVERTIME, TRADE, USUAL, Game, Line, put
 from tests.kit.warehouse import TIMEOUT, Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from nbactl.ports.warehouse import Warehouse
@@ -34,7 +33,9 @@ GAME = "20231108-ANT-DOG"
 
 @pytest.fixture
 def lab(warehouse: Warehouse, tmp_path: Path) -> Lab:
-    lab = Lab(tmp_path, warehouse=warehouse)
+    lab = Lab(tmp_path)
+    lab.warehouse.close()
+    lab.warehouse = warehouse  # type: ignore[assignment]
     lab.resources.ensure_tables(TABLE)
     return lab
 
@@ -92,7 +93,7 @@ def staging(lab: Lab) -> list[str]:
     return [name for name in lab.warehouse.list_tables("nba_predictions") if "staging" in name]
 
 
-def usual_against(team: str, stat: str, factor_of: int = 100) -> float:
+def usual_against(team: str, stat: str) -> float:
     """Return by hand how much a team allows, from the games of the season that are over."""
     lines = [
         (one["player_lookup"], one["minutes"], one[stat], one["opponent_team_abbr"])
@@ -106,7 +107,7 @@ def usual_against(team: str, stat: str, factor_of: int = 100) -> float:
         done[player] += result
     against = [(played * done[player] / minutes[player], result) for player, played, result, to in lines if to == team]
     ratio = sum(result for _, result in against) / sum(usual for usual, _ in against)
-    return 1 + (ratio - 1) * len(against) / (len(against) + factor_of)
+    return float(1 + (ratio - 1) * len(against) / (len(against) + 100))
 
 
 def test_the_inputs_are_those_worked_out_by_hand_and_one_query(season: Lab) -> None:
@@ -283,7 +284,7 @@ def test_predictions_are_graded_against_what_happened(season: Lab) -> None:
     assert grade(season.resources, after) == Grades(COMING, 10, 6, 4, 0)
 
 
-def played(game_id: str, line: Any) -> Iterable[Game]:
+def played(game_id: str, line: Line) -> list[Game]:
     """Return the games of the coming date; one is over, in which ant1 and dog1 had this line and ant5 sat out."""
     return [
         replace(game, score=(102, 100), lines=(("ant1", line), ("dog1", USUAL)), missing=("ant5",))

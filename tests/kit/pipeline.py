@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.pipeline.sources.base import GameSource, RawRecord
-    from nbactl.ports.warehouse import Warehouse
 
 
 @dataclass
@@ -36,14 +35,12 @@ class PlainFence:
 
 
 class Pipeline:
-    """Processors over a source, raw files and a warehouse in one folder, or over another warehouse."""
+    """Processors over a source, raw files and a warehouse in one folder."""
 
-    def __init__(self, folder: Path, source: GameSource, warehouse: Warehouse | None = None) -> None:
+    def __init__(self, folder: Path, source: GameSource) -> None:
         self.source = source
         self.raw = RawStore(folder / "raw")
-        self.warehouse = warehouse or DuckDbWarehouse(
-            folder / "warehouse.duckdb", clock=FakeClock(), lock_wait=5.0, holder="test"
-        )
+        self.warehouse = DuckDbWarehouse(folder / "warehouse.duckdb", clock=FakeClock(), lock_wait=5.0, holder="test")
         self.resources = ProcessorResources(
             warehouse=lambda: self.warehouse,
             source=lambda: self.source,

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from nbactl.ports.warehouse import Warehouse
-
 PHASE3: Final = (
     "nba_analytics.team_offense_game_summary",
     "nba_analytics.team_defense_game_summary",
@@ -41,8 +39,8 @@ TIMEOUT: Final = 30.0
 class Lab(Pipeline):
     """The processors over one warehouse file, with rows put straight into its raw tables."""
 
-    def __init__(self, folder: Path, spec: str = "sample", warehouse: Warehouse | None = None) -> None:
-        super().__init__(folder, open_source(spec, FakeClock()), warehouse)
+    def __init__(self, folder: Path, spec: str = "sample") -> None:
+        super().__init__(folder, open_source(spec, FakeClock()))
 
     def compute(self, day: date, tables: Sequence[str] = TABLES) -> dict[str, int | None]:
         """Compute tables of a date, in the order of their needs; returns the rows of each."""
