@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from nbactl.bootstrap.indexes import INDEXES
 from nbactl.errors import ConfigError, PreconditionError
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
     from nbactl.adapters.inprocess.compute import InProcessCompute
     from nbactl.adapters.localbus.bus import LocalBus
+    from nbactl.adapters.localbus.push import PushDelivery
     from nbactl.adapters.sqlite.documents import SqliteDocuments
     from nbactl.bootstrap.container import Container
+    from nbactl.core.observe.failures import Failures
     from nbactl.core.service.health import Check
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
@@ -26,6 +28,8 @@ DELETES_EXPIRED = False
 
 TASK_PROCESS: Final = "nbactl.bootstrap.task_process"
 """The module whose process runs a task with `isolate: process`."""
+_PUSHED_AT_ONCE: Final = 8
+"""Requests of one subscription that are open at the same time."""
 _LEAST_FREE: Final = 64 * 1024 * 1024
 """Bytes of free disk below which a service is not healthy: the store could soon write nothing more."""
 
@@ -87,12 +91,26 @@ def bus(app: Container) -> LocalBus:
     return made
 
 
-def dead_letter_wait(app: Container) -> float | None:
-    """Return 0, or None if there is no bus yet, or it may not be written."""
-    from nbactl.adapters.sqlite.read_only import is_read_only
+def push_delivery(app: Container, failures: Failures) -> PushDelivery:
+    """Return what pushes messages from this process; the caller starts it, and closes it before the container."""
+    from nbactl.adapters.localbus.push import PushDelivery, PushLimits
+    from nbactl.core.service.consumer import ConsumerTimings
 
-    file = _bus_file(app)
-    return 0.0 if file.exists() and not is_read_only(file) else None
+    timeouts = app.config.timeouts
+    limits = PushLimits(
+        concurrency=_PUSHED_AT_ONCE,
+        connect=timeouts["push.connect"],
+        least_pause=timeouts["push.least_pause"],
+        most_pause=timeouts["push.most_pause"],
+    )
+    timings = ConsumerTimings(
+        lease=timeouts["push.lease"],
+        renew_every=timeouts["push.renew"],
+        pull=timeouts["push.pull"],
+        pause=timeouts["push.pause"],
+        finish=timeouts["push.finish"],
+    )
+    return PushDelivery(cast("LocalBus", app.bus), limits=limits, timings=timings, clock=app.clock, failures=failures)
 
 
 def compute(app: Container) -> InProcessCompute:

@@ -22,6 +22,9 @@ OTHERS: Final = {
     "NBACTL_PROMETHEUS_URL": "The server that guards of rollouts ask, before the history of runs.",
     "NBACTL_SLACK_WEBHOOK_URL": "The address of an incoming webhook of Slack: where alerts go. A secret.",
     "NBACTL_SENTRY_DSN": "Address of the Sentry project that failures are reported to (extra `sentry`).",
+    "NBACTL_PUSH_AUDIENCE": "The audience of identity tokens that a service accepts: its URL. With "
+    "NBACTL_PUSH_ACCOUNTS; without both a service asks for no token and listens on the loopback only.",
+    "NBACTL_PUSH_ACCOUNTS": "NAME@PROJECT.iam.gserviceaccount.com,…: the accounts that may push to a service.",
     "NBACTL_FAULTS": "For tests: named instants at which the process is killed, fails or waits.",
 }
 

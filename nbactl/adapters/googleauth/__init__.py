@@ -1,0 +1,1 @@
+"""Google's identity tokens, verified by google-auth."""
