@@ -116,10 +116,8 @@ class Connections:
 
         Raises UnavailableError when other writers do not let go in time.
         """
-        self._check_usable()
-        if self._writing_thread == threading.get_ident():
-            raise RuntimeError("a transaction's function must write through its transaction, not through the store")
-        wait = remaining(self._busy_timeout)
+        self.check_writable()
+        wait = self.patience()
         if not self._lock.acquire(timeout=wait):
             raise busy(self.where)
         try:
@@ -139,6 +137,16 @@ class Connections:
                         connection.execute("ROLLBACK")
         finally:
             self._lock.release()
+
+    def patience(self) -> float:
+        """Return how many seconds a writer waits here for the others."""
+        return remaining(self._busy_timeout)
+
+    def check_writable(self) -> None:
+        """Raise RuntimeError where this thread must not write: the store is closed, or its own transaction is open."""
+        self._check_usable()
+        if self._writing_thread == threading.get_ident():
+            raise RuntimeError("a transaction's function must write through its transaction, not through the store")
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from nbactl.adapters.sqlite.commits import SharedCommits, Transactions
 from nbactl.adapters.sqlite.connections import Connections
 from nbactl.adapters.sqlite.queries import COUNT, TOP_COLLECTIONS, select, select_lacking
-from nbactl.adapters.sqlite.writes import CONTENT, apply, document, read_document
-from nbactl.core._support.faults import reach
+from nbactl.adapters.sqlite.writes import CONTENT, document, read_document
 from nbactl.core._support.micros import from_micros, to_micros
 from nbactl.core._support.sqlite_failures import translated
 from nbactl.errors import NbactlError
@@ -112,7 +112,8 @@ class SqliteDocuments:
     ) -> None:
         self._clock = clock
         self._connections = Connections(path, clock, busy_timeout, indexes)
-        self._last_commit = 0
+        self._transactions = Transactions(self._connections, clock)
+        self._commits = SharedCommits(self._connections, self._transactions)
 
     def get(self, path: str) -> Document | None:
         with self._connections.read() as connection:
@@ -134,36 +135,35 @@ class SqliteDocuments:
         check_count(writes)
         if not writes:
             return self._clock.now()
-        with self._connections.write() as connection:
-            return self._commit(connection, writes)
+        return self._commits.make(writes)
 
     def batch_write(self, writes: Sequence[Write]) -> list[WriteResult]:
         check_count(writes)
         check_different(writes)
         if not writes:
             return []
-        with self._connections.write() as connection, translated(self._connections.where):
-            now = latest = self._next_time()
+        with self._transactions.open() as opened:
+            now = opened.next_time()
             results = []
             for write in writes:
                 error = None
                 try:  # a single write is refused before anything of it is stored
-                    latest = max(latest, apply(connection, [write], now))
+                    opened.apply([write], now)
                 except NbactlError as refused:
                     error = refused
                 results.append(WriteResult(write.path, error))
-            self._make_durable(connection, latest)
             return results
 
     def transaction(self, fn: Callable[[Transaction], T], *, max_attempts: int = 5) -> T:  # noqa: ARG002 - writers run one after the other: there is nothing to try again
-        with self._connections.write() as connection:
-            transaction = SqliteTransaction(connection, self._connections.where)
+        with self._transactions.open() as opened:
+            transaction = SqliteTransaction(opened.connection, self._connections.where)
             try:
                 result = fn(transaction)
             finally:
                 transaction.end()
             if transaction.writes:
-                self._commit(connection, transaction.writes)
+                check_count(transaction.writes)
+                opened.apply(transaction.writes, opened.next_time())
             return result
 
     def query(self, query: Query) -> Iterator[Document]:
@@ -189,7 +189,7 @@ class SqliteDocuments:
     @contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
         with self._connections.hold() as connection:
-            now = from_micros(max(to_micros(self._clock.now()), self._last_commit))
+            now = from_micros(max(to_micros(self._clock.now()), self._transactions.last))
             snapshot = SqliteSnapshot(connection, self._connections.where, now)
             try:
                 yield snapshot
@@ -211,22 +211,6 @@ class SqliteDocuments:
                     cursor.close()
                 return
         yield from rows
-
-    def _commit(self, connection: sqlite3.Connection, writes: Sequence[Write]) -> datetime:
-        check_count(writes)
-        with translated(self._connections.where):
-            time = apply(connection, writes, self._next_time())
-            self._make_durable(connection, time)
-        return from_micros(time)
-
-    def _next_time(self) -> int:
-        return max(to_micros(self._clock.now()), self._last_commit + 1)
-
-    def _make_durable(self, connection: sqlite3.Connection, time: int) -> None:
-        reach("documents.before_commit")
-        connection.execute("COMMIT")
-        self._last_commit = time
-        reach("documents.after_commit")
 
 
 class SqliteTransaction:

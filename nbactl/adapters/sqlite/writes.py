@@ -157,7 +157,6 @@ class _State:
     data: dict[str, Any] | None
     created: int
     updated: int
-    existed: bool
     damage: DataError | None = None
     """Why what is stored cannot be changed, only replaced."""
     touched: bool = False
@@ -202,19 +201,20 @@ def apply(connection: sqlite3.Connection, writes: Sequence[Write], now: int) -> 
             state.created = 0
         state.updated = time
         state.touched = True
-    for path, state in states.items():
-        _store(connection, path, state)
+    rows = [_row(path, state) for path, state in states.items()]  # what is refused is refused before all is stored
+    for sql, parameters in rows:
+        connection.execute(sql, parameters)
     return time
 
 
 def _read(connection: sqlite3.Connection, path: str) -> _State:
     row = connection.execute(READ, split_document(path)).fetchone()
     if row is None:
-        return _State(None, 0, 0, existed=False)
+        return _State(None, 0, 0)
     try:
-        return _State(document(path, *row).data, row[1], row[2], existed=True)
+        return _State(document(path, *row).data, row[1], row[2])
     except DataError as error:
-        return _State({}, row[1], row[2], existed=True, damage=error)
+        return _State({}, row[1], row[2], damage=error)
 
 
 def _applied(write: Write, state: _State, now: datetime) -> dict[str, Any] | None:
@@ -254,13 +254,12 @@ def _check_time(path: str, state: _State, expected: datetime | None) -> None:
         )
 
 
-def _store(connection: sqlite3.Connection, path: str, state: _State) -> None:
-    collection, identifier = split_document(path)
+def _row(path: str, state: _State) -> tuple[str, tuple[object, ...]]:
+    """Return the statement that stores a document or removes it, and its parameters."""
+    name = split_document(path)
     if state.data is None:
-        if state.existed:
-            connection.execute(_DELETE, (collection, identifier))
-        return
+        return _DELETE, name
     text = encode(state.data)
     if len(text) * _LARGEST_RATIO > MAX_DOCUMENT_BYTES:
         check_size(path, state.data)
-    connection.execute(_UPSERT, (collection, identifier, text, state.created, state.updated))
+    return _UPSERT, (*name, text, state.created, state.updated)

@@ -1,0 +1,111 @@
+"""The commits of one store: those that wait at the same time share a transaction, each with its own outcome."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nbactl.adapters.sqlite.connections import watch
+from nbactl.adapters.sqlite.writes import apply
+from nbactl.core._support.faults import reach
+from nbactl.core._support.group_commit import GroupCommit
+from nbactl.core._support.micros import from_micros, to_micros
+from nbactl.core._support.sqlite_failures import busy, translated
+from nbactl.errors import NbactlError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from nbactl.adapters.sqlite.connections import Connections
+    from nbactl.core._support.clock import Clock
+    from nbactl.ports.documents import Write
+
+
+class OpenCommit:
+    """A transaction that is open. `time` is that of the last change (microseconds); every change has a later one."""
+
+    __slots__ = ("_clock", "changes", "connection", "time")
+
+    def __init__(self, connection: sqlite3.Connection, clock: Clock, last: int) -> None:
+        self.connection = connection
+        self.time = last
+        self.changes = False
+        """Whether there is something to commit."""
+        self._clock = clock
+
+    def next_time(self) -> int:
+        """Return the time of a change that is made now."""
+        return max(to_micros(self._clock.now()), self.time + 1)
+
+    def apply(self, writes: Sequence[Write], time: int) -> int:
+        """Apply writes, all or none, and return their time. What is refused with an NbactlError changed nothing."""
+        applied = apply(self.connection, writes, time)
+        self.time = max(self.time, applied)
+        self.changes = True
+        return applied
+
+
+class Transactions:
+    """Opens the transactions of one store, one after the other. `last` is the time of the last change (µs)."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self.last = 0
+        self._connections = connections
+        self._clock = clock
+
+    @contextmanager
+    def open(self) -> Iterator[OpenCommit]:
+        """Give a transaction that is committed at the end of the block, if there is something to commit."""
+        with self._connections.write() as connection, translated(self._connections.where):
+            opened = OpenCommit(connection, self._clock, self.last)
+            yield opened
+            if opened.changes:
+                reach("documents.before_commit")
+                connection.execute("COMMIT")
+                self.last = opened.time
+                reach("documents.after_commit")
+
+
+class SharedCommits:
+    """Makes commits that share transactions.
+
+    A commit that waits for the others longer than its caller may (`Connections.patience`) is not made. A crash leaves
+    all commits of a transaction or none: no caller has an answer before they are durable.
+    """
+
+    def __init__(self, connections: Connections, transactions: Transactions) -> None:
+        self._connections = connections
+        self._transactions = transactions
+        self._begin()
+        watch(self)
+
+    def _begin(self) -> None:
+        where = self._connections.where
+        self._group = GroupCommit(self._transactions.open, lambda: busy(where))
+
+    def make(self, writes: Sequence[Write]) -> datetime:
+        """Make a commit, and return its time when it is durable. Raises what `apply` raises, and UnavailableError."""
+
+        def work(opened: OpenCommit) -> int | NbactlError:
+            try:
+                return opened.apply(writes, opened.next_time())
+            except NbactlError as error:
+                return error  # only this commit is refused: the others that share the transaction need no second try
+
+        self._connections.check_writable()
+        outcome = self._group.run(work, wait=self._connections.patience())
+        if isinstance(outcome, NbactlError):
+            raise outcome
+        return from_micros(outcome)
+
+    def before_fork(self) -> None:
+        """Do nothing: the connections see to it that none is in use."""
+
+    def after_fork_in_parent(self) -> None:
+        """Do nothing: all continues."""
+
+    def after_fork_in_child(self) -> None:
+        """Leave those who wait to the parent, whose threads they are."""
+        self._begin()
