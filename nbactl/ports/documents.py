@@ -14,6 +14,7 @@ from nbactl.errors import DataError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
@@ -297,6 +298,15 @@ class DocumentStore(Reader, Protocol):
 
     def close(self) -> None:
         """Release connections. The store cannot be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class AwaitableCommits(Protocol):
+    """A store whose commits need no thread of their caller's: the file's do not, for they share transactions."""
+
+    def commit_soon(self, writes: Sequence[Write]) -> asyncio.Future[datetime]:
+        """Begin `commit` and return the future of its outcome, which a cancelled future leaves open."""
         ...
 
 

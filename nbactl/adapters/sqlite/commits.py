@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from nbactl.adapters.sqlite.connections import watch
 from nbactl.adapters.sqlite.writes import apply
 from nbactl.core._support.faults import reach
-from nbactl.core._support.group_commit import GroupCommit
+from nbactl.core._support.group_commit import GroupCommit, Refused
 from nbactl.core._support.micros import from_micros, to_micros
 from nbactl.core._support.sqlite_failures import busy, translated
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
+    import asyncio
     import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from nbactl.adapters.sqlite.connections import Connections
@@ -87,18 +88,13 @@ class SharedCommits:
 
     def make(self, writes: Sequence[Write]) -> datetime:
         """Make a commit, and return its time when it is durable. Raises what `apply` raises, and UnavailableError."""
-
-        def work(opened: OpenCommit) -> int | NbactlError:
-            try:
-                return opened.apply(writes, opened.next_time())
-            except NbactlError as error:
-                return error  # only this commit is refused: the others that share the transaction need no second try
-
         self._connections.check_writable()
-        outcome = self._group.run(work, wait=self._connections.patience())
-        if isinstance(outcome, NbactlError):
-            raise outcome
-        return from_micros(outcome)
+        return self._group.run(_work(writes), wait=self._connections.patience())
+
+    def make_soon(self, writes: Sequence[Write], ended: asyncio.Future[datetime]) -> None:
+        """Make a commit and give its time, or what it raised, to `ended` when it is durable."""
+        self._connections.check_writable()
+        self._group.submit(_work(writes), ended, wait=self._connections.patience())
 
     def before_fork(self) -> None:
         """Do nothing: the connections see to it that none is in use."""
@@ -109,3 +105,13 @@ class SharedCommits:
     def after_fork_in_child(self) -> None:
         """Leave those who wait to the parent, whose threads they are."""
         self._begin()
+
+
+def _work(writes: Sequence[Write]) -> Callable[[OpenCommit], datetime | Refused]:
+    def work(opened: OpenCommit) -> datetime | Refused:
+        try:
+            return from_micros(opened.apply(writes, opened.next_time()))
+        except NbactlError as error:
+            return Refused(error)
+
+    return work

@@ -17,6 +17,7 @@ from nbactl.ports.documents import Document, Query, WriteResult
 from nbactl.ports.write_rules import check_count, check_different
 
 if TYPE_CHECKING:
+    import asyncio
     import sqlite3
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
@@ -136,6 +137,17 @@ class SqliteDocuments:
         if not writes:
             return self._clock.now()
         return self._commits.make(writes)
+
+    def commit_soon(self, writes: Sequence[Write]) -> asyncio.Future[datetime]:
+        import asyncio  # noqa: PLC0415 - who awaits has loaded it
+
+        check_count(writes)
+        ended: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        if writes:
+            self._commits.make_soon(writes, ended)
+        else:
+            ended.set_result(self._clock.now())
+        return ended
 
     def batch_write(self, writes: Sequence[Write]) -> list[WriteResult]:
         check_count(writes)

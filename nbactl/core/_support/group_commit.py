@@ -7,14 +7,20 @@ then, commits once, and passes on the result of each. Those who come meanwhile w
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from collections import defaultdict, deque
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from nbactl.core._support import daemon_threads
 from nbactl.errors import UnavailableError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
@@ -26,6 +32,13 @@ _MOST: Final = 512
 
 def _late() -> Exception:
     return UnavailableError("another transaction did not end in time")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Work returns this in place of raising `error` if it changed nothing: the others need not run again."""
+
+    error: Exception
 
 
 class GroupCommit(Generic[C]):
@@ -46,19 +59,15 @@ class GroupCommit(Generic[C]):
         self._gate = threading.Lock()
         self._leader: _Work[C] | None = None
 
-    def run(self, work: Callable[[C], T], *, wait: float | None = None) -> T:
+    def run(self, work: Callable[[C], T | Refused], *, wait: float | None = None) -> T:
         """Run `work` and return its result once it is committed. Raises what it raised, or what the commit raised.
 
         Work that waits for another transaction for `wait` seconds is late and is not run; without `wait` it waits for
         as long as that takes. How long the transaction of a leader may take to begin is up to `transaction`.
         """
-        mine: _Work[C] = _Work(work, wait)
+        mine: _Called[C] = _Called(work, wait)
         try:
-            with self._gate:
-                self._waiting.append(mine)
-                if self._leader is None:
-                    self._leader = mine
-                lead = self._leader is mine
+            lead = self._join(mine)
             while not mine.done:
                 if lead or self._is_turn_of(mine):
                     self._lead(mine)
@@ -66,9 +75,28 @@ class GroupCommit(Generic[C]):
         except BaseException:
             self._leave(mine)
             raise
-        return cast("T", mine.result())
+        if mine.error is not None:
+            raise mine.error
+        return mine.value  # type: ignore[no-any-return]
 
-    def _is_turn_of(self, mine: _Work[C]) -> bool:
+    def submit(self, work: Callable[[C], T | Refused], ended: asyncio.Future[T], *, wait: float | None = None) -> None:
+        """Do as `run`, without a wait: `ended` gets the outcome. A daemon thread leads, in the context of this call.
+
+        A future that is cancelled leaves open whether the work is done.
+        """
+        mine: _Awaited[C] = _Awaited(work, wait, ended)
+        if self._join(mine):
+            mine.proceed(self._lead)
+
+    def _join(self, mine: _Work[C]) -> bool:
+        """Let work wait; returns whether it is the one to lead."""
+        with self._gate:
+            self._waiting.append(mine)
+            if self._leader is None:
+                self._leader = mine
+            return self._leader is mine
+
+    def _is_turn_of(self, mine: _Called[C]) -> bool:
         """Wait until another leader did the work, or made this thread the next one, or until it is late."""
         if not mine.turn.acquire(timeout=mine.left()):
             with self._gate:
@@ -85,10 +113,11 @@ class GroupCommit(Generic[C]):
         running: _Work[C] | None = mine
         try:
             with self._transaction() as connection:
-                works = self._take()
+                works = self._take(mine)
                 for work in works:
-                    running = work
-                    work.value = work.fn(connection)
+                    if not work.done:
+                        running = work
+                        work.value = work.fn(connection)
                 running = None
             for work in works:
                 work.end()
@@ -102,11 +131,16 @@ class GroupCommit(Generic[C]):
         finally:
             self._pass_on(works)
 
-    def _take(self) -> Sequence[_Work[C]]:
+    def _take(self, mine: _Work[C]) -> Sequence[_Work[C]]:
+        """Take those who wait out of the queue; those who are late end here."""
         with self._gate:
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST))]
+            works = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MOST))]
+        for work in works:
+            if work is not mine and work.left() == 0.0:
+                work.end(self._late())
+        return works
 
-    def _leave(self, mine: _Work[C]) -> None:
+    def _leave(self, mine: _Called[C]) -> None:
         """Let the others continue without a thread that was interrupted while it waited."""
         with self._gate:
             mine.end(self._late())
@@ -117,35 +151,37 @@ class GroupCommit(Generic[C]):
             self._pass_on(())
 
     def _pass_on(self, works: Sequence[_Work[C]]) -> None:
-        """Let work that was undone wait again, wake the callers of the rest, and make one that waits the leader."""
+        """Let work that was undone wait again, tell the callers of the rest, and make one that waits the leader."""
+        ended = [work for work in works if work.done]
         with self._gate:
-            for work in reversed(works):
-                if not work.done and work.left() == 0.0:
+            if len(ended) < len(works):
+                self._waiting.extendleft(work for work in reversed(works) if not work.done)
+            while self._waiting and (self._waiting[0].done or self._waiting[0].left() == 0.0):
+                work = self._waiting.popleft()  # its transaction could not begin, or it has waited too long
+                if not work.done:
                     work.end(self._late())
-                elif not work.done:
-                    self._waiting.appendleft(work)
-            while self._waiting and self._waiting[0].done:  # its transaction could not begin
-                self._waiting.popleft()
+                    ended.append(work)
             following = self._leader = self._waiting[0] if self._waiting else None
-        for work in works:
-            if work.done:
-                work.turn.release()
+        settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]] = defaultdict(list)
+        for work in ended:
+            work.tell(settled)
+        for loop, awaited in settled.items():
+            with contextlib.suppress(RuntimeError):  # the loop was closed: no caller waits
+                loop.call_soon_threadsafe(_settle, awaited)
         if following is not None:
-            following.turn.release()
+            following.proceed(self._lead)
 
 
 class _Work(Generic[C]):
-    """A piece of work that waits. `turn` is released when it is done, or when its thread is to lead."""
+    """A piece of work that waits."""
 
-    __slots__ = ("_error", "_give_up", "done", "fn", "turn", "value")
+    __slots__ = ("_give_up", "done", "error", "fn", "value")
 
     def __init__(self, fn: Callable[[C], Any], wait: float | None) -> None:
         self.fn = fn
-        self.turn = threading.Lock()
-        self.turn.acquire()
         self.done = False
         self.value: Any = None
-        self._error: Exception | None = None
+        self.error: Exception | None = None
         # The wait is real, whatever a clock of the caller says.
         self._give_up = None if wait is None else time.monotonic() + wait
 
@@ -154,11 +190,61 @@ class _Work(Generic[C]):
         return -1.0 if self._give_up is None else max(0.0, self._give_up - time.monotonic())
 
     def end(self, error: Exception | None = None) -> None:
+        """Note the outcome; the first one stays."""
         if not self.done:
-            self._error = error
+            self.error = error
+            if error is None and isinstance(self.value, Refused):
+                self.error = self.value.error
             self.done = True
 
-    def result(self) -> Any:  # noqa: ANN401 - of the work's type
-        if self._error is not None:
-            raise self._error
-        return self.value
+    def tell(self, settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]]) -> None:
+        """Let the caller have the outcome; what a loop is to settle is added to `settled`."""
+        raise NotImplementedError
+
+    def proceed(self, lead: Callable[[_Work[C]], None]) -> None:
+        """Let it lead."""
+        raise NotImplementedError
+
+
+class _Called(_Work[C]):
+    """Work of a thread that waits for it. `turn` is released when it is done, or when its thread is to lead."""
+
+    __slots__ = ("turn",)
+
+    def __init__(self, fn: Callable[[C], Any], wait: float | None) -> None:
+        super().__init__(fn, wait)
+        self.turn = threading.Lock()
+        self.turn.acquire()
+
+    def tell(self, settled: object) -> None:  # noqa: ARG002 - its thread takes it
+        self.turn.release()
+
+    def proceed(self, lead: object) -> None:  # noqa: ARG002 - its thread leads
+        self.turn.release()
+
+
+class _Awaited(_Work[C]):
+    """Work whose outcome a coroutine awaits."""
+
+    __slots__ = ("_context", "ended")
+
+    def __init__(self, fn: Callable[[C], Any], wait: float | None, ended: asyncio.Future[Any]) -> None:
+        super().__init__(fn, wait)
+        self.ended = ended
+        self._context = copy_context()
+
+    def tell(self, settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]]) -> None:
+        settled[self.ended.get_loop()].append(self)
+
+    def proceed(self, lead: Callable[[_Work[C]], None]) -> None:
+        daemon_threads.start(partial(self._context.run, lead, self))
+
+
+def _settle(works: Sequence[_Awaited[Any]]) -> None:
+    for work in works:
+        if work.ended.done():
+            continue
+        if work.error is not None:
+            work.ended.set_exception(work.error)
+        else:
+            work.ended.set_result(work.value)

@@ -34,10 +34,10 @@ from nbactl.errors import (
     PreconditionError,
     StaleFenceError,
 )
-from nbactl.ports.documents import Create, Delete, Increment, Update
+from nbactl.ports.documents import AwaitableCommits, Create, Delete, Increment, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
@@ -85,6 +85,7 @@ class Idempotency:
         self._enabled = enabled
         self._hook = hook
         self._renewals = Renewals(self.renew, clock, terms.renew_every)
+        self._commit_soon = store.commit_soon if isinstance(store, AwaitableCommits) else None
 
     def run(self, key: str, work: Callable[[], T], *, payload: bytes | None = None) -> T:
         """Return what `work` returns, or what it returned when it was done before.
@@ -152,12 +153,16 @@ class Idempotency:
 
         The claim is kept alive until `complete`, `release` or `give_up`.
         """
+        claim = self._new_claim(key)
+        return self._begin(claim, _digest(payload)) if claim.kept else claim
+
+    def _new_claim(self, key: str) -> Claim:
         path = f"{COLLECTION}/{encode_id(key)}"
-        kept = self._enabled(key)
-        claim = Claim(key, path, f"{self._owner()}/{self._ids.new('claim')}", self._clock.monotonic(), kept=kept)
-        if not kept:
-            return claim
-        digest = None if payload is None else payload_hash(payload)
+        owner = f"{self._owner()}/{self._ids.new('claim')}"
+        return Claim(key, path, owner, self._clock.monotonic(), kept=self._enabled(key))
+
+    def _begin(self, claim: Claim, digest: str | None) -> Claim | Done:
+        key, path = claim.key, claim.path
         kind = ""
         for _ in range(_ROUNDS):
             now = self._clock.now()
@@ -178,13 +183,37 @@ class Idempotency:
         raise ContentionError(f"the claim on {key} changes hands too fast", next_step="Deliver it again later.")
 
     async def begin_async(self, key: str, payload: bytes | None = None) -> Claim | Done:
-        """Do as `begin` in a thread; a claim that comes after the wait was cancelled is given back."""
+        """Do as `begin`; a claim that comes after the wait was cancelled is given back.
+
+        Where commits need no thread, a key that is new needs none; one that is known is looked at in a thread.
+        """
+        claim = self._new_claim(key)
+        if not claim.kept:
+            return claim
+        digest = _digest(payload)
+        if self._commit_soon is not None and await self._claimed_soon(claim, digest):
+            return claim
 
         def give_back(begun: Claim | Done) -> None:
             if isinstance(begun, Claim):
                 self.give_up(begun, asyncio.CancelledError())
 
-        return await in_thread(lambda: self.begin(key, payload), undo=give_back, bounded=False)
+        return await in_thread(lambda: self._begin(claim, digest), undo=give_back, bounded=False)
+
+    async def _claimed_soon(self, claim: Claim, digest: str | None) -> bool:
+        """Try to claim a new key without a thread; False if it is known."""
+        create = Create(claim.path, claimed_fields(claim, digest, self._clock.now(), self._terms))
+
+        async def give_back(version: datetime, cancelled: asyncio.CancelledError) -> None:
+            claim.version = version
+            await self.give_up_async(claim, cancelled)
+
+        try:
+            claim.version = await self._committed([create], undo=give_back)
+        except PreconditionError:
+            return False
+        self._claimed(claim, "idempotency.claimed")
+        return True
 
     def complete(self, claim: Claim, result: object = None, writes: tuple[Write, ...] = ()) -> None:
         """Commit the work's writes and mark it done, in one commit. Raises StaleFenceError if the claim was lost.
@@ -192,13 +221,17 @@ class Idempotency:
         After UnavailableError it may have been done: call it again, or let the message be delivered again.
         """
         reach("idempotency.worked")
-        if not claim.kept:
-            if more := claim.writes() + writes:
-                self._store.commit(more)
-            return
-        fields = done_fields(result, self._clock.now(), self._terms)
-        more = claim.writes() + writes
-        self._step(claim, lambda version: Update(claim.path, fields, if_updated_at=version), more, completes=True)
+        self._complete(claim, result, claim.writes() + writes)
+
+    def _complete(self, claim: Claim, result: object, more: tuple[Write, ...]) -> None:
+        if claim.kept:
+            fields = done_fields(result, self._clock.now(), self._terms)
+            self._step(claim, lambda version: Update(claim.path, fields, if_updated_at=version), more, completes=True)
+            self._completed(claim)
+        elif more:
+            self._store.commit(more)
+
+    def _completed(self, claim: Claim) -> None:
         self._renewals.forget(claim)
         self._emit("idempotency.completed", claim.key)
 
@@ -239,8 +272,49 @@ class Idempotency:
         await in_daemon_thread(lambda: self.give_up(claim, error))
 
     async def complete_async(self, claim: Claim, result: object = None) -> None:
-        """Do as `complete` in a thread."""
-        await in_daemon_thread(lambda: self.complete(claim, result))
+        """Do as `complete`; where commits need no thread, only a claim that was changed meanwhile needs one."""
+        reach("idempotency.worked")
+        more = claim.writes()
+        if self._commit_soon is None:
+            await in_daemon_thread(lambda: self._complete(claim, result, more))
+        elif claim.kept:
+            if not await self._completed_soon(claim, result, more):
+                await in_daemon_thread(lambda: self._complete(claim, result, more))
+        elif more:
+            await self._committed(more)
+
+    async def _completed_soon(self, claim: Claim, result: object, more: tuple[Write, ...]) -> bool:
+        """Try to complete without a thread; False if the claim is being renewed, or was changed, or `more` fails."""
+        if not claim.lock.acquire(blocking=False):
+            return False
+        try:
+            if claim.completed:
+                return True
+            fields = done_fields(result, self._clock.now(), self._terms)
+            claim.version = await self._committed([Update(claim.path, fields, claim.version), *more])
+            claim.completed = True
+        except (PreconditionError, NotFoundError):
+            return False
+        finally:
+            claim.lock.release()
+        self._completed(claim)
+        return True
+
+    async def _committed(
+        self,
+        writes: Sequence[Write],
+        undo: Callable[[datetime, asyncio.CancelledError], Awaitable[None]] | None = None,
+    ) -> datetime:
+        """Commit without a thread and return the time; a wait that is cancelled ends when the outcome is there."""
+        assert self._commit_soon is not None  # noqa: S101 - asked before
+        ended = self._commit_soon(writes)
+        try:
+            return await asyncio.shield(ended)
+        except asyncio.CancelledError as cancelled:
+            await asyncio.wait({ended})
+            if undo is not None and ended.exception() is None:
+                await undo(ended.result(), cancelled)
+            raise
 
     def renew_due(self) -> None:
         """Renew the claims that are due; a thread does this by itself."""
@@ -302,6 +376,10 @@ class Idempotency:
 
     def _emit(self, kind: str, key: str) -> None:
         self._hook(Event(kind, key))
+
+
+def _digest(payload: bytes | None) -> str | None:
+    return None if payload is None else payload_hash(payload)
 
 
 def _lost(claim: Claim) -> StaleFenceError:
