@@ -306,7 +306,7 @@ class AwaitableCommits(Protocol):
     """A store whose commits need no thread of their caller's: the file's do not, for they share transactions."""
 
     def commit_soon(self, writes: Sequence[Write]) -> asyncio.Future[datetime]:
-        """Begin `commit` and return the future of its outcome, which a cancelled future leaves open."""
+        """Begin `commit` and return the future of its outcome; a cancelled wait for it ends when it is there."""
         ...
 
 

@@ -139,10 +139,10 @@ class SqliteDocuments:
         return self._commits.make(writes)
 
     def commit_soon(self, writes: Sequence[Write]) -> asyncio.Future[datetime]:
-        import asyncio  # noqa: PLC0415 - who awaits has loaded it
+        from nbactl.core._support.aio import Outcome  # noqa: PLC0415 - it loads asyncio, as who awaits has
 
         check_count(writes)
-        ended: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        ended: Outcome[datetime] = Outcome()
         if writes:
             self._commits.make_soon(writes, ended)
         else:

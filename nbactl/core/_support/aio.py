@@ -103,6 +103,17 @@ async def in_daemon_thread(function: Callable[[], R], *, grace: float = 0.0) -> 
     return value  # type: ignore[return-value]
 
 
+class Outcome(asyncio.Future[R]):
+    """The outcome of work that cannot be called off: a task that is cancelled while it awaits this is so afterwards.
+
+    So the task always knows what became of the work, and no `asyncio.shield` is needed, which costs 7 µs.
+    """
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio's signature
+        """Refuse; a task that awaits this then cancels itself when it goes on."""
+        return False
+
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -80,10 +80,7 @@ class GroupCommit(Generic[C]):
         return mine.value  # type: ignore[no-any-return]
 
     def submit(self, work: Callable[[C], T | Refused], ended: asyncio.Future[T], *, wait: float | None = None) -> None:
-        """Do as `run`, without a wait: `ended` gets the outcome. A daemon thread leads, in the context of this call.
-
-        A future that is cancelled leaves open whether the work is done.
-        """
+        """Do as `run`, without a wait: `ended` gets the outcome. A daemon thread leads, in the context of this call."""
         mine: _Awaited[C] = _Awaited(work, wait, ended)
         if self._join(mine):
             mine.proceed(self._lead)
@@ -242,8 +239,6 @@ class _Awaited(_Work[C]):
 
 def _settle(works: Sequence[_Awaited[Any]]) -> None:
     for work in works:
-        if work.ended.done():
-            continue
         if work.error is not None:
             work.ended.set_exception(work.error)
         else:

@@ -309,9 +309,8 @@ class Idempotency:
         assert self._commit_soon is not None  # noqa: S101 - asked before
         ended = self._commit_soon(writes)
         try:
-            return await asyncio.shield(ended)
+            return await ended
         except asyncio.CancelledError as cancelled:
-            await asyncio.wait({ended})
             if undo is not None and ended.exception() is None:
                 await undo(ended.result(), cancelled)
             raise
