@@ -56,6 +56,8 @@ class GroupCommit(Generic[C]):
         self._transaction = transaction
         self._late = late
         self._waiting: deque[_Work[C]] = deque()
+        self._submitted: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]] = {}
+        """What the tasks of a loop submit in a turn of it; only its thread uses its entry."""
         self._gate = threading.Lock()
         self._leader: _Work[C] | None = None
 
@@ -81,17 +83,25 @@ class GroupCommit(Generic[C]):
 
     def submit(self, work: Callable[[C], T | Refused], ended: asyncio.Future[T], *, wait: float | None = None) -> None:
         """Do as `run`, without a wait: `ended` gets the outcome. A daemon thread leads, in the context of this call."""
-        mine: _Awaited[C] = _Awaited(work, wait, ended)
-        if self._join(mine):
-            mine.proceed(self._lead)
+        loop = ended.get_loop()
+        submitted = self._submitted.get(loop)
+        if submitted is None:
+            submitted = self._submitted[loop] = []
+            loop.call_soon(self._join_submitted, loop)  # together with what else its tasks submit in this turn
+        submitted.append(_Awaited(work, wait, ended))
 
-    def _join(self, mine: _Work[C]) -> bool:
-        """Let work wait; returns whether it is the one to lead."""
+    def _join_submitted(self, loop: asyncio.AbstractEventLoop) -> None:
+        works = self._submitted.pop(loop)
+        if self._join(*works):
+            works[0].proceed(self._lead)
+
+    def _join(self, *works: _Work[C]) -> bool:
+        """Let works wait; returns whether the first of them is to lead."""
         with self._gate:
-            self._waiting.append(mine)
+            self._waiting.extend(works)
             if self._leader is None:
-                self._leader = mine
-            return self._leader is mine
+                self._leader = works[0]
+            return self._leader is works[0]
 
     def _is_turn_of(self, mine: _Called[C]) -> bool:
         """Wait until another leader did the work, or made this thread the next one, or until it is late."""
