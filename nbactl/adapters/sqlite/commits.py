@@ -59,12 +59,13 @@ class Transactions:
     @contextmanager
     def open(self) -> Iterator[OpenCommit]:
         """Give a transaction that is committed at the end of the block, if there is something to commit."""
-        with self._connections.write() as connection, translated(self._connections.where):
+        with self._connections.write() as connection:
             opened = OpenCommit(connection, self._clock, self.last)
             yield opened
             if opened.changes:
-                reach("documents.before_commit")
-                connection.execute("COMMIT")
+                with translated(self._connections.where):
+                    reach("documents.before_commit")
+                    connection.execute("COMMIT")
                 self.last = opened.time
                 reach("documents.after_commit")
 
@@ -89,12 +90,22 @@ class SharedCommits:
     def make(self, writes: Sequence[Write]) -> datetime:
         """Make a commit, and return its time when it is durable. Raises what `apply` raises, and UnavailableError."""
         self._connections.check_writable()
-        return self._group.run(_work(writes), wait=self._connections.patience())
+        return self._group.run(self._work(writes), wait=self._connections.patience())
 
     def make_soon(self, writes: Sequence[Write], ended: asyncio.Future[datetime]) -> None:
         """Make a commit and give its time, or what it raised, to `ended` when it is durable."""
         self._connections.check_writable()
-        self._group.submit(_work(writes), ended, wait=self._connections.patience())
+        self._group.submit(self._work(writes), ended, wait=self._connections.patience())
+
+    def _work(self, writes: Sequence[Write]) -> Callable[[OpenCommit], datetime | Refused]:
+        def work(opened: OpenCommit) -> datetime | Refused:
+            with translated(self._connections.where):  # SQLite's own failure may leave a part: the others run again
+                try:
+                    return from_micros(opened.apply(writes, opened.next_time()))
+                except NbactlError as error:
+                    return Refused(error)
+
+        return work
 
     def before_fork(self) -> None:
         """Do nothing: the connections see to it that none is in use."""
@@ -105,13 +116,3 @@ class SharedCommits:
     def after_fork_in_child(self) -> None:
         """Leave those who wait to the parent, whose threads they are."""
         self._begin()
-
-
-def _work(writes: Sequence[Write]) -> Callable[[OpenCommit], datetime | Refused]:
-    def work(opened: OpenCommit) -> datetime | Refused:
-        try:
-            return from_micros(opened.apply(writes, opened.next_time()))
-        except NbactlError as error:
-            return Refused(error)
-
-    return work

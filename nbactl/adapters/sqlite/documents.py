@@ -154,7 +154,7 @@ class SqliteDocuments:
         check_different(writes)
         if not writes:
             return []
-        with self._transactions.open() as opened:
+        with self._transactions.open() as opened, translated(self._connections.where):
             now = opened.next_time()
             results = []
             for write in writes:
@@ -175,7 +175,8 @@ class SqliteDocuments:
                 transaction.end()
             if transaction.writes:
                 check_count(transaction.writes)
-                opened.apply(transaction.writes, opened.next_time())
+                with translated(self._connections.where):
+                    opened.apply(transaction.writes, opened.next_time())
             return result
 
     def query(self, query: Query) -> Iterator[Document]:
