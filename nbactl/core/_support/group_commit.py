@@ -13,7 +13,6 @@ import time
 from collections import defaultdict, deque
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from nbactl.core._support import daemon_threads
@@ -244,7 +243,12 @@ class _Awaited(_Work[C]):
         settled[self.ended.get_loop()].append(self)
 
     def proceed(self, lead: Callable[[_Work[C]], None]) -> None:
-        daemon_threads.start(partial(self._context.run, lead, self))
+        # A copy, for it may lead twice: when the others run again, it is still within the first time.
+        context = self._context.copy()
+        try:
+            daemon_threads.start(lambda: context.run(lead, self))
+        except RuntimeError:  # the system gives no more threads: this one leads, lest all wait for ever
+            context.run(lead, self)
 
 
 def _settle(works: Sequence[_Awaited[Any]]) -> None:

@@ -108,3 +108,93 @@ def test_a_claim_is_kept_alive_by_a_thread_of_its_own_while_the_work_blocks() ->
 def test_outside_of_idempotent_work_there_is_no_claim() -> None:
     with pytest.raises(RuntimeError, match="inside idempotent work"):
         current_claim()
+
+
+def test_a_new_key_needs_one_thread_for_all_that_come_together_and_two_commits(once: Idempotency) -> None:
+    threads: set[int] = set()
+
+    async def scenario() -> None:
+        await asyncio.gather(*(once.run_async(f"key {number}", _nothing) for number in range(50)))
+
+    with (
+        faults.calling("documents.before_commit", lambda: threads.add(threading.get_ident())),
+        faults.counting("documents.after_commit") as commits,
+    ):
+        asyncio.run(scenario())
+    assert commits() == 2
+    assert len(threads) <= 2
+    assert once.begin("key 49") == Done("key 49", None)
+
+
+async def _nothing() -> None:
+    return None
+
+
+def test_inv_05_a_cancelled_coroutine_leaves_the_claim_of_another_alone() -> None:
+    asking, go_on = threading.Event(), threading.Event()
+    store = memory_documents(clock := FakeClock())
+    terms = ClaimSettings(lease=30.0, renew_every=10.0, keep=3600.0)
+    once = Idempotency(store, clock, SequentialIds(), owner=lambda: "me", terms=terms, is_dead=lambda _: False)
+    once.begin("a")
+
+    def hold_up() -> None:
+        asking.set()
+        go_on.wait(5)
+
+    async def scenario() -> None:
+        # The commit of another key holds the transaction up in which the refusal is found.
+        other = asyncio.create_task(once.begin_async("b"))
+        task = asyncio.create_task(once.run_async("a", asyncio.Event().wait))
+        await asyncio.to_thread(asking.wait, 5)
+        task.cancel()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await other
+
+    with faults.calling("documents.before_commit", hold_up):
+        asyncio.run(scenario())
+    once.close()
+    assert sorted(store.list_ids("message_dedup")) == ["a", "b"]
+    with pytest.raises(InProgressError):
+        once.begin("a")
+
+
+def test_a_claim_that_was_renewed_or_is_being_renewed_is_completed(once: Idempotency) -> None:
+    async def scenario() -> None:
+        renewed = await once.begin_async("renewed")
+        assert isinstance(renewed, Claim)
+        version = renewed.version
+        once.renew(renewed)
+        renewed.version = version  # as if the answer had been lost
+        await once.complete_async(renewed, 1)
+        busy = await once.begin_async("busy")
+        assert isinstance(busy, Claim)
+        with busy.lock:
+            end = asyncio.ensure_future(once.complete_async(busy, 2))
+            await asyncio.sleep(0)
+            assert not end.done()
+        await end
+
+    asyncio.run(scenario())
+    assert (once.begin("renewed"), once.begin("busy")) == (Done("renewed", 1), Done("busy", 2))
+
+
+def test_without_claims_the_writes_are_committed_in_one_shared_commit_and_nothing_else_is() -> None:
+    store = memory_documents(clock := FakeClock())
+    terms = ClaimSettings(lease=30.0, renew_every=10.0, keep=3600.0)
+    once = Idempotency(store, clock, SequentialIds(), owner=lambda: "me", terms=terms, enabled=lambda _: False)
+
+    @once.once(key=str)
+    async def work(number: int) -> None:
+        if number:
+            current_claim().write(Create(f"effects/{number}", {}))
+
+    async def scenario() -> None:
+        await asyncio.gather(*map(work, range(5)))
+
+    with faults.counting("documents.after_commit") as commits:
+        asyncio.run(scenario())
+    assert commits() == 1
+    assert list(store.list_ids("effects")) == ["1", "2", "3", "4"]
+    assert store.list_collections() == ["effects"]
