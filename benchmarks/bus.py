@@ -80,7 +80,12 @@ def _bus(path: Path) -> None:
         _all(2, consume)
 
 
-def _floor(path: Path) -> None:
+def timed_floor(path: Path, callers: int) -> tuple[float, float]:
+    """Return seconds and CPU seconds a message of the floor."""
+    return _timed(lambda: _floor(path, callers), MESSAGES)
+
+
+def _floor(path: Path, callers: int = CALLERS) -> None:
     """Let callers hand rows to one writer, which commits what waits; each row is inserted, marked and deleted."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -96,10 +101,10 @@ def _floor(path: Path) -> None:
         done.wait()
 
     def publish() -> None:
-        for _ in range(MESSAGES // CALLERS):
+        for _ in range(MESSAGES // callers):
             run("INSERT INTO t (data, state) VALUES (?, 0)", [(BODY,)])
 
-    _all(CALLERS, publish)
+    _all(callers, publish)
     numbers = [(number + 1,) for number in range(MESSAGES)]
     for start in range(0, MESSAGES, AT_ONCE):
         run("UPDATE t SET state = 1 WHERE id = ?", numbers[start : start + AT_ONCE])

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import push
 from benchmarks.measure import Line
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
@@ -35,9 +36,10 @@ _BREAKER = BreakerSettings("bench", failure_rate=0.5, minimum_calls=10, open_for
 
 
 def measure(runs: int) -> Iterator[Line]:
-    """Measure policies, the breaker, idempotent messages, metrics and caches."""
+    """Measure policies, the breaker, idempotent and pushed messages, metrics and caches."""
     yield from _calls(runs)
     yield from _messages(runs)
+    yield from push.measure(runs)
     yield from _metrics(runs)
 
 

@@ -185,7 +185,7 @@ def test_without_claims_the_writes_are_committed_in_one_shared_commit_and_nothin
     terms = ClaimSettings(lease=30.0, renew_every=10.0, keep=3600.0)
     once = Idempotency(store, clock, SequentialIds(), owner=lambda: "me", terms=terms, enabled=lambda _: False)
 
-    @once.once(key=str)
+    @once.once(key=lambda number: f"key {number}")
     async def work(number: int) -> None:
         if number:
             current_claim().write(Create(f"effects/{number}", {}))
