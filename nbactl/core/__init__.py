@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from nbactl.ports.alerts import Alert
+    from nbactl.ports.bus import PulledMessage, Subscription
     from nbactl.ports.documents import (
         DELETE_FIELD,
         SERVER_TIME,
@@ -94,16 +95,16 @@ __all__ = [
     "DELETE_FIELD", "SERVER_TIME", "Alert", "AlertBus", "Alerts", "AlreadyExistsError", "ArrayRemove",
     "ArrayUnion", "Breaker", "BreakerOpenError", "BreakerSettings", "CallPolicies", "CallPolicy",
     "CallSettings", "Check", "ClaimSettings", "CompletionTracker", "Consumer", "ConsumerTimings", "Create",
-    "DataError", "Delete",
-    "DocumentStore", "Event", "Filter", "GameDate", "GracefulStop", "Health", "Idempotency", "InProgressError",
-    "Increment", "LeaseHeldError", "Leases", "Metrics", "NbactlError", "NotFoundError", "Order", "Outbox",
-    "PayloadMismatchError", "PreconditionError", "PubSubPush", "PushMessage", "Query", "RateLimit",
-    "RetryPolicy", "Service", "Set", "SharedBreakers", "StageReader", "StaleFenceError", "SystemClock",
-    "TextChannel", "TimeSortedIds", "TimedOutError", "Transaction", "TtlCache", "UnavailableError", "Update",
-    "beyond_deadline", "bound", "carry", "check_response", "check_status", "combined", "configure_logging",
-    "current", "current_claim", "deadline_scope", "encode_id", "flags", "in_thread", "incoming_attributes",
-    "incoming_headers", "metrics_app", "mode_in_force", "open_service", "outgoing_attributes",
-    "outgoing_headers", "process_identity", "remaining", "time_for", "translated",
+    "DataError", "Delete", "DocumentStore", "Event", "Filter", "GameDate", "GracefulStop", "Health",
+    "Idempotency", "InProgressError", "Increment", "LeaseHeldError", "Leases", "Metrics", "NbactlError",
+    "NotFoundError", "Order", "Outbox", "PayloadMismatchError", "PreconditionError", "PubSubPush",
+    "PulledMessage", "PushMessage", "Query", "RateLimit", "RetryPolicy", "Service", "Set", "SharedBreakers",
+    "StageReader", "StaleFenceError", "Subscription", "SystemClock", "TextChannel", "TimeSortedIds",
+    "TimedOutError", "Transaction", "TtlCache", "UnavailableError", "Update", "beyond_deadline", "bound",
+    "carry", "check_response", "check_status", "combined", "configure_logging", "current", "current_claim",
+    "deadline_scope", "encode_id", "flags", "in_thread", "incoming_attributes", "incoming_headers",
+    "metrics_app", "mode_in_force", "open_service", "outgoing_attributes", "outgoing_headers",
+    "process_identity", "remaining", "time_for", "translated",
 ]  # fmt: skip
 
 _NAMES = {
@@ -143,6 +144,7 @@ _NAMES = {
         "NotFoundError PayloadMismatchError PreconditionError StaleFenceError TimedOutError UnavailableError"
     ),
     "nbactl.ports.alerts": "Alert",
+    "nbactl.ports.bus": "PulledMessage Subscription",
     "nbactl.ports.documents": (
         "DELETE_FIELD SERVER_TIME ArrayRemove ArrayUnion Create Delete DocumentStore Filter Increment Order "
         "Query Set Transaction Update"

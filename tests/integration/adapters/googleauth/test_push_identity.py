@@ -138,6 +138,11 @@ def test_a_request_without_a_usable_token_is_refused(guarded: Guarded, authoriza
     assert "identity token" in json.loads(answer.body)["error"]["message"]
 
 
+def test_a_token_that_is_far_too_long_is_not_looked_at(guarded: Guarded) -> None:
+    answer = guarded.ask(f"Bearer {token(sub='x' * 9_000)}")
+    assert (answer.status, "no usable" in answer.body.decode()) == (401, True)
+
+
 def test_two_tokens_are_none(guarded: Guarded) -> None:
     assert guarded.ask(f"Bearer {token()}", f"Bearer {token()}").status == 401
 
