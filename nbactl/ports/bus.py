@@ -15,7 +15,11 @@ DEAD_LETTER_PREFIX: Final = "CloudPubSubDeadLetterSource"
 https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic
 """
 SOURCE_SUBSCRIPTION: Final = f"{DEAD_LETTER_PREFIX}Subscription"
+SOURCE_PROJECT: Final = f"{DEAD_LETTER_PREFIX}SubscriptionProject"
 SOURCE_ATTEMPTS: Final = f"{DEAD_LETTER_PREFIX}DeliveryCount"
+SOURCE_PUBLISHED: Final = f"{DEAD_LETTER_PREFIX}TopicPublishTime"
+LOCAL_PROJECT: Final = "local"
+"""The project that the embedded bus names where Pub/Sub names one."""
 
 
 @dataclass(frozen=True, slots=True)

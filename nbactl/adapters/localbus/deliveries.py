@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.localbus import topology
-from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION
+from nbactl.core._support.micros import from_micros, rfc3339
+from nbactl.ports.bus import LOCAL_PROJECT, SOURCE_ATTEMPTS, SOURCE_PROJECT, SOURCE_PUBLISHED, SOURCE_SUBSCRIPTION
 
 if TYPE_CHECKING:
     import sqlite3
@@ -156,10 +157,15 @@ class Deliveries:
         )
 
     def _dead_letter(self, seq: int, attempt: int) -> None:
-        data, attributes, key = self.connection.execute(
-            "SELECT data, attributes, ordering_key FROM messages WHERE seq = ?", (seq,)
+        data, attributes, key, published = self.connection.execute(
+            "SELECT data, attributes, ordering_key, published FROM messages WHERE seq = ?", (seq,)
         ).fetchone()
-        source = {SOURCE_SUBSCRIPTION: self.subscription.name, SOURCE_ATTEMPTS: str(attempt)}
+        source = {
+            SOURCE_SUBSCRIPTION: self.subscription.name,
+            SOURCE_PROJECT: LOCAL_PROJECT,
+            SOURCE_ATTEMPTS: str(attempt),
+            SOURCE_PUBLISHED: rfc3339(from_micros(published)),
+        }
         letter = Outgoing(self.new_id("msg"), data, {**json.loads(attributes), **source}, key, self.now)
         publish(self.connection, self.subscription.dead_letter_topic, [letter])
         sql = "DELETE FROM deliveries WHERE subscription = ? AND seq = ? RETURNING ordering_key"

@@ -12,11 +12,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.micros import rfc3339
 from nbactl.core.calls.http import translated
 from nbactl.core.observe.failures import LOGGED
 from nbactl.core.service.consumer import Consumer
 from nbactl.errors import InProgressError, TimedOutError, UnavailableError
 from nbactl.frozen import frozen
+from nbactl.ports.bus import LOCAL_PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -239,7 +241,7 @@ def envelope(message: PulledMessage, subscription: str) -> bytes:
 
     https://cloud.google.com/pubsub/docs/push#receive_push
     """
-    published = message.published_at.isoformat().replace("+00:00", "Z")
+    published = rfc3339(message.published_at)
     content: dict[str, Any] = {
         "data": base64.b64encode(message.data).decode(),
         "attributes": dict(message.attributes),
@@ -250,6 +252,6 @@ def envelope(message: PulledMessage, subscription: str) -> bytes:
     }
     if message.ordering_key:
         content["orderingKey"] = message.ordering_key
-    name = f"projects/local/subscriptions/{subscription}"
+    name = f"projects/{LOCAL_PROJECT}/subscriptions/{subscription}"
     body = {"message": content, "subscription": name, "deliveryAttempt": message.delivery_attempt}
     return json.dumps(body).encode()

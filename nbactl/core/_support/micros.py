@@ -19,3 +19,8 @@ def to_micros(instant: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """Return microseconds since 1970 as an aware UTC datetime."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def rfc3339(instant: datetime) -> str:
+    """Return an aware UTC instant as Google's APIs write it: 2026-01-15T12:00:00.125Z."""
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

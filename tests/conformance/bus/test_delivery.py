@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.core._support.micros import rfc3339
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError
-from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION, OutgoingMessage, PushTarget, Subscription
+from nbactl.ports.bus import (
+    SOURCE_ATTEMPTS,
+    SOURCE_PROJECT,
+    SOURCE_PUBLISHED,
+    SOURCE_SUBSCRIPTION,
+    OutgoingMessage,
+    PushTarget,
+    Subscription,
+)
 from nbactl.ports.bus_rules import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_DATA, MOST_MESSAGES
 from tests.conformance.bus.conftest import Lab, lab_on
 from tests.kit.bus import fresh
@@ -86,8 +95,10 @@ def test_acknowledging_again_or_by_an_unknown_id_changes_nothing(lab: Lab) -> No
 def test_what_nobody_can_handle_becomes_a_dead_letter_with_its_origin(bus: Any) -> None:
     lab = lab_on(bus, most_attempts=5)
     lab.send(b"poison", key="k", player="lukadoncic")
+    published = None
     for attempt in range(1, 6):
         message = lab.one()
+        published = message.published_at
         assert message.delivery_attempt == attempt
         lab.nack(message)
     letters: list[Any] = []
@@ -98,6 +109,9 @@ def test_what_nobody_can_handle_becomes_a_dead_letter_with_its_origin(bus: Any) 
     assert (letter.data, letter.attributes["player"]) == (b"poison", "lukadoncic")
     assert letter.attributes[SOURCE_SUBSCRIPTION] == lab.subscription.name
     assert int(letter.attributes[SOURCE_ATTEMPTS]) == 5
+    assert letter.attributes[SOURCE_PROJECT]
+    assert published is not None
+    assert letter.attributes[SOURCE_PUBLISHED] == rfc3339(published)
 
 
 def test_messages_of_one_key_come_in_order_and_others_do_not_wait_for_them(bus: Any) -> None:
