@@ -12,8 +12,8 @@ import pytest
 from nbactl.errors import ContentionError, DataError, NotFoundError
 from nbactl.pipeline.predict.grading import ACCURACY, Grades, grade
 from nbactl.pipeline.predict.history import load_inputs
-from nbactl.pipeline.predict.model import PastGame, predict
-from nbactl.pipeline.predict.writing import TABLE, check_predictions_table, merge_predictions, prediction_rows
+from nbactl.pipeline.predict.model import PastGame
+from nbactl.pipeline.predict.writing import TABLE, check_predictions_table, merge_predictions
 from nbactl.ports.warehouse import Column, TableSchema
 from nbactl.testing import faults
 from nbactl.warehouse.tables import load_tables
@@ -130,28 +130,6 @@ def test_the_inputs_are_those_worked_out_by_hand_and_one_query(season: Lab) -> N
     assert load_inputs(season.resources, COMING + timedelta(days=1)) == {}
 
 
-def test_nothing_of_the_date_or_later_changes_a_prediction(season: Lab) -> None:
-    before = {
-        player: predict(one, partial=False)
-        for player, one in load_inputs(season.resources, COMING).items()
-        if one.games
-    }
-    played = [
-        replace(game, score=(130, 90), lines=(("ant1", HOT), ("dog1", HOT))) for game in GAMES if game.day == COMING
-    ]
-    later = Game(COMING + timedelta(days=1), "ANT", "DOG", (150, 90), lines=(("ant1", HOT),))
-    put(season, [*played, later])
-    after = load_inputs(season.resources, COMING)
-    assert {player: predict(after[player], partial=False) for player in before} == before
-    # While what is earlier does: the test sees a change where there is one.
-    put(season, [replace(game, lines=(("ant5", HOT),)) for game in GAMES if game.day == TRADE])
-    assert {
-        player: predict(one, partial=False)
-        for player, one in load_inputs(season.resources, COMING).items()
-        if one.games
-    } != before
-
-
 def test_a_batch_replaces_what_it_has_and_nothing_else(lab: Lab) -> None:
     assert merge(lab, "batch_2023-11-08_1", row("ant1"), row("ant1", "rebounds", 6.0), row("dog1")) == 3
     first = lab.partition(TABLE, COMING)
@@ -243,52 +221,37 @@ def test_a_table_that_lacks_columns_is_found_before_the_night(warehouse: Warehou
         check_predictions_table(warehouse, declared)
 
 
-def test_predictions_are_graded_against_what_happened(season: Lab) -> None:
-    check_predictions_table(season.warehouse, load_tables()[TABLE])
+def test_predictions_are_graded_against_what_happened(lab: Lab) -> None:
+    check_predictions_table(lab.warehouse, load_tables()[TABLE])
+    stats = {"points": 25.0, "rebounds": 6.25, "assists": 3.5}
+    rows = [row(player, stat, value) for player in ("ant1", "dog1", "ant5") for stat, value in stats.items()]
+    merge(lab, "b", *rows, row("bee1", game_id="20231108-CAT-BEE"))
     after = COMING + timedelta(days=1)
-    found = {
-        **load_inputs(season.resources, COMING),
-        "ant5": replace(load_inputs(season.resources, COMING)["dog1"], player_lookup="ant5"),
-    }
-    rows = [
-        each
-        for one in found.values()
-        if one.games
-        for each in prediction_rows(one, predict(one, partial=True), partial=True)
-    ]
-    merge(season, "b", *rows, row("bee1", game_id="20231108-CAT-BEE"))
-    assert grade(season.resources, after) == Grades(COMING, 10, 0, 0, 4), "no game is over"
-    put(season, played(GAME, HOT))
-    assert grade(season.resources, after) == Grades(COMING, 10, 6, 1, 1), "ant5 did not play, bee1 still may"
-    graded = season.row(ACCURACY, COMING, player_lookup="ant1", stat="points")
-    expected = next(one for one in predict(found["ant1"], partial=True) if one.stat == "points")
-    assert (graded["actual_value"], graded["predicted_value"], graded["is_partial"]) == (
-        32,
-        expected.predicted_value,
-        True,
-    )
-    assert graded["signed_error"] == pytest.approx(32 - expected.predicted_value)
-    assert graded["absolute_error"] == abs(graded["signed_error"])
-    assert graded["in_interval"] is (expected.low <= 32 <= expected.high)
+    assert grade(lab.resources, after) == Grades(COMING, 10, 0, 0, 4), "no game is over"
+    put(lab, played(HOT))
+    assert grade(lab.resources, after) == Grades(COMING, 10, 6, 1, 1), "ant5 did not play, bee1 still may"
+    graded = lab.row(ACCURACY, COMING, player_lookup="ant1", stat="points")
+    found = {name: graded[name] for name in ("actual_value", "absolute_error", "signed_error", "in_interval", "low")}
+    assert found == {"actual_value": 32, "absolute_error": 7.0, "signed_error": 7.0, "in_interval": False, "low": 20.0}
+    below = lab.row(ACCURACY, COMING, player_lookup="dog1", stat="rebounds")
+    assert (below["actual_value"], below["absolute_error"], below["signed_error"]) == (6, 0.25, -0.25)
+    assert below["in_interval"] is True
     # Grading again changes what was corrected, and no more; what the source has lost stays graded.
-    before = {repr(one) for one in season.partition(ACCURACY, COMING)}
-    grade(season.resources, after)
-    assert {repr(one) for one in season.partition(ACCURACY, COMING)} == before
-    put(season, played(GAME, USUAL))
-    grade(season.resources, after)
-    assert season.row(ACCURACY, COMING, player_lookup="ant1", stat="points")["actual_value"] == 20
-    assert len(before & {repr(one) for one in season.partition(ACCURACY, COMING)}) == 5
-    season.replace("nba_raw.player_boxscores", [COMING], [])
-    assert grade(season.resources, after) == Grades(COMING, 10, 6, 0, 4)
-    put(season, [replace(game, status="postponed") for game in GAMES if game.day == COMING])
-    assert grade(season.resources, after) == Grades(COMING, 10, 6, 4, 0)
+    before = {repr(one) for one in lab.partition(ACCURACY, COMING)}
+    put(lab, played(USUAL))
+    grade(lab.resources, after)
+    assert lab.row(ACCURACY, COMING, player_lookup="ant1", stat="points")["actual_value"] == 20
+    assert len(before & {repr(one) for one in lab.partition(ACCURACY, COMING)}) == 5
+    put(lab, [replace(game, status="postponed") for game in GAMES if game.day == COMING])
+    lab.replace("nba_raw.player_boxscores", [COMING], [])
+    assert grade(lab.resources, after) == Grades(COMING, 10, 6, 4, 0)
 
 
-def played(game_id: str, line: Line) -> list[Game]:
+def played(line: Line) -> list[Game]:
     """Return the games of the coming date; one is over, in which ant1 and dog1 had this line and ant5 sat out."""
     return [
         replace(game, score=(102, 100), lines=(("ant1", line), ("dog1", USUAL)), missing=("ant5",))
-        if game.game_id == game_id
+        if game.game_id == GAME
         else game
         for game in GAMES
         if game.day == COMING

@@ -12,21 +12,23 @@ import pytest
 from nbactl.errors import DataError, PreconditionError
 from nbactl.pipeline.predict.export import export_predictions
 from nbactl.pipeline.predict.history import load_inputs
-from nbactl.pipeline.predict.model import MOST_GAMES
+from nbactl.pipeline.predict.model import MOST_GAMES, predict
 from nbactl.pipeline.predict.writing import TABLE, merge_predictions
 from nbactl.workflows.model import RunStatus, exit_code
 from tests.kit.league import PLAYERS, League
-from tests.kit.mini_season import COMING, GAMES, OPENING, TRADE, Game, put
+from tests.kit.mini_season import COMING, GAMES, HOT, OPENING, TRADE, Game, put
 from tests.kit.warehouse import TIMEOUT, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nbactl.pipeline.predict.model import Prediction
     from nbactl.workflows.model import RunReport, TaskRecord
 
 FIRST, SECOND, THIRD = (date(2025, 1, day) for day in (13, 14, 15))
-DAYS = (FIRST, SECOND, THIRD)
+DAYS = (SECOND, THIRD)
+"""The first date is one that phases 1 and 2 fill in."""
 ROWS = 3 * 2 * PLAYERS
 """Three statistics of every player of both teams."""
 ACCURACY = "SELECT * FROM nba_predictions.prediction_accuracy ORDER BY game_date, player_lookup, stat"
@@ -81,9 +83,7 @@ def exported(league: League, day: date) -> Path:
 def test_every_phase_runs_in_one_process(run_before: tuple[League, RunReport]) -> None:
     league, report = run_before
     assert exit_code(report) == 0
-    first, second, third = (tasks(report, day) for day in DAYS)
-    assert first["player_prop_predictions"].detail["reason"] == f"no player is expected to play on {FIRST}"
-    assert first["predictions_export"].detail["reason"] == f"no player is expected to play on {FIRST}"
+    second, third = (tasks(report, day) for day in DAYS)
     assert second["player_prop_predictions"].rows == second["predictions_export"].rows == ROWS
     assert second["prediction_accuracy"].detail["reason"] == f"there are no predictions of {FIRST}"
     assert third["prediction_accuracy"].rows == ROWS
@@ -111,7 +111,6 @@ def test_the_export_has_every_player_with_what_is_expected_of_him(league: League
     assert points["predicted_value"] == 20.0
     assert 0 < points["low"] < 20 < points["high"]
     assert points["is_partial"] is False
-    assert not exported(league, FIRST).exists()
 
 
 def test_what_is_finished_is_skipped_and_what_is_lost_is_made_again(league: League) -> None:
@@ -169,6 +168,22 @@ def test_only_the_latest_games_of_a_player_are_read(lab: Lab) -> None:
     games = load_inputs(lab.resources, COMING, ["ant1"])["ant1"].games
     assert len(games) == MOST_GAMES
     assert [game.game_date for game in games] == sorted((game.game_date for game in games), reverse=True)
+
+
+def test_nothing_of_the_date_or_later_changes_a_prediction(lab: Lab) -> None:
+    def predictions() -> dict[str, tuple[Prediction, ...]]:
+        found = load_inputs(lab.resources, COMING)
+        return {player: predict(one, partial=False) for player, one in found.items() if one.games}
+
+    before = predictions()
+    today = [game for game in GAMES if game.day == COMING]
+    over = [replace(game, score=(130, 90), lines=(("ant1", HOT), ("dog1", HOT))) for game in today]
+    put(lab, [*over, Game(AFTER, "ANT", "DOG", (150, 90), lines=(("ant1", HOT),))])
+    assert predictions() == before
+    # While what is earlier does: the test sees a change where there is one.
+    put(lab, [replace(game, lines=(("ant5", HOT),)) for game in GAMES if game.day == TRADE])
+    assert predictions() != before
+    put(lab, [game for game in GAMES if game.day in (TRADE, COMING)])
 
 
 def test_players_without_history_are_named_and_the_others_predicted(lab: Lab) -> None:
