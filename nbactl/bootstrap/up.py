@@ -9,6 +9,7 @@ import queue
 import sys
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from nbactl.config.given import given_options
@@ -31,6 +32,8 @@ _STATE: Final = "up.json"
 _CONCURRENCY: Final = 8
 """Requests at a time of each subscription; the services do the work on this machine."""
 
+_ENDED: Final = ("success", "partial", "no_data")
+"""The states of a task that has done its work."""
 _MOST_ATTEMPTS: Final = 100
 """As many as Pub/Sub allows."""
 
@@ -249,19 +252,30 @@ def create_subscriptions(app: Container, urls: dict[str, str]) -> None:
 
 
 def date_end(app: Container, day: GameDate) -> tuple[Outcome, str] | None:
-    """Return how the last phase of a date ended, None if it has not."""
-    from nbactl.core.phases.documents import read_phase
+    """Return how a date ended, None if it has not: when its last phase has, or when a phase cannot lead to the next.
+
+    That a required task failed counts once nothing was reported for a while, because it may be tried again.
+    """
+    from nbactl.core.phases.documents import read_phases
     from nbactl.workflows.units import phase_order
 
-    file = app.config.workflows
-    last = phase_order(file)[-1]
-    uses = file.phases[last].tasks
-    found = read_phase(app.documents, last, day, {use.task for use in uses}).processors
-    states = {use.task: found[use.task].status if use.task in found else None for use in uses}
-    if None in states.values():
-        return None
-    failed = [use.task for use in uses if use.required and states[use.task] not in ("success", "partial", "no_data")]
-    return ("failed", f"{', '.join(failed)}: failed") if failed else ("done", f"{last} of {day} has ended")
+    phases = app.config.workflows.phases
+    order = phase_order(app.config.workflows)[1:]  # what is collected is announced, and has no document
+    tasks = {name: [use.task for use in phases[name].tasks] for name in order}
+    found = read_phases(app.documents, tasks, [day])
+    quiet_since = app.clock.now() - timedelta(seconds=app.config.timeouts["up.settled"])
+    for name in order:
+        document = found[name, day]
+        reports = document.processors
+        if document.triggered or any(task not in reports for task in tasks[name]):
+            continue
+        required = [use.task for use in phases[name].tasks if use.required]
+        failed = [task for task in required if reports[task].status not in _ENDED]
+        if not failed and name == order[-1]:
+            return "done", f"{name} of {day} has ended"
+        if failed and document.last_update is not None and document.last_update < quiet_since:
+            return "failed", f"{name} of {day}: {', '.join(failed)} failed"
+    return None
 
 
 def _delivery(app: Container) -> PushDelivery | None:

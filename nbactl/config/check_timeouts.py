@@ -115,6 +115,7 @@ USED: dict[str, frozenset[str]] = {
             "up.ready",
             "up.request",
             "up.restart",
+            "up.settled",
             "up.stop",
             "warehouse.cache_decisions",
             "warehouse.cache_logs",

@@ -1,0 +1,141 @@
+"""`nbactl up`: one command runs a game date through all services, whatever dies, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core._support.clock import SystemClock
+from nbactl.ports.documents import Query
+from tests.integration.cli.conftest import environment
+from tests.kit.called import call_nbactl
+from tests.kit.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DAY = "2024-10-25"
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    """Return what up.json says; empty while it is not there."""
+    with suppress(FileNotFoundError):
+        found: dict[str, Any] = json.loads((folder / "up.json").read_text())
+        return found
+    return {}
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def pids_of(folder: Path) -> list[int]:
+    return [service["pid"] for service in state_of(folder).get("services", {}).values()]
+
+
+@contextmanager
+def running(words: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, *words],
+            cwd=folder,
+            env=environment({"PYTHONPATH": str(ROOT)}),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_game_date_goes_from_its_scrapers_to_graded_predictions_though_services_are_killed(tmp_path: Path) -> None:
+    state, lines = tmp_path / ".nbactl", []
+    words = ["-m", "nbactl", "up", "--date", DAY, "--once", "--timeout", "100s", "-o", "jsonl"]
+    with running(words, tmp_path) as up:
+        assert up.stdout is not None
+        killed: list[str] = []
+        for line in up.stdout:
+            lines.append(json.loads(line))
+            if lines[-1].get("message", "").startswith("all services are ready"):
+                second = call_nbactl(["up", "--date", "none"], cwd=tmp_path, env=environment())
+                assert (second.returncode, "is running on" in second.stderr) == (6, True)
+                assert state_of(state)["pid"] == up.pid
+            for name, moment in (("processors", "p2_player_boxscores"), ("orchestrator", "player_daily_cache")):
+                labels = lines[-1].get("labels") or {}
+                if name not in killed and labels.get("task") == moment:
+                    killed.append(name)
+                    os.kill(state_of(state)["services"][name]["pid"], signal.SIGKILL)
+        assert up.wait(30) == 0, lines[-5:]
+    assert lines[-1]["outcome"] == "done"
+    assert lines[-1]["restarts"] == len(killed) == 2
+    assert not (state / "up.json").exists()
+    store = SqliteDocuments(state / "documents.db", clock=SystemClock(), busy_timeout=5.0)
+    for phase in ("phase2", "phase3", "phase4", "phase5"):
+        document = store.get(f"{phase}_completion/{DAY}")
+        assert document is not None
+        assert document.data["_triggered"] is True, phase
+    [batch] = store.query(Query("prediction_batches"))
+    assert batch.data["game_date"] == DAY
+    store.close()
+    board = call_nbactl(["status", "--date", DAY, "-o", "json"], cwd=tmp_path, env=environment())
+    phases = {phase["name"]: phase["state"] for phase in json.loads(board.stdout)["data"]["phases"]}
+    assert {phases[f"phase{number}"] for number in (1, 2, 3, 4, 6)} == {"succeeded"}, phases
+
+
+def test_no_service_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    with running(["-m", "tests.kit.up_process", str(tmp_path), "collector", "orchestrator"], tmp_path) as up:
+        wait_for(lambda: len(pids_of(tmp_path)) == 2)
+        pids = pids_of(tmp_path)
+        assert up.stdout is not None
+        for line in up.stdout:
+            if "all services are ready" in line:
+                break
+        assert all(map(is_alive, pids))
+        up.kill()
+        up.wait()
+        wait_for(lambda: not any(map(is_alive, pids)))
+    # Nothing of it is in the way of the next one.
+    with running(["-m", "tests.kit.up_process", str(tmp_path), "collector"], tmp_path) as again:
+        wait_for(lambda: state_of(tmp_path).get("pid") == again.pid)
+        again.send_signal(signal.SIGTERM)
+        assert again.stdout is not None
+        assert again.stdout.read().splitlines()[-1] == "stopped"
+
+
+def test_ctrl_c_stops_all_services_and_is_what_the_exit_code_says(tmp_path: Path) -> None:
+    with running(["-m", "nbactl", "up", "--date", "none"], tmp_path) as up:
+        wait_for(lambda: len(pids_of(tmp_path / ".nbactl")) == 6)
+        pids = pids_of(tmp_path / ".nbactl")
+        up.send_signal(signal.SIGINT)
+        assert up.wait(30) == 130
+    assert not any(map(is_alive, pids))
+    assert not (tmp_path / ".nbactl" / "up.json").exists()
+
+
+def test_the_public_bus_cannot_push_to_this_machine(tmp_path: Path) -> None:
+    gcp = {"NBACTL_TARGET": "gcp", "NBACTL_PROJECT": "p", "NBACTL_YES": "1"}
+    done = call_nbactl(["up", "--date", DAY], cwd=tmp_path, env=environment(gcp))
+    assert (done.returncode, "PUBSUB_EMULATOR_HOST" in done.stderr) == (6, True)
