@@ -37,7 +37,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_EXAMPLES = [example for command, _ in walk(build()) for example in getattr(command, "examples", ())]
+_STAYS = ("nbactl serve", "nbactl up")
+"""Commands that end when they are stopped: tests/integration/cli/test_serve.py and tests/acceptance/test_up.py."""
+_EXAMPLES = [
+    example
+    for command, _ in walk(build())
+    for example in getattr(command, "examples", ())
+    if not example.startswith(_STAYS)
+]
 
 
 _WAREHOUSE, _RAW = ".nbactl/data/sample/warehouse.duckdb", ".nbactl/data/sample/raw"

@@ -17,11 +17,12 @@ from tests.integration.cli.conftest import environment
 from tests.kit.called import call_nbactl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
-def refused(folder: Path, *arguments: str, code: int = 2, **variables: str) -> str:
-    done = call_nbactl(["serve", *arguments], cwd=folder, env=environment(variables))
+def refused(folder: Path, *arguments: str, code: int = 2, variables: Mapping[str, str] | None = None) -> str:
+    done = call_nbactl(["serve", *arguments], cwd=folder, env=environment(dict(variables or {})))
     assert done.returncode == code, done.stderr
     return done.stderr
 
@@ -31,7 +32,7 @@ def test_an_unknown_service_is_refused_with_the_one_that_was_meant(tmp_path: Pat
 
 
 def test_a_wrong_port_and_a_port_that_is_taken_are_refused(tmp_path: Path) -> None:
-    assert "PORT: 'http' is not a port" in refused(tmp_path, "collector", PORT="http")
+    assert "PORT: 'http' is not a port" in refused(tmp_path, "collector", variables={"PORT": "http"})
     with socket.create_server(("127.0.0.1", 0)) as taken:
         text = refused(tmp_path, "collector", "--port", str(taken.getsockname()[1]), code=6)
     assert "Address already in use" in text
@@ -45,7 +46,7 @@ def test_a_wrong_port_and_a_port_that_is_taken_are_refused(tmp_path: Path) -> No
 def test_other_machines_are_let_in_only_where_callers_identify_themselves(
     tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str]
 ) -> None:
-    text = refused(tmp_path, "collector", *arguments, **variables)
+    text = refused(tmp_path, "collector", *arguments, variables=variables)
     assert "NBACTL_PUSH_AUDIENCE" in text
     assert "serve on 127.0.0.1" in text
 
