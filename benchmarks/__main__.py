@@ -25,6 +25,7 @@ SUITES = (
     "bq_costs",
     "warehouse",
     "bus",
+    "batches",
 )
 
 
