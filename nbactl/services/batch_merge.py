@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from nbactl.core._support.faults import reach
-from nbactl.core.completions.documents import game_date_of, required_batch, text_of
+from nbactl.core.completions.documents import BATCHES, game_date_of, required_batch, text_of
 from nbactl.errors import AlreadyExistsError, PreconditionError
 from nbactl.ports.alerts import Alert
-from nbactl.ports.documents import DELETE_FIELD, SERVER_TIME, Query, Update
+from nbactl.ports.documents import DELETE_FIELD, SERVER_TIME, Filter, Query, Update
 from nbactl.services.batch_documents import (
     CHECK_FAILURES,
     CONSOLIDATED_AT,
@@ -25,19 +25,22 @@ from nbactl.services.batch_start import done_key
 if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.phases.messages import CompletionStatus
-    from nbactl.ports.documents import Document, FieldPath
+    from nbactl.ports.documents import Document, FieldPath, Reader
     from nbactl.services.batch_start import BatchParts
 
 _LOG = logging.getLogger(__name__)
 
 
-def merge_batch(parts: BatchParts, batch_id: str) -> Literal["merged", "merged late", "finished"]:
-    """Merge the staged rows of a batch and announce its end; after that only rows that came later, if there are any.
+def merge_batch(parts: BatchParts, batch_id: str) -> Literal["merged", "merged late", "finished", "superseded"]:
+    """Merge the staged rows of a batch and announce its end; after that only if rows came later.
 
     The merge is repeated where it was interrupted, which changes nothing in the table. The batch and the announcement
-    are one commit, and the key of the announcement can be there but once.
+    are one commit, and the key of the announcement can be there but once. Nothing is merged over a later attempt.
     """
     batch = required_batch(parts.store, batch_id)
+    if (newer := later_attempt(parts.store, batch)) is not None:
+        parts.store.commit([Update(batch.path, {"superseded_by": newer, NEXT_CHECK: DELETE_FIELD})])
+        return "superseded"
     consolidated, merged = batch.data.get(CONSOLIDATED_AT) is not None, int(batch.data.get(MERGED) or 0)
     if consolidated and parts.store.count(Query(staged_in(batch_id))) <= merged:
         with suppress(PreconditionError):  # somebody moved the check meanwhile
@@ -72,6 +75,19 @@ def merge_batch(parts: BatchParts, batch_id: str) -> Literal["merged", "merged l
         )
     )
     return "merged late"
+
+
+def later_attempt(reader: Reader, batch: Document) -> str | None:
+    """Return a later attempt of the same date that is in the table already, None if there is none."""
+    attempt = batch.data.get("attempt")
+    if not isinstance(attempt, int):
+        return None
+    of_date = reader.query(Query(BATCHES, (Filter("game_date", "==", batch.data["game_date"]),)))
+    for other in of_date:
+        number = other.data.get("attempt")
+        if isinstance(number, int) and number > attempt and other.data.get(CONSOLIDATED_AT) is not None:
+            return str(other.data["batch_id"])
+    return None
 
 
 def _finish(parts: BatchParts, batch: Document, day: GameDate, fields: dict[FieldPath, Any]) -> None:

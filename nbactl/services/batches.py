@@ -18,6 +18,7 @@ from nbactl.core.completions.documents import (
     BATCHES,
     UPDATED_AT,
     batch_path,
+    game_date_of,
     instant_of,
     is_count,
     required_batch,
@@ -38,7 +39,7 @@ from nbactl.services.batch_documents import (
     rejection_write,
     staged_players,
 )
-from nbactl.services.batch_merge import merge_batch
+from nbactl.services.batch_merge import later_attempt, merge_batch
 from nbactl.services.batch_start import Started, request_players, start_batch
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import Document, FieldPath
     from nbactl.services.batch_start import BatchParts
 
-Action = Literal["waits", "resumed", "merged", "merged late", "finished", "failed"]
+Action = Literal["waits", "resumed", "merged", "merged late", "finished", "superseded", "failed"]
 
 _ENOUGH: Final = 95.0
 """Percent of the players with which a batch that is quiet is closed (production's rule)."""
@@ -138,8 +139,10 @@ class BatchCoordinator:
 
         What was staged after the merge is merged later. Raises NotFoundError, and what keeps it from being durable.
         """
+        day = game_date_of(required_batch(self._store, batch_id))
         try:
-            with self._parts.holding(f"batch/{batch_id}/merge"):
+            # Of the date: of two attempts the later one is to be merged last.
+            with self._parts.holding(f"batch/{day}/merge"):
                 return Checked(batch_id, merge_batch(self._parts, batch_id))
         except LeaseHeldError:
             return Checked(batch_id, "waits")  # whoever has it, or the clock, finishes it
@@ -159,7 +162,7 @@ class BatchCoordinator:
         progress = self._parts.tracker.progress(batch_id)
         if not progress.is_complete and progress.is_due:
             progress = self._parts.tracker.complete(batch_id).progress
-        if not progress.is_complete:
+        if not progress.is_complete and later_attempt(self._store, batch) is None:
             reason = self._why_closed(batch, progress)
             if reason is None:
                 return self._wait(batch, progress)

@@ -39,7 +39,7 @@ def try_prediction(clock: Clock) -> None:
 class TableCheck:
     """Checks that the predictions table has the declared columns; a missing table is made.
 
-    It is looked at again `every` seconds, and each time while it is wrong.
+    It is looked at every `every` seconds, and each time while it is wrong.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TableCheck:
         self._clock = clock
         self._every = every
         self._alert = alert
-        self._right_until = float("-inf")
+        self._right_until = self._quiet_until = float("-inf")
 
     def check(self) -> None:
         """Raise DataError that names what the table lacks; it is an alert, too."""
@@ -69,8 +69,9 @@ class TableCheck:
         except NotFoundError:
             warehouse.create_table(declared)
         except DataError as error:
-            self._alert(
-                Alert("predictions_table", "critical", error.message, text=error.cause or "", next_step=error.next_step)
-            )
+            if now >= self._quiet_until:
+                self._quiet_until = now + self._every
+                text, next_step = error.cause or "", error.next_step
+                self._alert(Alert("predictions_table", "critical", error.message, text, next_step=next_step))
             raise
         self._right_until = now + self._every

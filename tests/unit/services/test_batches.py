@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.core.completions.stages import CompletionStage
 from nbactl.core.phases.messages import PhaseTrigger, parse_completion
 from nbactl.errors import DataError, InProgressError, NotFoundError, UnavailableError
 from nbactl.ports.documents import Query
@@ -188,6 +189,62 @@ def test_a_date_without_games_is_no_data_and_no_batch(store: DocumentStore, cloc
 def test_a_start_by_http_is_the_last_attempt_and_with_force_a_new_one(night: Night) -> None:
     ids = [night.coordinator.start_date(DAY, force=force).batch_id for force in (False, False, True, False, True)]
     assert [name.rpartition("_")[2] for name in ids] == ["1", "1", "2", "2", "3"]
+
+
+def test_an_earlier_attempt_is_never_merged_over_a_later_one(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 9)
+    first = night.requests()
+    second = night.coordinator.start_date(DAY, force=True).batch_id
+    for request in night.requests():
+        if request["batch_id"] == second:
+            night.work(request)
+    night.hear()
+    assert (night.merges(second), night.merges(BATCH)) == (1, 0)
+    night.work(first[9])
+    night.hear(next(message for message in night.ready_messages() if message["player_lookup"] == "player00009"))
+    clock.advance(31 * MINUTE)
+    night.coordinator.sweep()
+    assert night.merges(BATCH) == 0
+    assert night.batch()["superseded_by"] == second
+    assert [completion["execution_id"] for completion in night.announced()] == [second]
+    assert night.alerts == []
+    clock.advance(31 * MINUTE)
+    assert actions(night) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "shards"),
+    [(CompletionStage.LEGACY, 0), (CompletionStage.DUAL_WRITE, 0), (CompletionStage.CLEANED, 4)],
+)
+def test_a_batch_ends_at_every_stage_of_the_migration_and_with_counter_shards(
+    store: DocumentStore, clock: FakeClock, stage: CompletionStage, shards: int
+) -> None:
+    night = Night(store, clock, roster(9) | {"rookie": player_inputs("rookie", games=0)}, stage=stage, shards=shards)
+    night.coordinator.start(TRIGGER)
+    for _ in range(2):
+        night.work()
+        night.hear()
+    night.coordinator.sweep()
+    clock.advance(61.0)
+    night.coordinator.sweep()
+    assert (night.merges(), len(night.merged()), len(night.announced())) == (1, 27, 1)
+    assert "_next_check_at" not in night.batch()
+
+
+@pytest.mark.parametrize("shards", [0, 4])
+def test_rows_after_the_merge_are_found_with_counter_shards_too(
+    store: DocumentStore, clock: FakeClock, shards: int
+) -> None:
+    night = Night(store, clock, roster(10), shards=shards)
+    stall(night, clock, 9)
+    clock.advance(31 * MINUTE)
+    assert actions(night) == ["merged"]
+    clock.advance(61.0)
+    assert actions(night) == ["finished"]
+    night.work(night.requests()[9])
+    night.hear()
+    clock.advance(61.0)
+    assert actions(night) == ["merged late"]
 
 
 def test_a_batch_at_95_percent_is_closed_after_ten_minutes_without_an_update(
