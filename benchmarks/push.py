@@ -14,7 +14,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks import bus
 from benchmarks.measure import Line
@@ -28,6 +28,8 @@ from nbactl.core.service.push import PubSubPush
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from nbactl.core._support.aio import Message, Receive, Scope, Send
 
 _MESSAGES = 3_000
 _TERMS = ClaimSettings(lease=60.0, renew_every=20.0, keep=86400.0)
@@ -72,10 +74,10 @@ async def _deliver(push: PubSubPush, bodies: list[bytes], callers: int) -> None:
     async def caller() -> None:
         for body in left:
 
-            async def receive(body: bytes = body) -> Any:
+            async def receive(body: bytes = body) -> Message:
                 return {"type": "http.request", "body": body}
 
-            async def send(message: Any) -> None:
+            async def send(message: Message) -> None:
                 if message.get("status", 204) != 204:
                     raise RuntimeError(f"answered with {message['status']}")
 
@@ -84,7 +86,7 @@ async def _deliver(push: PubSubPush, bodies: list[bytes], callers: int) -> None:
     await asyncio.gather(*(caller() for _ in range(callers)))
 
 
-async def _work(_scope: Any, _receive: Any, send: Any) -> None:
+async def _work(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 

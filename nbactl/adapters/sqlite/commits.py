@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from nbactl.adapters.sqlite.connections import watch
 from nbactl.adapters.sqlite.writes import apply
@@ -15,37 +14,13 @@ from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
     import asyncio
-    import sqlite3
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+    from types import TracebackType
 
     from nbactl.adapters.sqlite.connections import Connections
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import Write
-
-
-class OpenCommit:
-    """A transaction that is open. `time` is that of the last change (microseconds); every change has a later one."""
-
-    __slots__ = ("_clock", "changes", "connection", "time")
-
-    def __init__(self, connection: sqlite3.Connection, clock: Clock, last: int) -> None:
-        self.connection = connection
-        self.time = last
-        self.changes = False
-        """Whether there is something to commit."""
-        self._clock = clock
-
-    def next_time(self) -> int:
-        """Return the time of a change that is made now."""
-        return max(to_micros(self._clock.now()), self.time + 1)
-
-    def apply(self, writes: Sequence[Write], time: int) -> int:
-        """Apply writes, all or none, and return their time. What is refused with an NbactlError changed nothing."""
-        applied = apply(self.connection, writes, time)
-        self.time = max(self.time, applied)
-        self.changes = True
-        return applied
 
 
 class Transactions:
@@ -53,21 +28,52 @@ class Transactions:
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
         self.last = 0
-        self._connections = connections
-        self._clock = clock
+        self.connections = connections
+        self.clock = clock
 
-    @contextmanager
-    def open(self) -> Iterator[OpenCommit]:
-        """Give a transaction that is committed at the end of the block, if there is something to commit."""
-        with self._connections.write() as connection:
-            opened = OpenCommit(connection, self._clock, self.last)
-            yield opened
-            if opened.changes:
-                with translated(self._connections.where):
+    def open(self) -> OpenCommit:
+        """Give a transaction for a `with` block, at whose end it is committed if there is something to commit."""
+        return OpenCommit(self)
+
+
+class OpenCommit:
+    """A transaction of one `with` block. `time` is that of the last change (µs); every change has a later one."""
+
+    __slots__ = ("_changes", "_transactions", "_turn", "connection", "time")
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._turn = transactions.connections.write()
+        self._changes = False
+
+    def __enter__(self) -> Self:
+        self.connection = self._turn.__enter__()
+        self.time = self._transactions.last
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._changes and error is None:
+                with translated(self._transactions.connections.where):
                     reach("documents.before_commit")
-                    connection.execute("COMMIT")
-                self.last = opened.time
+                    self.connection.execute("COMMIT")
+                self._transactions.last = self.time
                 reach("documents.after_commit")
+        finally:
+            self._turn.__exit__(None, None, None)
+
+    def next_time(self) -> int:
+        """Return the time of a change that is made now."""
+        return max(to_micros(self._transactions.clock.now()), self.time + 1)
+
+    def apply(self, writes: Sequence[Write], time: int) -> int:
+        """Apply writes, all or none, and return their time. What is refused with an NbactlError changed nothing."""
+        applied = apply(self.connection, writes, time)
+        self.time = max(self.time, applied)
+        self._changes = True
+        return applied
 
 
 class SharedCommits:

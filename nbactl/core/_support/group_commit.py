@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -168,7 +168,7 @@ class GroupCommit(Generic[C]):
                     work.end(self._late())
                     ended.append(work)
             following = self._leader = self._waiting[0] if self._waiting else None
-        settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]] = defaultdict(list)
+        settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]] = {}
         for work in ended:
             work.tell(settled)
         for loop, awaited in settled.items():
@@ -240,7 +240,7 @@ class _Awaited(_Work[C]):
         self._context = copy_context()
 
     def tell(self, settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]]) -> None:
-        settled[self.ended.get_loop()].append(self)
+        settled.setdefault(self.ended.get_loop(), []).append(self)
 
     def proceed(self, lead: Callable[[_Work[C]], None]) -> None:
         # A copy, for it may lead twice: when the others run again, it is still within the first time.
