@@ -96,6 +96,7 @@ READ = {
     "nbactl leases list": "leases list",
     "nbactl breakers list": "breakers list",
     "nbactl outbox list": "outbox list",
+    "nbactl dlq list": "dlq list",
     "nbactl config show": "config show",
     "nbactl config init": "config init --dry-run",
     "nbactl doctor": "doctor",

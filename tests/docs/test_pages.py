@@ -56,7 +56,7 @@ def test_a_page_begins_with_what_it_is_about(page: Path) -> None:
 
 
 def test_the_index_has_every_page() -> None:
-    linked = set(re.findall(r"\]\(([\w/.]+)", (DOCS / "index.md").read_text(encoding="utf-8")))
+    linked = set(re.findall(r"\]\(([\w/.-]+)", (DOCS / "index.md").read_text(encoding="utf-8")))
     assert {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")} - linked == {"index.md"}
 
 

@@ -114,14 +114,18 @@ class PubSubBus:
         return sorted(_last(item.name) for answer in self._pages("ListTopics", request) for item in answer.topics)
 
     def subscriptions(self) -> list[Subscription]:
-        """Return those subscriptions that have a dead-letter topic, as the port's have."""
+        """Return those that have a dead-letter topic, as the port's have, and those of dead-letter topics.
+
+        The latter may have none: another program created them.
+        """
         request = ListSubscriptionsRequest(project=self._project.resource, page_size=_PAGE)
         found = [
             read_subscription(item)
             for answer in self._pages("ListSubscriptions", request)
             for item in answer.subscriptions
         ]
-        return sorted((one for one in found if one.dead_letter_topic), key=lambda one: one.name)
+        dead = {one.dead_letter_topic for one in found}
+        return sorted((one for one in found if one.dead_letter_topic or one.topic in dead), key=lambda one: one.name)
 
     def close(self) -> None:
         """End the connection."""

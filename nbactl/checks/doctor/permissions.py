@@ -71,8 +71,10 @@ NEEDS: Final = (
     Need(("flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
     Need(("flags sync", "flags rollback --env"), "roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",)),
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
-    Need(("outbox drive", "schedule tick"), "roles/pubsub.publisher", ("pubsub.topics.publish",)),
+    Need(("outbox drive", "schedule tick", "dlq replay"), "roles/pubsub.publisher", ("pubsub.topics.publish",)),
     Need(("doctor",), "roles/pubsub.viewer", ("pubsub.topics.list",)),
+    Need(("dlq list",), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)),
+    Need(("dlq list",), "roles/pubsub.subscriber", ("pubsub.subscriptions.consume",)),
 )
 
 

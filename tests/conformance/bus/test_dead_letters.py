@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.adapters.pubsub.channel import Channel, PubSubProject, SubscriptionMessage
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.dead_letters.dead_letters import MOST_REPLAYS, ORIGIN_ATTRIBUTE, DeadLetters
 from nbactl.core.dead_letters.documents import REPLAY_ATTRIBUTE
 from nbactl.errors import NotFoundError, PreconditionError, UnavailableError, UsageError
 from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION, Subscription
 from nbactl.testing import emulator_documents, faults, memory_documents
-from tests.kit.bus import fresh
+from tests.kit.bus import fresh, pubsub_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,3 +238,21 @@ def test_what_is_moved_at_a_time_is_bounded(place: Place) -> None:
     assert (first.moved, first.more) == ({place.queue.name: 3}, [place.queue.name])
     assert place.letters.collect(limit=3).moved == {place.queue.name: 1}
     assert place.letters.count_open() == 4
+
+
+def test_a_queue_that_another_program_created_without_dead_letters_of_its_own_is_emptied(pubsub_address: str) -> None:
+    project = fresh("test")
+    address = PubSubProject(project, pubsub_address)
+    with closing(pubsub_at(pubsub_address, project)) as bus, closing(memory_documents(SystemClock())) as store:
+        for topic in ("requests", "requests-dead"):
+            bus.create_topic(topic)
+        bus.create_subscription(Subscription("worker", "requests", "requests-dead"))
+        with closing(Channel(address, 10.0)) as channel:
+            for name, topic in (("by-hand", "requests-dead"), ("other", "requests")):
+                plain = SubscriptionMessage(name=address.subscription(name), topic=address.topic(topic))
+                channel.call("CreateSubscription", plain, about=name)
+        assert [one.name for one in bus.subscriptions()] == ["by-hand", "worker"]
+        bus.publish("requests-dead", b"{}", {SOURCE_SUBSCRIPTION: "worker"})
+        letters = DeadLetters(store, lambda: bus, SystemClock(), wait=0.3)
+        assert letters.collect().moved == {"by-hand": 1}
+        assert [letter.topic for letter in letters.open()] == ["requests"]
