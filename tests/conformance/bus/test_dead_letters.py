@@ -164,7 +164,7 @@ def test_a_replay_is_the_message_as_it_was_with_a_count(place: Place) -> None:
     assert [one.state for one in place.letters.all()] == ["replayed"]
 
 
-def test_inv_27_a_message_that_fails_again_keeps_its_count_until_somebody_must_look(place: Place) -> None:
+def test_a_message_that_fails_again_keeps_its_count_until_somebody_must_look(place: Place) -> None:
     attributes: dict[str, str] = {}
     for number in range(1, MOST_REPLAYS + 1):
         letter = place.saved(**attributes)
