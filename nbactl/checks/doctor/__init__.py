@@ -31,6 +31,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     production.reported_names,
     production.hand_offs,
     state.leases,
+    state.dead_letters,
     state.crash_reports,
 )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.doctor.context import Finding, unread
+from nbactl.core.dead_letters.documents import OPEN_LETTERS
 from nbactl.core.lease.holder import describe, is_dead, is_running
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import NbactlError, TimedOutError
@@ -160,6 +161,24 @@ def leases(context: CheckContext) -> Iterator[Finding]:
     if not left_behind:
         message = ", ".join(f"{lease.name} by {describe(lease.owner)}" for lease in held)
         yield Finding("leases", "ok", f"held: {message}" if held else "none held")
+
+
+def dead_letters(context: CheckContext) -> Iterator[Finding]:
+    """Count the dead letters that nobody has decided on. What still waits on the bus is not looked for."""
+    number = 0
+    try:
+        opened = context.open_documents()
+        if opened is not None:
+            with closing(opened) as store:
+                number = store.count(OPEN_LETTERS)
+    except NbactlError:
+        yield unread("dead letters")
+        return
+    if number:
+        message, cause = f"{number:,} wait for a decision", "They could not be delivered."
+        yield Finding("dead letters", "warn", message, cause, "Replay or archive them: nbactl dlq list")
+    else:
+        yield Finding("dead letters", "ok", "none is saved")
 
 
 def crash_reports(context: CheckContext) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from nbactl.core._support.faults import reach
 from nbactl.core.dead_letters.documents import (
     COLLECTION,
+    OPEN_LETTERS,
     OPEN_SINCE,
     REPLAY_ATTRIBUTE,
     letter_document,
@@ -100,7 +101,7 @@ class DeadLetters:
 
     def open(self, topic: str | None = None) -> Iterator[DeadLetter]:
         """Yield those that nobody has replayed or archived, the oldest first; `topic` is that of their source."""
-        return self._of(Query(COLLECTION, order=(Order(OPEN_SINCE),)), topic)
+        return self._of(OPEN_LETTERS, topic)
 
     def all(self, topic: str | None = None) -> Iterator[DeadLetter]:
         """Yield all of them, those saved last first."""
@@ -108,7 +109,7 @@ class DeadLetters:
 
     def count_open(self) -> int:
         """Return how many wait for a decision."""
-        return self._store.count(Query(COLLECTION, order=(Order(OPEN_SINCE),)))
+        return self._store.count(OPEN_LETTERS)
 
     def find(self, name: str) -> DeadLetter:
         """Return one by its id, its message id, or the beginning of one. Raises NotFoundError, UsageError."""

@@ -15,7 +15,7 @@ from nbactl.core._support.ids import encode_id
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
 from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION
-from nbactl.ports.documents import Set
+from nbactl.ports.documents import Order, Query, Set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,8 @@ REPLAY_ATTRIBUTE: Final = "dead_letter_replay"
 """The attribute that says the how many-th replay a message is; one that fails again keeps the count."""
 OPEN_SINCE: Final = "open_since"
 """The field that only those have that nobody has decided on; lists look for it."""
+OPEN_LETTERS: Final = Query(COLLECTION, order=(Order(OPEN_SINCE),))
+"""Those that nobody has decided on, the oldest first."""
 _INLINE: Final = 50_000
 _PART: Final = 600_000
 """Bytes of data in the document itself, and in a part."""

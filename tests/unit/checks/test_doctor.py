@@ -21,6 +21,7 @@ from nbactl.config.settings import load_settings
 from nbactl.core.lease.holder import process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.pipeline.registry import PROCESSORS
+from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.testing import FakeClock
 from tests.kit.paths import ROOT
@@ -188,6 +189,17 @@ def test_leases_of_the_dead_are_reported_with_what_takes_them_over(context: Call
     assert (found.status, found.cause) == ("warn", "Its process is dead.")
     assert found.message.startswith("phase3/2025-01-07 was left behind by pid 4194304")
     assert "`nbactl run phase3 --date 2025-01-07` takes it over" in str(found.fix)
+
+
+def test_dead_letters_that_nobody_decided_on_are_counted(context: Callable[..., CheckContext]) -> None:
+    ill = context()
+    assert _one(state.dead_letters(ill)).status == "ok"
+    with closing(ill.open_embedded()) as store:
+        store.commit([Set(f"dead_letters/{name}", {"open_since": NOW}) for name in ("a", "b")])
+        store.commit([Set("dead_letters/archived", {"state": "archived"})])
+    found = _one(state.dead_letters(ill))
+    assert (found.status, found.message) == ("warn", "2 wait for a decision")
+    assert "nbactl dlq list" in str(found.fix)
 
 
 def test_a_lease_that_ran_out_is_reported(context: Callable[..., CheckContext]) -> None:
