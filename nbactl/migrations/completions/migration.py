@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core.completions.documents import BATCHES
 from nbactl.core.completions.participants import read_participants
 from nbactl.core.completions.stages import CompletionStage
 from nbactl.errors import NbactlError, PreconditionError
@@ -21,8 +22,9 @@ from nbactl.migrations.completions.rollback import Refilled, RolledBack, acknowl
 from nbactl.migrations.completions.selection import Selection, no_batches
 from nbactl.migrations.completions.validate import Validator
 from nbactl.migrations.gates import pass_gates
-from nbactl.migrations.record import MigrationRecord
+from nbactl.migrations.record import MigrationRecord, state_path
 from nbactl.migrations.work import MigrationWork, hold_lease, stopped
+from nbactl.ports.documents import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -134,6 +136,20 @@ class CompletionsMigration:
             unknown = [Absent("the deployed services", why, "check the access of this account to Cloud Run")]
         marks, forgotten = read_participants(self._store), self.limits.mark_forgotten
         return [*unknown, *absent_services(action, marks, deployed, self._recorders, now=now, forgotten=forgotten)]
+
+    def skip_if_empty(self, caller: Caller) -> bool:
+        """Go to the last stage if there is no batch yet, so that completions are documents from the first one on.
+
+        Only for a store that no other program writes. Returns whether this call did it; a migration that has begun
+        stays where it is.
+        """
+        if self._store.get(state_path(NAME)) is not None or next(self._store.query(Query(BATCHES, limit=1)), None):
+            return False
+        with self._working(caller) as work:
+            if self._store.get(state_path(NAME)) is not None:
+                return False
+            self._move(work, CompletionStage.LEGACY, CompletionStage.CLEANED)
+        return True
 
     def start_dual_write(self, caller: Caller, *, force: bool = False) -> MigrationState:
         """Have writers write both sides. Raises PreconditionError unless the gates hold.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.completions.documents import batch_path, completion_path
 from nbactl.errors import LeaseHeldError, NotAuthorisedError, PreconditionError
 from nbactl.migrations.completions.export import read_export
@@ -248,3 +250,23 @@ def test_the_plan_tells_what_will_be_done_and_what_production_would_refuse(lab: 
     assert plan.costs()["backfill"].writes == 24_305
     assert plan.costs()["backfill"].dollars < 0.1
     assert DELETE_FIELD is not None
+
+
+def test_a_new_store_has_nothing_to_migrate(lab: Lab) -> None:
+    assert lab.migration.skip_if_empty(lab.caller)
+    assert not lab.migration.skip_if_empty(lab.caller)
+    [change] = lab.migration.record.read().history
+    assert (change.before, change.after, change.why) == ("legacy", "cleaned", "because")
+    tracker = lab.tracker()
+    tracker.create_batch("b", GameDate(date(2024, 1, 15)), 2, "c")
+    assert tracker.record_completion("b", "p1", 1).progress.completed == 1
+    assert (lab.array("b"), set(lab.documents("b"))) == (None, {"p1"})
+
+
+def test_a_store_with_a_batch_is_migrated_step_by_step(lab: Lab) -> None:
+    lab.batch("b", ["p1"])
+    assert not lab.migration.skip_if_empty(lab.caller)
+    assert lab.migration.stage == "legacy"
+    lab.to("dual_write")
+    assert not lab.migration.skip_if_empty(lab.caller)
+    assert lab.migration.stage == "dual_write"
