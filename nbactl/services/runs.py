@@ -28,6 +28,7 @@ from nbactl.errors import (
     UnavailableError,
 )
 from nbactl.frozen import frozen
+from nbactl.services.on_behalf import do_for_run
 from nbactl.workflows.model import TaskStatus
 from nbactl.workflows.observers import combined
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.core.phases.messages import CompletionStatus
     from nbactl.ports.documents import DocumentStore
-    from nbactl.workflows.model import Observer, RunEvent, RunRecord, RunReport, RunRequest, TaskRecord
+    from nbactl.workflows.model import Observer, RunEvent, RunRecord, RunRequest, TaskRecord
     from nbactl.workflows.runner import Runner
 
 T = TypeVar("T")
@@ -84,7 +85,8 @@ class ServiceRuns:
         """Execute a request in a thread and return its runs; those that were finished before are among them.
 
         Requests with the same `turn` wait for each other. When this coroutine is cancelled, the run stops in an orderly
-        way, so that the same request resumes it. Raises InProgressError if another process has the lease.
+        way, so that the same request resumes it. Raises InProgressError if another process has the lease, unless that
+        is the run that asks for it.
         """
         lock = self._turns.setdefault(turn, asyncio.Lock())
         async with lock:
@@ -134,19 +136,22 @@ class ServiceRuns:
                     announcer.submit(copy_context().run, self._announce_task, event.run, event.task)
 
             observer = combined(self._tools.observer, announce_end) if announces else self._tools.observer
-            report = self._execute(request, observer, stop)
+            runs = self._execute(request, observer, stop)
         reach("services.ran")
         if announces:
-            for run in (run for run in report.runs if run.run_id):
+            for run in (run for run in runs if run.run_id):
                 for task in run.tasks:
                     if wanted is None or task.name in wanted:
                         self._announce_task(run, task)
-        return list(report.runs)
+        return runs
 
-    def _execute(self, request: RunRequest, observer: Observer, stop: Cancellation) -> RunReport:
+    def _execute(self, request: RunRequest, observer: Observer, stop: Cancellation) -> list[RunRecord]:
+        runner, asking = self._tools.runner, current().run_id
         try:
-            return self._tools.runner.execute(request, observer=observer, cancellation=stop)
+            return list(runner.execute(request, observer=observer, cancellation=stop).runs)
         except LeaseHeldError as error:
+            if asking is not None and error.details.get("run_id") == asking:
+                return do_for_run(runner, request, asking, observer=observer, stop=stop)
             raise InProgressError(
                 error.message, cause=error.cause, next_step=error.next_step, details=error.details
             ) from error

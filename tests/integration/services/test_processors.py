@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.bootstrap.identity import make_identity
+from nbactl.core._support.gamedate import GameDate
+from nbactl.core.lease.holder import process_identity
 from nbactl.errors import DataError, UnavailableError
 from nbactl.testing.faults import failing as failing_at
+from nbactl.workflows.model import RunRecord, RunStatus
 from tests.kit import service_project
 from tests.kit.asgi_client import Answer, ask_async, envelope
 from tests.kit.service_project import DAY, ServedProject, behave, served
@@ -18,6 +23,8 @@ from tests.kit.service_project import DAY, ServedProject, behave, served
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from nbactl.ports.compute import TaskContext
 
 
 @pytest.fixture
@@ -197,6 +204,42 @@ def test_a_phase_waits_for_the_rest_of_the_phase_that_it_needs(project: ServedPr
 
     asyncio.run(scenario())
     assert order == ["team_summary", "daily_cache"]
+
+
+def test_a_run_elsewhere_that_has_the_lease_gets_its_tasks_done_under_it(project: ServedProject) -> None:
+    app, tokens = project.app, []
+    owner, day = process_identity("run-elsewhere"), GameDate.iso(DAY)
+    lease = app.leases.acquire(f"phase3/{DAY}", owner, 60.0)
+    asking = RunRecord(
+        run_id="run-elsewhere", name="phase3", kind="phase", game_date=day, source=app.source.key, target="local",
+        status=RunStatus.RUNNING, started_at=app.clock.now(), finished_at=None, correlation_id="corr-1", owner=owner,
+        resumed_from=None, group=None, lease=lease.name,
+    )  # fmt: skip
+    app.ledger.start(asking, supersedes=None)
+
+    def note(context: TaskContext) -> int:
+        tokens.append(context.fence.token)
+        return 3
+
+    behave("player_game_summary", note)
+    behave("team_summary", failing(DataError("no teams")))
+    body = json.dumps({"start_date": DAY, "end_date": DAY}).encode()
+
+    def start(*headers: tuple[str, str]) -> Answer:
+        request = ask_async(project.service, "/process-date-range", "POST", body=body, headers=headers)
+        return asyncio.run(request)
+
+    assert start().status == 409
+    assert start(("baggage", "run_id=run-other")).status == 409
+    answer = start(("baggage", "run_id=run-elsewhere"))
+    assert {one["processor"]: one["status"] for one in answer.json()["results"]} == {
+        "player_game_summary": "success",
+        "team_summary": "failed",
+    }
+    assert tokens == [lease.token]
+    assert project.statuses("three") == [("player_game_summary", "success"), ("team_summary", "failed")]
+    [run] = app.ledger.list(name="phase3")
+    assert (run.run_id, run.status, app.leases.current(lease.name)) == ("run-elsewhere", RunStatus.RUNNING, lease)
 
 
 class TestHttpStarts:
