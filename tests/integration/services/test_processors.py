@@ -178,7 +178,7 @@ def test_a_phase_that_another_process_runs_is_refused_until_it_has_ended(project
 
 
 def test_a_phase_waits_for_the_rest_of_the_phase_that_it_needs(project: ServedProject) -> None:
-    begun, go, order = threading.Event(), threading.Event(), []
+    begun, go, overtaken, order = threading.Event(), threading.Event(), threading.Event(), []
 
     def late(_: Any) -> int:
         begun.set()
@@ -187,6 +187,7 @@ def test_a_phase_waits_for_the_rest_of_the_phase_that_it_needs(project: ServedPr
         return 3
 
     def after(_: Any) -> int:
+        overtaken.set()
         order.append("daily_cache")
         return 3
 
@@ -198,7 +199,7 @@ def test_a_phase_waits_for_the_rest_of_the_phase_that_it_needs(project: ServedPr
         third = asyncio.create_task(ask_async(project.service, "/phase3", "POST", body=body))
         assert await asyncio.to_thread(begun.wait, 10)
         fourth = asyncio.create_task(ask_async(project.service, "/phase4", "POST", body=body))
-        await asyncio.sleep(0)
+        assert not await asyncio.to_thread(overtaken.wait, 0.5)
         go.set()
         assert {(await third).status, (await fourth).status} == {204}
 
