@@ -48,7 +48,7 @@ STEPS: Final = ("start", "work", "record", "merge")
 FLAT: Final = 1.5
 DAY: Final = GameDate(date(2024, 1, 15))
 AT_ONCE: Final = 500
-_LIMITS: Final = BatchLimits(quiet=600.0, limit=1800.0, late=60.0, lease=60.0, renew_every=20.0)
+_LIMITS: Final = BatchLimits(quiet=600.0, limit=1800.0, late=60.0, keep=604_800.0, lease=60.0, renew_every=20.0)
 
 
 def measure(runs: int) -> Iterator[Line]:

@@ -44,6 +44,7 @@ def make_batch_coordinator(app: ServiceContainer) -> BatchCoordinator:
         quiet=timeouts["batch.quiet"],
         limit=timeouts["batch.limit"],
         late=timeouts["batch.late"],
+        keep=timeouts["batch.keep"],
         lease=lease.ttl,
         renew_every=lease.renew_every,
     )
@@ -73,7 +74,9 @@ def make_coordinator_service(app: ServiceContainer) -> Service:
     from nbactl.services.coordinator import make_coordinator
 
     coordinator = make_batch_coordinator(app)
-    app.in_background("batches", app.config.timeouts.interval("batch.sweep"), coordinator.sweep)
+    timeouts = app.config.timeouts
+    app.in_background("batches", timeouts.interval("batch.sweep"), coordinator.sweep)
+    app.in_background("staged rows", timeouts.interval("expiry.sweep"), coordinator.clean)
     return make_coordinator(app, coordinator, app.batches, probe=_predictions_probe(app))
 
 

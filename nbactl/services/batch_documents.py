@@ -37,8 +37,11 @@ PUBLISHED_AT: Final = "published_at"
 CONSOLIDATED_AT: Final = "consolidated_at"
 MERGED: Final = "merged_players"
 """How many players' rows the last merge had."""
+CLEAN_AT: Final = "_clean_at"
+"""When what was staged is deleted."""
 CHECK_FAILURES: Final = "check_failures"
 REJECTED: Final = "rejected_messages"
+STAGED, INPUTS = "staged", "inputs"
 _LISTED: Final = 1_000
 
 
@@ -85,7 +88,7 @@ def expected_players(reader: Reader, batch_id: str) -> list[str]:
 
 def inputs_path(batch_id: str, player: str) -> str:
     """Return where the inputs of a player are that are too large for a message."""
-    return f"{batch_path(batch_id)}/inputs/{encode_id(player)}"
+    return f"{batch_path(batch_id)}/{INPUTS}/{encode_id(player)}"
 
 
 def inputs_write(path: str, inputs: Mapping[str, Any]) -> Set:
@@ -101,7 +104,7 @@ def kept_inputs(document: Document) -> dict[str, Any]:
 
 def staged_in(batch_id: str) -> str:
     """Return the collection of rows that wait to be merged."""
-    return f"{batch_path(batch_id)}/staged"
+    return f"{batch_path(batch_id)}/{STAGED}"
 
 
 def staged_path(batch_id: str, player: str) -> str:

@@ -11,18 +11,23 @@ from nbactl.core._support.faults import reach
 from nbactl.core.completions.documents import BATCHES, game_date_of, required_batch, text_of
 from nbactl.errors import AlreadyExistsError, PreconditionError
 from nbactl.ports.alerts import Alert
-from nbactl.ports.documents import DELETE_FIELD, SERVER_TIME, Filter, Query, Update
+from nbactl.ports.documents import DELETE_FIELD, MAX_WRITES, SERVER_TIME, Delete, Filter, Order, Query, Update
 from nbactl.services.batch_documents import (
     CHECK_FAILURES,
+    CLEAN_AT,
     CONSOLIDATED_AT,
+    INPUTS,
     MERGED,
     NEXT_CHECK,
+    STAGED,
     read_staged,
     staged_in,
 )
 from nbactl.services.batch_start import done_key
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.phases.messages import CompletionStatus
     from nbactl.ports.documents import Document, FieldPath, Reader
@@ -39,7 +44,8 @@ def merge_batch(parts: BatchParts, batch_id: str) -> Literal["merged", "merged l
     """
     batch = required_batch(parts.store, batch_id)
     if (newer := later_attempt(parts.store, batch)) is not None:
-        parts.store.commit([Update(batch.path, {"superseded_by": newer, NEXT_CHECK: DELETE_FIELD})])
+        fields: dict[FieldPath, Any] = {"superseded_by": newer, NEXT_CHECK: DELETE_FIELD, CLEAN_AT: _in(parts, "keep")}
+        parts.store.commit([Update(batch.path, fields)])
         return "superseded"
     consolidated, merged = batch.data.get(CONSOLIDATED_AT) is not None, int(batch.data.get(MERGED) or 0)
     if consolidated and parts.store.count(Query(staged_in(batch_id))) <= merged:
@@ -54,13 +60,14 @@ def merge_batch(parts: BatchParts, batch_id: str) -> Literal["merged", "merged l
     day = game_date_of(batch)
     written = parts.merge(day, rows, batch_id) if rows else 0
     reach("coordinator.merged")
-    fields: dict[FieldPath, Any] = {
+    fields = {
         MERGED: players,
         "merged_rows": written,
         "merged_at": SERVER_TIME,
         CHECK_FAILURES: 0,
         # One check more: a player may have been staged since the rows were read.
-        NEXT_CHECK: parts.clock.now() + timedelta(seconds=parts.limits.late),
+        NEXT_CHECK: _in(parts, "late"),
+        CLEAN_AT: _in(parts, "keep"),
     }
     if not consolidated:
         _finish(parts, batch, day, fields)
@@ -75,6 +82,27 @@ def merge_batch(parts: BatchParts, batch_id: str) -> Literal["merged", "merged l
         )
     )
     return "merged late"
+
+
+def clean_batches(parts: BatchParts) -> int:
+    """Delete what was staged for batches that were merged long ago, and inputs; returns how many batches.
+
+    Who completed and who failed stays. A player who is staged after that is merged alone.
+    """
+    due = Query(BATCHES, (Filter(CLEAN_AT, "<=", parts.clock.now()),), (Order(CLEAN_AT),))
+    cleaned = 0
+    for batch in list(parts.store.query(due)):
+        for name in (STAGED, INPUTS):
+            collection = f"{batch.path}/{name}"
+            found = [Delete(f"{collection}/{document}") for document in parts.store.list_ids(collection)]
+            for start in range(0, len(found), MAX_WRITES):
+                for result in parts.store.batch_write(found[start : start + MAX_WRITES]):
+                    if result.error is not None:
+                        raise result.error
+        reach("coordinator.cleaned")
+        parts.store.commit([Update(batch.path, {MERGED: 0, CLEAN_AT: DELETE_FIELD})])
+        cleaned += 1
+    return cleaned
 
 
 def later_attempt(reader: Reader, batch: Document) -> str | None:
@@ -124,3 +152,7 @@ def _finish(parts: BatchParts, batch: Document, day: GameDate, fields: dict[Fiel
     reach("coordinator.consolidated")
     parts.publish_soon(key)
     _LOG.info("%s: %s rows of %s of %s players merged", batch_id, rows, players, expected)
+
+
+def _in(parts: BatchParts, limit: Literal["late", "keep"]) -> datetime:
+    return parts.clock.now() + timedelta(seconds=getattr(parts.limits, limit))

@@ -66,12 +66,13 @@ class BatchLimits:
     """Times in seconds.
 
     A batch of which almost all players are done is closed when it was `quiet`, any batch at its `limit` after the
-    start. `late` is how long after a merge rows that came later are looked for.
+    start. `late` is how long after a merge rows that came later are looked for, `keep` how long staged rows are kept.
     """
 
     quiet: float
     limit: float
     late: float
+    keep: float
     lease: float
     renew_every: float
 

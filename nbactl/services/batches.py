@@ -39,7 +39,7 @@ from nbactl.services.batch_documents import (
     rejection_write,
     staged_players,
 )
-from nbactl.services.batch_merge import later_attempt, merge_batch
+from nbactl.services.batch_merge import clean_batches, later_attempt, merge_batch
 from nbactl.services.batch_start import Started, request_players, start_batch
 
 if TYPE_CHECKING:
@@ -133,6 +133,10 @@ class BatchCoordinator:
         """Check the batches whose time has come. One that fails is tried again after a pause that doubles."""
         due = Query(BATCHES, (Filter(NEXT_CHECK, "<=", self._parts.clock.now()),), (Order(NEXT_CHECK),))
         return [self._check_safely(decode_id(batch.id)) for batch in list(self._store.query(due))]
+
+    def clean(self) -> int:
+        """Delete the staged rows and inputs of batches that were merged long ago; returns how many batches."""
+        return clean_batches(self._parts)
 
     def consolidate(self, batch_id: str) -> Checked:
         """Merge what is staged in a batch that is complete, and announce the end of the phase's task, once.

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 DAY: Final = GameDate(date(2024, 1, 15))
 BATCH: Final = batch_id_of(DAY, 1)
 TRIGGER: Final = PhaseTrigger("phase5", DAY, correlation_id="corr-1")
-LIMITS: Final = BatchLimits(quiet=600.0, limit=1800.0, late=60.0, lease=60.0, renew_every=20.0)
+LIMITS: Final = BatchLimits(quiet=600.0, limit=1800.0, late=60.0, keep=604_800.0, lease=60.0, renew_every=20.0)
 REQUESTS, READY, DONE = "requests", "ready", "done"
 _SOON: Final = RetryPolicy("retry", attempts=8, base=0.01, jitter=False)
 

@@ -374,6 +374,30 @@ def test_a_completion_during_the_last_check_is_not_lost(night: Night, clock: Fak
     assert actions(night) == ["merged late"]
 
 
+def test_what_was_staged_is_deleted_a_week_later_and_a_player_after_that_is_merged(
+    store: DocumentStore, clock: FakeClock
+) -> None:
+    night = Night(store, clock, roster(600) | {"big": player_inputs("big", games=200)})
+    stall(night, clock, 600)
+    clock.advance(31 * MINUTE)
+    night.coordinator.sweep()
+    clock.advance(61.0)
+    assert actions(night) == ["finished"]
+    assert night.coordinator.clean() == 0
+    clock.advance(7 * 24 * 60 * MINUTE)
+    assert night.coordinator.clean() == 1
+    for name in ("staged", "inputs"):
+        assert not list(store.list_ids(f"prediction_batches/{BATCH}/{name}"))
+    assert night.tracker.progress(BATCH).completed == 600
+    assert night.coordinator.clean() == 0
+    rows = len(night.merged())
+    night.work(night.requests()[600])
+    night.hear(night.ready_messages()[-1])
+    clock.advance(61.0)
+    assert actions(night) == ["merged late"]
+    assert len(night.merged()) == rows + 3
+
+
 def test_a_merge_that_fails_is_tried_again_with_pauses_that_double(store: DocumentStore, clock: FakeClock) -> None:
     tries: list[float] = []
 
