@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NEXT_CHECK: Final = "_next_check_at"
 """When the clock looks at the batch next; a batch without it is finished."""
 PUBLISHED: Final = "published_players"
-"""How many players have been requested; from there a start that was interrupted goes on."""
+"""How many players have been requested; an interrupted start resumes from there."""
 PUBLISHED_AT: Final = "published_at"
 CONSOLIDATED_AT: Final = "consolidated_at"
 MERGED: Final = "merged_players"

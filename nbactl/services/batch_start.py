@@ -82,7 +82,7 @@ class BatchParts:
     """What batches are coordinated with.
 
     `load_inputs` gives the inputs of all players of a date, or of those named; `merge` writes rows of a batch to the
-    warehouse, and returns how many rows of it are there then. `owner` names this process for a lease, each call anew.
+    warehouse, and returns how many rows of it are there then. `owner` returns a new name of this process for each lease.
     `shards` is how many counter shards a batch of so many players gets.
     """
 
@@ -175,7 +175,7 @@ class Started:
 def start_batch(parts: BatchParts, trigger: PhaseTrigger) -> Started:
     """Start the batch of a date and attempt, go on with its start, or leave it as it is.
 
-    Raises InProgressError while another start of it is going on.
+    Raises InProgressError while another start of it is in progress.
     """
     batch_id = batch_id_of(trigger.game_date, trigger.attempt)
     try:

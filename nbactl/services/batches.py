@@ -83,7 +83,7 @@ class BatchCoordinator:
     def start(self, trigger: PhaseTrigger) -> Started:
         """Start the batch of a trigger's date and attempt, once.
 
-        Raises InProgressError while another start of it is going on.
+        Raises InProgressError while another start of it is in progress.
         """
         return start_batch(self._parts, trigger)
 
@@ -149,7 +149,7 @@ class BatchCoordinator:
             with self._parts.holding(f"batch/{day}/merge"):
                 return Checked(batch_id, merge_batch(self._parts, batch_id))
         except LeaseHeldError:
-            return Checked(batch_id, "waits")  # whoever has it, or the clock, finishes it
+            return Checked(batch_id, "waits")  # its holder or the clock finishes it
 
     def _check_safely(self, batch_id: str) -> Checked:
         """Check a batch; one that fails is left to the clock."""
@@ -184,7 +184,7 @@ class BatchCoordinator:
         return None
 
     def _wait(self, batch: Document, progress: Progress) -> Checked:
-        """Have the clock look again when the batch may be closed; a start that was interrupted goes on."""
+        """Have the clock look again when the batch may be closed; an interrupted start resumes."""
         action: Action = "waits"
         if batch.data.get(PUBLISHED_AT) is None:
             with suppress(LeaseHeldError), self._parts.holding(f"batch/{progress.batch_id}/start"):

@@ -415,10 +415,10 @@ def test_a_merge_that_fails_is_tried_again_with_pauses_that_double(store: Docume
     assert night.alerts[0].severity == "critical"
     assert "no column low" in night.alerts[0].title
     assert not night.announced()
-    mended = Night(store, clock, night.players)
+    repaired = Night(store, clock, night.players)
     clock.advance(601.0)
-    assert actions(mended) == ["merged"]
-    assert len(mended.announced()) == 1
+    assert actions(repaired) == ["merged"]
+    assert len(repaired.announced()) == 1
 
 
 def test_a_batch_whose_start_fails_again_and_again_is_closed_in_time(store: DocumentStore, clock: FakeClock) -> None:
