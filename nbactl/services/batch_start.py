@@ -82,7 +82,7 @@ class BatchParts:
     """What batches are coordinated with.
 
     `load_inputs` gives the inputs of all players of a date, or of those named; `merge` writes rows of a batch to the
-    warehouse, and returns how many rows of it are there then. `owner` returns a new name of this process for each lease.
+    warehouse, and returns how many rows of it are there then. `owner` returns a new name for each lease.
     `shards` is how many counter shards a batch of so many players gets.
     """
 
