@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core._support.periodic import PeriodicTask
+    from nbactl.core.flags.client import Flags
     from nbactl.core.phases.decision import CompletionDeadline
     from nbactl.core.phases.handoff import Successor
     from nbactl.core.phases.recording import PhaseRecorder
@@ -48,7 +49,7 @@ def make_phase_recorder(app: Container, alert: Callable[[Alert], None]) -> Phase
             confirm=timeouts["handoff.confirm"],
             overdue=timeouts["handoff.overdue"],
         ),
-        deadline=partial(_deadline, app),
+        deadline=partial(_deadline, app.flags),  # loaded now: within a transaction nothing else may be read
         alert=alert,
         hook=app.hook,
     )
@@ -85,13 +86,13 @@ def successors(file: WorkflowsFile) -> dict[str, Successor]:
     }
 
 
-def _deadline(app: Container, phase: str, day: GameDate) -> CompletionDeadline | None:
+def _deadline(flags: Flags, phase: str, day: GameDate) -> CompletionDeadline | None:
     if phase != _WITH_DEADLINE:
         return None
     from nbactl.core.phases.decision import CompletionDeadline
 
-    minutes = app.flags.parameter("PHASE2_COMPLETION_TIMEOUT_MINUTES", _MINUTES)
-    return CompletionDeadline(minutes * _MINUTE, enforced=app.flags.on("phase2_completion_deadline", str(day)))
+    minutes = flags.parameter("PHASE2_COMPLETION_TIMEOUT_MINUTES", _MINUTES)
+    return CompletionDeadline(minutes * _MINUTE, enforced=flags.on("phase2_completion_deadline", str(day)))
 
 
 def _has_started(app: Container, phase: str, day: GameDate, since: datetime) -> bool:

@@ -12,7 +12,7 @@ from nbactl.core._support import faults
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.phases.messages import parse_trigger
 from nbactl.errors import DataError
-from nbactl.ports.documents import Set
+from nbactl.ports.documents import Delete, Set
 from tests.kit.handoffs import (
     CONFIRM,
     OVERDUE,
@@ -239,8 +239,9 @@ def test_inv_11_without_the_flag_nothing_starts_and_it_is_said_once(
     night: Night, caplog: pytest.LogCaptureFixture
 ) -> None:
     night.report("phase2", PHASE2[0])
-    for _ in range(3):
+    for number in range(3):
         assert not night.later(minutes=30).steps
+        night.report("phase2", PHASE2[4], status="failed", execution_id=f"exec-{number}")
     assert not night.triggers(PHASE3_TOPIC)
     lapsed = [event for event in night.events if event.kind == "handoff.lapsed"]
     assert [event.fields["reason"] for event in lapsed] == ["deadline_with_1_of_5"]
@@ -248,9 +249,9 @@ def test_inv_11_without_the_flag_nothing_starts_and_it_is_said_once(
     night.later(minutes=30)
     assert [alert.severity for alert in night.alerts] == ["critical"], "it does not lead on, and that is not silent"
     assert not night.later(minutes=60).steps
-    assert len(night.alerts) == 1
-    [last] = night.report("phase2", PHASE2[1], PHASE2[2])[1:]
+    [_, last] = night.report("phase2", PHASE2[1], PHASE2[2])
     assert last.reason == "critical_plus_majority_60pct", "it is not too late"
+    assert len(night.alerts) == 1
 
 
 def test_inv_11_tiers_of_phase_4_are_counted_from_the_first_completion(night: Night) -> None:
@@ -329,6 +330,28 @@ def test_an_alert_is_sent_by_the_next_sweep_where_the_process_died_before_it(nig
     assert len([alert for alert in night.alerts if "fallback" in alert.key]) == 1
 
 
+def test_an_alert_that_was_lost_does_not_hasten_the_next_try(night: Night) -> None:
+    night.report("phase2", *PHASE2)
+    night.clock.advance(CONFIRM)
+    faults.arm("phases.swept", killed)
+    with pytest.raises(KilledHereError):
+        night.recorder.sweep()
+    faults.disarm_all()
+    night.outbox.sweep()
+    assert not night.later(seconds=PENDING).steps
+    assert len(night.alerts) == 1
+    assert night.keys(PHASE3_TOPIC) == [f"phase3/{DAY}/1", f"phase3/{DAY}/1/again/1"]
+    assert [step.what for step in night.later(seconds=CONFIRM).steps] == ["again"]
+
+
+def test_a_document_that_was_deleted_does_not_start_the_phase_twice(night: Night) -> None:
+    night.report("phase2", *PHASE2)
+    night.store.commit([Delete(f"phase2_completion/{DAY}")])
+    assert night.report("phase2", *PHASE2[:3])[2].reason == "critical_plus_majority_60pct"
+    assert night.keys(PHASE3_TOPIC) == [f"phase3/{DAY}/1"]
+    assert night.document("phase2").triggered
+
+
 @pytest.mark.parametrize(
     ("status", "rows", "done", "leads_on"),
     [
@@ -404,6 +427,27 @@ class TestModesAndMidnight:
         assert kept is not None
         assert (kept.data["_mode"], kept.data["_triggered"]) == ("same_day", True)
 
+    def test_a_repetition_after_midnight_belongs_to_a_round_that_is_under_way(
+        self, store: DocumentStore
+    ) -> None:
+        night = Night(store, start=self.BEFORE_MIDNIGHT, day=self.TODAY)
+        night.report("phase3", "upcoming_team_game_context")
+        night.clock.advance(1200)
+        night.report("phase3", "upcoming_team_game_context", execution_id="repeated")
+        assert night.document("phase3").mode == "same_day"
+        assert night.report("phase3", "upcoming_player_game_context")[0].reason == "all_complete"
+
+    def test_a_message_of_the_round_before_does_not_count_in_the_next(self, store: DocumentStore) -> None:
+        night = Night(store, start=self.BEFORE_MIDNIGHT, day=self.TODAY)
+        old = night.completion("phase3", "upcoming_player_game_context")
+        night.recorder.record(old)
+        night.report("phase3", "upcoming_team_game_context")
+        night.clock.advance(6 * 3600)
+        night.report("phase3", *PHASE3[:3])
+        recording = night.recorder.record(old)
+        assert (recording.duplicate, recording.counted, recording.reason) == (True, False, None)
+        assert {trigger["attempt"] for trigger in night.triggers(PHASE4_TOPIC)} == {1}
+
     def test_a_round_that_was_never_handed_on_is_not_silent(self, store: DocumentStore) -> None:
         night = Night(store, start=self.BEFORE_MIDNIGHT, day=self.TODAY)
         night.report("phase3", "upcoming_team_game_context")
@@ -447,6 +491,14 @@ class TestOtherPrograms:
         assert len(night.triggers(PHASE4_TOPIC)) == 5
         assert len(night.alerts) == 1
         assert night.document("phase3").triggered
+
+    def test_the_deadline_counts_from_the_first_completion_whoever_recorded_it(self, night: Night) -> None:
+        night.enforced = True
+        put(night.store, {f"phase2_completion/{DAY}": {PHASE2[0]: report()}})
+        night.clock.advance(29 * 60)
+        night.report("phase2", PHASE2[3])
+        assert night.raw("phase2")["_first_completion_at"] == NIGHT
+        assert [step.what for step in night.later(minutes=1).steps] == ["deadline_with_2_of_5"]
 
     def test_what_another_program_triggered_is_not_triggered_again(self, night: Night) -> None:
         put(night.store, {f"phase3_completion/{DAY}": phase_document(PHASE3[1:], _triggered=True)})
