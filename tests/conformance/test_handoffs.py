@@ -427,9 +427,7 @@ class TestModesAndMidnight:
         assert kept is not None
         assert (kept.data["_mode"], kept.data["_triggered"]) == ("same_day", True)
 
-    def test_a_repetition_after_midnight_belongs_to_a_round_that_is_under_way(
-        self, store: DocumentStore
-    ) -> None:
+    def test_a_repetition_after_midnight_belongs_to_a_round_that_is_under_way(self, store: DocumentStore) -> None:
         night = Night(store, start=self.BEFORE_MIDNIGHT, day=self.TODAY)
         night.report("phase3", "upcoming_team_game_context")
         night.clock.advance(1200)
