@@ -136,6 +136,10 @@ class LocalBus:
         for identifier, data, attributes, key in self._file.read(lambda one: one.execute(sql, (topic,)).fetchall()):
             yield Published(identifier, data, json.loads(attributes), key)
 
+    def waiting(self, subscription: str) -> int:
+        """Return how many messages of a subscription are not acknowledged. Raises NotFoundError."""
+        return self._file.read(lambda connection: self._deliveries(connection, subscription).count())
+
     def close(self) -> None:
         """End all waits and close the file."""
         self._wake.close()

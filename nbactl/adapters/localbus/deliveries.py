@@ -111,6 +111,12 @@ class Deliveries:
             for seq, attempt, identifier, data, attributes, key, published in rows
         ]
 
+    def count(self) -> int:
+        """Return how many messages are not acknowledged."""
+        sql = "SELECT count(*) FROM deliveries WHERE subscription = ?"
+        found: int = self.connection.execute(sql, (self.subscription.name,)).fetchone()[0]
+        return found
+
     def end(self, ack_ids: Sequence[str]) -> None:
         """Remove what was acknowledged."""
         sql = "DELETE FROM deliveries WHERE subscription = ? AND seq = ? AND ack = ? RETURNING ordering_key"

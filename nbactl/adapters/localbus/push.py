@@ -12,18 +12,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.adapters.localbus.connections import PushConnections, UnreachableError
 from nbactl.core._support.micros import rfc3339
-from nbactl.core.calls.http import translated
 from nbactl.core.observe.failures import LOGGED
 from nbactl.core.service.consumer import Consumer
-from nbactl.errors import InProgressError, TimedOutError, UnavailableError
+from nbactl.errors import InProgressError, NotFoundError, UnavailableError
 from nbactl.frozen import frozen
 from nbactl.ports.bus import LOCAL_PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import httpx2
 
     from nbactl.adapters.localbus.bus import LocalBus
     from nbactl.core._support.clock import Clock
@@ -35,9 +33,8 @@ _LOG = logging.getLogger("nbactl.push")
 _ACKNOWLEDGES: Final = frozenset({200, 201, 202, 204})
 """https://cloud.google.com/pubsub/docs/push#receive_push: 102 does so as well, but another answer always follows it."""
 _IN_PROGRESS: Final = 409
-_HEADERS: Final = {"content-type": "application/json", "user-agent": "nbactl-push"}
-_KEPT_ALIVE: Final = 2.0
-"""Seconds for which an idle connection is kept; uvicorn closes one after five."""
+_AHEAD: Final = 4
+"""Messages that are pulled before they can be sent, for each request: they share the commits of pulling."""
 _LONGEST_ANSWER: Final = 300
 """Characters of a refusal that are reported."""
 _MOST_DOUBLINGS: Final = 30
@@ -82,20 +79,13 @@ class PushDelivery:
         self._failures = failures
         self._pushes: list[_Push] = []
         self._consumers: list[Consumer] = []
-        self._client: httpx2.Client | None = None
 
     def start(self) -> None:
         """Begin to push. Returns at once."""
-        import httpx2
-
-        self._client = httpx2.Client(
-            trust_env=False,
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_ALIVE),
-        )
         for subscription in self._bus.subscriptions():
             if subscription.push is None:
                 continue
-            push = _Push(self._bus, subscription, self._client, self._limits, self._timings.lease)
+            push = _Push(self._bus, subscription, self._limits, self._timings.lease)
             consumer = Consumer(
                 push,
                 subscription.name,
@@ -104,7 +94,7 @@ class PushDelivery:
                 clock=self._clock,
                 timings=self._timings,
                 failures=self._failures,
-                ahead=self._limits.concurrency,
+                ahead=_AHEAD * self._limits.concurrency,
             )
             self._pushes.append(push)
             self._consumers.append(consumer)
@@ -119,23 +109,20 @@ class PushDelivery:
             thread.start()
         for thread in threads:
             thread.join()
-        if self._client is not None:
-            self._client.close()
+        for push in self._pushes:
+            push.close()
 
 
 class _Push:
     """The messages of one subscription, as the consumer pulls them, and how one is pushed."""
 
-    def __init__(
-        self, bus: LocalBus, subscription: Subscription, client: httpx2.Client, limits: PushLimits, lease: float
-    ) -> None:
+    def __init__(self, bus: LocalBus, subscription: Subscription, limits: PushLimits, lease: float) -> None:
         self._bus = bus
         self._name = subscription.name
         self._time = subscription.ack_deadline
-        self._client = client
         self._limits = limits
         self._lease = lease
-        self._endpoint = ""
+        self._connections: PushConnections | None = None
         self._sent: set[str] = set()
         self._changed = threading.Condition()
         self._stopped = False
@@ -167,28 +154,22 @@ class _Push:
 
     def send(self, message: PulledMessage) -> None:
         """Push a message as soon as the endpoint can be reached. Raises an error if it is not acknowledged."""
-        import httpx2
-
         body = envelope(message, self._name)
-        timeout = httpx2.Timeout(self._time, connect=self._limits.connect)
         while True:
-            endpoint = self._wait()
+            connections = self._wait()
             self._sent.add(message.ack_id)
             try:
-                with translated(endpoint):
-                    answer = self._client.post(endpoint, content=body, headers=_HEADERS, timeout=timeout)
-            except (TimedOutError, UnavailableError) as error:
-                if not isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout)):
-                    raise
+                status, text = connections.post(body)
+            except UnreachableError:
                 self._sent.discard(message.ack_id)
-                self._pause(endpoint)
+                self._pause(connections.url)
                 continue
-            self._reached(endpoint)
-            if answer.status_code == _IN_PROGRESS:
-                raise InProgressError(f"{endpoint} answered {_IN_PROGRESS}")
-            if answer.status_code not in _ACKNOWLEDGES:
-                cause = answer.text[:_LONGEST_ANSWER] or None
-                raise UnavailableError(f"{endpoint} answered {answer.status_code}", cause=cause)
+            self._reached(connections.url)
+            if status == _IN_PROGRESS:
+                raise InProgressError(f"{connections.url} answered {status}")
+            if status not in _ACKNOWLEDGES:
+                cause = text[:_LONGEST_ANSWER] or None
+                raise UnavailableError(f"{connections.url} answered {status}", cause=cause)
             return
 
     def stop(self) -> None:
@@ -198,8 +179,13 @@ class _Push:
             self._changed.notify_all()
         self._bus.wake()
 
-    def _wait(self) -> str:
-        """Return the endpoint once a pause is over."""
+    def close(self) -> None:
+        """Close the connections."""
+        if self._connections is not None:
+            self._connections.close()
+
+    def _wait(self) -> PushConnections:
+        """Return the connections to the endpoint once a pause is over."""
         # The wait is real, as that of a pull.
         with self._changed:
             paused = self._resume_at > time.monotonic()
@@ -207,9 +193,9 @@ class _Push:
                 self._changed.wait(left)
             if self._stopped:
                 raise InProgressError("it was not sent, because the process that pushes stops")
-        if paused:
-            self._look_up()
-        return self._endpoint
+        if paused or self._connections is None:
+            return self._look_up()
+        return self._connections
 
     def _pause(self, endpoint: str) -> None:
         """Pause the subscription: those that fail at the same time count once."""
@@ -230,10 +216,16 @@ class _Push:
                 self._failures = 0
             _LOG.info("%s is reached again", endpoint)
 
-    def _look_up(self) -> None:
+    def _look_up(self) -> PushConnections:
+        """Return the connections to the endpoint that the subscription has now."""
         push = self._bus.subscription(self._name).push
-        if push is not None:
-            self._endpoint = push.endpoint
+        if push is None:
+            raise NotFoundError(f"the subscription {self._name} does not push any more")
+        with self._changed:
+            if self._connections is None or self._connections.url != push.endpoint:
+                self.close()
+                self._connections = PushConnections(push.endpoint, connect=self._limits.connect, answer=self._time)
+            return self._connections
 
 
 def envelope(message: PulledMessage, subscription: str) -> bytes:

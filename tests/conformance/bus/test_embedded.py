@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nbactl.adapters.localbus import deliveries
-from nbactl.errors import ConfigError, DataError, UnavailableError
-from nbactl.ports.bus import PushTarget, Subscription
+from nbactl.errors import ConfigError, DataError, NotFoundError, UnavailableError
+from nbactl.ports.bus import OutgoingMessage, PushTarget, Subscription
 from nbactl.testing import FakeClock
 from tests.kit.bus import bus_at
 from tests.kit.warm import run_module
@@ -158,6 +158,18 @@ def test_a_pull_takes_no_longer_behind_a_long_backlog(tmp_path: Path) -> None:
         steps = 0
         assert len(bus.pull("worker", limit=1, timeout=0.0)) == 1
     assert steps < 20, "it looked at every message that waits"
+
+
+def test_a_subscription_says_how_many_messages_are_not_acknowledged(tmp_path: Path) -> None:
+    with closing(bus_at(tmp_path / "bus.db", "work", "dead")) as bus:
+        bus.create_subscription(PASSING_ON)
+        bus.publish_many("work", [OutgoingMessage(b"x")] * 3)
+        [message] = bus.pull("worker", limit=1, timeout=0.0)
+        assert bus.waiting("worker") == 3
+        bus.ack("worker", [message.ack_id])
+        assert bus.waiting("worker") == 2
+        with pytest.raises(NotFoundError, match="no-such"):
+            bus.waiting("no-such")
 
 
 def test_errors_of_the_file_say_what_to_do(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_an_endpoint_has_so_many_requests_at_a_time_and_each_as_long_as_it_needs
 
     with closing(bus_at(tmp_path / "bus.db")) as bus, serving(Endpoint(answer)) as endpoint:
         lab = lab_on(bus, push=PushTarget(endpoint.url))
-        for _ in range(8):  # with four that are pulled ahead
+        for _ in range(8):  # with four that are pulled ahead of their requests
             lab.send()
         with closing(delivering(bus, concurrency=4, lease=0.6, renew_every=0.1)):
             endpoint.wait_for_count(4)
