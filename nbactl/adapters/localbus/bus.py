@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.localbus import deliveries, topology
 from nbactl.adapters.localbus.deliveries import Deliveries, Outgoing
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import Literal, TypeVar
+    from typing import Literal
 
     from nbactl.adapters.localbus.deliveries import Delivery
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
     from nbactl.ports.bus import Subscription
 
-    T = TypeVar("T")
+_LOOK_EVERY: Final = 10.0
+"""Seconds between two looks at messages that wait for a clock that was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class LocalBus:
         self._clock = clock
         self._ids = ids
         self._wake = WakeUp()
+        self._look_again: dict[str, float] = {}
         self._file = BusFile(
             path, busy_timeout, lambda connection: listening(connection, self._now()), self._wake.notify
         )
@@ -103,6 +105,7 @@ class LocalBus:
         check_pull(limit)
         seen = self._wake.count
         self._listen()
+        self._free_stuck(subscription)
         found = self._begin(subscription, limit, lease)
         if not found and wait > 0:
             due = self._file.read(lambda connection: deliveries.next_due(connection, subscription))
@@ -177,6 +180,16 @@ class LocalBus:
         now = self._now()
         if (entry := self._wake.entry(now)) is not None:
             self._file.write(lambda connection: write_entry(connection, entry, now))
+
+    def _free_stuck(self, subscription: str) -> None:
+        """Look now and then whether the clock was set back, so that messages wait for it ten minutes at most."""
+        clock = self._clock.monotonic()
+        if clock < self._look_again.get(subscription, clock):
+            return
+        self._look_again[subscription] = clock + _LOOK_EVERY
+        now = self._now()
+        if self._file.read(lambda connection: deliveries.is_stuck(connection, subscription, now)):
+            self._file.write(lambda connection: deliveries.free_stuck(connection, subscription, now), news=True)
 
     def _now(self) -> int:
         return to_micros(self._clock.now())

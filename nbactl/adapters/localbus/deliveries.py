@@ -26,6 +26,10 @@ _KEEP: Final = 7 * 86_400_000_000
 """How long messages are kept: Pub/Sub's default."""
 _SWEEP_EVERY: Final = 1_000
 _MOST_DOUBLINGS: Final = 30
+_LONGEST_WAIT: Final = 600_000_000
+"""How long a backoff and a deadline can be (bus_rules.py)."""
+_STUCK: Final = "subscription = ? AND due > ? AND due < ? AND (due > ? OR (attempt = 0 AND ack IS NULL))"
+"""A message that was never delivered is due when it was published, which is past; others are due within ten minutes."""
 _SECOND: Final = 1_000_000
 _DIGITS: Final = 19
 """Digits with which a number may be too large for SQLite."""
@@ -77,6 +81,22 @@ def next_due(connection: sqlite3.Connection, subscription: str) -> int | None:
     row = connection.execute("SELECT min(due) FROM deliveries WHERE subscription = ?", (subscription,)).fetchone()
     found: int | None = row[0]
     return found
+
+
+def is_stuck(connection: sqlite3.Connection, subscription: str, now: int) -> bool:
+    """Say whether a message waits for a time that it was never to wait for: the clock was set back."""
+    sql = f"SELECT EXISTS (SELECT 1 FROM deliveries WHERE {_STUCK})"  # noqa: S608 - a constant
+    return bool(connection.execute(sql, _stuck(subscription, now)).fetchone()[0])
+
+
+def free_stuck(connection: sqlite3.Connection, subscription: str, now: int) -> None:
+    """Let messages that are stuck come now."""
+    sql = f"UPDATE deliveries SET due = ? WHERE {_STUCK}"  # noqa: S608 - a constant
+    connection.execute(sql, (now, *_stuck(subscription, now)))
+
+
+def _stuck(subscription: str, now: int) -> tuple[str, int, int, int]:
+    return subscription, now, _NOT_YET, now + _LONGEST_WAIT
 
 
 @dataclass(frozen=True, slots=True)

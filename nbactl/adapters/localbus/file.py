@@ -46,6 +46,7 @@ class BusFile:
         self._listening = listening
         self._notify = notify
         self._closed = False
+        self._identity: tuple[int, int] | None = None
         self._begin()
         _files.add(self)
 
@@ -108,7 +109,25 @@ class BusFile:
                 if not self.in_memory:
                     Path(self.where).parent.mkdir(parents=True, exist_ok=True)
                 self._connection = schema.connect(self.where, self._busy_timeout)
+                self._identity = self._file_identity()
+            elif self._identity != self._file_identity():
+                raise UnavailableError(
+                    f"{self.where} was removed or replaced while this process used it",
+                    cause="What it writes would be lost.",
+                    next_step="Restart the processes that use the bus.",
+                    retryable=False,
+                )
             yield self._connection
+
+    def _file_identity(self) -> tuple[int, int] | None:
+        """Return what tells the file from another one in its place; None for one that is gone, or is in memory."""
+        if self.in_memory:
+            return None
+        try:
+            found = os.stat(self.where)  # noqa: PTH116 - a third of the time of Path.stat, in each transaction
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _close(self) -> None:
         if self._connection is not None:

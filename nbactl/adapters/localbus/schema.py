@@ -59,9 +59,11 @@ def connect(file: Path | str, busy_timeout: float) -> sqlite3.Connection:
     """
     connection = sqlite3.connect(str(file), timeout=busy_timeout, isolation_level=None, check_same_thread=False)
     try:
+        version = _version(connection, str(file))  # before anything is changed
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        _prepare(connection, str(file))
+        if version != _VERSION:
+            _prepare(connection, str(file))
     except BaseException:
         connection.close()
         raise
@@ -69,8 +71,6 @@ def connect(file: Path | str, busy_timeout: float) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, where: str) -> None:
-    if _version(connection, where) == _VERSION:
-        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection, where)
@@ -87,10 +87,15 @@ def _version(connection: sqlite3.Connection, where: str) -> int:
     """Return the version of the file, 0 for an empty one."""
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application not in (0, _APPLICATION_ID):
+    # A database without our mark is a bus only if it is empty.
+    if application != _APPLICATION_ID and (application or _has_tables(connection)):
         raise DataError(f"{where} is not a message bus of nbactl", next_step="Choose another place with --state-dir.")
     if version > _VERSION:
         raise ConfigError(
             f"{where} was written by a newer nbactl", next_step="Install that version, or choose another --state-dir."
         )
     return version
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None

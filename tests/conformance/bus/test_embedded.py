@@ -138,6 +138,65 @@ def test_a_file_that_is_not_a_bus_is_refused_and_left_as_it_is(tmp_path: Path) -
     assert file.read_bytes().startswith(b"not a database")
 
 
+def test_another_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "bus.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE players (name TEXT)")
+    before = file.read_bytes()
+    with pytest.raises(DataError, match="not a message bus"):
+        bus_at(file, "topic")
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("replace_it", [False, True])
+def test_a_file_that_is_removed_while_it_is_used_is_noticed(tmp_path: Path, replace_it: bool) -> None:
+    file = tmp_path / "bus.db"
+    with closing(bus_at(file, "work", "dead")) as bus:
+        bus.create_subscription(PASSING_ON)
+        bus.publish("work", b"kept")
+        file.rename(tmp_path / "moved.db")
+        if replace_it:
+            with closing(bus_at(file, "work")) as other:
+                other.publish("work", b"other")
+        for call in (lambda: bus.publish("work", b"lost"), lambda: bus.pull("worker", limit=1, timeout=5.0)):
+            with pytest.raises(UnavailableError, match="removed or replaced") as gone:
+                call()
+            assert "Restart" in str(gone.value.next_step)
+            assert not gone.value.retryable
+
+
+def test_a_clock_that_is_set_back_delays_messages_ten_minutes_at_most(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with closing(bus_at(tmp_path / "bus.db", "work", "dead", clock=clock)) as bus:
+        bus.create_subscription(replace(PASSING_ON, least_backoff=600.0))
+        bus.publish_many(
+            "work", [OutgoingMessage(b"under way"), OutgoingMessage(b"given back"), OutgoingMessage(b"new")]
+        )
+        _, second = bus.pull("worker", limit=2, timeout=0.0)
+        bus.nack("worker", [second.ack_id])
+        clock.jump(-2 * 3_600.0)
+        clock.advance(10.0)  # it looks now and then
+        now = bus.pull("worker", limit=5, timeout=0.0)
+        assert {message.data for message in now} == {b"given back", b"new"}
+        bus.ack("worker", [message.ack_id for message in now])
+        clock.advance(600.0)
+        assert [message.data for message in bus.pull("worker", limit=5, timeout=0.0)] == [b"under way"]
+
+
+def test_looking_for_a_clock_that_was_set_back_leaves_backoffs_as_they_are(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with closing(bus_at(tmp_path / "bus.db", "work", "dead", clock=clock)) as bus:
+        bus.create_subscription(replace(PASSING_ON, least_backoff=600.0))
+        bus.publish("work", b"given back")
+        [message] = bus.pull("worker", limit=1, timeout=0.0)
+        bus.nack("worker", [message.ack_id])
+        for _ in range(59):
+            clock.advance(10.0)
+            assert bus.pull("worker", limit=1, timeout=0.0) == []
+        clock.advance(10.0)
+        assert len(bus.pull("worker", limit=1, timeout=0.0)) == 1
+
+
 def test_a_pull_takes_no_longer_behind_a_long_backlog(tmp_path: Path) -> None:
     steps = 0
 
