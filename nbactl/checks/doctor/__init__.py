@@ -25,6 +25,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     pipeline.target,
     state.state_dir,
     state.documents,
+    state.bus,
     state.warehouses,
     pipeline.interrupted_runs,
     pipeline.finished_dates,

@@ -73,11 +73,8 @@ def documents(context: CheckContext) -> Iterator[Finding]:
     try:
         with closing(context.open_embedded()) as store:
             runs = store.count(Query("runs"))
-        # Where nothing may be written beside it, SQLite reads a file of its kind only as one that does not change.
-        fixed = not os.access(file.parent, os.W_OK) and not Path(f"{file}-wal").exists()
-        address = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if fixed else ''}"
-        with closing(sqlite3.connect(address, uri=True, timeout=context.busy_timeout)) as connection:
-            faults = [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
+        with closing(_read_only(file, context.busy_timeout)) as connection:
+            faults = _faults(connection)
     except NbactlError as error:
         yield Finding("documents", "failed", error.message, error.cause, error.next_step or fix)
         return
@@ -88,6 +85,42 @@ def documents(context: CheckContext) -> Iterator[Finding]:
         yield Finding("documents", "failed", f"{file} is damaged", "; ".join(faults[:3]), fix)
     else:
         yield Finding("documents", "ok", f"{file}, {file.stat().st_size / _MIB:.1f} MiB, {runs} runs")
+
+
+def bus(context: CheckContext) -> Iterator[Finding]:
+    """Check the integrity of the embedded message bus."""
+    file = context.settings.state_dir / "bus.db"
+    if context.settings.target == "gcp":
+        yield Finding("bus", "skipped", "messages are in Pub/Sub")
+        return
+    if not file.exists():
+        yield Finding("bus", "skipped", "nothing has been published here yet")
+        return
+    fix = (
+        f"Stop all services, and move {file} (and its -wal and -shm files) away; the outbox publishes what is pending."
+    )
+    try:
+        with closing(_read_only(file, context.busy_timeout)) as connection:
+            faults = _faults(connection)
+            waiting = connection.execute("SELECT count(*) FROM deliveries").fetchone()[0]
+    except sqlite3.Error as error:
+        yield Finding("bus", "failed", f"{file} cannot be read", str(error), fix)
+        return
+    if faults:
+        yield Finding("bus", "failed", f"{file} is damaged", "; ".join(faults[:3]), fix)
+    else:
+        yield Finding("bus", "ok", f"{file}, {file.stat().st_size / _MIB:.1f} MiB, {waiting} deliveries waiting")
+
+
+def _read_only(file: Path, timeout: float) -> sqlite3.Connection:
+    # Where nothing may be written beside it, SQLite reads a file of its kind only as one that does not change.
+    fixed = not os.access(file.parent, os.W_OK) and not Path(f"{file}-wal").exists()
+    address = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if fixed else ''}"
+    return sqlite3.connect(address, uri=True, timeout=timeout)
+
+
+def _faults(connection: sqlite3.Connection) -> list[str]:
+    return [row[0] for row in connection.execute("PRAGMA quick_check") if row[0] != "ok"]
 
 
 def warehouses(context: CheckContext) -> Iterator[Finding]:

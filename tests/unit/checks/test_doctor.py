@@ -21,9 +21,10 @@ from nbactl.config.settings import load_settings
 from nbactl.core.lease.holder import process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.pipeline.registry import PROCESSORS
-from nbactl.ports.documents import Set
+from nbactl.ports.bus import Subscription
 from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.testing import FakeClock
+from tests.kit.bus import bus_at
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
@@ -177,6 +178,25 @@ def test_a_file_that_is_no_document_store_is_found(context: Callable[..., CheckC
     with closing(sqlite3.connect(ill.documents_file)) as other:
         other.execute("CREATE TABLE theirs (x)")
     assert _one(state.documents(ill)).status == "failed"
+
+
+def test_a_damaged_or_foreign_message_bus_is_found(context: Callable[..., CheckContext]) -> None:
+    looked_at = context()
+    file = looked_at.settings.state_dir / "bus.db"
+    with closing(bus_at(file, "work", "dead")) as bus:
+        bus.create_subscription(Subscription("worker", "work", "dead"))
+        bus.publish("work", b"waits")
+    finding = _one(state.bus(looked_at))
+    assert (finding.status, "1 deliveries waiting" in finding.message) == ("ok", True)
+    raw = file.read_bytes()
+    file.write_bytes(raw[:4096] + b"\xff" * (len(raw) - 4096))
+    damaged = _one(state.bus(looked_at))
+    assert (damaged.status, bool(damaged.cause), bool(damaged.fix)) == ("failed", True, True)
+    file.unlink()
+    with closing(sqlite3.connect(file)) as other, other:
+        other.execute("CREATE TABLE players (name TEXT)")
+    foreign = _one(state.bus(looked_at))
+    assert (foreign.status, "deliveries" in str(foreign.cause)) == ("failed", True)
 
 
 def test_leases_of_the_dead_are_reported_with_what_takes_them_over(context: Callable[..., CheckContext]) -> None:
