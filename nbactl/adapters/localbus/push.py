@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.localbus.connections import PushConnections, UnreachableError
+from nbactl.core._support.faults import reach
 from nbactl.core._support.micros import rfc3339
 from nbactl.core.observe.failures import LOGGED
 from nbactl.core.service.consumer import Consumer
@@ -158,12 +159,14 @@ class _Push:
         while True:
             connections = self._wait()
             self._sent.add(message.ack_id)
+            reach("push.before_send")
             try:
                 status, text = connections.post(body)
             except UnreachableError:
                 self._sent.discard(message.ack_id)
                 self._pause(connections.url)
                 continue
+            reach("push.answered")
             self._reached(connections.url)
             if status == _IN_PROGRESS:
                 raise InProgressError(f"{connections.url} answered {status}")

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.adapters.localbus import deliveries
-from nbactl.ports.bus import PushTarget
+from nbactl.ports.bus import OutgoingMessage, PushTarget
 from nbactl.testing.emulators import free_port
 from tests.conformance.bus.conftest import lab_on
 from tests.kit.bus import bus_at, delivering
 from tests.kit.push_endpoint import Endpoint, serving
+from tests.kit.warm import run_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,3 +185,19 @@ def _until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.timeout(120)
+def test_inv_07_no_message_is_lost_whenever_the_process_that_pushes_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "bus.db"
+    kills = 0
+    with closing(bus_at(file)) as bus, serving(Endpoint()) as endpoint:
+        lab = lab_on(bus, push=PushTarget(endpoint.url), most_attempts=100, least_backoff=0.0)
+        sent = set(bus.publish_many(lab.subscription.topic, [OutgoingMessage(str(n).encode()) for n in range(40)]))
+        for kill_at in (1, 4, 9, 15, 22, 0):
+            done = run_module("tests.conformance.bus.pusher_killed", str(file), lab.subscription.name, str(kill_at))
+            assert done.returncode in (0, -9), done.stderr
+            kills += done.returncode == -9
+        assert {message.message_id for message in endpoint.received} == sent
+        assert bus.waiting(lab.dead.name) == 0
+    assert kills >= 4, "too few were killed for this to tell anything"
