@@ -120,6 +120,13 @@ def test_what_is_finished_is_skipped_and_what_is_lost_is_made_again(league: Leag
     again = league.run("daily", days=DAYS)
     assert done(again) == ["15 predictions_export"]
     assert exported(league, THIRD).read_bytes() == before
+    graded = league.rows(ACCURACY)
+    with league.open() as app:
+        app.warehouse.run_dml(["DELETE FROM nba_predictions.prediction_accuracy WHERE stat = 'points'"], timeout=30.0)
+    assert done(league.run("daily", days=DAYS)) == ["15 prediction_accuracy"]
+    assert [{**row, "graded_at": None} for row in league.rows(ACCURACY)] == [
+        {**row, "graded_at": None} for row in graded
+    ]
 
 
 def test_doing_it_again_without_a_change_changes_nothing_downstream(league: League) -> None:
