@@ -70,7 +70,10 @@ def _accuracy(folder: Path, data: Path) -> list[Line]:
 
 
 def _lines(stat: str, row: dict[str, Any]) -> list[Line]:
-    note = f"season average {row['season']:.2f}, last five {row['last_5']:.2f}, {row['predictions']} predictions"
+    note = (
+        f"{row['ours']:.3f}; season average {row['season']:.3f}, last five {row['last_5']:.3f}, "
+        f"{row['predictions']} predictions"
+    )
     spread = (
         f"{row['inside']:.1f} % inside, {row['below']:.1f} below, {row['above']:.1f} above, {row['width']:.1f} wide"
     )
