@@ -84,9 +84,9 @@ def working_under(claim: Claim) -> Iterator[None]:
         _current.reset(token)
 
 
-def payload_hash(payload: bytes) -> str:
-    """Return what identifies a payload."""
-    return hashlib.sha256(payload).hexdigest()
+def payload_hash(payload: bytes | None) -> str | None:
+    """Return what identifies a payload, if there is one."""
+    return None if payload is None else hashlib.sha256(payload).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from nbactl.core.calls.deadline import beyond_deadline
 from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.lease.holder import is_dead
 from nbactl.core.observe.events import Event, noop_hook
+from nbactl.core.once.awaited import AwaitedSteps
 from nbactl.core.once.claim import (
     Claim,
     Done,
@@ -37,7 +38,7 @@ from nbactl.errors import (
 from nbactl.ports.documents import AwaitableCommits, Create, Delete, Increment, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
@@ -85,7 +86,7 @@ class Idempotency:
         self._enabled = enabled
         self._hook = hook
         self._renewals = Renewals(self.renew, clock, terms.renew_every)
-        self._commit_soon = store.commit_soon if isinstance(store, AwaitableCommits) else None
+        self._awaited = AwaitedSteps(store, clock, terms) if isinstance(store, AwaitableCommits) else None
 
     def run(self, key: str, work: Callable[[], T], *, payload: bytes | None = None) -> T:
         """Return what `work` returns, or what it returned when it was done before.
@@ -154,7 +155,7 @@ class Idempotency:
         The claim is kept alive until `complete`, `release` or `give_up`.
         """
         claim = self._new_claim(key)
-        return self._begin(claim, _digest(payload)) if claim.kept else claim
+        return self._begin(claim, payload_hash(payload)) if claim.kept else claim
 
     def _new_claim(self, key: str) -> Claim:
         path = f"{COLLECTION}/{encode_id(key)}"
@@ -190,30 +191,15 @@ class Idempotency:
         claim = self._new_claim(key)
         if not claim.kept:
             return claim
-        digest = _digest(payload)
-        if self._commit_soon is not None and await self._claimed_soon(claim, digest):
-            return claim
+        digest = payload_hash(payload)
+        if self._awaited is not None and await self._awaited.claim(claim, digest, self.give_up_async):
+            return self._claimed(claim, "idempotency.claimed")
 
         def give_back(begun: Claim | Done) -> None:
             if isinstance(begun, Claim):
                 self.give_up(begun, asyncio.CancelledError())
 
         return await in_thread(lambda: self._begin(claim, digest), undo=give_back, bounded=False)
-
-    async def _claimed_soon(self, claim: Claim, digest: str | None) -> bool:
-        """Try to claim a new key without a thread; False if it is known."""
-        create = Create(claim.path, claimed_fields(claim, digest, self._clock.now(), self._terms))
-
-        async def give_back(version: datetime, cancelled: asyncio.CancelledError) -> None:
-            claim.version = version
-            await self.give_up_async(claim, cancelled)
-
-        try:
-            claim.version = await self._committed([create], undo=give_back)
-        except PreconditionError:
-            return False
-        self._claimed(claim, "idempotency.claimed")
-        return True
 
     def complete(self, claim: Claim, result: object = None, writes: tuple[Write, ...] = ()) -> None:
         """Commit the work's writes and mark it done, in one commit. Raises StaleFenceError if the claim was lost.
@@ -275,45 +261,14 @@ class Idempotency:
         """Do as `complete`; where commits need no thread, only a claim that was changed meanwhile needs one."""
         reach("idempotency.worked")
         more = claim.writes()
-        if self._commit_soon is None:
+        if self._awaited is None:
             await in_daemon_thread(lambda: self._complete(claim, result, more))
-        elif claim.kept:
-            if not await self._completed_soon(claim, result, more):
-                await in_daemon_thread(lambda: self._complete(claim, result, more))
-        elif more:
-            await self._committed(more)
-
-    async def _completed_soon(self, claim: Claim, result: object, more: tuple[Write, ...]) -> bool:
-        """Try to complete without a thread; False if the claim is being renewed, or was changed, or `more` fails."""
-        if not claim.lock.acquire(blocking=False):
-            return False
-        try:
-            if claim.completed:
-                return True
-            fields = done_fields(result, self._clock.now(), self._terms)
-            claim.version = await self._committed([Update(claim.path, fields, claim.version), *more])
-            claim.completed = True
-        except (PreconditionError, NotFoundError):
-            return False
-        finally:
-            claim.lock.release()
-        self._completed(claim)
-        return True
-
-    async def _committed(
-        self,
-        writes: Sequence[Write],
-        undo: Callable[[datetime, asyncio.CancelledError], Awaitable[None]] | None = None,
-    ) -> datetime:
-        """Commit without a thread and return the time; a wait that is cancelled ends when the outcome is there."""
-        assert self._commit_soon is not None  # noqa: S101 - asked before
-        ended = self._commit_soon(writes)
-        try:
-            return await ended
-        except asyncio.CancelledError as cancelled:
-            if undo is not None and ended.exception() is None:
-                await undo(ended.result(), cancelled)
-            raise
+        elif not claim.kept:
+            await self._awaited.commit(more)
+        elif await self._awaited.complete(claim, result, more):
+            self._completed(claim)
+        else:
+            await in_daemon_thread(lambda: self._complete(claim, result, more))
 
     def renew_due(self) -> None:
         """Renew the claims that are due; a thread does this by itself."""
@@ -375,10 +330,6 @@ class Idempotency:
 
     def _emit(self, kind: str, key: str) -> None:
         self._hook(Event(kind, key))
-
-
-def _digest(payload: bytes | None) -> str | None:
-    return None if payload is None else payload_hash(payload)
 
 
 def _lost(claim: Claim) -> StaleFenceError:
