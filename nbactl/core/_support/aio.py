@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
-from nbactl.core._support import daemon_threads
 from nbactl.core._support.durations import format_duration
 from nbactl.errors import TimedOutError
 
@@ -62,6 +62,53 @@ class CutOff:
         self._task.cancel()
 
 
+_IDLE: Final = 10.0
+"""Seconds after which a thread without work ends; nothing waits for that."""
+_idle: list[_Worker] = []
+"""Threads without work, the one that had some last at the end. Its operations are atomic, so it needs no lock."""
+
+
+class _Worker:
+    """A daemon thread that does one piece of work after another."""
+
+    __slots__ = ("_turn", "_work")
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work: Callable[[], None] | None = work
+        self._turn = threading.Lock()
+        self._turn.acquire()
+        threading.Thread(target=self._run, name="nbactl-call", daemon=True).start()
+
+    def give(self, work: Callable[[], None]) -> None:
+        """Do `work`, which must not raise, next; for a worker that was taken from `_idle`."""
+        self._work = work
+        self._turn.release()
+
+    def _run(self) -> None:
+        while self._work is not None:
+            self._work()
+            self._work = None  # what it holds is not kept for the next one
+            _idle.append(self)
+            if not self._turn.acquire(timeout=_IDLE):
+                try:
+                    _idle.remove(self)
+                except ValueError:  # it was taken at this very moment
+                    self._turn.acquire()
+
+
+def start_daemon(work: Callable[[], None]) -> None:
+    """Do `work` in a daemon thread: one that is idle, else a new one. It never waits for another's work."""
+    try:
+        worker = _idle.pop()
+    except IndexError:
+        _Worker(work)
+    else:
+        worker.give(work)
+
+
+os.register_at_fork(after_in_child=_idle.clear)  # a child has none of its parent's threads
+
+
 R = TypeVar("R")
 
 
@@ -90,7 +137,7 @@ async def in_daemon_thread(function: Callable[[], R], *, grace: float = 0.0) -> 
         with contextlib.suppress(RuntimeError):  # the loop was closed: no caller waits
             loop.call_soon_threadsafe(resolve, value, error)
 
-    daemon_threads.start(work)
+    start_daemon(work)
     try:
         value, error = await asyncio.shield(ended)
     except asyncio.CancelledError:

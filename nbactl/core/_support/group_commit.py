@@ -15,7 +15,6 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from nbactl.core._support import daemon_threads
 from nbactl.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -243,10 +242,12 @@ class _Awaited(_Work[C]):
         settled.setdefault(self.ended.get_loop(), []).append(self)
 
     def proceed(self, lead: Callable[[_Work[C]], None]) -> None:
+        from nbactl.core._support.aio import start_daemon  # noqa: PLC0415 - it loads asyncio, as who awaits has
+
         # A copy, for it may lead twice: when the others run again, it is still within the first time.
         context = self._context.copy()
         try:
-            daemon_threads.start(lambda: context.run(lead, self))
+            start_daemon(lambda: context.run(lead, self))
         except RuntimeError:  # the system gives no more threads: this one leads, lest all wait for ever
             context.run(lead, self)
 

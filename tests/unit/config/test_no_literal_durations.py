@@ -36,7 +36,7 @@ ALLOWED = {
     "adapters/duckdb/file.py: self._clock.sleep(_FOREIGN_PAUSE)",
     "adapters/sqlite/connections.py: self._clock.sleep(_CREATION_PAUSE)",
     # After how long an idle thread ends; no call waits for it.
-    "core/_support/daemon_threads.py: self._turn.acquire(timeout=_IDLE)",
+    "core/_support/aio.py: self._turn.acquire(timeout=_IDLE)",
     # A part of a call whose limit is in force already.
     (
         "adapters/bigquery/warehouse.py: self._calls.job(JobCall(load, self._wait), policy=self._calls.writes, "

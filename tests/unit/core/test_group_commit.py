@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core._support import daemon_threads
+from nbactl.core._support import aio
 from nbactl.core._support.aio import Outcome
 from nbactl.core._support.group_commit import GroupCommit, Refused
 from nbactl.errors import UnavailableError
@@ -341,7 +341,7 @@ def test_where_no_thread_can_be_started_the_loop_s_own_leads(monkeypatch: pytest
     def refuse(_work: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(daemon_threads, "start", refuse)
+    monkeypatch.setattr(aio, "start_daemon", refuse)
     table = Table()
 
     async def main() -> int:

@@ -14,7 +14,7 @@ import weakref
 
 import pytest
 
-from nbactl.core._support import daemon_threads
+from nbactl.core._support import aio
 from nbactl.core._support.aio import in_daemon_thread
 
 WAIT = 10.0
@@ -26,7 +26,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 def idle(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Begin with no idle thread."""
     none: list[object] = []
-    monkeypatch.setattr(daemon_threads, "_idle", none)
+    monkeypatch.setattr(aio, "_idle", none)
     return none
 
 
@@ -100,7 +100,7 @@ def test_an_error_leaves_the_thread_usable(idle: list[object]) -> None:
 
 
 def test_an_idle_thread_ends_after_a_while(idle: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_threads, "_IDLE", 0.01)
+    monkeypatch.setattr(aio, "_IDLE", 0.01)
 
     async def main() -> threading.Thread:
         return await in_daemon_thread(threading.current_thread)
@@ -134,20 +134,20 @@ def test_calls_that_hang_do_not_hold_up_the_end_of_the_process() -> None:
 
 FORK = """
 import asyncio, os, threading
-from nbactl.core._support import daemon_threads
+from nbactl.core._support import aio
 from nbactl.core._support.aio import in_daemon_thread
 
 def call():
     return asyncio.run(in_daemon_thread(os.getpid))
 
 assert call() == os.getpid()
-while not daemon_threads._idle:
+while not aio._idle:
     threading.Event().wait(0.001)
 pid = os.fork()
 if pid == 0:
     os._exit(0 if call() == os.getpid() else 1)
 assert os.waitpid(pid, 0)[1] == 0
-assert len(daemon_threads._idle) == 1
+assert len(aio._idle) == 1
 assert call() == os.getpid()
 """
 
