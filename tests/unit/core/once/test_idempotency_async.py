@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.core._support.clock import Clock
+    from nbactl.ports.documents import DocumentStore
 
 
 def keeper(clock: Clock, *, renew_every: float = 10.0) -> Idempotency:
@@ -198,3 +199,36 @@ def test_without_claims_the_writes_are_committed_in_one_shared_commit_and_nothin
     assert commits() == 1
     assert list(store.list_ids("effects")) == ["1", "2", "3", "4"]
     assert store.list_collections() == ["effects"]
+
+
+class InThreads:
+    """A store whose commits cannot be awaited, as Firestore's."""
+
+    def __init__(self, store: DocumentStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        if name == "commit_soon":
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
+
+def test_a_store_whose_commits_cannot_be_awaited_is_asked_in_threads() -> None:
+    clock = FakeClock()
+    store = cast("DocumentStore", InThreads(memory_documents(clock)))
+    terms = ClaimSettings(lease=30.0, renew_every=10.0, keep=3600.0)
+    once = Idempotency(store, clock, SequentialIds(), owner=lambda: "me", terms=terms, is_dead=lambda _: False)
+
+    async def work() -> str:
+        current_claim().write(Create("effects/a", {}))
+        return "done"
+
+    async def scenario() -> list[str]:
+        return [await once.run_async("a", work), await once.run_async("a", work)]
+
+    threads: set[int] = set()
+    with faults.calling("documents.before_commit", lambda: threads.add(threading.get_ident())):
+        assert asyncio.run(scenario()) == ["done", "done"]
+    once.close()
+    assert threads.isdisjoint({threading.get_ident()})
+    assert list(store.list_ids("effects")) == ["a"]
