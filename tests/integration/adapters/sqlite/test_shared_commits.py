@@ -19,7 +19,7 @@ from nbactl.core import deadline_scope
 from nbactl.core._support.clock import SystemClock
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, PreconditionError, UnavailableError
 from nbactl.ports.documents import Create, Delete, Increment, Set, Update
-from nbactl.testing import faults
+from nbactl.testing import FakeClock, faults
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
@@ -99,16 +99,25 @@ def test_a_commit_that_fills_the_disk_leaves_nothing_and_the_others_are_made(sto
     assert sorted(store.list_ids("c")) == ["1", "2", "old"]
 
 
-def test_conditions_hold_within_a_shared_transaction_and_times_of_a_document_grow(store: SqliteDocuments) -> None:
+def test_a_condition_holds_for_one_of_those_that_share_a_transaction(store: SqliteDocuments) -> None:
     old = store.get("c/old")
     assert old is not None
     outcomes = together(store, *([Update("c/old", {"n": Increment(1)}, old.update_time)] for _ in range(CALLERS)))
     assert sum(isinstance(one, PreconditionError) for one in outcomes) == CALLERS - 1
-    times = together(store, *([Update("c/old", {"n": Increment(1)})] for _ in range(CALLERS)))
-    assert times == sorted(set(times))
     document = store.get("c/old")
     assert document is not None
-    assert (document.data, document.update_time) == ({"n": CALLERS + 1}, times[-1])
+    assert document.data == {"n": 1}
+
+
+def test_times_grow_within_a_shared_transaction_and_after_it_although_the_clock_stands(path: Path) -> None:
+    with closing(SqliteDocuments(path, clock=FakeClock(), busy_timeout=10.0)) as store:
+        commits = [[Set("c/same", {}), Set(f"c/{number}", {})] for number in range(CALLERS)]
+        times = [*together(store, *commits), *together(store, *commits), store.commit([Set("c/other", {})])]
+        assert times == sorted(set(times))
+        same, other = store.get_all(["c/same", "c/other"])
+        assert same is not None
+        assert other is not None
+        assert (same.update_time, other.update_time) == (times[-2], times[-1])
 
 
 def test_inv_06_a_failure_of_the_shared_commit_fails_each_caller(store: SqliteDocuments) -> None:
@@ -160,12 +169,19 @@ def test_inv_18_a_commit_that_waits_beyond_its_deadline_is_not_made_afterwards(
     assert sorted(store.list_ids("c")) == ["first", "old", "patient"]
 
 
-def test_a_transactions_function_cannot_wait_for_a_commit_of_its_own(store: SqliteDocuments) -> None:
-    def work(_transaction: object) -> None:
-        store.commit([Set("c/inner", {})])
+def test_a_transactions_function_cannot_wait_for_a_commit_that_waits_for_it(store: SqliteDocuments) -> None:
+    other = threading.Thread(target=store.commit, args=([Set("c/other", {})],))
 
-    with pytest.raises(RuntimeError, match="through its transaction"):
-        store.transaction(work)
+    def work(_transaction: object) -> None:
+        other.start()
+        while not store._commits._group._waiting:
+            pass
+        with pytest.raises(RuntimeError, match="through its transaction"):
+            store.commit([Set("c/inner", {})])
+
+    store.transaction(work)
+    other.join(WAIT)
+    assert sorted(store.list_ids("c")) == ["old", "other"]
 
 
 KILLED = """
