@@ -17,6 +17,7 @@ from nbactl.errors import UnavailableError
 from nbactl.ports.bus import Subscription
 from nbactl.services.batch_documents import batch_id_of
 from nbactl.services.routes import push_routes
+from nbactl.testing import faults
 from tests.kit.asgi_client import ask, post, push
 from tests.kit.called import call_nbactl
 
@@ -200,10 +201,24 @@ def test_with_idempotency_keys_the_same_work_in_another_message_is_acknowledged(
 def _twice_in_two_messages(floor: Floor) -> None:
     assert floor.push("coordinator", "/trigger", TRIGGER, "1") == 204
     assert floor.push("coordinator", "/trigger", {**TRIGGER, "trigger_reason": "again"}, "2") == 204
-    answers = floor.deliver(twice=True)
-    assert set(answers["/predict"] + answers["/complete"]) == {204}
+    player = {"batch_id": BATCH, "player_lookup": "stranger", "game_date": str(DAY), "predictions_generated": 3}
+    for number, path in enumerate(("/predict", "/complete")):
+        service = "worker" if path == "/predict" else "coordinator"
+        answers = [floor.push(service, path, {**player, "timestamp": text}, f"{number}{text}") for text in "ab"]
+        assert answers == [204, 204]
+    floor.deliver()
     assert len(floor.announced("phase5")) == 1
     assert floor.app.documents.get(f"message_dedup/{encode_id(f'phase5/{DAY}/1')}") is not None
+
+
+def test_a_task_that_may_succeed_later_comes_again(floor: Floor) -> None:
+    floor.push("coordinator", "/trigger", TRIGGER)
+    floor.deliver()
+    phase6 = {**TRIGGER, "target_date": str(DAY)}
+    with faults.failing("export.before_rename", UnavailableError("the disk is away"), times=10):
+        assert floor.push("exporter", "/export", phase6) == 503
+    assert floor.push("exporter", "/export", phase6) == 204
+    assert "success" in [one["status"] for one in floor.announced("phase6")]
 
 
 def test_incident_05_a_table_without_a_column_is_found_before_the_night(
