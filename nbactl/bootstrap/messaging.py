@@ -53,6 +53,7 @@ def make_dead_letters(app: Container) -> DeadLetters:
         lambda: cast("Bus", app.bus),  # both buses deliver
         app.clock,
         wait=app.target.dead_letter_wait(app),
+        notice=app.notice,
     )
 
 

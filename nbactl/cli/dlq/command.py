@@ -101,11 +101,15 @@ class ArchiveRequest:
 
 @dataclass(frozen=True, slots=True)
 class LettersChanged:
-    """What was done: `verb` is replay, archive or reopen. `refused` and `failed` say why by id."""
+    """What was done: `verb` is replay, archive or reopen. `refused` and `failed` say why by id.
+
+    `forceable` means that --force would replay some of those that were refused.
+    """
 
     verb: str
     dry_run: bool
     chosen: tuple[DeadLetter, ...]
+    forceable: bool = False
     changed: list[DeadLetter] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     failed: dict[str, NbactlError] = field(default_factory=dict)
@@ -131,14 +135,11 @@ def show_letter(app: Container, name: str) -> LetterDetails:
 
 def replay_letters(app: Container, request: ReplayRequest, *, confirm: Confirm = proceed) -> LettersChanged:
     """Publish messages to the topics that they came from. One that fails does not hold up the others."""
-    changed = LettersChanged("replay", request.dry_run, _chosen(app, request.choice))
-    ready = []
-    for letter in changed.chosen:
-        obstacle = app.dead_letters.obstacle(letter, force=request.force)
-        if obstacle is None:
-            ready.append(letter)
-        else:
-            changed.refused[letter.id] = obstacle
+    chosen, obstacle = _chosen(app, request.choice), app.dead_letters.obstacle
+    refused = {letter.id: why for letter in chosen if (why := obstacle(letter, force=request.force)) is not None}
+    ready = [letter for letter in chosen if letter.id not in refused]
+    forceable = any(letter.id in refused and obstacle(letter, force=True) is None for letter in chosen)
+    changed = LettersChanged("replay", request.dry_run, chosen, forceable, refused=refused)
     limiter = None
     if request.rate is not None:
         if request.rate * _PER_LETTER < 1:

@@ -44,7 +44,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 def list_(
     ctx: typer.Context,
     topic: Topic = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that were replayed or archived.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those that were replayed or archived; the newest first.")
+    ] = False,
     saved: Annotated[
         bool, typer.Option("--saved", help="Only what is saved already: leave what waits on the bus where it is.")
     ] = False,

@@ -142,10 +142,9 @@ def letters_changed(changed: LettersChanged) -> View:
 def _error(changed: LettersChanged, number: int) -> NbactlError | None:
     if not number:
         return None
-    forced = changed.verb == "replay" and any("would fail" in why or "times" in why for why in changed.refused.values())
     return NbactlError(
         f"could not {changed.verb} {number} of {count(len(changed.chosen))}",
-        next_step="Find out what failed, then add --force." if forced else None,
+        next_step="Find out what failed, then add --force." if changed.forceable else None,
     )
 
 

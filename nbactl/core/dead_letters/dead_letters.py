@@ -6,6 +6,7 @@ moved to the document store (documents.py), where it stays.
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from nbactl.core.dead_letters.documents import (
     parse_letter,
     read_data,
 )
-from nbactl.errors import AlreadyExistsError, NbactlError, NotFoundError, PreconditionError, UsageError
+from nbactl.errors import AlreadyExistsError, DataError, NbactlError, NotFoundError, PreconditionError, UsageError
 from nbactl.ports.bus import DEAD_LETTER_PREFIX, BusTopology, MessageBus, PullSubscriptions
 from nbactl.ports.documents import DELETE_FIELD, ArrayUnion, Create, Filter, Order, Query, Update
 
@@ -43,6 +44,7 @@ _MOST: Final = 1_000
 """How many messages of a subscription are moved at a time."""
 _PULL: Final = 50
 _SHOWN: Final = 5
+_LOG = logging.getLogger(__name__)
 
 
 class Bus(MessageBus, PullSubscriptions, BusTopology, Protocol):
@@ -65,14 +67,23 @@ class DeadLetters:
     """Moves dead letters into the store, and replays or archives them; nothing is deleted.
 
     `bus` is asked for when it is first needed. `wait` is how many seconds it needs to say that nothing waits; with None
-    nothing can be taken from it.
+    nothing can be taken from it. `notice` gets a message about each document that is left out of a list.
     """
 
-    def __init__(self, store: DocumentStore, bus: Callable[[], Bus], clock: Clock, *, wait: float | None) -> None:
+    def __init__(
+        self,
+        store: DocumentStore,
+        bus: Callable[[], Bus],
+        clock: Clock,
+        *,
+        wait: float | None,
+        notice: Callable[[str], None] = _LOG.warning,
+    ) -> None:
         self._store = store
         self._bus = bus
         self._clock = clock
         self._wait = wait
+        self._notice = notice
 
     def collect(self, limit: int = _MOST) -> Collected:
         """Move what waits in the dead-letter subscriptions, at most `limit` of each, into the store.
@@ -202,8 +213,8 @@ class DeadLetters:
                 reach("dead_letters.acknowledged")
                 collected.moved[queue.name] = collected.moved.get(queue.name, 0) + len(saved)
                 held = list(refused)
-                for error in refused.values():
-                    raise error
+                if refused:
+                    raise next(iter(refused.values()))
             collected.more.append(queue.name)
         except NbactlError as error:
             collected.failed[queue.name] = error
@@ -248,5 +259,11 @@ class DeadLetters:
         return parse_letter(changed)
 
     def _of(self, query: Query, topic: str | None) -> Iterator[DeadLetter]:
-        letters = (parse_letter(document) for document in self._store.query(query))
-        return (letter for letter in letters if topic is None or letter.topic == topic)
+        for document in self._store.query(query):
+            try:
+                letter = parse_letter(document)
+            except DataError as error:
+                self._notice(f"left out: {error.message}")
+                continue
+            if topic is None or letter.topic == topic:
+                yield letter

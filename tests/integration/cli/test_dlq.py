@@ -14,6 +14,7 @@ import pytest
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.dead_letters.documents import REPLAY_ATTRIBUTE
 from nbactl.core.lease.leases import Leases
+from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, emulator_documents
 from tests.integration.cli.conftest import environment
 from tests.kit.batches import open_documents
@@ -141,6 +142,7 @@ def test_what_is_known_to_fail_is_refused_and_fails_the_command(local: Place) ->
     assert refused["refused"] == [
         {"id": f"{DEAD}/{bad}", "reason": "it would fail again: the data are not a JSON object"}
     ]
+    assert "then add --force" in local.call("dlq", "replay", bad).stderr
     assert local.data("dlq", "replay", bad, "--force")["changed"] == [f"{DEAD}/{bad}"]
     assert sorted(local.delivered()) == ["1", "1"]
 
@@ -184,6 +186,17 @@ def test_inv_28_data_are_shown_without_secrets_and_control_characters(local: Pla
     local.data("dlq", "replay", name)
     [replayed] = local.bus.pull(SOURCE.name, limit=1, timeout=0.0)
     assert json.loads(replayed.data) == {"api_key": "hush-hush", "name": ESCAPE}, "what is published is the original"
+
+
+def test_a_document_that_is_no_dead_letter_is_named_and_left_out(local: Place) -> None:
+    name = local.die()
+    local.data("dlq", "list")
+    with closing(open_documents(local.folder / "state")) as store:
+        store.commit([Set("dead_letters/odd", {"open_since": SystemClock().now()})])
+    done = local.call("dlq", "list", "-o", "json")
+    found = json.loads(done.stdout)
+    assert [one["message_id"] for one in found["data"]["messages"]] == [name]
+    assert found["warnings"] == ["left out: dead_letters/odd is not a dead letter"]
 
 
 def test_a_second_operator_waits_for_the_first(local: Place) -> None:
