@@ -14,8 +14,9 @@ from nbactl.adapters.pubsub.channel import Channel, PubSubProject, SubscriptionM
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.dead_letters.dead_letters import MOST_REPLAYS, ORIGIN_ATTRIBUTE, DeadLetters
 from nbactl.core.dead_letters.documents import REPLAY_ATTRIBUTE
-from nbactl.errors import NotFoundError, PreconditionError, UnavailableError, UsageError
+from nbactl.errors import DataError, NotFoundError, PreconditionError, UnavailableError, UsageError
 from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION, Subscription
+from nbactl.ports.documents import WriteResult
 from nbactl.testing import emulator_documents, faults, memory_documents
 from tests.kit.bus import fresh, pubsub_at
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from nbactl.core.dead_letters.documents import DeadLetter
     from nbactl.ports.bus import PulledMessage
-    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.documents import Create, DocumentStore
 
 WAIT = 20.0
 
@@ -126,6 +127,31 @@ def test_inv_19_what_cannot_be_saved_is_not_acknowledged(place: Place) -> None:
     letters = DeadLetters(full, lambda: place.bus, SystemClock(), wait=place.wait)
     assert str(letters.collect().failed[place.queue.name]) == "the store is down"
     assert place.letters.count_open() == 0
+
+
+def test_inv_19_one_that_the_store_refuses_does_not_hold_up_the_others_and_comes_again(place: Place) -> None:
+    bad, good = place.die(b'{"n": "bad"}'), place.die()
+    store = place.store
+
+    class Refusing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def batch_write(self, writes: list[Create]) -> list[WriteResult]:
+            kept = [write for write in writes if not write.path.endswith(f"%2F{bad}")]
+            refused = [
+                WriteResult(write.path, DataError("too odd")) for write in writes if write.path.endswith(f"%2F{bad}")
+            ]
+            return [*(store.batch_write(kept) if kept else ()), *refused]
+
+    odd: Any = Refusing()
+    first = DeadLetters(odd, lambda: place.bus, SystemClock(), wait=place.wait).collect()
+    while good not in {letter.message_id for letter in place.letters.open()}:  # each may come in a pull of its own
+        first = DeadLetters(odd, lambda: place.bus, SystemClock(), wait=place.wait).collect()
+    assert str(first.failed[place.queue.name]) == "too odd" or first.moved == {place.queue.name: 1}
+    while not place.letters.collect().moved:
+        pass
+    assert {letter.message_id for letter in place.letters.open()} == {bad, good}
 
 
 @pytest.mark.parametrize(

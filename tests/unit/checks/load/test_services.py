@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOBODY = 999_999_999
+"""A process that cannot be there."""
+
+
 def write(folder: Path, up: int, **services: tuple[int, int]) -> None:
     found = {name: {"pid": pid, "port": port} for name, (pid, port) in services.items()}
     (folder / "up.json").write_text(json.dumps({"pid": up, "services": found, "started_at": "2025-01-01T00:00:00Z"}))
@@ -75,7 +79,7 @@ def test_a_ready_child_of_up_is_killed_and_its_restart_is_counted(
         running.start()
         assert child.wait(10.0) == -9
         until(lambda: running.killed)
-        write(tmp_path, os.getpid(), worker=(1, port))  # restarted
+        write(tmp_path, os.getpid(), worker=(NOBODY, port))  # restarted
         until(lambda: running.restarts)
         running.stop()
     assert [(kill.service, kill.pid) for kill in running.killed] == [("worker", child.pid)]
