@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from nbactl.core.observe.failures import Failures, Sink
     from nbactl.core.once.idempotency import Idempotency
     from nbactl.core.outbox.outbox import Outbox
+    from nbactl.core.phases.modes import PhaseExpectation
     from nbactl.deployments.adoptions import Adoptions
     from nbactl.deployments.changes import EnvChanges
     from nbactl.deployments.log import DocumentLog, FileLog
@@ -384,6 +385,14 @@ class Container:
     def sentry(self) -> SentrySink | None:
         """Sentry, if NBACTL_SENTRY_DSN is set."""
         return make_sentry(self)
+
+    @cached_property
+    def expectations(self) -> Mapping[str, PhaseExpectation]:
+        """What is expected to report of each phase. Beside Pub/Sub's emulator services of this machine report."""
+        from nbactl.config.expected import expectations
+
+        own = self.settings.target == "local" or self.environ.get("PUBSUB_EMULATOR_HOST")
+        return expectations(self.config.workflows, "local" if own else "gcp")
 
     # Deployed services
 

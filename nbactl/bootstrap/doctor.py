@@ -147,7 +147,7 @@ def _reports(app: Container) -> Reports | None:
     local_target = app.settings.target == "local"
     if local_target and not local.documents_file(app).exists():
         return None
-    expected = expectations(app.config.workflows, app.settings.target)
+    expected = app.expectations
     today = GameDate.of(app.clock.now())
     days = [today.plus(number) for number in range(-_DAYS + 1, 2)]
     known = {name: expectation.known for name, expectation in expected.items()}

@@ -187,13 +187,12 @@ def fit_planner(app: Container, planner: Planner) -> Planner:
     """
     if _is_bare_plan(app):
         return planner
-    from nbactl.config.expected import expectations
     from nbactl.core.phases.documents import read_phase
     from nbactl.core.phases.modes import mode_of
     from nbactl.pipeline.sources.deployed import DeployedSchedule
 
     def done_by_orchestrator(phase: str, day: GameDate) -> bool:
-        expectation = expectations(app.config.workflows, app.settings.target).get(phase)
+        expectation = app.expectations.get(phase)
         if phase not in _DOCUMENTED or expectation is None:
             return False
         uses, now = app.config.workflows.phases[phase].tasks, app.clock.now()

@@ -29,7 +29,6 @@ _MINUTES: Final = 30
 
 def make_phase_recorder(app: Container, alert: Callable[[Alert], None]) -> PhaseRecorder:
     """Return what records completions and sweeps hand-offs; `alert` gets every fallback that was used."""
-    from nbactl.config.expected import expectations
     from nbactl.core.phases.handoff import HandOffs
     from nbactl.core.phases.publishing import HandOffLimits
     from nbactl.core.phases.recording import PhaseRecorder
@@ -37,7 +36,7 @@ def make_phase_recorder(app: Container, alert: Callable[[Alert], None]) -> Phase
     timeouts = app.config.timeouts
     following = successors(app.config.workflows)
     recorded = {*following, *(successor.phase for successor in following.values())}
-    expected = expectations(app.config.workflows, app.settings.target)
+    expected = app.expectations
     hand_offs = HandOffs(
         app.documents,
         app.outbox,

@@ -172,7 +172,7 @@ def make_production(app: Container) -> Production:
 
     timeouts = app.config.timeouts
     return Production(
-        expectations(app.config.workflows, app.settings.target),
+        app.expectations,
         documents=lambda: app.documents,
         warehouse=lambda: app.warehouse,
         clock=app.clock,

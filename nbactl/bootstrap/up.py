@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 OWN: Final = "up"
 """The name of this process in the log."""
 _STATE: Final = "up.json"
-_CONCURRENCY: Final = 8
-"""Requests at a time of each subscription; the services do the work on this machine."""
 
 _ENDED: Final = ("success", "partial", "no_data")
 """The states of a task that has done its work."""
@@ -98,6 +96,7 @@ class Up:
         _refuse_public_bus(self._app)
         with _only_one(self._app), contextlib.ExitStack() as last:
             try:
+                _begin_without_array(self._app)
                 last.callback(self._stop_services)
                 self._supervisor.start(self._request.services)
                 self._say(f"starting {', '.join(self._request.services)}")
@@ -280,27 +279,20 @@ def date_end(app: Container, day: GameDate) -> tuple[Outcome, str] | None:
 
 def _delivery(app: Container) -> PushDelivery | None:
     """Return what pushes the messages of the embedded bus; Pub/Sub's emulator does it by itself."""
-    from nbactl.adapters.localbus.bus import LocalBus
-    from nbactl.adapters.localbus.push import PushDelivery, PushLimits
-    from nbactl.core.service.consumer import ConsumerTimings
+    from nbactl.bootstrap import local
 
-    if not isinstance(app.bus, LocalBus):
-        return None
-    timeouts = app.config.timeouts
-    limits = PushLimits(
-        concurrency=_CONCURRENCY,
-        connect=timeouts["http.connect"],
-        least_pause=timeouts["up.restart"],
-        most_pause=timeouts["up.longest_restart"],
-    )
-    timings = ConsumerTimings(
-        lease=timeouts["bus.push_lease"],
-        renew_every=timeouts["bus.push_renew"],
-        pull=timeouts["bus.pull"],
-        pause=timeouts["bus.least_backoff"],
-        finish=timeouts["service.finish_requests"],
-    )
-    return PushDelivery(app.bus, limits=limits, timings=timings, clock=app.clock, failures=app.failures)
+    return local.push_delivery(app, app.failures) if app.settings.target == "local" else None
+
+
+def _begin_without_array(app: Container) -> None:
+    """Have a new store keep completions as documents from the first batch on: no old program reads it."""
+    from nbactl.core._support.aio import Cancellation
+    from nbactl.migrations.completions.migration import Caller
+    from nbactl.migrations.model import Operator
+
+    if app.settings.target == "local" or app.environ.get("FIRESTORE_EMULATOR_HOST"):
+        operator = Operator("nbactl up", "the store was new, with nothing to migrate")
+        app.completions_migration.skip_if_empty(Caller(operator, lambda _: None, Cancellation()))
 
 
 def _environment(app: Container) -> dict[str, str]:

@@ -22,6 +22,7 @@ from nbactl.core.lease.holder import process_identity
 from nbactl.core.lease.leases import Leases
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.ports.bus import Subscription
+from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.testing import FakeClock
 from tests.kit.bus import bus_at
