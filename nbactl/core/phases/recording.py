@@ -109,11 +109,9 @@ class PhaseRecorder:
         document = hand_offs.parse(phase, day, stored)
         fields = {name: _report(completion, now)}
         report = _parsed(hand_offs, document, fields, now).processors[name]
-        earlier = [document, *self._round_before(transaction, document)]
-        duplicate = any(
-            not _supersedes(report, known, expectation) if held is document else _is_same(report, known)
-            for held in earlier
-            if (known := held.processors.get(name)) is not None
+        known, of_round_before = document.processors.get(name), self._of_round_before(transaction, document, name)
+        duplicate = (known is not None and not _supersedes(report, known, expectation)) or (
+            of_round_before is not None and _is_same(report, of_round_before)
         )
         archive: list[Set] = []
         alerts: tuple[Alert, ...] = ()
@@ -151,15 +149,14 @@ class PhaseRecorder:
             transaction.write(*archive, Set(path, final), *change.creates)
         elif written:
             transaction.write(Update(path, written), *change.creates)
-        counted = name in done
-        return Recording(name, counted, duplicate, change.what), change
+        return Recording(name, name in done, duplicate, change.what), change
 
-    def _round_before(self, transaction: Transaction, document: PhaseDocument) -> list[PhaseDocument]:
-        """Return the round before this one, whose messages may come again."""
+    def _of_round_before(self, transaction: Transaction, document: PhaseDocument, name: str) -> ProcessorReport | None:
+        """Return what a processor reported in the round before this one, whose messages may come again."""
         if document.hand_off is None or document.hand_off.attempt == 1:
-            return []
-        path = _round_path(document, document.hand_off.attempt - 1)
-        return [self._hand_offs.parse(document.phase, document.game_date, transaction.get(path))]
+            return None
+        stored = transaction.get(_round_path(document, document.hand_off.attempt - 1))
+        return self._hand_offs.parse(document.phase, document.game_date, stored).processors.get(name)
 
     def _refused(self, phase: str, completion: Completion) -> DataError:
         """Keep an unknown name in the document, alert, and return the error (invariant 9)."""
