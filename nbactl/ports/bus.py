@@ -18,6 +18,8 @@ SOURCE_SUBSCRIPTION: Final = f"{DEAD_LETTER_PREFIX}Subscription"
 SOURCE_PROJECT: Final = f"{DEAD_LETTER_PREFIX}SubscriptionProject"
 SOURCE_ATTEMPTS: Final = f"{DEAD_LETTER_PREFIX}DeliveryCount"
 SOURCE_PUBLISHED: Final = f"{DEAD_LETTER_PREFIX}TopicPublishTime"
+SOURCE_REASON: Final = f"{DEAD_LETTER_PREFIX}Reason"
+"""Why the last push failed. The embedded bus says it; Pub/Sub does not, there the log of the endpoint does."""
 LOCAL_PROJECT: Final = "local"
 """The project that the embedded bus names where Pub/Sub names one."""
 

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Endpoint:
-    """What was pushed, in the order of arrival. `answer` gives the status for a message; it may block."""
+    """What was pushed, in the order of arrival.
+
+    `answer` gives the status for a message, and may block; `text` is the body of all answers.
+    """
 
     answer: Callable[[PushMessage], int] = lambda _: 204
     received: list[PushMessage] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    text: str = ""
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def wait_for(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -59,8 +63,10 @@ def serving(endpoint: Endpoint, port: int = 0) -> Iterator[Endpoint]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             self.send_response(endpoint.take(body, {name.lower(): value for name, value in self.headers.items()}))
-            self.send_header("content-length", "0")
+            text = endpoint.text.encode()
+            self.send_header("content-length", str(len(text)))
             self.end_headers()
+            self.wfile.write(text)
 
         def log_message(self, *_: Any) -> None:
             return

@@ -123,7 +123,11 @@ class LocalBus:
         reach("bus.acked")
 
     def nack(self, subscription: str, ack_ids: Sequence[str]) -> None:
-        self._change(subscription, lambda found: found.give_back(ack_ids))
+        self.reject(subscription, dict.fromkeys(ack_ids, ""))
+
+    def reject(self, subscription: str, failed: Mapping[str, str]) -> None:
+        """Give back deliveries, each with the reason, which a dead letter has as an attribute."""
+        self._change(subscription, lambda found: found.give_back(failed))
 
     def release(self, subscription: str, ack_ids: Sequence[str]) -> None:
         """Give back deliveries of which nothing was sent: they come again at once, and do not count as attempts."""

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.localbus import topology
 from nbactl.core._support.micros import from_micros, rfc3339
-from nbactl.ports.bus import LOCAL_PROJECT, SOURCE_ATTEMPTS, SOURCE_PROJECT, SOURCE_PUBLISHED, SOURCE_SUBSCRIPTION
+from nbactl.ports.bus import (
+    LOCAL_PROJECT,
+    SOURCE_ATTEMPTS,
+    SOURCE_PROJECT,
+    SOURCE_PUBLISHED,
+    SOURCE_REASON,
+    SOURCE_SUBSCRIPTION,
+)
+from nbactl.ports.bus_rules import LONGEST_VALUE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -144,10 +152,11 @@ class Deliveries:
             found = (self.subscription.name, _number(ack_id), ack_id)
             self._let_go_on(self.connection.execute(sql, found).fetchall())
 
-    def give_back(self, ack_ids: Sequence[str]) -> None:
-        """End deliveries without success."""
-        for seq, attempt in self._under_way(ack_ids):
-            self._fail(seq, attempt, self.now)
+    def give_back(self, failed: Mapping[str, str]) -> None:
+        """End deliveries without success, each with the reason, which may be empty."""
+        for ack_id, reason in failed.items():
+            for seq, attempt in self._under_way([ack_id]):
+                self._fail(seq, attempt, self.now, reason)
 
     def release(self, ack_ids: Sequence[str]) -> None:
         """End deliveries as if they had not begun."""
@@ -170,11 +179,11 @@ class Deliveries:
             ).fetchall()
         return found
 
-    def _fail(self, seq: int, attempt: int, over: int) -> None:
+    def _fail(self, seq: int, attempt: int, over: int, reason: str = "") -> None:
         """Have a message come again after its backoff, or give it up; its delivery was over at `over`."""
         one = self.subscription
         if attempt >= one.most_attempts:
-            self._dead_letter(seq, attempt)
+            self._dead_letter(seq, attempt, reason)
             return
         pause = min(one.most_backoff, one.least_backoff * 2 ** min(attempt - 1, _MOST_DOUBLINGS))
         self.connection.execute(
@@ -182,7 +191,7 @@ class Deliveries:
             (over + int(pause * _SECOND), one.name, seq),
         )
 
-    def _dead_letter(self, seq: int, attempt: int) -> None:
+    def _dead_letter(self, seq: int, attempt: int, reason: str) -> None:
         data, attributes, key, published = self.connection.execute(
             "SELECT data, attributes, ordering_key, published FROM messages WHERE seq = ?", (seq,)
         ).fetchone()
@@ -192,6 +201,8 @@ class Deliveries:
             SOURCE_ATTEMPTS: str(attempt),
             SOURCE_PUBLISHED: rfc3339(from_micros(published)),
         }
+        if reason:
+            source[SOURCE_REASON] = reason.encode()[:LONGEST_VALUE].decode(errors="ignore")
         letter = Outgoing(self.new_id("msg"), data, {**json.loads(attributes), **source}, key, self.now)
         publish(self.connection, self.subscription.dead_letter_topic, [letter])
         sql = "DELETE FROM deliveries WHERE subscription = ? AND seq = ? RETURNING ordering_key"

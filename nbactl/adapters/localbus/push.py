@@ -17,7 +17,7 @@ from nbactl.core._support.faults import reach
 from nbactl.core._support.micros import rfc3339
 from nbactl.core.observe.failures import LOGGED
 from nbactl.core.service.consumer import Consumer
-from nbactl.errors import InProgressError, NotFoundError, UnavailableError
+from nbactl.errors import InProgressError, NbactlError, NotFoundError, UnavailableError
 from nbactl.frozen import frozen
 from nbactl.ports.bus import LOCAL_PROJECT
 
@@ -124,7 +124,7 @@ class _Push:
         self._limits = limits
         self._lease = lease
         self._connections: PushConnections | None = None
-        self._sent: set[str] = set()
+        self._sent: dict[str, str] = {}  # ids of deliveries that were sent, with what went wrong then
         self._changed = threading.Condition()
         self._stopped = False
         self._failures = 0  # how many times in a row the endpoint could not be reached
@@ -139,15 +139,15 @@ class _Push:
         return found
 
     def ack(self, subscription: str, ack_ids: Sequence[str]) -> None:
-        self._sent.difference_update(ack_ids)
+        for ack_id in ack_ids:
+            self._sent.pop(ack_id, None)
         self._bus.ack(subscription, ack_ids)
 
     def nack(self, subscription: str, ack_ids: Sequence[str]) -> None:
-        sent = self._sent.intersection(ack_ids)
-        self._sent.difference_update(sent)
-        if sent:
-            self._bus.nack(subscription, list(sent))
-        if unsent := [ack_id for ack_id in ack_ids if ack_id not in sent]:
+        failed = {ack_id: self._sent.pop(ack_id) for ack_id in ack_ids if ack_id in self._sent}
+        if failed:
+            self._bus.reject(subscription, failed)
+        if unsent := [ack_id for ack_id in ack_ids if ack_id not in failed]:
             self._bus.release(subscription, unsent)
 
     def extend(self, subscription: str, ack_ids: Sequence[str], seconds: float) -> None:
@@ -158,22 +158,27 @@ class _Push:
         body = envelope(message, self._name)
         while True:
             connections = self._wait()
-            self._sent.add(message.ack_id)
+            self._sent[message.ack_id] = "the process that pushed stopped before there was an answer"
             reach("push.before_send")
             try:
-                status, text = connections.post(body)
+                self._judge(connections.url, *connections.post(body))
             except UnreachableError:
-                self._sent.discard(message.ack_id)
+                self._sent.pop(message.ack_id, None)
                 self._pause(connections.url)
                 continue
-            reach("push.answered")
-            self._reached(connections.url)
-            if status == _IN_PROGRESS:
-                raise InProgressError(f"{connections.url} answered {status}")
-            if status not in _ACKNOWLEDGES:
-                cause = text[:_LONGEST_ANSWER] or None
-                raise UnavailableError(f"{connections.url} answered {status}", cause=cause)
+            except NbactlError as error:
+                self._sent[message.ack_id] = f"{error.message}. {error.cause or ''}".rstrip()
+                raise
             return
+
+    def _judge(self, endpoint: str, status: int, text: str) -> None:
+        """Raise an error for an answer that does not acknowledge."""
+        reach("push.answered")
+        self._reached(endpoint)
+        if status == _IN_PROGRESS:
+            raise InProgressError(f"{endpoint} answered {status}", cause=text[:_LONGEST_ANSWER] or None)
+        if status not in _ACKNOWLEDGES:
+            raise UnavailableError(f"{endpoint} answered {status}", cause=text[:_LONGEST_ANSWER] or None)
 
     def stop(self) -> None:
         """Wait for no endpoint any more."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.adapters.localbus import deliveries
-from nbactl.ports.bus import OutgoingMessage, PushTarget
+from nbactl.ports.bus import SOURCE_REASON, OutgoingMessage, PushTarget
+from nbactl.ports.bus_rules import LONGEST_VALUE
 from nbactl.testing.emulators import free_port
 from tests.conformance.bus.conftest import lab_on
 from tests.kit.bus import bus_at, delivering
@@ -161,6 +162,18 @@ def test_refusals_are_reported_with_their_status_and_work_in_progress_is_not(
     failures = [record.getMessage() for record in caplog.records if record.name == "nbactl.failures"]
     assert [text.rpartition(" ")[2] for text in failures] == ["503", "301"]
     assert all(record.levelno == logging.WARNING for record in caplog.records if record.name == "nbactl.failures")
+
+
+def test_a_dead_letter_says_why_its_last_push_failed(bus: Any, endpoint: Endpoint) -> None:
+    endpoint.answer = lambda _: 422
+    endpoint.text = '{"error": "größe"}' + "x" * 2_000
+    lab = lab_on(bus, push=PushTarget(endpoint.url), least_backoff=0.0)
+    lab.send(b"poison")
+    with closing(delivering(bus)):
+        [letter] = bus.pull(lab.dead.name, limit=1, timeout=20.0)
+    reason = letter.attributes[SOURCE_REASON]
+    assert reason.startswith(f'{endpoint.url} answered 422. {{"error": "größe"}}')
+    assert len(reason.encode()) <= LONGEST_VALUE
 
 
 def test_a_killed_pusher_holds_its_messages_no_longer_than_a_lease(bus: Any) -> None:
