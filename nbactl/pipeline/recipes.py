@@ -29,19 +29,9 @@ _RAW: Final[Mapping[str, tuple[Dataset, ...]]] = {
 }
 """The raw files that phase 2 reads. Of earlier dates it reads who bears which name, which once given stays."""
 
+_INPUTS: Final = "predict/inputs"
 _PREDICTED: Final = "nba_predictions.player_prop_predictions"
-_SAME_DAY: Final = Window(0, 0)
-_DAY_BEFORE: Final = Window(-1, -1)
-_PREDICTIONS: Final[Mapping[str, tuple[Mapping[str, Window], tuple[str, ...], int]]] = {
-    "predictions.players": (windows("predict/inputs"), (_PREDICTED,), 0),
-    "predictions.export": ({_PREDICTED: _SAME_DAY, "nba_analytics.upcoming_player_game_context": _SAME_DAY}, (), 0),
-    "predictions.grade": (
-        {_PREDICTED: _DAY_BEFORE, "nba_raw.games": _DAY_BEFORE, "nba_raw.player_boxscores": _DAY_BEFORE},
-        ("nba_predictions.prediction_accuracy",),
-        -1,
-    ),
-}
-"""What phases 5 and 6 read and write, and how many days from the date the partition is that they write."""
+_GRADES: Final = "nba_predictions.prediction_accuracy"
 
 _NAMES_PLAYERS: Final = frozenset({"raw.player_boxscores", "raw.injuries", "raw.odds"})
 
@@ -82,11 +72,23 @@ def recipe_of(work: Work, schema_of: Callable[[str], TableSchema]) -> Recipe | N
     if module == "transform":
         code = _digest(normalised(table_sql(name)), repr(schema_of(name)), work.parameters)
         return Recipe(code, tables=windows(name), writes=(name,))
-    if name in _PREDICTIONS:
-        tables, predicted, at = _PREDICTIONS[name]
-        schemas = [repr(schema_of(table)) for table in predicted]
-        code = _digest(code_of(module), normalised(table_sql("predict/inputs")), schemas, work.parameters)
-        return Recipe(code, tables=tables, writes=predicted, writes_at=at, exports=name == "predictions.export")
+    return _recipe_of_predictions(name, code_of(module), schema_of, work.parameters)
+
+
+def _recipe_of_predictions(
+    name: str, code: Mapping[str, str], schema_of: Callable[[str], TableSchema], parameters: Mapping[str, Any]
+) -> Recipe | None:
+    day, day_before = Window(0, 0), Window(-1, -1)
+    if name == "predictions.players":
+        digest = _digest(code, normalised(table_sql(_INPUTS)), repr(schema_of(_PREDICTED)), parameters)
+        return Recipe(digest, tables=windows(_INPUTS), writes=(_PREDICTED,))
+    if name == "predictions.export":
+        tables = {_PREDICTED: day, "nba_analytics.upcoming_player_game_context": day}
+        return Recipe(_digest(code, parameters), tables=tables, exports=True)
+    if name == "predictions.grade":
+        tables = dict.fromkeys((_PREDICTED, "nba_raw.games", "nba_raw.player_boxscores"), day_before)
+        digest = _digest(code, repr(schema_of(_GRADES)), parameters)
+        return Recipe(digest, tables=tables, writes=(_GRADES,), writes_at=-1)
     return None
 
 
