@@ -42,6 +42,8 @@ def _collector(app: ServiceContainer) -> Service:
 def _processors(app: ServiceContainer) -> Service:
     from nbactl.services.processors import make_processors
 
+    # The rows about runs; `nbactl schedule tick` loads them too.
+    app.in_background("rows", app.config.timeouts.interval("rows.age"), app.row_buffer.flush_due)
     return make_processors(
         app,
         make_runs(app),

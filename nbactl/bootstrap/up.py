@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from nbactl.config.given import given_options
-from nbactl.errors import LeaseHeldError, PreconditionError, UnavailableError
+from nbactl.errors import AlreadyExistsError, LeaseHeldError, PreconditionError, UnavailableError
 from nbactl.services.routes import SERVICES
 from nbactl.services.supervisor import LogLine, Supervisor, SupervisorTimings, write_state
 
@@ -217,7 +217,10 @@ class Up:
 
 
 def create_subscriptions(app: Container, urls: dict[str, str]) -> None:
-    """Create topics and subscriptions of the services at these addresses, and those that keep dead letters."""
+    """Create topics and subscriptions of the services at these addresses, and those that keep dead letters.
+
+    Raises PreconditionError for a subscription that is there with other limits.
+    """
     from nbactl.ports.bus import PushTarget, Subscription
     from nbactl.services.routes import push_routes
 
@@ -244,10 +247,16 @@ def create_subscriptions(app: Container, urls: dict[str, str]) -> None:
             push=PushTarget(urls[route.service] + route.path),
         )
 
-    for topic in sorted({route.dead_letter_topic for route in routes}):
-        bus.create_subscription(letters_of(topic))
-    for route in routes:
-        bus.create_subscription(push_to(route))
+    wanted_ones = [letters_of(topic) for topic in sorted({route.dead_letter_topic for route in routes})]
+    try:
+        for subscription in (*wanted_ones, *map(push_to, routes)):
+            bus.create_subscription(subscription)
+    except AlreadyExistsError as error:
+        raise PreconditionError(
+            error.message,
+            cause="Its limits in timeouts.yaml were others when it was created.",
+            next_step="Set them back, or use another --state-dir (on an emulator: another --project).",
+        ) from error
 
 
 def date_end(app: Container, day: GameDate) -> tuple[Outcome, str] | None:

@@ -29,6 +29,8 @@ _WIDTH: Final = 12
 _SHOWN: Final = ("rows", "reason", "error", "status", "path", "key")
 """What a line shows of what was logged beside its message; -o jsonl has all of it."""
 _SERVER: Final = "uvicorn"
+_SLOW: Final = ("http.served", "run.finished", "task.finished")
+"""Events that a service logs because they took long; a line of the run says the same."""
 
 
 def log_writer(console: Console, names: tuple[str, ...], *, output: str, utc: bool) -> Callable[[LogLine], None]:
@@ -56,7 +58,8 @@ def ended(result: UpResult) -> View:
         error = StillRunningError("the date has not ended yet", next_step="See the board: nbactl status")
 
     def show(console: Console) -> None:
-        console.print(f"{result.outcome}: {result.detail}" if result.detail else result.outcome)
+        if error is None:
+            console.print(f"{result.outcome}: {result.detail}" if result.detail else result.outcome)
 
     return View(data, show, exit_code=0 if error is None else error.exit_code, error=error)
 
@@ -71,8 +74,10 @@ def _write_line(stream: Stream, line: LogLine, style: str, *, utc: bool) -> None
 
 
 def _is_noise(line: LogLine) -> bool:
-    """Say whether a line only says what the lines of `up` say already."""
-    return line.severity == "INFO" and str(line.entry.get("logger", "")).startswith(_SERVER)
+    """Say whether a line only says what other lines say already."""
+    if line.severity != "INFO":
+        return False
+    return str(line.entry.get("logger", "")).startswith(_SERVER) or line.message.startswith(_SLOW)
 
 
 def _time(line: LogLine, *, utc: bool) -> str:
