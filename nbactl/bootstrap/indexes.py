@@ -21,4 +21,5 @@ INDEXES: Final = (
     Index("alerts", ("expires_at",)),
     Index("lease_removals", ("at",)),
     *(Index(f"phase{number}_completion", ("_next_check_at",)) for number in range(2, 6)),
+    *(Index("prediction_batches", (field,)) for field in ("_next_check_at", "_clean_at")),
 )
