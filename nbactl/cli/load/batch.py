@@ -209,9 +209,8 @@ class _Load:
         return self._seconds(self.app.clock.now())
 
 
-def plan_batch(app: Container, request: BatchLoad) -> Sequence[PlannedMessage]:
-    """Return what a load would send. Raises PreconditionError if `nbactl up` is not running."""
-    find_up(app.settings.state_dir)
+def plan_batch(request: BatchLoad) -> Sequence[PlannedMessage]:
+    """Return what a load would send."""
     return plan_messages(load_players(request.players), request.duration, request.shares, request.seed)
 
 

@@ -28,6 +28,7 @@ def _share(text: str) -> object:
     app,
     "load",
     examples=[
+        "nbactl load --players 450 --duration 60s --duplicates 0.2 --chaos --dry-run",
         "nbactl load --url http://127.0.0.1:8080/predict --rate 50 --duration 30s --dry-run",
     ],
 )
@@ -81,7 +82,7 @@ def load(  # noqa: PLR0917 - Typer reads them one by one
     if not 0 < seconds <= _MOST_SECONDS:
         raise UsageError(f"--duration {duration} is not within 1s to 20m", cause="A batch is closed after 30 minutes.")
     given = new_seed() if seed is None else seed
-    app_ = container(ctx)
+    app_ = container(ctx, reads_only=dry_run)
     if url is not None:
         _check("--method", method, ("POST", "GET"))
         _check("--arrivals", arrivals, ("constant", "poisson"))
@@ -90,7 +91,7 @@ def load(  # noqa: PLR0917 - Typer reads them one by one
         return view.url_plan(request) if dry_run else view.url_load(load_url(app_, request, confirm=asking(ctx)))
     batch = BatchLoad(players, seconds, Shares(duplicates, reorder, poison), chaos, given, max_open)
     if dry_run:
-        return view.batch_plan(batch, plan_batch(app_, batch))
+        return view.batch_plan(batch, plan_batch(batch))
     return view.batch_load(load_batch(app_, batch, confirm=asking(ctx), tell=console(ctx).note))
 
 
