@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.localbus.bus import LocalBus
@@ -12,6 +13,8 @@ from tests.kit.batches import open_documents
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nbactl.ports.documents import DocumentStore
 
 TOPIC = "nba-phase3-trigger"
 DEAD = f"{TOPIC}-dead-letter"
@@ -31,18 +34,25 @@ class GivenIds:
         return next(self._ids, f"{prefix}-more")
 
 
-def leave_dead_letters(state: Path, waiting: str, archived: str) -> None:
-    """Save two dead letters with these message ids."""
-    clock, store = SystemClock(), open_documents(state)
-    bus = LocalBus(state / "bus.db", clock=clock, ids=GivenIds(waiting, archived), busy_timeout=10.0)
+def save_letters(store: DocumentStore, bus: LocalBus, count: int = 1) -> DeadLetters:
+    """Save so many dead letters; the bus gives their message ids."""
     for topic in (TOPIC, DEAD):
         bus.create_topic(topic)
     for subscription in (SOURCE, QUEUE):
         bus.create_subscription(subscription)
-    for _ in range(2):
+    for _ in range(count):
         bus.publish(DEAD, b'{"game_date": "2024-01-15"}', GIVEN_UP)
-    letters = DeadLetters(store, lambda: bus, clock, wait=0.0)
-    assert letters.collect().moved == {DEAD: 2}
-    letters.archive(letters.find(archived), by="operator@host", reason="sent by hand")
-    bus.close()
-    store.close()
+    letters = DeadLetters(store, lambda: bus, SystemClock(), wait=0.0)
+    assert letters.collect().moved == {DEAD: count}
+    return letters
+
+
+def leave_dead_letters(state: Path, waiting: str, archived: str) -> None:
+    """Save two dead letters with these message ids in a state directory."""
+    ids = GivenIds(waiting, archived)
+    with (
+        closing(open_documents(state)) as store,
+        closing(LocalBus(state / "bus.db", clock=SystemClock(), ids=ids, busy_timeout=10.0)) as bus,
+    ):
+        letters = save_letters(store, bus, 2)
+        letters.archive(letters.find(archived), by="operator@host", reason="sent by hand")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.cli.app import build
 from nbactl.cli.frame import walk
 from nbactl.cli.main import main
@@ -20,6 +21,7 @@ from nbactl.testing import emulator_documents, memory_bus
 from nbactl.workflows.ledger import Ledger
 from tests.integration.cli.flags.services_kit import DECLARED, quick_config
 from tests.kit.cloud_run_server import cloud_run_server
+from tests.kit.dead_letters import GivenIds, save_letters
 from tests.kit.migration import Lab, PassingClock
 from tests.kit.run_records import run, task
 
@@ -35,6 +37,7 @@ NEVER = "phase3/2024-01-15/1"
 MIGRATE = ("migrate", "completions")
 LEASE = "phase3/2024-01-15"
 RUN = "run-01jd3k9xq2m7t0"
+LETTER = "msg-01kb2f7m4q8x2v0c"
 
 
 @dataclass
@@ -82,6 +85,13 @@ class Scene:
         bus = memory_bus(CLOCK)
         outbox = Outbox(self.store, bus, CLOCK, redrive_after=3600.0, keep=3600.0)
         self.store.commit([outbox.message(NEVER, "topic", {"n": 1})])
+
+    def letter(self) -> None:
+        save_letters(self.store, LocalBus(":memory:", clock=CLOCK, ids=GivenIds(LETTER), busy_timeout=1.0))
+
+    def archived(self) -> None:
+        self.letter()
+        self.data("dlq", "archive", LETTER, "--reason", "sent by hand")
 
     def failed_run(self) -> None:
         self._record(run(task("a", "failed", 0.0, 1.0), status="failed"))
@@ -159,6 +169,9 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     ("leases", "release", LEASE, "--force"): (Scene.lease, LEASE),
     ("breakers", "reset", "bigquery"): (None, "bigquery"),
     ("outbox", "drive", NEVER): (Scene.message, NEVER),
+    ("dlq", "replay", LETTER): (Scene.letter, LETTER),
+    ("dlq", "archive", LETTER, "--reason", "sent by hand"): (Scene.letter, LETTER),
+    ("dlq", "archive", LETTER, "--undo"): (Scene.archived, LETTER),
     ("runs", "cancel", RUN, "--no-wait"): (Scene.open_run, RUN),
     ("runs", "dismiss", RUN): (Scene.failed_run, RUN),
     ("batches", "complete", "b1"): (Scene.batch, "b1"),
@@ -175,9 +188,10 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     (*MIGRATE, "--cleanup", "--force", "completions"): (lambda scene: scene.stage("dual_write_stopped"), "completion"),
     (*MIGRATE, "--rollback"): (lambda scene: scene.stage("dual_write"), "completions"),
 }
-CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo", "config init", "query", "bq apply"}
+CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo", "config init", "query", "bq apply", "load"}
 """A run asks on gcp (tests/integration/runs), an expensive query and bq apply (tests/integration/cli/bq) too; cron
-ticks; demo and config files are local."""
+ticks; demo and config files are local. A load of production is refused, and one of another machine asks
+(tests/integration/cli/load)."""
 
 
 def test_the_table_has_every_command_that_can_change_something() -> None:
@@ -210,7 +224,8 @@ def test_every_echo_of_a_change_names_target_project_and_what_is_touched(scene: 
     prepare, touched = ASKING[words]
     if prepare is not None:
         prepare(scene)
-    for more in ("--dry-run",) if words[0] == "outbox" else ("--dry-run", "--yes"):  # there is no Pub/Sub here
+    publishes = words[0] == "outbox" or words[:2] == ("dlq", "replay")
+    for more in ("--dry-run",) if publishes else ("--dry-run", "--yes"):  # there is no Pub/Sub here
         main([*words, more])
         captured = scene.capsys.readouterr()
         [line] = [line for line in captured.err.splitlines() if line.startswith("On gcp (")]

@@ -74,9 +74,9 @@ def test_a_server_that_is_frozen_one_second_in_three_is_seen(tmp_path: Path) -> 
     with server(answer) as url:  # three seconds are a whole period, wherever they begin
         found = load(tmp_path, "--url", url, "--rate", "60", "--duration", "3s")
     assert found["statuses"] == {"204": 180}
-    assert found["latency_s"]["p90"] == pytest.approx(0.7, abs=0.12)
-    assert found["latency_s"]["p50"] < 0.3
-    assert found["latency_s"]["max"] > 0.9
+    # A busy machine makes it more; tests/unit/checks/load has exact numbers by a virtual clock.
+    assert found["latency_s"]["p90"] > 0.65
+    assert found["latency_s"]["max"] > 0.95
 
 
 def test_a_request_is_a_push_envelope_of_its_own(tmp_path: Path) -> None:
