@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -223,3 +223,16 @@ def test_games_that_only_the_logs_know_are_not_lost(lab: Lab, played: list[Playe
     assert set(rows) == {"ATL", "MIL", "HOU", "OKC"} == {one.team for one in played if one.day == CUP}
     assert {(row["points"], row["box_complete"]) for row in rows.values()} == {(None, False)}
     assert len(lab.partition(SUMMARY, CUP)) == sum(one.day == CUP for one in played)
+
+
+def test_the_players_of_a_real_date_are_predicted_and_graded(lab: Lab) -> None:
+    expected = {row["player_lookup"] for row in lab.partition(PHASE4[4], LATER)}
+    played_it = {row["player_lookup"] for row in lab.partition(SUMMARY, LATER)}
+    assert lab.run("predictions.players", LATER).rows == 3 * len(expected) > 200
+    graded = lab.run("predictions.grade", LATER + timedelta(days=1))
+    assert graded.rows == 3 * len(expected & played_it) > 150
+    assert graded.detail["did_not_play"] == len(expected - played_it)
+    rows = lab.partition("nba_predictions.prediction_accuracy", LATER)
+    points = [row["absolute_error"] for row in rows if row["stat"] == "points"]
+    assert sum(points) / len(points) < 6
+    assert 0.7 < sum(row["in_interval"] for row in rows) / len(rows) < 0.9
