@@ -115,7 +115,7 @@ LATE = FaultRates(kill=0.01, jump=0.1, jumps=(1_801.0, 61.0))
 
 @pytest.mark.parametrize(
     ("rates", "seed", "schedules"),
-    [(CALM, 0, share(60)), (LOSSES, 10_000, share(150)), (EVERYTHING, 20_000, share(150)), (LATE, 30_000, share(150))],
+    [(CALM, 0, share(40)), (LOSSES, 10_000, share(100)), (EVERYTHING, 20_000, share(100)), (LATE, 30_000, share(100))],
     ids=["calm", "losses", "everything", "late"],
 )
 def test_inv_08_a_batch_ends_once_with_every_player_whatever_the_order(
