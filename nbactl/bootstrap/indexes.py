@@ -20,6 +20,8 @@ INDEXES: Final = (
     Index("message_dedup", ("expires_at",)),
     Index("alerts", ("expires_at",)),
     Index("lease_removals", ("at",)),
+    Index("dead_letters", ("open_since",)),
+    Index("dead_letters", ("saved_at",)),
     *(Index(f"phase{number}_completion", ("_next_check_at",)) for number in range(2, 6)),
     *(Index("prediction_batches", (field,)) for field in ("_next_check_at", "_clean_at")),
 )

@@ -8,6 +8,7 @@ or web framework: clock, randomness, ids and stores are passed in.
 |---|---|
 | `calls` | call policies: deadlines, retries, breakers, rate limits; a cache; HTTP statuses as errors |
 | `once`, `lease`, `outbox` | idempotent work, one holder at a time, messages committed with a change |
+| `dead_letters` | messages that could not be delivered, saved before they are acknowledged |
 | `completions`, `flags`, `alerts` | progress of prediction batches, feature flags, alerts |
 | `phases` | what production's own programs recorded of a phase, read only |
 | `service` | `open_service`: push endpoints, health, graceful stop, context across processes |

@@ -77,7 +77,7 @@ def batch_load(result: BatchLoadResult) -> View:
         "lost": f"{len(batch.lost):,}",
         "done twice": str(batch.twice),
         "merged": f"{batch.merged_rows:,} rows of {batch.merged_players:,} players",
-        "phase 6": f"started {batch.triggers} times",
+        "phase 6": "started once" if batch.triggers == 1 else f"started {batch.triggers} times",
         "poison": f"{report.poisoned} of {poison} in the dead letter" if poison else None,
         "restarts": f"{report.restarts}; killed: {_counted(killed) or 'none'}",
         "throughput": f"{report.throughput:.1f} players/s over {report.duration:.1f}s",

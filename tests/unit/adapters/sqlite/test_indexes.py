@@ -40,6 +40,8 @@ QUERIES = {
     "a group's beginning": Query("runs", (Filter("group", ">=", "group-1"), Filter("group", "<", "group-1~"))),
     "due messages": Query("outbox", (Filter("due_at", "<=", SINCE),), (Order("due_at"),)),
     "expired keys": Query("message_dedup", (Filter("expires_at", "<=", SINCE),), (Order("expires_at"),), limit=500),
+    "open dead letters": Query("dead_letters", order=(Order("open_since"),)),
+    "all dead letters": Query("dead_letters", order=(Order("saved_at", descending=True),)),
     "removals": Query("lease_removals", order=(Order("at", descending=True),), limit=10),
 }
 
