@@ -67,6 +67,8 @@ def _check_hand_off(file: ConfigFile[WorkflowsFile], path: tuple[str, ...], phas
         return
     if hand_off.tiers and "majority" in file.names(*path):
         yield file.positions.problem((*path, "tiers"), "a hand-off has majority or tiers, not both", key=True)
+    if hand_off.majority_after is not None and "majority" not in file.names(*path):
+        yield file.positions.problem((*path, "majority_after"), "there is no majority for it", key=True)
     most = max(len(names.critical) + len(names.optional) for names in vars(phase.expected).values())
     for index, tier in enumerate(hand_off.tiers):
         before = hand_off.tiers[index - 1] if index else None

@@ -40,7 +40,7 @@ def _expectation(name: str, phase: Phase, target: str, accepts_empty: set[str]) 
         )
     spec = phase.hand_off
     tiers = () if spec is None else tuple(Tier(tier.after, tier.at_least) for tier in spec.tiers)
-    hand_off = HandOff() if spec is None else HandOff(spec.majority, tiers)
+    hand_off = HandOff() if spec is None else HandOff(spec.majority, spec.majority_after or 0.0, tiers)
     return PhaseExpectation(name, sets, hand_off, tasks=tasks, no_data_ok=no_data_ok, batch=batch)
 
 

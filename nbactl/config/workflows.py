@@ -123,6 +123,8 @@ class HandOffSpec(Strict):
 
     majority: Share = 0.0
     """The share of the expected processors that is needed, from 0 to 1."""
+    majority_after: Seconds | None = None
+    """Seconds since the first completion from which the share is enough; before, all are waited for."""
     tiers: tuple[TierSpec, ...] = ()
     """In place of a share: at first all are needed, later fewer."""
 

@@ -117,7 +117,8 @@ def decide(
     )
     next_at = None
     if reason is None and began is not None and waited is not None:
-        waits = [*(tier.after for tier in hand_off.tiers), *([] if deadline is None else [deadline.after])]
+        waits = [hand_off.majority_after, *(tier.after for tier in hand_off.tiers)]
+        waits += [] if deadline is None else [deadline.after]
         soonest = min((wait for wait in waits if wait > waited), default=None)
         next_at = None if soonest is None else began + timedelta(seconds=soonest)
     return HandOffDecision(done, missing, reason, partial, lapsed, next_at)

@@ -48,11 +48,13 @@ class ExpectedSet:
 class HandOff:
     """When a phase leads to the next one: with all critical names and `majority` of the expected ones, or by tiers.
 
-    `majority` is a share from 0 to 1. With tiers all expected names are needed at first. With `all_reported` each
+    `majority` is a share from 0 to 1, enough from `majority_after` seconds since the first completion on; before, a name
+    that has not reported is waited for. With tiers all expected names are needed at first. With `all_reported` each
     optional name must be done, or have reported that it will not be.
     """
 
     majority: float = 0.0
+    majority_after: float = 0.0
     tiers: tuple[Tier, ...] = ()
     all_reported: bool = False
 
@@ -74,7 +76,8 @@ class HandOff:
             reached = [tier for tier in self.tiers if waited is not None and waited >= tier.after]
             enough = min((tier.at_least for tier in reached), default=len(expected.names))
             return f"deadline_with_{there}_of_{len(expected.names)}" if there >= enough else None
-        if self.all_reported and not set(missing) <= set(ended):
+        early = waited is not None and waited < self.majority_after
+        if (self.all_reported or early) and not set(missing) <= set(ended):
             return None
         share = there / len(expected.names)
         return f"critical_plus_majority_{int(share * 100)}pct" if share >= self.majority else None

@@ -58,6 +58,16 @@ def test_inv_22_majority(project: Project) -> None:
         assert (found.hand_off.reason(found.of("overnight"), NAMES[:1], 0) is not None) is leads_on
 
 
+@proves("workflows.yaml: phases.*.hand_off.majority_after")
+def test_inv_22_majority_after(project: Project) -> None:
+    keys: dict[str, Any] = {"majority": 0.3, "majority_after": "3m"}
+    found = declared(project, "overnight", {"critical": NAMES[:1], "optional": NAMES[1:]}, **keys)
+    expected = found.of("overnight")
+    reasons = [found.hand_off.reason(expected, NAMES[:1], waited) for waited in (179, 180)]
+    assert reasons == [None, "critical_plus_majority_33pct"]
+    assert found.hand_off.reason(expected, NAMES[:1], 0, ended=NAMES[1:]) == "critical_plus_majority_33pct"
+
+
 @proves("workflows.yaml: phases.*.hand_off.tiers[].after", "workflows.yaml: phases.*.hand_off.tiers[].at_least")
 def test_inv_22_tiers(project: Project) -> None:
     tiers = [{"after": "30m", "at_least": 2}, {"after": "1h", "at_least": 1}]
@@ -91,8 +101,9 @@ def test_what_is_shipped_is_what_production_reports() -> None:
         assert found["phase3"].of(mode).optional == ("upcoming_team_game_context",)
     overnight = found["phase3"].of("overnight")
     reason = found["phase3"].hand_off.reason
-    assert reason(overnight, [*overnight.critical], 0) is None
-    assert reason(overnight, [*overnight.critical, overnight.optional[0]], 0) == "critical_plus_majority_60pct"
+    assert reason(overnight, [*overnight.critical], 180) is None
+    most = [*overnight.critical, overnight.optional[0]]
+    assert (reason(overnight, most, 179), reason(overnight, most, 180)) == (None, "critical_plus_majority_60pct")
     assert [(tier.after, tier.at_least) for tier in found["phase4"].hand_off.tiers] == [
         (1800, 4), (3600, 3), (14400, 0),
     ]  # fmt: skip
