@@ -8,18 +8,25 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+import uuid
+from contextlib import closing, contextmanager, suppress
+from datetime import date
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
 from nbactl.ports.documents import Query
+from nbactl.testing import bigquery_server
 from tests.integration.cli.conftest import environment
+from tests.kit.bigquery import bigquery_warehouse
 from tests.kit.called import call_nbactl
+from tests.kit.engines import Engine
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 DAY = "2024-10-25"
@@ -53,13 +60,15 @@ def pids_of(folder: Path) -> list[int]:
 
 
 @contextmanager
-def running(words: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
+def running(
+    words: list[str], folder: Path, environ: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     with (
         (folder / "log").open("w") as log,
         subprocess.Popen(
             [sys.executable, *words],
             cwd=folder,
-            env=environment({"PYTHONPATH": str(ROOT)}),
+            env=environment({"PYTHONPATH": str(ROOT), **(environ or {})}),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -73,7 +82,7 @@ def running(words: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_game_date_goes_from_its_scrapers_to_graded_predictions_though_services_are_killed(tmp_path: Path) -> None:
     state, lines = tmp_path / ".nbactl", []
-    words = ["-m", "nbactl", "up", "--date", DAY, "--once", "--timeout", "100s", "-o", "jsonl"]
+    words = ["-m", "nbactl", "up", "--date", DAY, "--once", "--timeout", "240s", "-o", "jsonl"]
     with running(words, tmp_path) as up:
         assert up.stdout is not None
         killed: list[str] = []
@@ -103,6 +112,36 @@ def test_a_game_date_goes_from_its_scrapers_to_graded_predictions_though_service
     board = call_nbactl(["status", "--date", DAY, "-o", "json"], cwd=tmp_path, env=environment())
     phases = {phase["name"]: phase["state"] for phase in json.loads(board.stdout)["data"]["phases"]}
     assert {phases[f"phase{number}"] for number in (1, 2, 3, 4, 6)} == {"succeeded"}, phases
+
+
+@pytest.mark.timeout(420)
+def test_the_same_date_goes_through_the_emulators_and_the_warehouse_server(
+    tmp_path: Path, firestore_address: str, pubsub_address: str
+) -> None:
+    project = f"up-{uuid.uuid4().hex[:12]}"
+    with bigquery_server(project=project, location="us-west2") as bigquery:
+        gcp = {
+            "NBACTL_TARGET": "gcp",
+            "NBACTL_PROJECT": project,
+            "NBACTL_YES": "1",
+            "FIRESTORE_EMULATOR_HOST": firestore_address,
+            "PUBSUB_EMULATOR_HOST": pubsub_address,
+            "BIGQUERY_EMULATOR_HOST": bigquery.address,
+        }
+        words = ["-m", "nbactl", "up", "--date", DAY, "--once", "--timeout", "300s", "-o", "jsonl"]
+        with running([*words, "--source", "sample"], tmp_path, gcp) as up:
+            assert up.stdout is not None
+            lines = [json.loads(line) for line in up.stdout]
+            assert up.wait(30) == 0, lines[-20:]
+        [batch] = Engine("firestore", project, firestore_address).open().query(Query("prediction_batches"))
+        assert (batch.data["game_date"], batch.data["is_complete"]) == (DAY, True)
+        with closing(bigquery_warehouse(bigquery.address, project=project)) as warehouse:
+            sql = (
+                "SELECT COUNT(DISTINCT player_lookup) FROM nba_predictions.player_prop_predictions "
+                "WHERE game_date = @day"
+            )
+            [(players,)] = warehouse.query(sql, {"day": date.fromisoformat(DAY)}, timeout=30).rows
+        assert players == batch.data["expected_players"]
 
 
 def test_no_service_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:

@@ -48,9 +48,9 @@ class ExpectedSet:
 class HandOff:
     """When a phase leads to the next one: with all critical names and `majority` of the expected ones, or by tiers.
 
-    `majority` is a share from 0 to 1, enough from `majority_after` seconds since the first completion on; before, a name
-    that has not reported is waited for. With tiers all expected names are needed at first. With `all_reported` each
-    optional name must be done, or have reported that it will not be.
+    `majority` is a share from 0 to 1. Until `majority_after` seconds since the first completion, names that have not
+    reported are waited for. With tiers all expected names are needed at first. With `all_reported` each optional name
+    must be done, or have reported that it will not be.
     """
 
     majority: float = 0.0
