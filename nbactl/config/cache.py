@@ -43,7 +43,7 @@ class ConfigCache:
 
     def __init__(self, files: Mapping[str, Path], environ: Mapping[str, str]) -> None:
         overrides = {name: value for name, value in environ.items() if name.startswith(TIMEOUT_PREFIX)}
-        self._folder = _cache_dir(os.environ)
+        self._folder = cache_dir(os.environ)
         self._key = _key(files, overrides)
         # Named by its key, not by the folder: copies of a project, and two sets of overrides, share and keep answers.
         self._path = self._folder / f"config-{zlib.crc32((self._key or '').encode()):08x}.json"
@@ -51,7 +51,7 @@ class ConfigCache:
     def load(self) -> Parts | None:
         """Return what was stored for the same texts, None if there is nothing that can be trusted."""
         try:
-            text = _read_own(self._path)
+            text = read_own(self._path)
             key, _, answer = text.partition("\n")
             if self._key is None or key != self._key:
                 return None
@@ -68,17 +68,9 @@ class ConfigCache:
         """Store the answer; where that is not possible the next call reads the files again."""
         if self._key is None:
             return
-        temporary = self._folder / f".{self._path.name}.{os.getpid()}"
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(f"{self._key}\n{json.dumps([_encode(part) for part in parts])}")
-            temporary.replace(self._path)
+        with suppress(OSError, ValueError):
+            write_own(self._path, f"{self._key}\n{json.dumps([_encode(part) for part in parts])}")
             self._prune()
-        except (OSError, ValueError):
-            with suppress(OSError):
-                temporary.unlink()
 
     def _prune(self) -> None:
         old = sorted(self._folder.glob("*config-*.json*"), key=lambda path: path.lstat().st_mtime, reverse=True)
@@ -86,7 +78,8 @@ class ConfigCache:
             path.unlink(missing_ok=True)
 
 
-def _cache_dir(environ: Mapping[str, str]) -> Path:
+def cache_dir(environ: Mapping[str, str]) -> Path:
+    """Return the user's cache directory for nbactl (XDG base directory specification)."""
     base = environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~/.cache"))) / "nbactl"  # noqa: PTH111, PTH117
 
@@ -102,7 +95,7 @@ def _key(files: Mapping[str, Path], overrides: Mapping[str, str]) -> str | None:
     return json.dumps([__version__, sys.version, code, sorted(overrides.items()), texts])
 
 
-def _read_own(path: Path) -> str:
+def read_own(path: Path) -> str:
     """Return the text of a file that only this user can have written. Raises OSError for any other."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, encoding="utf-8") as file:
@@ -110,6 +103,21 @@ def _read_own(path: Path) -> str:
         if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022 or status.st_uid != os.geteuid():
             raise PermissionError(path)
         return file.read()
+
+
+def write_own(path: Path, text: str) -> None:
+    """Replace a file of the cache directory whole. Raises OSError, ValueError if that is not possible."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    except (OSError, ValueError):
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _encode(value: Any) -> Any:  # noqa: ANN401 - any value of a record

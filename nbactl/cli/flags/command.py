@@ -260,12 +260,12 @@ def _uses_in_code(file: FlagsFile, paths: Sequence[Path], warnings: list[str]) -
     uses = find_uses(paths, file.flags)
     for key, flag in file.flags.items():
         if not {key, flag.env} & uses.texts:
-            message = f"{key} is not used in any of {uses.walked.files:,} Python files"
+            message = f"{key} is not used in any of {uses.files:,} Python files"
             fix = f"Remove it from flags.yaml, or search elsewhere; {flag.owner} owns it."
             yield FlagFinding(key, "unused", message, fix)
     for path, line, key in uses.unknown:
         yield FlagFinding(key, "undeclared", f"{path}:{line} asks for '{key}'", meant(key, file.flags))
-    warnings += [f"{path} was not searched: {why}" for path, why in uses.walked.unparsed]
+    warnings += [f"{path} was not searched: {why}" for path, why in uses.unparsed]
 
 
 def _carry_out(

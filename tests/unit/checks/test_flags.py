@@ -168,11 +168,11 @@ def test_uses_in_code_are_found(tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "lib.py").write_text('flags.on("theirs")\n')
     uses = find_uses([tmp_path], {"fast", "model"})
-    assert uses.walked.files == 3
+    assert uses.files == 3
     assert {"fast", "ENABLE_OTHER"} <= uses.texts
     assert "fast2" not in uses.texts
     assert [(path.name, line, key) for path, line, key in uses.unknown] == [("service.py", 2, "modle")]
-    assert [path.name for path, _ in uses.walked.unparsed] == ["broken.py"]
+    assert [path.name for path, _ in uses.unparsed] == ["broken.py"]
     assert meant("modle", {"fast", "model"}) == "Did you mean 'model'?"
 
 

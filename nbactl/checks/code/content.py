@@ -1,0 +1,108 @@
+"""What one content has: the findings of our own rules and its ignore comments. No path is part of it."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from nbactl.checks.code.files import parse
+from nbactl.checks.code.ignores import Ignore, find_ignores
+from nbactl.checks.code.module import Walk
+from nbactl.checks.code.rule import Edit, Hit
+from nbactl.checks.code.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Kind = Literal["python", "script"]
+_SHOWN: Final = 200
+
+
+class Located(NamedTuple):
+    """A hit with the text of its line, without which a baseline could not recognise it."""
+
+    hit: Hit
+    text: str
+
+
+class Analysis(NamedTuple):
+    """The findings and the ignore comments of one content."""
+
+    hits: list[Located]
+    ignores: list[Ignore]
+
+    def encode(self) -> list[Any]:
+        """Return it in JSON's types."""
+        return [self.hits, self.ignores]
+
+    @classmethod
+    def decode(cls, encoded: list[Any]) -> Analysis:
+        """Return what `encode` was called on. Raises ValueError, TypeError for anything else."""
+        hits, ignores = encoded
+        return cls([Located(hit_of(hit), str(text)) for hit, text in hits], [_ignore_of(each) for each in ignores])
+
+
+def hit_of(encoded: list[Any]) -> Hit:
+    """Return a hit from JSON's types."""
+    rule, line, column, end_line, message, scope, edit = encoded
+    return Hit(rule, line, column, end_line, message, scope, None if edit is None else Edit(*edit))
+
+
+def _ignore_of(encoded: list[Any]) -> Ignore:
+    line, column, target, rules, reason, removal = encoded
+    return Ignore(line, column, target, tuple(rules), reason, Edit(*removal))
+
+
+def digest_of(content: bytes, kind: Kind) -> str:
+    """Return the name of a content."""
+    return hashlib.blake2b(content, digest_size=20, person=kind.encode()).hexdigest()
+
+
+def analyse(content: bytes, kind: Kind) -> Analysis:
+    """Look at one content with all rules. Nothing is raised for what is in it."""
+    try:
+        hits = _python_hits(content) if kind == "python" else _script_hits(content)
+    except SyntaxError as error:
+        return Analysis([unparsed(error.msg, error.lineno or 1)], [])
+    hits.sort(key=lambda hit: (hit.line, hit.column, hit.rule))
+    return Analysis(locate(hits, content), find_ignores(content, python=kind == "python"))
+
+
+def unparsed(why: str, line: int = 1) -> Located:
+    """Return the finding for a content that cannot be looked at."""
+    return Located(Hit("not-parsed", max(line, 1), 1, max(line, 1), f"not looked at: {why}"), "")
+
+
+def locate(hits: Iterable[Hit], content: bytes) -> list[Located]:
+    """Return the hits with the text of their lines."""
+    hits = list(hits)
+    if not hits:
+        return []
+    lines = content.split(b"\n")
+    return [Located(hit, _normalised(lines[hit.line - 1]) if hit.line <= len(lines) else "") for hit in hits]
+
+
+def _normalised(line: bytes) -> str:
+    return " ".join(line.decode("utf-8", errors="replace").split())[:_SHOWN]
+
+
+@cache
+def _walk() -> Walk:
+    return Walk([rule for rule in RULES.values() if rule.visits or rule.finish])
+
+
+def _python_hits(content: bytes) -> list[Hit]:
+    tree = parse(content)
+    try:
+        module = _walk().module(tree)
+    except RecursionError as error:
+        raise SyntaxError("nested too deeply") from error
+    hits = list(dict.fromkeys(module.hits))
+    module.close()
+    return hits
+
+
+def _script_hits(content: bytes) -> list[Hit]:
+    lines = content.decode("utf-8", errors="replace").split("\n")
+    return [hit for rule in RULES.values() if rule.reads is not None for hit in rule.reads(lines)]

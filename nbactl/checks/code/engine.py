@@ -1,0 +1,197 @@
+"""`nbactl check code`: every content is parsed once for all rules, and reported with each of its paths."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from nbactl.checks.code.cache import CheckCache, decoded
+from nbactl.checks.code.changed import touched_lines
+from nbactl.checks.code.content import Analysis, Located, digest_of, hit_of, unparsed
+from nbactl.checks.code.files import PYTHON, SCRIPTS, find_files, is_test, read
+from nbactl.checks.code.ignores import apply_ignores
+from nbactl.checks.code.ruff import NAMES, find_ruff, ruff_hits, version_of
+from nbactl.checks.code.rule import ENGINE_RULES
+from nbactl.checks.code.rules import RULES
+from nbactl.checks.code.workers import Job, analyse_all
+from nbactl.core._support.names import did_you_mean
+from nbactl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from nbactl.checks.code.content import Kind
+    from nbactl.checks.code.rule import Edit, Hit, Severity
+
+SELECTABLE: Final = tuple(name for name in RULES if name not in ENGINE_RULES)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding in one file. Lines and columns count from 1."""
+
+    path: Path
+    line: int
+    column: int
+    end_line: int
+    rule: str
+    severity: Severity
+    message: str
+    scope: str
+    text: str
+    """The line, with white space reduced."""
+    edit: Edit | None = None
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was looked at, and what was found."""
+
+    files: int = 0
+    contents: int = 0
+    analysed: int = 0
+    """Contents that were not in the cache."""
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How many findings each rule has, the most first."""
+        return dict(Counter(finding.rule for finding in self.findings).most_common())
+
+
+def check_files(
+    paths: Sequence[Path], rules: Collection[str] = (), *, since: str | None = None, processes: int | None = None
+) -> Checked:
+    """Look at all Python files, shell scripts and YAML files under `paths`.
+
+    With `rules` only these report. With `since` only lines that differ from that revision of Git. Raises NotFoundError
+    for a path that is missing or holds nothing to look at, UsageError for an unknown rule, and if ruff is missing.
+    """
+    chosen = _chosen(rules)
+    ruff = find_ruff() if NAMES & chosen else None
+    touched = None if since is None else touched_lines(since, _folder(paths[0]))
+    checked = Checked()
+    jobs: dict[str, Job] = {}
+    places: list[tuple[Path, str]] = []
+    for path in find_files(paths, PYTHON | SCRIPTS):
+        if touched is not None and path.resolve() not in touched:
+            continue
+        checked.files += 1
+        kind: Kind = "script" if path.suffix in SCRIPTS else "python"
+        try:
+            content = read(path)
+        except OSError as error:
+            checked.findings += _findings(path, Analysis([unparsed(error.strerror or str(error))], []), chosen)
+            continue
+        digest = digest_of(content, kind)
+        jobs.setdefault(digest, Job(digest, kind, path, len(content)))
+        places.append((path, digest))
+    checked.contents = len(jobs)
+    analyses = _analysed(jobs, ruff, processes, checked)
+    for path, digest in places:
+        found = _findings(path, analyses[digest], chosen)
+        if touched is not None:
+            ranges = touched[path.resolve()]
+            found = [each for each in found if any(_meets(each, lines) for lines in ranges)]
+        checked.findings += found
+    return checked
+
+
+def _chosen(rules: Collection[str]) -> frozenset[str]:
+    for name in rules:
+        if name not in SELECTABLE:
+            raise UsageError(
+                f"there is no rule '{name}'",
+                next_step=did_you_mean(name, SELECTABLE, otherwise="Run: nbactl check explain."),
+            )
+    return frozenset(rules or SELECTABLE)
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _meets(finding: Finding, lines: Collection[int]) -> bool:
+    assert isinstance(lines, range)  # noqa: S101
+    return finding.line < lines.stop and finding.end_line >= lines.start
+
+
+def _analysed(
+    jobs: Mapping[str, Job], ruff: str | None, processes: int | None, checked: Checked
+) -> Mapping[str, Analysis]:
+    """Return the analysis of each content, with what ruff finds; from the cache where it is there."""
+    ours, theirs = CheckCache("code"), CheckCache("ruff", "" if ruff is None else version_of(ruff))
+    stored = ours.load()
+    found = {digest: old for digest in jobs if digest in stored and (old := decoded(stored[digest])) is not None}
+    missing = [job for digest, job in jobs.items() if digest not in found]
+    checked.analysed = len(missing)
+    found |= analyse_all(missing, processes)
+    kept = {digest: analysis.encode() for digest, analysis in found.items() if not _is_passing(analysis)}
+    ours.store(kept, new=bool(missing))
+    if ruff is None:
+        return found
+    from_ruff = _known_hits(theirs.load(), jobs)
+    asked = [
+        job
+        for digest, job in jobs.items()
+        if job.kind == "python" and digest not in from_ruff and _parses(found[digest])
+    ]
+    from_ruff |= ruff_hits(ruff, asked)
+    theirs.store(from_ruff, new=bool(asked))
+    return {
+        digest: Analysis([*analysis.hits, *from_ruff.get(digest, ())], analysis.ignores)
+        for digest, analysis in found.items()
+    }
+
+
+def _known_hits(stored: Mapping[str, object], jobs: Collection[str]) -> dict[str, list[Located]]:
+    try:
+        return {
+            digest: [Located(hit_of(hit), str(text)) for hit, text in stored[digest]]  # type: ignore[attr-defined]
+            for digest in jobs
+            if digest in stored
+        }
+    except (TypeError, ValueError):
+        return {}
+
+
+def _parses(analysis: Analysis) -> bool:
+    return not any(located.hit.rule == "not-parsed" for located in analysis.hits)
+
+
+def _is_passing(analysis: Analysis) -> bool:
+    """Return whether the answer is about this moment, and must not be kept."""
+    return any(
+        located.hit.rule == "not-parsed" and ("meanwhile" in located.hit.message or "crashed" in located.hit.message)
+        for located in analysis.hits
+    )
+
+
+def _findings(path: Path, analysis: Analysis, chosen: Collection[str]) -> list[Finding]:
+    """Return what holds for a file of this name: rules that are chosen, without what comments ignore."""
+    in_test = is_test(path)
+
+    def holds(rule: str) -> bool:
+        return rule in ENGINE_RULES or (rule in chosen and (RULES[rule].in_tests or not in_test))
+
+    texts = {located.hit: located.text for located in analysis.hits}
+    hits = [located.hit for located in analysis.hits if holds(located.hit.rule)]
+    left: list[Hit] = apply_ignores(hits, analysis.ignores, RULES, holds)
+    left.sort(key=lambda hit: (hit.line, hit.column, hit.rule))
+    return [
+        Finding(
+            path,
+            hit.line,
+            hit.column,
+            hit.end_line,
+            hit.rule,
+            RULES[hit.rule].severity,
+            hit.message,
+            hit.scope,
+            texts.get(hit, ""),
+            hit.edit,
+        )
+        for hit in left
+    ]
