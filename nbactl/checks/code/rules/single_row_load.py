@@ -50,7 +50,7 @@ def _is_one_row(node: ast.expr, scope: Scope) -> bool:
 
 def _text(node: ast.expr, scope: Scope) -> str:
     """Return the text of a literal or an f-string, with `?` in its holes."""
-    if isinstance(node, ast.Name) and len(bound := scope.bound.get(node.id, ())) == 1:
+    if isinstance(node, ast.Name) and len(bound := scope.bound.get(node.id, [])) == 1:
         node = bound[0]
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
