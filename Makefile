@@ -42,6 +42,7 @@ lint: $(VENV)/.dev ## Style, types, import contracts, docs drift
 	$(BIN)/mypy -n $(CORES)
 	$(BIN)/lint-imports
 	$(BIN)/python -m nbactl.cli.help.reference --check docs/reference.md
+	$(BIN)/python -m nbactl check code .
 
 bench: $(VENV)/.bench ## Measure against the floors and peers (ratios of one run)
 	$(BIN)/python -m benchmarks $(ARGS)

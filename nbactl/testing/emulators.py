@@ -158,7 +158,9 @@ def _guard(folder: Path, name: str) -> None:
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", port, timeout=1.0
+    )  # nbactl: ignore[hardcoded-timeout] loopback
     try:
         connection.request("GET", "/")
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -275,7 +275,7 @@ def explore(
     schedules: int,
     seed: int = 0,
     rates: FaultRates = NOTHING_ELSE,
-    timeout: float = 60.0,
+    timeout: float = 60.0,  # nbactl: ignore[hardcoded-timeout] of a test, not of the pipeline
 ) -> Explored:
     """Run `scenario` in the orders of the seeds from `seed` on. Raises BrokenByOrderError for the first that breaks it.
 

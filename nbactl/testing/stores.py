@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.core._support.clock import Clock
 
-_BUSY_TIMEOUT = 5.0
+_BUSY_TIMEOUT = 5.0  # nbactl: ignore[hardcoded-timeout] of a test, not of the pipeline
 _CALL, _TRIES = 10.0, 30.0
 _RETRY = RetryPolicy("firestore", attempts=6, base=0.1, cap=5.0)
 

@@ -74,10 +74,10 @@ def parse(content: bytes) -> ast.Module:
 
 
 def is_test(path: Path) -> bool:
-    """Return whether a file is test code, by its name or its folder."""
+    """Return whether a file is test code or a benchmark, by its name or its folder."""
     return (
         path.name.startswith("test_")
         or path.name.endswith("_test.py")
         or path.name == "conftest.py"
-        or not {"test", "tests"}.isdisjoint(path.parts)
+        or not {"test", "tests", "benchmarks"}.isdisjoint(path.parts)
     )

@@ -138,7 +138,10 @@ class Module:
 
     def imports_any(self, *prefixes: str) -> bool:
         """Return whether the module imports something whose dotted name begins so."""
-        return any(name.startswith(prefixes) for name in self.imports.values())
+        found = self.memo.get(prefixes)
+        if found is None:
+            found = self.memo[prefixes] = any(name.startswith(prefixes) for name in self.imports.values())
+        return bool(found)
 
     def report(self, rule: str, node: ast.AST, message: str, scope: Scope, edit: Edit | None = None) -> None:
         """Add a hit at `node`."""
@@ -177,8 +180,10 @@ class Walk:
         for rule in rules:
             for kind, visit in rule.visits.items():
                 visits[kind].append(visit)
-        self._visits: dict[type[ast.AST], tuple[Visit, ...]] = {kind: tuple(each) for kind, each in visits.items()}
-        self._fields = _fields_of(self._visits)
+        self._table = {
+            kind: (tuple(visits.get(kind, ())), fields, kind in _ENTERED) for kind, fields in _fields_of(visits).items()
+        }
+        self._follows_chains = ast.BinOp not in visits
 
     def module(self, tree: ast.Module) -> Module:
         """Walk over a tree. Raises RecursionError if it is nested too deeply."""
@@ -190,46 +195,50 @@ class Walk:
         return module
 
     def _visit_all(self, module: Module, nodes: Iterable[ast.AST], scope: Scope) -> None:
+        table, visit = self._table, self._visit
         for node in nodes:
-            if node.__class__ in self._fields:
-                self._visit(module, node, scope)
+            if node.__class__ in table:
+                visit(module, node, scope)
 
     def _visit(self, module: Module, node: ast.AST, scope: Scope) -> None:
-        kind = node.__class__
-        visits = self._visits.get(kind)
-        if visits is not None:
-            for visit in visits:
-                visit(module, node, scope)
-        if kind in _ENTERED:
+        table = self._table
+        visits, fields, entered = table[node.__class__]
+        for visit in visits:
+            visit(module, node, scope)
+        if entered:
             self._enter(module, node, scope)
             return
-        fields = self._fields
-        for name in fields[kind]:
+        for name in fields:
             child = getattr(node, name)
-            if child.__class__ is list:
+            kind = child.__class__
+            if kind is list:
                 for item in child:
-                    if item.__class__ in fields:
+                    if item.__class__ in table:
                         self._visit(module, item, scope)
-            elif child.__class__ in fields:
-                if kind is ast.BinOp and name == "left":
+            elif kind in table:
+                if kind is ast.BinOp:
                     self._visit_chain(module, child, scope)
                 else:
                     self._visit(module, child, scope)
 
     def _visit_chain(self, module: Module, node: ast.AST, scope: Scope) -> None:
         """Visit the left side of `a + b + c + …`, which nests as deep as the chain is long."""
-        while node.__class__ is ast.BinOp and ast.BinOp not in self._visits:
-            if node.right.__class__ in self._fields:
+        while self._follows_chains and node.__class__ is ast.BinOp:
+            if node.right.__class__ in self._table:
                 self._visit(module, node.right, scope)
             node = node.left
-        if node.__class__ in self._fields:
+        if node.__class__ in self._table:
             self._visit(module, node, scope)
 
     def _enter(self, module: Module, node: Any, scope: Scope) -> None:  # noqa: ANN401 - a node that opens something
         if isinstance(node, _LOOPS):
-            head = node.test if isinstance(node, ast.While) else node.iter
-            self._visit_all(module, [head], scope)
-            around, scope.loop = scope.loop, node
+            around = scope.loop
+            if isinstance(node, ast.While):
+                scope.loop = node
+                self._visit_all(module, [node.test], scope)
+            else:
+                self._visit_all(module, [node.iter], scope)
+                scope.loop = node
             self._visit_all(module, node.body, scope)
             scope.loop = around
             self._visit_all(module, node.orelse, scope)

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from tests.integration.cli.conftest import Nbactl
 
-FAULT = "import requests\n\n\ndef load(url):\n    try:\n        return requests.post(url)\n    except:\n        return None\n"
+FAULT = """import requests
+
+
+def load(url):
+    try:
+        return requests.post(url)
+    except:
+        return None
+"""
 FOUND = {"http-no-timeout": 1, "bare-except": 1, "swallowed-exception": 1}
 
 

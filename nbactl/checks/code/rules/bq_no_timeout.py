@@ -10,7 +10,7 @@ from nbactl.checks.code.rule import Rule
 from nbactl.checks.code.rules._calls import is_none, keyword, passes_on, receiver
 
 if TYPE_CHECKING:
-    from nbactl.checks.code.module import Module, Site
+    from nbactl.checks.code.module import Module, Scope, Site
 
 _NAME: Final = "bq-no-timeout"
 _JOBS: Final = frozenset({"bq.query_job", "bq.job"})
@@ -24,7 +24,7 @@ def _finish(module: Module) -> None:
         if site.call.args and _is_job(module, site.call.args[0], site):
             _report(module, site, "reading the rows of a job waits without a limit. Call result(timeout=…, retry=…)")
     for loop, scope in module.loops:
-        if kinds_of(module, loop.iter, scope) & _JOBS:
+        if kinds_of(module, loop.iter, scope) & _JOBS and not _is_awaited(module, loop.iter, scope):
             message = "a loop over a job waits for it without a limit. Call result(timeout=…, retry=…)"
             module.report(_NAME, loop.iter, message, scope)
 
@@ -35,7 +35,9 @@ def _check_calls(module: Module) -> None:
             _check(module, site, "result()", timeouts=("timeout",))
     for name in _READS:
         for site in module.calls.get(name, ()):
-            if kinds_of(module, receiver(site.call), site.scope) & _JOBS:
+            owner = receiver(site.call)
+            kinds = kinds_of(module, owner, site.scope)
+            if kinds & _JOBS and "bq.rows" not in kinds and not _is_awaited(module, owner, site.scope):
                 # These have no retry= of their own, so that their timeout bounds an attempt.
                 _report(
                     module, site, f"{name}() waits for the job without a limit. Call result(timeout=…, retry=…) first"
@@ -46,7 +48,17 @@ def _check_calls(module: Module) -> None:
 
 
 def _is_job(module: Module, node: ast.expr, site: Site) -> bool:
-    return isinstance(site.call.func, ast.Name) and bool(kinds_of(module, node, site.scope) & _JOBS)
+    is_list = isinstance(site.call.func, ast.Name)
+    return is_list and bool(kinds_of(module, node, site.scope) & _JOBS) and not _is_awaited(module, node, site.scope)
+
+
+def _is_awaited(module: Module, node: ast.expr | None, scope: Scope) -> bool:
+    """Return whether result() of the same name was called before: that call is the one that waits."""
+    return isinstance(node, ast.Name) and any(
+        isinstance(owner := receiver(site.call), ast.Name) and owner.id == node.id and site.call.lineno < node.lineno
+        for site in module.calls.get("result", ())
+        if site.scope is scope
+    )
 
 
 def _check(module: Module, site: Site, what: str, *, timeouts: tuple[str, ...]) -> None:
@@ -105,6 +117,8 @@ RULE: Final = Rule(
         f"{_IMPORT}frame = client.query('SELECT 1').result(timeout=limit, retry=bounded).to_dataframe()\n",
         f"{_IMPORT}rows = client.query_and_wait('SELECT 1', wait_timeout=limit, retry=bounded)\n",
         f"{_IMPORT}job = client.query('SELECT 1')\nprint(job.job_id)\n",
+        f"{_IMPORT}job = client.query('SELECT 1')\njob.result(timeout=limit, retry=bounded)\nrows = list(job)\n",
+        f"{_IMPORT}found = client.query('SELECT 1')\nfound = found.result(timeout=limit, retry=None)\nfound.to_dataframe()\n",
         "from concurrent.futures import ThreadPoolExecutor\nfrom google.cloud import bigquery\n"
         "with ThreadPoolExecutor() as pool:\n    future = pool.submit(work)\n    future.result()\n",
         "match = session.query(Game).filter(x).result()\n",

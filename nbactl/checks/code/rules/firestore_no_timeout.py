@@ -26,7 +26,12 @@ _BY_METHOD: Final = {
 }
 
 
+_MAKERS: Final = frozenset({"collection", "collection_group", "document", "batch", "get_all"})
+
+
 def _finish(module: Module) -> None:
+    if module.calls.keys().isdisjoint(_MAKERS):
+        return  # nothing here comes from Firestore
     for method, kinds in _BY_METHOD.items():
         for site in module.calls.get(method, ()):
             if passes_on(site.call) or not is_none(keyword(site.call, "timeout")):

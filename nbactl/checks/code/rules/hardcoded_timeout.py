@@ -32,11 +32,15 @@ ENTRIES: Final = {
     "http.session": "http.request",
 }
 """The entry of timeouts.yaml that fits a call, by what is called."""
+_NUMBERS: Final = frozenset({ast.Constant, ast.BinOp, ast.Tuple})
 _ERROR_STATUSES: Final = range(400, 600)
 _HTTP: Final = re.compile(r"(requests|httpx|urllib\.request|urllib3|aiohttp)\.")
 
 
 def _is_timeout(name: str) -> bool:
+    folded = name.lower()
+    if "time" not in folded and "deadline" not in folded:
+        return False  # most names end here
     return bool(_TIMEOUT.fullmatch(name)) and not _NOT.search(name)
 
 
@@ -58,12 +62,18 @@ def _shown(node: ast.AST) -> str:
 
 
 def _call(module: Module, node: ast.Call, scope: Scope) -> None:
-    if any(given.arg and _is_timeout(given.arg) and _literal(given.value) for given in node.keywords):
-        module.memo.setdefault(_NAME, []).append((node, scope))
+    for given in node.keywords:
+        if given.arg and _is_timeout(given.arg) and _literal(given.value):
+            is_pause = scope.loop is not None and last_name(node.func) in ("wait", "poll")
+            if not is_pause:
+                module.memo.setdefault(_NAME, []).append((node, scope))
+            return
 
 
 def _function(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
     arguments = node.args
+    if not arguments.defaults and not arguments.kw_defaults:
+        return
     positional = [*arguments.posonlyargs, *arguments.args]
     pairs = [*zip(reversed(positional), reversed(arguments.defaults), strict=False)]
     pairs += [(name, value) for name, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value]
@@ -73,7 +83,7 @@ def _function(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef, scop
 
 
 def _assigned(module: Module, node: ast.Assign | ast.AnnAssign, scope: Scope) -> None:
-    if node.value is None or not _literal(node.value):
+    if node.value.__class__ not in _NUMBERS or not _literal(node.value):
         return
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
         if _is_timeout(name := last_name(target)) and not _is_status(name, node.value):
@@ -139,6 +149,8 @@ RULE: Final = Rule(
         "RETRY_TIMEOUT = 3\nimport time\ntime.sleep(30)\n",
         "timeout = settings.timeout('http.request')\n",
         "timeouts = 3\nhad_timeout = True\n",
+        "while not stopped.wait(timeout=5):\n    look()\n",
+        "REQUEST_TIMEOUT = 408\nSTATUSES = {'timeout': 504, 'denied': 403}\n",
     ),
     visits={
         ast.Call: _call,

@@ -20,6 +20,8 @@ _RETRIES: Final = re.compile(r"retry|retries|retrying|retriable|backoff|tenacity
 
 
 def _finish(module: Module) -> None:
+    if not module.imports_any("requests", "httpx", "urllib"):
+        return
     sites = [site for name in _METHODS for site in module.calls.get(name, ()) if _is_request(module, site)]
     sites += [site for site in module.calls.get("urlopen", ()) if module.dotted(site.call.func).startswith("urllib.")]
     if not sites or any(site.call.args[1:] for site in module.calls.get("mount", ())):

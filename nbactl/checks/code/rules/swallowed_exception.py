@@ -16,9 +16,15 @@ _MOST_SHOWN: Final = 40
 _MAKERS: Final = frozenset({"dict", "list", "set", "tuple", "str", "int", "float", "bool", "frozenset"})
 
 
+def _try(module: Module, node: ast.Try, scope: Scope) -> None:
+    if all(isinstance(each, (ast.Import, ast.ImportFrom)) for each in node.body):
+        return  # whether a package is there is the answer
+    for handler in node.handlers:
+        if is_broad(module, handler):
+            _handler(module, handler, scope)
+
+
 def _handler(module: Module, node: ast.ExceptHandler, scope: Scope) -> None:
-    if not is_broad(module, node):
-        return
     returns = [item for item in node.body if isinstance(item, ast.Return)]
     if not returns or any(_says_something(item, node.name) for item in node.body):
         return
@@ -32,6 +38,10 @@ def _says_something(statement: ast.stmt, name: str | None) -> bool:
     for node in ast.walk(statement):
         if isinstance(node, (ast.Raise, ast.AugAssign, ast.Await, ast.Yield)):
             return True
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
+            return True  # kept for somebody who looks
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
+            return True  # the caller gets it in words
         if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id in _MAKERS):
             return True
         if name is not None and isinstance(node, ast.Name) and node.id == name:
@@ -60,8 +70,10 @@ RULE: Final = Rule(
         "def load():\n    try:\n        return read()\n    except Exception as error:\n        return {'error': str(error)}\n",
         "def load():\n    try:\n        return read()\n    except Exception:\n        self.failures += 1\n        return None\n",
         "def load():\n    try:\n        return read()\n    except Exception:\n        raise\n",
+        "def load():\n    try:\n        return read(), ''\n    except Exception:\n        return None, 'the table cannot be read'\n",
+        "def has_pandas():\n    try:\n        import pandas\n    except Exception:\n        return False\n    return True\n",
     ),
-    visits={ast.ExceptHandler: _handler},
+    visits={ast.Try: _try},
     ruff=("S110", "S112"),
     in_tests=False,
 )

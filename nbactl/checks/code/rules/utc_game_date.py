@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NAME: Final = "utc-game-date"
 _GAME_DATE: Final = re.compile(r"(.*_)?game_?dates?(_str)?|.*_game_date_.*", re.IGNORECASE)
 _NOW: Final = frozenset({"now", "utcnow", "today"})
+_POSSIBLE: Final = frozenset({ast.Call, ast.BoolOp, ast.BinOp, ast.IfExp})
 _STEPS: Final = frozenset({"date", "strftime", "isoformat", "replace"})
 _UTC: Final = re.compile(
     r"(datetime\.)*(timezone\.utc|UTC)|pytz\.(utc|UTC)|(dateutil\.)?tz\.(tzutc|UTC)|UTC|utc", re.IGNORECASE
@@ -56,24 +57,26 @@ def _report(module: Module, node: ast.AST, scope: Scope, name: str) -> None:
 
 
 def _assigned(module: Module, node: ast.Assign | ast.AnnAssign, scope: Scope) -> None:
+    if node.value.__class__ not in _POSSIBLE:
+        return
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
         name = last_name(target)
         if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
             name = str(target.slice.value)
-        if name and _GAME_DATE.fullmatch(name) and _is_utc_today(module, node.value):
+        if "game" in name.lower() and _GAME_DATE.fullmatch(name) and _is_utc_today(module, node.value):
             _report(module, node, scope, name)
 
 
 def _called(module: Module, node: ast.Call, scope: Scope) -> None:
     for given in node.keywords:
-        if given.arg and _GAME_DATE.fullmatch(given.arg) and _is_utc_today(module, given.value):
+        if given.arg and "game" in given.arg and _GAME_DATE.fullmatch(given.arg) and _is_utc_today(module, given.value):
             _report(module, given.value, scope, given.arg)
 
 
 def _dict(module: Module, node: ast.Dict, scope: Scope) -> None:
     for key, value in zip(node.keys, node.values, strict=True):
         name = key.value if isinstance(key, ast.Constant) else None
-        if isinstance(name, str) and _GAME_DATE.fullmatch(name) and _is_utc_today(module, value):
+        if isinstance(name, str) and "game" in name and _GAME_DATE.fullmatch(name) and _is_utc_today(module, value):
             _report(module, value, scope, name)
 
 
