@@ -26,6 +26,8 @@ _CONSTRUCTORS: Final = (
     (re.compile(r"firebase_admin\.firestore(_async)?\.client"), "fs.client"),
     (re.compile(r"google\.cloud\.pubsub(_v1)?(\.publisher(\.client)?)?\.PublisherClient"), "ps.publisher"),
     (re.compile(r"(requests(\.sessions)?\.[Ss]ession|httpx\.(Async)?Client)"), "http.session"),
+    (re.compile(r"google\.cloud\.firestore(_v1)?(\.\w+)?\.(Async)?DocumentReference"), "fs.document"),
+    (re.compile(r"google\.cloud\.firestore(_v1)?(\.\w+)?\.(Async)?CollectionReference"), "fs.collection"),
     (re.compile(r"google\.cloud\.bigquery(\.job(\.query)?)?\.QueryJob"), "bq.query_job"),
     (re.compile(r"google\.cloud\.bigquery(\.job(\.\w+)?)?\.(Load|Extract|Copy)Job"), "bq.job"),
 )

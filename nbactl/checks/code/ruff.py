@@ -52,10 +52,10 @@ def ruff_hits(ruff: str, jobs: Sequence[Job]) -> Mapping[str, list[Located]]:
     found: dict[str, list[Hit]] = {job.digest: [] for job in jobs}
     if not jobs:
         return {}
-    by_path = {os.path.realpath(job.path): job for job in jobs}
+    by_path = {os.path.abspath(job.path): job for job in jobs}  # noqa: PTH100 - links are not followed
     for item in _run(ruff, list(by_path)):
         name = _name(item["code"])
-        job = by_path.get(os.path.realpath(item["filename"]))
+        job = by_path.get(item["filename"])
         if name is None or job is None:
             continue  # a syntax error: our own parser reports it
         row, column = item["location"]["row"], item["location"]["column"]

@@ -44,7 +44,7 @@ def _is_timeout(name: str) -> bool:
     return bool(_TIMEOUT.fullmatch(name)) and not _NOT.search(name)
 
 
-def _is_status(name: str, node: ast.expr) -> bool:
+def _is_status(name: str, node: ast.AST | None) -> bool:
     """Return whether it is an HTTP status: REQUEST_TIMEOUT = 408, GATEWAY_TIMEOUT = 504."""
     return number(node) in (408, 504) and not re.search(r"seconds|_s$|_ms$", name, re.IGNORECASE)
 
@@ -83,7 +83,7 @@ def _function(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef, scop
 
 
 def _assigned(module: Module, node: ast.Assign | ast.AnnAssign, scope: Scope) -> None:
-    if node.value.__class__ not in _NUMBERS or not _literal(node.value):
+    if node.value is None or node.value.__class__ not in _NUMBERS or not _literal(node.value):
         return
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
         if _is_timeout(name := last_name(target)) and not _is_status(name, node.value):

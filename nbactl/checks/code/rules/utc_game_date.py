@@ -36,6 +36,8 @@ def _is_utc_today(module: Module, node: ast.AST | None) -> bool:  # noqa: PLR091
         return _is_utc_today(module, node.args[0])
     if not isinstance(node.func, ast.Attribute):
         return False
+    if node.func.attr == "get" and len(node.args) > 1:
+        return _is_utc_today(module, node.args[1])  # the default of a dictionary
     if node.func.attr in _STEPS:
         return _is_utc_today(module, node.func.value)
     if node.func.attr not in _NOW or module.dotted(node.func.value).rpartition(".")[2] not in ("datetime", "date"):
@@ -106,6 +108,7 @@ RULE: Final = Rule(
         f"{_IMPORT}game_date = datetime.now(timezone.utc).strftime('%Y-%m-%d')\n",
         f"{_IMPORT}game_date = date.today()\n",
         f"{_IMPORT}game_date = given or date.today().isoformat()\n",
+        f"{_IMPORT}game_date = message.get('game_date', datetime.now().strftime('%Y-%m-%d'))\n",
         f"{_IMPORT}run(game_date=str(date.today() - timedelta(days=1)))\n",
         f"{_IMPORT}row = {{'game_date': datetime.now().date()}}\n",
         f"{_IMPORT}def get_game_date():\n    return datetime.now(tz=timezone.utc).date()\n",

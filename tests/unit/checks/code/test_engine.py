@@ -199,6 +199,13 @@ def test_without_ruff_the_error_says_how_to_install_it(code: Path, monkeypatch: 
     assert check_files([code], ["bq-no-timeout"]).findings == []
 
 
+def test_findings_of_ruff_come_through_links_and_odd_names(code: Path, tmp_path: Path) -> None:
+    (code / "@a é\t[1].py").write_text("try:\n    work()\nexcept:\n    work()\n")
+    (tmp_path / "link").symlink_to(code)
+    found = check_files([tmp_path / "link" / ".." / "link"], ["bare-except"])
+    assert shown(found) == [("@a é\t[1].py", 3, "bare-except")]
+
+
 def test_some_rules_do_not_hold_for_tests(code: Path) -> None:
     (code / "test_a.py").write_text(FAULT + "try:\n    work()\nexcept:\n    pass\n")
     assert shown(check_files([code])) == [("test_a.py", 8, "bare-except")]

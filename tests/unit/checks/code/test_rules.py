@@ -101,6 +101,46 @@ def test_a_job_is_followed_to_its_result(code: str) -> None:
     assert found.count("bq-no-timeout") == 1, found
 
 
+LOCK = """
+from typing import Optional
+from google.cloud import firestore
+
+class Lock:
+    def __init__(self, project):
+        self.db = firestore.Client(project=project)
+        self.held: Optional[firestore.DocumentReference] = None
+
+    def acquire(self, key):
+        ref = self.db.collection(f"{key}_locks").document(key)
+
+        @firestore.transactional
+        def inside(transaction):
+            if ref.get(transaction=transaction).exists:  # 1
+                return False
+            transaction.set(ref, {"holder": key})
+            return True
+
+        if inside(self.db.transaction()):
+            self.held = ref
+
+    def release(self):
+        self.held.delete()  # 2
+        settings = {}
+        settings.get("a")
+
+    def all(self):
+        query = self.db.collection("locks").where("a", "==", 1)
+        query = query.limit(10)
+        return [each.to_dict() for each in query.stream()]  # 3
+"""
+
+
+def test_a_document_is_followed_through_a_class() -> None:
+    hits = [located.hit for located in analyse(LOCK.encode(), "python").hits]
+    found = [LOCK.splitlines()[hit.line - 1][-1] for hit in hits if hit.rule == "firestore-no-timeout"]
+    assert found == ["1", "2", "3"]
+
+
 @pytest.mark.parametrize(
     "code",
     [
