@@ -25,7 +25,7 @@ SUITES = (
     "bq_costs",
     "warehouse",
     "bus",
-    "predictions",
+    "check",
 )
 
 

@@ -82,7 +82,8 @@ def _show(console: Console, finding: Finding) -> None:
 
 
 def _summary(found: CodeChecked, request: CodeRequest) -> list[str]:
-    lines = [f"{found.files:,} files, {found.contents:,} different ones, {found.analysed:,} of them new or changed."]
+    files = f"{found.files:,} file{'' if found.files == 1 else 's'}"
+    lines = [f"Checked {files}: {found.contents:,} different, {found.analysed:,} new or changed."]
     if found.summary:
         lines.append(", ".join(f"{count:,} {rule}" for rule, count in found.summary.items()))
     if request.baseline is not None:

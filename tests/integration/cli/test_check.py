@@ -49,7 +49,7 @@ def test_findings_are_a_failure_and_are_shown_where_they_are(nbactl: Nbactl) -> 
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert [line.split(": ")[0] for line in lines] == ["src/load, all.py:6:16", *["src/load, all.py:7:5"] * 2]
-    assert "2 files, 2 different ones" in done.stderr
+    assert "Checked 2 files: 2 different" in done.stderr
     assert "error: 3 findings" in done.stderr
     assert "nbactl check explain" in done.stderr
 

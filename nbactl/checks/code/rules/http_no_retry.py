@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.code.kinds import kinds_of
 from nbactl.checks.code.rule import Rule
-from nbactl.checks.code.rules._calls import decorators, receiver
+from nbactl.checks.code.rules._calls import decorators, keyword, receiver
 
 if TYPE_CHECKING:
     from nbactl.checks.code.module import Module, Scope, Site
@@ -26,6 +26,10 @@ def _finish(module: Module) -> None:
     sites += [site for site in module.calls.get("urlopen", ()) if module.dotted(site.call.func).startswith("urllib.")]
     if not sites or any(site.call.args[1:] for site in module.calls.get("mount", ())):
         return  # a session with an adapter: its retries are set where it is made
+    if any(
+        keyword(site.call, "transport") for name in ("Client", "AsyncClient") for site in module.calls.get(name, ())
+    ):
+        return  # as above, in httpx
     handed = {module.dotted(argument).rpartition(".")[2] for argument in _handed(module)}
     for site in sites:
         if not _is_retried(module, site, handed):
