@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import tempfile
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,10 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbactl.checks.code.content import analyse
+from nbactl.checks.code.engine import check_files
+from nbactl.checks.code.fixing import fix_all
 from nbactl.checks.code.rules import RULES
 from tests.kit.budget import budget
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hypothesis.strategies import SearchStrategy
 
 PYTHON_RULES = [name for name, rule in RULES.items() if rule.visits or rule.finish]
@@ -105,6 +111,36 @@ def test_a_fault_is_found_whatever_surrounds_it(name: str, data: st.DataObject) 
 def test_what_is_right_is_not_reported_whatever_surrounds_it(name: str, data: st.DataObject) -> None:
     text = data.draw(programs(name, bad=False))
     assert found(text, name) == 0, text
+
+
+COMMENT = "# nbactl: ignore[utc-game-date] no longer"
+
+
+@given(st.lists(st.tuples(st.sampled_from(NEIGHBOURS), st.sampled_from(["", "above", "beside", "both"])), max_size=6))
+@settings(budget(100))
+def test_a_fix_changes_no_program_and_a_second_one_changes_nothing(parts: list[tuple[str, str]]) -> None:
+    lines = []
+    for text, place in parts:
+        if place in {"above", "both"}:
+            lines.append(COMMENT)
+        last = text.endswith("  # a comment") or not place or place == "above"
+        lines.append(text if last else f"{text}  {COMMENT}")
+    before = "\n".join([*lines, ""])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "a.py"
+        file.write_text(before)
+        fix_all(check_files([file], ["bq-no-timeout", "utc-game-date"]).findings, dry_run=False)
+        after = file.read_text()
+        assert ast.dump(ast.parse(after)) == ast.dump(ast.parse(before))
+        assert "nbactl" not in after
+        assert check_files([file], ["utc-game-date"]).findings == []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 PIECES = st.sampled_from(

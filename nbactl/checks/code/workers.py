@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -40,8 +41,51 @@ def analyse_all(jobs: Sequence[Job], processes: int | None = None) -> Mapping[st
         least = loads.index(min(loads))
         shares[least].append(job)
         loads[least] += job.size
+    crew = _Crew()
     with ThreadPoolExecutor(len(shares)) as threads:
-        return dict(pair for found in threads.map(_share, shares) for pair in found)
+        answers = [threads.submit(_share, share, crew) for share in shares]
+        try:
+            return dict(pair for answer in answers for pair in answer.result())
+        except BaseException:
+            crew.stop()  # Ctrl-C and SIGTERM come here
+            raise
+
+
+class _Crew:
+    """The processes that are at work, so that they can be stopped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self.stopped = False
+
+    def run(self, names: bytes) -> tuple[int, bytes, bytes]:
+        """Have a process look at the files with these names; returns its exit code and what it wrote."""
+        package = Path(__file__).resolve().parents[3]
+        with self._lock:
+            if self.stopped:
+                return 1, b"", b"stopped"
+            # -P: a folder that is looked at may hold a types.py.
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-S", "-m", "nbactl.checks.code.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": str(package), "PYTHONWARNINGS": "ignore"},
+            )
+            self._running.add(process)
+        with process:
+            out, err = process.communicate(names)
+        with self._lock:
+            self._running.discard(process)
+        return process.returncode, out, err
+
+    def stop(self) -> None:
+        """End all processes, and start no more."""
+        with self._lock:
+            self.stopped = True
+            for process in self._running:
+                process.kill()
 
 
 def _here(job: Job) -> Analysis:
@@ -52,36 +96,28 @@ def _here(job: Job) -> Analysis:
     return _same(job, digest_of(content, job.kind), analyse(content, job.kind))
 
 
-def _share(jobs: Sequence[Job]) -> list[tuple[str, Analysis]]:
+def _share(jobs: Sequence[Job], crew: _Crew) -> list[tuple[str, Analysis]]:
     """Look at these files in a process; if it dies, at the rest in another one."""
     answered: list[tuple[str, Analysis]] = []
-    while len(answered) < len(jobs):
+    while len(answered) < len(jobs) and not crew.stopped:
         rest = jobs[len(answered) :]
-        found, why = _answers(rest)
+        found, why = _answers(rest, crew)
         answered += found
         if len(found) < len(rest):
             answered.append((rest[len(found)].digest, Analysis([unparsed(f"the process crashed ({why})")], [])))
     return answered
 
 
-def _answers(jobs: Sequence[Job]) -> tuple[list[tuple[str, Analysis]], str]:
+def _answers(jobs: Sequence[Job], crew: _Crew) -> tuple[list[tuple[str, Analysis]], str]:
     """Return what a process says of these files, until the one it died of, and its last words."""
-    package = Path(__file__).resolve().parents[3]
-    # -P: a folder that is looked at may hold a types.py.
-    done = subprocess.run(
-        [sys.executable, "-P", "-S", "-m", "nbactl.checks.code.worker"],
-        input="".join(json.dumps([job.kind, str(job.path)]) + "\n" for job in jobs).encode(),
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(package), "PYTHONWARNINGS": "ignore"},
-        check=False,
-    )
-    lines = done.stdout.split(b"\n")[:-1]  # what is behind the last line break was cut off
+    names = "".join(json.dumps([job.kind, str(job.path)]) + "\n" for job in jobs)
+    code, out, err = crew.run(names.encode())
     found = []
-    for job, line in zip(jobs, lines, strict=False):
+    for job, line in zip(jobs, out.split(b"\n")[:-1], strict=False):  # what is behind the last line break was cut off
         digest, encoded = json.loads(line)
         found.append((job.digest, _same(job, digest, Analysis.decode(encoded))))
-    said = done.stderr.decode(errors="replace").strip().splitlines()
-    return found, said[-1] if said else f"exit code {done.returncode}"
+    said = err.decode(errors="replace").strip().splitlines()
+    return found, said[-1] if said else f"exit code {code}"
 
 
 def _same(job: Job, digest: str, analysis: Analysis) -> Analysis:

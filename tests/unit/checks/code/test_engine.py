@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -148,6 +150,29 @@ def test_a_file_that_kills_a_process_is_a_finding_and_the_rest_is_looked_at(
     ]
     monkeypatch.undo()
     assert "not-parsed" not in check_files([code], RULE, processes=1).summary, "a crash must not be kept"
+
+
+def test_an_interrupt_ends_the_processes(code: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code / "a.py").write_text(FAULT)
+    pid = tmp_path / "pid"
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\necho $$ > {pid}.new && mv {pid}.new {pid} && exec sleep 100\n")
+    script.chmod(0o755)
+    (tmp_path / "ruff").symlink_to(find_ruff())
+    monkeypatch.setattr(sys, "executable", str(script))
+
+    def interrupt() -> None:
+        while not pid.exists():
+            threading.Event().wait(0.01)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        check_files([code], RULE, processes=1)
+    other.join()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def test_a_folder_with_modules_of_the_standard_library_is_safe(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
