@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BYTES: Final = 34_000_000
-_PART: Final = 40
+_PART: Final = 12
 """pylint gets every so many-th file."""
 _PARSE: Final = """
 import ast, pathlib, sys, warnings

@@ -11,7 +11,7 @@ from nbactl.checks.code.rule import Hit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from nbactl.checks.code.rule import Edit, Rule
+    from nbactl.checks.code.rule import Rule
 
     Visit = Callable[["Module", Any, "Scope"], None]
 
@@ -143,11 +143,12 @@ class Module:
             found = self.memo[prefixes] = any(name.startswith(prefixes) for name in self.imports.values())
         return bool(found)
 
-    def report(self, rule: str, node: ast.AST, message: str, scope: Scope, edit: Edit | None = None) -> None:
-        """Add a hit at `node`."""
+    def report(self, rule: str, node: ast.AST, message: str, scope: Scope, *, within: ast.AST | None = None) -> None:
+        """Add a hit at `node`; it ends with `within`, where a comment may stand as well."""
         line = node.lineno  # type: ignore[attr-defined]
-        end = line if isinstance(node, ast.ExceptHandler) else node.end_lineno or line  # type: ignore[attr-defined]
-        self.hits.append(Hit(rule, line, node.col_offset + 1, end, message, scope.name, edit))  # type: ignore[attr-defined]
+        last = within or node
+        end = line if isinstance(last, ast.ExceptHandler) else last.end_lineno or line  # type: ignore[attr-defined]
+        self.hits.append(Hit(rule, line, node.col_offset + 1, end, message, scope.name))  # type: ignore[attr-defined]
 
     def dotted(self, node: ast.AST) -> str:
         """Return the dotted name of an expression with imports resolved, empty for anything but names."""

@@ -98,16 +98,19 @@ def _dict(module: Module, node: ast.Dict, scope: Scope) -> None:
             _report(module, value, f"'{key.value}': {_shown(value)}", scope)
 
 
-def _report(module: Module, node: ast.AST, what: str, scope: Scope, entry: str | None = None) -> None:
+def _report(
+    module: Module, node: ast.AST, what: str, scope: Scope, *, entry: str | None = None, within: ast.AST | None = None
+) -> None:
     where = f"Use {entry} of timeouts.yaml" if entry else "Give it an entry in timeouts.yaml, with the reason"
-    module.report(_NAME, node, f"{what} is a limit in the code. {where}", scope)
+    module.report(_NAME, node, f"{what} is a limit in the code. {where}", scope, within=within)
 
 
 def _finish(module: Module) -> None:
     for node, scope in module.memo.get(_NAME, ()):
         for given in node.keywords:
             if given.arg and _is_timeout(given.arg) and _literal(given.value):
-                _report(module, given.value, f"{given.arg}={_shown(given.value)}", scope, _entry(module, node, scope))
+                what, entry = f"{given.arg}={_shown(given.value)}", _entry(module, node, scope)
+                _report(module, given.value, what, scope, entry=entry, within=node)
 
 
 def _entry(module: Module, call: ast.Call, scope: Scope) -> str | None:

@@ -274,6 +274,13 @@ def test_a_comment_for_a_rule_that_is_not_asked_is_not_unused(code: Path) -> Non
     assert shown(check_files([code], ["utc-game-date"])) == []
 
 
+def test_a_comment_may_stand_behind_the_last_line_of_a_call(code: Path) -> None:
+    (code / "a.py").write_text(
+        "connect(\n    port,\n    timeout=1.0,\n)  # nbactl: ignore[hardcoded-timeout] loopback\n"
+    )
+    assert shown(check_files([code], ["hardcoded-timeout"])) == []
+
+
 def test_a_text_that_looks_like_a_comment_is_none(code: Path) -> None:
     (code / "a.py").write_text('x = "# nbactl: ignore[swallowed-exception] because"\n' + FAULT)
     assert shown(check_files([code], RULE)) == [("a.py", 5, *RULE)]
