@@ -27,20 +27,22 @@ class Located(NamedTuple):
 
 
 class Analysis(NamedTuple):
-    """The findings and the ignore comments of one content."""
+    """The findings and the ignore comments of one content; `passing` if another look may find something else."""
 
     hits: list[Located]
     ignores: list[Ignore]
+    passing: bool = False
 
     def encode(self) -> list[Any]:
         """Return it in JSON's types."""
-        return [self.hits, self.ignores]
+        return [self.hits, self.ignores, self.passing]
 
     @classmethod
     def decode(cls, encoded: list[Any]) -> Analysis:
         """Return what `encode` was called on. Raises ValueError, TypeError for anything else."""
-        hits, ignores = encoded
-        return cls([Located(hit_of(hit), str(text)) for hit, text in hits], [_ignore_of(each) for each in ignores])
+        hits, ignores, passing = encoded
+        located = [Located(hit_of(hit), str(text)) for hit, text in hits]
+        return cls(located, [_ignore_of(each) for each in ignores], passing=bool(passing))
 
 
 def hit_of(encoded: list[Any]) -> Hit:
@@ -67,6 +69,11 @@ def analyse(content: bytes, kind: Kind) -> Analysis:
         return Analysis([unparsed(error.msg, error.lineno or 1)], [])
     hits.sort(key=lambda hit: (hit.line, hit.column, hit.rule))
     return Analysis(locate(hits, content), find_ignores(content, python=kind == "python"))
+
+
+def unreadable(why: str) -> Analysis:
+    """Return the analysis of a file that could not be looked at now."""
+    return Analysis([unparsed(why)], [], passing=True)
 
 
 def unparsed(why: str, line: int = 1) -> Located:

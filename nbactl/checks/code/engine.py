@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.code.cache import CheckCache, decoded
 from nbactl.checks.code.changed import touched_lines
-from nbactl.checks.code.content import Analysis, Located, digest_of, hit_of, unparsed
+from nbactl.checks.code.content import Analysis, Located, digest_of, hit_of, unreadable
 from nbactl.checks.code.files import PYTHON, SCRIPTS, find_files, is_test, read
 from nbactl.checks.code.ignores import apply_ignores
 from nbactl.checks.code.ruff import NAMES, find_ruff, ruff_hits, version_of
@@ -83,7 +83,7 @@ def check_files(
         try:
             content = read(path)
         except OSError as error:
-            checked.findings += _findings(path, Analysis([unparsed(error.strerror or str(error))], []), chosen)
+            checked.findings += _findings(path, unreadable(error.strerror or str(error)), chosen)
             continue
         digest = digest_of(content, kind)
         jobs.setdefault(digest, Job(digest, kind, path, len(content)))
@@ -128,7 +128,7 @@ def _analysed(
     missing = [job for digest, job in jobs.items() if digest not in found]
     checked.analysed = len(missing)
     found |= analyse_all(missing, processes)
-    kept = {digest: analysis.encode() for digest, analysis in found.items() if not _is_passing(analysis)}
+    kept = {digest: analysis.encode() for digest, analysis in found.items() if not analysis.passing}
     ours.store(kept, new=bool(missing))
     if ruff is None:
         return found
@@ -159,14 +159,6 @@ def _known_hits(stored: Mapping[str, object], jobs: Collection[str]) -> dict[str
 
 def _parses(analysis: Analysis) -> bool:
     return not any(located.hit.rule == "not-parsed" for located in analysis.hits)
-
-
-def _is_passing(analysis: Analysis) -> bool:
-    """Return whether the answer is about this moment, and must not be kept."""
-    return any(
-        located.hit.rule == "not-parsed" and ("meanwhile" in located.hit.message or "crashed" in located.hit.message)
-        for located in analysis.hits
-    )
 
 
 def _findings(path: Path, analysis: Analysis, chosen: Collection[str]) -> list[Finding]:

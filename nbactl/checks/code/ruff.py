@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.checks.code.content import Located, locate
+from nbactl.checks.code.content import Located, digest_of, locate
 from nbactl.checks.code.files import read
 from nbactl.checks.code.rule import Hit
 from nbactl.checks.code.rules import RULES
@@ -64,7 +64,9 @@ def ruff_hits(ruff: str, jobs: Sequence[Job]) -> Mapping[str, list[Located]]:
     located = {}
     for job in jobs:
         hits = _without_repeats(found[job.digest])
-        located[job.digest] = locate(hits, read(job.path)) if hits else []
+        content = read(job.path) if hits else b""
+        if not hits or digest_of(content, job.kind) == job.digest:  # else the file changed meanwhile
+            located[job.digest] = locate(hits, content)
     return located
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from nbactl.checks.code.content import Analysis, analyse, digest_of, unparsed
+from nbactl.checks.code.content import analyse, digest_of, unreadable
 from nbactl.checks.code.files import read
 
 
@@ -22,7 +22,7 @@ def main() -> None:
         try:
             content = read(Path(path))
         except OSError as error:
-            found = ["", Analysis([unparsed(error.strerror or str(error))], []).encode()]
+            found = ["", unreadable(error.strerror or str(error)).encode()]
         else:
             found = [digest_of(content, kind), analyse(content, kind).encode()]
         sys.stdout.write(json.dumps(found) + "\n")

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nbactl.checks.code.content import Analysis, Kind, analyse, digest_of, unparsed
+from nbactl.checks.code.content import Analysis, Kind, analyse, digest_of, unreadable
 from nbactl.checks.code.files import read
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _here(job: Job) -> Analysis:
     try:
         content = read(job.path)
     except OSError as error:
-        return Analysis([unparsed(error.strerror or str(error))], [])
+        return unreadable(error.strerror or str(error))
     return _same(job, digest_of(content, job.kind), analyse(content, job.kind))
 
 
@@ -104,7 +104,7 @@ def _share(jobs: Sequence[Job], crew: _Crew) -> list[tuple[str, Analysis]]:
         found, why = _answers(rest, crew)
         answered += found
         if len(found) < len(rest):
-            answered.append((rest[len(found)].digest, Analysis([unparsed(f"the process crashed ({why})")], [])))
+            answered.append((rest[len(found)].digest, unreadable(f"the process crashed ({why})")))
     return answered
 
 
@@ -122,4 +122,4 @@ def _answers(jobs: Sequence[Job], crew: _Crew) -> tuple[list[tuple[str, Analysis
 
 def _same(job: Job, digest: str, analysis: Analysis) -> Analysis:
     """Return the analysis if it is of the content that was asked for, else the finding that the file changed."""
-    return analysis if digest == job.digest else Analysis([unparsed("the file changed meanwhile; run it again")], [])
+    return analysis if digest == job.digest else unreadable("the file changed meanwhile; run it again")
