@@ -34,8 +34,7 @@ def _write(path: Path, edits: Sequence[Edit]) -> None:
     lines = read(path).split(b"\n")
     for line, start, end, text in sorted(set(edits), reverse=True):
         old = lines[line - 1]
-        carriage = b"\r" if old.endswith(b"\r") and end == len(old) else b""
-        lines[line - 1] = old[:start] + text.encode() + old[end:] + carriage
+        lines[line - 1] = old[:start] + text.encode() + old[end:]
         if not lines[line - 1].strip() and not text:
             del lines[line - 1]  # the comment was alone on its line
     replace_file(path, b"\n".join(lines))

@@ -79,6 +79,7 @@ RULE: Final = Rule(
     good=(
         f"{_IMPORT}client.load_table_from_json(rows, 'd.t')\n",
         f"{_IMPORT}client.insert_rows_json('d.t', [row])\n",
+        f"{_IMPORT}for each in more:\n    print(each)\nclient.insert_rows_json('d.t', [row])\n",
         f"{_IMPORT}for rows in batches:\n    client.insert_rows_json('d.t', rows)\n",
         f"{_IMPORT}for day in days:\n    client.query(f'INSERT INTO d.t SELECT * FROM d.s')\n",
         f"{_IMPORT}rows = [first]\nfor each in more:\n    rows.append(each)\nclient.load_table_from_json(rows, 'd.t')\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -64,13 +65,18 @@ def test_a_changed_rule_makes_the_cache_old(code: Path, monkeypatch: pytest.Monk
     assert check_files([code]).analysed == 1
 
 
-@pytest.mark.parametrize("content", ["", "{", '"key"\n{"0": 1}', "[]"])
+@pytest.mark.parametrize("content", ["", "{", '"key"\n{"0": 1}', "[]", "another key"])
 def test_a_damaged_cache_is_no_cache(code: Path, tmp_path: Path, content: str) -> None:
     (code / "a.py").write_text(FAULT)
     first = check_files([code])
     for file in (tmp_path / "cache" / "nbactl").iterdir():
         key = file.read_text().partition("\n")[0]
-        file.write_text(content if content != "[]" else f"{key}\n[]")
+        if content == "another key":
+            empty = [[], [], False] if "code" in file.name else []
+            stored = json.loads(file.read_text().partition("\n")[2])
+            file.write_text(f'"another key"\n{json.dumps(dict.fromkeys(stored, empty))}')
+        else:
+            file.write_text(content if content != "[]" else f"{key}\n[]")
     second = check_files([code])
     assert second.analysed == 1
     assert second.findings == first.findings
@@ -143,12 +149,13 @@ def test_a_file_that_kills_a_process_is_a_finding_and_the_rest_is_looked_at(
     )
     script.chmod(0o755)
     (code / "ruff").symlink_to(find_ruff())
+    real = sys.executable
     monkeypatch.setattr(sys, "executable", str(script))
     checked = check_files([code], RULE, processes=1)
     assert shown(checked) == [
         (f"{number}.py", *((1, "not-parsed") if number == 3 else (5, *RULE))) for number in range(5)
     ]
-    monkeypatch.undo()
+    monkeypatch.setattr(sys, "executable", real)
     assert "not-parsed" not in check_files([code], RULE, processes=1).summary, "a crash must not be kept"
 
 
@@ -370,7 +377,9 @@ def test_a_fix_is_written_once_and_keeps_everything_else(code: Path) -> None:
     script.write_bytes("gcloud run deploy é --set-env-vars A=1 --set-env-vars=B=2\r\necho done\r\n".encode())
     script.chmod(0o755)
     python = code / "a.py"
-    python.write_text("x = 1  # nbactl: ignore[utc-game-date] old\n# nbactl: ignore[utc-game-date] old\ny = 2\n")
+    python.write_bytes(
+        b"x = 1  # nbactl: ignore[utc-game-date] old\r\n# nbactl: ignore[utc-game-date] old\r\ny = 2\r\n"
+    )
     findings = check_files([code]).findings
     assert len(fix_all(findings, dry_run=True)) == 4
     assert b"--set-env-vars" in script.read_bytes()
@@ -379,6 +388,6 @@ def test_a_fix_is_written_once_and_keeps_everything_else(code: Path) -> None:
         "gcloud run deploy é --update-env-vars A=1 --update-env-vars=B=2\r\necho done\r\n".encode()
     )
     assert script.stat().st_mode & 0o777 == 0o755
-    assert python.read_text() == "x = 1\ny = 2\n"
+    assert python.read_bytes() == b"x = 1\r\ny = 2\r\n"
     assert check_files([code]).findings == []
     assert [path.name for path in sorted(code.iterdir())] == ["a.py", "deploy.sh"]

@@ -83,6 +83,7 @@ IMPORT = "from google.cloud import bigquery\n"
         "def f(c: bigquery.Client):\n    return c.query('x').result()",
         "def f(c: 'bigquery.Client | None' = None):\n    return c.query('x').result()",
         "def f(job: bigquery.QueryJob):\n    return job.result()",
+        "def f(bq_client):\n    return bq_client.query('x').result()",
         # One of two values.
         "def f(given=None):\n    c = given or bigquery.Client()\n    return c.query('x').result()",
         "jobs = [bigquery.Client().query(q) for q in queries]\nfor job in jobs:\n    job.result()",
