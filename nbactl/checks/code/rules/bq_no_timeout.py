@@ -32,7 +32,7 @@ def _finish(module: Module) -> None:
 def _check_calls(module: Module) -> None:
     for site in module.calls.get("result", ()):
         if kinds_of(module, receiver(site.call), site.scope) & _JOBS:
-            _check(module, site, "result()", timeouts=("timeout",))
+            _check(module, site, "result()", limits=("timeout",))
     for name in _READS:
         for site in module.calls.get(name, ()):
             owner = receiver(site.call)
@@ -44,7 +44,7 @@ def _check_calls(module: Module) -> None:
                 )
     for site in module.calls.get("query_and_wait", ()):
         if "bq.client" in kinds_of(module, receiver(site.call), site.scope):
-            _check(module, site, "query_and_wait()", timeouts=("wait_timeout", "api_timeout"))
+            _check(module, site, "query_and_wait()", limits=("wait_timeout", "api_timeout"))
 
 
 def _is_job(module: Module, node: ast.expr, site: Site) -> bool:
@@ -61,15 +61,15 @@ def _is_awaited(module: Module, node: ast.expr | None, scope: Scope) -> bool:
     )
 
 
-def _check(module: Module, site: Site, what: str, *, timeouts: tuple[str, ...]) -> None:
+def _check(module: Module, site: Site, what: str, *, limits: tuple[str, ...]) -> None:
     call = site.call
     if passes_on(call):
         return
     places = 4 if what == "result()" else 99
     if len(call.args) >= places:
         return
-    if is_none(keyword(call, *timeouts)):
-        _report(module, site, f"{what} waits without a limit. Pass {timeouts[0]}= and retry=")
+    if is_none(keyword(call, *limits)):
+        _report(module, site, f"{what} waits without a limit. Pass {limits[0]}= and retry=")
         return
     retry = keyword(call, "retry")
     if retry is None or module.dotted(retry).endswith(("DEFAULT_RETRY", "DEFAULT_JOB_RETRY")):
