@@ -64,8 +64,7 @@ def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun)
     project.datasets = {name.partition(".")[0]: "US-WEST2" for name in load_tables()}
     project.indexes = dict.fromkeys(declared_indexes(), "READY")
     project.ttl = dict.fromkeys(declared_ttl(), "ACTIVE")
-    phases = app.config.workflows.phases.values()
-    project.topics = sorted({topic for phase in phases for topic in (phase.topic, phase.trigger_topic) if topic})
+    project.topics = sorted(app.config.workflows.topics)
     project.refusals = {}
     cloud.services.clear()
     for name in app.declared_services:

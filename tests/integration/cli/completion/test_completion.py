@@ -37,7 +37,7 @@ printf '%s\n' "${COMPREPLY[@]}"
         ("nbactl -o json completion ", {"bash", "zsh", "fish"}),
         ("nbactl config exp", {"explain"}),
         ("nbactl tables show nba_raw.g", {"nba_raw.games", "nba_raw.games_quarantine"}),
-        ("nbactl tables list --dataset nba_p", {"nba_precompute"}),
+        ("nbactl tables list --dataset nba_p", {"nba_precompute", "nba_predictions"}),
         ("nbactl quarantine list --reason missing_m", {"missing_minutes"}),
         ("nbactl nothing-like-this ", {""}),
         ("nbactl run phase", {f"phase{number}" for number in range(1, 7)}),
