@@ -60,7 +60,7 @@ def request_of(workflows: WorkflowsFile, phase: str | None, task: str, day: Game
 
 
 def _date(body: dict[str, Any], parts: Parts) -> GameDate:
-    text = body.get("date") or body.get("game_date")
+    text = body.get("game_date") if body.get("date") is None else body["date"]
     if text is None:
         return GameDate.of(parts.clock.now())
     return GameDate.iso(str(text))

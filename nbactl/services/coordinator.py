@@ -9,7 +9,7 @@ from nbactl.core.phases.messages import parse_trigger
 from nbactl.core.service.service import Service
 from nbactl.errors import UsageError
 from nbactl.services.batches import parse_ready
-from nbactl.services.http import JsonRoute, JsonRoutes
+from nbactl.services.http import JsonRoute, JsonRoutes, flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,11 +35,10 @@ def make_coordinator(
     """Return the service. `probe` does what a start does before its first effect."""
 
     def start(body: dict[str, Any]) -> dict[str, Any]:
-        day, force = body.get("game_date"), body.get("force", False)
-        if not isinstance(day, str) or not isinstance(force, bool):
+        day, force = body.get("game_date"), flag(body, "force")
+        if not isinstance(day, str):
             raise UsageError(
-                "the request names no game date" if not isinstance(day, str) else "force is not true or false",
-                next_step='Send {"game_date": "YYYY-MM-DD", "force": false}.',
+                "the request names no game date", next_step='Send {"game_date": "YYYY-MM-DD", "force": false}.'
             )
         started = coordinator.start_date(GameDate.iso(day), force=force)
         return {

@@ -169,7 +169,20 @@ async def _body(request: Request) -> dict[str, Any]:
         raise UsageError("the body is not JSON", cause=str(error)) from error
     if not isinstance(content, dict):
         raise UsageError("the body is not a JSON object")
+    try:
+        # JSON can escape half a surrogate pair. What repeats it, an answer or a document, is not UTF-8.
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("the body has a character that is not text", cause="It is a lone surrogate.") from error
     return content
+
+
+def flag(body: Mapping[str, Any], name: str) -> bool:
+    """Return a switch of a request; one that is left out is off. Raises UsageError for what is not true or false."""
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is not true or false", next_step=f'Send {{"{name}": true}}, or leave it out.')
+    return value
 
 
 async def _probe(route: JsonRoute) -> Response:

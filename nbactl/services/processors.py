@@ -14,8 +14,8 @@ from nbactl.core.outbox.outbox import KEY_ATTRIBUTE
 from nbactl.core.phases.messages import COUNTED, Completion, parse_completion, parse_trigger
 from nbactl.core.phases.names import normalise
 from nbactl.core.service.service import Service
-from nbactl.errors import DataError, UsageError
-from nbactl.services.http import JsonRoute, JsonRoutes
+from nbactl.errors import DataError, PreconditionError, UsageError
+from nbactl.services.http import JsonRoute, JsonRoutes, flag
 from nbactl.services.results import results_of
 from nbactl.services.runs import check_ended
 from nbactl.workflows.model import RunRequest
@@ -60,27 +60,34 @@ def make_processors(
         return tuple(first.until(last)), False
 
     def date_request(body: dict[str, Any]) -> tuple[tuple[GameDate, ...], bool]:
-        return (_date(body, "analysis_date"),), body.get("strict_mode") is True
+        return (_date(body, "analysis_date"),), flag(body, "strict_mode")
 
     def route(
         phase: str, path: str, timeout: str, read: Callable[[dict[str, Any]], tuple[tuple[GameDate, ...], bool]]
     ) -> JsonRoute:
         async def start(body: dict[str, Any]) -> dict[str, Any]:
             days, strict = read(body)
+            skips, quiet = flag(body, "skip_dependency_check"), flag(body, "skip_downstream_trigger")
             tasks, unknown = _named_tasks(workflows, phase, body)
             if not tasks:
                 return results_of((), {}, unknown)
-            checks = strict and body.get("skip_dependency_check") is not True
+            checks = strict and not skips
             request = RunRequest(
                 (phase,),
                 days,
                 only=tuple(tasks),
                 upstream="fail" if checks else "skip",
-                force=body.get("backfill_mode") is True,
+                force=flag(body, "backfill_mode"),
             )
-            announces = body.get("skip_downstream_trigger") is not True
             turn = f"{phase}/{days[0]}" if len(days) == 1 else phase
-            ended = await runs.execute(request, turn=turn, announces=announces)
+            try:
+                ended = await runs.execute(request, turn=turn, announces=not quiet)
+            except PreconditionError as error:
+                if not checks or error.code != PreconditionError.code:
+                    raise
+                raise PreconditionError(
+                    error.message, next_step="Have them done first, or send skip_dependency_check: true."
+                ) from error
             return results_of(ended, tasks, unknown)
 
         return JsonRoute("POST", path, start, parts.timeouts[timeout], lambda: probe(phase))

@@ -48,17 +48,17 @@ class GameDate:
             return cls.of(now).plus(1)
         if text == "latest" and latest is not None:
             return latest()
-        return cls.iso(text)
+        return cls.iso(text, forms=_DATE_FORMS)
 
     @classmethod
-    def iso(cls, text: str) -> GameDate:
-        """Read `YYYY-MM-DD`, as messages and documents have it. Raises UsageError."""
+    def iso(cls, text: str, *, forms: str = "Write it as YYYY-MM-DD.") -> GameDate:
+        """Read `YYYY-MM-DD`, as messages and documents have it. Raises UsageError, which names the `forms`."""
         if not _ISO.fullmatch(text):
-            raise UsageError(f"'{text}' is not a date", next_step=_DATE_FORMS)
+            raise UsageError(f"'{text}' is not a date", next_step=forms)
         try:
             day = date.fromisoformat(text)
         except ValueError as error:
-            raise UsageError(f"'{text}' is not a date: {error}", next_step=_DATE_FORMS) from error
+            raise UsageError(f"'{text}' is not a date: {error}", next_step=forms) from error
         if not FIRST_DAY <= day <= LAST_DAY:
             raise UsageError(f"'{text}' is not a date of a game", next_step=_DATE_RANGE)
         return cls(day)

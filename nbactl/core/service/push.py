@@ -72,7 +72,7 @@ class PushMessage:
         except (ValueError, RecursionError) as error:
             raise DataError(f"the data of message {self.message_id} are not JSON", cause=str(error)) from error
         if not isinstance(content, dict):
-            raise DataError(f"the data of message {self.message_id} are not JSON object")
+            raise DataError(f"the data of message {self.message_id} are not a JSON object")
         return content
 
 

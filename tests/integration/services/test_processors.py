@@ -71,10 +71,19 @@ def test_a_scraper_that_fails_is_answered_with_200_and_its_error(project: Served
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [({}, 400), ({"scraper": 3}, 400), ({"scraper": "s_schedule", "date": "soon"}, 400), ({"scraper": "s_x"}, 404)],
+    [
+        ({}, 400),
+        ({"scraper": 3}, 400),
+        ({"scraper": "s_schedule", "date": "soon"}, 400),
+        ({"scraper": "s_schedule", "date": ""}, 400),
+        ({"scraper": "s_schedule", "date": False}, 400),
+        ({"scraper": "s_x"}, 404),
+    ],
 )
 def test_a_request_that_names_no_scraper_or_date_is_refused(project: ServedProject, body: Any, status: int) -> None:
-    assert project.post("/scrape", body).status == status
+    answer = project.post("/scrape", body)
+    assert answer.status == status
+    assert "latest" not in str(answer.json())  # a request takes no such words
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["schedule", "injuries", "schedule"])))
@@ -278,6 +287,7 @@ class TestHttpStarts:
     def test_a_strict_start_is_refused_before_the_phases_that_it_needs(self, project: ServedProject) -> None:
         answer = project.post("/process-date", {"analysis_date": DAY, "strict_mode": True})
         assert (answer.status, answer.json()["error"]["code"]) == (409, "precondition")
+        assert "skip_dependency_check" in answer.json()["error"]["next"]  # no option of a command
 
     def test_a_failure_is_in_the_body_and_the_code_is_200(self, project: ServedProject) -> None:
         behave("player_game_summary", failing(DataError("no box scores")))
@@ -295,6 +305,8 @@ class TestHttpStarts:
             {"start_date": "2020-01-01", "end_date": DAY},
             {"start_date": DAY, "end_date": DAY, "processors": "all"},
             {"start_date": DAY, "end_date": DAY, "processors": []},
+            {"start_date": DAY, "end_date": DAY, "backfill_mode": "yes"},
+            {"start_date": DAY, "end_date": DAY, "skip_downstream_trigger": 1},
         ],
     )
     def test_a_wrong_request_is_refused(self, project: ServedProject, body: Any) -> None:

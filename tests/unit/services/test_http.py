@@ -68,6 +68,7 @@ def test_a_coroutine_function_and_another_status_work_too() -> None:
         (b"[1]", 400, "usage"),
         (b'"text"', 400, "usage"),
         (b"[" * 100_000, 400, "usage"),
+        (b'{"scraper": "\\ud800"}', 400, "usage"),
         (b'{"a": "' + b"x" * MAX_BODY_BYTES + b'"}', 413, "too_large"),
     ],
 )
