@@ -6,6 +6,7 @@ https://cloud.google.com/pubsub/docs/push
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
 import threading
@@ -176,9 +177,9 @@ class _Push:
         reach("push.answered")
         self._reached(endpoint)
         if status == _IN_PROGRESS:
-            raise InProgressError(f"{endpoint} answered {status}", cause=text[:_LONGEST_ANSWER] or None)
+            raise InProgressError(f"{endpoint} answered {status}", cause=_reason(text))
         if status not in _ACKNOWLEDGES:
-            raise UnavailableError(f"{endpoint} answered {status}", cause=text[:_LONGEST_ANSWER] or None)
+            raise UnavailableError(f"{endpoint} answered {status}", cause=_reason(text))
 
     def stop(self) -> None:
         """Wait for no endpoint any more."""
@@ -255,3 +256,11 @@ def envelope(message: PulledMessage, subscription: str) -> bytes:
     name = f"projects/{LOCAL_PROJECT}/subscriptions/{subscription}"
     body = {"message": content, "subscription": name, "deliveryAttempt": message.delivery_attempt}
     return json.dumps(body).encode()
+
+
+def _reason(text: str) -> str | None:
+    """Return why an answer refuses: the message of our services' errors, or else how the text begins."""
+    with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
+        error = json.loads(text)["error"]
+        text = f"{error['message']}: {error['cause']}" if error.get("cause") else str(error["message"])
+    return text[:_LONGEST_ANSWER] or None

@@ -10,6 +10,7 @@ from nbactl.cli.dlq.command import count
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
+from nbactl.core._support.controls import visible
 from nbactl.core._support.durations import format_duration
 from nbactl.core.observe.masking import mask_within
 from nbactl.errors import NbactlError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nbactl.core.dead_letters.documents import DeadLetter
 
 _NAMED: Final = 5
+_LABEL: Final = len("dead letter topic") + 2
 _DONE: Final = {"replay": "Replayed", "archive": "Archived", "reopen": "Reopened"}
 _FIELDS: Final = (
     *("id", "message_id", "state", "topic", "subscription", "dead_letter_topic", "attempts", "reason", "permanent"),
@@ -84,14 +86,15 @@ def letter_details(details: LetterDetails) -> View:
 
     def show(console: Console) -> None:
         for name, value in facts.items():
-            text = moment(value) if name.endswith("_at") else str(value)
             if value is not None:
-                console.print(Styled(f"{name.replace('_', ' '):<17}", "dim"), text)
+                console.print(_label(name.replace("_", " ")), _fact(name, value))
         for entry in letter.history:
             why = f": {entry['reason']}" if entry.get("reason") else ""
-            console.print(Styled(f"{entry['event']:<17}", "dim"), f"{moment(entry['at'])} by {entry['by']}{why}")
+            console.print(_label(entry["event"]), f"{moment(entry['at'])} by {entry['by']}{why}")
         for name, value in sorted(attributes.items()):
-            console.print(Styled("attribute        ", "dim"), f"{name}={value}")
+            console.print(_label("attribute"), visible(f"{name}={value}"))
+        if form == "base64":
+            console.print(_label("data"), "not UTF-8; as base64:")
         for line in _lines(form, data):
             console.print(line)
 
@@ -157,6 +160,18 @@ def _touched(changed: LettersChanged) -> str | None:
 
 def _line(letter: DeadLetter) -> dict[str, Any]:
     return {name: getattr(letter, name) for name in _FIELDS}
+
+
+def _label(text: str) -> Styled:
+    return Styled(f"{text:<{_LABEL}}", "dim")
+
+
+def _fact(name: str, value: Any) -> str:  # noqa: ANN401 - any field of a dead letter
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "size":
+        return f"{value:,} bytes"
+    return moment(value) if name.endswith("_at") else str(value)
 
 
 def _decoded(data: bytes) -> tuple[str, Any]:

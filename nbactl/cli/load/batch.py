@@ -164,7 +164,7 @@ class _Load:
                 result = read_result(self.app.documents, self.batch_id, self.players, self.trigger_topic)
                 if over or (result.is_settled and poisoned >= poison):
                     return result, poisoned
-                words = f"merged {result.merged_rows} rows; waiting for phase 6 or poison ({poisoned} of {poison})"
+                words = f"merged {result.merged_rows:,} rows; waiting for phase 6 or poison ({poisoned} of {poison})"
             else:
                 progress = self.app.completions.progress(self.batch_id)
                 words = f"{progress.completed} of {progress.expected} players are done"
@@ -240,6 +240,7 @@ def load_batch(
     )
     chaos.start()
     tell(f"{load.batch_id}: publishing {len(load.plan):,} messages in {request.duration:g}s.")
+    tell(f"Watch it: nbactl status --date {load.day} --watch")
     try:
         unsent = load.publish()
         result, poisoned = load.follow()

@@ -18,6 +18,8 @@ app = single()
 _BATCH = "A batch of synthetic players (without --url)"
 _URL = "Requests to an address"
 _MOST_SECONDS = 1200.0
+_ONLY_BATCH = ("players", "duplicates", "reorder", "poison", "chaos")
+_ONLY_URL = ("rate", "method", "arrivals")
 
 
 def _share(text: str) -> object:
@@ -81,6 +83,10 @@ def load(  # noqa: PLR0917 - Typer reads them one by one
     seconds = parse_duration(duration)
     if not 0 < seconds <= _MOST_SECONDS:
         raise UsageError(f"--duration {duration} is not within 1s to 20m", cause="A batch is closed after 30 minutes.")
+    others = _ONLY_BATCH if url is not None else _ONLY_URL
+    if useless := [f"--{name}" for name in others if _is_given(ctx, name)]:
+        kind = "without --url" if url is not None else "with --url"
+        raise UsageError(f"{', '.join(useless)}: only {kind}", next_step="Leave one of them out.")
     given = new_seed() if seed is None else seed
     app_ = container(ctx, reads_only=dry_run)
     if url is not None:
@@ -93,6 +99,11 @@ def load(  # noqa: PLR0917 - Typer reads them one by one
     if dry_run:
         return view.batch_plan(batch, plan_batch(batch))
     return view.batch_load(load_batch(app_, batch, confirm=asking(ctx), tell=console(ctx).note))
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _check(option: str, value: str, known: tuple[str, ...]) -> None:

@@ -32,7 +32,7 @@ def url_plan(request: UrlLoad) -> View:
 def batch_plan(request: BatchLoad, plan: Sequence[PlannedMessage]) -> View:
     """Show what would be sent to `nbactl up`."""
     kinds: dict[str, int] = dict(Counter(one.kind for one in plan))
-    message = f"Would publish {len(plan):,} messages in {request.duration:g}s: {_counted(kinds)}; seed {request.seed}."
+    message = f"Would publish {len(plan):,} messages in {request.duration:g}s: {_kinds(kinds)}; seed {request.seed}."
     return View({"mode": "batch", "sent": kinds, **asdict(request)}, lambda console: console.note(message))
 
 
@@ -72,7 +72,7 @@ def batch_load(result: BatchLoadResult) -> View:
     poison = report.sent.get("poison", 0)
     facts = {
         "batch": f"{result.batch_id} ({result.load_id}, seed {request.seed})",
-        "messages": _counted(report.sent),
+        "messages": _kinds(report.sent),
         "players": f"{batch.done:,} of {batch.expected:,} done, {len(batch.failed)} failed",
         "lost": f"{len(batch.lost):,}",
         "done twice": str(batch.twice),
@@ -129,6 +129,11 @@ def _view(
 
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in counts.items())
+
+
+def _kinds(sent: Mapping[str, int]) -> str:
+    plural = {"request": "requests", "duplicate": "duplicates"}
+    return _counted({plural.get(kind, kind): number for kind, number in sent.items()})
 
 
 def _seconds(value: float | None) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from nbactl.core._support.ids import encode_id
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
-from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_SUBSCRIPTION
+from nbactl.ports.bus import SOURCE_ATTEMPTS, SOURCE_REASON, SOURCE_SUBSCRIPTION
 from nbactl.ports.documents import Order, Query, Set
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def letter_document(
     # A dead-letter subscription that gives a message up publishes it to its own topic, under its own name.
     topics = {one.name: one.topic for one in sources if one.topic != queue.topic}
     origin = {topics[name]} if name in topics else set(topics.values())
-    reason = None if _is_object(message.data) else "the data are not a JSON object"
+    permanent = not _is_object(message.data)
     return {
         "id": identifier,
         "message_id": message.message_id,
@@ -99,8 +99,8 @@ def letter_document(
         "subscription": name,
         "attempts": _number(attributes.get(SOURCE_ATTEMPTS)),
         "state": "waiting",
-        "reason": reason,
-        "permanent": reason is not None,
+        "reason": "the data are not a JSON object" if permanent else attributes.get(SOURCE_REASON),
+        "permanent": permanent,
         "replays": _number(attributes.get(REPLAY_ATTRIBUTE)) or 0,
         # As text: not every name of an attribute can be the name of a field.
         "attributes": json.dumps(dict(attributes)),

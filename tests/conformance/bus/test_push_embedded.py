@@ -176,6 +176,16 @@ def test_a_dead_letter_says_why_its_last_push_failed(bus: Any, endpoint: Endpoin
     assert len(reason.encode()) <= LONGEST_VALUE
 
 
+def test_a_dead_letter_has_the_message_of_our_own_error(bus: Any, endpoint: Endpoint) -> None:
+    endpoint.answer = lambda _: 400
+    endpoint.text = '{"error": {"code": "data", "message": "the message has no batch_id", "cause": null}}'
+    lab = lab_on(bus, push=PushTarget(endpoint.url), least_backoff=0.0)
+    lab.send(b"poison")
+    with closing(delivering(bus)):
+        [letter] = bus.pull(lab.dead.name, limit=1, timeout=20.0)
+    assert letter.attributes[SOURCE_REASON] == f"{endpoint.url} answered 400. the message has no batch_id"
+
+
 def test_a_killed_pusher_holds_its_messages_no_longer_than_a_lease(bus: Any) -> None:
     release = threading.Event()
 

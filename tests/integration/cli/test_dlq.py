@@ -17,6 +17,7 @@ from nbactl.config.settings import load_settings
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.dead_letters.documents import REPLAY_ATTRIBUTE
 from nbactl.core.lease.leases import Leases
+from nbactl.ports.bus import SOURCE_REASON
 from nbactl.ports.documents import Set
 from nbactl.testing import FakeClock, emulator_documents
 from tests.integration.cli.conftest import environment
@@ -148,6 +149,22 @@ def test_what_is_known_to_fail_is_refused_and_fails_the_command(local: Place) ->
     assert "then add --force" in local.call("dlq", "replay", bad).stderr
     assert local.data("dlq", "replay", bad, "--force")["changed"] == [f"{DEAD}/{bad}"]
     assert sorted(local.delivered()) == ["1", "1"]
+
+
+def test_why_the_last_push_failed_is_the_reason(local: Place) -> None:
+    local.die(**{SOURCE_REASON: "/predict answered 400. the message has no batch_id"})
+    [listed] = local.data("dlq", "list")["messages"]
+    assert (listed["reason"], listed["permanent"]) == ("/predict answered 400. the message has no batch_id", False)
+
+
+def test_a_message_is_shown_line_by_line_in_words(local: Place) -> None:
+    name = local.die(b"\xff\xfe", note="first\nsecond")
+    local.data("dlq", "list")
+    lines = local.call("dlq", "show", name).stdout.splitlines()
+    facts = {line[:19].strip(): line[19:] for line in lines[:-1]}
+    assert (facts["dead letter topic"], facts["permanent"], facts["size"]) == (DEAD, "yes", "2 bytes")
+    assert r"attribute          note=first\nsecond" in lines
+    assert (facts["data"], lines[-1]) == ("not UTF-8; as base64:", "//4=")
 
 
 def test_nothing_to_do_and_no_such_message(local: Place) -> None:

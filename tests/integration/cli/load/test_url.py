@@ -144,6 +144,10 @@ def test_other_machines_are_asked_for(tmp_path: Path) -> None:
         ("--url", "http://127.0.0.1/", "--duration", "21m"),
         ("--url", "http://127.0.0.1/", "--rate", "100000", "--duration", "1m"),
         ("--poison", "2"),
+        ("--url", "http://127.0.0.1/", "--duplicates", "0.5"),
+        ("--url", "http://127.0.0.1/", "--chaos"),
+        ("--rate", "5"),
+        ("--method", "GET", "--dry-run"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words: tuple[str, ...], tmp_path: Path) -> None:
