@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +50,7 @@ def serve_services(
         ServiceContainer("-".join(names), settings, environ=environ) as app,
         server.open_socket(request.host or "", request.port or 0)
         if request.fd is None
-        else socket.socket(fileno=request.fd) as listening,
+        else server.inherited_socket(request.fd) as listening,
     ):
         host, port, *_ = listening.getsockname()
         app.identity = None if server.is_loopback(host) else require_identity(host, environ)

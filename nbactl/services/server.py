@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import os
 import signal
@@ -43,7 +44,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         opened.listen(_BACKLOG)
     except OSError as error:
         opened.close()
-        if isinstance(error, socket.gaierror):
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             raise UsageError(f"'{host}' is not an address of this machine", cause=str(error)) from error
         raise PreconditionError(
             f"{host}:{port} cannot be served",
@@ -51,6 +52,19 @@ def open_socket(host: str, port: int) -> socket.socket:
             next_step="Stop the program that uses the port, or choose another: --port PORT.",
         ) from error
     return opened
+
+
+def inherited_socket(descriptor: int) -> socket.socket:
+    """Return a socket that was inherited. Raises UsageError if the descriptor is none that listens."""
+    try:
+        inherited = socket.socket(fileno=descriptor)
+        listens = inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise UsageError(f"--fd {descriptor} is not a socket of this process", cause=error.strerror) from error
+    if not listens:
+        inherited.close()
+        raise UsageError(f"--fd {descriptor} is a socket that does not listen")
+    return inherited
 
 
 def serve(app: App, listening: socket.socket, *, stop_within: float) -> None:

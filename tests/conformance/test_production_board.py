@@ -64,7 +64,7 @@ def no_warehouse() -> Warehouse:
     raise UnavailableError("BigQuery does not answer")
 
 
-def production(store: DocumentStore, warehouse: Warehouse | None = None) -> Production:
+def production(store: DocumentStore, warehouse: Warehouse | None = None, *, local: bool = False) -> Production:
     return Production(
         expectations(WORKFLOWS, "gcp"),
         documents=lambda: store,
@@ -73,7 +73,7 @@ def production(store: DocumentStore, warehouse: Warehouse | None = None) -> Prod
         patience=600.0,
         history_timeout=30.0,
         history_ttl=60.0,
-        history_only_with_documents=False,
+        history_only_with_documents=local,
     )
 
 
@@ -310,6 +310,7 @@ def test_a_history_that_cannot_be_read_is_a_warning_and_no_more(store: DocumentS
     assert line(down, "phase3").state == "incomplete"
     (absent,) = of_production(drawn(store, of=production(store, history))).warnings
     assert "processor_run_history" in absent
+    assert of_production(drawn(store, of=production(store, history, local=True))).warnings == ()  # `up` writes none
     put_rows(history, PROCESSOR_RUNS, {"processor_name": "STRING", "data_date": "DATE"}, [])
     (narrow,) = of_production(drawn(store, of=production(store, history))).warnings
     assert narrow == "the run history was not read: nba_reference.processor_run_history has no column status"

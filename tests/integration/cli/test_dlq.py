@@ -152,7 +152,7 @@ def test_what_is_known_to_fail_is_refused_and_fails_the_command(local: Place) ->
 
 
 def test_why_the_last_push_failed_is_the_reason(local: Place) -> None:
-    local.die(**{SOURCE_REASON: "/predict answered 400. the message has no batch_id"})
+    local.die(b"{}", **{SOURCE_REASON: "/predict answered 400. the message has no batch_id"})
     [listed] = local.data("dlq", "list")["messages"]
     assert (listed["reason"], listed["permanent"]) == ("/predict answered 400. the message has no batch_id", False)
 

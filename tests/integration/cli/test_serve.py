@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -49,6 +50,16 @@ def test_other_machines_are_let_in_only_where_callers_identify_themselves(
     text = refused(tmp_path, "collector", *arguments, variables=variables)
     assert "NBACTL_PUSH_AUDIENCE" in text
     assert "serve on 127.0.0.1" in text
+
+
+def test_what_cannot_be_served_on_is_refused_with_the_reason(tmp_path: Path) -> None:
+    assert "--fd 900 is not a socket of this process" in refused(tmp_path, "collector", "--fd", "900")
+    with socket.socket() as deaf:
+        assert "does not listen" in refused(tmp_path, "collector", "--fd", str(os.dup(deaf.fileno())))
+    # TEST-NET-1 of RFC 5737 is no address of any machine.
+    text = refused(tmp_path, "collector", "--host", "192.0.2.1", "--port", "0")
+    assert "is not an address of this machine" in text
+    assert "program that uses the port" not in text
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
