@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -116,7 +116,8 @@ def _lost_outputs(app: Container, open_documents: Open) -> Lost:
     from nbactl.workflows.model import RunStatus
 
     newest: dict[tuple[str, GameDate], RunRecord] = {}
-    for run in _recent_runs(app, open_documents, None):
+    recent = list(_recent_runs(app, open_documents, None))
+    for run in recent:
         if run.source == app.source.key:
             newest.setdefault((run.name, run.game_date), run)
     ended = {run.run_id: run for run in newest.values() if run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL)}
@@ -125,9 +126,18 @@ def _lost_outputs(app: Container, open_documents: Open) -> Lost:
     lost = [
         (ended[run_id].name, str(ended[run_id].game_date), found.text)
         for run_id, found in worst_of.items()
-        if found.why in ("gone", "replaced")
+        if found.why == "gone" or (found.why == "replaced" and not _did_again(app, ended[run_id], recent))
     ]
     return Lost(tuple(lost), len(ended))
+
+
+def _did_again(app: Container, run: RunRecord, recent: Sequence[RunRecord]) -> bool:
+    """Say whether services did since what a run had done, as `nbactl up` does after `nbactl run daily`."""
+    from nbactl.workflows.board import did_again
+
+    ours = {one for other in recent if other.game_date == run.game_date for one in (other.run_id, other.correlation_id)}
+    report = app.production.read(run.game_date, app.clock.now(), ours).reports.get(run.name)
+    return report is not None and did_again(run, report)
 
 
 def _declared_datasets() -> set[str]:

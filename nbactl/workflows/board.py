@@ -187,7 +187,7 @@ class Boards:
             lines = self._with_freshness(lines)
         except NbactlError as error:
             unchecked = error.message
-        found = self._production(game_date, now, past.values())
+        found = self._production(game_date, now, self.runs.heads(date=game_date, limit=_RECENT))
         if found is not None:
             lines = {name: merged(line, found.reports.get(name)) for name, line in lines.items()}
         lines = {name: self._implied(line, lines) for name, line in lines.items()}
@@ -302,6 +302,7 @@ def merged(line: PhaseLine, report: PhaseReport | None) -> PhaseLine:
     """Return a line of the ledger with what production did.
 
     Production decides where the ledger knows of no run, and where it finished what a run since failed at or left open.
+    So it does where it did again what a run had done.
     """
     own: Whose | None = None if line.run is None else "nbactl"
     if report is None or (report.state == "missing" and not report.document.exists):
@@ -324,9 +325,15 @@ def merged(line: PhaseLine, report: PhaseReport | None) -> PhaseLine:
 
 def _finished_since(line: PhaseLine, run: RunRecord, report: PhaseReport) -> bool:
     at = report.last_completion
-    return (
-        line.state in _LEFT_OPEN and report.state in ("succeeded", "partial") and at is not None and at > run.started_at
-    )
+    if report.state not in ("succeeded", "partial") or at is None or at <= run.started_at:
+        return False
+    return line.state in _LEFT_OPEN or (line.state == "stale" and not line.gone and did_again(run, report))
+
+
+def did_again(run: RunRecord, report: PhaseReport) -> bool:
+    """Say whether others did the phase of a run since, so that its output is theirs and rightly not what it wrote."""
+    at = report.last_completion
+    return report.state == "succeeded" and report.whose == "orchestrator" and at is not None and at > run.started_at
 
 
 def _newest_first(runs: Iterable[RunRecord]) -> list[RunRecord]:

@@ -45,11 +45,13 @@ class ProcessorLine:
     records: int | None
     whose: Whose
     last_run: ProcessorRun | None = None
+    no_data_ok: bool = False
+    """Whether it is done as well if there was nothing to do, as on a date without games."""
 
     @property
     def done(self) -> bool:
         """Whether it counts as done."""
-        return self.status in DONE
+        return self.status in DONE or (self.status == "no_data" and self.no_data_ok)
 
     @property
     def failed(self) -> bool:
@@ -242,12 +244,15 @@ def judge(
         last_runs.setdefault(run.processor, run)
     others = sorted(set(document.processors) - set(expected.names))
     lines = tuple(
-        _line(name, document.processors.get(name), expected, last_runs.get(name), ours)
+        replace(
+            _line(name, document.processors.get(name), expected, last_runs.get(name), ours),
+            no_data_ok=name in expectation.no_data_ok,
+        )
         for name in (*expected.names, *others)
     )
     began = document.began_at
     waited = None if began is None else (now - began).total_seconds()
-    reason = expectation.hand_off.reason(expected, document.done, waited)
+    reason = expectation.hand_off.reason(expected, frozenset(line.name for line in lines if line.done), waited)
     report = PhaseReport(document, mode, expected, lines, _state(document, lines), "open", reason=document.reason)
     if document.triggered:
         report = replace(report, hand_off="triggered", since=document.triggered_at)
@@ -307,7 +312,7 @@ def _due_since(report: PhaseReport, hand_off: HandOff) -> datetime | None:
     if last is None or began is None:
         return last
     waits = (0.0, *(tier.after for tier in hand_off.tiers))
-    enough = [wait for wait in waits if hand_off.reason(report.expected, report.document.done, wait) is not None]
+    enough = [wait for wait in waits if hand_off.reason(report.expected, frozenset(report.done), wait) is not None]
     return max(last, began + timedelta(seconds=min(enough, default=0.0)))
 
 

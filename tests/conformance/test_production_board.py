@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from contextlib import closing
 from dataclasses import replace
@@ -21,7 +22,7 @@ from nbactl.core.lease.leases import Leases
 from nbactl.core.phases.history import PROCESSOR_RUNS
 from nbactl.errors import UnavailableError
 from nbactl.testing import FakeClock
-from nbactl.workflows.board import Board, Boards, PhaseLine
+from nbactl.workflows.board import Board, Boards, PhaseLine, merged
 from nbactl.workflows.freshness import Freshness, NoVersions
 from nbactl.workflows.ledger import Ledger
 from nbactl.workflows.production import Production, ProductionBoard
@@ -251,6 +252,39 @@ def test_a_failure_that_production_made_good_since_is_none_any_more(store: Docum
     board = drawn(store, own_run("failed", NIGHT - timedelta(hours=1)))
     assert (line(board, "phase3").state, line(board, "phase3").by) == ("succeeded", "orchestrator")
     assert (board.wrong, board.failed) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("gone", "since", "state"), [(False, 1, "succeeded"), (True, 1, "stale"), (False, -1, "stale")]
+)
+def test_what_services_did_again_since_is_theirs_and_not_stale(
+    store: DocumentStore, gone: bool, since: int, state: str
+) -> None:
+    put(store, {f"phase3_completion/{DAY}": phase_document(PHASE3, **triggered())})
+    mine = own_run("succeeded", NIGHT - timedelta(hours=since), state="succeeded")
+    ours = line(drawn(store, mine, now=LATER), "phase3")
+    found = merged(replace(ours, state="stale", reason="not what this run wrote", gone=gone), ours.production)
+    assert found.state == state
+
+
+def test_a_run_of_a_part_of_the_phase_is_ours_beside_the_newest_one(store: DocumentStore) -> None:
+    document = phase_document(PHASE3, **triggered())
+    for name, of in zip(PHASE3, itertools.cycle(["run-own", "run-earlier"]), strict=False):
+        document[name] |= {"execution_id": of, "correlation_id": of}
+    put(store, {f"phase3_completion/{DAY}": document})
+    earlier = replace(own_run("succeeded", NIGHT - timedelta(hours=2)), run_id="run-earlier")
+    found = line(drawn(store, earlier, own_run("succeeded", NIGHT - timedelta(hours=1))), "phase3").production
+    assert found is not None
+    assert found.whose == "nbactl"
+
+
+def test_a_date_without_games_is_done(store: DocumentStore) -> None:
+    document = phase_document(PHASE3, **triggered())
+    for name in PHASE3:
+        document[name] |= {"status": "no_data", "record_count": 0}
+    put(store, {f"phase3_completion/{DAY}": document})
+    shown = line(drawn(store), "phase3")
+    assert (shown.state, shown.missing, shown.reason) == ("succeeded", (), None)
 
 
 def test_a_failure_after_what_production_did_remains(store: DocumentStore) -> None:
