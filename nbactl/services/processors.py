@@ -140,7 +140,7 @@ class _RawProcessors:
             request = RunRequest((name,), (day,), only=ready if name == _RAW else (), upstream="skip")
             check_ended(await self._runs.execute(request, turn=f"{_RAW}/{day}"), frozenset(ready))
         if waiting := [task for task in affected if task not in tried]:
-            _LOG.info("%s for %s: waiting for what else they read", ", ".join(waiting), day)
+            _LOG.info("%s for %s: waiting for other inputs", ", ".join(waiting), day)
 
     def _own(self, completion: Completion) -> str | None:
         """Return the task that processes what a scraper collected, None if nothing does. Raises DataError."""

@@ -287,6 +287,14 @@ def test_a_date_without_games_is_done(store: DocumentStore) -> None:
     assert (shown.state, shown.missing, shown.reason) == ("succeeded", (), None)
 
 
+def test_the_head_of_the_board_fits_a_terminal(store: DocumentStore) -> None:
+    put(store, {f"phase3_completion/{DAY}": phase_document(PHASE3, **triggered())})
+    board = replace(drawn(store), target="local", source_origin="last run")
+    text = terminal(lambda console: show_board(console, board))
+    assert "mode overnight" in " ".join(text.split())
+    assert max(map(len, text.splitlines()[:2])) <= 80
+
+
 def test_a_failure_after_what_production_did_remains(store: DocumentStore) -> None:
     put(store, {f"phase3_completion/{DAY}": phase_document(PHASE3, **triggered())})
     board = drawn(store, own_run("failed", NIGHT + timedelta(hours=1)), now=LATER)

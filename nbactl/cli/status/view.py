@@ -188,10 +188,8 @@ def board_json(board: Board) -> dict[str, Any]:
 
 def show_board(console: Console, board: Board) -> None:
     """Show the board: phases, what is running, and failures that were not repaired."""
-    console.print(
-        Styled(str(board.game_date), "bold"),
-        Styled(f"  {_place(board)}, at {clock_time(board.now)} {zone_name()}{_mode(board)}", "dim"),
-    )
+    place = f"{_place(board)}, at {clock_time(board.now)} {zone_name()}{_mode(board)}"
+    console.out.print_hanging(Styled(str(board.game_date), "bold"), "  ", text=place, indent=12)
     rows = [_phase_row(console, phase, board) for phase in board.phases]
     console.table(["phase", "state", "tasks", "deadline", "remark"], rows, optional=["tasks"])
     show_details(console, [phase.production for phase in board.phases if phase.production is not None], board.now)

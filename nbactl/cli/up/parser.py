@@ -73,4 +73,4 @@ def up(
         result = running.run()
     if signalled:
         raise SignalledError(signal.Signals[signalled[0]])
-    return view.ended(result)
+    return view.ended(result, day)

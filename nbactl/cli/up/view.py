@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.stream import Stream
     from nbactl.cli.show.text import Segment
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.errors import NbactlError
     from nbactl.services.supervisor import LogLine
 
@@ -28,6 +29,7 @@ _WIDTH: Final = 12
 """Of the longest name of a service."""
 _SHOWN: Final = ("rows", "reason", "error", "status", "path", "key")
 """What a line shows of what was logged beside its message; -o jsonl has all of it."""
+_DECIDED: Final = "handoff.decided"
 _SERVER: Final = "uvicorn"
 _SLOW: Final = ("http.served", "run.finished", "task.finished")
 """Events that a service logs because they took long; a line of the run says the same."""
@@ -48,14 +50,15 @@ def log_writer(console: Console, names: tuple[str, ...], *, output: str, utc: bo
     return write
 
 
-def ended(result: UpResult) -> View:
-    """Show how it ended."""
+def ended(result: UpResult, day: GameDate | None) -> View:
+    """Show how it ended; `day` is the date that was started."""
+    look = f"See the board: nbactl status --date {day}"
     data = {"outcome": result.outcome, "detail": result.detail, "restarts": result.restarts}
     error: NbactlError | None = None
     if result.outcome == "failed":
-        error = CheckFailedError(result.detail, next_step="See the board: nbactl status")
+        error = CheckFailedError(result.detail, next_step=look)
     elif result.outcome == "running":
-        error = StillRunningError("the date has not ended yet", next_step="See the board: nbactl status")
+        error = StillRunningError(f"{day} has not ended yet", next_step=look)
 
     def show(console: Console) -> None:
         if error is None:
@@ -90,7 +93,11 @@ def _text(line: LogLine) -> str:
     labels: Mapping[str, Any] = line.entry.get(LABELS) or {}
     place = labels.get("task") or labels.get("workflow")
     beside = " ".join(f"{name}={line.entry[name]}" for name in _SHOWN if line.entry.get(name) is not None)
-    text = f"{place}: {line.message}" if place else line.message
+    event, _, phase = line.message.partition(": ")
+    if event == _DECIDED:
+        text = f"{phase}: leads to the next phase"
+    else:
+        text = f"{place}: {line.message}" if place else line.message
     return f"{text}  {beside}" if beside else text
 
 

@@ -13,10 +13,12 @@ from nbactl.cli.runs.command import show_runs
 from nbactl.cli.status.command import read_board
 from nbactl.config.given import PLACE_OPTIONS, given_options
 from nbactl.config.settings import load_settings
+from nbactl.ports.documents import Set
 from nbactl.workflows.model import RunStatus, exit_code
 from tests.kit.league import PLAYERS, League
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from nbactl.checks.doctor.context import Finding
@@ -237,6 +239,26 @@ def test_runs_show_and_doctor_say_that_a_finished_run_lost_its_output(league: Le
     assert (found.status, found.cause) == ("failed", "nba_raw.games 2025-01-13 is gone")
     place = f"--source path:{league.folder} --state-dir {league.state}"
     assert found.fix == f"Run them again: nbactl run phase2 --date 2025-01-13 {place}"
+
+
+def test_what_services_wrote_since_is_not_a_lost_output(league: League) -> None:
+    league.run("phase2", days=(FIRST,))
+    league.points[FIRST] = 22
+    league.write()
+    (file,) = league.state.glob("data/*/warehouse.duckdb")
+    before = file.read_bytes()
+    league.run("phase2", days=(FIRST,))
+    file.write_bytes(before)
+    with league.open() as app:
+        assert (finding(app).status, "is not what this run wrote" in (finding(app).cause or "")) == ("failed", True)
+        at = app.clock.now()
+        tasks = [use.task for use in app.config.workflows.phases["phase2"].tasks]
+        app.documents.commit([Set(f"phase2_completion/{FIRST}", {name: report(at) for name in tasks})])
+        assert finding(app).status == "ok"
+
+
+def report(at: datetime) -> dict[str, Any]:
+    return {"status": "success", "completed_at": at, "record_count": 1, "execution_id": "batch-of-a-service"}
 
 
 def test_a_printed_command_names_the_source_that_was_taken_from_the_ledger(league: League) -> None:

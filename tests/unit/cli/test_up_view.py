@@ -11,6 +11,7 @@ import pytest
 from nbactl.bootstrap.up import Outcome, UpResult
 from nbactl.cli.show.console import Console
 from nbactl.cli.up.view import ended, log_writer
+from nbactl.core._support.gamedate import GameDate
 from nbactl.services.supervisor import LogLine
 
 TASK = LogLine(
@@ -40,6 +41,12 @@ def written(*lines: LogLine, output: str = "table", utc: bool = False, **how: An
 def test_a_line_has_the_time_the_service_the_task_and_what_counts() -> None:
     assert written(TASK) == ("12:00:01 processors   player_game_summary: task succeeded  rows=3\n", "")
     assert written(TASK, utc=True)[0].startswith("17:00:01 ")
+
+
+def test_a_hand_off_is_said_in_words() -> None:
+    entry = {"time": TASK.entry["time"], "reason": "all_complete", "logging.googleapis.com/labels": {"workflow": "p"}}
+    text, _ = written(LogLine("processors", "INFO", "handoff.decided: phase2", entry))
+    assert text == "12:00:01 processors   phase2: leads to the next phase  reason=all_complete\n"
 
 
 def test_each_service_has_a_colour_of_its_own_and_what_is_severe_is_named() -> None:
@@ -82,6 +89,8 @@ def test_secrets_and_control_characters_of_a_service_are_not_shown() -> None:
 
 @pytest.mark.parametrize(("outcome", "code"), [("done", 0), ("failed", 1), ("running", 8)])
 def test_the_exit_code_says_how_the_date_ended(outcome: Outcome, code: int) -> None:
-    view = ended(UpResult(outcome, restarts=2, detail="phase6 of 2025-01-15"))
+    view = ended(UpResult(outcome, restarts=2, detail="phase6 of 2025-01-15"), GameDate.iso("2025-01-15"))
     assert (view.exit_code, view.data["restarts"]) == (code, 2)
     assert (view.error is None) == (code == 0)
+    if view.error is not None:
+        assert view.error.next_step == "See the board: nbactl status --date 2025-01-15"  # not that of the last run
