@@ -324,9 +324,13 @@ def _only_one(app: Container) -> Iterator[None]:
     """Hold the lock of this state directory; the kernel releases it when this process ends."""
     import json
 
+    from nbactl.core._support.sqlite_failures import translated
+
     folder = app.settings.state_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "up.lock").open("a") as file:
+    with translated(str(folder / "up.lock")):
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "up.lock").open("a")
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -174,6 +174,12 @@ def test_ctrl_c_stops_all_services_and_is_what_the_exit_code_says(tmp_path: Path
     assert not (tmp_path / ".nbactl" / "up.json").exists()
 
 
+def test_a_state_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = call_nbactl(["up", "--date", DAY, "--state-dir", "file"], cwd=tmp_path, env=environment())
+    assert (done.returncode, "--state-dir" in done.stderr) == (2, True), done.stderr
+
+
 def test_the_public_bus_cannot_push_to_this_machine(tmp_path: Path) -> None:
     gcp = {"NBACTL_TARGET": "gcp", "NBACTL_PROJECT": "p", "NBACTL_YES": "1"}
     done = call_nbactl(["up", "--date", DAY], cwd=tmp_path, env=environment(gcp))
