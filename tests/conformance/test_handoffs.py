@@ -97,12 +97,17 @@ def test_a_majority_is_enough_and_the_rest_is_partial_down_to_the_predictions(ni
     assert (trigger["partial"], trigger["missing"]) == (True, []), "of phase 4 nothing is missing"
 
 
-def test_a_majority_does_not_wait_for_what_has_failed(night: Night) -> None:
-    night.report("phase3", "upcoming_team_game_context", "team_defense_game_summary", status="failed", rows=None)
-    recorded = night.report(
-        "phase3", "player_game_summary", "upcoming_player_game_context", "team_offense_game_summary"
-    )
-    assert [one.reason for one in recorded] == [None, None, "critical_plus_majority_60pct"]
+def test_what_another_program_handed_on_in_part_is_partial_after_it(night: Night) -> None:
+    """Production notes no `_partial`: the reports say what was missing, also two phases before."""
+    theirs: dict[str, Any] = {"_triggered": True, "_trigger_reason": "critical_plus_majority_60pct"}
+    documents = {
+        f"phase2_completion/{DAY}": phase_document(PHASE2[:4], **theirs),
+        f"phase3_completion/{DAY}": phase_document(PHASE3, **theirs),
+    }
+    put(night.store, documents)
+    night.report("phase4", *PHASE4)
+    [trigger] = night.triggers(PHASE5_TOPIC)
+    assert (trigger["partial"], trigger["missing"]) == (True, [])
 
 
 def test_a_processor_that_came_as_partial_makes_the_hand_off_partial(night: Night) -> None:

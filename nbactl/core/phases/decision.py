@@ -77,6 +77,18 @@ def mode_in_force(document: PhaseDocument, now: datetime) -> Mode:
     return document.mode or mode_of(document.game_date, now)
 
 
+def was_partial(document: PhaseDocument, expectation: PhaseExpectation, now: datetime) -> bool:
+    """Say whether a phase was handed on with part of its data; where another program did it, its reports say that."""
+    if is_ours(document) or not document.triggered:
+        return document.partial
+    return decide(document, expectation, now).partial
+
+
+def is_ours(document: PhaseDocument) -> bool:
+    """Say whether our orchestrator decided on the hand-off that a document has."""
+    return document.hand_off is not None and document.hand_off.key is not None
+
+
 def begins_new_round(
     document: PhaseDocument, name: str, expectation: PhaseExpectation, now: datetime, *, handed_on: bool
 ) -> bool:

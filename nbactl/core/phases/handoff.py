@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core.observe.events import Event, noop_hook
 from nbactl.core.phases import notices
-from nbactl.core.phases.decision import FALLBACK, decide, done_names, mode_in_force
+from nbactl.core.phases.decision import FALLBACK, decide, done_names, is_ours, mode_in_force, was_partial
 from nbactl.core.phases.documents import HandOffRecord, document_path, parse_phase
 from nbactl.core.phases.messages import PhaseTrigger, trigger_data
 from nbactl.core.phases.publishing import HandOffChange, HandOffPublisher
@@ -193,11 +193,6 @@ class HandOffs:
         self, transaction: Transaction, document: PhaseDocument, reason: str, now: datetime
     ) -> PhaseTrigger:  # fmt: skip
         decision = decide(document, self.expectations[document.phase], now)
-        before = self._before.get(document.phase)
-        after_partial = False
-        if before is not None:
-            day = document.game_date
-            after_partial = self.parse(before, day, transaction.get(document_path(before, day))).partial
         return PhaseTrigger(
             self.successors[document.phase].phase,
             document.game_date,
@@ -205,9 +200,22 @@ class HandOffs:
             mode=mode_in_force(document, now),
             reason=reason,
             correlation_id=_correlation(document),
-            partial=decision.partial or after_partial,
+            partial=decision.partial or self._after_partial(transaction, document, now),
             missing=decision.missing,
         )
+
+    def _after_partial(self, transaction: Transaction, document: PhaseDocument, now: datetime) -> bool:
+        """Say whether an earlier phase was handed on with part of its data.
+
+        What our orchestrator noted covers all before it; another program noted nothing.
+        """
+        day, before = document.game_date, self._before.get(document.phase)
+        while before is not None:
+            found = self.parse(before, day, transaction.get(document_path(before, day)))
+            if was_partial(found, self.expectations[before], now):
+                return True
+            before = None if is_ours(found) else self._before.get(before)
+        return False
 
     def _as_decided(self, document: PhaseDocument, record: HandOffRecord, now: datetime) -> PhaseTrigger:
         return PhaseTrigger(
