@@ -22,6 +22,8 @@ _MOST_SHARDS: Final = 20
 def make_batch_coordinator(app: ServiceContainer) -> BatchCoordinator:
     """Return what coordinates prediction batches."""
     from nbactl.core.lease.holder import process_identity
+    from nbactl.core.phases.decision import was_partial
+    from nbactl.core.phases.documents import read_phase
     from nbactl.pipeline.predict.writing import TABLE, merge_predictions
     from nbactl.services.batch_start import BatchLimits, BatchParts
     from nbactl.services.batches import BatchCoordinator
@@ -39,6 +41,13 @@ def make_batch_coordinator(app: ServiceContainer) -> BatchCoordinator:
         app.processor_resources.ensure_tables(TABLE)
         limit, labels = timeouts["warehouse.load"], {"batch": batch_id}
         return merge_predictions(app.warehouse, day.day, rows, batch_id=batch_id, timeout=limit, labels=labels)
+
+    def is_partial(day: GameDate) -> bool:
+        found = (
+            (app.expectations[name], read_phase(app.documents, name, day, app.expectations[name].known))
+            for name in phase.needs
+        )
+        return any(was_partial(document, expectation, app.clock.now()) for expectation, document in found)
 
     limits = BatchLimits(
         quiet=timeouts["batch.quiet"],
@@ -65,6 +74,7 @@ def make_batch_coordinator(app: ServiceContainer) -> BatchCoordinator:
             request_topic=fan_out.request_topic,
             done_topic=phase.topic,
             shards=lambda players: _shards(players) if app.settings.target == "gcp" else 0,
+            is_partial=is_partial,
         )
     )
 

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from nbactl.core.phases.messages import PhaseTrigger
     from nbactl.ports.documents import Document, FieldPath, Reader
 
+TASK: Final = "player_prop_predictions"
 NEXT_CHECK: Final = "_next_check_at"
 """When the clock looks at the batch next; a batch without it is finished."""
+STARTED_BY: Final = "started_by"
+"""What the start of the batch was: the key of a trigger, which another attempt of the same number does not have."""
 PUBLISHED: Final = "published_players"
 """How many players have been requested; an interrupted start resumes from there."""
 PUBLISHED_AT: Final = "published_at"
@@ -58,7 +61,14 @@ def batch_id_of(game_date: GameDate, attempt: int) -> str:
     return f"batch_{game_date}_{attempt}"
 
 
-def start_fields(trigger: PhaseTrigger, *, mode: str, instance: str, next_check: datetime) -> dict[str, Any]:
+def done_key(game_date: GameDate, batch_id: str) -> str:
+    """Return the key under which the end of a batch is announced, once."""
+    return f"done/phase5/{game_date}/{TASK}/{batch_id}"
+
+
+def start_fields(
+    trigger: PhaseTrigger, key: str, *, mode: str, instance: str, next_check: datetime
+) -> dict[str, Any]:  # fmt: skip
     """Return the fields of a new batch beside the tracker's: production's, and what a resumed start needs."""
     return {
         "created_at": SERVER_TIME,
@@ -67,6 +77,7 @@ def start_fields(trigger: PhaseTrigger, *, mode: str, instance: str, next_check:
         "attempt": trigger.attempt,
         "prediction_run_mode": mode,
         "partial": trigger.partial,
+        STARTED_BY: key,
         PUBLISHED: 0,
         NEXT_CHECK: next_check,
     }

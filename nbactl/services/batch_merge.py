@@ -20,10 +20,10 @@ from nbactl.services.batch_documents import (
     MERGED,
     NEXT_CHECK,
     STAGED,
+    done_key,
     read_staged,
     staged_in,
 )
-from nbactl.services.batch_start import done_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,6 +56,10 @@ def merge_batch(parts: BatchParts, batch_id: str) -> Literal["merged", "merged l
     for staged in read_staged(parts.store, batch_id):
         players += 1
         rows += staged.rows
+    if not players and not isinstance(batch.data.get("attempt"), int):
+        # Of another program, which has its rows elsewhere, and announces its end itself.
+        parts.store.commit([Update(batch.path, {NEXT_CHECK: DELETE_FIELD})])
+        return "finished"
     reach("coordinator.read")
     day = game_date_of(batch)
     written = parts.merge(day, rows, batch_id) if rows else 0

@@ -1,7 +1,7 @@
 """The start of a prediction batch: one history query, the batch's documents, and one request a player.
 
-Starting again is harmless: a batch is created once, its players are fixed then, and requests go out from where the
-last start was interrupted. A request that goes out twice is worked on once.
+Starting again is harmless: a batch is created once, its players are fixed then, and requests go out from where the last
+start was interrupted. A request that goes out twice is worked on once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ from nbactl.ports.documents import SERVER_TIME, Update
 from nbactl.services.batch_documents import (
     PUBLISHED,
     PUBLISHED_AT,
+    STARTED_BY,
+    TASK,
     batch_id_of,
+    done_key,
     expected_players,
     inputs_path,
     inputs_write,
@@ -49,10 +52,8 @@ if TYPE_CHECKING:
     from nbactl.ports.bus import MessageBus
     from nbactl.ports.documents import Create, Document, DocumentStore, FieldPath
 
-
 Outcome = Literal["started", "resumed", "running", "finished", "no_games", "no_players"]
 
-TASK: Final = "player_prop_predictions"
 DATASET: Final = "nba_predictions"
 MOST_INLINE: Final = 4_096
 """Bytes of inputs that travel in a message; larger ones are kept and named in it."""
@@ -83,7 +84,8 @@ class BatchParts:
 
     `load_inputs` gives the inputs of all players of a date, or of those named; `merge` writes rows of a batch to the
     warehouse, and returns how many rows of it are there then. `owner` returns a new name for each lease.
-    `shards` is how many counter shards a batch of so many players gets.
+    `shards` is how many counter shards a batch of so many players gets; `is_partial` says whether the phase before led
+    on with part of its data.
     """
 
     store: DocumentStore
@@ -101,6 +103,7 @@ class BatchParts:
     request_topic: str
     done_topic: str
     shards: Callable[[int], int] = lambda _: 0
+    is_partial: Callable[[GameDate], bool] = lambda _: False
 
     @contextmanager
     def holding(self, name: str) -> Iterator[None]:
@@ -158,11 +161,6 @@ class BatchParts:
             _LOG.warning("%s waits in the outbox: %s", key, error)
 
 
-def done_key(game_date: GameDate, batch_id: str) -> str:
-    """Return the key under which the end of a batch is announced, once."""
-    return f"done/phase5/{game_date}/{TASK}/{batch_id}"
-
-
 @frozen
 class Started:
     """What a start came to. Without games or players there is no batch."""
@@ -172,31 +170,33 @@ class Started:
     players: int = 0
 
 
-def start_batch(parts: BatchParts, trigger: PhaseTrigger) -> Started:
-    """Start the batch of a date and attempt, go on with its start, or leave it as it is.
+def start_batch(parts: BatchParts, trigger: PhaseTrigger, key: str) -> Started:
+    """Start the batch of a date and attempt, go on with its start, or leave it as it is. `key` is what starts it.
 
-    Raises InProgressError while another start of it is in progress.
+    Raises InProgressError while another start of it is in progress, and if another key has taken its number meanwhile.
     """
     batch_id = batch_id_of(trigger.game_date, trigger.attempt)
     try:
         with parts.holding(f"batch/{batch_id}/start"):
-            return _start(parts, trigger, batch_id)
+            return _start(parts, trigger, key, batch_id)
     except LeaseHeldError as held:
         raise InProgressError(
             f"the batch {batch_id} is being started", cause=held.cause, details=held.details
         ) from held
 
 
-def _start(parts: BatchParts, trigger: PhaseTrigger, batch_id: str) -> Started:
+def _start(parts: BatchParts, trigger: PhaseTrigger, key: str, batch_id: str) -> Started:
     batch = parts.store.get(batch_path(batch_id))
     inputs: Mapping[str, PlayerInputs] | None = None
     if batch is None:
         inputs = parts.load_inputs(trigger.game_date, None)
         if not inputs:
             return _without_players(parts, trigger, batch_id)
-        _create(parts, trigger, batch_id, sorted(inputs))
+        _create(parts, trigger, key, batch_id, sorted(inputs))
         reach("coordinator.created")
         batch = required_batch(parts.store, batch_id)
+    if batch.data.get(STARTED_BY, key) != key:
+        raise InProgressError(f"the batch {batch_id} was started for something else meanwhile")
     expected = int(batch.data["expected_players"])
     if batch.data.get(PUBLISHED_AT) is not None:
         finished = batch.data.get("is_complete") is True
@@ -254,10 +254,11 @@ def _publish(parts: BatchParts, batch_id: str, requests: Sequence[tuple[dict[str
     parts.bus.publish_many(parts.request_topic, messages)
 
 
-def _create(parts: BatchParts, trigger: PhaseTrigger, batch_id: str, players: list[str]) -> None:
+def _create(parts: BatchParts, trigger: PhaseTrigger, key: str, batch_id: str, players: list[str]) -> None:
     now = parts.clock.now()
     fields = start_fields(
         trigger,
+        key,
         mode=trigger.mode or mode_of(trigger.game_date, now),
         instance=parts.owner(),
         next_check=now + timedelta(seconds=parts.limits.quiet),

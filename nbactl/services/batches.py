@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,6 +17,7 @@ from nbactl.core._support.faults import reach
 from nbactl.core._support.ids import decode_id
 from nbactl.core.completions.documents import (
     BATCHES,
+    RESET_AT,
     UPDATED_AT,
     batch_path,
     game_date_of,
@@ -27,12 +29,14 @@ from nbactl.core.phases.messages import PhaseTrigger
 from nbactl.errors import DataError, LeaseHeldError, NbactlError, NotFoundError, PreconditionError
 from nbactl.frozen import frozen
 from nbactl.ports.alerts import Alert
-from nbactl.ports.documents import Filter, Increment, Order, Query, Update
+from nbactl.ports.documents import DELETE_FIELD, Filter, Increment, Order, Query, Update
 from nbactl.services.batch_documents import (
     CHECK_FAILURES,
     CONSOLIDATED_AT,
     NEXT_CHECK,
     PUBLISHED_AT,
+    STARTED_BY,
+    batch_id_of,
     check_at,
     expected_players,
     message_key,
@@ -83,16 +87,41 @@ class BatchCoordinator:
     def start(self, trigger: PhaseTrigger) -> Started:
         """Start the batch of a trigger's date and attempt, once.
 
-        Raises InProgressError while another start of it is in progress.
+        If a start by hand has taken its number, it gets the next one that is free. Raises InProgressError while another
+        start of it is in progress.
         """
-        return start_batch(self._parts, trigger)
+        day, key = trigger.game_date, trigger.key
+        batch = self._store.get(batch_path(batch_id_of(day, trigger.attempt)))
+        if batch is not None and batch.data.get(STARTED_BY, key) != key:
+            taken = self._attempts(day)
+            own = (attempt for attempt, one in taken.items() if one.data.get(STARTED_BY) == key)
+            trigger = replace(trigger, attempt=next(own, max(taken) + 1))
+        return start_batch(self._parts, trigger, key)
 
     def start_date(self, game_date: GameDate, *, force: bool) -> Started:
-        """Start the last batch of a date that nbactl knows, as `start` does; with `force` a new attempt."""
-        found = self._store.query(Query(BATCHES, (Filter("game_date", "==", str(game_date)),)))
-        attempts = [attempt for batch in found if isinstance(attempt := batch.data.get("attempt"), int)]
+        """Start the last batch of a date that nbactl knows, as `start` does.
+
+        With `force`, and if that batch was reset, it is a new attempt.
+        """
+        attempts = self._attempts(game_date)
         last = max(attempts, default=0)
-        return self.start(PhaseTrigger("phase5", game_date, last + 1 if force or not last else last))
+        batch = attempts.get(last)
+        trigger = PhaseTrigger("phase5", game_date, last or 1, partial=self._parts.is_partial(game_date))
+        if batch is None:
+            return start_batch(self._parts, trigger, trigger.key)
+        was_reset = batch.data.get(RESET_AT) is not None
+        if not force and not was_reset:
+            return start_batch(self._parts, trigger, str(batch.data.get(STARTED_BY, trigger.key)))
+        new = batch_id_of(game_date, last + 1)
+        if was_reset:  # what it has staged is not to end it any more
+            given_up: dict[FieldPath, Any] = {"superseded_by": new, NEXT_CHECK: DELETE_FIELD}
+            self._store.commit([Update(batch.path, given_up)])
+        return start_batch(self._parts, replace(trigger, attempt=last + 1), f"start/{new}")
+
+    def _attempts(self, game_date: GameDate) -> dict[int, Document]:
+        """Return the batches of a date that nbactl has started, by the number of the attempt."""
+        found = self._store.query(Query(BATCHES, (Filter("game_date", "==", str(game_date)),)))
+        return {attempt: batch for batch in found if isinstance(attempt := batch.data.get("attempt"), int)}
 
     def ready(self, data: Mapping[str, Any]) -> None:
         """Record the completion in a worker's message. Raises DataError for a message without batch or player.

@@ -89,8 +89,10 @@ class _Load:
     def create_batch(self) -> None:
         """Begin the batch as the coordinator does, with all requests as published, so that it sends none itself."""
         now, timeouts = self.app.clock.now(), self.app.config.timeouts
+        trigger = PhaseTrigger("phase5", self.day)
         fields = start_fields(
-            PhaseTrigger("phase5", self.day),
+            trigger,
+            trigger.key,
             mode="overnight",
             instance=operator(),
             next_check=now + timedelta(seconds=timeouts["batch.quiet"]),

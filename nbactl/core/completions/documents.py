@@ -32,6 +32,8 @@ TOTAL_PREDICTIONS: Final = "total_predictions"
 TOTAL_PREDICTIONS_SUBCOLL: Final = "total_predictions_subcoll"
 """What old programs add predictions to while they write only the subcollection; it counts with `total_predictions`."""
 UPDATED_AT: Final = "updated_at"
+RESET_AT: Final = "reset_at"
+"""When the batch was reset; a batch that was not, or was restored, does not have it."""
 """When a batch changed last, for the old programs' rule of stalled batches."""
 COUNTER_SHARDS: Final = "counter_shards"
 

@@ -26,6 +26,7 @@ from nbactl.core.completions.documents import (
     COMPLETED_PLAYERS,
     FAILED_PLAYERS,
     PREDICTIONS_BY_PLAYER,
+    RESET_AT,
     TOTAL_PREDICTIONS,
     TOTAL_PREDICTIONS_SUBCOLL,
     UPDATED_AT,
@@ -349,6 +350,7 @@ class Resets:
         fields: dict[FieldPath, Any] = {
             "is_complete": False,
             "completion_time": None,
+            RESET_AT: SERVER_TIME,
             FAILED_PLAYERS: ArrayRemove(tuple(failed)),
         }
         ended: dict[FieldPath, Any] = {"state": "removed"}
@@ -371,6 +373,7 @@ class Resets:
         fields: dict[FieldPath, Any] = {
             COMPLETED_COUNT: Increment(begun[COMPLETED_COUNT]),
             TOTAL_PREDICTIONS: Increment(begun[TOTAL_PREDICTIONS] - beside),
+            RESET_AT: DELETE_FIELD,
         }
         if beside:
             fields[TOTAL_PREDICTIONS_SUBCOLL] = Increment(beside)

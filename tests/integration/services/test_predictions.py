@@ -15,6 +15,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.ids import encode_id
 from nbactl.errors import UnavailableError
 from nbactl.ports.bus import Subscription
+from nbactl.ports.documents import Delete
 from nbactl.services.batch_documents import batch_id_of
 from nbactl.services.routes import push_routes
 from nbactl.testing import faults
@@ -83,13 +84,18 @@ class Floor:
         topic = self.app.config.workflows.phases[phase].topic
         return [json.loads(message.data) for message in self.app.bus.messages(topic)]  # type: ignore[attr-defined]
 
+    def marked(self) -> dict[bool, float]:
+        """Return the sum of the confidences of the predictions that are partial, and of those that are not."""
+        sql = f"SELECT is_partial, SUM(confidence) FROM {TABLE} WHERE game_date = @day GROUP BY 1"  # noqa: S608
+        return dict(self.app.warehouse.query(sql, {"day": DAY.day}, timeout=30.0).rows)
+
     def rows(self) -> tuple[Any, ...]:
         return self.app.warehouse.query(COUNT, {"day": DAY.day}, timeout=30.0).rows[0]
 
 
 @contextmanager
-def floor_in(folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Floor]:
-    names = ("coordinator", "worker", "exporter")
+def floor_in(folder: Path, environ: Mapping[str, str] | None = None, *more: str) -> Iterator[Floor]:
+    names = ("coordinator", "worker", "exporter", *more)
     with ServiceContainer("test", load_settings({"state_dir": str(folder)}, {}, folder), environ=environ or {}) as app:
         yield Floor(app, {name: make_services(app, [name]) for name in names})
 
@@ -127,6 +133,28 @@ def test_a_trigger_leads_to_predictions_an_export_and_one_completion_of_each_tas
     )
     assert ended["prediction_accuracy"]["status"] == "no_data"
     assert floor.app.ledger.list(name="phase6")[0].game_date == DAY
+
+
+@pytest.mark.usefixtures("floor")
+def test_a_processor_of_phase_2_that_came_as_partial_marks_the_predictions(computed: Path) -> None:
+    with floor_in(computed, None, "orchestrator") as night:
+        for phase in ("phase2", "phase3", "phase4"):
+            for task in night.app.expectations[phase].of("overnight").names:
+                status = "partial" if task == "p2_player_boxscores" else "success"
+                done = {"processor_name": task, "game_date": str(DAY), "status": status, "record_count": 9}
+                assert night.push("orchestrator", f"/completions/{phase}", done, message_id=task) == 204
+        night.deliver()
+        marked = night.marked()
+        assert list(marked) == [True]
+        assert post(night.services["coordinator"], "/start", {"game_date": str(DAY), "force": True}).status == 200
+        night.deliver()
+        assert night.marked() == marked, "a start by hand rests on the same data"
+        documents = night.app.documents
+        documents.commit([Delete(f"phase4_completion/{DAY}")])
+        assert post(night.services["coordinator"], "/start", {"game_date": str(DAY), "force": True}).status == 200
+        night.deliver()
+        assert list(night.marked()) == [False]
+        assert night.marked()[False] > marked[True]
 
 
 def test_a_start_by_http_answers_as_production_does(floor: Floor) -> None:

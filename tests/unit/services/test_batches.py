@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import random
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.core.completions.stages import CompletionStage
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.calls.retry import NO_RETRY
+from nbactl.core.completions.reset import Resets
+from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.phases.messages import PhaseTrigger, parse_completion
 from nbactl.errors import DataError, InProgressError, NotFoundError, UnavailableError
 from nbactl.ports.documents import Query
 from nbactl.services.batch_documents import read_staged
+from nbactl.services.batch_start import start_batch
 from nbactl.testing import FakeClock, faults, memory_documents
 from tests.kit.prediction_night import BATCH, DAY, TRIGGER, Night, player_inputs, roster
 
@@ -189,6 +195,45 @@ def test_a_date_without_games_is_no_data_and_no_batch(store: DocumentStore, cloc
 def test_a_start_by_http_is_the_last_attempt_and_with_force_a_new_one(night: Night) -> None:
     ids = [night.coordinator.start_date(DAY, force=force).batch_id for force in (False, False, True, False, True)]
     assert [name.rpartition("_")[2] for name in ids] == ["1", "1", "2", "2", "3"]
+
+
+def test_a_hand_off_whose_number_a_start_by_hand_has_taken_gets_the_next_one(night: Night) -> None:
+    night.coordinator.start(TRIGGER)
+    night.coordinator.start_date(DAY, force=True)
+    morning = replace(TRIGGER, attempt=2, mode="overnight")
+    for _ in range(2):
+        assert night.coordinator.start(morning).batch_id.endswith("_3")
+    assert len(night.requests()) == 30
+    assert night.coordinator.start(TRIGGER).batch_id == BATCH
+    with pytest.raises(InProgressError, match="started for something else"):
+        start_batch(night.parts, morning, morning.key)
+
+
+def test_a_batch_that_was_reset_is_started_again_as_a_new_attempt(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 7)
+    resets(night).remove(BATCH, "operator")
+    started = night.coordinator.start_date(DAY, force=False)
+    assert (started.batch_id, started.outcome) == (f"batch_{DAY}_2", "started")
+    assert night.coordinator.start_date(DAY, force=False).batch_id == started.batch_id
+    clock.advance(60 * MINUTE)
+    night.work(*(request for request in night.requests() if request["batch_id"] == started.batch_id))
+    night.hear(*(message for message in night.ready_messages() if message["batch_id"] == started.batch_id))
+    night.coordinator.sweep()
+    assert [completion["execution_id"] for completion in night.announced()] == [started.batch_id]
+    assert not night.merges(BATCH)
+
+
+def test_a_batch_whose_reset_was_undone_is_not_started_again(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 10)
+    resets(night).remove(BATCH, "operator")
+    resets(night).restore(BATCH)
+    assert night.coordinator.start_date(DAY, force=False).outcome == "finished"
+
+
+def resets(night: Night) -> Resets:
+    mode = mode_of(CompletionStage.CLEANED, {})
+    ids, rng = TimeSortedIds(night.clock, random.Random(1)), random.Random(1)
+    return Resets(night.store, night.clock, mode=lambda _: mode, ids=ids, retry=NO_RETRY, rng=rng)
 
 
 def test_an_earlier_attempt_is_never_merged_over_a_later_one(night: Night, clock: FakeClock) -> None:
@@ -480,6 +525,17 @@ def test_a_batch_of_old_programs_records_whom_it_gets(night: Night) -> None:
     night.tracker.create_batch("old", DAY, 2, "corr")
     night.coordinator.ready({"batch_id": "old", "player_lookup": "anybody", "predictions_generated": 25})
     assert night.tracker.progress("old").completed == 1
+
+
+def test_a_batch_of_old_programs_is_neither_merged_nor_announced_by_us(night: Night, clock: FakeClock) -> None:
+    night.tracker.create_batch("old", DAY, 2, "corr")
+    night.hear(*({"batch_id": "old", "player_lookup": name, "predictions_generated": 3} for name in ("a", "b")))
+    clock.advance(60 * MINUTE)
+    night.coordinator.sweep()
+    assert night.batch("old")["is_complete"] is True
+    assert "consolidated_at" not in night.batch("old")
+    assert not night.announced()
+    assert not night.alerts
 
 
 def test_consolidating_a_batch_that_there_is_not_is_an_error(night: Night) -> None:
