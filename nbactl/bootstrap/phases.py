@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.service import ServiceContainer
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.core._support.periodic import PeriodicTask
     from nbactl.core.flags.client import Flags
     from nbactl.core.phases.decision import CompletionDeadline
     from nbactl.core.phases.handoff import Successor
@@ -55,22 +54,14 @@ def make_phase_recorder(app: Container, alert: Callable[[Alert], None]) -> Phase
     return PhaseRecorder(hand_offs, partial(_has_started, app))
 
 
-def make_phase_sweep(app: ServiceContainer, recorder: PhaseRecorder) -> PeriodicTask:
-    """Return what sweeps hand-offs in the background of a service, once it is started."""
-    from nbactl.core._support.periodic import PeriodicTask
-
-    every = app.config.timeouts.interval("handoff.sweep")
+def make_phase_sweep(app: ServiceContainer, recorder: PhaseRecorder) -> Callable[[], None]:
+    """Return what sweeps hand-offs in the background of a service, and reports the documents that it cannot read."""
 
     def sweep() -> None:
-        try:
-            for path, error in recorder.sweep().failed.items():
-                app.failures.report(error, "hand-off", path=path)
-        except Exception as error:  # noqa: BLE001 - reported, and tried again at the next turn
-            app.failures.report(error, "background hand-offs")
+        for path, error in recorder.sweep().failed.items():
+            app.failures.report(error, "hand-off", path=path)
 
-    task = PeriodicTask("hand-offs", sweep, lambda: every.pause(app.rng), every.seconds)
-    app.closing.callback(task.close)
-    return task
+    return sweep
 
 
 def successors(file: WorkflowsFile) -> dict[str, Successor]:

@@ -54,12 +54,12 @@ def _processors(app: ServiceContainer) -> Service:
 
 
 def _orchestrator(app: ServiceContainer) -> Service:
-    from nbactl.bootstrap.phases import make_phase_recorder
+    from nbactl.bootstrap.phases import make_phase_recorder, make_phase_sweep
     from nbactl.services.orchestrator import make_orchestrator
     from nbactl.services.routes import push_routes
 
     recorder = make_phase_recorder(app, app.alert)
-    app.in_background("hand-offs", app.config.timeouts.interval("handoff.sweep"), recorder.sweep)
+    app.in_background("hand-offs", app.config.timeouts.interval("handoff.sweep"), make_phase_sweep(app, recorder))
     routes = push_routes(app.config.workflows)
     return make_orchestrator("orchestrator", app, recorder, routes, probe=lambda phase: _probe_recording(app, phase))
 

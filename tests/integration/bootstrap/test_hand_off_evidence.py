@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.bootstrap.phases import make_phase_sweep
+from nbactl.bootstrap.services import make_services
 from nbactl.ports.documents import Set
 from tests.kit.engines import Engine
 from tests.kit.handoffs import DATE, PHASE3_TOPIC
@@ -99,8 +99,8 @@ def test_a_sweep_in_the_background_reports_what_it_cannot_read_and_does_the_rest
         night.push("phase2", "p2_schedule")
         write(night, "phase2_completion/a-nonsense", {"_next_check_at": NIGHT})
         night.clock.advance(1800)
-        sweep = make_phase_sweep(night.app, night.recorder)
+        make_services(night.app, ["orchestrator"])
+        [sweep] = [task for task in night.app._background if task._name == "hand-offs"]
         sweep._work()
-        sweep.close()
         assert night.keys(PHASE3_TOPIC) == [f"phase3/{DAY}/1"]
         assert "'a-nonsense' is not a date" in caplog.text
