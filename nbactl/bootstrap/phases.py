@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 _WITH_DEADLINE: Final = "phase2"
 _BATCHED: Final = "phase5"
 _MINUTE: Final = 60.0
+_PARAMETER: Final = "PHASE2_COMPLETION_TIMEOUT_MINUTES"
 _MINUTES: Final = 30
 """The deadline where no parameter of the flag says another one."""
+_MOST_MINUTES: Final = 1_440
+_LOG = logging.getLogger(__name__)
 
 
 def make_phase_recorder(app: Container, alert: Callable[[Alert], None]) -> PhaseRecorder:
@@ -81,7 +85,10 @@ def _deadline(flags: Flags, phase: str, day: GameDate) -> CompletionDeadline | N
         return None
     from nbactl.core.phases.decision import CompletionDeadline
 
-    minutes = flags.parameter("PHASE2_COMPLETION_TIMEOUT_MINUTES", _MINUTES)
+    minutes = flags.parameter(_PARAMETER, _MINUTES)
+    if not 1 <= minutes <= _MOST_MINUTES:
+        _LOG.warning("%s is %s, not 1 to %s: %s is used", _PARAMETER, minutes, _MOST_MINUTES, _MINUTES)
+        minutes = _MINUTES
     return CompletionDeadline(minutes * _MINUTE, enforced=flags.on("phase2_completion_deadline", str(day)))
 
 

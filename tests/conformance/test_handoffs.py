@@ -10,7 +10,7 @@ import pytest
 
 from nbactl.core._support import faults
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core.phases.messages import parse_trigger
+from nbactl.core.phases.messages import completion_data, parse_completion, parse_trigger
 from nbactl.errors import DataError
 from nbactl.ports.documents import Delete, Set
 from tests.kit.handoffs import (
@@ -108,6 +108,18 @@ def test_what_another_program_handed_on_in_part_is_partial_after_it(night: Night
     night.report("phase4", *PHASE4)
     [trigger] = night.triggers(PHASE5_TOPIC)
     assert (trigger["partial"], trigger["missing"]) == (True, [])
+
+
+@pytest.mark.parametrize("never", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_stands_for_none_stops_nothing(night: Night, never: str) -> None:
+    theirs = phase_document(PHASE3[:1], _first_completion_at=never, _first_report_at=never)
+    theirs[PHASE3[0]] |= {"completed_at": never}
+    put(night.store, {f"phase3_completion/{DAY}": theirs})
+    data = completion_data(night.completion("phase3", PHASE3[1])) | {"timestamp": never, "record_count": 120.0}
+    assert night.recorder.record(parse_completion(data)).counted
+    assert not night.later(hours=3).failed
+    night.report("phase3", *PHASE3[2:])
+    assert night.triggers(PHASE4_TOPIC)
 
 
 def test_a_processor_that_came_as_partial_makes_the_hand_off_partial(night: Night) -> None:

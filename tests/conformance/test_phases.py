@@ -116,7 +116,7 @@ def test_times_as_texts_and_without_a_zone_are_read_and_named(store: DocumentSto
         "_last_update": "is a text, not a time",
         "_triggered_at": "is a text, not a time",
         "_trigger_pending_at": "is not a time",
-        "_deadline_at": "is outside the years 1 to 9999",
+        "_deadline_at": "is outside the years 1900 to 2999",
     }
 
 

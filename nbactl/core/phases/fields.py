@@ -9,6 +9,9 @@ from typing import Any, Final
 from nbactl.frozen import frozen
 
 _SHOWN: Final = 60
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 2999
+"""A time outside of these stands for none, and time limits cannot be counted from it."""
 
 
 @frozen
@@ -34,12 +37,11 @@ def as_time(value: object) -> tuple[datetime | None, str | None]:
             return None, "is not a time"
     if not isinstance(value, datetime):
         return None, "is not a time"
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        return None, f"is outside the years {_FIRST_YEAR} to {_LAST_YEAR}"
     if value.tzinfo is None:
         return value.replace(tzinfo=UTC), "has no time zone, taken for UTC"
-    try:
-        return value.astimezone(UTC), wrong
-    except OverflowError:
-        return None, "is outside the years 1 to 9999"
+    return value.astimezone(UTC), wrong
 
 
 class StoredFields:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from nbactl.core._support.gamedate import GameDate
+from nbactl.core.phases.fields import as_time
 from nbactl.core.phases.modes import MODES, Mode
 from nbactl.errors import DataError, UsageError
 from nbactl.frozen import frozen
@@ -179,6 +180,8 @@ def _count(data: Mapping[str, Any], name: str) -> int | None:
     value = data.get(name)
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JavaScript and JSON know no other numbers
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise DataError(f"the {name} of the message is not a whole number from 0 up")
     return value
@@ -186,10 +189,4 @@ def _count(data: Mapping[str, Any], name: str) -> int | None:
 
 def _time(data: Mapping[str, Any], name: str) -> datetime | None:
     text = _optional_text(data, name)
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return None if text is None else as_time(text)[0]

@@ -91,6 +91,15 @@ def test_the_deadline_is_that_of_the_parameter(tmp_path: Path) -> None:
         assert night.keys(PHASE3_TOPIC) == [f"phase3/{DAY}/1"]
 
 
+@pytest.mark.parametrize("minutes", ["0", "-5", "soon", "99999999999999999999"])
+def test_a_deadline_that_is_none_leaves_the_usual_one(tmp_path: Path, minutes: str) -> None:
+    variables = {"ENABLE_PHASE2_COMPLETION_DEADLINE": "true", "PHASE2_COMPLETION_TIMEOUT_MINUTES": minutes}
+    with orchestrator(Engine("sqlite", str(tmp_path / "state")), tmp_path, None, **variables) as night:
+        assert night.push("phase2", "p2_schedule") == 204
+        assert night.later(minutes=29) == []
+        assert night.later(minutes=1) == ["deadline_with_1_of_4"]
+
+
 def test_a_sweep_in_the_background_reports_what_it_cannot_read_and_does_the_rest(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
