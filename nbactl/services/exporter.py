@@ -34,7 +34,9 @@ def _serve(service: Service, runs: ServiceRuns, path: str, task: str, probe: Cal
 
     @service.push(path, timeout="service.phase", key=key, payload=lambda _: None, probe=probe)
     async def run(message: PushMessage) -> None:
-        day = parse_trigger(_PHASE, message.json()).game_date
+        trigger = parse_trigger(_PHASE, message.json())
+        day = trigger.game_date
         # Both tasks are of one phase and date, whose lease one run has at a time.
         request = RunRequest((_PHASE,), (day,), only=(task,), upstream="skip")
-        check_ended(await runs.execute(request, turn=f"{_PHASE}/{day}"), frozenset((task,)))
+        ended = await runs.execute(request, turn=f"{_PHASE}/{day}", since=trigger.decided_at)
+        check_ended(ended, frozenset((task,)))

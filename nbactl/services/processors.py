@@ -199,12 +199,13 @@ def _push_phase(
 
     @service.push(f"/{phase}", timeout="service.phase", key=key, payload=lambda _: None, probe=lambda: probe(phase))
     async def start(message: PushMessage) -> None:
-        day = parse_trigger(phase, message.json()).game_date
+        trigger = parse_trigger(phase, message.json())
+        day = trigger.game_date
         for need in needs:
             # The majority of a phase starts the next one; tasks that are seconds behind are not to be missed.
             await runs.wait_for(f"{need}/{day}")
-        ended = await runs.execute(RunRequest((phase,), (day,), upstream="skip"), turn=f"{phase}/{day}")
-        check_ended(ended)
+        request = RunRequest((phase,), (day,), upstream="skip")
+        check_ended(await runs.execute(request, turn=f"{phase}/{day}", since=trigger.decided_at))
 
 
 def _named_tasks(workflows: WorkflowsFile, phase: str, body: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:

@@ -34,6 +34,7 @@ from nbactl.workflows.observers import combined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core._support.clock import Clock
@@ -81,16 +82,21 @@ class ServiceRuns:
         self._tools = tools
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def execute(self, request: RunRequest, *, turn: str, announces: bool = True) -> list[RunRecord]:
+    async def execute(
+        self, request: RunRequest, *, turn: str, announces: bool = True, since: datetime | None = None
+    ) -> list[RunRecord]:
         """Execute a request in a thread and return its runs; those that were finished before are among them.
 
-        Requests with the same `turn` wait for each other. When this coroutine is cancelled, the run stops in an orderly
-        way, so that the same request resumes it. Raises InProgressError if another process has the lease, unless that
-        is the run that asks for it.
+        Requests with the same `turn` wait for each other. What was done since `since` is not done again: a date that
+        is not over has no final results, so that each message of one start would do all of it once more. When this
+        coroutine is cancelled, the run stops in an orderly way, so that the same request resumes it. Raises
+        InProgressError if another process has the lease, unless that is the run that asks for it.
         """
         lock = self._turns.setdefault(turn, asyncio.Lock())
         async with lock:
-            return await _stoppable(lambda stop: self._run(request, stop, announces=announces), self._tools.grace)
+            return await _stoppable(
+                lambda stop: self._run(request, stop, announces=announces, since=since), self._tools.grace
+            )
 
     async def wait_for(self, turn: str) -> None:
         """Wait for the requests of a turn that are under way in this process, a bounded time."""
@@ -126,7 +132,9 @@ class ServiceRuns:
         service = self._tools.workflows.tasks[task].service
         return "phase1" if service is not None and "scraper" in service.body else None
 
-    def _run(self, request: RunRequest, stop: Cancellation, *, announces: bool) -> list[RunRecord]:
+    def _run(
+        self, request: RunRequest, stop: Cancellation, *, announces: bool, since: datetime | None
+    ) -> list[RunRecord]:
         wanted = set(request.only) or None
         with ThreadPoolExecutor(1, "nbactl-announce") as announcer:
 
@@ -136,7 +144,7 @@ class ServiceRuns:
                     announcer.submit(copy_context().run, self._announce_task, event.run, event.task)
 
             observer = combined(self._tools.observer, announce_end) if announces else self._tools.observer
-            runs = self._execute(request, observer, stop)
+            runs = self._done_since(request, since) or self._execute(request, observer, stop)
         reach("services.ran")
         if announces:
             for run in (run for run in runs if run.run_id):
@@ -144,6 +152,17 @@ class ServiceRuns:
                     if wanted is None or task.name in wanted:
                         self._announce_task(run, task)
         return runs
+
+    def _done_since(self, request: RunRequest, since: datetime | None) -> list[RunRecord]:
+        """Return the last run of a phase and date if all that is asked for was done in it since a time."""
+        if since is None:
+            return []
+        runner, (name,), (day,) = self._tools.runner, request.names, request.dates
+        run = runner.ledger.latest_between((name,), day, day, runner.planner.source).get((name, day))
+        tasks = [task for task in run.tasks if not request.only or task.name in request.only] if run else []
+        began = [task for task in tasks if task.started_at is not None and task.started_at >= since]
+        done = tasks and len(began) == len(tasks) and not any(map(may_succeed_later, began))
+        return [run] if run is not None and run.finished_at is not None and done else []
 
     def _execute(self, request: RunRequest, observer: Observer, stop: Cancellation) -> list[RunRecord]:
         runner, asking = self._tools.runner, current().run_id

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from nbactl.core._support.clock import Clock
     from nbactl.core.service.service import Service
     from nbactl.ports.compute import TaskContext
 
@@ -93,7 +94,9 @@ class ServedProject:
 
 
 @contextmanager
-def served(folder: Path, *names: str, environ: dict[str, str] | None = None) -> Iterator[ServedProject]:
+def served(
+    folder: Path, *names: str, environ: dict[str, str] | None = None, clock: Clock | None = None
+) -> Iterator[ServedProject]:
     """Make the services of a project in a folder; nothing runs in the background."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "workflows.yaml").write_text(WORKFLOWS)
@@ -102,7 +105,7 @@ def served(folder: Path, *names: str, environ: dict[str, str] | None = None) -> 
     given = {"state_dir": str(folder / "state"), "config_dir": str(folder)}
     _behaviour.clear()
     done.clear()
-    with ServiceContainer("test", load_settings(given, {}, folder), environ=environ or {}) as app:
+    with ServiceContainer("test", load_settings(given, {}, folder), environ=environ or {}, clock=clock) as app:
         try:
             yield ServedProject(app, make_services(app, names))
         finally:

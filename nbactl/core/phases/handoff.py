@@ -202,6 +202,7 @@ class HandOffs:
             correlation_id=_correlation(document),
             partial=decision.partial or self._after_partial(transaction, document, now),
             missing=decision.missing,
+            decided_at=now,
         )
 
     def _after_partial(self, transaction: Transaction, document: PhaseDocument, now: datetime) -> bool:
@@ -227,6 +228,7 @@ class HandOffs:
             correlation_id=_correlation(document),
             partial=document.partial,
             missing=document.missing,
+            decided_at=document.pending_at,
         )
 
     def _announced(

@@ -61,6 +61,8 @@ class PhaseTrigger:
     correlation_id: str | None = None
     partial: bool = False
     missing: tuple[str, ...] = ()
+    decided_at: datetime | None = None
+    """When the phase before was handed on, aware UTC; all messages of the start have the same."""
 
     @property
     def key(self) -> str:
@@ -127,6 +129,7 @@ def trigger_data(trigger: PhaseTrigger, tables: tuple[str, ...] = ()) -> list[di
         "attempt": trigger.attempt,
         "partial": trigger.partial,
         "missing": list(trigger.missing),
+        "decided_at": None if trigger.decided_at is None else trigger.decided_at.isoformat(),
     }
     if trigger.phase == "phase4":
         return [{**common, "source_table": table, "analysis_date": day, "success": True} for table in tables or ("",)]
@@ -149,6 +152,7 @@ def parse_trigger(phase: str, data: Mapping[str, Any]) -> PhaseTrigger:
         correlation_id=_optional_text(data, "correlation_id"),
         partial=data.get("partial") is True,
         missing=tuple(map(str, missing)) if isinstance(missing, list) else (),
+        decided_at=_time(data, "decided_at"),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from nbactl.bootstrap.identity import make_identity
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.lease.holder import process_identity
 from nbactl.errors import DataError, UnavailableError
+from nbactl.testing import FakeClock
 from nbactl.testing.faults import failing as failing_at
 from nbactl.workflows.model import RunRecord, RunStatus
 from tests.kit import service_project
@@ -156,6 +158,20 @@ def test_the_messages_that_mean_one_start_start_it_once(tmp_path: Path) -> None:
         # Another attempt is another start; what is fresh is not done again.
         assert trigger(project, "phase3", "m9", attempt=2).status == 204
         assert len(project.runs("phase3")) == 1
+
+
+def test_the_messages_of_one_start_do_a_date_that_is_not_over_once(tmp_path: Path) -> None:
+    """Without keys, on the day of the game: no result is final, and another attempt does all of it again."""
+    clock = FakeClock(datetime(2025, 1, 15, 17, tzinfo=UTC))
+    with served(tmp_path, "processors", clock=clock) as project:
+        for attempt in (1, 2):
+            decided_at = clock.now().isoformat()
+            for number in range(3):
+                sent = {"attempt": attempt, "decided_at": decided_at, "source_table": f"t{number}"}
+                assert trigger(project, "phase3", f"m{attempt}{number}", **sent).status == 204
+                clock.advance(1.0)
+            assert len(service_project.done) == 2 * attempt
+            assert len(project.statuses("three")) == 2 * attempt
 
 
 def test_a_start_of_production_has_no_number_and_each_is_worked_on(project: ServedProject) -> None:
