@@ -254,6 +254,8 @@ class _Awaited(_Work[C]):
 
 def _settle(works: Sequence[_Awaited[Any]]) -> None:
     for work in works:
+        if work.ended.done():  # it was cancelled; the others have their outcome all the same
+            continue
         if work.error is not None:
             work.ended.set_exception(work.error)
         else:

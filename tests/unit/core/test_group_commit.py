@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -351,3 +352,18 @@ def test_where_no_thread_can_be_started_the_loop_s_own_leads(monkeypatch: pytest
 
     assert asyncio.run(main()) == 1
     assert table.insert(2) == 2
+
+
+def test_a_future_that_is_cancelled_keeps_no_other_from_its_outcome() -> None:
+    table = Table()
+
+    async def both() -> int:
+        loop = asyncio.get_running_loop()
+        cancelled, other = loop.create_future(), loop.create_future()
+        for number, ended in enumerate((cancelled, other)):
+            table.group.submit(partial(_insert, number=number), ended)
+        cancelled.cancel()
+        found: int = await asyncio.wait_for(other, 30.0)
+        return found
+
+    assert asyncio.run(both()) == 1
