@@ -220,3 +220,12 @@ class PartialRunError(NbactlError):
 
     code = "run_partial"
     exit_code = 3
+
+
+def unforeseen(error: Exception) -> NbactlError:
+    """Return an error of any kind as one of ours, so that it can be listed beside others."""
+    if isinstance(error, NbactlError):
+        return error
+    found = NbactlError(f"{type(error).__name__}: {error}", next_step="Report it: this is a bug in nbactl.")
+    found.__cause__ = error
+    return found

@@ -26,7 +26,7 @@ from nbactl.core.completions.documents import (
     required_batch,
 )
 from nbactl.core.phases.messages import PhaseTrigger
-from nbactl.errors import DataError, LeaseHeldError, NbactlError, NotFoundError, PreconditionError
+from nbactl.errors import DataError, LeaseHeldError, NotFoundError, PreconditionError, unforeseen
 from nbactl.frozen import frozen
 from nbactl.ports.alerts import Alert
 from nbactl.ports.documents import DELETE_FIELD, Filter, Increment, Order, Query, Update
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.completions.batches import Progress
+    from nbactl.errors import NbactlError
     from nbactl.ports.alerts import Severity
     from nbactl.ports.documents import Document, FieldPath
     from nbactl.services.batch_start import BatchParts
@@ -184,9 +185,10 @@ class BatchCoordinator:
         """Check a batch; one that fails is left to the clock."""
         try:
             return self._check(batch_id)
-        except NbactlError as error:
-            self._postpone(batch_id, error)
-            return Checked(batch_id, "failed", error)
+        except Exception as error:  # noqa: BLE001 - one that nobody foresaw holds up no other batch either
+            failure = unforeseen(error)
+            self._postpone(batch_id, failure)
+            return Checked(batch_id, "failed", failure)
 
     def _check(self, batch_id: str) -> Checked:
         batch = required_batch(self._store, batch_id)

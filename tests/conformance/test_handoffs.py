@@ -13,6 +13,7 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.phases.messages import completion_data, parse_completion, parse_trigger
 from nbactl.errors import DataError
 from nbactl.ports.documents import Delete, Set
+from nbactl.testing.faults import failing
 from tests.kit.handoffs import (
     CONFIRM,
     OVERDUE,
@@ -330,6 +331,15 @@ def test_inv_26_a_start_that_is_seen_is_confirmed_and_not_looked_at_again(night:
     assert record.confirmed_at == night.clock.now()
     assert not night.later(hours=9).steps
     assert len(night.triggers(PHASE4_TOPIC)) == 10
+
+
+def test_a_document_that_fails_in_an_unforeseen_way_holds_up_no_other(night: Night) -> None:
+    night.report("phase2", PHASE2[0])
+    night.report("phase3", PHASE3[0])
+    with failing("phases.swept", ZeroDivisionError("a bug")):
+        swept = night.later(hours=3)
+    assert [error.message for error in swept.failed.values()] == ["ZeroDivisionError: a bug"]
+    assert [alert.severity for alert in night.alerts] == ["critical"]
 
 
 def test_inv_26_ten_sweeps_at_once_publish_again_once(night: Night) -> None:

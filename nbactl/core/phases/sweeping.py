@@ -12,7 +12,7 @@ from nbactl.core.phases import notices
 from nbactl.core.phases.decision import decide
 from nbactl.core.phases.documents import document_path
 from nbactl.core.phases.publishing import ATTEMPTS, HandOffChange, triggered
-from nbactl.errors import NbactlError
+from nbactl.errors import unforeseen
 from nbactl.frozen import frozen
 from nbactl.ports.documents import DELETE_FIELD, Filter, Order, Query, Update
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from nbactl.core.phases.documents import HandOffRecord, PhaseDocument
     from nbactl.core.phases.handoff import HandOffs
+    from nbactl.errors import NbactlError
     from nbactl.ports.documents import Document, Transaction
 
 Started = Callable[[str, GameDate, datetime], bool]
@@ -61,8 +62,8 @@ def sweep(hand_offs: HandOffs, started: Started) -> PhaseSweep:
             try:
                 day = GameDate.iso(stored.id)
                 what = _look(hand_offs, started, phase, day, stored)
-            except NbactlError as error:
-                failed[stored.path] = error
+            except Exception as error:  # noqa: BLE001 - one that nobody foresaw holds up no other document either
+                failed[stored.path] = unforeseen(error)
                 continue
             if what is not None:
                 steps.append(SweepStep(phase, day, what))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from nbactl.core.completions.reset import Resets
 from nbactl.core.completions.stages import CompletionStage, mode_of
 from nbactl.core.phases.messages import PhaseTrigger, parse_completion
 from nbactl.errors import DataError, InProgressError, NotFoundError, UnavailableError
-from nbactl.ports.documents import Query
+from nbactl.ports.documents import Query, Set, Update
 from nbactl.services.batch_documents import read_staged
 from nbactl.services.batch_start import start_batch
 from nbactl.testing import FakeClock, faults, memory_documents
@@ -464,6 +465,20 @@ def test_a_merge_that_fails_is_tried_again_with_pauses_that_double(store: Docume
     clock.advance(601.0)
     assert actions(repaired) == ["merged"]
     assert len(repaired.announced()) == 1
+
+
+def test_a_batch_that_fails_in_an_unforeseen_way_holds_up_no_other(night: Night, clock: FakeClock) -> None:
+    stall(night, clock, 9)
+    night.store.commit([Set("prediction_batches/other", {**night.batch(), "batch_id": "other", "attempt": 0})])
+    night.store.commit([Update("prediction_batches/other", {"start_time": clock.now() - timedelta(hours=1)})])
+    clock.advance(30 * MINUTE)
+    with faults.failing("coordinator.alerted", ZeroDivisionError("a bug")):
+        failed, other = night.coordinator.sweep()
+    assert (failed.action, other.action) == ("failed", "merged")
+    assert "ZeroDivisionError: a bug" in str(failed.error)
+    clock.advance(2 * MINUTE)
+    night.coordinator.sweep()
+    assert night.batch(failed.batch_id)["is_complete"] is True
 
 
 def test_a_batch_whose_start_fails_again_and_again_is_closed_in_time(store: DocumentStore, clock: FakeClock) -> None:
