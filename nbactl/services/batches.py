@@ -93,6 +93,8 @@ class BatchCoordinator:
         """
         day, key = trigger.game_date, trigger.key
         batch = self._store.get(batch_path(batch_id_of(day, trigger.attempt)))
+        if not trigger.partial:  # a trigger of production never says so
+            trigger = replace(trigger, partial=self._parts.is_partial(day))
         if batch is not None and batch.data.get(STARTED_BY, key) != key:
             taken = self._attempts(day)
             own = (attempt for attempt, one in taken.items() if one.data.get(STARTED_BY) == key)

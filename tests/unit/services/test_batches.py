@@ -20,6 +20,7 @@ from nbactl.errors import DataError, InProgressError, NotFoundError, Unavailable
 from nbactl.ports.documents import Query, Set, Update
 from nbactl.services.batch_documents import read_staged
 from nbactl.services.batch_start import start_batch
+from nbactl.services.batches import BatchCoordinator
 from nbactl.testing import FakeClock, faults, memory_documents
 from tests.kit.prediction_night import BATCH, DAY, TRIGGER, Night, player_inputs, roster
 
@@ -105,6 +106,11 @@ def test_a_request_has_productions_fields_and_the_inputs(night: Night) -> None:
 
 def staged(night: Night, player: str) -> list[dict[str, Any]]:
     return next(found.rows for found in read_staged(night.store, BATCH) if found.player == player)
+
+
+def test_a_trigger_that_does_not_say_partial_is_so_if_the_phase_before_was(night: Night) -> None:
+    BatchCoordinator(replace(night.parts, is_partial=lambda _: True)).start(TRIGGER)
+    assert {request["partial"] for request in night.requests()} == {True}
 
 
 def test_inputs_that_are_too_large_go_by_reference(store: DocumentStore, clock: FakeClock) -> None:
