@@ -196,7 +196,8 @@ async def _probe(route: JsonRoute) -> Response:
 
 def _json(data: Mapping[str, Any], status: int = _OK, headers: Mapping[str, str] | None = None) -> Response:
     text = json.dumps(data, ensure_ascii=False, default=str) + "\n"
-    return Response(text, status, headers, media_type="application/json")
+    # Half a character, which JSON can have and UTF-8 cannot, stays an escape of JSON.
+    return Response(text.encode(errors="backslashreplace"), status, headers, media_type="application/json")
 
 
 def _error(status: int, error: Exception) -> Response:

@@ -162,7 +162,7 @@ COMPLETION = {"processor_name": "x", "game_date": DAY, "status": "success"}
             json.dumps({**COMPLETION, **wrong}).encode()
             for wrong in (
                 {"status": "done"}, {"status": None}, {"game_date": "2025-02-30"}, {"game_date": 20250115},
-                {"processor_name": ""}, {"record_count": -1}, {"record_count": "many"},
+                {"processor_name": ""}, {"processor_name": "\ud800"}, {"record_count": -1}, {"record_count": "many"},
             )
         ),
     ],
