@@ -43,7 +43,7 @@ _VALUES: Final = tuple(name for name in _COLUMNS if name not in (*_KEYS, "game_d
 MERGE: Final = f"""
 MERGE INTO {TABLE} AS there USING {{staging}} AS given
 ON there.game_date = @game_date AND {" AND ".join(f"there.{name} = given.{name}" for name in _KEYS)}
-WHEN MATCHED AND ({" OR ".join(f"there.{name} <> given.{name}" for name in _VALUES)})
+WHEN MATCHED AND ({" OR ".join(f"there.{name} IS DISTINCT FROM given.{name}" for name in _VALUES)})
   THEN UPDATE SET {", ".join(f"{name} = given.{name}" for name in _VALUES)}, created_at = CURRENT_TIMESTAMP()
 WHEN NOT MATCHED
   THEN INSERT ({", ".join(_COLUMNS)}, created_at)
