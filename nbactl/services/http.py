@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -155,11 +156,17 @@ async def _call(handler: Handler, data: dict[str, Any]) -> Mapping[str, Any] | J
 async def _body(request: Request) -> dict[str, Any]:
     """Return the JSON object of a request; an empty body is an empty one. Raises UsageError, TooLargeError."""
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise TooLargeError(f"the body has more than {MAX_BODY_BYTES:,} bytes")
-        parts.append(part)
+    too_large = TooLargeError(f"the body has more than {MAX_BODY_BYTES:,} bytes")
+    if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:  # the server has checked that it is a number
+        raise too_large
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > MAX_BODY_BYTES:
+                raise too_large
+            parts.append(part)
+    except ClientDisconnect as error:
+        raise UsageError("the caller went away before the request was complete") from error
     text = b"".join(parts)
     if not text.strip():
         return {}

@@ -180,7 +180,7 @@ class PubSubPush:
         if body is None:
             return  # the client went away before the message was complete
         if len(body) > MAX_BODY_BYTES:
-            await self._refuse(send, 413, DataError(f"a body of more than {MAX_BODY_BYTES} bytes holds no message"))
+            await self._refuse(send, 413, DataError(f"a body of more than {MAX_BODY_BYTES:,} bytes holds no message"))
             return
         try:
             message = parse_push(body)

@@ -102,6 +102,26 @@ def test_every_error_has_a_status(error: Exception, status: int) -> None:
         assert answer.headers["retry-after"] == "8"
 
 
+def test_a_caller_who_goes_away_is_no_failure_of_the_service() -> None:
+    parts = iter([{"type": "http.request", "body": b'{"da', "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(parts)
+
+    async def send(_: Any) -> None:
+        """Nobody reads it."""
+
+    scope = {"type": "http", "path": "/work", "query_string": b"", "method": "POST", "headers": []}
+    asyncio.run(served(lambda _: {})(scope, receive, send))
+    assert not reported
+
+
+def test_a_body_that_is_declared_as_too_large_is_not_waited_for() -> None:
+    headers = [("content-length", str(MAX_BODY_BYTES + 1))]
+    answer = asyncio.run(ask_async(served(lambda _: {}), "/work", "POST", body=b"{}", headers=headers))
+    assert (answer.status, answer.json()["error"]["code"]) == (413, "too_large")
+
+
 def test_an_unknown_path_and_another_method_are_refused_as_json() -> None:
     assert (answer := ask(served(lambda _: {}), "/nowhere")).status == 404
     assert answer.json()["error"]["code"] == "not_found"
