@@ -25,6 +25,9 @@ SUITES = (
     "bq_costs",
     "warehouse",
     "bus",
+    "batches",
+    "bus_push",
+    "predictions",
     "check",
 )
 

@@ -91,6 +91,14 @@ def bus(app: Container) -> LocalBus:
     return made
 
 
+def dead_letter_wait(app: Container) -> float | None:
+    """Return 0, or None if there is no bus yet, or it may not be written."""
+    from nbactl.adapters.sqlite.read_only import is_read_only
+
+    file = _bus_file(app)
+    return 0.0 if file.exists() and not is_read_only(file) else None
+
+
 def push_delivery(app: Container, failures: Failures) -> PushDelivery:
     """Return what pushes messages from this process; the caller starts it, and closes it before the container."""
     from nbactl.adapters.localbus.push import PushDelivery, PushLimits

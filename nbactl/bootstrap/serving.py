@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nbactl.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nbactl.bootstrap.service import ServiceContainer
     from nbactl.config.settings import Settings
     from nbactl.core._support.aio import App
-
-AUDIENCE: Final = "NBACTL_PUSH_AUDIENCE"
-"""The variable that has the audience of the tokens of callers: the URL of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def serve_services(
         else server.inherited_socket(request.fd) as listening,
     ):
         host, port, *_ = listening.getsockname()
-        app.identity = None if server.is_loopback(host) else require_identity(host, environ)
+        app.identity = _identity(host, app)
         if request.concurrency is not None:
             app.concurrency = request.concurrency
         log_service(app, structured=request.structured)
@@ -66,12 +64,16 @@ def serve_services(
         server.serve(made, listening, stop_within=finish)
 
 
-def require_identity(host: str, environ: Mapping[str, str]) -> Callable[[App], App]:
-    """Return what lets only known callers in. Raises ConfigError if it is not configured."""
-    if not environ.get(AUDIENCE):
+def _identity(host: str, app: ServiceContainer) -> Callable[[App], App] | None:
+    """Return what lets only known callers in. Raises ConfigError where other machines could call without it."""
+    from nbactl.bootstrap.identity import ACCOUNTS, AUDIENCE, make_identity
+    from nbactl.services.server import is_loopback
+
+    made = make_identity(app.environ, clock=app.clock, timeouts=app.config.timeouts)
+    if made is None and not is_loopback(host):
         raise ConfigError(
             f"{host} can be reached from other machines, and nothing says which callers to let in",
-            cause=f"{AUDIENCE} is not set.",
-            next_step=f"Set {AUDIENCE} to the service's URL, or serve on 127.0.0.1.",
+            cause=f"{AUDIENCE} and {ACCOUNTS} are not set.",
+            next_step=f"Set {AUDIENCE} to the service's URL and {ACCOUNTS} to its callers, or serve on 127.0.0.1.",
         )
-    raise ConfigError("identities of callers cannot be verified yet", next_step="Serve on 127.0.0.1.")
+    return made

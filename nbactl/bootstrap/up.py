@@ -30,6 +30,8 @@ OWN: Final = "up"
 """The name of this process in the log."""
 _STATE: Final = "up.json"
 
+_NOT_HERE: Final = ("PORT", "NBACTL_OUTPUT", "NBACTL_PUSH_AUDIENCE", "NBACTL_PUSH_ACCOUNTS")
+"""Variables that the services do not get: they are on loopback, where callers have no identity token."""
 _ENDED: Final = ("success", "partial", "no_data")
 """The states of a task that has done its work."""
 _MOST_ATTEMPTS: Final = 100
@@ -305,8 +307,8 @@ def _begin_without_array(app: Container) -> None:
 
 
 def _environment(app: Container) -> dict[str, str]:
-    """Return the environment of the services: ours, with the source, and without the port of another service."""
-    kept = {name: value for name, value in app.environ.items() if name not in ("PORT", "NBACTL_OUTPUT")}
+    """Return the environment of the services: ours, with the source, and without what is for a service elsewhere."""
+    kept = {name: value for name, value in app.environ.items() if name not in _NOT_HERE}
     return {**kept, "NBACTL_SOURCE": app.settings.source, "PYTHONUNBUFFERED": "1"}
 
 

@@ -98,6 +98,14 @@ def test_a_majority_is_enough_and_the_rest_is_partial_down_to_the_predictions(ni
     assert (trigger["partial"], trigger["missing"]) == (True, []), "of phase 4 nothing is missing"
 
 
+def test_a_majority_does_not_wait_for_what_has_failed(night: Night) -> None:
+    night.report("phase3", "upcoming_team_game_context", "team_defense_game_summary", status="failed", rows=None)
+    recorded = night.report(
+        "phase3", "player_game_summary", "upcoming_player_game_context", "team_offense_game_summary"
+    )
+    assert [one.reason for one in recorded] == [None, None, "critical_plus_majority_60pct"]
+
+
 def test_what_another_program_handed_on_in_part_is_partial_after_it(night: Night) -> None:
     """Production notes no `_partial`: the reports say what was missing, also two phases before."""
     theirs: dict[str, Any] = {"_triggered": True, "_trigger_reason": "critical_plus_majority_60pct"}

@@ -96,6 +96,7 @@ READ = {
     "nbactl leases list": "leases list",
     "nbactl breakers list": "breakers list",
     "nbactl outbox list": "outbox list",
+    "nbactl dlq list": "dlq list",
     "nbactl check code": f"check code {__file__}",
     "nbactl check explain": "check explain",
     "nbactl config show": "config show",

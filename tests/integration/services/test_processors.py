@@ -19,7 +19,7 @@ from nbactl.testing import FakeClock
 from nbactl.testing.faults import failing as failing_at
 from nbactl.workflows.model import RunRecord, RunStatus
 from tests.kit import service_project
-from tests.kit.asgi_client import Answer, ask_async, envelope
+from tests.kit.asgi_client import Answer, ask, ask_async, envelope
 from tests.kit.service_project import DAY, ServedProject, behave, served
 
 if TYPE_CHECKING:
@@ -198,6 +198,17 @@ def test_what_the_ledger_has_and_was_not_announced_is_announced_when_the_trigger
         assert trigger(project, "phase3", message_id).status == 204
     assert project.statuses("three") == [("player_game_summary", "success"), ("team_summary", "success")]
     assert len(service_project.done) == 2
+
+
+def test_callers_without_an_identity_are_refused_and_the_platform_is_not(project: ServedProject) -> None:
+    project.app.identity = make_identity(
+        {"NBACTL_PUSH_AUDIENCE": "https://example.test", "NBACTL_PUSH_ACCOUNTS": "push@p.iam.gserviceaccount.com"},
+        clock=project.app.clock,
+        timeouts=project.app.timeouts,
+    )
+    assert [trigger(project, "phase3").status, project.post("/scrape", {}).status] == [401, 401]
+    assert ask(project.service, "/live").status == 200
+    project.service.self_test()  # the service itself needs none
 
 
 def test_a_phase_that_another_process_runs_is_refused_until_it_has_ended(project: ServedProject) -> None:

@@ -17,8 +17,8 @@ import pytest
 from nbactl.bootstrap.identity import make_identity
 from nbactl.errors import ConfigError
 from nbactl.testing import FakeClock
+from tests.kit.asgi_client import Answer, ask_async
 from tests.kit.identity import ACCOUNT, AUDIENCE, KeyServer, claims, key_server, public_pem, segments, token
-from tests.unit.core.service.asgi_client import Answer, ask_async
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
