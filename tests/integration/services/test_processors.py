@@ -149,12 +149,6 @@ def test_a_trigger_without_a_date_is_refused_for_the_dead_letter(project: Served
     assert project.push("/phase3", data).status == 400
 
 
-def test_half_a_character_in_a_request_is_answered(project: ServedProject) -> None:
-    answer = project.post("/scrape", {"scraper": "\ud800", "date": DAY})
-    assert answer.status == 404
-    assert "\ud800" in answer.json()["error"]["message"]
-
-
 def test_the_messages_that_mean_one_start_start_it_once(tmp_path: Path) -> None:
     with served(tmp_path, "processors", environ={"ENABLE_IDEMPOTENCY_KEYS": "true"}) as project:
         answers = [trigger(project, "phase3", f"m{number}", source_table=f"t{number}") for number in range(5)]

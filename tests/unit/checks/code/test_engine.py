@@ -174,9 +174,13 @@ def test_an_interrupt_ends_the_processes(code: Path, tmp_path: Path, monkeypatch
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     other = threading.Thread(target=interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker of pytest-xdist ignores it
     other.start()
-    with pytest.raises(KeyboardInterrupt):
-        check_files([code], RULE, processes=1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            check_files([code], RULE, processes=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
     other.join()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
