@@ -80,8 +80,8 @@ def exported(league: League, day: date) -> Path:
     return folder / f"{day}.json"
 
 
-def test_every_phase_runs_in_one_process(run_before: tuple[League, RunReport]) -> None:
-    league, report = run_before
+def test_every_phase_runs_in_one_process(run_before: tuple[League, RunReport], league: League) -> None:
+    _, report = run_before
     assert exit_code(report) == 0
     second, third = (tasks(report, day) for day in DAYS)
     assert second["player_prop_predictions"].rows == second["predictions_export"].rows == ROWS
