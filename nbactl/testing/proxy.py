@@ -45,6 +45,8 @@ class Streams:
 
 _CHUNK: Final = 65_536
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+_TURNS: Final = 5
+"""Turns of the loop from the moment a connection is accepted to the moment a refused one has closed its socket."""
 
 
 @dataclass(eq=False)
@@ -138,6 +140,11 @@ class FaultProxy:
         self._address = self._server.sockets[0].getsockname()
 
     async def _end(self) -> None:
+        # Nothing is accepted any more, and what just was is refused: a server that is closed drops its socket unclosed.
+        self._loop.remove_reader(self._server.sockets[0].fileno())
+        self.refusing = True
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         self._server.close()
         for link in list(self._links):
             link.reset()

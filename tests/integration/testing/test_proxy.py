@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import socketserver
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -152,3 +154,15 @@ def test_requests_are_found_however_the_bytes_are_cut(size: int) -> None:
     streams = Streams(from_client=True)
     found = [stream for at in range(0, len(sent), size) for stream in streams.begun(sent[at : at + size])]
     assert found == [1, 3]
+
+
+def test_a_connection_that_is_made_at_the_very_end_leaves_no_socket_open() -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always", ResourceWarning)
+        for _ in range(5):
+            with FaultProxy("127.0.0.1:1") as ending:
+                host, _, port = ending.address.rpartition(":")
+                late = socket.create_connection((host, int(port)))
+            late.close()
+        gc.collect()
+    assert not [str(warning.message) for warning in seen]
