@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import ConfigError, DataError
@@ -52,6 +53,9 @@ _FROM_1: Final = (
 """What makes a file of version 1 one of version 2."""
 
 
+_CREATION_PAUSE: Final = 0.005
+
+
 def connect(file: Path | str, busy_timeout: float) -> sqlite3.Connection:
     """Open a connection in autocommit mode that any thread may use, one at a time; make the file if it is missing.
 
@@ -60,7 +64,7 @@ def connect(file: Path | str, busy_timeout: float) -> sqlite3.Connection:
     connection = sqlite3.connect(str(file), timeout=busy_timeout, isolation_level=None, check_same_thread=False)
     try:
         version = _version(connection, str(file))  # before anything is changed
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection, busy_timeout)
         connection.execute("PRAGMA synchronous = FULL")
         if version != _VERSION:
             _prepare(connection, str(file))
@@ -68,6 +72,20 @@ def connect(file: Path | str, busy_timeout: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
+    # Switching a new file to WAL fails at once, without SQLite's busy timeout, while another process does it.
+    give_up = time.monotonic() + busy_timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise
+            time.sleep(_CREATION_PAUSE)
+        else:
+            return
 
 
 def _prepare(connection: sqlite3.Connection, where: str) -> None:
@@ -85,17 +103,15 @@ def _prepare(connection: sqlite3.Connection, where: str) -> None:
 
 def _version(connection: sqlite3.Connection, where: str) -> int:
     """Return the version of the file, 0 for an empty one."""
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    # Another process may create the tables, in one commit, between these reads: our mark is looked for last.
+    has_tables = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     # A database without our mark is a bus only if it is empty.
-    if application != _APPLICATION_ID and (application or _has_tables(connection)):
+    if application != _APPLICATION_ID and (application or has_tables):
         raise DataError(f"{where} is not a message bus of nbactl", next_step="Choose another place with --state-dir.")
     if version > _VERSION:
         raise ConfigError(
             f"{where} was written by a newer nbactl", next_step="Install that version, or choose another --state-dir."
         )
     return version
-
-
-def _has_tables(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None

@@ -35,6 +35,7 @@ ALLOWED = {
     "adapters/duckdb/file.py: self._changed.wait(_WATCH)",
     "adapters/duckdb/file.py: self._clock.sleep(_FOREIGN_PAUSE)",
     "adapters/sqlite/connections.py: self._clock.sleep(_CREATION_PAUSE)",
+    "adapters/localbus/schema.py: time.sleep(_CREATION_PAUSE)",
     # After how long an idle thread ends; no call waits for it.
     "core/_support/aio.py: self._turn.acquire(timeout=_IDLE)",
     # A part of a call whose limit is in force already.
