@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _CONCURRENCY: Final = 80
-"""Requests at the same time, as Cloud Run sends an instance unless it is told otherwise.
+"""Requests at the same time, as Cloud Run sends an instance by default.
 
 https://cloud.google.com/run/docs/about-concurrency
 """

@@ -60,9 +60,10 @@ class PushDelivery:
     """Pushes the messages of all push subscriptions that the bus has when it starts.
 
     An answer of 200, 201, 202 or 204 acknowledges a message; any other one, or none within the acknowledgement
-    deadline, gives it back. Messages wait while an endpoint cannot be reached; that is no attempt, because nothing was
-    sent. A subscription that is moved to another endpoint is pushed there from the next request on. Several processes
-    may push from one file: they share the messages. A process that is forked from this one does not push.
+    deadline, gives it back. Messages wait while an endpoint cannot be reached; that does not count as an attempt,
+    because nothing was sent. A subscription that is moved to another endpoint is pushed there from the next request on.
+    Several processes may push from one file: they share the messages. A process that is forked from this one does not
+    push.
     """
 
     def __init__(

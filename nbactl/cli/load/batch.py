@@ -157,7 +157,7 @@ class _Load:
         clock, timeouts = self.app.clock, self.app.config.timeouts
         end = clock.monotonic() + timeouts["load.settle"]
         poison = sum(one.kind == "poison" for one in self.plan)
-        poisoned, told = 0, ""
+        poisoned, shown = 0, ""
         while True:
             over = clock.monotonic() >= end
             batch = self.app.documents.get(batch_path(self.batch_id))
@@ -170,9 +170,9 @@ class _Load:
             else:
                 progress = self.app.completions.progress(self.batch_id)
                 words = f"{progress.completed} of {progress.expected} players are done"
-            if words != told:
+            if words != shown:
                 self.tell(words)
-                told = words
+                shown = words
             clock.sleep(timeouts["load.poll"])
 
     def _collect_poison(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -169,7 +170,7 @@ class GroupCommit(Generic[C]):
             following = self._leader = self._waiting[0] if self._waiting else None
         settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]] = {}
         for work in ended:
-            work.tell(settled)
+            work.deliver(settled)
         for loop, awaited in settled.items():
             with contextlib.suppress(RuntimeError):  # the loop was closed: no caller waits
                 loop.call_soon_threadsafe(_settle, awaited)
@@ -177,7 +178,7 @@ class GroupCommit(Generic[C]):
             following.proceed(self._lead)
 
 
-class _Work(Generic[C]):
+class _Work(ABC, Generic[C]):
     """A piece of work that waits."""
 
     __slots__ = ("_give_up", "done", "error", "fn", "value")
@@ -202,13 +203,13 @@ class _Work(Generic[C]):
                 self.error = self.value.error
             self.done = True
 
-    def tell(self, settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]]) -> None:
+    @abstractmethod
+    def deliver(self, settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]]) -> None:
         """Let the caller have the outcome; what a loop is to settle is added to `settled`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def proceed(self, lead: Callable[[_Work[C]], None]) -> None:
         """Let it lead."""
-        raise NotImplementedError
 
 
 class _Called(_Work[C]):
@@ -221,7 +222,7 @@ class _Called(_Work[C]):
         self.turn = threading.Lock()
         self.turn.acquire()
 
-    def tell(self, settled: object) -> None:  # noqa: ARG002 - its thread takes it
+    def deliver(self, settled: object) -> None:  # noqa: ARG002 - its thread waits by itself
         self.turn.release()
 
     def proceed(self, lead: object) -> None:  # noqa: ARG002 - its thread leads
@@ -238,7 +239,7 @@ class _Awaited(_Work[C]):
         self.ended = ended
         self._context = copy_context()
 
-    def tell(self, settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]]) -> None:
+    def deliver(self, settled: dict[asyncio.AbstractEventLoop, list[_Awaited[C]]]) -> None:
         settled.setdefault(self.ended.get_loop(), []).append(self)
 
     def proceed(self, lead: Callable[[_Work[C]], None]) -> None:
