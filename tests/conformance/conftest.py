@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
+from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 from nbactl.testing import bigquery_server
 from nbactl.warehouse.gateway import QueryGateway
@@ -16,6 +17,7 @@ from tests.kit.bigquery import LOCATION, PROJECT, bigquery_warehouse
 from tests.kit.cloud_run import client
 from tests.kit.cloud_run_server import cloud_run_server
 from tests.kit.engines import ENGINES, Engine, engine_at
+from tests.kit.handoffs import Night
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -116,3 +118,9 @@ def services(region: CloudRun) -> Iterator[DeployedServices]:
     """A client of the region."""
     with closing(client(region.address)) as services:
         yield cast("DeployedServices", services)
+
+
+@pytest.fixture
+def night(store: DocumentStore) -> Iterator[Night]:
+    yield Night(store)
+    faults.disarm_all()

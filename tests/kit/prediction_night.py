@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nbactl.ports.alerts import Alert
     from nbactl.ports.bus import MessageBus
     from nbactl.ports.documents import DocumentStore
+    from nbactl.testing import FakeClock
 
 DAY: Final = GameDate(date(2024, 1, 15))
 BATCH: Final = batch_id_of(DAY, 1)
@@ -171,3 +172,17 @@ class Night:
 def roster(count: int) -> dict[str, PlayerInputs]:
     """Return the inputs of so many players."""
     return {name: player_inputs(name) for name in (f"player{number:05}" for number in range(count))}
+
+
+def stall(night: Night, clock: FakeClock, done: int) -> None:
+    """Start the batch, and have so many players done."""
+    night.coordinator.start(TRIGGER)
+    for request in night.requests()[:done]:
+        night.work(request)
+    night.hear()
+    clock.advance(1.0)
+
+
+def actions(night: Night) -> list[str]:
+    """Have the clock look at the batches, and return what it did."""
+    return [checked.action for checked in night.coordinator.sweep()]
