@@ -69,7 +69,7 @@ def make_completions_migration(app: Container) -> CompletionsMigration:
 def _deployed_services(app: Container) -> Sequence[DeployedService]:
     """Return the services that may work on the store; only those of an emulator work on the store of an emulator."""
     emulated = app.environ.get("FIRESTORE_EMULATOR_HOST") and not app.environ.get("CLOUD_RUN_EMULATOR_HOST")
-    if not app.has_deployed_services or emulated:
+    if not app.target.HAS_DEPLOYED_SERVICES or emulated:
         return ()
     return app.deployed_services.list()
 

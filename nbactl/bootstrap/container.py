@@ -180,6 +180,14 @@ class Container:
 
         return CallPolicies(self.config.timeouts.calls(), clock=self.clock, rng=self.rng, hook=self.hook)
 
+    @cached_property
+    def expectations(self) -> Mapping[str, PhaseExpectation]:
+        """What is expected to report of each phase. Beside Pub/Sub's emulator services of this machine report."""
+        from nbactl.config.expected import expectations
+
+        own = self.settings.target == "local" or self.environ.get("PUBSUB_EMULATOR_HOST")
+        return expectations(self.config.workflows, "local" if own else "gcp")
+
     # Ports
 
     @cached_property
@@ -215,11 +223,6 @@ class Container:
     def compute(self) -> Compute:
         """What executes tasks."""
         return self.target.compute(self)
-
-    @property
-    def has_deployed_services(self) -> bool:
-        """Whether the target has deployed services."""
-        return self.target.HAS_DEPLOYED_SERVICES
 
     @cached_property
     def deployed_services(self) -> DeployedServices:
@@ -386,22 +389,7 @@ class Container:
         """Sentry, if NBACTL_SENTRY_DSN is set."""
         return make_sentry(self)
 
-    @cached_property
-    def expectations(self) -> Mapping[str, PhaseExpectation]:
-        """What is expected to report of each phase. Beside Pub/Sub's emulator services of this machine report."""
-        from nbactl.config.expected import expectations
-
-        own = self.settings.target == "local" or self.environ.get("PUBSUB_EMULATOR_HOST")
-        return expectations(self.config.workflows, "local" if own else "gcp")
-
     # Deployed services
-
-    @property
-    def declared_services(self) -> list[str]:
-        """The services that workflows.yaml names, in its order."""
-        file = self.config.workflows
-        named = [task.service.name for task in file.tasks.values() if task.service is not None]
-        return list(dict.fromkeys([*named, *(phase.service for phase in file.phases.values())]))
 
     @cached_property
     def env_changes(self) -> EnvChanges:

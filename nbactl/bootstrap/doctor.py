@@ -51,7 +51,7 @@ def check_context(app: Container) -> CheckContext:
         declared_datasets=_declared_datasets,
         declared_indexes=project.declared_indexes,
         declared_ttl=project.declared_ttl,
-        declared_services=lambda: usable.declared_services,
+        declared_services=lambda: usable.config.workflows.declared_services,
         deployed=lambda: app.deployed_services.list(),  # noqa: PLW0108 - making it may fail
         production=lambda: _reports(usable),
         hand_off_patience=usable.config.timeouts["status.hand_off"],

@@ -67,7 +67,7 @@ def _health_of(app: Container) -> Callable[[], Sequence[ServiceHealth] | None]:
     timeout = app.config.timeouts["http.health"]
 
     def service_health() -> Sequence[ServiceHealth] | None:
-        if not urls and app.has_deployed_services:
+        if not urls and app.target.HAS_DEPLOYED_SERVICES:
             return None  # there are services, and nothing says where
         return health.check_services(urls, timeout=timeout)
 

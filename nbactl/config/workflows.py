@@ -216,3 +216,9 @@ class WorkflowsFile(Strict):
         pairs = [(phase.topic, phase.trigger_topic) for phase in phases]
         pairs += [(fan_out.request_topic, fan_out.ready_topic) for fan_out in fan_outs]
         return {topic for pair in pairs for topic in pair if topic}
+
+    @property
+    def declared_services(self) -> list[str]:
+        """The services that it names, in its order."""
+        named = [task.service.name for task in self.tasks.values() if task.service is not None]
+        return list(dict.fromkeys([*named, *(phase.service for phase in self.phases.values())]))

@@ -130,7 +130,7 @@ def test_the_embedded_bus_has_the_topics_of_the_phases(tmp_path: Path) -> None:
 
 def test_on_local_nothing_is_deployed(tmp_path: Path) -> None:
     with application(tmp_path) as made:
-        assert not made.has_deployed_services
+        assert not made.target.HAS_DEPLOYED_SERVICES
         with pytest.raises(ConfigError, match="target local has no deployed services"):
             _ = made.deployed_services
 

@@ -63,7 +63,7 @@ def adopt_flags(app: Container, request: AdoptRequest, *, confirm: Confirm = pro
     Raises NotFoundError for unknown names and where there are no services, PreconditionError if somebody set one of
     the flags meanwhile.
     """
-    if not app.has_deployed_services:
+    if not app.target.HAS_DEPLOYED_SERVICES:
         raise NotFoundError("there is nothing to take over", cause=NO_SERVICES, next_step="Give --target gcp.")
     flags = load_flags(app)
     for key in request.keys:
@@ -88,7 +88,7 @@ def adopt_flags(app: Container, request: AdoptRequest, *, confirm: Confirm = pro
 
 def undo_adoption(app: Container, request: UndoAdoptionRequest, *, confirm: Confirm = proceed) -> AdoptionUndone:
     """Let the flags of an adoption be never set again, except those that were set since."""
-    if not app.has_deployed_services:
+    if not app.target.HAS_DEPLOYED_SERVICES:
         raise NotFoundError("there is no adoption to undo", cause=NO_SERVICES, next_step="Give --target gcp.")
     adoption, by = app.adoptions.find(request.adoption), operator()
     planned = app.adoptions.undo(adoption, by=by, dry_run=True)
@@ -144,7 +144,7 @@ def _not_declared(app: Container, flags: FlagsSnapshot) -> list[str]:
     """Return a sentence for each service that workflows.yaml does not name and that has variables of flags."""
     said = []
     for service in app.deployed_services.list():
-        if service.name in app.declared_services:
+        if service.name in app.config.workflows.declared_services:
             continue
         found = [f"{flag.env}={text}" for flag in flags.file.flags.values() if (text := service.env.get(flag.env))]
         if found:

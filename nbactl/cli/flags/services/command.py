@@ -108,10 +108,14 @@ def flags_drift(app: Container) -> FlagsDrift:
     """Compare the store, flags.yaml, the environment and the deployed services. Reads only."""
     flags = load_flags(app)
     found = list(drift(flags.file, flags.stored, flags.environ))
-    if not app.has_deployed_services:
+    if not app.target.HAS_DEPLOYED_SERVICES:
         return FlagsDrift(tuple(found), None, None)
     comparison = ServiceComparison(
-        flags.file, flags.stored, app.declared_services, app.gcloud, adopted_parameters(app.adoptions.in_force())
+        flags.file,
+        flags.stored,
+        app.config.workflows.declared_services,
+        app.gcloud,
+        adopted_parameters(app.adoptions.in_force()),
     )
     try:
         deployed = app.deployed_services.list()
@@ -138,7 +142,7 @@ def sync_services(
 
     A failure of one service is in the result, and does not stop the others. Continues what a killed process began.
     """
-    if not app.has_deployed_services:
+    if not app.target.HAS_DEPLOYED_SERVICES:
         raise NotFoundError("there is nothing to sync", cause=NO_SERVICES, next_step="Give --target gcp.")
     flags = load_flags(app)
     for key in request.keys:
@@ -173,7 +177,7 @@ def undo_change(
     app: Container, request: UndoRequest, *, confirm: Confirm = proceed, report: Report = no_report
 ) -> ServicesChanged:
     """Restore the variables from before a change. Raises NotFoundError, UsageError if it was undone already."""
-    if not app.has_deployed_services:
+    if not app.target.HAS_DEPLOYED_SERVICES:
         raise NotFoundError(
             f"there is no change {request.change} to undo", cause=NO_SERVICES, next_step="Give --target gcp."
         )
@@ -214,7 +218,7 @@ def rollback_services(
     with ExitStack() as stack:
         emergency = open_emergency(app, stack)
         variables = emergency.variables(request)
-        if not emergency.app.has_deployed_services:
+        if not emergency.app.target.HAS_DEPLOYED_SERVICES:
             return ServicesRolledBack(variables, None, emergency.warnings)
         work = _plan_rollback(emergency.app, variables)
         work.warnings[:0] = emergency.warnings
@@ -329,14 +333,14 @@ def left_alone(variables: Sequence[RefusedVariable]) -> list[str]:
 def not_deployed(app: Container, services: Sequence[DeployedService]) -> list[str]:
     """Return a sentence for each service that workflows.yaml names and that is not among `services`."""
     deployed = {service.name for service in services}
-    missing = [name for name in app.declared_services if name not in deployed]
+    missing = [name for name in app.config.workflows.declared_services if name not in deployed]
     return [f"{name} is declared in workflows.yaml, but is not deployed" for name in missing]
 
 
 def _plan_rollback(app: Container, variables: Mapping[str, str]) -> EnvWork:
     work = EnvWork()
     deployed = {service.name: service for service in app.deployed_services.list()}
-    for name in app.declared_services:
+    for name in app.config.workflows.declared_services:
         if (service := deployed.get(name)) is None:
             work.warnings.append(f"{name} is declared in workflows.yaml, but is not deployed")
         elif service.unreadable:
@@ -356,12 +360,12 @@ def chosen_services(app: Container, names: Sequence[str]) -> list[DeployedServic
     if names:
         return [app.deployed_services.get(name) for name in dict.fromkeys(names)]
     deployed = {service.name: service for service in app.deployed_services.list()}
-    chosen = [deployed[name] for name in app.declared_services if name in deployed]
+    chosen = [deployed[name] for name in app.config.workflows.declared_services if name in deployed]
     if not chosen:
         raise NotFoundError(
             f"nothing was looked at: no service that workflows.yaml names is deployed on {place(app.settings)} "
             f"in {app.settings.region}",
-            cause=f"It names {', '.join(app.declared_services)}.",
+            cause=f"It names {', '.join(app.config.workflows.declared_services)}.",
             next_step="Check --project and --region, or name a service: --service NAME",
         )
     return chosen

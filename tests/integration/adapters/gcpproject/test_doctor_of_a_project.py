@@ -67,7 +67,7 @@ def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun)
     project.topics = sorted(app.config.workflows.topics)
     project.refusals = {}
     cloud.services.clear()
-    for name in app.declared_services:
+    for name in app.config.workflows.declared_services:
         cloud.deploy(name)
     return project
 
@@ -132,7 +132,7 @@ def test_an_index_that_is_being_built_is_a_warning(app: Container, healthy: Proj
 
 @pytest.mark.usefixtures("healthy")
 def test_services_that_are_gone_broken_or_pinned_fail(app: Container, cloud: CloudRun) -> None:
-    gone, broken, pinned, *_ = app.declared_services
+    gone, broken, pinned, *_ = app.config.workflows.declared_services
     del cloud.services[gone]
     service = cloud.services[broken]
     service["terminalCondition"] = {"type": "Ready", "state": "CONDITION_FAILED", "message": "it crashed"}
