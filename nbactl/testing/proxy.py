@@ -140,7 +140,8 @@ class FaultProxy:
         self._address = self._server.sockets[0].getsockname()
 
     async def _end(self) -> None:
-        # Nothing is accepted any more, and what just was is refused: a server that is closed drops its socket unclosed.
+        # Nothing is accepted any more, and what just was is refused. Server.close() would leave its socket open:
+        # https://github.com/python/cpython/issues/109564
         self._loop.remove_reader(self._server.sockets[0].fileno())
         self.refusing = True
         for _ in range(_TURNS):
