@@ -172,6 +172,7 @@ def test_ctrl_c_stops_all_services_and_is_what_the_exit_code_says(tmp_path: Path
         assert up.wait(30) == 130
     assert not any(map(is_alive, pids))
     assert not (tmp_path / ".nbactl" / "up.json").exists()
+    assert "All services are stopped." in (tmp_path / "log").read_text()
 
 
 def test_a_state_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

@@ -72,5 +72,7 @@ def up(
     with interruptible(stop):
         result = running.run()
     if signalled:
+        more = "" if day is None else f" Run it again to resume {day}."
+        console(ctx).note(f"All services are stopped.{more}")
         raise SignalledError(signal.Signals[signalled[0]])
     return view.ended(result, day)
