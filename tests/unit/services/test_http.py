@@ -31,7 +31,7 @@ reported: list[Failure] = []
 def served(handler: Handler, *, method: Any = "POST", timeout: float = 5.0, clock: FakeClock | None = None) -> Any:
     reported.clear()
     failures = Failures(reported.append)
-    route = JsonRoute(method, "/work", handler, timeout)
+    route = JsonRoute(method, "/task", handler, timeout)
     return JsonRoutes([route], clock=clock or FakeClock(), failures=failures)
 
 
@@ -43,11 +43,11 @@ def raising(error: Exception) -> Any:
 
 
 def test_the_object_of_a_post_and_the_parameters_of_a_get_reach_the_handler() -> None:
-    assert post(served(lambda data: {"got": data}), "/work", {"date": "2025-01-15"}).json() == {
+    assert post(served(lambda data: {"got": data}), "/task", {"date": "2025-01-15"}).json() == {
         "got": {"date": "2025-01-15"}
     }
-    assert ask(served(lambda data: {"got": data}), "/work", "POST").json() == {"got": {}}
-    answer = ask(served(lambda data: {"got": data}, method="GET"), "/work?batch_id=b%201")
+    assert ask(served(lambda data: {"got": data}), "/task", "POST").json() == {"got": {}}
+    answer = ask(served(lambda data: {"got": data}, method="GET"), "/task?batch_id=b%201")
     assert (answer.status, answer.json()) == (200, {"got": {"batch_id": "b 1"}})
 
 
@@ -56,7 +56,7 @@ def test_a_coroutine_function_and_another_status_work_too() -> None:
         await asyncio.sleep(0)
         return JsonAnswer({"status": "accepted"}, 202)
 
-    answer = post(served(start), "/work", {})
+    answer = post(served(start), "/task", {})
     assert (answer.status, answer.json()) == (202, {"status": "accepted"})
 
 
@@ -73,7 +73,7 @@ def test_a_coroutine_function_and_another_status_work_too() -> None:
     ],
 )
 def test_a_body_that_is_no_json_object_or_too_large_is_refused(body: bytes, status: int, code: str) -> None:
-    answer = ask(served(lambda _: {}), "/work", "POST", body=body)
+    answer = ask(served(lambda _: {}), "/task", "POST", body=body)
     assert (answer.status, answer.json()["error"]["code"]) == (status, code)
     assert not reported
 
@@ -94,7 +94,7 @@ def test_a_body_that_is_no_json_object_or_too_large_is_refused(body: bytes, stat
     ],
 )
 def test_every_error_has_a_status(error: Exception, status: int) -> None:
-    answer = post(raising(error), "/work", {})
+    answer = post(raising(error), "/task", {})
     assert answer.status == status
     assert "secret" not in answer.body.decode()
     assert bool(reported) == (status >= 500)
@@ -111,22 +111,22 @@ def test_a_caller_who_goes_away_is_no_failure_of_the_service() -> None:
     async def send(_: Any) -> None:
         """Nobody reads it."""
 
-    scope = {"type": "http", "path": "/work", "query_string": b"", "method": "POST", "headers": []}
+    scope = {"type": "http", "path": "/task", "query_string": b"", "method": "POST", "headers": []}
     asyncio.run(served(lambda _: {})(scope, receive, send))
     assert not reported
 
 
 def test_a_body_that_is_declared_as_too_large_is_not_waited_for() -> None:
     headers = [("content-length", str(MAX_BODY_BYTES + 1))]
-    answer = asyncio.run(ask_async(served(lambda _: {}), "/work", "POST", body=b"{}", headers=headers))
+    answer = asyncio.run(ask_async(served(lambda _: {}), "/task", "POST", body=b"{}", headers=headers))
     assert (answer.status, answer.json()["error"]["code"]) == (413, "too_large")
 
 
 def test_an_unknown_path_and_another_method_are_refused_as_json() -> None:
     assert (answer := ask(served(lambda _: {}), "/nowhere")).status == 404
     assert answer.json()["error"]["code"] == "not_found"
-    assert (answer := ask(served(lambda _: {}), "/work/", "POST")).status == 404
-    assert (answer := ask(served(lambda _: {}), "/work", "PUT")).status == 405
+    assert (answer := ask(served(lambda _: {}), "/task/", "POST")).status == 404
+    assert (answer := ask(served(lambda _: {}), "/task", "PUT")).status == 405
     assert (answer.headers["allow"], answer.json()["error"]["code"]) == ("POST", "method_not_allowed")
 
 
@@ -138,7 +138,7 @@ def test_inv_18_a_handler_that_takes_too_long_is_cut_off() -> None:
         await asyncio.Event().wait()
         return {}
 
-    answer = post(served(hang, clock=clock), "/work", {})
+    answer = post(served(hang, clock=clock), "/task", {})
     assert (answer.status, answer.json()["error"]["code"]) == (503, "timed_out")
 
 
@@ -151,13 +151,13 @@ def test_requests_beyond_the_limit_are_asked_to_come_back_and_the_place_is_free_
             return {}
 
         app = ConcurrencyLimit(served(wait), 2)
-        first = [asyncio.create_task(ask_async(app, "/work", "POST")) for _ in range(2)]
+        first = [asyncio.create_task(ask_async(app, "/task", "POST")) for _ in range(2)]
         await asyncio.sleep(0)
-        refused = await ask_async(app, "/work", "POST")
+        refused = await ask_async(app, "/task", "POST")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert json.loads(refused.body)["error"]["code"] == "busy"
         go.set()
         assert [answer.status for answer in await asyncio.gather(*first)] == [200, 200]
-        assert (await ask_async(app, "/work", "POST")).status == 200
+        assert (await ask_async(app, "/task", "POST")).status == 200
 
     asyncio.run(scenario())
