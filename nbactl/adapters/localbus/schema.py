@@ -6,6 +6,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core._support.sqlite_failures import OwnedConnection
 from nbactl.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def connect(file: Path | str, busy_timeout: float) -> sqlite3.Connection:
 
     Raises DataError for a file that is not a bus, ConfigError for one of a later version.
     """
-    connection = sqlite3.connect(str(file), timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        str(file), timeout=busy_timeout, isolation_level=None, check_same_thread=False, factory=OwnedConnection
+    )
     try:
         version = _version(connection, str(file))  # before anything is changed
         _use_wal(connection, busy_timeout)

@@ -6,6 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.sqlite.queries import field_operand, quoted, stored_sort_key
+from nbactl.core._support.sqlite_failures import OwnedConnection
 from nbactl.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ def connect(file: Path | str, busy_timeout: float, *, writable: bool) -> sqlite3
     """
     address = str(file)
     connection = sqlite3.connect(
-        address, timeout=busy_timeout, isolation_level=None, check_same_thread=False, uri=address.startswith("file:///")
+        address,
+        timeout=busy_timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=OwnedConnection,
+        uri=address.startswith("file:///"),
     )
     try:
         connection.execute("PRAGMA synchronous = FULL")

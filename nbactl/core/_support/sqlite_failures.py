@@ -1,7 +1,8 @@
-"""SQLite's errors as nbactl's: what happened, why, what to do next."""
+"""SQLite's errors as nbactl's: what happened, why, what to do next; and its connections."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sqlite3
@@ -20,6 +21,18 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _EFFECTIVE = os.access in os.supports_effective_ids
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PLACE = "Choose another place with --state-dir, or correct its permissions."
+
+
+class OwnedConnection(sqlite3.Connection):
+    """A connection that a store owns, and that closes with it.
+
+    From Python 3.13 on, a plain one warns that it was left open. In a cycle of garbage it may be finalized before the
+    store, so that the store cannot prevent the warning by closing it in its own `__del__`.
+    """
+
+    def __del__(self) -> None:
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it was never open
+            self.close()
 
 
 class translated:  # noqa: N801 - reads as the function that it is used as

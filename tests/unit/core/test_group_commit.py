@@ -38,9 +38,6 @@ class Table:
         self.begins_fail: Exception | None = None
         self.group: GroupCommit[sqlite3.Connection] = GroupCommit(self.transaction)
 
-    def __del__(self) -> None:
-        self.connection.close()
-
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         self.entered.set()
@@ -91,21 +88,26 @@ class Table:
         return outcomes
 
 
+@pytest.fixture
+def table() -> Iterator[Table]:
+    made = Table()
+    yield made
+    made.connection.close()
+
+
 def _insert(connection: sqlite3.Connection, number: int) -> int:
     connection.execute("INSERT INTO t VALUES (?)", (number,))
     return number
 
 
-def test_those_who_wait_share_one_commit_and_each_gets_its_own_result() -> None:
-    table = Table()
+def test_those_who_wait_share_one_commit_and_each_gets_its_own_result(table: Table) -> None:
     outcomes = table.together([lambda number=number: table.insert(number) for number in range(CALLERS)])  # type: ignore[misc]
     assert outcomes == list(range(CALLERS))
     assert table.numbers() == [-1, *range(CALLERS)]
     assert table.commits == 1
 
 
-def test_work_that_fails_changes_nothing_and_spoils_no_other() -> None:
-    table = Table()
+def test_work_that_fails_changes_nothing_and_spoils_no_other(table: Table) -> None:
 
     def spoil() -> int:
         def work(connection: sqlite3.Connection) -> int:
@@ -120,8 +122,7 @@ def test_work_that_fails_changes_nothing_and_spoils_no_other() -> None:
     assert table.numbers() == [-1, 1, 2]
 
 
-def test_a_commit_that_fails_fails_all_who_shared_it_and_later_work_is_done() -> None:
-    table = Table()
+def test_a_commit_that_fails_fails_all_who_shared_it_and_later_work_is_done(table: Table) -> None:
     table.insert(0)
     table.commits_fail = UnavailableError("the disk is full")
     with pytest.raises(UnavailableError, match="full"):
@@ -131,8 +132,7 @@ def test_a_commit_that_fails_fails_all_who_shared_it_and_later_work_is_done() ->
     assert table.numbers() == [0, 2]
 
 
-def test_an_interrupted_leader_leaves_no_one_waiting() -> None:
-    table = Table()
+def test_an_interrupted_leader_leaves_no_one_waiting(table: Table) -> None:
 
     def interrupt(_connection: sqlite3.Connection) -> None:
         raise KeyboardInterrupt
@@ -145,8 +145,7 @@ def test_an_interrupted_leader_leaves_no_one_waiting() -> None:
     assert table.insert(1) == 1
 
 
-def test_a_thread_that_is_interrupted_while_it_waits_holds_up_no_other() -> None:
-    table = Table()
+def test_a_thread_that_is_interrupted_while_it_waits_holds_up_no_other(table: Table) -> None:
     table.gate.clear()
     first = threading.Thread(target=table.insert, args=(1,))
     first.start()
@@ -187,8 +186,7 @@ def _hold(table: Table, number: int) -> threading.Thread:
     return first
 
 
-def test_work_that_waits_too_long_is_never_run() -> None:
-    table = Table()
+def test_work_that_waits_too_long_is_never_run(table: Table) -> None:
     first = _hold(table, 1)
     with pytest.raises(UnavailableError, match="in time"):
         table.group.run(lambda connection: _insert(connection, 2), wait=0.01)
@@ -198,8 +196,7 @@ def test_work_that_waits_too_long_is_never_run() -> None:
     assert table.numbers() == [1, 3]
 
 
-def test_a_caller_whose_time_runs_out_when_its_work_has_begun_gets_its_outcome() -> None:
-    table = Table()
+def test_a_caller_whose_time_runs_out_when_its_work_has_begun_gets_its_outcome(table: Table) -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def linger(connection: sqlite3.Connection) -> None:
@@ -228,8 +225,7 @@ def test_a_caller_whose_time_runs_out_when_its_work_has_begun_gets_its_outcome()
     assert (outcomes, table.numbers()) == ([2], [1, 2])
 
 
-def test_a_transaction_that_cannot_begin_fails_its_leader_alone() -> None:
-    table = Table()
+def test_a_transaction_that_cannot_begin_fails_its_leader_alone(table: Table) -> None:
     first = _hold(table, 1)
     outcomes: list[object] = []
 
@@ -247,8 +243,7 @@ def test_a_transaction_that_cannot_begin_fails_its_leader_alone() -> None:
     assert (outcomes, table.numbers()) == ([2], [2])
 
 
-def test_what_coroutines_submit_in_one_turn_shares_one_commit_and_each_gets_its_own_outcome() -> None:
-    table = Table()
+def test_what_coroutines_submit_in_one_turn_shares_one_commit_and_each_gets_its_own_outcome(table: Table) -> None:
 
     def raise_after_a_part(connection: sqlite3.Connection) -> None:
         _insert(connection, 1000)
@@ -276,8 +271,7 @@ def test_what_coroutines_submit_in_one_turn_shares_one_commit_and_each_gets_its_
     assert table.numbers() == [1, 2, 3, 4]
 
 
-def test_threads_and_coroutines_lead_each_other_and_a_closed_loop_holds_up_no_one() -> None:
-    table = Table()
+def test_threads_and_coroutines_lead_each_other_and_a_closed_loop_holds_up_no_one(table: Table) -> None:
     first = _hold(table, 0)
     abandoned = asyncio.new_event_loop()
 
@@ -307,8 +301,7 @@ def test_threads_and_coroutines_lead_each_other_and_a_closed_loop_holds_up_no_on
     assert table.numbers() == [1, 2, 3, 4]
 
 
-def test_a_task_that_is_cancelled_while_it_awaits_an_outcome_is_so_when_it_is_known() -> None:
-    table = Table()
+def test_a_task_that_is_cancelled_while_it_awaits_an_outcome_is_so_when_it_is_known(table: Table) -> None:
     first = _hold(table, 1)
     known: list[int] = []
 
@@ -338,12 +331,11 @@ def test_a_task_that_is_cancelled_while_it_awaits_an_outcome_is_so_when_it_is_kn
     assert (known, table.numbers()) == ([2], [1, 2])
 
 
-def test_where_no_thread_can_be_started_the_loop_s_own_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_thread_can_be_started_the_loop_s_own_leads(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_work: object) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(aio, "start_daemon", refuse)
-    table = Table()
 
     async def main() -> int:
         ended: Outcome[int] = Outcome()
@@ -354,8 +346,7 @@ def test_where_no_thread_can_be_started_the_loop_s_own_leads(monkeypatch: pytest
     assert table.insert(2) == 2
 
 
-def test_a_future_that_is_cancelled_keeps_no_other_from_its_outcome() -> None:
-    table = Table()
+def test_a_future_that_is_cancelled_keeps_no_other_from_its_outcome(table: Table) -> None:
 
     async def both() -> int:
         loop = asyncio.get_running_loop()
