@@ -1,0 +1,1 @@
+"""Whether games are expected on a date: season, breaks, halts by hand."""

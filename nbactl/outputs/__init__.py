@@ -1,0 +1,1 @@
+"""What should be there: the outputs expected of each date, and what there is of them."""
