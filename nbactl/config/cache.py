@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 
 _RETAINED: Final = 16
 """How many configurations are kept, the ones that were stored last."""
-_RECORDS: Final[dict[str, type[Strict]]] = {
-    name: kind
-    for module in (workflows, timeouts, flags)
-    for name, kind in vars(module).items()
-    if isinstance(kind, type) and issubclass(kind, Strict) and kind is not Strict
-}
+
+
+def _records(base: type[Strict]) -> dict[str, type[Strict]]:
+    """Return the records of all files by name, from whichever module they are."""
+    found = {kind.__name__: kind for kind in base.__subclasses__()}
+    return found | {name: kind for inner in found.values() for name, kind in _records(inner).items()}
+
+
+_RECORDS: Final = _records(Strict)
 
 
 class ConfigCache:

@@ -25,17 +25,20 @@ def check_services(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
     """Yield the problems."""
     for name, task in file.model.tasks.items():
         if task.service is not None:
-            yield from _call(file, name, task.service)
+            yield from check_call(file, ("tasks", name, "service"), task.service)
     yield from _regions(file)
 
 
-def _call(file: ConfigFile[WorkflowsFile], task: str, service: ServiceSpec) -> Iterator[Problem]:
-    path = ("tasks", task, "service")
-    if not service.path.startswith("/"):
+def check_call(
+    file: ConfigFile[WorkflowsFile], path: tuple[Any, ...], service: ServiceSpec, own: ServiceSpec | None = None
+) -> Iterator[Problem]:
+    """Yield what is wrong with a call; `own` is the task's own call where a use of the task has another one."""
+    if own is None and not service.path.startswith("/"):
         yield file.positions.problem((*path, "path"), f"'{service.path}' is not a path: it must begin with /")
     used: set[str] = set()
     known = (*_ALWAYS, *_BY_ITEM.values())
-    for place, text in _texts(service.body, (*path, "body")):
+    for inside, text in _texts(service.body, (*path, "body")):
+        place = inside if own is None else path
         for name in _PLACEHOLDER.findall(text):
             used.add(name)
             if name not in known:
@@ -46,7 +49,7 @@ def _call(file: ConfigFile[WorkflowsFile], task: str, service: ServiceSpec) -> I
                 yield file.positions.problem(place, f"{{{name}}} is only known with `for_each: {needed}`")
     if service.for_each is not None and (placeholder := _BY_ITEM[service.for_each]) not in used:
         message = f"every call of `for_each: {service.for_each}` would be the same: the body lacks {{{placeholder}}}"
-        yield file.positions.problem((*path, "for_each"), message)
+        yield file.positions.problem((*path, "for_each") if own is None else path, message)
 
 
 def _regions(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from nbactl.config.check_expected import check_expected
-from nbactl.config.check_services import check_services
+from nbactl.config.check_schedules import check_schedules
+from nbactl.config.check_services import check_call, check_services
 from nbactl.config.cycles import find_cycles
 from nbactl.core._support.durations import format_duration as shown
 from nbactl.core._support.names import closest
@@ -17,34 +18,7 @@ if TYPE_CHECKING:
     from nbactl.config.problems import Problem
     from nbactl.config.source import ConfigFile
     from nbactl.config.timeouts import TimeoutsFile
-    from nbactl.config.workflows import Executable, Schedule, Task, WorkflowsFile
-
-_SCHEDULE_WAYS = ("at", "once_between", "every")
-_TICK = 60
-_ONLY_WITH_EVERY = ("between", "before_first_game", "max_per_day")
-
-
-def check_schedule(file: ConfigFile[WorkflowsFile], path: tuple[str, ...], schedule: Schedule) -> Iterator[Problem]:
-    """Yield the problems."""
-    positions, written = file.positions, file.names(*path)
-    ways = [way for way in _SCHEDULE_WAYS if way in written]
-    if not ways:
-        yield positions.problem(path, f"a schedule has one of {', '.join(_SCHEDULE_WAYS)}", key=True)
-    elif len(ways) > 1:
-        message = f"a schedule has one of {', '.join(_SCHEDULE_WAYS)}; this one has {' and '.join(ways)}"
-        yield positions.problem((*path, ways[1]), message, key=True)
-    if schedule.every is not None and schedule.every < _TICK:
-        yield positions.problem((*path, "every"), "schedules are looked at once a minute, every cannot be shorter")
-    for key in _ONLY_WITH_EVERY:
-        if key in written and "every" not in ways:
-            yield positions.problem((*path, key), f"{key} has a meaning only together with every", key=True)
-    for key in ("once_between", "between"):
-        window = getattr(schedule, key)
-        if window is not None and window.start == window.end:
-            yield positions.problem(
-                (*path, key), f"the window from {window.start:%H:%M} to {window.end:%H:%M} is empty"
-            )
-
+    from nbactl.config.workflows import Executable, Task, TaskUse, WorkflowsFile
 
 RESERVED = frozenset({"daily"})
 """Names that `nbactl run` gives a meaning of its own."""
@@ -82,9 +56,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
     yield from _phases(file)
     yield from check_expected(file)
     yield from _reads(file)
-    for name, workflow in file.model.workflows.items():
-        if workflow.schedule is not None:
-            yield from check_schedule(file, ("workflows", name, "schedule"), workflow.schedule)
+    yield from check_schedules(file)
 
 
 def _names(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
@@ -141,6 +113,7 @@ def _tasks(file: ConfigFile[WorkflowsFile], path: tuple[str, str], executable: E
         if use.task in seen:
             yield file.positions.problem((*here, "task"), f"'{use.task}' is in the list twice")
         seen.add(use.task)
+        yield from _use(file, here, use)
         for place, needed in enumerate(use.needs):
             there = (*here, "needs", place)
             if needed not in uses:
@@ -149,13 +122,27 @@ def _tasks(file: ConfigFile[WorkflowsFile], path: tuple[str, str], executable: E
                 yield file.unknown(there, needed, uses, f"not in the tasks of {path[1]}")
             elif needed in use.needs[:place]:
                 yield file.positions.problem(there, f"'{needed}' is needed twice")
-            elif use.required and not uses[needed].required:
-                message = f"{use.task} is required but needs {needed}, which is optional; make both or none required"
-                yield file.positions.problem(there, message)
+            elif use.required and not uses[needed].required and uses[needed].wait is None:
+                message = f"{use.task} is required but needs {needed}, which is optional; make both or none required, "
+                yield file.positions.problem(there, message + f"or let {needed} have a `wait`")
     places = {use.task: index for index, use in enumerate(executable.tasks)}
     for circle in find_cycles({use.task: use.needs for use in executable.tasks}):
         message = f"circular needs between tasks: {' → '.join(circle)}"
         yield file.positions.problem((*path, "tasks", places[circle[0]], "needs"), message)
+
+
+def _use(file: ConfigFile[WorkflowsFile], path: tuple[Any, ...], use: TaskUse) -> Iterator[Problem]:
+    """Yield what is wrong with how a task is used, beyond its name and needs."""
+    if use.wait is not None and use.required:
+        yield file.positions.problem((*path, "wait"), "only an optional task (`required: false`) has a wait", key=True)
+    task = file.model.tasks.get(use.task)
+    if task is None or not (use.parameters or use.for_each):
+        return
+    if task.service is not None:
+        yield from check_call(file, path, task.service.used_with(use), own=task.service)
+    elif use.for_each is not None:
+        message = f"for_each has no meaning: {use.task} has no service"
+        yield file.positions.problem((*path, "for_each"), message, key=True)
 
 
 def _reads(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:

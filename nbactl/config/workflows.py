@@ -1,12 +1,16 @@
-"""The model of workflows.yaml: tasks, phases, workflows, schedules, alerts."""
+"""The model of workflows.yaml: tasks, phases, workflows, alerts."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, TimeOfDay, at_least, at_most, keyed
+from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, Why, at_least, at_most, keyed
+from nbactl.config.schedules import Schedule
 
 ExecutionMode = Literal["parallel", "sequential"]
+Priority = Literal["critical", "high", "normal", "low"]
+Event = Literal["run_failed", "run_partial", "not_run"]
+ForEach = Literal["game", "event", "team", "player"]
 Share = Annotated[float, at_least(0), at_most(1)]
 
 
@@ -25,12 +29,17 @@ class ServiceSpec(Strict):
     name: str
     path: str = "/"
     body: dict[str, Any] = NO_ENTRIES
-    for_each: Literal["game", "event", "team", "player"] | None = None
+    for_each: ForEach | None = None
     """Make one call for each of them on the date, from the schedule table: {game_id}, {event_id}, {team}, {player}."""
     processor: str | None = None
     """The name under which the service reports the task, such as PlayerGameSummaryProcessor."""
     push: bool = False
     """Whether the service takes the body as Pub/Sub pushes it, base64-encoded in an envelope."""
+
+    def used_with(self, use: TaskUse) -> ServiceSpec:
+        """Return the call as a use of the task makes it."""
+        body = {**self.body, **use.parameters}
+        return self.replaced(body=body, for_each=use.for_each or self.for_each)
 
 
 class QuarantineLimits(Strict):
@@ -67,6 +76,13 @@ class Task(Strict):
     isolate: Literal["none", "process"] = "none"
     """`process` runs it in a process of its own that is killed when it times out."""
 
+    def used_with(self, use: TaskUse) -> Task:
+        """Return the task as one use of it in a phase or workflow does it."""
+        if not use.parameters and use.for_each is None:
+            return self
+        service = None if self.service is None else self.service.used_with(use)
+        return self.replaced(parameters={**self.parameters, **use.parameters}, service=service)
+
 
 class TaskUse(Strict):
     """A task inside a phase or workflow. In YAML a bare name stands for `{task: name}`."""
@@ -76,6 +92,12 @@ class TaskUse(Strict):
     task: str
     needs: tuple[str, ...] = ()
     required: bool = True
+    wait: Seconds | None = None
+    """Seconds from its start that tasks which need it wait for this optional task; then, or if it fails, they go on."""
+    parameters: dict[str, Any] = keyed("with", default=NO_ENTRIES)
+    """Added to the task's own parameters, on gcp to the body of its call."""
+    for_each: ForEach | None = None
+    """In place of `for_each` of the task's service."""
 
 
 class Executable(Strict):
@@ -155,33 +177,6 @@ class Phase(Executable):
     """What the phase must have before the next one starts; without it, all critical processors."""
 
 
-class TimeWindow(Strict):
-    """From `start` to `end`, Eastern time; `end` may be past midnight."""
-
-    start: TimeOfDay
-    end: TimeOfDay
-
-
-class Schedule(Strict):
-    """When a workflow is due. Exactly one of `at`, `once_between`, `every`."""
-
-    at: TimeOfDay | None = None
-    once_between: TimeWindow | None = None
-    every: Seconds | None = None
-    between: TimeWindow | None = None
-    before_first_game: Seconds | None = None
-    """Seconds before the day's first tip-off from which `every` counts."""
-    max_per_day: Annotated[int, at_least(1)] | None = None
-    game_date: Literal["today", "yesterday"] = "today"
-    """Which game date a run started by this schedule works on."""
-
-
-class Workflow(Executable):
-    """Tasks with an execution mode, run on a schedule or by hand."""
-
-    schedule: Schedule | None = None
-
-
 class AlertSpec(Strict):
     """What is said, and where, when a run ends in a state worth an alert."""
 
@@ -189,11 +184,45 @@ class AlertSpec(Strict):
     channels: Annotated[tuple[Literal["console", "log", "slack"], ...], NOT_EMPTY]
 
 
+_LOUD: Final = AlertSpec(severity="critical", channels=("console", "log", "slack"))
+
+
 class AlertsSpec(Strict):
     """Alerts by event."""
 
     run_failed: AlertSpec
     run_partial: AlertSpec
+    not_run: AlertSpec | None = None
+    """A workflow was due and did not run: missed, aborted, or decided on and never begun. By default critical."""
+
+
+class WorkflowAlerts(Strict):
+    """Alerts of one workflow, in place of those of the file; events that are left out are as in the file."""
+
+    run_failed: AlertSpec | None = None
+    run_partial: AlertSpec | None = None
+    not_run: AlertSpec | None = None
+
+
+class Workflow(Executable):
+    """Tasks with an execution mode, run on a schedule or by hand."""
+
+    enabled: bool = True
+    """Whether `schedule tick` runs it; by hand it can always be run."""
+    disabled_reason: Why | None = None
+    """Why it is not enabled."""
+    priority: Priority = "normal"
+    """Of several workflows that are due, the most urgent one is begun first."""
+    needs: tuple[str, ...] = ()
+    """Workflows that must have succeeded for the same game date; the schedule waits for them."""
+    alerts: WorkflowAlerts | None = None
+    schedule: Schedule | None = None
+
+    def alert(self, event: Event, common: AlertsSpec) -> AlertSpec:
+        """Return the alert of an event: its own, else that of the file."""
+        own: AlertSpec | None = None if self.alerts is None else getattr(self.alerts, event)
+        found: AlertSpec = own or getattr(common, event) or _LOUD
+        return found
 
 
 class WorkflowsFile(Strict):

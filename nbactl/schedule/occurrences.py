@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.gamedate import EASTERN, GameDate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from nbactl.config.workflows import Schedule, TimeWindow, Workflow
+    from nbactl.config.schedules import Schedule, TimeWindow
+    from nbactl.config.workflows import Workflow
+    from nbactl.ports.calendar import GameDay
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +33,32 @@ class Occurrence:
     game_date: GameDate
 
 
-def occurrences(schedule: Schedule, day: date, first_game: datetime | None = None) -> list[Occurrence]:
+_OFFSETS: Final = {"yesterday": -1, "today": 0, "tomorrow": 1}
+
+
+def game_date_of(schedule: Schedule, day: date) -> GameDate:
+    """Return the game date that a run due on the Eastern calendar day `day` works on."""
+    return GameDate(day).plus(_OFFSETS[schedule.game_date])
+
+
+def occurrences(
+    schedule: Schedule, day: date, first_game: datetime | None = None, last_game: datetime | None = None
+) -> list[Occurrence]:
     """Return when the workflow is due on the Eastern calendar day `day`, in order.
 
-    `first_game` is the instant of that day's first tip-off, None where no game is known; a schedule that counts from
-    it (`before_first_game`) is then not due at all. What a window that passes midnight brings on the next morning
+    `first_game` and `last_game` are the first and the last tip-off of the game date, None where no game is known; a
+    schedule that counts from them is then not due at all. What a window that passes midnight brings on the next morning
     belongs to the day on which the window opened, and so does its game date.
     """
-    game_date = GameDate(day).plus(-1 if schedule.game_date == "yesterday" else 0)
+    game_date = game_date_of(schedule, day)
     if schedule.at is not None:
-        return [Occurrence(instant(day, schedule.at), None, game_date)]
+        # On the night when clocks go forward two times of day may be one instant.
+        instants = dict.fromkeys(instant(day, at) for at in schedule.at)
+        return [Occurrence(due_at, None, game_date) for due_at in instants]
     if schedule.once_between is not None:
         start, end = _window(schedule.once_between, day)
         return [Occurrence(start, end, game_date)]
-    due = list(_repeats(schedule, day, first_game))[: schedule.max_per_day]
+    due = list(_repeats(schedule, day, first_game, last_game))[: schedule.max_per_day]
     return [Occurrence(due_at, None, game_date) for due_at in due]
 
 
@@ -53,27 +67,49 @@ def instant(day: date, at: time) -> datetime:
     return datetime.combine(day, at.replace(fold=0), EASTERN).astimezone(UTC)
 
 
+def end_of(day: date) -> datetime:
+    """Return the UTC instant at which an Eastern calendar day ends."""
+    return instant(day + timedelta(days=1), time())
+
+
 def _window(window: TimeWindow, day: date) -> tuple[datetime, datetime]:
     last_day = day if window.start < window.end else day + timedelta(days=1)
     return instant(day, window.start), instant(last_day, window.end)
 
 
-def _repeats(schedule: Schedule, day: date, first_game: datetime | None) -> Iterator[datetime]:
-    """Yield the repetitions of `every`: the end of `between` is included, the midnight that ends the day is not."""
-    if schedule.every is None:
+def _repeats(
+    schedule: Schedule, day: date, first_game: datetime | None, last_game: datetime | None
+) -> Iterator[datetime]:
+    """Yield the repetitions of `every`: the end of `between` is included, the midnight that ends the day is not.
+
+    They are counted from the start of the day or of its window whenever games begin, so that a game that is moved
+    moves none of them: one that was run is not due again a little later.
+    """
+    before, after = schedule.before_first_game, schedule.after_last_game
+    if schedule.every is None or (before and first_game is None) or (after and last_game is None):
         return
-    if schedule.between is None:
-        start, end = instant(day, time()), instant(day + timedelta(days=1), time()) - timedelta(microseconds=1)
-    else:
+    if schedule.between is not None:
         start, end = _window(schedule.between, day)
-    if schedule.before_first_game is not None:
-        if first_game is None:
-            return
-        start = max(start, first_game.astimezone(UTC) - timedelta(seconds=schedule.before_first_game))
+    elif after:
+        start, end = instant(day, time()), instant(day + timedelta(days=2), time())
+    else:
+        start, end = instant(day, time()), end_of(day) - timedelta(microseconds=1)
+    if after and last_game is not None:
+        end = min(end, last_game.astimezone(UTC) + timedelta(seconds=after))
+    first = start if not before or first_game is None else first_game.astimezone(UTC) - timedelta(seconds=before)
     step = timedelta(seconds=schedule.every)
+    if first > start:
+        start += step * -((start - first) // step)
     while start <= end:
         yield start
         start += step
+
+
+def occurrences_with(schedule: Schedule, day: date, games: GameDay | None) -> list[Occurrence]:
+    """Return when the workflow is due on a day, by what is known of the games of its game date."""
+    if games is None:
+        return occurrences(schedule, day)
+    return occurrences(schedule, day, games.first_tip_off, games.last_tip_off)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +122,25 @@ class TimetableRow:
     reason: str | None
 
 
-def timetable(workflows: Mapping[str, Workflow], day: date, first_game: datetime | None = None) -> list[TimetableRow]:
-    """Return a row for each workflow in the order of the day; workflows that are not due come last."""
+def timetable(
+    workflows: Mapping[str, Workflow], day: date, games: Callable[[date], GameDay | None]
+) -> list[TimetableRow]:
+    """Return a row for each workflow in the order of the day; workflows that are not due come last.
+
+    `games` says what is known of the games of a date.
+    """
     rows = []
     for name, workflow in workflows.items():
-        due = () if workflow.schedule is None else tuple(occurrences(workflow.schedule, day, first_game))
+        plan = workflow.schedule
+        due = () if plan is None else tuple(occurrences_with(plan, day, games(game_date_of(plan, day).day)))
         rows.append(TimetableRow(name, workflow, due, None if due else _why_not_due(workflow)))
     return sorted(rows, key=lambda row: (not row.due, row.due[0].due_at if row.due else instant(day, time()), row.name))
 
 
 def _why_not_due(workflow: Workflow) -> str:
-    if workflow.schedule is None:
+    plan = workflow.schedule
+    if plan is None:
         return "by hand"
-    return "first game not known (--first-game)" if workflow.schedule.before_first_game else "not on this day"
+    if plan.before_first_game:
+        return "first game not known (--first-game)"
+    return "last game not known" if plan.after_last_game else "not on this day"

@@ -205,7 +205,7 @@ class Planning:
         return any(task.required and task.state == "stale" and task.reason != EARLY.reason for task in left)
 
     def _task(self, use: TaskUse, unit: Unit, day: GameDate) -> PlannedTask:
-        task = self._workflows.tasks[use.task]
+        task = self._workflows.tasks[use.task].used_with(use)
         timeouts = self._planner.timeouts
         work = work_of(task, self._planner.place)
         planned = PlannedTask(

@@ -35,7 +35,7 @@ def work_of(task: Task, place: Place) -> Work | None:
 
 def works_of(uses: Iterable[TaskUse], workflows: WorkflowsFile, place: Place) -> dict[str, Work]:
     """Return the work of the tasks that run there, by name."""
-    works = {use.task: work_of(workflows.tasks[use.task], place) for use in uses}
+    works = {use.task: work_of(workflows.tasks[use.task].used_with(use), place) for use in uses}
     return {name: work for name, work in works.items() if work is not None}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.config import flags, timeouts, workflows
+from nbactl.config import flags, schedules, timeouts, workflows
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
@@ -26,8 +26,9 @@ SECTIONS: dict[str, type[Strict]] = {
     "phases.*.hand_off.tiers[]": workflows.TierSpec,
     "phases.*.tasks[]": workflows.TaskUse,
     "workflows.*": workflows.Workflow,
-    "workflows.*.schedule": workflows.Schedule,
-    "workflows.*.schedule.between": workflows.TimeWindow,
+    "workflows.*.alerts": workflows.WorkflowAlerts,
+    "workflows.*.schedule": schedules.Schedule,
+    "workflows.*.schedule.between": schedules.TimeWindow,
     "alerts": workflows.AlertsSpec,
     "alerts.run_failed": workflows.AlertSpec,
     "timeouts.yaml": timeouts.TimeoutsFile,

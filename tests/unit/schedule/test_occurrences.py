@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbactl.config.loader import load_config, shipped_config_dir
-from nbactl.config.workflows import Schedule
+from nbactl.config.schedules import Schedule
 from nbactl.core._support.gamedate import EASTERN, GameDate
 from nbactl.schedule.occurrences import occurrences
 from tests.kit.config_models import model_of
