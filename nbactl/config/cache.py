@@ -24,7 +24,7 @@ from nbactl.config.base import MAX_FILE_BYTES, TIMEOUT_PREFIX, Strict
 from nbactl.core._support.files import read_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     Parts = tuple[workflows.WorkflowsFile, timeouts.TimeoutsFile, flags.FlagsFile, Mapping[str, str]]
 
@@ -32,13 +32,14 @@ _RETAINED: Final = 16
 """How many configurations are kept, the ones that were stored last."""
 
 
-def _records(base: type[Strict]) -> dict[str, type[Strict]]:
-    """Return the records of all files by name, from whichever module they are."""
-    found = {kind.__name__: kind for kind in base.__subclasses__()}
-    return found | {name: kind for inner in found.values() for name, kind in _records(inner).items()}
+def _records(kind: type[Strict]) -> Iterator[tuple[str, type[Strict]]]:
+    for record in kind.__subclasses__():
+        yield record.__name__, record
+        yield from _records(record)
 
 
-_RECORDS: Final = _records(Strict)
+_RECORDS: Final[dict[str, type[Strict]]] = dict(_records(Strict))
+"""Those of the three files, whose models are imported above."""
 
 
 class ConfigCache:

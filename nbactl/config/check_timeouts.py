@@ -33,6 +33,7 @@ USED: dict[str, frozenset[str]] = {
             "bus.least_backoff",
             "bus.most_backoff",
             "bus.publish",
+            "calendar.keep",
             "completions.stage_ttl",
             "dead_letters.pull",
             "dedup.keep",

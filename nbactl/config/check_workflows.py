@@ -9,6 +9,7 @@ from nbactl.config.check_expected import check_expected
 from nbactl.config.check_schedules import check_schedules
 from nbactl.config.check_services import check_call, check_services
 from nbactl.config.cycles import find_cycles
+from nbactl.config.season import check_season
 from nbactl.core._support.durations import format_duration as shown
 from nbactl.core._support.names import closest
 
@@ -56,7 +57,10 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
     yield from _phases(file)
     yield from check_expected(file)
     yield from _reads(file)
-    yield from check_schedules(file)
+    yield from check_season(file)
+    for name, workflow in file.model.workflows.items():
+        if workflow.schedule is not None:
+            yield from check_schedule(file, ("workflows", name, "schedule"), workflow.schedule)
 
 
 def _names(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:

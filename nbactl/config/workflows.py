@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, Why, at_least, at_most, keyed
-from nbactl.config.schedules import Schedule
+from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, TimeOfDay, at_least, at_most, keyed
+from nbactl.config.season import SeasonSpec
 
 ExecutionMode = Literal["parallel", "sequential"]
 Priority = Literal["critical", "high", "normal", "low"]
@@ -236,6 +236,8 @@ class WorkflowsFile(Strict):
     phases: dict[Name, Phase]
     workflows: dict[Name, Workflow]
     alerts: AlertsSpec
+    season: dict[str, SeasonSpec] = NO_ENTRIES
+    """The seasons by name, such as 2024-25: outside of a declared season no games are expected."""
 
     @property
     def topics(self) -> set[str]:

@@ -15,6 +15,7 @@ from nbactl.core.calls.policy import CallPolicy
 from nbactl.core.calls.retry import retry_after_seconds
 from nbactl.errors import ConfigError, DataError, NbactlError, NotAuthorisedError, TimedOutError, UnavailableError
 from nbactl.pipeline import values
+from nbactl.pipeline.quarantine import RejectedRecordError
 from nbactl.pipeline.season import first_year_of, season_name, season_of
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 from nbactl.pipeline.status import read_status
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core._support.clock import Clock
+    from nbactl.pipeline.status import GameStatus
+
+    ListedGame = tuple[GameStatus, datetime | None]
+    """The state and the tip-off of a game."""
 
 BASE_URL: Final = "https://stats.nba.com/stats/{endpoint}"
 _TOO_MANY: Final = 429
@@ -123,6 +128,8 @@ def _object(what: str, text: str) -> dict[str, Any]:
 
 
 _NBA: Final = "00"
+_ALL_STAR: Final = "003"
+"""What the ids of games of the All-Star weekend begin with."""
 _SEASON_TYPES: Final = {"001": "Pre Season", "002": "Regular Season", "004": "Playoffs", "005": "PlayIn", "006": "IST"}
 """Season type that the game log wants, by the start of a game id; 003 is the All-Star weekend, which is left out."""
 
@@ -150,8 +157,8 @@ class NbaApiSource:
         self._timeouts = timeouts
         self._rng = rng
         self._base_url = base_url
-        self._calendars: dict[str, dict[date, bool]] = {}
-        self._asking = threading.Lock()
+        self._calendars: dict[str, dict[date, list[ListedGame]]] = {}
+        self._asking = threading.RLock()
 
     def datasets(self) -> frozenset[Dataset]:
         return frozenset({"schedule", "player_boxscores"})
@@ -163,7 +170,8 @@ class NbaApiSource:
         today = GameDate.of(self._clock.now()).day
         year = first_year_of(today)
         for first_year in (year, year - 1):
-            finished = [day for day, final in self._calendar(season_name(first_year)).items() if final and day <= today]
+            listed = self._calendar(season_name(first_year)).items()
+            finished = [day for day, games in listed if day <= today and any(status == "final" for status, _ in games)]
             if finished:
                 return max(finished)
         raise DataError(f"stats.nba.com lists no finished game since {season_name(year - 1)}")
@@ -184,13 +192,19 @@ class NbaApiSource:
             clock=self._clock, timeouts=self._timeouts, rng=self._rng, base_url=self._base_url, policy=self._policy
         )
 
-    def _calendar(self, season: str) -> dict[date, bool]:
-        """Return the season's dates, and whether a game of each is final."""
+    def listed_games(self, season: str) -> Mapping[date, Sequence[ListedGame]]:
+        """Return the games of a season by date, as the league lists them now: by one request."""
+        with self._asking:
+            with closing(self._open()) as http:
+                answer = http.get("scheduleleaguev2", {"LeagueID": _NBA, "Season": season})
+            self._calendars[season] = dict(_dates(answer))
+            return self._calendars[season]
+
+    def _calendar(self, season: str) -> Mapping[date, Sequence[ListedGame]]:
+        """Return the games of a season as they were listed when it was first asked for."""
         with self._asking:
             if season not in self._calendars:
-                with closing(self._open()) as http:
-                    answer = http.get("scheduleleaguev2", {"LeagueID": _NBA, "Season": season})
-                self._calendars[season] = dict(_dates(answer))
+                self.listed_games(season)
             return self._calendars[season]
 
 
@@ -241,13 +255,25 @@ def _rows(endpoint: str, answer: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield from rows
 
 
-def _dates(answer: Mapping[str, Any]) -> Iterator[tuple[date, bool]]:
+def _dates(answer: Mapping[str, Any]) -> Iterator[tuple[date, list[ListedGame]]]:
+    """Yield the games of each date: of a date with none but those of the All-Star weekend, no games."""
     try:
         for entry in answer["leagueSchedule"]["gameDates"]:
             day = datetime.strptime(entry["gameDate"].partition(" ")[0], "%m/%d/%Y").date()  # noqa: DTZ007 - a date
-            yield day, any(map(_is_over, entry["games"]))
+            games = [game for game in entry["games"] if not str(game.get("gameId")).startswith(_ALL_STAR)]
+            yield day, [(_status(game), _tip_off(game)) for game in games]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unexpected("scheduleleaguev2", "leagueSchedule.gameDates[].games[]", answer) from error
+
+
+def _tip_off(game: Mapping[str, Any]) -> datetime | None:
+    """Return when a game begins; None while the league has not set the time."""
+    if str(game.get("gameStatusText")).strip().upper() == "TBD":
+        return None
+    try:
+        return values.instant_or_none(game.get("gameDateTimeUTC"), "gameDateTimeUTC")
+    except RejectedRecordError:
+        return None
 
 
 def _unexpected(endpoint: str, wanted: str, answer: Mapping[str, Any]) -> DataError:
@@ -258,8 +284,12 @@ def _unexpected(endpoint: str, wanted: str, answer: Mapping[str, Any]) -> DataEr
     )
 
 
+def _status(game: Mapping[str, Any]) -> GameStatus:
+    return read_status(game.get("gameStatusText"), number=game.get("gameStatus"))
+
+
 def _is_over(game: Mapping[str, Any]) -> bool:
-    return read_status(game.get("gameStatusText"), number=game.get("gameStatus")) == "final"
+    return _status(game) == "final"
 
 
 def _require_package() -> None:
