@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.config import flags, schedules, timeouts, workflows
+from nbactl.config import flags, season, timeouts, workflows
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
@@ -31,6 +31,8 @@ SECTIONS: dict[str, type[Strict]] = {
     "workflows.*.schedule.between": schedules.TimeWindow,
     "alerts": workflows.AlertsSpec,
     "alerts.run_failed": workflows.AlertSpec,
+    "season.*": season.SeasonSpec,
+    "season.*.breaks[]": season.SeasonBreak,
     "timeouts.yaml": timeouts.TimeoutsFile,
     "timeouts.*": timeouts.Timeout,
     "retry_policies.*": timeouts.Retry,
@@ -80,7 +82,7 @@ def test_every_model_has_a_section() -> None:
     shared = {workflows.Executable}
     models = {
         each
-        for module in (flags, timeouts, workflows)
+        for module in (flags, season, timeouts, workflows)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Strict) and each.__module__ == module.__name__
     }
