@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core._support.gamedate import FIRST_DAY, LAST_DAY, GameDate
+from nbactl.core._support.durations import parse_duration
+from nbactl.core._support.gamedate import EASTERN, FIRST_DAY, LAST_DAY, GameDate
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ def game_dates(app: Container, date: str | None, first: str | None, last: str | 
     if begin > end:
         raise UsageError(f"--from {begin} is after --to {end}", next_step=f"Swap them: --from {end} --to {begin}.")
     return tuple(begin.until(end))
+
+
+def since_time(app: Container, text: str) -> datetime:
+    """Return the start of the time range that a duration or a date means. Raises UsageError."""
+    if text[:1].isdigit() and "-" not in text:
+        return app.clock.now() - timedelta(seconds=parse_duration(text))
+    return datetime.combine(game_date(app, text).day, time(), EASTERN)
 
 
 def instant(option: str, text: str) -> datetime:

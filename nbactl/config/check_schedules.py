@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _WAYS: Final = ("at", "once_between", "every")
 _TICK: Final = 60
+_DAY: Final = 86_400
 _ONLY_WITH_EVERY: Final = ("between", "before_first_game", "after_last_game", "max_per_day", "until_found")
 
 
@@ -61,6 +62,8 @@ def _schedule(file: ConfigFile[WorkflowsFile], path: tuple[str, ...], schedule: 
     if "tolerance" in written and "once_between" in ways:
         message = "tolerance has no meaning with once_between: it runs until the window closes"
         yield positions.problem((*path, "tolerance"), message, key=True)
+    if schedule.tolerance is not None and schedule.tolerance > _DAY:
+        yield positions.problem((*path, "tolerance"), "a workflow that is more than a day late is not caught up")
     for key in ("once_between", "between"):
         window = getattr(schedule, key)
         if window is not None and window.start == window.end:

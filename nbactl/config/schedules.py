@@ -45,7 +45,7 @@ class Schedule(Strict):
     first_game_before: TimeOfDay | None = None
     """Skipped unless the first tip-off of the game date is before this time."""
     until_found: str | None = None
-    """The task that looks for something: once it has written rows for a game date, the rest of the times are skipped."""
+    """The task that looks for something: once it wrote rows for a game date, the rest of the times are skipped."""
     tolerance: Seconds | None = None
     """How late, in seconds, it still runs; by default `schedule.tolerance` of timeouts.yaml."""
 

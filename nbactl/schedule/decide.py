@@ -28,8 +28,10 @@ MOST_DAYS: Final = 14
 """How many days back missed occurrences are recorded."""
 _DAYS_BEFORE: Final = 2
 """How many days back what may still run was due: a window past midnight, and its tolerance."""
-Why = Literal["due", "by_hand", "disabled", "idle", "games", "stale", "missed", "waited", "superseded", "found", "early",
-              "running", "needs"]  # fmt: skip
+Why = Literal[
+    "due", "by_hand", "disabled", "idle", "games", "stale", "missed", "waited", "superseded", "found", "early",
+    "running", "needs",
+]  # fmt: skip
 """What kind of reason a decision has."""
 NOT_RUN: Final[tuple[Why, ...]] = ("stale", "missed", "waited")
 """The kinds that are worth an alert."""
@@ -187,7 +189,7 @@ def decide(name: str, workflow: Workflow, now: datetime, facts: Facts) -> list[D
     due = due_slots(name, workflow, now, facts.known)
     newest = {slot.occurrence.game_date: slot for slot in due if not slot.whole_day}
     decisions = [
-        _decide_slot(workflow, plan, slot, newest.get(slot.occurrence.game_date), now, facts)
+        next(_verdicts(_Case(workflow, plan, slot, newest.get(slot.occurrence.game_date), now, facts)))
         for slot in due
         if slot.id not in facts.decided
     ]
@@ -210,72 +212,86 @@ def _about_the_next(name: str, workflow: Workflow, now: datetime, facts: Facts) 
     return Decision(name, Action.WAIT, "due", f"next due at {_at(slot.occurrence.due_at)}", slot)
 
 
-def _decide_slot(
-    workflow: Workflow, plan: Schedule, slot: Slot, newest: Slot | None, now: datetime, facts: Facts
-) -> Decision:
-    """Decide on one occurrence. `newest` is the last one of its game date that is due."""
-    day = slot.occurrence.game_date
+@frozen
+class _Case:
+    """One occurrence to decide on. `newest` is the last one of its game date that is due."""
 
-    def decided(action: Action, why: Why, reason: str) -> Decision:
-        return Decision(slot.workflow, action, why, reason, slot)
+    workflow: Workflow
+    plan: Schedule
+    slot: Slot
+    newest: Slot | None
+    now: datetime
+    facts: Facts
 
-    if not workflow.enabled:
-        return decided(Action.SKIP, "disabled", f"not enabled: {workflow.disabled_reason}")
-    idle = facts.idle.get(day)
-    if idle is not None and (plan.depends_on_games or idle.kind in {"off_season", "halted"}):
-        return decided(Action.SKIP, "idle", idle.reason)
-    blocked = _by_games(plan, slot, now, facts) if plan.depends_on_games else None
+    @property
+    def day(self) -> GameDate:
+        return self.slot.occurrence.game_date
+
+    def decided(self, action: Action, why: Why, reason: str) -> Decision:
+        return Decision(self.slot.workflow, action, why, reason, self.slot)
+
+
+def _verdicts(case: _Case) -> Iterator[Decision]:
+    """Yield what keeps an occurrence from running, what counts most first, and at the end that it runs."""
+    slot, now, facts, plan = case.slot, case.now, case.facts, case.plan
+    if not case.workflow.enabled:
+        yield case.decided(Action.SKIP, "disabled", f"not enabled: {case.workflow.disabled_reason}")
+    idle = facts.idle.get(case.day)
+    if idle is not None and (idle.kind in {"off_season", "halted"} or (idle.kind == "break" and plan.depends_on_games)):
+        yield case.decided(Action.SKIP, "idle", idle.reason)
+    by_games = list(_by_games(case)) if plan.depends_on_games else []
     if now > slot.latest:
-        waited = [f"{slot.id}.{why}" for why in ("running", "needs")]
-        if blocked is not None and blocked[0] is Action.SKIP:
-            return decided(*blocked)
-        if not facts.decided.isdisjoint(waited):
-            return decided(Action.SKIP, "waited", f"what it waited for did not happen by {_at(slot.latest)}")
+        yield from (one for one in by_games[:1] if one.action is Action.SKIP)
+        if not facts.decided.isdisjoint(f"{slot.id}.{why}" for why in ("running", "needs")):
+            yield case.decided(Action.SKIP, "waited", f"what it waited for did not happen by {_at(slot.latest)}")
         late = format_duration((now - slot.occurrence.due_at).total_seconds() // 60 * 60)
-        return decided(Action.SKIP, "missed", f"missed: due at {_at(slot.occurrence.due_at)}, {late} ago")
-    if blocked is not None:
-        return decided(*blocked)
-    if newest is not None and newest != slot:
-        return decided(Action.SKIP, "superseded", f"due again at {_at(newest.occurrence.due_at)}")
-    return decided(*_by_runs(workflow, plan, slot, facts))
+        yield case.decided(Action.SKIP, "missed", f"missed: due at {_at(slot.occurrence.due_at)}, {late} ago")
+    yield from by_games
+    if case.newest is not None and case.newest != slot:
+        yield case.decided(Action.SKIP, "superseded", f"due again at {_at(case.newest.occurrence.due_at)}")
+    yield from _by_runs(case)
 
 
-def _by_games(plan: Schedule, slot: Slot, now: datetime, facts: Facts) -> tuple[Action, Why, str] | None:
-    """Return what the games of the date leave to do, None if they allow a run."""
-    known, day = facts.known.games, slot.occurrence.game_date
-    if facts.calendar_error is not None:
-        return Action.ABORT, "stale", f"the schedule of games cannot be read: {facts.calendar_error}"
-    if known.as_of is not None and (age := (now - known.as_of).total_seconds()) > facts.max_age:
-        limit = format_duration(facts.max_age)
-        return Action.ABORT, "stale", f"the schedule of games is {age / 3600:.0f} hours old, at most {limit} is allowed"
+def _by_games(case: _Case) -> Iterator[Decision]:
+    """Yield why the games of the date do not allow a run."""
+    known, day, slot = case.facts.known.games, case.day, case.slot
+    if case.facts.calendar_error is not None:
+        reason = f"the schedule of games cannot be read: {case.facts.calendar_error}"
+        yield case.decided(Action.ABORT, "stale", reason)
+    age = 0.0 if known.as_of is None else (case.now - known.as_of).total_seconds()
+    if age > case.facts.max_age:
+        limit = format_duration(case.facts.max_age)
+        reason = f"the schedule of games is {age / 3600:.0f} hours old, at most {limit} is allowed"
+        yield case.decided(Action.ABORT, "stale", reason)
     if day.day in known.unknown:
-        return Action.ABORT, "stale", f"the schedule of games does not cover {day}"
+        yield case.decided(Action.ABORT, "stale", f"the schedule of games does not cover {day}")
     games = known.days.get(day.day)
     if games is None:
-        return Action.SKIP, "games", f"no games on {day}"
-    first = games.first_tip_off
-    cut_off = plan.first_game_before
+        yield case.decided(Action.SKIP, "games", f"no games on {day}")
+        return
+    first, cut_off = games.first_tip_off, case.plan.first_game_before
     if first is None and (slot.whole_day or cut_off is not None):
-        return Action.SKIP, "games", f"the first tip-off of {day} is not known"
+        yield case.decided(Action.SKIP, "games", f"the first tip-off of {day} is not known")
     if cut_off is not None and first is not None and first >= instant(day.day, cut_off):
-        return Action.SKIP, "early", f"the first game of {day} is at {_at(first)}, not before {cut_off:%H:%M}"
+        reason = f"the first game of {day} is at {_at(first)}, not before {cut_off:%H:%M}"
+        yield case.decided(Action.SKIP, "early", reason)
     if slot.whole_day:
-        return Action.SKIP, "games", f"not due on {day}: the first game is at {_at(first) if first else '?'}"
-    return None
+        yield case.decided(Action.SKIP, "games", f"not due on {day} with games from {_at(first) if first else '?'}")
 
 
-def _by_runs(workflow: Workflow, plan: Schedule, slot: Slot, facts: Facts) -> tuple[Action, Why, str]:
-    """Return what the runs of the game date leave to do."""
-    day = slot.occurrence.game_date
-    last = facts.runs.last(slot.workflow, day)
-    if last is not None and plan.until_found is not None and plan.until_found in last.found:
-        return Action.SKIP, "found", f"{plan.until_found} of {day} was found by {last.run_id}"
+def _by_runs(case: _Case) -> Iterator[Decision]:
+    """Yield what the runs of the game date leave to do."""
+    runs, day, wanted = case.facts.runs, case.day, case.plan.until_found
+    last = runs.last(case.slot.workflow, day)
+    if last is not None and wanted in last.found:
+        yield case.decided(Action.SKIP, "found", f"{wanted} of {day} was found by {last.run_id}")
     if last is not None and last.status == "running":
-        return Action.WAIT, "running", f"{last.run_id} is still running"
-    undone = [name for name in workflow.needs if (run := facts.runs.last(name, day)) is None or run.status != "done"]
+        yield case.decided(Action.WAIT, "running", f"{last.run_id} is still running")
+    needed = {name: runs.last(name, day) for name in case.workflow.needs}
+    undone = [name for name, run in needed.items() if run is None or run.status != "done"]
     if undone:
-        return Action.WAIT, "needs", f"waits for {', '.join(undone)} of {day}"
-    return Action.RUN, "due", f"due at {_at(slot.occurrence.due_at)}"
+        yield case.decided(Action.WAIT, "needs", f"waits for {', '.join(undone)} of {day}")
+    yield case.decided(Action.RUN, "due", f"due at {_at(case.slot.occurrence.due_at)}")
 
 
 def _at(moment: datetime) -> str:

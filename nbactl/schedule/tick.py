@@ -1,92 +1,45 @@
-"""One tick of the schedule: rollouts, quotas, hand-offs, the outbox, bookkeeping rows, and what has expired."""
+"""One tick of the schedule: a list of named steps, of which each fails alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.errors import NbactlError
+from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from nbactl.core._support.gamedate import GameDate
-    from nbactl.core.outbox.outbox import Outbox, Swept
-    from nbactl.errors import NbactlError
+_WORST_FIRST: Final = (130, 143, 70, 1, 7, 6, 5, 4, 2, 3, 8)
 
 
-class RolloutDecision(Protocol):
-    """What was decided on one rollout; `error` says why nothing could be."""
-
-    @property
-    def error(self) -> NbactlError | None:
-        """The error, or None."""
-        ...
+def _none(_: Any) -> Iterable[NbactlError]:  # noqa: ANN401 - any result of a step
+    return ()
 
 
-D_co = TypeVar("D_co", bound=RolloutDecision, covariant=True)
+@frozen
+class Step:
+    """A step of a tick. `errors` names the failures in its result; `preview` is what a dry run does instead."""
+
+    name: str
+    take: Callable[[], Any]
+    errors: Callable[[Any], Iterable[NbactlError]] = _none
+    preview: Callable[[], Any] | None = None
 
 
-class RolloutTicker(Protocol[D_co]):
-    """What decides on rollouts."""
+@frozen
+class StepResult:
+    """What a step did: its result, None if it failed as a whole, and its failures; `seconds` is how long it took."""
 
-    def tick(self, now: datetime, *, dry_run: bool) -> Sequence[D_co]:
-        """Decide on every rollout, and do it unless it is a dry run."""
-        ...
-
-
-class FlushedRows(Protocol):
-    """What became of the bookkeeping rows."""
-
-    @property
-    def loaded(self) -> Mapping[str, int]:
-        """How many rows were loaded into which table."""
-        ...
-
-    @property
-    def refused(self) -> int:
-        """How many no load would take, so that they were set aside."""
-        ...
-
-    @property
-    def error(self) -> NbactlError | None:
-        """Why rows were not loaded; they are kept."""
-        ...
+    name: str
+    value: Any
+    errors: tuple[NbactlError, ...]
+    seconds: float
 
 
-class SweptPhases(Protocol):
-    """What became of the hand-offs between phases that were due."""
-
-    @property
-    def steps(self) -> Sequence[HandOffStep]:
-        """The steps that were taken."""
-        ...
-
-    @property
-    def failed(self) -> Mapping[str, NbactlError]:
-        """The errors, by the path of a phase document."""
-        ...
-
-
-class HandOffStep(Protocol):
-    """A step of a hand-off."""
-
-    @property
-    def phase(self) -> str:
-        """The phase that leads on."""
-        ...
-
-    @property
-    def game_date(self) -> GameDate:
-        """The date."""
-        ...
-
-    @property
-    def what(self) -> str:
-        """The step."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuotaCheck:
     """The tables that are near a limit of the warehouse; `error` says why nothing could be found out."""
 
@@ -94,51 +47,51 @@ class QuotaCheck:
     error: NbactlError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TickResult(Generic[D_co]):
-    """The outcome of a tick. `swept`, `flushed` and `phases` are None if nothing was to be changed.
-
-    `quotas` is None if they were not looked at this time.
-    """
+@frozen
+class TickResult:
+    """The outcome of a tick. After a dry run only the steps that have a preview are in it."""
 
     at: datetime
-    decided: tuple[D_co, ...]
-    swept: Swept | None
-    quotas: QuotaCheck | None = None
-    flushed: FlushedRows | None = None
-    phases: SweptPhases | None = None
+    steps: tuple[StepResult, ...]
+    dry_run: bool
+
+    def value(self, name: str) -> Any:  # noqa: ANN401 - each step has a result of its own
+        """Return the result of a step, None if it was not taken or failed as a whole."""
+        return next((step.value for step in self.steps if step.name == name), None)
 
     @property
     def error(self) -> NbactlError | None:
-        """The first error: of a rollout, else of a hand-off or a message, else of the bookkeeping rows."""
-        swept = (swept for swept in (self.phases, self.swept) if swept is not None)
-        messages = [error for one in swept for error in one.failed.values()]
-        rows = None if self.flushed is None else self.flushed.error
-        errors = (*(decision.error for decision in self.decided), *messages, rows)
-        return next((error for error in errors if error is not None), None)
+        """The worst failure."""
+        return min((error for step in self.steps for error in step.errors), key=_rank, default=None)
 
 
-def tick(
-    rollouts: RolloutTicker[D_co],
-    outbox: Callable[[], Outbox],
-    sweep_expired: Callable[[], int],
-    check_quotas: Callable[[], QuotaCheck | None],
-    now: datetime,
-    *,
-    flush_rows: Callable[[], FlushedRows],
-    sweep_phases: Callable[[], SweptPhases],
-    dry_run: bool,
-) -> TickResult[D_co]:
-    """Decide on rollouts as of `now`, look at quotas, then hand phases on, publish, load rows, delete what has expired.
+def tick(steps: Sequence[Step], now: datetime, *, dry_run: bool) -> TickResult:
+    """Take the steps in their order. One that fails does not keep the others; a bug is raised when all are taken.
 
     Ticks may overlap and be killed anywhere: each step is taken once. A dry run changes nothing.
     """
-    decided = tuple(rollouts.tick(now, dry_run=dry_run))
-    if dry_run:
-        return TickResult(now, decided, None)
-    quotas = check_quotas()
-    phases = sweep_phases()
-    swept = outbox().sweep()
-    flushed = flush_rows()
-    sweep_expired()
-    return TickResult(now, decided, swept, quotas, flushed, phases)
+    results: list[StepResult] = []
+    bugs: list[Exception] = []
+    for step in steps:
+        take = step.preview if dry_run else step.take
+        if take is None:
+            continue
+        began = time.monotonic()
+        value: Any = None
+        errors: tuple[NbactlError, ...] = ()
+        try:
+            value = take()
+            errors = tuple(step.errors(value))
+        except NbactlError as error:
+            errors = (error,)
+        except Exception as error:  # noqa: BLE001 - raised below
+            bugs.append(error)
+        results.append(StepResult(step.name, value, errors, time.monotonic() - began))
+    if bugs:
+        raise bugs[0]
+    return TickResult(now, tuple(results), dry_run)
+
+
+def _rank(error: NbactlError) -> int:
+    code = error.exit_code
+    return _WORST_FIRST.index(code) if code in _WORST_FIRST else len(_WORST_FIRST)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
@@ -23,7 +23,7 @@ from nbactl.ports.documents import MAX_WRITES, Delete, Order, Query, Set
 from nbactl.ports.warehouse import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import Document, DocumentStore, Write
@@ -97,7 +97,9 @@ class RowBuffer:
 
         `key` is the column that tells the rows of the table apart. A row with the same key as one before is that row.
         """
-        document = {"table": table, "key": key, "row": dict(row), "created_at": self._clock.now()}
+        # A document holds no dates.
+        kept = {name: value.isoformat() if type(value) is date else value for name, value in row.items()}
+        document = {"table": table, "key": key, "row": kept, "created_at": self._clock.now()}
         return Set(f"{self._rows}/{encode_id(f'{table}:{row[key]}')}", document)
 
     def append(self, table: str, key: str, row: Mapping[str, Any]) -> None:
@@ -182,18 +184,19 @@ class RowBuffer:
             raise DataError(f"{table} has no column {key}, which tells its rows apart", details={"table": table})
         names = [name for document in documents for name in document.data["row"] if name in there]
         columns = tuple(dict.fromkeys(names))
+        dates = {column.name for column in schema.columns if column.type == "DATE"}
         fitting: list[Document] = []
         misfits: list[tuple[Document, DataError]] = []
         for document in documents:
             try:
-                check_rows(Rows(columns, [_values(document, columns)]), schema)
+                check_rows(Rows(columns, [_values(document, columns, dates)]), schema)
             except DataError as error:
                 misfits.append((document, error))
             else:
                 fitting.append(document)
         if not fitting:
             raise misfits[0][1]
-        rows = Rows(columns, [_values(document, columns) for document in fitting])
+        rows = Rows(columns, [_values(document, columns, dates) for document in fitting])
         warehouse.load(table, rows, timeout=self._times.flush, labels=LABELS, key=key)
         reach("rows.loaded")
         self._forget(fitting, misfits)
@@ -251,6 +254,13 @@ def _by_table(documents: Sequence[Document]) -> Mapping[str, list[Document]]:
     return found
 
 
-def _values(document: Document, columns: Sequence[str]) -> tuple[Any, ...]:
+def _values(document: Document, columns: Sequence[str], dates: Collection[str]) -> tuple[Any, ...]:
     row = document.data["row"]
-    return tuple(row.get(name) for name in columns)
+    return tuple(_date(row.get(name)) if name in dates else row.get(name) for name in columns)
+
+
+def _date(value: Any) -> Any:  # noqa: ANN401 - what is no date is refused with its row
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

@@ -27,6 +27,7 @@ def execution_row(run: RunRecord) -> dict[str, Any] | None:
         EXECUTION_KEY: run.run_id,
         "execution_time": run.started_at,
         "workflow_name": run.name,
+        "decision_id": run.decision_id,
         "status": run.status.value,
         "duration_seconds": (run.finished_at - run.started_at).total_seconds(),
         "tasks_succeeded": sum(task.status.done for task in run.tasks),

@@ -168,6 +168,8 @@ class RunRecord:
     """The names in the request that it belongs to; it may be a phase that these need."""
     source_spec: str | None = None
     """The source as `--source` names it from any working directory; runs of before have none."""
+    decision_id: str | None = None
+    """The decision of a tick that it carries out."""
     dismissed: Mapping[str, Any] | None = None
     """Since when its failure is dismissed, by whom and why: `at`, `by`, `reason`."""
 
@@ -204,6 +206,8 @@ class RunRequest:
     timeout: float | None = None
     stale_on: StaleOn = "both"
     wait: bool = True
+    decision_id: str | None = None
+    """The decision of a tick that it carries out."""
 
 
 @frozen

@@ -114,6 +114,7 @@ def read_run(document: Document) -> RunRecord | Unreadable:
         lease=data["lease"],
         requested=tuple(data.get("requested", ())),
         source_spec=data.get("source_spec"),
+        decision_id=data.get("decision_id"),
         dismissed=data.get("dismissed"),
     )
 
@@ -241,7 +242,7 @@ _TIME: Final = (_is(datetime), "a time")
 _TIME_OR_NOTHING: Final = (_or_nothing(_is(datetime)), "a time or nothing")
 _TEXT: Final = (_text, "a text")
 _TEXT_OR_NOTHING: Final = (_or_nothing(_is(str)), "a text or nothing")
-_OPTIONAL: Final = ("requested", "source_spec", "dismissed", "versions", "incomplete")
+_OPTIONAL: Final = ("requested", "source_spec", "decision_id", "dismissed", "versions", "incomplete")
 _RUN_FIELDS: Final[Mapping[str, tuple[Check, str]]] = {
     "run_id": _TEXT,
     "name": _TEXT,
@@ -262,6 +263,7 @@ _RUN_FIELDS: Final[Mapping[str, tuple[Check, str]]] = {
     "requested": (_texts, "a list of texts"),
     "task_order": (_task_names, "a list of names"),
     "source_spec": _TEXT_OR_NOTHING,
+    "decision_id": _TEXT_OR_NOTHING,
     "dismissed": (_or_nothing(_is(dict)), "a map or nothing"),
 }
 _TASK_FIELDS: Final[Mapping[str, tuple[Check, str]]] = {

@@ -350,6 +350,7 @@ class _Execution:
             lease=plan.lease,
             requested=self._request.names,
             source_spec=runner.planner.source_spec,
+            decision_id=self._request.decision_id or _decision_of(plan),
         )
 
     def _skipped(self, plan: RunPlan) -> RunRecord:
@@ -385,6 +386,11 @@ class _Execution:
             if group := groups[-1] if groups else plans[0].group:
                 return group
         return self._runner.ids.new("group") if len(plans) > 1 else None
+
+
+def _decision_of(plan: RunPlan) -> str | None:
+    """Return the decision of a tick whose run is resumed."""
+    return plan.previous.decision_id if plan.previous is not None and plan.resumed_from else None
 
 
 def _first_record(task: PlannedTask) -> TaskRecord:

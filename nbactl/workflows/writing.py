@@ -47,6 +47,7 @@ def run_document(run: RunRecord) -> dict[str, Any]:
         "reason": run.reason,
         "task_order": [task.name for task in run.tasks],
         "requested": list(run.requested),
+        "decision_id": run.decision_id,
         "cancel_requested_at": None,
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -11,7 +10,7 @@ import typer
 from nbactl.cli.app import console, container, settings
 from nbactl.cli.ask import asking
 from nbactl.cli.completion import values as completing
-from nbactl.cli.dates import game_date
+from nbactl.cli.dates import game_date, since_time
 from nbactl.cli.frame import command, group
 from nbactl.cli.runs import view
 from nbactl.cli.runs.command import (
@@ -31,12 +30,10 @@ from nbactl.cli.runs.command import (
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import until_left
 from nbactl.core._support.durations import parse_duration
-from nbactl.core._support.gamedate import EASTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbactl.bootstrap import Container
     from nbactl.cli.runs.production import Origin
 
 app = group()
@@ -122,7 +119,7 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
     request = RunListRequest(
         name=name,
         date=game_date(opened, date) if date else None,
-        since=_since(opened, since) if since else None,
+        since=since_time(opened, since) if since else None,
         status=status,
         group=group_id,
         limit=limit,
@@ -231,10 +228,3 @@ def gantt(
     """Draw when each task of a run started and ended, and how many ran at once; of a group, all of its runs."""
     opened = container(ctx, reads_only=True)
     return view.drawn(show_runs(opened, run), opened.clock.now(), html)
-
-
-def _since(opened: Container, text: str) -> datetime:
-    """Return the start of the time range that a duration or a date means."""
-    if text[:1].isdigit() and "-" not in text:
-        return opened.clock.now() - timedelta(seconds=parse_duration(text))
-    return datetime.combine(game_date(opened, text).day, time(), EASTERN)

@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.show.render import View
 from nbactl.core._support.gamedate import EASTERN
-from nbactl.errors import CheckFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from nbactl.cli.schedule.command import Timetable
+    from nbactl.cli.schedule.command import DueWorkflows, ListedDecision, Timetable
     from nbactl.cli.show.console import Console
     from nbactl.core._support.gamedate import GameDate
-    from nbactl.errors import NbactlError
-    from nbactl.rollouts.tick import RolloutStep
+    from nbactl.schedule.controller import Decided, Execution
     from nbactl.schedule.occurrences import Occurrence, TimetableRow
-    from nbactl.schedule.tick import FlushedRows, SweptPhases, TickResult
 
 _SHOWN_TIMES: Final = 4
 
@@ -49,123 +46,113 @@ def timetable(found: Timetable) -> View:
     return View(data, show, items="workflows")
 
 
-def ticked(done: TickResult[RolloutStep]) -> View:
-    """Show what was decided and published, with the exit code of the worst of it."""
-    swept = done.swept
+def due(found: DueWorkflows) -> View:
+    """Show what is decided about each workflow at a time, what is run first."""
 
     def show(console: Console) -> None:
-        if done.decided:
-            console.table(
-                ["flag", "decision", "stage", "reason"],
-                [
-                    (one.rollout.key, one.decision.action.value, f"{one.rollout.percent:g} %", one.decision.why)
-                    for one in done.decided
-                ],
-            )
-        else:
-            console.note("No rollout is in progress.")
-        if swept is None:
-            console.note("This was a dry run: nothing was changed.")
+        decision_table(console, found.decided)
+
+    data = {"at": found.at, "decisions": [decided_json(one) for one in _ordered(found.decided)]}
+    return View(data, show, items="decisions")
+
+
+def decisions(found: Sequence[ListedDecision]) -> View:
+    """Show decisions, the newest first, with what became of them."""
+
+    def show(console: Console) -> None:
+        if not found:
+            console.note("No decisions.")
             return
-        for step in () if done.phases is None else done.phases.steps:
-            console.note(f"Hand-off of {step.phase}, {step.game_date}: {step.what}")
-        if swept.published:
-            console.note(f"Published from the outbox: {', '.join(swept.published)}")
-        if done.quotas is not None and done.quotas.near:
-            console.note(f"Near a limit of BigQuery: {', '.join(done.quotas.near)}. Look: nbactl bq quotas")
-        for path, failure in () if done.phases is None else done.phases.failed.items():
-            console.note(f"Hand-off not looked into: {path}: {failure.message}")
-        for key, failure in swept.failed.items():
-            console.note(f"Not published, kept in the outbox: {key}: {failure.message}")
-        if done.flushed is not None:
-            _show_rows(console, done.flushed)
-
-    data = {
-        "decisions": [decision_json(decided) for decided in done.decided],
-        "at": done.at,
-        "quotas": None if done.quotas is None else {"near": list(done.quotas.near)},
-        "outbox": None
-        if swept is None
-        else {
-            "published": list(swept.published),
-            "failed": [
-                {"key": key, "code": error.code, "message": error.message} for key, error in swept.failed.items()
+        console.table(
+            ["decided", "workflow", "game date", "action", "run", "reason"],
+            [
+                (
+                    f"{one.decision.decided_at.astimezone(EASTERN):%Y-%m-%d %H:%M}",
+                    one.decision.workflow,
+                    str(one.decision.game_date),
+                    one.decision.action.value,
+                    _run_of(one),
+                    one.decision.reason,
+                )
+                for one in found
             ],
-        },
-        "phases": None if done.phases is None else _phases_json(done.phases),
-        "rows": None if done.flushed is None else _rows_json(done.flushed),
-    }
-    keys = ", ".join(one.rollout.key for one in done.decided)
-    published = () if swept is None else swept.published
-    parts = [
-        *([f"rollouts {keys}"] if keys else []),
-        *([f"outbox messages {', '.join(published)}"] if published else []),
-    ]
-    touched = ", ".join(parts) or None
-    error = _aborted(done) or done.error
-    unseen = None if done.quotas is None else done.quotas.error
-    return View(
-        data,
-        show,
-        items="decisions",
-        exit_code=0 if error is None else error.exit_code,
-        error=error,
-        touched=touched,
-        warnings=() if unseen is None else (f"quotas of BigQuery were not looked at: {unseen.message}",),
-    )
+            key=["decided", "workflow", "action", "run"],
+        )
+        orphans = [one.decision.id for one in found if one.orphan]
+        if orphans:
+            console.note(f"Without a run: {', '.join(orphans)}. A tick runs them while it is not too late.")
+
+    return View({"decisions": [_listed_json(one) for one in found]}, show, items="decisions")
 
 
-def _show_rows(console: Console, flushed: FlushedRows) -> None:
-    for table, count in flushed.loaded.items():
-        console.note(f"Loaded into {table}: {count} row{'s' if count != 1 else ''}")
-    if flushed.refused:
-        console.note(f"Set aside, because their table does not take them: {flushed.refused} rows")
-    if flushed.error is not None:
-        console.note(f"Rows are not loaded, and kept: {flushed.error.message}")
+def _run_of(listed: ListedDecision) -> str:
+    if listed.execution is not None:
+        return f"{listed.execution.run_id} {listed.execution.status}"
+    if listed.orphan:
+        return "none: orphan"
+    return listed.decision.outcome or ("starting" if listed.decision.open else "")
 
 
-def _phases_json(swept: SweptPhases) -> dict[str, Any]:
+def _listed_json(listed: ListedDecision) -> dict[str, Any]:
+    decision = listed.decision
     return {
-        "steps": [{"phase": step.phase, "game_date": str(step.game_date), "what": step.what} for step in swept.steps],
-        "failed": [
-            {"path": path, "code": error.code, "message": error.message} for path, error in swept.failed.items()
-        ],
+        "decision_id": decision.id,
+        "decided_at": decision.decided_at,
+        "name": decision.workflow,
+        "action": decision.action.value,
+        "reason": decision.reason,
+        "game_date": str(decision.game_date),
+        "due_at": decision.due_at,
+        "latest": decision.latest,
+        "open": decision.open,
+        "outcome": decision.outcome,
+        "orphan": listed.orphan,
+        "execution": _execution_json(listed.execution),
     }
 
 
-def _rows_json(flushed: FlushedRows) -> dict[str, Any]:
-    error = None if flushed.error is None else flushed.error.message
-    return {"loaded": dict(flushed.loaded), "refused": flushed.refused, "error": error}
+def _execution_json(execution: Execution | None) -> dict[str, Any] | None:
+    return None if execution is None else {"run_id": execution.run_id or None, "status": execution.status}
 
 
-def decision_json(decided: RolloutStep) -> dict[str, Any]:
-    """Return a decision for programs."""
-    from nbactl.cli.flags.rollout.view import verdict_word  # noqa: PLC0415 - only a tick needs it
-
+def decided_json(one: Decided) -> dict[str, Any]:
+    """Return a decision on a workflow for programs."""
     return {
-        "kind": "rollout",
-        "name": decided.rollout.key,
-        "action": decided.decision.action.value,
-        "reason": decided.decision.why,
-        "percent": decided.rollout.percent,
-        "done": decided.done,
-        "guards": [
-            {"guard": judged.guard, "verdict": verdict_word(judged), "why": judged.why} for judged in decided.verdicts
-        ],
-        "error": None if decided.error is None else decided.error.message,
+        "decision_id": one.id,
+        "name": one.workflow,
+        "action": one.action.value,
+        "reason": one.reason,
+        "game_date": None if one.game_date is None else str(one.game_date),
+        "due_at": one.due_at,
+        "recorded": one.recorded,
+        "taken_up": one.taken_up,
+        "execution": _execution_json(one.execution),
+        "error": None if one.error is None else one.error.message,
     }
 
 
-def _aborted(done: TickResult[RolloutStep]) -> NbactlError | None:
-    from nbactl.rollouts.model import RolloutAction  # noqa: PLC0415 - only a tick needs it
+_ORDER: Final = ("RUN", "ABORT", "WAIT", "SKIP")
 
-    aborted = [decided for decided in done.decided if decided.done and decided.decision.action is RolloutAction.ABORT]
-    if not aborted:
-        return None
-    return CheckFailedError(
-        f"aborted and rolled back: {', '.join(decided.rollout.key for decided in aborted)}",
-        cause=aborted[0].decision.why,
-        next_step=f"Look: nbactl flags rollout status {aborted[0].rollout.key}",
+
+def _ordered(decided: Sequence[Decided]) -> list[Decided]:
+    return sorted(decided, key=lambda one: (_ORDER.index(one.action.value), one.due_at is None, one.due_at))
+
+
+def decision_table(console: Console, decided: Sequence[Decided]) -> None:
+    """Write decisions, what is run first."""
+    console.table(
+        ["workflow", "action", "game date", "reason", "run"],
+        [
+            (
+                one.workflow,
+                one.action.value,
+                "" if one.game_date is None else str(one.game_date),
+                one.reason,
+                "" if one.execution is None else f"{one.execution.run_id} {one.execution.status}",
+            )
+            for one in _ordered(decided)
+        ],
+        optional=["run"],
     )
 
 

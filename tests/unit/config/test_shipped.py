@@ -19,7 +19,7 @@ def test_the_shipped_files_have_no_problem() -> None:
 
 def test_workflows_have_their_eastern_times() -> None:
     schedules = {name: flow.schedule for name, flow in load_config(shipped_config_dir()).workflows.workflows.items()}
-    at = {name: (plan.at, plan.game_date) for name, plan in schedules.items() if plan is not None and plan.at}
+    at = {name: (plan.at[0], plan.game_date) for name, plan in schedules.items() if plan is not None and plan.at}
     assert at == {
         "morning_recovery": (time(6), "yesterday"),
         "early_game_window_1": (time(15), "today"),
