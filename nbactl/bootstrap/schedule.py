@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap.container import Container
     from nbactl.core._support.gamedate import GameDate
+    from nbactl.core.outbox.outbox import Swept
     from nbactl.ports.alerts import Alert
     from nbactl.ports.calendar import GameCalendar, GameDay, KnownGames
+    from nbactl.rollouts.tick import RolloutStep
     from nbactl.schedule.controller import Controller, Decided, Execution, Outlook
     from nbactl.schedule.log import DecisionLog, Recorded
     from nbactl.schedule.tick import QuotaCheck, Step
+    from nbactl.warehouse.buffer import Flushed
     from nbactl.workflows.model import RunReport, RunRequest
 
 _SAMPLE: Final = "sample"
@@ -43,13 +46,21 @@ def make_steps(
     def alert(found: Alert) -> None:
         send(found, _CHANNELS)
 
-    rollouts = partial(app.ticker(alert).tick, now)
+    def rollouts(*, dry_run: bool) -> Sequence[RolloutStep]:
+        return app.ticker(alert).tick(now, dry_run=dry_run)
+
+    def outbox() -> Swept:
+        return app.outbox.sweep()
+
+    def rows() -> Flushed:
+        return app.row_buffer.flush_due()
+
     return [
         Step("rollouts", partial(rollouts, dry_run=False), _errors_in, partial(rollouts, dry_run=True)),
         Step("quotas", check_quotas),
         Step("phases", lambda: make_phase_recorder(app, alert).sweep(), lambda swept: swept.failed.values()),
-        Step("outbox", app.outbox.sweep, lambda swept: swept.failed.values()),
-        Step("rows", app.row_buffer.flush_due, lambda flushed: [flushed.error] if flushed.error else []),
+        Step("outbox", outbox, lambda swept: swept.failed.values()),
+        Step("rows", rows, lambda flushed: [flushed.error] if flushed.error else []),
         Step("expiry", app.sweep_expired),
         Step("workflows", controller.tick, _errors_of_runs, lambda: controller.look(now)),
     ]

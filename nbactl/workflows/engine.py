@@ -83,7 +83,8 @@ class Execution:
             for name, record in self._records.items()
             if record.status is not TaskStatus.PENDING and not self._planned[name].recheck
         ]
-        self._frontier = Frontier({task.name: task.needs for task in plan.tasks}, settled)
+        passable = [task.name for task in plan.tasks if task.wait is not None]
+        self._frontier = Frontier({task.name: task.needs for task in plan.tasks}, settled, passable)
         self._workers = 1 if plan.mode == "sequential" else plan.max_workers
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -173,20 +174,34 @@ class Execution:
         record = replace(record, status=TaskStatus.RUNNING, attempts=1, started_at=self._engine.clock.now())
         await self._record([record])
         self._notify("task_started", record)
+        patience = None if task.wait is None else asyncio.create_task(self._pass_after(task.name, task.wait))
+        try:
+            record, ending = await self._attempt(task, record)
+        finally:
+            if patience is not None:
+                patience.cancel()
+        await self._settle(ended(record, ending, self._engine.clock.now(), self._stop.stop))
+        reach("engine.after_task_finish")
+
+    async def _pass_after(self, name: str, seconds: float) -> None:
+        """Have what needs an optional task go on without it when it is not done after that time."""
+        await self._engine.clock.sleep_async(seconds)
+        self._frontier.pass_by(name)
+        self._wake.set()
+
+    async def _attempt(self, task: PlannedTask, record: TaskRecord) -> tuple[TaskRecord, Ending]:
+        """Make attempts until one counts; returns the record of the last one."""
         while True:
             ending = await self._attempts.make(task, self._call(task, record.attempts))
             reach("engine.after_effect")
             if not self._may_retry(task, record, ending):
-                break
+                return record, ending
             record, pause = self._next_attempt(task, record, ending)
             await self._record([record])
             message = f"attempt {record.attempts - 1} failed, next in {format_duration(pause)}: {ending.error}"
             self._notify("task_retrying", record, message)
             if not await self._attempts.pause(pause):
-                ending = replace(ending, error=StoppedError())
-                break
-        await self._settle(ended(record, ending, self._engine.clock.now(), self._stop.stop))
-        reach("engine.after_task_finish")
+                return record, replace(ending, error=StoppedError())
 
     def _call(self, task: PlannedTask, attempt: int) -> TaskCall:
         run = self._run

@@ -32,9 +32,12 @@ def topological_order(needs: Mapping[str, Iterable[str]]) -> list[str]:
 class Frontier:
     """Which tasks may start: all of whose needs are done, earliest declared first."""
 
-    def __init__(self, needs: Mapping[str, Iterable[str]], done: Collection[str] = ()) -> None:
+    def __init__(
+        self, needs: Mapping[str, Iterable[str]], done: Collection[str] = (), passable: Collection[str] = ()
+    ) -> None:
         """`needs` maps every task, in declared order; tasks in `done` are not handed out.
 
+        Those in `passable` block nobody: if they will not do their work, what needs them goes on without it.
         Raises ConfigError for an unknown need.
         """
         self._names = tuple(needs)
@@ -42,6 +45,8 @@ class Frontier:
         self._dependants: dict[str, list[str]] = {name: [] for name in needs}
         self._missing: dict[str, int] = {}
         self._ready: list[int] = []
+        self._passable = frozenset(passable)
+        self._passed: set[str] = set()
         for name, required in needs.items():
             if name in done:
                 continue
@@ -60,11 +65,18 @@ class Frontier:
 
     def done(self, name: str) -> None:
         """Note that a task did its work: what waited for it alone may start."""
+        if name in self._passed:
+            return
         for dependant in self._dependants[name]:
             if dependant in self._missing:
                 self._missing[dependant] -= 1
                 if self._missing[dependant] == 0:
                     heapq.heappush(self._ready, self._position[dependant])
+
+    def pass_by(self, name: str) -> None:
+        """Note that nothing waits for a task any longer, whether it does its work or not."""
+        self.done(name)
+        self._passed.add(name)
 
     def block(self, name: str) -> dict[str, str]:
         """Note that a task will not do its work.
@@ -73,13 +85,19 @@ class Frontier:
         """
         blocked: dict[str, str] = {}
         waiting = [name]
+        if name in self._passable:
+            waiting = []
+            self.pass_by(name)
         while waiting:
             need = waiting.pop(0)
             for dependant in self._dependants[need]:
                 if self._missing.get(dependant, 0) > 0:
                     del self._missing[dependant]
                     blocked[dependant] = need
-                    waiting.append(dependant)
+                    if dependant in self._passable:
+                        self.pass_by(dependant)
+                    else:
+                        waiting.append(dependant)
         return blocked
 
 

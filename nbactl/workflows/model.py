@@ -74,6 +74,8 @@ class PlannedTask:
     retry: RetryPolicy
     needs: tuple[str, ...] = ()
     required: bool = True
+    wait: float | None = None
+    """Seconds from its start that those which need it wait for it; then, or if it fails, they go on without it."""
     counts_rows: bool = True
     no_data_ok: bool = False
     quarantine: QuarantineLimits | None = None

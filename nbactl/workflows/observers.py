@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.core.observe.context import bound, current
 from nbactl.core.observe.events import Event
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from nbactl.config.workflows import AlertsSpec
+    from nbactl.config.workflows import AlertSpec, AlertsSpec, Workflow
     from nbactl.core.observe.context import Context
     from nbactl.core.observe.events import Hook
     from nbactl.core.observe.failures import Failures
@@ -181,22 +182,34 @@ def _seconds(began: datetime | None, ended: datetime | None) -> float | None:
     return None if began is None or ended is None else max(0.0, (ended - began).total_seconds())
 
 
+_EVENTS: Final[Mapping[RunStatus, Literal["run_failed", "run_partial"]]] = {
+    RunStatus.FAILED: "run_failed",
+    RunStatus.PARTIAL: "run_partial",
+}
+
+
 class RunAlerts:
     """Observes runs and sends an alert through each channel of its kind when one fails or is partial."""
 
-    def __init__(self, alerts: AlertsSpec, send: Callable[[Alert, Iterable[str]], None]) -> None:
-        self._rules = {
-            RunStatus.FAILED: ("run_failed", alerts.run_failed),
-            RunStatus.PARTIAL: ("run_partial", alerts.run_partial),
-        }
+    def __init__(
+        self,
+        alerts: AlertsSpec,
+        send: Callable[[Alert, Iterable[str]], None],
+        workflows: Mapping[str, Workflow] = MappingProxyType({}),
+    ) -> None:
+        """Of `workflows` those count that have alerts of their own."""
+        self._alerts = alerts
+        self._workflows = workflows
         self._send = send
 
     def __call__(self, event: RunEvent) -> None:
         """Observe an event."""
-        if event.kind != "run_finished" or event.run.status not in self._rules:
-            return
-        name, rule = self._rules[event.run.status]
         run = event.run
+        name = _EVENTS.get(run.status)
+        if event.kind != "run_finished" or name is None:
+            return
+        workflow = self._workflows.get(run.name)
+        rule: AlertSpec = getattr(self._alerts, name) if workflow is None else workflow.alert(name, self._alerts)
         undone = [f"{task.name} {task.status.value.replace('_', ' ')}" for task in run.tasks if not task.status.done]
         lacking = list(dict.fromkeys(text for task in run.tasks for text in task.incomplete))
         summary = ", ".join(undone) or run.reason or listed(lacking, "; ") or "no open tasks"

@@ -215,6 +215,7 @@ class Planning:
             retry=timeouts.retry_policies[task.retry].policy(task.retry) if task.retry != "none" else NO_RETRY,
             needs=use.needs,
             required=use.required,
+            wait=use.wait,
             counts_rows=task.output == "rows",
             no_data_ok=task.no_data == "ok",
             quarantine=task.quarantine,

@@ -43,7 +43,7 @@ def run(
     observers = combined(
         log_event,
         observer,
-        RunAlerts(app.config.workflows.alerts, alerts.send),
+        RunAlerts(app.config.workflows.alerts, alerts.send, app.config.workflows.workflows),
         report_failures(app.failures),
     )
     cancellation = cancellation or Cancellation()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.bq.quotas.command import check_quotas
 from nbactl.core._support.gamedate import EASTERN
+from nbactl.core._support.names import did_you_mean
 from nbactl.core.alerts import TextChannel
+from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from nbactl.schedule.decide import Action
     from nbactl.schedule.log import Recorded
     from nbactl.schedule.occurrences import TimetableRow
-    from nbactl.schedule.tick import TickResult
+    from nbactl.schedule.tick import Step, TickResult
     from nbactl.workflows.model import RunReport, RunRequest
 
 
@@ -38,10 +40,15 @@ class Timetable:
 
 @dataclass(frozen=True, slots=True)
 class TickRequest:
-    """What a tick may do. With `at` it decides as of that time, and like `dry_run` it changes nothing."""
+    """What a tick may do. With `at` it decides as of that time, and like `dry_run` it changes nothing.
+
+    `only` and `skip` name steps.
+    """
 
     at: datetime | None = None
     dry_run: bool = False
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:
@@ -191,4 +198,14 @@ def tick(
 
     controller = make_controller(app, send, execute, lambda: stop.requested)
     steps = make_steps(app, send, controller, lambda: check_quotas(app, send), now)
-    return take(steps, now, dry_run=request.changes_nothing)
+    return take(_chosen(steps, request), now, dry_run=request.changes_nothing)
+
+
+def _chosen(steps: Sequence[Step], request: TickRequest) -> list[Step]:
+    names = [step.name for step in steps]
+    for option, given in (("--only", request.only), ("--skip", request.skip)):
+        for name in given:
+            if name not in names:
+                raise UsageError(f"{option}: a tick has no step '{name}'", next_step=did_you_mean(name, names))
+    chosen = [step for step in steps if not request.only or step.name in request.only]
+    return [step for step in chosen if step.name not in request.skip]

@@ -10,6 +10,7 @@ from nbactl.cli.app import console, container
 from nbactl.cli.completion.values import dates, executables
 from nbactl.cli.dates import game_date, instant, since_time
 from nbactl.cli.frame import command, group
+from nbactl.cli.run.parser import split_names
 from nbactl.cli.schedule import command as commands
 from nbactl.cli.schedule import view
 from nbactl.cli.schedule.command import DecisionsRequest, TickRequest
@@ -63,12 +64,28 @@ def show(
     return view.timetable(commands.show_timetable(opened, game_date(opened, date), tip_off))
 
 
-@command(app, "tick", examples=["nbactl schedule tick --dry-run", "nbactl schedule tick -o json"])
+@command(
+    app,
+    "tick",
+    examples=[
+        "nbactl schedule tick --dry-run",
+        "nbactl schedule tick -o json",
+        "nbactl schedule tick --skip workflows",
+    ],
+)
 def tick(
     ctx: typer.Context,
     at: Annotated[
         str | None,
         typer.Option("--at", help="Decide as of this time (ISO, with its zone), and change nothing.", metavar="TIME"),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Take only these steps; repeat it, or separate them by commas.", metavar="STEP"),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave out these steps: `workflows` where another program runs them.", metavar="STEP"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
 ) -> View:
@@ -79,7 +96,9 @@ def tick(
     little data a rollout stays at its stage. Exits with 1 if a rollout was aborted or a workflow failed, with 7 if
     a rollout could not be decided, a message was not published or rows were not loaded.
     """
-    request = TickRequest(None if at is None else instant("--at", at), dry_run=dry_run)
+    request = TickRequest(
+        None if at is None else instant("--at", at), dry_run=dry_run, only=split_names(only), skip=split_names(skip)
+    )
     opened = container(ctx, reads_only=request.changes_nothing)
     cancellation = Cancellation()
     with interruptible(cancellation.request):

@@ -79,6 +79,12 @@ def gate(_: TaskContext) -> int:
     return 1
 
 
+def open_gate(_: TaskContext) -> int:
+    """Open the gate."""
+    GATE.set()
+    return 1
+
+
 def fail(_: TaskContext) -> int:
     """Fail for good."""
     raise ValueError("told to fail")

@@ -82,7 +82,7 @@ def test_every_model_has_a_section() -> None:
     shared = {workflows.Executable}
     models = {
         each
-        for module in (flags, season, timeouts, workflows)
+        for module in (flags, schedules, season, timeouts, workflows)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Strict) and each.__module__ == module.__name__
     }

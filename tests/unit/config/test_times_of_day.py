@@ -41,7 +41,7 @@ def test_inv_21_a_window_is_held_to_it_too(tmp_path: Path, side: str, text: str)
 def test_a_number_without_quotes_is_refused(tmp_path: Path) -> None:
     edit(small_config(tmp_path), "workflows.yaml", 'at: "01:00"', "at: 22:30")
     loaded = load_config(tmp_path).workflows.workflows["at_night"].schedule if not problems(tmp_path) else None
-    assert loaded is None or loaded.at == time(22, 30)
+    assert loaded is None or loaded.at == (time(22, 30),)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("00:00", time(0)), ("23:59", time(23, 59)), ("06:05", time(6, 5))])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLAG = "query_caching"
+TICK = ("schedule", "tick", "--only", "rollouts")
 
 
 class Place:
@@ -89,9 +90,9 @@ def test_a_rollout_is_begun_looked_at_paused_and_aborted(place: Place) -> None:
     [shown] = place.run("flags", "rollout", "status")["data"]["rollouts"]
     assert (shown["status"], shown["stage"], shown["next"]["action"]) == ("running", 1, "hold")
     assert shown["guards"][0]["verdict"] == "unknown"
-    assert place.run("schedule", "tick")["data"]["decisions"][0]["action"] == "hold"
+    assert place.run(*TICK)["data"]["decisions"][0]["action"] == "hold"
     place.run("flags", "rollout", "pause", FLAG)
-    assert place.run("schedule", "tick")["data"]["decisions"] == []
+    assert place.run(*TICK)["data"]["decisions"] == []
     place.run("flags", "rollout", "start", FLAG, "--force")
     place.run("flags", "rollout", "advance", FLAG, code=6)
     place.run("flags", "rollout", "advance", FLAG, "--force", "--reason", "seen enough")
@@ -108,8 +109,8 @@ def test_names_that_are_none_get_a_suggestion(local: Place) -> None:
     assert local.run("flags", "rollout", "status", FLAG, code=4)["error"]["code"] == "not_found"
     started = local.run("flags", "rollout", "start", "--dry-run")["data"]
     assert "query_caching" in str(started)
-    assert local.run("schedule", "tick", "--at", "noon", code=2)["error"]["code"] == "usage"
-    assert local.run("schedule", "tick", "--at", "2024-01-15T12:00:00", code=2)["error"]["code"] == "usage"
+    assert local.run(*TICK, "--at", "noon", code=2)["error"]["code"] == "usage"
+    assert local.run(*TICK, "--at", "2024-01-15T12:00:00", code=2)["error"]["code"] == "usage"
 
 
 def test_a_rollout_that_would_not_show_what_it_does_is_refused(local: Place) -> None:
@@ -133,7 +134,7 @@ def test_a_try_with_another_time_changes_nothing(local: Place) -> None:
     local.run("flags", "rollout", "start", FLAG)
     local.run("run", "schedule", "--date", "2024-12-26")
     later = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
-    [decision] = local.run("schedule", "tick", "--at", later)["data"]["decisions"]
+    [decision] = local.run(*TICK, "--at", later)["data"]["decisions"]
     assert (decision["action"], decision["done"]) == ("advance", False)
     assert local.percent() == 10.0
 
@@ -142,21 +143,26 @@ def test_inv_20_a_tick_that_is_killed_is_carried_on_and_a_breach_rolls_back(loca
     local.run("flags", "rollout", "start", FLAG)
     local.run("run", "schedule", "--date", "2024-12-26")
     for point, percent in (("rollout.before_step", 10.0), ("rollout.after_step", 50.0)):
-        local.run("schedule", "tick", code=-9, faults=f"{point}=kill")
+        local.run(*TICK, code=-9, faults=f"{point}=kill")
         assert local.percent() == percent
     local.fail_a_run()
-    failed = local.run("schedule", "tick", code=1)
+    failed = local.run(*TICK, code=1)
     assert failed["data"]["decisions"][0]["action"] == "abort"
     assert "is above" in failed["error"]["cause"]
     assert local.percent() == 0.0
-    assert local.run("schedule", "tick")["data"]["decisions"] == []
+    assert local.run(*TICK)["data"]["decisions"] == []
 
 
 def test_inv_08_of_ticks_that_have_all_decided_the_same_one_takes_the_step(local: Place) -> None:
     local.run("flags", "rollout", "start", FLAG)
     local.run("run", "schedule", "--date", "2024-12-26")
     with ThreadPoolExecutor(4) as pool:  # each stands still between its decision and its step
-        ticks = list(pool.map(lambda _: local.run("schedule", "tick", faults="rollout.before_step=sleep:5"), range(4)))
+        ticks = list(
+            pool.map(
+                lambda _: local.run(*TICK, faults="rollout.before_step=sleep:5"),
+                range(4),
+            )
+        )
     decisions = [tick["data"]["decisions"] for tick in ticks]
     assert sorted(each["done"] for [each] in decisions) == [False, False, False, True]
     assert {each["action"] for [each] in decisions if not each["done"]} == {"hold"}
