@@ -96,9 +96,7 @@ def test_a_schedule_of_games_that_is_old_aborts_what_depends_on_it_until_it_is_r
         "ABORT", "the schedule of games is 37 hours old, at most 36h00m is allowed"
     )  # fmt: skip
     empty = World(as_of=NOON - timedelta(hours=37), idle={TODAY: Idle("no_games", "the schedule has no games")})
-    assert empty.outcome("w", workflow, NOON) == ("ABORT", "stale"), (
-        "an old schedule proves nothing"
-    )
+    assert empty.outcome("w", workflow, NOON) == ("ABORT", "stale"), "an old schedule proves nothing"
     world.decided.add(str(aborted.id))
     world.as_of = NOON
     assert world.outcome("w", workflow, NOON + timedelta(minutes=10)) == ("RUN", "due")
