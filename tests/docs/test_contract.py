@@ -86,6 +86,8 @@ READ = {
     "nbactl status": "status",
     "nbactl schedule show": "schedule show",
     "nbactl schedule tick": "schedule tick --dry-run",
+    "nbactl schedule due": "schedule due",
+    "nbactl schedule decisions": "schedule decisions",
     "nbactl flags eval": "flags eval query_caching",
     "nbactl flags list": "flags list",
     "nbactl flags history": "flags history query_caching",
