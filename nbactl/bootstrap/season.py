@@ -38,7 +38,7 @@ def make_idle_dates(app: Container) -> IdleDates:
     """Return what says of which dates nothing is expected. Nothing is read yet."""
     from nbactl.core.season.dates import SeasonIdleDates
 
-    return SeasonIdleDates(make_seasons(app), lambda: make_halts(app).all(), make_game_calendar(app))
+    return SeasonIdleDates(make_seasons(app), lambda: make_halts(app).all(), make_game_calendar(app).games)
 
 
 def make_seasons(app: Container) -> Seasons:

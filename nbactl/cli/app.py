@@ -34,6 +34,7 @@ COMMANDS = (
     CommandEntry("runs", "nbactl.cli.runs.parser", "List, show, follow, cancel and draw runs.", _WORK),
     CommandEntry("status", "nbactl.cli.status.parser", "Show the board of a game date.", _WORK),
     CommandEntry("schedule", "nbactl.cli.schedule.parser", "Show when workflows are due.", _WORK),
+    CommandEntry("season", "nbactl.cli.season.parser", "Show when games are expected; halt and resume.", _WORK),
     CommandEntry("up", "nbactl.cli.up.parser", "Run the whole pipeline event-driven on this machine.", _WORK),
     CommandEntry("load", "nbactl.cli.load.parser", "Put load on `up` or a URL, and find what is lost.", _WORK),
     CommandEntry("serve", "nbactl.cli.serve.parser", "Serve services of the pipeline over HTTP.", _WORK),

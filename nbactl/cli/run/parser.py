@@ -14,6 +14,7 @@ from nbactl.cli.frame import command, single
 from nbactl.cli.run import command as commands
 from nbactl.cli.run import view
 from nbactl.cli.run.progress import progress_on
+from nbactl.cli.season.command import notice_halts
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import interruptible
 from nbactl.core._support.aio import Cancellation
@@ -195,6 +196,7 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         stale_on=stale_on,
         wait=wait,
     )
+    notice_halts(opened, request.dates)
     if dry_run:
         return view.planned(commands.plan(opened, request))
     days = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"

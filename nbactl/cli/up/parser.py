@@ -13,6 +13,7 @@ from nbactl.cli.ask import Question, asking
 from nbactl.cli.completion.values import dates, sources
 from nbactl.cli.dates import game_date
 from nbactl.cli.frame import command, single
+from nbactl.cli.season.command import notice_halts
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import SignalledError, SignalName, interruptible
 from nbactl.cli.up import view
@@ -59,6 +60,8 @@ def up(
         raise UsageError("--timeout goes together with --once only", next_step="Add --once.")
     opened = container(ctx)
     day = None if date == "none" else game_date(opened, date)
+    if day is not None:
+        notice_halts(opened, (day,))
     asking(ctx)(Question("Start the services of the pipeline on this machine?"))
     request = UpRequest(day, once=once, timeout=parse_duration(timeout) if timeout else None)
     write = view.log_writer(console(ctx), (*SERVICES, OWN), output=call.settings.output, utc=call.settings.utc)

@@ -6,6 +6,7 @@ A halt is a document of its own, and stays when it is over. Its last date ends i
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,11 +91,15 @@ class Halts:
             next_step=f"Did you mean '{match}'?" if match else "List them: nbactl season show",
         )
 
-    def halt(self, first: GameDate, until: GameDate | None, reason: str, *, by: str) -> Halt:
-        """Halt from `first` to `until`; without `until`, until it is resumed. Raises UsageError if it ends first."""
+    def draft(self, first: GameDate, until: GameDate | None, reason: str, *, by: str) -> Halt:
+        """Return the halt that `halt` would make. Raises UsageError if it ends before it begins."""
         if until is not None and until < first:
             raise UsageError(f"--until {until} is before --from {first}", next_step="Give the last date of the halt.")
-        made = Halt(self._ids.new("halt"), first, until, reason, by, self._clock.now())
+        return Halt(self._ids.new("halt"), first, until, reason, by, self._clock.now())
+
+    def halt(self, first: GameDate, until: GameDate | None, reason: str, *, by: str) -> Halt:
+        """Halt from `first` to `until`; without `until`, until it is resumed. Raises UsageError as `draft` does."""
+        made = self.draft(first, until, reason, by=by)
         document = {
             "from": str(first),
             "until": None if until is None else str(until),
@@ -105,21 +110,24 @@ class Halts:
         self._store.commit([Create(f"{COLLECTION}/{made.id}", document)])
         return made
 
-    def resume(self, halt: Halt, on: GameDate, *, by: str) -> Halt:
-        """Expect games from `on` again. Raises PreconditionError if the halt ends before, or changed meanwhile."""
-        path = f"{COLLECTION}/{halt.id}"
-        document = self._store.get(path)
-        if document is None or _read(document) != halt:
-            raise PreconditionError(f"{halt.id} changed meanwhile", next_step="Look again: nbactl season show")
+    def resumed(self, halt: Halt, on: GameDate, *, by: str) -> Halt:
+        """Return the halt as `resume` would leave it. Raises PreconditionError if it ends before `on`."""
         if halt.last is not None and halt.last < on:
             raise PreconditionError(
                 f"{halt.id} ends on {halt.last}, before {on}",
                 next_step="There is nothing to resume. Give an earlier date with --date to free dates before it.",
             )
-        now = self._clock.now()
-        fields: dict[FieldPath, Any] = {"resumed_on": str(on), "resumed_by": by, "resumed_at": now}
-        self._store.commit([Update(path, fields, if_updated_at=document.update_time)])
-        return Halt(halt.id, halt.first, halt.until, halt.reason, halt.by, halt.at, on, by, now)
+        return replace(halt, resumed_on=on, resumed_by=by, resumed_at=self._clock.now())
+
+    def resume(self, halt: Halt, on: GameDate, *, by: str) -> Halt:
+        """Expect games from `on` again. Raises PreconditionError as `resumed` does, or if it changed meanwhile."""
+        ended = self.resumed(halt, on, by=by)
+        document = self._store.get(f"{COLLECTION}/{halt.id}")
+        if document is None or _read(document) != halt:
+            raise PreconditionError(f"{halt.id} changed meanwhile", next_step="Look again: nbactl season show")
+        fields: dict[FieldPath, Any] = {"resumed_on": str(on), "resumed_by": by, "resumed_at": ended.resumed_at}
+        self._store.commit([Update(document.path, fields, if_updated_at=document.update_time)])
+        return ended
 
 
 def _read(document: Document) -> Halt:

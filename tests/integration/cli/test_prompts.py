@@ -37,6 +37,7 @@ NEVER = "phase3/2024-01-15/1"
 MIGRATE = ("migrate", "completions")
 LEASE = "phase3/2024-01-15"
 RUN = "run-01jd3k9xq2m7t0"
+HALTED = "2025-01-08"
 LETTER = "msg-01kb2f7m4q8x2v0c"
 
 
@@ -125,6 +126,9 @@ class Scene:
     def rolling(self) -> None:
         self.data("flags", "rollout", "start", "query_caching", "--force")
 
+    def halted(self) -> None:
+        self.data("season", "halt", "--open-ended", "--reason", "a strike")
+
     def reset(self) -> None:
         self.batch()
         self.data("batches", "reset", "b1")
@@ -172,6 +176,8 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     ("dlq", "replay", LETTER): (Scene.letter, LETTER),
     ("dlq", "archive", LETTER, "--reason", "sent by hand"): (Scene.letter, LETTER),
     ("dlq", "archive", LETTER, "--undo"): (Scene.archived, LETTER),
+    ("season", "halt", "--from", HALTED, "--until", HALTED, "--reason", "a strike"): (None, HALTED),
+    ("season", "resume"): (Scene.halted, "halt-"),
     ("runs", "cancel", RUN, "--no-wait"): (Scene.open_run, RUN),
     ("runs", "dismiss", RUN): (Scene.failed_run, RUN),
     ("batches", "complete", "b1"): (Scene.batch, "b1"),
