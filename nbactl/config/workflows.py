@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, TimeOfDay, at_least, at_most, keyed
-from nbactl.config.season import SeasonSpec
+from nbactl.config.due import DueTimes
 
 ExecutionMode = Literal["parallel", "sequential"]
 Priority = Literal["critical", "high", "normal", "low"]
@@ -175,6 +175,8 @@ class Phase(Executable):
     """The processors that report in production; without it these are the tasks."""
     hand_off: HandOffSpec | None = None
     """What the phase must have before the next one starts; without it, all critical processors."""
+    due: DueTimes | None = None
+    """When its outputs are due."""
 
 
 class AlertSpec(Strict):

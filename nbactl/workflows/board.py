@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from nbactl.errors import DataError, NbactlError
 from nbactl.frozen import frozen
-from nbactl.workflows.freshness import FRESH, worst
+from nbactl.workflows.freshness import worst
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from nbactl.config.workflows import Phase, WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
-    from nbactl.workflows.freshness import Freshness
+    from nbactl.workflows.freshness import Freshness, Judgement
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.production import PhaseReport, Production, ProductionBoard, Whose
     from nbactl.workflows.reading import Past
@@ -91,6 +91,8 @@ class PhaseLine:
     """What production did, if it did anything."""
     by: Whose | None = None
     """Whose work the state rests on, None where there is none."""
+    judged: Mapping[str, Judgement] = field(default_factory=dict)
+    """What is said of the tasks of the run that are done, where it ended well."""
 
     @property
     def leads_on(self) -> bool:
@@ -174,23 +176,10 @@ class Boards:
         failed = [*self.runs.heads(date=game_date, status="failed", limit=_RECENT), *dead]
         others = {run.name for run in failed if run.game_date == game_date} - set(self.workflows.phases)
         past = self.runs.latest_between({*self.workflows.phases, *others}, game_date, game_date, source)
-        lines: dict[str, PhaseLine] = {}
-        for name, phase in self.workflows.phases.items():
-            try:
-                run = past.get((name, game_date))
-            except DataError:
-                lines[name] = replace(self._phase(name, phase, None, now), state="unreadable")
-            else:
-                lines[name] = self._phase(name, phase, run, now)
-        unchecked = None
-        try:
-            lines = self._with_freshness(lines)
-        except NbactlError as error:
-            unchecked = error.message
         found = self._production(game_date, now, self.runs.heads(date=game_date, limit=_RECENT))
-        if found is not None:
-            lines = {name: merged(line, found.reports.get(name)) for name, line in lines.items()}
-        lines = {name: self._implied(line, lines) for name, line in lines.items()}
+        productions = {} if found is None else {game_date: found}
+        by_date, unchecked = self.judge([game_date], past, productions, now)
+        lines = by_date[game_date]
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
         repaired = {line.run.run_id for line in phases if line.run is not None and line.by not in (None, "nbactl")}
         of_date = _newest_first(
@@ -210,6 +199,44 @@ class Boards:
             unchecked=unchecked,
             production=found,
         )
+
+    def judge(
+        self,
+        days: Sequence[GameDate],
+        past: Past,
+        productions: Mapping[GameDate, ProductionBoard],
+        now: datetime,
+        *,
+        names_inputs: bool = True,
+    ) -> tuple[dict[GameDate, dict[str, PhaseLine]], str | None]:
+        """Return the phases of dates as they are now, and why nobody can say whether they are fresh.
+
+        `past` has the last run of each phase and date, `productions` what production did. Without `names_inputs` a
+        changed input is named without its partitions, which would take a query for each task.
+        """
+        lines = {day: self._of_ledger(day, past, now) for day in days}
+        unchecked = None
+        try:
+            lines = self._with_freshness(lines, names_inputs=names_inputs)
+        except NbactlError as error:
+            unchecked = error.message
+        judged = {}
+        for day, of_day in lines.items():
+            if (found := productions.get(day)) is not None:
+                of_day = {name: merged(line, found.reports.get(name)) for name, line in of_day.items()}
+            judged[day] = {name: self._implied(line, of_day) for name, line in of_day.items()}
+        return judged, unchecked
+
+    def _of_ledger(self, day: GameDate, past: Past, now: datetime) -> dict[str, PhaseLine]:
+        lines = {}
+        for name, phase in self.workflows.phases.items():
+            try:
+                run = past.get((name, day))
+            except DataError:
+                lines[name] = replace(self._phase(name, phase, None, now), state="unreadable")
+            else:
+                lines[name] = self._phase(name, phase, run, now)
+        return lines
 
     def _implied(self, line: PhaseLine, lines: Mapping[str, PhaseLine]) -> PhaseLine:
         """Return the line of a phase that leaves no phase document, as later phases show that it took place."""
@@ -234,16 +261,19 @@ class Boards:
         ours = {one for run in runs for one in (run.run_id, run.correlation_id)}
         return self.production.read(game_date, now, ours)
 
-    def _with_freshness(self, lines: Mapping[str, PhaseLine]) -> dict[str, PhaseLine]:
+    def _with_freshness(
+        self, lines: Mapping[GameDate, Mapping[str, PhaseLine]], *, names_inputs: bool
+    ) -> dict[GameDate, dict[str, PhaseLine]]:
         """Return the lines with what is not fresh of the phases that are done."""
-        runs = [line.run for line in lines.values() if line.run is not None and line.state in _ENDED_WELL]
-        by_run = self.freshness.judge(runs)
-        judged = {run.name: worst(by_run.get(run.run_id, {}).values()) for run in runs}
+        every = [line for of_day in lines.values() for line in of_day.values()]
+        runs = [line.run for line in every if line.run is not None and line.state in _ENDED_WELL]
+        by_run = self.freshness.judge(runs, names_inputs=names_inputs)
         return {
-            name: line
-            if (found := judged.get(name, FRESH)).state == "fresh"
-            else replace(line, state=found.state, reason=found.text, gone=found.why == "gone")
-            for name, line in lines.items()
+            day: {
+                name: _as_judged(line, by_run.get(line.run.run_id, {}) if line.run is not None else {})
+                for name, line in of_day.items()
+            }
+            for day, of_day in lines.items()
         }
 
     def _phase(self, name: str, phase: Phase, run: RunRecord | None, now: datetime) -> PhaseLine:
@@ -296,6 +326,13 @@ class Boards:
 
     def _is_open_failure(self, run: RunRecord) -> bool:
         return run.dismissed is None and (run.status is RunStatus.FAILED or self.runs.interrupted(run))
+
+
+def _as_judged(line: PhaseLine, judged: Mapping[str, Judgement]) -> PhaseLine:
+    line, found = replace(line, judged=judged), worst(judged.values())
+    if found.state == "fresh":
+        return line
+    return replace(line, state=found.state, reason=found.text, gone=found.why == "gone")
 
 
 def merged(line: PhaseLine, report: PhaseReport | None) -> PhaseLine:

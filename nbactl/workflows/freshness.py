@@ -118,8 +118,13 @@ class Freshness:
     in_process: bool = False
     """Whether tasks run in process though the target is gcp."""
 
-    def judge(self, runs: Collection[RunRecord], stale_on: StaleOn = "both") -> dict[str, dict[str, Judgement]]:
-        """Return the judgement of each task that is done and declared, by run id and task."""
+    def judge(
+        self, runs: Collection[RunRecord], stale_on: StaleOn = "both", *, names_inputs: bool = True
+    ) -> dict[str, dict[str, Judgement]]:
+        """Return the judgement of each task that is done and declared, by run id and task.
+
+        With `names_inputs` there is one more query for each task with a changed input: which partitions changed.
+        """
         done = [run for run in runs if any(task.status.done for task in run.tasks)]
         if not done:
             return {}
@@ -128,7 +133,9 @@ class Freshness:
         current = versions.current(works, sorted({run.game_date.day for run in done}))
         return {
             run.run_id: {
-                task.name: self._judge(task, works[task.name], run.game_date, current, stale_on, versions)
+                task.name: self._judge(
+                    task, works[task.name], run.game_date, current, stale_on, versions if names_inputs else NoVersions()
+                )
                 for task in run.tasks
                 if task.status.done and task.name in works
             }

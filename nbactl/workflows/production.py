@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final, Literal
 from nbactl.core.calls.deadline import deadline_scope
 from nbactl.core.lease.locks import OldLock, read_locks
 from nbactl.core.phases.documents import DONE, PhaseDocument, expectation_for, read_phases
-from nbactl.core.phases.history import runs_of
+from nbactl.core.phases.history import runs_of_dates
 from nbactl.core.phases.modes import ExpectedSet, HandOff, Mode, PhaseExpectation, Tier, mode_of
 from nbactl.errors import NbactlError, NotFoundError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Container, Mapping, Sequence
 
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
@@ -170,16 +170,42 @@ class Production:
         self._history_timeout = history_timeout
         self._history_ttl = timedelta(seconds=history_ttl)
         self._only_with_documents = history_only_with_documents
-        self._asked: tuple[GameDate, datetime, list[ProcessorRun], tuple[str, ...]] | None = None
+        self._asked: tuple[tuple[GameDate, GameDate], datetime, list[ProcessorRun], tuple[str, ...]] | None = None
 
-    def read(self, game_date: GameDate, now: datetime, ours: Collection[str] = ()) -> ProductionBoard:
+    def read(self, game_date: GameDate, now: datetime, ours: Container[str] = ()) -> ProductionBoard:
         """Return what production did for a date. `ours` are the ids of runs of nbactl and their correlation ids."""
-        store, mode = self._documents(), mode_of(game_date, now)
+        return self.read_dates([game_date], now, ours)[game_date]
+
+    def read_dates(
+        self, days: Sequence[GameDate], now: datetime, ours: Container[str] = ()
+    ) -> dict[GameDate, ProductionBoard]:
+        """Return what production did for dates: one look at all their documents, and one query of the history."""
+        store = self._documents()
         known = {name: expectation.known for name, expectation in self.expected.items()}
-        found = read_phases(store, known, [game_date])
-        documents = {name: found[name, game_date] for name in known}
-        runs, warnings = self._history(documents, mode, game_date, now)
-        reports = {
+        found = read_phases(store, known, days)
+        documents = {day: {name: found[name, day] for name in known} for day in days}
+        runs, warnings = self._history(documents, now)
+        said = list(warnings)
+        locks = tuple(lock for lock in read_locks(store, said.append) if not lock.is_expired(now))
+        return {
+            day: ProductionBoard(
+                mode_of(day, now),
+                self._reports(of_day, mode_of(day, now), now, [run for run in runs if run.game_date == day], ours),
+                locks,
+                tuple(said),
+            )
+            for day, of_day in documents.items()
+        }
+
+    def _reports(
+        self,
+        documents: Mapping[str, PhaseDocument],
+        mode: Mode,
+        now: datetime,
+        runs: Collection[ProcessorRun],
+        ours: Container[str],
+    ) -> dict[str, PhaseReport]:
+        return {
             name: judge(
                 documents[name],
                 expectation_for([documents[name]], self.expected[name], self._copied[name]),
@@ -190,40 +216,37 @@ class Production:
                 ours=ours,
                 patience=self._patience,
             )
-            for name in known
+            for name in self.expected
         }
-        said = list(warnings)
-        locks = tuple(lock for lock in read_locks(store, said.append) if not lock.is_expired(now))
-        return ProductionBoard(mode, reports, locks, tuple(said))
 
     def _history(
-        self, documents: Mapping[str, PhaseDocument], mode: Mode, game_date: GameDate, now: datetime
+        self, documents: Mapping[GameDate, Mapping[str, PhaseDocument]], now: datetime
     ) -> tuple[list[ProcessorRun], tuple[str, ...]]:
-        if self._only_with_documents and not any(document.exists for document in documents.values()):
+        every = [document for of_day in documents.values() for document in of_day.values()]
+        if self._only_with_documents and not any(document.exists for document in every):
             return [], ()
-        names = [
-            name
-            for phase, expectation in self.expected.items()
-            if expectation.declared
-            for name in expectation.of(mode).names
-            if name not in documents[phase].done
-        ]
-        if not names:
+        if not any(
+            name not in document.done
+            for document in every
+            if self.expected[document.phase].declared
+            for name in self.expected[document.phase].of(mode_of(document.game_date, now)).names
+        ):
             return [], ()
+        span = min(documents), max(documents)
         if self._asked is not None:
-            day, at, runs, warnings = self._asked
-            if day == game_date and now - at < self._history_ttl:
+            asked, at, runs, warnings = self._asked
+            if asked == span and now - at < self._history_ttl:
                 return runs, warnings
         runs, warnings = [], ()
         try:
             known = {name for expectation in self.expected.values() for name in expectation.known}
             with deadline_scope(self._history_timeout, self._clock):
-                runs = runs_of(self._warehouse(), known, game_date, timeout=self._history_timeout)
+                runs = runs_of_dates(self._warehouse(), known, *span, timeout=self._history_timeout)
         except NbactlError as error:
             if self._only_with_documents and isinstance(error, NotFoundError):
                 return [], ()  # of a machine whose only processors are those of `nbactl up`, which keep a ledger
             warnings = (f"the run history was not read: {error.message}",)
-        self._asked = (game_date, now, runs, warnings)
+        self._asked = (span, now, runs, warnings)
         return runs, warnings
 
 
@@ -234,7 +257,7 @@ def judge(
     now: datetime,
     *,
     runs: Collection[ProcessorRun] = (),
-    ours: Collection[str] = (),
+    ours: Container[str] = (),
     patience: timedelta = timedelta(),
 ) -> PhaseReport:
     """Judge a phase document by what is expected in a mode."""
@@ -270,7 +293,7 @@ def _line(
     report: ProcessorReport | None,
     expected: ExpectedSet,
     last_run: ProcessorRun | None,
-    ours: Collection[str],
+    ours: Container[str],
 ) -> ProcessorLine:
     return ProcessorLine(
         name=name,
@@ -285,7 +308,7 @@ def _line(
     )
 
 
-def _whose(report: ProcessorReport | None, ours: Collection[str]) -> Whose:
+def _whose(report: ProcessorReport | None, ours: Container[str]) -> Whose:
     """Return whose a report is: by the run or correlation id that it names."""
     ids = [] if report is None else [one for one in (report.execution_id, report.correlation_id) if one]
     if any(one in ours for one in ids):

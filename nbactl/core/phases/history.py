@@ -59,9 +59,16 @@ def runs_of(
     With `since` only those that started at that time or later, or whose start is not known. `timeout` is seconds.
     Raises what a query raises: NotFoundError without the table, DataError if it lacks a column that is needed.
     """
-    runs = runs_between(warehouse, game_date, game_date, timeout=timeout)
-    named = (_named(run, processors) for run in runs)
-    return [run for run in named if run.known and (since is None or run.started_at is None or run.started_at >= since)]
+    runs = runs_of_dates(warehouse, processors, game_date, game_date, timeout=timeout)
+    return [run for run in runs if since is None or run.started_at is None or run.started_at >= since]
+
+
+def runs_of_dates(
+    warehouse: Warehouse, processors: Collection[str], first: GameDate, last: GameDate, *, timeout: float
+) -> list[ProcessorRun]:  # fmt: skip
+    """Return the recorded runs of a range of game dates whose name means one of `processors`, newest first."""
+    runs = (_named(run, processors) for run in runs_between(warehouse, first, last, timeout=timeout))
+    return [run for run in runs if run.known]
 
 
 def runs_between(
