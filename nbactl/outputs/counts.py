@@ -64,6 +64,7 @@ _RECENT_TEAMS: Final = _Counter(
 _TEAM: Final = "COUNT(DISTINCT CONCAT(game_id, '/', team_abbr))"
 _COUNTERS: Final[Mapping[str, _Counter]] = {
     "games": _by_date(_GAMES, f"COUNTIF({_PLAYED})"),
+    "games in nba_raw": _by_date(_GAMES, "COUNTIF(game_status NOT IN ('postponed', 'cancelled'))"),
     "games over": _by_date(_GAMES, "COUNTIF(game_status = 'final')"),
     "box scores": _of_final_games("COUNT(*)"),
     "teams with box scores": _of_final_games("COUNT(DISTINCT CONCAT(box.game_id, '/', box.team_abbr))"),

@@ -39,19 +39,20 @@ def made_of(name: str, line: PhaseLine) -> Made:
         return Made("failed", reason="its last run cannot be read" if line.by in (None, "nbactl") else line.reason)
     report = line.production
     processor = next((found for found in report.processors if found.name == name), None) if report else None
-    if processor is not None and line.by in ("orchestrator", "unknown"):
-        return _by_processor(processor)
     record = next((task for task in line.run.tasks if task.name == name), None) if line.run is not None else None
     ours = None if record is None or line.run is None else _by_record(record, line, line.run)
-    if processor is not None and processor.done and (ours is None or ours.status in ("open", "failed")):
+    if processor is not None and (line.by in ("orchestrator", "unknown") or _outdoes(processor, ours)):
         return _by_processor(processor)
     if ours is not None:
         return ours
-    if processor is not None and processor.status is not None:
-        return _by_processor(processor)
     if line.state == "unrecorded":
         return Made("done", by="unknown", reason=line.reason)
     return Made("open", reason=None if line.run is None else f"{line.run.run_id} left it out")
+
+
+def _outdoes(processor: ProcessorLine, ours: Made | None) -> bool:
+    """Say whether production did what no run of ours did."""
+    return ours is None or (processor.done and ours.status in ("open", "failed"))
 
 
 def _by_processor(line: ProcessorLine) -> Made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from nbactl.frozen import frozen
@@ -51,10 +52,10 @@ _TEAM_CONTEXT: Final = "nba_analytics.upcoming_team_game_context"
 _ZONES: Final = "nba_precompute.team_defense_zone_analysis"
 _FEATURES: Final = "nba_precompute.ml_feature_store"
 _PREDICTED: Final = "nba_predictions.player_prop_predictions"
-SCHEDULE: Final = Yardstick("games", (Measure("games", "raw:schedule", "games"),))
+SCHEDULE: Final = Yardstick("games", (Measure("games", "raw:schedule", "games of the calendar"),))
 BOX_SCORES: Final = Yardstick("games over")
 YARDSTICKS: Final[Mapping[str, Yardstick]] = {
-    "nba_raw.games": Yardstick("games", (Measure("games", "games in nba_raw", "games"),)),
+    "nba_raw.games": Yardstick("games", (Measure("games", "games in nba_raw", "games of the calendar"),)),
     "nba_raw.player_boxscores": _teams("teams with box scores", "games over", "teams of games over"),
     _OFFENSE: _teams(_OFFENSE, "games over", "teams of games over"),
     _DEFENSE: _teams(_DEFENSE, "games over", "teams of games over"),
@@ -77,7 +78,7 @@ YARDSTICKS: Final[Mapping[str, Yardstick]] = {
             _FEATURES,
         )
     },
-    _PREDICTED: Yardstick(_FEATURES),
+    _PREDICTED: Yardstick("teams that played lately"),
     "nba_predictions.prediction_accuracy": Yardstick("predictions of the day before"),
 }
 
@@ -94,27 +95,28 @@ class Facts:
         return self.known.get(fact, 0 if self.counted else None)
 
 
-def facts_of(day: date, before: date, counts: Counts | None, calendar: KnownGames) -> Facts:
-    """Return what calendar and warehouse say of a date; `before` is the day before it.
+def facts_of(day: date, counts: Counts | None, calendar: KnownGames) -> Facts:
+    """Return what calendar and warehouse say of a date.
 
-    Of games the calendar has the last word. What would have been counted by games that the warehouse lacks is unknown.
+    The calendar says how many games there are, and the warehouse what became of them if it has them all. What would be
+    counted by games that the warehouse lacks, nobody can say.
     """
-    game_day = calendar.days.get(day)
-    unknown = game_day is None and day in calendar.unknown
-    games = None if unknown else 0 if game_day is None else game_day.games
-    over = None if unknown else 0 if game_day is None else game_day.over
-    known: dict[Fact, int | None] = {"games": games, "games over": over}
+    known: dict[Fact, int | None] = {"games": None, "games over": None}
+    covered = day in calendar.days or day not in calendar.unknown
+    if covered:
+        game_day = calendar.days.get(day)
+        known = {"games": game_day.games if game_day else 0, "games over": game_day.over if game_day else 0}
+    listed = known["games"]
     if counts is not None:
-        in_raw = counts.of("games", day)
-        known |= {name: number for (name, when), number in counts.found.items() if when == day}
-        known["games in nba_raw"] = in_raw
-        known["games"] = (in_raw or None) if games is None else games
-        known["games over"] = max(counts.of("games over", day), over or 0) if in_raw or over is not None else None
-        lacks_games = games is not None and in_raw < games
-        for name in ("teams that played lately", "box scores"):
-            known[name] = None if lacks_games and not counts.of(name, day) else counts.of(name, day)
-        known["predictions of the day before"] = counts.of(_PREDICTED, before)
+        counted = {name: number for (name, when), number in counts.found.items() if when == day}
+        has_all = (counts.of("games in nba_raw", day) or -1) >= (listed or 0)
+        known = {**counted, **({} if has_all else known)}
+        if not has_all:
+            known |= {name: counted.get(name) for name in ("teams that played lately", "box scores")}
+        known["predictions of the day before"] = counts.of(_PREDICTED, day - timedelta(days=1))
+    known["games of the calendar"] = listed
+    facts = Facts(known, counts is not None)
     for name, fact in (("teams", "games"), ("teams of games over", "games over")):
-        number = known.get(fact)
+        number = facts.of(fact)
         known[name] = None if number is None else 2 * number
-    return Facts(known, counts is not None)
+    return facts

@@ -220,11 +220,11 @@ class Boards:
             lines = self._with_freshness(lines, names_inputs=names_inputs)
         except NbactlError as error:
             unchecked = error.message
-        judged = {}
-        for day, of_day in lines.items():
-            if (found := productions.get(day)) is not None:
-                of_day = {name: merged(line, found.reports.get(name)) for name, line in of_day.items()}
-            judged[day] = {name: self._implied(line, of_day) for name, line in of_day.items()}
+        for day, found in productions.items():
+            lines[day] = {name: merged(line, found.reports.get(name)) for name, line in lines[day].items()}
+        judged = {
+            day: {name: self._implied(line, of_day) for name, line in of_day.items()} for day, of_day in lines.items()
+        }
         return judged, unchecked
 
     def _of_ledger(self, day: GameDate, past: Past, now: datetime) -> dict[str, PhaseLine]:

@@ -137,6 +137,11 @@ class Ledger:
         heads = self._readable(self._heads(_query(None, date, None, status), limit))
         return itertools.islice((run for run in heads if self._is_in_state(run, status)), limit)
 
+    def heads_between(self, first: GameDate, last: GameDate) -> Iterator[RunRecord]:
+        """Yield the runs of a range of dates without their tasks, in any order."""
+        between = (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last)))
+        return self._readable(self._heads(Query(RUNS, between)))
+
     def unfinished(self) -> Runs:
         """Return the runs that are recorded as running, whether they have a worker or not, without their tasks."""
         return [*self._readable(self._heads(_query(status=RunStatus.RUNNING.value)))]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from nbactl.bootstrap.outputs import make_boards
 from nbactl.bootstrap.runs import follow_last_source
 from nbactl.cli.dates import game_date
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import NotFoundError
-from nbactl.workflows.board import Boards
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,11 +26,7 @@ def read_board(app: Container, date: str | None = None) -> Board:
     Without a date it is the newest of the source, on gcp today. Without a chosen source it is the one that the newest
     run used. Raises UsageError.
     """
-    limits = {name: deadline.limit for name, deadline in app.config.timeouts.deadlines.items()}
-    shown = _shown(app, date)
-    target, freshness = app.settings.target, app.freshness
-    boards = Boards(app.config.workflows, limits, app.ledger, target, app.leases.held, freshness, app.production)
-    drawn = boards.draw(*shown, app.clock.now())
+    drawn = make_boards(app).draw(*_shown(app, date), app.clock.now())
     return replace(drawn, source_origin=app.settings.origins["source"])
 
 
