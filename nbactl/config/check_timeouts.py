@@ -78,6 +78,7 @@ USED: dict[str, frozenset[str]] = {
             "outbox.keep",
             "outbox.redrive",
             "outbox.sweep",
+            "overnight.total",
             "push.connect",
             "push.finish",
             "push.lease",
