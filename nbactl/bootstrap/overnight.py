@@ -34,6 +34,8 @@ def make_overnight(app: Container) -> Overnight:
         names = {name for of_phase in known.values() for name in of_phase}
         return runs_of_dates(app.warehouse, names, first, last, timeout=timeouts["status.history"])
 
+    recorded = {name for name, expectation in app.expectations.items() if expectation.declared or expectation.batch}
+    unrecorded = () if app.settings.target == "local" else app.expectations.keys() - recorded
     return Overnight(
         app.config.workflows,
         NightRecords(
@@ -46,4 +48,5 @@ def make_overnight(app: Container) -> Overnight:
         ),
         lambda first, last: make_grids(app).draw(first, last),
         timeouts["overnight.total"],
+        unrecorded,
     )
