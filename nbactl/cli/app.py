@@ -33,6 +33,7 @@ COMMANDS = (
     CommandEntry("run", "nbactl.cli.run.parser", "Run phases, workflows or tasks of a game date.", _WORK),
     CommandEntry("runs", "nbactl.cli.runs.parser", "List, show, follow, cancel and draw runs.", _WORK),
     CommandEntry("status", "nbactl.cli.status.parser", "Show the board of a game date.", _WORK),
+    CommandEntry("expect", "nbactl.cli.expect.parser", "Show what should be there, and what is.", _WORK),
     CommandEntry("schedule", "nbactl.cli.schedule.parser", "Show when workflows are due.", _WORK),
     CommandEntry("season", "nbactl.cli.season.parser", "Show when games are expected; halt and resume.", _WORK),
     CommandEntry("up", "nbactl.cli.up.parser", "Run the whole pipeline event-driven on this machine.", _WORK),

@@ -89,8 +89,8 @@ class Grids:
         first, last = days[0], days[-1]
         past = self.runs.latest_between(tuple(self.workflows.phases), first, last, self.source)
         productions = self._productions(days, now)
-        by_date, unchecked = self.boards.judge(days, past, productions, now, names_inputs=False)
-        warnings = [f"freshness was not checked: {unchecked}"] if unchecked else []
+        by_date, unjudged = self.boards.judge(days, past, productions, now, names_inputs=False)
+        warnings = [f"freshness was not checked: {unjudged}"] if unjudged else []
         warnings += {warning: None for board in productions.values() for warning in board.warnings}
         calendar, counts = self.calendar.games(first.day, last.day), None
         try:
@@ -103,8 +103,10 @@ class Grids:
         for day in known:
             evidence = Evidence(facts_of(day.day, counts, calendar), counts, raw)
             outputs += self._outputs(day, by_date[day], evidence, now)
-        left_out = {str(day): "the schedule does not cover them, and no run does" for day in days if day not in known}
-        return Grid(tuple(outputs), idle, now, (*warnings, *not_covered(left_out)))
+        unknown = tuple(day for day in days if day not in known)
+        warnings += not_covered({str(day): "neither the schedule nor any run covers them" for day in unknown})
+        unchecked = counts is None or unjudged is not None
+        return Grid(tuple(outputs), idle, now, tuple(warnings), unknown, unchecked)
 
     def _productions(self, days: Sequence[GameDate], now: datetime) -> Mapping[GameDate, ProductionBoard]:
         production = self.boards.production

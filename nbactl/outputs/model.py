@@ -34,6 +34,8 @@ class OutputState(StrEnum):
     """Not there and overdue, while something is still working on it."""
 
 
+GAPS = (OutputState.MISSING, OutputState.FAILED, OutputState.PARTIAL, OutputState.STALE)
+"""What a run can mend."""
 WRONG = (OutputState.MISSING, OutputState.FAILED, OutputState.LATE)
 
 
@@ -78,6 +80,10 @@ class Grid:
     idle: Mapping[GameDate, Idle]
     now: datetime
     warnings: tuple[str, ...] = ()
+    unknown: tuple[GameDate, ...] = ()
+    """Dates that were left out: the schedule does not cover them, and there is nothing of them."""
+    unchecked: bool = False
+    """Whether something could not be looked at, such as the rows of the warehouse; `warnings` have it."""
 
     @property
     def summary(self) -> dict[str, int]:
@@ -89,3 +95,8 @@ class Grid:
     def wrong(self) -> tuple[Output, ...]:
         """The required outputs that are missing, failed or late."""
         return tuple(output for output in self.outputs if output.required and output.state in WRONG)
+
+    @property
+    def gaps(self) -> tuple[Output, ...]:
+        """The outputs that a run can mend, required or not."""
+        return tuple(output for output in self.outputs if output.state in GAPS)

@@ -1,0 +1,65 @@
+"""The grid of what should be there."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import date
+from typing import TYPE_CHECKING
+
+from nbactl.bootstrap.outputs import make_grids
+from nbactl.bootstrap.runs import follow_last_source
+from nbactl.cli.dates import game_dates
+from nbactl.config.given import PLACE_OPTIONS, given_options
+from nbactl.core._support.gamedate import GameDate
+from nbactl.outputs.model import GAPS, OutputState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbactl.bootstrap import Container
+    from nbactl.config.settings import Settings
+    from nbactl.outputs.model import Grid, Output
+
+
+def read_grid(app: Container, day: str | None = None, first: str | None = None, last: str | None = None) -> Grid:
+    """Return the grid of a date, of a range, or of last night and today. Raises UsageError.
+
+    Without a chosen source it is the one that the newest run used. Of files that end before last night it is their
+    newest date.
+    """
+    follow_last_source(app)
+    return make_grids(app).draw(*span(app, day, first, last))
+
+
+def span(app: Container, day: str | None, first: str | None, last: str | None) -> tuple[GameDate, GameDate]:
+    """Return the first and the last date that the options name, by default last night and today."""
+    if day or first or last:
+        days = game_dates(app, day, first, last)
+        return days[0], days[-1]
+    today = GameDate.of(app.clock.now())
+    last_night = today.plus(-1)
+    if app.settings.target == "local" and app.source.has_history:
+        played = app.source.game_dates(date.min, date.max)
+        if not played or played[-1] < last_night.day:
+            newest = GameDate(app.source.latest())
+            return newest, newest
+    return last_night, today
+
+
+def mend_command(outputs: Sequence[Output], settings: Settings) -> str:
+    """Return the command that mends outputs of one phase, or shows what is still working on them."""
+    days = sorted({output.game_date for output in outputs})
+    place = given_options(settings, ("source", *PLACE_OPTIONS))
+    if all(output.state is OutputState.LATE for output in outputs):
+        return shlex.join(["nbactl", "status", "--date", str(days[0]), *place])
+    span = ["--date", str(days[0])] if len(days) == 1 else ["--from", str(days[0]), "--to", str(days[-1])]
+    return shlex.join(["nbactl", "run", outputs[0].phase, "--gaps", *span, *place])
+
+
+def to_mend(grid: Grid) -> dict[str, list[Output]]:
+    """Return by phase what is not as it should be, required or not."""
+    found: dict[str, list[Output]] = {}
+    for output in grid.outputs:
+        if output.state in (*GAPS, OutputState.LATE):
+            found.setdefault(output.phase, []).append(output)
+    return found
