@@ -190,6 +190,25 @@ Observer = Callable[[RunEvent], None]
 
 
 @frozen
+class Gap:
+    """Why an output is to be made again, and the run that the ledger has it of; a later run closes the gap."""
+
+    run_id: str | None
+    reason: str
+
+
+@frozen
+class Gaps:
+    """What a request is to make whatever the ledger says of it, by task and date (`run --gaps`).
+
+    `others` is what another program made: it is left out.
+    """
+
+    lacking: Mapping[tuple[str, GameDate], Gap]
+    others: frozenset[tuple[str, GameDate]] = frozenset()
+
+
+@frozen
 class RunRequest:
     """Which runs to execute and how, from the command line or from Python.
 
@@ -208,8 +227,7 @@ class RunRequest:
     timeout: float | None = None
     stale_on: StaleOn = "both"
     wait: bool = True
-    decision_id: str | None = None
-    """The decision of a tick that it carries out."""
+    gaps: Gaps | None = None
 
 
 @frozen

@@ -223,6 +223,9 @@ class Planning:
         request = self._request_of(unit)
         record = _done_before(use.task, self._past.get((unit.name, day)))
         excluded = self._exclusion(use.task, work, request)
+        gaps = request.gaps
+        if excluded is None and record is None and gaps is not None and (use.task, day) in gaps.others:
+            excluded = "another program made it"
         if excluded is not None:
             # A task that a forced run leaves out keeps its earlier result.
             return replace(planned, carried=record, excluded=excluded, state="excluded", reason=excluded)
@@ -230,6 +233,9 @@ class Planning:
             return replace(planned, reason=_why_undone(use.task, self._past.get((unit.name, day))))
         if request.force:
             return replace(planned, state="forced", reason="--force")
+        gap = None if gaps is None else gaps.lacking.get((use.task, day))
+        if gap is not None and gap.run_id in (None, record.carried_from):
+            return replace(planned, reason=gap.reason)
         found = self.judge(record, planned.work, day)
         if found.state == "fresh":
             found = self._incomplete.get((unit.name, day), found)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from datetime import date
 from typing import TYPE_CHECKING
 
 from nbactl.bootstrap.outputs import make_grids
 from nbactl.bootstrap.runs import follow_last_source
-from nbactl.cli.dates import game_dates
+from nbactl.cli.dates import dates_to_check
 from nbactl.config.given import PLACE_OPTIONS, given_options
-from nbactl.core._support.gamedate import GameDate
 from nbactl.outputs.model import GAPS, OutputState
 
 if TYPE_CHECKING:
@@ -28,22 +26,8 @@ def read_grid(app: Container, day: str | None = None, first: str | None = None, 
     newest date.
     """
     follow_last_source(app)
-    return make_grids(app).draw(*span(app, day, first, last))
-
-
-def span(app: Container, day: str | None, first: str | None, last: str | None) -> tuple[GameDate, GameDate]:
-    """Return the first and the last date that the options name, by default last night and today."""
-    if day or first or last:
-        days = game_dates(app, day, first, last)
-        return days[0], days[-1]
-    today = GameDate.of(app.clock.now())
-    last_night = today.plus(-1)
-    if app.settings.target == "local" and app.source.has_history:
-        played = app.source.game_dates(date.min, date.max)
-        if not played or played[-1] < last_night.day:
-            newest = GameDate(app.source.latest())
-            return newest, newest
-    return last_night, today
+    days = dates_to_check(app, day, first, last)
+    return make_grids(app).draw(days[0], days[-1])
 
 
 def mend_command(outputs: Sequence[Output], settings: Settings) -> str:

@@ -17,7 +17,7 @@ app = single()
 
 
 @command(app, "expect", examples=["nbactl expect", "nbactl expect --from 2025-01-01 --to 2025-01-07 -o json"])
-def expect(  # noqa: PLR0917 - Typer reads them one by one
+def expect(
     ctx: typer.Context,
     date: Annotated[
         str | None,

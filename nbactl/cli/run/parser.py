@@ -9,7 +9,7 @@ import typer
 from nbactl.cli.app import console, container, session
 from nbactl.cli.ask import Question, asking
 from nbactl.cli.completion.values import dates, executables, runs, sources, tasks
-from nbactl.cli.dates import game_dates
+from nbactl.cli.dates import dates_to_check, game_dates
 from nbactl.cli.frame import command, single
 from nbactl.cli.run import command as commands
 from nbactl.cli.run import view
@@ -33,6 +33,7 @@ _EXAMPLES = (
     "nbactl run phase1 phase2",
     "nbactl run phase3 --skip upcoming_team_game_context",
     "nbactl run daily --from 2024-01-10 --to 2024-01-12 --source path:DIR",
+    "nbactl run daily --gaps --dry-run",
 )
 
 
@@ -78,6 +79,15 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
             show_default="as of --date",
         ),
     ] = None,
+    gaps: Annotated[
+        bool,
+        typer.Option(
+            "--gaps",
+            help="Run only what `nbactl expect` finds missing, failed, partial or stale; by default of last night and "
+            "today.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = False,
     source: Annotated[
         str | None,
         typer.Option(
@@ -170,6 +180,7 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     A run that failed or was interrupted is resumed: tasks that succeeded do not run again. A finished date is skipped
     while it is fresh. What is stale runs again, upstream first: its source, a table that it reads or its code changed,
     or its output is gone. `docs/freshness.md` has the rule.
+    With --gaps it runs what `nbactl expect` finds lacking, dependencies first, and nothing else.
     Ctrl-C stops in an orderly way; the same command resumes. If it is killed, run it again; it resumes.
     """
     call = session(ctx)
@@ -184,7 +195,7 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     opened.in_process = in_process and call.settings.target == "gcp"
     request = RunRequest(
         names=tuple(name),
-        dates=game_dates(opened, date, first, last),
+        dates=dates_to_check(opened, date, first, last) if gaps else game_dates(opened, date, first, last),
         mode=mode,
         max_workers=max_workers,
         only=split_names(only),
@@ -196,7 +207,11 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         stale_on=stale_on,
         wait=wait,
     )
-    notice_halts(opened, request.dates)
+    if gaps:
+        lacking = commands.with_gaps(opened, request)
+        if lacking is None:
+            return view.nothing_lacks(request)
+        request = lacking
     if dry_run:
         return view.planned(commands.plan(opened, request))
     days = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nbactl.cli.show.console import Console
-    from nbactl.workflows.model import RunPlan, RunRecord
+    from nbactl.workflows.model import RunPlan, RunRecord, RunRequest
 
 _NAMED = 3
 """How many unsuccessful runs an error names."""
@@ -41,6 +41,17 @@ def planned(plans: Sequence[RunPlan]) -> View:
         error=_error(report, code, ""),
         touched=_touched(plans),
     )
+
+
+def nothing_lacks(request: RunRequest) -> View:
+    """Say that the grid has no gap."""
+    first, last = request.dates[0], request.dates[-1]
+    days = str(first) if first == last else f"{first} to {last}"
+
+    def show(console: Console) -> None:
+        console.note(f"Nothing lacks: {', '.join(request.names)} for {days} is as expected.")
+
+    return View({"runs": [], "plan": []}, show, items="runs")
 
 
 def _touched(runs: Sequence[RunPlan | RunRecord]) -> str | None:
