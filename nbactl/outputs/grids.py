@@ -204,7 +204,8 @@ def _state(found: Finding, made: Made, *, overdue: bool, pending: bool) -> tuple
         return found.state, found.reason
     if not overdue:
         return OutputState.EXPECTED, made.reason
-    return OutputState.LATE if pending else OutputState.MISSING, made.reason or found.reason
+    why = made.reason or (found.reason if found.state is not OutputState.EMPTY_OK else None)
+    return OutputState.LATE if pending else OutputState.MISSING, why or "nothing made it"
 
 
 def _is_handing_on(report: PhaseReport | None, *, last: bool) -> bool:

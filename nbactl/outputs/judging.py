@@ -91,7 +91,7 @@ def _table(recipe: Recipe, made: Made, day: date, evidence: Evidence) -> Finding
     if rows:
         return _measured(yardstick, rows, "rows", evidence.facts, {})
     if yardstick is not None:
-        found = _root(yardstick, evidence.facts, f"{table} has no row")
+        found = _root(yardstick, evidence.facts, "no row")
         if found is not None:
             return found
         return Finding(OutputState.EMPTY_OK, made.reason or f"the date has no {yardstick.root}", 0, unit="rows")

@@ -10,6 +10,7 @@ from nbactl.bootstrap.runs import follow_last_source
 from nbactl.cli.dates import dates_to_check
 from nbactl.config.given import PLACE_OPTIONS, given_options
 from nbactl.outputs.model import GAPS, OutputState
+from nbactl.workflows.units import DAILY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,19 +32,21 @@ def read_grid(app: Container, day: str | None = None, first: str | None = None, 
 
 
 def mend_command(outputs: Sequence[Output], settings: Settings) -> str:
-    """Return the command that mends outputs of one phase, or shows what is still working on them."""
+    """Return the command that mends outputs, or that shows what is still working on them."""
     days = sorted({output.game_date for output in outputs})
     place = given_options(settings, ("source", *PLACE_OPTIONS))
     if all(output.state is OutputState.LATE for output in outputs):
         return shlex.join(["nbactl", "status", "--date", str(days[0]), *place])
     span = ["--date", str(days[0])] if len(days) == 1 else ["--from", str(days[0]), "--to", str(days[-1])]
-    return shlex.join(["nbactl", "run", outputs[0].phase, "--gaps", *span, *place])
+    phases = {output.phase for output in outputs}
+    return shlex.join(["nbactl", "run", DAILY if len(phases) > 1 else outputs[0].phase, "--gaps", *span, *place])
 
 
 def to_mend(grid: Grid) -> dict[str, list[Output]]:
     """Return by phase what is not as it should be, required or not."""
+    phases = sorted({output.phase for output in grid.outputs})
     found: dict[str, list[Output]] = {}
     for output in grid.outputs:
         if output.state in (*GAPS, OutputState.LATE):
             found.setdefault(output.phase, []).append(output)
-    return found
+    return {phase: found[phase] for phase in phases if phase in found}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.cli.expect.command import mend_command, to_mend
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled, copyable
-from nbactl.cli.show.times import clock_time, moment, zone_name
+from nbactl.cli.show.times import clock_time, zone_name
 from nbactl.errors import CheckFailedError, DataError, PartialRunError
-from nbactl.outputs.model import OutputState
+from nbactl.outputs.html import MEANINGS, WORDS
+from nbactl.outputs.model import WRONG, OutputState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,26 +22,14 @@ if TYPE_CHECKING:
     from nbactl.errors import NbactlError
     from nbactl.outputs.model import Grid, Output
 
-CELLS: Final[Mapping[OutputState, Styled]] = {
-    OutputState.COMPLETE: Styled("ok", "green"),
-    OutputState.EMPTY_OK: Styled("none", "green"),
-    OutputState.EXPECTED: Styled("due", "dim"),
-    OutputState.PARTIAL: Styled("part", "yellow"),
-    OutputState.STALE: Styled("stale", "yellow"),
-    OutputState.MISSING: Styled("MISS", "bold red"),
-    OutputState.FAILED: Styled("FAIL", "bold red"),
-    OutputState.LATE: Styled("LATE", "bold red"),
+_STYLES: Final[Mapping[OutputState, str]] = {
+    OutputState.COMPLETE: "green",
+    OutputState.EMPTY_OK: "green",
+    OutputState.EXPECTED: "dim",
+    OutputState.PARTIAL: "yellow",
+    OutputState.STALE: "yellow",
 }
-_MEANINGS: Final[Mapping[OutputState, str]] = {
-    OutputState.COMPLETE: "complete",
-    OutputState.EMPTY_OK: "the source proves that there is nothing",
-    OutputState.EXPECTED: "not due yet",
-    OutputState.PARTIAL: "fewer than the date has",
-    OutputState.STALE: "its data changed since",
-    OutputState.MISSING: "missing",
-    OutputState.FAILED: "failed",
-    OutputState.LATE: "overdue, and being worked on",
-}
+_WRONG: Final = "bold red"
 _IDLE: Final = Styled("-", "dim")
 _OPTIONAL_MARK: Final = " (optional)"
 _COLUMN: Final = 7
@@ -52,7 +41,7 @@ _ROWS_SHOWN: Final = 12
 def grid(drawn: Grid, settings: Settings) -> View:
     """Show the grid: exit code 1 if a required output is missing, failed or late, 3 if not all was looked at."""
     mends = {phase: mend_command(outputs, settings) for phase, outputs in to_mend(drawn).items()}
-    error = _error(drawn, mends)
+    error = _error(drawn, settings)
     return View(
         {
             "outputs": [output_json(output, settings) for output in drawn.outputs],
@@ -101,12 +90,12 @@ def output_json(output: Output, settings: Settings) -> dict[str, Any]:
 _TO_MEND: Final = frozenset(OutputState) - {OutputState.COMPLETE, OutputState.EMPTY_OK, OutputState.EXPECTED}
 
 
-def _error(drawn: Grid, mends: Mapping[str, str]) -> NbactlError | None:
+def _error(drawn: Grid, settings: Settings) -> NbactlError | None:
     if wrong := drawn.wrong:
         states = {state: sum(output.state is state for output in wrong) for state in OutputState}
         summary = ", ".join(f"{number} {state.value}" for state, number in states.items() if number)
         return CheckFailedError(
-            f"{summary} of {len(drawn.outputs)} expected outputs", next_step=f"Mend: {mends[wrong[0].phase]}"
+            f"{summary} of {len(drawn.outputs)} expected outputs", next_step=f"Mend: {mend_command(wrong, settings)}"
         )
     if not drawn.outputs and not drawn.idle:
         return DataError(
@@ -137,17 +126,40 @@ def show_grid(console: Console, drawn: Grid, mends: Mapping[str, str]) -> None:
     for phase, outputs in to_mend(drawn).items():
         console.print()
         console.print(Styled(phase, "bold"), "  ", copyable(mends[phase]))
-        rows: list[list[Segment | None]] = [
-            [
-                f"  {output.game_date}",
-                f"{output.name}{'' if output.required else _OPTIONAL_MARK}",
-                CELLS[output.state],
-                _why(output),
-            ]
-            for output in outputs[:_ROWS_SHOWN]
+        rows = _rows(outputs)
+        console.table(["  date", "output", "state", "why"], rows[:_ROWS_SHOWN])
+        console.showing(min(len(rows), _ROWS_SHOWN), len(rows), f"rows of {phase}", more="All: -o json.")
+
+
+def _rows(outputs: Sequence[Output]) -> list[list[Segment | None]]:
+    """Return a row for each output; one for all of a date that are in the same state, unless it failed."""
+    groups: dict[tuple[GameDate, OutputState, str], list[Output]] = {}
+    for output in outputs:
+        apart = output.name if output.state in _APART else ""
+        groups.setdefault((output.game_date, output.state, apart), []).append(output)
+    return [
+        [
+            f"  {day}",
+            _names(found),
+            _cell(state),
+            next((output.reason for output in found if output.reason), None),
         ]
-        console.table(["  date", "output", "state", "why"], rows)
-        console.showing(len(rows), len(outputs), f"outputs of {phase}", more="All: nbactl expect … -o json")
+        for (day, state, _), found in groups.items()
+    ]
+
+
+_APART: Final = (OutputState.FAILED, OutputState.PARTIAL)
+
+
+def _names(outputs: Sequence[Output]) -> str:
+    if len(outputs) > 1:
+        return f"{outputs[0].name} and {len(outputs) - 1} more"
+    return outputs[0].name + ("" if outputs[0].required else _OPTIONAL_MARK)
+
+
+def _cell(state: OutputState) -> Styled:
+    """Return the state as a word that can be read without its colour: what is wrong is in capitals."""
+    return Styled(WORDS[state].upper() if state in WRONG else WORDS[state], _STYLES.get(state, _WRONG))
 
 
 def _show_cells(console: Console, drawn: Grid, days: Sequence[GameDate]) -> None:
@@ -156,7 +168,6 @@ def _show_cells(console: Console, drawn: Grid, days: Sequence[GameDate]) -> None
     label = max(len(name) for _, name in names) + 2
     room = len(days) if console.out.wide else max((console.out.width - label) // _COLUMN, 1)
     shown = days[-room:]
-    many_years = len({day.day.year for day in shown}) > 1
     heads = [day.day.strftime("%m-%d") for day in shown]
     rows: list[list[Segment | None]] = []
     for phase in dict.fromkeys(phase for phase, _ in names):
@@ -166,15 +177,15 @@ def _show_cells(console: Console, drawn: Grid, days: Sequence[GameDate]) -> None
             rows.append(
                 [
                     f"  {name}",
-                    *(CELLS[out.state] if out else _IDLE if day in drawn.idle else None for day, out in found),
+                    *(_cell(out.state) if out else _IDLE if day in drawn.idle else None for day, out in found),
                 ]
             )
-    years = f"{shown[0]} to {shown[-1]}" if many_years or len(shown) > 1 else str(shown[0])
+    years = str(shown[0]) if len(shown) == 1 else f"{shown[0]} to {shown[-1]}"
     console.print(Styled(years, "bold"), f"  as of {clock_time(drawn.now)} {zone_name()}")
     console.table(["", *heads], rows)
     console.showing(len(shown), len(days), "dates, the newest", more="All: -o wide, or fewer with --from and --to.")
     used = [state for state in OutputState if drawn.summary[state.value]]
-    legend = ", ".join(f"{CELLS[state].text} = {_MEANINGS[state]}" for state in used)
+    legend = ", ".join(f"{_cell(state).text} = {MEANINGS[state]}" for state in used)
     console.out.print_hanging("", text=f"{legend}{', - = nothing is expected' if drawn.idle else ''}", indent=0)
 
 
@@ -183,10 +194,3 @@ def _idle_by_reason(drawn: Grid) -> dict[str, list[GameDate]]:
     for day, idle in drawn.idle.items():
         found.setdefault(idle.reason, []).append(day)
     return found
-
-
-def _why(output: Output) -> str:
-    parts = [output.reason or ""]
-    if output.state in (OutputState.MISSING, OutputState.LATE) and output.due_at is not None:
-        parts.append(f"due {moment(output.due_at)}")
-    return "; ".join(part for part in parts if part)
