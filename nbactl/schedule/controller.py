@@ -226,7 +226,8 @@ class Controller:
             taken = self.log.take_over(decision, now, self.owner, alerted=alerted)
             if taken is not None and orphan and not decision.alerted:
                 self._alert_orphan(decision, "it is run now")
-            return taken
+            # A slow process may have begun it after all, before it was taken over.
+            return None if taken is None or self.executor.of_decisions([taken.id]) else taken
         resumable = execution.status in {"interrupted", "cancelled"} and now <= decision.latest
         if execution.status == "detached" or resumable:
             return self.log.take_over(decision, now, self.owner, alerted=decision.alerted)

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from nbactl.bootstrap import Container
@@ -34,8 +35,14 @@ def at(text: str, day: date = DAY) -> datetime:
 
 
 def leave_trace(context: TaskContext) -> int:
-    """Append the name of the run to the file of the parameters; fail if a file `fail` lies beside it."""
+    """Append the name of the run to the file of the parameters; fail if a file `fail` lies beside it.
+
+    While a file `hold NAME` is there, the run of that name waits.
+    """
     trace = Path(context.parameters["file"])
+    hold, end = trace.with_name(f"hold {context.call.run_name}"), monotonic() + 30
+    while hold.exists() and monotonic() < end:
+        sleep(0.02)
     with trace.open("a") as file:
         file.write(f"{context.call.run_name} {context.call.game_date}\n")
     if trace.with_name("fail").exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +98,24 @@ def test_five_real_ticks_at_once_run_each_workflow_once(tmp_path: Path) -> None:
         ended = list(pool.map(lambda _: run_module("tests.kit.ticking", *arguments), range(5)))
     assert [one.returncode for one in ended] == [0] * 5, [one.stderr for one in ended]
     assert sorted(plan.runs()) == [f"{name} {DAY}" for name in ("a", "b", "c")]
+
+
+def test_a_tick_that_is_busy_holds_nothing_up(tmp_path: Path) -> None:
+    plan = Schedule(
+        tmp_path, {"a": {"schedule": {"at": "12:00"}, "priority": "critical"}, "b": {"schedule": {"at": "12:00"}}}
+    )
+    hold = tmp_path / "hold a"
+    hold.touch()
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(run_module, "tests.kit.ticking", str(tmp_path), NOON.isoformat())
+        end = monotonic() + 30
+        while not plan.decisions(NOON, name="a", action=Action.RUN) and monotonic() < end:
+            sleep(0.02)
+        done = plan.tick(NOON)
+        assert (done["a"].execution, plan.runs()) == (None, [f"b {DAY}"])
+        hold.unlink()
+        assert busy.result().returncode == 0, busy.result().stderr
+    assert plan.runs() == [f"b {DAY}", f"a {DAY}"]
 
 
 POINTS = (

@@ -49,6 +49,44 @@ def test_the_table_is_in_the_order_of_the_day(capsys: pytest.CaptureFixture[str]
     assert any("00:00, 02:00, 04:00 ... 22:00 (12 times)" in line for line in lines)
 
 
+def test_what_is_due_is_said_with_the_reason_why_the_rest_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    christmas = "2024-12-25T15:05:00-05:00"
+    assert main(["schedule", "due", "--at", christmas, "-o", "json"]) == 0
+    decisions = json.loads(capsys.readouterr().out)["data"]["decisions"]
+    assert decisions[1] | {"decision_id": ""} == {
+        "decision_id": "", "name": "early_game_window_1", "action": "RUN", "reason": "due at 15:00 on 2024-12-25",
+        "game_date": "2024-12-25", "due_at": "2024-12-25T20:00:00+00:00", "recorded": False, "taken_up": False,
+        "execution": None, "error": None,
+    }  # fmt: skip
+    assert {one["name"]: one["action"] for one in decisions if one["action"] != "WAIT"} == {
+        "betting_lines": "RUN", "early_game_window_1": "RUN"
+    }  # fmt: skip
+    assert main(["schedule", "due", "--at", christmas]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[:3] == ["early_game_window_1", "RUN", "2024-12-25"]
+    assert "next due at 18:00 on 2024-12-25" in "\n".join(lines)
+
+
+def test_what_was_decided_is_listed_and_an_unknown_step_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schedule", "decisions"]) == 0
+    assert "No decisions." in capsys.readouterr().err
+    assert main(["schedule", "tick", "--only", "workflows", "-o", "json"]) == 0
+    workflows = json.loads(capsys.readouterr().out)["data"]["workflows"]
+    skipped = {one["name"] for one in workflows if one["action"] == "SKIP"}
+    assert main(["schedule", "decisions", "--limit", "100", "-o", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["data"]["decisions"]
+    assert {one["name"] for one in listed} == skipped, "the sample season is over"
+    assert main(["schedule", "decisions", "--action", "WAIT", "--limit", "3"]) == 0
+    assert "next due at" in capsys.readouterr().out
+    assert main(["schedule", "tick", "--skip", "workflow"]) == 2
+    assert "a tick has no step 'workflow'" in capsys.readouterr().err
+
+
+def test_the_first_game_of_the_timetable_is_that_of_the_schedule_of_games(capsys: pytest.CaptureFixture[str]) -> None:
+    betting = shown(capsys, "--date", "2025-01-06")["betting_lines"]
+    assert betting["due"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
