@@ -50,21 +50,22 @@ def test_the_table_is_in_the_order_of_the_day(capsys: pytest.CaptureFixture[str]
 
 
 def test_what_is_due_is_said_with_the_reason_why_the_rest_is_not(capsys: pytest.CaptureFixture[str]) -> None:
-    christmas = "2024-12-25T15:05:00-05:00"
-    assert main(["schedule", "due", "--at", christmas, "-o", "json"]) == 0
+    moment = "2025-01-06T15:05:00-05:00"
+    assert main(["schedule", "due", "--at", moment, "-o", "json"]) == 0
     decisions = json.loads(capsys.readouterr().out)["data"]["decisions"]
-    assert decisions[1] | {"decision_id": ""} == {
-        "decision_id": "", "name": "early_game_window_1", "action": "RUN", "reason": "due at 15:00 on 2024-12-25",
-        "game_date": "2024-12-25", "due_at": "2024-12-25T20:00:00+00:00", "recorded": False, "taken_up": False,
+    assert decisions[0] | {"decision_id": ""} == {
+        "decision_id": "", "name": "betting_lines", "action": "RUN", "reason": "due at 15:00 on 2025-01-06",
+        "game_date": "2025-01-06", "due_at": "2025-01-06T20:00:00+00:00", "recorded": False, "taken_up": False,
         "execution": None, "error": None,
     }  # fmt: skip
     assert {one["name"]: one["action"] for one in decisions if one["action"] != "WAIT"} == {
-        "betting_lines": "RUN", "early_game_window_1": "RUN"
+        "betting_lines": "RUN", "early_game_window_1": "SKIP"
     }  # fmt: skip
-    assert main(["schedule", "due", "--at", christmas]) == 0
+    assert main(["schedule", "due", "--at", moment]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].split()[:3] == ["early_game_window_1", "RUN", "2024-12-25"]
-    assert "next due at 18:00 on 2024-12-25" in "\n".join(lines)
+    assert lines[1].split()[:3] == ["betting_lines", "RUN", "2025-01-06"]
+    assert "the first game of 2025-01-06 is at 19:00 on 2025-01-06, not before 13:00" in lines[-1]
+    assert "next due at 18:00 on 2025-01-06" in "\n".join(lines)
 
 
 def test_what_was_decided_is_listed_and_an_unknown_step_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
