@@ -62,6 +62,7 @@ def make_steps(
         Step("outbox", outbox, lambda swept: swept.failed.values()),
         Step("rows", rows, lambda flushed: [flushed.error] if flushed.error else []),
         Step("expiry", app.sweep_expired),
+        # A further step is one line here: make_alert_rules(app, send).evaluate, make_retention(app).prune_due.
         Step("workflows", controller.tick, _errors_of_runs, lambda: controller.look(now)),
     ]
 
@@ -74,16 +75,16 @@ def make_controller(
 ) -> Controller:
     """Return what decides on workflows and runs them by `run`."""
     from nbactl.core.lease.holder import is_dead, is_running, process_identity
+    from nbactl.schedule.alerts import ScheduleAlerts
     from nbactl.schedule.controller import Controller, Limits
 
     timeouts, workflows = app.config.timeouts, app.config.workflows
     return Controller(
         workflows=workflows.workflows,
-        events=workflows.alerts,
+        alerts=ScheduleAlerts(workflows.workflows, workflows.alerts, send),
         log=make_decision_log(app),
         outlook=partial(_outlook, app),
         executor=_Executor(app, run),
-        alert=send,
         clock=app.clock,
         limits=Limits(timeouts["schedule.tolerance"], timeouts["games.max_age"], timeouts["schedule.orphan"]),
         owner=process_identity(app.ids.new("tick")),

@@ -11,27 +11,22 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from nbactl.core._support.faults import reach
 from nbactl.errors import LeaseHeldError, NbactlError
 from nbactl.frozen import frozen
-from nbactl.ports.alerts import Alert
-from nbactl.schedule.decide import NOT_RUN, Action, Facts, Known, Runs, decide, due_slots, game_dates_at, next_slot
+from nbactl.schedule.decide import Action, Facts, Known, Runs, decide, due_slots, game_dates_at, next_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
 
-    from nbactl.config.workflows import AlertSpec, AlertsSpec, Workflow
+    from nbactl.config.workflows import Workflow
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.season.idle import Idle
     from nbactl.ports.calendar import KnownGames
+    from nbactl.schedule.alerts import ScheduleAlerts
     from nbactl.schedule.decide import Decision
     from nbactl.schedule.log import DecisionLog, Recorded
 
 _PRIORITIES: Final = ("critical", "high", "normal", "low")
-_TITLES: Final = {
-    "stale": "not run, because the schedule of games is not up to date",
-    "missed": "missed",
-    "waited": "not run, because what was waited for did not happen",
-}
 
 
 @frozen
@@ -96,11 +91,10 @@ class Controller:
     """Decides on workflows. `owner` names this tick; `stopping` says whether this process was asked to stop."""
 
     workflows: Mapping[str, Workflow]
-    events: AlertsSpec
+    alerts: ScheduleAlerts
     log: DecisionLog
     outlook: Callable[[date, date], Outlook]
     executor: Executor
-    alert: Callable[[Alert, Sequence[str]], None]
     clock: Clock
     limits: Limits
     owner: str
@@ -173,8 +167,7 @@ class Controller:
                 continue
             if self.log.record(decision, now, self.owner) is not None and decision.why != "due":
                 news.append(decision)
-        for why in NOT_RUN:
-            self._alert_not_run(why, [decision for decision in news if decision.why == why])
+        self.alerts.not_run(news)
         return [_shown(decision, recorded=True) for decision in news]
 
     def _run(self, decision: Decision) -> list[Decided]:
@@ -220,12 +213,12 @@ class Controller:
             orphan = bool(decision.owner)
             if now > decision.latest:
                 if self.log.close(decision, "not_run", alerted=True) and not decision.alerted:
-                    self._alert_orphan(decision, "and it is too late for it now")
+                    self.alerts.orphan(decision, "and it is too late for it now")
                 return None
             alerted = decision.alerted or orphan
             taken = self.log.take_over(decision, now, self.owner, alerted=alerted)
             if taken is not None and orphan and not decision.alerted:
-                self._alert_orphan(decision, "it is run now")
+                self.alerts.orphan(decision, "it is run now")
             # A slow process may have begun it after all, before it was taken over.
             return None if taken is None or self.executor.of_decisions([taken.id]) else taken
         resumable = execution.status in {"interrupted", "cancelled"} and now <= decision.latest
@@ -249,33 +242,6 @@ class Controller:
     def _priority(self, workflow: str) -> int:
         flow = self.workflows.get(workflow)
         return _PRIORITIES.index("normal" if flow is None else flow.priority)
-
-    def _alert_not_run(self, why: str, decisions: Sequence[Decision]) -> None:
-        """Send one alert for all workflows that did not run for the same reason and are alerted of alike."""
-        groups: list[tuple[AlertSpec, list[Decision]]] = []
-        for decision in decisions:
-            spec = self.workflows[decision.workflow].alert("not_run", self.events)
-            group = next((group for known, group in groups if known == spec), None)
-            if group is None:
-                groups.append((spec, group := []))
-            group.append(decision)
-        for spec, group in groups:
-            names = ", ".join(dict.fromkeys(decision.workflow for decision in group))
-            key = f"not_run/{why}/{group[0].workflow}/{group[0].game_date}"
-            title = f"{names} {_TITLES[why]}"
-            alert = Alert(key, spec.severity, title, group[0].reason, next_step="nbactl schedule decisions")
-            self.alert(alert, spec.channels)
-
-    def _alert_orphan(self, decision: Recorded, what: str) -> None:
-        flow = self.workflows.get(decision.workflow)
-        if flow is None:
-            return
-        spec = flow.alert("not_run", self.events)
-        title = f"{decision.workflow} {decision.game_date} was due and its run never began: {what}"
-        fields = {"decision": decision.id, "game date": str(decision.game_date)}
-        alert = Alert(f"orphan/{decision.id}", spec.severity, title, "The tick was killed.", fields,
-                      "nbactl schedule decisions --action RUN")  # fmt: skip
-        self.alert(alert, spec.channels)
 
 
 def _shown(decision: Decision, *, recorded: bool = False) -> Decided:
