@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from nbactl.bootstrap.container import Container
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core.season.halts import Halts
     from nbactl.core.season.idle import IdleDates
     from nbactl.core.season.seasons import Seasons
@@ -64,6 +66,18 @@ def make_halts(app: Container) -> Halts:
     from nbactl.core.season.halts import Halts
 
     return Halts(app.documents, app.clock, app.ids, notice=app.notice)
+
+
+def notice_halts(app: Container, dates: Sequence[GameDate]) -> None:
+    """Say which of the dates are halted, though what is run by hand is not stopped by that."""
+    if app.settings.target == "gcp" and app.settings.project is None:
+        return  # a plan from the configuration alone
+    for halt in make_halts(app).all():
+        halted = [date for date in dates if date in halt]
+        if halted:
+            what = f"{halted[0]} is" if len(halted) == 1 else f"{len(halted)} dates from {halted[0]} on are"
+            until = f" until {halt.last}" if halt.last is not None else ""
+            app.notice(f"{what} halted{until} ({halt.reason}), which stops only what ticks start")
 
 
 def _schedule_read_at(app: Container) -> datetime | None:

@@ -14,7 +14,6 @@ from nbactl.cli.frame import command, single
 from nbactl.cli.run import command as commands
 from nbactl.cli.run import view
 from nbactl.cli.run.progress import progress_on
-from nbactl.cli.season.command import notice_halts
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import interruptible
 from nbactl.core._support.aio import Cancellation
@@ -214,6 +213,9 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         request = lacking
     if dry_run:
         return view.planned(commands.plan(opened, request))
+    from nbactl.bootstrap.season import notice_halts
+
+    notice_halts(opened, request.dates)
     days = str(request.dates[0]) if len(request.dates) == 1 else f"{request.dates[0]} to {request.dates[-1]}"
     asking(ctx)(Question(f"Run {', '.join(name)} for {days}{' in process' if opened.in_process else ''}?"))
     cancellation = Cancellation()

@@ -12,7 +12,6 @@ from nbactl.core.season.dates import SeasonIdleDates
 from nbactl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from nbactl.bootstrap import Container
@@ -154,18 +153,6 @@ def resume_season(app: Container, request: ResumeRequest, *, confirm: Confirm = 
     first = max(request.on, halt.first)
     undo = ("season", "halt", "--from", str(first), *until, "--reason", halt.reason)
     return HaltChanged(ended, changed=True, dry_run=False, undo=undo)
-
-
-def notice_halts(app: Container, dates: Sequence[GameDate]) -> None:
-    """Say which of the dates are halted, though what is run by hand is not stopped by that."""
-    if app.settings.target == "gcp" and app.settings.project is None:
-        return  # a plan from the configuration alone
-    for halt in make_halts(app).all():
-        halted = [date for date in dates if date in halt]
-        if halted:
-            what = f"{halted[0]} is" if len(halted) == 1 else f"{len(halted)} dates from {halted[0]} on are"
-            until = f" until {halt.last}" if halt.last is not None else ""
-            app.notice(f"{what} halted{until} ({halt.reason}), which stops only what ticks start")
 
 
 def span_text(first: GameDate, until: GameDate | None) -> str:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from nbactl.bootstrap.season import notice_halts
 from nbactl.bootstrap.up import OWN, Up, UpRequest
 from nbactl.cli.app import console, container, session
 from nbactl.cli.ask import Question, asking
 from nbactl.cli.completion.values import dates, sources
 from nbactl.cli.dates import game_date
 from nbactl.cli.frame import command, single
-from nbactl.cli.season.command import notice_halts
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import SignalledError, SignalName, interruptible
 from nbactl.cli.up import view
