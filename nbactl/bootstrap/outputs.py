@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
+    from nbactl.core.season.idle import IdleDates
     from nbactl.outputs.grids import Grids
     from nbactl.pipeline.recipes import Recipe
+    from nbactl.ports.calendar import GameCalendar
     from nbactl.workflows.board import Boards
 
 
 def make_grids(app: Container) -> Grids:
     """Return what draws grids, of the data of the source. Nothing is read yet."""
-    from nbactl.bootstrap.season import make_game_calendar, make_idle_dates
     from nbactl.outputs.grids import Grids
 
     deployed = app.settings.target == "gcp" and not app.in_process
@@ -24,14 +25,22 @@ def make_grids(app: Container) -> Grids:
         boards=make_boards(app),
         runs=app.ledger,
         expectations=app.expectations,
-        calendar=make_game_calendar(app),
-        idle=make_idle_dates(app),
+        open_calendar=lambda: _calendar(app),
         recipes=_recipes(app),
         raw=None if deployed else app.processor_resources.raw.held,
         warehouse=lambda: app.warehouse,
         timeout=app.config.timeouts["warehouse.query"],
         clock=app.clock,
     )
+
+
+def _calendar(app: Container) -> tuple[GameCalendar, IdleDates]:
+    from nbactl.bootstrap.season import make_game_calendar, make_halts, make_seasons
+    from nbactl.core.season.dates import SeasonIdleDates
+    from nbactl.outputs.asked import AskedOnce
+
+    calendar = AskedOnce(make_game_calendar(app))
+    return calendar, SeasonIdleDates(make_seasons(app), lambda: make_halts(app).all(), calendar)
 
 
 def make_boards(app: Container) -> Boards:

@@ -57,7 +57,8 @@ class Runs(Protocol):
 class Grids:
     """Draws grids. The cost is a handful of queries, however many dates there are.
 
-    `recipes` say what tasks read and write in process; `raw` gives the raw files of a dataset, None where they are on
+    `open_calendar` is called for each grid; its two halves share what they read. `recipes` say what tasks read and
+    write in process; `raw` gives the raw files of a dataset, None where they are on
     another machine; `timeout` is seconds for the query of the warehouse.
     """
 
@@ -67,8 +68,7 @@ class Grids:
     boards: Boards
     runs: Runs
     expectations: Mapping[str, PhaseExpectation]
-    calendar: GameCalendar
-    idle: IdleDates
+    open_calendar: Callable[[], tuple[GameCalendar, IdleDates]]
     recipes: Mapping[str, Recipe]
     raw: Callable[[Dataset], Mapping[date, Held]] | None
     warehouse: Callable[[], Warehouse]
@@ -82,7 +82,8 @@ class Grids:
         and the calendar raise.
         """
         now, every = self.clock.now(), list(first.until(last))
-        idle = self.idle.idle(every)
+        calendar, idle_dates = self.open_calendar()
+        idle = idle_dates.idle(every)
         days = [day for day in every if day not in idle]
         if not days:
             return Grid((), idle, now)
@@ -92,16 +93,16 @@ class Grids:
         by_date, unjudged = self.boards.judge(days, past, productions, now, names_inputs=False)
         warnings = [f"freshness was not checked: {unjudged}"] if unjudged else []
         warnings += {warning: None for board in productions.values() for warning in board.warnings}
-        calendar, counts = self.calendar.games(first.day, last.day), None
+        known_games, counts = calendar.games(first.day, last.day), None
         try:
             counts = self._counts(first, last)
         except NbactlError as error:
             warnings.append(f"rows were not counted: {error.message}")
         raw = self._raw_files()
-        known = [day for day in days if self._is_known(day, by_date[day], calendar, counts)]
+        known = [day for day in days if self._is_known(day, by_date[day], known_games, counts)]
         outputs: list[Output] = []
         for day in known:
-            evidence = Evidence(facts_of(day.day, counts, calendar), counts, raw)
+            evidence = Evidence(facts_of(day.day, counts, known_games), counts, raw)
             outputs += self._outputs(day, by_date[day], evidence, now)
         unknown = tuple(day for day in days if day not in known)
         warnings += not_covered({str(day): "neither the schedule nor any run covers them" for day in unknown})
@@ -127,10 +128,10 @@ class Grids:
         return {dataset: self.raw(dataset) for dataset in datasets}
 
     def _is_known(
-        self, day: GameDate, lines: Mapping[str, PhaseLine], calendar: KnownGames, counts: Counts | None
+        self, day: GameDate, lines: Mapping[str, PhaseLine], games: KnownGames, counts: Counts | None
     ) -> bool:
         """Say whether anything is known of a date: games, records or rows."""
-        if day.day not in calendar.unknown:
+        if day.day not in games.unknown:
             return True
         recorded = any(line.run is not None or line.production is not None for line in lines.values())
         return recorded or (counts is not None and any(when == day.day for _, when in counts.found))
@@ -159,7 +160,7 @@ class Grids:
         if line.by in _OTHERS and report is not None:
             return [(output, output in report.expected.critical) for output in report.expected.names]
         here = {use.task: use.required for use in phase.tasks if use.task in line.tasks}
-        if self.target == "local" or not expectation.declared or (line.by == "nbactl" and report is None):
+        if self.target == "local" or not expectation.declared or line.by == "nbactl":
             in_mode = expectation.of(mode).names if expectation.declared and self.target == "local" else tuple(here)
             return [(task, required) for task, required in here.items() if task in in_mode]
         expected = expectation.of(mode)

@@ -8,8 +8,6 @@ from contextlib import closing
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import duckdb
-
 from nbactl.bootstrap.outputs import make_grids
 from nbactl.core._support.gamedate import GameDate
 from nbactl.ports.documents import Update
@@ -98,6 +96,8 @@ class Holes:
 
     def _in_warehouse(self, *statements: tuple[str, date]) -> None:
         """Change rows as another program does: no version is recorded."""
+        import duckdb
+
         with self.league.open() as app, closing(duckdb.connect(str(app.data_dir / "warehouse.duckdb"))) as file:
             for statement, day_ in statements:
                 file.execute(statement, [day_])
