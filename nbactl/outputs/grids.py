@@ -10,7 +10,7 @@ from nbactl.core.phases.modes import mode_of
 from nbactl.errors import NbactlError
 from nbactl.frozen import frozen
 from nbactl.outputs.counts import read_counts
-from nbactl.outputs.judging import Evidence, find
+from nbactl.outputs.judging import Evidence, find, state_of
 from nbactl.outputs.made import made_of
 from nbactl.outputs.measures import facts_of
 from nbactl.outputs.model import Grid, Output, OutputState
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from nbactl.core.phases.modes import Mode, PhaseExpectation
     from nbactl.core.season.idle import IdleDates
     from nbactl.outputs.counts import Counts
-    from nbactl.outputs.judging import Finding
     from nbactl.outputs.made import Made
     from nbactl.pipeline.rawstore import Held
     from nbactl.pipeline.recipes import Recipe
@@ -180,7 +179,7 @@ class Grids:
 
     def _output(self, output: Output, made: Made, evidence: Evidence, *, overdue: bool, pending: bool) -> Output:
         found = find(self.recipes.get(output.name), made, output.game_date.day, evidence)
-        state, reason = _state(found, made, overdue=overdue, pending=pending)
+        state, reason = state_of(found, made, overdue=overdue, pending=pending)
         there = state not in (OutputState.EXPECTED, OutputState.MISSING, OutputState.LATE)
         return replace(
             output,
@@ -193,20 +192,6 @@ class Grids:
             unit=found.unit,
             reason=reason,
         )
-
-
-def _state(found: Finding, made: Made, *, overdue: bool, pending: bool) -> tuple[OutputState, str | None]:
-    """Return the state of an output, and why."""
-    if made.status == "failed":
-        return OutputState.FAILED, made.reason
-    if made.status == "done":
-        return found.state or OutputState.MISSING, found.reason
-    if found.state is OutputState.COMPLETE or (found.state is OutputState.PARTIAL and made.status == "open"):
-        return found.state, found.reason
-    if not overdue:
-        return OutputState.EXPECTED, made.reason
-    why = made.reason or (found.reason if found.state is not OutputState.EMPTY_OK else None)
-    return OutputState.LATE if pending else OutputState.MISSING, why or "nothing made it"
 
 
 def _is_handing_on(report: PhaseReport | None, *, last: bool) -> bool:

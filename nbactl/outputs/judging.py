@@ -43,6 +43,20 @@ class Finding:
     unit: str | None = None
 
 
+def state_of(found: Finding, made: Made, *, overdue: bool, pending: bool) -> tuple[OutputState, str | None]:
+    """Return the state of an output, and why: `pending` if something works on it, or on what it needs."""
+    if made.status == "failed":
+        return OutputState.FAILED, made.reason
+    if made.status == "done":
+        return found.state or OutputState.MISSING, found.reason
+    if found.state is OutputState.COMPLETE or (found.state is OutputState.PARTIAL and made.status == "open"):
+        return found.state, found.reason
+    if not overdue:
+        return OutputState.EXPECTED, made.reason
+    why = made.reason or (found.reason if found.state is not OutputState.EMPTY_OK else None)
+    return OutputState.LATE if pending else OutputState.MISSING, why or "nothing made it"
+
+
 def find(recipe: Recipe | None, made: Made, day: date, evidence: Evidence) -> Finding:
     """Return what there is of an output, and whether that is all of it."""
     if recipe is None or (recipe.collects is None and not recipe.writes):

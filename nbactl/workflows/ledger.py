@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     Runs = list[RunRecord]
     Writes = list[Write]
 
-_MOST_LOOKED_UP = 200
+_MOST_LOOKED_UP = 24
 """How many names and dates are looked up one by one; of more, all runs of the dates are read."""
+_CROWDED = 20
+"""With more runs than this a name and date, only the newest are looked up after all."""
 _FEW = 10
 """How many runs are asked for at once where the first one will mostly do."""
 _AT_ONCE = 200
@@ -213,7 +215,8 @@ class Ledger:
     def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
         """Return the last started run of each name and date.
 
-        Of a few dates this costs a look-up for each name and date, of many one pass over the runs of the dates.
+        Of a few dates this costs a look-up for each name and date, of many one pass over the runs of the dates, unless
+        they were run over and over.
         """
         wanted = set(names)
         undated = self.notice_undated() if len(wanted) > 1 else []
@@ -235,10 +238,12 @@ class Ledger:
 
     def _of_dates(self, names: Collection[str], first: GameDate, last: GameDate, source: str) -> Iterator[Entry]:
         """Yield the newest runs of each name and date, at least one of the source; of many dates all runs."""
-        if ((last.day - first.day).days + 1) * len(names) > _MOST_LOOKED_UP:
-            between = (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last)))
-            yield from (read_run(document) for document in self._store.query(Query(RUNS, between)))
-            return
+        number = ((last.day - first.day).days + 1) * len(names)
+        if number > _MOST_LOOKED_UP:
+            between = Query(RUNS, (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last))))
+            if number > _CROWDED * _MOST_LOOKED_UP or self._store.count(between) <= number * _CROWDED:
+                yield from (read_run(document) for document in self._store.query(between))
+                return
         for name, day in itertools.product(names, first.until(last)):
             for entry in self._heads(_query(name, day), _FEW):
                 yield entry

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.config import flags, season, timeouts, workflows
+from nbactl.config import due, flags, season, timeouts, workflows
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
@@ -22,6 +22,8 @@ SECTIONS: dict[str, type[Strict]] = {
     "phases.*.fan_out": workflows.FanOut,
     "phases.*.expected": workflows.ExpectedModes,
     "phases.*.expected.overnight": workflows.ExpectedNames,
+    "phases.*.due": due.DueTimes,
+    "phases.*.due.overnight": due.DueTime,
     "phases.*.hand_off": workflows.HandOffSpec,
     "phases.*.hand_off.tiers[]": workflows.TierSpec,
     "phases.*.tasks[]": workflows.TaskUse,
@@ -82,7 +84,7 @@ def test_every_model_has_a_section() -> None:
     shared = {workflows.Executable}
     models = {
         each
-        for module in (flags, schedules, season, timeouts, workflows)
+        for module in (due, flags, season, timeouts, workflows)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Strict) and each.__module__ == module.__name__
     }
