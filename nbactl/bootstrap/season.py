@@ -40,7 +40,7 @@ def make_idle_dates(app: Container) -> IdleDates:
     """Return what says of which dates nothing is expected. Nothing is read yet."""
     from nbactl.core.season.dates import SeasonIdleDates
 
-    return SeasonIdleDates(make_seasons(app), lambda: make_halts(app).all(), make_game_calendar(app).games)
+    return SeasonIdleDates(make_seasons(app), lambda: make_halts(app).all(), make_game_calendar(app))
 
 
 def make_seasons(app: Container) -> Seasons:

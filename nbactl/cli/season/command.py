@@ -10,6 +10,7 @@ from nbactl.cli.ask import Question, operator, proceed
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.season.dates import SeasonIdleDates
 from nbactl.errors import UsageError
+from nbactl.outputs.asked import AskedOnce
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,8 +101,9 @@ def show_season(app: Container, first: GameDate, last: GameDate) -> SeasonShown:
     """Return what is expected of the dates from `first` to `last`."""
     dates = tuple(first.until(last))
     seasons, halts = make_seasons(app), make_halts(app).all()
-    known = make_game_calendar(app).games(first.day, last.day)
-    idle = SeasonIdleDates(seasons, lambda: halts, lambda *_: known).idle(dates)
+    calendar = AskedOnce(make_game_calendar(app))
+    known = calendar.games(first.day, last.day)
+    idle = SeasonIdleDates(seasons, lambda: halts, calendar).idle(dates)
     days = tuple(
         SeasonDay(date, date.day not in known.unknown, known.days.get(date.day), idle.get(date)) for date in dates
     )

@@ -8,27 +8,24 @@ from nbactl.core.season.idle import Idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date
 
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.season.halts import Halt
     from nbactl.core.season.seasons import Seasons
-    from nbactl.ports.calendar import KnownGames
+    from nbactl.ports.calendar import GameCalendar, KnownGames
 
 
 class SeasonIdleDates:
     """Puts halts, declared seasons and the calendar of games together.
 
-    The halts are read once for all dates. `games`, the calendar's question, is asked once, and only for dates that are
-    not idle anyway: in the off-season nothing is asked.
+    The halts are read once for all dates. The calendar is asked once, and only for dates that are not idle anyway: in
+    the off-season nothing is asked.
     """
 
-    def __init__(
-        self, seasons: Seasons, halts: Callable[[], Sequence[Halt]], games: Callable[[date, date], KnownGames]
-    ) -> None:
+    def __init__(self, seasons: Seasons, halts: Callable[[], Sequence[Halt]], calendar: GameCalendar) -> None:
         self._seasons = seasons
         self._halts = halts
-        self._games = games
+        self._calendar = calendar
 
     def idle(self, days: Sequence[GameDate]) -> Mapping[GameDate, Idle]:
         """Return those of `days` on which nothing is expected, and why. A date whose games are unknown is not idle.
@@ -42,7 +39,7 @@ class SeasonIdleDates:
                 found[day] = idle
         others = [day for day in days if day not in found]
         if others:
-            known = self._games(min(others).day, max(others).day)
+            known = self._calendar.games(min(others).day, max(others).day)
             found |= {day: _without_games(known, day, max(others)) for day in others if _is_empty(known, day)}
         return {day: found[day] for day in days if day in found}
 

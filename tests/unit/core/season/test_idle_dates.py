@@ -43,7 +43,7 @@ class Given:
         self.asked: list[tuple[date, date]] = []
         self.reads = 0
         self._halts = halts
-        self.dates = SeasonIdleDates(Seasons(seasons, lambda one: season_of(None, one.day)), self.halts, self.games)
+        self.dates = SeasonIdleDates(Seasons(seasons, lambda one: season_of(None, one.day)), self.halts, self)
 
     def halts(self) -> Sequence[Halt]:
         self.reads += 1
