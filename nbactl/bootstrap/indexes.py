@@ -26,6 +26,9 @@ INDEXES: Final = (
     Index("lease_removals", ("at",)),
     Index("dead_letters", ("open_since",)),
     Index("dead_letters", ("saved_at",)),
+    # The audit trail: newest first, of all changes and by each filter of `nbactl audit`.
+    Index("audit", ("at",)),
+    *(Index("audit", (field, "at")) for field in ("by", "user", "action", "noun")),
     *(Index(f"phase{number}_completion", ("_next_check_at",)) for number in range(2, 6)),
     *(Index("prediction_batches", (field,)) for field in ("_next_check_at", "_clean_at")),
 )

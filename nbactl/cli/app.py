@@ -50,7 +50,7 @@ COMMANDS = (
     CommandEntry("breakers", "nbactl.cli.breakers.parser", "Show and reset circuit breakers.", _REPAIR),
     CommandEntry("outbox", "nbactl.cli.outbox.parser", "List and publish pending messages.", _REPAIR),
     CommandEntry("dlq", "nbactl.cli.dlq.parser", "List, show, replay and archive dead letters.", _REPAIR),
-    CommandEntry("validate", "nbactl.cli.validate.parser", "Check that a night's cascade ran as it should.", _WORK),
+    CommandEntry("audit", "nbactl.cli.audit.parser", "Show who changed what, when and why.", _REPAIR),
     CommandEntry("check", "nbactl.cli.check.parser", "Find code that hangs or swallows errors.", _SETUP),
     CommandEntry("config", "nbactl.cli.config.parser", "Show, check and explain settings and files.", _SETUP),
     CommandEntry("doctor", "nbactl.cli.doctor.parser", "Check this installation and its data.", _SETUP),

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nbactl.cli.app import console, settings
+from nbactl.cli.app import console, session, settings
 from nbactl.config.given import given_options
 from nbactl.errors import CancelledError
 from nbactl.frozen import frozen
@@ -42,6 +42,8 @@ class Question:
     lines: tuple[str, ...] = ()
     always: bool = False
     then: str = ""
+    never: bool = False
+    """It is done without asking, and only entered in the audit trail."""
 
     def at(self, where: str) -> str:
         """Return the question as it is asked."""
@@ -57,14 +59,15 @@ def proceed(question: Question) -> None:
 
 
 def asking(ctx: typer.Context) -> Confirm:
-    """Return what asks the person at the terminal."""
+    """Return what asks the person at the terminal, and enters the change in the audit trail when they agree."""
 
     def confirm(question: Question) -> None:
         given, here = settings(ctx), console(ctx)
-        if given.target != "gcp" and not question.always:
-            return
-        if not here.confirm(question.at(place(given)), question.lines):
+        asks = not question.never and (given.target == "gcp" or question.always)
+        if asks and not here.confirm(question.at(place(given)), question.lines):
             raise CancelledError
+        if (audited := session(ctx).audited) is not None:
+            audited.begin(question)
 
     return confirm
 

@@ -41,6 +41,8 @@ _PATHS = re.compile(r"\b(DIR|FILE|PATH)\b")
 """What is in the metavar of an argument or option that takes a file or folder."""
 _EXAMPLES: dict[Function, tuple[str, ...]] = {}
 """The examples of each command, by its function."""
+_DEFAULTS: dict[int, str] = {}
+"""The default verbs, by the identity of their apps, which are never dropped."""
 _CSV: set[Function] = set()
 """The commands that have -o csv, by their functions."""
 
@@ -141,20 +143,36 @@ class Leaf(_SharedBehaviour, TyperCommand):
             return self._run(ctx, session)
 
     def _run(self, ctx: Any, session: Session) -> int:
+        if "dry_run" in ctx.params:
+            from nbactl.cli.audited import AuditedCall, is_audited  # noqa: PLC0415 - only commands that change something
+
+            session.audited = AuditedCall(session, ctx.params) if is_audited(session.command, ctx.params) else None
         try:
-            result = super().invoke(ctx)
+            result = self._result(ctx, session)
         except (EOFError, BrokenPipeError) as error:
             # Typer takes these for an operator who went away; inside a command they are a bug like any other.
             raise RuntimeError(f"unexpected {type(error).__name__}: {error}") from error
         if not isinstance(result, View):
             raise TypeError(f"the command {session.command} returned {type(result).__name__}, not a View")
+        if session.audited is not None:
+            session.audited.end(result)
         return show_result(session, result)
+
+    def _result(self, ctx: Any, session: Session) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            if session.audited is not None:
+                session.audited.failed(error)
+            raise
 
 
 class Group(_SharedBehaviour, TyperGroup):
     """Commands under a noun, each made when it is called. `commands` holds a stub with name and summary for each."""
 
     examples: tuple[str, ...] = ()
+    default: str | None = None
+    """The verb of a call that names none."""
 
     def __init__(self, name: str | None, loaders: Mapping[str, tuple[TyperCommand, Loader]], **kwargs: Any) -> None:
         super().__init__(name=name, rich_markup_mode=None, suggest_commands=False, **kwargs)
@@ -166,6 +184,12 @@ class Group(_SharedBehaviour, TyperGroup):
         if name in self._loaders:
             self.commands[name] = self._loaders.pop(name)()
         return self.commands[name]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = (args[:1] and not args[0].startswith("-")) or any(word in self.commands for word in args)
+        if self.default is not None and not named and not {"-h", "--help"} & set(args):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
@@ -234,7 +258,9 @@ def _from_app(app: typer.Typer, name: str) -> Any:
     for inner in app.registered_groups:
         verb, summary = str(inner.name), str(inner.help)
         loaders[verb] = TyperCommand(name=verb, help=summary), partial(_subgroup, inner.typer_instance, verb, summary)
-    return Group(name, loaders, no_args_is_help=True)
+    found = Group(name, loaders, no_args_is_help=True)
+    found.default = _DEFAULTS.get(id(app))
+    return found
 
 
 def _leaf(info: Any) -> Leaf:
@@ -286,9 +312,15 @@ def single() -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def group() -> typer.Typer:
-    """Return the Typer app of a noun with verbs, such as `runs list`. Help lists them in the order of declaration."""
-    return typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None)
+def group(default: str | None = None) -> typer.Typer:
+    """Return the Typer app of a noun with verbs, such as `runs list`. Help lists them in the order of declaration.
+
+    `default` is the verb of a call that names none.
+    """
+    app = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None)
+    if default is not None:
+        _DEFAULTS[id(app)] = default
+    return app
 
 
 def command(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nbactl.bootstrap import Container
+    from nbactl.cli.audited import AuditedCall
 
 _SHORT_OUTPUT = re.compile(r"-[qv]*o(.*)")
 
@@ -28,6 +29,8 @@ class Session:
         self.flags: dict[str, Any] = {}
         self.command = "nbactl"
         """The command as the envelope names it, `runs.list`."""
+        self.audited: AuditedCall | None = None
+        """The entry of the audit trail, for a command that leaves one."""
         self.reads_only = False
         """Whether the command leaves no file behind."""
 

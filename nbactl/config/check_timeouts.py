@@ -22,6 +22,7 @@ USED: dict[str, frozenset[str]] = {
             "alert.patience",
             "alert.slack",
             "alert.window",
+            "audit.write",
             "batch.keep",
             "batch.late",
             "batch.limit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -70,6 +70,8 @@ class BatchChange:
     reset: Reset | None
     changed: bool
     message: str
+    undoable: bool = False
+    """Whether it was a reset, which can be undone."""
 
 
 def list_batches(app: Container, request: BatchFilter) -> BatchList:
@@ -128,7 +130,7 @@ def reset_batch(app: Container, batch: str, *, dry_run: bool = False, confirm: C
     if done is None:  # another reset was faster
         return _changed(app, name, _nothing_to_remove(name, app.batch_resets.last(name)), changed=False)
     message = f"Removed {done.players} players of {name}. To restore them: nbactl batches reset {name} --undo"
-    return _changed(app, name, message, changed=True)
+    return replace(_changed(app, name, message, changed=True), undoable=True)
 
 
 def undo_reset(app: Container, batch: str, *, dry_run: bool = False, confirm: Confirm = proceed) -> BatchChange:

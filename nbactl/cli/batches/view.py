@@ -94,7 +94,13 @@ def batch_details(details: BatchDetails) -> View:
 def batch_change(change: BatchChange) -> View:
     """Show what a command did to a batch."""
     data = {"batch": _batch(change.entry), "changed": change.changed, "reset": _reset(change.reset)}
-    return View(data, lambda console: console.note(change.message), touched=f"batch {change.entry.batch_id}")
+    name = change.entry.batch_id
+    return View(
+        data,
+        lambda console: console.note(change.message),
+        touched=f"batch {name}",
+        undo=(("batches", "reset", name, "--undo"),) if change.undoable else (),
+    )
 
 
 def _table(console: Console, found: BatchList) -> None:

@@ -139,7 +139,14 @@ def letters_changed(changed: LettersChanged) -> View:
         exit_code=1 if not_done else 0,
         error=_error(changed, len(not_done)),
         touched=_touched(changed),
+        undo=_undo(changed),
     )
+
+
+def _undo(changed: LettersChanged) -> tuple[tuple[str, ...], ...]:
+    if changed.verb != "archive" or not changed.changed:
+        return ()
+    return (("dlq", "archive", *(letter.message_id for letter in changed.changed), "--undo"),)
 
 
 def _error(changed: LettersChanged, number: int) -> NbactlError | None:

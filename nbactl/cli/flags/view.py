@@ -216,7 +216,8 @@ def flags_changed(
             console.note(Styled("undo: ", "cyan"), line)
 
     touched = f"flags {', '.join(move.key for move in done.changing)}" if done.changing else None
-    return View(data, show, items="changes", warnings=done.warnings, touched=touched)
+    words = tuple(map(tuple, done.undo)) if done.states else ()
+    return View(data, show, items="changes", warnings=done.warnings, touched=touched, undo=words)
 
 
 def flag_check(found: FlagCheck) -> View:

@@ -273,19 +273,21 @@ def acknowledge(app: Container, result: RollbackResult) -> None:
     app.completions_migration.acknowledge_rollback(result.rolled_back)
 
 
-def pause(app: Container, request: MigrateRequest) -> StageResult:
+def pause(app: Container, request: MigrateRequest, *, confirm: Confirm = proceed) -> StageResult:
     """Make the running action wait after its chunk."""
     if request.dry_run:
         return StageResult(_state(app), "The running action will wait.", app.clock.now(), dry_run=True)
+    confirm(Question("Make the running action of completions wait?", never=True))
     state = app.completions_migration.pause(Operator(operator(), request.reason))
     message = f"Paused: a running action waits after its chunk. To continue: {COMMAND} --resume"
     return StageResult(state, message, app.clock.now())
 
 
-def resume(app: Container, request: MigrateRequest) -> StageResult:
+def resume(app: Container, request: MigrateRequest, *, confirm: Confirm = proceed) -> StageResult:
     """Let a paused migration continue."""
     if request.dry_run:
         return StageResult(_state(app), "The paused action will continue.", app.clock.now(), dry_run=True)
+    confirm(Question("Let the paused action of completions continue?", never=True))
     return StageResult(app.completions_migration.resume(), "Resumed: the migration continues.", app.clock.now())
 
 

@@ -232,8 +232,8 @@ _RUN: Final[Mapping[str, Callable[[Container, MigrateRequest, Confirm, dict[str,
     "rollback": lambda app, request, confirm, how: view.rollback(
         app, actions.rollback(app, request, confirm=confirm, acknowledged=False, **how)
     ),
-    "pause": lambda app, request, _confirm, _how: view.stage_result(actions.pause(app, request)),
-    "resume": lambda app, request, _confirm, _how: view.stage_result(actions.resume(app, request)),
+    "pause": lambda app, request, confirm, _how: view.stage_result(actions.pause(app, request, confirm=confirm)),
+    "resume": lambda app, request, confirm, _how: view.stage_result(actions.resume(app, request, confirm=confirm)),
 }
 
 

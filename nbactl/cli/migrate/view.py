@@ -59,7 +59,12 @@ def status(found: MigrationStatus) -> View:
 
 def stage_result(result: StageResult) -> View:
     """Show a step."""
-    return View(json.stage_json(result), lambda console: text.show_stage_result(console, result), touched=_TOUCHED)
+    return View(
+        json.stage_json(result),
+        lambda console: text.show_stage_result(console, result),
+        touched=_TOUCHED,
+        undo=(("migrate", "completions", "--rollback"),) if result.moved else (),
+    )
 
 
 def plan(result: PlanResult) -> View:

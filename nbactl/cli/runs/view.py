@@ -108,7 +108,15 @@ def dismissed(done: Dismissal) -> View:
         "dry_run": done.request.dry_run,
     }
     touched = f"runs {', '.join(done.changed)}" if done.changed else None
-    return View(data, lambda console: console.note(_dismissed_text(done)), items="runs", touched=touched)
+    words = ("runs", "dismiss", *done.changed)
+    undo = words if done.request.undo else (*words, "--undo")
+    return View(
+        data,
+        lambda console: console.note(_dismissed_text(done)),
+        items="runs",
+        touched=touched,
+        undo=(undo,) if done.changed else (),
+    )
 
 
 def _dismissed_text(done: Dismissal) -> str:

@@ -40,7 +40,7 @@ class View:
     called after all of it was written, for a command that must not forget something before it was shown. `touched`
     names what a command changes, or would change: a person reads it with the target and its project. `csv` are the
     lines of `-o csv`, the names of the columns first, for a command that has it. `paged` output that is longer than
-    the terminal is shown in a pager.
+    the terminal is shown in a pager. `undo` has the commands that take the change back, as words after `nbactl`.
     """
 
     data: Mapping[str, Any]
@@ -55,6 +55,7 @@ class View:
     touched: str | None = None
     csv: Iterable[Sequence[Any]] | None = None
     paged: bool = False
+    undo: tuple[tuple[str, ...], ...] = ()
 
 
 def render(

@@ -17,13 +17,15 @@ class Change:
     """A change that is about to be made.
 
     `action` is the command, such as `flags.set`, or `heal.outbox`; `touches` names what is changed.
-    `undo` is the command that takes it back, where one exists.
+    `undo` is the command that takes it back, where one exists. `arguments` are the words of the command line.
+    Secrets in texts are masked when they are kept.
     """
 
     action: str
     touches: tuple[str, ...]
     reason: str | None = None
     undo: str | None = None
+    arguments: tuple[str, ...] = ()
 
 
 @frozen
@@ -47,7 +49,13 @@ class Auditing(Protocol):
         ...
 
     def finish(
-        self, entry_id: str, outcome: AuditOutcome, *, undo: str | None = None, error: str | None = None
+        self,
+        entry_id: str,
+        outcome: AuditOutcome,
+        *,
+        undo: str | None = None,
+        error: str | None = None,
+        touches: tuple[str, ...] = (),
     ) -> None:
-        """Keep how it ended."""
+        """Keep how it ended; `touches` is what it did change, where that is known better than before."""
         ...

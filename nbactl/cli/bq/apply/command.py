@@ -137,20 +137,22 @@ def _never_applied(table: str) -> NotFoundError:
     return NotFoundError(f"no plan was applied to {table}", next_step="To see all: nbactl bq apply --status")
 
 
-def pause(app: Container, request: ApplyRequest) -> tuple[TableStatus, ...]:
+def pause(app: Container, request: ApplyRequest, *, confirm: Confirm = proceed) -> tuple[TableStatus, ...]:
     """Make the running applications wait after their statement. Raises NotFoundError if there are none."""
     from nbactl.migrations.model import Operator  # noqa: PLC0415 - help needs none of it
 
     changes = app.table_changes()
     who = Operator(operator(), request.reason)
     names = _under_way(changes, request)
+    confirm(Question(f"Make the plans of {few(names)} wait?", never=True))
     return tuple(TableStatus(changes.record(name).pause(who), changes.job(name)) for name in names)
 
 
-def resume(app: Container, request: ApplyRequest) -> tuple[TableStatus, ...]:
+def resume(app: Container, request: ApplyRequest, *, confirm: Confirm = proceed) -> tuple[TableStatus, ...]:
     """Let those that were paused continue. Raises NotFoundError if there are none."""
     changes = app.table_changes()
     names = _under_way(changes, request)
+    confirm(Question(f"Let the plans of {few(names)} continue?", never=True))
     return tuple(TableStatus(changes.record(name).resume(), changes.job(name)) for name in names)
 
 

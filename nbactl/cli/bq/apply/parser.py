@@ -100,9 +100,9 @@ def apply(  # noqa: PLR0917 - Typer reads them one by one
     if action == "status":
         return status_view(actions.show_status(app_, request))
     if action == "pause":
-        return status_view(actions.pause(app_, request), "To continue: nbactl bq apply --resume")
+        return status_view(actions.pause(app_, request, confirm=asking(ctx)), "To continue: nbactl bq apply --resume")
     if action == "resume":
-        return status_view(actions.resume(app_, request), "It continues.")
+        return status_view(actions.resume(app_, request, confirm=asking(ctx)), "It continues.")
     cancellation = Cancellation()
     progress = show_progress(console(ctx), app_.clock, settings(ctx).output, migration="bq apply", unit="ranges")
     with interruptible(cancellation.request), progress as observer:

@@ -40,7 +40,15 @@ def result_view(result: ApplyResult) -> View:
             f"{one.table}: {note}" for one in result.tables if one.outcome is not None for note in one.outcome.notes
         ),
         touched=_touched(result),
+        undo=_undo(result),
     )
+
+
+def _undo(result: ApplyResult) -> tuple[tuple[str, ...], ...]:
+    if result.action != "apply":
+        return ()
+    kept = [one.table for one in result.tables if one.outcome is not None and _kept_until(one) is not None]
+    return (("bq", "apply", "--undo", *(word for name in kept for word in ("--table", name))),) if kept else ()
 
 
 def _touched(result: ApplyResult) -> str | None:

@@ -74,7 +74,16 @@ def flags_adopted(done: FlagsAdopted, settings: Settings) -> View:
     touched = f"flags {keys} in the store" if keys and done.refusal is None else None
     error = failure(done)
     code = 0 if error is None else error.exit_code
-    return View(data, show, items="flags", exit_code=code, warnings=done.plan.warnings, error=error, touched=touched)
+    return View(
+        data,
+        show,
+        items="flags",
+        exit_code=code,
+        warnings=done.plan.warnings,
+        error=error,
+        touched=touched,
+        undo=() if done.adoption is None else (("flags", "adopt", "--undo", done.adoption.id),),
+    )
 
 
 def adoption_undone(done: AdoptionUndone, settings: Settings, *, dry_run: bool) -> View:

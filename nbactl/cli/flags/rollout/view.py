@@ -63,7 +63,8 @@ def rollouts_changed(done: RolloutsChanged, settings: Settings) -> View:
         "undo": undo if done.rollouts else None,
     }
     keys = ", ".join(rollout.key for rollout in done.rollouts) or ", ".join(done.plan)
-    return View(data, show, items="rollouts", touched=f"rollouts {keys}" if keys else None)
+    words = (done.undo,) if done.rollouts else ()
+    return View(data, show, items="rollouts", touched=f"rollouts {keys}" if keys else None, undo=words)
 
 
 def verdict_word(verdict: GuardVerdict) -> str:

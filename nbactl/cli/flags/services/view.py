@@ -112,6 +112,7 @@ def services_changed(done: ServicesChanged, app: Container) -> View:
         warnings=result.warnings,
         error=_summary(result),
         touched=f"variables of {names}" if names else None,
+        undo=() if result.change is None else (("flags", "sync", "--undo", result.change.id),),
     )
 
 
