@@ -101,6 +101,7 @@ READ = {
     "nbactl breakers list": "breakers list",
     "nbactl outbox list": "outbox list",
     "nbactl dlq list": "dlq list",
+    "nbactl audit list": "audit list",
     "nbactl check code": f"check code {__file__}",
     "nbactl check explain": "check explain",
     "nbactl config show": "config show",

@@ -20,7 +20,11 @@ app = group(default="list")
 @command(
     app,
     "list",
-    examples=["nbactl audit", "nbactl audit --since 7d --action flags", "nbactl audit list --by heal -o jsonl"],
+    examples=[
+        "nbactl audit list",
+        "nbactl audit list --since 7d --action flags",
+        "nbactl audit list --by heal -o jsonl",
+    ],
 )
 def list_(
     ctx: typer.Context,

@@ -139,7 +139,9 @@ class AuditTrail:
         query = Query(COLLECTION, wanted.filters, _NEWEST_FIRST, limit=wanted.limit)
         stored = [entry for entry in self._readable(store, query) if entry.entry_id not in names]
         found = sorted([*waiting, *stored], key=lambda entry: (entry.at, entry.entry_id), reverse=True)
-        total = store.count(Query(COLLECTION, wanted.filters)) + len(waiting)
+        # A range needs the index that the order names; without a range, no order is read by no index at all.
+        counted = replace(query, limit=None, order=_NEWEST_FIRST if wanted.since is not None else ())
+        total = store.count(counted) + len(waiting)
         return AuditPage(tuple(found[: wanted.limit]), max(total, len(found)), names)
 
     def bring_in(self, limit: int = 100) -> None:

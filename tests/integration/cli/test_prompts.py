@@ -12,11 +12,13 @@ import pytest
 
 from nbactl.adapters.localbus.bus import LocalBus
 from nbactl.cli.app import build
+from nbactl.cli.audited import NOT_AUDITED
 from nbactl.cli.frame import walk
 from nbactl.cli.main import main
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.leases import Leases
 from nbactl.core.outbox.outbox import Outbox
+from nbactl.ports.documents import Order, Query
 from nbactl.testing import emulator_documents, memory_bus
 from nbactl.workflows.ledger import Ledger
 from tests.integration.cli.flags.services_kit import DECLARED, quick_config
@@ -62,6 +64,10 @@ class Scene:
         """Run a command that goes ahead; returns its data."""
         assert main([*words, "--yes", "-o", "json"]) == 0
         return json.loads(self.capsys.readouterr().out)["data"]
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return the entries of the audit trail, the oldest first."""
+        return [document.data for document in self.store.query(Query("audit", order=(Order("at"),)))]
 
     @property
     def lab(self) -> Lab:
@@ -200,6 +206,19 @@ bq apply (tests/integration/cli/bq) too; cron ticks; demo and config files are l
 and one of another machine asks (tests/integration/cli/load)."""
 
 
+ELSEWHERE = {"demo", "bq apply", "load"}
+"""`demo` has no dry run; the entries of the others are checked where they are run."""
+UNDONE = {
+    words
+    for words in ASKING
+    if words[:2]
+    in {("flags", "set"), ("flags", "rollback"), ("flags", "rollout"), ("flags", "sync"), ("runs", "dismiss")}
+    or words in {("flags", "adopt"), ("batches", "reset", "b1"), ("dlq", "archive", LETTER, "--reason", "sent by hand")}
+    or words[2:3] in {("--start-dual-write",), ("--switch-reads",), ("--stop-dual-write",)}
+}
+"""The commands whose change can be taken back: their entries have the command that does it."""
+
+
 def test_the_table_has_every_command_that_can_change_something() -> None:
     changing = {
         context.command_path.removeprefix("nbactl ")
@@ -230,6 +249,7 @@ def test_every_echo_of_a_change_names_target_project_and_what_is_touched(scene: 
     prepare, touched = ASKING[words]
     if prepare is not None:
         prepare(scene)
+    before = scene.entries()
     publishes = words[0] == "outbox" or words[:2] == ("dlq", "replay")
     for more in ("--dry-run",) if publishes else ("--dry-run", "--yes"):  # there is no Pub/Sub here
         main([*words, more])
@@ -237,6 +257,24 @@ def test_every_echo_of_a_change_names_target_project_and_what_is_touched(scene: 
         [line] = [line for line in captured.err.splitlines() if line.startswith("On gcp (")]
         assert line.startswith(f"On gcp ({scene.project}): "), more
         assert touched in line, more
+        new = scene.entries()[len(before) :]
+        assert len(new) == (more == "--yes"), "a change leaves an entry in the audit trail, a dry run leaves none"
+        for entry in new:
+            assert (
+                entry["action"].split(".")
+                == [word for word in words if not word.startswith("-")][: len(entry["action"].split("."))]
+            )
+            assert entry["outcome"] in {"done", "failed"}
+            assert entry["finished_at"] is not None
+            assert entry["arguments"] == [*words, more]
+            assert touched in " ".join(entry["touches"])
+            assert (entry["undo"] is not None) is (words in UNDONE)
+
+
+def test_every_command_that_can_change_something_is_audited_or_says_why_not() -> None:
+    """Those in ASKING are run above; what they change is seen in the audit trail."""
+    assert {name.replace(".", " ") for name in NOT_AUDITED} | ELSEWHERE == CHANGED_WITHOUT_A_QUESTION
+    assert all(reason.endswith(".") for reason in NOT_AUDITED.values())
 
 
 def test_on_local_the_target_is_named(
