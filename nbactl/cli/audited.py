@@ -6,7 +6,7 @@ Reads and dry runs leave nothing, and neither does a command that finds nothing 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,17 +27,12 @@ NOT_AUDITED: Final = {
 """The commands with --dry-run that leave no entry, and why."""
 
 
-def is_audited(command: str, params: dict[str, Any]) -> bool:
-    """Say whether a call of a command, `flags.set`, leaves an entry if it changes something."""
-    return params.get("dry_run") is False and command not in NOT_AUDITED
-
-
 class AuditedCall:
     """The entry of one call of the command line."""
 
-    def __init__(self, session: Session, params: dict[str, Any]) -> None:
+    def __init__(self, session: Session, reason: str | None) -> None:
         self._session = session
-        self._reason: str | None = params.get("reason")
+        self._reason = reason
         self._entry: tuple[AuditTrail, str] | None = None
 
     def begin(self, question: Question) -> None:

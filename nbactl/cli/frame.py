@@ -143,10 +143,11 @@ class Leaf(_SharedBehaviour, TyperCommand):
             return self._run(ctx, session)
 
     def _run(self, ctx: Any, session: Session) -> int:
-        if "dry_run" in ctx.params:
-            from nbactl.cli.audited import AuditedCall, is_audited  # noqa: PLC0415 - only commands that change something
+        if ctx.params.get("dry_run") is False:
+            from nbactl.cli.audited import NOT_AUDITED, AuditedCall  # noqa: PLC0415 - only what changes something
 
-            session.audited = AuditedCall(session, ctx.params) if is_audited(session.command, ctx.params) else None
+            if session.command not in NOT_AUDITED:
+                session.audited = AuditedCall(session, ctx.params.get("reason"))
         try:
             result = self._result(ctx, session)
         except (EOFError, BrokenPipeError) as error:
