@@ -26,6 +26,9 @@ INDEXES: Final = (
     Index("lease_removals", ("at",)),
     Index("dead_letters", ("open_since",)),
     Index("dead_letters", ("saved_at",)),
+    # Faults that were repaired: those whose effect is to be seen, and those whose alert is to be sent.
+    Index("healing", ("state", "touched_at")),
+    Index("healing", ("alerted",)),
     # The audit trail: newest first, of all changes and by each filter of `nbactl audit`.
     Index("audit", ("at",)),
     *(Index("audit", (field, "at")) for field in ("by", "user", "action", "noun")),

@@ -55,7 +55,7 @@ def make_phase_recorder(app: Container, alert: Callable[[Alert], None]) -> Phase
         alert=alert,
         hook=app.hook,
     )
-    return PhaseRecorder(hand_offs, partial(_has_started, app))
+    return PhaseRecorder(hand_offs, partial(phase_has_started, app))
 
 
 def make_phase_sweep(app: ServiceContainer, recorder: PhaseRecorder) -> Callable[[], None]:
@@ -92,7 +92,7 @@ def _deadline(flags: Flags, phase: str, day: GameDate) -> CompletionDeadline | N
     return CompletionDeadline(minutes * _MINUTE, enforced=flags.on("phase2_completion_deadline", str(day)))
 
 
-def _has_started(app: Container, phase: str, day: GameDate, since: datetime) -> bool:
+def phase_has_started(app: Container, phase: str, day: GameDate, since: datetime) -> bool:
     """Say whether anything shows that a phase began: a report, a run, a batch, or production's run history."""
     from nbactl.core.phases.documents import read_phase
 

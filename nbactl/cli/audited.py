@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NOT_AUDITED: Final = {
     "check.code": "It changes files of the operator, which their version control keeps.",
     "config.init": "It writes files that are not in force yet.",
+    "heal": "Each repair has an entry of its own, `heal.KIND`.",
     "query": "It reads.",
     "run": "The ledger has every run, with who asked for it.",
     "schedule.tick": "Cron calls it every minute; what a tick changes it enters by itself.",

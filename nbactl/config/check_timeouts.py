@@ -52,6 +52,7 @@ USED: dict[str, frozenset[str]] = {
             "handoff.overdue",
             "handoff.pending",
             "handoff.sweep",
+            "heal.claim",
             "health.check",
             "health.every",
             "health.window",

@@ -9,6 +9,7 @@ from nbactl.config.check_expected import check_expected
 from nbactl.config.check_schedules import check_schedules
 from nbactl.config.check_services import check_call, check_services
 from nbactl.config.cycles import find_cycles
+from nbactl.config.healing import check_healing
 from nbactl.config.season import check_season
 from nbactl.core._support.durations import format_duration as shown
 from nbactl.core._support.names import closest
@@ -58,6 +59,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
     yield from check_expected(file)
     yield from _reads(file)
     yield from check_season(file)
+    yield from check_healing(file)
     for name, workflow in file.model.workflows.items():
         if workflow.schedule is not None:
             yield from check_schedule(file, ("workflows", name, "schedule"), workflow.schedule)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, TimeOfDay, at_least, at_most, keyed
 from nbactl.config.due import DueTimes
+from nbactl.config.healing import HealingSpec
+from nbactl.config.season import SeasonSpec
 
 ExecutionMode = Literal["parallel", "sequential"]
 Priority = Literal["critical", "high", "normal", "low"]
@@ -240,6 +242,8 @@ class WorkflowsFile(Strict):
     alerts: AlertsSpec
     season: dict[str, SeasonSpec] = NO_ENTRIES
     """The seasons by name, such as 2024-25: outside of a declared season no games are expected."""
+    healing: HealingSpec | None = None
+    """What `nbactl heal` repairs."""
 
     @property
     def topics(self) -> set[str]:

@@ -17,7 +17,7 @@ from nbactl.core.phases.modes import mode_of
 from nbactl.core.phases.names import normalise
 from nbactl.core.phases.publishing import ATTEMPTS, HandOffChange
 from nbactl.core.phases.sweeping import sweep
-from nbactl.errors import DataError
+from nbactl.errors import DataError, NotFoundError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import DELETE_FIELD, Document, Set, Update
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from nbactl.core._support.gamedate import GameDate
     from nbactl.core.phases.documents import PhaseDocument, ProcessorReport
     from nbactl.core.phases.handoff import HandOffs
     from nbactl.core.phases.messages import Completion
@@ -97,6 +98,22 @@ class PhaseRecorder:
         Any number of processes may sweep: each step is taken once. One document that fails does not hold up others.
         """
         return sweep(self._hand_offs, self._started)
+
+    def look_again(self, phase: str, day: GameDate) -> None:
+        """Have the next sweep look into a document that was not handed on, whichever program wrote it.
+
+        Raises NotFoundError if there is none.
+        """
+        hand_offs, path = self._hand_offs, document_path(phase, day)
+
+        def look(transaction: Transaction) -> None:
+            stored = transaction.get(path)
+            if stored is None:
+                raise NotFoundError(f"there is no document {path}")
+            if not hand_offs.parse(phase, day, stored).triggered:
+                transaction.write(Update(path, {"_next_check_at": hand_offs.clock.now()}))
+
+        hand_offs.store.transaction(look, max_attempts=ATTEMPTS)
 
     def _record(
         self, transaction: Transaction, phase: str, name: str, completion: Completion
