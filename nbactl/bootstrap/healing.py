@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nbactl.healing.kinds.hand_offs import HandOffParts
     from nbactl.healing.model import FaultKind
     from nbactl.ports.alerts import Alert
+    from nbactl.schedule.controller import Controller
     from nbactl.workflows.model import RunReport, RunRequest
 
 
@@ -35,7 +36,7 @@ def make_healer(
 
     declared = _declared(app)
     makers = _makers(app, alert, execute, by)
-    kinds = [makers[name](declared.kinds[name].after) for name in KINDS if name in declared.kinds and name in makers]
+    kinds = [makers[name](declared.kinds[name].after) for name in KINDS if name in declared.kinds]
     return Healer(
         kinds,
         declared.kinds,
@@ -74,6 +75,7 @@ def _makers(
     from nbactl.bootstrap.outputs import make_grids
     from nbactl.core.alerts import channel_of
     from nbactl.healing.kinds.batches import BatchStalled, CompletionDrift
+    from nbactl.healing.kinds.decisions import DecisionOrphan
     from nbactl.healing.kinds.hand_offs import HandOffPending, PhaseNotTriggered
     from nbactl.healing.kinds.leases import LeaseStale
     from nbactl.healing.kinds.outbox import OutboxPending
@@ -94,10 +96,20 @@ def _makers(
         "lease_stale": partial(LeaseStale, app.documents, app.leases, app.clock, lambda: by),
         "batch_stalled": partial(BatchStalled, app.documents, app.batches, app.completions, alert, quiet, oldest),
         "completion_drift": partial(CompletionDrift, app.batches, app.completions_migration, lambda: by),
+        "decision_orphan": partial(DecisionOrphan, _controller(app, alert, execute), app.clock),
         "output_missing": partial(OutputMissing, drawn, workflows, execute),
         "zero_rows": partial(ZeroRows, drawn, workflows, execute),
         "ended_at_limit": partial(EndedAtLimit, app.ledger, workflows, app.source.key, limits, execute),
     }
+
+
+def _controller(
+    app: Container, alert: Callable[[Alert], None], execute: Callable[[RunRequest], RunReport]
+) -> Controller:
+    """Return what runs the workflow of a decision."""
+    from nbactl.bootstrap.schedule import make_controller
+
+    return make_controller(app, lambda found, _channels: alert(found), execute)
 
 
 def _hand_offs(

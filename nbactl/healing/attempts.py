@@ -43,6 +43,8 @@ class Record:
     until: datetime | None = None
     alerted: bool = True
     error: str | None = None
+    effect: str | None = None
+    healed_at: datetime | None = None
 
 
 class Attempts:
@@ -72,12 +74,17 @@ class Attempts:
             for fault, document in zip(faults, found, strict=True)
         ]
 
-    def claim(self, fault: Fault, spec: HealSpec) -> Case:
-        """Begin an attempt; the case is `planned` if it is this healer's. Of many healers one gets it."""
+    def claim(self, fault: Fault, spec: HealSpec, seen_at: datetime) -> Case:
+        """Begin an attempt; the case is `planned` if it is this healer's. Of many healers one gets it.
+
+        What another one has healed since `seen_at`, when the fault was found, is `healed`.
+        """
 
         def claim(transaction: Transaction) -> Case:
             now = self._clock.now()
             record = _record(transaction.get(_path(fault)))
+            if record.state == "healed" and record.healed_at is not None and record.healed_at >= seen_at:
+                return Case(fault, "healed", record.attempts, spec.attempts, effect=record.effect)
             case = self._judged(fault, record, spec, now)
             if case.state == "stopped" and record.state == "open":
                 stopped = {**_known(fault), "state": "stopped", "attempts": record.attempts, "touched_at": now}
@@ -126,15 +133,27 @@ class Attempts:
         fields: dict[FieldPath, Any] = {"state": "healed", "healed_at": now, "effect": effect, "touched_at": now}
         self._store.commit([Update(_path(fault), {**fields, "owner": None, "until": None})])
 
-    def unseen(self) -> Iterator[tuple[Fault, int, int]]:
-        """Yield the faults that were repaired, or given up, without an effect that was seen, with their attempts."""
+    def stop(self, fault: Fault) -> None:
+        """Give up an object that was repaired and is not looked at any more."""
+
+        def stop(transaction: Transaction) -> None:
+            stored, now = transaction.get(_path(fault)), self._clock.now()
+            if stored is not None and stored.data.get("state") == "open":
+                stopped: dict[FieldPath, Any] = {"state": "stopped", "stopped_at": now, "alerted": False}
+                transaction.write(Update(_path(fault), stopped))
+
+        self._store.transaction(stop)
+
+    def unseen(self) -> Iterator[tuple[Case, bool]]:
+        """Yield what was repaired without an effect that was seen, and whether it was given up."""
         since = Filter("touched_at", ">=", self._clock.now() - _FOLLOWED)
         for state in ("open", "stopped"):
             query = Query(COLLECTION, (Filter("state", "==", state), since), (Order("touched_at"),), limit=_MOST)
             for document in list(self._store.query(query)):
-                data = document.data
-                if not self._is_running(_record(document), self._clock.now()):
-                    yield _fault(data), data["attempts"], data.get("budget", data["attempts"])
+                record, data = _record(document), document.data
+                if not self._is_running(record, self._clock.now()):
+                    budget = data.get("budget", record.attempts)
+                    yield Case(_fault(data), "waiting", record.attempts, budget), state == "stopped"
 
     def unalerted(self) -> Iterator[tuple[Fault, int, str | None]]:
         """Yield the faults that were given up without an alert that is known to be sent, with attempts and error.
@@ -217,6 +236,8 @@ def _record(document: Document | None) -> Record:
             data.get("until"),
             data.get("alerted", True),
             data.get("error"),
+            data.get("effect"),
+            data.get("healed_at"),
         )
     except KeyError as error:
         raise DataError(

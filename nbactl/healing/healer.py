@@ -19,6 +19,7 @@ from nbactl.ports.alerts import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from nbactl.config.healing import HealSpec
     from nbactl.core._support.clock import Clock
@@ -95,7 +96,7 @@ class Healer:
         days = [date] if date is not None else list(today.plus(1 - self._days).until(today))
         failed: dict[str, NbactlError] = {}
         busy = self._not_idle(days, failed)
-        scope = Scope(tuple(day for day in days if day in busy), now, only=date is not None)
+        scope = Scope(tuple(day for day in days if day in busy), now, days[0], only=date is not None)
         faults: list[Fault] = []
         for kind in self._kinds.values():
             try:
@@ -116,7 +117,7 @@ class Healer:
             before = ended.get(f"{fault.kind} {fault.waits_for}")
             may = not plan.auto or self._specs[fault.kind].auto
             turn = case.state in {"planned", "stopped"} or (before is not None and before.state == "healed")
-            done = self._heal(replace(fault, waits_for=None), by) if turn and may else case
+            done = self._heal(replace(fault, waits_for=None), plan.scope.now, by) if turn and may else case
             ended[fault.name] = done
             yield done
         yield from self._closed(plan.scope, ended)
@@ -138,10 +139,10 @@ class Healer:
             return case.ended("waiting", reason="it is not repaired automatically: nbactl heal")
         return case
 
-    def _heal(self, fault: Fault, by: str) -> Case:
+    def _heal(self, fault: Fault, seen_at: datetime, by: str) -> Case:
         """Make one attempt, unless another healer makes it or the budget is used up."""
         kind = self._kinds[fault.kind]
-        claimed = self._attempts.claim(fault, self._specs[fault.kind])
+        claimed = self._attempts.claim(fault, self._specs[fault.kind], seen_at)
         if claimed.state != "planned":
             return claimed
         reach("heal.claimed")
@@ -165,18 +166,28 @@ class Healer:
         return done
 
     def _closed(self, scope: Scope, ended: Mapping[str, Case]) -> Iterator[Case]:
-        """Yield the cases of before whose effect is seen by now."""
-        for fault, attempts, budget in self._attempts.unseen():
+        """Yield the cases of before that are not found any more: healed if the effect is seen by now.
+
+        One whose date is not looked at any more is given up.
+        """
+        for case, stopped in self._attempts.unseen():
+            fault = case.fault
             kind = self._kinds.get(fault.kind)
             if kind is None or fault.name in ended or not scope.has(fault):
                 continue
             try:
                 effect = kind.verify(fault)
-            except NbactlError:
-                continue  # the next round looks again
+            except NbactlError as error:
+                yield case.ended("waiting", reason=described(error))
+                continue
             if effect is not None:
                 self._attempts.close(fault, effect)
-                yield Case(fault, "healed", attempts, budget, effect=effect)
+                yield case.ended("healed", effect=effect)
+            elif not stopped and not scope.only and fault.game_date is not None and fault.game_date < scope.first:
+                self._attempts.stop(fault)
+                yield case.ended("stopped", reason="no effect was seen, and its date is not looked at any more")
+            elif not stopped:
+                yield case.ended("waiting", reason="its effect was not seen yet")
 
     def _send_alerts(self) -> None:
         for fault, attempts, error in self._attempts.unalerted():

@@ -45,10 +45,14 @@ class Fault:
 
 @frozen
 class Scope:
-    """What is looked at: game dates in order, none of them idle, and `now`. With `only`, nothing but these dates."""
+    """What is looked at: game dates in order, none of them idle, and `now`. With `only`, nothing but these dates.
+
+    `first` is the oldest date that is looked at, idle or not.
+    """
 
     days: tuple[GameDate, ...]
     now: datetime
+    first: GameDate
     only: bool = False
 
     def has(self, fault: Fault) -> bool:

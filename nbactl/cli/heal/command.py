@@ -33,7 +33,7 @@ BY_HEALER: Final = "heal"
 
 @frozen
 class HealRequest:
-    """What to heal: of one date, or of the last ones. `auto` never asks, and repairs only kinds that are marked safe."""
+    """What to heal: of one date, or of the last ones. `auto` never asks, and leaves kinds that are not safe alone."""
 
     date: GameDate | None = None
     auto: bool = False
