@@ -12,8 +12,9 @@ from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.healing import make_healer
 from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import GameDate
-from nbactl.testing import FakeClock, memory_bus
+from nbactl.testing import memory_bus
 from tests.kit.handoffs import TOPICS, Switchboard
+from tests.kit.migration import PassingClock
 from tests.kit.production import DAY, NIGHT
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nbactl.healing.model import Case
     from nbactl.ports.alerts import Alert
     from nbactl.ports.documents import DocumentStore
+    from nbactl.testing import FakeClock
     from nbactl.workflows.model import RunReport, RunRequest
     from tests.kit.engines import Engine
 
@@ -86,7 +88,7 @@ def healing_lab(engine: Engine, folder: Path, **given: Any) -> Iterator[HealingL
     options: dict[str, Any] = {"state_dir": str(folder / "state"), **given}
     if engine.capabilities.emulator:
         options |= {"target": "gcp", "project": engine.place}
-    clock = FakeClock(NIGHT)
+    clock = PassingClock(NIGHT)
     app = Container(load_settings(options, {}, folder), clock=clock, environ={**os.environ, **engine.environment()})
     app.engine = engine.open(clock)
     app.warehouse = DuckDbWarehouse(folder / "w.duckdb", clock=clock, lock_wait=5.0, holder="test")
