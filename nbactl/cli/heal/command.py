@@ -69,10 +69,10 @@ class HealReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if all is healed, 1 for a final stop or a failure, 3 if some remain with budget left."""
+        """0 if all is healed, 1 for a final stop or a failure, 3 if some remain with budget left; not in a dry run."""
         if self.error is not None:
             return self.error.exit_code
-        return _WAITING if self.summary["waiting"] else 0
+        return _WAITING if self.summary["waiting"] and not self.request.dry_run else 0
 
 
 def heal(
