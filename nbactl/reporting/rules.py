@@ -1,0 +1,185 @@
+"""Alert rules: conditions of `alerts.rules` in workflows.yaml, judged from what is stored.
+
+Each rule finds the subjects of which its condition holds, such as game dates; each of these is stored
+(conditions.py). A rule that cannot be judged is a warning, and leaves its conditions as they are.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Literal
+
+from nbactl.core._support.gamedate import GameDate
+from nbactl.errors import NbactlError
+from nbactl.frozen import frozen
+from nbactl.ports.alerts import Alert
+from nbactl.reporting.conditions import (
+    Condition,
+    Finding,
+    Message,
+    conditions_open,
+    end,
+    mark_sent,
+    observe,
+    unsent,
+)
+from nbactl.reporting.judges import Judged, NotApplicable, TooFew
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from datetime import datetime
+
+    from nbactl.config.alert_rules import AlertRule
+    from nbactl.core.season.idle import IdleDates
+    from nbactl.ports.documents import DocumentStore
+    from nbactl.reporting.judges import Facts, Judge
+
+RuleState = Literal["alerting", "waiting", "quiet", "too_few", "not_applicable", "idle", "unknown"]
+NOT_IN_SEASON: Final = ("halted", "off_season", "break")
+"""While today is idle for one of these, nothing is judged. A date without games in the season is only left out."""
+
+
+@frozen
+class RuleOutcome:
+    """The outcome of a rule; `why` says on what it rests. `sample` is what it was judged from, where it was."""
+
+    rule: str
+    state: RuleState
+    why: str
+    value: float | None = None
+    sample: int | None = None
+    subjects: tuple[str, ...] = ()
+
+
+@frozen
+class AlertRound:
+    """What the rules came to. `sent` and `resolved` are the keys of the alerts that this process sent."""
+
+    at: datetime
+    outcomes: tuple[RuleOutcome, ...]
+    sent: tuple[str, ...] = ()
+    resolved: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class AlertRules:
+    """Judges the rules and sends what there is to say. `judges` are by the kind of condition."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, AlertRule],
+        judges: Mapping[str, Judge],
+        facts: Callable[[datetime], Facts],
+        store: DocumentStore,
+        idle: Callable[[], IdleDates],
+        send: Callable[[Alert, Iterable[str]], None],
+    ) -> None:
+        self._rules = rules
+        self._judges = judges
+        self._facts = facts
+        self._store = store
+        self._idle = idle
+        self._send = send
+
+    def evaluate(self, now: datetime, *, dry_run: bool = False) -> AlertRound:
+        """Judge every rule as of `now`, and send what has begun, lasts or has ended.
+
+        Ticks may overlap and be killed anywhere: each message is sent once, and none is lost. A dry run changes and
+        sends nothing. Raises UnavailableError if the document store does not answer.
+        """
+        if not self._rules:
+            return AlertRound(now, ())
+        facts, warnings = self._facts(now), []
+        try:
+            today = GameDate.of(now)
+            idle = self._idle().idle([today]).get(today)
+        except NbactlError as error:
+            idle = None
+            warnings.append(f"alert rules: whether games are expected today is not known: {error.message}")
+        if idle is not None and idle.kind in NOT_IN_SEASON:
+            outcomes = tuple(RuleOutcome(name, "idle", f"nothing is expected today: {idle.reason}") for name in self._rules)
+            return AlertRound(now, outcomes, warnings=tuple(warnings))
+        known = conditions_open(self._store)
+        outcomes, messages = [], []
+        for name, rule in self._rules.items():
+            of_rule = {condition.subject: condition for condition in known if condition.rule == name}
+            outcome, to_send = self._judge(name, rule, facts, of_rule, now, dry_run=dry_run)
+            outcomes.append(outcome)
+            messages += to_send
+            if outcome.state == "unknown":
+                warnings.append(f"the alert rule {name} was not judged: {outcome.why}")
+        warnings += facts.warnings
+        sent = [(message.said, self._say(message)) for message in messages]
+        return AlertRound(
+            now,
+            tuple(outcomes),
+            sent=tuple(key for said, key in sent if said == "alert"),
+            resolved=tuple(key for said, key in sent if said == "resolved"),
+            warnings=tuple(dict.fromkeys(warnings)),
+        )
+
+    def _judge(
+        self,
+        name: str,
+        rule: AlertRule,
+        facts: Facts,
+        known: Mapping[str, Condition],
+        now: datetime,
+        *,
+        dry_run: bool,
+    ) -> tuple[RuleOutcome, list[Message]]:
+        try:
+            judged = self._judges[rule.when](rule, facts, frozenset(known))
+        except TooFew as few:
+            return RuleOutcome(name, "too_few", str(few), sample=few.sample, subjects=tuple(known)), []
+        except NotApplicable as nothing:
+            return RuleOutcome(name, "not_applicable", str(nothing)), []
+        except NbactlError as error:
+            return RuleOutcome(name, "unknown", error.message, subjects=tuple(known)), []
+        messages = [] if dry_run else self._recorded(name, rule, judged, known, now)
+        waits = all(self._waits(rule, known.get(subject), now) for subject in judged.findings)
+        state: RuleState = "quiet" if not judged.findings else "waiting" if waits else "alerting"
+        return RuleOutcome(name, state, judged.why, judged.value, judged.sample, tuple(judged.findings)), messages
+
+    def _recorded(
+        self, name: str, rule: AlertRule, judged: Judged, known: Mapping[str, Condition], now: datetime
+    ) -> list[Message]:
+        window, lasting = timedelta(seconds=rule.window), _lasting(rule)
+        found = []
+        for subject, title in judged.findings.items():
+            found.append(observe(self._store, Finding(name, subject, rule.severity, title, window, lasting), now))
+        for subject, condition in known.items():
+            if subject in judged.findings:
+                continue
+            if subject in judged.unseen:
+                found.append(unsent(self._store, condition, now))
+            else:
+                found.append(end(self._store, condition, now))
+        return [message for message in found if message is not None]
+
+    @staticmethod
+    def _waits(rule: AlertRule, known: Condition | None, now: datetime) -> bool:
+        return now - (now if known is None else known.since) < _lasting(rule)
+
+    def _say(self, message: Message) -> str:
+        condition = message.condition
+        rule = self._rules[condition.rule]
+        subject = f"/{condition.subject}" if condition.subject else ""
+        key = f"rule/{condition.rule}{subject}/{message.number}"
+        since = f"{condition.since:%Y-%m-%d %H:%M} UTC"
+        if message.said == "alert":
+            alert = Alert(key, rule.severity, condition.title, fields={"since": since}, next_step=rule.next)
+        else:
+            ended = f"{condition.ended_at:%Y-%m-%d %H:%M} UTC" if condition.ended_at else ""
+            alert = Alert(key, "info", f"resolved: {condition.title}", fields={"since": since, "until": ended})
+        self._send(alert, rule.channels)
+        mark_sent(self._store, message)
+        return key
+
+
+def _lasting(rule: AlertRule) -> timedelta:
+    return timedelta(seconds=rule.window) if rule.when in LASTING else timedelta()
+
+
+LASTING: Final[Collection[str]] = ("health", "rollout")
+"""The conditions that `window` says of how long they must last."""
