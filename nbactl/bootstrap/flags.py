@@ -43,7 +43,7 @@ def make_rollouts(app: Container) -> RolloutStore:
     from nbactl.rollouts.rules import RolloutRules
     from nbactl.rollouts.store import RolloutStore
 
-    rules = RolloutRules(app.config.flags, _health_of(app))
+    rules = RolloutRules(app.config.flags, services_health(app))
     return RolloutStore(app.documents, app.flag_store, app.clock.now, rules)
 
 
@@ -55,12 +55,16 @@ def make_ticker(app: Container, alert: Callable[[Alert], None]) -> Ticker:
         rollouts=app.rollouts,
         flags=app.flag_store,
         sources=_guard_sources(app),
-        health=_health_of(app),
+        health=services_health(app),
         alert=alert,
     )
 
 
-def _health_of(app: Container) -> Callable[[], Sequence[ServiceHealth] | None]:
+def services_health(app: Container) -> Callable[[], Sequence[ServiceHealth] | None]:
+    """Return what asks the services for their health; None where there are some and nothing says where.
+
+    Raises ConfigError for wrong variables.
+    """
     from nbactl.rollouts import health
 
     urls = health.parse_urls(app.environ.get(health.VARIABLE, ""))

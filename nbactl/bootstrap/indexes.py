@@ -22,6 +22,11 @@ INDEXES: Final = (
     Index("outbox", ("due_at",)),
     Index("outbox", ("expires_at",)),
     Index("message_dedup", ("expires_at",)),
+    Index("alert_conditions", ("expires_at",)),
+    # What alert rules, `alerts list` and reports ask for.
+    Index("alert_conditions", ("open",)),
+    Index("alert_conditions", ("seen_at",)),
+    Index("outbox", ("topic", "created_at")),
     Index("alerts", ("expires_at",)),
     Index("lease_removals", ("at",)),
     Index("dead_letters", ("open_since",)),

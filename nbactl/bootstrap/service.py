@@ -19,6 +19,7 @@ from nbactl.core._support.periodic import PeriodicTask
 from nbactl.core.completions.participants import SERVICE_VARIABLE
 from nbactl.core.flags import StateCache, on, use
 from nbactl.core.observe.context import current
+from nbactl.core.observe.daily_counts import DUPLICATES, DailyCounts, duplicates_counted
 from nbactl.core.observe.events import EventLog, combined
 from nbactl.core.observe.failures import Failures, log_failure
 from nbactl.core.observe.logging import configure_logging
@@ -65,7 +66,10 @@ class ServiceContainer(Container):
         self.metrics = Metrics()
         super().__init__(settings, clock=clock, environ=environ, hook=self.metrics.hook)
         self.participant = self.environ.get(SERVICE_VARIABLE) or name
-        self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]))
+        self.duplicates = DailyCounts(DUPLICATES, lambda: self.documents, self.clock)
+        self.hook = combined(
+            self.hook, EventLog(self.config.timeouts["log.slow"]), duplicates_counted(self.duplicates)
+        )
         self.checks: list[Check] = []
         """Checks of this service beside those of every service. Add to it before the service starts."""
         self._background: list[PeriodicTask] = []
@@ -116,8 +120,12 @@ class ServiceContainer(Container):
 
     @cached_property
     def expiry_beat(self) -> PeriodicTask:
-        """What deletes documents that have expired."""
-        return self._beat("expiry", self.config.timeouts.interval("expiry.sweep"), self.sweep_expired)
+        """What deletes documents that have expired, and adds what was counted."""
+        return self._beat("expiry", self.config.timeouts.interval("expiry.sweep"), self._sweep)
+
+    def _sweep(self) -> None:
+        self.duplicates.flush()
+        self.sweep_expired()
 
     def in_background(self, name: str, every: Interval, work: Callable[[], object]) -> PeriodicTask:
         """Have `work` called every so often from the start of the service to its end; a failure is reported."""
@@ -160,6 +168,7 @@ class ServiceContainer(Container):
         stop.add("health checks", self.health.close)
         stop.add("flags", self.flags.close)
         stop.add("outbox", self._empty_outbox)
+        stop.add("counts", self.duplicates.flush)
         stop.add("stores", self.close)
         return stop
 

@@ -143,6 +143,8 @@ class InstrumentedChannel:
 
 
 COLLECTION: Final = "alerts"
+CONDITIONS: Final = "alert_conditions"
+"""The collection of the conditions that alert rules found."""
 _SEVERITIES: Final = get_args(Severity)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nbactl.core._support.faults import reach
 from nbactl.core._support.ids import encode_id
+from nbactl.core.alerts import CONDITIONS
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import Filter, Order, Query, Set, Update
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from nbactl.ports.documents import Document, DocumentStore, Reader, Transaction
 
-COLLECTION: Final = "alert_conditions"
 _SENDING: Final = timedelta(minutes=2)
 """How long a tick has to send a message before another one sends it."""
 _KEEP: Final = timedelta(days=90)
@@ -79,14 +79,14 @@ class Message:
 
 def conditions_open(store: Reader) -> list[Condition]:
     """Return the conditions that last, those that are waiting too, the oldest first."""
-    found = _read(store.query(Query(COLLECTION, (Filter("open", "==", True),))))
+    found = _read(store.query(Query(CONDITIONS, (Filter("open", "==", True),))))
     return sorted(found, key=lambda condition: (condition.since, condition.rule, condition.subject))
 
 
 def conditions_since(store: Reader, since: datetime, limit: int) -> list[Condition]:
     """Return the conditions that were seen since then, the newest first."""
     query = Query(
-        COLLECTION, (Filter("seen_at", ">=", since),), (Order("seen_at", descending=True),), limit=limit
+        CONDITIONS, (Filter("seen_at", ">=", since),), (Order("seen_at", descending=True),), limit=limit
     )  # fmt: skip
     return list(_read(store.query(query)))
 
@@ -171,7 +171,7 @@ def _is_left(condition: Condition, now: datetime) -> bool:
 
 
 def _path(rule: str, subject: str) -> str:
-    return f"{COLLECTION}/{encode_id(f'{rule}/{subject}')}"
+    return f"{CONDITIONS}/{encode_id(f'{rule}/{subject}')}"
 
 
 def _fields(condition: Condition) -> dict[str, Any]:

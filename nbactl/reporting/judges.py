@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import NbactlError
+from nbactl.errors import ConfigError, DataError
 from nbactl.frozen import frozen
 from nbactl.outputs.model import WRONG, OutputState
 from nbactl.reporting.runs import without_idle
@@ -33,6 +33,10 @@ _MOST_DATES: Final = 60
 """How far back open conditions of dates are looked at again."""
 _LEAST_BYTES: Final = 10 * 2**30
 """A day is not dear for less above the median: six cents."""
+
+
+LASTING: Final = ("health", "rollout")
+"""The conditions of which `window` says how long they must last."""
 
 
 class TooFew(Exception):  # noqa: N818 - an outcome
@@ -145,7 +149,7 @@ def health(rule: AlertRule, facts: Facts, _: Collection[str]) -> Judged:
     """Judge which share of the services is not healthy."""
     services = facts.sources.health()
     if services is None:
-        raise NbactlError("no service is known: set NBACTL_HEALTH_URLS")
+        raise ConfigError("no service is known: set NBACTL_HEALTH_URLS")
     if not services:
         raise NotApplicable("no service is deployed on this target, and NBACTL_HEALTH_URLS names none")
     _enough(len(services), rule, "services")
@@ -158,7 +162,7 @@ def rollout(rule: AlertRule, facts: Facts, _: Collection[str]) -> Judged:
     """Judge which share of the open rollouts is paused, or has baked and does not advance."""
     rollouts, unreadable = facts.sources.rollouts()
     if unreadable:
-        raise NbactlError(next(iter(unreadable.values())))
+        raise DataError(next(iter(unreadable.values())))
     under_way = [one for one in rollouts if one.is_open]
     if not under_way:
         return Judged({}, "no rollout is under way", 0.0, 0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import GameDate
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from nbactl.reporting.runs import Logs
     from nbactl.reporting.sent import SentAlert
 
+T = TypeVar("T")
 BASELINE: Final = timedelta(days=30)
 """The time before the period that durations are compared with."""
-LONGEST: Final = timedelta(days=180)
 _MOST: Final = 200
 """How many changes of a flag, incidents and alerts are read."""
 
@@ -76,7 +76,7 @@ class ReportSources:
     logs: Logs | None
     grid: Callable[[GameDate, GameDate], Grid]
     phase_documents: Callable[[Sequence[GameDate]], Mapping[tuple[str, GameDate], PhaseDocument]]
-    costs: Callable[[float], CostUsage]
+    costs: Callable[[datetime, datetime], CostUsage]
     duplicates: Callable[[datetime, datetime], Mapping[str, int]]
     repairs: Callable[[datetime], Sequence[AuditEntry]]
 
@@ -116,7 +116,8 @@ def make_report(sources: ReportSources, length: timedelta, now: datetime) -> Rep
     What cannot be read is a warning, and missing from the numbers; only the document store must answer.
     """
     since = now - length
-    first, last = GameDate.of(since).plus(1), GameDate.of(now)
+    last = GameDate.of(now)
+    first = min(GameDate.of(since).plus(1), last)
     store = sources.documents
     warnings: list[str] = []
     ran = read_runs(store, since, now, sources.logs)
@@ -131,7 +132,7 @@ def make_report(sources: ReportSources, length: timedelta, now: datetime) -> Rep
     reliability = total(found_nights)
     if not ran.runs and not reliability.due and not any(phase.now.runs for phase in phases):
         raise _nothing(since, before.runs[0].started_at if before.runs else None, length)
-    cost, unknown = _cost(sources, length)
+    cost, unknown = _cost(sources, since, now)
     repairs = _or_warn(lambda: sources.repairs(since), "the audit trail", warnings) or ()
     return Report(
         since=since,
@@ -154,7 +155,7 @@ def make_report(sources: ReportSources, length: timedelta, now: datetime) -> Rep
     )
 
 
-def _or_warn[T](read: Callable[[], T], what: str, warnings: list[str]) -> T | None:
+def _or_warn(read: Callable[[], T], what: str, warnings: list[str]) -> T | None:
     try:
         return read()
     except NbactlError as error:
@@ -162,9 +163,9 @@ def _or_warn[T](read: Callable[[], T], what: str, warnings: list[str]) -> T | No
         return None
 
 
-def _cost(sources: ReportSources, length: timedelta) -> tuple[CostUsage | None, str | None]:
+def _cost(sources: ReportSources, since: datetime, until: datetime) -> tuple[CostUsage | None, str | None]:
     try:
-        return sources.costs(length.total_seconds()), None
+        return sources.costs(since, until), None
     except PreconditionError as error:
         return None, error.message
     except NbactlError as error:

@@ -13,26 +13,18 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import NbactlError
 from nbactl.frozen import frozen
 from nbactl.ports.alerts import Alert
-from nbactl.reporting.conditions import (
-    Condition,
-    Finding,
-    Message,
-    conditions_open,
-    end,
-    mark_sent,
-    observe,
-    unsent,
-)
-from nbactl.reporting.judges import Judged, NotApplicable, TooFew
+from nbactl.reporting.conditions import Finding, conditions_open, end, mark_sent, observe, unsent
+from nbactl.reporting.judges import LASTING, NotApplicable, TooFew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from nbactl.config.alert_rules import AlertRule
     from nbactl.core.season.idle import IdleDates
     from nbactl.ports.documents import DocumentStore
-    from nbactl.reporting.judges import Facts, Judge
+    from nbactl.reporting.conditions import Condition, Message
+    from nbactl.reporting.judges import Facts, Judge, Judged
 
 RuleState = Literal["alerting", "waiting", "quiet", "too_few", "not_applicable", "idle", "unknown"]
 NOT_IN_SEASON: Final = ("halted", "off_season", "break")
@@ -180,6 +172,3 @@ class AlertRules:
 def _lasting(rule: AlertRule) -> timedelta:
     return timedelta(seconds=rule.window) if rule.when in LASTING else timedelta()
 
-
-LASTING: Final[Collection[str]] = ("health", "rollout")
-"""The conditions that `window` says of how long they must last."""

@@ -27,7 +27,7 @@ MOST_RUNS: Final = 5_000
 MOST_HEADS: Final = 20_000
 """How many runs of the time before are read, without their tasks."""
 _TASKS_AT_ONCE: Final = 2_000
-_DONE: Final = frozenset({"succeeded", "no_data", "success", "completed", "complete"})
+_DONE: Final = frozenset({"succeeded", "no_data", "success", "successful", "completed", "complete", "done", "ok"})
 _BAD: Final = frozenset({"failed", "timed_out", *FAILED})
 _UNDECIDED: Final = frozenset({"running", "pending", "started", "in_progress", "cancelled", "skipped", "detached", ""})
 
@@ -80,7 +80,7 @@ class RanRun:
     @property
     def seconds(self) -> float | None:
         """How long it took, if it did its work."""
-        if self.finished_at is None or self.status not in (*_DONE, "partial"):
+        if self.finished_at is None or self.status not in (*_DONE, "partial", "partial_success"):
             return None
         return max(0.0, (self.finished_at - self.started_at).total_seconds())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.core.alerts import COLLECTION as ALERTS
+from nbactl.core.alerts import CONDITIONS
 from nbactl.core.once.idempotency import COLLECTION as MESSAGES
 from nbactl.core.outbox.outbox import COLLECTION as OUTBOX
 from nbactl.ports.documents import MAX_WRITES, Delete, Filter, Order, Query
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore
 
-EXPIRING: Final = (ALERTS, MESSAGES, OUTBOX)
+EXPIRING: Final = (ALERTS, CONDITIONS, MESSAGES, OUTBOX)
 """The collections whose documents expire; each has a TTL policy in firestore.indexes.json."""
 
 

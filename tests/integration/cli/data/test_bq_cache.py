@@ -16,7 +16,8 @@ from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Column, Rows, TableLayout, TableSchema
 from nbactl.testing import FakeClock, emulator_documents
 from nbactl.warehouse.costs.cache import measure_cache
-from nbactl.warehouse.costs.cache_counts import FLUSH, CacheCounts, read_counts
+from nbactl.core.observe.daily_counts import FLUSH
+from nbactl.warehouse.costs.cache_counts import CacheCounts, read_counts
 from nbactl.warehouse.gateway import QueryGateway
 from tests.integration.cli.data.conftest import Done
 from tests.integration.warehouse.counted_gateway import AskedWarehouse
