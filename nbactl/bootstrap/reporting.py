@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from nbactl.reporting.rules import AlertRules
     from nbactl.reporting.runs import Logs, Ran
     from nbactl.reporting.trace.model import TraceSources
+    from nbactl.rollouts.health import ServiceHealth
+    from nbactl.rollouts.model import Rollout
 
 
 def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None]) -> AlertRules:
     """Return what judges `alerts.rules`; `send` gets an alert and the names of its channels, as `Alerts.send`."""
-    from nbactl.bootstrap.flags import services_health
     from nbactl.bootstrap.season import make_idle_dates
     from nbactl.reporting.judges import JUDGES, Facts, Sources
     from nbactl.reporting.rules import AlertRules
@@ -39,6 +40,14 @@ def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None
     def ran(since: datetime, until: datetime) -> Ran:
         return read_runs(app.documents, since, until, _logs(app))
 
+    def health() -> Sequence[ServiceHealth] | None:
+        from nbactl.bootstrap.flags import services_health
+
+        return services_health(app)()
+
+    def rollouts() -> tuple[Sequence[Rollout], Mapping[str, str]]:
+        return app.rollouts.all()
+
     def jobs(since: datetime, until: datetime) -> Iterable[WarehouseJob]:
         return app.job_history.jobs(since, until, timeout=app.config.timeouts["warehouse.query"])
 
@@ -47,14 +56,14 @@ def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None
         idle=lambda: make_idle_dates(app),
         grid=partial(_grid, app),
         jobs=None if app.settings.target == "local" else jobs,
-        health=lambda: services_health(app)(),
-        rollouts=lambda: app.rollouts.all(),
+        health=health,
+        rollouts=rollouts,
     )
 
     def facts(now: datetime) -> Facts:
         return Facts(sources, now, timedelta(seconds=longest))
 
-    return AlertRules(rules, JUDGES, facts, app.documents, sources.idle, send)
+    return AlertRules(rules, JUDGES, facts, app.documents, idle=sources.idle, send=send)
 
 
 def make_report_sources(app: Container) -> ReportSources:

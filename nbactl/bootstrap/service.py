@@ -67,9 +67,7 @@ class ServiceContainer(Container):
         super().__init__(settings, clock=clock, environ=environ, hook=self.metrics.hook)
         self.participant = self.environ.get(SERVICE_VARIABLE) or name
         self.duplicates = DailyCounts(DUPLICATES, lambda: self.documents, self.clock)
-        self.hook = combined(
-            self.hook, EventLog(self.config.timeouts["log.slow"]), duplicates_counted(self.duplicates)
-        )
+        self.hook = combined(self.hook, EventLog(self.config.timeouts["log.slow"]), duplicates_counted(self.duplicates))
         self.checks: list[Check] = []
         """Checks of this service beside those of every service. Add to it before the service starts."""
         self._background: list[PeriodicTask] = []

@@ -20,8 +20,8 @@ class AlertRule(Strict):
     above: Annotated[float, at_least(0)] = 0.0
     """The share, or for cost_anomaly the increase, above which it is an alert: 0.02 is 2 %."""
     window: Seconds
-    """How far back it looks. For health and rollout: how long the condition must last. While it lasts, the alert is sent
-    again once a window.
+    """How far back it looks. For health and rollout: how long the condition must last. While it lasts, the alert
+    is sent again once a window.
     """
     minimum: Annotated[int, at_least(1)] = 1
     """With fewer runs, attempts, days, services, rollouts or outputs there is no verdict."""

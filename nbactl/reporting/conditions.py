@@ -27,6 +27,7 @@ _SENDING: Final = timedelta(minutes=2)
 """How long a tick has to send a message before another one sends it."""
 _KEEP: Final = timedelta(days=90)
 """How long a condition is kept after it has ended."""
+_OPEN: Final = Filter("open", "==", value=True)
 _MOST_PAST: Final = 50
 Said = Literal["alert", "resolved"]
 
@@ -79,7 +80,7 @@ class Message:
 
 def conditions_open(store: Reader) -> list[Condition]:
     """Return the conditions that last, those that are waiting too, the oldest first."""
-    found = _read(store.query(Query(CONDITIONS, (Filter("open", "==", True),))))
+    found = _read(store.query(Query(CONDITIONS, (_OPEN,))))
     return sorted(found, key=lambda condition: (condition.since, condition.rule, condition.subject))
 
 
@@ -124,12 +125,18 @@ def _observe(transaction: Transaction, finding: Finding, now: datetime) -> Messa
     before = _condition(transaction.get(_path(finding.rule, finding.subject)))
     if before is not None and before.seen_at > now:
         return None  # a later tick has judged already
-    now_open = {"severity": finding.severity, "title": finding.title, "seen_at": now, "open": True, "ended_at": None}
-    if before is None:
-        condition = Condition(finding.rule, finding.subject, since=now, **now_open)
-    else:
-        condition = replace(before, **now_open, since=before.since if before.open else now)
-    condition = replace(condition, waiting=now - condition.since < finding.lasting)
+    condition = before or Condition(finding.rule, finding.subject, finding.severity, finding.title, now, now)
+    since = condition.since if condition.open else now
+    condition = replace(
+        condition,
+        severity=finding.severity,
+        title=finding.title,
+        since=since,
+        seen_at=now,
+        open=True,
+        waiting=now - since < finding.lasting,
+        ended_at=None,
+    )
     if _is_left(condition, now) and condition.sending == "resolved":  # that is not so any more
         condition = replace(condition, said="alert", sending=None, sending_until=None)
     due = condition.alerted_at is None or now - condition.alerted_at >= finding.window or _is_left(condition, now)

@@ -173,7 +173,10 @@ def task_errors(runs: Iterable[RanRun]) -> list[TaskErrors]:
                 counts[index] += number
             if task.failed and task.error:
                 errors.setdefault(task.name, task.error)
-    tasks = [TaskErrors(name, *counts, errors.get(name)) for name, counts in found.items()]
+    tasks = [
+        TaskErrors(name, runs, attempts, failed_attempts, failed, errors.get(name))
+        for name, (runs, attempts, failed_attempts, failed) in found.items()
+    ]
     return sorted(tasks, key=lambda task: (-task.failed, -task.failed_attempts, task.name))
 
 
@@ -184,7 +187,9 @@ def nights(grid: Grid, first: GameDate, last: GameDate) -> list[Night]:
         if output.required and output.state in _COUNTED and (output.due_at is None or output.due_at <= grid.now):
             by_date[output.game_date].append(output)
     return [
-        Night(day, reliability(by_date[day]), _wrong(by_date[day]), idle.reason if (idle := grid.idle.get(day)) else None)
+        Night(
+            day, reliability(by_date[day]), _wrong(by_date[day]), idle.reason if (idle := grid.idle.get(day)) else None
+        )
         for day in first.until(last)
     ]
 

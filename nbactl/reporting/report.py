@@ -5,7 +5,6 @@ The number of queries depends neither on how many runs there are nor on how long
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -21,7 +20,7 @@ from nbactl.reporting.runs import read_runs
 from nbactl.reporting.sent import sent_alerts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from nbactl.core.audit.entry import AuditEntry

@@ -63,6 +63,7 @@ class AlertRules:
         judges: Mapping[str, Judge],
         facts: Callable[[datetime], Facts],
         store: DocumentStore,
+        *,
         idle: Callable[[], IdleDates],
         send: Callable[[Alert, Iterable[str]], None],
     ) -> None:
@@ -89,10 +90,11 @@ class AlertRules:
             idle = None
             warnings.append(f"alert rules: whether games are expected today is not known: {error.message}")
         if idle is not None and idle.kind in NOT_IN_SEASON:
-            outcomes = tuple(RuleOutcome(name, "idle", f"nothing is expected today: {idle.reason}") for name in self._rules)
-            return AlertRound(now, outcomes, warnings=tuple(warnings))
+            why = f"nothing is expected today: {idle.reason}"
+            return AlertRound(now, tuple(RuleOutcome(name, "idle", why) for name in self._rules))
         known = conditions_open(self._store)
-        outcomes, messages = [], []
+        outcomes: list[RuleOutcome] = []
+        messages: list[Message] = []
         for name, rule in self._rules.items():
             of_rule = {condition.subject: condition for condition in known if condition.rule == name}
             outcome, to_send = self._judge(name, rule, facts, of_rule, now, dry_run=dry_run)
@@ -171,4 +173,3 @@ class AlertRules:
 
 def _lasting(rule: AlertRule) -> timedelta:
     return timedelta(seconds=rule.window) if rule.when in LASTING else timedelta()
-

@@ -109,7 +109,9 @@ def read_runs(store: Reader, since: datetime, until: datetime, logs: Logs | None
     documents = list(store.query(Query(RUNS, window, newest, limit=most)))
     warnings = []
     if len(documents) == most:
-        warnings.append(f"only the newest {most:,} runs were read: those since {documents[-1].data['started_at']:%F %R}")
+        warnings.append(
+            f"only the newest {most:,} runs were read: those since {documents[-1].data['started_at']:%F %R}"
+        )
     heads = [(document, head) for document in documents if (head := _head(document)) is not None]
     if left := len(documents) - len(heads):
         warnings.append(f"{left} run{'s' if left > 1 else ''} of the ledger cannot be read and are not counted")
@@ -153,8 +155,8 @@ def _with_tasks(store: Reader, heads: Sequence[tuple[Document, RanRun]]) -> Iter
 
 def _names(document: Document) -> list[str]:
     order = document.data.get("task_order")
-    usable = isinstance(order, list) and all(isinstance(name, str) and name and "/" not in name for name in order)
-    return order if usable else []
+    names = order if isinstance(order, list) else []
+    return [name for name in names if isinstance(name, str) and name and "/" not in name]
 
 
 def _task(document: Document | None) -> RanTask | None:

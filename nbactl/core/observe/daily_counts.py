@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.core.observe.events import Event, Hook
-    from nbactl.ports.documents import Reader, DocumentStore, Transaction
+    from nbactl.ports.documents import DocumentStore, Reader, Transaction
 
 FLUSH: Final = 50
 DUPLICATES: Final = "duplicates"

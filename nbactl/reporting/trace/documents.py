@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.gamedate import GameDate
@@ -20,7 +20,7 @@ from nbactl.core.dead_letters.documents import COLLECTION as DEAD_LETTERS
 from nbactl.core.flags.store import flag_path, history_of
 from nbactl.core.once.idempotency import COLLECTION as MESSAGES
 from nbactl.core.outbox.outbox import COLLECTION as OUTBOX
-from nbactl.core.phases.documents import read_phases
+from nbactl.core.phases.documents import document_path, read_phases
 from nbactl.errors import DataError
 from nbactl.ports.documents import Filter, Order, Query
 from nbactl.workflows.writing import RUNS, run_path, task_path
@@ -28,6 +28,7 @@ from nbactl.workflows.writing import RUNS, run_path, task_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nbactl.core.phases.documents import ProcessorReport
     from nbactl.ports.documents import Document
     from nbactl.reporting.trace.model import Collecting, TraceSources
 
@@ -80,13 +81,14 @@ def related(sources: TraceSources, found: Collecting) -> None:
         for (phase, day), document in read_phases(store, sources.processors, days).items():
             for report in (*document.processors.values(), *document.unknown):
                 if {report.execution_id, report.correlation_id} & found.ids:
-                    tell_report(found, phase, str(day), report.raw_name, report.status, report.completed_at)
+                    tell_report(found, phase, day, report)
         found.looked_at.append("phase documents")
 
 
-def tell_report(found: Collecting, phase: str, day: str, name: str, status: str | None, at: datetime | None) -> None:
+def tell_report(found: Collecting, phase: str, day: GameDate, report: ProcessorReport) -> None:
     """Tell of a report in a phase document."""
-    found.add(at, f"{phase}_completion/{day}", f"{name} reported {status or 'without a status'}")
+    status = report.status or "without a status"
+    found.add(report.completed_at, document_path(phase, day), f"{report.raw_name} reported {status}")
 
 
 def tell_runs(sources: TraceSources, found: Collecting, documents: Iterable[Document]) -> None:
@@ -131,7 +133,9 @@ def tell_batch(sources: TraceSources, found: Collecting, document: Document, pla
     batch = decode_id(document.id)
     if found.is_new(document.path):
         expected = data.get("expected_players")
-        found.add(data.get("start_time"), document.path, f"batch of {data.get('game_date')} started: {expected} players")
+        found.add(
+            data.get("start_time"), document.path, f"batch of {data.get('game_date')} started: {expected} players"
+        )
         if data.get("is_complete") is True:
             found.add(data.get("completion_time"), document.path, "batch complete", 3)
         if isinstance(data.get("correlation_id"), str):

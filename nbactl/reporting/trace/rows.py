@@ -76,15 +76,14 @@ def player_rows(
     sources: TraceSources,
     found: Collecting,
     table: TableSchema,
-    player: str,
-    day: date,
+    of: tuple[str, date],
     made: Mapping[str, tuple[datetime | None, str]],
 ) -> None:
-    """Tell of a player's rows in a table; `made` says by table when they were made, and by which run."""
+    """Tell of the rows of a player and date in a table; `made` says by table when they were made, and by which run."""
     rows = _rows(
         sources,
         f"SELECT * FROM `{table.name}` WHERE game_date = @day AND player_lookup = @player LIMIT {_MOST}",  # noqa: S608
-        {"day": day, "player": player},
+        {"player": of[0], "day": of[1]},
     )
     at, run = made.get(table.name, (None, ""))
     for row in rows:
@@ -149,7 +148,9 @@ def log_lines(sources: TraceSources, found: Collecting, run_id: str) -> None:
     quiet = 0
     for entry in _entries(path):
         if entry.get("severity") in _LOUD and isinstance(entry.get("time"), str):
-            found.add(datetime.fromisoformat(entry["time"]), str(path), f"{entry['severity']}: {entry.get('message')}", 2)
+            found.add(
+                datetime.fromisoformat(entry["time"]), str(path), f"{entry['severity']}: {entry.get('message')}", 2
+            )
         else:
             quiet += 1
     if quiet:

@@ -41,10 +41,7 @@ def trace_id(sources: TraceSources, text: str, now: datetime) -> Trace:
     """
     found = Collecting()
     documents.seeds(sources, found, text)
-    found.look(
-        f"{rows.EXECUTIONS} and {rows.DECISIONS}",
-        lambda: rows.decisions(sources, found, sorted({text, *found.runs}), now),
-    )
+    found.look("executions and decisions", lambda: rows.decisions(sources, found, sorted({text, *found.runs}), now))
     if not found.events:
         raise _unknown(sources, found, text)
     documents.related(sources, found)
@@ -67,7 +64,7 @@ def trace_player(sources: TraceSources, player: str, day: GameDate) -> Trace:
     found.look("records in quarantine", lambda: rows.refused_records(sources, found, lookup, day.day))
     made = _made(sources, day)
     for table in rows.player_tables():
-        found.look(table.name, partial(rows.player_rows, sources, found, table, lookup, day.day, made))
+        found.look(table.name, partial(rows.player_rows, sources, found, table, (lookup, day.day), made))
     known = bool(found.events)
     of_date = Query(BATCHES, (Filter("game_date", "==", str(day)),), limit=_BATCHES)
     for batch in sources.documents.query(of_date):
@@ -83,7 +80,7 @@ def trace_player(sources: TraceSources, player: str, day: GameDate) -> Trace:
 def _made(sources: TraceSources, day: GameDate) -> dict[str, tuple[datetime | None, str]]:
     """Return by table when and by which run its rows of a date were written last; grades come a date later."""
     tables: dict[str, tuple[datetime | None, str]] = {}
-    for of_day, wanted in ((day, lambda table: table != GRADES), (day.plus(1), lambda table: table == GRADES)):
+    for of_day in (day, day.plus(1)):
         newest = Query(
             RUNS,
             (Filter("game_date", "==", str(of_day)),),
@@ -94,7 +91,7 @@ def _made(sources: TraceSources, day: GameDate) -> dict[str, tuple[datetime | No
             task_path(run.id, task)
             for run in sources.documents.query(newest)
             for task in run.data.get("task_order", ())
-            if task in sources.tables and wanted(sources.tables[task])
+            if task in sources.tables and (sources.tables[task] == GRADES) is (of_day > day)
         ]
         for task in sources.documents.get_all(paths):
             if task is not None and task.data.get("status") in ("succeeded", "no_data"):
@@ -110,7 +107,7 @@ def _reports(sources: TraceSources, found: Collecting, player: str, day: GameDat
         for report in document.processors.values():
             if player in report.entities_changed:
                 known = True
-                documents.tell_report(found, phase, str(day), report.raw_name, report.status, report.completed_at)
+                documents.tell_report(found, phase, day, report)
     return known
 
 
@@ -132,7 +129,9 @@ def _unknown(sources: TraceSources, found: Collecting, text: str) -> NotFoundErr
 
 def _unknown_player(sources: TraceSources, player: str, day: GameDate) -> NotFoundError:
     known = rows.players_of(sources, day.day)
-    near = get_close_matches(player, known, n=_NEAR, cutoff=_ALIKE) or [name for name in known if player in name][:_NEAR]
+    near = (
+        get_close_matches(player, known, n=_NEAR, cutoff=_ALIKE) or [name for name in known if player in name][:_NEAR]
+    )
     if not known:
         cause = f"No player of {day} is in the warehouse."
         next_step = f"nbactl status --date {day}"

@@ -12,11 +12,11 @@ import pytest
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.cli.main import main
 from nbactl.core._support.clock import SystemClock
+from nbactl.core.observe.daily_counts import FLUSH
 from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Column, Rows, TableLayout, TableSchema
 from nbactl.testing import FakeClock, emulator_documents
 from nbactl.warehouse.costs.cache import measure_cache
-from nbactl.core.observe.daily_counts import FLUSH
 from nbactl.warehouse.costs.cache_counts import CacheCounts, read_counts
 from nbactl.warehouse.gateway import QueryGateway
 from tests.integration.cli.data.conftest import Done
