@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.flags.store import history_of, state_of
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError
@@ -190,10 +189,19 @@ def _flag_changes(sources: ReportSources, since: datetime) -> Iterator[FlagChang
             yield FlagChange(key, entry.updated_at, entry.percent, entry.enabled, entry.updated_by, entry.reason)
 
 
+def length_text(length: timedelta) -> str:
+    """Return a length of time as `--since` takes it: `7d`, `36h`, `90m`."""
+    minutes = round(length.total_seconds() / 60)
+    for unit, size in (("d", 1440), ("h", 60)):
+        if minutes and minutes % size == 0:
+            return f"{minutes // size}{unit}"
+    return f"{max(1, minutes)}m"
+
+
 def _nothing(since: datetime, newest: datetime | None, length: timedelta) -> NotFoundError:
     longer = "Run something: nbactl run daily"
     if newest is not None:
-        longer = f"Look further back: nbactl report --since {format_duration((2 * length).total_seconds())}"
+        longer = f"Look further back: nbactl report --since {length_text(2 * length)}"
     known = "The store has no run of the 30 days before, either."
     if newest is not None:
         known = f"The newest run before was started at {newest:%Y-%m-%d %H:%M} UTC."
