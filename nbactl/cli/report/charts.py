@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _CELL, _GAP, _HEAD = 44, 4, 22
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _ALL, _MOST = 1.0, 0.8
+_CARDS: Final = 4
+"""From so many columns on a table does not fit on a phone."""
 
 
 def reliability_chart(nights: Sequence[Night]) -> Html:
@@ -147,16 +149,27 @@ def _duration(phase: PhaseTimes) -> Html:
 
 
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> Html:
-    """Return a table that scrolls by itself where it is too wide."""
+    """Return a table. One of many columns is a list of cards on a phone, and has roles, which that would lose."""
+    cards = len(heads) >= _CARDS
     style = ["number" if index in numeric else "" for index in range(len(heads))]
-    head = tag("tr", *(tag("th", name, scope="col", cls=style[index]) for index, name in enumerate(heads)))
+
+    def cell(element: str, text: str, index: int, role: str, **more: str) -> Html:
+        roles = {"role": role, "data_label": heads[index]} if cards else {}
+        return tag(element, text, cls=style[index], **more, **roles)
+
+    row = {"role": "row"} if cards else {}
+    head = tag("tr", *(cell("th", name, at, "columnheader", scope="col") for at, name in enumerate(heads)), **row)
     body = [
-        tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell, cls=style[i]) for i, cell in enumerate(row[1:], 1)))
-        for row in rows
+        tag(
+            "tr",
+            cell("th", line[0], 0, "rowheader", scope="row"),
+            *(cell("td", text, at, "cell") for at, text in enumerate(line[1:], 1)),
+            **row,
+        )
+        for line in rows
     ]
-    parts = [tag("caption", caption)] if caption else []
-    made = tag("table", *parts, tag("thead", head), tag("tbody", *body))
-    return tag("div", made, cls="scroll", tabindex="0", role="region", aria_label=caption or heads[0])
+    made = (tag("caption", caption), tag("thead", head), tag("tbody", *body))
+    return tag("table", *made, cls="cards", role="table") if cards else tag("table", *made)
 
 
 def share_text(share: float | None) -> str:
@@ -165,7 +178,7 @@ def share_text(share: float | None) -> str:
 
 
 def _numbers(heads: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int]) -> Html:
-    return tag("details", tag("summary", "Numbers"), table("", heads, rows, numeric))
+    return tag("details", tag("summary", "Numbers"), table("Numbers", heads, rows, numeric))
 
 
 def _bar(style: str, x: float, y: float, width: float, height: float) -> Html:

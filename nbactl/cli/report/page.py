@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from nbactl.reporting.report import Report
 
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SHOWN: Final = 20
 _LONGEST: Final = 200
 """Characters of a text that comes from data."""

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core._support.ids import decode_id, encode_id
+from nbactl.core._support.ids import decode_id, encode_id, is_id_of
 from nbactl.core.audit.records import COLLECTION as AUDIT
 from nbactl.core.completions.documents import (
     BATCHES,
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _MOST: Final = 50
 """How many documents of a kind are told of."""
+_WHOLE: Final = 8
+"""Up to how many runs of one correlation or group are told of with their tasks."""
 _OLD_KEYS: Final = "pubsub_deduplication"
 """The keys of production's own programs."""
 
@@ -61,16 +63,16 @@ def seeds(sources: TraceSources, found: Collecting, text: str) -> None:
         runs = list(store.query(Query(RUNS, (Filter(field, "==", text),), limit=_MOST)))
         if runs:
             found.kinds[kind] = None
-            tell_runs(sources, found, runs)
+            tell_runs(sources, found, runs, whole=len(runs) <= _WHOLE)
     found.looked_at += [RUNS, BATCHES, OUTBOX, MESSAGES, _OLD_KEYS, DEAD_LETTERS, "flags", AUDIT]
 
 
 def related(sources: TraceSources, found: Collecting) -> None:
     """Tell of what has the ids that were found: further runs, batches, messages and reports of phases."""
     store = sources.documents
-    for correlation in sorted(found.ids - found.runs)[:_MOST]:
+    for correlation in sorted(one for one in found.ids if not is_id_of("run", one))[:_MOST]:
         by_id = (Filter("correlation_id", "==", correlation),)
-        tell_runs(sources, found, store.query(Query(RUNS, by_id, limit=_MOST)))
+        tell_runs(sources, found, store.query(Query(RUNS, by_id, limit=_MOST)), whole=False)
         for batch in store.query(Query(BATCHES, by_id, limit=_MOST)):
             tell_batch(sources, found, batch)
         carried = (Filter(("attributes", "correlation_id"), "==", correlation),)
@@ -91,20 +93,25 @@ def tell_report(found: Collecting, phase: str, day: GameDate, report: ProcessorR
     found.add(report.completed_at, document_path(phase, day), f"{report.raw_name} reported {status}")
 
 
-def tell_runs(sources: TraceSources, found: Collecting, documents: Iterable[Document]) -> None:
-    """Tell of runs with their tasks."""
+def tell_runs(sources: TraceSources, found: Collecting, documents: Iterable[Document], *, whole: bool) -> None:
+    """Tell of runs, of `whole` ones with their tasks."""
     new = [document for document in documents if found.is_new(document.path)]
+    if new and not whole:
+        found.not_looked_at.append(f"tasks of {len(new)} further runs: nbactl trace {new[0].id}")
     for document in new:
         data = _data(document, found)
         found.ids |= {text for text in (document.id, data.get("correlation_id")) if isinstance(text, str)}
-        found.runs.add(document.id)
-        if _is_day(data.get("game_date")):
+        if whole:
+            found.runs.add(document.id)
+        if whole and _is_day(data.get("game_date")):
             found.dates.add(data["game_date"])
         name = f"{data.get('name')} {data.get('game_date')}"
         found.add(data.get("started_at"), document.path, f"{name} started on {data.get('target')}")
         if data.get("finished_at") is not None:
             why = f": {data['reason']}" if data.get("reason") else ""
             found.add(data["finished_at"], document.path, f"{name} {data.get('status')}{why}", 3)
+        if not whole:
+            continue
         names = data.get("task_order")
         order = [task for task in names if isinstance(task, str) and task] if isinstance(names, list) else []
         for task in sources.documents.get_all([task_path(document.id, task) for task in order]):
@@ -162,7 +169,7 @@ def tell_batch(sources: TraceSources, found: Collecting, document: Document, pla
 
 def _tell(sources: TraceSources, found: Collecting, kind: str, document: Document) -> None:
     if kind == "run":
-        tell_runs(sources, found, [document])
+        tell_runs(sources, found, [document], whole=True)
     elif kind == "batch":
         tell_batch(sources, found, document)
     elif kind == "flag":
