@@ -40,6 +40,22 @@ def game_dates(app: Container, date: str | None, first: str | None, last: str | 
     return tuple(begin.until(end))
 
 
+def dates_to_check(app: Container, date: str | None, first: str | None, last: str | None) -> tuple[GameDate, ...]:
+    """Return the dates that the options name, by default last night and today. Raises UsageError.
+
+    Of files that end before last night it is by default their newest date.
+    """
+    if date or first or last:
+        return game_dates(app, date, first, last)
+    today = GameDate.of(app.clock.now())
+    last_night = today.plus(-1)
+    if app.settings.target == "local" and app.source.has_history:
+        played = app.source.game_dates(FIRST_DAY, LAST_DAY)
+        if not played or played[-1] < last_night.day:
+            return (GameDate(app.source.latest()),)
+    return last_night, today
+
+
 def since_time(app: Container, text: str) -> datetime:
     """Return the start of the time range that a duration or a date means."""
     if text[:1].isdigit() and "-" not in text:
