@@ -24,7 +24,7 @@ INDEXES: Final = (
     Index("message_dedup", ("expires_at",)),
     Index("alert_conditions", ("expires_at",)),
     # What alert rules, `alerts list` and reports ask for.
-    Index("alert_conditions", ("open",)),
+    Index("alert_conditions", ("unsettled",)),
     Index("alert_conditions", ("seen_at",)),
     Index("outbox", ("topic", "created_at")),
     Index("alerts", ("expires_at",)),

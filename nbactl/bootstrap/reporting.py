@@ -63,7 +63,8 @@ def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None
     def facts(now: datetime) -> Facts:
         return Facts(sources, now, timedelta(seconds=longest))
 
-    return AlertRules(rules, JUDGES, facts, app.documents, idle=sources.idle, send=send)
+    apart = timedelta(seconds=app.config.timeouts["alert.window"])
+    return AlertRules(rules, JUDGES, facts, app.documents, idle=sources.idle, send=send, apart=apart)
 
 
 def make_report_sources(app: Container) -> ReportSources:

@@ -21,7 +21,7 @@ class AlertRule(Strict):
     """The share, or for cost_anomaly the increase, above which it is an alert: 0.02 is 2 %."""
     window: Seconds
     """How far back it looks. For health and rollout: how long the condition must last. While it lasts, the alert
-    is sent again once a window.
+    is sent again once a window, and at most once in the timeout alert.window.
     """
     minimum: Annotated[int, at_least(1)] = 1
     """With fewer runs, attempts, days, services, rollouts or outputs there is no verdict."""

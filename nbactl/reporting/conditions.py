@@ -16,7 +16,7 @@ from nbactl.core._support.ids import encode_id
 from nbactl.core.alerts import CONDITIONS
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
-from nbactl.ports.documents import Filter, Order, Query, Set, Update
+from nbactl.ports.documents import Filter, Order, Query, Set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ _SENDING: Final = timedelta(minutes=2)
 """How long a tick has to send a message before another one sends it."""
 _KEEP: Final = timedelta(days=90)
 """How long a condition is kept after it has ended."""
-_OPEN: Final = Filter("open", "==", value=True)
+_UNSETTLED: Final = Filter("unsettled", "==", value=True)
 _MOST_PAST: Final = 50
 Said = Literal["alert", "resolved"]
 
@@ -80,7 +80,12 @@ class Message:
 
 def conditions_open(store: Reader) -> list[Condition]:
     """Return the conditions that last, those that are waiting too, the oldest first."""
-    found = _read(store.query(Query(CONDITIONS, (_OPEN,))))
+    return [condition for condition in conditions_unsettled(store) if condition.open]
+
+
+def conditions_unsettled(store: Reader) -> list[Condition]:
+    """Return the conditions that last, or have ended and were not said to, the oldest first."""
+    found = _read(store.query(Query(CONDITIONS, (_UNSETTLED,))))
     return sorted(found, key=lambda condition: (condition.since, condition.rule, condition.subject))
 
 
@@ -97,9 +102,9 @@ def observe(store: DocumentStore, finding: Finding, now: datetime) -> Message | 
     return store.transaction(lambda transaction: _observe(transaction, finding, now))
 
 
-def end(store: DocumentStore, condition: Condition, now: datetime) -> Message | None:
-    """Record that a condition has ended; returns as `observe`."""
-    return store.transaction(lambda transaction: _end(transaction, condition, now))
+def end(store: DocumentStore, condition: Condition, now: datetime, *, quiet: bool = False) -> Message | None:
+    """Record that a condition has ended; returns as `observe`, None if it is to end without a message."""
+    return store.transaction(lambda transaction: _end(transaction, condition, now, quiet=quiet))
 
 
 def unsent(store: DocumentStore, condition: Condition, now: datetime) -> Message | None:
@@ -116,9 +121,15 @@ def unsent(store: DocumentStore, condition: Condition, now: datetime) -> Message
 
 def mark_sent(store: DocumentStore, message: Message) -> None:
     """Record that a message was sent."""
-    condition = message.condition
+    path = _path(message.condition.rule, message.condition.subject)
     reach("alert_rules.sent")
-    store.commit([Update(_path(condition.rule, condition.subject), {"sending": None, "sending_until": None})])
+
+    def mark(transaction: Transaction) -> None:
+        found = _condition(transaction.get(path))
+        if found is not None and found.messages == message.number:
+            transaction.write(Set(path, _fields(replace(found, sending=None, sending_until=None))))
+
+    store.transaction(mark)
 
 
 def _observe(transaction: Transaction, finding: Finding, now: datetime) -> Message | None:
@@ -146,13 +157,13 @@ def _observe(transaction: Transaction, finding: Finding, now: datetime) -> Messa
     return _send(transaction, condition, "alert", now)
 
 
-def _end(transaction: Transaction, condition: Condition, now: datetime) -> Message | None:
+def _end(transaction: Transaction, condition: Condition, now: datetime, *, quiet: bool) -> Message | None:
     before = _condition(transaction.get(_path(condition.rule, condition.subject)))
     if before is None or not before.open or before.seen_at > now:
         return None
     past = before.past if before.waiting else (*before.past, (before.since, now))[-_MOST_PAST:]
     ended = replace(before, open=False, waiting=False, seen_at=now, ended_at=now, past=past)
-    if before.said == "alert" or before.sending == "alert":
+    if before.said == "alert" and not quiet:
         return _send(transaction, ended, "resolved", now)
     transaction.write(Set(_path(ended.rule, ended.subject), _fields(ended)))
     return None
@@ -184,7 +195,8 @@ def _path(rule: str, subject: str) -> str:
 def _fields(condition: Condition) -> dict[str, Any]:
     stored = {one.name: getattr(condition, one.name) for one in fields(condition)}
     stored["past"] = [{"began": began, "ended": ended} for began, ended in condition.past]
-    return {**stored, "expires_at": None if condition.open else condition.seen_at + _KEEP}
+    unsettled = condition.open or condition.sending is not None
+    return {**stored, "unsettled": unsettled, "expires_at": None if unsettled else condition.seen_at + _KEEP}
 
 
 def _read(documents: Iterator[Document]) -> Iterator[Condition]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
+from nbactl.core._support.faults import reach
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import NbactlError
 from nbactl.frozen import frozen
 from nbactl.ports.alerts import Alert
-from nbactl.reporting.conditions import Finding, conditions_open, end, mark_sent, observe, unsent
+from nbactl.reporting.conditions import Finding, conditions_unsettled, end, mark_sent, observe, unsent
 from nbactl.reporting.judges import LASTING, NotApplicable, TooFew
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ class AlertRound:
 
 
 class AlertRules:
-    """Judges the rules and sends what there is to say. `judges` are by the kind of condition."""
+    """Judges the rules and sends what there is to say. `judges` are by the kind of condition.
+
+    What is said of a condition that lasts is at least `apart` apart, however short its window is.
+    """
 
     def __init__(
         self,
@@ -66,6 +70,7 @@ class AlertRules:
         *,
         idle: Callable[[], IdleDates],
         send: Callable[[Alert, Iterable[str]], None],
+        apart: timedelta,
     ) -> None:
         self._rules = rules
         self._judges = judges
@@ -73,6 +78,7 @@ class AlertRules:
         self._store = store
         self._idle = idle
         self._send = send
+        self._apart = apart
 
     def evaluate(self, now: datetime, *, dry_run: bool = False) -> AlertRound:
         """Judge every rule as of `now`, and send what has begun, lasts or has ended.
@@ -92,11 +98,11 @@ class AlertRules:
         if idle is not None and idle.kind in NOT_IN_SEASON:
             why = f"nothing is expected today: {idle.reason}"
             return AlertRound(now, tuple(RuleOutcome(name, "idle", why) for name in self._rules))
-        known = conditions_open(self._store)
+        known = conditions_unsettled(self._store)
         outcomes: list[RuleOutcome] = []
-        messages: list[Message] = []
+        messages = [] if dry_run else self._left(known, now)
         for name, rule in self._rules.items():
-            of_rule = {condition.subject: condition for condition in known if condition.rule == name}
+            of_rule = {one.subject: one for one in known if one.rule == name and one.open}
             outcome, to_send = self._judge(name, rule, facts, of_rule, now, dry_run=dry_run)
             outcomes.append(outcome)
             messages += to_send
@@ -112,6 +118,16 @@ class AlertRules:
             warnings=tuple(dict.fromkeys(warnings)),
         )
 
+    def _left(self, known: Iterable[Condition], now: datetime) -> list[Message]:
+        """Return what killed ticks did not send of what has ended; what no rule is about any more ends unsaid."""
+        messages = []
+        for condition in known:
+            if condition.rule not in self._rules:
+                end(self._store, condition, now, quiet=True)
+            elif not condition.open and (message := unsent(self._store, condition, now)) is not None:
+                messages.append(message)
+        return messages
+
     def _judge(
         self,
         name: str,
@@ -124,12 +140,13 @@ class AlertRules:
     ) -> tuple[RuleOutcome, list[Message]]:
         try:
             judged = self._judges[rule.when](rule, facts, frozenset(known))
-        except TooFew as few:
-            return RuleOutcome(name, "too_few", str(few), sample=few.sample, subjects=tuple(known)), []
         except NotApplicable as nothing:
             return RuleOutcome(name, "not_applicable", str(nothing)), []
-        except NbactlError as error:
-            return RuleOutcome(name, "unknown", error.message, subjects=tuple(known)), []
+        except (TooFew, NbactlError) as error:
+            # What was decided on before is still said.
+            left = [] if dry_run else [unsent(self._store, condition, now) for condition in known.values()]
+            outcome = _unjudged(name, error, tuple(known))
+            return outcome, [message for message in left if message is not None]
         messages = [] if dry_run else self._recorded(name, rule, judged, known, now)
         waits = all(self._waits(rule, known.get(subject), now) for subject in judged.findings)
         state: RuleState = "quiet" if not judged.findings else "waiting" if waits else "alerting"
@@ -138,7 +155,7 @@ class AlertRules:
     def _recorded(
         self, name: str, rule: AlertRule, judged: Judged, known: Mapping[str, Condition], now: datetime
     ) -> list[Message]:
-        window, lasting = timedelta(seconds=rule.window), _lasting(rule)
+        window, lasting = max(timedelta(seconds=rule.window), self._apart), _lasting(rule)
         found = []
         for subject, title in judged.findings.items():
             found.append(observe(self._store, Finding(name, subject, rule.severity, title, window, lasting), now))
@@ -166,9 +183,16 @@ class AlertRules:
         else:
             ended = f"{condition.ended_at:%Y-%m-%d %H:%M} UTC" if condition.ended_at else ""
             alert = Alert(key, "info", f"resolved: {condition.title}", fields={"since": since, "until": ended})
+        reach("alert_rules.decided")
         self._send(alert, rule.channels)
         mark_sent(self._store, message)
         return key
+
+
+def _unjudged(name: str, error: TooFew | NbactlError, subjects: tuple[str, ...]) -> RuleOutcome:
+    if isinstance(error, TooFew):
+        return RuleOutcome(name, "too_few", str(error), sample=error.sample, subjects=subjects)
+    return RuleOutcome(name, "unknown", error.message, subjects=subjects)
 
 
 def _lasting(rule: AlertRule) -> timedelta:
