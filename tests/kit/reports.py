@@ -20,6 +20,7 @@ _TASKS = {
     "phase3": ("player_game_summary", "team_offense_game_summary", "team_defense_game_summary"),
     "phase4": ("player_daily_cache", "player_composite_factors", "ml_feature_store"),
     "phase5": ("player_prop_predictions",),
+    HOSTILE: ("x",),
     "phase6": ("predictions_export", "prediction_accuracy"),
 }
 
@@ -31,7 +32,7 @@ def a_grid(days: int = 30) -> Grid:
         due = datetime(day.day.year, day.day.month, day.day.day, 12, tzinfo=UTC) + timedelta(days=1)
         for phase, names in _TASKS.items() if day not in idle else ():
             for name in names:
-                state, made = OutputState.COMPLETE, due - timedelta(hours=2)
+                state, made = OutputState.COMPLETE, _at(due - timedelta(hours=2))
                 if number in (14, 15) and phase in ("phase5", "phase6"):
                     state, made = OutputState.MISSING, None
                 elif number % 7 == 3 and phase == "phase4":
@@ -41,6 +42,10 @@ def a_grid(days: int = 30) -> Grid:
                 reason = HOSTILE if state is not OutputState.COMPLETE else None
                 outputs.append(Output(day, phase, name, state, True, due, made, "nbactl", "run-1", reason=reason))  # noqa: FBT003
     return Grid(tuple(outputs), idle, UNTIL)
+
+
+def _at(time: datetime) -> datetime | None:
+    return time
 
 
 def a_report(days: int = 30) -> Report:

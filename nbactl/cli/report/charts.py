@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nbactl.cli.report.view import change_text, night_text, percent, seconds_text
+from nbactl.cli.report.view import change_text, night_text, percent, seconds_text, wrong_text
 from nbactl.cli.show.markup import Html, tag
+from nbactl.core._support.controls import visible
+from nbactl.core.observe.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 _CELL, _GAP, _HEAD = 44, 4, 22
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _ALL, _MOST = 1.0, 0.8
-_CARDS: Final = 4
+_LONGEST: Final = 200
+"""Characters of a text that comes from data."""
+_CARDS: Final = 3
 """From so many columns on a table does not fit on a phone."""
 
 
@@ -58,7 +62,7 @@ def reliability_chart(nights: Sequence[Night]) -> Html:
             str(night.game_date),
             night_text(night),
             str(night.reliability.late) if night.reliability.due else "",
-            "; ".join(night.wrong),
+            wrong_text(night),
         )
         for night in nights
     ]
@@ -93,7 +97,7 @@ def calendar_chart(nights: Sequence[Night]) -> Html:
         cells.append(
             tag(
                 "g",
-                tag("title", said),
+                tag("title", shown(said)),
                 tag("rect", x=str(x), y=str(y), width=str(_CELL), height=str(_CELL), cls=style),
                 tag("text", str(night.game_date.day.day), x=middle, y=str(y + 18), cls=f"on-{style}"),
                 tag("text", label, x=middle, y=str(y + 35), cls=f"on-{style}"),
@@ -130,11 +134,12 @@ def _duration(phase: PhaseTimes) -> Html:
         marks.append(tag("polyline", points=" ".join(f"{x:.0f},{y:.1f}" for x, y in points), cls="trend"))
     elif points:
         marks.append(_bar("dot", 490, points[0][1], 20, 100 - points[0][1]))
-    label = f"{phase.name}: median {seconds_text(phase.now.median)}, before {seconds_text(before)}"
+    name = shown(phase.name)
+    label = f"{name}: median {seconds_text(phase.now.median)}, before {seconds_text(before)}"
     rows = [(str(day), seconds_text(seconds)) for day, seconds in times]
     return tag(
         "figure",
-        tag("h3", phase.name),
+        tag("h3", name),
         tag(
             "p",
             f"median {seconds_text(phase.now.median)}, p95 {seconds_text(phase.now.p95)}; "
@@ -155,7 +160,7 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], num
 
     def cell(element: str, text: str, index: int, role: str, **more: str) -> Html:
         roles = {"role": role, "data_label": heads[index]} if cards else {}
-        return tag(element, text, cls=style[index], **more, **roles)
+        return tag(element, shown(text), cls=style[index], **more, **roles)
 
     row = {"role": "row"} if cards else {}
     head = tag("tr", *(cell("th", name, at, "columnheader", scope="col") for at, name in enumerate(heads)), **row)
@@ -170,6 +175,12 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], num
     ]
     made = (tag("caption", caption), tag("thead", head), tag("tbody", *body))
     return tag("table", *made, cls="cards", role="table") if cards else tag("table", *made)
+
+
+def shown(text: str) -> str:
+    """Return text of data as it is shown: without secrets and control characters, and not too long."""
+    safe = visible(mask(text))
+    return safe if len(safe) <= _LONGEST else f"{safe[: _LONGEST - 1]}…"
 
 
 def share_text(share: float | None) -> str:

@@ -8,12 +8,10 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from nbactl.cli.report.charts import calendar_chart, duration_charts, reliability_chart, share_text, table
-from nbactl.cli.report.view import cost_text, duplicates_text, night_text, percent
+from nbactl.cli.report.charts import calendar_chart, duration_charts, reliability_chart, share_text, shown, table
+from nbactl.cli.report.view import cost_text, duplicates_text, night_text, percent, wrong_text
 from nbactl.cli.show.markup import Html, tag, void
 from nbactl.cli.show.times import moment
-from nbactl.core._support.controls import visible
-from nbactl.core.observe.masking import mask
 from nbactl.reporting.report import length_text
 
 if TYPE_CHECKING:
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SHOWN: Final = 20
-_LONGEST: Final = 200
-"""Characters of a text that comes from data."""
 
 
 def report_page(found: Report, place: str) -> str:
@@ -37,11 +33,11 @@ def report_page(found: Report, place: str) -> str:
         void("meta", name="viewport", content="width=device-width, initial-scale=1"),
         void("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         void("link", rel="icon", href="data:,"),
-        tag("title", f"{title}, {place}"),
+        tag("title", shown(f"{title}, {place}")),
         tag("style", Html(files("nbactl.cli.report").joinpath("report.css").read_text(encoding="utf-8"))),
     )
     length = length_text(found.until - found.since)
-    lead = tag("p", f"{length} until {moment(found.until)}, {_text(place)}", cls="soft")
+    lead = tag("p", f"{length} until {moment(found.until)}, {shown(place)}", cls="soft")
     body = tag("body", tag("main", tag("h1", title), lead, _tiles(found), *_sections(found)))
     return f'<!doctype html>\n<html lang="en">\n{head}\n{body}\n</html>\n'
 
@@ -59,7 +55,7 @@ def _tiles(found: Report) -> Html:
     return tag(
         "dl",
         *(
-            tag("div", tag("dt", name), tag("dd", tag("strong", number), tag("span", text, cls="soft")))
+            tag("div", tag("dt", name), tag("dd", tag("strong", number), tag("span", shown(text), cls="soft")))
             for name, number, text in tiles
         ),
         cls="tiles",
@@ -89,7 +85,7 @@ def _sections(found: Report) -> Iterator[Html]:
     ]
     heads = ("Task", "Attempts", "Retries", "Failed", "Errors", "Last error")
     yield from _section("Tasks that failed or were tried again", heads, rows, numeric=(1, 2, 3, 4))
-    rows3 = [(str(night.game_date), night_text(night), "; ".join(night.wrong)) for night in found.worst]
+    rows3 = [(str(night.game_date), night_text(night), wrong_text(night)) for night in found.worst]
     yield from _section("Worst nights", ("Date", "On time", "What was not"), rows3)
     incidents = [
         (moment(one.since), one.severity, "open" if one.open else "ended", one.title)
@@ -109,7 +105,7 @@ def _sections(found: Report) -> Iterator[Html]:
     yield from _section("Changes of flags", ("At", "Flag", "To", "By", "Reason"), changes)
     if found.warnings:
         yield tag("h2", "What is not in these numbers")
-        yield tag("ul", *(tag("li", _text(text)) for text in found.warnings))
+        yield tag("ul", *(tag("li", shown(text)) for text in found.warnings))
 
 
 def _section(
@@ -118,12 +114,6 @@ def _section(
     """Yield a heading and its table, nothing if there is no row."""
     if rows:
         yield tag("h2", title)
-        yield table(title, heads, [[_text(cell) for cell in row] for row in rows[:_SHOWN]], numeric)
+        yield table(title, heads, rows[:_SHOWN], numeric)
         if len(rows) > _SHOWN:
             yield tag("p", f"{len(rows) - _SHOWN:,} more: nbactl report -o json", cls="soft")
-
-
-def _text(text: str) -> str:
-    """Return text of data as it is shown: without secrets and control characters, and not too long."""
-    shown = visible(mask(text))
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"

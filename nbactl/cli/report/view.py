@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nbactl.reporting.report import Report
 
 _SHOWN: Final = 8
+_WRONG_SHOWN: Final = 3
 _GOOD, _FAIR = 99.0, 95.0
 
 
@@ -150,7 +151,7 @@ def _show(console: Console, found: Report, settings: Settings) -> None:
     _section(console, "Tasks that failed or were tried again", rows, heads)
     console.showing(len(rows), len(failed), "tasks that failed", more="Use -o json for all.")
     worst = found.worst
-    rows = [(str(night.game_date), night_text(night), "; ".join(night.wrong)) for night in worst[:_SHOWN]]
+    rows = [(str(night.game_date), night_text(night), wrong_text(night)) for night in worst[:_SHOWN]]
     _section(console, "Worst nights", rows, ("date", "on time", "what was not"))
     console.showing(len(rows), len(worst), "nights", more="Use -o json for all.")
     rows = [
@@ -222,6 +223,12 @@ def seconds_text(value: float | None) -> str:
 def change_text(phase: PhaseTimes) -> str:
     """Return how the median changed."""
     return "-" if phase.change is None else f"{phase.change:+.0%}"
+
+
+def wrong_text(night: Night) -> str:
+    """Return the first things that were not there on time, and how many more."""
+    more = len(night.wrong) - _WRONG_SHOWN
+    return "; ".join((*night.wrong[:_WRONG_SHOWN], *([f"and {more} more"] if more > 0 else [])))
 
 
 def night_text(night: Night) -> str:

@@ -57,7 +57,7 @@ def judged(project: Project, later: timedelta = timedelta(), **rule: Any) -> tup
     "workflows.yaml: alerts.rules.*.next",
 )
 def test_inv_22_what_an_alert_rule_says(project: Project) -> None:
-    keys = {"severity": "critical", "channels": ["slack", "console"], "next": "call ana"}
+    keys: dict[str, Any] = {"severity": "critical", "channels": ["slack", "console"], "next": "call ana"}
     assert judged(project, **keys)[1] == [("critical", ("slack", "console"), "call ana")]
 
 
