@@ -26,7 +26,7 @@ from nbactl.ports.documents import Filter, Order, Query
 from nbactl.workflows.writing import RUNS, run_path, task_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from nbactl.core.phases.documents import ProcessorReport
     from nbactl.ports.documents import Document
@@ -79,12 +79,20 @@ def related(sources: TraceSources, found: Collecting) -> None:
         for message in store.query(Query(OUTBOX, carried, limit=_MOST)):
             _tell(sources, found, "message", message)
     days = [GameDate(date.fromisoformat(day)) for day in sorted(found.dates)[:_MOST]]
+    reports(sources, found, days, found.ids)
+
+
+def reports(sources: TraceSources, found: Collecting, days: Sequence[GameDate], ids: Collection[str]) -> bool:
+    """Tell of the reports in phase documents of these dates that name one of the ids; returns whether one does."""
+    known = False
     if days and sources.processors:
-        for (phase, day), document in read_phases(store, sources.processors, days).items():
+        for (phase, day), document in read_phases(sources.documents, sources.processors, days).items():
             for report in (*document.processors.values(), *document.unknown):
-                if {report.execution_id, report.correlation_id} & found.ids:
+                if {report.execution_id, report.correlation_id} & set(ids):
+                    known = True
                     tell_report(found, phase, day, report)
-        found.looked_at.append("phase documents")
+        found.looked_at.append(f"phase documents of {days[0]} to {days[-1]}")
+    return known
 
 
 def tell_report(found: Collecting, phase: str, day: GameDate, report: ProcessorReport) -> None:

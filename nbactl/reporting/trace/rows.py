@@ -7,7 +7,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core.observe.logging.setup import run_log_path
+from nbactl.core.phases.logs import logged_runs
 from nbactl.errors import NbactlError, NotFoundError
 from nbactl.pipeline.lookup import plain_name
 from nbactl.warehouse.tables import load_tables
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 DECISIONS: Final = "nba_orchestration.workflow_decisions"
 GRADES: Final = "nba_predictions.prediction_accuracy"
 PLAYERS: Final = "nba_analytics.player_game_summary"
+_LOGGED: Final = 30
+"""Within how many days a run of production is found."""
 _LOOKED_UP: Final = timedelta(days=90)
 _MOST: Final = 50
 _LABELS: Final = {"task": "trace"}
@@ -61,6 +65,24 @@ def decisions(sources: TraceSources, found: Collecting, ids: Sequence[str], now:
         found.kinds.setdefault("decision", None)
         text = f"{row['action']} {row['workflow_name']} for {row['game_date']}: {row['reason']}"
         found.add(row["decision_time"], DECISIONS, text)
+
+
+def logged(sources: TraceSources, found: Collecting, text: str, now: datetime) -> None:
+    """Tell of the runs of production's programs that have this id or correlation id, of the last 30 days."""
+    if sources.local:
+        return
+    today = GameDate.of(now)
+    runs, unread = logged_runs(sources.warehouse(), today.plus(-_LOGGED), today.plus(1), timeout=sources.timeout)
+    found.not_looked_at += unread
+    for run in runs:
+        if text in (run.run_id, run.correlation_id):
+            found.kinds.setdefault("run of production", None)
+            found.ids |= {one for one in (run.run_id, run.correlation_id) if one}
+            found.dates.add(str(run.game_date))
+            found.add(run.started_at, run.table, f"{run.name} {run.game_date} started")
+            if run.finished_at is not None:
+                error = f": {run.error}" if run.error else ""
+                found.add(run.finished_at, run.table, f"{run.name} {run.game_date} {run.status}{error}", 3)
 
 
 def player_tables() -> list[TableSchema]:

@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.ids import decode_id
 from nbactl.core.completions.documents import BATCHES
 from nbactl.core.once.idempotency import COLLECTION as MESSAGES
@@ -22,10 +23,11 @@ from nbactl.workflows.writing import RUNS, task_path
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from nbactl.core._support.gamedate import GameDate
     from nbactl.reporting.trace.model import Trace, TraceSources
 
 _RUNS_OF_A_DATE: Final = 200
+_DAYS: Final = 7
+"""Within how many days reports of phases are looked for by an id that nothing else knows."""
 _BATCHES: Final = 20
 _NEAR: Final = 5
 _ALIKE: Final = 0.66
@@ -41,6 +43,11 @@ def trace_id(sources: TraceSources, text: str, now: datetime) -> Trace:
     """
     found = Collecting()
     documents.seeds(sources, found, text)
+    week = list(GameDate.of(now).plus(-_DAYS).until(GameDate.of(now).plus(1)))
+    if documents.reports(sources, found, week, {text}):
+        found.kinds.setdefault("correlation id", None)
+        found.ids.add(text)
+    found.look("logs of production", lambda: rows.logged(sources, found, text, now))
     found.look("executions and decisions", lambda: rows.decisions(sources, found, sorted({text, *found.runs}), now))
     if not found.events:
         raise _unknown(sources, found, text)
@@ -121,7 +128,8 @@ def _unknown(sources: TraceSources, found: Collecting, text: str) -> NotFoundErr
     unread = f" Not looked at: {'; '.join(found.not_looked_at)}." if found.not_looked_at else ""
     return NotFoundError(
         f"nothing is known about '{text}'",
-        cause=f"It is no run, correlation id, group, batch, message key, flag, change or decision.{unread}",
+        cause=f"It is no run, correlation id, group, batch, message key, flag, change or decision.{unread} "
+        f"Reports of phases were looked for in {_DAYS} days.",
         next_step=f"Near: {', '.join(near)}" if near else "A player of a date is written PLAYER@DATE.",
         details={"near": near},
     )
