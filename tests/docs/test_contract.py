@@ -100,6 +100,8 @@ READ = {
     "nbactl leases list": "leases list",
     "nbactl breakers list": "breakers list",
     "nbactl outbox list": "outbox list",
+    "nbactl alerts list": "alerts list",
+    "nbactl alerts test": "alerts test --dry-run",
     "nbactl dlq list": "dlq list",
     "nbactl audit list": "audit list",
     "nbactl check code": f"check code {__file__}",
@@ -150,6 +152,8 @@ def test_every_command_with_promised_keys_is_read_here() -> None:
     assert promised - set(READ) - set(SHOWN) - set(HISTORY) == {
         "nbactl runs show",
         "nbactl runs dismiss",
+        "nbactl report",
+        "nbactl trace",
     }  # they need a run
 
 

@@ -46,4 +46,4 @@ def send_test(
     Exits with 7 if a channel does not accept it, with 2 if the channel is not set up.
     """
     request = SendRequest(channel, dry_run=dry_run)
-    return view.accepted(commands.send_test(container(ctx, reads_only=True), request, confirm=asking(ctx)))
+    return view.accepted(commands.send_test(container(ctx, reads_only=dry_run), request, confirm=asking(ctx)))

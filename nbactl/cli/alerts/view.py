@@ -72,7 +72,7 @@ def accepted(done: Accepted) -> View:
             console.note("Slack is not set up: NBACTL_SLACK_WEBHOOK_URL.")
 
     data = {"channels": list(done.channels), "accepted": not done.request.dry_run, "slack": done.slack, "at": done.at}
-    return View(data, show, touched=None if done.request.dry_run else f"alert channels {names}")
+    return View(data, show, touched=f"alert channels {names}")
 
 
 def _conditions(console: Console, title: str, conditions: tuple[Condition, ...]) -> None:

@@ -19,7 +19,7 @@ app = single()
 @command(
     app,
     "trace",
-    examples=["nbactl trace last", "nbactl trace stephencurry@2024-12-25", "nbactl trace run-01jd3k9xq2m7t0 -o json"],
+    examples=["nbactl trace last", "nbactl trace brumdunyxzindle@latest", "nbactl trace phase3/2024-01-15/1 -o json"],
 )
 def trace(
     ctx: typer.Context,

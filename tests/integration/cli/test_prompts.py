@@ -179,6 +179,7 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     ("leases", "release", LEASE, "--force"): (Scene.lease, LEASE),
     ("breakers", "reset", "bigquery"): (None, "bigquery"),
     ("outbox", "drive", NEVER): (Scene.message, NEVER),
+    ("alerts", "test"): (None, "log"),
     ("dlq", "replay", LETTER): (Scene.letter, LETTER),
     ("dlq", "archive", LETTER, "--reason", "sent by hand"): (Scene.letter, LETTER),
     ("dlq", "archive", LETTER, "--undo"): (Scene.archived, LETTER),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from nbactl.ports.documents import Set, Update
 from nbactl.ports.warehouse import Rows
 from nbactl.warehouse.tables import ensure_tables
 from nbactl.workflows.writing import run_document, run_path, task_document, task_path
+from tests.docs.test_contract import COMMANDS, names
 from tests.kit.league import League
 from tests.kit.run_records import run as a_run
 from tests.kit.run_records import task as a_task
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 DAYS = [date(2025, 1, day) for day in (10, 11, 12, 13, 14)]
 LAST, GRADED = DAYS[-1], DAYS[-2]
 PLAYER = "samplechia"
+PLAYER_ON = f"{PLAYER}@{GRADED}"
 AT = datetime(2025, 1, 15, 12, tzinfo=UTC)
 
 
@@ -216,8 +219,10 @@ def test_decisions_and_executions_are_joined(app: Container) -> None:
 def test_the_command_line(league: League, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(league.folder)
     place = ("--state-dir", str(league.state), "--source", f"path:{league.folder}")
-    assert main(["trace", f"{PLAYER}@{GRADED}", *place]) == 0
+    assert main(["trace", PLAYER_ON, *place]) == 0
     text = capsys.readouterr()
     assert "nba_predictions.prediction_accuracy" in text.out
     assert "Not looked at: messages on their way in the bus" in text.err
+    assert main(["trace", PLAYER_ON, *place, "-o", "json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["data"]) == set(names(COMMANDS["nbactl trace"][1]))
     assert main(["trace", "nothing-like-it", *place]) == 4

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.config import due, flags, season, timeouts, workflows
+from nbactl.config import alert_rules, flags, season, timeouts, workflows
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
@@ -33,6 +33,7 @@ SECTIONS: dict[str, type[Strict]] = {
     "workflows.*.schedule.between": schedules.TimeWindow,
     "alerts": workflows.AlertsSpec,
     "alerts.run_failed": workflows.AlertSpec,
+    "alerts.rules.*": alert_rules.AlertRule,
     "season.*": season.SeasonSpec,
     "season.*.breaks[]": season.SeasonBreak,
     "timeouts.yaml": timeouts.TimeoutsFile,
@@ -84,7 +85,7 @@ def test_every_model_has_a_section() -> None:
     shared = {workflows.Executable}
     models = {
         each
-        for module in (due, flags, season, timeouts, workflows)
+        for module in (alert_rules, flags, season, timeouts, workflows)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Strict) and each.__module__ == module.__name__
     }

@@ -27,6 +27,7 @@ from nbactl.reporting import runs as report_runs
 from nbactl.reporting.conditions import Finding, observe
 from nbactl.reporting.report import length_text, make_report
 from nbactl.workflows.writing import run_document, run_path, task_document, task_path
+from tests.docs.test_contract import COMMANDS, names
 from tests.kit.run_records import run as a_run
 from tests.kit.run_records import task as a_task
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from tests.integration.cli.conftest import Nbactl
 
 NOW = datetime.now(UTC)
-KEYS = {"period", "reliability", "phases", "tasks", "cost", "duplicates", "flags", "incidents", "nights"}
+KEYS = set(names(COMMANDS["nbactl report"][1]))
 
 
 @pytest.fixture
