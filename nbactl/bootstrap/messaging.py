@@ -39,7 +39,9 @@ def make_outbox(app: Container) -> Outbox:
         app.clock,
         redrive_after=timeouts["outbox.redrive"],
         keep=timeouts["outbox.keep"],
+        sweep_for=timeouts["outbox.drain"],
         reaches=reaches,
+        together=lambda topic: channel_of(topic) is None,
         hook=app.hook,
     )
 

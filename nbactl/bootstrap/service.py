@@ -138,7 +138,7 @@ class ServiceContainer(Container):
     def _empty_outbox(self) -> None:
         """Send the last messages; what does not get through now is left to the next process."""
         self.outbox_beat.close()
-        self.outbox.sweep()
+        self.outbox.sweep(within=self.config.timeouts["service.let_go"])
 
     def _beat(self, name: str, every: Interval, work: Callable[[], object]) -> PeriodicTask:
         def once() -> None:

@@ -77,6 +77,7 @@ USED: dict[str, frozenset[str]] = {
             "migration.settle_margin",
             "migration.validation_max_age",
             "migration.watch_every",
+            "outbox.drain",
             "outbox.keep",
             "outbox.redrive",
             "outbox.sweep",

@@ -22,13 +22,13 @@ from nbactl.ports.alerts import Alert, Severity
 from nbactl.ports.documents import Increment, Set, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nbactl.core._support.clock import Clock
     from nbactl.core.observe.events import Hook
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.ports.alerts import AlertChannel
-    from nbactl.ports.bus import Publisher
+    from nbactl.ports.bus import MessageBus, OutgoingMessage
     from nbactl.ports.documents import Document, DocumentStore, Transaction
 
 
@@ -76,11 +76,15 @@ class AlertBus:
         channel.send(_alert(data))
         return name
 
+    def publish_many(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        """Send alerts one by one; the first that fails ends it."""
+        return [self.publish(topic, message.data) for message in messages]
+
 
 class RoutedBus:
     """Alerts to their channels, everything else to the bus of the target, which is made when it is needed."""
 
-    def __init__(self, alerts: AlertBus, others: Callable[[], Publisher]) -> None:
+    def __init__(self, alerts: AlertBus, others: Callable[[], MessageBus]) -> None:
         self._alerts = alerts
         self._others = others
 
@@ -90,6 +94,11 @@ class RoutedBus:
         """Publish to whom the topic belongs."""
         bus = self._others() if channel_of(topic) is None else self._alerts
         return bus.publish(topic, data, attributes, ordering_key=ordering_key)
+
+    def publish_many(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        """Publish to whom the topic belongs."""
+        bus = self._others() if channel_of(topic) is None else self._alerts
+        return bus.publish_many(topic, messages)
 
 
 def _alert(data: bytes) -> Alert:

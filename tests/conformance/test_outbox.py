@@ -15,15 +15,17 @@ import pytest
 
 from nbactl.core.outbox.outbox import KEY_ATTRIBUTE, Outbox
 from nbactl.errors import AlreadyExistsError, DataError, NotFoundError, UnavailableError
+from nbactl.ports.bus import OutgoingMessage
 from nbactl.ports.documents import Create, Delete
 from nbactl.testing import FakeClock, faults
 from tests.kit.bus import bus_at
 from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from nbactl.adapters.localbus.bus import LocalBus
     from nbactl.core.observe.events import Event
     from nbactl.ports.documents import DocumentStore
     from tests.kit.engines import Engine
@@ -59,6 +61,21 @@ class BrokenBus:
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None, **_: Any) -> str:  # noqa: ARG002
         raise UnavailableError("the bus is down")
+
+
+class PoisonBus:
+    """A bus that refuses one message, and every request that has it."""
+
+    def __init__(self, bus: LocalBus, key: str) -> None:
+        self._bus, self._key = bus, key
+
+    def publish(self, topic: str, data: bytes, attributes: Mapping[str, str], **_: Any) -> str:
+        return self.publish_many(topic, [OutgoingMessage(data, attributes)])[0]
+
+    def publish_many(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        if any(message.attributes[KEY_ATTRIBUTE] == self._key for message in messages):
+            raise UnavailableError("not this one")
+        return self._bus.publish_many(topic, messages)
 
 
 class TestOutbox:
@@ -125,8 +142,7 @@ class TestOutbox:
         lab.decide()
         lab.clock.advance(1)
         lab.store.commit([lab.outbox.message(f"{lab.key}/next", lab.topic, {})])
-        with faults.failing("outbox.taken", UnavailableError("down")):
-            swept = lab.outbox.sweep()
+        swept = lab.driver(PoisonBus(lab.bus, lab.key)).sweep()
         assert (swept.published, list(swept.failed)) == ((f"{lab.key}/next",), [lab.key])
         told = lab.events[-1]
         assert (told.kind, told.fields) == ("outbox.swept", {"published": 1, "failed": 1, "pending": 1})
@@ -137,7 +153,7 @@ class TestOutbox:
         lab.decide()
         lab.clock.advance(1)
         lab.store.commit([lab.outbox.message(f"{lab.key}/mine", f"{lab.topic}-mine", {})])
-        swept = lab.driver(lab.bus, reaches=lambda topic: topic.endswith("-mine")).sweep(limit=1)
+        swept = lab.driver(lab.bus, reaches=lambda topic: topic.endswith("-mine")).sweep()
         assert (swept.published, swept.failed) == ((f"{lab.key}/mine",), {})
         [waiting] = [each for each in lab.outbox.pending() if each.key == lab.key]
         assert (waiting.attempts, waiting.due_at) == (0, waiting.created_at), "nobody had it, and it is due"

@@ -24,7 +24,7 @@ from nbactl.testing import FakeClock, memory_bus
 from tests.kit.production import DAY, NIGHT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core._support.clock import Clock
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nbactl.core.phases.recording import Recording
     from nbactl.core.phases.sweeping import PhaseSweep
     from nbactl.ports.alerts import Alert
-    from nbactl.ports.bus import MessageBus
+    from nbactl.ports.bus import MessageBus, OutgoingMessage
     from nbactl.ports.documents import DocumentStore
 
 DATE: Final = GameDate(date.fromisoformat(DAY))
@@ -63,6 +63,11 @@ class Switchboard:
         if self.down:
             raise UnavailableError("the bus is down")
         return self.bus.publish(topic, data, attributes, ordering_key=ordering_key)
+
+    def publish_many(self, topic: str, messages: Sequence[OutgoingMessage]) -> list[str]:
+        if self.down:
+            raise UnavailableError("the bus is down")
+        return self.bus.publish_many(topic, messages)
 
 
 class Night:

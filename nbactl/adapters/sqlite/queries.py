@@ -184,8 +184,9 @@ def select(query: Query, columns: str) -> Sql:
     sql = f"SELECT {columns} FROM documents WHERE {where}"  # noqa: S608 - only placeholders and quoted keys
     if columns == COUNT:
         return sql, values
-    # The plus keeps SQLite from scanning the collection by id where an index finds what the filters want.
-    identifier = "+id" if query.filters else "id"
+    # The plus keeps SQLite from scanning the collection by id where an index finds what the filters want. After other
+    # keys there is no such scan, and the id is the last column of the index.
+    identifier = "+id" if query.filters and not keys else "id"
     keys.append(f"{identifier} DESC" if _descending(ordered) else identifier)
     limit = "" if query.limit is None else f" LIMIT {int(query.limit)}"
     return f"{sql} ORDER BY {', '.join(keys)}{limit}", values

@@ -111,7 +111,7 @@ def batches(ctx: typer.Context) -> Candidates:
 
 def messages(ctx: typer.Context) -> Candidates:
     """Return the messages of the outbox that wait."""
-    from nbactl.core.outbox.outbox import pending_messages  # noqa: PLC0415
+    from nbactl.core.outbox.messages import pending_messages  # noqa: PLC0415
 
     waiting = islice(pending_messages(container(ctx, reads_only=True).documents), _MOST)
     return [(message.key, message.topic) for message in waiting]

@@ -179,9 +179,9 @@ def show_flag(app: Container, key: str) -> FlagDetails:
 
 def flag_history(app: Container, key: str, limit: int = 20) -> FlagHistory:
     """Return the newest states of a flag. Raises NotFoundError for one that is neither declared nor in the store."""
-    if key not in app.flag_store.read().states:  # a flag in the store has a history, declared or not
-        app.config.flags.flag(key)
-    return FlagHistory(key, tuple(app.flag_store.history(key)[:limit]))
+    if key not in app.config.flags.flags and key not in app.flag_store.read().states:
+        app.config.flags.flag(key)  # raises; a flag in the store has a history, declared or not
+    return FlagHistory(key, tuple(app.flag_store.history(key, limit)))
 
 
 def evaluate_flag(app: Container, request: EvaluateRequest) -> FlagEvaluated:

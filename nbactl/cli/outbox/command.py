@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, proceed
 from nbactl.core._support.names import closest
-from nbactl.core.outbox.outbox import pending_messages, published_at
+from nbactl.core.outbox.messages import pending_messages, published_at
 from nbactl.errors import NbactlError, NotFoundError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
-    from nbactl.core.outbox.outbox import Pending
+    from nbactl.core.outbox.messages import Pending
 
 DEFAULT_LIMIT: Final = 50
 

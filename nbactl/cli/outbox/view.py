@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nbactl.cli.outbox.command import Driven, MessageList
     from nbactl.cli.show.console import Console
-    from nbactl.core.outbox.outbox import Pending
+    from nbactl.core.outbox.messages import Pending
 
 _NAMED: Final = 5
 """So many messages are named in the last line, more are counted."""

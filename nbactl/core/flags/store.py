@@ -22,10 +22,10 @@ from nbactl.frozen import frozen
 from nbactl.ports.documents import MAX_WRITES, Create, Order, Query, Set
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nbactl.core._support.clock import Clock
-    from nbactl.ports.documents import DocumentStore, Transaction
+    from nbactl.ports.documents import Document, DocumentStore, Transaction
 
 
 COLLECTION = "flags"
@@ -143,10 +143,22 @@ class FlagStore:
         document = self._documents.get(flag_path(key))
         return None if document is None else state_of(document.path, document.data)
 
-    def history(self, key: str) -> list[State]:
-        """Return every state the flag had, the newest first. Raises DataError for an entry that cannot be read."""
-        query = Query(history_of(key), order=(Order("version", descending=True),))
-        return [state_of(document.path, document.data) for document in self._documents.query(query)]
+    def history(self, key: str, limit: int = 100) -> list[State]:
+        """Return the states the flag had, the newest first, at most `limit`: as many documents are read.
+
+        Raises DataError for an entry that cannot be read.
+        """
+        newest = self._newest_version(key)
+        paths = [f"{history_of(key)}/{version}" for version in range(newest, max(0, newest - limit), -1)]
+        found = self._documents.get_all(paths)
+        return [state_of(document.path, document.data) for document in found if document is not None]
+
+    def _newest_version(self, key: str) -> int:
+        """Return the version of the state, or of the last entry where that was deleted or damaged."""
+        with contextlib.suppress(DataError):
+            if (state := self.get(key)) is not None:
+                return state.version
+        return _newest(self._documents.query, key)
 
     def change(self, changes: Sequence[Change], *, by: str, reason: str | None) -> list[State]:
         """Write the changes; returns the new states. All of one commit (up to 250 flags) or none.
@@ -191,16 +203,16 @@ def _seen(transaction: Transaction, change: Change) -> tuple[State | None, int]:
         if change.expected_version != ANY_VERSION:
             raise
         state = None
-    version = _newest(transaction, change.key) if state is None else state.version
+    version = _newest(transaction.query, change.key) if state is None else state.version
     if change.expected_version not in (ANY_VERSION, 0 if document is None else version):
         raise _changed_meanwhile(change, state)
     return state, version
 
 
-def _newest(transaction: Transaction, key: str) -> int:
+def _newest(query: Callable[[Query], Iterable[Document]], key: str) -> int:
     """Return the last version in the history: the state's document may have been deleted or damaged."""
-    query = Query(history_of(key), order=(Order("version", descending=True),), limit=1)
-    return max((int(entry.id) for entry in transaction.query(query)), default=0)
+    last = Query(history_of(key), order=(Order("version", descending=True),), limit=1)
+    return max((int(entry.id) for entry in query(last)), default=0)
 
 
 def _next(change: Change, before: State | None, *, version: int, now: datetime, by: str, reason: str | None) -> State:

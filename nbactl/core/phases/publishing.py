@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.faults import reach
 from nbactl.core.observe.events import noop_hook
-from nbactl.core.outbox.outbox import published_at
+from nbactl.core.outbox.messages import published_at
 from nbactl.core.phases.documents import PhaseDocument, document_path
 from nbactl.errors import NbactlError, NotFoundError
 from nbactl.frozen import frozen

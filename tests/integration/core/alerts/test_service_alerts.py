@@ -12,7 +12,7 @@ from werkzeug import Response
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
-from nbactl.core.outbox.outbox import pending_messages
+from nbactl.core.outbox.messages import pending_messages
 from tests.kit.service_process import ServiceProcess
 
 if TYPE_CHECKING:
