@@ -12,16 +12,16 @@ from nbactl.workflows.freshness import worst
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from nbactl.config.workflows import Phase, WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
-    from nbactl.workflows.freshness import Freshness, Judgement
+    from nbactl.workflows.board_runs import BoardRuns
+    from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.production import PhaseReport, Production, ProductionBoard, Whose
-    from nbactl.workflows.reading import Past
 
 PhaseState = Literal[
     "succeeded",
@@ -46,22 +46,8 @@ _RECENT: Final = 300
 class Runs(Protocol):
     """What the board asks the ledger."""
 
-    def heads(
-        self, date: GameDate | None = None, status: str | None = None, limit: int | None = None
-    ) -> Iterator[RunRecord]:
-        """Yield runs without their tasks, newest first."""
-        ...
-
-    def unfinished(self) -> Iterable[RunRecord]:
-        """Return the runs that are recorded as running, without their tasks."""
-        ...
-
-    def with_tasks(self, heads: Iterable[RunRecord]) -> list[RunRecord]:
-        """Return the runs with their tasks."""
-        ...
-
-    def latest_between(self, names: Iterable[str], first: GameDate, last: GameDate, source: str) -> Past:
-        """Return the last started run of each name and date."""
+    def board_runs(self, date: GameDate, source: str, limit: int) -> BoardRuns:
+        """Read the newest `limit` runs, as many of the date, and those recorded as running."""
         ...
 
     def interrupted(self, run: RunRecord) -> bool:
@@ -170,23 +156,36 @@ class Boards:
 
     def draw(self, game_date: GameDate, source: str, now: datetime) -> Board:
         """Return the board of a game date as it is now."""
-        unfinished = list(self.runs.unfinished())
-        dead = [run for run in unfinished if self.runs.interrupted(run)]
-        running = [run for run in unfinished if run not in dead]
-        failed = [*self.runs.heads(date=game_date, status="failed", limit=_RECENT), *dead]
+        runs = self.runs.board_runs(game_date, source, _RECENT)
+        dead = [run for run in runs.unfinished if self.runs.interrupted(run)]
+        running = [run for run in runs.unfinished if run not in dead]
+        failed = [*(run for run in runs.of_date if run.status is RunStatus.FAILED), *dead]
         others = {run.name for run in failed if run.game_date == game_date} - set(self.workflows.phases)
-        past = self.runs.latest_between({*self.workflows.phases, *others}, game_date, game_date, source)
-        found = self._production(game_date, now, self.runs.heads(date=game_date, limit=_RECENT))
-        productions = {} if found is None else {game_date: found}
-        by_date, unchecked = self.judge([game_date], past, productions, now)
-        lines = by_date[game_date]
+        past = runs.past({*self.workflows.phases, *others}, source)
+        lines: dict[str, PhaseLine] = {}
+        for name, phase in self.workflows.phases.items():
+            try:
+                run = past.get((name, game_date))
+            except DataError:
+                lines[name] = replace(self._phase(name, phase, None, now), state="unreadable")
+            else:
+                lines[name] = self._phase(name, phase, run, now)
+        unchecked = None
+        try:
+            lines = self._with_freshness(lines)
+        except NbactlError as error:
+            unchecked = error.message
+        found = self._production(game_date, now, runs.of_date)
+        if found is not None:
+            lines = {name: merged(line, found.reports.get(name)) for name, line in lines.items()}
+        lines = {name: self._implied(line, lines) for name, line in lines.items()}
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
         repaired = {line.run.run_id for line in phases if line.run is not None and line.by not in (None, "nbactl")}
         of_date = _newest_first(
             run for run in past.values() if self._is_open_failure(run) and run.run_id not in repaired
         )
-        elsewhere = self._failures_elsewhere(game_date, source, dead)
-        detailed = {run.run_id: run for run in self.runs.with_tasks([*running, *elsewhere])}
+        elsewhere = self._failures_elsewhere(game_date, source, runs.recent, dead)
+        detailed = {run.run_id: run for run in runs.with_tasks([*running, *elsewhere])}
         return Board(
             game_date,
             source,
@@ -308,7 +307,10 @@ class Boards:
             return declared.service is not None
         return any(work is not None for work in (declared.processor, declared.call, declared.command))
 
-    def _failures_elsewhere(self, game_date: GameDate, source: str, dead: Iterable[RunRecord]) -> list[RunRecord]:
+    @staticmethod
+    def _failures_elsewhere(
+        game_date: GameDate, source: str, recent: Iterable[RunRecord], dead: Iterable[RunRecord]
+    ) -> list[RunRecord]:
         """Return the last runs of other dates or sources that failed or died and were not run again since.
 
         Newest first every run that makes up for a failure comes before it, so one pass is enough.
@@ -316,7 +318,7 @@ class Boards:
         died = {run.run_id for run in dead}
         seen: set[tuple[str, GameDate, str]] = set()
         found: list[RunRecord] = []
-        for run in self.runs.heads(limit=_RECENT):
+        for run in recent:
             key = (run.name, run.game_date, run.source)
             failed = run.run_id in died or run.status is RunStatus.FAILED
             if key not in seen and failed and run.dismissed is None and key[1:] != (game_date, source):

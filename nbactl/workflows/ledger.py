@@ -13,6 +13,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunningError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
+from nbactl.workflows.board_runs import BoardRuns
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 from nbactl.workflows.reading import Past, Unreadable, is_newer, read_run, with_tasks
 from nbactl.workflows.writing import RUNS, run_document, run_ending, run_path, task_changes, task_document, task_path
@@ -139,19 +140,28 @@ class Ledger:
         heads = self._readable(self._heads(_query(None, date, None, status), limit))
         return itertools.islice((run for run in heads if self._is_in_state(run, status)), limit)
 
-    def heads_between(self, first: GameDate, last: GameDate) -> Iterator[RunRecord]:
-        """Yield the runs of a range of dates without their tasks, in any order."""
-        between = (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last)))
-        return self._readable(self._heads(Query(RUNS, between)))
+    def board_runs(self, date: GameDate, source: str, limit: int) -> BoardRuns:
+        """Read the newest `limit` runs, as many of the date, and those recorded as running: each document once."""
+        recent = [*itertools.islice(self._documents(_query(), limit), limit)]
+        of_date = [document for document in recent if document.data.get("game_date") == str(date)]
+        running = recent
+        if len(recent) == limit:  # else that is the whole ledger
+            of_date = [*itertools.islice(self._documents(_query(date=date), limit), limit)]
+            running = [*self._documents(_query(status=RunStatus.RUNNING.value), None)]
 
-    def unfinished(self) -> Runs:
-        """Return the runs that are recorded as running, whether they have a worker or not, without their tasks."""
-        return [*self._readable(self._heads(_query(status=RunStatus.RUNNING.value)))]
+        def latest(names: Collection[str]) -> Past:
+            return self.latest_between(names, date, date, source)
 
-    def with_tasks(self, heads: Iterable[RunRecord]) -> Runs:
-        """Return the runs with their tasks."""
-        found = self._store.get_all([run_path(run.run_id) for run in heads])
-        return [*self._readable(self._with_tasks([document for document in found if document is not None]))]
+        return BoardRuns(
+            date,
+            recent,
+            of_date,
+            running,
+            undated=self.notice_undated(),
+            read_tasks=self._with_tasks,
+            latest=latest if len(of_date) == limit else None,
+            notice=self._give_notice,
+        )
 
     def notice_undated(self) -> Unreadables:
         """Return the runs that no list has because their documents have no start, and give notice of them."""

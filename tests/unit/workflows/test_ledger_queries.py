@@ -58,19 +58,37 @@ def _run(index: int) -> RunRecord:
     return replace(made, game_date=made.game_date.plus(index // 4), started_at=START + timedelta(minutes=index))
 
 
-def asked_by_a_board(number: int) -> Counter[str]:
+def board_of(number: int) -> Counted:
     counted = Counted(number)
     counted.boards.draw(_run(number - 1).game_date, "sample", START)
-    return counted.asked
+    return counted
 
 
-def test_a_board_asks_as_much_of_a_long_ledger_as_of_a_short_one() -> None:
-    short, long = asked_by_a_board(20), asked_by_a_board(800)
-    assert short == long
-    phases = len(WORKFLOWS.phases)
-    assert long["query"] <= phases + 4, "the newest of each phase; unfinished, failed, recent; leases"
-    assert long["get_all"] <= 4
-    assert sum(long.values()) <= phases + 10
+def test_a_board_asks_as_much_of_a_long_ledger_as_of_a_longer_one() -> None:
+    long, longer = board_of(400), board_of(800)
+    assert long.asked == longer.asked
+    assert long.documents_read == longer.documents_read
+    assert long.asked["query"] <= 4, "the recent ones, those of the date, those that run; leases"
+    assert sum(long.asked.values()) <= 10
+
+
+@pytest.mark.parametrize("number", [20, 250])
+def test_a_board_reads_each_run_once(number: int) -> None:
+    counted = board_of(number)
+    tasks_and_leases = 20
+    assert number <= counted.documents_read <= number + tasks_and_leases
+
+
+def test_a_date_with_more_runs_than_a_board_reads_has_the_newest_of_each_name() -> None:
+    """Phase 2 ran once, before 300 runs of phase 1."""
+    counted = Counted(1)
+    day = _run(0).game_date
+    for index in range(1, 302):
+        again = replace(_run(4 * index), game_date=day, name="phase2" if index == 1 else "phase1")
+        counted.ledger.start(again, supersedes=None)
+    drawn = counted.boards.draw(day, "sample", START)
+    newest = {line.name: line.run.run_id for line in drawn.phases if line.run is not None}
+    assert newest == {"phase1": "run-01204", "phase2": "run-00004"}
 
 
 def test_the_newest_run_of_a_name_is_looked_up_and_not_searched_for() -> None:
