@@ -28,6 +28,8 @@ INDEXES: Final = (
     Index("alert_conditions", ("seen_at",)),
     Index("outbox", ("topic", "created_at")),
     Index("alerts", ("expires_at",)),
+    # Every name and date that was ever run has a lease; few are held.
+    Index("leases", ("owner",)),
     Index("lease_removals", ("at",)),
     Index("dead_letters", ("open_since",)),
     Index("dead_letters", ("saved_at",)),

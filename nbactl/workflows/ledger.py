@@ -12,7 +12,7 @@ from nbactl.core._support.created import commit_new
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunningError, UsageError
-from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Filter, Order, Query, Update
+from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Document, Filter, Order, Query, Update
 from nbactl.workflows.board_runs import BoardRuns
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 from nbactl.workflows.reading import Past, Unreadable, is_newer, read_run, with_tasks
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
-    from nbactl.ports.documents import Document, DocumentStore, FieldPath, Transaction, Write
+    from nbactl.ports.documents import DocumentStore, FieldPath, Transaction, Write
 
     Entry = RunRecord | Unreadable
     Entries = list[Entry]
@@ -42,6 +42,8 @@ _FEW = 10
 _AT_ONCE = 200
 """Of how many runs the tasks are read together."""
 _AMBIGUOUS_SHOWN = 5
+_MATCHES = 20
+"""How many runs whose ids begin alike are counted."""
 _AFTER_ALL_IDS = "~"
 _ID = re.compile(r"[A-Za-z0-9-]+")
 _GROUP_PREFIX = "group-"
@@ -396,14 +398,24 @@ class Ledger:
         return [*self.task_writes(dead.run_id, changed), *self.end_writes(ended)]
 
     def _complete(self, beginning: str) -> str:
-        prefixes = (beginning, f"run-{beginning}")
-        matches = [run_id for run_id in self._store.list_ids(RUNS) if run_id.startswith(prefixes)]
+        matches = [run_id for prefix in (beginning, f"run-{beginning}") for run_id in self._beginning_with(prefix)]
         if not matches:
             raise _no_run(beginning)
         if len(matches) > 1:
             shown = ", ".join(matches[-_AMBIGUOUS_SHOWN:])
-            raise UsageError(f"{len(matches)} runs begin with {beginning}", next_step=f"Type more of it: {shown}")
+            number = f"{_MATCHES}+" if len(matches) > _MATCHES else len(matches)
+            raise UsageError(f"{number} runs begin with {beginning}", next_step=f"Type more of it: {shown}")
         return matches[0]
+
+    def _beginning_with(self, prefix: str) -> Iterator[str]:
+        """Yield the first ids that begin with this, a few more than are counted at most."""
+        if self._store.get(run_path(prefix)) is not None:
+            yield prefix
+        before = Document(run_path(prefix), {}, self._clock.now(), self._clock.now())
+        for document in self._store.query(Query(RUNS, limit=_MATCHES + 1, start_after=before)):
+            if not document.id.startswith(prefix):
+                return
+            yield document.id
 
     def _complete_group(self, beginning: str) -> str:
         within = (Filter("group", ">=", beginning), Filter("group", "<", beginning + _AFTER_ALL_IDS))

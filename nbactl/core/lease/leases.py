@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nbactl.core.calls.deadline import beyond_deadline
@@ -14,10 +15,10 @@ from nbactl.core.calls.in_thread import in_thread
 from nbactl.core.lease.holder import describe, is_dead, is_running
 from nbactl.errors import DataError, LeaseHeldError, PreconditionError, StaleFenceError
 from nbactl.frozen import frozen
-from nbactl.ports.documents import Create, Document, Order, Query, Set
+from nbactl.ports.documents import Create, Document, Filter, Order, Query, Set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore, Transaction
@@ -164,7 +165,7 @@ class Leases:
     def removals(self, limit: int) -> list[Removal]:
         """Return the leases that were taken away, the last one first."""
         newest = Query(_REMOVALS, order=(Order("at", descending=True),), limit=limit)
-        return self._readable(newest, lambda document: Removal(**_fields_of(document, _REMOVAL)))
+        return self._readable(self._store.query(newest), lambda document: Removal(**_fields_of(document, _REMOVAL)))
 
     def is_known(self, name: str) -> bool:
         """Say whether the lease was ever taken."""
@@ -186,12 +187,15 @@ class Leases:
 
     def held(self) -> list[Lease]:
         """Return all leases that were taken and not released, expired or not, by name."""
-        leases = self._readable(Query(_COLLECTION), lambda record: _held(_name(record.id), record))
+        taken = self._store.query(Query(_COLLECTION, (Filter("owner", "!=", None),)))
+        # A document without an owner is not a lease; it is named, as one with another owner than a text is.
+        records = chain(taken, self._store.lacking(_COLLECTION, "owner"))
+        leases = self._readable(records, lambda record: _held(_name(record.id), record))
         return sorted((lease for lease in leases if lease is not None), key=lambda lease: lease.name)
 
-    def _readable(self, query: Query, read: Callable[[Document], T]) -> list[T]:
+    def _readable(self, documents: Iterable[Document], read: Callable[[Document], T]) -> list[T]:
         found = []
-        for document in self._store.query(query):
+        for document in documents:
             try:
                 found.append(read(document))
             except DataError as error:
