@@ -126,6 +126,10 @@ def bus(app: Container) -> PubSubBus:
     return made
 
 
+def bus_history(_: Container) -> None:
+    """Return None: Pub/Sub removes what is older than the retention of its subscriptions."""
+
+
 def dead_letter_wait(app: Container) -> float:
     """Return how long a pull waits: one that does not wait may be answered with nothing although messages wait."""
     return app.config.timeouts["dead_letters.pull"]

@@ -91,6 +91,11 @@ def bus(app: Container) -> LocalBus:
     return made
 
 
+def bus_history(app: Container) -> LocalBus | None:
+    """Return the bus, None if there is no file of it yet."""
+    return cast("LocalBus", app.bus) if _bus_file(app).exists() else None
+
+
 def dead_letter_wait(app: Container) -> float | None:
     """Return 0, or None if there is no bus yet, or it may not be written."""
     from nbactl.adapters.sqlite.read_only import is_read_only

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap.container import Container
     from nbactl.config.settings import Settings
+    from nbactl.core.retention.model import Pruner
     from nbactl.core.service.health import Check
     from nbactl.ports.bus import MessageBus
     from nbactl.ports.compute import Compute
@@ -41,6 +42,10 @@ class Target(Protocol):
 
     def bus(self, app: Container, /) -> MessageBus:
         """Return the message bus."""
+        ...
+
+    def bus_history(self, app: Container, /) -> Pruner | None:
+        """Return what removes old messages of the bus; None if it has none yet, or does that by itself."""
         ...
 
     def dead_letter_wait(self, app: Container, /) -> float | None:

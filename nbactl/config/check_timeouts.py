@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbactl.config.problems import suggest
+from nbactl.config.retention import KINDS
 from nbactl.core._support.durations import format_duration as shown
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ USED: dict[str, frozenset[str]] = {
             "push.pull",
             "push.renew",
             "quotas.check",
+            "retention.sweep",
             "rows.age",
             "rows.at_end",
             "rows.flush",
@@ -136,6 +138,7 @@ USED: dict[str, frozenset[str]] = {
         }
     ),
     "leases": frozenset({"message", "run"}),
+    "retention": frozenset(KINDS),
     "retry_policies": frozenset({"completions"}),
     "call_policies": frozenset({"bigquery", "bigquery_dml", "cloud_run", "firestore", "pubsub", "scraper", "slack"}),
 }
@@ -154,6 +157,10 @@ def check_timeouts(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
             message = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"
             yield file.positions.problem(("retry_policies", name, "base"), message)
     yield from _policies(file)
+    for name in file.model.retention:
+        if name not in KINDS:
+            message = f"'{name}' is not a kind of what nbactl keeps"
+            yield file.positions.problem(("retention", name), message, suggest(name, KINDS), key=True)
     for name, lease in file.model.leases.items():
         if lease.renew_every >= lease.ttl / 2:
             message = (

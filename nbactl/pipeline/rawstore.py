@@ -169,6 +169,12 @@ class RawStore:
             ) from error
         head, _, body = content.partition(b"\n")
         header = _header(path, head)
+        if header.get("records") and not body:
+            raise PreconditionError(
+                f"the records of raw {dataset} of {day} were removed",
+                cause="They were older than `retention` in timeouts.yaml keeps raw files.",
+                next_step=f"Collect them again: nbactl run phase1 --date {day} --force",
+            )
         if hashlib.sha256(body).hexdigest() != header.get("sha256"):
             raise _damaged(path, "its content does not match the checksum in its first line")
         records = [json.loads(line) for line in body.splitlines()]

@@ -13,12 +13,14 @@ from nbactl.adapters.localbus.file import BusFile
 from nbactl.adapters.localbus.wakeup import WakeUp, listening, write_entry
 from nbactl.core._support.faults import reach
 from nbactl.core._support.micros import from_micros, to_micros
+from nbactl.core.retention.model import Removal
 from nbactl.ports.bus import OutgoingMessage, PulledMessage
 from nbactl.ports.bus_rules import check_message, check_name, check_pull, check_subscription, in_requests
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
     from typing import Literal
 
@@ -142,6 +144,16 @@ class LocalBus:
         sql = "SELECT id, data, attributes, ordering_key FROM messages WHERE topic = ? ORDER BY seq"
         for identifier, data, attributes, key in self._file.read(lambda one: one.execute(sql, (topic,)).fetchall()):
             yield Published(identifier, data, json.loads(attributes), key)
+
+    def prune(self, before: datetime, at_most: int, *, start: str | None, dry_run: bool) -> Removal:
+        """Remove messages that were published before that time and are delivered to all."""
+        until, after = to_micros(before), int(start or 0)
+        found = self._file.read(lambda connection: deliveries.old_messages(connection, until, after, at_most))
+        done = [(number, size) for number, size, waits in found if not waits]
+        if done and not dry_run:
+            self._file.write(lambda connection: deliveries.remove(connection, [number for number, _ in done]))
+        resume = str(found[-1][0]) if len(found) == at_most else None
+        return Removal(len(done), len(found), sum(size for _, size in done), resume)
 
     def waiting(self, subscription: str) -> int:
         """Return how many messages of a subscription are not acknowledged. Raises NotFoundError."""

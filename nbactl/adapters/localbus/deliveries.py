@@ -231,6 +231,19 @@ def _first_of_key(connection: sqlite3.Connection, subscription: str, key: str) -
     return found
 
 
+def old_messages(connection: sqlite3.Connection, before: int, after: int, at_most: int) -> list[tuple[int, int, int]]:
+    """Return messages published before that time, numbered above `after`: number, bytes, whether one is to deliver."""
+    sql = """
+SELECT seq, length(data) + length(attributes), seq IN (SELECT seq FROM deliveries)
+FROM messages WHERE seq > ? AND published < ? ORDER BY seq LIMIT ?"""
+    return connection.execute(sql, (after, before, at_most)).fetchall()
+
+
+def remove(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    """Remove messages."""
+    connection.executemany("DELETE FROM messages WHERE seq = ?", [(number,) for number in numbers])
+
+
 def _sweep(connection: sqlite3.Connection, before: int) -> None:
     """Delete messages that were published before that time, delivered or not."""
     old = "SELECT seq FROM messages WHERE published < ?"

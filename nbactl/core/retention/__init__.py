@@ -1,0 +1,1 @@
+"""How long what accumulates is kept, and what removes the rest."""
