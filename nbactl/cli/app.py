@@ -54,7 +54,7 @@ COMMANDS = (
     CommandEntry("alerts", "nbactl.cli.alerts.parser", "List what alert rules found, and test channels.", _REPAIR),
     CommandEntry("outbox", "nbactl.cli.outbox.parser", "List and publish pending messages.", _REPAIR),
     CommandEntry("dlq", "nbactl.cli.dlq.parser", "List, show, replay and archive dead letters.", _REPAIR),
-    CommandEntry("audit", "nbactl.cli.audit.parser", "Show who changed what, when and why.", _REPAIR),
+    CommandEntry("prune", "nbactl.cli.prune.parser", "Remove what is kept longer than it must be.", _REPAIR),
     CommandEntry("check", "nbactl.cli.check.parser", "Find code that hangs or swallows errors.", _SETUP),
     CommandEntry("config", "nbactl.cli.config.parser", "Show, check and explain settings and files.", _SETUP),
     CommandEntry("doctor", "nbactl.cli.doctor.parser", "Check this installation and its data.", _SETUP),

@@ -80,6 +80,11 @@ def breakers(ctx: typer.Context) -> list[str]:
     return list(container(ctx, reads_only=True).config.timeouts.breakers)
 
 
+def retention_kinds(ctx: typer.Context) -> Candidates:
+    """Return the kinds that are pruned."""
+    return [(name, spec.why) for name, spec in _config(ctx).timeouts.retention.items()]
+
+
 def leases(ctx: typer.Context) -> Candidates:
     """Return the leases that are held."""
     from nbactl.core.lease.holder import describe  # noqa: PLC0415

@@ -28,7 +28,7 @@ class PruneRequest:
 
 @frozen
 class PruneResult:
-    """What was removed of each kind; of a dry run, or where nothing was due, what would be."""
+    """What was removed of each kind; of a dry run what would be."""
 
     request: PruneRequest
     pruned: tuple[Pruned, ...]
@@ -48,19 +48,23 @@ class PruneResult:
 def prune(app: Container, request: PruneRequest, *, confirm: Confirm = proceed) -> PruneResult:
     """Remove what is kept too long, but nothing that an undo or a data version needs. Asks always.
 
-    Raises NotFoundError for an unknown kind.
+    Raises UsageError for an unknown kind.
     """
     retention = make_retention(app)
     for kind in request.kinds:
         check_known("--kind", kind, app.config.timeouts.retention)
     now = app.clock.now()
-    chosen = {"kinds": request.kinds, "older_than": request.older_than}
-    planned = PruneResult(request, tuple(retention.prune(now, dry_run=True, **chosen)), retention.kinds)
+
+    def result(*, dry_run: bool) -> PruneResult:
+        pruned = retention.prune(now, dry_run=dry_run, kinds=request.kinds, older_than=request.older_than)
+        return PruneResult(request, tuple(pruned), retention.kinds)
+
+    planned = result(dry_run=True)
     if request.dry_run or not planned.removed:
         return planned
     lines = tuple(f"  {amount(pruned)} of {pruned.kind}" for pruned in planned.pruned if pruned.removed)
     confirm(Question("Remove this for ever?", lines, always=True))
-    return PruneResult(request, tuple(retention.prune(now, dry_run=False, **chosen)), retention.kinds)
+    return result(dry_run=False)
 
 
 def amount(pruned: Pruned) -> str:
