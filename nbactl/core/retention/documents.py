@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nbactl.core.retention.model import Removal
 from nbactl.errors import DataError
-from nbactl.ports.documents import MAX_WRITES, Delete, Filter, Order, Query
+from nbactl.ports.documents import MAX_WRITES, Delete, Document, Filter, Order, Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nbactl.ports.documents import Document, DocumentStore
+    from nbactl.ports.documents import DocumentStore
 
 
 class OldDocuments:
@@ -25,19 +26,24 @@ class OldDocuments:
         self._is_open = is_open
 
     def prune(self, before: datetime, at_most: int, *, start: str | None, dry_run: bool) -> Removal:
-        filters = [Filter(self._field, "<", before)]
-        if start is not None:
-            filters.append(Filter(self._field, ">=", datetime.fromisoformat(start)))
         page = min(at_most, MAX_WRITES)
-        found = list(self._store.query(Query(self._collection, tuple(filters), (Order(self._field),), limit=page)))
+        query = Query(self._collection, (Filter(self._field, "<", before),), (Order(self._field),), limit=page)
+        found = list(self._store.query(query if start is None else self._going_on(query, start)))
         closed = [document for document in found if self._is_closed(document)]
         removed = len(closed)
         if closed and not dry_run:
             deletes = [Delete(document.path, if_updated_at=document.update_time) for document in closed]
             removed = sum(result.error is None for result in self._store.batch_write(deletes))
-        last = None if len(found) < page else found[-1].data[self._field].isoformat()
-        # With more of one time than a page holds that are open, the next call would find the same ones again.
-        return Removal(removed, len(found), None, last if last != start or removed else None)
+        resume = f"{found[-1].data[self._field].isoformat()} {found[-1].id}" if len(found) == page else None
+        return Removal(removed, len(found), None, resume)
+
+    def _going_on(self, query: Query, start: str) -> Query:
+        """Return the query of what comes after the last document of the call before."""
+        at, _, identifier = start.partition(" ")
+        time = datetime.fromisoformat(at)
+        last = Document(f"{self._collection}/{identifier}", {self._field: time}, time, time)
+        # The filter says where the index is entered.
+        return replace(query, filters=(*query.filters, Filter(self._field, ">=", time)), start_after=last)
 
     def _is_closed(self, document: Document) -> bool:
         try:
