@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ def _still_of_use(app: Container, run_ids: Sequence[str]) -> set[str]:
 
 
 def _to_be_made(app: Container, days: Sequence[date]) -> Collection[date]:
-    """Return the dates whose raw files are needed: of which a task that reads one is not done and fresh."""
+    """Return the dates whose raw files are needed: their tables are to be made again, or no run has made them.
+
+    Those are dates with a file that no finished task has read, and those with a reader that is not fresh. Dates that
+    phases 1 and 2 filled in for the sake of later ones have no run, so they stay.
+    """
     from nbactl.pipeline.recipes import recipe_of
     from nbactl.workflows.works import work_of
 
@@ -114,15 +119,15 @@ def _to_be_made(app: Container, days: Sequence[date]) -> Collection[date]:
     readers = {name: recipe.raw for name, recipe in recipes.items() if recipe is not None and recipe.raw}
     newest = [run for run in _newest_runs(app, days) if any(task.name in readers for task in run.tasks)]
     judged = app.freshness.judge(newest)
-    made: dict[date, set[str]] = {}
-    for run in newest:
-        fresh = {task for task, judgement in judged.get(run.run_id, {}).items() if judgement.state == "fresh"}
-        made.setdefault(run.game_date.day, set()).update(fresh)
-
-    def reads(task: str, day: date) -> bool:
-        return any(resources.raw.path(dataset, day).exists() for dataset in readers[task])
-
-    return {day for day in days if any(reads(task, day) for task in readers.keys() - made.get(day, set()))}
+    needed = set(days)
+    for day in days:
+        runs = [run for run in newest if run.game_date.day == day]
+        tried = {task.name for run in runs for task in run.tasks if task.name in readers}
+        fresh = {name for run in runs for name, found in judged.get(run.run_id, {}).items() if found.state == "fresh"}
+        unread = set(chain.from_iterable(readers.values())).difference(*(readers.get(name, ()) for name in fresh))
+        if tried and tried <= fresh and not any(resources.raw.path(dataset, day).exists() for dataset in unread):
+            needed.discard(day)
+    return needed
 
 
 def _named_by_runs(app: Container, stems: Sequence[str]) -> set[str]:
