@@ -138,7 +138,6 @@ USED: dict[str, frozenset[str]] = {
         }
     ),
     "leases": frozenset({"message", "run"}),
-    "retention": frozenset(KINDS),
     "retry_policies": frozenset({"completions"}),
     "call_policies": frozenset({"bigquery", "bigquery_dml", "cloud_run", "firestore", "pubsub", "scraper", "slack"}),
 }
@@ -157,10 +156,7 @@ def check_timeouts(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
             message = f"the first pause of {shown(retry.base)} is longer than the cap of {shown(retry.cap)}"
             yield file.positions.problem(("retry_policies", name, "base"), message)
     yield from _policies(file)
-    for name in file.model.retention:
-        if name not in KINDS:
-            message = f"'{name}' is not a kind of what nbactl keeps"
-            yield file.positions.problem(("retention", name), message, suggest(name, KINDS), key=True)
+    yield from _retention(file)
     for name, lease in file.model.leases.items():
         if lease.renew_every >= lease.ttl / 2:
             message = (
@@ -188,6 +184,17 @@ def _limit(file: ConfigFile[TimeoutsFile], name: str) -> str:
     """Return the limit of a timeout for people, with the variable that sets it."""
     variable = file.variables.get(name)
     return shown(file.model.timeouts[name].limit) + (f" ({variable})" if variable else "")
+
+
+def _retention(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:
+    names = file.names("retention")
+    for kind in KINDS:
+        if kind not in names:
+            yield file.positions.problem(("retention",), f"retention lacks '{kind}'", suggest(kind, names), key=True)
+    for name in names:
+        if name not in KINDS:
+            message = f"'{name}' is not a kind of what nbactl keeps"
+            yield file.positions.problem(("retention", name), message, suggest(name, KINDS), key=True)
 
 
 def _policies(file: ConfigFile[TimeoutsFile]) -> Iterator[Problem]:

@@ -97,6 +97,7 @@ READ = {
     "nbactl migrate list": "migrate list",
     "nbactl migrate completions": "migrate completions --validate",
     "nbactl batches list": "batches list",
+    "nbactl prune": "prune --dry-run",
     "nbactl leases list": "leases list",
     "nbactl breakers list": "breakers list",
     "nbactl outbox list": "outbox list",

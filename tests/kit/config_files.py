@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nbactl.config.check_timeouts import USED
 from nbactl.config.loader import FILES, load_config
+from nbactl.config.retention import KINDS
 from nbactl.errors import ConfigError
 from tests.kit.paths import DATA
 
@@ -16,13 +17,15 @@ SMALL = DATA / "config"
 
 
 def small_config(folder: Path) -> Path:
-    """Write the small files into `folder`, with the timeouts that the code itself uses at the end, and return it."""
+    """Write the small files into `folder`, with the names that the code itself uses at the end, and return it."""
     for name in FILES.values():
         (folder / name).write_text((SMALL / name).read_text())
     with (folder / "timeouts.yaml").open("a") as file:
         file.writelines(
             f"  {name}: {{limit: 60s, why: A reason of ten letters}}\n" for name in sorted(USED["timeouts"])
         )
+        file.write("retention:\n")
+        file.writelines(f"  {kind}: {{keep: 90d, why: A reason of ten letters}}\n" for kind in KINDS)
     return folder
 
 

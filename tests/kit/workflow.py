@@ -55,6 +55,7 @@ def timeouts() -> TimeoutsFile:
             "breakers": {},
             "call_policies": {},
             "leases": {"run": {"ttl": "30s", "renew_every": "10s", "why": _WHY}},
+            "retention": {},
         },
     )
 

@@ -63,7 +63,7 @@ def prune(app: Container, request: PruneRequest, *, confirm: Confirm = proceed) 
     if request.dry_run or not planned.removed:
         return planned
     lines = tuple(f"  {amount(pruned)} of {pruned.kind}" for pruned in planned.pruned if pruned.removed)
-    confirm(Question("Remove this for ever?", lines, always=True))
+    confirm(Question("Remove this?", lines, always=True, then="Nothing brings it back."))
     return result(dry_run=False)
 
 

@@ -25,7 +25,7 @@ from tests.integration.cli.flags.services_kit import DECLARED, quick_config
 from tests.kit.cloud_run_server import cloud_run_server
 from tests.kit.dead_letters import GivenIds, save_letters
 from tests.kit.migration import Lab, PassingClock
-from tests.kit.run_records import run, task
+from tests.kit.run_records import at, run, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,6 +102,10 @@ class Scene:
 
     def failed_run(self) -> None:
         self._record(run(task("a", "failed", 0.0, 1.0), status="failed"))
+
+    def old_runs(self) -> None:
+        self.failed_run()
+        self._record(replace(run(task("a", "succeeded", 0.0, 1.0)), run_id=f"{RUN}-again", started_at=at(60)))
 
     def open_run(self) -> None:
         record = run(task("a", "running", 0.0), status="running", end=None)
@@ -187,6 +191,7 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     ("season", "resume"): (Scene.halted, "halt-"),
     ("runs", "cancel", RUN, "--no-wait"): (Scene.open_run, RUN),
     ("runs", "dismiss", RUN): (Scene.failed_run, RUN),
+    ("prune", "--kind", "runs"): (Scene.old_runs, "runs"),
     ("batches", "complete", "b1"): (Scene.batch, "b1"),
     ("batches", "reset", "b1"): (Scene.batch, "b1"),
     ("batches", "reset", "b1", "--undo"): (Scene.reset, "b1"),

@@ -161,7 +161,7 @@ def test_inv_22_calls(project: Project) -> None:
     assert problem.startswith("a caller must wait longer than what it calls: connect waits 5.0s, task.fetch up to")
 
 
-REASONS = ("timeouts.*", "retry_policies.*", "deadlines.*", "breakers.*", "call_policies.*", "leases.*")
+REASONS = ("timeouts.*", "retry_policies.*", "deadlines.*", "breakers.*", "call_policies.*", "leases.*", "retention.*")
 
 
 @pytest.mark.parametrize("section", [each.removesuffix(".*") for each in REASONS])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.config import alert_rules, flags, season, timeouts, workflows
+from nbactl.config import flags, retention, timeouts, workflows
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
@@ -44,6 +44,7 @@ SECTIONS: dict[str, type[Strict]] = {
     "call_policies.*": timeouts.Call,
     "call_policies.*.throttle": timeouts.RateLimitSpec,
     "leases.*": timeouts.LeaseSpec,
+    "retention.*": retention.Keep,
     "flags.yaml": flags.FlagsFile,
     "flags.*": flags.Flag,
     "flags.*.targeting": flags.Targeting,
@@ -85,7 +86,7 @@ def test_every_model_has_a_section() -> None:
     shared = {workflows.Executable}
     models = {
         each
-        for module in (alert_rules, flags, season, timeouts, workflows)
+        for module in (flags, retention, timeouts, workflows)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Strict) and each.__module__ == module.__name__
     }
