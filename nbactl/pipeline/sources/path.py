@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
-from collections import defaultdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 from nbactl.errors import DataError
-from nbactl.pipeline import values
 from nbactl.pipeline.aliases import ALIASES
 from nbactl.pipeline.dates import UnsureDateError, day_of, is_tip_off, is_utc_midnight
 from nbactl.pipeline.quarantine import RejectedRecordError
 from nbactl.pipeline.sources.base import Dataset, RawRecord
-from nbactl.pipeline.sources.digests import NOTHING, DigestsFile, FolderDigests, records_digest, stat_of
-from nbactl.pipeline.sources.files import LOOKED_FOR, FileEntry, entries, read_text, refused
+from nbactl.pipeline.sources.digests import NOTHING
+from nbactl.pipeline.sources.files import refused, text_of
+from nbactl.pipeline.sources.index import SourceIndex
+from nbactl.pipeline.sources.records import LOOKED_FOR, FileRecord, records_of
+from nbactl.pipeline.sources.segments import DamagedSegmentError, write_segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
+
+    from nbactl.pipeline.sources.contents import Contents
 
 _NAMED = 3
 """How many of the files an error names."""
@@ -33,13 +37,11 @@ class PathSource:
     has_history = True
 
     def __init__(self, spec: str, path: Path, state: Path | None = None) -> None:
-        """Files that were read before are not read again while `state`, a folder, has the digests of what they hold."""
+        """Files that were read before are not read again while `state`, a folder, has the index of what they hold."""
         self.name = spec
         self._path = path.resolve()
-        self._index: _Index | None = None
-        self._found: FolderDigests | None = None
-        self._unsaved: dict[Path, tuple[int, ...]] | None = None
-        self._saved = None if state is None else DigestsFile(state / self.key / "source_digests.json")
+        self._contents: Contents | None = None
+        self._index = SourceIndex(None if state is None else state / self.key / "source_index", _write)
         self._reading = threading.RLock()
 
     @property
@@ -56,140 +58,133 @@ class PathSource:
 
     @property
     def notes(self) -> Sequence[str]:
-        return self._known().notes
+        files = self._known().files
+        return [f"{name}: {state.note}, passed over" for name, state in files.items() if state.note is not None]
 
     def datasets(self) -> frozenset[Dataset]:
         return frozenset({"schedule", "player_boxscores"})
 
     def latest(self) -> date:
         # A date with players' rows is worth more than a later one of which only the score is known.
-        dates = self._known().dates
+        dates = self._known().digests
         days = dates["player_boxscores"] or dates["schedule"]
         if not days:
             raise DataError(f"no file in {self._path} has a game", cause="The files that were recognised are empty.")
         return max(days)
 
     def game_dates(self, first: date, last: date) -> list[date]:
-        dates = self._known().dates
+        dates = self._known().digests
         days = dates["schedule"].keys() | dates["player_boxscores"].keys()
         return sorted(day for day in days if first <= day <= last)
 
     def collect(self, dataset: Dataset, days: Sequence[date]) -> Iterator[RawRecord]:
-        found = self._read().entries[dataset]
         for day in days:
-            for entry in found.get(day, ()):
-                yield RawRecord(dataset, day, entry.shape, entry.origin, entry.payload())
+            for line in self.lines(dataset, day).splitlines():
+                record = json.loads(line)
+                yield RawRecord(dataset, day, record["shape"], record["origin"], record["payload"])
+
+    def lines(self, dataset: Dataset, day: date) -> bytes:
+        """Return the records of a date as lines of raw files."""
+        if dataset not in self.datasets():
+            return b""
+        try:
+            return self._index.lines(self._known(), dataset, day)
+        except DamagedSegmentError:
+            with self._reading:
+                self._contents = None
+            return self._index.lines(self._known(), dataset, day)
 
     def versions(self, dataset: Dataset, days: Sequence[date]) -> Mapping[date, str]:
-        found = self._known().dates.get(dataset, {})
+        found = self._known().digests.get(dataset, {})
         return {day: found.get(day, NOTHING) for day in days}
 
-    def _known(self) -> FolderDigests:
+    def _known(self) -> Contents:
         """Return what the files hold, and keep it for the next command as soon as the state folder is there."""
         with self._reading:
-            if self._found is None and self._index is None and self._saved is not None:
-                self._found = self._saved.read(_files(self._path))
-            if self._found is None:
-                entries = self._read().entries
-                datasets: tuple[Dataset, ...] = ("schedule", "player_boxscores")
-                digests = {
-                    dataset: {day: records_digest(self.collect(dataset, [day])) for day in entries[dataset]}
-                    for dataset in datasets
-                }
-                self._found = FolderDigests(digests, self._read().notes)
-            if self._saved is not None and self._unsaved is not None and self._saved.write(self._unsaved, self._found):
-                self._unsaved = None
-            return self._found
-
-    def _read(self) -> _Index:
-        with self._reading:
-            if self._index is None:
-                self._unsaved = {path: stat_of(path) for path in _files(self._path)}
-                self._index, self._found = _read_all(self._path), None
-            return self._index
+            if self._contents is None:
+                files = [self._path] if self._path.is_file() else sorted(filter(_is_file, self._path.iterdir()))
+                found = self._index.load([path for path in files if not _is_ours(path)])
+                if all(state.note is not None for state in found.files.values()):
+                    notes = [f" {name}: {state.note}, passed over." for name, state in found.files.items()]
+                    raise DataError(
+                        f"{self._path} has no file that can be used",
+                        cause=f"Looked at {len(files)} files for {LOOKED_FOR}.{''.join(notes[:_NAMED])}",
+                        next_step="Give the folder that has the data: --source path:DIR.",
+                    )
+                self._contents = found
+            self._index.keep(self._contents)
+            return self._contents
 
 
-class _Index:
-    """What was found, by dataset and date."""
-
-    def __init__(self) -> None:
-        self.entries: defaultdict[Dataset, dict[date, list[FileEntry]]] = defaultdict(dict)
-        self.notes: list[str] = []
-
-    def add(self, dataset: Dataset, day: date, entry: FileEntry) -> None:
-        """File an entry."""
-        self.entries[dataset].setdefault(day, []).append(entry)
+def _is_file(path: Path) -> bool:
+    return path.is_file()
 
 
-def _files(root: Path) -> list[Path]:
-    return [root] if root.is_file() else sorted(path for path in root.iterdir() if path.is_file())
+def _is_ours(path: Path) -> bool:
+    """Say whether a file is hidden, or is not data of a source."""
+    return path.name.startswith(".") or path.name == ALIASES
 
 
-def _read_all(root: Path) -> _Index:
-    index = _Index()
-    files = _files(root)
-    recognised = False
-    for path in files:
-        if path.name.startswith(".") or path.name == ALIASES:
-            continue
-        found = _open(path)
-        if isinstance(found, str):
-            index.notes.append(f"{path.name}: {found}, passed over")
-            continue
-        recognised = True
-        for day, entry in _dated(path, found):
-            index.add("schedule" if entry.kind == "game" else "player_boxscores", day, entry)
-    if not recognised:
-        raise DataError(
-            f"{root} has no file that can be used",
-            cause=f"Looked at {len(files)} files for {LOOKED_FOR}."
-            + "".join(f" {note}." for note in index.notes[:_NAMED]),
-            next_step="Give the folder that has the data: --source path:DIR.",
-        )
-    _add_games_of_logs(index)
-    return index
-
-
-def _open(path: Path) -> Iterable[FileEntry] | str:
-    """Return the records of a file, or what it looks like if it has none of ours."""
+def _write(path: Path, content: bytes, file: BinaryIO) -> str | None:
+    """Write the segment of a file, or return what it looks like if it has no records of ours."""
     try:
-        text = read_text(path)
+        text = text_of(path, content)
     except DataError:
         if path.suffix.lower() in _SUFFIXES:
             raise
         return "not text"  # an image or the like: it does not even claim to be data
-    return entries(path, text)
+    del content
+    for tip_offs in (False, True):
+        records = records_of(path, text)
+        if isinstance(records, str):
+            return records
+        try:
+            write_segment(file, path.name, _dated(path, records, tip_offs=tip_offs))
+        except _TipOffsError:
+            file.seek(0)
+            file.truncate()
+        else:
+            break
+    return None
 
 
-def _dated(path: Path, found: Iterable[FileEntry]) -> Iterator[tuple[date, FileEntry]]:
-    """Give each entry its date. One without a date gets that of its neighbour in the file, for phase 2 to refuse.
+class _TipOffsError(Exception):
+    """The dates of the file are tip-offs, so midnight UTC is one too: seven in the evening before."""
 
-    In a column of tip-offs midnight UTC is one too: seven in the evening before. Raises DataError for a date that
-    cannot be read surely.
+
+def _dated(path: Path, records: Iterable[FileRecord], *, tip_offs: bool) -> Iterator[tuple[date, FileRecord]]:
+    """Give each record its date. One without a date gets that of its neighbour in the file, for phase 2 to refuse.
+
+    Raises DataError for a date that cannot be read surely, _TipOffsError for a tip-off that was not expected.
     """
-    listed = list(found)
-    days: dict[Any, date | None] = {}
-    for entry in listed:
-        if entry.date not in days:
-            days[entry.date] = _day_or_none(path, entry)
-    if any(map(is_tip_off, days)):
-        days |= {given: day - timedelta(days=1) for given, day in days.items() if day and is_utc_midnight(given)}
-    first = next((day for entry in listed if (day := days[entry.date])), None)
-    if listed and first is None:
-        raise refused(path, 1, f"none of its {len(listed)} records has a date that can be read")
-    last = first
-    for entry in listed:
-        last = days[entry.date] or last
-        if last is not None:
-            yield last, entry
+    days: dict[object, date | None] = {}
+    undated: list[FileRecord] = []
+    last: date | None = None
+    for record in records:
+        given = record.date
+        if given not in days:
+            day = _day_or_none(path, record)
+            if day and not tip_offs and is_tip_off(given):
+                raise _TipOffsError
+            days[given] = day - timedelta(days=1) if day and tip_offs and is_utc_midnight(given) else day
+        last = days[given] or last
+        if last is None:
+            undated.append(record)
+            continue
+        if undated:
+            yield from ((last, earlier) for earlier in undated)
+            undated = []
+        yield last, record
+    if undated:
+        raise refused(path, 1, f"none of its {len(undated)} records has a date that can be read")
 
 
-def _day_or_none(path: Path, entry: FileEntry) -> date | None:
+def _day_or_none(path: Path, record: FileRecord) -> date | None:
     try:
-        return day_of(entry.date)
+        return day_of(record.date)
     except UnsureDateError as error:
-        line = entry.origin.rpartition(":")[2]
-        place = "" if line.isdigit() else f", in {entry.origin}"
+        line = record.place.removeprefix(":")
+        place = "" if line.isdigit() else f", in {path.name}{record.place}"
         raise refused(
             path,
             int(line) if line.isdigit() else 1,
@@ -198,30 +193,3 @@ def _day_or_none(path: Path, entry: FileEntry) -> date | None:
         ) from error
     except RejectedRecordError:
         return None
-
-
-def _game_id(entry: FileEntry) -> str | None:
-    try:
-        return values.league_id(entry.value("GAME_ID"))
-    except RejectedRecordError:
-        return None  # phase 2 refuses the record
-
-
-def _add_games_of_logs(index: _Index) -> None:
-    """Add the games that only players' rows know of; where a game file has the id, its date is the right one."""
-    listed = {
-        _game_id(entry)
-        for day_entries in index.entries["schedule"].values()
-        for entry in day_entries
-        if entry.shape == "game"
-    }
-    for day, day_entries in index.entries["player_boxscores"].items():
-        seen = set()
-        for entry in day_entries:
-            if entry.shape == "bdl":
-                continue
-            game_id = _game_id(entry)
-            game = game_id or frozenset(str(entry.value("MATCHUP")).replace("vs.", "@").split("@"))
-            if game_id not in listed and game not in seen:
-                seen.add(game)
-                index.add("schedule", day, entry)
