@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from nbactl.errors import ConfigError, DataError
 from nbactl.pipeline.games import games_of
 from nbactl.pipeline.past import unlike_source
-from nbactl.pipeline.sources.base import Dataset, RawRecord, uncovered
+from nbactl.pipeline.sources.base import Dataset, LineSource, RawRecord, uncovered
 from nbactl.pipeline.sources.digests import records_digest
 from nbactl.pipeline.versions import versions_before
 from nbactl.ports.compute import TaskOutcome, Versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.sources.base import GameSource
@@ -33,17 +32,16 @@ def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     source, raw, day = resources.source(), resources.raw, context.call.game_date
     supplied = dataset in source.datasets()
     past = [other for other in unlike_source(source, raw, dataset) if other < day]
-    by_day: defaultdict[date, list[RawRecord]] = defaultdict(list)
-    if supplied:
-        for record in source.collect(dataset, [*past, day]):
-            by_day[record.game_date].append(record)
-    if supplied and not by_day[day]:
+    records = list(source.collect(dataset, [day])) if supplied else []
+    if supplied and not records:
         _check_there_is_nothing(source, dataset, context.call)
     version = source.versions(dataset, [*past, day]) if supplied else {}
-    by_past = {when: by_day[when] for when in past}
-    earlier = raw.fill_in(dataset, by_past, source=source.name, fence=context.fence, given=version)
+    earlier = 0
+    for start in range(0, len(past), _TOGETHER):
+        by_day = _of_days(source, dataset, past[start : start + _TOGETHER])
+        earlier += raw.fill_in(dataset, by_day, source=source.name, fence=context.fence, given=version)
     versions = versions_before(resources, context)
-    rows = raw.write(dataset, day, by_day[day], source=source.name, fence=context.fence, given=version.get(day))
+    rows = raw.write(dataset, day, records, source=source.name, fence=context.fence, given=version.get(day))
     detail: dict[str, Any] = {"file": str(raw.path(dataset, day))}
     if past:
         detail |= {"earlier_dates": len(past), "earlier_records": earlier}
@@ -54,9 +52,22 @@ def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     if source.notes:
         detail["notes"] = list(source.notes)
     given = f"source:{dataset}"  # a server is not asked for a version: what it answered has one
-    reads = {given: records_digest(by_day[day]), **versions.reads}
+    reads = {given: records_digest(records), **versions.reads}
     writes = {f"raw:{dataset}": raw.versions(dataset, [day])[day]}
     return TaskOutcome(rows, detail, Versions(versions.code, reads, writes))
+
+
+_TOGETHER: Final = 100
+"""Dates whose records are in memory at once."""
+
+
+def _of_days(source: GameSource, dataset: Dataset, days: Sequence[date]) -> Mapping[date, Sequence[RawRecord] | bytes]:
+    if isinstance(source, LineSource):
+        return {day: source.lines(dataset, day) for day in days}
+    by_day: dict[date, list[RawRecord]] = {day: [] for day in days}
+    for record in source.collect(dataset, days):
+        by_day[record.game_date].append(record)
+    return by_day
 
 
 _LATER: Final = "Run it again later: box scores may come after the final score."

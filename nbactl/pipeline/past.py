@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nbactl.pipeline.rawstore import Held, RawStore
+    from nbactl.pipeline.rawlist import Held
+    from nbactl.pipeline.rawstore import RawStore
     from nbactl.pipeline.recipes import Recipe
     from nbactl.pipeline.sources.base import Dataset, GameSource
     from nbactl.ports.warehouse import PartitionVersion

@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from nbactl.core._support.faults import reach
 from nbactl.errors import DataError, PreconditionError, StaleFenceError, UnavailableError
+from nbactl.pipeline.rawlist import Held, RawListing
 from nbactl.pipeline.sources.base import Dataset, RawRecord
 
 if TYPE_CHECKING:
@@ -29,25 +29,12 @@ _FORMAT = 1
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the first line of a raw file says. `given` is the version that the source had of the date.
-
-    `filled_in` files were written for the sake of a later date; any run of their own date goes before.
-    """
-
-    sha256: str
-    given: str | None
-    filled_in: bool
-
-
 class RawStore:
     """The raw files of one source under one folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._held: dict[Path, tuple[tuple[int, ...], Held]] = {}
-        """What the files said when they had a status: inode, size, time of change."""
+        self._listing = RawListing(root, _held)
 
     def path(self, dataset: Dataset, day: date) -> Path:
         """Return where the file is, whether it is there or not."""
@@ -55,23 +42,11 @@ class RawStore:
 
     def dates(self, dataset: Dataset) -> list[date]:
         """Return the dates that have a file, in order."""
-        files = (self._root / dataset).glob("*.jsonl")
-        # An empty file does not count: a power failure leaves one behind.
-        return sorted(date.fromisoformat(path.stem) for path in files if path.stat().st_size)
+        return list(self._listing.held(dataset))
 
-    def held(self, dataset: Dataset) -> dict[date, Held]:
+    def held(self, dataset: Dataset) -> Mapping[date, Held]:
         """Return what there is of each date. A damaged file has no version, and is not filled in again."""
-        found = {}
-        for day in self.dates(dataset):
-            path = self.path(dataset, day)
-            with suppress(OSError):
-                status = path.stat()
-                state = status.st_ino, status.st_size, status.st_mtime_ns
-                known = self._held.get(path)
-                if known is None or known[0] != state:
-                    known = self._held[path] = state, _held(path)
-                found[day] = known[1]
-        return found
+        return self._listing.held(dataset)
 
     def notes(self, table: str) -> dict[date, str]:
         """Return what is noted of the dates of a table; nothing if the file is not there, or damaged."""
@@ -107,7 +82,9 @@ class RawStore:
         Raises StaleFenceError if the right to write was revoked, or if a later holder wrote this file.
         """
         target = self.path(dataset, day)
-        temporary = self._prepare(dataset, day, records, source=source, token=fence.token, fence=fence, given=given)
+        temporary, held = self._prepare(
+            dataset, day, records, source=source, token=fence.token, fence=fence, given=given
+        )
 
         def publish() -> None:
             with self._locked():
@@ -119,12 +96,13 @@ class RawStore:
             _sync(temporary)
             reach("rawstore.before_rename")
             fence.guard(publish)
+        self._listing.wrote(dataset, {day: held})
         return len(records)
 
     def fill_in(
         self,
         dataset: Dataset,
-        by_day: Mapping[date, Sequence[RawRecord]],
+        by_day: Mapping[date, Sequence[RawRecord] | bytes],
         *,
         source: str,
         fence: Fence,
@@ -132,26 +110,34 @@ class RawStore:
     ) -> int:
         """Write the files of dates that have none yet, or one that was filled in; returns the number of records.
 
+        Bytes are the records as lines of a raw file.
         Files that runs of their own date wrote stay, and those written give way to any holder of their date. They are
         not forced to the disk one by one: the source still has what they hold, and the checksum tells if one was lost.
         """
+        written: dict[date, Held] = {}
+        records = 0
         with _disk_errors(self._root / dataset), _removed_on_failure(prepared := []):
-            for day, records in by_day.items():
-                prepared.append(
-                    self._prepare(dataset, day, records, source=source, token=0, fence=fence, given=given.get(day))
+            for day, of_day in by_day.items():
+                temporary, held = self._prepare(
+                    dataset, day, of_day, source=source, token=0, fence=fence, given=given.get(day)
                 )
+                prepared.append(temporary)
+                written[day] = held
+                records += of_day.count(b"\n") if isinstance(of_day, bytes) else len(of_day)
 
             def publish() -> None:
                 with self._locked():
                     for day, temporary in zip(by_day, prepared, strict=True):
                         if _is_of_a_run(self.path(dataset, day)):
                             temporary.unlink()
+                            del written[day]
                         else:
                             temporary.replace(self.path(dataset, day))
 
             if prepared:
                 fence.guard(publish)
-        return sum(map(len, by_day.values()))
+        self._listing.wrote(dataset, written)
+        return records
 
     def read(self, dataset: Dataset, day: date) -> list[RawRecord]:
         """Return the records of `day` in the order they were collected.
@@ -182,30 +168,21 @@ class RawStore:
 
     def versions(self, dataset: Dataset, days: Sequence[date]) -> dict[date, str]:
         """Return the SHA-256 of the records of each date, whichever run wrote them; a damaged file has none."""
-        found = {}
-        for day in days:
-            with suppress(OSError, DataError), self.path(dataset, day).open("rb") as file:
-                header = _header(self.path(dataset, day), file.readline().rstrip(b"\n"))
-                if isinstance(digest := header.get("sha256"), str):
-                    found[day] = digest
-        return found
+        return {day: held.sha256 for day, held in self._listing.of(dataset, days).items() if held.sha256}
 
     def _prepare(
         self,
         dataset: Dataset,
         day: date,
-        records: Sequence[RawRecord],
+        records: Sequence[RawRecord] | bytes,
         *,
         source: str,
         token: int,
         fence: Fence,
         given: str | None,
-    ) -> Path:
-        """Write the file beside its place."""
-        lines = [
-            _encode({"dataset": r.dataset, "shape": r.shape, "origin": r.origin, "payload": r.payload}) for r in records
-        ]
-        body = "".join(f"{line}\n" for line in lines).encode()
+    ) -> tuple[Path, Held]:
+        """Write the file beside its place; returns where that is, and what its first line says."""
+        body = records if isinstance(records, bytes) else _lines(records)
         header = {
             "nbactl_raw": _FORMAT,
             "dataset": dataset,
@@ -213,15 +190,17 @@ class RawStore:
             "source": source,
             "token": token,
             "given": given,
-            "records": len(lines),
+            "records": body.count(b"\n"),
             "sha256": hashlib.sha256(body).hexdigest(),
         }
         target = self.path(dataset, day)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{fence.token}.tmp")
         with _disk_errors(target), _removed_on_failure([temporary]):
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(f"{_encode(header)}\n".encode() + body)
-        return temporary
+            with temporary.open("wb") as file:
+                file.write(f"{_encode(header)}\n".encode())
+                file.write(body)
+        return temporary, _held_of(header)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -229,6 +208,13 @@ class RawStore:
         with (self._root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _lines(records: Sequence[RawRecord]) -> bytes:
+    lines = [
+        _encode({"dataset": r.dataset, "shape": r.shape, "origin": r.origin, "payload": r.payload}) for r in records
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 @contextmanager
@@ -260,7 +246,12 @@ def _held(path: Path) -> Held:
     header: Mapping[str, Any] = {}
     with suppress(DataError), path.open("rb") as file:
         header = _header(path, file.readline().rstrip(b"\n"))
-    return Held(str(header.get("sha256", "")), header.get("given"), header.get("token") == 0)
+    return _held_of(header)
+
+
+def _held_of(header: Mapping[str, Any]) -> Held:
+    digest = header.get("sha256")
+    return Held(digest if isinstance(digest, str) else "", header.get("given"), header.get("token") == 0)
 
 
 def _is_of_a_run(path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
@@ -78,6 +78,15 @@ class GameSource(Protocol):
 
         A source that would have to ask a server returns none. Raises what `collect` raises.
         """
+        ...
+
+
+@runtime_checkable
+class LineSource(Protocol):
+    """A source that keeps its records as lines of raw files."""
+
+    def lines(self, dataset: Dataset, day: date) -> bytes:
+        """Return what `collect` yields of a date, as the lines of its raw file. Raises what `collect` raises."""
         ...
 
 

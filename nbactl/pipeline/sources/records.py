@@ -6,7 +6,7 @@ import csv
 import json
 import re
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -94,7 +94,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[FileRecord] | str:
-    rows = csv.reader(chain.from_iterable(map(str.splitlines, _chunks(text), repeat(True))), strict=True)
+    rows = csv.reader(chain.from_iterable(chunk.splitlines(keepends=True) for chunk in _chunks(text)), strict=True)
     try:
         header = next(rows, None)
     except csv.Error:
