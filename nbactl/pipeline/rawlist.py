@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import os
 import time
+import zlib
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from threading import RLock
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,11 +29,12 @@ _SECOND: Final = 1_000_000_000
 _OUTDATED: Final = 2000
 """Entries of a note that later ones replace, from which on it is written again."""
 
-_State = tuple[int, ...]
+_State = list[int]
+_Entry = tuple[_State, str, str | None, bool]
+"""The state of a file, and what `Held` has of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What the first line of a raw file says. `given` is the version that the source had of the date.
 
     `filled_in` files were written for the sake of a later date; any run of their own date goes before.
@@ -49,14 +51,20 @@ class RawListing:
     def __init__(self, root: Path, read: Callable[[Path], Held]) -> None:
         self._root = root
         self._read = read
-        self._listed: dict[Dataset, tuple[_State, Mapping[date, Held]]] = {}
-        """What a folder had when it had this state."""
-        self._known: dict[Dataset, dict[date, tuple[_State, Held]]] = {}
-        self._unsaved: dict[Dataset, dict[date, tuple[_State, Held]]] = {}
+        self._listed: dict[Dataset, tuple[tuple[int, int], Mapping[date, Held]]] = {}
+        """What a folder had when it had this inode and time of change."""
+        self._known: dict[Dataset, dict[str, _Entry]] = {}
+        """What is known of the files, by their names without suffix."""
+        self._unsaved: dict[Dataset, dict[str, _Entry]] = {}
         self._outdated: dict[Dataset, int] = {}
+        self._lock = RLock()
 
     def held(self, dataset: Dataset) -> Mapping[date, Held]:
         """Return what there is of each date, in order. An empty file does not count: a power failure leaves one."""
+        with self._lock:
+            return self._held(dataset)
+
+    def _held(self, dataset: Dataset) -> Mapping[date, Held]:
         folder = self._root / dataset
         try:
             status = folder.stat()
@@ -66,7 +74,7 @@ class RawListing:
         listed = self._listed.get(dataset)
         if listed is not None and listed[0] == state:
             return listed[1]
-        found = {}
+        found: dict[date, Held] = {}
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.endswith(_SUFFIX):
@@ -84,30 +92,33 @@ class RawListing:
     def of(self, dataset: Dataset, days: Iterable[date]) -> dict[date, Held]:
         """Return what there is of some dates. Each file is looked at."""
         found = {}
-        for day in days:
-            with suppress(OSError):
-                found[day] = self._of(dataset, day, self._path(dataset, day).stat())
+        with self._lock:
+            for day in days:
+                with suppress(OSError):
+                    found[day] = self._of(dataset, day, self._path(dataset, day).stat())
         return found
 
     def wrote(self, dataset: Dataset, held: Mapping[date, Held]) -> None:
-        """Note what was written."""
-        self._listed.pop(dataset, None)
-        known = self._noted(dataset)
-        for day, of_day in held.items():
-            with suppress(OSError):
-                known[day] = self._unsaved[dataset][day] = _state(self._path(dataset, day).stat()), of_day
+        """Note what was written, while no other process can have replaced it."""
+        with self._lock:
+            self._listed.pop(dataset, None)
+            known = self._noted(dataset)
+            for day, of_day in held.items():
+                with suppress(OSError):
+                    state = _state(self._path(dataset, day).stat())
+                    known[str(day)] = self._unsaved[dataset][str(day)] = (state, *of_day)
 
     def _path(self, dataset: Dataset, day: date) -> Path:
         return self._root / dataset / f"{day}{_SUFFIX}"
 
     def _of(self, dataset: Dataset, day: date, status: os.stat_result) -> Held:
-        noted, state = self._noted(dataset), _state(status)
-        known = noted.get(day)
+        noted, state, name = self._noted(dataset), _state(status), str(day)
+        known = noted.get(name)
         if known is None or known[0] != state:
-            known = noted[day] = self._unsaved[dataset][day] = state, self._read(self._path(dataset, day))
-        return known[1]
+            known = noted[name] = self._unsaved[dataset][name] = (state, *self._read(self._path(dataset, day)))
+        return Held(*known[1:])
 
-    def _noted(self, dataset: Dataset) -> dict[date, tuple[_State, Held]]:
+    def _noted(self, dataset: Dataset) -> dict[str, _Entry]:
         """Return what is known of files, at first what this and other processes noted."""
         if dataset in self._known:
             return self._known[dataset]
@@ -116,13 +127,11 @@ class RawListing:
         entries = 0
         with suppress(OSError):
             for line in self._note(dataset).read_bytes().splitlines():
-                with suppress(ValueError, TypeError):  # a line that was cut, or is not ours
-                    noted = json.loads(line)
+                checksum, _, text = line.partition(b" ")
+                if checksum == _checksum(text):  # else it was cut
+                    noted = json.loads(text)
                     entries += len(noted)
-                    known |= {
-                        date.fromisoformat(day): (tuple(state), Held(sha256, given, filled_in))
-                        for day, state, sha256, given, filled_in in noted
-                    }
+                    known |= noted
         self._outdated[dataset] = entries - len(known)
         return known
 
@@ -135,7 +144,7 @@ class RawListing:
         with suppress(OSError):
             if self._outdated[dataset] > _OUTDATED:
                 new = note.with_name(f"{note.name}.{os.getpid()}.new")
-                new.write_bytes(_line({day: self._known[dataset][day] for day in found}))
+                new.write_bytes(_line({str(day): self._known[dataset][str(day)] for day in found}))
                 new.replace(note)
                 self._outdated[dataset] = 0
             else:
@@ -147,12 +156,14 @@ class RawListing:
         return self._root / f".held.{dataset}.jsonl"
 
 
-def _line(known: Mapping[date, tuple[_State, Held]]) -> bytes:
-    entries = [
-        (day.isoformat(), state, held.sha256, held.given, held.filled_in) for day, (state, held) in known.items()
-    ]
-    return json.dumps(entries, separators=(",", ":")).encode() + b"\n"
+def _line(known: Mapping[str, _Entry]) -> bytes:
+    text = json.dumps(known, separators=(",", ":")).encode()
+    return b"%b %b\n" % (_checksum(text), text)
+
+
+def _checksum(text: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(text)
 
 
 def _state(status: os.stat_result) -> _State:
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]

@@ -90,13 +90,13 @@ class RawStore:
             with self._locked():
                 _refuse_if_newer(target, fence)
                 temporary.replace(target)
+                self._listing.wrote(dataset, {day: held})
                 _sync(target.parent)
 
         with _disk_errors(target), _removed_on_failure([temporary]):
             _sync(temporary)
             reach("rawstore.before_rename")
             fence.guard(publish)
-        self._listing.wrote(dataset, {day: held})
         return len(records)
 
     def fill_in(
@@ -133,10 +133,10 @@ class RawStore:
                             del written[day]
                         else:
                             temporary.replace(self.path(dataset, day))
+                    self._listing.wrote(dataset, written)
 
             if prepared:
                 fence.guard(publish)
-        self._listing.wrote(dataset, written)
         return records
 
     def read(self, dataset: Dataset, day: date) -> list[RawRecord]:

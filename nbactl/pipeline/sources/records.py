@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _csv_entries(path: Path, text: str, *, must: bool) -> Iterator[FileRecord] | str:
-    rows = csv.reader(chain.from_iterable(chunk.splitlines(keepends=True) for chunk in _chunks(text)), strict=True)
+    rows = csv.reader(chain.from_iterable(io.StringIO(chunk, newline="") for chunk in _chunks(text)), strict=True)
     try:
         header = next(rows, None)
     except csv.Error:

@@ -20,6 +20,7 @@ from nbactl.pipeline.sources.digests import records_digest
 from nbactl.testing import FakeClock
 from tests.kit.pipeline import Pipeline
 from tests.kit.records import DAY, game_payload, log_payload
+from tests.kit.sources import parsed_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,17 +56,9 @@ def state(tmp_path: Path, files: Path) -> Path:
 
 
 @pytest.fixture
-def parsed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Every folder that was parsed."""
-    seen: list[Path] = []
-    read = path_source._read_all
-
-    def noted(root: Path) -> Any:
-        seen.append(root)
-        return read(root)
-
-    monkeypatch.setattr(path_source, "_read_all", noted)
-    return seen
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every file that was parsed."""
+    return parsed_files(monkeypatch)
 
 
 def opened(files: Path, state: Path | None = None) -> PathSource:
@@ -140,26 +133,25 @@ def test_what_leaves_the_records_of_a_date_alone_leaves_its_version(
     assert after == versions(files)
 
 
-def test_files_that_did_not_change_are_not_parsed_again(files: Path, state: Path, parsed: list[Path]) -> None:
+def test_files_that_did_not_change_are_not_parsed_again(files: Path, state: Path, parsed: list[str]) -> None:
     before = versions(files, state)
-    assert len(parsed) == 1
+    assert parsed == ["games.csv", "logs.csv"]
     source = opened(files, state)
     assert versions(files, state) == before
     assert source.latest() == NEXT
     assert source.game_dates(date.min, date.max) == [DAY, NEXT]
     assert source.notes == []
-    assert len(parsed) == 1
     assert len(list(source.collect("schedule", [DAY]))) == 1
     assert len(parsed) == 2
 
 
-def test_files_with_the_same_bytes_are_not_parsed_again(files: Path, state: Path, parsed: list[Path]) -> None:
+def test_files_with_the_same_bytes_are_not_parsed_again(files: Path, state: Path, parsed: list[str]) -> None:
     before = versions(files, state)
     (files / "copy").write_bytes((files / "logs.csv").read_bytes())
     (files / "copy").replace(files / "logs.csv")
     os.utime(files / "games.csv", (1, 1))
     assert versions(files, state) == before
-    assert len(parsed) == 1
+    assert len(parsed) == 2
 
 
 def test_a_change_that_keeps_size_and_time_is_seen(files: Path, state: Path) -> None:
@@ -172,7 +164,7 @@ def test_a_change_that_keeps_size_and_time_is_seen(files: Path, state: Path) -> 
 
 
 def kept(state: Path) -> Path:
-    (found,) = state.glob("*/source_digests.json")
+    (found,) = state.glob("*/source_index/index.json")
     return found
 
 
@@ -200,22 +192,16 @@ def test_a_file_that_was_written_just_before_it_was_noted_is_read_to_be_sure(
     assert sorted(read) == [str(files / "games.csv"), str(files / "logs.csv")]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"format": 1}', b'{"format": 0}'])
-def test_digests_that_cannot_be_read_are_made_again(
-    files: Path, state: Path, content: bytes, parsed: list[Path]
-) -> None:
+def test_digests_that_other_code_made_are_made_again(files: Path, state: Path, parsed: list[str]) -> None:
     before = versions(files, state)
-    kept(state).write_bytes(content)
-    assert versions(files, state) == versions(files, state) == before
-    assert len(parsed) == 2
-
-
-def test_digests_that_other_code_made_are_made_again(files: Path, state: Path, parsed: list[Path]) -> None:
-    before = versions(files, state)
-    changed = json.loads(kept(state).read_text()) | {"code": "of another version"}
-    kept(state).write_text(json.dumps(changed))
+    changed = json.loads(kept(state).read_text().partition("\n")[2]) | {"code": "of another version"}
+    text = json.dumps(changed)
+    kept(state).write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+    for segment in kept(state).parent.glob("*.segment"):
+        segment.rename(segment.with_name(f"another-{segment.name}"))
     assert versions(files, state) == before
-    assert len(parsed) == 2
+    assert len(parsed) == 4
+    assert len(list(kept(state).parent.glob("*.segment"))) == 2
 
 
 def test_nothing_is_made_where_there_is_no_state_yet(files: Path, tmp_path: Path) -> None:
