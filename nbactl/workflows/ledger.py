@@ -136,10 +136,14 @@ class Ledger:
         return itertools.islice((run for run in runs if self._is_in_state(run, status)), limit)
 
     def heads(
-        self, date: GameDate | None = None, status: str | None = None, limit: int | None = None
+        self,
+        date: GameDate | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+        group: str | None = None,
     ) -> Iterator[RunRecord]:
         """Yield runs without their tasks, newest first."""
-        heads = self._readable(self._heads(_query(None, date, None, status), limit))
+        heads = self._readable(self._heads(_query(None, date, None, status, group), limit))
         return itertools.islice((run for run in heads if self._is_in_state(run, status)), limit)
 
     def board_runs(self, date: GameDate, source: str, limit: int) -> BoardRuns:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from rich.console import Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from nbactl.cli.run.ranges import FINE, RangeTally, is_range
 from nbactl.cli.show.progress import remark, summary, took
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import plain_text
@@ -19,6 +21,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.workflows.model import TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -26,19 +29,21 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nbactl.core._support.clock import Clock
-    from nbactl.workflows.model import RunEvent, RunRecord, TaskRecord
+    from nbactl.workflows.model import RunEvent, RunPlan, RunRecord, TaskRecord
 
 
 class LiveProgress:
     """Shows the tasks of the runs that are going on in a table that is redrawn in place.
 
-    A finished run is printed once above the table, so that a backfill scrolls by as one line a run.
+    A finished run is printed once above the table. Of a range there is a bar instead, and above it only the runs that
+    did not succeed.
     """
 
     def __init__(self, console: RichConsole, clock: Clock) -> None:
         self._clock = clock
         self._runs: dict[str, RunRecord] = {}
         self._notes: dict[tuple[str, str], str] = {}
+        self._range: RangeTally | None = None
         self._spinner = Spinner("dots", style="cyan")
         self._planning = Spinner("dots", Text("checking what is finished", style="dim"), style="cyan")
         self._lock = Lock()
@@ -61,17 +66,25 @@ class LiveProgress:
         """Write a line above the table."""
         self._print(Text(plain_text(text)))
 
+    def begin(self, plans: Sequence[RunPlan]) -> None:
+        """Take the runs that will be executed into account."""
+        planned = [plan for plan in plans if plan.tasks]
+        with self._lock:
+            self._range = RangeTally(planned) if is_range(planned) else None
+
     def __call__(self, event: RunEvent) -> None:
         """Observe an event."""
         run = event.run
         with self._lock:
+            if self._range is not None:
+                self._range.note(event)
             if event.kind == "run_finished":
                 self._runs.pop(run.run_id, None)
             else:
                 self._runs[run.run_id] = run
             if event.task is not None:
                 self._notes[run.run_id, event.task.name] = event.message if event.kind == "task_retrying" else ""
-        if event.kind == "run_finished":
+        if event.kind == "run_finished" and (self._range is None or run.status not in FINE):
             self._print(_finished(run))
 
     def _print(self, line: Text) -> None:
@@ -82,9 +95,21 @@ class LiveProgress:
         """Return what is on the screen now."""
         with self._lock:
             runs, notes, now = list(self._runs.values()), dict(self._notes), self._clock.now()
+            if self._range is not None:
+                return self._bar(self._range, now)
         if not runs:
             return self._planning
         return Group(*(self._table(run, notes, now) for run in runs))
+
+    def _bar(self, tally: RangeTally, now: datetime) -> RenderableType:
+        left = tally.seconds_left(now)
+        text = f"{tally.done:,} of {tally.total:,} runs" + ("" if left is None else f"  ETA {format_duration(left)}")
+        line = Table.grid(padding=(0, 2, 0, 0))
+        width = min(max(self._live.console.width - len(text) - 4, _BAR_LEAST), _BAR_MOST)
+        line.add_row(ProgressBar(tally.total, tally.done, width=width), text)
+        current = Table.grid(padding=(0, 1, 0, 0))
+        current.add_row(self._spinner, _running(tally, now))
+        return Group(line, current)
 
     def _table(self, run: RunRecord, notes: dict[tuple[str, str], str], now: datetime) -> Table:
         passed = format_duration((now - run.started_at).total_seconds())
@@ -127,6 +152,23 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
 _ESSENTIAL = ("", "task", "elapsed", "rows")
 _NARROW = 72
 """Columns below which only the essential ones are shown, whole; the glyph tells the state."""
+
+
+_BAR_LEAST = 10
+_BAR_MOST = 60
+
+
+def _running(tally: RangeTally, now: datetime) -> Text:
+    """Return which run is executed now, and how many did not succeed."""
+    shown = Text(no_wrap=True, overflow="ellipsis")
+    for run in [*tally.running.values()][:1]:
+        passed = format_duration((now - run.started_at).total_seconds())
+        shown.append(f"{run.name} {run.game_date}", "bold").append(f"  {passed}", "dim")
+    if len(tally.running) > 1:
+        shown.append(f"  and {len(tally.running) - 1} more", "dim")
+    if tally.unsuccessful:
+        shown.append(f"  {len(tally.unsuccessful)} not successful", "bold red")
+    return shown
 
 
 def _finished(run: RunRecord) -> Text:

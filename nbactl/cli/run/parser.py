@@ -221,6 +221,7 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
     cancellation = Cancellation()
     with progress_on(console(ctx), opened.clock) as progress:
         plans = commands.plan(opened, request)  # Ctrl-C ends it at once: nothing has begun
+        progress.begin(plans)
         with interruptible(cancellation.request):
             report = commands.run(
                 opened, request, plans=plans, observer=progress, announce=progress.say, cancellation=cancellation

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nbactl.cli.show.progress import PlainProgress
+from nbactl.cli.run.plain import PlainProgress
 from nbactl.cli.show.stream import OutputError
 from nbactl.core.observe.logging import logging_to, stream_handler
 

@@ -47,6 +47,8 @@ class RunListRequest:
     limit: int = 20
     origin: Origin | None = None
     """Whose runs; None is all on gcp and nbactl's own on local."""
+    expand: bool = False
+    """Whether each run of a group is listed, instead of the group."""
 
     @property
     def is_filtered(self) -> bool:
@@ -65,14 +67,44 @@ class ListedRun:
     state: str
     not_fresh: str | None = None
 
+    @property
+    def newest(self) -> RunRecord:
+        """The run."""
+        return self.run
+
+
+@frozen
+class ListedGroup:
+    """The runs of one request, without their tasks, each with its state; newest first."""
+
+    runs: tuple[tuple[RunRecord, str], ...]
+
+    @property
+    def newest(self) -> RunRecord:
+        """The run that was started last."""
+        return self.runs[0][0]
+
+    @property
+    def state(self) -> str:
+        """The state that most needs a look."""
+        return min((state for _, state in self.runs), key=_URGENCY.index)
+
+
+_URGENCY: Final = ("running", INTERRUPTED, "failed", "cancelled", "detached", "partial", "succeeded", "skipped")
+
 
 @frozen
 class RunList:
-    """Runs, newest first, and how many there are in all. `runs` can be read once; not all of them are in memory."""
+    """Runs, newest first, and how many there are in all.
+
+    Of `runs` and `lines` one can be read, once; not all runs are in memory.
+    """
 
     request: RunListRequest
     runs: Iterator[ListedRun]
     total: int
+    lines: Iterator[ListedRun | ListedGroup]
+    """The same with the runs of a group as one, unless `expand` or a filter asks for the runs."""
     warnings: tuple[str, ...] = ()
     """What of production could not be read."""
 
@@ -157,7 +189,7 @@ def list_runs(app: Container, request: RunListRequest) -> RunList:
     check_known("--origin", origin, ORIGINS)
     theirs, warnings = _production(app, request) if origin != "nbactl" else ([], [])
     if origin == "production":
-        return RunList(request, iter(theirs[: request.limit]), len(theirs), tuple(warnings))
+        return RunList(request, iter(shown := theirs[: request.limit]), len(theirs), iter(shown), tuple(warnings))
     wanted = (request.name, request.date, request.since, request.status)
     total = app.ledger.count(*wanted, group=request.group) + len(theirs)
     if not total:
@@ -165,8 +197,29 @@ def list_runs(app: Container, request: RunListRequest) -> RunList:
     app.ledger.notice_undated()
     found = app.ledger.stream(*wanted, request.limit, group=request.group)
     own = (ListedRun(run, app.ledger.state(run)) for run in found)
-    merged = heapq.merge(own, theirs, key=lambda listed: listed.run.started_at, reverse=True)
-    return RunList(request, islice(merged, request.limit), total, tuple(warnings))
+    merged = heapq.merge(own, theirs, key=lambda listed: listed.newest.started_at, reverse=True)
+    runs = islice(merged, request.limit)
+    if request.expand or any((request.name, request.date, request.status, request.group)):
+        return RunList(request, runs, total, runs, tuple(warnings))
+    folded = heapq.merge(_folded(app, request), theirs, key=lambda listed: listed.newest.started_at, reverse=True)
+    return RunList(request, runs, total, islice(folded, request.limit), tuple(warnings))
+
+
+def _folded(app: Container, request: RunListRequest) -> Iterator[ListedRun | ListedGroup]:
+    """Yield runs, and in place of the newest of a group all of it."""
+    seen: set[str | None] = set()
+    for head in app.ledger.heads():
+        if request.since is not None and head.started_at < request.since:
+            return
+        if head.group in seen:
+            continue
+        members = [head] if head.group is None else [*app.ledger.heads(group=head.group)]
+        if len(members) == 1:
+            run = app.ledger.find(head.run_id)
+            yield ListedRun(run, app.ledger.state(run))
+        else:
+            seen.add(head.group)
+            yield ListedGroup(tuple((run, app.ledger.state(run)) for run in members))
 
 
 def _production(app: Container, request: RunListRequest) -> tuple[list[ListedRun], list[str]]:

@@ -64,7 +64,7 @@ GroupArgument = Annotated[
     examples=[
         "nbactl runs list",
         "nbactl runs list --name phase3 --status failed --since 7d",
-        "nbactl runs list -o wide",
+        "nbactl runs list --expand -o wide",
         "nbactl runs list --origin production --date yesterday",
     ],
 )
@@ -100,6 +100,9 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
             autocompletion=completing.groups,
         ),
     ] = None,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="List each run of a group, as with --name, --date, --status and --group.")
+    ] = False,
     limit: Annotated[int, typer.Option(help="At most this many, the newest.", min=1, metavar="N")] = 20,
     origin: Annotated[
         str | None,
@@ -111,7 +114,7 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
         ),
     ] = None,
 ) -> View:
-    """List runs, the newest first.
+    """List runs, the newest first. The runs that one command started are a group, which is one line.
 
     Without --date or --since, production's runs are those of the last seven days.
     """
@@ -123,6 +126,7 @@ def list_(  # noqa: PLR0917 - Typer reads them one by one
         status=status,
         group=group_id,
         limit=limit,
+        expand=expand,
         origin=cast("Origin | None", origin),
     )
     return view.run_list(list_runs(opened, request))
@@ -133,7 +137,7 @@ def show_(ctx: typer.Context, run: GroupArgument) -> View:
     """Show a run: its tasks, what they wrote, and what went wrong; -v adds tracebacks.
 
     The runs that one command starts, such as those of a date range, are a group. `last` and the id of a group show all
-    of its runs, and the details of those that did not succeed.
+    of its runs, of a range a line for each phase, and the details of those that did not succeed.
     """
     opened = container(ctx, reads_only=True)
     found = show_runs(opened, run)
@@ -225,6 +229,9 @@ def gantt(
         Path | None, typer.Option(help="Write it as one self-contained page instead.", metavar="FILE")
     ] = None,
 ) -> View:
-    """Draw when each task of a run started and ended, and how many ran at once; of a group, all of its runs."""
+    """Draw when each task of a run started and ended, and how many ran at once.
+
+    Of a group all runs are drawn, of a range one cell for each date and phase.
+    """
     opened = container(ctx, reads_only=True)
     return view.drawn(show_runs(opened, run), opened.clock.now(), html)

@@ -5,21 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.run.json import run_json
-from nbactl.cli.run.text import run_rows, show_details, show_remarks, show_run_list, show_run_rows, show_title
+from nbactl.cli.run.ranges import FINE, is_range
+from nbactl.cli.run.text import (
+    run_rows,
+    show_details,
+    show_range,
+    show_remarks,
+    show_run_list,
+    show_run_rows,
+    show_title,
+)
+from nbactl.cli.run.text import state as state_of
+from nbactl.cli.runs.command import ListedGroup, ListedRun
+from nbactl.cli.runs.grid import show_grid
 from nbactl.cli.runs.log import for_a_person
 from nbactl.cli.show.files import write_whole
 from nbactl.cli.show.render import View
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import Styled
+from nbactl.cli.show.times import moment
+from nbactl.core._support.durations import format_duration
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from nbactl.cli.runs.command import Cancelled, Dismissal, ListedRun, RunGroup, RunList, RunLog
+    from nbactl.cli.runs.command import Cancelled, Dismissal, RunGroup, RunList, RunLog
     from nbactl.cli.show.console import Console
+    from nbactl.cli.show.text import Row
     from nbactl.workflows.model import RunRecord
 
 _GANTT_WIDTH: Final = 100
@@ -28,26 +43,53 @@ _DETAILED: Final = 6
 
 
 def run_list(found: RunList) -> View:
-    """Show runs, one a line."""
+    """Show runs, one a line, or a group of them."""
 
     def show(console: Console) -> None:
-        shown = 0
-
-        def counted() -> Iterator[tuple[RunRecord, str]]:
-            nonlocal shown
-            for listed in found.runs:
-                shown += 1
-                yield listed.run, listed.state
-
-        rows = run_rows(console, counted())
-        if not shown:
+        lines = list(found.lines)
+        if not lines:
             console.note("No run matches." if found.request.is_filtered else "No runs yet.")
             return
+        rows = [_row(console, line) for line in lines]
         show_run_rows(console, rows)
+        shown = sum(len(line.runs) if isinstance(line, ListedGroup) else 1 for line in lines)
         console.showing(shown, found.total, "runs", more="Use --limit to see more.")
+        if shown > len(lines):
+            console.note(Styled("List the runs of a group: nbactl runs list --group GROUP", "dim"))
 
     data = {"runs": map(_listed_json, found.runs), "total": found.total}
     return View(data, show, items="runs", warnings=found.warnings)
+
+
+def _row(console: Console, line: ListedRun | ListedGroup) -> Row:
+    if isinstance(line, ListedRun):
+        (row,) = run_rows(console, [(line.run, line.state)])
+        return row
+    runs = [run for run, _ in line.runs]
+    fine = sum(state in FINE for _, state in line.runs)
+    return [
+        runs[0].group,
+        " ".join(runs[0].requested or dict.fromkeys(run.name for run in reversed(runs))),
+        _span(runs),
+        state_of(console, line.state),
+        moment(min(run.started_at for run in runs)),
+        f"{fine}/{len(runs)} runs",
+        None,
+        _took(runs),
+        None,
+    ]
+
+
+def _span(runs: Sequence[RunRecord]) -> str:
+    dates = sorted({run.game_date for run in runs})
+    return str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+
+
+def _took(runs: Sequence[RunRecord]) -> str | None:
+    ends = [run.finished_at for run in runs if run.finished_at is not None]
+    if len(ends) < len(runs):
+        return None
+    return format_duration((max(ends) - min(run.started_at for run in runs)).total_seconds())
 
 
 def _listed_json(listed: ListedRun) -> dict[str, Any]:
@@ -138,27 +180,35 @@ def drawn(found: RunGroup, now: datetime, html: Path | None) -> View:
         data["html"] = str(write_whole(html, page))
 
     def show(console: Console) -> None:
-        if html is not None:
+        if html is None:
+            _draw(console, found, now)
+        else:
             console.note(f"Wrote {html}.")
-            return
-        from nbactl.cli.runs.gantt import gantt_lines, group_lines  # noqa: PLC0415 - loads Rich
-
-        width = console.out.width if console.out.is_terminal else _GANTT_WIDTH
-        if len(found.runs) > 1:
-            console.print(Styled(_group_title(found), "bold"))
-            for line in group_lines([(listed.run, listed.state) for listed in found.runs], now, width):
-                console.print(*line)
-        if len(found.runs) > _DETAILED:
-            console.note("Draw one run: nbactl runs gantt RUN")
-            return
-        for listed in found.runs:
-            if len(found.runs) > 1:
-                console.print()
-            show_title(console, listed.run, listed.state)
-            for line in gantt_lines(listed.run, now, width):
-                console.print(*line)
 
     return View(data, show, run_id=found.last.run.run_id)
+
+
+def _draw(console: Console, found: RunGroup, now: datetime) -> None:
+    from nbactl.cli.runs.gantt import gantt_lines, group_lines  # noqa: PLC0415 - loads Rich
+
+    width = console.out.width if console.out.is_terminal else _GANTT_WIDTH
+    runs = [(listed.run, listed.state) for listed in found.runs]
+    if len(runs) > 1:
+        console.print(Styled(_group_title(found), "bold"))
+        if is_range([run for run, _ in runs]):
+            show_grid(console, runs)
+        else:
+            for line in group_lines(runs, now, width):
+                console.print(*line)
+    if len(runs) > _DETAILED:
+        console.note("Draw one run: nbactl runs gantt RUN")
+        return
+    for run, state in runs:
+        if len(runs) > 1:
+            console.print()
+        show_title(console, run, state)
+        for line in gantt_lines(run, now, width):
+            console.print(*line)
 
 
 def _group_json(found: RunGroup) -> dict[str, Any]:
@@ -172,16 +222,19 @@ def _group_json(found: RunGroup) -> dict[str, Any]:
 
 def _show_group(console: Console, found: RunGroup) -> None:
     console.print(Styled(_group_title(found), "bold"))
-    show_run_list(console, [(listed.run, listed.state) for listed in found.runs])
+    runs = [(listed.run, listed.state) for listed in found.runs]
+    if is_range([run for run, _ in runs]):
+        show_range(console, runs)
+        console.note(f"List its runs: nbactl runs list --group {found.last.run.group}")
+        return
+    show_run_list(console, runs)
     console.note("Show one run: nbactl runs show RUN")
 
 
 def _group_title(found: RunGroup) -> str:
     run = found.last.run
-    dates = sorted({listed.run.game_date for listed in found.runs})
-    span = str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     names = " ".join(run.requested or dict.fromkeys(listed.run.name for listed in found.runs))
-    return f"{names} {span}: {len(found.runs)} runs, {run.group}"
+    return f"{names} {_span([listed.run for listed in found.runs])}: {len(found.runs)} runs, {run.group}"
 
 
 def _cancelled_text(done: Cancelled) -> str:

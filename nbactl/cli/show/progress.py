@@ -1,56 +1,16 @@
-"""Progress of runs as plain lines, where there is no terminal. Always on stderr."""
+"""The words that progress of runs is shown in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from nbactl.cli.show.states import look
-from nbactl.cli.show.times import clock_time
 from nbactl.core._support.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
-    from types import TracebackType
 
-    from nbactl.core._support.clock import Clock
     from nbactl.workflows.model import RunEvent, RunRecord, TaskRecord
-
-
-class PlainProgress:
-    """Writes one line for each change of a task: `12:00:01 player_game_summary succeeded 229 rows 0.3s`.
-
-    A silent one writes only what `say` is given.
-    """
-
-    def __init__(self, write: Callable[[str], None], clock: Clock, *, silent: bool = False) -> None:
-        self._write = write
-        self._clock = clock
-        self._silent = silent
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Do nothing: every line is written when it happens."""
-
-    def say(self, text: str) -> None:
-        """Write a line that does not come from an event."""
-        self._write(text)
-
-    def __call__(self, event: RunEvent) -> None:
-        """Observe an event."""
-        if self._silent:
-            return
-        stamp = clock_time(self._clock.now())
-        if event.task is not None:
-            self._write(" ".join([stamp, event.task.name, *task_words(event)]))
-        elif event.kind == "run_started":
-            self._write(f"{stamp} {event.run.name} {event.run.game_date} started as {event.run.run_id}")
-        else:
-            self._write(" ".join([stamp, *summary(event.run)]))
 
 
 def took(task: TaskRecord, now: datetime) -> float | None:

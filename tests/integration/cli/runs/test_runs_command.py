@@ -129,8 +129,9 @@ def test_a_group_is_listed_shown_and_drawn_together(ran: Project, tmp_path: Path
 
 
 def test_a_list_that_is_cut_says_so(ran: Project) -> None:
-    assert "Showing 1 of 2 runs. Use --limit to see more." in ran.run("runs", "list", "--limit", "1").stderr
-    assert ran.run("runs", "list", "--limit", "2").stderr == ""
+    shown = ran.run("runs", "list", "--expand", "--limit", "1").stderr
+    assert "Showing 1 of 2 runs. Use --limit to see more." in shown
+    assert ran.run("runs", "list", "--expand", "--limit", "2").stderr == ""
     assert ran.data("runs", "list", "--limit", "1")["total"] == 2
 
 

@@ -12,7 +12,7 @@ from subprocess import PIPE, Popen
 from rich.console import Console
 
 from nbactl.cli.run.live import LiveProgress
-from nbactl.cli.show.progress import PlainProgress
+from nbactl.cli.run.plain import PlainProgress
 from nbactl.core._support.clock import SystemClock
 from nbactl.workflows.model import RunEvent, RunStatus
 from tests.kit.run_records import MIXED, at, events, run, task
