@@ -1,14 +1,14 @@
-"""How far the runs of a date range are, and how they went by phase."""
+"""How far the runs of a date range are."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from nbactl.core._support.gamedate import GameDate
@@ -69,25 +69,3 @@ class RangeTally:
         left = sum(mean.get(name, known / finished) for name, _ in self._open)
         # Runs may overlap, and there is time between them.
         return left * (now - self._began).total_seconds() / known
-
-
-class PhaseSummary:
-    """The runs of one name: how many by state, the rows they wrote, the seconds they took together."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.states: Counter[str] = Counter()
-        self.rows = 0
-        self.seconds = 0.0
-
-
-def by_phase(runs: Iterable[tuple[RunRecord, str]]) -> list[PhaseSummary]:
-    """Sum runs up by their names; each comes with the state that is shown for it."""
-    found: dict[str, PhaseSummary] = {}
-    for run, state in runs:
-        phase = found.setdefault(run.name, PhaseSummary(run.name))
-        phase.states[state] += 1
-        phase.rows += sum(task.rows or 0 for task in run.tasks if not task.carried_from)
-        if run.finished_at is not None:
-            phase.seconds += (run.finished_at - run.started_at).total_seconds()
-    return list(found.values())

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.run.json import PRODUCTION
-from nbactl.cli.run.ranges import FINE, SHOWN_WHOLE, by_phase, is_range
+from nbactl.cli.run.ranges import FINE, SHOWN_WHOLE
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from nbactl.cli.show.text import Row, Segment
     from nbactl.workflows.model import PlannedTask, RunPlan, RunRecord, TaskRecord
 
-_NAMED: Final = 20
-"""How many runs of a range that did not succeed are named."""
 _GLYPHS_IN_ASCII: Final = {"✓": "+", "✗": "x", "○": "o", "◐": "~", "■": "#", "▸": ">", "·": "."}
 
 
@@ -41,10 +39,7 @@ def state_glyph(console: Console, word: str) -> str:
 
 
 def show_runs(console: Console, runs: Sequence[RunRecord]) -> None:
-    """Show the outcome of runs: the tasks of each; of many runs the tasks that are not done, of a range a summary."""
-    if is_range(runs):
-        show_range(console, [(run, run.status.value) for run in runs])
-        return
+    """Show the outcome of runs: the tasks of each; of many runs, only the tasks that are not done."""
     if len(runs) > SHOWN_WHOLE:
         show_run_list(console, [(run, run.status.value) for run in runs])
         runs = [run for run in runs if run.status not in FINE and any(_needs_attention(task) for task in run.tasks)]
@@ -55,42 +50,6 @@ def show_runs(console: Console, runs: Sequence[RunRecord]) -> None:
         return
     for index, run in enumerate(runs):
         show_tasks(console, run, run.tasks, first=index == 0)
-
-
-def show_range(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> None:
-    """Show runs of many dates, each with its state: a line for each phase, then those that did not succeed."""
-    phases = by_phase(runs)
-    others = sorted({state for phase in phases for state in phase.states} - _SUMMED.keys())
-    columns = {**_SUMMED, **{state: look(state).word for state in others}}
-    console.table(
-        ["phase", "dates", *columns.values(), "rows", "took"],
-        [
-            [
-                phase.name,
-                _count(phase.states.total()),
-                *(_count(phase.states[state]) for state in columns),
-                _count(phase.rows),
-                format_duration(phase.seconds),
-            ]
-            for phase in phases
-        ],
-    )
-    unsuccessful = [(run, shown) for run, shown in runs if shown not in FINE]
-    if not unsuccessful:
-        return
-    console.print()
-    console.table(
-        ["date", "phase", "state", "run", "why"],
-        [
-            [str(run.game_date), run.name, state(console, shown), run.run_id, Styled(why_not_done(run), "dim")]
-            for run, shown in unsuccessful[:_NAMED]
-        ],
-    )
-    console.showing(min(len(unsuccessful), _NAMED), len(unsuccessful), "runs that did not succeed")
-
-
-_SUMMED: Final = {"succeeded": "done", "partial": "partial", "failed": "failed", "skipped": "skipped"}
-"""The states that each summary has a column for."""
 
 
 def show_run_list(console: Console, runs: Sequence[tuple[RunRecord, str]]) -> None:
@@ -116,10 +75,13 @@ def run_rows(console: Console, runs: Iterable[tuple[RunRecord, str]]) -> list[Ro
     ]
 
 
-def show_run_rows(console: Console, rows: Sequence[Row]) -> None:
-    """Show the rows of runs."""
+def show_run_rows(console: Console, rows: Sequence[Row], *, groups: bool = False) -> None:
+    """Show the rows of runs, and of groups whose dates take more room."""
     columns = ["run", "name", "date", "state", "started", "tasks", "rows", "took", "group"]
-    console.table(columns, rows, key=columns[:5])
+    if groups:
+        console.table(columns, rows, optional=["group", "rows", "started", "took", "tasks"])
+    else:
+        console.table(columns, rows, key=columns[:5])
 
 
 def show_tasks(console: Console, run: RunRecord, tasks: Sequence[TaskRecord], *, first: bool = True) -> None:

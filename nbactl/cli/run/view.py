@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbactl.cli.run.json import plan_json, run_json
+from nbactl.cli.run.ranges import is_range
+from nbactl.cli.run.summary import show_range
 from nbactl.cli.run.text import show_plan, show_runs
 from nbactl.cli.show.render import View
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError, StillRunningError
@@ -74,7 +76,10 @@ def finished(report: RunReport, again: str, mend: str | None = None) -> View:
     outdated = [] if stale is None else [f"no longer fresh: {listed(stale.stale)}; bring up to date: {mend}"]
 
     def show(console: Console) -> None:
-        show_runs(console, report.runs)
+        if is_range(report.runs):
+            show_range(console, [(run, run.status.value) for run in report.runs])
+        else:
+            show_runs(console, report.runs)
         if code == 0 and any(run.status is not RunStatus.SKIPPED for run in report.runs):
             console.note("Timeline: nbactl runs gantt last")
             console.note("Log:      nbactl runs logs last")

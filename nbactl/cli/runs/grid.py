@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbactl.cli.run.ranges import by_phase
+from nbactl.cli.run.summary import by_phase
 from nbactl.cli.run.text import state_glyph
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import Styled

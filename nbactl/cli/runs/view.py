@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.run.json import run_json
 from nbactl.cli.run.ranges import FINE, is_range
+from nbactl.cli.run.summary import show_range
 from nbactl.cli.run.text import (
     run_rows,
     show_details,
-    show_range,
     show_remarks,
     show_run_list,
     show_run_rows,
@@ -51,7 +51,7 @@ def run_list(found: RunList) -> View:
             console.note("No run matches." if found.request.is_filtered else "No runs yet.")
             return
         rows = [_row(console, line) for line in lines]
-        show_run_rows(console, rows)
+        show_run_rows(console, rows, groups=any(isinstance(line, ListedGroup) for line in lines))
         shown = sum(len(line.runs) if isinstance(line, ListedGroup) else 1 for line in lines)
         console.showing(shown, found.total, "runs", more="Use --limit to see more.")
         if shown > len(lines):
@@ -97,9 +97,15 @@ def _listed_json(listed: ListedRun) -> dict[str, Any]:
 
 
 def run_group(found: RunGroup, log_path: Callable[[str], Path]) -> View:
-    """Show a run in full; of a group all runs, and those in full that did not succeed or are no longer fresh."""
+    """Show a run in full; of a group all runs, and those in full that did not succeed or are no longer fresh.
+
+    Of a range each phase is one line, and each of those runs.
+    """
 
     def show(console: Console) -> None:
+        if is_range([listed.run for listed in found.runs]):
+            _show_range(console, found)
+            return
         if len(found.runs) > 1:
             _show_group(console, found)
         shown = [
@@ -222,13 +228,19 @@ def _group_json(found: RunGroup) -> dict[str, Any]:
 
 def _show_group(console: Console, found: RunGroup) -> None:
     console.print(Styled(_group_title(found), "bold"))
-    runs = [(listed.run, listed.state) for listed in found.runs]
-    if is_range([run for run, _ in runs]):
-        show_range(console, runs)
-        console.note(f"List its runs: nbactl runs list --group {found.last.run.group}")
-        return
-    show_run_list(console, runs)
+    show_run_list(console, [(listed.run, listed.state) for listed in found.runs])
     console.note("Show one run: nbactl runs show RUN")
+
+
+def _show_range(console: Console, found: RunGroup) -> None:
+    console.print(Styled(_group_title(found), "bold"))
+    show_range(console, [(listed.run, listed.state) for listed in found.runs])
+    show_remarks(console, [listed.run for listed in found.runs])
+    if stale := [listed for listed in found.runs if listed.not_fresh]:
+        run, reason = stale[0].run, stale[0].not_fresh
+        console.note(f"{len(stale)} runs are no longer fresh, the first {run.name} {run.game_date}: {reason}")
+    console.note("Show one run: nbactl runs show RUN")
+    console.note(f"List them:    nbactl runs list --group {found.last.run.group}")
 
 
 def _group_title(found: RunGroup) -> str:
