@@ -39,9 +39,9 @@ class PhaseSummary:
 def by_phase(runs: Iterable[tuple[RunRecord, str]]) -> list[PhaseSummary]:
     """Sum runs up by their names; each comes with the state that is shown for it."""
     found: dict[str, PhaseSummary] = {}
-    for run, state in runs:
+    for run, shown in runs:
         phase = found.setdefault(run.name, PhaseSummary(run.name))
-        phase.states[state] += 1
+        phase.states[shown] += 1
         phase.rows += sum(task.rows or 0 for task in run.tasks if not task.carried_from)
         if run.finished_at is not None:
             phase.seconds += (run.finished_at - run.started_at).total_seconds()

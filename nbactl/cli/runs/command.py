@@ -215,8 +215,8 @@ def _folded(app: Container, request: RunListRequest) -> Iterator[ListedRun | Lis
             continue
         members = [head] if head.group is None else [*app.ledger.heads(group=head.group)]
         if len(members) == 1:
-            run = app.ledger.find(head.run_id)
-            yield ListedRun(run, app.ledger.state(run))
+            alike = app.ledger.stream(head.name, head.game_date, head.started_at, limit=None)
+            yield from (ListedRun(run, app.ledger.state(run)) for run in alike if run.run_id == head.run_id)
         else:
             seen.add(head.group)
             yield ListedGroup(tuple((run, app.ledger.state(run)) for run in members))

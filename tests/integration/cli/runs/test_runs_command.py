@@ -128,6 +128,45 @@ def test_a_group_is_listed_shown_and_drawn_together(ran: Project, tmp_path: Path
     assert "2 groups" not in ran.run("runs", "show", "group-none", code=4).stderr
 
 
+@pytest.fixture(scope="module")
+def ranged(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which first succeeded and second failed on four dates, and first ran alone after that."""
+    made = project(tmp_path_factory.mktemp("ranged") / "project")
+    made.run("run", "second", "--from", "2025-01-06", "--to", "2025-01-09", code=1)
+    made.run("run", "first", "--date", "2025-01-10")
+    return made
+
+
+def test_a_range_is_one_line_of_the_list_unless_its_runs_are_asked_for(ranged: Project) -> None:
+    listed = ranged.run("runs", "list")
+    head, alone, group = (line.split() for line in listed.stdout.splitlines())
+    assert head[:4] == ["RUN", "NAME", "DATE", "STATE"]
+    assert alone[1:3] == ["first", "2025-01-10"]
+    assert group[0].startswith("group-")
+    assert group[1:7] == ["second", "2025-01-06", "to", "2025-01-09", "✗", "failed"]
+    assert "4/8 runs" in listed.stdout
+    assert listed.stderr == "List the runs of a group: nbactl runs list --group GROUP\n"
+    (_, newest) = ranged.run("runs", "list", "--limit", "1").stdout.splitlines()
+    assert newest.split()[1] == "first"
+    for arguments in (("--expand",), ("--group", group[0]), ("--name", "first"), ("--date", "2025-01-06")):
+        runs = ranged.data("runs", "list", *arguments)["runs"]
+        assert len(ranged.run("runs", "list", *arguments).stdout.splitlines()) == 1 + len(runs)
+    assert len(ranged.data("runs", "list")["runs"]) == 9, "programs get every run"
+
+
+def test_a_range_is_summed_up_and_drawn_as_dates_and_phases(ranged: Project) -> None:
+    group = ranged.data("runs", "list", "--expand", "--date", "2025-01-06")["runs"][0]["group"]
+    shown = ranged.run("runs", "show", group).stdout.splitlines()
+    assert shown[0] == f"second 2025-01-06 to 2025-01-09: 8 runs, {group}"
+    assert [line.split()[:5] for line in shown[2:4]] == [["first", "4", "4", "0", "0"], ["second", "4", "0", "0", "4"]]
+    assert [line.split()[0] for line in shown[6:]] == [f"2025-01-0{day}" for day in (6, 7, 8, 9)]
+    drawn = ranged.run("runs", "gantt", group).stdout.splitlines()
+    assert drawn[1].split() == ["DATE", "FIRST", "SECOND"]
+    assert [line.split()[0] for line in drawn[2:6]] == [f"2025-01-0{day}" for day in (6, 7, 8, 9)]
+    assert all("✓" in line and "✗" in line for line in drawn[2:6])
+    assert len(ranged.data("runs", "show", group)["runs"]) == 8
+
+
 def test_a_list_that_is_cut_says_so(ran: Project) -> None:
     shown = ran.run("runs", "list", "--expand", "--limit", "1").stderr
     assert "Showing 1 of 2 runs. Use --limit to see more." in shown
