@@ -9,6 +9,7 @@ from nbactl.bootstrap.indexes import INDEXES
 from nbactl.errors import ConfigError, PreconditionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
     from nbactl.core.observe.failures import Failures
     from nbactl.core.service.health import Check
+    from nbactl.ports.compute import TaskContext, TaskOutcome
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
@@ -126,12 +128,30 @@ def push_delivery(app: Container, failures: Failures) -> PushDelivery:
     return PushDelivery(cast("LocalBus", app.bus), limits=limits, timings=timings, clock=app.clock, failures=failures)
 
 
+class _Sets:
+    """Registered processors for many dates at once."""
+
+    def __init__(self, app: Container) -> None:
+        self._app = app
+
+    def takes(self, name: str) -> bool:
+        from nbactl.pipeline.registry import takes_sets
+
+        return takes_sets(name)
+
+    def run(self, name: str, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:
+        from nbactl.pipeline.registry import run_set
+
+        return run_set(name, self._app.processor_resources, contexts)
+
+
 def compute(app: Container) -> InProcessCompute:
     """Return what runs tasks in this process and in children of it."""
     from nbactl.adapters.inprocess.compute import InProcessCompute
 
     return InProcessCompute(
         app.run_processor,
+        sets=_Sets(app),
         worker=TASK_PROCESS,
         # A mapping proxy cannot be pickled for the child process.
         worker_setup=dataclasses.replace(app.settings, origins=dict(app.settings.origins)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.sources.base import GameSource
     from nbactl.pipeline.versions import PipelineVersions
+    from nbactl.ports.compute import SetCompute
     from nbactl.ports.documents import Write
     from nbactl.ports.warehouse import TableSchema, Warehouse
     from nbactl.warehouse.buffer import RowBuffer
@@ -249,10 +250,11 @@ def make_runner(app: Container) -> Runner:
     from nbactl.workflows.engine import Engine
     from nbactl.workflows.runner import Runner
 
-    timeouts = app.config.timeouts
+    timeouts, compute = app.config.timeouts, app.compute
+    sets = cast("SetCompute", compute) if app.planner.place == "process" else None
     return Runner(
         planner=app.planner,
-        engine=Engine(app.compute, app.ledger, app.clock, app.rng, timeouts["run.stop_grace"]),
+        engine=Engine(compute, app.ledger, app.clock, app.rng, timeouts["run.stop_grace"], sets),
         ledger=app.ledger,
         leases=app.leases,
         timeouts=timeouts,

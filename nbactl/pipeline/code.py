@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _PACKAGE: Final = "nbactl.pipeline"
-BOOKKEEPING: Final = frozenset({"code", "past", "processor", "recipes", "registry", "statements", "versions"})
+BOOKKEEPING: Final = frozenset({"code", "past", "processor", "recipes", "registry", "sets", "statements", "versions"})
 """Modules by which no row is made: a change of them is not a reason to make a date again."""
 _IMPORT: Final = re.compile(
     r"^\s*(?:from nbactl\.pipeline import \(?(?P<names>[\w, ]+)|(?:from|import) nbactl\.pipeline\.(?P<module>[\w.]+))",

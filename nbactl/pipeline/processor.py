@@ -56,3 +56,16 @@ class Processor(Protocol):
     def __call__(self, resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
         """Process `context.call.game_date`."""
         ...
+
+
+class SetProcessor(Protocol):
+    """A processor of many dates at once."""
+
+    def __call__(
+        self, resources: ProcessorResources, contexts: Sequence[TaskContext]
+    ) -> Sequence[TaskOutcome | Exception]:
+        """Process the game date of each context; returns for each what it gives or raises.
+
+        Raises what concerns no single date; nothing is written then.
+        """
+        ...

@@ -141,7 +141,7 @@ def odds(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
 def _write(resources: ProcessorResources, context: TaskContext, target: _Target) -> TaskOutcome:
     day = context.call.game_date
     resources.ensure_tables(target.table, quarantine_table(target.table))
-    recipe, snapshot = snapshot_before(resources, context)
+    recipe, snapshot = snapshot_before(resources, [context])
     versions = Versions(recipe.code, snapshot.reads(recipe, day))
     collected = set.intersection(*(set(resources.raw.dates(dataset)) for dataset in target.datasets))
     earlier = {other for other in collected if other < day}

@@ -3,8 +3,10 @@
 Lines at the head of a file in `sql/` and `sql/common/`:
 
     -- with: team_box, roster              common table expressions that it uses, files of `sql/common/`
-    -- reads: nba_raw.games -365..0        a table that it names, and the partitions: days relative to @game_date
+    -- reads: nba_raw.games -365..0        a table that it names, and the partitions: days relative to each of the dates
     -- reads only: nba_raw.games 0..0      the partitions on which its result depends, whatever its expressions read
+
+A statement computes a set of dates, `@dates`, and sees for each of them its own past alone. One date is the set of one.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
     from importlib.resources.abc import Traversable
 
 _INCLUDE: Final = "-- with:"
@@ -27,7 +30,7 @@ _READS: Final = re.compile(r"^-- reads( only)?: (\w+\.\w+) (-?\d+)\.\.(-?\d+)$",
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The partitions that a statement reads of a table, as days relative to the game date, both included."""
+    """The partitions that a statement reads of a table for a date, as days relative to it, both included."""
 
     first: int
     last: int
@@ -39,11 +42,19 @@ class Window:
 
 @cache
 def table_sql(table: str) -> str:
-    """Return the statement that computes a date's partition of `table`; its one parameter is `@game_date`."""
+    """Return the statement that computes partitions of `table`; `date_parameters` has its parameters."""
     sql = _text(table)
     common = dict(_common(sql))
     expressions = ",\n".join(f"{name} AS (\n{text})" for name, text in common.items())
     return f"WITH {expressions}\n{sql}" if common else sql
+
+
+def date_parameters(days: Sequence[date]) -> dict[str, Any]:
+    """Return the parameters of a statement that computes these dates.
+
+    `@first` and `@last` bound the partitions that are read: BigQuery prunes by constant bounds, not by an array.
+    """
+    return {"dates": sorted(days), "first": min(days), "last": max(days)}
 
 
 @cache

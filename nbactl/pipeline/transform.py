@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from nbactl.errors import DataError, PreconditionError
+from nbactl.errors import DataError, NbactlError, PreconditionError
 from nbactl.pipeline.games import games_of
-from nbactl.pipeline.statements import table_sql, windows
+from nbactl.pipeline.sets import days_of, fence_of, labels_of
+from nbactl.pipeline.statements import date_parameters, table_sql, windows
 from nbactl.pipeline.status import NOT_PLAYED
-from nbactl.pipeline.versions import versions_before
+from nbactl.pipeline.versions import versions_before_set
 from nbactl.ports.compute import TaskOutcome
 from nbactl.ports.warehouse import Select
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from nbactl.pipeline.processor import ProcessorResources
-    from nbactl.ports.compute import TaskContext
+    from nbactl.ports.compute import TaskContext, Versions
+    from nbactl.ports.warehouse import Replaced
 
 _READ: Final = (
     "nba_raw.games",
@@ -141,20 +143,37 @@ def _plain(name: str) -> str:
 
 def transform(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Replace the game date's partition of the table that the processor is named after by what its SQL computes."""
-    call = context.call
-    table = str(call.work.target)
+    (outcome,) = transform_set(resources, [context])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def transform_set(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:
+    """Replace the partitions of all these dates by one statement, in one transaction."""
+    table, days = str(contexts[0].call.work.target), days_of(contexts)
     resources.ensure_tables(table, *sorted(windows(table)))
-    versions = versions_before(resources, context)
+    before = versions_before_set(resources, contexts)
     written = resources.warehouse().replace_partitions(
         table,
-        [call.game_date],
-        Select(table_sql(table), {"game_date": call.game_date}),
-        fence=context.fence,
+        days,
+        Select(table_sql(table), date_parameters(days)),
+        fence=fence_of(contexts),
         timeout=resources.timeouts["warehouse.query_large"],
-        labels=call.labels,
+        labels=labels_of(contexts),
     )
+    return [_outcome(resources, context, before[context.call.game_date], written) for context in contexts]
+
+
+def _outcome(
+    resources: ProcessorResources, context: TaskContext, before: Versions, written: Replaced
+) -> TaskOutcome | Exception:
+    call = context.call
+    table, made = str(call.work.target), written.versions[call.game_date]
     detail = {}
-    if not written.rows:
-        detail["reason"] = why_empty(resources, table, call.game_date, task=call.task, labels=call.labels)
-    made = {table: written.versions[call.game_date].digest}
-    return TaskOutcome(written.rows, detail, replace(versions, writes=made))
+    if not made.rows:
+        try:
+            detail["reason"] = why_empty(resources, table, call.game_date, task=call.task, labels=call.labels)
+        except NbactlError as error:
+            return error
+    return TaskOutcome(made.rows, detail, replace(before, writes={table: made.digest}))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.pipeline.past import collected_before, filled_in, to_fill_in, unlike_source
 from nbactl.pipeline.recipes import recipe_of
+from nbactl.pipeline.sets import days_of, labels_of
 from nbactl.pipeline.statements import Window
 from nbactl.ports.compute import Versions
 
@@ -81,8 +82,13 @@ class PipelineVersions:
 
 def versions_before(resources: ProcessorResources, context: TaskContext) -> Versions:
     """Return what a processor is about to read, asked before it reads: a change meanwhile makes its result stale."""
-    recipe, snapshot = snapshot_before(resources, context)
-    return Versions(recipe.code, snapshot.reads(recipe, context.call.game_date))
+    return versions_before_set(resources, [context])[context.call.game_date]
+
+
+def versions_before_set(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> dict[date, Versions]:
+    """Return by date what a processor is about to read, asked before it reads."""
+    recipe, snapshot = snapshot_before(resources, contexts)
+    return {day: Versions(recipe.code, snapshot.reads(recipe, day)) for day in days_of(contexts)}
 
 
 def written(resources: ProcessorResources, context: TaskContext) -> dict[str, str]:
@@ -93,10 +99,10 @@ def written(resources: ProcessorResources, context: TaskContext) -> dict[str, st
     )
 
 
-def snapshot_before(resources: ProcessorResources, context: TaskContext) -> tuple[Recipe, Snapshot]:
-    """Return what a processor is, and the versions of what it is about to read."""
-    recipe = _recipe(resources, context)
-    return recipe, Snapshot(resources, [recipe], [context.call.game_date], context.call.labels)
+def snapshot_before(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> tuple[Recipe, Snapshot]:
+    """Return what a processor is, and the versions of what it is about to read for these dates."""
+    recipe = _recipe(resources, contexts[0])
+    return recipe, Snapshot(resources, [recipe], days_of(contexts), labels_of(contexts))
 
 
 def _recipe(resources: ProcessorResources, context: TaskContext) -> Recipe:

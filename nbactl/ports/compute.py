@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from nbactl.ports.warehouse import Fence
@@ -94,6 +94,24 @@ class TaskContext:
     def parameters(self) -> Mapping[str, Any]:
         """The task's `with:` values from workflows.yaml."""
         return self.call.work.parameters
+
+
+class SetCompute(Protocol):
+    """Execution of one task for many dates at once."""
+
+    def takes_sets(self, work: Work) -> bool:
+        """Say whether the work of a date needs nothing that a later task of an earlier date makes.
+
+        Only then may its dates be done at once, or a phase for many dates before the next phase.
+        """
+        ...
+
+    async def run_set(self, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:
+        """Execute the same task once for many dates; returns for each what it gives or raises.
+
+        Raises what concerns no single date; then nothing was done for any. Cancelling is as in Compute.
+        """
+        ...
 
 
 class Compute(Protocol):

@@ -14,8 +14,8 @@ from nbactl.ports.compute import TaskCall
 from nbactl.workflows.attempt import Attempts, blocked, ended
 from nbactl.workflows.fence import Fences
 from nbactl.workflows.graph import level_of_tasks
+from nbactl.workflows.loop import run_on_loop
 from nbactl.workflows.model import RunEvent, TaskRecord, TaskStatus
-from nbactl.workflows.runner import run_on_loop
 from nbactl.workflows.stop import Stop, StopSignal
 
 if TYPE_CHECKING:

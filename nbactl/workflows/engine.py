@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.clock import Clock
     from nbactl.core.lease.leases import Lease
-    from nbactl.ports.compute import Compute
+    from nbactl.ports.compute import Compute, SetCompute
     from nbactl.workflows.attempt import Ending
     from nbactl.workflows.fence import Fences
     from nbactl.workflows.freshness import Judgement
@@ -38,13 +38,17 @@ _OPEN = (TaskStatus.PENDING, TaskStatus.RUNNING)
 
 @frozen
 class Engine:
-    """What executions work with. `grace` is how long, in seconds, work may take to stop when asked to."""
+    """What executions work with. `grace` is how long, in seconds, work may take to stop when asked to.
+
+    `sets` executes a task for many dates at once, None where that cannot be done.
+    """
 
     compute: Compute
     ledger: Ledger
     clock: Clock
     rng: Random
     grace: float
+    sets: SetCompute | None = None
 
 
 @frozen

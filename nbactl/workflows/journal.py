@@ -7,16 +7,17 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Protocol, Self
 
+from nbactl.errors import StaleFenceError
 from nbactl.ports.documents import MAX_WRITES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from nbactl.core.lease.leases import Lease
     from nbactl.ports.documents import Write
 
-    Commit = Callable[[Sequence[Write], Lease | None], None]
+    Commit = Callable[[Sequence[Write], Sequence[Lease]], None]
     _Entry = tuple[Sequence[Write], Lease | None, asyncio.Future[None]]
 
 
@@ -52,7 +53,7 @@ class DirectJournal:
         """Nothing is left to commit."""
 
     async def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
-        self._commit(writes, under)
+        self._commit(writes, () if under is None else (under,))
 
 
 class ThreadedJournal:
@@ -87,11 +88,21 @@ class ThreadedJournal:
     def _work(self) -> None:
         while (entry := self._queue.get()) is not None:
             entries, more = self._gather(entry)
-            under = next((lease for _, lease, _ in entries if lease is not None), None)
-            error = self._broken or self._try([write for writes, _, _ in entries for write in writes], under)
-            self._loop.call_soon_threadsafe(_resolve, [future for _, _, future in entries], error)
+            for together, error in self._outcomes(entries):
+                self._loop.call_soon_threadsafe(_resolve, [future for _, _, future in together], error)
             if not more:
                 return
+
+    def _outcomes(self, entries: Sequence[_Entry]) -> Iterator[tuple[Sequence[_Entry], BaseException | None]]:
+        """Commit entries, and yield those that had the same outcome. A lease that is lost is the loss of its run."""
+        under = [lease for _, lease, _ in entries if lease is not None]
+        error = self._broken or self._try([write for writes, _, _ in entries for write in writes], under)
+        if not isinstance(error, StaleFenceError) or len(under) == 1:
+            self._broken = error
+            yield entries, error
+            return
+        for writes, lease, future in entries:
+            yield [(writes, lease, future)], self._try(writes, () if lease is None else (lease,))
 
     def _gather(self, first: _Entry) -> tuple[list[_Entry], bool]:
         """Return what waits, as far as one commit holds it, and whether the journal stays open."""
@@ -107,11 +118,10 @@ class ThreadedJournal:
             size += len(entry[0])
         return entries, True
 
-    def _try(self, writes: Sequence[Write], under: Lease | None) -> BaseException | None:
+    def _try(self, writes: Sequence[Write], under: Sequence[Lease]) -> BaseException | None:
         try:
             self._commit(writes, under)
         except BaseException as error:  # noqa: BLE001 - it is raised where the commit is awaited
-            self._broken = error
             return error
         return None
 

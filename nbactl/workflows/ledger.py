@@ -312,15 +312,25 @@ class Ledger:
 
     def start(self, run: RunRecord, *, supersedes: RunRecord | None) -> None:
         """Record a run and all its tasks; a run that died before it is given its end in the same commit."""
-        tasks: Writes = [Create(task_path(run.run_id, task.name), task_document(run, task)) for task in run.tasks]
-        head: Writes = [Create(run_path(run.run_id), run_document(run))]
-        if supersedes is not None and supersedes.status is RunStatus.RUNNING:
-            head += self._mark_superseded(supersedes, run)
-        # The run exists when its own document does: with more tasks than a commit holds, that one comes last.
-        while len(tasks) + len(head) > MAX_WRITES:
-            commit_new(self._store, tasks[:MAX_WRITES])
-            del tasks[:MAX_WRITES]
-        commit_new(self._store, [*tasks, *head])
+        self.start_all([(run, supersedes)])
+
+    def start_all(self, runs: Iterable[tuple[RunRecord, RunRecord | None]]) -> None:
+        """Do as `start` for each run and the one that it supersedes, in as few commits as hold them."""
+        writes: Writes = []
+        for run, supersedes in runs:
+            tasks: Writes = [Create(task_path(run.run_id, task.name), task_document(run, task)) for task in run.tasks]
+            head: Writes = [Create(run_path(run.run_id), run_document(run))]
+            if supersedes is not None and supersedes.status is RunStatus.RUNNING:
+                head += self._mark_superseded(supersedes, run)
+            if writes and len(writes) + len(tasks) + len(head) > MAX_WRITES:
+                commit_new(self._store, writes)
+                writes = []
+            # The run exists when its own document does: with more tasks than a commit holds, that one comes last.
+            while len(tasks) + len(head) > MAX_WRITES:
+                commit_new(self._store, tasks[:MAX_WRITES])
+                del tasks[:MAX_WRITES]
+            writes += [*tasks, *head]
+        commit_new(self._store, writes)
 
     def task_writes(self, run_id: str, tasks: Iterable[TaskRecord]) -> Writes:
         """Return the writes that bring the ledger up to these records."""
@@ -330,19 +340,20 @@ class Ledger:
         """Return the writes that record a run's end."""
         return [*self._report(run), _update(run_path(run.run_id), run_ending(run))]
 
-    def commit(self, writes: Sequence[Write], under: Lease | None = None) -> None:
+    def commit(self, writes: Sequence[Write], under: Sequence[Lease] = ()) -> None:
         """Apply writes: all or none, up to MAX_WRITES; more are applied in order.
 
-        With `under` the last of them are applied only while that lease is held: raises StaleFenceError if it is not.
+        The last of them are applied only while all leases of `under` are held: raises StaleFenceError if one is not.
         """
-        end = len(writes) if under is None else max(0, len(writes) - MAX_WRITES)
+        end = max(0, len(writes) - MAX_WRITES) if under else len(writes)
         for begin in range(0, end, MAX_WRITES):
             self._store.commit(writes[begin : min(begin + MAX_WRITES, end)])
-        if under is not None:
-            held, last = under, writes[end:]
+        if under:
+            last = writes[end:]
 
             def check_and_write(transaction: Transaction) -> None:
-                self._leases.check(transaction, held)
+                for lease in under:
+                    self._leases.check(transaction, lease)
                 transaction.write(*last)
 
             self._store.transaction(check_and_write)

@@ -133,12 +133,18 @@ class Planner:
 
     def plan_again(self, plan: RunPlan, request: RunRequest) -> RunPlan:
         """Plan one run again from what the ledger holds now, under its lease."""
-        day, unit = plan.game_date, find_unit(plan.name, self.workflows)
+        (again,) = self.plans_again([plan], request)
+        return again
+
+    def plans_again(self, plans: Sequence[RunPlan], request: RunRequest) -> list[RunPlan]:
+        """Plan runs of one unit and the same tasks again, under their leases: all dates by one question each."""
+        days, unit = [plan.game_date for plan in plans], find_unit(plans[0].name, self.workflows)
         units = find_units(request.names, self.workflows)
-        past = self.history.latest_between({plan.name, *self.workflows.phases}, day, day, self.source)
+        past = self.history.latest_between({unit.name, *self.workflows.phases}, min(days), max(days), self.source)
         named = {unit.name for unit in units}
-        chosen = tuple(task.name for task in plan.tasks if task.excluded is None)
-        return Planning(self, request, _as_wanted(past, request, units), (unit.name,), named, chosen).unit(unit, day)
+        chosen = tuple(task.name for task in plans[0].tasks if task.excluded is None)
+        planning = Planning(self, request, _as_wanted(past, request, units), (unit.name,), named, chosen)
+        return [planning.unit(unit, day) for day in days]
 
     @property
     def freshness(self) -> Freshness:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from itertools import groupby
+from typing import TYPE_CHECKING, Literal, cast
 
 from nbactl.core._support.faults import reach
 from nbactl.core._support.gamedate import GameDate
-from nbactl.core.lease.heartbeat import Heartbeat
+from nbactl.core.lease.heartbeat import Heartbeats
 from nbactl.core.observe.context import bound
 from nbactl.core.observe.events import noop_hook
-from nbactl.errors import LeaseHeldError, NbactlError, StaleFenceError
+from nbactl.errors import LeaseHeldError, NbactlError
 from nbactl.frozen import frozen
-from nbactl.workflows.engine import Execution, ExecutionContext
-from nbactl.workflows.fence import Fences
 from nbactl.workflows.freshness import Judgement
 from nbactl.workflows.journal import ThreadedJournal
+from nbactl.workflows.loop import run_on_loop
+from nbactl.workflows.member import CANCELLED, Member
 from nbactl.workflows.model import (
     NO_GAMES,
     RunRecord,
@@ -31,10 +33,12 @@ from nbactl.workflows.model import (
 )
 from nbactl.workflows.observers import combined, emit_events
 from nbactl.workflows.outdated import find_outdated, wrote_something_new
-from nbactl.workflows.stop import Stop, StopSignal
+from nbactl.workflows.sets import Gathering, sets_of, shape_of
+from nbactl.workflows.units import phase_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.core._support.aio import Cancellation
@@ -48,48 +52,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.model import Observer, PlannedTask, RunPlan, RunRequest
     from nbactl.workflows.planner import Planner
 
-R = TypeVar("R")
-
-
-def run_on_loop(work: Coroutine[Any, Any, R], *, on_interrupt: Callable[[], None]) -> R:
-    """Run a coroutine to its end on a loop of its own.
-
-    `asyncio.run` waits at its end for every task that is left, so that one that swallows its cancellation hangs the
-    process; here such a task is dropped. An unhandled KeyboardInterrupt calls `on_interrupt`, once, and the work
-    comes to its orderly end.
-    """
-    loop = asyncio.new_event_loop()
-    try:
-        task = loop.create_task(work)
-        try:
-            return loop.run_until_complete(task)
-        except KeyboardInterrupt:
-            on_interrupt()
-            return loop.run_until_complete(task)
-    finally:
-        _drop_what_is_left(loop)
-        loop.close()
-
-
-def _drop_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        loop.run_until_complete(_turns())
-    for task in asyncio.all_tasks(loop):
-        # Deaf to its cancellation, and reported as such in the ledger: no warning when it is collected.
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
-    loop.run_until_complete(loop.shutdown_asyncgens())
-
-
-async def _turns() -> None:
-    for _ in range(3):
-        await asyncio.sleep(0)
-
-
 _log = logging.getLogger(__name__)
-_CANCELLED = "cancelled by `nbactl runs cancel`"
 
 
 @frozen
@@ -157,13 +120,14 @@ class _Execution:
             self._warn(f"no games on {len(days)} of the dates: {', '.join(days)}")
         for sentence in not_covered(self._uncovered):
             self._warn(sentence)
-        waiting = deque(plan for plan in plans if plan.tasks)
+        waiting = deque(self._in_order(plans))
         while waiting and not self._cancellation.requested:
-            self._runs.append(self._run_plan(waiting.popleft()))
-            self._collect_remarks(self._runs[-1])
+            for run in self._run_set(waiting.popleft()):
+                self._runs.append(run)
+                self._collect_remarks(run)
         reason = self._cancellation.reason
         interrupted = cast("Literal['SIGINT', 'SIGTERM']", reason) if reason in ("SIGINT", "SIGTERM") else None
-        not_started = sum(plan.skip_reason is None for plan in waiting)
+        not_started = sum(plan.skip_reason is None for together in waiting for plan in together)
         outdated = None
         changed = [*self._changed, *self._changed_in_source()]
         if changed and not self._cancellation.requested:
@@ -203,75 +167,106 @@ class _Execution:
                 self._warnings |= dict.fromkeys(task.detail.get("warnings", ()))
                 self._notes |= dict.fromkeys(task.detail.get("notes", ()))
 
-    def _run_plan(self, plan: RunPlan) -> RunRecord:
+    def _in_order(self, plans: list[RunPlan]) -> list[list[RunPlan]]:
+        """Return the runs in the order of their execution, those of a set of dates together."""
+        todo, sets = [plan for plan in plans if plan.tasks], self._runner.engine.sets
+        if sets is None:
+            return [[plan] for plan in todo]
+        return list(sets_of(todo, phase_order(self._runner.planner.workflows), sets.takes_sets))
+
+    def _run_set(self, plans: list[RunPlan]) -> list[RunRecord]:
+        """Run the plans of a set, or one plan; returns their runs."""
+        ended, todo = [], []
+        for plan in map(self._at_its_turn, plans):
+            if plan.skip_reason is None:
+                todo.append(plan)
+            else:
+                ended.append(self._skipped(plan))
+        if not todo:
+            return ended
+        planned = {self._runner.ids.new("run"): plan for plan in todo}
+        try:
+            leases = self._acquire(planned)
+        except LeaseHeldError:
+            if len(todo) == 1:
+                raise
+            # Those before the one that is held are run, as without a set.
+            return ended + [run for plan in todo for run in self._run_set([plan])]
+        try:
+            with self._bound(planned):
+                # Another process may have finished one between planning and the lease.
+                again = self._runner.planner.plans_again(todo, self._request)
+                for alike in self._still_alike(dict(zip(planned, again, strict=True))):
+                    runs = self._run_under(leases, alike)
+                    for plan, run in zip(alike.values(), runs, strict=True):
+                        self._note(plan, run)
+                    ended += runs
+                return ended + [self._skipped(plan) for plan in again if plan.skip_reason is not None]
+        finally:
+            reach("runner.before_release")
+            self._release(list(leases.values()))
+
+    def _at_its_turn(self, plan: RunPlan) -> RunPlan:
+        """Return the plan as it is now that what came before has run."""
         if plan.depends_on is not None and self._failed_upstream(plan) is None:
             plan = self._runner.planner.plan_again(plan, self._request)
         if plan.skip_reason is None and (failed := self._failed_upstream(plan)) is not None:
-            plan = replace(plan, skip_reason=f"{failed.name} for {plan.game_date} {failed.status.value}")
-        if plan.skip_reason is not None:
-            return self._skipped(plan)
-        run_id = self._runner.ids.new("run")
-        lease = self._acquire(plan, run_id)
-        try:
-            with bound(run_id=run_id, workflow=plan.name, game_date=str(plan.game_date)):
-                # Another process may have finished it between planning and the lease.
-                plan = self._runner.planner.plan_again(plan, self._request)
-                if plan.skip_reason is not None:
-                    return self._skipped(plan)
-                run = self._run_under(lease, plan, run_id)
-                self._note(plan, run)
-                return run
-        finally:
-            reach("runner.before_release")
-            self._release(lease)
+            return replace(plan, skip_reason=f"{failed.name} for {plan.game_date} {failed.status.value}")
+        return plan
 
-    def _run_under(self, lease: Lease, plan: RunPlan, run_id: str) -> RunRecord:
+    @staticmethod
+    def _still_alike(planned: Mapping[str, RunPlan]) -> list[dict[str, RunPlan]]:
+        """Return the runs that are left to do, those of one shape together, by their ids."""
+        left = [(run_id, plan) for run_id, plan in planned.items() if plan.skip_reason is None]
+        alike: list[dict[str, RunPlan]] = []
+        for shape, group in groupby(left, key=lambda one: shape_of(one[1])):
+            some = dict(group)
+            alike += [{run_id: plan} for run_id, plan in some.items()] if shape is None else [some]
+        return alike
+
+    @staticmethod
+    def _bound(planned: Mapping[str, RunPlan]) -> AbstractContextManager[object]:
+        if len(planned) > 1:
+            return nullcontext()
+        ((run_id, plan),) = planned.items()
+        return bound(run_id=run_id, workflow=plan.name, game_date=str(plan.game_date))
+
+    def _run_under(self, leases: Mapping[str, Lease], planned: Mapping[str, RunPlan]) -> list[RunRecord]:
+        """Run these plans at once, each under the lease of its run."""
         runner = self._runner
-        run = self._new_run(plan, run_id)
+        runs = [self._new_run(plan, run_id) for run_id, plan in planned.items()]
         reach("runner.before_run_recorded")
-        runner.ledger.start(run, supersedes=plan.previous)
+        runner.ledger.start_all([(run, planned[run.run_id].previous) for run in runs])
         reach("runner.run_recorded")
-        limits = runner.timeouts.leases["run"]
 
-        async def work() -> RunRecord:
-            stop = StopSignal()
-            fences = Fences(lease.token, lease.owner)
-
-            def on_lost(reason: str) -> None:
-                fences.revoke_all(reason)
-                stop.request_threadsafe(Stop("lease_lost", reason))
-
-            heartbeat = Heartbeat(
-                runner.leases,
-                lease,
-                ttl=limits.ttl,
-                renew_every=limits.renew_every,
-                poll_every=runner.timeouts["run.cancel_poll"],
-                clock=runner.clock,
-                cancel_requested=lambda: runner.ledger.cancel_requested(run_id),
-                on_cancel=lambda: self._cancellation.request(_CANCELLED),
-                on_lost=on_lost,
+        async def work() -> list[RunRecord]:
+            engine, observer = runner.engine, self._observer
+            gathering = None
+            if len(runs) > 1 and engine.sets is not None:
+                gathering = Gathering(engine.compute, engine.sets, list(planned), engine.grace)
+                engine, observer = replace(engine, compute=gathering), combined(gathering.observe, observer)
+            members = [self._member(leases[run.run_id], planned[run.run_id], run) for run in runs]
+            beats = Heartbeats(
+                [member.heartbeat for member in members],
+                min(runner.timeouts["run.cancel_poll"], runner.timeouts.leases["run"].renew_every),
             )
-            unsubscribe = self._cancellation.subscribe(
-                lambda reason: stop.request_threadsafe(Stop("cancelled", _cancel_reason(reason)))
-            )
-            try:
-                with runner.journal(runner.ledger.commit) as journal, heartbeat:
-                    context = ExecutionContext(journal, fences, self._observer, stop, self._judge_on(plan), lease)
-                    done = await Execution(runner.engine, plan, run, context).run()
-            except StaleFenceError as error:
-                raise _lost(plan, error.message) from error
-            finally:
-                unsubscribe()
-            if stop.stop is not None and stop.stop.kind == "lease_lost":
-                raise _lost(plan, stop.stop.reason)
-            return done
+            with runner.journal(runner.ledger.commit) as journal, beats:
+                ended = await asyncio.gather(
+                    *(member.run(engine, journal, observer, gathering) for member in members), return_exceptions=True
+                )
+            for outcome in ended:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+            return cast("list[RunRecord]", ended)
 
         ended = run_on_loop(work(), on_interrupt=lambda: self._cancellation.request("SIGINT"))
-        if runner.ledger.cancel_requested(run_id):
+        if any(runner.ledger.cancel_requested(run.run_id) for run in runs):
             # Requested between the last heartbeat and the end of this run: the runs after it are not started.
-            self._cancellation.request(_CANCELLED)
+            self._cancellation.request(CANCELLED)
         return ended
+
+    def _member(self, lease: Lease, plan: RunPlan, run: RunRecord) -> Member:
+        return Member(self._runner, self._cancellation, self._judge_on(plan), lease, plan, run)
 
     def _judge_on(self, plan: RunPlan) -> Callable[[PlannedTask], Judgement]:
         def judge_again(task: PlannedTask) -> Judgement:
@@ -297,15 +292,20 @@ class _Execution:
                 message = str(task.error["message"]).partition("\n")[0]
                 self._warn(f"{run.name} for {plan.game_date} lacks {task.name}: {message}")
 
-    def _acquire(self, plan: RunPlan, run_id: str) -> Lease:
+    def _acquire(self, planned: Mapping[str, RunPlan]) -> dict[str, Lease]:
+        """Take the lease of each run, or none; returns them by run id."""
         reach("runner.before_lease")
         runner = self._runner
+        owners = {plan.lease: runner.owner(run_id) for run_id, plan in planned.items()}
         try:
-            lease = runner.leases.acquire(plan.lease, runner.owner(run_id), runner.timeouts.leases["run"].ttl)
+            leases = runner.leases.acquire_all(owners, runner.timeouts.leases["run"].ttl)
         except LeaseHeldError as error:
+            if len(planned) > 1:
+                raise
+            (plan,) = planned.values()
             raise self._held(plan, error) from error
         reach("runner.lease_acquired")
-        return lease
+        return dict(zip(planned, leases, strict=True))
 
     def _held(self, plan: RunPlan, error: LeaseHeldError) -> LeaseHeldError:
         """Return the error with what the ledger knows about the holder's run."""
@@ -322,12 +322,16 @@ class _Execution:
             details={**error.details, "run_id": run_id},
         )
 
-    def _release(self, lease: Lease) -> None:
+    def _release(self, leases: Sequence[Lease]) -> None:
         try:
-            self._runner.leases.release(lease)
+            self._runner.leases.release_all(leases)
         except NbactlError as error:
+            if len(leases) > 1:
+                for lease in leases:
+                    self._release([lease])
+                return
             # It was lost, or the store is down. It runs out by itself, and sooner when this process is seen to be dead.
-            _log.warning("the lease %s could not be released: %s", lease.name, error.message)
+            _log.warning("the lease %s could not be released: %s", leases[0].name, error.message)
 
     def _new_run(self, plan: RunPlan, run_id: str) -> RunRecord:
         runner = self._runner
@@ -401,15 +405,3 @@ def _first_record(task: PlannedTask) -> TaskRecord:
     # Why it runs again. What an earlier run failed with is in that run.
     why = task.reason if task.state in ("stale", "incomplete") else None
     return TaskRecord(task.name, task.required, TaskStatus.PENDING, reason=why)
-
-
-def _lost(plan: RunPlan, reason: str) -> StaleFenceError:
-    return StaleFenceError(
-        f"{plan.name} for {plan.game_date} lost its lease: {reason}",
-        cause="Another process may be working on it by now; what this one wrote since was refused.",
-        next_step=f"See who works on it: nbactl runs list --name {plan.name} --date {plan.game_date}",
-    )
-
-
-def _cancel_reason(reason: str) -> str:
-    return {"SIGINT": "interrupted (Ctrl-C)", "SIGTERM": "terminated (SIGTERM)"}.get(reason, reason)

@@ -74,11 +74,11 @@ def test_inv_12_what_is_committed_under_a_lease_that_was_lost_is_refused(writes:
     harness.clock.advance(31)
     taken = harness.leases.acquire("w/1", "other", 30.0)
     with pytest.raises(StaleFenceError, match="taken over"):
-        harness.ledger.commit(ended, lease)
+        harness.ledger.commit(ended, [lease])
     assert harness.ledger.find("last").status is RunStatus.SUCCEEDED
     assert harness.documents.count(Query("x")) == max(0, writes - MAX_WRITES)
     again = [Create(f"y/{number:04}", {}) for number in range(writes - 1)]
-    harness.ledger.commit([*again, ended[-1]], taken)
+    harness.ledger.commit([*again, ended[-1]], [taken])
     assert harness.ledger.find("last").status is RunStatus.FAILED
 
 

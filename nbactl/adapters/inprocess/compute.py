@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nbactl.adapters.inprocess.command import run_command
 from nbactl.core._support.aio import in_daemon_thread
@@ -14,31 +14,56 @@ from nbactl.errors import ConfigError, DataError
 from nbactl.ports.compute import TaskOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from nbactl.ports.compute import TaskContext
+    from nbactl.ports.compute import TaskContext, Work
+
+
+class ProcessorSets(Protocol):
+    """Registered processors for many dates at once."""
+
+    def takes(self, name: str) -> bool:
+        """Say whether the processor may be run for many dates at once."""
+        ...
+
+    def run(self, name: str, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:
+        """Run it; returns for each date what it gives or raises. Raises what concerns no single date."""
+        ...
 
 
 class InProcessCompute:
     """Runs tasks on this machine.
 
-    `processor` runs a registered processor; `worker` names the module that runs isolated tasks and `worker_setup` is
-    what it needs to build its services; `grace` is how long, in seconds, a child may take to stop after SIGTERM, and a
-    thread to end.
+    `processor` runs a registered processor, `sets` one for many dates; `worker` names the module that runs isolated
+    tasks and `worker_setup` is what it needs to build its services; `grace` is how long, in seconds, a child may take
+    to stop after SIGTERM, and a thread to end.
     """
 
     def __init__(
         self,
         processor: Callable[[str, TaskContext], TaskOutcome],
         *,
+        sets: ProcessorSets | None = None,
         worker: str,
         worker_setup: object,
         grace: float,
     ) -> None:
         self._processor = processor
+        self._sets = sets
         self._worker = worker
         self._worker_setup = worker_setup
         self._grace = grace
+
+    def takes_sets(self, work: Work) -> bool:
+        if self._sets is None or work.kind != "processor" or work.isolate:
+            return False
+        return self._sets.takes(cast("str", work.target))
+
+    async def run_set(self, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:
+        sets, target = self._sets, cast("str", contexts[0].call.work.target)
+        if sets is None:
+            raise ValueError(f"{target} cannot be run for many dates")
+        return await in_daemon_thread(lambda: sets.run(target, contexts), grace=self._grace)
 
     async def run(self, context: TaskContext) -> TaskOutcome:
         work = context.call.work

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from nbactl.errors import NbactlError, StaleFenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from nbactl.core._support.clock import Clock
@@ -69,14 +69,17 @@ class Heartbeat:
         self._poll()
         return True
 
+    def give_up(self, error: BaseException) -> None:
+        """Say that the lease is no longer renewed, so that nothing may be written under it."""
+        self._on_lost(f"the lease {self.lease.name} is no longer renewed: {type(error).__name__}: {error}")
+
     def _work(self) -> None:
         try:
             while not self._ended.wait(min(self._poll_every, self._renew_every)):
                 if not self.beat():
                     return
         except BaseException as error:
-            # The lease is no longer renewed, so nothing may be written under it.
-            self._on_lost(f"the lease {self.lease.name} is no longer renewed: {type(error).__name__}: {error}")
+            self.give_up(error)
             raise
 
     def _renew(self) -> str | None:
@@ -102,3 +105,33 @@ class Heartbeat:
             return  # the next beat checks again; a store that stays broken costs the lease
         if self._cancelled:
             self._on_cancel()
+
+
+class Heartbeats:
+    """The heartbeats of several leases, in one thread."""
+
+    def __init__(self, beats: Sequence[Heartbeat], every: float) -> None:
+        """They beat every so many seconds."""
+        self._beats = list(beats)
+        self._every = every
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="nbactl-heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            while self._beats and not self._ended.wait(self._every):
+                self._beats = [beat for beat in self._beats if beat.beat()]
+        except BaseException as error:
+            for beat in self._beats:
+                beat.give_up(error)
+            raise

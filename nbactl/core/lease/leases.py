@@ -18,7 +18,7 @@ from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Document, Filter, Order, Query, Set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore, Transaction
@@ -85,15 +85,24 @@ class Leases:
         on this machine. An owner that has it already gets it again, with a greater token, so that an answer that was
         lost does no harm.
         """
+        (lease,) = self.acquire_all({name: owner}, ttl)
+        return lease
 
-        def take(transaction: Transaction) -> Lease:
-            record = transaction.get(_path(name))
-            held = _held(name, record)
-            if held is not None and not self._free_for(held, owner):
-                raise _held_by_other(held, expired=held.expires_at <= self._clock.now())
-            before = 0 if record is None else _fields_of(record, _LEASE)["token"]
-            token = max(before + 1, (self._clock.now() - _EPOCH) // _MICROSECOND)
-            return self._write(transaction, name, owner, token, ttl)
+    def acquire_all(self, owners: Mapping[str, str], ttl: float) -> list[Lease]:
+        """Take several leases, each for its owner, or none of them: in one transaction, all with the same token.
+
+        Raises LeaseHeldError, as `acquire`, for the first that another owner has.
+        """
+
+        def take(transaction: Transaction) -> list[Lease]:
+            token = (self._clock.now() - _EPOCH) // _MICROSECOND
+            for name, owner in owners.items():
+                record = transaction.get(_path(name))
+                held = _held(name, record)
+                if held is not None and not self._free_for(held, owner):
+                    raise _held_by_other(held, expired=held.expires_at <= self._clock.now())
+                token = max(token, 1 if record is None else _fields_of(record, _LEASE)["token"] + 1)
+            return [self._write(transaction, name, owner, token, ttl) for name, owner in owners.items()]
 
         return self._store.transaction(take)
 
@@ -116,11 +125,17 @@ class Leases:
 
     def release(self, lease: Lease) -> None:
         """Give the lease back. Raises StaleFenceError if it was taken over or released."""
+        self.release_all([lease])
+
+    def release_all(self, leases: Sequence[Lease]) -> None:
+        """Give leases back in one transaction. Raises StaleFenceError, and keeps all, if one was taken over."""
 
         def give_back(transaction: Transaction) -> None:
-            _check_still_held(lease, transaction.get(_path(lease.name)))
-            # The document stays, so that the token never starts again.
-            transaction.write(Set(_path(lease.name), _fields(None, lease.token, self._clock.now())))
+            for lease in leases:
+                _check_still_held(lease, transaction.get(_path(lease.name)))
+            for lease in leases:
+                # The document stays, so that the token never starts again.
+                transaction.write(Set(_path(lease.name), _fields(None, lease.token, self._clock.now())))
 
         with beyond_deadline():
             self._store.transaction(give_back)

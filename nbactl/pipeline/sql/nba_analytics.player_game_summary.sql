@@ -1,4 +1,4 @@
--- The box scores of the games of @game_date that are over, with the players' efficiency, and their form before them.
+-- The box scores of the games of each of the days that are over, with the players' efficiency, and their form before.
 -- with: current_season, complete_games, player_form
 -- reads: nba_raw.games 0..0
 -- reads: nba_raw.player_boxscores 0..0
@@ -30,8 +30,10 @@ SELECT
   form.three_made_avg_last_5, form.three_made_avg_last_10, form.three_made_avg_season
 FROM nba_raw.player_boxscores AS box
 JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
-CROSS JOIN current_season
+JOIN current_season ON current_season.day = box.game_date
 LEFT JOIN complete_games AS team
-  ON team.game_date = box.game_date AND team.game_id = box.game_id AND team.team_abbr = box.team_abbr
-LEFT JOIN player_form AS form ON form.player_lookup = box.player_lookup
-WHERE box.game_date = @game_date AND game.game_date = @game_date AND game.game_status = 'final'
+  ON team.day = box.game_date AND team.game_date = box.game_date AND team.game_id = box.game_id
+  AND team.team_abbr = box.team_abbr
+LEFT JOIN player_form AS form ON form.day = box.game_date AND form.player_lookup = box.player_lookup
+WHERE box.game_date BETWEEN @first AND @last AND game.game_date BETWEEN @first AND @last
+  AND game.game_status = 'final'

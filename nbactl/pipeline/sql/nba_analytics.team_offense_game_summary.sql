@@ -1,4 +1,4 @@
--- What each team scored on @game_date, and how. docs/definitions.md has the formulas.
+-- What each team scored on each of the days, and how. docs/definitions.md has the formulas.
 -- with: team_box
 -- reads only: nba_raw.games 0..0
 -- reads only: nba_raw.player_boxscores 0..0
@@ -20,6 +20,6 @@ SELECT
   SAFE_DIVIDE(own.ft_made, own.fg_attempted) AS ft_rate
 FROM team_box AS own
 JOIN team_box AS opponent
-  ON opponent.game_date = own.game_date AND opponent.game_id = own.game_id
+  ON opponent.day = own.day AND opponent.game_date = own.game_date AND opponent.game_id = own.game_id
   AND opponent.team_abbr = own.opponent_team_abbr
-WHERE own.game_date = @game_date
+WHERE own.game_date = own.day

@@ -1,4 +1,4 @@
--- The players expected to play on @game_date, with what is known of them before that date.
+-- The players expected to play on each of the days, with what is known of them before that day.
 -- with: team_games, roster, player_form, team_results, injury_report
 SELECT
   game.game_date, game.game_id, game.season, roster.player_lookup, roster.player_name,
@@ -22,8 +22,9 @@ SELECT
   opponent.points_allowed_avg_season AS opponent_points_allowed_avg_season,
   report.status AS injury_status, report.injury
 FROM team_games AS game
-JOIN roster ON roster.team_abbr = game.team_abbr
-LEFT JOIN player_form AS form ON form.player_lookup = roster.player_lookup
-LEFT JOIN team_results AS opponent ON opponent.team_abbr = game.opponent_team_abbr
-LEFT JOIN injury_report AS report ON report.player_lookup = roster.player_lookup
-WHERE game.game_date = @game_date
+JOIN roster ON roster.day = game.day AND roster.team_abbr = game.team_abbr
+LEFT JOIN player_form AS form ON form.day = game.day AND form.player_lookup = roster.player_lookup
+LEFT JOIN team_results AS opponent
+  ON opponent.day = game.day AND opponent.team_abbr = game.opponent_team_abbr
+LEFT JOIN injury_report AS report ON report.day = game.day AND report.player_lookup = roster.player_lookup
+WHERE game.game_date = game.day

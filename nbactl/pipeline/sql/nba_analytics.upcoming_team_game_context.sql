@@ -1,4 +1,4 @@
--- The teams that play on @game_date, with what is known of them and their opponents before that date.
+-- The teams that play on each of the days, with what is known of them and their opponents before that day.
 -- with: team_games, team_results, team_ratings, league_season, injury_report
 -- reads only: nba_raw.player_boxscores -365..-1
 SELECT
@@ -24,12 +24,14 @@ SELECT
   league.pace AS league_pace_season,
   COALESCE(injured.players_out, 0) AS players_out
 FROM team_games AS game
-CROSS JOIN league_season AS league
-LEFT JOIN team_results AS own ON own.team_abbr = game.team_abbr
-LEFT JOIN team_results AS opponent ON opponent.team_abbr = game.opponent_team_abbr
-LEFT JOIN team_ratings AS rating ON rating.team_abbr = game.team_abbr
-LEFT JOIN team_ratings AS opponent_rating ON opponent_rating.team_abbr = game.opponent_team_abbr
+JOIN league_season AS league ON league.day = game.day
+LEFT JOIN team_results AS own ON own.day = game.day AND own.team_abbr = game.team_abbr
+LEFT JOIN team_results AS opponent
+  ON opponent.day = game.day AND opponent.team_abbr = game.opponent_team_abbr
+LEFT JOIN team_ratings AS rating ON rating.day = game.day AND rating.team_abbr = game.team_abbr
+LEFT JOIN team_ratings AS opponent_rating
+  ON opponent_rating.day = game.day AND opponent_rating.team_abbr = game.opponent_team_abbr
 LEFT JOIN (
-  SELECT team_abbr, COUNT(*) AS players_out FROM injury_report WHERE status = 'out' GROUP BY team_abbr
-) AS injured ON injured.team_abbr = game.team_abbr
-WHERE game.game_date = @game_date
+  SELECT day, team_abbr, COUNT(*) AS players_out FROM injury_report WHERE status = 'out' GROUP BY day, team_abbr
+) AS injured ON injured.day = game.day AND injured.team_abbr = game.team_abbr
+WHERE game.game_date = game.day

@@ -1,5 +1,5 @@
--- One row of features for each player expected on @game_date: the day's contexts, caches and factors side by side,
--- and the history against the opponent. NULL means not known; truth values are 0 and 1.
+-- One row of features for each player expected on each of the days: the day's contexts, caches and factors side by
+-- side, and the history against the opponent. NULL means not known; truth values are 0 and 1.
 -- with: versus_opponent
 -- reads: nba_analytics.upcoming_player_game_context 0..0
 -- reads: nba_precompute.player_daily_cache 0..0
@@ -48,16 +48,22 @@ SELECT
   versus.assists_avg AS assists_avg_versus_opponent
 FROM nba_analytics.upcoming_player_game_context AS player
 JOIN nba_precompute.player_daily_cache AS cache
-  ON cache.game_id = player.game_id AND cache.player_lookup = player.player_lookup
+  ON cache.game_date = player.game_date AND cache.game_id = player.game_id
+  AND cache.player_lookup = player.player_lookup
 JOIN nba_precompute.player_composite_factors AS factor
-  ON factor.game_id = player.game_id AND factor.player_lookup = player.player_lookup
+  ON factor.game_date = player.game_date AND factor.game_id = player.game_id
+  AND factor.player_lookup = player.player_lookup
 LEFT JOIN nba_precompute.player_shot_zone_analysis AS zone
-  ON zone.game_id = player.game_id AND zone.player_lookup = player.player_lookup AND zone.game_date = @game_date
+  ON zone.game_date = player.game_date AND zone.game_id = player.game_id AND zone.player_lookup = player.player_lookup
+  AND zone.game_date BETWEEN @first AND @last
 LEFT JOIN nba_precompute.team_defense_zone_analysis AS defense
-  ON defense.game_id = player.game_id AND defense.team_abbr = player.opponent_team_abbr
-  AND defense.game_date = @game_date
+  ON defense.game_date = player.game_date AND defense.game_id = player.game_id
+  AND defense.team_abbr = player.opponent_team_abbr AND defense.game_date BETWEEN @first AND @last
 LEFT JOIN nba_analytics.upcoming_team_game_context AS team
-  ON team.game_id = player.game_id AND team.team_abbr = player.team_abbr AND team.game_date = @game_date
+  ON team.game_date = player.game_date AND team.game_id = player.game_id AND team.team_abbr = player.team_abbr
+  AND team.game_date BETWEEN @first AND @last
 LEFT JOIN versus_opponent AS versus
-  ON versus.player_lookup = player.player_lookup AND versus.opponent_team_abbr = player.opponent_team_abbr
-WHERE player.game_date = @game_date AND cache.game_date = @game_date AND factor.game_date = @game_date
+  ON versus.day = player.game_date AND versus.player_lookup = player.player_lookup
+  AND versus.opponent_team_abbr = player.opponent_team_abbr
+WHERE player.game_date BETWEEN @first AND @last AND player.game_date IN UNNEST(@dates)
+  AND cache.game_date BETWEEN @first AND @last AND factor.game_date BETWEEN @first AND @last

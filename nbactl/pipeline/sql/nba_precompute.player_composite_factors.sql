@@ -1,4 +1,4 @@
--- Fatigue, opponent, pace and usage trend of the players expected on @game_date, and their product.
+-- Fatigue, opponent, pace and usage trend of the players expected on each of the days, and their product.
 -- with: factors
 SELECT
   game_date, game_id, season, player_lookup, team_abbr, opponent_team_abbr,

@@ -1,4 +1,4 @@
--- What does not change during @game_date about the players expected to play: load, spread and weighted form.
+-- What does not change during each of the days about the players expected to play: load, spread and weighted form.
 -- with: player_season
 -- reads: nba_analytics.upcoming_player_game_context 0..0
 SELECT
@@ -18,5 +18,5 @@ SELECT
   season.points_avg_home, season.points_avg_away, season.points_last_game,
   season.plays_per_36_last_5, season.plays_per_36_season, season.ts_pct_last_10
 FROM nba_analytics.upcoming_player_game_context AS player
-LEFT JOIN player_season AS season ON season.player_lookup = player.player_lookup
-WHERE player.game_date = @game_date
+LEFT JOIN player_season AS season ON season.day = player.game_date AND season.player_lookup = player.player_lookup
+WHERE player.game_date BETWEEN @first AND @last AND player.game_date IN UNNEST(@dates)

@@ -1,5 +1,5 @@
--- Where the points of the players expected on @game_date come from: two-point and three-point field goals and free
--- throws, the zones that a box score tells apart.
+-- Where the points of the players expected on each of the days come from: two-point and three-point field goals and
+-- free throws, the zones that a box score tells apart.
 -- with: player_zones, league_zones
 -- reads: nba_analytics.upcoming_player_game_context 0..0
 SELECT
@@ -19,6 +19,6 @@ SELECT
   zone.three_pct - league.three_pct AS three_pct_vs_league,
   zone.ft_pct - league.ft_pct AS ft_pct_vs_league
 FROM nba_analytics.upcoming_player_game_context AS player
-CROSS JOIN league_zones AS league
-LEFT JOIN player_zones AS zone ON zone.player_lookup = player.player_lookup
-WHERE player.game_date = @game_date
+JOIN league_zones AS league ON league.day = player.game_date
+LEFT JOIN player_zones AS zone ON zone.day = player.game_date AND zone.player_lookup = player.player_lookup
+WHERE player.game_date BETWEEN @first AND @last AND player.game_date IN UNNEST(@dates)

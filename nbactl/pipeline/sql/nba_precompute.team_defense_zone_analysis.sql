@@ -1,5 +1,5 @@
--- What the teams that play on @game_date allow by zone. The data have no shot locations: the zones are those that a
--- box score tells apart, two-point field goals, three-point field goals and free throws.
+-- What the teams that play on each of the days allow by zone. The data have no shot locations: the zones are those
+-- that a box score tells apart, two-point field goals, three-point field goals and free throws.
 -- with: allowed_zones, allowed_volume, league_zones
 -- reads: nba_analytics.upcoming_team_game_context 0..0
 -- reads only: nba_raw.player_boxscores -365..-1
@@ -21,7 +21,7 @@ SELECT
   volume.three_attempts AS three_attempts_allowed_per_game,
   volume.ft_attempts AS ft_attempts_allowed_per_game
 FROM nba_analytics.upcoming_team_game_context AS team
-CROSS JOIN league_zones AS league
-LEFT JOIN allowed_zones AS zone ON zone.team_abbr = team.team_abbr
-LEFT JOIN allowed_volume AS volume ON volume.team_abbr = team.team_abbr
-WHERE team.game_date = @game_date
+JOIN league_zones AS league ON league.day = team.game_date
+LEFT JOIN allowed_zones AS zone ON zone.day = team.game_date AND zone.team_abbr = team.team_abbr
+LEFT JOIN allowed_volume AS volume ON volume.day = team.game_date AND volume.team_abbr = team.team_abbr
+WHERE team.game_date BETWEEN @first AND @last AND team.game_date IN UNNEST(@dates)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nbactl.pipeline.statements import table_sql, windows
+from nbactl.pipeline.statements import date_parameters, table_sql, windows
 from nbactl.warehouse.tables import ensure_tables
 from tests.kit.mini_season import TRADE, USUAL, Game, put
 from tests.kit.warehouse import TABLES, Lab
@@ -82,7 +82,7 @@ class Partitions:
         self.lab.replace(table, [day], left if (table, day) == ("nba_raw.games", DAY) else [])
 
     def result(self, table: str) -> list[str]:
-        rows = self.lab.warehouse.query(table_sql(table), {"game_date": DAY}, timeout=30.0).rows
+        rows = self.lab.warehouse.query(table_sql(table), date_parameters([DAY]), timeout=30.0).rows
         return sorted(map(repr, rows))
 
 

@@ -73,7 +73,7 @@ def test_the_query_gives_the_declared_columns_in_their_order(table: str) -> None
     tree = sqlglot.parse_one(table_sql(table), read="bigquery")
     assert isinstance(tree, exp.Select)
     assert tree.named_selects == [column.name for column in load_tables()[table].columns]
-    assert {parameter.name for parameter in tree.find_all(exp.Parameter)} == {"game_date"}
+    assert {parameter.name for parameter in tree.find_all(exp.Parameter)} == {"dates", "first", "last"}
 
 
 def test_every_common_expression_is_used() -> None:

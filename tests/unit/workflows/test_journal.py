@@ -24,7 +24,7 @@ def _write(n: int) -> Write:
 def test_a_commit_returns_when_it_is_done_and_runs_off_the_loop() -> None:
     done: list[tuple[str, int]] = []
 
-    def commit(writes: Sequence[Write], _under: Lease | None) -> None:
+    def commit(writes: Sequence[Write], _under: Sequence[Lease]) -> None:
         done.append((threading.current_thread().name, len(writes)))
 
     async def main() -> None:
@@ -39,7 +39,7 @@ def test_what_waits_while_a_commit_runs_goes_into_the_next_one_in_order() -> Non
     batches: list[list[str]] = []
     entered, go_on = threading.Event(), threading.Event()
 
-    def commit(writes: Sequence[Write], _under: Lease | None) -> None:
+    def commit(writes: Sequence[Write], _under: Sequence[Lease]) -> None:
         batches.append([write.path for write in writes])
         entered.set()
         go_on.wait(10)
@@ -61,7 +61,7 @@ def test_what_waits_while_a_commit_runs_goes_into_the_next_one_in_order() -> Non
 def test_inv_06_after_a_failed_commit_every_later_one_fails_with_the_same_error() -> None:
     calls: list[int] = []
 
-    def commit(writes: Sequence[Write], _under: Lease | None) -> None:
+    def commit(writes: Sequence[Write], _under: Sequence[Lease]) -> None:
         calls.append(len(writes))
         raise UnavailableError("the disk is full")
 

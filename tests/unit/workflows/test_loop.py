@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from nbactl.workflows.runner import run_on_loop
+from nbactl.workflows.loop import run_on_loop
 
 
 def test_it_returns_what_the_work_returned_and_raises_what_it_raised() -> None:

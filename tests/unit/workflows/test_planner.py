@@ -286,17 +286,17 @@ def test_inv_20_resume_last_continues_after_a_kill_between_two_phases() -> None:
         pass
 
     harness = pipeline()
-    acquire = harness.leases.acquire
+    acquire = harness.leases.acquire_all
 
-    def killed_before_phase2(name: str, *arguments: Any) -> Any:
-        if name.startswith("phase2/"):
+    def killed_before_phase2(owners: Any, *arguments: Any) -> Any:
+        if any(name.startswith("phase2/") for name in owners):
             raise KilledError
-        return acquire(name, *arguments)
+        return acquire(owners, *arguments)
 
-    harness.leases.acquire = killed_before_phase2  # type: ignore[assignment,method-assign]
+    harness.leases.acquire_all = killed_before_phase2  # type: ignore[assignment,method-assign]
     with pytest.raises(KilledError):
         harness.run("phase3")
-    harness.leases.acquire = acquire  # type: ignore[method-assign]
+    harness.leases.acquire_all = acquire  # type: ignore[method-assign]
     (first,) = harness.ledger.list()
     assert (first.name, first.status) == ("phase1", RunStatus.SUCCEEDED)
     report = harness.run("phase3", resume="last")
@@ -391,10 +391,10 @@ def test_a_plan_changes_nothing() -> None:
 
 def test_a_date_that_another_process_finished_since_the_plan_is_not_run_again() -> None:
     harness = Harness(workflows({"a": {}}))
-    acquire = harness.leases.acquire
+    acquire = harness.leases.acquire_all
 
     def finish_elsewhere_first(*arguments: Any) -> Any:
-        harness.leases.acquire = acquire  # type: ignore[method-assign]
+        harness.leases.acquire_all = acquire  # type: ignore[method-assign]
         harness.run()
         return acquire(*arguments)
 

@@ -1,7 +1,7 @@
--- How the opponents of each team shot in the season before @game_date, as far as player rows cover them.
+-- How the opponents of each team shot in the season before each of the days, as far as player rows cover them.
 -- with: player_history
 SELECT
-  opponent_team_abbr AS team_abbr,
+  day, opponent_team_abbr AS team_abbr,
   COUNT(DISTINCT game_id) AS games,
   SUM(fg_attempted) AS fg_attempted,
   SAFE_DIVIDE(SUM(fg_attempted - three_attempted), SUM(fg_attempted)) AS two_attempt_share,
@@ -11,4 +11,4 @@ SELECT
   SAFE_DIVIDE(SUM(three_made), SUM(three_attempted)) AS three_pct
 FROM player_history
 WHERE counted IS NOT NULL
-GROUP BY opponent_team_abbr
+GROUP BY day, opponent_team_abbr

@@ -15,5 +15,5 @@ SELECT
   SUM(assists) AS assists, SUM(steals) AS steals, SUM(blocks) AS blocks, SUM(turnovers) AS turnovers,
   IF(COUNT(personal_fouls) = COUNT(*), SUM(personal_fouls), NULL) AS personal_fouls
 FROM nba_raw.player_boxscores
-WHERE game_date BETWEEN DATE_SUB(@game_date, INTERVAL 365 DAY) AND @game_date
+WHERE game_date BETWEEN DATE_SUB(@first, INTERVAL 365 DAY) AND @last
 GROUP BY game_date, game_id, team_abbr

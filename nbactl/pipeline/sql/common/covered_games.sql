@@ -15,7 +15,7 @@ SELECT
       0,
       CAST(ROUND((COALESCE(box.player_seconds, 0) - 14400) / 1500) AS INT64),
       CAST(CEIL((COALESCE(box.longest_seconds, 0) - 2910) / 300) AS INT64)
-    )) OVER (PARTITION BY team.game_date, team.game_id)
+    )) OVER (PARTITION BY team.day, team.game_date, team.game_id)
   ) AS periods
 FROM team_games AS team
 LEFT JOIN box_sums AS box

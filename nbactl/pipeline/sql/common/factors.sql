@@ -1,4 +1,4 @@
--- The four factors by which a player's usual output is scaled for the game on @game_date; 1 is neutral.
+-- The four factors by which a player's usual output is scaled for the game on each of the days; 1 is neutral.
 -- Fatigue is a whole number of 1/96000: 38400 is 0.4, 9600 seconds are 160 minutes, 3600 is 0.3 / 8.
 -- reads: nba_analytics.upcoming_player_game_context 0..0
 -- reads: nba_precompute.player_daily_cache 0..0
@@ -20,10 +20,13 @@ SELECT
   ) AS usage_trend_factor
 FROM nba_analytics.upcoming_player_game_context AS player
 JOIN nba_precompute.player_daily_cache AS cache
-  ON cache.player_lookup = player.player_lookup AND cache.game_id = player.game_id
+  ON cache.game_date = player.game_date AND cache.player_lookup = player.player_lookup
+  AND cache.game_id = player.game_id
 LEFT JOIN nba_analytics.upcoming_team_game_context AS own
-  ON own.team_abbr = player.team_abbr AND own.game_id = player.game_id AND own.game_date = @game_date
+  ON own.game_date = player.game_date AND own.game_id = player.game_id AND own.team_abbr = player.team_abbr
+  AND own.game_date BETWEEN @first AND @last
 LEFT JOIN nba_analytics.upcoming_team_game_context AS opponent
-  ON opponent.team_abbr = player.opponent_team_abbr AND opponent.game_id = player.game_id
-  AND opponent.game_date = @game_date
-WHERE player.game_date = @game_date AND cache.game_date = @game_date
+  ON opponent.game_date = player.game_date AND opponent.game_id = player.game_id
+  AND opponent.team_abbr = player.opponent_team_abbr AND opponent.game_date BETWEEN @first AND @last
+WHERE player.game_date BETWEEN @first AND @last AND player.game_date IN UNNEST(@dates)
+  AND cache.game_date BETWEEN @first AND @last

@@ -1,7 +1,7 @@
--- A player's form before @game_date, in that season only: means over the last 5, the last 10 and all games.
+-- A player's form before each of the days, in that season only: means over the last 5, the last 10 and all games.
 -- with: player_history
 SELECT
-  player_lookup, games AS games_played, last_game_date, games_last_7_days,
+  day, player_lookup, games AS games_played, last_game_date, games_last_7_days,
   seconds_last_7_days / 60 AS minutes_last_7_days,
   IEEE_DIVIDE(seconds_5, 60 * games_5) AS minutes_avg_last_5,
   IEEE_DIVIDE(seconds_10, 60 * games_10) AS minutes_avg_last_10,
@@ -31,11 +31,11 @@ SELECT
   SAFE_DIVIDE(2 * fg_made + three_made, 2 * fg_attempted) AS efg_pct_season
 FROM (
   SELECT
-    player_lookup,
+    day, player_lookup,
     SUM(counted) AS games, SUM(last_5) AS games_5, SUM(last_10) AS games_10,
     MAX(game_date) AS last_game_date,
-    COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY)) AS games_last_7_days,
-    SUM(IF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY), seconds, 0)) AS seconds_last_7_days,
+    COUNTIF(game_date >= DATE_SUB(day, INTERVAL 7 DAY)) AS games_last_7_days,
+    SUM(IF(game_date >= DATE_SUB(day, INTERVAL 7 DAY), seconds, 0)) AS seconds_last_7_days,
     SUM(last_5 * seconds) AS seconds_5, SUM(last_10 * seconds) AS seconds_10, SUM(counted * seconds) AS seconds,
     SUM(last_5 * points) AS points_5, SUM(last_10 * points) AS points_10, SUM(counted * points) AS points,
     SUM(last_5 * rebounds) AS rebounds_5, SUM(last_10 * rebounds) AS rebounds_10, SUM(counted * rebounds) AS rebounds,
@@ -49,5 +49,5 @@ FROM (
     SUM(counted * fg_made) AS fg_made, SUM(counted * fg_attempted) AS fg_attempted,
     SUM(counted * ft_attempted) AS ft_attempted
   FROM player_history
-  GROUP BY player_lookup
+  GROUP BY day, player_lookup
 )

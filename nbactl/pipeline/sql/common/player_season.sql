@@ -1,8 +1,8 @@
--- A player's season before @game_date, condensed: load, spread, weighted form and home and away means.
+-- A player's season before each of the days, condensed: load, spread, weighted form and home and away means.
 -- The weights of the last twenty games, 0.85 a game back, are whole numbers of 1e-11, so that every sum is exact.
 -- with: player_history
 SELECT
-  player_lookup, games_last_14_days, back_to_backs_last_14_days,
+  day, player_lookup, games_last_14_days, back_to_backs_last_14_days,
   seconds_last_14_days / 60 AS minutes_last_14_days,
   SQRT(IEEE_DIVIDE(games_10 * seconds_squared - seconds_10 * seconds_10, 3600 * pairs_10)) AS minutes_stddev_last_10,
   IEEE_DIVIDE(seconds_weighted, 60 * weights) AS minutes_avg_weighted,
@@ -29,12 +29,12 @@ SELECT
   SAFE_DIVIDE(50 * points_10, 100 * fg_attempted_10 + 44 * ft_attempted_10) AS ts_pct_last_10
 FROM (
   SELECT
-    player_lookup,
+    day, player_lookup,
     SUM(last_10) AS games_10, NULLIF(SUM(last_10) * (SUM(last_10) - 1), 0) AS pairs_10,
     SUM(weight) AS weights,
-    COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY)) AS games_last_14_days,
-    SUM(IF(game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY), seconds, 0)) AS seconds_last_14_days,
-    COUNTIF(DATE_DIFF(game_date, previous_date, DAY) = 1 AND game_date >= DATE_SUB(@game_date, INTERVAL 14 DAY))
+    COUNTIF(game_date >= DATE_SUB(day, INTERVAL 14 DAY)) AS games_last_14_days,
+    SUM(IF(game_date >= DATE_SUB(day, INTERVAL 14 DAY), seconds, 0)) AS seconds_last_14_days,
+    COUNTIF(DATE_DIFF(game_date, previous_date, DAY) = 1 AND game_date >= DATE_SUB(day, INTERVAL 14 DAY))
       AS back_to_backs_last_14_days,
     SUM(last_10 * seconds) AS seconds_10, SUM(last_10 * seconds * seconds) AS seconds_squared,
     SUM(weight * seconds) AS seconds_weighted,
@@ -70,5 +70,5 @@ FROM (
       ][SAFE_ORDINAL(recency)] AS weight
     FROM player_history
   )
-  GROUP BY player_lookup
+  GROUP BY day, player_lookup
 )

@@ -1,7 +1,7 @@
--- How each player shot by zone in the season before @game_date.
+-- How each player shot by zone in the season before each of the days.
 -- with: player_history
 SELECT
-  player_lookup,
+  day, player_lookup,
   SUM(fg_attempted) AS fg_attempted,
   SUM(ft_attempted) AS ft_attempted,
   SAFE_DIVIDE(SUM(fg_attempted - three_attempted), SUM(fg_attempted)) AS two_attempt_share,
@@ -19,4 +19,4 @@ SELECT
   SAFE_DIVIDE(SUM(last_10 * three_made), SUM(last_10 * three_attempted)) AS three_pct_last_10
 FROM player_history
 WHERE counted IS NOT NULL
-GROUP BY player_lookup
+GROUP BY day, player_lookup

@@ -1,11 +1,11 @@
--- A team's results in the season of @game_date, before that date. They come from final scores alone; a game
+-- A team's results in the season of each of the days, before that day. They come from final scores alone; a game
 -- whose score the source does not have counts for rest and number of games only, the cup final for rest only.
 -- with: team_games, current_season
 SELECT
-  team_abbr,
+  day, team_abbr,
   COUNT(counted) AS games_played,
   MAX(game_date) AS last_game_date,
-  COUNTIF(game_date >= DATE_SUB(@game_date, INTERVAL 7 DAY)) AS games_last_7_days,
+  COUNTIF(game_date >= DATE_SUB(day, INTERVAL 7 DAY)) AS games_last_7_days,
   COUNT(IF(points > points_allowed, counted, NULL)) AS wins,
   COUNT(IF(points < points_allowed, counted, NULL)) AS losses,
   IEEE_DIVIDE(COUNT(IF(points > points_allowed, last_10, NULL)), SUM(IF(points IS NULL, NULL, last_10)))
@@ -23,14 +23,14 @@ FROM (
   SELECT *, IF(recency <= 5, counted, NULL) AS last_5, IF(recency <= 10, counted, NULL) AS last_10
   FROM (
     SELECT
-      team.team_abbr, team.game_date, team.points, team.points_allowed, team.counted,
+      team.day, team.team_abbr, team.game_date, team.points, team.points_allowed, team.counted,
       COUNT(team.counted) OVER (
-        PARTITION BY team.team_abbr ORDER BY team.game_date DESC, team.game_id DESC
+        PARTITION BY team.day, team.team_abbr ORDER BY team.game_date DESC, team.game_id DESC
         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
       ) AS recency
     FROM team_games AS team
-    JOIN current_season ON current_season.season = team.season
-    WHERE team.game_date < @game_date
+    JOIN current_season ON current_season.day = team.day AND current_season.season = team.season
+    WHERE team.game_date < team.day
   )
 )
-GROUP BY team_abbr
+GROUP BY day, team_abbr
