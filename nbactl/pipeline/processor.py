@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbactl.pipeline.aliases import Aliases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
     from pathlib import Path
 
     from nbactl.pipeline.rawstore import RawStore
@@ -42,12 +43,19 @@ class ProcessorResources:
     schema_of: Callable[[str], TableSchema]
     aliases: Callable[[], Aliases] = Aliases
     _ensured: set[str] = field(default_factory=set, init=False)
+    _names_before: dict[int, dict[date, set[Any]]] = field(default_factory=dict, init=False)
 
     def ensure_tables(self, *names: str) -> None:
         """Make these tables as they are declared; each is checked once, however many dates are processed."""
         if new := [name for name in names if name not in self._ensured]:
             self.create_tables(self.warehouse(), new)
             self._ensured.update(new)
+
+    def names_before(self, token: int) -> dict[date, set[Any]]:
+        """Return whom the box scores of dates named before the runs under this fencing token replaced them."""
+        if token not in self._names_before:
+            self._names_before.clear()
+        return self._names_before.setdefault(token, {})
 
 
 class Processor(Protocol):

@@ -41,10 +41,8 @@ PROCESSORS: Final[Mapping[str, str]] = {
     "predictions.grade": "nbactl.pipeline.predict.grading:grade_day_before",
 }
 
-_OF_SETS: Final[Mapping[str, str]] = {
-    "nbactl.pipeline.transform:transform": "nbactl.pipeline.transform:transform_set",
-}
-"""Processors that compute many dates at once, by the function that computes one."""
+_OF_SETS: Final = frozenset({"nbactl.pipeline.raw", "nbactl.pipeline.transform"})
+"""Modules whose processors take a set of dates; a date is the set of one."""
 _IN_DATE_ORDER: Final = ("predictions.",)
 """Processors of a date that may rest on what a later phase made of an earlier one."""
 
@@ -58,7 +56,7 @@ def load(name: str) -> Processor:
             f"no processor is named '{name}'",
             next_step=f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(PROCESSORS)}.",
         )
-    return cast("Processor", _imported(target))
+    return _of_one(_imported(target)) if _takes_a_set(target) else cast("Processor", _imported(target))
 
 
 def run(name: str, resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
@@ -78,8 +76,8 @@ def run_set(
 
     Raises what concerns no single date; nothing is written then.
     """
-    if (target := _OF_SETS.get(PROCESSORS[name])) is not None:
-        return cast("SetProcessor", _imported(target))(resources, contexts)
+    if _takes_a_set(PROCESSORS[name]):
+        return cast("SetProcessor", _imported(PROCESSORS[name]))(resources, contexts)
     processor = load(name)
     found: list[TaskOutcome | Exception] = []
     for context in contexts:
@@ -88,6 +86,20 @@ def run_set(
         except Exception as error:  # noqa: BLE001 - raised where the outcome of its date is awaited
             found.append(error)
     return found
+
+
+def _takes_a_set(target: str) -> bool:
+    return target.partition(":")[0] in _OF_SETS
+
+
+def _of_one(function: object) -> Processor:
+    def run_one(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
+        (outcome,) = cast("SetProcessor", function)(resources, [context])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return run_one
 
 
 def _imported(target: str) -> object:

@@ -141,15 +141,7 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def transform(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
-    """Replace the game date's partition of the table that the processor is named after by what its SQL computes."""
-    (outcome,) = transform_set(resources, [context])
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
-
-
-def transform_set(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:
+def transform(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:
     """Replace the partitions of all these dates by one statement, in one transaction."""
     table, days = str(contexts[0].call.work.target), days_of(contexts)
     resources.ensure_tables(table, *sorted(windows(table)))

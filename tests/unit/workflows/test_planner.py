@@ -398,6 +398,6 @@ def test_a_date_that_another_process_finished_since_the_plan_is_not_run_again() 
         harness.run()
         return acquire(*arguments)
 
-    harness.leases.acquire = finish_elsewhere_first  # type: ignore[assignment,method-assign]
+    harness.leases.acquire_all = finish_elsewhere_first  # type: ignore[assignment,method-assign]
     assert harness.run_one().status is RunStatus.SKIPPED
     assert harness.world.order == ["a"]

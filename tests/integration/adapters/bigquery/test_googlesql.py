@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nbactl.adapters.bigquery import scripts, sqltext
+from nbactl.pipeline.names import KNOWN_PLAYERS
 from nbactl.pipeline.predict import export, grading, history, writing
-from nbactl.pipeline.raw import _KNOWN_PLAYERS
 from nbactl.pipeline.registry import PROCESSORS
 from nbactl.pipeline.statements import table_sql
 from nbactl.pipeline.transform import _COUNT
@@ -47,7 +47,7 @@ def test_every_statement_is_googlesql() -> None:
 
     refusals = {f"statement of {name}": refusal_of_query(table_sql(name), TABLES) for name in STATEMENTS}
     refusals["row count"] = refusal_of_query(_COUNT, TABLES)
-    refusals["known players"] = refusal_of_query(_KNOWN_PLAYERS, TABLES)
+    refusals["known players"] = refusal_of_query(KNOWN_PLAYERS, TABLES)
     refusals["inputs of predictions"] = refusal_of_query(table_sql(history.STATEMENT), TABLES)
     refusals["inputs of some players"] = refusal_of_query(
         history.SOME_PLAYERS.format(table_sql(history.STATEMENT)), TABLES
