@@ -8,24 +8,26 @@ from nbactl.errors import DataError
 from nbactl.pipeline import boxscores, incomplete, market
 from nbactl.pipeline import games as game_rules
 from nbactl.pipeline.names import PLAYERS
+from nbactl.pipeline.quarantine import Normalised
 from nbactl.pipeline.rawsets import Target, write_set
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     from nbactl.pipeline.lookup import Lookups
     from nbactl.pipeline.processor import ProcessorResources
-    from nbactl.pipeline.quarantine import Normalised
     from nbactl.pipeline.sources.base import Dataset
     from nbactl.ports.compute import TaskContext, TaskOutcome
+
+    Names = Callable[[], Lookups]
 
 
 def games(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:
     """Write nba_raw.games."""
     kind = _kind(contexts)
 
-    def normalise(day: date, _: Lookups) -> Normalised:
+    def normalise(day: date, _: Names) -> Normalised:
         return game_rules.games_of(day, resources.raw.read("schedule", day), kind).outcome
 
     def why_empty(day: date) -> str:
@@ -43,9 +45,9 @@ def player_boxscores(
     """Write nba_raw.player_boxscores."""
     kind = _kind(contexts)
 
-    def normalise(day: date, lookups: Lookups) -> Normalised:
+    def normalise(day: date, names: Names) -> Normalised:
         records = resources.raw.read("player_boxscores", day)
-        return boxscores.boxscores_of(day, records, _games(resources, kind, day), lookups)
+        return boxscores.boxscores_of(day, records, _games(resources, kind, day), names())
 
     def why_empty(day: date) -> str:
         schedule = _games(resources, kind, day).values()
@@ -64,7 +66,7 @@ def player_boxscores(
         return incomplete.teams_without_players(schedule.rows, rows)
 
     datasets: tuple[Dataset, ...] = ("player_boxscores", "schedule")
-    target = Target(PLAYERS, boxscores.COLUMNS, datasets, normalise, why_empty, lacks, names_players=True)
+    target = Target(PLAYERS, boxscores.COLUMNS, datasets, normalise, why_empty, lacks)
     return write_set(resources, contexts, target)
 
 
@@ -72,11 +74,12 @@ def injuries(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> 
     """Write nba_raw.injuries."""
     kind = _kind(contexts)
 
-    def normalise(day: date, lookups: Lookups) -> Normalised:
-        return market.injuries_of(day, resources.raw.read("injuries", day), lookups, kind)
+    def normalise(day: date, names: Names) -> Normalised:
+        records = resources.raw.read("injuries", day)
+        return market.injuries_of(day, records, names(), kind) if records else Normalised(0)
 
     table, columns = "nba_raw.injuries", market.INJURY_COLUMNS
-    target = Target(table, columns, ("injuries",), normalise, _nothing_collected, names_players=True)
+    target = Target(table, columns, ("injuries",), normalise, _nothing_collected)
     return write_set(resources, contexts, target)
 
 
@@ -84,7 +87,7 @@ def referees(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> 
     """Write nba_raw.referees."""
     kind = _kind(contexts)
 
-    def normalise(day: date, _: Lookups) -> Normalised:
+    def normalise(day: date, _: Names) -> Normalised:
         records = resources.raw.read("referees", day)
         return market.referees_of(day, records, _games(resources, kind, day), kind)
 
@@ -98,15 +101,17 @@ def odds(resources: ProcessorResources, contexts: Sequence[TaskContext]) -> Sequ
     kind = _kind(contexts)
     datasets: tuple[Dataset, ...] = ("odds_player_props", "odds_game_lines")
 
-    def normalise(day: date, lookups: Lookups) -> Normalised:
+    def normalise(day: date, names: Names) -> Normalised:
         # Game lines are collected by a workflow of their own, and may not be there.
         there = [dataset for dataset in datasets if resources.raw.path(dataset, day).exists()] or datasets[:1]
         records = [record for dataset in there for record in resources.raw.read(dataset, day)]
-        return market.odds_of(day, records, _games(resources, kind, day), lookups, kind)
+        if not records:
+            return Normalised(0)
+        return market.odds_of(day, records, _games(resources, kind, day), names(), kind)
 
     collected: tuple[Dataset, ...] = ("odds_player_props", "schedule")
     columns = market.ODDS_COLUMNS
-    target = Target("nba_raw.odds", columns, collected, normalise, _nothing_collected, names_players=True)
+    target = Target("nba_raw.odds", columns, collected, normalise, _nothing_collected)
     return write_set(resources, contexts, target)
 
 

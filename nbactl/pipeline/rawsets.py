@@ -8,11 +8,11 @@ task's detail says so.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from nbactl.errors import DataError, NbactlError
 from nbactl.pipeline import quarantine
-from nbactl.pipeline.lookup import Lookups
 from nbactl.pipeline.names import PLAYERS, Names
 from nbactl.pipeline.past import note_of
 from nbactl.pipeline.quarantine import quarantine_table
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
+    from nbactl.pipeline.lookup import Lookups
     from nbactl.pipeline.processor import ProcessorResources
     from nbactl.pipeline.quarantine import Normalised
     from nbactl.pipeline.sources.base import Dataset
@@ -34,17 +35,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A table, the datasets it is made of, and how; `names_players` says whether it takes the memory of names."""
+    """A table, the datasets it is made of, and how."""
 
     table: str
     columns: tuple[str, ...]
     datasets: tuple[Dataset, ...]
-    normalise: Callable[[date, Lookups], Normalised]
+    normalise: Callable[[date, Callable[[], Lookups]], Normalised]
+    """Takes a date, and what gives the names that are known then."""
     why_empty: Callable[[date], str]
     """Says why a date has no rows. Raises DataError if it should have some (invariant 15)."""
     lacks: Callable[[date, Sequence[tuple[Any, ...]]], Sequence[str]] = lambda _day, _rows: ()
     """Names what a date and its rows lack for the day to be over."""
-    names_players: bool = False
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ class _Writing:
         for day in self._days:
             before = [other for other in filled if other < day]
             filled = filled[len(before) :]
-            lookups = names.at(day) if self._target.names_players else Lookups()
+            lookups = cache(partial(names.at, day))
             past = [(other, self._target.normalise(other, lookups)) for other in before]
             try:
                 of_day = _Made(self._target.normalise(day, lookups))
