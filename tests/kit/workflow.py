@@ -49,6 +49,7 @@ def timeouts() -> TimeoutsFile:
             "timeouts": {name: {"limit": limit, "why": _WHY} for name, limit in limits.items()},
             "retry_policies": {
                 "thrice": {"attempts": 3, "base": "2s", "cap": "10s", "jitter": False, "why": _WHY},
+                "at_once": {"attempts": 3, "base": "1ms", "cap": "1ms", "jitter": False, "why": _WHY},
                 "jittered": {"attempts": 3, "base": "2s", "cap": "10s", "why": _WHY},
             },
             "deadlines": {"soon": {"limit": "30s", "why": _WHY}},
@@ -100,7 +101,7 @@ def _no_processor(name: str, context: TaskContext) -> TaskOutcome:
 
 @dataclass
 class Harness:
-    """Runs workflows; `events` has what observers were told."""
+    """Runs workflows; `events` has what observers were told, `sets` the processors that take sets of dates."""
 
     workflows: WorkflowsFile
     clock: FakeClock = field(default_factory=lambda: FakeClock(DAY_AFTER, autojump=True))
@@ -110,6 +111,7 @@ class Harness:
     dead: set[str] = field(default_factory=set)
     game_dates: Any = None
     versions: Any = field(default_factory=NoVersions)
+    sets: Any = None
     events: list[RunEvent] = field(default_factory=list)
     cancellation: Cancellation = field(default_factory=Cancellation)
 
@@ -125,7 +127,8 @@ class Harness:
         self.runner = self._runner(self.workflows)
 
     def _runner(self, workflows: WorkflowsFile) -> Runner:
-        compute = InProcessCompute(_no_processor, worker="none", worker_setup=None, grace=GRACE)
+        processor = self.sets.run_one if self.sets is not None else _no_processor
+        compute = InProcessCompute(processor, worker="none", worker_setup=None, grace=GRACE, sets=self.sets)
         planner = Planner(
             workflows,
             self.timeouts,
@@ -138,7 +141,7 @@ class Harness:
         )
         return Runner(
             planner=planner,
-            engine=Engine(compute, self.ledger, self.clock, random.Random(1), GRACE),
+            engine=Engine(compute, self.ledger, self.clock, random.Random(1), GRACE, compute),
             ledger=self.ledger,
             leases=self.leases,
             timeouts=self.timeouts,
