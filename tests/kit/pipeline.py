@@ -16,7 +16,7 @@ from nbactl.testing import FakeClock
 from nbactl.warehouse.tables import declared_table, ensure_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -53,9 +53,16 @@ class Pipeline:
 
     def run(self, name: str, day: date, *, token: int = 1, **parameters: object) -> TaskOutcome:
         """Run one processor."""
+        return registry.run(name, self.resources, self._context(name, day, token, parameters))
+
+    def run_set(self, name: str, days: Sequence[date], *, token: int = 1) -> Sequence[TaskOutcome | Exception]:
+        """Run one processor for many dates at once."""
+        return registry.run_set(name, self.resources, [self._context(name, day, token, {}) for day in days])
+
+    def _context(self, name: str, day: date, token: int, parameters: Mapping[str, object]) -> TaskContext:
         work = Work("processor", name, parameters)
         call = TaskCall("run-test", "test", name, day, 1, 60.0, work, "test", self.source.name)
-        return registry.run(name, self.resources, TaskContext(call, PlainFence(token)))
+        return TaskContext(call, PlainFence(token))
 
     def collect(self, day: date, *datasets: str) -> None:
         """Run phase 1 for these datasets, or for schedule and box scores."""
