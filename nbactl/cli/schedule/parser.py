@@ -10,7 +10,6 @@ from nbactl.cli.app import console, container
 from nbactl.cli.completion.values import dates, executables
 from nbactl.cli.dates import game_date, instant, since_time
 from nbactl.cli.frame import command, group
-from nbactl.cli.run.parser import split_names
 from nbactl.cli.schedule import command as commands
 from nbactl.cli.schedule import view
 from nbactl.cli.schedule.command import DecisionsRequest, TickRequest
@@ -96,6 +95,8 @@ def tick(
     little data a rollout stays at its stage. Exits with 1 if a rollout was aborted or a workflow failed, with 7 if
     a rollout could not be decided, a message was not published or rows were not loaded.
     """
+    from nbactl.cli.run.parser import split_names
+
     request = TickRequest(
         None if at is None else instant("--at", at), dry_run=dry_run, only=split_names(only), skip=split_names(skip)
     )

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.bootstrap import Container
+from nbactl.cli.schedule.command import TickRequest, tick
 from nbactl.config.loader import load_config, shipped_config_dir
+from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import EASTERN, GameDate
 from nbactl.ports.compute import Work
 from nbactl.schedule.decide import LastRun
 from nbactl.schedule.occurrences import occurrences_with
+from nbactl.testing import FakeClock
 from nbactl.workflows.works import works_of
 from tests.integration.config import task_functions
 from tests.integration.config.keys import proves
@@ -100,6 +104,23 @@ def test_inv_22_workflows_that_are_not_enabled_or_need_others(project: Project) 
     assert World().outcome("often", needy, noon) == ("WAIT", "needs")
     done = World(runs={("mornings", TODAY): LastRun("run-1", "done")})
     assert done.outcome("often", needy, noon) == ("RUN", "due")
+
+
+@proves(WORKFLOW + "priority")
+def test_inv_22_the_most_urgent_workflow_begins_first(project: Project) -> None:
+    noon = eastern(date(2025, 1, 6), "12:00")
+    for first, last in (("a", "b"), ("b", "a")):
+        task_functions.SEEN.clear()
+        for name, priority in ((first, "high"), (last, "normal")):
+            project.call(f"of_{name}", "note")
+            project.workflows["workflows"][name] = {
+                "description": name, "tasks": [f"of_{name}"], "priority": priority, "schedule": {"at": "12:00"}
+            }  # fmt: skip
+        project.load()
+        given = {"config_dir": str(project.folder), "state_dir": str(project.folder / f"state-{first}")}
+        with Container(load_settings(given, {}, project.folder), clock=FakeClock(noon)) as app:
+            tick(app, TickRequest(only=("workflows",)))
+        assert [name for name, _ in task_functions.SEEN] == [f"of_{first}", f"of_{last}"]
 
 
 @proves(*(f"{WORKFLOW}alerts.{event}.{key}" for event in ("run_failed", "run_partial", "not_run")
