@@ -79,6 +79,13 @@ def gate(_: TaskContext) -> int:
     return 1
 
 
+def opened_gate(_: TaskContext) -> int:
+    """Go through when another task opens the gate."""
+    if not GATE.wait(LONG):
+        raise TimeoutError("nobody opened the gate")
+    return 1
+
+
 def open_gate(_: TaskContext) -> int:
     """Open the gate."""
     GATE.set()

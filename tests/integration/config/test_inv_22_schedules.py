@@ -174,7 +174,7 @@ def test_inv_22_parameters_of_a_use_and_waiting_for_an_optional_task(project: Pr
         "predict": Work("service", "predictor", {"path": "/", "body": body, "for_each": "team"})
     }
 
-    project.call("slow", "gate")
+    project.call("slow", "opened_gate")
     project.call("next", "open_gate")
     declare(project, kind, {"task": "slow", "required": False, "wait": "50ms"}, {"task": "next", "needs": ["slow"]})
     task_functions.GATE.clear()
