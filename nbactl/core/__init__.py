@@ -11,6 +11,7 @@ or web framework: clock, randomness, ids and stores are passed in.
 | `dead_letters` | messages that could not be delivered, saved before they are acknowledged |
 | `completions`, `flags`, `alerts` | progress of prediction batches, feature flags, alerts |
 | `phases` | what production's own programs recorded of a phase, read only |
+| `season` | on which dates games are expected: seasons, breaks, halts |
 | `service` | `open_service`: push endpoints, health, graceful stop, context across processes |
 | `observe` | context, events, metrics, logs, failures, masking |
 | `_support` | time, ids, names, threads, fault points |

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import typer  # noqa: TC002
 
 from nbactl.cli.app import container, session
+from nbactl.core._support.gamedate import GameDate
 
 if TYPE_CHECKING:
     from nbactl.config.loader import Config
@@ -52,6 +53,15 @@ def groups(ctx: typer.Context) -> Candidates:
 def runs_and_groups(ctx: typer.Context) -> Candidates:
     """Return the newest runs and groups of runs."""
     return [*runs(ctx), *groups(ctx)]
+
+
+def halts(ctx: typer.Context) -> Candidates:
+    """Return the halts of the season that can still be ended."""
+    from nbactl.bootstrap.season import make_halts  # noqa: PLC0415
+
+    opened = container(ctx, reads_only=True)
+    today = GameDate.of(opened.clock.now())
+    return [(halt.id, halt.reason) for halt in make_halts(opened).all() if not halt.is_over(today)]
 
 
 def run_states() -> list[str]:

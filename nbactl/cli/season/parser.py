@@ -114,7 +114,12 @@ def resume(
     ctx: typer.Context,
     halt_id: Annotated[
         str | None,
-        typer.Argument(metavar="[HALT]", help="Id of a halt; not needed if there is just one.", show_default=False),
+        typer.Argument(
+            metavar="[HALT]",
+            help="Id of a halt; not needed if there is just one.",
+            show_default=False,
+            autocompletion=completing.halts,
+        ),
     ] = None,
     date: Annotated[
         str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,10 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.core.phases.history import PROCESSOR_RUNS
 from nbactl.ports.documents import Delete
 from nbactl.ports.warehouse import Rows
-from nbactl.testing import bigquery_server, emulator_documents
+from nbactl.testing import FakeClock, bigquery_server, emulator_documents
+from nbactl.warehouse.tables import load_tables
+from nbactl.workflows.ledger import Ledger
+from tests.kit import run_records
 from tests.kit.bigquery import LOCATION, bigquery_warehouse
 from tests.kit.league import League
 from tests.kit.production import DAY, RUN_HISTORY, finished_night, put, put_rows, run_row
@@ -44,8 +48,15 @@ TABLES = (
 
 def shifted(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value - EARLIER
-    return {key: shifted(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+        return value - by
+    return {key: shifted(inner, by) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
+def phase_documents(night: GameDate = NIGHT) -> dict[str, Any]:
+    """Return a document a phase, half an hour apart; the last completions are at 03:04, 03:34 and 04:04."""
+    found = finished_night(str(night))
+    earlier = EARLIER + (NIGHT.day - night.day)
+    return {path: shifted(data, earlier + timedelta(hours=(4 - int(path[5])) / 2)) for path, data in found.items()}
 
 
 COLUMNS: dict[str, ColumnType] = {
@@ -60,6 +71,7 @@ ROWS = [
     {"game_date": NIGHT.day, "game_id": "0022400001", "team_abbr": team, "player_lookup": f"player{team.lower()}"}
     for team in ("ATL", "BOS")
 ]
+KEPT = ("season_halts", "runs", *(f"phase{number}_completion" for number in (2, 3, 4)))
 GAME = {
     "game_date": NIGHT.day, "game_id": "0022400001", "home_team_abbr": "ATL", "away_team_abbr": "BOS",
     "game_status": "final",
@@ -123,6 +135,7 @@ def production(
     with closing(emulator_documents(firestore_address, PROJECT)) as store:
         put(store, {**shifted(finished_night()), "prediction_batches/batch-1": batch})
         yield Production(store, bigquery, call)
+        store.commit([Delete(f"{collection}/{name}") for collection in KEPT for name in store.list_ids(collection)])
 
 
 def failed(data: dict[str, Any]) -> dict[str, str]:
@@ -134,9 +147,8 @@ def test_a_night_of_production_is_validated_by_a_bounded_number_of_queries(produ
     code, data = production.validate()
     assert (code, failed(data)) == (0, {}), data
     assert data["ok"] is True
-    jobs = production.server.jobs()[before:]
-    # The idle date and the calendar of the grid, its rows, its look at the history, and that of the nights.
-    assert len(jobs) <= 5, [job["sql"] for job in jobs]
+    # The calendar, the rows, and the run history: once for the date, once for the nights.
+    assert len(production.server.jobs()) - before == 4
     phases = {phase["name"]: phase for phase in data["phases"]}
     fourth = phases["phase4"]
     assert (fourth["by"], fourth["complete"]) == ("production", True)
@@ -146,7 +158,13 @@ def test_a_night_of_production_is_validated_by_a_bounded_number_of_queries(produ
     assert (phases["phase5"]["run_id"], phases["phase5"]["ended_at"]) == ("batch-1", "2025-01-16T09:40:00+00:00")
     assert phases["phase6"]["complete"] is False
     assert {check["name"] for check in data["checks"] if check["ok"] is None} == {"due:phase1", "due:phase6"}
-    assert {"phase4", "phase5", "cascade"} <= {one["name"] for one in data["timing"]}
+    nights = [NIGHT.plus(-number) for number in range(1, 31)]
+    put(production.store, {path: data for night in nights for path, data in phase_documents(night).items()})
+    before = len(production.server.jobs())
+    timing = {one["name"]: one for one in production.validate()[1]["timing"]}
+    assert len(production.server.jobs()) - before == 4, "of thirty nights as of none"
+    assert (timing["phase4"]["nights"], timing["phase4"]["median_s"]) == (30, 240.0)
+    assert timing["phase5"]["nights"] == 0
 
 
 def test_a_lost_phase_a_late_one_and_a_fallback_are_found(production: Production) -> None:
@@ -184,6 +202,29 @@ def test_a_date_that_nobody_knows_is_not_found_and_an_idle_one_passes(production
     assert (code, document["data"]["checks"], document["error"]["code"]) == (4, [], "not_found")
     code, document = production.call("validate", "overnight", "--date", "2025-02-16")
     assert (code, document["data"]["idle"]) == (0, {"kind": "break", "reason": "All-Star break"})
+
+
+def test_the_season_is_shown_by_the_deployed_schedule_and_halted_for_all(production: Production) -> None:
+    """When the schedule was read last is known by our ledger as well as by production's history."""
+    read_at = datetime(2025, 1, 16, 9, 2, tzinfo=UTC)
+    done = replace(run_records.task("p2_schedule", "succeeded", 0.0), finished_at=read_at)
+    ledger = Ledger(production.store, FakeClock(), is_dead=lambda _: False)
+    ledger.start(run_records.run(done, name="phase2", run_id="run-0"), supersedes=None)
+    code, document = production.call("season", "show", "--from", "2025-01-14", "--to", DAY)
+    days = {day["date"]: (day["state"], day["games"]) for day in document["data"]["days"]}
+    assert (code, days) == (0, {"2025-01-14": ("unknown", None), DAY: ("expected", 1)})
+    assert document["data"]["as_of"] == read_at.isoformat()
+    halted = ("season", "halt", "--from", DAY, "--until", DAY, "--reason", "wildfires")
+    assert production.call(*halted, "--no-input")[0] == 2, "it asks"
+    code, document = production.call(*halted, "--yes")
+    assert code == 0
+    _, document = production.call("season", "show", "--from", DAY, "--to", DAY)
+    assert document["data"]["days"][0]["state"] == "halted"
+    _, document = production.call("validate", "overnight", "--date", DAY)
+    assert document["data"]["idle"] == {"kind": "halted", "reason": "wildfires"}
+    code, document = production.call("up", "--date", DAY, "--no-input")
+    assert code == 2
+    assert document["warnings"] == [f"{DAY} is halted until {DAY} (wildfires), which stops only what ticks start"]
 
 
 def test_our_own_night_is_validated_by_the_ledger(
