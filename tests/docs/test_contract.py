@@ -83,6 +83,7 @@ def test_every_error_has_an_exit_code_of_the_page() -> None:
 READ = {
     "nbactl run": "run phase1 --dry-run",
     "nbactl runs list": "runs list",
+    "nbactl expect": "expect",
     "nbactl status": "status",
     "nbactl schedule show": "schedule show",
     "nbactl schedule tick": "schedule tick --dry-run",
