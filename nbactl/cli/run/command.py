@@ -5,13 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from nbactl.bootstrap.outputs import make_grids
 from nbactl.config.given import PLACE_OPTIONS, given_options
 from nbactl.core._support.aio import Cancellation
 from nbactl.core.alerts import TextChannel
 from nbactl.core.observe.logging import RunLogHandler, logging_to
-from nbactl.errors import DataError
-from nbactl.outputs.gaps import check_gaps_request, fill_gaps, only_gaps
 from nbactl.workflows.observers import RunAlerts, combined, ignore, log_event, report_failures
 
 if TYPE_CHECKING:
@@ -25,7 +22,11 @@ if TYPE_CHECKING:
 def plan(app: Container, request: RunRequest) -> list[RunPlan]:
     """Return the runs that `run` would execute now, in their order. Nothing is changed."""
     plans = app.planner.plan(request)
-    return plans if request.gaps is None else only_gaps(plans, request.gaps, app.planner.needs)
+    if request.gaps is None:
+        return plans
+    from nbactl.outputs.gaps import only_gaps  # noqa: PLC0415 - only --gaps needs it
+
+    return only_gaps(plans, request.gaps, app.planner.needs)
 
 
 def run(
@@ -81,24 +82,6 @@ def resume_command(request: RunRequest, settings: Settings, *, in_process: bool 
     words += ["--in-process"] if in_process else []
     words += ["--gaps"] if request.gaps is not None else []
     return shlex.join([*words, *given_options(settings, ("source", *PLACE_OPTIONS))])
-
-
-def with_gaps(app: Container, request: RunRequest) -> RunRequest | None:
-    """Return the request for what the grid of its dates lacks, from the first such date on; None if nothing lacks.
-
-    Raises UsageError for options that contradict it, and for names of which the grid says nothing.
-    """
-    check_gaps_request(request, app.config.workflows)
-    grid = make_grids(app).draw(request.dates[0], request.dates[-1])
-    for warning in grid.warnings:
-        app.notice(warning)
-    if not grid.outputs and not grid.idle:
-        raise DataError(
-            "nothing is known of these dates",
-            cause="Neither the schedule nor any run covers them.",
-            next_step="Choose another --date, or give a --source that has it.",
-        )
-    return fill_gaps(request, grid, app.config.workflows)
 
 
 def mend_command(outdated: Outdated, settings: Settings, *, in_process: bool = False) -> str:

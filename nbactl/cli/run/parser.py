@@ -207,7 +207,9 @@ def run(  # noqa: PLR0917 - Typer reads them one by one
         wait=wait,
     )
     if gaps:
-        lacking = commands.with_gaps(opened, request)
+        from nbactl.cli.run.gaps import with_gaps
+
+        lacking = with_gaps(opened, request)
         if lacking is None:
             return view.nothing_lacks(request)
         request = lacking

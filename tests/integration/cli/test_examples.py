@@ -126,6 +126,8 @@ _BEFORE = {
 }
 """What an operator did before the examples that begin so."""
 _UNDO = "nbactl bq apply --undo"
+_FINDS_GAPS = "nbactl expect"
+"""Only the first three phases were run."""
 _OF_JOBS = ("nbactl bq costs", "nbactl bq quotas", "nbactl bq cache")
 """Commands about the jobs of BigQuery, of which there are none on one machine."""
 
@@ -157,7 +159,7 @@ def test_an_example_works(example: str, used: Path, tmp_path: Path, request: pyt
             done = call_nbactl(shlex.split(example)[1:], cwd=used, env=environment(variables))
     else:
         done = _run(example, used)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == (1 if example.startswith(_FINDS_GAPS) else 0), done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -76,7 +76,7 @@ def _loaded(directory: Path, cache: Path, *arguments: str, **variables: str) -> 
         (("status",), 300, {"rich", "pydantic", "yaml"}),
         (("flags", "list"), 300, {"rich", "pydantic", "yaml"}),
         (("flags", "show", "query_caching"), 320, {"rich", "pydantic", "yaml"}),
-        (("run", "phase1", "--dry-run", "--max-workers", "2", "--mode", "parallel"), 340, {"rich", "pydantic"}),
+        (("run", "phase1", "--dry-run", "--max-workers", "2", "--mode", "parallel"), 350, {"rich", "pydantic"}),
     ],
 )
 def test_a_command_loads_no_more_than_it_needs(
