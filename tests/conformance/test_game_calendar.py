@@ -94,9 +94,12 @@ def write_folder(folder: Path, games: Sequence[Listed]) -> None:
 
 
 def schedule_answer(games: Sequence[Listed]) -> dict[str, Any]:
-    """Return the games as the league's server lists them, with one of the All-Star weekend."""
+    """Return the games as the league's server lists them, with one of the All-Star weekend and one at an odd time."""
     words = {"final": (3, "Final"), "scheduled": (1, "7:00 pm ET"), "postponed": (1, "PPD")}
-    dates: dict[date, list[dict[str, Any]]] = {date(2025, 2, 16): [{"gameId": "0032400001", "gameStatus": 1}]}
+    dates: dict[date, list[dict[str, Any]]] = {
+        date(2025, 2, 16): [{"gameId": "0032400001", "gameStatus": 1}],
+        date(2025, 2, 20): [{"gameId": "0022400999", "gameStatus": 1, "gameDateTimeUTC": "in the evening"}],
+    }
     for number, game in enumerate(games):
         status, text = words[game.status]
         at = "1900-01-01T00:00:00Z" if game.tip_off is None else game.tip_off.isoformat()
@@ -272,6 +275,12 @@ def test_the_server_is_asked_once_an_hour_and_the_answer_is_dated(
     assert EVE in again.games(EVE, BOXING_DAY).days
     assert again.games(EVE, BOXING_DAY).as_of == clock.now()
     assert answers.asked == 2
+
+
+def test_games_of_the_all_star_weekend_do_not_count_and_an_odd_time_is_none(server: GameCalendar) -> None:
+    found = server.games(date(2025, 2, 16), date(2025, 2, 20))
+    assert dict(found.days) == {date(2025, 2, 20): GameDay(date(2025, 2, 20), 1)}
+    assert not found.unknown
 
 
 def test_while_the_server_is_down_the_schedule_grows_old(
