@@ -62,7 +62,7 @@ def test_inv_27_what_never_works_is_tried_a_few_times_in_six_hours_and_then_stop
     """Incident 15: 322 times in six hours, to a wrong path."""
     message(lab)
     lab.bus.down = True
-    tried, states = 0, []
+    tried, states = 0, list[str]()
     for _ in range(12):
         lab.later(minutes=30)
         for case in lab.round("outbox_pending"):
@@ -87,7 +87,7 @@ def test_inv_27_an_answer_without_an_effect_is_not_healed_and_the_effect_is_when
     lab.later(minutes=20)
     with monkeypatch.context() as patch:
         patch.setattr(lab.app.outbox, "drive", lambda _: True)
-        states = []
+        states: list[str] = []
         for _ in range(7):
             states += lab.states("outbox_pending").values()
             lab.later(hours=1.5)
@@ -107,7 +107,7 @@ def test_ten_healers_at_once_make_one_attempt(engine: Engine, tmp_path: Path) ->
         message(lab)
         lab.later(minutes=20)
         plans = [(healer := lab.healer("outbox_pending"), healer.look(auto=True)) for _ in range(10)]
-        at_once, states = threading.Barrier(10), []
+        at_once, states = threading.Barrier(10), list[str]()
 
         def heal(healer: Any, plan: Any) -> None:
             at_once.wait()

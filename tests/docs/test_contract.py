@@ -106,6 +106,7 @@ READ = {
     "nbactl alerts test": "alerts test --dry-run",
     "nbactl dlq list": "dlq list",
     "nbactl audit list": "audit list",
+    "nbactl heal": "heal --dry-run",
     "nbactl check code": f"check code {__file__}",
     "nbactl check explain": "check explain",
     "nbactl config show": "config show",

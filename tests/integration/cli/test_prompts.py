@@ -206,8 +206,11 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     (*MIGRATE, "--cleanup", "--force", "completions"): (lambda scene: scene.stage("dual_write_stopped"), "completion"),
     (*MIGRATE, "--rollback"): (lambda scene: scene.stage("dual_write"), "completions"),
 }
-CHANGED_WITHOUT_A_QUESTION = {"run", "schedule tick", "demo", "config init", "query", "bq apply", "load", "check code"}
-"""`check code --fix` changes files of this machine. A run asks on gcp (tests/integration/runs), an expensive query and
+CHANGED_WITHOUT_A_QUESTION = {
+    "run", "heal", "schedule tick", "demo", "config init", "query", "bq apply", "load", "check code",
+}  # fmt: skip
+"""`check code --fix` changes files of this machine. A run asks on gcp (tests/integration/runs), a repair
+(tests/integration/cli/heal), an expensive query and
 bq apply (tests/integration/cli/bq) too; cron ticks; demo and config files are local. A load of production is refused,
 and one of another machine asks (tests/integration/cli/load)."""
 

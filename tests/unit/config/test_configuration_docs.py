@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nbactl.config import flags, retention, timeouts, workflows
+from nbactl.config import flags, healing, schedules, season, timeouts, workflows
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
@@ -36,6 +36,8 @@ SECTIONS: dict[str, type[Strict]] = {
     "alerts.rules.*": alert_rules.AlertRule,
     "season.*": season.SeasonSpec,
     "season.*.breaks[]": season.SeasonBreak,
+    "healing": healing.HealingSpec,
+    "healing.kinds.*": healing.HealSpec,
     "timeouts.yaml": timeouts.TimeoutsFile,
     "timeouts.*": timeouts.Timeout,
     "retry_policies.*": timeouts.Retry,
@@ -86,7 +88,7 @@ def test_every_model_has_a_section() -> None:
     shared = {workflows.Executable}
     models = {
         each
-        for module in (flags, retention, timeouts, workflows)
+        for module in (flags, healing, schedules, season, timeouts, workflows)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Strict) and each.__module__ == module.__name__
     }
