@@ -49,6 +49,7 @@ def make_rollouts(app: Container) -> RolloutStore:
 
 def make_ticker(app: Container, alert: Callable[[Alert], None]) -> Ticker:
     """Return what decides on rollouts; `alert` gets every step. Raises ConfigError for wrong variables."""
+    from nbactl.bootstrap.audit import make_audit
     from nbactl.rollouts.tick import Ticker
 
     return Ticker(
@@ -57,6 +58,7 @@ def make_ticker(app: Container, alert: Callable[[Alert], None]) -> Ticker:
         sources=_guard_sources(app),
         health=services_health(app),
         alert=alert,
+        audit=make_audit(app),
     )
 
 

@@ -23,7 +23,7 @@ NOT_AUDITED: Final = {
     "heal": "Each repair has an entry of its own, `heal.KIND`.",
     "query": "It reads.",
     "run": "The ledger has every run, with who asked for it.",
-    "schedule.tick": "Cron calls it every minute; what a tick changes it enters by itself.",
+    "schedule.tick": "Cron calls it every few minutes; a step of a rollout it enters by itself, runs are in the ledger.",
 }
 """The commands with --dry-run that leave no entry, and why."""
 

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nbactl.core.audit.entry import Change
 from nbactl.errors import NbactlError, PreconditionError
 from nbactl.ports.alerts import Alert
 from nbactl.rollouts.decisions import RolloutDecision, decide
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from nbactl.core.audit.entry import Auditing, AuditOutcome
     from nbactl.core.flags.store import FlagStore
     from nbactl.rollouts.guards import MetricSource
     from nbactl.rollouts.health import ServiceHealth
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 BY: Final = "schedule tick"
+AUDITED_AS: Final = "tick"
 _SEVERITIES: Final = {RolloutAction.ABORT: "critical", RolloutAction.PAUSE: "warning"}
 
 
@@ -43,13 +46,17 @@ class RolloutStep:
 
 @dataclass(frozen=True, slots=True)
 class Ticker:
-    """Decides on rollouts. `health` returns None where no service is declared; `alert` gets every step."""
+    """Decides on rollouts. `health` returns None where no service is declared; `alert` gets every step.
+
+    Every step that a tick takes is entered in `audit`, if there is one.
+    """
 
     rollouts: RolloutStore
     flags: FlagStore
     sources: Sequence[MetricSource]
     health: Callable[[], Sequence[ServiceHealth] | None]
     alert: Callable[[Alert], None]
+    audit: Auditing | None = None
 
     def tick(self, now: datetime, *, dry_run: bool) -> list[RolloutStep]:
         """Decide on every rollout; a failure of one does not hold up the others."""
@@ -93,15 +100,33 @@ class Ticker:
             return RolloutStep(rollout, RolloutDecision(RolloutAction.HOLD, error.message), (), error=error)
         if decision.action is RolloutAction.HOLD or dry_run:
             return RolloutStep(rollout, decision, verdicts)
+        finish = self._entered(rollout, decision)
         try:
             after = self.rollouts.take(rollout, decision.action, by=BY, why=decision.why)
         except PreconditionError as error:
+            finish("cancelled", error)
             lost = RolloutDecision(RolloutAction.HOLD, f"somebody else was faster: {error.message}")
             return RolloutStep(rollout, lost, verdicts)
         except NbactlError as error:
+            finish("failed", error)
             return RolloutStep(rollout, decision, verdicts, error=error)
+        finish("done", None)
         self._send_alert(after)
         return RolloutStep(after, decision, verdicts, done=True)
+
+    def _entered(
+        self, rollout: Rollout, decision: RolloutDecision
+    ) -> Callable[[AuditOutcome, NbactlError | None], None]:
+        """Enter a step in the audit trail, and return what enters how it ended."""
+        trail, undo = self.audit, f"nbactl flags rollout abort {rollout.key}"
+        if trail is None:
+            return lambda _outcome, _error: None
+        reverts = decision.action is RolloutAction.ADVANCE
+        touches = (f"rollout {rollout.key}",)
+        entry = trail.begin(
+            Change(f"rollout.{decision.action.value}", touches, decision.why, undo if reverts else None), AUDITED_AS
+        )
+        return lambda outcome, error: trail.finish(entry, outcome, error=None if error is None else str(error))
 
     def _send_alert(self, rollout: Rollout) -> None:
         last = rollout.history[-1]

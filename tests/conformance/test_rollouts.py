@@ -5,13 +5,18 @@ from __future__ import annotations
 import itertools
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.core._support.ids import TimeSortedIds
+from nbactl.core.audit.trail import AuditTrail
 from nbactl.core.flags.moves import OFF, Position, move
 from nbactl.core.flags.store import FlagStore
 from nbactl.errors import PreconditionError, UnavailableError
+from nbactl.ports.documents import Filter, Query
 from nbactl.rollouts.guards import MetricReading
 from nbactl.rollouts.health import ServiceHealth
 from nbactl.rollouts.model import Rollout, RolloutAction, RolloutStatus
@@ -60,6 +65,9 @@ class Lab:
         self.health: list[ServiceHealth] | None = []
         self.alerts: list[Alert] = []
         self.ticker = Ticker(self.rollouts, self.flags, [self.numbers], lambda: self.health, self.alerts.append)
+        ids, nowhere = TimeSortedIds(self.clock), Path("/nowhere")
+        trail = AuditTrail(lambda: store, nowhere, self.clock, ids, patience=lambda: 9.0, notice=print)
+        self.ticker = replace(self.ticker, audit=trail)
 
     def start(self, *, force: bool = False) -> Rollout:
         return self.rollouts.start(self.key, by="ann", why="new", force=force)
@@ -115,6 +123,21 @@ class TestRollouts:
         ]  # fmt: skip
         assert [alert.severity for alert in lab.alerts] == ["info"] * 3
         assert lab.tick() is None
+
+    def test_each_step_of_a_tick_is_in_the_audit_trail(self, lab: Lab) -> None:
+        lab.start()
+        assert lab.action() is RolloutAction.HOLD
+        lab.clock.advance(4 * HOUR)
+        lab.tick()
+        lab.numbers.reading = MetricReading(0.5, 50)
+        lab.clock.advance(60.0)
+        lab.tick()
+        found = lab.store.query(Query("audit", (Filter("touches", "==", [f"rollout {lab.key}"]),)))
+        entries = sorted((document.data for document in found), key=lambda entry: entry["at"])
+        assert [(entry["action"], entry["by"], entry["outcome"]) for entry in entries] == [
+            ("rollout.advance", "tick", "done"), ("rollout.abort", "tick", "done")
+        ]  # fmt: skip
+        assert entries[0]["undo"] == f"nbactl flags rollout abort {lab.key}"
 
     def test_a_breach_takes_the_flag_back_at_once_and_is_critical(self, lab: Lab) -> None:
         lab.start()
