@@ -22,8 +22,8 @@ NOT_AUDITED: Final = {
     "config.init": "It writes files that are not in force yet.",
     "heal": "Each repair has an entry of its own, `heal.KIND`.",
     "query": "It reads.",
-    "run": "The ledger has every run, with who asked for it.",
-    "schedule.tick": "Cron calls it every few minutes; a step of a rollout it enters by itself, runs are in the ledger.",
+    "run": "The ledger has every run, with its process.",
+    "schedule.tick": "Cron calls it; a step of a rollout it enters by itself, and runs are in the ledger.",
 }
 """The commands with --dry-run that leave no entry, and why."""
 

@@ -122,6 +122,8 @@ def test_a_store_that_goes_down_or_comes_back_between_loses_no_end(desk: Desk) -
     comes_back = desk.trail.begin(CHANGE, "ada@vm")
     desk.down = False
     desk.trail.finish(comes_back, "done")
+    assert {entry.outcome for entry in desk.trail.page(AuditFilter()).entries} == {"done"}
+    assert desk.files == [f"{goes_down}.json"]
     desk.process().bring_in()
     assert {desk.trail.find(name).outcome for name in (goes_down, comes_back)} == {"done"}
     assert not desk.files

@@ -125,6 +125,18 @@ def test_ten_healers_at_once_make_one_attempt(engine: Engine, tmp_path: Path) ->
         assert (record.data["attempts"], record.data["state"]) == (1, "healed")
 
 
+def test_a_healer_with_an_old_plan_repairs_nothing_that_another_one_has_healed(lab: HealingLab) -> None:
+    message(lab)
+    lab.later(minutes=20)
+    quick, slow = lab.healer("outbox_pending"), lab.healer("outbox_pending")
+    plan, old = quick.look(auto=True), slow.look(auto=True)
+    assert [case.state for case in quick.heal(plan, "heal")] == ["healed"]
+    lab.later(minutes=1)
+    [case] = slow.heal(old, "heal")
+    assert (case.state, case.action) == ("healed", None)
+    assert len(entries(lab)) == 1
+
+
 def test_attempts_back_off_and_a_day_has_a_limit(lab: HealingLab) -> None:
     message(lab)
     lab.bus.down = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -87,10 +88,6 @@ class AuditFiles:
             os.fsync(file.fileno())
         written.replace(path)
 
-    def has(self, entry_id: str) -> bool:
-        """Say whether the entry is here."""
-        return self._path(entry_id).is_file()
-
     def entries(self) -> Iterator[AuditEntry]:
         """Yield the entries, the newest first. Raises DataError for a file that cannot be read."""
         for path in sorted(self._folder.glob("audit-*.json"), reverse=True):
@@ -104,8 +101,9 @@ class AuditFiles:
             yield entry_of(str(path), {**fields, **times})
 
     def remove(self, entry_id: str) -> None:
-        """Remove an entry that the store has."""
-        self._path(entry_id).unlink(missing_ok=True)
+        """Remove an entry that the store has; a file that cannot be removed is brought in again."""
+        with suppress(OSError):
+            self._path(entry_id).unlink(missing_ok=True)
 
     def _path(self, entry_id: str) -> Path:
         return self._folder / f"{entry_id}.json"

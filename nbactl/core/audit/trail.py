@@ -173,16 +173,16 @@ class AuditTrail:
     def _keep(self, entry: AuditEntry) -> bool:
         """Keep an entry in the store, else in a file; returns whether the store has it."""
         try:
-            if not self._files.has(entry.entry_id):
-                self._store(entry)
-                return True
+            self._store(entry)
         except NbactlError as error:
             self._notice(f"the audit trail keeps this change in a file until the store answers: {error}")
-        try:
-            self._files.keep(entry)
-        except OSError as error:
-            self._notice(f"the audit trail does not have this change: {error}")
-        return False
+            try:
+                self._files.keep(entry)
+            except OSError as refusal:
+                self._notice(f"the audit trail does not have this change: {refusal}")
+            return False
+        self._files.remove(entry.entry_id)
+        return True
 
     def _store(self, entry: AuditEntry) -> None:
         with beyond_deadline(), deadline_scope(self._patience(), self._clock):
