@@ -151,7 +151,7 @@ def _observe(transaction: Transaction, finding: Finding, now: datetime) -> Messa
     if _is_left(condition, now) and condition.sending == "resolved":  # that is not so any more
         condition = replace(condition, said="alert", sending=None, sending_until=None)
     due = condition.alerted_at is None or now - condition.alerted_at >= finding.window or _is_left(condition, now)
-    if condition.waiting or not due or _is_sending(condition, now):
+    if condition.waiting or not due:
         transaction.write(Set(_path(finding.rule, finding.subject), _fields(condition)))
         return None
     return _send(transaction, condition, "alert", now)

@@ -50,6 +50,7 @@ def league(tmp_path_factory: pytest.TempPathFactory) -> League:
 def test_a_player_is_followed_from_the_raw_record_to_the_grade(league: League) -> None:
     with league.open() as app:
         found = trace(app, f"Sample CHI A@{GRADED}")
+        graded_by = app.ledger.latest("phase6", GameDate(LAST), app.source.key)
     assert found.subject == f"{PLAYER}@{GRADED}"
     said = [(event.where.rpartition("/")[2], event.what) for event in found.events]
     [raw] = [what for where, what in said if where == f"{GRADED}.jsonl"]
@@ -65,6 +66,10 @@ def test_a_player_is_followed_from_the_raw_record_to_the_grade(league: League) -
     assert [event.at for event in found.events] == sorted(event.at for event in found.events if event.at)
     [summary] = [what for where, what in said if where == "nba_analytics.player_game_summary"]
     assert summary.startswith("row (minutes 48, points 35), written by run-")
+    assert graded_by is not None
+    grades = [what for where, what in said if where == "nba_predictions.prediction_accuracy"]
+    assert grades
+    assert all(what.endswith(f"written by {graded_by.run_id}") for what in grades)
     assert any("exported: " in what for _, what in said)
     assert "messages on their way in the bus" in found.not_looked_at
     assert "nba_raw.injuries" in " ".join((*found.absent, *found.not_looked_at))
