@@ -17,12 +17,20 @@ HOSTILE = "</td><script>alert('x')</script>\x1b[2J&\"'"
 UNTIL = datetime(2024, 2, 1, 12, 0, tzinfo=UTC)
 FIRST = GameDate(date(2024, 1, 3))
 _TASKS = {
-    "phase3": ("player_game_summary", "team_offense_game_summary", "team_defense_game_summary"),
-    "phase4": ("player_daily_cache", "player_composite_factors", "ml_feature_store"),
+    "phase1": ("schedule", "player_boxscores"),
+    "phase2": ("p2_schedule", "p2_player_boxscores"),
+    "phase3": (
+        "player_game_summary", "team_offense_game_summary", "team_defense_game_summary",
+        "upcoming_player_game_context", "upcoming_team_game_context",
+    ),
+    "phase4": (
+        "team_defense_zone_analysis", "player_shot_zone_analysis", "player_daily_cache", "player_composite_factors",
+        "ml_feature_store",
+    ),
     "phase5": ("player_prop_predictions",),
     HOSTILE: ("x",),
     "phase6": ("predictions_export", "prediction_accuracy"),
-}
+}  # fmt: skip
 
 
 def a_grid(days: int = 30) -> Grid:

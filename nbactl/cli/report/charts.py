@@ -57,21 +57,13 @@ def reliability_chart(nights: Sequence[Night]) -> Html:
         for style, word in (("good", "on time"), ("warn", "late"), ("bad", "not complete"))
         for part in (tag("span", cls=f"key {style}"), Html(word))
     ]
-    rows = [
-        (
-            str(night.game_date),
-            night_text(night),
-            str(night.reliability.late) if night.reliability.due else "",
-            wrong_text(night),
-        )
-        for night in nights
-    ]
+    rows = [(str(night.game_date), night_text(night), wrong_text(night)) for night in nights]
     return tag(
         "figure",
         tag("figcaption", *keys),
         drawing,
         _axis(nights[0].game_date, nights[-1].game_date) if nights else Html(""),
-        _numbers(("Date", "On time", "Late", "What was not on time"), rows, numeric=(2,)),
+        _numbers(("Date", "On time", "What was not on time"), rows),
     )
 
 
@@ -149,7 +141,7 @@ def _duration(phase: PhaseTimes) -> Html:
         ),
         tag("svg", *marks, viewBox="0 0 1000 100", preserveAspectRatio="none", role="img", aria_label=label),
         _axis(times[0][0], times[-1][0]) if times else Html(""),
-        _numbers(("Date", "Took"), rows, numeric=(1,)),
+        _numbers(("Date", "Took"), rows),
     )
 
 
@@ -188,8 +180,12 @@ def share_text(share: float | None) -> str:
     return "-" if share is None else percent(share)
 
 
-def _numbers(heads: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int]) -> Html:
-    return tag("details", tag("summary", "Numbers"), table("Numbers", heads, rows, numeric))
+def _numbers(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
+    """Return the numbers of a chart; the table is as small as it can be, for there is one a chart."""
+    head = tag("tr", *(tag("th", name, scope="col") for name in heads))
+    body = [tag("tr", tag("th", line[0], scope="row"), *(tag("td", shown(text)) for text in line[1:])) for line in rows]
+    made = (tag("caption", "Numbers"), tag("thead", head), tag("tbody", *body))
+    return tag("details", tag("summary", "Numbers"), tag("table", *made))
 
 
 def _bar(style: str, x: float, y: float, width: float, height: float) -> Html:
