@@ -7,11 +7,12 @@ Each rule finds the subjects of which its condition holds, such as game dates; e
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core._support.faults import reach
 from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import NbactlError
+from nbactl.errors import ContentionError, NbactlError
 from nbactl.frozen import frozen
 from nbactl.ports.alerts import Alert
 from nbactl.reporting.conditions import Finding, conditions_unsettled, end, mark_sent, observe, unsent
@@ -156,16 +157,21 @@ class AlertRules:
         self, name: str, rule: AlertRule, judged: Judged, known: Mapping[str, Condition], now: datetime
     ) -> list[Message]:
         window, lasting = max(timedelta(seconds=rule.window), self._apart), _lasting(rule)
-        found = []
+        steps: list[Callable[[], Message | None]] = []
         for subject, title in judged.findings.items():
-            found.append(observe(self._store, Finding(name, subject, rule.severity, title, window, lasting), now))
+            steps.append(
+                partial(observe, self._store, Finding(name, subject, rule.severity, title, window, lasting), now)
+            )
         for subject, condition in known.items():
-            if subject in judged.findings:
-                continue
-            if subject in judged.unseen:
-                found.append(unsent(self._store, condition, now))
-            else:
-                found.append(end(self._store, condition, now))
+            if subject not in judged.findings:
+                step = unsent if subject in judged.unseen else end
+                steps.append(partial(step, self._store, condition, now))
+        found = []
+        for take in steps:
+            try:
+                found.append(take())
+            except ContentionError:
+                continue  # other ticks are recording it
         return [message for message in found if message is not None]
 
     @staticmethod
