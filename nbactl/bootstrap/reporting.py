@@ -63,8 +63,18 @@ def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None
     def facts(now: datetime) -> Facts:
         return Facts(sources, now, timedelta(seconds=longest))
 
-    apart = timedelta(seconds=app.config.timeouts["alert.window"])
-    return AlertRules(rules, JUDGES, facts, app.documents, idle=sources.idle, send=send, apart=apart)
+    timeouts = app.config.timeouts
+    return AlertRules(
+        rules,
+        JUDGES,
+        facts,
+        app.documents,
+        idle=sources.idle,
+        send=send,
+        apart=timedelta(seconds=timeouts["alert.window"]),
+        billed_every=None if app.settings.target == "local" else timedelta(seconds=timeouts["alert.billed"]),
+        notice=app.notice,
+    )
 
 
 def make_report_sources(app: Container) -> ReportSources:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 USED: dict[str, frozenset[str]] = {
     "timeouts": frozenset(
         {
+            "alert.billed",
             "alert.patience",
             "alert.slack",
             "alert.window",

@@ -6,7 +6,7 @@ Each rule finds the subjects of which its condition holds, such as game dates; e
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -15,22 +15,32 @@ from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import ContentionError, NbactlError
 from nbactl.frozen import frozen
 from nbactl.ports.alerts import Alert
+from nbactl.ports.documents import Set
 from nbactl.reporting.conditions import Finding, conditions_unsettled, end, mark_sent, observe, unsent
 from nbactl.reporting.judges import LASTING, NotApplicable, TooFew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
     from nbactl.config.alert_rules import AlertRule
     from nbactl.core.season.idle import IdleDates
-    from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.documents import DocumentStore, Transaction
     from nbactl.reporting.conditions import Condition, Message
     from nbactl.reporting.judges import Facts, Judge, Judged
 
-RuleState = Literal["alerting", "waiting", "quiet", "too_few", "not_applicable", "idle", "unknown"]
+RuleState = Literal["alerting", "waiting", "quiet", "too_few", "not_applicable", "idle", "unknown", "resting"]
 NOT_IN_SEASON: Final = ("halted", "off_season", "break")
 """While today is idle for one of these, nothing is judged. A date without games in the season is only left out."""
+
+
+CHECKS: Final = "alert_rule_checks"
+"""The collection that says when rules were judged whose facts are billed; its documents are named by rule."""
+BILLED: Final = ("failure_rate", "error_spike", "cost_anomaly", "late_outputs")
+"""The conditions whose facts are queries of BigQuery on target gcp."""
+
+
+class Resting(Exception):  # noqa: N818 - an outcome
+    """The rule was judged a short while ago, and judging it is billed."""
 
 
 @frozen
@@ -59,7 +69,8 @@ class AlertRound:
 class AlertRules:
     """Judges the rules and sends what there is to say. `judges` are by the kind of condition.
 
-    What is said of a condition that lasts is at least `apart` apart, however short its window is.
+    What is said of a condition that lasts is at least `apart` apart, however short its window is. Where facts are
+    billed, a rule that needs them is judged at most once in `billed_every`. `notice` gets every warning.
     """
 
     def __init__(
@@ -72,6 +83,8 @@ class AlertRules:
         idle: Callable[[], IdleDates],
         send: Callable[[Alert, Iterable[str]], None],
         apart: timedelta,
+        billed_every: timedelta | None,
+        notice: Callable[[str], object],
     ) -> None:
         self._rules = rules
         self._judges = judges
@@ -80,6 +93,8 @@ class AlertRules:
         self._idle = idle
         self._send = send
         self._apart = apart
+        self._billed_every = billed_every
+        self._notice = notice
 
     def evaluate(self, now: datetime, *, dry_run: bool = False) -> AlertRound:
         """Judge every rule as of `now`, and send what has begun, lasts or has ended.
@@ -140,10 +155,12 @@ class AlertRules:
         dry_run: bool,
     ) -> tuple[RuleOutcome, list[Message]]:
         try:
+            if not dry_run:
+                self._check_due(name, rule, now)
             judged = self._judges[rule.when](rule, facts, frozenset(known))
         except NotApplicable as nothing:
             return RuleOutcome(name, "not_applicable", str(nothing)), []
-        except (TooFew, NbactlError) as error:
+        except (Resting, TooFew, NbactlError) as error:
             # What was decided on before is still said.
             left = [] if dry_run else [unsent(self._store, condition, now) for condition in known.values()]
             outcome = _unjudged(name, error, tuple(known))
@@ -152,6 +169,27 @@ class AlertRules:
         waits = all(self._waits(rule, known.get(subject), now) for subject in judged.findings)
         state: RuleState = "quiet" if not judged.findings else "waiting" if waits else "alerting"
         return RuleOutcome(name, state, judged.why, judged.value, judged.sample, tuple(judged.findings)), messages
+
+    def _check_due(self, name: str, rule: AlertRule, now: datetime) -> None:
+        """Take this turn of a rule whose facts are billed. Raises Resting if another tick took it a short while ago."""
+        if self._billed_every is None or rule.when not in BILLED:
+            return
+        path, before = f"{CHECKS}/{name}", now - self._billed_every
+
+        def take(transaction: Transaction) -> datetime | None:
+            found = transaction.get(path)
+            judged_at = None if found is None else found.data.get("judged_at")
+            if isinstance(judged_at, datetime) and judged_at > before:
+                return judged_at
+            transaction.write(Set(path, {"judged_at": now}))
+            return None
+
+        try:
+            judged_at = self._store.transaction(take)
+        except ContentionError:
+            judged_at = now
+        if judged_at is not None:
+            raise Resting(f"judged at {judged_at:%H:%M} UTC; its facts are billed, so not at every tick")
 
     def _recorded(
         self, name: str, rule: AlertRule, judged: Judged, known: Mapping[str, Condition], now: datetime
@@ -195,9 +233,11 @@ class AlertRules:
         return key
 
 
-def _unjudged(name: str, error: TooFew | NbactlError, subjects: tuple[str, ...]) -> RuleOutcome:
+def _unjudged(name: str, error: Resting | TooFew | NbactlError, subjects: tuple[str, ...]) -> RuleOutcome:
     if isinstance(error, TooFew):
         return RuleOutcome(name, "too_few", str(error), sample=error.sample, subjects=subjects)
+    if isinstance(error, Resting):
+        return RuleOutcome(name, "resting", str(error), subjects=subjects)
     return RuleOutcome(name, "unknown", error.message, subjects=subjects)
 
 

@@ -67,6 +67,8 @@ class World:
     rollouts: Sequence[Rollout] = ()
     down: bool = False
     apart: timedelta = timedelta()
+    billed_every: timedelta | None = None
+    noticed: list[str] = field(default_factory=list)
     said: list[tuple[str, str]] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     now: datetime = NOW
@@ -93,6 +95,8 @@ class World:
             idle=lambda: self,
             send=self._send,
             apart=self.apart,
+            billed_every=self.billed_every,
+            notice=self.noticed.append,
         )
 
     def idle(self, days: Sequence[GameDate]) -> Mapping[GameDate, Idle]:
@@ -191,6 +195,17 @@ def test_a_short_window_does_not_make_many_alerts(store: DocumentStore) -> None:
     bad = [ServiceHealth("worker", False, "fail")]  # noqa: FBT003
     world = World(store, {"health": rule("health", window="10m")}, services=bad, apart=timedelta(hours=1))
     assert [minute for minute in range(0, 150, 10) if world.tick(10).sent] == [10, 70, 130]
+
+
+def test_a_rule_whose_facts_are_billed_is_not_judged_at_every_tick(store: DocumentStore) -> None:
+    rules = {"failures": rule("failure_rate"), "health": rule("health")}
+    world = World(store, rules, runs=ran(1, 1), services=(), billed_every=timedelta(minutes=15))
+    states = [[outcome.state for outcome in world.tick(5).outcomes] for _ in range(5)]
+    assert [state for state, _ in states] == ["alerting", "resting", "resting", "alerting", "resting"]
+    assert {state for _, state in states} == {"not_applicable"}
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda _: world.made().evaluate(world.now + timedelta(hours=1)), range(8)))
+    assert sorted(one.outcomes[0].state for one in done) == ["resting"] * 7 + ["too_few"]
 
 
 def test_what_comes_and_goes_is_said_once_a_window(store: DocumentStore) -> None:
