@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,8 @@ _MOST: Final = 50
 """How many documents of a kind are told of."""
 _WHOLE: Final = 8
 """Up to how many runs of one correlation or group are told of with their tasks."""
+_NAME: Final = re.compile(r"(?!\.{1,2}$|__.*__$)[^/\x00]{1,1000}")
+"""What can be the name of a document."""
 _OLD_KEYS: Final = "pubsub_deduplication"
 """The keys of production's own programs."""
 
@@ -43,7 +46,7 @@ _OLD_KEYS: Final = "pubsub_deduplication"
 def seeds(sources: TraceSources, found: Collecting, text: str) -> None:
     """Find the documents that `text` names: by their path, or as a correlation id or a group of runs."""
     store = sources.documents
-    plain = "/" not in text and "\x00" not in text
+    plain = _NAME.fullmatch(text) is not None
     paths = {
         "run": run_path(text) if plain else None,
         "batch": batch_path(text),

@@ -30,6 +30,7 @@ _DAYS: Final = 7
 """Within how many days reports of phases are looked for by an id that nothing else knows."""
 _BATCHES: Final = 20
 _NEAR: Final = 5
+_LONGEST: Final = 1_000
 _ALIKE: Final = 0.66
 _KNOWN: Final = 2_000
 """How many ids of runs and batches near names are looked for in, of runs the newest."""
@@ -41,6 +42,8 @@ def trace_id(sources: TraceSources, text: str, now: datetime) -> Trace:
 
     Raises NotFoundError with near names, UnavailableError if the document store does not answer.
     """
+    if len(text.encode(errors="replace")) > _LONGEST:
+        raise NotFoundError("nothing is known about that", cause=f"No id is longer than {_LONGEST:,} bytes.")
     found = Collecting()
     documents.seeds(sources, found, text)
     week = list(GameDate.of(now).plus(-_DAYS).until(GameDate.of(now).plus(1)))

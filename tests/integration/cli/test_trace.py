@@ -200,6 +200,12 @@ def test_damaged_documents_are_told_as_they_are(app: Container) -> None:
     assert whats(trace(app, "b"))
 
 
+@pytest.mark.parametrize("text", [".", "..", "__x__", "a/b/c", "x" * 3000, "\x1b[2J", "-"])
+def test_what_can_be_no_id_is_unknown(app: Container, text: str) -> None:
+    with pytest.raises(NotFoundError):
+        trace(app, text)
+
+
 def test_decisions_and_executions_are_joined(app: Container) -> None:
     names = ("nba_orchestration.workflow_decisions", "nba_orchestration.workflow_executions")
     now = app.clock.now()

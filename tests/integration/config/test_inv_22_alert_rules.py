@@ -87,6 +87,14 @@ def test_inv_22_on_what_alert_rules_rest(project: Project) -> None:
     assert judged(project, timedelta(hours=2), window="3h")[0].state == "alerting"
 
 
+def test_rules_are_explained(project: Project) -> None:
+    project.workflows["alerts"]["rules"] = {"failures": RULE}
+    window = project.command("config", "explain", "alerts.rules.failures.window")["data"]
+    assert (window["value"], window["is_set"]) == ("1h", True)
+    assert window["meaning"].startswith("How far back it looks.")
+    assert project.command("config", "explain", "alerts.rules.failures.minimum")["data"]["value"] == 1
+
+
 def test_inv_21_mistakes_in_alert_rules_are_refused(project: Project) -> None:
     project.workflows["alerts"]["rules"] = {
         "a": {**RULE, "when": "failure_rates"},
