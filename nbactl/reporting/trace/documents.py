@@ -62,6 +62,9 @@ def seeds(sources: TraceSources, found: Collecting, text: str) -> None:
         if document is not None:
             found.kinds[kind] = None
             _tell(sources, found, kind, document)
+    if text in sources.flags and "flag" not in found.kinds:
+        found.kinds["flag"] = None
+        found.add(None, "flags.yaml", f"{text} is declared, and was never set")
     for kind, field in (("correlation id", "correlation_id"), ("group of runs", "group")):
         runs = list(store.query(Query(RUNS, (Filter(field, "==", text),), limit=_MOST)))
         if runs:

@@ -186,6 +186,7 @@ def test_keys_flags_changes_and_letters(app: Container) -> None:
             ),
         ]
     )
+    assert whats(trace(app, "parallel_config")) == ["parallel_config is declared, and was never set"]
     assert whats(trace(app, "query_caching")) == ["ana@host set it to 50 %: trial"]
     assert whats(trace(app, key)) == [f"claimed by h:1 under the key {key}"]
     assert whats(trace(app, "77")) == ["seen by a program of production"]
