@@ -433,14 +433,24 @@ class Ledger:
             yield document.id
 
     def _complete_group(self, beginning: str) -> str:
-        within = (Filter("group", ">=", beginning), Filter("group", "<", beginning + _AFTER_ALL_IDS))
-        groups = sorted({document.data["group"] for document in self._store.query(Query(RUNS, within))})
+        after: Filter = Filter("group", ">=", beginning)
+        groups: list[str] = []
+        while len(groups) <= _MATCHES:  # a step in the index for each, however many runs it has
+            within = (after, Filter("group", "<", beginning + _AFTER_ALL_IDS))
+            found = next(self._store.query(Query(RUNS, within, limit=1)), None)
+            if found is None:
+                break
+            groups.append(found.data["group"])
+            if groups[0] == beginning:
+                return beginning
+            after = Filter("group", ">", groups[-1])
         if not groups:
             raise NotFoundError(f"no group of runs '{beginning}'", next_step="List them: nbactl runs list -o wide")
-        if len(groups) > 1 and beginning not in groups:
+        if len(groups) > 1:
             shown = ", ".join(groups[-_AMBIGUOUS_SHOWN:])
-            raise UsageError(f"{len(groups)} groups begin with {beginning}", next_step=f"Type more of it: {shown}")
-        return beginning if beginning in groups else str(groups[0])
+            number = f"{_MATCHES}+" if len(groups) > _MATCHES else len(groups)
+            raise UsageError(f"{number} groups begin with {beginning}", next_step=f"Type more of it: {shown}")
+        return groups[0]
 
     def _with_tasks(self, documents: Sequence[Document]) -> Entries:
         entries = [read_run(document) for document in documents]

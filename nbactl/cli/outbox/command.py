@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.ask import Question, proceed
 from nbactl.core._support.names import closest
-from nbactl.core.outbox.messages import pending_messages, published_at
+from nbactl.core.outbox.messages import count_pending, pending_messages, published_at
 from nbactl.errors import NbactlError, NotFoundError
 
 if TYPE_CHECKING:
@@ -54,9 +54,8 @@ class Driven:
 
 def list_messages(app: Container, limit: int = DEFAULT_LIMIT) -> MessageList:
     """Return messages that wait to be published, at most `limit`."""
-    pending = pending_messages(app.documents)
-    messages = tuple(islice(pending, limit))
-    total = len(messages) + sum(1 for _ in pending)
+    messages = tuple(islice(pending_messages(app.documents), limit))
+    total = len(messages) if len(messages) < limit else max(count_pending(app.documents), limit)
     return MessageList(messages, total, app.clock.now())
 
 

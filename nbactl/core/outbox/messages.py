@@ -43,7 +43,7 @@ def pending_messages(store: DocumentStore) -> Iterator[Pending]:
     What is not a message is shown, because it stays until an operator removes it: that which no sweep finds, too.
     """
     due = store.query(Query(COLLECTION, order=(Order("due_at"),)))
-    for document in chain(due, filter(_is_stuck, store.lacking(COLLECTION, "due_at"))):
+    for document in chain(due, _stuck(store)):
         try:
             key, data = key_of(document), document.data
         except DataError as error:
@@ -52,6 +52,17 @@ def pending_messages(store: DocumentStore) -> Iterator[Pending]:
             yield Pending(
                 key, data["topic"], data["created_at"], data["due_at"], data["attempts"], data.get("last_error")
             )
+
+
+def count_pending(store: DocumentStore) -> int:
+    """Return how many `pending_messages` yields; nothing is read for it."""
+    return store.count(Query(COLLECTION)) - store.count(Query(COLLECTION, order=(Order("expires_at"),)))
+
+
+def _stuck(store: DocumentStore) -> Iterator[Document]:
+    """Yield what no sweep finds and was not published; the published ones are read only where there is such a one."""
+    if count_pending(store) > store.count(Query(COLLECTION, order=(Order("due_at"),))):
+        yield from filter(_is_stuck, store.lacking(COLLECTION, "due_at"))
 
 
 def key_of(document: Document) -> str:

@@ -335,7 +335,8 @@ def test_what_is_in_the_outbox_and_not_a_message_is_listed(place: Place) -> None
     place.store.commit([place.outbox.message("phase3/2024-01-15/1", TOPIC, {"n": 1})])
     for name in ("odd-a", "odd-b"):
         place.store.commit([Set(f"outbox/{name}", {"state": "pending"})])
-    place.store.commit([Set("outbox/gone", {"state": "published", "published_at": datetime.now(UTC)})])
+    now = datetime.now(UTC)
+    place.store.commit([Set("outbox/gone", {"state": "published", "published_at": now, "expires_at": now})])
     listed = place.data("outbox", "list")["messages"]
     assert [message["key"] for message in listed] == ["phase3/2024-01-15/1", "odd-a", "odd-b"]
     assert "outbox/odd-a is not a message" in listed[1]["last_error"]
