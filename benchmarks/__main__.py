@@ -19,6 +19,7 @@ SUITES = (
     "migration",
     "health",
     "ledger",
+    "growth",
     "freshness",
     "query",
     "bq",
@@ -37,22 +38,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"any of {', '.join(SUITES)} (default: all)")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each command after one warm-up")
+    parser.add_argument("--most", type=int, default=10_000, metavar="N", help="growth: the largest size")
     parser.add_argument("--against", metavar="PYTHON", help="startup: an older build, by its interpreter")
     options = parser.parse_args()
     if unknown := [name for name in options.suites if name not in SUITES]:
         parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
     suites = options.suites or SUITES
     if len(suites) == 1:
-        return _measure(suites[0], options.runs, options.against)
+        return _measure(suites[0], options.runs, options.against, options.most)
     # Each in a process of its own: what one has loaded would count as memory of the programs that the next one starts.
     one = [sys.executable, "-m", "benchmarks", "--runs", str(options.runs)]
-    one += ["--against", options.against] if options.against else []
+    one += ["--most", str(options.most), *(["--against", options.against] if options.against else [])]
     return max([subprocess.run([*one, name], check=False).returncode for name in suites])
 
 
-def _measure(suite: str, runs: int, against: str | None) -> int:
+def _measure(suite: str, runs: int, against: str | None, most: int) -> int:
     missed = 0
-    extra = {"against": against} if suite == "startup" else {}
+    options: dict[str, dict[str, object]] = {"startup": {"against": against}, "growth": {"most": most}}
+    extra = options.get(suite, {})
     for line in import_module(f"benchmarks.{suite}").measure(runs, **extra):
         verdict = {True: "met", False: "MISSED", None: ""}[line.met]
         missed += line.met is False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core.flags.store import COLLECTION, history_of
 from nbactl.core.retention.model import Removal
-from nbactl.errors import DataError, PreconditionError
+from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.ports.documents import MAX_WRITES, Delete, Query
 
 if TYPE_CHECKING:
@@ -25,24 +25,30 @@ class OldFlagHistory:
         self._store = store
 
     def prune(self, before: datetime, at_most: int, *, start: str | None, dry_run: bool) -> Removal:
+        key, _, version = (start or "").rpartition(" ")
         total = Removal()
         for flag in self._store.query(Query(COLLECTION)):
-            if start is not None and flag.id < start:
+            if flag.id < key:
                 continue
             if total.examined >= at_most:
-                return Removal(total.removed, total.examined, None, flag.id)
-            total = total.and_then(self._prune(flag, before, at_most - total.examined, dry_run=dry_run))
+                return Removal(total.removed, total.examined, None, f"{flag.id} 1")
+            first = int(version) if flag.id == key else 1
+            total = total.and_then(self._prune(flag, first, before, at_most - total.examined, dry_run=dry_run))
+            if total.resume is not None:
+                return total
         return total
 
-    def _prune(self, flag: Document, before: datetime, at_most: int, *, dry_run: bool) -> Removal:
+    def _prune(self, flag: Document, first: int, before: datetime, at_most: int, *, dry_run: bool) -> Removal:
         try:
             newest = int(flag.data["version"])
         except (DataError, KeyError, TypeError, ValueError):
             return Removal(examined=1)  # its history is all that is left of it
         last = newest - _KEPT
-        first = self._first(flag.id, last)
+        first = self._first(flag.id, first, last)
         removed = examined = 0
-        while first <= last and examined < at_most:
+        while first <= last:
+            if examined >= at_most:
+                return Removal(removed, examined, None, f"{flag.id} {first}")
             versions = range(first, min(last, first + MAX_WRITES - 1) + 1)
             found = self._store.get_all([_entry(flag.id, version) for version in versions])
             examined += len(found)
@@ -55,11 +61,11 @@ class OldFlagHistory:
             if len(old) < len(found):
                 break
             first = versions.stop
-        return Removal(removed, examined)
+        return Removal(removed, max(1, examined))
 
-    def _first(self, key: str, last: int) -> int:
-        """Return the oldest version that is there, by bisection: those before it are gone."""
-        low, high = 1, max(1, last)
+    def _first(self, key: str, low: int, last: int) -> int:
+        """Return the oldest version that is there from `low` on, by bisection: those before it are gone."""
+        high = max(low, last)
         while low < high:
             middle = (low + high) // 2
             if self._store.get(_entry(key, middle)) is None:
@@ -73,7 +79,7 @@ def _commit(store: DocumentStore, deletes: list[Delete]) -> int:
     """Delete all or none, so that no gap comes about; none if another process was faster."""
     try:
         store.commit(deletes)
-    except PreconditionError:
+    except (PreconditionError, NotFoundError):
         return 0
     return len(deletes)
 

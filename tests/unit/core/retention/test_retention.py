@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from nbactl.core.flags.store import Change, FlagStore
+from nbactl.core.flags.store import Change, FlagStore, history_of
 from nbactl.core.retention.documents import OldDocuments
 from nbactl.core.retention.files import OldFiles
 from nbactl.core.retention.flags import OldFlagHistory
@@ -189,6 +189,24 @@ def test_the_history_of_a_flag_goes_from_the_oldest_on_and_the_last_two_entries_
         )[0].version
         == 31
     )
+
+
+def test_a_long_history_goes_in_several_calls_and_a_dry_run_counts_each_entry_once() -> None:
+    clock = FakeClock()
+    store = memory_documents(clock)
+    flags_after(store, clock, "fast", 1)
+    entry = store.get(f"{history_of('fast')}/1")
+    assert entry is not None
+    moves = [{**entry.data, "version": version} for version in range(2, 1_301)]
+    for start in range(0, len(moves), 400):
+        store.commit([Create(f"{history_of('fast')}/{move['version']}", move) for move in moves[start : start + 400]])
+    store.commit([Update("flags/fast", {"version": 1_300})])
+    pruner, before = OldFlagHistory(store), clock.now() + timedelta(days=1)
+    first = pruner.prune(before, 500, start=None, dry_run=True)
+    assert (first.removed, first.resume) == (500, "fast 501")
+    assert pruner.prune(before, 5_000, start=first.resume, dry_run=True).removed == 798
+    assert drain(pruner, before, 500) == 1_298
+    assert sorted(store.list_ids(history_of("fast"))) == ["1299", "1300"]
 
 
 def test_the_history_of_a_flag_whose_state_is_damaged_stays() -> None:
