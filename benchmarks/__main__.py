@@ -12,6 +12,7 @@ SUITES = (
     "flags",
     "startup",
     "pipeline",
+    "history",
     "core",
     "bulk",
     "completions",

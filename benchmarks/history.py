@@ -1,4 +1,4 @@
-"""Fifteen seasons in a folder: collecting them first beside DuckDB's reading of the files, and phase 1 of a later date."""
+"""Fifteen seasons in a folder: their first collection beside DuckDB reading the files, and phase 1 of a later date."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ def collect(resources: ProcessorResources, context: TaskContext) -> TaskOutcome:
     """Write the raw file of the task's dataset and game date; returns the number of records.
 
     From a source with a cheap history, earlier dates without a file are collected as well, so that what looks
-    back has a past, and those that it has changed since. Nothing is written unless all of it could be read.
+    back has a past, and those that it has changed since: some dates at a time, so that memory does not grow with them.
+    Nothing is written unless the date itself could be read.
     """
     dataset = _dataset(context.parameters)
     source, raw, day = resources.source(), resources.raw, context.call.game_date

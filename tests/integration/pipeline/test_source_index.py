@@ -190,6 +190,14 @@ def test_a_damaged_index_is_made_again(
     assert parsed == []
 
 
+def test_a_digest_that_was_altered_in_the_manifest_is_not_believed(files: Path, state: Path) -> None:
+    expected = indexed(files, state)
+    manifest = index_of(state) / "index.json"
+    digest = PathSource("path:x", files, state).versions("schedule", DAYS)[DAYS[0]]
+    manifest.write_text(manifest.read_text().replace(digest, "0" * len(digest)))
+    assert indexed(files, state) == expected
+
+
 def in_a_child(work: Callable[[], object]) -> int:
     """Do something in another process, which ends with 0 if it succeeds; return the process."""
     if (child := os.fork()) == 0:
