@@ -12,7 +12,7 @@ SUITES = (
     "flags",
     "startup",
     "pipeline",
-    "history",
+    "season",
     "core",
     "bulk",
     "completions",
@@ -33,14 +33,15 @@ SUITES = (
     "check",
 )
 
+_AGAINST = "an older build: startup takes its interpreter, season the folder of its checkout (`git worktree add`)"
+
 
 def main() -> int:
     """Measure the suites asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"any of {', '.join(SUITES)} (default: all)")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each command after one warm-up")
-    parser.add_argument("--most", type=int, default=10_000, metavar="N", help="growth: the largest size")
-    parser.add_argument("--against", metavar="PYTHON", help="startup: an older build, by its interpreter")
+    parser.add_argument("--against", metavar="PYTHON", help=_AGAINST)
     options = parser.parse_args()
     if unknown := [name for name in options.suites if name not in SUITES]:
         parser.error(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}")
@@ -55,8 +56,7 @@ def main() -> int:
 
 def _measure(suite: str, runs: int, against: str | None, most: int) -> int:
     missed = 0
-    options: dict[str, dict[str, object]] = {"startup": {"against": against}, "growth": {"most": most}}
-    extra = options.get(suite, {})
+    extra = {"against": against} if suite in ("startup", "season") else {}
     for line in import_module(f"benchmarks.{suite}").measure(runs, **extra):
         verdict = {True: "met", False: "MISSED", None: ""}[line.met]
         missed += line.met is False

@@ -72,7 +72,12 @@ def _analysis(tables: tuple[TableSchema, ...]) -> Any:
         datasets.setdefault(dataset, types.SimpleCatalog(name=dataset, table=[])).table.append(table.build())
     catalog.catalog = list(datasets.values())
     registered = zetasql.service.register_catalog(simple_catalog=catalog).registered_id
-    allowed = types.AnalyzerOptions(language_options=options, allow_undeclared_parameters=True)
+    # The types of the other parameters follow from what they are compared with.
+    dates = types.Type(types.TypeKind.TYPE_ARRAY, types.ArrayType(types.Type(types.TypeKind.TYPE_DATE)))
+    declared = [types.AnalyzerOptions.QueryParameter("dates", dates)]
+    allowed = types.AnalyzerOptions(
+        language_options=options, allow_undeclared_parameters=True, query_parameters=declared
+    )
     return types.AnalyzeRequest(options=allowed, registered_catalog_id=registered).to_proto()
 
 

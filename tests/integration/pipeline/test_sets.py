@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nbactl.errors import DataError
+from nbactl.pipeline import transform
+from nbactl.pipeline.statements import table_sql
 from nbactl.ports.compute import TaskOutcome
 from tests.kit.warehouse import TABLES, Lab
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 RAW = ("raw.games", "raw.player_boxscores", "raw.injuries", "raw.odds")
 COLLECTED = ("schedule", "player_boxscores", "injuries", "odds_player_props")
-FIRST, LAST = date(2024, 10, 22), date(2024, 12, 20)
+FIRST, LAST = date(2024, 10, 22), date(2024, 11, 1)
+"""Early dates: few earlier ones are filled in."""
 ROUNDS = 12 if os.environ.get("NBACTL_STRESS") else 1
 WRITTEN = (*(f"nba_{name}" for name in RAW), *TABLES)
 
@@ -48,16 +51,16 @@ def date_by_date(lab: Lab, days: Sequence[date], token: int) -> dict[tuple[str, 
 def test_a_set_of_dates_with_gaps_equals_its_dates_one_after_the_other(labs: tuple[Lab, Lab], seed: int) -> None:
     random = Random(seed)
     season = labs[0].source.game_dates(FIRST, LAST)
-    first = random.sample(season, 3)
-    # The second round does one of them again, and others around it for the first time.
-    for token, chosen in ((1, first), (2, [*random.sample(season, 2), first[0]])):
+    first = random.sample(season, 2)
+    # The second round does one of them again, and another around it for the first time.
+    for token, chosen in ((1, first), (2, [random.choice(season), first[0]])):
         days = sorted(set(chosen))
         for lab in labs:
             for day in days:
                 lab.collect(day, *COLLECTED)
         together, apart = in_sets(labs[0], days, token), date_by_date(labs[1], days, token)
         assert together == apart
-        assert sum(outcome.rows for outcome in together.values()) > 1000
+        assert sum(outcome.rows for outcome in together.values()) > 300
     for table in WRITTEN:
         assert [labs[0].digest(table, day) for day in season] == [labs[1].digest(table, day) for day in season], table
 
@@ -81,10 +84,7 @@ def test_a_date_that_should_have_rows_fails_alone_in_phase_3(
         lab.collect(day)
         lab.run("raw.games", day)
         lab.run("raw.player_boxscores", day)
-    from nbactl.pipeline import transform  # noqa: PLC0415 - what is broken here
-
-    whole = transform.table_sql
     lost = f"SELECT * FROM ({{}}) WHERE game_date <> DATE '{days[1]}'"  # noqa: S608 - a statement of ours
-    monkeypatch.setattr(transform, "table_sql", lambda table: lost.format(whole(table)))
+    monkeypatch.setattr(transform, "table_sql", lambda table: lost.format(table_sql(table)))
     outcomes = lab.run_set("nba_analytics.player_game_summary", days)
     assert [isinstance(outcome, DataError) for outcome in outcomes] == [False, True, False]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.kit.bigquery import bigquery_warehouse
-from tests.kit.mini_season import GAMES, TRADE, put
+from tests.kit.mini_season import GAMES, TRADE, Game, put
 from tests.kit.records import DAY, game, log
 from tests.kit.warehouse import Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import date
 
     from nbactl.testing.bigquery import BigQueryServer
@@ -57,6 +58,30 @@ def test_phases_3_and_4_give_the_rows_of_duckdb_in_two_jobs_a_task(
         assert len(jobs(server)) - before <= 2, table
         assert written.rows == local.run(table, TRADE).rows
         assert rows(cloud, table, TRADE) == rows(local, table, TRADE), table
+
+
+def test_a_set_of_dates_takes_a_tenth_of_the_jobs_and_of_the_bytes_billed(
+    server: BigQueryServer, labs: tuple[Lab, Lab]
+) -> None:
+    _, cloud = labs
+    table, days = TABLES[0], [TRADE + timedelta(days=number) for number in range(20, 32)]
+    put(cloud, [Game(day, "BOS", "ATL", (100, 90)) for day in days])
+
+    def taken(compute: Callable[[], object]) -> tuple[int, int]:
+        """Return how many jobs it takes, and the bytes billed."""
+        before = {job["id"] for job in server.jobs()}
+        compute()
+        new = [job for job in jobs(server) if job["id"] not in before]
+        return len(new), sum(job["bytes_billed"] for job in new)
+
+    cloud.run_set(table, days)  # so that both find rows to replace
+    apart = taken(lambda: [cloud.run(table, day, token=2) for day in days])
+    one_by_one = [rows(cloud, table, day) for day in days]
+    together = taken(lambda: cloud.run_set(table, days, token=3))
+    assert [rows(cloud, table, day) for day in days] == one_by_one
+    assert apart[1] > 0
+    assert 10 * together[0] <= apart[0]
+    assert 10 * together[1] <= apart[1]
 
 
 def test_phase_2_gives_the_rows_of_duckdb_and_the_same_quarantine(labs: tuple[Lab, Lab]) -> None:
