@@ -12,6 +12,7 @@ SUITES = (
     "flags",
     "startup",
     "pipeline",
+    "history",
     "season",
     "core",
     "bulk",
@@ -41,6 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"any of {', '.join(SUITES)} (default: all)")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each command after one warm-up")
+    parser.add_argument("--most", type=int, default=10_000, metavar="N", help="growth: the largest size")
     parser.add_argument("--against", metavar="PYTHON", help=_AGAINST)
     options = parser.parse_args()
     if unknown := [name for name in options.suites if name not in SUITES]:
@@ -56,7 +58,12 @@ def main() -> int:
 
 def _measure(suite: str, runs: int, against: str | None, most: int) -> int:
     missed = 0
-    extra = {"against": against} if suite in ("startup", "season") else {}
+    options: dict[str, dict[str, object]] = {
+        "startup": {"against": against},
+        "season": {"against": against},
+        "growth": {"most": most},
+    }
+    extra = options.get(suite, {})
     for line in import_module(f"benchmarks.{suite}").measure(runs, **extra):
         verdict = {True: "met", False: "MISSED", None: ""}[line.met]
         missed += line.met is False

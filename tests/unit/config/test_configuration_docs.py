@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nbactl.config import flags, healing, schedules, season, timeouts, workflows
+from nbactl import config
+from nbactl.config import alert_rules, due, flags, healing, retention, schedules, season, timeouts, workflows
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
