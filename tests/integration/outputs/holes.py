@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.bootstrap.outputs import make_grids
 from nbactl.core._support.gamedate import GameDate
 from nbactl.ports.documents import Update
+from nbactl.ports.warehouse import Rows
 from tests.kit.called import call_nbactl
 from tests.kit.league import League
 from tests.kit.paths import ROOT
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from nbactl.bootstrap import Container
     from nbactl.outputs.model import Grid, Output
+    from nbactl.ports.documents import FieldPath
 
 FIRST: Final = date(2025, 1, 11)
 
@@ -73,7 +75,6 @@ class Holes:
                 "DELETE FROM nba_precompute.ml_feature_store WHERE game_date = ? AND player_lookup LIKE '%chi%'",
                 CUT_PARTITION,
             ),
-            ("DELETE FROM nba_analytics.upcoming_team_game_context WHERE game_date = ?", ZERO_BEHIND_GREEN),
             ("DELETE FROM nba_raw.player_boxscores WHERE game_date = ? AND team_abbr = 'CHI'", HALF_A_DATE),
             # Phase 6 grades the day before.
             (
@@ -82,7 +83,7 @@ class Holes:
             ),
         )
         with self.league.open() as app:
-            self._forget_rows(app)
+            self._write_nothing(app)
         self.league.run("phase1", "phase2", days=[DOCUMENT_WITHOUT_ROWS])
         with self.league.open() as app:
             names = {f"phase3_completion/{DOCUMENT_WITHOUT_ROWS}": phase_document(PHASE3, **triggered())}
@@ -102,11 +103,19 @@ class Holes:
             for statement, day_ in statements:
                 file.execute(statement, [day_])
 
-    def _forget_rows(self, app: Container) -> None:
+    def _write_nothing(self, app: Container) -> None:
+        """Leave what a processor leaves that wrote no row and reported no data: the ledger finds it fresh."""
+        table = "nba_analytics.upcoming_team_game_context"
+        columns = tuple(column.name for column in app.warehouse.table(table).schema.columns)
+        written = app.warehouse.replace_partitions(table, [ZERO_BEHIND_GREEN], Rows(columns, []), timeout=30.0)
         run = app.ledger.latest("phase3", GameDate(ZERO_BEHIND_GREEN), app.source.key)
         assert run is not None
-        path = f"runs/{run.run_id}/tasks/upcoming_team_game_context"
-        app.documents.commit([Update(path, {"status": "no_data", "rows": 0, "versions": None})])
+        changes: dict[FieldPath, Any] = {
+            "status": "no_data",
+            "rows": 0,
+            ("versions", "writes", table): written.versions[ZERO_BEHIND_GREEN].digest,
+        }
+        app.documents.commit([Update(f"runs/{run.run_id}/tasks/upcoming_team_game_context", changes)])
 
     def _kill(self) -> None:
         env = {**self.env, "NBACTL_FAULTS": "runner.run_recorded=kill@3"}

@@ -14,8 +14,10 @@ from nbactl.bootstrap.outputs import make_grids
 from nbactl.cli.main import main
 from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import GameDate
+from nbactl.core.lease.holder import process_identity
 from nbactl.testing import FakeClock
 from tests.kit.league import League
+from tests.kit.run_records import run, task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from nbactl.core.observe.events import Event
 
 FIRST = date(2025, 1, 14)
+DEAD = f"{process_identity('run-1').rsplit(':', 3)[0]}:4194305:1:run-2"
+"""The identity of a process of this machine that cannot be."""
 Call = Callable[..., tuple[int, dict[str, Any]]]
 
 
@@ -116,6 +120,35 @@ def test_an_output_is_expected_until_it_is_due_in_its_mode(league: League, at: s
     with Container(load_settings(given, {}, league.folder), clock=clock, reads_only=True) as app:
         grid = make_grids(app).draw(GameDate.iso("2025-01-16"), GameDate.iso("2025-01-16"))
     assert {output.state.value for output in grid.outputs} == states
+
+
+def test_what_a_run_is_at_work_on_is_late_until_its_process_dies(league: League) -> None:
+    given = {"state_dir": str(league.state), "source": f"path:{league.folder}"}
+    day, now = GameDate.iso("2025-01-16"), datetime.fromisoformat("2025-01-17T08:00:00-05:00")
+    with Container(load_settings(given, {}, league.folder), clock=FakeClock(now)) as app:
+        for owner, states in ((process_identity("run-1"), {"LATE"}), (DEAD, {"FAILED", "MISSING"})):
+            lease = app.leases.acquire("phase1/2025-01-16", owner, 60.0)
+            tasks = (task("schedule", "running", 0.0), task("player_boxscores", "pending"))
+            app.ledger.start(
+                run(
+                    *tasks,
+                    status="running",
+                    end=None,
+                    run_id=owner.rpartition(":")[2],
+                    name="phase1",
+                    game_date=day,
+                    source=app.source.key,
+                    owner=owner,
+                    lease=lease.name,
+                    started_at=now,
+                ),
+                supersedes=None,
+            )
+            outputs = {output.name: output for output in make_grids(app).draw(day, day).outputs}
+            found = {outputs[name].state.value for name in ("schedule", "player_boxscores", "p2_schedule")}
+            assert found == states, owner
+            app.leases.release(lease)
+    assert outputs["schedule"].reason == "run-2 was interrupted"
 
 
 def test_a_season_asks_no_more_than_a_month(league: League) -> None:
