@@ -18,6 +18,9 @@ from nbactl.bootstrap.reporting import make_report_sources
 from nbactl.config.settings import load_settings
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
+from nbactl.core.audit.entry import AuditEntry
+from nbactl.core.audit.entry import Change as AuditChange
+from nbactl.core.audit.records import fields_of
 from nbactl.core.flags.store import Change, FlagStore
 from nbactl.core.observe.daily_counts import DUPLICATES, DailyCounts, duplicates_counted
 from nbactl.core.observe.events import Event
@@ -104,6 +107,9 @@ def filled(store: DocumentStore) -> None:
         [Change("ENABLE_QUERY_CACHING", 0, 50.0, True, "s", 1, None)], by="ana@host", reason="trial"  # noqa: FBT003
     )  # fmt: skip
     observe(store, Finding("late_outputs", "2024-01-15", "critical", "2 outputs are late", day(1)), NOW)
+    repair = AuditEntry("audit-1", NOW, "heal", AuditChange("heal.outbox", ("outbox/x",)), "done", NOW)
+    by_hand = replace(repair, entry_id="audit-2", by="ana@host", change=AuditChange("flags.set", ("query_caching",)))
+    store.commit([Create(f"audit/{entry.entry_id}", fields_of(entry)) for entry in (repair, by_hand)])
     hook = duplicates_counted(counts := DailyCounts(DUPLICATES, lambda: store, SystemClock()))
     for kind in ("idempotency.replayed", "idempotency.replayed", "completions.duplicate", "idempotency.done"):
         hook(Event(kind, "x"))
@@ -135,6 +141,9 @@ def test_the_numbers_of_a_week(nbactl: Nbactl, store: DocumentStore) -> None:
     ]
     assert [(one["rule"], one["subject"], one["open"]) for one in data["incidents"]] == [
         ("late_outputs", "2024-01-15", True)
+    ]
+    assert [(one["action"], one["touches"], one["outcome"]) for one in data["healed"]] == [
+        ("heal.outbox", ["outbox/x"], "done")
     ]
     assert len(data["nights"]) == 7
 
