@@ -30,11 +30,11 @@ def halts(store: DocumentStore, notices: list[str]) -> Halts:
 
 
 def test_a_halt_is_kept_with_its_reason_and_who_made_it(halts: Halts) -> None:
-    made = halts.halt(FIRST, LAST, "wildfires", by="ann@host")
+    made = halts.halt(FIRST, LAST, " wild\nfires ", by="ann@host")
     endless = halts.halt(FIRST.plus(-1), None, "strike", by="bob@host")
     assert halts.all() == [endless, made]
     assert halts.find(made.id) == made
-    assert (made.reason, made.by, made.at, made.last) == ("wildfires", "ann@host", FakeClock().now(), LAST)
+    assert (made.reason, made.by, made.at, made.last) == ("wild fires", "ann@host", FakeClock().now(), LAST)
     assert LAST in made
     assert LAST.plus(1) not in made
     assert LAST.plus(1000) in endless

@@ -95,7 +95,7 @@ class Halts:
         """Return the halt that `halt` would make. Raises UsageError if it ends before it begins."""
         if until is not None and until < first:
             raise UsageError(f"--until {until} is before --from {first}", next_step="Give the last date of the halt.")
-        return Halt(self._ids.new("halt"), first, until, reason, by, self._clock.now())
+        return Halt(self._ids.new("halt"), first, until, _one_line(reason), by, self._clock.now())
 
     def halt(self, first: GameDate, until: GameDate | None, reason: str, *, by: str) -> Halt:
         """Halt from `first` to `until`; without `until`, until it is resumed. Raises UsageError as `draft` does."""
@@ -103,7 +103,7 @@ class Halts:
         document = {
             "from": str(first),
             "until": None if until is None else str(until),
-            "reason": reason,
+            "reason": made.reason,
             "by": by,
             "at": made.at,
         }
@@ -138,7 +138,7 @@ def _read(document: Document) -> Halt:
             document.id,
             GameDate.iso(data["from"]),
             None if data["until"] is None else GameDate.iso(data["until"]),
-            str(data["reason"]),
+            _one_line(data["reason"]),
             str(data["by"]),
             data["at"],
             None if resumed_on is None else GameDate.iso(resumed_on),
@@ -150,6 +150,10 @@ def _read(document: Document) -> Halt:
     if not isinstance(halt.at, datetime):
         raise _unreadable(document, f"at is {halt.at!r}")
     return halt
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _unreadable(document: Document, why: str) -> DataError:
