@@ -1,4 +1,4 @@
-"""When phases ran in a range of nights, whoever ran them: our ledger, phase documents, run history, batches."""
+"""When phases ran in a range of nights, by our ledger and by production: phase documents, run history, batches."""
 
 from __future__ import annotations
 
