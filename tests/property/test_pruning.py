@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.bootstrap.indexes import INDEXES
 from nbactl.config.loader import load_config, shipped_config_dir
+from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.leases import Leases
 from nbactl.ports.documents import Query, Update
 from nbactl.testing import FakeClock, memory_documents
@@ -26,6 +31,7 @@ from tests.kit.run_records import START, run, task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from nbactl.ports.documents import DocumentStore
     from nbactl.workflows.model import RunRecord
@@ -229,3 +235,19 @@ def test_a_run_with_more_tasks_than_a_commit_holds_is_removed_whole() -> None:
     house = House([many, record(1)], [])
     assert prune(house, 10, 100) == 1
     assert house.tasks() == 1
+
+
+def test_several_prunes_at_once_remove_each_run_once(tmp_path: Path) -> None:
+    clock = SystemClock()
+    with closing(SqliteDocuments(tmp_path / "documents.db", clock=clock, busy_timeout=20.0, indexes=INDEXES)) as store:
+        ledger = Ledger(store, clock, is_dead=lambda _: False)
+        for index in range(60):
+            made = record(index, game_date=FIRST.plus(index % 3))
+            ledger.start(made, supersedes=None)
+
+        def all_of_it(_: int) -> int:
+            return OldRuns(store).prune(START + timedelta(days=30), 1_000, start=None, dry_run=False).removed
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(all_of_it, range(4))) == 57
+        assert sorted(one.run_id for one in ledger.list(limit=None)) == ["run-0057", "run-0058", "run-0059"]
