@@ -41,8 +41,8 @@ def overnight(
     Checks: every required output is there; each phase ended when it was due (phase 4 by 06:00, predictions by 07:00
     Eastern); the whole took less than overnight.total of timeouts.yaml; no phase went on with less than everything
     (majority, tier, deadline, a skipped upstream phase); there are rows behind what is green. The times are compared
-    with the 30 nights before, of nbactl and of production. Exits with 1 if a check fails, with 4 if there is nothing to look at.
-    A date on which nothing is expected passes.
+    with the 30 nights before, of nbactl and of production. A date on which nothing is expected passes. Exits with 1 if
+    a check fails, with 4 if there is nothing to look at.
     """
     opened = container(ctx, reads_only=True)
     follow_last_source(opened)
