@@ -41,7 +41,7 @@ NEEDS: Final = (
         ("bigquery.jobs.create",),
     ),
     Need(
-        ("query", "tables", "quarantine", "status"),
+        ("query", "tables", "quarantine", "status", "schedule tick"),
         "roles/bigquery.dataViewer",
         ("bigquery.datasets.get", "bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.list"),
     ),
@@ -66,8 +66,12 @@ NEEDS: Final = (
             "bigquery.tables.updateData",
         ),
     ),
-    Need(("run", "flags drift", "doctor"), "roles/run.viewer", ("run.services.get", "run.services.list")),
-    Need(("run",), "roles/run.invoker", ("run.routes.invoke",)),
+    Need(
+        ("run", "schedule tick", "flags drift", "doctor"),
+        "roles/run.viewer",
+        ("run.services.get", "run.services.list"),
+    ),
+    Need(("run", "schedule tick"), "roles/run.invoker", ("run.routes.invoke",)),
     Need(("flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
     Need(("flags sync", "flags rollback --env"), "roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",)),
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
