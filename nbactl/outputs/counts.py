@@ -77,13 +77,13 @@ _COUNTERS: Final[Mapping[str, _Counter]] = {
 
 @frozen
 class Counts:
-    """The counts by name and date. The rows of a table have the name of the table."""
+    """The counts by date and name. The rows of a table have the name of the table."""
 
-    found: Mapping[tuple[str, date], int]
+    found: Mapping[date, Mapping[str, int]]
 
     def of(self, name: str, day: date) -> int:
         """Return a count; a table that is not there has no rows."""
-        return self.found.get((name, day), 0)
+        return self.found.get(day, {}).get(name, 0)
 
 
 def read_counts(warehouse: Warehouse, tables: Collection[str], first: date, last: date, *, timeout: float) -> Counts:
@@ -121,5 +121,7 @@ def _ask(
         f"SELECT '{name}' AS name, day, number FROM ({counter.sql}) AS counted"  # noqa: S608 - the names are ours
         for name, counter in counters.items()
     )
-    rows = warehouse.query(sql, days, timeout=timeout, labels=_LABELS, cache=False).rows
-    return Counts({(name, day): int(number) for name, day, number in rows})
+    found: dict[date, dict[str, int]] = {}
+    for name, day, number in warehouse.query(sql, days, timeout=timeout, labels=_LABELS, cache=False).rows:
+        found.setdefault(day, {})[name] = int(number)
+    return Counts(found)

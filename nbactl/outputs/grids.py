@@ -133,7 +133,7 @@ class Grids:
         if day.day not in games.unknown:
             return True
         recorded = any(line.run is not None or line.production is not None for line in lines.values())
-        return recorded or (counts is not None and any(when == day.day for _, when in counts.found))
+        return recorded or (counts is not None and day.day in counts.found)
 
     def _outputs(
         self, day: GameDate, lines: Mapping[str, PhaseLine], evidence: Evidence, now: datetime

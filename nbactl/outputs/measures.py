@@ -108,7 +108,7 @@ def facts_of(day: date, counts: Counts | None, calendar: KnownGames) -> Facts:
         known = {"games": game_day.games if game_day else 0, "games over": game_day.over if game_day else 0}
     listed = known["games"]
     if counts is not None:
-        counted = {name: number for (name, when), number in counts.found.items() if when == day}
+        counted = counts.found.get(day, {})
         has_all = (counts.of("games in nba_raw", day) or -1) >= (listed or 0)
         known = {**counted, **({} if has_all else known)}
         if not has_all:

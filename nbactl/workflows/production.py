@@ -185,12 +185,15 @@ class Production:
         found = read_phases(store, known, days)
         documents = {day: {name: found[name, day] for name in known} for day in days}
         runs, warnings = self._history(documents, now)
+        of_date: dict[GameDate | None, list[ProcessorRun]] = {}
+        for run in runs:
+            of_date.setdefault(run.game_date, []).append(run)
         said = list(warnings)
         locks = tuple(lock for lock in read_locks(store, said.append) if not lock.is_expired(now))
         return {
             day: ProductionBoard(
                 mode_of(day, now),
-                self._reports(of_day, mode_of(day, now), now, [run for run in runs if run.game_date == day], ours),
+                self._reports(of_day, mode_of(day, now), now, of_date.get(day, ()), ours),
                 locks,
                 tuple(said),
             )

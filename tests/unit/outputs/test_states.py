@@ -54,7 +54,7 @@ def evidence(
 ) -> Evidence:
     days = {} if games is None else {DAY: GameDay(DAY, games, over)}
     known = KnownGames(days, frozenset() if games is not None else frozenset({DAY}))
-    counted = None if counts is None else Counts({(name, DAY): number for name, number in counts.items()})
+    counted = None if counts is None else Counts({DAY: counts})
     return Evidence(facts_of(DAY, counted, known), counted, raw or {})
 
 
