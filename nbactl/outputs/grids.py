@@ -11,7 +11,7 @@ from nbactl.errors import NbactlError
 from nbactl.frozen import frozen
 from nbactl.outputs.counts import read_counts
 from nbactl.outputs.judging import Evidence, find, state_of
-from nbactl.outputs.made import made_of
+from nbactl.outputs.made import by_record, made_of
 from nbactl.outputs.measures import facts_of
 from nbactl.outputs.model import Grid, Output, OutputState
 from nbactl.workflows.model import not_covered
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.reading import Past
 
 _OTHERS: Final = ("orchestrator", "unknown")
+_WHOLE: Final = ("succeeded", "unavailable", "unrecorded")
 
 
 class Runs(Protocol):
@@ -49,6 +50,10 @@ class Runs(Protocol):
 
     def heads_between(self, first: GameDate, last: GameDate) -> Iterator[RunRecord]:
         """Yield the runs of a range of dates without their tasks."""
+        ...
+
+    def state(self, run: RunRecord) -> str:
+        """Return the status of a run; `interrupted` for one that is recorded as running and has no worker."""
         ...
 
 
@@ -90,6 +95,7 @@ class Grids:
         past = self.runs.latest_between(tuple(self.workflows.phases), first, last, self.source)
         productions = self._productions(days, now)
         by_date, unjudged = self.boards.judge(days, past, productions, now, names_inputs=False)
+        alone = self._made_alone(by_date)
         warnings = [f"freshness was not checked: {unjudged}"] if unjudged else []
         warnings += {warning: None for board in productions.values() for warning in board.warnings}
         known_games, counts = calendar.games(first.day, last.day), None
@@ -102,7 +108,7 @@ class Grids:
         outputs: list[Output] = []
         for day in known:
             evidence = Evidence(facts_of(day.day, counts, known_games), counts, raw)
-            outputs += self._outputs(day, by_date[day], evidence, now)
+            outputs += self._outputs(day, by_date[day], alone, evidence, now)
         unknown = tuple(day for day in days if day not in known)
         warnings += not_covered({str(day): "neither the schedule nor any run covers them" for day in unknown})
         unchecked = counts is None or unjudged is not None
@@ -135,8 +141,40 @@ class Grids:
         recorded = any(line.run is not None or line.production is not None for line in lines.values())
         return recorded or (counts is not None and day.day in counts.found)
 
+    def _made_alone(self, by_date: Mapping[GameDate, Mapping[str, PhaseLine]]) -> dict[tuple[str, GameDate], Made]:
+        """Return what runs of single tasks and of workflows left, by task, later than the last run of the phase.
+
+        The ledger is asked only for dates whose phases are not all whole.
+        """
+        days = [day for day, lines in by_date.items() if any(line.state not in _WHOLE for line in lines.values())]
+        if not days:
+            return {}
+        home = {use.task: name for name, phase in self.workflows.phases.items() for use in phase.tasks}
+        names = [
+            name
+            for name, workflow in self.workflows.workflows.items()
+            if any(use.task in home for use in workflow.tasks)
+        ]
+        runs = self.runs.latest_between((*names, *home), min(days), max(days), self.source)
+        judged = self.boards.freshness.judge(runs.values(), names_inputs=False)
+        found: dict[tuple[str, GameDate], Made] = {}
+        for run in sorted(runs.values(), key=lambda run: run.started_at):
+            state = self.runs.state(run)
+            for task in run.tasks:
+                line = by_date.get(run.game_date, {}).get(home.get(task.name, ""))
+                if line is None or task.carried_from is not None:
+                    continue
+                if line.run is None or line.run.started_at < run.started_at:
+                    found[task.name, run.game_date] = by_record(task, run, state, judged.get(run.run_id, {}))
+        return found
+
     def _outputs(
-        self, day: GameDate, lines: Mapping[str, PhaseLine], evidence: Evidence, now: datetime
+        self,
+        day: GameDate,
+        lines: Mapping[str, PhaseLine],
+        alone: Mapping[tuple[str, GameDate], Made],
+        evidence: Evidence,
+        now: datetime,
     ) -> Iterator[Output]:
         mode = mode_of(day, now)
         for name, phase in self.workflows.phases.items():
@@ -147,7 +185,7 @@ class Grids:
             overdue = now >= due if due is not None else mode == "overnight"
             pending = self._is_pending(name, lines)
             for output, required in self._expected(name, phase, line, mode):
-                made = made_of(output, line)
+                made = made_of(output, line, alone.get((output, day)))
                 expected = Output(day, name, output, OutputState.EXPECTED, required, due)
                 yield self._output(expected, made, evidence, overdue=overdue, pending=pending)
 

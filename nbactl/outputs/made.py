@@ -8,6 +8,7 @@ from nbactl.frozen import frozen
 from nbactl.workflows.model import TaskStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from nbactl.workflows.board import PhaseLine
@@ -32,15 +33,25 @@ class Made:
     judgement: Judgement | None = None
     record: TaskRecord | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was done, and of data that are still the same."""
+        return self.status == "done" and (self.judgement is None or self.judgement.state == "fresh")
 
-def made_of(name: str, line: PhaseLine) -> Made:
-    """Return what is recorded of an output of a phase; the board's merging says whose record decides."""
+
+def made_of(name: str, line: PhaseLine, alone: Made | None = None) -> Made:
+    """Return what is recorded of an output of a phase; the board's merging says whose record decides.
+
+    `alone` is what a later run of the task itself, or of a workflow, left: it decides where the phase left a gap.
+    """
     if line.state == "unreadable":
         return Made("failed", reason="its last run cannot be read" if line.by in (None, "nbactl") else line.reason)
     report = line.production
     processor = next((found for found in report.processors if found.name == name), None) if report else None
     record = next((task for task in line.run.tasks if task.name == name), None) if line.run is not None else None
-    ours = None if record is None or line.run is None else _by_record(record, line, line.run)
+    ours = None if record is None or line.run is None else by_record(record, line.run, line.state, line.judged)
+    if alone is not None and (ours is None or not ours.is_whole):
+        ours = alone
     if processor is not None and (line.by in ("orchestrator", "unknown") or _outdoes(processor, ours)):
         return _by_processor(processor)
     if ours is not None:
@@ -68,16 +79,16 @@ def _by_processor(line: ProcessorLine) -> Made:
     return Made("open", reason=None if line.status is None else f"{line.raw_name} reported {line.status}")
 
 
-def _by_record(task: TaskRecord, line: PhaseLine, run: RunRecord) -> Made:
+def by_record(task: TaskRecord, run: RunRecord, state: str, judged: Mapping[str, Judgement]) -> Made:
+    """Return what a run left of a task. `state` is the run's, and tells whether it is still `running`."""
     run_id = task.carried_from or run.run_id
     if task.status.done:
-        judged = line.judged.get(task.name)
-        return Made("done", task.finished_at, run_id, run_id, task.rows, task.reason, judged, task)
+        return Made("done", task.finished_at, run_id, run_id, task.rows, task.reason, judged.get(task.name), task)
     if task.status in _FAILED:
         error = task.error or {}
         return Made("failed", by=run_id, run_id=run_id, reason=error.get("message") or task.reason)
     if task.status in _AT_WORK:
-        if line.state == "running":
+        if state == "running":
             return Made("at work", by=run_id, run_id=run_id, reason=f"{run_id} is at work")
         return Made("failed", by=run_id, run_id=run_id, reason=f"{run_id} was interrupted")
     return Made("open", run_id=run_id, reason=task.reason or f"{task.status.value} in {run_id}")
