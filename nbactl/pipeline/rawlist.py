@@ -14,6 +14,8 @@ from datetime import date
 from threading import RLock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from nbactl.pipeline.gcpause import gc_paused
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
@@ -30,8 +32,6 @@ _OUTDATED: Final = 2000
 """Entries of a note that later ones replace, from which on it is written again."""
 
 _State = list[int]
-_Entry = tuple[_State, str, str | None, bool]
-"""The state of a file, and what `Held` has of it."""
 
 
 class Held(NamedTuple):
@@ -45,6 +45,10 @@ class Held(NamedTuple):
     filled_in: bool
 
 
+_Known = tuple[_State, Held, date]
+"""The state of a file, what its first line says, and its date."""
+
+
 class RawListing:
     """The raw files under a folder. `read` returns what the first line of a file says; it may raise OSError."""
 
@@ -53,9 +57,9 @@ class RawListing:
         self._read = read
         self._listed: dict[Dataset, tuple[tuple[int, int], Mapping[date, Held]]] = {}
         """What a folder had when it had this inode and time of change."""
-        self._known: dict[Dataset, dict[str, _Entry]] = {}
+        self._known: dict[Dataset, dict[str, _Known]] = {}
         """What is known of the files, by their names without suffix."""
-        self._unsaved: dict[Dataset, dict[str, _Entry]] = {}
+        self._unsaved: dict[Dataset, dict[str, _Known]] = {}
         self._outdated: dict[Dataset, int] = {}
         self._lock = RLock()
 
@@ -74,16 +78,23 @@ class RawListing:
         listed = self._listed.get(dataset)
         if listed is not None and listed[0] == state:
             return listed[1]
-        found: dict[date, Held] = {}
+        found: dict[str, _Known] = {}
+        noted = self._noted(dataset)
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.endswith(_SUFFIX):
-                    with suppress(OSError, ValueError):
-                        day = date.fromisoformat(entry.name.removesuffix(_SUFFIX))
-                        if (of_file := entry.stat()).st_size:
-                            found[day] = self._of(dataset, day, of_file)
+                    name = entry.name.removesuffix(_SUFFIX)
+                    known = noted.get(name)
+                    try:
+                        of_file = entry.stat()
+                        if known is None or known[0] != _state(of_file):
+                            known = self._look(dataset, date.fromisoformat(name), of_file)
+                    except (OSError, ValueError):
+                        continue  # it is gone, or is not a raw file
+                    if of_file.st_size:
+                        found[name] = known
         self._save(dataset, found)
-        held = dict(sorted(found.items()))
+        held = {day: of_day for _, (_, of_day, day) in sorted(found.items())}
         self._listed.pop(dataset, None)
         if time.time_ns() - status.st_mtime_ns > (_TICK if status.st_mtime_ns % _SECOND else _COARSE_TICK):
             self._listed[dataset] = state, held
@@ -95,7 +106,11 @@ class RawListing:
         with self._lock:
             for day in days:
                 with suppress(OSError):
-                    found[day] = self._of(dataset, day, self._path(dataset, day).stat())
+                    status = self._path(dataset, day).stat()
+                    known = self._noted(dataset).get(str(day))
+                    if known is None or known[0] != _state(status):
+                        known = self._look(dataset, day, status)
+                    found[day] = known[1]
         return found
 
     def wrote(self, dataset: Dataset, held: Mapping[date, Held]) -> None:
@@ -106,36 +121,37 @@ class RawListing:
             for day, of_day in held.items():
                 with suppress(OSError):
                     state = _state(self._path(dataset, day).stat())
-                    known[str(day)] = self._unsaved[dataset][str(day)] = (state, *of_day)
+                    known[str(day)] = self._unsaved[dataset][str(day)] = (state, of_day, day)
 
     def _path(self, dataset: Dataset, day: date) -> Path:
         return self._root / dataset / f"{day}{_SUFFIX}"
 
-    def _of(self, dataset: Dataset, day: date, status: os.stat_result) -> Held:
-        noted, state, name = self._noted(dataset), _state(status), str(day)
-        known = noted.get(name)
-        if known is None or known[0] != state:
-            known = noted[name] = self._unsaved[dataset][name] = (state, *self._read(self._path(dataset, day)))
-        return Held(*known[1:])
+    def _look(self, dataset: Dataset, day: date, status: os.stat_result) -> _Known:
+        known = _state(status), self._read(self._path(dataset, day)), day
+        self._noted(dataset)[str(day)] = self._unsaved[dataset][str(day)] = known
+        return known
 
-    def _noted(self, dataset: Dataset) -> dict[str, _Entry]:
+    def _noted(self, dataset: Dataset) -> dict[str, _Known]:
         """Return what is known of files, at first what this and other processes noted."""
         if dataset in self._known:
             return self._known[dataset]
         known = self._known[dataset] = {}
         self._unsaved[dataset] = {}
         entries = 0
-        with suppress(OSError):
+        with suppress(OSError), gc_paused():
             for line in self._note(dataset).read_bytes().splitlines():
                 checksum, _, text = line.partition(b" ")
                 if checksum == _checksum(text):  # else it was cut
                     noted = json.loads(text)
                     entries += len(noted)
-                    known |= noted
+                    known |= {
+                        name: (state, Held(*of_day), date.fromisoformat(name))
+                        for name, (state, *of_day) in noted.items()
+                    }
         self._outdated[dataset] = entries - len(known)
         return known
 
-    def _save(self, dataset: Dataset, found: Mapping[date, Held]) -> None:
+    def _save(self, dataset: Dataset, found: Mapping[str, _Known]) -> None:
         """Add to the note what is not in it. It may get lost; then the files are read again."""
         unsaved = self._unsaved.get(dataset)
         if not unsaved:
@@ -144,7 +160,7 @@ class RawListing:
         with suppress(OSError):
             if self._outdated[dataset] > _OUTDATED:
                 new = note.with_name(f"{note.name}.{os.getpid()}.new")
-                new.write_bytes(_line({str(day): self._known[dataset][str(day)] for day in found}))
+                new.write_bytes(_line(found))
                 new.replace(note)
                 self._outdated[dataset] = 0
             else:
@@ -156,8 +172,9 @@ class RawListing:
         return self._root / f".held.{dataset}.jsonl"
 
 
-def _line(known: Mapping[str, _Entry]) -> bytes:
-    text = json.dumps(known, separators=(",", ":")).encode()
+def _line(known: Mapping[str, _Known]) -> bytes:
+    entries = {name: (state, *of_day) for name, (state, of_day, _) in known.items()}
+    text = json.dumps(entries, separators=(",", ":")).encode()
     return b"%b %b\n" % (_checksum(text), text)
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from nbactl.core._support.faults import reach
 from nbactl.errors import UnavailableError
 from nbactl.pipeline.code import code_of
+from nbactl.pipeline.gcpause import gc_paused
 from nbactl.pipeline.sources.contents import Contents, FileState, contents_from, contents_json, lines_of, merged
 from nbactl.pipeline.sources.files import read_content
 from nbactl.pipeline.sources.segments import DamagedSegmentError, Segment
@@ -58,7 +59,8 @@ class SourceIndex:
 
     def load(self, files: Sequence[Path]) -> Contents:
         """Return what these files have now. Raises what `write` raises, DataError for a file that cannot be read."""
-        kept, noted_at = self._manifest()
+        with gc_paused():
+            kept, noted_at = self._manifest()
         noted = {} if kept is None else kept.files
         states = {path.name: _state(path, noted.get(path.name), noted_at - _TICK) for path in files}
         if kept is not None and _bytes_of(noted) == _bytes_of(states):

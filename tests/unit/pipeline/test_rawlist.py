@@ -27,7 +27,7 @@ def records(day: date, points: int = 1) -> list[RawRecord]:
 
 def fill(store: RawStore, days: list[date], points: int = 1) -> None:
     by_day = {day: records(day, points) for day in days}
-    given = {day: f"version {points}" for day in days}
+    given = dict.fromkeys(days, f"version {points}")
     store.fill_in("schedule", by_day, source="test", fence=PlainFence(), given=given)
 
 

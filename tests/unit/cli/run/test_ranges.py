@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.model import RunRecord
 
 DAYS = [GameDate(date(2024, 1, 15) + timedelta(days=number)) for number in range(10)]
-TASK = PlannedTask("a", Work("python", "m:f"), 60.0, RetryPolicy("none", 1))
+TASK = PlannedTask("a", Work("command", "true"), 60.0, RetryPolicy("none", 1))
 
 
 class At(SystemClock):
