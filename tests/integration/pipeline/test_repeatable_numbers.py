@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from nbactl.adapters.duckdb import file as warehouse_file
-from nbactl.pipeline.statements import table_sql
+from nbactl.pipeline.statements import date_parameters, table_sql
 from nbactl.ports.warehouse import Rows, Select
 from nbactl.warehouse.tables import ensure_tables, load_tables
 from tests.kit.warehouse import TABLES, Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 THOROUGH = os.environ.get("NBACTL_STRESS") == "1"
@@ -240,14 +240,8 @@ def put(lab: Lab, raw: Raw, days: Iterable[date], random: Random | None = None) 
 
 def compute_in_one_statement(lab: Lab, days: Sequence[date]) -> None:
     for table in TABLES if days else ():
-        sql = "\nUNION ALL\n".join(statements(table, days))
-        lab.warehouse.replace_partitions(table, days, Select(sql, {}), timeout=TIMEOUT)
-
-
-def statements(table: str, days: Sequence[date]) -> Iterator[str]:
-    for day in days:
-        of_day = table_sql(table).replace("@game_date", f"DATE '{day}'")
-        yield f"SELECT * FROM (\n{of_day}\n)"  # noqa: S608 - a statement of ours
+        source = Select(table_sql(table), date_parameters(days))
+        lab.warehouse.replace_partitions(table, days, source, timeout=TIMEOUT)
 
 
 def compute_last(lab: Lab, raw: Raw, random: Random | None) -> Lab:

@@ -42,6 +42,12 @@ def test_what_several_expressions_read_of_a_table_is_one_window() -> None:
     assert all(windows(table) for table in TABLES)
 
 
+@pytest.mark.parametrize("table", TABLES)
+def test_a_statement_reads_no_earlier_date_of_what_is_computed_for_many_dates_at_once(table: str) -> None:
+    looked_back_at = {read for read, window in windows(table).items() if window.first < 0}
+    assert looked_back_at <= {"nba_raw.games", "nba_raw.player_boxscores"}
+
+
 @pytest.mark.parametrize(
     "same",
     [
