@@ -135,8 +135,10 @@ class _Sets:
         self._app = app
 
     def takes(self, name: str) -> bool:
-        from nbactl.pipeline.registry import takes_sets
+        from nbactl.pipeline.registry import COLLECT, takes_sets
 
+        if name == COLLECT and not self._app.processor_resources.source().has_history:
+            return False  # a server is asked date by date: each date has the time of its own task
         return takes_sets(name)
 
     def run(self, name: str, contexts: Sequence[TaskContext]) -> Sequence[TaskOutcome | Exception]:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from nbactl.pipeline.processor import Processor, ProcessorResources, SetProcessor
     from nbactl.ports.compute import TaskContext, TaskOutcome
 
+COLLECT: Final = "collect"
 PROCESSORS: Final[Mapping[str, str]] = {
-    "collect": "nbactl.pipeline.collect:collect",
+    COLLECT: "nbactl.pipeline.collect:collect",
     "raw.games": "nbactl.pipeline.raw:games",
     "raw.player_boxscores": "nbactl.pipeline.raw:player_boxscores",
     "raw.injuries": "nbactl.pipeline.raw:injuries",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_DATES: Final = 31
 """Dates of a set: a month. More would take more memory, and gain little."""
+_AT_ONCE: Final = 2
+"""Tasks of a set that are executed at the same time: each takes the memory of a month."""
 
 
 def sets_of(
@@ -103,6 +105,7 @@ class Gathering:
         self._grace = grace
         self._waiting: dict[str, dict[str, _Arrival]] = {}
         self._going: dict[str, _Going] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self, context: TaskContext) -> TaskOutcome:
         """Execute a task, together with the others that are still in the set."""
@@ -148,8 +151,17 @@ class Gathering:
         waiting = self._waiting.get(task, {})
         if waiting and self._members <= waiting.keys():
             arrived = sorted(self._waiting.pop(task).values(), key=lambda arrival: arrival.context.call.game_date)
-            work = asyncio.get_running_loop().create_task(self._execute(arrived), context=arrived[0].variables)
+            work = asyncio.get_running_loop().create_task(self._in_turn(arrived), context=arrived[0].variables)
             self._going[task] = _Going(work, arrived)
+
+    async def _in_turn(self, arrivals: Sequence[_Arrival]) -> None:
+        try:
+            async with self._turns:
+                await self._execute(arrivals)
+        except asyncio.CancelledError:
+            for arrival in arrivals:
+                arrival.outcome.cancel()
+            raise
 
     async def _execute(self, arrivals: Sequence[_Arrival]) -> None:
         """Execute a task for these dates; where it fails for a date nobody can name, for each half of them."""
@@ -159,10 +171,6 @@ class Gathering:
                 found: Sequence[TaskOutcome | Exception] = [await self._compute.run(there[0].context)]
             else:
                 found = await self._sets.run_set([arrival.context for arrival in there]) if there else []
-        except asyncio.CancelledError:
-            for arrival in there:
-                arrival.outcome.cancel()
-            raise
         except Exception as error:  # noqa: BLE001 - raised where the outcome of each date is awaited
             if len(there) > 1 and not (isinstance(error, NbactlError) and error.retryable):
                 half = len(there) // 2

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.bootstrap import Container
+from nbactl.config.settings import load_settings
 from nbactl.errors import DataError
 from nbactl.pipeline import transform
 from nbactl.pipeline.statements import table_sql
-from nbactl.ports.compute import TaskOutcome
+from nbactl.ports.compute import TaskOutcome, Work
 from tests.kit.warehouse import TABLES, Lab
 
 if TYPE_CHECKING:
@@ -88,3 +90,15 @@ def test_a_date_that_should_have_rows_fails_alone_in_phase_3(
     monkeypatch.setattr(transform, "table_sql", lambda table: lost.format(table_sql(table)))
     outcomes = lab.run_set("nba_analytics.player_game_summary", days)
     assert [isinstance(outcome, DataError) for outcome in outcomes] == [False, True, False]
+
+
+@pytest.mark.parametrize(("source", "takes"), [("sample", True), ("nba_api", False)])
+def test_a_server_is_asked_date_by_date(tmp_path: Path, source: str, takes: bool) -> None:
+    settings = load_settings({"state_dir": str(tmp_path), "source": source}, {}, tmp_path)
+    with Container(settings) as app:
+        sets = app.runner.engine.sets
+        assert sets is not None
+        assert sets.takes_sets(Work("processor", "collect")) is takes
+        assert sets.takes_sets(Work("processor", "raw.games"))
+        assert not sets.takes_sets(Work("processor", "predictions.players"))
+        assert not sets.takes_sets(Work("call", "package.module:function"))
