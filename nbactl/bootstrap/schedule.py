@@ -41,6 +41,8 @@ def make_steps(
 ) -> list[Step]:
     """Return the steps of a tick in their order: the quick ones first, and last the workflows, whose runs take time."""
     from nbactl.bootstrap.phases import make_phase_recorder
+    from nbactl.bootstrap.reporting import make_alert_rules
+    from nbactl.bootstrap.retention import make_retention
     from nbactl.schedule.tick import Step
 
     def alert(found: Alert) -> None:
@@ -62,7 +64,8 @@ def make_steps(
         Step("outbox", outbox, lambda swept: swept.failed.values()),
         Step("rows", rows, lambda flushed: [flushed.error] if flushed.error else []),
         Step("expiry", app.sweep_expired),
-        # A further step is one line here: make_alert_rules(app, send).evaluate, make_retention(app).prune_due.
+        Step("retention", lambda: make_retention(app).prune_due(now), _errors_in),
+        Step("alerts", lambda: make_alert_rules(app, send).evaluate(now)),
         Step("workflows", controller.tick, _errors_of_runs, lambda: controller.look(now)),
     ]
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from nbactl.cli.show.console import Console
     from nbactl.core.outbox.outbox import Swept
     from nbactl.core.phases.sweeping import PhaseSweep
+    from nbactl.core.retention.retention import Pruned
     from nbactl.errors import NbactlError
+    from nbactl.reporting.rules import AlertRound
     from nbactl.rollouts.tick import RolloutStep
     from nbactl.schedule.controller import Decided
     from nbactl.schedule.tick import QuotaCheck, StepResult, TickResult
@@ -32,6 +34,8 @@ class _Results:
     quotas: QuotaCheck | None
     phases: PhaseSweep | None
     rows: Flushed | None
+    pruned: Sequence[Pruned]
+    alerts: AlertRound | None
 
 
 def ticked(done: TickResult) -> View:
@@ -43,6 +47,8 @@ def ticked(done: TickResult) -> View:
         quotas=done.value("quotas"),
         phases=done.value("phases"),
         rows=done.value("rows"),
+        pruned=done.value("retention") or (),
+        alerts=done.value("alerts"),
     )
 
     def show(console: Console) -> None:
@@ -100,6 +106,21 @@ def _show_sweeps(console: Console, results: _Results) -> None:
         console.note(f"Not published, kept in the outbox: {key}: {failure.message}")
     if flushed is not None:
         _show_rows(console, flushed)
+    for name, count in _removed(results.pruned).items():
+        console.note(f"Removed, because it is kept no longer: {count} {name}")
+    if results.alerts is not None:
+        _show_alerts(console, results.alerts)
+
+
+def _show_alerts(console: Console, judged: AlertRound) -> None:
+    if judged.sent:
+        console.note(f"Alerts sent: {', '.join(judged.sent)}")
+    if judged.resolved:
+        console.note(f"Alerts resolved: {', '.join(judged.resolved)}")
+
+
+def _removed(pruned: Sequence[Pruned]) -> dict[str, int]:
+    return {one.kind.replace("_", " "): one.removed for one in pruned if one.removed}
 
 
 def _results_json(results: _Results) -> dict[str, Any]:
@@ -118,6 +139,10 @@ def _results_json(results: _Results) -> dict[str, Any]:
         },
         "phases": None if results.phases is None else _phases_json(results.phases),
         "rows": None if results.rows is None else _rows_json(results.rows),
+        "pruned": {one.kind: one.removed for one in results.pruned},
+        "alerts": None
+        if results.alerts is None
+        else {"sent": list(results.alerts.sent), "resolved": list(results.alerts.resolved)},
     }
 
 
@@ -142,6 +167,7 @@ def _touched(results: _Results) -> str | None:
         *([f"rollouts {keys}"] if keys else []),
         *([f"workflows {runs}"] if runs else []),
         *([f"outbox messages {', '.join(published)}"] if published else []),
+        *(f"{count} old {name}" for name, count in _removed(results.pruned).items()),
     ]
     return ", ".join(parts) or None
 
