@@ -28,7 +28,7 @@ def healed(project: Project, minutes: list[float], *, down: bool = True, **keys:
     """Return the states of a message that waits, after each of these pauses; the bus is down."""
     project.workflows["healing"] = {"kinds": {"outbox_pending": {**SPEC, **keys}}}
     project.load()
-    states = []
+    states: list[str] = []
     folder = project.folder / f"lab-{len(list(project.folder.iterdir()))}"
     with healing_lab(Engine("sqlite", str(folder)), folder, config_dir=str(project.folder)) as lab:
         lab.store.commit([lab.app.outbox.message("message", PHASE3_TOPIC, {})])
