@@ -28,7 +28,7 @@ class OldDocuments:
     def prune(self, before: datetime, at_most: int, *, start: str | None, dry_run: bool) -> Removal:
         page = min(at_most, MAX_WRITES)
         query = Query(self._collection, (Filter(self._field, "<", before),), (Order(self._field),), limit=page)
-        found = list(self._store.query(query if start is None else self._going_on(query, start)))
+        found = list(self._store.query(query if start is None else self._continued(query, start)))
         closed = [document for document in found if self._is_closed(document)]
         removed = len(closed)
         if closed and not dry_run:
@@ -37,7 +37,7 @@ class OldDocuments:
         resume = f"{found[-1].data[self._field].isoformat()} {found[-1].id}" if len(found) == page else None
         return Removal(removed, len(found), None, resume)
 
-    def _going_on(self, query: Query, start: str) -> Query:
+    def _continued(self, query: Query, start: str) -> Query:
         """Return the query of what comes after the last document of the call before."""
         at, _, identifier = start.partition(" ")
         time = datetime.fromisoformat(at)

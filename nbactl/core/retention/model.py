@@ -15,7 +15,7 @@ class Removal:
     """What one call removed, or in a dry run would remove.
 
     `examined` counts what was read to decide. `size` is in bytes, None where the store does not say. `resume` is where
-    the next call goes on, None if nothing is left.
+    the next call continues, None if nothing is left.
     """
 
     removed: int = 0
@@ -24,7 +24,7 @@ class Removal:
     resume: str | None = None
 
     def and_then(self, other: Removal) -> Removal:
-        """Return the sum of this call and the one that went on from it."""
+        """Return the sum of this call and the one that continued it."""
         sizes = [size for size in (self.size, other.size) if size is not None]
         return Removal(
             self.removed + other.removed, self.examined + other.examined, sum(sizes) if sizes else None, other.resume
@@ -39,7 +39,7 @@ class Pruner(Protocol):
     """
 
     def prune(self, before: datetime, at_most: int, *, start: str | None, dry_run: bool) -> Removal:
-        """Remove what is older than `before`, of about `at_most` that are examined, going on from `start`.
+        """Remove what is older than `before`, of about `at_most` that are examined, continuing from `start`.
 
         Raises UnavailableError when the store does not answer.
         """

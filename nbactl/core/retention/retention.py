@@ -1,6 +1,6 @@
 """Retention: each kind of what accumulates is removed when it is older than it is kept.
 
-An operator has all of it removed at once; a tick removes a little, and goes on where the last one stopped.
+An operator has all of it removed at once; a tick removes a little, and continues where the last one stopped.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Retention:
         return [self._prune_all(name, spec, now, older_than, dry_run=dry_run) for name, spec in chosen.items()]
 
     def prune_due(self, now: datetime, at_most: int = PER_TICK) -> list[Pruned]:
-        """Remove some of what is due, going on where the last call stopped; nothing while it is too early.
+        """Remove some of what is due, continuing where the last call stopped; nothing while it is too early.
 
         Returns the kinds of which something was removed, or that failed.
         """
