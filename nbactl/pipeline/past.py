@@ -31,20 +31,22 @@ def unlike_source(source: GameSource, raw: RawStore, dataset: Dataset) -> list[d
         return []
     held = raw.held(dataset)
     missing = [day for day in source.game_dates(date.min, date.max) if day not in held]
-    return sorted([*missing, *_differing(source, dataset, {day: file for day, file in held.items() if file.filled_in})])
+    filled_in = [day for day, file in held.items() if file.filled_in]
+    return sorted([*missing, *_differing(source, dataset, held, filled_in)])
 
 
 def collected_before(source: GameSource, raw: RawStore, dataset: Dataset) -> list[date]:
     """Return the dates that runs of their own collected and of which the source now has something else, in order."""
     if not source.has_history or dataset not in source.datasets():
         return []
-    held = {day: file for day, file in raw.held(dataset).items() if not file.filled_in and file.given is not None}
-    return sorted(_differing(source, dataset, held))
+    held = raw.held(dataset)
+    of_runs = [day for day, file in held.items() if not file.filled_in and file.given is not None]
+    return sorted(_differing(source, dataset, held, of_runs))
 
 
-def _differing(source: GameSource, dataset: Dataset, held: Mapping[date, Held]) -> list[date]:
-    now = source.versions(dataset, list(held))
-    return [day for day, file in held.items() if file.given != now.get(day, file.given)]
+def _differing(source: GameSource, dataset: Dataset, held: Mapping[date, Held], days: Sequence[date]) -> list[date]:
+    now = source.versions(dataset, days)
+    return [day for day in days if day in now and held[day].given != now[day]]
 
 
 def filled_in(recipe: Recipe, raw: RawStore, aliases: str) -> dict[date, str]:
