@@ -27,20 +27,23 @@ _BEFORE: Final = "BETWEEN DATE_SUB(@first, INTERVAL 14 DAY) AND @last"
 
 @frozen
 class _Counter:
-    """A count by date; `sql` selects the date and the number."""
+    """A count by date; `sql` selects @name, which stands for its own, the date and the number."""
 
     tables: tuple[str, ...]
     sql: str
 
 
 def _by_date(table: str, number: str) -> _Counter:
-    text = f"SELECT game_date AS day, {number} AS number FROM {table} WHERE game_date {_DAYS} GROUP BY game_date"  # noqa: S608 - the names are ours
+    text = (
+        f"SELECT @name AS name, game_date AS day, {number} AS number "  # noqa: S608 - the names are ours
+        f"FROM {table} WHERE game_date {_DAYS} GROUP BY game_date"
+    )
     return _Counter((table,), text)
 
 
 def _of_final_games(number: str) -> _Counter:
     text = (
-        f"SELECT box.game_date AS day, {number} AS number FROM {_BOX} AS box "  # noqa: S608 - the names are ours
+        f"SELECT @name AS name, box.game_date AS day, {number} AS number FROM {_BOX} AS box "  # noqa: S608 - the names are ours
         f"JOIN {_GAMES} AS game ON game.game_date = box.game_date AND game.game_id = box.game_id "
         f"WHERE box.game_date {_DAYS} AND game.game_date {_DAYS} AND game.game_status = 'final' GROUP BY box.game_date"
     )
@@ -50,7 +53,8 @@ def _of_final_games(number: str) -> _Counter:
 # No team plays more than the ten games in a fortnight that upcoming_player_game_context looks back on.
 _RECENT_TEAMS: Final = _Counter(
     (_BOX, _GAMES),
-    "SELECT today.game_date AS day, COUNT(DISTINCT CONCAT(today.game_id, '/', played.team_abbr)) AS number "  # noqa: S608 - the names are ours
+    "SELECT @name AS name, today.game_date AS day, "  # noqa: S608 - the names are ours
+    "COUNT(DISTINCT CONCAT(today.game_id, '/', played.team_abbr)) AS number "
     f"FROM {_GAMES} AS today JOIN ("
     f"SELECT DISTINCT box.game_date, box.team_abbr FROM {_BOX} AS box "
     f"JOIN {_GAMES} AS before ON before.game_date = box.game_date AND before.game_id = box.game_id "
@@ -117,10 +121,7 @@ def _ask(
 ) -> Counts:  # fmt: skip
     if not counters:
         return Counts({})
-    sql = " UNION ALL ".join(
-        f"SELECT '{name}' AS name, day, number FROM ({counter.sql}) AS counted"  # noqa: S608 - the names are ours
-        for name, counter in counters.items()
-    )
+    sql = " UNION ALL ".join(counter.sql.replace("@name", f"'{name}'") for name, counter in counters.items())
     found: dict[date, dict[str, int]] = {}
     for name, day, number in warehouse.query(sql, days, timeout=timeout, labels=_LABELS, cache=False).rows:
         found.setdefault(day, {})[name] = int(number)
