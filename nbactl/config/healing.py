@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
 
 from nbactl.config.base import NO_ENTRIES, Seconds, Strict, Why, at_least, at_most
-from nbactl.config.problems import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +59,8 @@ class HealingSpec(Strict):
 
 def check_healing(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:
     """Yield the kinds that there are not."""
+    from nbactl.config.problems import suggest  # noqa: PLC0415 - only a file that has changed is checked
+
     for name in {} if file.model.healing is None else file.model.healing.kinds:
         if name not in KINDS:
             path, message = ("healing", "kinds", name), f"'{name}' is not a kind of fault"
