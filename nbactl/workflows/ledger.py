@@ -13,7 +13,6 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.leases import Leases
 from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunningError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Document, Filter, Order, Query, Update
-from nbactl.workflows.board_runs import BoardRuns
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
 from nbactl.workflows.reading import Past, Unreadable, is_newer, read_run, with_tasks
 from nbactl.workflows.writing import RUNS, run_document, run_ending, run_path, task_changes, task_document, task_path
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
     from nbactl.ports.documents import DocumentStore, FieldPath, Transaction, Write
+    from nbactl.workflows.board_runs import BoardRuns
 
     Entry = RunRecord | Unreadable
     Entries = list[Entry]
@@ -148,6 +148,8 @@ class Ledger:
 
     def board_runs(self, date: GameDate, source: str, limit: int) -> BoardRuns:
         """Read the newest `limit` runs, as many of the date, and those recorded as running: each document once."""
+        from nbactl.workflows.board_runs import BoardRuns  # noqa: PLC0415 - only boards ask
+
         recent = [*itertools.islice(self._documents(_query(), limit), limit)]
         of_date = [document for document in recent if document.data.get("game_date") == str(date)]
         running = recent
