@@ -7,7 +7,6 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from nbactl.cli.run.plain import PlainProgress
 from nbactl.cli.show.stream import OutputError
 from nbactl.core.observe.logging import logging_to, stream_handler
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nbactl.cli.run.live import LiveProgress
+    from nbactl.cli.run.plain import PlainProgress
     from nbactl.cli.show.console import Console
     from nbactl.core._support.clock import Clock
 
@@ -31,6 +31,8 @@ def progress_on(console: Console, clock: Clock) -> Iterator[LiveProgress | Plain
         with LiveProgress(console.err.rich, clock) as live:
             yield live
         return
+
+    from nbactl.cli.run.plain import PlainProgress  # noqa: PLC0415 - not for a dry run
 
     def write(line: str) -> None:
         with suppress(OutputError):  # stderr is closed; the run and its log continue

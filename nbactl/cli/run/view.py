@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from nbactl.cli.run.json import plan_json, run_json
 from nbactl.cli.run.ranges import is_range
-from nbactl.cli.run.summary import show_range
 from nbactl.cli.run.text import show_plan, show_runs
 from nbactl.cli.show.render import View
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError, StillRunningError
@@ -77,6 +76,8 @@ def finished(report: RunReport, again: str, mend: str | None = None) -> View:
 
     def show(console: Console) -> None:
         if is_range(report.runs):
+            from nbactl.cli.run.summary import show_range  # noqa: PLC0415 - only then
+
             show_range(console, [(run, run.status.value) for run in report.runs])
         else:
             show_runs(console, report.runs)
