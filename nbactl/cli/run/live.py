@@ -13,7 +13,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from nbactl.cli.run.ranges import FINE, RangeTally, is_range
+from nbactl.cli.run.ranges import RangeTally
+from nbactl.cli.run.text import FINE, is_range
 from nbactl.cli.show.progress import remark, summary, took
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import plain_text

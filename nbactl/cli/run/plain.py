@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from nbactl.cli.run.ranges import FINE, RangeTally, is_range
+from nbactl.cli.run.ranges import RangeTally
+from nbactl.cli.run.text import FINE, is_range
 from nbactl.cli.show.progress import summary, task_words
 from nbactl.cli.show.times import clock_time
 from nbactl.core._support.durations import format_duration

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from nbactl.workflows.model import RunStatus
+from nbactl.cli.run.text import FINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,15 +13,6 @@ if TYPE_CHECKING:
 
     from nbactl.core._support.gamedate import GameDate
     from nbactl.workflows.model import RunEvent, RunPlan, RunRecord
-
-SHOWN_WHOLE: Final = 6
-"""Up to how many runs are shown one by one."""
-FINE: Final = (RunStatus.SUCCEEDED, RunStatus.SKIPPED)
-
-
-def is_range(runs: Sequence[RunPlan] | Sequence[RunRecord]) -> bool:
-    """Say whether runs are too many to be shown one by one, and of several dates."""
-    return len(runs) > SHOWN_WHOLE and len({run.game_date for run in runs}) > 1
 
 
 class RangeTally:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from nbactl.cli.run.ranges import FINE
-from nbactl.cli.run.text import state, why_not_done
+from nbactl.cli.run.text import FINE, state, why_not_done
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import cell_width, text_of
 from nbactl.core._support.durations import format_duration

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.run.json import PRODUCTION
-from nbactl.cli.run.ranges import FINE, SHOWN_WHOLE
 from nbactl.cli.show.states import look
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
@@ -23,7 +22,15 @@ if TYPE_CHECKING:
     from nbactl.cli.show.text import Row, Segment
     from nbactl.workflows.model import PlannedTask, RunPlan, RunRecord, TaskRecord
 
+SHOWN_WHOLE: Final = 6
+"""Up to how many runs are shown one by one."""
+FINE: Final = (RunStatus.SUCCEEDED, RunStatus.SKIPPED)
 _GLYPHS_IN_ASCII: Final = {"✓": "+", "✗": "x", "○": "o", "◐": "~", "■": "#", "▸": ">", "·": "."}
+
+
+def is_range(runs: Sequence[RunPlan] | Sequence[RunRecord]) -> bool:
+    """Say whether runs are too many to be shown one by one, and of several dates."""
+    return len(runs) > SHOWN_WHOLE and len({run.game_date for run in runs}) > 1
 
 
 def state(console: Console, word: str) -> Styled:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbactl.cli.run.json import plan_json, run_json
-from nbactl.cli.run.ranges import is_range
-from nbactl.cli.run.text import show_plan, show_runs
+from nbactl.cli.run.text import is_range, show_plan, show_runs
 from nbactl.cli.show.render import View
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError, StillRunningError
 from nbactl.workflows.freshness import listed

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.run.json import run_json
-from nbactl.cli.run.ranges import FINE, is_range
 from nbactl.cli.run.summary import show_range
 from nbactl.cli.run.text import (
+    FINE,
+    is_range,
     run_rows,
     show_details,
     show_remarks,

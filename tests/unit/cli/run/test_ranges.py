@@ -12,8 +12,9 @@ from rich.console import Console
 
 from nbactl.cli.run.live import LiveProgress
 from nbactl.cli.run.plain import PlainProgress
-from nbactl.cli.run.ranges import RangeTally, is_range
+from nbactl.cli.run.ranges import RangeTally
 from nbactl.cli.run.summary import show_range
+from nbactl.cli.run.text import is_range
 from nbactl.cli.runs.grid import show_grid
 from nbactl.core._support.clock import SystemClock
 from nbactl.core._support.gamedate import GameDate
