@@ -245,7 +245,7 @@ class Outdated:
 
 @frozen
 class RunReport:
-    """The outcome of a request: its runs in the order in which they were executed."""
+    """The outcome of a request: its runs in the order in which they were planned, date by date."""
 
     runs: tuple[RunRecord, ...]
     warnings: tuple[str, ...] = ()

@@ -133,8 +133,9 @@ class _Execution:
         if changed and not self._cancellation.requested:
             done = {(plan.name, plan.game_date) for plan in plans}
             outdated = find_outdated(self._runner.planner, min(changed), done)
+        places = {(plan.name, plan.game_date): place for place, plan in enumerate(plans)}
         return RunReport(
-            tuple(self._runs),
+            tuple(sorted(self._runs, key=lambda run: places[run.name, run.game_date])),
             tuple(self._warnings),
             interrupted,
             not_started,

@@ -82,6 +82,8 @@ def test_a_range_is_run_phase_by_phase_with_one_call_of_each_task() -> None:
     assert processors.calls == [("a", days), ("b", days), ("c", days)]
     assert len(report.runs) == len(harness.ledger.list(limit=None)) == 2 * len(RANGE)
     assert {run.status for run in report.runs} == {RunStatus.SUCCEEDED}
+    planned = [(name, day) for day in RANGE for name in ("phase1", "phase2")]
+    assert [(run.name, run.game_date) for run in report.runs] == planned
     assert {harness.leases.current(f"phase2/{day}") for day in RANGE} == {None}
     finished = [event.run.run_id for event in harness.events if event.kind == "run_finished"]
     assert sorted(finished) == sorted(run.run_id for run in report.runs)
