@@ -197,8 +197,39 @@ class AlertsSpec(Strict):
 
     run_failed: AlertSpec
     run_partial: AlertSpec
+    not_run: AlertSpec | None = None
+    """A workflow was due and did not run: missed, aborted, or decided on and never begun. By default critical."""
     rules: dict[Name, AlertRule] = NO_ENTRIES
     """Conditions that every `schedule tick` judges."""
+
+
+class WorkflowAlerts(Strict):
+    """Alerts of one workflow, in place of those of the file; events that are left out are as in the file."""
+
+    run_failed: AlertSpec | None = None
+    run_partial: AlertSpec | None = None
+    not_run: AlertSpec | None = None
+
+
+class Workflow(Executable):
+    """Tasks with an execution mode, run on a schedule or by hand."""
+
+    enabled: bool = True
+    """Whether `schedule tick` runs it; by hand it can always be run."""
+    disabled_reason: Why | None = None
+    """Why it is not enabled."""
+    priority: Priority = "normal"
+    """Of several workflows that are due, the most urgent one is begun first."""
+    needs: tuple[str, ...] = ()
+    """Workflows that must have succeeded for the same game date; the schedule waits for them."""
+    alerts: WorkflowAlerts | None = None
+    schedule: Schedule | None = None
+
+    def alert(self, event: Event, common: AlertsSpec) -> AlertSpec:
+        """Return the alert of an event: its own, else that of the file."""
+        own: AlertSpec | None = None if self.alerts is None else getattr(self.alerts, event)
+        found: AlertSpec = own or getattr(common, event) or _LOUD
+        return found
 
 
 class WorkflowsFile(Strict):

@@ -61,7 +61,8 @@ def test_inv_08_any_order_and_any_repetition_lead_to_one_trigger_and_one_documen
     document, expectation = night.document(phase), night.recorder._hand_offs.expectations[phase]
     assert document.completed_count == len(done)
     expected = expectation.of("overnight")
-    leads_on = expectation.hand_off.reason(expected, done, 0.0) is not None
+    ended = {NAMES[phase][index] for index, _, _ in sent} - done
+    leads_on = expectation.hand_off.reason(expected, done, 0.0, ended) is not None
     keys = night.keys(NEXT[phase])
     assert handed_on == leads_on
     assert document.triggered is leads_on

@@ -11,11 +11,11 @@ from nbactl.core._support.ids import decode_id, encode_id, is_id_of
 from nbactl.core.audit.records import COLLECTION as AUDIT
 from nbactl.core.completions.documents import (
     BATCHES,
-    COMPLETED_PLAYERS,
     FAILED_PLAYERS,
     batch_path,
     completion_path,
     completions_of,
+    listed_players,
 )
 from nbactl.core.dead_letters.documents import COLLECTION as DEAD_LETTERS
 from nbactl.core.flags.store import flag_path, history_of
@@ -170,7 +170,8 @@ def tell_batch(sources: TraceSources, found: Collecting, document: Document, pla
     )
     if key is not None:
         _tell(sources, found, "message key", key)
-    by_array, failed = (player in (data.get(name) or ()) for name in (COMPLETED_PLAYERS, FAILED_PLAYERS))
+    failed = player in (data.get(FAILED_PLAYERS) or ())
+    by_array = player in listed_players(document)
     if completion is not None:
         inner = _data(completion, found)
         found.add(inner.get("completed_at"), completion.path, f"{inner.get('predictions_count')} predictions", 2)

@@ -86,7 +86,7 @@ def test_there_is_no_section_without_a_model() -> None:
 
 
 def test_every_model_has_a_section() -> None:
-    shared = {workflows.Executable}
+    shared = {workflows.Executable, Strict}
     models = {
         each
         for module in (flags, healing, schedules, season, timeouts, workflows)

@@ -49,7 +49,7 @@ ALLOWED = {
     ),
     "adapters/bigquery/warehouse.py: self._run(sql, config, finish, timeout=_NO_LIMIT, writes=True, key=key)",
     # A turn of the event loop is no duration.
-    "workflows/runner.py: asyncio.sleep(0)",
+    "workflows/loop.py: asyncio.sleep(0)",
     "testing/clock.py: asyncio.sleep(0)",
     "testing/proxy.py: asyncio.sleep(0)",
     # Helpers of tests have no timeouts.yaml.
