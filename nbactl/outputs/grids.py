@@ -197,7 +197,7 @@ class Grids:
         if line.by in _OTHERS and report is not None:
             return [(output, output in report.expected.critical) for output in report.expected.names]
         here = {use.task: use.required for use in phase.tasks if use.task in line.tasks}
-        if self.target == "local" or not expectation.declared or line.by == "nbactl":
+        if self.target == "local" or not expectation.declared or (line.by == "nbactl" and report is None):
             in_mode = expectation.of(mode).names if expectation.declared and self.target == "local" else tuple(here)
             return [(task, required) for task, required in here.items() if task in in_mode]
         expected = expectation.of(mode)

@@ -79,7 +79,8 @@ def _by_record(recipe: Recipe | None, made: Made, facts: Facts) -> Finding:
 def _raw_file(dataset: Dataset, made: Made, day: date, evidence: Evidence) -> Finding:
     files = evidence.raw.get(dataset)
     if files is None:  # of another machine
-        return Finding(OutputState.COMPLETE if made.rows else None, rows=made.rows, unit="records")
+        there = made.rows or (made.status == "done" and made.run_id is None)
+        return Finding(OutputState.COMPLETE if there else None, made.reason, made.rows, unit="records")
     held = files.get(day)
     if held is None:
         return Finding(None, f"there is no raw file of {dataset}")

@@ -69,11 +69,7 @@ class OutputMissing:
 
     def find(self, scope: Scope) -> Iterator[Fault]:
         lacking: dict[tuple[GameDate, str], list[Output]] = {}
-        outputs_of = self.drawn.outputs(scope)
-        implied = self._implied(outputs_of)
-        for output in outputs_of:
-            if (output.game_date, output.phase) in implied and output.made_at is None:
-                continue
+        for output in self.drawn.outputs(scope):
             due = output.due_at
             is_old = due is None or due + timedelta(seconds=self.after) <= scope.now
             if output.state in _LACKING and is_old and not is_green(output):
@@ -91,19 +87,6 @@ class OutputMissing:
                 min((output.due_at for output in outputs if output.due_at), default=None),
                 waits_for=f"{before[0]}/{day}" if before else None,
             )
-
-    def _implied(self, outputs: Iterable[Output]) -> set[tuple[GameDate, str]]:
-        """Return the phases that took place, as one that needs them is complete: production does not record all."""
-        complete: dict[tuple[GameDate, str], bool] = {}
-        for output in outputs:
-            key = output.game_date, output.phase
-            complete[key] = complete.get(key, True) and output.state in _THERE
-        return {
-            (day, need)
-            for (day, phase), is_complete in complete.items()
-            if is_complete
-            for need in self.workflows.phases[phase].needs
-        }
 
     def repair(self, fault: Fault) -> str:
         phase, day = named(fault)

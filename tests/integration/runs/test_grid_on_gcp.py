@@ -81,3 +81,13 @@ def test_inv_29_holes_of_production_are_found_and_mended(
     before = len(server.jobs())
     gcp("expect", "--from", "2023-12-25", "--to", "2024-01-24", code=1)
     assert len(server.jobs()) - before <= 4
+
+
+@pytest.mark.usefixtures("server")
+def test_inv_29_a_phase_that_production_leaves_no_record_of_is_there_if_a_later_one_is(gcp: GcpProject) -> None:
+    names = ("p2_odds_game_lines", "p2_nbacom_gamebook_pdf", "p2_nbacom_boxscores", "p2_bigdataball_pbp")
+    done = phase_document((*names, "p2_odds_player_props"), **triggered())
+    gcp.documents.commit([Set(f"phase2_completion/{DAY}", done)])
+    found = {output["name"]: output for output in gcp("expect", "--date", DAY, code=1)["data"]["outputs"]}
+    reason = "production keeps no record of it; phase2 is by orchestrator"
+    assert [found["schedule"][key] for key in ("state", "by", "reason")] == ["COMPLETE", "unknown", reason]
