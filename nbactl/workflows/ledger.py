@@ -146,6 +146,11 @@ class Ledger:
         heads = self._readable(self._heads(_query(None, date, None, status, group), limit))
         return itertools.islice((run for run in heads if self._is_in_state(run, status)), limit)
 
+    def heads_between(self, first: GameDate, last: GameDate) -> Iterator[RunRecord]:
+        """Yield the runs of a range of dates without their tasks, in any order."""
+        between = (Filter("game_date", ">=", str(first)), Filter("game_date", "<=", str(last)))
+        return self._readable(self._heads(Query(RUNS, between)))
+
     def board_runs(self, date: GameDate, source: str, limit: int) -> BoardRuns:
         """Read the newest `limit` runs, as many of the date, and those recorded as running: each document once."""
         from nbactl.workflows.board_runs import BoardRuns  # noqa: PLC0415 - only boards ask

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import UsageError
 from nbactl.frozen import frozen
@@ -37,13 +37,19 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+_LONG: Final = 48
+"""Hours from which minutes are not shown."""
+
+
 def format_duration(seconds: float) -> str:
-    """Return `seconds` for a person: `0.4s`, `12s`, `3m05s`, `2h10m`."""
+    """Return `seconds` for a person: `0.4s`, `12s`, `3m05s`, `2h10m`, `4d07h`."""
     if seconds < 10:  # noqa: PLR2004 - below ten seconds the tenth matters
         return f"{seconds:.1f}s"
     whole = round(seconds)
     minutes, secs = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= _LONG:
+        return f"{hours // 24}d{hours % 24:02d}h"
     if hours:
         return f"{hours}h{minutes:02d}m"
     return f"{minutes}m{secs:02d}s" if minutes else f"{secs}s"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from nbactl.config.due import due_at
@@ -11,6 +9,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.frozen import frozen
 from nbactl.outputs.model import WRONG, OutputState
+from nbactl.reporting.measures import durations
 from nbactl.reporting.overnight.model import NOT_THERE, Check, OvernightReport, PhaseNight, Timing
 from nbactl.reporting.overnight.sessions import chosen
 
@@ -29,7 +28,6 @@ NIGHTS: Final = 30
 _FEW: Final = 5
 """With fewer nights nothing is called slow."""
 _SLOW: Final = 1.5
-_P95: Final = 0.95
 _TOTAL: Final = "cascade"
 _SHOWN: Final = 5
 
@@ -208,9 +206,9 @@ def _rows(grid: Grid) -> Check:
 
 
 def _compared(name: str, this_night: float | None, before: Sequence[float]) -> Timing:
-    p95 = before[math.ceil(_P95 * len(before)) - 1] if before else None
-    slow = this_night is not None and p95 is not None and len(before) >= _FEW and this_night > p95 * _SLOW
-    return Timing(name, len(before), median(before) if before else None, p95, this_night, slow)
+    usual = durations(before)
+    slow = this_night is not None and usual.p95 is not None and len(before) >= _FEW and this_night > usual.p95 * _SLOW
+    return Timing(name, len(before), usual.median, usual.p95, this_night, slow)
 
 
 def _said(output: Output) -> str:

@@ -45,8 +45,8 @@ def test_the_time_that_is_left_is_said() -> None:
     assert LIMITS.reads_bake == 7 * DAY
     assert found == {
         "bake": (
-            "reads have been on the subcollection for only 120h00m of 168h00m",
-            "Wait 48h00m; watch: nbactl migrate completions --validate --watch",
+            "reads have been on the subcollection for only 5d00h of 7d00h",
+            "Wait 2d00h; watch: nbactl migrate completions --validate --watch",
         )
     }
 
@@ -56,7 +56,7 @@ def test_an_inconsistency_starts_the_waiting_time_again() -> None:
     assert found == {
         "drift": (
             "an inconsistency was seen 24h00m ago",
-            "Wait 144h00m; watch: nbactl migrate completions --validate --watch",
+            "Wait 6d00h; watch: nbactl migrate completions --validate --watch",
         )
     }
 
