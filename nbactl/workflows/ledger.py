@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from nbactl.workflows.board_runs import BoardRuns
 
     Entry = RunRecord | Unreadable
-    Entries = list[Entry]
-    Unreadables = list[Unreadable]
     Runs = list[RunRecord]
     Writes = list[Write]
 
@@ -176,7 +174,7 @@ class Ledger:
             notice=self._give_notice,
         )
 
-    def notice_undated(self) -> Unreadables:
+    def notice_undated(self) -> Sequence[Unreadable]:
         """Return the runs that no list has because their documents have no start, and give notice of them."""
         entries = [read_run(document) for document in self._store.lacking(RUNS, "started_at")]
         undated = [entry for entry in entries if isinstance(entry, Unreadable)]
@@ -459,7 +457,7 @@ class Ledger:
             raise UsageError(f"{number} groups begin with {beginning}", next_step=f"Type more of it: {shown}")
         return groups[0]
 
-    def _with_tasks(self, documents: Sequence[Document]) -> Entries:
+    def _with_tasks(self, documents: Sequence[Document]) -> Sequence[Entry]:
         entries = [read_run(document) for document in documents]
         names = [
             document.data["task_order"] if isinstance(entry, RunRecord) else []
