@@ -64,6 +64,8 @@ class Up:
     """One call of `nbactl up`. `request_stop` may be called from a signal handler."""
 
     def __init__(self, app: Container, request: UpRequest, emit: Callable[[LogLine], None]) -> None:
+        """Starts nothing. Raises PreconditionError where the bus cannot push to this machine."""
+        _refuse_public_bus(app)
         self._app = app
         self._request = request
         self._emit = emit
@@ -95,7 +97,6 @@ class Up:
         Raises LeaseHeldError if another process does this on the same state, UnavailableError if a service does not
         start.
         """
-        _refuse_public_bus(self._app)
         with _only_one(self._app), contextlib.ExitStack() as last:
             try:
                 _begin_without_array(self._app)

@@ -60,12 +60,12 @@ def up(
         raise UsageError("--timeout goes together with --once only", next_step="Add --once.")
     opened = container(ctx)
     day = None if date == "none" else game_date(opened, date)
-    if day is not None:
-        notice_halts(opened, (day,))
-    asking(ctx)(Question("Start the services of the pipeline on this machine?"))
     request = UpRequest(day, once=once, timeout=parse_duration(timeout) if timeout else None)
     write = view.log_writer(console(ctx), (*SERVICES, OWN), output=call.settings.output, utc=call.settings.utc)
     running = Up(opened, request, write)
+    if day is not None:
+        notice_halts(opened, (day,))
+    asking(ctx)(Question("Start the services of the pipeline on this machine?"))
     signalled: list[SignalName] = []
 
     def stop(name: SignalName) -> None:
