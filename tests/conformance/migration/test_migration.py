@@ -159,7 +159,7 @@ def test_force_overrides_proof_but_not_safety(lab: Lab) -> None:
     with pytest.raises(PreconditionError):
         lab.migration.switch_reads(lab.caller, force=True)
     lab.to("reads_switched")
-    with pytest.raises(PreconditionError, match="of 168h"):
+    with pytest.raises(PreconditionError, match="of 7d"):
         lab.migration.stop_dual_write(lab.caller)
     state = lab.migration.stop_dual_write(lab.caller, force=True)
     assert state.history[-1].forced == ("bake", "validation")

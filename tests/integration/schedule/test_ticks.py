@@ -185,7 +185,7 @@ def test_a_failed_run_is_the_exit_code_and_no_step_keeps_the_others(tmp_path: Pa
     (tmp_path / "fail").touch()
     done = plan.result(NOON)
     assert [step.name for step in done.steps] == [
-        "rollouts", "quotas", "phases", "outbox", "rows", "expiry", "workflows"
+        "rollouts", "quotas", "phases", "outbox", "rows", "expiry", "retention", "alerts", "workflows"
     ]  # fmt: skip
     assert done.error is not None
     assert (done.error.exit_code, done.error.message) == (1, f"a for {DAY} failed")

@@ -106,11 +106,11 @@ def test_a_tick_alerts_once_a_table_and_day_and_asks_once_an_hour(
     call: Any, days: JobDays, firestore: DocumentStore
 ) -> None:
     before = len(days.server.jobs())
-    first = call("schedule", "tick", "--skip", "workflows", loads=11)
+    first = call("schedule", "tick", "--only", "quotas", loads=11)
     assert first.code == 0
     assert f"alert (warning): {DECISIONS} has used 9 of 11 load jobs in 24 hours" in first.err
     assert len(days.server.jobs()) == before + 1
-    again = call("schedule", "tick", "--skip", "workflows", "-o", "json", loads=11)
+    again = call("schedule", "tick", "--only", "quotas", "-o", "json", loads=11)
     assert again.data["quotas"] is None
     assert len(days.server.jobs()) == before + 1, "no second query within the hour"
     now = datetime.now(UTC)
