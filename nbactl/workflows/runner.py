@@ -8,7 +8,7 @@ from collections import deque
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from nbactl.core._support.faults import reach
 from nbactl.core._support.gamedate import GameDate
@@ -37,7 +37,7 @@ from nbactl.workflows.sets import Gathering, sets_of, shape_of
 from nbactl.workflows.units import phase_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from nbactl.config.timeouts import TimeoutsFile
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from nbactl.workflows.planner import Planner
 
 _log = logging.getLogger(__name__)
+_DATE: Final = "{date}"
 
 
 @frozen
@@ -107,6 +108,8 @@ class _Execution:
         self._runs: list[RunRecord] = []
         self._warnings: dict[str, None] = {}
         self._notes: dict[str, None] = {}
+        self._skips: dict[tuple[str, str], list[GameDate]] = {}
+        """The dates that a run of this name skipped for this reason, in which `{date}` is the date."""
         self._uncovered = uncovered_dates(plans)
         self._named: set[str] = set()
         """What a date lacks and a warning has named."""
@@ -136,7 +139,7 @@ class _Execution:
         places = {(plan.name, plan.game_date): place for place, plan in enumerate(plans)}
         return RunReport(
             tuple(sorted(self._runs, key=lambda run: places[run.name, run.game_date])),
-            tuple(self._warnings),
+            (*self._warnings, *self._warnings_of_skips()),
             interrupted,
             not_started,
             self._uncovered,
@@ -158,6 +161,11 @@ class _Execution:
 
     def _warn(self, sentence: str) -> None:
         self._warnings.setdefault(sentence)
+
+    def _warnings_of_skips(self) -> Iterator[str]:
+        for (name, reason), days in self._skips.items():
+            more = f" and {len(days) - 1:,} more dates" if len(days) > 1 else ""
+            yield f"{name} for {days[0]}{more} skipped: {reason.replace(_DATE, str(days[0]))}"
 
     def _collect_remarks(self, run: RunRecord) -> None:
         """Collect the `warnings` and `notes` in the details of the tasks that this run did itself, each once."""
@@ -370,7 +378,8 @@ class _Execution:
             for task in (previous.tasks if previous is not None else skipped.tasks)
         )
         if plan.skip_reason is not None and not plan.skip_reason.startswith("finished"):
-            self._warn(f"{plan.name} for {plan.game_date} skipped: {plan.skip_reason}")
+            reason = plan.skip_reason.replace(str(plan.game_date), _DATE)
+            self._skips.setdefault((plan.name, reason), []).append(plan.game_date)
         return replace(
             skipped, status=RunStatus.SKIPPED, started_at=now, finished_at=now, reason=plan.skip_reason, tasks=tasks
         )

@@ -11,7 +11,6 @@ from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.holder import describe
-from nbactl.workflows.graph import level_of_tasks
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Row, Segment
-    from nbactl.workflows.model import PlannedTask, RunPlan, RunRecord, TaskRecord
+    from nbactl.workflows.model import RunPlan, RunRecord, TaskRecord
 
 SHOWN_WHOLE: Final = 6
 """Up to how many runs are shown one by one."""
@@ -31,6 +30,22 @@ _GLYPHS_IN_ASCII: Final = {"✓": "+", "✗": "x", "○": "o", "◐": "~", "■"
 def is_range(runs: Sequence[RunPlan] | Sequence[RunRecord]) -> bool:
     """Say whether runs are too many to be shown one by one, and of several dates."""
     return len(runs) > SHOWN_WHOLE and len({run.game_date for run in runs}) > 1
+
+
+def names_in_order(runs: Sequence[RunPlan | RunRecord]) -> list[str]:
+    """Return the names of runs in the order in which each date runs them, though some dates lack some of them."""
+    days: dict[object, list[str]] = {}
+    for run in runs:
+        days.setdefault(run.game_date, []).append(run.name)
+    names: list[str] = []
+    for of_day in days.values():
+        place = len(names)
+        for name in reversed(of_day):
+            if name in names:
+                place = names.index(name)
+            else:
+                names.insert(place, name)
+    return names
 
 
 def state(console: Console, word: str) -> Styled:
@@ -191,52 +206,13 @@ def remark(task: TaskRecord) -> str:
 
 
 def why_not_done(run: RunRecord) -> str:
-    """Return in one line why a run is not done: its first error, else its reason, else its open tasks."""
+    """Return in one line why a run is not done: its first error, its reason, its open tasks, or what they lack."""
     failed = [task for task in run.tasks if task.error and not task.status.done]
     if failed:
         return f"{failed[0].name}: {remark(failed[0])}"
     undone = [task.name for task in run.tasks if not task.status.done]
-    return run.reason or ", ".join(undone)
-
-
-def show_plan(console: Console, plans: Sequence[RunPlan]) -> None:
-    """Show what would be done: for each run its tasks by level; those of one level can run at the same time."""
-    for index, plan in enumerate(plans):
-        if index:
-            console.print()
-        how = plan.mode if plan.mode == "sequential" else f"parallel, at most {plan.max_workers} at once"
-        parts = [how, *([f"within {format_duration(plan.deadline)}"] if plan.deadline else [])]
-        parts += [f"resumes {plan.resumed_from}"] if plan.resumed_from else []
-        parts += [f"if {plan.depends_on} changes what it reads"] if plan.depends_on else []
-        summary = f"nothing to do: {plan.skip_reason}" if plan.skip_reason else ", ".join(parts)
-        console.print(Styled(f"{plan.name} {plan.game_date}", "bold"), Styled(f"  {summary}", "dim"))
-        if plan.skip_reason:
-            continue
-        levels = level_of_tasks(plan.tasks)
-        ordered = sorted(plan.tasks, key=lambda task: levels[task.name])
-        rows: list[list[Segment | None]] = [
-            [
-                str(levels[task.name] + 1),
-                task.name,
-                "yes" if task.required else "no",
-                format_duration(task.timeout),
-                str(task.retry.attempts),
-                _action(task),
-                ", ".join(task.needs),
-            ]
-            for task in ordered
-        ]
-        columns = ["level", "task", "required", "timeout", "tries", "action", "after"]
-        console.table(columns, rows, optional=["tries", "timeout", "required", "level"])
-
-
-def _action(task: PlannedTask) -> Segment:
-    if task.excluded:
-        return Styled(task.excluded, "dim")
-    if task.carried is not None:
-        kept = f"keep: {look(task.carried.status.value).word} before"
-        return Styled(f"{kept}, unless its input changes" if task.recheck else kept, "dim")
-    return Styled(f"run: {task.reason}" if task.reason else "run", "green")
+    lacking = dict.fromkeys(text for task in run.tasks for text in task.incomplete)
+    return run.reason or ", ".join(undone) or "; ".join(lacking)
 
 
 def _task_row(console: Console, task: TaskRecord) -> list[Segment | None]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbactl.cli.run.json import plan_json, run_json
-from nbactl.cli.run.text import is_range, show_plan, show_runs
+from nbactl.cli.run.plan_text import show_plan
+from nbactl.cli.run.text import is_range, names_in_order, show_runs
 from nbactl.cli.show.render import View
+from nbactl.cli.show.states import URGENCY
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError, StillRunningError
 from nbactl.workflows.freshness import listed
 from nbactl.workflows.graph import level_of_tasks
@@ -58,7 +60,7 @@ def _touched(runs: Sequence[RunPlan | RunRecord]) -> str | None:
     """Return the names and the dates of runs, None if there are none."""
     if not runs:
         return None
-    names = ", ".join(dict.fromkeys(run.name for run in runs))
+    names = ", ".join(names_in_order(runs))
     days = sorted({str(run.game_date) for run in runs})
     dates = f" {days[0]} to {days[-1]}" if len(days) > 1 else f" {days[0]}"
     return f"{names}{dates}"
@@ -110,6 +112,7 @@ def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
     if code == 0:
         return None
     unsuccessful = [run for run in report.runs if run.status not in (RunStatus.SUCCEEDED, RunStatus.SKIPPED)]
+    unsuccessful.sort(key=lambda run: URGENCY.index(run.status.value))
     summary = "; ".join(f"{run.name} {run.game_date} {run.status.value}" for run in unsuccessful[:_NAMED])
     summary += f" and {len(unsuccessful) - _NAMED} more runs" if len(unsuccessful) > _NAMED else ""
     if code in (130, 143):
@@ -119,7 +122,7 @@ def _error(report: RunReport, code: int, again: str) -> NbactlError | None:
         )
     if report.uncovered and not unsuccessful:
         return PartialRunError(
-            f"nothing was looked at on {len(report.uncovered)} of the dates",
+            f"nothing was looked at on {len(report.uncovered):,} of the dates",
             cause=f"{next(iter(report.uncovered.values()))}.".capitalize(),
             next_step="Choose other dates, or give a --source that has them.",
         )

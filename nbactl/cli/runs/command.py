@@ -10,6 +10,7 @@ from nbactl.bootstrap.runs import follow_source
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.cli.runs.log import LogFile, LogFilter
 from nbactl.cli.runs.production import DAYS, ORIGINS, Origin, find_production_run, has_name, production_runs
+from nbactl.cli.show.states import URGENCY
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.names import check_known, did_you_mean
 from nbactl.core.observe.logging import SEVERITIES, run_log_path
@@ -87,10 +88,7 @@ class ListedGroup:
     @property
     def state(self) -> str:
         """The state that most needs a look."""
-        return min((state for _, state in self.runs), key=_URGENCY.index)
-
-
-_URGENCY: Final = ("running", INTERRUPTED, "failed", "cancelled", "detached", "partial", "succeeded", "skipped")
+        return min((state for _, state in self.runs), key=URGENCY.index)
 
 
 @frozen

@@ -93,6 +93,14 @@ def test_a_phase_whose_upstream_failed_is_skipped_and_the_next_date_goes_on() ->
     assert report.warnings == (f"phase3 for {DAY} skipped: phase2 for {DAY} failed",)
 
 
+def test_dates_that_were_skipped_for_one_reason_are_one_warning() -> None:
+    broken = {"p2": {"with": {"raises": "unavailable", "fails": 9}}}
+    harness = pipeline(broken, game_dates=lambda *_: [d.day for d in RANGE])
+    report = harness.run("phase3", dates=RANGE)
+    more = len(RANGE) - 1
+    assert report.warnings == (f"phase3 for {DAY} and {more} more dates skipped: phase2 for {DAY} failed",)
+
+
 @pytest.mark.parametrize(
     ("upstream", "target", "planned"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nbactl.cli.run.json import run_json
-from nbactl.cli.run.text import show_plan
+from nbactl.cli.run.plan_text import show_plan
 from nbactl.cli.run.view import finished, planned
 from nbactl.workflows.observers import RunAlerts
 from tests.kit.shown import screen

@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from nbactl.cli.run.text import show_details, show_plan, show_run_list, show_runs
+from nbactl.cli.run.plan_text import show_plan
+from nbactl.cli.run.text import show_details, show_run_list, show_runs
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.ports.compute import Work
