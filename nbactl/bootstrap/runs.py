@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from nbactl.config.given import PLACE_OPTIONS, given_options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -133,7 +135,7 @@ def make_processor_resources(app: Container) -> ProcessorResources:
     return ProcessorResources(
         warehouse=lambda: app.warehouse,
         source=lambda: app.source,
-        raw=RawStore(app.data_dir / "raw"),
+        raw=RawStore(app.data_dir / "raw", given_options(app.settings, ("source", *PLACE_OPTIONS))),
         exports=app.data_dir / "exports",
         timeouts=app.config.timeouts,
         create_tables=create_tables,

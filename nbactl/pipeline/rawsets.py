@@ -155,7 +155,7 @@ class _Writing:
             return DataError(
                 f"none of {outcome.records} records of {day} is fit for {target.table}",
                 cause=f"The first: {outcome.quarantined[0].message} ({outcome.quarantined[0].record.origin}).",
-                next_step=f"See reason, message and origin of each in {quarantine_table(target.table)}.",
+                next_step=f"See reason and origin of each: nbactl quarantine list --date {day} --table {target.table}",
                 details=detail,
             )
         try:

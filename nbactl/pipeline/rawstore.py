@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -30,10 +31,14 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class RawStore:
-    """The raw files of one source under one folder."""
+    """The raw files of one source under one folder.
 
-    def __init__(self, root: Path) -> None:
+    `options` are those that the command which collects a date again needs, as `--source path:DIR`.
+    """
+
+    def __init__(self, root: Path, options: Sequence[str] = ()) -> None:
         self._root = root
+        self._options = options
         self._listing = RawListing(root, _held)
 
     def path(self, dataset: Dataset, day: date) -> Path:
@@ -151,20 +156,24 @@ class RawStore:
             raise PreconditionError(
                 f"no raw {dataset} of {day}",
                 cause=f"{path} is not there: phase 1 has not collected it.",
-                next_step=f"nbactl run phase1 --date {day} --force",
+                next_step=self._again(day),
             ) from error
         head, _, body = content.partition(b"\n")
-        header = _header(path, head)
+        header = _header(path, head, self._again(day))
         if header.get("records") and not body:
             raise PreconditionError(
                 f"the records of raw {dataset} of {day} were removed",
                 cause="They were older than `retention` in timeouts.yaml keeps raw files.",
-                next_step=f"Collect them again: nbactl run phase1 --date {day} --force",
+                next_step=f"Collect them again: {self._again(day)}",
             )
         if hashlib.sha256(body).hexdigest() != header.get("sha256"):
-            raise _damaged(path, "its content does not match the checksum in its first line")
+            cause = "its content does not match the checksum in its first line"
+            raise _damaged(path, cause, self._again(day))
         records = [json.loads(line) for line in body.splitlines()]
         return [RawRecord(r["dataset"], day, r["shape"], r["origin"], r["payload"]) for r in records]
+
+    def _again(self, day: object) -> str:
+        return shlex.join(["nbactl", "run", "phase1", "--date", str(day), "--force", *self._options])
 
     def versions(self, dataset: Dataset, days: Sequence[date]) -> dict[date, str]:
         """Return the SHA-256 of the records of each date, whichever run wrote them; a damaged file has none."""
@@ -283,22 +292,21 @@ def _refuse_if_newer(target: Path, fence: Fence) -> None:
         )
 
 
-def _header(path: Path, line: bytes) -> dict[str, Any]:
+def _header(path: Path, line: bytes, again: str | None = None) -> dict[str, Any]:
     try:
         header = json.loads(line)
     except ValueError as error:
-        raise _damaged(path, f"its first line is not JSON: {error}") from error
+        raise _damaged(path, f"its first line is not JSON: {error}", again) from error
     if not isinstance(header, dict) or header.get("nbactl_raw") != _FORMAT:
-        raise _damaged(path, "its first line is not the header of a raw file")
+        raise _damaged(path, "its first line is not the header of a raw file", again)
     return header
 
 
-def _damaged(path: Path, cause: str) -> DataError:
-    day = path.stem
+def _damaged(path: Path, cause: str, again: str | None) -> DataError:
     return DataError(
         f"raw file {path}:1 is damaged",
         cause=f"It is not what was written: {cause}.",
-        next_step=f"nbactl run phase1 --date {day} --force collects it again.",
+        next_step=None if again is None else f"Collect it again: {again}",
     )
 
 

@@ -86,8 +86,8 @@ class Ledger:
     def find(self, run: str) -> RunRecord:
         """Return a run by id, by the unique beginning of an id (with or without `run-`), or the `last` started.
 
-        Raises NotFoundError, UsageError for a beginning that fits several runs, DataError for a run that cannot be
-        read.
+        Raises NotFoundError, UsageError for a group and for a beginning that fits several runs, DataError for a run
+        that cannot be read.
         """
         if run == "last":
             # What has no time to be ordered by is not known to be the last.
@@ -95,6 +95,12 @@ class Ledger:
             if last is None:
                 raise NotFoundError("no runs yet", next_step="Start one: nbactl run phase3")
             run = last.run_id
+        if run.startswith(_GROUP_PREFIX):
+            group = self._complete_group(run)
+            raise UsageError(
+                f"{group} is a group of runs, and this takes one run",
+                next_step=f"Choose one: nbactl runs list --group {group}",
+            )
         if not _ID.fullmatch(run):
             raise _no_run(run)
         document = self._store.get(run_path(run)) or self._store.get(run_path(self._complete(run)))

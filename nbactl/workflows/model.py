@@ -44,6 +44,10 @@ class RunStatus(StrEnum):
     """It ended while services that it called were still at work; the same request takes them up again."""
 
 
+URGENCY: Final = ("running", "interrupted", "failed", "cancelled", "detached", "partial", "succeeded", "skipped")
+"""The states of runs, `interrupted` among them; the one that most needs a look is first."""
+
+
 class TaskStatus(StrEnum):
     """State of a task in a run."""
 

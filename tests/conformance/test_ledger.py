@@ -129,6 +129,9 @@ def test_the_runs_of_one_request_are_found_as_a_group() -> None:
     assert ledger.find_group(first.run_id) == [first]
     assert ledger.find_group(alone.run_id) == [alone]
     assert ledger.list(group=first.group) == [second, first]
+    with pytest.raises(UsageError, match=f"{first.group} is a group of runs, and this takes one run") as one:
+        ledger.find(first.group)
+    assert one.value.next_step == f"Choose one: nbactl runs list --group {first.group}"
     with pytest.raises(NotFoundError, match="no group of runs"):
         ledger.find_group("group-none")
     harness.run(dates=(DAY.plus(3), DAY.plus(4)))

@@ -50,7 +50,8 @@ def list_(
     """
     opened = container(ctx, reads_only=True)
     request = AuditFilter(since_time(opened, since) if since else None, by, action, limit)
-    return view.change_list(list_changes(opened, request), opened.clock.now())
+    filtered = any((since, by, action))
+    return view.change_list(list_changes(opened, request), opened.clock.now(), filtered=filtered)
 
 
 @command(app, "show", examples=["nbactl audit show last || test $? = 4"])

@@ -21,12 +21,12 @@ _STYLES: Final = {"started": "yellow", "done": "green", "failed": "bold red", "c
 _LONGEST: Final = 60
 
 
-def change_list(page: AuditPage, now: datetime) -> View:
-    """Show changes."""
+def change_list(page: AuditPage, now: datetime, *, filtered: bool = False) -> View:
+    """Show changes. `filtered` says that there may be others."""
 
     def show(console: Console) -> None:
         if not page.entries:
-            console.note("No change is recorded.")
+            console.note("No change matches." if filtered else "No change is recorded.")
             return
         rows = [
             (

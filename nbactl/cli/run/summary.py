@@ -7,9 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.run.text import FINE, names_in_order, state, why_not_done
-from nbactl.cli.show.states import URGENCY, look
+from nbactl.cli.show.states import look
 from nbactl.cli.show.text import cell_width, text_of
 from nbactl.core._support.durations import format_duration
+from nbactl.workflows.model import URGENCY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,6 +11,7 @@ from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
 from nbactl.core._support.durations import format_duration
 from nbactl.core.lease.holder import describe
+from nbactl.workflows.freshness import listed
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def why_not_done(run: RunRecord) -> str:
         return f"{failed[0].name}: {remark(failed[0])}"
     undone = [task.name for task in run.tasks if not task.status.done]
     lacking = dict.fromkeys(text for task in run.tasks for text in task.incomplete)
-    return run.reason or ", ".join(undone) or "; ".join(lacking)
+    return run.reason or ", ".join(undone) or listed(list(lacking), "; ")
 
 
 def _task_row(console: Console, task: TaskRecord) -> list[Segment | None]:

@@ -8,11 +8,10 @@ from nbactl.cli.run.json import plan_json, run_json
 from nbactl.cli.run.plan_text import show_plan
 from nbactl.cli.run.text import is_range, names_in_order, show_runs
 from nbactl.cli.show.render import View
-from nbactl.cli.show.states import URGENCY
 from nbactl.errors import InterruptedRunError, NbactlError, PartialRunError, RunFailedError, StillRunningError
 from nbactl.workflows.freshness import listed
 from nbactl.workflows.graph import level_of_tasks
-from nbactl.workflows.model import RunReport, RunStatus, TaskStatus, exit_code, not_covered, uncovered_dates
+from nbactl.workflows.model import URGENCY, RunReport, RunStatus, TaskStatus, exit_code, not_covered, uncovered_dates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

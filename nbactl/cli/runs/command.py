@@ -10,7 +10,6 @@ from nbactl.bootstrap.runs import follow_source
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.cli.runs.log import LogFile, LogFilter
 from nbactl.cli.runs.production import DAYS, ORIGINS, Origin, find_production_run, has_name, production_runs
-from nbactl.cli.show.states import URGENCY
 from nbactl.core._support.gamedate import GameDate
 from nbactl.core._support.names import check_known, did_you_mean
 from nbactl.core.observe.logging import SEVERITIES, run_log_path
@@ -18,7 +17,7 @@ from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UsageEr
 from nbactl.frozen import frozen
 from nbactl.workflows.freshness import worst
 from nbactl.workflows.ledger import INTERRUPTED
-from nbactl.workflows.model import RunStatus
+from nbactl.workflows.model import URGENCY, RunStatus
 from nbactl.workflows.units import DAILY
 
 if TYPE_CHECKING:

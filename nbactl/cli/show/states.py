@@ -40,9 +40,6 @@ _STYLES: Final = {
     )
 }
 
-URGENCY: Final = ("running", INTERRUPTED, "failed", "cancelled", "detached", "partial", "succeeded", "skipped")
-"""The states of runs; the one that most needs a look is first."""
-
 
 def look(state: str) -> StateStyle:
     """Return how a run or task state looks."""

@@ -61,6 +61,23 @@ def test_what_was_not_collected_is_a_missing_upstream_phase(store: RawStore) -> 
     assert caught.value.next_step == "nbactl run phase1 --date 2024-01-15 --force"
 
 
+def test_what_collects_a_date_again_names_the_source(tmp_path: Path) -> None:
+    store = RawStore(tmp_path, ("--source", "path:my data"))
+    with pytest.raises(PreconditionError) as missing:
+        store.read("schedule", DAY)
+    store.write("schedule", DAY, _records(1), source="x", fence=PlainFence())
+    path = store.path("schedule", DAY)
+    whole = path.read_bytes()
+    path.write_bytes(whole.partition(b"\n")[0] + b"\n")
+    with pytest.raises(PreconditionError, match="removed") as removed:
+        store.read("schedule", DAY)
+    path.write_bytes(whole + b"{}")
+    with pytest.raises(DataError, match="damaged") as damaged:
+        store.read("schedule", DAY)
+    for error in (missing, removed, damaged):
+        assert "nbactl run phase1 --date 2024-01-15 --force --source 'path:my data'" in str(error.value.next_step)
+
+
 @contextmanager
 def full_disk() -> Iterator[None]:
     """Let this process write no file beyond 64 bytes; the limit also holds for the output of pytest."""

@@ -56,6 +56,15 @@ def test_a_change_has_its_entry_and_a_read_or_a_dry_run_has_none(capsys: pytest.
     assert flag["percent"] == 0
 
 
+def test_a_filter_that_matches_nothing_does_not_say_that_nothing_was_changed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["audit"])
+    assert capsys.readouterr().err == "No change is recorded.\n"
+    main(["audit", "--by", "nobody"])
+    assert capsys.readouterr().err == "No change matches.\n"
+
+
 def test_a_change_that_was_refused_is_not_entered_and_one_that_failed_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
