@@ -58,7 +58,7 @@ def player_boxscores(
         raise DataError(
             f"no player is in a box score of {day}",
             cause=f"{over} of {len(schedule)} games are over, but the files of phase 1 have no player who played.",
-            next_step=f"nbactl run phase1 --date {day} --force collects again, once the source has them.",
+            next_step=f"Collect again, once the source has them: {resources.raw.rerun('phase1', day, '--force')}",
         )
 
     def lacks(day: date, rows: Sequence[tuple[Any, ...]]) -> Sequence[str]:

@@ -33,7 +33,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class RawStore:
     """The raw files of one source under one folder.
 
-    `options` are those that the command which collects a date again needs, as `--source path:DIR`.
+    `options` are those that a command for a person has to repeat, as `--source path:DIR`.
     """
 
     def __init__(self, root: Path, options: Sequence[str] = ()) -> None:
@@ -156,24 +156,25 @@ class RawStore:
             raise PreconditionError(
                 f"no raw {dataset} of {day}",
                 cause=f"{path} is not there: phase 1 has not collected it.",
-                next_step=self._again(day),
+                next_step=self.rerun("phase1", day, "--force"),
             ) from error
         head, _, body = content.partition(b"\n")
-        header = _header(path, head, self._again(day))
+        header = _header(path, head, self.rerun("phase1", day, "--force"))
         if header.get("records") and not body:
             raise PreconditionError(
                 f"the records of raw {dataset} of {day} were removed",
                 cause="They were older than `retention` in timeouts.yaml keeps raw files.",
-                next_step=f"Collect them again: {self._again(day)}",
+                next_step=f"Collect them again: {self.rerun('phase1', day, '--force')}",
             )
         if hashlib.sha256(body).hexdigest() != header.get("sha256"):
             cause = "its content does not match the checksum in its first line"
-            raise _damaged(path, cause, self._again(day))
+            raise _damaged(path, cause, self.rerun("phase1", day, "--force"))
         records = [json.loads(line) for line in body.splitlines()]
         return [RawRecord(r["dataset"], day, r["shape"], r["origin"], r["payload"]) for r in records]
 
-    def _again(self, day: object) -> str:
-        return shlex.join(["nbactl", "run", "phase1", "--date", str(day), "--force", *self._options])
+    def rerun(self, phase: str, day: object, *words: str) -> str:
+        """Return the command that runs a phase of a date with this source."""
+        return shlex.join(["nbactl", "run", phase, "--date", str(day), *words, *self._options])
 
     def versions(self, dataset: Dataset, days: Sequence[date]) -> dict[date, str]:
         """Return the SHA-256 of the records of each date, whichever run wrote them; a damaged file has none."""

@@ -103,7 +103,7 @@ def why_empty(
         raise PreconditionError(
             f"{task} has nothing to read: {_READ[-1]} is empty for {day}",
             cause=f"{there.games} games are on {day}, and phase 3 has not computed their contexts",
-            next_step=f"nbactl run phase3 --date {day}",
+            next_step=f"Compute them: {resources.raw.rerun('phase3', day)}",
         )
     counts = asdict(there)
     if found := {name: counts[name] for name in _MADE_OF[table] if counts[name]}:
@@ -133,7 +133,7 @@ def _refuse_without_phase2(resources: ProcessorResources, day: date, table: str)
         raise PreconditionError(
             f"{table} has nothing to read: nba_raw.games is empty for {day}",
             cause=f"Phase 1 collected {len(collected)} records of games, and phase 2 has not written them.",
-            next_step=f"nbactl run phase2 --date {day}",
+            next_step=f"Write them: {resources.raw.rerun('phase2', day)}",
         )
 
 

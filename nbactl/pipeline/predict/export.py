@@ -84,7 +84,7 @@ def _why_none(resources: ProcessorResources, context: TaskContext) -> str:
         raise PreconditionError(
             f"{context.call.task} has nothing to export: {TABLE} is empty for {day}",
             cause=f"The feature store expects {expected} players, and phase 5 has not predicted them.",
-            next_step=f"nbactl run phase5 --date {day}",
+            next_step=f"Predict: {resources.raw.rerun('phase5', day)}",
         )
     return f"no player is expected to play on {day}"
 

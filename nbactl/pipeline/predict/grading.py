@@ -127,7 +127,7 @@ def grade_day_before(resources: ProcessorResources, context: TaskContext) -> Tas
         raise PreconditionError(
             f"no prediction of {grades.day} can be graded",
             cause=f"The warehouse has no results of the games of {grades.waiting} players.",
-            next_step=f"nbactl run phase2 --date {grades.day} --upstream run --force",
+            next_step=f"Load them: {resources.raw.rerun('phase2', grades.day, '--upstream', 'run', '--force')}",
         )
     if grades.waiting:
         detail["warnings"] = [f"{grades.waiting} players of {grades.day} are not graded: no result of their game"]

@@ -123,7 +123,7 @@ def test_inv_15_no_rows_of_games_that_phase_2_did_not_write_are_no_success(seaso
     for table in TABLES:
         with pytest.raises(PreconditionError, match=r"nba_raw\.games is empty") as caught:
             season.compute(day, (table,))
-        assert caught.value.next_step == f"nbactl run phase2 --date {day}"
+        assert caught.value.next_step == f"Write them: nbactl run phase2 --date {day}"
 
 
 def test_inv_15_a_statement_that_loses_its_rows_is_no_success(season: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,8 +149,8 @@ def test_a_corrected_past_is_predicted_and_graded_again(league: League) -> None:
 def test_phases_that_find_nothing_say_what_to_run_first(lab: Lab) -> None:
     lab.replace(TABLE, [COMING], [])
     for name, day, said in (
-        ("predictions.players", TRADE, "nbactl run phase3 --date 2023-11-07"),
-        ("predictions.export", COMING, "nbactl run phase5 --date 2023-11-08"),
+        ("predictions.players", TRADE, "Compute them: nbactl run phase3 --date 2023-11-07"),
+        ("predictions.export", COMING, "Predict: nbactl run phase5 --date 2023-11-08"),
     ):
         with pytest.raises(PreconditionError) as refused:
             lab.run(name, day)
