@@ -71,10 +71,14 @@ class AuditedCall:
         """Keep that it did not end."""
         if self._entry is None:
             return
-        from nbactl.core.audit.trail import described  # noqa: PLC0415 - as above
+        from nbactl.cli.ask import command_line  # noqa: PLC0415 - as above
+        from nbactl.core.audit.trail import described  # noqa: PLC0415
 
         trail, entry = self._entry
         trail.finish(entry, "failed" if isinstance(error, Exception) else "cancelled", error=described(error))
+        if not isinstance(error, Exception):
+            shown = command_line(self._session.settings, "audit", "show", entry)
+            error.add_note(f"Part of it may be done. Run the same command again for the rest; its entry: {shown}")
 
 
 def without_secrets(words: Sequence[str]) -> tuple[str, ...]:

@@ -81,7 +81,9 @@ def _guarded(session: Session) -> int:
     except typer.Abort:
         return _report(session, InterruptedRunError("interrupted"))
     except SignalledError as signalled:
-        _report(session, InterruptedRunError("interrupted" if signalled.name == "SIGINT" else "terminated"))
+        step = "\n".join(getattr(signalled, "__notes__", ())) or None
+        word = "interrupted" if signalled.name == "SIGINT" else "terminated"
+        _report(session, InterruptedRunError(word, next_step=step))
         return signalled.exit_code
     except NbactlError as error:
         _show_traceback(session, error)

@@ -25,8 +25,8 @@ class SignalledError(BaseException):
     """The process was asked to stop. Not a subclass of Exception, so that no handler in between can swallow it."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(number)
         self.name = cast("SignalName", signal.Signals(number).name)
+        super().__init__(f"stopped by {self.name}")
         self.exit_code = 128 + number
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbactl.config.workflows import Phase, WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.lease.leases import Lease
+    from nbactl.core.season.idle import Idle
     from nbactl.workflows.board_runs import BoardRuns
     from nbactl.workflows.freshness import Freshness
     from nbactl.workflows.model import RunRecord
@@ -125,6 +126,8 @@ class Board:
     """Why nobody can say whether its phases are fresh."""
     production: ProductionBoard | None = None
     """What production did for the date; without it nobody asked."""
+    idle: Idle | None = None
+    """Why nothing is expected of the date, where nothing was done for it; on gcp nobody asked."""
 
     @property
     def failed(self) -> tuple[RunRecord, ...]:

@@ -14,7 +14,7 @@ from nbactl.core.lease.leases import Leases
 from nbactl.errors import DataError, NotFoundError, PreconditionError, StillRunningError, UsageError
 from nbactl.ports.documents import MAX_WRITES, SERVER_TIME, Create, Document, Filter, Order, Query, Update
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
-from nbactl.workflows.reading import Past, Unreadable, is_newer, read_run, with_tasks
+from nbactl.workflows.reading import Past, Unreadable, is_newer, no_run, not_one_run, read_run, with_tasks
 from nbactl.workflows.writing import RUNS, run_document, run_ending, run_path, task_changes, task_document, task_path
 
 if TYPE_CHECKING:
@@ -96,16 +96,12 @@ class Ledger:
                 raise NotFoundError("no runs yet", next_step="Start one: nbactl run phase3")
             run = last.run_id
         if run.startswith(_GROUP_PREFIX):
-            group = self._complete_group(run)
-            raise UsageError(
-                f"{group} is a group of runs, and this takes one run",
-                next_step=f"Choose one: nbactl runs list --group {group}",
-            )
+            raise not_one_run(self._complete_group(run))
         if not _ID.fullmatch(run):
-            raise _no_run(run)
+            raise no_run(run)
         document = self._store.get(run_path(run)) or self._store.get(run_path(self._complete(run)))
         if document is None:
-            raise _no_run(run)
+            raise no_run(run)
         (found,) = self._with_tasks([document])
         if isinstance(found, Unreadable):
             raise found.error()
@@ -426,7 +422,7 @@ class Ledger:
     def _complete(self, beginning: str) -> str:
         matches = [run_id for prefix in (beginning, f"run-{beginning}") for run_id in self._beginning_with(prefix)]
         if not matches:
-            raise _no_run(beginning)
+            raise no_run(beginning)
         if len(matches) > 1:
             shown = ", ".join(matches[-_AMBIGUOUS_SHOWN:])
             number = f"{_MATCHES}+" if len(matches) > _MATCHES else len(matches)
@@ -481,10 +477,6 @@ def _batches(documents: Iterator[Document], limit: int | None) -> Iterator[list[
     size = _AT_ONCE if limit is None else min(limit, _AT_ONCE)
     while batch := list(itertools.islice(documents, size)):
         yield batch
-
-
-def _no_run(run: str) -> NotFoundError:
-    return NotFoundError(f"no run '{run}'", next_step="List them: nbactl runs list")
 
 
 def _query(

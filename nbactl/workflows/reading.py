@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import DataError
+from nbactl.errors import DataError, NotFoundError, UsageError
 from nbactl.frozen import frozen
 from nbactl.ports.compute import Versions
 from nbactl.workflows.model import RunRecord, RunStatus, TaskRecord, TaskStatus
@@ -166,6 +166,17 @@ def is_newer(run: RunRecord | Unreadable, other: RunRecord | Unreadable) -> bool
     if run.started_at is None or other.started_at is None:
         return run.run_id > other.run_id
     return (run.started_at, run.run_id) > (other.started_at, other.run_id)
+
+
+def no_run(run: str) -> NotFoundError:
+    """Return the error of an id that no run has."""
+    return NotFoundError(f"no run '{run}'", next_step="List them: nbactl runs list")
+
+
+def not_one_run(group: str) -> UsageError:
+    """Return the error of a group that was given where one run is asked for."""
+    step = f"Choose one: nbactl runs list --group {group}"
+    return UsageError(f"{group} is a group of runs, and this takes one run", next_step=step)
 
 
 def _unreadable(run_id: str, data: Mapping[str, Any], problem: str) -> Unreadable:

@@ -62,8 +62,8 @@ def prune(app: Container, request: PruneRequest, *, confirm: Confirm = proceed) 
     planned = result(dry_run=True)
     if request.dry_run or not planned.removed:
         return planned
-    lines = tuple(f"  {amount(pruned)} of {pruned.kind}" for pruned in planned.pruned if pruned.removed)
-    confirm(Question("Remove this?", lines, always=True, then="Nothing brings it back."))
+    kinds = [f"{pruned.kind}: {amount(pruned)}" for pruned in planned.pruned if pruned.removed]
+    confirm(Question(f"Remove {', '.join(kinds)}?", always=True, then="Nothing brings it back."))
     return result(dry_run=False)
 
 

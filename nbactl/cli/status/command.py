@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -9,12 +10,13 @@ from nbactl.bootstrap.outputs import make_boards
 from nbactl.bootstrap.runs import follow_last_source
 from nbactl.cli.dates import game_date
 from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import NotFoundError
+from nbactl.errors import NbactlError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from nbactl.bootstrap import Container
+    from nbactl.core.season.idle import Idle
     from nbactl.workflows.board import Board
 
 _LIVE: Final = "nba_api"
@@ -27,7 +29,18 @@ def read_board(app: Container, date: str | None = None) -> Board:
     run used. Raises UsageError.
     """
     drawn = make_boards(app).draw(*_shown(app, date), app.clock.now())
-    return replace(drawn, source_origin=app.settings.origins["source"])
+    return replace(drawn, source_origin=app.settings.origins["source"], idle=_idle(app, drawn))
+
+
+def _idle(app: Container, drawn: Board) -> Idle | None:
+    """Return why nothing is expected of a date for which nothing was done."""
+    if app.settings.target == "gcp" or any(phase.state != "missing" for phase in drawn.phases):
+        return None  # on gcp it would cost a query at each refresh
+    from nbactl.bootstrap.season import make_idle_dates  # noqa: PLC0415 - only then
+
+    with suppress(NbactlError):  # the folder of the source is elsewhere, as for a copy of the state
+        return make_idle_dates(app).idle([drawn.game_date]).get(drawn.game_date)
+    return None
 
 
 def _shown(app: Container, date: str | None) -> tuple[GameDate, str]:

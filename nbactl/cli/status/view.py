@@ -159,6 +159,7 @@ def board_json(board: Board) -> dict[str, Any]:
         "source": board.source,
         "source_origin": board.source_origin,
         "wrong": board.wrong,
+        "idle": None if board.idle is None else {"kind": board.idle.kind, "reason": board.idle.reason},
         "counts": {word: len(names) for word, names in _wrong(board).items()},
         "phases": [
             {
@@ -192,6 +193,8 @@ def show_board(console: Console, board: Board) -> None:
     console.out.print_hanging(Styled(str(board.game_date), "bold"), "  ", text=place, indent=12)
     rows = [_phase_row(console, phase, board) for phase in board.phases]
     console.table(["phase", "state", "tasks", "deadline", "remark"], rows, optional=["tasks"])
+    if board.idle is not None:
+        console.print(f"Nothing is expected on {board.game_date}: {board.idle.reason}")
     show_details(console, [phase.production for phase in board.phases if phase.production is not None], board.now)
     if board.running:
         _heading(console, "Running")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from nbactl.cli.audited import without_secrets
 from nbactl.cli.main import main
+from nbactl.testing.faults import calling
 from tests.integration.cli.conftest import environment
 from tests.integration.cli.flags.services_kit import DECLARED, quick_config
 from tests.kit.cloud_run_server import cloud_run_server
@@ -90,6 +93,25 @@ def test_inv_20_a_change_that_was_killed_stays_started(tmp_path: Path, capsys: p
     [entry] = changes(capsys)
     assert (entry["outcome"], entry["finished_at"]) == ("started", None)
     assert "query_caching" in " ".join(entry["touches"])
+
+
+def test_a_change_that_was_interrupted_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    call(capsys, *SET)
+    looked: list[int] = []
+
+    def stop_at_the_removal() -> None:
+        looked.append(len(looked))
+        if len(looked) > 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with calling("retention.pruned", stop_at_the_removal):
+        stopped = call(capsys, "prune", "--kind", "audit", "--older-than", "1ms", "--yes", code=130)
+    [entry] = changes(capsys)
+    assert (entry["outcome"], entry["touches"]) == ("cancelled", ["Remove audit: 1"])
+    assert entry["error"] == "SignalledError: stopped by SIGINT"
+    assert stopped["error"]["next"] == (
+        f"Part of it may be done. Run the same command again for the rest; its entry: nbactl audit show {entry['id']}"
+    )
 
 
 def test_an_emergency_rollback_while_the_store_is_down_is_entered_in_a_file(

@@ -33,6 +33,17 @@ def test_the_board_before_anything_ran_is_in_order_and_makes_no_files(here: Proj
     assert not here.state.exists()
 
 
+def test_the_board_of_a_date_of_which_nothing_is_expected_says_why(here: Project) -> None:
+    assert here.data("status", *DAY)["idle"] is None
+    shown = here.run("status", "--date", "2024-12-24").stdout
+    assert "Nothing is expected on 2024-12-24: the schedule has no games\n" in shown
+    assert here.data("status", "--date", "2024-12-24")["idle"]["kind"] == "no_games"
+    assert here.data("status", "--date", "2031-01-01")["idle"] is None, "nobody knows"
+    assert not here.state.exists()
+    here.run("run", "first", "--date", "2024-12-24")
+    assert here.data("status", "--date", "2024-12-24")["idle"] is None, "something was done"
+
+
 def test_the_time_of_the_board_names_its_zone(here: Project) -> None:
     assert here.run("status", *DAY).stdout.splitlines()[0].endswith(" Eastern")
     assert here.run("status", *DAY, "--utc").stdout.splitlines()[0].endswith(" UTC")
