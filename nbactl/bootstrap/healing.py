@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
     from nbactl.healing.healer import Healer
     from nbactl.healing.kinds.hand_offs import HandOffParts
+    from nbactl.healing.kinds.outputs import Drawn
     from nbactl.healing.model import FaultKind
     from nbactl.ports.alerts import Alert
     from nbactl.schedule.controller import Controller
@@ -28,14 +29,17 @@ def make_healer(
     ConfigError where nothing is declared.
     """
     from nbactl.bootstrap.audit import make_audit
+    from nbactl.bootstrap.outputs import make_grids
     from nbactl.bootstrap.season import make_idle_dates
     from nbactl.config.healing import KINDS
     from nbactl.core.lease.holder import is_dead, process_identity
     from nbactl.healing.attempts import Attempts
     from nbactl.healing.healer import Healer
+    from nbactl.healing.kinds.outputs import Drawn
 
     declared = _declared(app)
-    makers = _makers(app, alert, execute, by)
+    drawn = Drawn(make_grids(app))
+    makers = _makers(app, alert, execute, by, drawn)
     kinds = [makers[name](declared.kinds[name].after) for name in KINDS if name in declared.kinds]
     return Healer(
         kinds,
@@ -52,6 +56,7 @@ def make_healer(
         clock=app.clock,
         days=declared.days,
         alert=alert,
+        unknown=drawn.unknown,
     )
 
 
@@ -69,17 +74,16 @@ def _declared(app: Container) -> HealingSpec:
 
 
 def _makers(
-    app: Container, alert: Callable[[Alert], None], execute: Callable[[RunRequest], RunReport], by: str
+    app: Container, alert: Callable[[Alert], None], execute: Callable[[RunRequest], RunReport], by: str, drawn: Drawn
 ) -> Mapping[str, Callable[[float], FaultKind]]:
     """Return what makes each kind from its `after`."""
-    from nbactl.bootstrap.outputs import make_grids
     from nbactl.core.alerts import channel_of
     from nbactl.healing.kinds.batches import BatchStalled, CompletionDrift
     from nbactl.healing.kinds.decisions import DecisionOrphan
     from nbactl.healing.kinds.hand_offs import HandOffPending, PhaseNotTriggered
     from nbactl.healing.kinds.leases import LeaseStale
     from nbactl.healing.kinds.outbox import OutboxPending
-    from nbactl.healing.kinds.outputs import Drawn, EndedAtLimit, OutputMissing, ZeroRows
+    from nbactl.healing.kinds.outputs import EndedAtLimit, OutputMissing, ZeroRows
 
     def reaches(topic: str) -> bool:
         channel = channel_of(topic)
@@ -87,7 +91,7 @@ def _makers(
 
     timeouts, workflows = app.config.timeouts, app.config.workflows
     limits = {name: timeout.limit for name, timeout in timeouts.timeouts.items()}
-    hand_offs, drawn = _hand_offs(app, alert, execute), Drawn(make_grids(app))
+    hand_offs = _hand_offs(app, alert, execute)
     quiet, oldest = timeouts["batch.quiet"], timeouts["batch.limit"]
     return {
         "handoff_pending": partial(HandOffPending, hand_offs),

@@ -35,12 +35,16 @@ _EFFECTS: Final = ("output_missing", "zero_rows", "ended_at_limit")
 
 @frozen
 class HealPlan:
-    """What was found, in the order of repair. `failed` are the kinds that could not be looked for, and why."""
+    """What was found, in the order of repair. `failed` are the kinds that could not be looked for, and why.
+
+    Nobody knows of the dates in `unknown`, so that nothing of them is missing.
+    """
 
     cases: tuple[Case, ...]
     scope: Scope
     failed: Mapping[str, NbactlError]
     auto: bool = False
+    unknown: tuple[GameDate, ...] = ()
 
     @property
     def planned(self) -> tuple[Case, ...]:
@@ -66,7 +70,10 @@ def after_causes(cases: Sequence[Case]) -> list[Case]:
 
 
 class Healer:
-    """Heals. `kinds` are in the order of repair; `days` is how many dates are looked at; `alert` never raises."""
+    """Heals. `kinds` are in the order of repair; `days` is how many dates are looked at; `alert` never raises.
+
+    `unknown` returns the dates that nobody knows of, once the kinds have looked.
+    """
 
     def __init__(
         self,
@@ -79,6 +86,7 @@ class Healer:
         clock: Clock,
         days: int,
         alert: Callable[[Alert], None],
+        unknown: Callable[[Scope], tuple[GameDate, ...]],
     ) -> None:
         self._kinds = {kind.name: kind for kind in kinds}
         self._specs = specs
@@ -88,6 +96,7 @@ class Healer:
         self._clock = clock
         self._days = days
         self._alert = alert
+        self._unknown = unknown
 
     def look(self, date: GameDate | None = None, *, auto: bool = False) -> HealPlan:
         """Return what is wrong and what would be done; changes nothing. With a date, only what is about it."""
@@ -107,7 +116,8 @@ class Healer:
         busy |= self._not_idle(sorted(named.difference(days)), failed)
         faults = [fault for fault in faults if fault.game_date is None or fault.game_date in busy]
         cases = after_causes(self._attempts.judge(faults, self._specs))
-        return HealPlan(tuple(self._by_hand(case) if auto else case for case in cases), scope, failed, auto)
+        cases = [self._by_hand(case) if auto else case for case in cases]
+        return HealPlan(tuple(cases), scope, failed, auto, self._unknown(scope))
 
     def heal(self, plan: HealPlan, by: str) -> Iterator[Case]:
         """Repair what is planned, and yield every case as it ends; then those whose effect is seen now."""

@@ -295,4 +295,7 @@ def _by_runs(case: _Case) -> Iterator[Decision]:
 
 
 def _at(moment: datetime) -> str:
-    return f"{moment.astimezone(EASTERN):%H:%M on %Y-%m-%d}"
+    """Return `01:00 on 2024-11-02`; with the zone in the hour that a night has twice."""
+    there = moment.astimezone(EASTERN)
+    twice = there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset()
+    return f"{there:%H:%M %Z on %Y-%m-%d}" if twice else f"{there:%H:%M on %Y-%m-%d}"

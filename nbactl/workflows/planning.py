@@ -225,7 +225,7 @@ class Planning:
         excluded = self._exclusion(use.task, work, request)
         gaps = request.gaps
         if excluded is None and record is None and gaps is not None and (use.task, day) in gaps.others:
-            excluded = "another program made it"
+            excluded = "it is there already"
         if excluded is not None:
             # A task that a forced run leaves out keeps its earlier result.
             return replace(planned, carried=record, excluded=excluded, state="excluded", reason=excluded)

@@ -10,7 +10,7 @@ from nbactl.cli.ask import Question, operator, proceed
 from nbactl.cli.run.command import run
 from nbactl.core._support.aio import Cancellation
 from nbactl.core.alerts import TextChannel
-from nbactl.errors import CheckFailedError, InterruptedRunError, NbactlError
+from nbactl.errors import CheckFailedError, InterruptedRunError, NbactlError, NotFoundError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class HealReport:
 
     @property
     def error(self) -> NbactlError | None:
-        """Why not everything is well, as far as that is an error: what is at its final stop, has failed, is unseen."""
+        """Why not everything is well, as far as that is an error: a final stop, a failure, what could not be seen."""
         bad = [case for case in self.cases if case.state in {"stopped", "failed"}]
         if bad:
             stopped = sum(case.state == "stopped" for case in bad)
@@ -65,11 +65,21 @@ class HealReport:
                 cause=f"{stopped} of them are at their final stop." if stopped else bad[0].reason,
                 next_step=f"By hand: {bad[0].fault.by_hand}",
             )
+        unknown = self.plan.unknown if self.request.date is not None and not self.cases else ()
+        if unknown and not self.plan.failed:
+            return NotFoundError(
+                f"nothing is known of {unknown[0]}",
+                cause="Neither the schedule nor any run covers it.",
+                next_step="Choose another --date, or give a --source that has it.",
+            )
         return next(iter(self.plan.failed.values()), None)
 
     @property
     def exit_code(self) -> int:
-        """0 if all is healed, 1 for a final stop or a failure, 3 if some remain with budget left; not in a dry run."""
+        """0 if all is healed, 1 for a final stop or a failure, 3 if some remain with budget left; not in a dry run.
+
+        4 if nobody knows of the date.
+        """
         if self.error is not None:
             return self.error.exit_code
         return _WAITING if self.summary["waiting"] and not self.request.dry_run else 0

@@ -8,6 +8,7 @@ from nbactl.cli.heal.command import count
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import moment
+from nbactl.workflows.model import not_covered
 
 if TYPE_CHECKING:
     from nbactl.cli.heal.command import HealReport
@@ -35,7 +36,8 @@ def healed(done: HealReport) -> View:
 
     def show(console: Console) -> None:
         if not done.cases:
-            console.note("Nothing to heal.")
+            if done.error is None:
+                console.note("Nothing to heal.")
             return
         rows = [
             (
@@ -57,7 +59,10 @@ def healed(done: HealReport) -> View:
 
     planned = [case.fault.object for case in done.cases if case.action is not None or case.state == "planned"]
     more = f" and {len(planned) - _NAMED:,} more" if len(planned) > _NAMED else ""
-    warnings = tuple(f"{kind} was not looked for: {error.message}" for kind, error in done.plan.failed.items())
+    warnings = [f"{kind} was not looked for: {error.message}" for kind, error in done.plan.failed.items()]
+    if done.error is None:
+        unknown = done.plan.unknown
+        warnings += not_covered({str(day): "neither the schedule nor any run covers them" for day in unknown})
     return View(
         {
             "findings": [_line(case) for case in done.cases],
@@ -69,7 +74,7 @@ def healed(done: HealReport) -> View:
         items="findings",
         exit_code=done.exit_code,
         error=done.error,
-        warnings=warnings,
+        warnings=tuple(warnings),
         touched=f"{', '.join(planned[:_NAMED])}{more}" if planned else None,
     )
 

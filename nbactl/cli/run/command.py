@@ -74,7 +74,7 @@ def resume_command(request: RunRequest, settings: Settings, *, in_process: bool 
     given = {
         "--mode": request.mode,
         "--max-workers": request.max_workers,
-        "--upstream": request.upstream if request.upstream != "auto" else None,
+        "--upstream": request.upstream if request.upstream != "auto" and request.gaps is None else None,
         "--stale-on": request.stale_on if request.stale_on != "both" else None,
         "--timeout": None if request.timeout is None else f"{request.timeout:g}s",
     }

@@ -10,7 +10,7 @@ from nbactl.cli.bq.quotas.command import check_quotas
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.alerts import TextChannel
-from nbactl.errors import UsageError
+from nbactl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,7 +112,7 @@ def show_due(app: Container, at: datetime | None = None) -> DueWorkflows:
 
 
 def list_decisions(app: Container, request: DecisionsRequest) -> list[ListedDecision]:
-    """Return decisions with their runs, newest first."""
+    """Return decisions with their runs, newest first. Raises NotFoundError for a workflow that nobody knows."""
     from nbactl.bootstrap.schedule import make_decision_log  # noqa: PLC0415 - help needs none of it
 
     controller, now = _only_looking(app), app.clock.now()
@@ -134,6 +134,12 @@ def list_decisions(app: Container, request: DecisionsRequest) -> list[ListedDeci
             if len(found) >= request.limit:
                 return found[: request.limit]
     add()
+    known = app.config.workflows.workflows
+    if request.name is not None and not found and request.name not in known:
+        raise NotFoundError(
+            f"there is no workflow '{request.name}', and no decision on one of that name",
+            next_step=did_you_mean(request.name, known),
+        )
     return found
 
 
@@ -208,4 +214,7 @@ def _chosen(steps: Sequence[Step], request: TickRequest) -> list[Step]:
             if name not in names:
                 raise UsageError(f"{option}: a tick has no step '{name}'", next_step=did_you_mean(name, names))
     chosen = [step for step in steps if not request.only or step.name in request.only]
-    return [step for step in chosen if step.name not in request.skip]
+    left = [step for step in chosen if step.name not in request.skip]
+    if not left:
+        raise UsageError("--only and --skip leave no step to take", next_step="Leave one of them out.")
+    return left

@@ -128,9 +128,9 @@ def halt_season(app: Container, request: HaltRequest, *, confirm: Confirm = proc
     same = next((halt for halt in halts.all() if halt.resumed_on is None and (halt.first, halt.until) == span), None)
     if same is not None:
         return HaltChanged(same, changed=False, dry_run=request.dry_run)
+    draft = halts.draft(request.first, request.until, request.reason, by=operator())
     if request.dry_run:
-        made = halts.draft(request.first, request.until, request.reason, by=operator())
-        return HaltChanged(made, changed=True, dry_run=True)
+        return HaltChanged(draft, changed=True, dry_run=True)
     confirm(Question(f"Expect no games {span_text(request.first, request.until)}?", (f"Reason: {request.reason}",)))
     made = halts.halt(request.first, request.until, request.reason, by=operator())
     undo = ("season", "resume", made.id, "--date", str(made.first))
@@ -147,8 +147,9 @@ def resume_season(app: Container, request: ResumeRequest, *, confirm: Confirm = 
     halt = _chosen(halts.all(), request) if request.halt_id is None else halts.find(request.halt_id)
     if halt is None or halt.resumed_on == request.on:
         return HaltChanged(halt, changed=False, dry_run=request.dry_run)
+    draft = halts.resumed(halt, request.on, by=operator())
     if request.dry_run:
-        return HaltChanged(halts.resumed(halt, request.on, by=operator()), changed=True, dry_run=True)
+        return HaltChanged(draft, changed=True, dry_run=True)
     confirm(Question(f"End {halt.id} ({halt.reason}), and expect games from {request.on} on?"))
     ended = halts.resume(halt, request.on, by=operator())
     until = ("--open-ended",) if halt.last is None else ("--until", str(halt.last))

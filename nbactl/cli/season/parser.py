@@ -14,6 +14,7 @@ from nbactl.cli.frame import command, group
 from nbactl.cli.season import view
 from nbactl.cli.season.command import HaltRequest, ResumeRequest, halt_season, resume_season, show_season
 from nbactl.cli.show.render import View
+from nbactl.cli.source import SourceOption, container_of_source
 from nbactl.errors import UsageError
 
 _SHOWN_DAYS = 14
@@ -51,12 +52,13 @@ def show(
             autocompletion=completing.dates,
         ),
     ] = None,
+    source: SourceOption = None,
 ) -> View:
     """Show on which dates games are expected, and why not on the others; breaks, halts, and what is next.
 
     Exits with 4 if the schedule covers none of the dates. -v also shows halts that are over.
     """
-    opened = container(ctx, reads_only=True)
+    opened = container_of_source(ctx, source)
     first = game_date(opened, from_)
     last = first.plus(_SHOWN_DAYS - 1) if to is None else game_date(opened, to)
     if last < first:

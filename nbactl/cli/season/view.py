@@ -136,7 +136,7 @@ def _changed(done: HaltChanged, settings: Settings, say: Any) -> View:  # noqa: 
         "undo": undo,
     }
     touched = f"{halt.id} {span_text(halt.first, halt.until)}" if halt is not None and done.changed else None
-    return View(data, show, touched=touched)
+    return View(data, show, touched=touched, undo=(done.undo,) if done.undo else ())
 
 
 def _state(day: SeasonDay) -> str:
@@ -159,7 +159,8 @@ def _tip_off(day: SeasonDay) -> str:
 def _remark(day: SeasonDay) -> str:
     if day.idle is None:
         return "" if day.known else "the schedule does not cover it"
-    until = day.idle.until
+    # Off season the reason has a date of its own.
+    until = None if day.idle.kind == "off_season" else day.idle.until
     return day.idle.reason if until is None or until == day.date else f"{day.idle.reason}, until {until}"
 
 

@@ -51,6 +51,10 @@ class Drawn:
             self._last = scope, self._grids.draw(scope.days[0], scope.days[-1])
         return tuple(one for one in self._last[1].outputs if one.required and one.game_date in scope.days)
 
+    def unknown(self, scope: Scope) -> tuple[GameDate, ...]:
+        """Return the dates of which neither the schedule nor any run knows, as far as they were looked at."""
+        return self._last[1].unknown if self._last is not None and self._last[0] == scope else ()
+
     def now(self, day: GameDate, phase: str) -> list[Output]:
         """Return the required outputs of a phase and date as they are now."""
         found = self._grids.draw(day, day).outputs

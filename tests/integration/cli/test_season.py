@@ -98,6 +98,23 @@ def test_a_halt_ends_by_itself_and_can_be_taken_back(season: Caller) -> None:
     assert (kept["reason"], kept["resumed_on"], kept["over"]) == ("wildfires", "2025-01-08", True)
 
 
+def test_what_is_refused_leaves_no_entry_in_the_audit_trail_and_the_rest_names_its_undo(season: Caller) -> None:
+    season("halt", "--from", "2025-01-08", "--until", "2025-01-07", "--reason", "a typo", code=2)
+    season("halt", "--from", "2025-01-08", "--until", "2025-01-09", "--reason", "wildfires")
+    season("resume", season("show")["data"]["halts"][0]["id"], "--date", "2025-01-10", code=6)
+    season("resume", "--date", "2025-01-09")
+    changes = json.loads(season.text("nbactl audit -o json"))["data"]["changes"]
+    assert [change["action"] for change in changes] == ["season.resume", "season.halt"]
+    assert changes[0]["undo"] == "nbactl season halt --from 2025-01-09 --until 2025-01-09 --reason wildfires"
+    assert changes[1]["undo"].startswith("nbactl season resume halt-")
+
+
+def test_off_season_a_date_has_one_date_as_its_reason(season: Caller) -> None:
+    text = season.text("nbactl season show --from 2024-10-20 --to 2024-10-22")
+    assert "season 2024-25 begins on 2024-10-22\n" in text
+    assert "until" not in text.partition("Next")[0]
+
+
 def test_an_open_ended_halt_is_resumed_from_a_date_on_and_back(season: Caller) -> None:
     season("halt", "--from", "2025-01-08", "--open-ended", "--reason", "a strike")
     ended = season("resume", "--date", "2025-01-10")["data"]

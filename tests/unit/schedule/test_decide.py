@@ -78,6 +78,16 @@ def test_inv_14_on_both_clock_change_nights_a_window_is_open_once(day: date, tic
     assert world.outcome("w", window, at + timedelta(hours=1)) == ("WAIT", "due")
 
 
+def test_inv_14_the_hour_that_a_night_has_twice_is_named_with_its_zone() -> None:
+    midnight, hourly, half_past = eastern(AUTUMN, "00:00"), flow(every="1h"), flow(at="01:30")
+    due = World(since=midnight).decide("w", hourly, midnight + timedelta(minutes=90))
+    assert [one.reason for one in due if one.action.value == "RUN"] == ["due at 01:00 EDT on 2024-11-03"]
+    [later] = World(since=midnight).decide("w", half_past, midnight)
+    assert later.reason == "next due at 01:30 EDT on 2024-11-03"
+    [usual] = World(since=midnight).decide("w", flow(at="03:00"), midnight)
+    assert usual.reason == "next due at 03:00 on 2024-11-03"
+
+
 def test_while_the_season_is_halted_nothing_runs_and_nothing_is_worth_an_alert() -> None:
     world = World(as_of=NOON - timedelta(days=30), idle={TODAY: Idle("halted", "The arena is flooded")})
     for workflow in (flow(at="12:00"), flow(at="12:00", game_days_only=True)):

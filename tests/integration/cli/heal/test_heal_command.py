@@ -118,6 +118,14 @@ def test_a_dry_run_plans_and_leaves_nothing_and_a_real_one_heals_in_order(place:
     assert place.done == ["one", "two"]
 
 
+def test_inv_24_a_date_of_which_nobody_knows_is_not_healed(place: Place) -> None:
+    document = place.call("heal", "--date", "2030-01-07", code=4)
+    assert document["error"]["message"] == "nothing is known of 2030-01-07"
+    recent = place.call("heal")
+    assert recent["data"]["findings"] == []
+    assert "neither the schedule nor any run covers them" in recent["warnings"][0]
+
+
 def test_the_exit_code_is_1_for_a_failure_3_for_what_waits_and_1_for_a_final_stop(place: Place) -> None:
     place.down("two")
     assert place.heal("--auto", code=1) == {FIRST: "healed", SECOND: "failed"}

@@ -17,7 +17,7 @@ from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import GameDate
 from nbactl.errors import UsageError
 from nbactl.testing import FakeClock
-from nbactl.workflows.model import RunRequest
+from nbactl.workflows.model import Gaps, RunRequest
 from nbactl.workflows.units import check_request
 
 NOW = datetime(2024, 1, 16, 4, 30, tzinfo=UTC)  # still the evening of the 15th in New York
@@ -103,6 +103,7 @@ def test_task_names_may_be_repeated_and_joined() -> None:
         ({}, {}, "nbactl run phase3 --date 2024-01-14"),
         ({"force": True}, {}, "nbactl run phase3 --date 2024-01-14"),
         ({"dates": (day(5), day(6), day(7))}, {}, "nbactl run phase3 --from 2024-01-05 --to 2024-01-07"),
+        ({"upstream": "run", "gaps": Gaps({})}, {}, "nbactl run phase3 --date 2024-01-14 --gaps"),
         (
             {"only": ("a", "b"), "skip": ("c",), "mode": "sequential", "timeout": 300.0, "upstream": "skip"},
             {"source": "path:my data"},

@@ -83,6 +83,15 @@ def test_what_was_decided_is_listed_and_an_unknown_step_is_a_usage_error(capsys:
     assert "a tick has no step 'workflow'" in capsys.readouterr().err
 
 
+def test_a_tick_without_a_step_and_decisions_on_an_unknown_workflow_are_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["schedule", "tick", "--only", "workflows", "--skip", "workflows"]) == 2
+    assert "leave no step" in capsys.readouterr().err
+    assert main(["schedule", "decisions", "--name", "betting_line"]) == 4
+    assert "Did you mean 'betting_lines'?" in capsys.readouterr().err
+
+
 def test_the_first_game_of_the_timetable_is_that_of_the_schedule_of_games(capsys: pytest.CaptureFixture[str]) -> None:
     betting = shown(capsys, "--date", "2025-01-06")["betting_lines"]
     assert betting["due"]
