@@ -126,6 +126,17 @@ class LogChannel:
         _LOG.log(_LEVELS[alert.severity], "%s", alert.title, extra=extra)
 
 
+def said_once(channels: Iterable[str]) -> list[str]:
+    """Return the channels without the log, if the console says it and the log would be a second line beside it.
+
+    Without a handler Python writes records to standard error (https://docs.python.org/3/library/logging.html).
+    """
+    found = list(channels)
+    if "console" in found and not _LOG.hasHandlers():
+        return [channel for channel in found if channel != "log"]
+    return found
+
+
 class TextChannel:
     """Passes alerts as one line to a function that takes text, such as a console's."""
 

@@ -34,7 +34,7 @@ MEANINGS: Final[Mapping[OutputState, str]] = {
     OutputState.STALE: "its data changed since",
     OutputState.MISSING: "missing",
     OutputState.FAILED: "failed",
-    OutputState.LATE: "overdue, and being worked on",
+    OutputState.LATE: "overdue, and still on its way",
 }
 _STYLE: Final = (
     ".grid{border-collapse:collapse;font-size:.8rem}.grid th,.grid td{padding:.1rem .35rem;text-align:left}"

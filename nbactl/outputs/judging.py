@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nbactl.pipeline.recipes import Recipe
     from nbactl.pipeline.sources.base import Dataset
 
+_UNPROVEN: Final = "nothing proves that there are none"
 _OF_DATASET: Final[Mapping[str, Yardstick]] = {"schedule": SCHEDULE, "player_boxscores": BOX_SCORES}
 
 
@@ -71,7 +72,7 @@ def _by_record(recipe: Recipe | None, made: Made, facts: Facts) -> Finding:
     if made.status != "done":
         return Finding(None)
     if made.rows == 0 and (recipe is None or not recipe.exports or facts.of(next(iter(recipe.tables))) != 0):
-        return Finding(OutputState.MISSING, "0 rows, and nothing proves that there are none", 0)
+        return Finding(OutputState.MISSING, f"0 rows, and {_UNPROVEN}", 0)
     state = OutputState.EMPTY_OK if made.rows == 0 else OutputState.COMPLETE
     return _with_record(Finding(state, made.reason, made.rows, unit="rows"), made)
 
@@ -79,8 +80,10 @@ def _by_record(recipe: Recipe | None, made: Made, facts: Facts) -> Finding:
 def _raw_file(dataset: Dataset, made: Made, day: date, evidence: Evidence) -> Finding:
     files = evidence.raw.get(dataset)
     if files is None:  # of another machine
-        there = made.rows or (made.status == "done" and made.run_id is None)
-        return Finding(OutputState.COMPLETE if there else None, made.reason, made.rows, unit="records")
+        if made.rows:
+            return Finding(OutputState.COMPLETE, rows=made.rows, unit="records")
+        reason = f"0 records, and {_UNPROVEN}" if made.status == "done" else None
+        return Finding(None, reason, made.rows, unit="records")
     held = files.get(day)
     if held is None:
         return Finding(None, f"there is no raw file of {dataset}")
@@ -118,7 +121,7 @@ def _unlike_raw(datasets: Sequence[Dataset], made: Made, day: date, evidence: Ev
     named = [dataset for dataset in datasets if dataset != "schedule"]
     held = [evidence.raw.get(dataset, {}).get(day) for dataset in named]
     if not held or held[0] is None:
-        return Finding(OutputState.MISSING, "0 rows, and nothing proves that there are none", 0, unit="rows")
+        return Finding(OutputState.MISSING, f"0 rows, and {_UNPROVEN}", 0, unit="rows")
     records = sum(file.records for file in held if file is not None)
     detail = made.record.detail if made.record is not None else {}
     if records and (detail.get("records") != records or detail.get("quarantined")):

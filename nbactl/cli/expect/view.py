@@ -94,9 +94,9 @@ def _error(drawn: Grid, settings: Settings) -> NbactlError | None:
     if wrong := drawn.wrong:
         states = {state: sum(output.state is state for output in wrong) for state in OutputState}
         summary = ", ".join(f"{number} {state.value}" for state, number in states.items() if number)
-        return CheckFailedError(
-            f"{summary} of {len(drawn.outputs)} expected outputs", next_step=f"Mend: {mend_command(wrong, settings)}"
-        )
+        only_late = all(output.state is OutputState.LATE for output in wrong)
+        next_step = f"{'Watch' if only_late else 'Mend'}: {mend_command(wrong, settings)}"
+        return CheckFailedError(f"{summary} of {len(drawn.outputs)} expected outputs", next_step=next_step)
     if not drawn.outputs and not drawn.idle:
         return DataError(
             "nothing is known of these dates",

@@ -9,7 +9,7 @@ from nbactl.bootstrap.healing import make_healer
 from nbactl.cli.ask import Question, operator, proceed
 from nbactl.cli.run.command import run
 from nbactl.core._support.aio import Cancellation
-from nbactl.core.alerts import TextChannel
+from nbactl.core.alerts import TextChannel, said_once
 from nbactl.errors import CheckFailedError, InterruptedRunError, NbactlError, NotFoundError
 from nbactl.frozen import frozen
 
@@ -102,7 +102,7 @@ def heal(
     alerts = app.alerts(None if announce is None else TextChannel(announce))
 
     def send(alert: Alert) -> None:
-        alerts.send(alert, _CHANNELS)
+        alerts.send(alert, _CHANNELS if announce is None else said_once(_CHANNELS))
 
     def execute(wanted: RunRequest) -> RunReport:
         return run(app, wanted, announce=announce, cancellation=cancellation)

@@ -61,7 +61,7 @@ def heal(
             opened,
             request,
             confirm=asking(ctx),
-            announce=here.note,
+            announce=None if here.quiet else here.note,
             report=lambda case: view.progress(here, case),
             cancellation=cancellation,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.cli.bq.quotas.command import check_quotas
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core._support.names import did_you_mean
-from nbactl.core.alerts import TextChannel
+from nbactl.core.alerts import TextChannel, said_once
 from nbactl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def tick(
     now = app.clock.now() if request.at is None else request.at
 
     def send(alert: Alert, channels: Sequence[str] | Iterable[str] = ("console", "slack")) -> None:
-        alerts.send(alert, channels)
+        alerts.send(alert, channels if announce is None else said_once(channels))
 
     def execute(asked: RunRequest) -> RunReport:
         # `nbactl runs cancel` stops this run and not the tick.

@@ -102,8 +102,11 @@ def tick(
     )
     opened = container(ctx, reads_only=request.changes_nothing)
     cancellation = Cancellation()
+    here = console(ctx)
     with interruptible(cancellation.request):
-        done = commands.tick(opened, request, announce=console(ctx).note, cancellation=cancellation)
+        done = commands.tick(
+            opened, request, announce=None if here.quiet else here.note, cancellation=cancellation
+        )
     return ticked(done)
 
 

@@ -159,9 +159,9 @@ def resume_season(app: Container, request: ResumeRequest, *, confirm: Confirm = 
 
 
 def span_text(first: GameDate, until: GameDate | None) -> str:
-    """Return `from 2025-01-08 to 2025-01-10`, `on 2025-01-08` or `from 2025-01-08 on`."""
+    """Return `from 2025-01-08 to 2025-01-10`, `on 2025-01-08` or `from 2025-01-08 onward`."""
     if until is None:
-        return f"from {first} on"
+        return f"from {first} onward"
     return f"on {first}" if first == until else f"from {first} to {until}"
 
 

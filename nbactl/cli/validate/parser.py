@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from nbactl.bootstrap.runs import follow_last_source
-from nbactl.cli.app import container, settings
+from nbactl.cli.app import container
 from nbactl.cli.completion import values as completing
-from nbactl.cli.dates import game_date
+from nbactl.cli.dates import dates_to_check
 from nbactl.cli.frame import command, group
 from nbactl.cli.show.render import View
 from nbactl.cli.validate import view
@@ -31,7 +31,7 @@ def overnight(
             "--date",
             help="Game date of the night: YYYY-MM-DD, yesterday or latest.",
             metavar="DATE",
-            show_default="latest; yesterday on gcp",
+            show_default="yesterday; of files that end before it, their newest date",
             autocompletion=completing.dates,
         ),
     ] = None,
@@ -46,5 +46,4 @@ def overnight(
     """
     opened = container(ctx, reads_only=True)
     follow_last_source(opened)
-    day = game_date(opened, date or ("yesterday" if settings(ctx).target == "gcp" else None))
-    return view.overnight(validate_overnight(opened, day))
+    return view.overnight(validate_overnight(opened, dates_to_check(opened, date, None, None)[0]))

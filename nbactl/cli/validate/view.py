@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
-from nbactl.cli.show.times import clock_time
+from nbactl.cli.show.times import clock_time, moment
 from nbactl.core._support.durations import format_duration
 from nbactl.errors import CheckFailedError, NotFoundError
 
@@ -48,11 +48,7 @@ def overnight(found: OvernightReport) -> View:
     failed = [check.name for check in found.checks if check.ok is False]
     error: NbactlError | None = None
     if not found.seen:
-        error = NotFoundError(
-            f"there is nothing of the night of {found.game_date}",
-            cause="Neither the schedule nor any record knows of the date.",
-            next_step="Choose another --date; the schedule comes with: nbactl run p2_schedule",
-        )
+        error = _nothing_seen(found)
     elif failed:
         plural = "check" if len(failed) == 1 else "checks"
         next_step = f"Look at it: nbactl status --date {found.game_date}"
@@ -67,6 +63,20 @@ def overnight(found: OvernightReport) -> View:
     }
     code = 0 if error is None else error.exit_code
     return View(data, show, items="checks", exit_code=code, warnings=found.warnings, error=error)
+
+
+def _nothing_seen(found: OvernightReport) -> NotFoundError:
+    """Return why there is nothing to judge: nobody knows of the date, or it is too early."""
+    message = f"there is nothing of the night of {found.game_date}"
+    if found.phases:
+        dues = [phase.due_at for phase in found.phases if phase.due_at is not None]
+        first = f"The first phase is due at {moment(min(dues))}." if dues else "No phase is due yet."
+        return NotFoundError(message, cause=f"It is not over. {first}", next_step="Look again later, or choose another --date.")
+    return NotFoundError(
+        message,
+        cause="Neither the schedule nor any record knows of the date.",
+        next_step="Choose another --date; the schedule comes with: nbactl run p2_schedule",
+    )
 
 
 def _phase_row(phase: PhaseNight) -> list[str | Styled | None]:
