@@ -82,8 +82,9 @@ def _raw_file(dataset: Dataset, made: Made, day: date, evidence: Evidence) -> Fi
     if files is None:  # of another machine
         if made.rows:
             return Finding(OutputState.COMPLETE, rows=made.rows, unit="records")
-        reason = f"0 records, and {_UNPROVEN}" if made.status == "done" else None
-        return Finding(None, reason, made.rows, unit="records")
+        if made.status == "done":
+            return Finding(OutputState.MISSING, f"0 records, and {_UNPROVEN}", made.rows, unit="records")
+        return Finding(None, unit="records")
     held = files.get(day)
     if held is None:
         return Finding(None, f"there is no raw file of {dataset}")

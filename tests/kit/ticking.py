@@ -84,15 +84,15 @@ class Schedule:
         """Return the name and the game date of what was run."""
         return self.trace.read_text().splitlines() if self.trace.exists() else []
 
-    def tick(self, now: datetime, **request: Any) -> dict[str, Decided]:
+    def tick(self, now: datetime, *, quiet: bool = False, **request: Any) -> dict[str, Decided]:
         """Take a tick; returns the last decision of each workflow."""
-        return {one.workflow: one for one in self.result(now, **request).value("workflows")}
+        return {one.workflow: one for one in self.result(now, quiet=quiet, **request).value("workflows")}
 
-    def result(self, now: datetime, **request: Any) -> TickResult:
-        """Take a tick."""
+    def result(self, now: datetime, *, quiet: bool = False, **request: Any) -> TickResult:
+        """Take a tick; a `quiet` one announces nothing."""
         self.said = []
         with opened(self.folder, now, self.source) as app:
-            return tick(app, TickRequest(**request), announce=self.said.append)
+            return tick(app, TickRequest(**request), announce=None if quiet else self.said.append)
 
     def decisions(self, now: datetime, **request: Any) -> list[ListedDecision]:
         """List decisions."""

@@ -99,7 +99,7 @@ def calendar_chart(nights: Sequence[Night]) -> Html:
     words = "Calendar of the nights: green all on time, yellow at least 80 %, red less, grey nothing due"
     return tag(
         "figure",
-        tag("figcaption", "Green: all on time. Yellow: at least 80 %. Red: less. Grey: nothing due."),
+        tag("figcaption", "Green: all on time. Amber: at least 80 %. Red: less. Grey: nothing due."),
         tag("svg", *cells, viewBox=size, role="img", aria_label=words),
         cls="calendar",
     )
@@ -135,7 +135,7 @@ def _duration(phase: PhaseTimes) -> Html:
         tag(
             "p",
             f"median {seconds_text(phase.now.median)}, p95 {seconds_text(phase.now.p95)}; "
-            f"30 days before {seconds_text(before)} ({change_text(phase)}); "
+            f"{_before(phase)}; "
             f"{phase.now.runs} runs, {phase.failed} failed",
             cls="soft",
         ),
@@ -143,6 +143,13 @@ def _duration(phase: PhaseTimes) -> Html:
         _axis(times[0][0], times[-1][0]) if times else Html(""),
         _numbers(("Date", "Took"), rows),
     )
+
+
+def _before(phase: PhaseTimes) -> str:
+    median = phase.before.median
+    if median is None:
+        return "no run in the 30 days before"
+    return f"30 days before {seconds_text(median)} ({change_text(phase)})"
 
 
 def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> Html:

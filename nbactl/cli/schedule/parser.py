@@ -104,10 +104,8 @@ def tick(
     cancellation = Cancellation()
     here = console(ctx)
     with interruptible(cancellation.request):
-        done = commands.tick(
-            opened, request, announce=None if here.quiet else here.note, cancellation=cancellation
-        )
-    return ticked(done)
+        done = commands.tick(opened, request, announce=None if here.quiet else here.note, cancellation=cancellation)
+    return ticked(done, cancellation.reason)
 
 
 @command(

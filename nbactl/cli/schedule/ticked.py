@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbactl.cli.schedule.view import decided_json, decision_table
 from nbactl.cli.show.render import View
-from nbactl.errors import CheckFailedError
+from nbactl.errors import CheckFailedError, InterruptedRunError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ class _Results:
     alerts: AlertRound | None
 
 
-def ticked(done: TickResult) -> View:
-    """Show what was decided and published, with the exit code of the worst of it."""
+def ticked(done: TickResult, stopped: str | None = None) -> View:
+    """Show what was decided and published, with the exit code of the worst of it.
+
+    `stopped` is the signal that stopped the tick.
+    """
     results = _Results(
         rollouts=done.value("rollouts") or (),
         workflows=done.value("workflows") or (),
@@ -61,15 +64,15 @@ def ticked(done: TickResult) -> View:
             if step.value is None and step.errors:
                 console.note(f"The step {step.name} failed: {step.errors[0].message}")
 
-    error = _aborted(results.rollouts) or done.error
+    error = _aborted(results.rollouts) or done.error or _cut_short(results, stopped)
     unseen = None if results.quotas is None else results.quotas.error
     return View(
         {"at": done.at, "steps": [_step_json(step) for step in done.steps], **_results_json(results)},
         show,
         items="decisions",
-        exit_code=_exit_code(results.workflows, error),
+        exit_code=_exit_code(results.workflows, error, stopped),
         error=error,
-        touched=_touched(results),
+        touched=_touched(results, dry_run=done.dry_run),
         warnings=() if unseen is None else (f"quotas of BigQuery were not looked at: {unseen.message}",),
     )
 
@@ -151,17 +154,31 @@ def _step_json(step: StepResult) -> dict[str, Any]:
     return {"name": step.name, "ok": not errors, "seconds": round(step.seconds, 3), "errors": errors}
 
 
-def _exit_code(workflows: Sequence[Decided], error: NbactlError | None) -> int:
-    stopped = [one.execution.stopped for one in workflows if one.execution is not None and one.execution.stopped]
-    if stopped:
-        return 143 if stopped[0] == "SIGTERM" else 130
+def _cut_short(results: _Results, stopped: str | None) -> NbactlError | None:
+    """Return that workflows which are due were not begun, because the tick was stopped."""
+    left = [one.workflow for one in results.workflows if one.action == "RUN" and not _is_begun(one)]
+    if stopped is None or not left:
+        return None
+    next_step = "The next tick runs them: nbactl schedule tick"
+    return InterruptedRunError(f"stopped before these were run: {', '.join(left)}", next_step=next_step)
+
+
+def _is_begun(one: Decided) -> bool:
+    return one.recorded or one.taken_up
+
+
+def _exit_code(workflows: Sequence[Decided], error: NbactlError | None, stopped: str | None) -> int:
+    runs = [one.execution.stopped for one in workflows if one.execution is not None and one.execution.stopped]
+    if runs or isinstance(error, InterruptedRunError):
+        return 143 if "SIGTERM" in (*runs[:1], stopped) else 130
     return 0 if error is None else error.exit_code
 
 
-def _touched(results: _Results) -> str | None:
+def _touched(results: _Results, *, dry_run: bool) -> str | None:
     """Return what a tick changes, or would change."""
     keys = ", ".join(one.rollout.key for one in results.rollouts)
-    runs = ", ".join(dict.fromkeys(one.workflow for one in results.workflows if one.action == "RUN"))
+    begun = (one.workflow for one in results.workflows if one.action == "RUN" and (dry_run or _is_begun(one)))
+    runs = ", ".join(dict.fromkeys(begun))
     published = () if results.outbox is None else results.outbox.published
     parts = [
         *([f"rollouts {keys}"] if keys else []),

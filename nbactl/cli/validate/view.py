@@ -71,7 +71,9 @@ def _nothing_seen(found: OvernightReport) -> NotFoundError:
     if found.phases:
         dues = [phase.due_at for phase in found.phases if phase.due_at is not None]
         first = f"The first phase is due at {moment(min(dues))}." if dues else "No phase is due yet."
-        return NotFoundError(message, cause=f"It is not over. {first}", next_step="Look again later, or choose another --date.")
+        return NotFoundError(
+            message, cause=f"It is not over. {first}", next_step="Look again later, or choose another --date."
+        )
     return NotFoundError(
         message,
         cause="Neither the schedule nor any record knows of the date.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from time import monotonic, sleep
@@ -88,6 +89,21 @@ def test_a_missed_tick_is_caught_up_within_its_tolerance_and_not_later(tmp_path:
     assert [line.splitlines()[0] for line in plan.said] == ["alert (critical): soon missed"]
     plan.tick(at("13:01"))
     assert (plan.runs(), plan.said) == ([f"late {DAY}"], [])
+
+
+def test_an_alert_is_one_line_though_the_log_has_no_handler(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    both = {"not_run": {"severity": "critical", "channels": ["console", "log"]}}
+    plan = Schedule(tmp_path, {"soon": {"schedule": {"at": "12:00"}, "alerts": both}})
+    plan.tick(at("11:00"))
+    plan.tick(at("13:00"))
+    assert [line.splitlines()[0] for line in plan.said] == ["alert (critical): soon missed"]
+    assert capsys.readouterr().err == ""
+    plan.tick(at("11:00", DAY + timedelta(days=1)), quiet=True)
+    plan.tick(at("13:00", DAY + timedelta(days=1)), quiet=True)
+    assert "missed" in capsys.readouterr().err, "with --quiet the log says it"
 
 
 def test_five_real_ticks_at_once_run_each_workflow_once(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def test_what_is_wrong_stands_below_with_its_reason_and_the_command_that_mends_i
     assert mends[3] == "nbactl status --date 2025-01-09"
 
 
+def test_what_is_only_late_is_to_be_watched_and_not_mended() -> None:
+    shown = view_of(grid_of(output(9, "LATE")), SETTINGS)
+    assert shown.error is not None
+    assert shown.error.next_step == "Watch: nbactl status --date 2025-01-09"
+
+
 def test_optional_partial_and_stale_outputs_do_not_decide_the_exit_code() -> None:
     fine = grid_of(output(7, "PARTIAL"), output(8, "STALE"), output(8, "FAILED", required=False), output(9, "EXPECTED"))
     assert view_of(fine, SETTINGS).exit_code == 0

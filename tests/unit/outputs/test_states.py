@@ -67,6 +67,7 @@ SUMMARY = Recipe("code", writes=("nba_analytics.player_game_summary",))
 FEATURES = Recipe("code", writes=("nba_precompute.ml_feature_store",))
 INJURIES = Recipe("code", raw=("injuries",), writes=("nba_raw.injuries", "nba_raw.injuries_quarantine"))
 SCHEDULE = Recipe("code", collects="schedule")
+INJURY_FILES = Recipe("code", collects="injuries")
 IN_RAW = {"games": 2, "games in nba_raw": 2}
 
 
@@ -94,6 +95,9 @@ IN_RAW = {"games": 2, "games in nba_raw": 2}
         (SCHEDULE, DONE, evidence(2, IN_RAW, {"schedule": held(1)}), "PARTIAL", "1 of 2 games"),
         (SCHEDULE, DONE, evidence(2, IN_RAW, {"schedule": held(0)}), "MISSING", "is empty: the date has 2 games"),
         (None, Made("done", rows=0), evidence(2, IN_RAW), "MISSING", "nothing proves"),
+        # The raw files are on another machine.
+        (INJURY_FILES, Made("done", rows=0), evidence(2, IN_RAW), "MISSING", "0 records, and nothing proves"),
+        (INJURY_FILES, Made("done", rows=5), evidence(2, IN_RAW), "COMPLETE", None),
         (None, Made("done", rows=7), evidence(2, IN_RAW), "COMPLETE", None),
     ],
 )
