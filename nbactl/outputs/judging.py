@@ -79,12 +79,8 @@ def _by_record(recipe: Recipe | None, made: Made, facts: Facts) -> Finding:
 
 def _raw_file(dataset: Dataset, made: Made, day: date, evidence: Evidence) -> Finding:
     files = evidence.raw.get(dataset)
-    if files is None:  # of another machine
-        if made.rows:
-            return Finding(OutputState.COMPLETE, rows=made.rows, unit="records")
-        if made.status == "done":
-            return Finding(OutputState.MISSING, f"0 records, and {_UNPROVEN}", made.rows, unit="records")
-        return Finding(None, unit="records")
+    if files is None:
+        return _of_another_machine(made)
     held = files.get(day)
     if held is None:
         return Finding(None, f"there is no raw file of {dataset}")
@@ -96,6 +92,13 @@ def _raw_file(dataset: Dataset, made: Made, day: date, evidence: Evidence) -> Fi
     if made.status == "done" or held.given is not None:
         return Finding(OutputState.EMPTY_OK, made.reason or f"the source has no {dataset}", 0, unit="records")
     return Finding(OutputState.MISSING, "nothing proves that the source has none", 0, unit="records")
+
+
+def _of_another_machine(made: Made) -> Finding:
+    """Judge a raw file that cannot be seen from here, by its record."""
+    if made.status == "done" and not made.rows:
+        return Finding(OutputState.MISSING, f"0 records, and {_UNPROVEN}", made.rows, unit="records")
+    return Finding(OutputState.COMPLETE if made.rows else None, rows=made.rows, unit="records")
 
 
 def _table(recipe: Recipe, made: Made, day: date, evidence: Evidence) -> Finding:

@@ -55,7 +55,7 @@ def ticked(done: TickResult, stopped: str | None = None) -> View:
     )
 
     def show(console: Console) -> None:
-        _show_decisions(console, results, dry_run=done.dry_run)
+        _show_decisions(console, results, done)
         if done.dry_run:
             console.note("This was a dry run: nothing was changed.")
             return
@@ -77,7 +77,7 @@ def ticked(done: TickResult, stopped: str | None = None) -> View:
     )
 
 
-def _show_decisions(console: Console, results: _Results, *, dry_run: bool) -> None:
+def _show_decisions(console: Console, results: _Results, done: TickResult) -> None:
     if results.rollouts:
         console.table(
             ["flag", "decision", "stage", "reason"],
@@ -86,12 +86,12 @@ def _show_decisions(console: Console, results: _Results, *, dry_run: bool) -> No
                 for one in results.rollouts
             ],
         )
-    else:
+    elif done.value("rollouts") is not None:
         console.note("No rollout is in progress.")
-    news = [one for one in results.workflows if one.recorded or one.taken_up or dry_run]
+    news = [one for one in results.workflows if _is_begun(one) or done.dry_run]
     if news:
         decision_table(console, news)
-    else:
+    elif done.value("workflows") is not None:
         console.note("Nothing new about workflows. See what comes: nbactl schedule due")
 
 
