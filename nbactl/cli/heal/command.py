@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _CHANNELS: Final = ("console", "log", "slack")
 _WAITING: Final = 3
+_TERMINATED: Final = 143
 _STATES: Final = ("planned", "healed", "failed", "waiting", "stopped")
 BY_HEALER: Final = "heal"
 """Who an automatic repair is by."""
@@ -42,11 +43,15 @@ class HealRequest:
 
 @frozen
 class HealReport:
-    """What was found, and what became of it. In a dry run nothing was repaired."""
+    """What was found, and what became of it. In a dry run nothing was repaired.
+
+    `stopped` is the signal after which nothing more was repaired.
+    """
 
     request: HealRequest
     plan: HealPlan
     cases: tuple[Case, ...]
+    stopped: str | None = None
 
     @property
     def summary(self) -> dict[str, int]:
@@ -57,6 +62,11 @@ class HealReport:
     @property
     def error(self) -> NbactlError | None:
         """Why not everything is well, as far as that is an error: a final stop, a failure, what could not be seen."""
+        if self.stopped is not None:
+            words = ["nbactl heal", *(["--auto"] if self.request.auto else [])]
+            words += [] if self.request.date is None else [f"--date {self.request.date}"]
+            message = "terminated" if self.stopped == "SIGTERM" else "interrupted"
+            return InterruptedRunError(message, next_step=f"The same command carries on: {' '.join(words)}")
         bad = [case for case in self.cases if case.state in {"stopped", "failed"}]
         if bad:
             stopped = sum(case.state == "stopped" for case in bad)
@@ -78,8 +88,10 @@ class HealReport:
     def exit_code(self) -> int:
         """0 if all is healed, 1 for a final stop or a failure, 3 if some remain with budget left; not in a dry run.
 
-        4 if nobody knows of the date.
+        4 if nobody knows of the date, 130 or 143 if it was stopped.
         """
+        if self.stopped == "SIGTERM":
+            return _TERMINATED
         if self.error is not None:
             return self.error.exit_code
         return _WAITING if self.summary["waiting"] and not self.request.dry_run else 0
@@ -96,7 +108,8 @@ def heal(
 ) -> HealReport:
     """Find faults, and repair those whose turn it is; `report` gets each case as it ends.
 
-    Raises ConfigError where workflows.yaml declares nothing to heal, InterruptedRunError if it was cancelled.
+    A cancelled one ends after the repair that is under way. Raises ConfigError where workflows.yaml declares nothing to
+    heal.
     """
     cancellation = cancellation or Cancellation()
     alerts = app.alerts(None if announce is None else TextChannel(announce))
@@ -115,12 +128,13 @@ def heal(
     if plan.planned and not request.auto:
         lines = tuple(f"{case.fault.name}: {case.fault.plan}" for case in plan.planned)
         confirm(Question(f"Repair {count(len(lines))}?", lines))
-    cases = []
-    for case in healer.heal(plan, by):
+    cases: list[Case] = []
+    repairs = healer.heal(plan, by)
+    while not cancellation.requested and (case := next(repairs, None)) is not None:
         report(case)
         cases.append(case)
-        if cancellation.requested:
-            raise InterruptedRunError("interrupted", next_step="The same command carries on: nbactl heal")
+    if cancellation.requested:
+        return HealReport(request, plan, (*cases, *plan.cases[len(cases) :]), cancellation.reason)
     return HealReport(request, plan, tuple(cases))
 
 

@@ -50,7 +50,7 @@ def nothing_lacks(request: RunRequest) -> View:
     days = str(first) if first == last else f"{first} to {last}"
 
     def show(console: Console) -> None:
-        console.note(f"Nothing lacks: {', '.join(request.names)} for {days} is as expected.")
+        console.note(f"Nothing is missing: {', '.join(request.names)} for {days} is as expected.")
 
     return View({"runs": [], "plan": []}, show, items="runs")
 

@@ -70,7 +70,7 @@ def test_inv_29_a_planted_hole_is_found_and_mended(walk: Walk, day: date, name: 
 def test_a_range_with_holes_fails_and_a_mended_one_does_not(walk: Walk) -> None:
     assert (walk.exit_with_holes, walk.exit_mended) == (1, 0)
     assert walk.mended.gaps == ()
-    assert "Nothing lacks" in walk.again
+    assert "Nothing is missing" in walk.again
 
 
 def test_gaps_runs_nothing_that_was_whole(walk: Walk) -> None:

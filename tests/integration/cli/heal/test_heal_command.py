@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -142,6 +143,23 @@ def test_the_exit_code_is_1_for_a_failure_3_for_what_waits_and_1_for_a_final_sto
     assert main(["run", "second", "--date", DATE, "-q"]) == 0
     place.capsys.readouterr()
     assert place.heal("--auto") == {SECOND: "healed"}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_after_the_repair_and_says_what_is_left(
+    place: Place, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    monkeypatch.setattr("nbactl.cli.heal.view.progress", lambda *_: signal.raise_signal(number))
+    document = place.call("heal", "--date", DATE, "--auto", code=code)
+    assert {found["object"]: found["state"] for found in document["data"]["findings"]} == {
+        FIRST: "healed", SECOND: "waiting",
+    }  # fmt: skip
+    assert document["error"]["next"] == f"The same command carries on: nbactl heal --auto --date {DATE}"
+    monkeypatch.undo()
+    monkeypatch.chdir(place.folder)
+    monkeypatch.setenv("NBA_HEALING_LOG", str(place.log))
+    assert place.heal("--auto") == {SECOND: "healed"}
+    assert place.done == ["one", "two"]
 
 
 @pytest.mark.parametrize("point", ["heal.claimed", "heal.repaired"])
