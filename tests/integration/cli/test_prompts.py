@@ -221,7 +221,15 @@ UNDONE = {
     words
     for words in ASKING
     if words[:2]
-    in {("flags", "set"), ("flags", "rollback"), ("flags", "rollout"), ("flags", "sync"), ("runs", "dismiss")}
+    in {
+        ("flags", "set"),
+        ("flags", "rollback"),
+        ("flags", "rollout"),
+        ("flags", "sync"),
+        ("runs", "dismiss"),
+        ("season", "halt"),
+        ("season", "resume"),
+    }
     or words in {("flags", "adopt"), ("batches", "reset", "b1"), ("dlq", "archive", LETTER, "--reason", "sent by hand")}
     or words[2:3] in {("--start-dual-write",), ("--switch-reads",), ("--stop-dual-write",)}
 }
