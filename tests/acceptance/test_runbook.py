@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from datetime import date, timedelta
+import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.bootstrap.service import ServiceContainer
+from nbactl.config.settings import load_settings
+from nbactl.workflows.executions import EXECUTIONS
 from tests.acceptance import runbook_staging as staging
-from tests.acceptance.runbook_staging import DAY, DONE, NOW, config_with, nbactl, opened, phase_reported
+from tests.acceptance.runbook_staging import DAY, DONE, NOW, config_with, nbactl, phase_reported
 from tests.kit.batches import add_batch
+from tests.kit.cloud_run_server import LATEST
 from tests.kit.production import PHASE3, PHASE4
 from tests.kit.runbook import Walk, read_page
 from tests.kit.wall_clock import wall_clock
@@ -21,9 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.acceptance.runbook_staging import OnGoogle
     from tests.kit.wall_clock import WallClock
 
 pytestmark = pytest.mark.timeout(240)
+ANALYTICS = "nba-phase3-analytics-processors"
 STAGES = ("phase3", "phase4", "daily")
 
 
@@ -67,7 +74,9 @@ def test_the_page_has_the_fifteen_situations_and_each_has_its_test() -> None:
     assert tested == set(read_page())
 
 
-def test_situation_2_a_second_writer_kept_the_orchestrator_from_deciding(start: Callable[..., Walk], clock: WallClock) -> None:
+def test_situation_2_a_second_writer_kept_the_orchestrator_from_deciding(
+    start: Callable[..., Walk], clock: WallClock
+) -> None:
     walk = start(2, "phase3")
     phase_reported(walk.folder, "phase3", PHASE3)
     walk("Find")
@@ -89,7 +98,7 @@ def test_situation_5_a_missing_column_and_a_batch_at_70_percent(start: Callable[
     walk("Mend")
     walk("Check")
     walk("Undo")
-    assert "7/10" in nbactl(walk.folder, "batches", "list", "--incomplete")
+    assert "0/10" in nbactl(walk.folder, "batches", "list", "--incomplete")
 
 
 def test_situation_6_a_message_that_names_no_date(start: Callable[..., Walk]) -> None:
@@ -127,3 +136,136 @@ def test_situation_14_the_message_between_two_phases_was_lost(start: Callable[..
     walk("Mend")
     assert staging.published(walk.folder, "nba-predictions-trigger") == 1
     walk("Check")
+
+
+def git(folder: Path, *words: str) -> None:
+    """Run git as a person does, with a name of its own."""
+    named = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    subprocess.run(["git", "-C", str(folder), *named, *words], check=True, capture_output=True)
+
+
+def test_situation_1_a_phase_waits_for_a_name_that_nobody_sends(start: Callable[..., Walk], clock: WallClock) -> None:
+    walk = start(1, "phase3")
+    staging.expecting(walk.folder, "switched_off")
+    phase_reported(walk.folder, "phase3", PHASE3, _next_check_at=NOW)
+    clock.later(hours=2)
+    alerts = nbactl(walk.folder, "schedule", "tick", "--only", "phases")
+    assert "phase3 of 2025-01-06 does not lead on to phase4" in alerts
+    walk("Find")
+    config_with(walk.folder)
+    walk("Mend")
+    assert staging.published(walk.folder, "nba-phase4-trigger") == 5
+    nbactl(walk.folder, "run", "phase4", "--date", str(DAY), "--upstream", "skip", "-q")  # as the service does
+    clock.later(minutes=5)
+    walk("Check")
+
+
+def test_situation_4_a_file_was_edited_on_one_machine(start: Callable[..., Walk]) -> None:
+    walk = start(4, "daily")
+    config_with(walk.folder)
+    git(walk.folder, "init", "-q")
+    git(walk.folder, "add", "*.yaml")
+    git(walk.folder, "commit", "-qm", "As deployed")
+    committed = (walk.folder / "workflows.yaml").read_text()
+    edited = 'morning_recovery:\n    enabled: false\n    disabled_reason: "only a try"\n'
+    (walk.folder / "workflows.yaml").write_text(committed.replace("morning_recovery:\n", edited, 1))
+    assert "a try" in nbactl(walk.folder, "schedule", "due")
+    walk("Find")
+    git(walk.folder, "checkout", "-q", "workflows.yaml")
+    walk("Mend")
+    walk("Check")
+
+
+def test_situation_9_the_first_requests_of_the_night_are_slow(start: Callable[..., Walk]) -> None:
+    walk = start(9, "daily")
+    staging.slower(walk.folder, "phase3", 3600)
+    walk("Find")
+    staging.slower(walk.folder, "phase3", -3600)
+    walk("Check")
+
+
+def test_situation_11_health_is_green_and_nothing_works(
+    start: Callable[..., Walk], clock: WallClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings({"state_dir": str(tmp_path / "service")}, {}, tmp_path)
+    with ServiceContainer("test", settings, environ={}) as app, staging.health_of(app, "processors") as url:
+        walk = start(11, "daily", NBACTL_HEALTH_URLS=f"processors={url}")
+        with monkeypatch.context() as broken:
+            broken.setitem(sys.modules, "nbactl.pipeline.transform", None)
+            nbactl(walk.folder, "schedule", "tick", "--only", "alerts", **walk.env)
+            clock.later(minutes=11)
+            walk("Find")
+        clock.later(minutes=5)
+        walk("Check")
+
+
+def test_situation_12_the_timer_does_not_call(start: Callable[..., Walk], tmp_path: Path) -> None:
+    with wall_clock(NOW - timedelta(days=1)):
+        nbactl(tmp_path, "schedule", "tick", "-q")
+    walk = start(12)
+    walk("Find")
+    walk("Mend")
+    walk("Check")
+
+
+def test_situation_15_a_repair_never_works(start: Callable[..., Walk], clock: WallClock) -> None:
+    walk = start(15, "phase3")
+    walk.env["NBA_HEALING_LOG"] = str(walk.folder / "log")
+    (walk.folder / "log.ml_feature_store").touch()  # so it fails
+    wrong = {"description": "x", "call": "tests.kit.healing_tasks:writes", "timeout": "task.worker"}
+    config_with(walk.folder, tasks__ml_feature_store=wrong)
+    for _ in range(6):
+        nbactl(walk.folder, "heal", "--date", str(DAY), "--auto", code=None, **walk.env)
+        clock.later(minutes=40)
+    walk("Find")
+    assert walk.said.count("heal.output_missing") == 3
+    config_with(walk.folder)
+    walk("Mend")
+    walk("Check")
+
+
+@pytest.fixture
+def google(start: Callable[..., Walk], firestore_address: str) -> Iterator[Callable[[int], OnGoogle]]:
+    """Begin a situation in a project of its own, whose services are deployed."""
+    with staging.on_google(firestore_address) as project:
+
+        def begin(number: int) -> OnGoogle:
+            project.walk = start(number, "", **project.env)
+            return project
+
+        yield begin
+
+
+def test_situation_3_bigquery_refuses_writes_to_a_table(google: Callable[[int], OnGoogle], clock: WallClock) -> None:
+    project = google(3)
+    with project.open() as app:
+        for number in range(3):
+            app.row_buffer.append(EXECUTIONS, "execution_id", staging.execution(f"run-{number}"))
+    staging.loads_single_rows(project)
+    clock.later(minutes=30)
+    project.walk("Find")
+    project.walk("Mend")
+    clock.later(hours=25)
+    project.walk("Check")
+
+
+def test_situation_8_a_service_lost_its_variables(google: Callable[[int], OnGoogle]) -> None:
+    project = google(8)
+    entries = project.cloud.services[ANALYTICS]["template"]["containers"][0]["env"]
+    before = list(entries)
+    entries.clear()
+    project.cloud.set_env(ANALYTICS, LOG_LEVEL="crash")  # without its project it does not start
+    project.walk("Find")
+    entries[:] = before
+    project.cloud.set_env(ANALYTICS, LOG_LEVEL="info")
+    project.walk("Check")
+
+
+def test_situation_10_a_new_revision_gets_no_requests(google: Callable[[int], OnGoogle]) -> None:
+    project = google(10)
+    project.cloud.pin(ANALYTICS)
+    project.cloud.set_env(ANALYTICS, FIX="1")
+    project.walk("Find")
+    project.cloud.services[ANALYTICS]["traffic"] = [{"type": LATEST, "percent": 100}]
+    project.cloud.set_env(ANALYTICS, FIX="1")
+    project.walk("Check")

@@ -20,7 +20,6 @@ _SITUATION: Final = re.compile(r"^## (\d+)\. (.*?)\n(.*?)(?=^## |\Z)", re.MULTIL
 _BLOCK: Final = re.compile(r"^\*\*(Find|Mend|Check|Undo)\.\*\*(.*?)(?=^\*\*|\Z)", re.MULTILINE | re.DOTALL)
 _CONSOLE: Final = re.compile(r"```console\n(.*?)```", re.DOTALL)
 _EXITS: Final = re.compile(r"  # exits with (\d+)$")
-_NAMES: Final = re.compile(r"\b[A-Z]{2,}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,9 @@ class Walk:
 
     def prints(self, line: str) -> bool:
         """Say whether a line of the page is in what was printed, whatever the spaces."""
-        words = [re.escape(self.names.get(word, word)).replace("…", ".*") for word in line.split()]
-        return re.search(r"\s+".join(words), self.said) is not None
+        words = [re.escape(self.names.get(word, word)) for word in line.split()]
+        pattern = r"\s+".join(words).replace(r"\s+…\s+", r"\s.*").replace(r"\s+…", "").replace("…", ".*")
+        return re.search(pattern, self.said) is not None
 
     def end(self) -> None:
         """Hold the test to the page: every block of the situation was walked."""

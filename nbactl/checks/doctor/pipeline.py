@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.declared import drift, undone_declarations
 from nbactl.checks.doctor.context import Finding, unread
 from nbactl.config.given import PLACE_OPTIONS, given_options
+from nbactl.config.loader import shipped_config_dir
 from nbactl.core.lease.holder import describe
 from nbactl.errors import NbactlError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nbactl.checks.doctor.context import CheckContext
     from nbactl.config.loader import Config
 
+_GIT: Final = 5.0
+"""Seconds that git may take."""
 _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 
 
@@ -29,8 +33,31 @@ def configuration(context: CheckContext) -> Iterator[Finding]:
         yield Finding("configuration", "failed", error.message, error.cause, error.next_step)
         return
     folder = next(iter(config.files.values())).parent
+    if changed := _not_committed(folder, [file.name for file in config.files.values()]):
+        message = f"{', '.join(changed)} of {folder} differs from what is committed"
+        cause = "Other machines, and the next checkout, have something else."
+        yield Finding(
+            "configuration", "warn", message, cause, f"Commit it, or look: git -C {shlex.quote(str(folder))} diff"
+        )
+        return
     message = f"{len(config.workflows.phases)} phases, {len(config.workflows.workflows)} workflows from {folder}"
     yield Finding("configuration", "ok", message)
+
+
+def _not_committed(folder: Path, names: Sequence[str]) -> list[str]:
+    """Return the files that git knows and that differ from its last commit; none where there is no git to ask.
+
+    The files that come with nbactl are left out: a working copy of nbactl is what its developer makes of it.
+    """
+    if folder == shipped_config_dir():
+        return []
+    try:
+        words = ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no", "-z", "--", *names]
+        done = subprocess.run(words, capture_output=True, check=False, timeout=_GIT)  # noqa: S603 - names of our files
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    changed = {Path(line[3:]).name for line in done.stdout.decode(errors="replace").split("\0")}
+    return [] if done.returncode else [name for name in names if name in changed]
 
 
 def tasks(context: CheckContext) -> Iterator[Finding]:
