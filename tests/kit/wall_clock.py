@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nbactl.cli.main import main
+from nbactl.core._support import faults
 from nbactl.core._support.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -41,3 +45,14 @@ def wall_clock(at: datetime) -> Iterator[WallClock]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SystemClock, "now", lambda _: clock.now())
         yield clock
+
+
+def main_at(at: str, *words: str) -> int:
+    """Run a command at a time."""
+    with wall_clock(datetime.fromisoformat(at)):
+        return main(list(words))
+
+
+if __name__ == "__main__":
+    faults.arm_from_environment(os.environ.get("NBACTL_FAULTS", ""))
+    sys.exit(main_at(*sys.argv[1:]))
