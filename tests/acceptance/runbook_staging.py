@@ -56,9 +56,9 @@ NOW: Final = datetime(2025, 1, 7, 14, 0, tzinfo=UTC)
 """09:00 in New York: when somebody looks."""
 
 
-def nbactl(folder: Path, *words: str, code: int | None = 0, **env: str) -> str:
+def nbactl(folder: Path, *words: str, code: int | None = 0, env: Mapping[str, str] | None = None) -> str:
     """Run a command of which the page does not speak; returns what it printed."""
-    done = call_nbactl([*words], cwd=folder, env=environment({"COLUMNS": "200", **env}))
+    done = call_nbactl([*words], cwd=folder, env=environment({"COLUMNS": "200", **(env or {})}))
     assert code in (None, done.returncode), done.stdout + done.stderr
     return done.stdout + done.stderr
 

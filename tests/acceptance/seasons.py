@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import shutil
 import signal
 from collections import Counter
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Final
-
-import duckdb
 
 from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
@@ -25,8 +24,10 @@ from tests.kit.production import PHASE3, phase_document, report
 from tests.kit.warm import run_module
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import duckdb
 
     from nbactl.ports.documents import FieldPath
     from tests.kit.wall_clock import WallClock
@@ -109,26 +110,36 @@ class Seasons:
         given = {"state_dir": str(self.state), "source": f"path:{self.source}"}
         return Container(load_settings(given, {}, self.folder))
 
-    def rows(self, days: Iterable[date]) -> dict[str, Counter[Any]]:
-        """Return the rows of dates by table, but for the columns that say when they were written."""
-        found: dict[str, Counter[Any]] = {}
+    def warehouse(self) -> duckdb.DuckDBPyConnection:
+        """Open the warehouse as another program does: no version is recorded of what it changes."""
+        import duckdb
+
         (file,) = self.state.glob("data/*/warehouse.duckdb")
-        with closing(duckdb.connect(str(file))) as warehouse:
+        return duckdb.connect(str(file))
+
+    def expect(self, day: date) -> dict[str, str]:
+        """Return the state of each output of a date."""
+        done = call_nbactl(["expect", "--date", str(day), "-o", "json"], cwd=self.folder, env=self.env)
+        return {output["name"]: output["state"] for output in json.loads(done.stdout)["data"]["outputs"]}
+
+    def rows(self, day: date) -> dict[str, Counter[Any]]:
+        """Return the rows of a date by table, but for the columns that say when they were written."""
+        found: dict[str, Counter[Any]] = {}
+        with closing(self.warehouse()) as warehouse:
             tables = warehouse.execute(
                 "SELECT table_schema || '.' || table_name FROM information_schema.columns "
                 "WHERE column_name = 'game_date' AND table_schema LIKE 'nba_%' AND table_schema <> 'nba_orchestration'"
             ).fetchall()
+            kept = f"COLUMNS(lambda name: name NOT IN {VOLATILE})::VARCHAR"
             for (table,) in tables:
-                kept = f"COLUMNS(lambda name: name NOT IN {VOLATILE})::VARCHAR"
-                given = warehouse.execute(f"SELECT {kept} FROM {table} WHERE game_date IN ?", [list(days)])  # noqa: S608 - a test's
-                found[table] = Counter(given.fetchall())
+                sql = f"SELECT {kept} FROM {table} WHERE game_date = ?"  # noqa: S608 - names of a test
+                found[table] = Counter(warehouse.execute(sql, [day]).fetchall())
         return found
 
     def delete(self, table: str, day: date) -> None:
-        """Delete the rows of a date as another program does: no version is recorded."""
-        (file,) = self.state.glob("data/*/warehouse.duckdb")
-        with closing(duckdb.connect(str(file))) as warehouse:
-            warehouse.execute(f"DELETE FROM {table} WHERE game_date = ?", [day])  # noqa: S608 - a test's
+        """Delete the rows of a date."""
+        with closing(self.warehouse()) as warehouse:
+            warehouse.execute(f"DELETE FROM {table} WHERE game_date = ?", [day])  # noqa: S608 - names of a test
 
     def healing(self) -> list[Mapping[str, Any]]:
         """Return what is kept of every fault that was repaired."""
@@ -182,6 +193,7 @@ def never_ran(_seasons: Seasons, _day: date) -> None:
 def killed_tick(seasons: Seasons, day: date) -> None:
     seasons.at(day, "06:03")
     seasons.killed("schedule.decided=kill@2", "schedule", "tick")
+    assert "morning_recovery" in seasons.call("schedule", "decisions", "--orphans")[1]
 
 
 def document_without_rows(seasons: Seasons, day: date) -> None:
@@ -207,12 +219,29 @@ PLAN: Final = (
 """The holes of one night after the other; ten kinds."""
 
 
-def keep(folder: Path, name: str) -> None:
-    """Copy the state, or take it back to what it was."""
-    shutil.copytree(folder / "state", folder / name)
+FOUND: Final[Mapping[Callable[[Seasons, date], None], tuple[str, str]]] = {
+    gone_partition: ("player_game_summary", "MISSING"),
+    lost_predictions: ("player_prop_predictions", "MISSING"),
+    gone_raw_rows: ("p2_player_boxscores", "MISSING"),
+    gone_raw_file: ("schedule", "MISSING"),
+    zero_behind_green: ("upcoming_team_game_context", "MISSING"),
+    killed_run: ("player_game_summary", "FAILED"),
+    failed_run: ("player_boxscores", "FAILED"),
+    never_ran: ("p2_player_boxscores", "MISSING"),
+    killed_tick: ("player_boxscores", "MISSING"),
+    document_without_rows: ("player_game_summary", "MISSING"),
+}
+"""An output that `expect` names because of a hole, and its state."""
 
 
-def restore(folder: Path, name: str) -> None:
-    """Take the state back to a copy, which is used up."""
+def keep(folder: Path) -> None:
+    """Copy the state, if there is one yet."""
+    if (folder / "state").exists():
+        shutil.copytree(folder / "state", folder / "before")
+
+
+def restore(folder: Path) -> None:
+    """Take the state back to the copy, which is used up."""
     shutil.rmtree(folder / "state")
-    (folder / name).rename(folder / "state")
+    if (folder / "before").exists():
+        (folder / "before").rename(folder / "state")

@@ -192,7 +192,7 @@ def test_situation_11_health_is_green_and_nothing_works(
         walk = start(11, "daily", NBACTL_HEALTH_URLS=f"processors={url}")
         with monkeypatch.context() as broken:
             broken.setitem(sys.modules, "nbactl.pipeline.transform", None)
-            nbactl(walk.folder, "schedule", "tick", "--only", "alerts", **walk.env)
+            nbactl(walk.folder, "schedule", "tick", "--only", "alerts", env=walk.env)
             clock.later(minutes=11)
             walk("Find")
         clock.later(minutes=5)
@@ -215,7 +215,7 @@ def test_situation_15_a_repair_never_works(start: Callable[..., Walk], clock: Wa
     wrong = {"description": "x", "call": "tests.kit.healing_tasks:writes", "timeout": "task.worker"}
     config_with(walk.folder, tasks__ml_feature_store=wrong)
     for _ in range(6):
-        nbactl(walk.folder, "heal", "--date", str(DAY), "--auto", code=None, **walk.env)
+        nbactl(walk.folder, "heal", "--date", str(DAY), "--auto", code=None, env=walk.env)
         clock.later(minutes=40)
     walk("Find")
     assert walk.said.count("heal.output_missing") == 3

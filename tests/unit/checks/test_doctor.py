@@ -4,6 +4,7 @@ import gc
 import importlib
 import shutil
 import sqlite3
+import subprocess
 import tomllib
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -64,6 +65,30 @@ def test_a_healthy_installation_has_nothing_to_complain_of_and_is_not_changed(
     assert {finding.status for finding in findings} == {"ok", "skipped"}
     assert len(findings) == len(CHECKS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_incident_4_a_file_that_differs_from_what_is_committed_is_named(
+    context: Callable[..., CheckContext], tmp_path: Path
+) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    for name in ("workflows.yaml", "timeouts.yaml", "flags.yaml"):
+        shutil.copy(ROOT / name, folder)
+
+    def look() -> Finding:
+        return _one(pipeline.configuration(context(config_dir=str(folder))))
+
+    assert look().status == "ok", "there is no git to ask"
+    git = ["git", "-C", str(folder), "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "As deployed"]):
+        subprocess.run([*git, *words], check=True)
+    assert look().status == "ok"
+    with (folder / "workflows.yaml").open("a") as file:
+        file.write("# tried on this machine\n")
+    found = look()
+    assert (found.status, found.message) == ("warn", f"workflows.yaml of {folder} differs from what is committed")
+    subprocess.run([*git, "commit", "-qam", "Keep it"], check=True)
+    assert look().status == "ok"
 
 
 def test_every_complaint_says_what_to_do(context: Callable[..., CheckContext], tmp_path: Path) -> None:
