@@ -36,6 +36,7 @@ GAMES: Final = "games_2023-25"
 LOGS: Final = {2023: "player_game_logs_2023-24", 2024: "player_game_logs_2024-25"}
 VOLATILE: Final = ("created_at", "batch_id")
 """Columns that say when and by which run a row was written."""
+PREDICTIONS: Final = "nba_predictions.player_prop_predictions"
 CONTEXTS: Final = "nba_analytics.upcoming_team_game_context"
 
 
@@ -152,7 +153,7 @@ def gone_partition(seasons: Seasons, day: date) -> None:
 
 
 def lost_predictions(seasons: Seasons, day: date) -> None:
-    seasons.delete("nba_predictions.player_prop_predictions", day)
+    seasons.delete(PREDICTIONS, day)
 
 
 def gone_raw_rows(seasons: Seasons, day: date) -> None:
