@@ -16,6 +16,8 @@ from nbactl.errors import ConfigError, NbactlError
 from nbactl.workflows.freshness import worst
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from nbactl.core._support.gamedate import GameDate
     from nbactl.ports.documents import DocumentStore
     from nbactl.workflows.model import RunRecord
@@ -44,6 +46,7 @@ def check_context(app: Container) -> CheckContext:
         open_documents=open_documents,
         open_warehouse=partial(local.open_warehouse, usable, lock_wait=busy_timeout),
         recent_runs=lambda status: _recent_runs(usable, open_documents, status),
+        last_decision=lambda: _last_decision(open_documents),
         lost_outputs=lambda: _lost_outputs(usable, open_documents),
         latest_game_date=lambda: usable.source.latest(),  # noqa: PLW0108 - opening the source may fail
         ask_firestore=partial(_ask_firestore, app),
@@ -110,6 +113,18 @@ def _recent_runs(app: Container, open_documents: Open, status: str | None) -> li
         return []
     with closing(opened) as store:
         return Ledger(store, app.clock, is_dead=is_dead, notice=app.notice).list(status=status, limit=_RECENT)
+
+
+def _last_decision(open_documents: Open) -> datetime | None:
+    from nbactl.ports.documents import Order, Query
+    from nbactl.schedule.log import COLLECTION
+
+    opened = open_documents()
+    if opened is None:
+        return None
+    with closing(opened) as store:
+        newest = next(iter(store.query(Query(COLLECTION, (), (Order("decided_at", descending=True),), limit=1))), None)
+    return None if newest is None else newest.data["decided_at"]
 
 
 def _lost_outputs(app: Container, open_documents: Open) -> Lost:

@@ -200,7 +200,7 @@ def test_situation_11_health_is_green_and_nothing_works(
 
 
 def test_situation_12_the_timer_does_not_call(start: Callable[..., Walk], tmp_path: Path) -> None:
-    with wall_clock(NOW - timedelta(days=1)):
+    with wall_clock(NOW - timedelta(hours=26, minutes=55)):
         nbactl(tmp_path, "schedule", "tick", "-q")
     walk = start(12)
     walk("Find")

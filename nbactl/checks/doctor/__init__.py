@@ -31,6 +31,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     pipeline.finished_dates,
     production.reported_names,
     production.hand_offs,
+    state.ticks,
     state.leases,
     state.dead_letters,
     state.crash_reports,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from datetime import date
+    from datetime import date, datetime
     from pathlib import Path
 
     from nbactl.checks.declared import Reported
@@ -134,6 +134,8 @@ class CheckContext:
     """Opens a DuckDB file; the caller closes it."""
     recent_runs: Callable[[str | None], Sequence[Reported]]
     """Returns the newest runs of the target, those of a status if one is given; none where none was recorded."""
+    last_decision: Callable[[], datetime | None]
+    """Says when a tick decided on a workflow last; None if none ever did."""
     lost_outputs: Callable[[], Lost]
     """Judges the newest finished runs of the source by what is there of their output."""
     latest_game_date: Callable[[], date]

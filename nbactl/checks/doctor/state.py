@@ -7,10 +7,12 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nbactl.checks.doctor.context import Finding, unread
+from nbactl.core._support.durations import format_duration
 from nbactl.core.dead_letters.documents import OPEN_LETTERS
 from nbactl.core.lease.holder import describe, is_dead, is_running
 from nbactl.core.lease.leases import Leases
@@ -28,6 +30,8 @@ _MIB: Final = 1024 * 1024
 _TIGHT: Final = 1024 * _MIB
 _FULL: Final = 100 * _MIB
 _NAMED: Final = 3
+_DAILY: Final = timedelta(hours=26)
+"""A workflow is due every day; a window of a few hours may open later than on the day before."""
 _REMOTE: Final = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "glusterfs", "fuse.glusterfs"}
 
 
@@ -166,6 +170,25 @@ def _changed(file: Path, changed: Mapping[str, Sequence[date]]) -> Finding:
         f"nbactl run phase2 phase3 phase4 --from {min(days)} --to {max(days)} --force with the --source of these data "
         "writes them again.",
     )
+
+
+def ticks(context: CheckContext) -> Iterator[Finding]:
+    """Look whether a timer still calls `nbactl schedule tick`: each day has decisions, also one without games."""
+    try:
+        last = context.last_decision()
+    except NbactlError:
+        yield unread("ticks")
+        return
+    if last is None:
+        yield Finding("ticks", "skipped", "no tick has decided on a workflow yet")
+        return
+    ago = context.clock.now() - last
+    message = f"the last decision was made {format_duration(ago.total_seconds())} ago"
+    if ago <= _DAILY:
+        yield Finding("ticks", "ok", message)
+        return
+    cause = "The timer is paused, has a dead address or the wrong kind of token, or its machine is gone."
+    yield Finding("ticks", "warn", message, cause, "Repair the timer; by hand: nbactl schedule tick")
 
 
 def leases(context: CheckContext) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from nbactl.ports.bus import Subscription
 from nbactl.ports.documents import Set
 from nbactl.ports.warehouse import Column, Rows, TableSchema
 from nbactl.testing import FakeClock
+from tests.kit.batches import open_documents
 from tests.kit.bus import bus_at
 from tests.kit.paths import ROOT
 
@@ -65,6 +66,23 @@ def test_a_healthy_installation_has_nothing_to_complain_of_and_is_not_changed(
     assert {finding.status for finding in findings} == {"ok", "skipped"}
     assert len(findings) == len(CHECKS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_incident_12_a_timer_that_does_not_call_any_more_is_named(
+    context: Callable[..., CheckContext], tmp_path: Path
+) -> None:
+    def look(now: datetime = NOW) -> Finding:
+        return _one(state.ticks(context(now=now)))
+
+    assert look().status == "skipped"
+    (tmp_path / "state").mkdir()
+    with closing(open_documents(tmp_path / "state")) as store:
+        store.commit([Set("workflow_decisions/one", {"decided_at": NOW - timedelta(days=3)})])
+        store.commit([Set("workflow_decisions/two", {"decided_at": NOW - timedelta(hours=20)})])
+    assert (look().status, look().message) == ("ok", "the last decision was made 20h00m ago")
+    found = look(NOW + timedelta(hours=10))
+    assert (found.status, found.message) == ("warn", "the last decision was made 30h00m ago")
+    assert "nbactl schedule tick" in (found.fix or "")
 
 
 def test_incident_4_a_file_that_differs_from_what_is_committed_is_named(
