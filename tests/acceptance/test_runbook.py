@@ -178,9 +178,9 @@ def test_situation_4_a_file_was_edited_on_one_machine(start: Callable[..., Walk]
 
 def test_situation_9_the_first_requests_of_the_night_are_slow(start: Callable[..., Walk]) -> None:
     walk = start(9, "daily")
-    staging.slower(walk.folder, "phase3", 3600)
+    staging.slower(walk.folder, "phase3", 7200)
     walk("Find")
-    staging.slower(walk.folder, "phase3", -3600)
+    staging.slower(walk.folder, "phase3", -7200)
     walk("Check")
 
 
@@ -214,9 +214,9 @@ def test_situation_15_a_repair_never_works(start: Callable[..., Walk], clock: Wa
     (walk.folder / "log.ml_feature_store").touch()  # so it fails
     wrong = {"description": "x", "call": "tests.kit.healing_tasks:writes", "timeout": "task.worker"}
     config_with(walk.folder, tasks__ml_feature_store=wrong)
-    for _ in range(6):
+    for _ in range(4):
         nbactl(walk.folder, "heal", "--date", str(DAY), "--auto", code=None, env=walk.env)
-        clock.later(minutes=40)
+        clock.later(hours=2)
     walk("Find")
     assert walk.said.count("heal.output_missing") == 3
     config_with(walk.folder)
