@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STRESS = os.environ.get("NBACTL_STRESS") == "1"
-pytestmark = pytest.mark.timeout(14_400 if STRESS else 300)
+pytestmark = pytest.mark.timeout(14_400 if STRESS else 600)
 ROUNDS = ("06:10", "08:05", "08:40", "09:15", "09:50")
 """When cron ticks and heals, in New York."""
 
