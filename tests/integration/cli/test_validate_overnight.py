@@ -204,7 +204,9 @@ def test_a_date_that_nobody_knows_is_not_found_and_an_idle_one_passes(production
     assert (code, document["data"]["idle"]) == (0, {"kind": "break", "reason": "All-Star break"})
 
 
-def test_the_season_is_shown_by_the_deployed_schedule_and_halted_for_all(production: Production) -> None:
+def test_the_season_is_shown_by_the_deployed_schedule_and_halted_for_all(
+    production: Production, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When the schedule was read last is known by our ledger as well as by production's history."""
     read_at = datetime(2025, 1, 16, 9, 2, tzinfo=UTC)
     done = replace(run_records.task("p2_schedule", "succeeded", 0.0), finished_at=read_at)
@@ -222,6 +224,7 @@ def test_the_season_is_shown_by_the_deployed_schedule_and_halted_for_all(product
     assert document["data"]["days"][0]["state"] == "halted"
     _, document = production.call("validate", "overnight", "--date", DAY)
     assert document["data"]["idle"] == {"kind": "halted", "reason": "wildfires"}
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
     code, document = production.call("up", "--date", DAY, "--no-input")
     assert code == 2
     assert document["warnings"] == [f"{DAY} is halted until {DAY} (wildfires), which stops only what ticks start"]

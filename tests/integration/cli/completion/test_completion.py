@@ -27,7 +27,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("nbactl he", {"help"}),
+        ("nbactl he", {"heal", "help"}),
         ("nbactl help exit", {"exit-codes"}),
         ("nbactl help --out", {"--output"}),
         ("nbactl --output ", {"table", "wide", "json", "jsonl", "yaml", "csv"}),

@@ -89,7 +89,7 @@ def test_inv_10_validate_refuses_a_task_whose_processor_is_not_registered(nbactl
         ("task.scraper", ["180s", "used by:", "tasks.schedule.timeout"]),
         ("phases.phase3", ["phase2", "nba-phase3-analytics-processors"]),
         ("phases.phase3.deadline", ["A name under deadlines in timeouts.yaml"]),
-        ("phases.phase3.max_workers", ["8  (the default: not set)"]),
+        ("tasks.schedule.isolate", ["none  (the default: not set)"]),
     ],
 )
 def test_explain(nbactl: Nbactl, key: str, expected: list[str]) -> None:
