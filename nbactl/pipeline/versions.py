@@ -127,7 +127,7 @@ class Snapshot:
         self.tables: dict[str, _Table] = {}
         self._raw: dict[Dataset, Mapping[date, str]] = {}
         self._source: dict[Dataset, Mapping[date, str]] = {}
-        self._unlike_source: dict[Dataset, Sequence[date]] = {}
+        self._unlike: dict[Dataset, Sequence[date]] = {}
         self._aliases = ""
         self._filled_in: dict[str, dict[date, str]] = {}
         """What the filled-in dates of a table are made of now."""
@@ -148,7 +148,6 @@ class Snapshot:
             if (collected := recipe.collects) is not None and collected not in self._source:
                 self._source[collected] = resources.source().versions(collected, days)
                 self._raw[collected] = resources.raw.versions(collected, days)
-                self._unlike_source[collected] = unlike_source(resources.source(), resources.raw, collected)
 
     def reads(self, recipe: Recipe, day: date) -> dict[str, str]:
         """Return a digest of each thing that the processor reads for the date."""
@@ -164,12 +163,18 @@ class Snapshot:
     def changed_past(self, recipe: Recipe, day: date) -> dict[str, str]:
         """Return a resource for the first earlier date that is to be filled in again before the task is fresh."""
         if recipe.collects is not None:
-            kind, past = f"source:{recipe.collects}", self._unlike_source[recipe.collects]
+            kind, past = f"source:{recipe.collects}", self._unlike_source(recipe.collects)
         elif recipe.raw:
             kind, past = f"raw:{recipe.raw[0]}", self.to_fill_in(recipe.writes[0])
         else:
             return {}
         return {f"{kind} {past[0]}": "changed"} if past and past[0] < day else {}
+
+    def _unlike_source(self, dataset: Dataset) -> Sequence[date]:
+        """Return the dates to collect again; only a comparison of finished tasks asks for them."""
+        if dataset not in self._unlike:
+            self._unlike[dataset] = unlike_source(self._resources.source(), self._resources.raw, dataset)
+        return self._unlike[dataset]
 
     def made_of(self, table: str) -> Mapping[date, str]:
         """Return the dates of a raw table that are filled in, with a digest of what they are made of now."""

@@ -32,8 +32,8 @@ FROM nba_raw.player_boxscores AS box
 JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
 JOIN current_season ON current_season.day = box.game_date
 LEFT JOIN complete_games AS team
-  ON team.day = box.game_date AND team.game_date = box.game_date AND team.game_id = box.game_id
-  AND team.team_abbr = box.team_abbr
+  ON team.game_date = box.game_date AND team.game_id = box.game_id AND team.team_abbr = box.team_abbr
+  AND team.game_date BETWEEN @first AND @last
 LEFT JOIN player_form AS form ON form.day = box.game_date AND form.player_lookup = box.player_lookup
 WHERE box.game_date BETWEEN @first AND @last AND game.game_date BETWEEN @first AND @last
   AND game.game_status = 'final'

@@ -26,6 +26,5 @@ SELECT
   SAFE_DIVIDE(opponent.ft_made, opponent.fg_attempted) AS ft_rate_allowed
 FROM team_box AS own
 JOIN team_box AS opponent
-  ON opponent.day = own.day AND opponent.game_date = own.game_date AND opponent.game_id = own.game_id
+  ON opponent.game_date = own.game_date AND opponent.game_id = own.game_id
   AND opponent.team_abbr = own.opponent_team_abbr
-WHERE own.game_date = own.day

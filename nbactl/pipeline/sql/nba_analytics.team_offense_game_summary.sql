@@ -20,6 +20,5 @@ SELECT
   SAFE_DIVIDE(own.ft_made, own.fg_attempted) AS ft_rate
 FROM team_box AS own
 JOIN team_box AS opponent
-  ON opponent.day = own.day AND opponent.game_date = own.game_date AND opponent.game_id = own.game_id
+  ON opponent.game_date = own.game_date AND opponent.game_id = own.game_id
   AND opponent.team_abbr = own.opponent_team_abbr
-WHERE own.game_date = own.day

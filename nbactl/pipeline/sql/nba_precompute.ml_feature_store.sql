@@ -63,7 +63,7 @@ LEFT JOIN nba_analytics.upcoming_team_game_context AS team
   ON team.game_date = player.game_date AND team.game_id = player.game_id AND team.team_abbr = player.team_abbr
   AND team.game_date BETWEEN @first AND @last
 LEFT JOIN versus_opponent AS versus
-  ON versus.day = player.game_date AND versus.player_lookup = player.player_lookup
-  AND versus.opponent_team_abbr = player.opponent_team_abbr
+  ON versus.game_date = player.game_date AND versus.game_id = player.game_id
+  AND versus.player_lookup = player.player_lookup
 WHERE player.game_date BETWEEN @first AND @last AND player.game_date IN UNNEST(@dates)
   AND cache.game_date BETWEEN @first AND @last AND factor.game_date BETWEEN @first AND @last

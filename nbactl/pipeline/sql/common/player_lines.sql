@@ -14,7 +14,9 @@ SELECT
     ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
   ) AS nth,
   LAG(box.game_date) OVER (PARTITION BY game.season, box.player_lookup ORDER BY box.game_date, box.game_id)
-    AS previous_date
+    AS previous_date,
+  LEAD(box.game_date) OVER (PARTITION BY game.season, box.player_lookup ORDER BY box.game_date, box.game_id)
+    AS next_date
 FROM nba_raw.player_boxscores AS box
 JOIN nba_raw.games AS game ON game.game_date = box.game_date AND game.game_id = box.game_id
 WHERE box.game_date BETWEEN DATE_SUB(@first, INTERVAL 365 DAY) AND DATE_SUB(@last, INTERVAL 1 DAY)

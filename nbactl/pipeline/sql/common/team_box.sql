@@ -1,8 +1,8 @@
--- Team totals, NULL unless the box score is complete: a partial sum must not pass for a team total.
+-- Team totals of the games of each of the days, NULL unless the box score is complete: a partial sum must not pass for a team total.
 -- Possessions are the mean of both teams' estimates, so they are known only where both box scores are complete.
 -- with: complete_games
 SELECT
-  own.day, own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game,
+  own.game_date, own.game_id, own.season, own.team_abbr, own.opponent_team_abbr, own.home_game,
   own.points, own.points_allowed, own.periods, own.team_minutes,
   own.player_rows, own.player_points, own.player_seconds, own.minutes_coverage, own.box_complete,
   IF(own.box_complete, own.fg_made, NULL) AS fg_made,
@@ -26,5 +26,7 @@ SELECT
   ) AS possession_hundredths
 FROM complete_games AS own
 JOIN complete_games AS opponent
-  ON opponent.day = own.day AND opponent.game_date = own.game_date AND opponent.game_id = own.game_id
+  ON opponent.game_date = own.game_date AND opponent.game_id = own.game_id
   AND opponent.team_abbr = own.opponent_team_abbr
+WHERE own.game_date BETWEEN @first AND @last AND own.game_date IN UNNEST(@dates)
+  AND opponent.game_date BETWEEN @first AND @last
