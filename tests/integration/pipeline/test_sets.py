@@ -25,7 +25,9 @@ RAW = ("raw.games", "raw.player_boxscores", "raw.injuries", "raw.odds")
 COLLECTED = ("schedule", "player_boxscores", "injuries", "odds_player_props")
 FIRST, LAST = date(2024, 10, 22), date(2024, 11, 1)
 """Early dates: few earlier ones are filled in."""
-ROUNDS = 12 if os.environ.get("NBACTL_STRESS") else 1
+THOROUGH = os.environ.get("NBACTL_STRESS") == "1"
+ROUNDS = 12 if THOROUGH else 1
+pytestmark = pytest.mark.timeout(900 if THOROUGH else 120)
 WRITTEN = (*(f"nba_{name}" for name in RAW), *TABLES)
 
 

@@ -165,8 +165,8 @@ def _arithmetic(ctx: Context, node: exp.Binary, scope: Scope) -> Value:
 
 def in_calendar(sql: str) -> str:
     """Return a DATE; beyond the years 1 to 9999 there is none in BigQuery."""
-    inside = f"{sql} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
-    return f"(CASE WHEN {inside} THEN {sql} WHEN {sql} IS NOT NULL THEN ERROR('DATE out of range') END)"
+    inside = f"({sql} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31')"
+    return f"(CASE WHEN NOT {inside} THEN ERROR('DATE out of range') ELSE {sql} END)"
 
 
 _SIGNS: Final = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}

@@ -88,6 +88,11 @@ def whole_literal(value: Value) -> int | None:
     return int(found[1]) if found else None
 
 
+def is_number_literal(value: Value) -> bool:
+    """Return whether it is a number in the text of the query: neither NULL nor NaN."""
+    return whole_literal(value) is not None or (value.literal is not None and value.type == FLOAT64)
+
+
 def _is_not_zero(value: Value) -> bool:
     if (number := whole_literal(value)) is not None:
         return number != 0

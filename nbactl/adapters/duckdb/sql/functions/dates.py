@@ -51,7 +51,7 @@ def _page(kind: str, name: str) -> str:
 def in_range(sql: str, kind: Type, call: Call) -> str:
     """Return a moment; beyond the years 1 to 9999 there is none in BigQuery."""
     inside = _RANGE[kind.kind].replace("{r}", sql)
-    return f"(CASE WHEN {inside} THEN {sql} WHEN {sql} IS NOT NULL THEN {call.fail(f'{kind} out of range')} END)"
+    return f"(CASE WHEN NOT ({inside}) THEN {call.fail(f'{kind} out of range')} ELSE {sql} END)"
 
 
 def _moment(call: Call, number: int, *kinds: Type) -> Value:
@@ -120,7 +120,8 @@ def _adder(kind: str, name: str, sign: str) -> Function:
         own = value.type
         if unit in ("DAY", "WEEK") and own == DATE:
             days = number if unit == "DAY" else f"({number} * 7)"
-            moved = f"({value.sql} + CAST({days} AS INTEGER))"
+            literal = re.fullmatch(r"\(-CAST\((\d+) AS BIGINT\)\)", days)
+            moved = f"({value.sql} - {literal[1]})" if literal else f"({value.sql} + CAST({days} AS INTEGER))"
         elif unit in MONTHS and own != TIMESTAMP:
             months = f"to_months(CAST({number} * {MONTHS[unit]} AS INTEGER))"
             moved = f"CAST({value.sql} + {months} AS {duckdb_name(own)})"

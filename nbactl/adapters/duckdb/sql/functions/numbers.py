@@ -8,7 +8,7 @@ from sqlglot import exp  # noqa: TID253 - imported by dialect.py inside function
 
 from nbactl.adapters.duckdb.sql.coercion import as_type
 from nbactl.adapters.duckdb.sql.functions.table import Call, fn, special
-from nbactl.adapters.duckdb.sql.operators import numeric_arithmetic, unified
+from nbactl.adapters.duckdb.sql.operators import is_number_literal, numeric_arithmetic, unified
 from nbactl.adapters.duckdb.sql.parse import invalid, refused
 from nbactl.adapters.duckdb.sql.types import FLOAT64, INT64, NUMERIC, Type, Value, common, is_number
 
@@ -198,9 +198,11 @@ def _extreme(name: str) -> object:
         kind, sqls = unified(values, name, call.node)
         if kind.kind in ("JSON", "ARRAY", "STRUCT", "INTERVAL"):
             raise refused(f"{name} of {kind.kind}", call.node)
-        missing = " OR ".join(f"{sql} IS NULL" for sql in sqls)
+        numbers = [sql for value, sql in zip(values, sqls, strict=True) if is_number_literal(value)]
+        unsure = [sql for sql in sqls if sql not in numbers] or sqls
+        missing = " OR ".join(f"{sql} IS NULL" for sql in unsure)
         nan = (
-            f" WHEN {' OR '.join(f'isnan({sql})' for sql in sqls)} THEN CAST('nan' AS DOUBLE)"
+            f" WHEN {' OR '.join(f'isnan({sql})' for sql in unsure)} THEN CAST('nan' AS DOUBLE)"
             if kind == FLOAT64
             else ""
         )
