@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import copy_context
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import NbactlError
@@ -33,22 +33,32 @@ def sets_of(
 ) -> Iterator[list[RunPlan]]:
     """Yield the runs of a request in the order of their execution, those of a set together.
 
-    `plans` are in the order of their dates. Where all work may be done in sets, the dates of a month are run phase by
-    phase (`order` names the phases); all else is run date by date.
+    `plans` are in the order of their dates. Of each date, the first runs whose work may be done in sets join those of
+    the dates of a month, which are run phase by phase (`order` names the phases). Its other runs come after them, date
+    by date: what takes sets needs nothing that they make.
     """
     days = [list(of_day) for _, of_day in groupby(plans, key=lambda plan: plan.game_date)]
     chunk: list[list[RunPlan]] = []
+    after: list[RunPlan] = []
+
+    def together() -> Iterator[list[RunPlan]]:
+        yield from _by_phase(chunk, order)
+        yield from ([plan] for plan in after)
+        chunk.clear()
+        after.clear()
+
     for of_day in days:
-        if not all(_may_join(plan, order, takes_sets) for plan in of_day):
-            yield from _by_phase(chunk, order)
+        joining = list(takewhile(lambda plan: _may_join(plan, order, takes_sets), of_day))
+        alone = of_day[len(joining) :]
+        if not joining or any(plan.name not in order for plan in alone):
+            yield from together()
             yield from ([plan] for plan in of_day)
-            chunk = []
             continue
         if len(chunk) == MOST_DATES:
-            yield from _by_phase(chunk, order)
-            chunk = []
-        chunk.append(of_day)
-    yield from _by_phase(chunk, order)
+            yield from together()
+        chunk.append(joining)
+        after.extend(alone)
+    yield from together()
 
 
 def _may_join(plan: RunPlan, order: Sequence[str], takes_sets: Callable[[Work], bool]) -> bool:
