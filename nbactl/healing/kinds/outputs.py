@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from nbactl.workflows.model import RunReport, TaskRecord
     from nbactl.workflows.reading import Past
 
-_LACKING: Final = (OutputState.MISSING, OutputState.FAILED)
-"""Not LATE: something still works on that."""
+_LACKING: Final = (OutputState.MISSING, OutputState.FAILED, OutputState.STALE)
+"""Not LATE: something still works on that. Not PARTIAL: a source may never have the rest."""
 _THERE: Final = (OutputState.COMPLETE, OutputState.EMPTY_OK, OutputState.PARTIAL, OutputState.STALE)
 _SHARE: Final = 0.99
 """From this share of its limit on, a task that says it is done is not believed."""
@@ -63,7 +63,7 @@ class Drawn:
 
 @frozen
 class OutputMissing:
-    """A phase of a date with required outputs that are overdue, and nothing works on them. The object is both."""
+    """A phase and date with required outputs that are overdue or stale, and that nothing works on."""
 
     drawn: Drawn
     workflows: WorkflowsFile
@@ -99,7 +99,7 @@ class OutputMissing:
     def verify(self, fault: Fault) -> str | None:
         phase, day = named(fault)
         outputs = self.drawn.now(day, phase)
-        if not outputs or any(output.state not in _THERE for output in outputs):
+        if not outputs or any(output.state not in _THERE or output.state in _LACKING for output in outputs):
             return None
         return f"{len(outputs)} required outputs are there"
 
