@@ -80,7 +80,7 @@ class RawListing:
             return listed[1]
         found: dict[str, _Known] = {}
         noted = self._noted(dataset)
-        with os.scandir(folder) as entries:
+        with os.scandir(folder) as entries, gc_paused():
             for entry in entries:
                 if entry.name.endswith(_SUFFIX):
                     name = entry.name.removesuffix(_SUFFIX)
