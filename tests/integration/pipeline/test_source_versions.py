@@ -277,3 +277,15 @@ def test_the_sample_has_another_version_when_it_is_made_in_another_way() -> None
         {days[0]: "nbactl sample season 1:1"},
         "af195c4fb943d0f2",
     )
+
+
+def test_collecting_a_date_does_not_compare_the_past_a_second_time(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare(*_: object) -> list[date]:
+        raise AssertionError("the past was compared again")
+
+    monkeypatch.setattr("nbactl.pipeline.versions.unlike_source", compare)
+    lab = Pipeline(tmp_path / "lab", opened(files))
+    assert lab.run("collect", DAY, dataset="player_boxscores").rows
+    lab.warehouse.close()
