@@ -1,4 +1,4 @@
-"""A season in one sweep: 117 real dates of phases 1 to 4, beside an older build and beside plain DuckDB.
+"""A season in one sweep: 116 real dates of phases 1 to 4, beside an older build and beside plain DuckDB.
 
 `--against FOLDER` names a checkout of the older build, such as `git worktree add FOLDER COMMIT` makes one; this
 interpreter runs it. Without it only what needs no older build is measured. The data are those of NBACTL_NBA_DATA.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 SEASON: Final = ("2024-10-22", "2025-02-24")
-"""117 dates with games."""
+"""116 dates with games."""
 FIRST_MONTH: Final = ("2023-11-01", "2023-11-30")
 SECOND_SEASON: Final = ("2025-02-25", "2025-03-26")
 ONE_DATE: Final = ("2025-03-27", "2025-03-27")
@@ -79,7 +79,7 @@ def measure(runs: int, against: str | None = None) -> Iterator[Line]:
 
 def _lines(folder: Path, data: Path, runs: int, older: Path | None) -> Iterator[Line]:
     ours = run_once(_run(folder / "ours", data, "phase4", SEASON))
-    yield Line("a season, memory", ours.peak_mb, "MB", MAX_MB, f"117 dates of phases 1 to 4 in {ours.wall:.1f} s")
+    yield Line("a season, memory", ours.peak_mb, "MB", MAX_MB, f"116 dates of phases 1 to 4 in {ours.wall:.1f} s")
     if older is not None:
         theirs = run_once(_run(folder / "older", data, "phase4", SEASON, cwd=older))
         note = f"{ours.wall:.1f} s beside {theirs.wall:.1f} s; CPU {ours.cpu:.1f} s beside {theirs.cpu:.1f} s"
