@@ -40,6 +40,7 @@ USED: dict[str, frozenset[str]] = {
             "completions.stage_ttl",
             "dead_letters.pull",
             "dedup.keep",
+            "doctor.git",
             "documents.busy",
             "documents.read",
             "documents.write",

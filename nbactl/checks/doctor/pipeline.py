@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nbactl.checks.declared import drift, undone_declarations
 from nbactl.checks.doctor.context import Finding, unread
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from nbactl.checks.doctor.context import CheckContext
     from nbactl.config.loader import Config
 
-_GIT: Final = 5.0
-"""Seconds that git may take."""
 _EMULATORS = ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
 
 
@@ -32,8 +30,8 @@ def configuration(context: CheckContext) -> Iterator[Finding]:
     except NbactlError as error:
         yield Finding("configuration", "failed", error.message, error.cause, error.next_step)
         return
-    folder = next(iter(config.files.values())).parent
-    if changed := _not_committed(folder, [file.name for file in config.files.values()]):
+    folder, names = next(iter(config.files.values())).parent, [file.name for file in config.files.values()]
+    if changed := _not_committed(folder, names, config.timeouts["doctor.git"]):
         message = f"{', '.join(changed)} of {folder} differs from what is committed"
         cause = "Other machines, and the next checkout, have something else."
         yield Finding(
@@ -44,8 +42,8 @@ def configuration(context: CheckContext) -> Iterator[Finding]:
     yield Finding("configuration", "ok", message)
 
 
-def _not_committed(folder: Path, names: Sequence[str]) -> list[str]:
-    """Return the files that git knows and that differ from its last commit; none where there is no git to ask.
+def _not_committed(folder: Path, names: Sequence[str], limit: float) -> list[str]:
+    """Return the files that git knows and that differ from its last commit; none where git does not answer in time.
 
     The files that come with nbactl are left out: a working copy of nbactl is what its developer makes of it.
     """
@@ -53,7 +51,7 @@ def _not_committed(folder: Path, names: Sequence[str]) -> list[str]:
         return []
     try:
         words = ["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no", "-z", "--", *names]
-        done = subprocess.run(words, capture_output=True, check=False, timeout=_GIT)  # noqa: S603 - names of our files
+        done = subprocess.run(words, capture_output=True, check=False, timeout=limit)  # noqa: S603 - names of our files
     except (OSError, subprocess.TimeoutExpired):
         return []
     changed = {Path(line[3:]).name for line in done.stdout.decode(errors="replace").split("\0")}

@@ -25,7 +25,7 @@ app = single()
 @command(
     app,
     "heal",
-    examples=["nbactl heal --dry-run", "nbactl heal --auto -o json", "nbactl heal --date 2025-01-15 --dry-run"],
+    examples=["nbactl heal --dry-run", "nbactl heal --auto -o json", "nbactl heal --date 2025-01-07 --dry-run"],
 )
 def heal(
     ctx: typer.Context,
