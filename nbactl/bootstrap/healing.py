@@ -121,7 +121,7 @@ def _hand_offs(
 ) -> HandOffParts:
     """Return what the kinds of hand-offs work with."""
     from nbactl.bootstrap.phases import make_phase_recorder, phase_has_started, successors
-    from nbactl.core.outbox.outbox import published_at
+    from nbactl.core.outbox.messages import published_at
     from nbactl.healing.kinds.hand_offs import HandOffParts
     from nbactl.healing.kinds.outputs import ran
     from nbactl.workflows.model import RunRequest

@@ -14,6 +14,10 @@ INDEXES: Final = (
     Index("runs", ("group", "started_at")),
     Index("runs", ("game_date", "started_at")),
     Index("runs", ("name", "game_date", "started_at")),
+    Index("runs", ("decision_id",)),
+    # The decisions of ticks: newest first, of all and by each filter; those whose runs have not ended.
+    Index("workflow_decisions", ("decided_at",)),
+    *(Index("workflow_decisions", (field, "decided_at")) for field in ("workflow", "game_date", "action", "open")),
     # What a trace asks for.
     Index("runs", ("correlation_id",)),
     # What sweeps look for at every tick.

@@ -40,6 +40,13 @@ def game_dates(app: Container, date: str | None, first: str | None, last: str | 
     return tuple(begin.until(end))
 
 
+def since_time(app: Container, text: str) -> datetime:
+    """Return the start of the time range that a duration or a date means. Raises UsageError."""
+    if text[:1].isdigit() and "-" not in text:
+        return app.clock.now() - timedelta(seconds=parse_duration(text))
+    return datetime.combine(game_date(app, text).day, time(), EASTERN)
+
+
 def dates_to_check(app: Container, date: str | None, first: str | None, last: str | None) -> tuple[GameDate, ...]:
     """Return the dates that the options name, by default last night and today. Raises UsageError.
 
@@ -54,13 +61,6 @@ def dates_to_check(app: Container, date: str | None, first: str | None, last: st
         if not played or played[-1] < last_night.day:
             return (GameDate(app.source.latest()),)
     return last_night, today
-
-
-def since_time(app: Container, text: str) -> datetime:
-    """Return the start of the time range that a duration or a date means."""
-    if text[:1].isdigit() and "-" not in text:
-        return app.clock.now() - timedelta(seconds=parse_duration(text))
-    return datetime.combine(game_date(app, text).day, time(), EASTERN)
 
 
 def instant(option: str, text: str) -> datetime:

@@ -60,9 +60,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
     yield from _reads(file)
     yield from check_season(file)
     yield from check_healing(file)
-    for name, workflow in file.model.workflows.items():
-        if workflow.schedule is not None:
-            yield from check_schedule(file, ("workflows", name, "schedule"), workflow.schedule)
+    yield from check_schedules(file)
 
 
 def _names(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nbactl.config.base import Name, Seconds, Strict, Why, above, at_least, at_most, below
-from nbactl.config.retention import Keep  # noqa: TC001 - the fields of a record are read from its annotations
+from nbactl.config.retention import Keep
 from nbactl.core._support.durations import Interval
 from nbactl.core._support.names import did_you_mean
 from nbactl.errors import ConfigError

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from nbactl.config.alert_rules import AlertRule
-from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, TimeOfDay, at_least, at_most, keyed
+from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, Why, at_least, at_most, keyed
 from nbactl.config.due import DueTimes
 from nbactl.config.healing import HealingSpec
+from nbactl.config.schedules import Schedule
 from nbactl.config.season import SeasonSpec
 
 ExecutionMode = Literal["parallel", "sequential"]

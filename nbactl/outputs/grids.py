@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nbactl.core.season.idle import IdleDates
     from nbactl.outputs.counts import Counts
     from nbactl.outputs.made import Made
-    from nbactl.pipeline.rawstore import Held
+    from nbactl.pipeline.rawlist import Held
     from nbactl.pipeline.recipes import Recipe
     from nbactl.pipeline.sources.base import Dataset
     from nbactl.ports.calendar import GameCalendar, KnownGames

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nbactl.outputs.counts import Counts
     from nbactl.outputs.made import Made
     from nbactl.outputs.measures import Facts, Yardstick
-    from nbactl.pipeline.rawstore import Held
+    from nbactl.pipeline.rawlist import Held
     from nbactl.pipeline.recipes import Recipe
     from nbactl.pipeline.sources.base import Dataset
 
@@ -96,9 +96,11 @@ def _raw_file(dataset: Dataset, made: Made, day: date, evidence: Evidence) -> Fi
 
 def _of_another_machine(made: Made) -> Finding:
     """Judge a raw file that cannot be seen from here, by its record."""
-    if made.status == "done" and not made.rows:
-        return Finding(OutputState.MISSING, f"0 records, and {_UNPROVEN}", made.rows, unit="records")
-    return Finding(OutputState.COMPLETE if made.rows else None, rows=made.rows, unit="records")
+    if made.rows or (made.status == "done" and made.run_id is None):
+        return Finding(OutputState.COMPLETE, made.reason, made.rows, unit="records")
+    if made.status == "done":
+        return Finding(OutputState.MISSING, made.reason or f"0 records, and {_UNPROVEN}", made.rows, unit="records")
+    return Finding(None, made.reason, made.rows, unit="records")
 
 
 def _table(recipe: Recipe, made: Made, day: date, evidence: Evidence) -> Finding:

@@ -43,6 +43,7 @@ class Held(NamedTuple):
     sha256: str
     given: str | None
     filled_in: bool
+    records: int = 0
 
 
 _Known = tuple[_State, Held, date]

@@ -261,7 +261,12 @@ def _held(path: Path) -> Held:
 
 def _held_of(header: Mapping[str, Any]) -> Held:
     digest = header.get("sha256")
-    return Held(digest if isinstance(digest, str) else "", header.get("given"), header.get("token") == 0)
+    return Held(
+        digest if isinstance(digest, str) else "",
+        header.get("given"),
+        header.get("token") == 0,
+        int(header.get("records", 0)),
+    )
 
 
 def _is_of_a_run(path: Path) -> bool:

@@ -124,14 +124,16 @@ class AlertRules:
             messages += to_send
             if outcome.state == "unknown":
                 warnings.append(f"the alert rule {name} was not judged: {outcome.why}")
-        warnings += facts.warnings
+        warnings = [*dict.fromkeys((*warnings, *facts.warnings))]
+        for warning in warnings:
+            self._notice(warning)
         sent = [(message.said, self._say(message)) for message in messages]
         return AlertRound(
             now,
             tuple(outcomes),
             sent=tuple(key for said, key in sent if said == "alert"),
             resolved=tuple(key for said, key in sent if said == "resolved"),
-            warnings=tuple(dict.fromkeys(warnings)),
+            warnings=tuple(warnings),
         )
 
     def _left(self, known: Iterable[Condition], now: datetime) -> list[Message]:

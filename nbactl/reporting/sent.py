@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from nbactl.core.alerts import topic_of
-from nbactl.core.outbox.outbox import COLLECTION as OUTBOX
+from nbactl.core.outbox.messages import COLLECTION as OUTBOX
 from nbactl.errors import DataError
 from nbactl.frozen import frozen
 from nbactl.ports.documents import Filter, Order, Query

@@ -125,9 +125,9 @@ class DecisionLog:
         return _read(document)
 
     def take_over(self, decision: Recorded, now: datetime, owner: str, *, alerted: bool) -> Recorded | None:
-        """Make `owner` the process that executes it; None if another tick was quicker."""
+        """Make `owner` the process that executes it, even if it was closed; None if another process was quicker."""
         try:
-            self._update(decision, {"owner": owner, "taken_at": now, "alerted": alerted})
+            self._update(decision, {"open": True, "owner": owner, "taken_at": now, "alerted": alerted})
         except PreconditionError:
             return None
         return self.get(decision.id)

@@ -12,7 +12,7 @@ from nbactl.workflows.freshness import worst
 from nbactl.workflows.model import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from nbactl.config.workflows import Phase, WorkflowsFile
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from nbactl.core.lease.leases import Lease
     from nbactl.core.season.idle import Idle
     from nbactl.workflows.board_runs import BoardRuns
-    from nbactl.workflows.freshness import Freshness
+    from nbactl.workflows.freshness import Freshness, Judgement
     from nbactl.workflows.model import RunRecord
     from nbactl.workflows.production import PhaseReport, Production, ProductionBoard, Whose
+    from nbactl.workflows.reading import Past
 
 PhaseState = Literal[
     "succeeded",
@@ -165,23 +166,10 @@ class Boards:
         failed = [*(run for run in runs.of_date if run.status is RunStatus.FAILED), *dead]
         others = {run.name for run in failed if run.game_date == game_date} - set(self.workflows.phases)
         past = runs.past({*self.workflows.phases, *others}, source)
-        lines: dict[str, PhaseLine] = {}
-        for name, phase in self.workflows.phases.items():
-            try:
-                run = past.get((name, game_date))
-            except DataError:
-                lines[name] = replace(self._phase(name, phase, None, now), state="unreadable")
-            else:
-                lines[name] = self._phase(name, phase, run, now)
-        unchecked = None
-        try:
-            lines = self._with_freshness(lines)
-        except NbactlError as error:
-            unchecked = error.message
         found = self._production(game_date, now, runs.of_date)
-        if found is not None:
-            lines = {name: merged(line, found.reports.get(name)) for name, line in lines.items()}
-        lines = {name: self._implied(line, lines) for name, line in lines.items()}
+        productions = {} if found is None else {game_date: found}
+        by_date, unchecked = self.judge([game_date], past, productions, now)
+        lines = by_date[game_date]
         phases = tuple(_with_upstream(line, self.workflows.phases[line.name], lines) for line in lines.values())
         repaired = {line.run.run_id for line in phases if line.run is not None and line.by not in (None, "nbactl")}
         of_date = _newest_first(

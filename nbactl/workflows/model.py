@@ -231,6 +231,8 @@ class RunRequest:
     timeout: float | None = None
     stale_on: StaleOn = "both"
     wait: bool = True
+    decision_id: str | None = None
+    """The decision of a tick that it carries out."""
     gaps: Gaps | None = None
 
 

@@ -87,6 +87,8 @@ READ = {
     "nbactl status": "status",
     "nbactl schedule show": "schedule show",
     "nbactl schedule tick": "schedule tick --dry-run",
+    "nbactl schedule due": "schedule due",
+    "nbactl schedule decisions": "schedule decisions",
     "nbactl season show": "season show",
     "nbactl season halt": "season halt --open-ended --reason strike --dry-run",
     "nbactl season resume": "season resume --dry-run",

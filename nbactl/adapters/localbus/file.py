@@ -80,6 +80,10 @@ class BusFile:
             self._closed = True
             self._close()
 
+    def __del__(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._open() as connection:

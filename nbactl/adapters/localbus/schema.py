@@ -6,7 +6,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core._support.sqlite_connection import OwnedConnection
+from nbactl.core._support.sqlite_failures import OwnedConnection
 from nbactl.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -199,6 +199,9 @@ class Connections:
         with self._lock:
             self._close_idle()
 
+    def __del__(self) -> None:
+        self.close()
+
     def before_fork(self) -> None:
         """Block all use, and close all connections if none is in use."""
         self._gate.acquire()  # released after the fork

@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.sqlite.queries import field_operand, quoted, stored_sort_key
-from nbactl.core._support.sqlite_connection import OwnedConnection
+from nbactl.core._support.sqlite_failures import OwnedConnection
 from nbactl.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from nbactl.cli.report.charts import calendar_chart, duration_charts, reliabilit
 from nbactl.cli.report.view import cost_text, duplicates_text, night_text, percent, wrong_text
 from nbactl.cli.show.markup import Html, tag, void
 from nbactl.cli.show.times import moment
+from nbactl.outputs.html import grid_html
 from nbactl.reporting.report import length_text
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def _sections(found: Report) -> Iterator[Html]:
         yield reliability_chart(found.nights)
         yield tag("h2", "Calendar")
         yield calendar_chart(found.nights)
+    if found.grid is not None and found.grid.outputs:
+        yield tag("h2", "Expected outputs")
+        yield Html(grid_html(found.grid))
     if found.phases:
         yield tag("h2", "Durations")
         yield duration_charts(found.phases)

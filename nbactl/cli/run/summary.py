@@ -13,7 +13,7 @@ from nbactl.core._support.durations import format_duration
 from nbactl.workflows.model import URGENCY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from nbactl.cli.show.console import Console
@@ -29,23 +29,25 @@ _SUMMED: Final = {"succeeded": "done", "partial": "partial", "failed": "failed",
 
 
 class PhaseSummary:
-    """The runs of one name: how many by state, the rows they wrote, and when they were at work."""
+    """The runs of one name: how many by state, the rows they wrote, the seconds in which any of them ran.
+
+    Runs of a set, and of parallel dates, have the same seconds: these count once.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.states: Counter[str] = Counter()
         self.rows = 0
-        self.spans: list[tuple[datetime, datetime]] = []
+        self.times: list[tuple[datetime, datetime]] = []
 
     @property
     def seconds(self) -> float:
-        """How long at least one of them was at work: dates of a set are computed at the same time."""
-        total, until = 0.0, None
-        for start, end in sorted(self.spans):
-            begin = start if until is None else max(start, until)
-            if end > begin:
-                total, until = total + (end - begin).total_seconds(), end
-        return total
+        """In how many seconds any of the runs ran."""
+        seconds, over = 0.0, None
+        for begin, end in sorted(self.times):
+            seconds += max((end - (begin if over is None else max(begin, over))).total_seconds(), 0.0)
+            over = end if over is None else max(end, over)
+        return seconds
 
 
 def by_phase(runs: Sequence[tuple[RunRecord, str]]) -> list[PhaseSummary]:
@@ -56,7 +58,7 @@ def by_phase(runs: Sequence[tuple[RunRecord, str]]) -> list[PhaseSummary]:
         phase.states[shown] += 1
         phase.rows += sum(task.rows or 0 for task in run.tasks if not task.carried_from)
         if run.finished_at is not None:
-            phase.spans.append((run.started_at, run.finished_at))
+            phase.times.append((run.started_at, run.finished_at))
     return list(found.values())
 
 

@@ -207,53 +207,13 @@ def remark(task: TaskRecord) -> str:
 
 
 def why_not_done(run: RunRecord) -> str:
-    """Return in one line why a run is not done: its first error, else its reason, open tasks, or what is incomplete."""
+    """Return in one line why a run is not done: its first error, its reason, its open tasks, or what they lack."""
     failed = [task for task in run.tasks if task.error and not task.status.done]
     if failed:
         return f"{failed[0].name}: {remark(failed[0])}"
     undone = [task.name for task in run.tasks if not task.status.done]
     lacking = dict.fromkeys(text for task in run.tasks for text in task.incomplete)
-    return run.reason or ", ".join(undone) or "; ".join(lacking)
-
-
-def show_plan(console: Console, plans: Sequence[RunPlan]) -> None:
-    """Show what would be done: for each run its tasks by level; those of one level can run at the same time."""
-    for index, plan in enumerate(plans):
-        if index:
-            console.print()
-        how = plan.mode if plan.mode == "sequential" else f"parallel, at most {plan.max_workers} at once"
-        parts = [how, *([f"within {format_duration(plan.deadline)}"] if plan.deadline else [])]
-        parts += [f"resumes {plan.resumed_from}"] if plan.resumed_from else []
-        parts += [f"if {plan.depends_on} changes what it reads"] if plan.depends_on else []
-        summary = f"nothing to do: {plan.skip_reason}" if plan.skip_reason else ", ".join(parts)
-        console.print(Styled(f"{plan.name} {plan.game_date}", "bold"), Styled(f"  {summary}", "dim"))
-        if plan.skip_reason:
-            continue
-        levels = level_of_tasks(plan.tasks)
-        ordered = sorted(plan.tasks, key=lambda task: levels[task.name])
-        rows: list[list[Segment | None]] = [
-            [
-                str(levels[task.name] + 1),
-                task.name,
-                "yes" if task.required else "no",
-                format_duration(task.timeout),
-                str(task.retry.attempts),
-                _action(task),
-                ", ".join(task.needs),
-            ]
-            for task in ordered
-        ]
-        columns = ["level", "task", "required", "timeout", "tries", "action", "after"]
-        console.table(columns, rows, optional=["tries", "timeout", "required", "level"])
-
-
-def _action(task: PlannedTask) -> Segment:
-    if task.excluded:
-        return Styled(task.excluded, "dim")
-    if task.carried is not None:
-        kept = f"keep: {look(task.carried.status.value).word} before"
-        return Styled(f"{kept}, unless its input changes" if task.recheck else kept, "dim")
-    return Styled(f"run: {task.reason}" if task.reason else "run", "green")
+    return run.reason or ", ".join(undone) or listed(list(lacking), "; ")
 
 
 def _task_row(console: Console, task: TaskRecord) -> list[Segment | None]:

@@ -42,13 +42,13 @@ _LONG: Final = 48
 
 
 def format_duration(seconds: float) -> str:
-    """Return `seconds` for a person: `0.4s`, `12s`, `3m05s`, `2h10m`, from a hundred hours on `4d05h`."""
+    """Return `seconds` for a person: `0.4s`, `12s`, `3m05s`, `2h10m`, `4d07h`."""
     if seconds < 10:  # noqa: PLR2004 - below ten seconds the tenth matters
         return f"{seconds:.1f}s"
     whole = round(seconds)
     minutes, secs = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    if hours >= 100:  # noqa: PLR2004 - two digits of hours are read at a glance
+    if hours >= _LONG:
         return f"{hours // 24}d{hours % 24:02d}h"
     if hours:
         return f"{hours}h{minutes:02d}m"

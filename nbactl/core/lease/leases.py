@@ -18,7 +18,7 @@ from nbactl.frozen import frozen
 from nbactl.ports.documents import Create, Document, Filter, Order, Query, Set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nbactl.core._support.clock import Clock
     from nbactl.ports.documents import DocumentStore, Transaction

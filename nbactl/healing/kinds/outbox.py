@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.outbox.outbox import pending_messages, published_at
+from nbactl.core.outbox.messages import pending_messages, published_at
 from nbactl.errors import NotFoundError
 from nbactl.frozen import frozen
 from nbactl.healing.model import Fault, date_in

@@ -101,7 +101,7 @@ class OutputMissing:
         outputs = self.drawn.now(day, phase)
         if not outputs or any(output.state not in _THERE or output.state in _LACKING for output in outputs):
             return None
-        return f"{len(outputs)} required outputs are there"
+        return f"every required output is there ({len(outputs)})"
 
 
 @frozen

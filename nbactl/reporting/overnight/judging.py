@@ -54,15 +54,17 @@ class Overnight:
         if (idle := grid.idle.get(day)) is not None:
             return OvernightReport(day, (), (Check("idle", f"{idle.kind}: {idle.reason}", ok=True),), (), idle)
         found, warnings = self.records.read(day.plus(-NIGHTS), day)
-        phases = tuple(self._phases(day, grid, found))
-        if not grid.outputs and not any(phase.session for phase in phases):
+        sessions = {name: chosen(found.get((name, day), ())) for name in self.workflows.phases}
+        outputs = self._known(grid, sessions)
+        phases = tuple(self._phases(day, outputs, sessions))
+        if not grid.outputs and not any(sessions.values()):
             return OvernightReport(day, phases, (), (), None, (*grid.warnings, *warnings))
         checks = (
             _ran(phases),
             *_in_time(phases, now),
             _total(phases, self.longest),
             _fallbacks(phases),
-            _rows(grid),
+            _rows([output for of_phase in outputs.values() for output in of_phase]),
         )
         timing = tuple(self._timing(day, found))
         slow = [
@@ -72,27 +74,30 @@ class Overnight:
         ]
         return OvernightReport(day, phases, checks, timing, None, (*grid.warnings, *warnings, *slow))
 
-    def _phases(self, day: GameDate, grid: Grid, found: Found) -> Iterator[PhaseNight]:
-        by_phase: dict[str, list[Output]] = {name: [] for name in self.workflows.phases}
+    def _known(self, grid: Grid, sessions: Mapping[str, Session | None]) -> dict[str, list[Output]]:
+        """Return the outputs of each phase that runs on this target, as far as anything can be said of them."""
+        known: dict[str, list[Output]] = {name: [] for name, session in sessions.items() if session is not None}
         for output in grid.outputs:
-            by_phase[output.phase].append(output)
-        sessions = {name: chosen(found.get((name, day), ())) for name in self.workflows.phases}
-        for name, phase in self.workflows.phases.items():
-            outputs, session = by_phase[name], sessions[name]
-            if not outputs and session is None:
-                continue  # nothing of it runs on this target
-            if session is None and name in self.unrecorded:
-                outputs = [output for output in outputs if output.by is not None or output.rows is not None]
+            of_phase = known.setdefault(output.phase, [])
+            if output.rows is not None or output.phase not in self.unrecorded or sessions[output.phase] is not None:
+                of_phase.append(output)
+        return {name: known[name] for name in sessions if name in known}
+
+    def _phases(
+        self, day: GameDate, outputs: Mapping[str, list[Output]], sessions: Mapping[str, Session | None]
+    ) -> Iterator[PhaseNight]:
+        for name, of_phase in outputs.items():
+            phase, session = self.workflows.phases[name], sessions[name]
             needed = {need: sessions[need] for need in phase.needs}
-            rows = [output.rows for output in outputs if output.rows is not None and output.unit == "rows"]
+            rows = [output.rows for output in of_phase if output.rows is not None and output.unit == "rows"]
             yield PhaseNight(
                 name,
                 due_at(phase.due, day, "overnight"),
                 session,
-                tuple(output for output in outputs if output.required),
+                tuple(output for output in of_phase if output.required),
                 sum(rows) if rows else None,
                 _waited(session, needed.values()),
-                _less(session, needed, by_phase),
+                _less(session, needed, outputs),
             )
 
     def _timing(self, day: GameDate, found: Found) -> Iterator[Timing]:
@@ -121,7 +126,7 @@ def _less(
         return session.fallback
     for name, before in needed.items():
         if before is None:
-            if any(output.required and output.state in NOT_THERE for output in outputs[name]):
+            if any(output.required and output.state in NOT_THERE for output in outputs.get(name, ())):
                 return f"it began without {name}"
         elif before.ended_at is None or before.ended_at > session.started_at:
             return f"it began before {name} had ended"
@@ -190,9 +195,9 @@ def _fallbacks(phases: Sequence[PhaseNight]) -> Check:
     return Check("fallback", "none", ok=True)
 
 
-def _rows(grid: Grid) -> Check:
+def _rows(outputs: Sequence[Output]) -> Check:
     """Judge what is behind the outputs that are recorded as done."""
-    done = [output for output in grid.outputs if output.by is not None and output.state is not OutputState.FAILED]
+    done = [output for output in outputs if output.by is not None and output.state is not OutputState.FAILED]
     empty = [output for output in done if output.state is OutputState.MISSING]
     short = [output for output in done if output.state is OutputState.PARTIAL and output.required]
     if empty or short:

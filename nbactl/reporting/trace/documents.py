@@ -20,7 +20,7 @@ from nbactl.core.completions.documents import (
 from nbactl.core.dead_letters.documents import COLLECTION as DEAD_LETTERS
 from nbactl.core.flags.store import flag_path, history_of
 from nbactl.core.once.idempotency import COLLECTION as MESSAGES
-from nbactl.core.outbox.outbox import COLLECTION as OUTBOX
+from nbactl.core.outbox.messages import COLLECTION as OUTBOX
 from nbactl.core.phases.documents import document_path, read_phases
 from nbactl.errors import DataError
 from nbactl.ports.documents import Filter, Order, Query

@@ -49,7 +49,8 @@ def test_services_are_started_once_and_followed_by_later_ticks(
     first = tick()
     assert (first["action"], first["execution"]["status"]) == ("RUN", "detached")
     assert len(gcp.services.requests) == 1
-    seen, end = [], time.monotonic() + 30
+    seen: list[dict[str, Any]] = []
+    end = time.monotonic() + 30
     while not seen or seen[-1]["execution"]["status"] != "succeeded":
         assert time.monotonic() < end, seen
         seen.append(tick())

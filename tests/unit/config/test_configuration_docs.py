@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -89,7 +91,8 @@ def test_every_model_has_a_section() -> None:
     shared = {workflows.Executable, Strict}
     models = {
         each
-        for module in (flags, healing, schedules, season, timeouts, workflows)
+        for found in iter_modules(config.__path__)
+        for module in [import_module(f"nbactl.config.{found.name}")]
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Strict) and each.__module__ == module.__name__
     }

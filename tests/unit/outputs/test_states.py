@@ -13,7 +13,7 @@ from nbactl.outputs.judging import Evidence, Finding, find, state_of
 from nbactl.outputs.made import Made
 from nbactl.outputs.measures import facts_of
 from nbactl.outputs.model import Output, OutputState
-from nbactl.pipeline.rawstore import Held
+from nbactl.pipeline.rawlist import Held
 from nbactl.pipeline.recipes import Recipe
 from nbactl.ports.calendar import GameDay, KnownGames
 from nbactl.workflows.freshness import Judgement
@@ -96,8 +96,14 @@ IN_RAW = {"games": 2, "games in nba_raw": 2}
         (SCHEDULE, DONE, evidence(2, IN_RAW, {"schedule": held(0)}), "MISSING", "is empty: the date has 2 games"),
         (None, Made("done", rows=0), evidence(2, IN_RAW), "MISSING", "nothing proves"),
         # The raw files are on another machine.
-        (INJURY_FILES, Made("done", rows=0), evidence(2, IN_RAW), "MISSING", "0 records, and nothing proves"),
-        (INJURY_FILES, Made("done", rows=5), evidence(2, IN_RAW), "COMPLETE", None),
+        (
+            INJURY_FILES,
+            Made("done", run_id="run-1", rows=0),
+            evidence(2, IN_RAW),
+            "MISSING",
+            "0 records, and nothing proves",
+        ),
+        (INJURY_FILES, Made("done", run_id="run-1", rows=5), evidence(2, IN_RAW), "COMPLETE", None),
         (None, Made("done", rows=7), evidence(2, IN_RAW), "COMPLETE", None),
     ],
 )

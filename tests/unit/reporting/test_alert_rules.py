@@ -181,6 +181,7 @@ def test_a_rule_that_cannot_be_judged_is_a_warning_and_neither_an_alert_nor_an_e
         "the alert rule failures was not judged: it does not answer",
         "the alert rule late was not judged: it does not answer",
     )
+    assert tuple(world.noticed) == done.warnings
     assert len(world.said) == 1
     assert len(conditions_open(store)) == 1
 

@@ -43,6 +43,11 @@ QUERIES = {
     "open dead letters": Query("dead_letters", order=(Order("open_since"),)),
     "all dead letters": Query("dead_letters", order=(Order("saved_at", descending=True),)),
     "removals": Query("lease_removals", order=(Order("at", descending=True),), limit=10),
+    "all changes": Query("audit", order=(Order("at", descending=True),), limit=20),
+    "changes of a user since": Query(
+        "audit", (*filters(user="ada"), Filter("at", ">=", SINCE)), (Order("at", descending=True),), limit=20
+    ),
+    "changes by a command": Query("audit", filters(action="flags.set"), (Order("at", descending=True),), limit=20),
     "held leases": Query("leases", (Filter("owner", "!=", None),)),
     "runs by date": Query("runs", (Filter("game_date", "<=", "2024-01-31"),), (Order("game_date"),)),
 }

@@ -15,7 +15,7 @@ from nbactl.cli.run.plain import PlainProgress
 from nbactl.cli.run.plan_text import show_plan
 from nbactl.cli.run.ranges import RangeTally
 from nbactl.cli.run.summary import by_phase, show_range
-from nbactl.cli.run.text import is_range
+from nbactl.cli.run.text import is_range, names_in_order
 from nbactl.cli.runs.grid import show_grid
 from nbactl.cli.show.console import Console as Shown
 from nbactl.core._support.clock import SystemClock
@@ -172,30 +172,65 @@ RUNS = [
 
 
 def test_a_summary_has_a_line_for_each_phase_and_for_what_did_not_succeed() -> None:
-    lacking = task("a", "succeeded", 0, 1, rows=5, incomplete=("no player rows of PHI",))
-    partial = (replace(RUNS[1][0], tasks=(lacking,)), "partial")
-    lines = screen(lambda console: show_range(console, [RUNS[0], partial, *RUNS[2:]])).splitlines()
+    lines = screen(lambda console: show_range(console, RUNS)).splitlines()
     assert [line.split() for line in lines] == [
         ["PHASE", "DATES", "DONE", "PARTIAL", "FAILED", "SKIPPED", "ROWS", "TOOK"],
         ["phase1", "4", "4", "0", "0", "0", "20", "7.0s"],
         ["phase2", "4", "2", "1", "1", "0", "20", "8.0s"],
         [],
         ["DATE", "PHASE", "STATE", "WHY"],
-        ["2024-01-15", "phase2", "◐", "partial", "no", "player", "rows", "of", "PHI"],
         ["2024-01-16", "phase2", "✗", "failed", "a:", "the", "source", "is", "down"],
         ["2024-01-15", "phase2", "◐", "partial"],
     ]
 
 
-def test_dates_that_are_computed_at_once_take_their_time_once() -> None:
-    runs = [
-        record(0, end=3.0),
-        record(2, begin=1.0, end=4.0),
-        record(4, begin=1.0, end=2.0),
-        record(6, begin=9.0, end=10.0),
+def test_what_did_not_succeed_for_the_same_reason_is_one_line_and_the_worst_is_first() -> None:
+    lacking = task("a", "succeeded", 0, 1, incomplete=("no rows of CHA",))
+    partial = [(replace(record(number, "partial"), tasks=(lacking,)), "partial") for number in range(0, 14, 2)]
+    failed = [
+        (replace(record(number, "failed"), tasks=(), reason=f"no box scores of {DAYS[number // 2]}"), "failed")
+        for number in (15, 17)
     ]
-    [phase] = by_phase((run, "succeeded") for run in runs)
-    assert phase.seconds == 5.0
+    lines = screen(lambda console: show_range(console, [*partial, *failed])).splitlines()
+    assert [line.split("  ") for line in lines[5:]] == [
+        ["2024-01-22 and 1 more", "phase2", "✗ failed", " no box scores of 2024-01-22"],
+        ["2024-01-15 and 6 more", "phase1", "◐ partial", "no rows of CHA"],
+    ]
+
+
+def test_more_reasons_than_fit_are_counted_in_runs() -> None:
+    runs = [(replace(record(0, "failed"), tasks=(), reason=f"reason {number}"), "failed") for number in range(30)]
+    notes = io.StringIO()
+    show_range(Shown(environ={}, stdout=io.StringIO(), stderr=notes), runs)
+    assert notes.getvalue() == "Showing 20 of 30 runs that did not succeed.\n"
+
+
+def test_phases_are_in_their_order_though_the_first_date_has_only_the_last_of_them() -> None:
+    runs = [record(1), *map(record, range(2, 8))]
+    assert names_in_order(runs) == ["phase1", "phase2"]
+    lines = screen(lambda console: show_range(console, [(one, "succeeded") for one in runs])).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["phase1", "phase2"]
+
+
+def test_time_in_which_several_dates_ran_counts_once() -> None:
+    runs = [(record(number, begin=begin, end=end), "succeeded") for number, begin, end in TIMES]
+    assert [phase.seconds for phase in by_phase(runs)] == [6.0]
+
+
+TIMES = [(0, 0.0, 3.0), (2, 0.0, 3.0), (4, 1.0, 2.0), (6, 2.0, 4.0), (8, 10.0, 12.0)]
+
+
+def test_a_plan_of_a_range_shows_what_is_alike_once() -> None:
+    plans = [*PLANS[:7], *(replace(one, skip_reason="finished by run-1") for one in PLANS[7:9])]
+    text = screen(lambda console: show_plan(console, plans))
+    heads = [line.partition("  ")[0] for line in text.splitlines() if line.startswith("phase")]
+    assert heads == [
+        "phase1 2024-01-15 and 3 more dates",
+        "phase2 2024-01-15 and 2 more dates",
+        "phase2 2024-01-18",
+        "phase1 2024-01-19",
+    ]
+    assert text.count("LEVEL") == 2
 
 
 def test_a_state_that_is_rare_has_a_column_where_it_occurs() -> None:
