@@ -1,4 +1,4 @@
-"""What ran in a time, whoever ran it: the ledger of nbactl, and the logs of production's programs."""
+"""What ran in a time: the ledger of nbactl, and the logs of production's programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tick decides on every workflow, records what is new, and runs what is due once, whoever else ticks."""
+"""A tick decides on every workflow, records what is new, and runs what is due once, however many ticks overlap."""
 
 from __future__ import annotations
 

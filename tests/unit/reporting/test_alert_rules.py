@@ -1,4 +1,4 @@
-"""Alert rules: what they find, and that each thing is said once, whoever ticks and whatever is killed."""
+"""Alert rules: what they find, and that each thing is said once, though ticks overlap and are killed."""
 
 from __future__ import annotations
 
