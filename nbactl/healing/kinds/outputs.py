@@ -73,11 +73,18 @@ class OutputMissing:
 
     def find(self, scope: Scope) -> Iterator[Fault]:
         lacking: dict[tuple[GameDate, str], list[Output]] = {}
+        unsure: set[tuple[GameDate, str]] = set()
         for output in self.drawn.outputs(scope):
+            key = output.game_date, output.phase
+            needs = self.workflows.phases[output.phase].needs
+            if is_green(output) or any((output.game_date, need) in unsure for need in needs):
+                unsure.add(key)
+            if output.state is OutputState.STALE and key in unsure:
+                continue  # what it is made of is not there: that is repaired first
             due = output.due_at
             is_old = due is None or due + timedelta(seconds=self.after) <= scope.now
             if output.state in _LACKING and is_old and not is_green(output):
-                lacking.setdefault((output.game_date, output.phase), []).append(output)
+                lacking.setdefault(key, []).append(output)
         for (day, phase), outputs in lacking.items():
             names = [f"{output.name} ({output.state.value.lower()})" for output in outputs]
             before = [need for need in self.workflows.phases[phase].needs if (day, need) in lacking]
