@@ -109,7 +109,7 @@ def _lines(folder: Path, data: Path, runs: int, older: Path | None) -> Iterator[
 def _run(
     state: Path, data: Path, names: str | tuple[str, ...], dates: tuple[str, str], *more: str, cwd: Path = ROOT
 ) -> Command:
-    # A date whose source lacks something ends `partial` (exit 3), which is no failure here.
+    # A date whose source lacks something ends `partial` (exit 3), which does not count as a failure here.
     named = (names,) if isinstance(names, str) else names
     where = ("--state-dir", str(state))
     words = nbactl(*where, "run", *named, "--from", dates[0], "--to", dates[1], "--source", f"path:{data}", *more)
