@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.service.health import Check
     from nbactl.ports.compute import Compute
+    from nbactl.ports.jobs import ScheduledJobs
+    from nbactl.ports.logs import Logs
+    from nbactl.ports.measurements import Measurements
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.planner import History, Planner
 
@@ -57,11 +60,16 @@ def deployed_services(app: Container) -> RegionalServices:
     from nbactl.adapters.cloudrun.regions import RegionalServices
 
     regions = {app.settings.region: default}
-    declared = app.config.workflows.services.items()
-    for region in {place.region for _, place in declared} - regions.keys():
+    declared = _regions(app)
+    for region in set(declared.values()) - regions.keys():
         regions[region] = _services_of(app, region)
-    elsewhere = {name: regions[place.region] for name, place in declared if regions[place.region] is not default}
+    elsewhere = {name: regions[region] for name, region in declared.items() if regions[region] is not default}
     return RegionalServices(default, elsewhere)
+
+
+def _regions(app: Container) -> dict[str, str]:
+    """Return the regions of the services that declare one."""
+    return {name: place.region for name, place in app.config.workflows.services.items() if place.region}
 
 
 def _services_of(app: Container, region: str) -> CloudRunServices:
@@ -76,6 +84,21 @@ def _services_of(app: Container, region: str) -> CloudRunServices:
         request=timeouts["service.admin"],
     )
     return CloudRunServices(api, Waiting(deploy=timeouts["service.deploy"], poll=timeouts["service.poll"]))
+
+
+def measurements(app: Container) -> Measurements:
+    """Return what was measured of services and subscriptions."""
+    raise NotImplementedError(app)
+
+
+def logs(app: Container) -> Logs:
+    """Return what services logged."""
+    raise NotImplementedError(app)
+
+
+def scheduled_jobs(app: Container) -> ScheduledJobs:
+    """Return the jobs of the scheduler."""
+    raise NotImplementedError(app)
 
 
 def warehouse(app: Container) -> BigQueryWarehouse:
@@ -172,7 +195,7 @@ def services_of(app: Container) -> ServiceLocator:
     """Return what finds each deployed service in its region."""
     with needs("Google's authentication"):
         from nbactl.adapters.cloudrun.locator import ServiceLocator
-    regions = {name: place.region for name, place in app.config.workflows.services.items()}
+    regions = _regions(app)
     services = ServiceLocator(lambda region: _services_of(app, region), app.settings.region, regions)
     app.closing.callback(services.close)
     return services

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nbactl.core.observe.failures import Failures
     from nbactl.core.service.health import Check
     from nbactl.ports.compute import TaskContext, TaskOutcome
+    from nbactl.ports.jobs import ScheduledJobs
+    from nbactl.ports.logs import Logs
+    from nbactl.ports.measurements import Measurements
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
@@ -168,6 +171,21 @@ def deployed_services(_: Container) -> NoReturn:
         cause="Its tasks run in process.",
         next_step="Use --target gcp.",
     )
+
+
+def measurements(app: Container) -> Measurements:
+    """Return what was measured of services and subscriptions."""
+    raise NotImplementedError(app)
+
+
+def logs(app: Container) -> Logs:
+    """Return what services logged."""
+    raise NotImplementedError(app)
+
+
+def scheduled_jobs(app: Container) -> ScheduledJobs:
+    """Return the jobs of the scheduler."""
+    raise NotImplementedError(app)
 
 
 def history(app: Container) -> Ledger:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from nbactl.ports.bus import MessageBus
     from nbactl.ports.compute import Compute
     from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.jobs import ScheduledJobs
+    from nbactl.ports.logs import Logs
+    from nbactl.ports.measurements import Measurements
     from nbactl.ports.services import DeployedServices
     from nbactl.ports.warehouse import JobHistory, Warehouse
     from nbactl.workflows.freshness import CurrentVersions
@@ -58,6 +61,18 @@ class Target(Protocol):
 
     def deployed_services(self, app: Container, /) -> DeployedServices:
         """Return the services that are deployed."""
+        ...
+
+    def measurements(self, app: Container, /) -> Measurements:
+        """Return what was measured of services and subscriptions."""
+        ...
+
+    def logs(self, app: Container, /) -> Logs:
+        """Return what services logged."""
+        ...
+
+    def scheduled_jobs(self, app: Container, /) -> ScheduledJobs:
+        """Return the jobs of the scheduler."""
         ...
 
     def history(self, app: Container, /) -> History:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from nbactl.config.alert_rules import AlertRule
 from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, Why, at_least, at_most, keyed
+from nbactl.config.deployed import DeployedSpec
 from nbactl.config.due import DueTimes
 from nbactl.config.healing import HealingSpec
 from nbactl.config.schedules import Schedule
@@ -16,12 +17,6 @@ Priority = Literal["critical", "high", "normal", "low"]
 Event = Literal["run_failed", "run_partial", "not_run"]
 ForEach = Literal["game", "event", "team", "player"]
 Share = Annotated[float, at_least(0), at_most(1)]
-
-
-class ServicePlace(Strict):
-    """Where a Cloud Run service is deployed, if not in the region of the settings."""
-
-    region: str
 
 
 class ServiceSpec(Strict):
@@ -238,8 +233,8 @@ class WorkflowsFile(Strict):
 
     version: Literal[1]
     timezone: Literal["America/New_York"]
-    services: dict[str, ServicePlace] = NO_ENTRIES
-    """Services that are deployed in another region than the one of the settings."""
+    services: dict[str, DeployedSpec] = NO_ENTRIES
+    """What is deployed, as it should be; `nbactl services diff` compares."""
     tasks: dict[Name, Task]
     phases: dict[Name, Phase]
     workflows: dict[Name, Workflow]
@@ -260,6 +255,6 @@ class WorkflowsFile(Strict):
 
     @property
     def declared_services(self) -> list[str]:
-        """The services that it names, in its order."""
+        """The services that it names: those of tasks and phases, then those that are only declared."""
         named = [task.service.name for task in self.tasks.values() if task.service is not None]
-        return list(dict.fromkeys([*named, *(phase.service for phase in self.phases.values())]))
+        return list(dict.fromkeys([*named, *(phase.service for phase in self.phases.values()), *self.services]))

@@ -13,6 +13,7 @@ from nbactl.core._support.faults import reach
 from nbactl.deployments.plan import EnvOutcome, EnvResult, EnvWork, plan_for
 from nbactl.deployments.records import EnvChange, ServiceChange
 from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError, UnavailableError, UsageError
+from nbactl.ports.services import ServiceEdit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -150,7 +151,7 @@ class EnvChanges:
 
     def _apply(self, plan: EnvPlan) -> EnvOutcome:
         try:
-            deployed = self._services.merge_env(plan.service, plan.after, expected_version=plan.version)
+            deployed = self._services.change(plan.service, ServiceEdit(plan.after), expected_version=plan.version)
         except NbactlError as error:
             return EnvOutcome(plan.service, error=error)
         finally:

@@ -1,25 +1,40 @@
-"""The services port: deployed services, the variables of their environment and where their requests go."""
+"""The services port: deployed services, their settings and variables, and where their requests go."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import field
+from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 Changes = dict[str, str | None]
 """Changes of variables: a text sets one, None removes it; all others stay as they are."""
 ALL_REQUESTS: Final = 100
 
+SettingName = Literal["min_instances", "max_instances", "concurrency", "timeout"]
+SETTINGS: Final[tuple[SettingName, ...]] = get_args(SettingName)
+"""The settings of a service that nbactl changes, beside its variables."""
+Settings = dict[SettingName, float | None]
+"""Values of settings: instances and requests at once are whole numbers, the timeout of a request is in seconds.
+
+None is a setting that is not set, so that the platform decides.
+"""
+
 
 @frozen
 class Traffic:
-    """A share of a service's requests as it is in force. `revision` is None where it follows the latest ready one."""
+    """A share of a service's requests. `revision` is None where it follows the latest ready one.
+
+    A `tag` gives the revision an address of its own; such a share may have 0 percent.
+    """
 
     percent: int
     revision: str | None
+    tag: str | None = None
 
 
 @frozen
@@ -27,7 +42,7 @@ class DeployedService:
     """A service as it is deployed now.
 
     `env` has the plain variables of the container that takes its requests, in their order; `secrets` names those whose
-    values come from a secret manager. Both are what the next revision gets, ready or not.
+    values come from a secret manager. These, `settings` and `image` are what the next revision gets, ready or not.
     """
 
     name: str
@@ -37,6 +52,7 @@ class DeployedService:
     latest_ready_revision: str | None
     latest_created_revision: str | None
     traffic: Sequence[Traffic]
+    """As it is in force."""
     version: str
     """Changes with every change of the service (an etag)."""
     is_reconciling: bool = False
@@ -44,6 +60,20 @@ class DeployedService:
     """Why the latest revision is not ready, None if it is."""
     unreadable: str | None = None
     """Why it is not known which container's variables are meant; `env` is empty then."""
+    region: str = ""
+    image: str = ""
+    settings: Settings = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    account: str | None = None
+    """The service account that it runs as."""
+    deployed_at: datetime | None = None
+    """When it was changed last."""
+    deployed_by: str | None = None
+    """Who changed it last."""
+    deployed_with: str | None = None
+    """The tool of the last change, such as `gcloud 502.0.0`."""
+    function: str | None = None
+    """The name of the Cloud Function that manages it: its next deployment resets what is changed here."""
 
     @property
     def latest_share(self) -> int:
@@ -57,59 +87,67 @@ class DeployedService:
         latest = {None, self.latest_ready_revision}
         return [share.revision or "" for share in self.traffic if share.percent and share.revision not in latest]
 
+    @property
+    def follows_latest(self) -> bool:
+        """Whether a new revision gets requests by itself; a pinned service gives it 0 %."""
+        return any(share.percent and share.revision is None for share in self.traffic)
+
+
+@frozen
+class Revision:
+    """A revision of a service: what was deployed once, and never changes."""
+
+    name: str
+    created_at: datetime
+    ready: bool
+    problem: str | None
+    """Why it is not ready."""
+    env: Mapping[str, str]
+    secrets: frozenset[str]
+    settings: Settings
+    image: str
+    deployed_by: str | None = None
+
+
+@frozen
+class ServiceEdit:
+    """A change of one service. What is not named stays as it is."""
+
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    """Variables to set, or with None to remove."""
+    settings: Settings = field(default_factory=dict)
+    traffic: Sequence[Traffic] | None = None
+    """All shares; the percentages add up to 100. It cannot be changed together with the rest."""
+    env_order: Sequence[str] = ()
+    """The order that all variables had before, so that a removed one comes back to its place. Empty: at the end."""
+
 
 class DeployedServices(Protocol):
     """The verbs for deployed services. All raise NotAuthorisedError, and UnavailableError after their retries."""
 
     def list(self) -> Sequence[DeployedService]:
-        """Return all services of the project and region, by name."""
+        """Return all services of the project and its declared regions, by name."""
         ...
 
     def get(self, name: str) -> DeployedService:
         """Return one service. Raises NotFoundError."""
         ...
 
-    def merge_env(self, name: str, changes: Mapping[str, str | None], *, expected_version: str) -> DeployedService:
-        """Merge variables into a service; return it as read back, once the new revision is ready.
+    def revisions(self, name: str) -> Sequence[Revision]:
+        """Return the revisions of a service that still exist, the newest first. Raises NotFoundError."""
+        ...
 
-        Everything else of the service stays untouched, where its requests go too: a new revision may get none
+    def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
+        """Change a service; return it as read back, once the change is in force.
+
+        Everything that the edit does not name stays untouched, where its requests go too: a new revision may get none
         (`latest_share`). If everything is as wanted already, nothing is sent. Raises
 
         - DataError, before anything is sent, for what no service takes (service_rules.py), for a variable that comes
           from a secret, and for a service whose container is not clear;
+        - NotFoundError for a revision that does not exist, PreconditionError for one that is not ready;
         - PreconditionError if someone changed it since `expected_version`, or changed it again right after;
         - DeployFailedError if the change was taken and its revision does not start: the old one keeps serving;
         - StillRunningError if the change is still under way when the time is over. It continues.
-        """
-        ...
-
-
-@frozen
-class Instances:
-    """How many instances of a service may run; `most` is None where the platform decides."""
-
-    least: int
-    most: int | None
-
-
-class ScalableServices(Protocol):
-    """Scaling, for engines that can. Errors are those of `merge_env`."""
-
-    def instances(self, name: str) -> Instances:
-        """Return the limits of the latest revision. Raises NotFoundError."""
-        ...
-
-    def scale(self, name: str, instances: Instances, *, expected_version: str) -> DeployedService:
-        """Set the limits; return the service as read back, once the new revision is ready."""
-        ...
-
-
-class RoutedServices(Protocol):
-    """Traffic, for engines that can split it. Errors are those of `merge_env`."""
-
-    def route(self, name: str, shares: Sequence[Traffic], *, expected_version: str) -> DeployedService:
-        """Send requests to revisions; the percentages add up to 100. Return the service once they are in force.
-
-        Raises NotFoundError for a revision that does not exist, PreconditionError for one that is not ready.
         """
         ...

@@ -8,6 +8,7 @@ import pytest
 
 from nbactl.errors import DataError, NotFoundError, PreconditionError
 from nbactl.ports.service_rules import MAX_BYTES, MAX_VARIABLES, RESERVED
+from nbactl.ports.services import ServiceEdit
 
 if TYPE_CHECKING:
     from nbactl.ports.services import DeployedServices
@@ -55,7 +56,7 @@ class TestDeployedServices:
         with pytest.raises(NotFoundError, match="nowhere"):
             services.get("nowhere")
         with pytest.raises(NotFoundError, match="nowhere"):
-            services.merge_env("nowhere", {"A": "1"}, expected_version="1")
+            services.change("nowhere", ServiceEdit({"A": "1"}), expected_version="1")
 
     def test_inv_13_variables_are_set_changed_and_removed_and_all_others_stay(
         self, services: DeployedServices, region: CloudRun
@@ -63,7 +64,7 @@ class TestDeployedServices:
         region.deploy(NAME, {"KEPT": "1", "CHANGED": "old", "GONE": "x", "LAST": "z"})
         before = services.get(NAME)
         changes = {"CHANGED": "new", "GONE": None, "ADDED": "yes", "NEVER_THERE": None}
-        after = services.merge_env(NAME, changes, expected_version=before.version)
+        after = services.change(NAME, ServiceEdit(changes), expected_version=before.version)
         assert list(after.env.items()) == [("KEPT", "1"), ("CHANGED", "new"), ("LAST", "z"), ("ADDED", "yes")]
         assert after.secrets == {"API_KEY"}
         assert after == services.get(NAME)
@@ -75,8 +76,8 @@ class TestDeployedServices:
     ) -> None:
         region.deploy(NAME, {"A": "1", "B": "2", "C": "3"})
         before = services.get(NAME)
-        there = services.merge_env(NAME, {"B": None, "A": "9", "D": "4"}, expected_version=before.version)
-        back = services.merge_env(NAME, {"B": "2", "A": "1", "D": None}, expected_version=there.version)
+        there = services.change(NAME, ServiceEdit({"B": None, "A": "9", "D": "4"}), expected_version=before.version)
+        back = services.change(NAME, ServiceEdit({"B": "2", "A": "1", "D": None}), expected_version=there.version)
         assert dict(back.env) == dict(before.env)
 
     @pytest.mark.parametrize("name", ODD_VALUES)
@@ -84,7 +85,7 @@ class TestDeployedServices:
         self, services: DeployedServices, region: CloudRun, name: str
     ) -> None:
         region.deploy(NAME, {"A": "1"})
-        done = services.merge_env(NAME, {name: ODD_VALUES[name]}, expected_version=services.get(NAME).version)
+        done = services.change(NAME, ServiceEdit({name: ODD_VALUES[name]}), expected_version=services.get(NAME).version)
         assert services.get(NAME).env[name] == done.env[name] == ODD_VALUES[name]
 
     def test_inv_13_what_somebody_else_changed_since_is_not_overwritten(
@@ -94,7 +95,7 @@ class TestDeployedServices:
         before = services.get(NAME)
         region.set_env(NAME, A="theirs")
         with pytest.raises(PreconditionError, match=f"{NAME} was changed by someone else in the meantime"):
-            services.merge_env(NAME, {"A": "ours"}, expected_version=before.version)
+            services.change(NAME, ServiceEdit({"A": "ours"}), expected_version=before.version)
         assert services.get(NAME).env == {"A": "theirs"}
 
     def test_where_everything_is_as_wanted_nothing_is_deployed(
@@ -102,7 +103,7 @@ class TestDeployedServices:
     ) -> None:
         region.deploy(NAME, {"A": "1"})
         before = services.get(NAME)
-        assert services.merge_env(NAME, {"A": "1", "B": None}, expected_version=before.version) == before
+        assert services.change(NAME, ServiceEdit({"A": "1", "B": None}), expected_version=before.version) == before
 
     @pytest.mark.parametrize("value", ["plain", None])
     def test_a_variable_from_a_secret_is_refused(
@@ -111,7 +112,7 @@ class TestDeployedServices:
         region.deploy(NAME, {"A": "1"})
         before = services.get(NAME)
         with pytest.raises(DataError, match=f"API_KEY of {NAME} comes from a secret"):
-            services.merge_env(NAME, {"A": "2", "API_KEY": value}, expected_version=before.version)
+            services.change(NAME, ServiceEdit({"A": "2", "API_KEY": value}), expected_version=before.version)
         assert services.get(NAME) == before
 
     @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ class TestDeployedServices:
         region.deploy(NAME, {"A": "1"})
         before = services.get(NAME)
         with pytest.raises(DataError, match="cannot be set"):
-            services.merge_env(NAME, {name: value}, expected_version=before.version)
+            services.change(NAME, ServiceEdit({name: value}), expected_version=before.version)
         assert services.get(NAME) == before
 
     def test_more_variables_than_a_service_takes_are_refused(
@@ -144,5 +145,5 @@ class TestDeployedServices:
         region.deploy(NAME, {f"V{number}": "" for number in range(MAX_VARIABLES - 1)})
         before = services.get(NAME)
         with pytest.raises(DataError, match="would have 1,001 environment variables"):
-            services.merge_env(NAME, {"ONE_MORE": "1"}, expected_version=before.version)
+            services.change(NAME, ServiceEdit({"ONE_MORE": "1"}), expected_version=before.version)
         assert services.get(NAME) == before

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nbactl.adapters.cloudrun.services import CloudRunServices
-    from nbactl.ports.services import DeployedService
+    from nbactl.ports.services import DeployedService, Revision, ServiceEdit
 
 
 class RegionalServices:
@@ -35,8 +35,11 @@ class RegionalServices:
     def get(self, name: str) -> DeployedService:
         return self._of(name).get(name)
 
-    def merge_env(self, name: str, changes: Mapping[str, str | None], *, expected_version: str) -> DeployedService:
-        return self._of(name).merge_env(name, changes, expected_version=expected_version)
+    def revisions(self, name: str) -> Sequence[Revision]:
+        return self._of(name).revisions(name)
+
+    def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
+        return self._of(name).change(name, edit, expected_version=expected_version)
 
     def _of(self, name: str) -> CloudRunServices:
         return self._elsewhere.get(name, self._default)

@@ -22,11 +22,11 @@ from nbactl.errors import (
 from nbactl.ports.service_rules import check_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbactl.adapters.cloudrun.api import Api, Region
     from nbactl.core.calls.deadline import Deadline
-    from nbactl.ports.services import DeployedService
+    from nbactl.ports.services import DeployedService, Revision, ServiceEdit
 
 _PAGE = "100"
 
@@ -79,7 +79,11 @@ class CloudRunServices:
     def get(self, name: str) -> DeployedService:
         return read_service(self._read(name))
 
-    def merge_env(self, name: str, changes: Mapping[str, str | None], *, expected_version: str) -> DeployedService:
+    def revisions(self, name: str) -> Sequence[Revision]:
+        raise NotImplementedError(name)
+
+    def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
+        changes = edit.env
         check_changes(changes)
         before = self._read(name)
         if before["etag"] != expected_version:

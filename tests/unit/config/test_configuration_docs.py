@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from nbactl import config
-from nbactl.config import alert_rules, due, flags, healing, retention, schedules, season, timeouts, workflows
+from nbactl.config import alert_rules, deployed, due, flags, healing, retention, schedules, season, timeouts, workflows
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS: dict[str, type[Strict]] = {
     "workflows.yaml": workflows.WorkflowsFile,
-    "services.*": workflows.ServicePlace,
+    "services.*": deployed.DeployedSpec,
+    "services.*.smoke": deployed.SmokeSpec,
     "tasks.*": workflows.Task,
     "tasks.*.quarantine": workflows.QuarantineLimits,
     "tasks.*.service": workflows.ServiceSpec,

@@ -22,6 +22,7 @@ from nbactl.errors import (
     TimedOutError,
     UnavailableError,
 )
+from nbactl.ports.services import ServiceEdit
 from nbactl.testing import FakeClock
 from tests.kit.cloud_run import client
 from tests.kit.cloud_run_server import PARENT, CloudRun, cloud_run_server
@@ -54,7 +55,7 @@ def services(server: CloudRun, clock: FakeClock) -> Iterator[CloudRunServices]:
 
 
 def merge(services: CloudRunServices, **changes: str | None) -> DeployedService:
-    return services.merge_env(NAME, changes, expected_version=services.get(NAME).version)
+    return services.change(NAME, ServiceEdit(changes), expected_version=services.get(NAME).version)
 
 
 def without_env(template: dict[str, Any]) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def test_while_the_api_is_away_a_change_that_was_taken_is_still_waited_for(
     server.deploy(NAME, {"A": "1"})
     version = services.get(NAME).version
     server.fail("GET", *[503] * 4, service="/operations/")
-    assert services.merge_env(NAME, {"A": "2"}, expected_version=version).env == {"A": "2"}
+    assert services.change(NAME, ServiceEdit({"A": "2"}), expected_version=version).env == {"A": "2"}
 
 
 def test_an_operation_that_is_forgotten_is_looked_for_at_the_service(
@@ -245,7 +246,7 @@ def test_when_the_service_cannot_be_asked_either_the_outcome_is_open(
     server.lose_answer(times=4)
     server.before_patch = lambda _: server.fail("GET", *[503] * 9)
     with pytest.raises(UnavailableError) as lost:
-        services.merge_env(NAME, {"A": "2"}, expected_version=version)
+        services.change(NAME, ServiceEdit({"A": "2"}), expected_version=version)
     assert lost.value.details["outcome"] == "unknown"
     assert "gcloud run services describe" in (lost.value.next_step or "")
 
@@ -277,7 +278,7 @@ def test_inv_16_an_outage_is_given_up_after_as_many_tries_as_the_policy_says(
     server.requests.clear()
     server.fail(method, *[503] * 9)
     with pytest.raises(UnavailableError) as away:
-        services.merge_env(NAME, {"A": "2"}, expected_version=version)
+        services.change(NAME, ServiceEdit({"A": "2"}), expected_version=version)
     assert away.value.exit_code == 7
     assert len([each for each in server.requests if each.method == method]) == 4
     assert server.env(NAME) == {"A": "1"}
@@ -298,7 +299,7 @@ def test_inv_16_what_never_gets_better_is_asked_once(
     if arrange == "gone":
         server.services.clear()
     with pytest.raises(kind) as refused:
-        services.merge_env(NAME, {"A": "2"}, expected_version=version)
+        services.change(NAME, ServiceEdit({"A": "2"}), expected_version=version)
     assert refused.value.exit_code == exit_code
     assert refused.value.next_step
     assert len(server.requests) == (2 if arrange == "forbidden" else 1)

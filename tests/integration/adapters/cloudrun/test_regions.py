@@ -9,6 +9,7 @@ import pytest
 
 from nbactl.adapters.cloudrun.regions import RegionalServices
 from nbactl.errors import NotFoundError
+from nbactl.ports.services import ServiceEdit
 from tests.kit.cloud_run import client
 from tests.kit.cloud_run_server import cloud_run_server
 
@@ -56,5 +57,5 @@ def test_a_change_goes_to_the_region_of_its_service(
 ) -> None:
     other.deploy("scrapers", {"A": "1"})
     west.deploy("scrapers", {"A": "1"})
-    services.merge_env("scrapers", {"A": "2"}, expected_version=services.get("scrapers").version)
+    services.change("scrapers", ServiceEdit({"A": "2"}), expected_version=services.get("scrapers").version)
     assert (other.env("scrapers")["A"], west.env("scrapers")["A"]) == ("2", "1")

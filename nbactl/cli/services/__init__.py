@@ -1,0 +1,1 @@
+"""`nbactl services`: what is deployed, what it really has, and the way back."""

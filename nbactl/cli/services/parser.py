@@ -1,0 +1,7 @@
+"""The command line of `nbactl services`. Each module that is imported here adds its commands to the group."""
+
+from __future__ import annotations
+
+from nbactl.cli.services.group import app
+
+__all__ = ["app"]
