@@ -1,16 +1,13 @@
-"""The report as one self-contained HTML page: no script, nothing loaded, light and dark.
-
-Whatever comes from data is escaped by `tag`.
-"""
+"""The report as one self-contained HTML page."""
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.report.charts import calendar_chart, duration_charts, reliability_chart, share_text, shown, table
 from nbactl.cli.report.view import cost_text, duplicates_text, night_text, percent, wrong_text
-from nbactl.cli.show.markup import Html, tag, void
+from nbactl.cli.show.markup import Html, tag
+from nbactl.cli.show.page import html_page
 from nbactl.cli.show.times import moment
 from nbactl.outputs.html import grid_html
 from nbactl.reporting.report import length_text
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
 
     from nbactl.reporting.report import Report
 
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SHOWN: Final = 20
 
 
@@ -28,19 +24,10 @@ def report_page(found: Report, place: str) -> str:
     """Return the page; `place` is the target with its project."""
     span = f"{found.nights[0].game_date} to {found.nights[-1].game_date}" if found.nights else moment(found.since)
     title = f"Report {span}"
-    head = tag(
-        "head",
-        void("meta", charset="utf-8"),
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        void("link", rel="icon", href="data:,"),
-        tag("title", shown(f"{title}, {place}")),
-        tag("style", Html(files("nbactl.cli.report").joinpath("report.css").read_text(encoding="utf-8"))),
-    )
     length = length_text(found.until - found.since)
     lead = tag("p", f"{length} until {moment(found.until)}, {shown(place)}", cls="soft")
-    body = tag("body", tag("main", tag("h1", title), lead, _tiles(found), *_sections(found)))
-    return f'<!doctype html>\n<html lang="en">\n{head}\n{body}\n</html>\n'
+    parts = [tag("h1", title), lead, _tiles(found), *_sections(found)]
+    return html_page(shown(f"{title}, {place}"), "nbactl.cli.report/report.css", parts)
 
 
 def _tiles(found: Report) -> Html:

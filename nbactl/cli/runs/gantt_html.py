@@ -1,16 +1,15 @@
-"""Timelines of runs as one self-contained HTML page: no script, nothing loaded, light and dark.
+"""Timelines of runs as one self-contained HTML page.
 
-The chart is a table, so that it reads well without style sheets and to a screen reader. Whatever comes from the
-ledger is escaped by `tag`.
+The chart is a table, so that it reads well without style sheets and to a screen reader.
 """
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from nbactl.cli.runs.timeline import Row, Timeline, group_timeline, tick_label, timeline
-from nbactl.cli.show.markup import Html, tag, void
+from nbactl.cli.show.markup import Html, tag
+from nbactl.cli.show.page import html_page
 from nbactl.cli.show.states import look
 from nbactl.cli.show.times import clock_time, moment
 from nbactl.core._support.durations import format_duration
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 _TICKS: Final = 7
 _COLUMNS: Final = ("Task", "State", "", "Took", "Attempts", "Rows")
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def gantt_page(runs: Sequence[tuple[RunRecord, str]], now: datetime) -> str:
@@ -35,14 +33,6 @@ def gantt_page(runs: Sequence[tuple[RunRecord, str]], now: datetime) -> str:
         span = str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
         title = f"{' '.join(run.requested or (run.name,))} {span}"
     heading = f"{title}: {look(state).word}" if len(runs) == 1 else f"{title}: {len(runs)} runs"
-    head = tag(
-        "head",
-        void("meta", charset="utf-8"),
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("title", heading),
-        tag("style", Html(files("nbactl.cli.runs").joinpath("gantt.css").read_text(encoding="utf-8"))),
-    )
     if len(runs) == 1:
         parts = [tag("h1", title), *_run(run, state, now)]
     else:
@@ -50,8 +40,7 @@ def gantt_page(runs: Sequence[tuple[RunRecord, str]], now: datetime) -> str:
         parts = [tag("h1", heading), overview]
         for run, state in runs:
             parts += [tag("h2", f"{run.name} {run.game_date}"), *_run(run, state, now)]
-    body = tag("body", tag("main", *parts))
-    return f'<!doctype html>\n<html lang="en">\n{head}\n{body}\n</html>\n'
+    return html_page(heading, "nbactl.cli.runs/gantt.css", parts)
 
 
 def _run(run: RunRecord, state: str, now: datetime) -> list[Html]:

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from nbactl.cli.app import console, container, session
-from nbactl.cli.completion.values import dates, sources
+from nbactl.cli.date_options import DateOption
 from nbactl.cli.frame import command, single
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import until_left
+from nbactl.cli.source import SourceOption
 from nbactl.cli.status import view
 from nbactl.cli.status.command import read_board, watch_board
 from nbactl.config.given import PLACE_OPTIONS, given_options
@@ -22,24 +23,8 @@ app = single()
 @command(app, "status", examples=["nbactl status", "nbactl status --date yesterday -o json"])
 def status(
     ctx: typer.Context,
-    date: Annotated[
-        str | None,
-        typer.Option(
-            help="Game date: YYYY-MM-DD, today, yesterday, tomorrow or latest.",
-            metavar="DATE",
-            show_default="latest; today on gcp",
-            autocompletion=dates,
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            help="Source of game data.",
-            metavar="sample|path:DIR|nba_api",
-            show_default="that of the newest run",
-            autocompletion=sources,
-        ),
-    ] = None,
+    date: DateOption = None,
+    source: SourceOption = None,
     watch: Annotated[
         bool,
         typer.Option("--watch", "-w", help="Refresh until Ctrl-C; without a terminal, print each change."),

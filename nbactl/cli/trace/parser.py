@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from nbactl.cli.app import container, session
-from nbactl.cli.completion.values import runs, sources
+from nbactl.cli.completion.values import runs
 from nbactl.cli.frame import command, single
 from nbactl.cli.show.render import View
+from nbactl.cli.source import SourceOption
 from nbactl.cli.trace import view
 from nbactl.cli.trace.command import trace as trace_thing
 
@@ -33,15 +34,7 @@ def trace(
             autocompletion=runs,
         ),
     ],
-    source: Annotated[
-        str | None,
-        typer.Option(
-            help="Source of game data.",
-            metavar="sample|path:DIR|nba_api",
-            show_default="that of the newest run",
-            autocompletion=sources,
-        ),
-    ] = None,
+    source: SourceOption = None,
 ) -> View:
     """Show everything that is known about an id, or about a player on a date, in order of time.
 

@@ -15,7 +15,28 @@ if TYPE_CHECKING:
     from nbactl.core.lease.leases import Lease, Leases
 
 
-class Heartbeat:
+class _Beating:
+    """A thread that works until its block is left."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="nbactl-heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        raise NotImplementedError
+
+
+class Heartbeat(_Beating):
     """Beats in a thread of its own, so that work that blocks the event loop does not cost the lease.
 
     `on_lost` is called once, with the reason, when the lease was taken over or could not be renewed before its end;
@@ -35,6 +56,7 @@ class Heartbeat:
         on_cancel: Callable[[], None],
         on_lost: Callable[[str], None],
     ) -> None:
+        super().__init__()
         self.lease = lease
         self._leases = leases
         self._ttl = ttl
@@ -46,18 +68,6 @@ class Heartbeat:
         self._on_lost = on_lost
         self._renewed_at = clock.monotonic()
         self._cancelled = False
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="nbactl-heartbeat", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
     def beat(self) -> bool:
         """Renew the lease if it is time, check for a request to stop; returns False when the lease is lost."""
@@ -107,25 +117,14 @@ class Heartbeat:
             self._on_cancel()
 
 
-class Heartbeats:
+class Heartbeats(_Beating):
     """The heartbeats of several leases, in one thread."""
 
     def __init__(self, beats: Sequence[Heartbeat], every: float) -> None:
         """They beat every so many seconds."""
+        super().__init__()
         self._beats = list(beats)
         self._every = every
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="nbactl-heartbeat", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
     def _work(self) -> None:
         try:
