@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nbactl.schedule.occurrences import Occurrence, TimetableRow
 
 _SHOWN_TIMES: Final = 4
+_SHOWN_SKIPPED: Final = 50
+"""More come after days without a tick."""
 
 
 def timetable(found: Timetable) -> View:
@@ -139,7 +141,10 @@ def _ordered(decided: Sequence[Decided]) -> list[Decided]:
 
 
 def decision_table(console: Console, decided: Sequence[Decided]) -> None:
-    """Write decisions, what is run first."""
+    """Write decisions, what is run first; of many that are skipped, those that were due last."""
+    ordered = _ordered(decided)
+    kept = [one for one in ordered if one.action.value != "SKIP"]
+    skipped = ordered[len(kept) :]
     console.table(
         ["workflow", "action", "game date", "reason", "run"],
         [
@@ -150,10 +155,12 @@ def decision_table(console: Console, decided: Sequence[Decided]) -> None:
                 one.reason,
                 "" if one.execution is None else f"{one.execution.run_id} {one.execution.status}",
             )
-            for one in _ordered(decided)
+            for one in [*kept, *skipped[-_SHOWN_SKIPPED:]]
         ],
         optional=["run"],
     )
+    if (more := len(skipped) - _SHOWN_SKIPPED) > 0:
+        console.note(f"{more:,} more are skipped. All decisions: nbactl schedule decisions")
 
 
 def _row_json(row: TimetableRow) -> dict[str, Any]:
