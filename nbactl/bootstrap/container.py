@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from nbactl.core.outbox.outbox import Outbox
     from nbactl.core.phases.modes import PhaseExpectation
     from nbactl.deployments.adoptions import Adoptions
-    from nbactl.deployments.changes import EnvChanges
+    from nbactl.deployments.changes import ServiceChanges
     from nbactl.deployments.log import DocumentLog, FileLog
     from nbactl.migrations.completions.migration import CompletionsMigration
     from nbactl.pipeline.processor import ProcessorResources
@@ -392,12 +392,12 @@ class Container:
     # Deployed services
 
     @cached_property
-    def env_changes(self) -> EnvChanges:
-        """What changes the variables of services, and undoes it."""
-        from nbactl.deployments.changes import EnvChanges
+    def service_changes(self) -> ServiceChanges:
+        """What changes services, and undoes it."""
+        from nbactl.deployments.changes import ServiceChanges
 
         place = f"{self.settings.project}/{self.settings.region}"
-        return EnvChanges(self.deployed_services, clock=self.clock, ids=self.ids, place=place)
+        return ServiceChanges(self.deployed_services, clock=self.clock, ids=self.ids, place=place)
 
     @cached_property
     def adoptions(self) -> Adoptions:
@@ -408,15 +408,15 @@ class Container:
         return Adoptions(self.documents, self.flag_store, clock=self.clock, ids=self.ids, place=place)
 
     @cached_property
-    def env_change_log(self) -> DocumentLog:
-        """The changes of variables, in the document store."""
+    def service_change_log(self) -> DocumentLog:
+        """The changes of services, in the document store."""
         from nbactl.deployments.log import DocumentLog
 
         return DocumentLog(self.documents)
 
     @cached_property
-    def env_change_files(self) -> FileLog:
-        """The changes of variables that are made while the store is down, in files."""
+    def service_change_files(self) -> FileLog:
+        """The changes of services that are made while the store is down, in files."""
         from nbactl.deployments.log import FileLog
         from nbactl.deployments.records import COLLECTION
 

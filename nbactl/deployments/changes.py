@@ -10,10 +10,12 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from nbactl.core._support.faults import reach
-from nbactl.deployments.plan import EnvOutcome, EnvResult, EnvWork, plan_for
-from nbactl.deployments.records import EnvChange, ServiceChange
-from nbactl.errors import DataError, NbactlError, NotFoundError, PreconditionError, UnavailableError, UsageError
-from nbactl.ports.services import ServiceEdit
+from nbactl.core.lease.holder import is_dead, process_identity
+from nbactl.deployments.conflicts import explain_conflict
+from nbactl.deployments.plan import ChangeResult, ServiceOutcome, ServicesWork, plan_for
+from nbactl.deployments.records import ChangeRecord, ServiceChange
+from nbactl.deployments.undo import plan_undo_of
+from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,16 +23,18 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
     from nbactl.deployments.log import ChangeLog
-    from nbactl.deployments.plan import EnvPlan
-    from nbactl.ports.services import DeployedServices
+    from nbactl.deployments.plan import ServicePlan
+    from nbactl.ports.services import DeployedService, DeployedServices, ServiceEdit
+
+    Apply = Callable[[ServicePlan], DeployedService]
 
 
-def no_report(event: EnvChange | EnvOutcome) -> None:
+def no_report(event: ChangeRecord | ServiceOutcome) -> None:
     """Report nothing."""
 
 
-class EnvChanges:
-    """Changes the variables of the services of one `place` (project and region), and undoes such changes."""
+class ServiceChanges:
+    """Changes services of one `place` (project and region): variables, settings, traffic. Undoes such changes."""
 
     def __init__(self, services: DeployedServices, *, clock: Clock, ids: IdGenerator, place: str) -> None:
         self._services = services
@@ -41,29 +45,37 @@ class EnvChanges:
     def carry_out(
         self,
         log: ChangeLog,
-        work: EnvWork,
+        work: ServicesWork,
         *,
         by: str,
         reason: str | None,
         undoes: str | None = None,
+        continues: ChangeRecord | None = None,
         at_once: int = 1,
-        report: Callable[[EnvChange | EnvOutcome], None] = no_report,
-    ) -> EnvResult:
+        report: Callable[[ChangeRecord | ServiceOutcome], None] = no_report,
+        apply: Apply | None = None,
+    ) -> ChangeResult:
         """Save the change in `log`, then change service by service; a failure of one does not stop the others.
 
-        `undoes` is the id of a change that this one undoes, `at_once` how many services are changed in parallel.
-        `report` gets the change when it is saved, then each outcome. Raises only if the change cannot be saved:
-        nothing was sent then (invariants 13, 19).
+        `undoes` is the id of a change that this one undoes, `continues` a change of a killed process that this one
+        finishes under its id, `at_once` how many services are changed in parallel. `apply` changes a service in more
+        than one step; it raises NbactlError. `report` gets the change when it is saved, then each outcome. Raises only
+        if the change cannot be saved: nothing was sent then (invariants 13, 19).
         """
         if not work.plans:
-            return EnvResult(work, None, tuple(work.failed), tuple(work.warnings))
-        services = tuple(ServiceChange(plan.service, plan.before, plan.after) for plan in work.plans)
-        change = EnvChange(self._ids.new("env"), self._clock.now(), by, reason, self._place, services, undoes)
-        log.create(change)
+            return ChangeResult(work, None, tuple(work.failed), tuple(work.warnings))
+        change = continues
+        if change is None:
+            services = tuple(
+                ServiceChange(plan.service, plan.before, plan.after, through=plan.through) for plan in work.plans
+            )
+            now, process = self._clock.now(), process_identity("services")
+            change = ChangeRecord(self._ids.new("svc"), now, by, reason, self._place, services, undoes, process=process)
+            log.create(change)
         reach("service_env.saved")
         report(change)
         outcomes, warnings = list(work.failed), list(work.warnings)
-        for outcome in self._apply_all(work.plans, at_once):
+        for outcome in self._apply_all(work.plans, at_once, apply or self._send):
             outcomes.append(outcome)
             report(outcome)
         try:
@@ -72,9 +84,9 @@ class EnvChanges:
             warnings.append(
                 f"the result could not be saved with {change.id}, which can be undone nevertheless: {error}"
             )
-        return EnvResult(work, change, tuple(outcomes), tuple(warnings))
+        return ChangeResult(work, change, tuple(outcomes), tuple(warnings))
 
-    def find(self, logs: Sequence[ChangeLog], wanted: str) -> tuple[ChangeLog, EnvChange]:
+    def find(self, logs: Sequence[ChangeLog], wanted: str) -> tuple[ChangeLog, ChangeRecord]:
         """Return a change by its id, or by `last` the newest that was not undone, and the log that has it.
 
         The logs are asked in their order. Raises NotFoundError, and UsageError for a change of another place.
@@ -83,7 +95,7 @@ class EnvChanges:
         if found is None:
             raise NotFoundError(
                 "there is no change to undo" if wanted == "last" else f"there is no change {wanted}",
-                next_step="Compare what is deployed with the store: nbactl flags drift",
+                next_step="See what was changed: nbactl services changes",
             )
         if found[1].place != self._place:
             place, _, region = found[1].place.partition("/")
@@ -94,47 +106,59 @@ class EnvChanges:
             )
         return found
 
-    def plan_undo(self, change: EnvChange) -> EnvWork:
+    def plan_undo(self, change: ChangeRecord) -> ServicesWork:
         """Return what brings the old values back; a service where that is not possible is in `failed`.
 
         A service that was never reached still has them and needs nothing. A value that is neither the old nor the new
         one was set by somebody else, and is not overwritten.
         """
-        work = EnvWork()
+        work = ServicesWork()
         for service in change.services:
             try:
-                plan = self._undo_service(service)
+                plan = plan_undo_of(service, self._services.get(service.service))
             except NbactlError as error:
-                work.failed.append(EnvOutcome(service.service, error=error))
+                work.failed.append(ServiceOutcome(service.service, error=error))
             else:
                 if plan is not None:
                     work.plans.append(plan)
         return work
 
-    def mark_undone(self, log: ChangeLog, change: EnvChange, by: str) -> None:
+    def mark_undone(self, log: ChangeLog, change: ChangeRecord, by: str) -> None:
         """Note the id of the change that undid this one."""
         log.replace(replace(change, undone_by=by))
 
-    def unfinished(self, log: ChangeLog) -> list[EnvChange]:
+    def unfinished(self, log: ChangeLog) -> list[ChangeRecord]:
         """Return the changes that began, never ended, and were not undone: their process was killed, or still runs."""
         return [change for change in log.newest() if change.finished_at is None and change.undone_by is None]
 
-    def close(self, log: ChangeLog, changes: Iterable[EnvChange]) -> None:
+    def close(self, log: ChangeLog, changes: Iterable[ChangeRecord]) -> None:
         """Mark unfinished changes as seen to, so that they are not reported again. They can still be undone."""
         for change in changes:
             log.replace(replace(change, finished_at=self._clock.now()))
 
-    def _apply_all(self, plans: Sequence[EnvPlan], at_once: int) -> Iterator[EnvOutcome]:
+    def continued(self, unfinished: Sequence[ChangeRecord], plans: Sequence[ServicePlan]) -> ChangeRecord | None:
+        """Return the change of a process that is gone that these plans finish, so that it keeps its id and its undo."""
+
+        def is_rest_of(plan: ServicePlan, change: ServiceChange | None) -> bool:
+            return change is not None and _values(change.after, change.before) == _values(plan.after, plan.before)
+
+        for change in unfinished:
+            gone = change.process is not None and is_dead(change.process) and change.place == self._place
+            if gone and plans and all(is_rest_of(plan, change.of(plan.service)) for plan in plans):
+                return change
+        return None
+
+    def _apply_all(self, plans: Sequence[ServicePlan], at_once: int, apply: Apply) -> Iterator[ServiceOutcome]:
         """Carry out plans and yield each outcome as it comes."""
         if at_once == 1:
-            yield from map(self._apply, plans)
+            yield from (self._apply(plan, apply) for plan in plans)
             return
-        waiting, ended = deque(plans), Queue[EnvOutcome | BaseException]()
+        waiting, ended = deque(plans), Queue[ServiceOutcome | BaseException]()
 
         def work() -> None:
             try:
                 while True:
-                    ended.put(self._apply(waiting.popleft()))
+                    ended.put(self._apply(waiting.popleft(), apply))
             except IndexError:
                 return
             except BaseException as error:  # noqa: BLE001 - raised again where the outcomes are taken
@@ -149,45 +173,57 @@ class EnvChanges:
                 raise outcome
             yield outcome
 
-    def _apply(self, plan: EnvPlan) -> EnvOutcome:
+    def _apply(self, plan: ServicePlan, apply: Apply) -> ServiceOutcome:
         try:
-            deployed = self._services.change(plan.service, ServiceEdit(plan.after), expected_version=plan.version)
+            deployed = apply(plan)
         except NbactlError as error:
-            return EnvOutcome(plan.service, error=error)
+            return ServiceOutcome(plan.service, error=error, makes_revision=plan.makes_revision)
         finally:
             reach("service_env.applied")
-        return EnvOutcome(plan.service, deployed)
+        return ServiceOutcome(plan.service, deployed, makes_revision=plan.makes_revision)
 
-    def _finish(self, log: ChangeLog, change: EnvChange, outcomes: Sequence[EnvOutcome]) -> None:
+    def _send(self, plan: ServicePlan) -> DeployedService:
+        return self.send(plan.seen, plan.after)
+
+    def send(self, seen: DeployedService, edit: ServiceEdit) -> DeployedService:
+        """Change a service that still is as it was seen; return it as read back.
+
+        Raises what the port raises; a PreconditionError says who changed it in between, and what.
+        """
+        try:
+            deployed = self._services.change(seen.name, edit, expected_version=seen.version)
+        except PreconditionError as error:
+            explain_conflict(error, seen, self._services, edit)
+            raise
+        if plan_for(deployed, edit) is not None:
+            raise PreconditionError(
+                f"{seen.name} does not have what was sent",
+                cause="Read back after the change it has other values.",
+                next_step=f"See what it has: nbactl services show {seen.name}",
+                details={"service": seen.name},
+            )
+        return deployed
+
+    def _finish(self, log: ChangeLog, change: ChangeRecord, outcomes: Sequence[ServiceOutcome]) -> None:
         codes = {outcome.service: "done" if outcome.error is None else outcome.error.code for outcome in outcomes}
         services = tuple(
             replace(service, outcome=codes.get(service.service, service.outcome)) for service in change.services
         )
         log.replace(replace(change, services=services, finished_at=self._clock.now()))
 
-    def _undo_service(self, change: ServiceChange) -> EnvPlan | None:
-        service = self._services.get(change.service)
-        if service.unreadable:
-            raise DataError(service.unreadable, next_step="Deploy it with a port at exactly one container.")
-        for name, new in change.after.items():
-            if name in service.secrets or service.env.get(name) not in (new, change.before[name]):
-                raise PreconditionError(
-                    f"{name} of {change.service} was changed since",
-                    cause="It has neither the value from before the change nor the one from after it.",
-                    next_step="Decide on its value and set it by hand; to compare: nbactl flags drift",
-                    details={"service": change.service, "variable": name},
-                )
-        return plan_for(service, change.before)
+
+def _values(*edits: ServiceEdit) -> list[object]:
+    return [(edit.env, edit.settings, None if edit.traffic is None else tuple(edit.traffic)) for edit in edits]
 
 
-def _by_id(logs: Sequence[ChangeLog], change_id: str) -> tuple[ChangeLog, EnvChange] | None:
+def _by_id(logs: Sequence[ChangeLog], change_id: str) -> tuple[ChangeLog, ChangeRecord] | None:
     for log in logs:
         if (change := log.get(change_id)) is not None:
             return log, change
     return None
 
 
-def _last(logs: Sequence[ChangeLog]) -> tuple[ChangeLog, EnvChange] | None:
+def _last(logs: Sequence[ChangeLog]) -> tuple[ChangeLog, ChangeRecord] | None:
     """Return the newest change of all logs that was neither undone nor is itself an undo."""
     newest = []
     for log in logs:
@@ -195,4 +231,4 @@ def _last(logs: Sequence[ChangeLog]) -> tuple[ChangeLog, EnvChange] | None:
             if change.undone_by is None and change.undoes is None:
                 newest.append((log, change))
                 break
-    return max(newest, key=lambda pair: pair[1].id, default=None)
+    return max(newest, key=lambda pair: pair[1].created_at, default=None)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nbactl.config.flags import FlagsFile
     from nbactl.core.flags import Stored
-    from nbactl.deployments.plan import EnvPlan
+    from nbactl.deployments.plan import ServicePlan
     from nbactl.ports.services import DeployedService
 
 COMPLETION_VARIABLES: Final = (ENABLED, DUAL_WRITE, READS)
@@ -52,11 +52,11 @@ def refused_as_deployed(deployed: Mapping[str, str]) -> str | None:
     return _why_refused({name: as_text(value) for name, value in parsed.items()})
 
 
-def refused_on_service(service: DeployedService, plan: EnvPlan) -> str | None:
+def refused_on_service(service: DeployedService, plan: ServicePlan) -> str | None:
     """Return why the readers refuse a service's variables after a change of the three, None if they take them."""
-    if not any(name in COMPLETION_VARIABLES for name in plan.after):
+    if not any(name in COMPLETION_VARIABLES for name in plan.after.env):
         return None
-    after: dict[str, str | None] = {**service.env, **plan.after}
+    after: dict[str, str | None] = {**service.env, **plan.after.env}
     if any(name in service.secrets for name in COMPLETION_VARIABLES):
         return "one of the three variables comes from a secret, so that their combination cannot be checked"
     return _why_refused({name: text for name in COMPLETION_VARIABLES if (text := after.get(name)) is not None})
@@ -75,7 +75,7 @@ def check_store(file: FlagsFile, stored: Stored, keys: Collection[str]) -> None:
         )
 
 
-def check_services(services: Collection[DeployedService], plans: Collection[EnvPlan]) -> None:
+def check_services(services: Collection[DeployedService], plans: Collection[ServicePlan]) -> None:
     """Raise PreconditionError if a plan would leave a service with a combination that its readers refuse."""
     by_name = {service.name: service for service in services}
     for plan in plans:

@@ -1,4 +1,4 @@
-"""Where changes of variables are kept: in the document store, or in files for when the store is down."""
+"""Where changes of services are kept: in the document store, or in files for when the store is down."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from nbactl.deployments.records import EnvChange
+    from nbactl.deployments.records import ChangeRecord
     from nbactl.ports.documents import DocumentStore
 
 _MOST_READ: Final = 200
@@ -26,19 +26,19 @@ _MOST_READ: Final = 200
 class ChangeLog(Protocol):
     """Keeps changes. Ids sort by time."""
 
-    def create(self, change: EnvChange) -> None:
+    def create(self, change: ChangeRecord) -> None:
         """Keep a new change; when this returns it is durable."""
         ...
 
-    def replace(self, change: EnvChange) -> None:
+    def replace(self, change: ChangeRecord) -> None:
         """Replace a change by its newer form."""
         ...
 
-    def get(self, change_id: str) -> EnvChange | None:
+    def get(self, change_id: str) -> ChangeRecord | None:
         """Return a change, None if it is not here. Raises DataError for one that cannot be read."""
         ...
 
-    def newest(self) -> Iterator[EnvChange]:
+    def newest(self) -> Iterator[ChangeRecord]:
         """Yield changes, the newest first."""
         ...
 
@@ -49,17 +49,17 @@ class DocumentLog:
     def __init__(self, documents: DocumentStore) -> None:
         self._documents = documents
 
-    def create(self, change: EnvChange) -> None:
+    def create(self, change: ChangeRecord) -> None:
         commit_new(self._documents, [Create(f"{COLLECTION}/{change.id}", fields_of(change))])
 
-    def replace(self, change: EnvChange) -> None:
+    def replace(self, change: ChangeRecord) -> None:
         self._documents.commit([Set(f"{COLLECTION}/{change.id}", fields_of(change))])
 
-    def get(self, change_id: str) -> EnvChange | None:
+    def get(self, change_id: str) -> ChangeRecord | None:
         document = self._documents.get(f"{COLLECTION}/{change_id}")
         return None if document is None else change_of(document.path, document.data)
 
-    def newest(self) -> Iterator[EnvChange]:
+    def newest(self) -> Iterator[ChangeRecord]:
         query = Query(COLLECTION, order=(Order("id", descending=True),), limit=_MOST_READ)
         for document in self._documents.query(query):
             yield change_of(document.path, document.data)
@@ -71,10 +71,10 @@ class FileLog:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def create(self, change: EnvChange) -> None:
+    def create(self, change: ChangeRecord) -> None:
         self.replace(change)
 
-    def replace(self, change: EnvChange) -> None:
+    def replace(self, change: ChangeRecord) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(change.id)
         written = path.with_suffix(".new")
@@ -84,18 +84,18 @@ class FileLog:
             os.fsync(file.fileno())
         written.replace(path)
 
-    def get(self, change_id: str) -> EnvChange | None:
+    def get(self, change_id: str) -> ChangeRecord | None:
         path = self._path(change_id)
         return self._read(path) if path.is_file() else None
 
-    def newest(self) -> Iterator[EnvChange]:
+    def newest(self) -> Iterator[ChangeRecord]:
         for path in sorted(self._folder.glob("*.json"), reverse=True)[:_MOST_READ]:
             yield self._read(path)
 
     def _path(self, change_id: str) -> Path:
         return self._folder / f"{change_id}.json"
 
-    def _read(self, path: Path) -> EnvChange:
+    def _read(self, path: Path) -> ChangeRecord:
         try:
             fields: Any = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:

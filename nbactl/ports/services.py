@@ -38,6 +38,18 @@ class Traffic:
 
 
 @frozen
+class Resources:
+    """What one instance has, over all its containers."""
+
+    cpu: float
+    """In vCPU."""
+    memory: float
+    """In GiB."""
+    always_billed: bool = False
+    """Whether an instance is billed also while it has no request (instance-based billing)."""
+
+
+@frozen
 class DeployedService:
     """A service as it is deployed now.
 
@@ -74,6 +86,10 @@ class DeployedService:
     """The tool of the last change, such as `gcloud 502.0.0`."""
     function: str | None = None
     """The name of the Cloud Function that manages it: its next deployment resets what is changed here."""
+    env_order: Sequence[str] = ()
+    """The names of all variables in their order, those from secrets too."""
+    resources: Resources | None = None
+    """What each of its instances has; None if it is not known."""
 
     @property
     def latest_share(self) -> int:

@@ -212,8 +212,9 @@ def rollback(  # noqa: PLR0917 - Typer reads them one by one
         return view.flags_changed(changed, settings(ctx), nothing)
     from nbactl.cli.flags.services import command as services
     from nbactl.cli.flags.services import view as services_view
+    from nbactl.cli.services.change import view as change_view
 
-    progress = services_view.progress(ctx)
+    progress = change_view.progress(ctx, services.FLAGS)
     done = services.rollback_services(container(ctx), request, confirm=asking(ctx), report=progress)
     return services_view.services_rolled_back(done, container(ctx))
 
@@ -317,13 +318,14 @@ def sync(  # noqa: PLR0917 - Typer reads them one by one
     with 6 before the first adopt, and for values of which the services' readers refuse the combination.
     """
     from nbactl.cli.flags.services import command as services
-    from nbactl.cli.flags.services import view
+    from nbactl.cli.services.change import view
+    from nbactl.cli.services.change.command import UndoRequest
 
     if undo is not None and (keys or service):
         raise UsageError("--undo cannot be combined with names", next_step="It undoes a whole change.")
-    here, confirm, report = container(ctx), asking(ctx), view.progress(ctx)
+    here, confirm, report = container(ctx), asking(ctx), view.progress(ctx, services.FLAGS)
     if undo is not None:
-        undone = services.undo_change(here, services.UndoRequest(undo, reason, dry_run), confirm=confirm, report=report)
+        undone = services.undo_change(here, UndoRequest(undo, reason, dry_run), confirm=confirm, report=report)
         return view.services_changed(undone, here)
     request = services.SyncRequest(tuple(keys or ()), tuple(service or ()), reason, dry_run)
     return view.services_changed(services.sync_services(here, request, confirm=confirm, report=report), here)

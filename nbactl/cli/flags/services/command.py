@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nbactl.checks.flag_services import ServiceComparison
 from nbactl.checks.flags import drift
-from nbactl.cli.ask import Question, command_line, operator, place, proceed
+from nbactl.cli.ask import command_line, place, proceed
 from nbactl.cli.flags.emergency import open_emergency
 from nbactl.cli.flags.snapshot import load_flags
+from nbactl.cli.services.change import command as changing
+from nbactl.cli.services.change.command import ServicesChanged, UndoRequest, carry_out, undo_command
+from nbactl.cli.services.change.wording import ChangeWording
 from nbactl.config.flag_variables import variables_of
 from nbactl.deployments.adoptions import adopted_parameters
 from nbactl.deployments.changes import no_report
 from nbactl.deployments.combinations import check_services, check_store
-from nbactl.deployments.plan import EnvOutcome, EnvResult, EnvWork, RefusedVariable, plan_for
+from nbactl.deployments.plan import RefusedVariable, ServiceOutcome, ServicesWork, plan_for
 from nbactl.errors import (
     DataError,
     NbactlError,
@@ -25,9 +28,10 @@ from nbactl.errors import (
     UnavailableError,
     UsageError,
 )
+from nbactl.ports.services import ServiceEdit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbactl.bootstrap import Container
     from nbactl.checks.flags import FlagFinding
@@ -36,13 +40,16 @@ if TYPE_CHECKING:
     from nbactl.cli.flags.snapshot import FlagsSnapshot
     from nbactl.config.flag_variables import FlagVariable
     from nbactl.deployments.adoptions import Adoption
-    from nbactl.deployments.log import ChangeLog
-    from nbactl.deployments.plan import EnvPlan
-    from nbactl.deployments.records import EnvChange
+    from nbactl.deployments.records import ChangeRecord
     from nbactl.ports.services import DeployedService
 
-    Report = Callable[[EnvChange | EnvOutcome], None]
+    Report = Callable[[ChangeRecord | ServiceOutcome], None]
 
+FLAGS = ChangeWording(
+    ("flags", "sync", "--undo"),
+    "nbactl flags drift",
+    lambda app, service: app.gcloud("update-traffic", service, "--to-latest"),
+)
 NO_SERVICES = "On target local there are no deployed services: tasks run in process, with this environment."
 
 
@@ -74,25 +81,6 @@ class SyncRequest:
     services: tuple[str, ...] = ()
     reason: str | None = None
     dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class UndoRequest:
-    """Which change of services to undo: its id, or `last`."""
-
-    change: str
-    reason: str | None = None
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ServicesChanged:
-    """What was changed on services, or would be."""
-
-    result: EnvResult
-    by: str
-    reason: str | None
-    dry_run: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +143,10 @@ def sync_services(
     check_services(services, work.plans)
     if not request.services:
         work.warnings += not_deployed(app, services)
-    log, unfinished = app.env_change_log, _unfinished(app, work)
-    done = _carry_out(app, log, work, request, confirm=confirm, report=report)
+    log, unfinished = app.service_change_log, _unfinished(app, work)
+    done = carry_out(app, log, work, request, confirm=confirm, report=report, wording=FLAGS)
     if not request.dry_run and not done.result.failed:
-        app.env_changes.close(log, unfinished)
+        app.service_changes.close(log, unfinished)
     return done
 
 
@@ -181,24 +169,7 @@ def undo_change(
         raise NotFoundError(
             f"there is no change {request.change} to undo", cause=NO_SERVICES, next_step="Give --target gcp."
         )
-    log, change = _find_change(app, request.change)
-    if change.undone_by is not None:
-        again = None if change.undone_by == change.id else undo_command(app, change.undone_by)
-        raise UsageError(
-            f"{change.id} was undone already", next_step=f"To undo that: {again}" if again is not None else None
-        )
-    work = app.env_changes.plan_undo(change)
-    done = _carry_out(app, log, work, request, confirm=confirm, report=report, undoes=change.id)
-    if request.dry_run or done.result.failed:
-        return done
-    undo = done.result.change
-    try:
-        # Where nothing was left to restore, the change counts as undone by itself.
-        app.env_changes.mark_undone(log, change, change.id if undo is None else undo.id)
-    except UnavailableError as error:
-        warning = f"{change.id} is undone, but this could not be saved: {error}"
-        return replace(done, result=replace(done.result, warnings=(*done.result.warnings, warning)))
-    return done
+    return changing.undo_change(app, request, confirm=confirm, report=report, wording=FLAGS)
 
 
 def rollback_services(
@@ -222,87 +193,22 @@ def rollback_services(
             return ServicesRolledBack(variables, None, emergency.warnings)
         work = _plan_rollback(emergency.app, variables)
         work.warnings[:0] = emergency.warnings
-        log = emergency.app.env_change_files
+        log = emergency.app.service_change_files
         at_once = max(1, len(work.plans))
-        changed = _carry_out(emergency.app, log, work, request, confirm=confirm, report=report, at_once=at_once)
-        return ServicesRolledBack(variables, changed, ())
-
-
-def undo_command(app: Container, change_id: str) -> str:
-    """Return the command that undoes a change."""
-    return command_line(app.settings, "flags", "sync", "--undo", change_id)
-
-
-def plan_lines(work: EnvWork, plan: EnvPlan) -> Iterator[tuple[str, str, str | None]]:
-    """Yield for each variable of a plan `+`, `-` or `~`, what happens to it, and why."""
-    for name, after in plan.after.items():
-        before, why = plan.before[name], work.reasons.get((plan.service, name))
-        if before is None:
-            yield "+", f"{name} = {_quoted(after)}", why
-        elif after is None:
-            yield "-", f"{name} = {_quoted(before)} is removed", why
-        else:
-            yield "~", f"{name} = {_quoted(before)} becomes {_quoted(after)}", why
-
-
-def _quoted(value: str | None) -> str:
-    return "''" if not value else value if value.isprintable() and value == value.strip() else repr(value)
-
-
-def _carry_out(
-    app: Container,
-    log: ChangeLog,
-    work: EnvWork,
-    request: SyncRequest | UndoRequest | RollbackRequest,
-    *,
-    confirm: Confirm,
-    report: Report,
-    undoes: str | None = None,
-    at_once: int = 1,
-) -> ServicesChanged:
-    by = operator()
-    for outcome in work.failed:
-        report(outcome)
-    if request.dry_run:
-        result = EnvResult(work, None, tuple(work.failed), tuple(work.warnings))
-    else:
-        if work.plans:
-            confirm(_question(app, work))
-        result = app.env_changes.carry_out(
-            log, work, by=by, reason=request.reason, undoes=undoes, at_once=at_once, report=report
+        changed = carry_out(
+            emergency.app, log, work, request, confirm=confirm, report=report, at_once=at_once, wording=FLAGS
         )
-    pinned = tuple(
-        f"the new revision of {service.name} gets {service.latest_share} % of its requests: they are pinned to "
-        f"{', '.join(service.pinned_to) or 'older ones'}. To move them: "
-        + app.gcloud("update-traffic", service.name, "--to-latest")
-        for service in result.pinned
-    )
-    refused = tuple(f"{item.variable} of {item.service} is left alone: {item.why}" for item in work.refused)
-    result = replace(result, warnings=(*result.warnings, *pinned, *refused))
-    return ServicesChanged(result, by, request.reason, request.dry_run)
-
-
-def _question(app: Container, work: EnvWork) -> Question:
-    lines: list[str] = []
-    for plan in work.plans:
-        lines.append(plan.service)
-        for mark, text, why in plan_lines(work, plan):
-            lines += [f"  {mark} {text}", *([f"      {why}"] if why else [])]
-    services = len(work.plans)
-    what = f"{work.variables} variable{'' if work.variables == 1 else 's'} of {services} service"
-    what += f"{'' if services == 1 else 's'}"
-    then = f"Each service in {app.settings.region} gets a new revision."
-    return Question(f"Change {what}?", tuple(lines), then=then)
+        return ServicesRolledBack(variables, changed, ())
 
 
 def _plan_sync(
     flags: FlagsSnapshot, services: Sequence[DeployedService], keys: Sequence[str], adoptions: Sequence[Adoption]
-) -> EnvWork:
-    work, reasons = EnvWork(), {}
+) -> ServicesWork:
+    work, reasons = ServicesWork(), {}
     adopted = {} if keys else adopted_parameters(adoptions)
     for service in services:
         if service.unreadable:
-            work.failed.append(EnvOutcome(service.name, error=DataError(service.unreadable)))
+            work.failed.append(ServiceOutcome(service.name, error=DataError(service.unreadable)))
             continue
         wanted: dict[str, str | None] = {}
         for variable in variables_of(service, flags.file, flags.stored, adopted.get(service.name)):
@@ -315,7 +221,7 @@ def _plan_sync(
             elif variable.contradicts:
                 wanted[variable.name] = variable.wanted
                 reasons[service.name, variable.name] = variable.why
-        if (plan := plan_for(service, wanted)) is not None:
+        if (plan := plan_for(service, ServiceEdit(wanted))) is not None:
             work.plans.append(plan)
     work.reasons = reasons
     work.warnings += left_alone(work.left_alone)
@@ -337,20 +243,20 @@ def not_deployed(app: Container, services: Sequence[DeployedService]) -> list[st
     return [f"{name} is declared in workflows.yaml, but is not deployed" for name in missing]
 
 
-def _plan_rollback(app: Container, variables: Mapping[str, str]) -> EnvWork:
-    work = EnvWork()
+def _plan_rollback(app: Container, variables: Mapping[str, str]) -> ServicesWork:
+    work = ServicesWork()
     deployed = {service.name: service for service in app.deployed_services.list()}
     for name in app.config.workflows.declared_services:
         if (service := deployed.get(name)) is None:
             work.warnings.append(f"{name} is declared in workflows.yaml, but is not deployed")
         elif service.unreadable:
-            work.failed.append(EnvOutcome(name, error=DataError(service.unreadable)))
+            work.failed.append(ServiceOutcome(name, error=DataError(service.unreadable)))
         else:
             secrets = [variable for variable in variables if variable in service.secrets]
             why = "its value comes from a secret"
             work.refused += [RefusedVariable(name, variable, None, why) for variable in secrets]
             plain = {variable: value for variable, value in variables.items() if variable not in secrets}
-            if (plan := plan_for(service, plain)) is not None:
+            if (plan := plan_for(service, ServiceEdit(plain))) is not None:
                 work.plans.append(plan)
     return work
 
@@ -371,27 +277,16 @@ def chosen_services(app: Container, names: Sequence[str]) -> list[DeployedServic
     return chosen
 
 
-def _unfinished(app: Container, work: EnvWork) -> list[EnvChange]:
+def _unfinished(app: Container, work: ServicesWork) -> list[ChangeRecord]:
     """Return the changes of killed processes, with a warning for each: this change continues them under its own id."""
     try:
-        unfinished = app.env_changes.unfinished(app.env_change_log)
+        unfinished = app.service_changes.unfinished(app.service_change_log)
     except DataError as error:
         work.warnings.append(f"earlier changes could not be read: {error}")
         return []
     work.warnings += [
         f"the change {change.id} by {change.by} was not finished, or is still running; to undo what it did: "
-        + undo_command(app, change.id)
+        + undo_command(app, change.id, FLAGS)
         for change in unfinished
     ]
     return unfinished
-
-
-def _find_change(app: Container, wanted: str) -> tuple[ChangeLog, EnvChange]:
-    # Files first: a change made while the store was down can be undone while it is down.
-    logs: list[ChangeLog] = [app.env_change_files, app.env_change_log]
-    try:
-        return app.env_changes.find(logs, wanted)
-    except UnavailableError as error:
-        if wanted == "last":
-            error.next_step = "A change made while the store was down is undone by its id, as it was printed."
-        raise

@@ -34,12 +34,12 @@ from nbactl.cli.flags.rollout.command import (
 )
 from nbactl.cli.flags.services.command import (
     SyncRequest,
-    UndoRequest,
     flags_drift,
     rollback_services,
     sync_services,
     undo_change,
 )
+from nbactl.cli.services.change.command import UndoRequest
 from nbactl.config.settings import load_settings
 from nbactl.core.flags.moves import ALL, OFF, Position
 from nbactl.errors import CancelledError, NotFoundError, PreconditionError, UsageError
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.cli.ask import Question
-    from nbactl.deployments.plan import EnvOutcome
-    from nbactl.deployments.records import EnvChange
+    from nbactl.deployments.plan import ServiceOutcome
+    from nbactl.deployments.records import ChangeRecord
     from tests.kit.cloud_run_server import CloudRun
 
 KEY = "query_caching"
@@ -189,11 +189,11 @@ def test_services_are_compared_brought_in_line_and_back(gcp: Container, cloud: C
     assert (finding.key, finding.service) == (KEY, RAW)
     planned = sync_services(gcp, SyncRequest(dry_run=True)).result
     assert planned is not None
-    assert [(plan.service, plan.after) for plan in planned.work.plans] == [(RAW, {"ENABLE_QUERY_CACHING": None})]
+    assert [(plan.service, plan.after.env) for plan in planned.work.plans] == [(RAW, {"ENABLE_QUERY_CACHING": None})]
     with pytest.raises(CancelledError):
         sync_services(gcp, SyncRequest(), confirm=refuse)
     assert cloud.patches() == []
-    events: list[EnvChange | EnvOutcome] = []
+    events: list[ChangeRecord | ServiceOutcome] = []
     result = sync_services(gcp, SyncRequest(reason="left from a test"), report=events.append).result
     assert result is not None
     assert result.change is not None
