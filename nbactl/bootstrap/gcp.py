@@ -87,8 +87,21 @@ def _services_of(app: Container, region: str) -> CloudRunServices:
 
 
 def measurements(app: Container) -> Measurements:
-    """Return what was measured of services and subscriptions."""
-    raise NotImplementedError(app)
+    """Return Cloud Monitoring of the project, or of MONITORING_EMULATOR_HOST. Nothing is sent yet."""
+    project, timeouts, regions = project_of(app), app.config.timeouts, _regions(app)
+    with needs("Google's authentication"):
+        from nbactl.adapters.gcpproject.api import GoogleApi
+        from nbactl.adapters.gcpproject.monitoring import CloudMonitoring, Delays
+    api = GoogleApi(connect=timeouts["http.connect"], request=timeouts["service.admin"])
+    app.closing.callback(api.close)
+    return CloudMonitoring(
+        project,
+        api,
+        app.policies["monitoring"],
+        region_of=lambda service: regions.get(service, app.settings.region),
+        delays=Delays(lag=timeouts["measurements.lag"], newest=timeouts["measurements.newest"]),
+        environ=app.environ,
+    )
 
 
 def logs(app: Container) -> Logs:

@@ -70,6 +70,8 @@ USED: dict[str, frozenset[str]] = {
             "load.poll",
             "load.settle",
             "log.slow",
+            "measurements.lag",
+            "measurements.newest",
             "metrics.query",
             "migration.cleanup_bake",
             "migration.mark_forgotten",
@@ -141,7 +143,9 @@ USED: dict[str, frozenset[str]] = {
     ),
     "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
-    "call_policies": frozenset({"bigquery", "bigquery_dml", "cloud_run", "firestore", "pubsub", "scraper", "slack"}),
+    "call_policies": frozenset(
+        {"bigquery", "bigquery_dml", "cloud_run", "firestore", "monitoring", "pubsub", "scraper", "slack"}
+    ),
 }
 
 

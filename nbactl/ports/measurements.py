@@ -37,7 +37,13 @@ class Backlog:
 
 
 class Measurements(Protocol):
-    """Reading measurements. All raise NotAuthorisedError, and UnavailableError after their retries."""
+    """Reading measurements. All raise NotAuthorisedError, and UnavailableError after their retries.
+
+    What is not measured yet is missing: a span that ends less than `lag` ago may lack its last requests.
+    """
+
+    lag: float
+    """Seconds after which a measurement can be read: minutes on Cloud Monitoring, 0 where it is read at once."""
 
     def requests(self, service: str, since: datetime, until: datetime) -> Mapping[str, RequestStats]:
         """Return the requests of each revision that had some, by its name."""

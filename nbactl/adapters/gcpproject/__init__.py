@@ -1,1 +1,1 @@
-"""What a Google Cloud project has: its permissions, datasets, indexes, TTL policies and topics. Only read."""
+"""What a Google Cloud project has, from its permissions to its measurements. Only read."""

@@ -14,10 +14,11 @@ from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: TID2
 from google.auth.transport.requests import AuthorizedSession, Request  # noqa: TID253 - the adapter itself
 from google.oauth2 import service_account  # noqa: TID253 - the adapter itself
 
+from nbactl.core.calls.deadline import remaining
 from nbactl.errors import DataError, NbactlError, NotAuthorisedError, NotFoundError, TimedOutError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SCOPES: Final = ("https://www.googleapis.com/auth/cloud-platform",)
 _LOGIN: Final = "Log in with `gcloud auth application-default login`, or correct GOOGLE_APPLICATION_CREDENTIALS."
@@ -30,11 +31,29 @@ _DISABLED: Final = ("has not been used", "is disabled")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One of Google's interfaces, such as `firestore.googleapis.com`. An `emulator` gets no credentials."""
+    """One of Google's interfaces, such as `firestore.googleapis.com`. An `emulator` gets no credentials.
+
+    `role` may look at it; a refusal names it.
+    """
 
     name: str
     url: str
     emulator: bool = False
+    role: str | None = None
+
+
+def endpoint_of(name: str, environ: Mapping[str, str], *, role: str | None = None) -> Endpoint:
+    """Return where an interface is, such as `pubsub`.
+
+    `environ` may send it elsewhere as it does for gcloud (CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB), or to an emulator
+    (PUBSUB_EMULATOR_HOST).
+    """
+    service = f"{name}.googleapis.com"
+    if emulator := environ.get(f"{name.upper()}_EMULATOR_HOST"):
+        url = emulator if emulator.startswith("http") else f"http://{emulator}"
+        return Endpoint(service, url.rstrip("/"), emulator=True, role=role)
+    override = environ.get(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name.upper()}")
+    return Endpoint(service, (override or f"https://{service}").rstrip("/"), role=role)
 
 
 class GoogleApi:
@@ -77,7 +96,7 @@ class GoogleApi:
                 return f"service account {name} of this machine"
         return f"a {type(credentials).__module__.rpartition('.')[2].replace('_', ' ')} account"
 
-    def get(self, endpoint: Endpoint, path: str, **parameters: str) -> dict[str, Any]:
+    def get(self, endpoint: Endpoint, path: str, **parameters: str | Sequence[str]) -> dict[str, Any]:
         """Return the object at `path`."""
         return self._ask("GET", endpoint, path, parameters=parameters)
 
@@ -101,12 +120,15 @@ class GoogleApi:
         endpoint: Endpoint,
         path: str,
         *,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str | Sequence[str]] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
+        left = tuple(remaining(limit) for limit in self._limits)
+        if left[-1] <= 0:
+            raise TimedOutError(f"no time is left to ask {endpoint.name}", cause="The deadline has passed.")
         try:
             answer = self._session(emulator=endpoint.emulator).request(
-                method, f"{endpoint.url}/{path}", params=parameters, json=body, timeout=self._limits
+                method, f"{endpoint.url}/{path}", params=parameters, json=body, timeout=left
             )
         except requests.Timeout as error:
             raise TimedOutError(f"{endpoint.name} did not answer in time", cause=str(error)) from error
@@ -158,7 +180,10 @@ def _refusal(endpoint: Endpoint, status: int, text: str) -> NbactlError:
             fix = f"gcloud services enable {endpoint.name}"
             return NotAuthorisedError(f"{endpoint.name} is not enabled", cause=cause, next_step=fix)
         case 403:
-            return NotAuthorisedError(f"{endpoint.name}: this account is not allowed to look", cause=cause)
+            ask = f"Ask for the role {endpoint.role} in this project." if endpoint.role else None
+            return NotAuthorisedError(
+                f"{endpoint.name}: this account is not allowed to look", cause=cause, next_step=ask
+            )
         case 404:
             return NotFoundError(f"{endpoint.name}: not found", cause=cause)
         case _ if status in (408, 429) or status >= 500:  # noqa: PLR2004 - server errors

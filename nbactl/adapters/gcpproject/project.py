@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.adapters.gcpproject.api import Endpoint
+from nbactl.adapters.gcpproject.api import endpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from nbactl.adapters.gcpproject.api import GoogleApi
+    from nbactl.adapters.gcpproject.api import Endpoint, GoogleApi
 
 _IAM: Final = "cloudresourcemanager"
 _FIRESTORE: Final = "firestore"
@@ -93,12 +93,7 @@ class GoogleProject:
         return {topic["name"].rpartition("/")[2] for topic in found}
 
     def _endpoint(self, name: str) -> Endpoint:
-        service = f"{name}.googleapis.com"
-        if emulator := self._environ.get(f"{name.upper()}_EMULATOR_HOST"):
-            url = emulator if emulator.startswith("http") else f"http://{emulator}"
-            return Endpoint(service, url.rstrip("/"), emulator=True)
-        override = self._environ.get(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name.upper()}")
-        return Endpoint(service, (override or f"https://{service}").rstrip("/"))
+        return endpoint_of(name, self._environ)
 
 
 def _group(resource: Mapping[str, Any]) -> str:
