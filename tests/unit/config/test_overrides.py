@@ -68,10 +68,10 @@ def test_a_caller_must_wait_longer_than_what_the_environment_gives_to_what_it_ca
     folder = small_config(tmp_path)
     told = "a caller must wait longer than what it calls: task.fetch waits"
     assert refused(folder, NBACTL_TIMEOUT_CONNECT="180s") == [
-        f"timeouts.yaml:41:13: {told} 3m00s, connect up to 3m00s (NBACTL_TIMEOUT_CONNECT)."
+        f"timeouts.yaml:42:13: {told} 3m00s, connect up to 3m00s (NBACTL_TIMEOUT_CONNECT)."
     ]
     assert refused(folder, NBACTL_TIMEOUT_TASK_FETCH="5s") == [
-        f"timeouts.yaml:41:13: {told} 5.0s (NBACTL_TIMEOUT_TASK_FETCH), connect up to 5.0s."
+        f"timeouts.yaml:42:13: {told} 5.0s (NBACTL_TIMEOUT_TASK_FETCH), connect up to 5.0s."
     ]
     assert refused(folder, NBACTL_TIMEOUT_CONNECT="201s", NBACTL_TIMEOUT_TASK_FETCH="4m") == [
         "timeouts.yaml:25:12: 3m20s in all is less than one attempt, 3m21s (NBACTL_TIMEOUT_CONNECT).",

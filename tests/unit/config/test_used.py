@@ -51,5 +51,5 @@ def test_a_file_without_a_used_name_is_refused(tmp_path: Path) -> None:
     folder = small_config(tmp_path)
     edit(folder, "timeouts.yaml", "documents.busy", "documents.bussy")
     assert problems(folder) == [
-        "timeouts.yaml:38:1: timeouts lacks 'documents.busy', which nbactl uses. Did you mean 'documents.bussy'?"
+        "timeouts.yaml:39:1: timeouts lacks 'documents.busy', which nbactl uses. Did you mean 'documents.bussy'?"
     ]
