@@ -1,0 +1,1 @@
+"""How many instances a service has, and what that means."""

@@ -1,0 +1,1 @@
+"""Which revisions of a service get its requests."""
