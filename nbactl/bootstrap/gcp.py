@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import ConfigError
@@ -65,6 +66,27 @@ def deployed_services(app: Container) -> RegionalServices:
         regions[region] = _services_of(app, region)
     elsewhere = {name: regions[region] for name, region in declared.items() if regions[region] is not default}
     return RegionalServices(default, elsewhere)
+
+
+def service_regions(app: Container) -> dict[str, Callable[[], CloudRunServices]]:
+    """Return what opens the services of each declared region, the default one first."""
+    names = dict.fromkeys((app.settings.region, *_regions(app).values()))
+
+    def opened(region: str) -> CloudRunServices:
+        services = _services_of(app, region)
+        app.closing.callback(services.close)
+        return services
+
+    return {region: partial(opened, region) for region in names}
+
+
+def identity_token(app: Container) -> Callable[[str], str | None]:
+    """Return what asks Google for identity tokens; nothing is sent yet."""
+    with needs("Google's authentication"):
+        from nbactl.adapters.cloudrun.identity import Identities
+    timeout, emulator = app.config.timeouts["http.request"], app.environ.get("CLOUD_RUN_EMULATOR_HOST")
+    identities = Identities(timeout=timeout, anonymous=bool(emulator))
+    return lambda address: identities.of(address).token
 
 
 def _regions(app: Container) -> dict[str, str]:

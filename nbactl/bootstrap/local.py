@@ -9,7 +9,7 @@ from nbactl.bootstrap.indexes import INDEXES
 from nbactl.errors import ConfigError, PreconditionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nbactl.ports.jobs import ScheduledJobs
     from nbactl.ports.logs import Logs
     from nbactl.ports.measurements import Measurements
+    from nbactl.ports.services import DeployedServices
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
@@ -171,6 +172,16 @@ def deployed_services(_: Container) -> NoReturn:
         cause="Its tasks run in process.",
         next_step="Use --target gcp.",
     )
+
+
+def service_regions(app: Container) -> dict[str, Callable[[], DeployedServices]]:
+    """Return the services of this machine, which are in no region."""
+    return {"": lambda: app.deployed_services}
+
+
+def identity_token(_: Container) -> Callable[[str], str | None]:
+    """Return what makes no token: services on loopback take calls without."""
+    return lambda _: None
 
 
 def measurements(app: Container) -> Measurements:

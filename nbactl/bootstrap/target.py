@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nbactl.bootstrap.container import Container
     from nbactl.config.settings import Settings
@@ -61,6 +61,14 @@ class Target(Protocol):
 
     def deployed_services(self, app: Container, /) -> DeployedServices:
         """Return the services that are deployed."""
+        ...
+
+    def service_regions(self, app: Container, /) -> Mapping[str, Callable[[], DeployedServices]]:
+        """Return what opens the services of each region, by its name."""
+        ...
+
+    def identity_token(self, app: Container, /) -> Callable[[str], str | None]:
+        """Return what makes the token for calling the service at an address; it returns None where none is needed."""
         ...
 
     def measurements(self, app: Container, /) -> Measurements:

@@ -55,6 +55,7 @@ COMMANDS = (
     CommandEntry("outbox", "nbactl.cli.outbox.parser", "List and publish pending messages.", _REPAIR),
     CommandEntry("dlq", "nbactl.cli.dlq.parser", "List, show, replay and archive dead letters.", _REPAIR),
     CommandEntry("audit", "nbactl.cli.audit.parser", "Show who changed what, when and why.", _REPAIR),
+    CommandEntry("services", "nbactl.cli.services.parser", "See, change and roll back deployed services.", _REPAIR),
     CommandEntry("prune", "nbactl.cli.prune.parser", "Remove what is kept longer than it must be.", _REPAIR),
     CommandEntry("validate", "nbactl.cli.validate.parser", "Check that a night's cascade ran as it should.", _WORK),
     CommandEntry("check", "nbactl.cli.check.parser", "Find code that hangs or swallows errors.", _SETUP),

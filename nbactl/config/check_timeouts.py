@@ -117,6 +117,7 @@ USED: dict[str, frozenset[str]] = {
             "service.poll",
             "service.self_test",
             "service.silence",
+            "service.smoke",
             "service.stop_steps",
             "service.upstream",
             "status.hand_off",

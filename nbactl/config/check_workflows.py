@@ -32,7 +32,7 @@ _WAYS = ("processor", "call", "command")
 def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[TimeoutsFile] | None) -> Iterator[Problem]:
     """Yield the problems; references to timeouts.yaml are checked only if that could be read."""
     yield from _names(file)
-    yield from check_services(file)
+    yield from check_services(file, timeouts)
     for name, task in file.model.tasks.items():
         yield from _work(file, name, task)
         if timeouts is not None:

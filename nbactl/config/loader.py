@@ -53,21 +53,25 @@ class Config:
         return positions
 
 
-def load_config(config_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+def load_config(
+    config_dir: Path | None = None, environ: Mapping[str, str] | None = None, *, cached: bool = True
+) -> Config:
     """Return the checked configuration.
 
     It is taken from `config_dir`, else from the working directory if workflows.yaml is there, else from the package.
-    Limits of timeouts may be set by `environ`, by default the environment of this process.
+    Limits of timeouts may be set by `environ`, by default the environment of this process. A folder that is read once
+    is not `cached`.
     Raises ConfigError that names every problem of all three files at once, in `details["problems"]`.
     """
     folder = config_dir or find_config_dir()
     files = {key: folder / name for key, name in FILES.items()}
     environ = os.environ if environ is None else environ
-    stored = cache.ConfigCache(files, environ)
-    parts = stored.load()
+    stored = cache.ConfigCache(files, environ) if cached else None
+    parts = None if stored is None else stored.load()
     if parts is None:
         parts, _ = _read(files, environ)
-        stored.store(parts)
+        if stored is not None:
+            stored.store(parts)
     workflows, timeouts, flags, variables = parts
     return Config(workflows, timeouts, flags, files=files, variables=variables, environ=environ)
 

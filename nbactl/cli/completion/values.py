@@ -188,6 +188,11 @@ def sources() -> list[str]:
     return ["sample", "path:", "nba_api"]
 
 
+def services(ctx: typer.Context) -> Candidates:
+    """Return the services that workflows.yaml names; what is deployed is not asked for."""
+    return [(name, "") for name in _config(ctx).workflows.declared_services]
+
+
 def _config(ctx: typer.Context) -> Config:
     from nbactl.config.loader import load_config  # noqa: PLC0415 - few words need it
 

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from nbactl.cli.services.group import app
+from nbactl.cli.services.look import parser as look
 
-__all__ = ["app"]
+__all__ = ["app", "look"]

@@ -1,0 +1,1 @@
+"""Reading what is deployed: list, show, health, smoke, diff."""

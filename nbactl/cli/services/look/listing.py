@@ -1,0 +1,136 @@
+"""The table of services, written region by region as they answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from nbactl.cli.services.look.words import ago, image_tag, instances, short_traffic, state_of
+from nbactl.cli.show.render import View
+from nbactl.cli.show.text import Styled, lay_out
+from nbactl.deployments.desired import tag_of
+from nbactl.errors import CheckFailedError, NbactlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from nbactl.bootstrap import Container
+    from nbactl.cli.services.look.command import ListedRegion, ListedService
+    from nbactl.cli.show.console import Console
+    from nbactl.cli.show.text import Segment
+
+_COLUMNS: Final = ("service", "state", "traffic", "instances", "image", "drift", "revision", "deployed", "by", "region")
+_OPTIONAL: Final = ("region", "by", "revision", "image", "deployed", "instances")
+"""What a narrow terminal has no room for, the first named first."""
+_STYLES: Final = {"ready": "green", "not ready": "red", "deploying": "yellow", "no address": "red"}
+_NONE: Final = "No service is deployed."
+
+
+class ServiceTable:
+    """Writes rows as they come. The columns of the first region are those of all."""
+
+    def __init__(self, console: Console, now: datetime) -> None:
+        self._console = console
+        self._now = now
+        self._rows: list[list[Segment | None]] = []
+        self._hidden: list[str] | None = None
+
+    def add(self, listed: ListedRegion) -> None:
+        """Write the services of a region below those that were written before."""
+        if not listed.services:
+            return
+        self._rows += [_row(one, listed.region, self._now) for one in listed.services]
+        out, first = self._console.out, self._hidden is None
+        width = 10_000 if out.wide else out.width
+        columns = [name for name in _COLUMNS if name not in (self._hidden or ())]
+        picked = [_COLUMNS.index(name) for name in columns]
+        rows = [[row[index] for index in picked] for row in self._rows]
+        table = lay_out(columns, rows, width, _OPTIONAL if first else ())
+        self._hidden = table.hidden if first else self._hidden
+        new = len(listed.services)
+        for line in table.lines if first else table.lines[-new:]:
+            out.print(*line)
+        out.flush()
+
+    def end(self) -> None:
+        """Say what was left out, or that there is nothing."""
+        if self._hidden:
+            plural = "" if len(self._hidden) == 1 else "s"
+            hidden = ", ".join(self._hidden)
+            self._console.note(Styled(f"{len(self._hidden)} column{plural} hidden ({hidden}): use -o wide.", "dim"))
+        if not self._rows:
+            self._console.note(_NONE)
+
+
+def service_list(app: Container, listed: Iterator[ListedRegion]) -> View:
+    """Show services as their regions answer. Fails, after the others are shown, if a region does not answer."""
+    now, failed = app.clock.now(), []
+
+    def regions() -> Iterator[ListedRegion]:
+        for region in listed:
+            if region.error is not None:
+                failed.append(region.error)
+            yield region
+        if failed:
+            raise failed[0]
+
+    def items() -> Iterator[dict[str, Any]]:
+        for region in regions():
+            yield from (listed_json(one, region.region) for one in region.services)
+
+    def show(console: Console) -> None:
+        table = ServiceTable(console, now)
+        try:
+            for region in regions():
+                table.add(region)
+        finally:
+            table.end()
+
+    return View({"services": items()}, show, items="services")
+
+
+def listed_json(one: ListedService, region: str) -> dict[str, Any]:
+    """Return a row as JSON."""
+    service = one.service
+    return {
+        "service": service.name,
+        "region": region,
+        "state": state_of(service),
+        "problem": service.problem,
+        "revision": service.latest_ready_revision,
+        "traffic": short_traffic(service),
+        "latest_percent": service.latest_share,
+        "follows_latest": service.follows_latest,
+        "min_instances": service.settings.get("min_instances"),
+        "max_instances": service.settings.get("max_instances"),
+        "image_tag": tag_of(service.image),
+        "deployed_at": service.deployed_at,
+        "deployed_by": service.deployed_by,
+        "declared": one.drift is not None,
+        "drift": one.drift,
+    }
+
+
+def _row(one: ListedService, region: str, now: datetime) -> list[Segment | None]:
+    service, state = one.service, state_of(one.service)
+    drift: Segment = Styled("not declared", "dim") if one.drift is None else str(one.drift)
+    if one.drift:
+        drift = Styled(str(one.drift), "yellow")
+    traffic = short_traffic(service)
+    return [
+        service.name,
+        Styled(state, _STYLES[state]),
+        traffic if service.follows_latest else Styled(traffic, "yellow"),
+        instances(service.settings),
+        image_tag(service),
+        drift,
+        service.latest_ready_revision,
+        ago(now, service.deployed_at),
+        service.deployed_by,
+        region,
+    ]
+
+
+def failed(count: int, what: str, next_step: str) -> NbactlError:
+    """Return the error of a command that found services which are not as they should be."""
+    return CheckFailedError(f"{count} service{'s' if count > 1 else ''} {what}", next_step=next_step)
