@@ -98,7 +98,8 @@ def _services_of(app: Container, region: str) -> CloudRunServices:
     project, timeouts = project_of(app), app.config.timeouts
     with needs("Google's authentication"):
         from nbactl.adapters.cloudrun.api import Api, Region
-        from nbactl.adapters.cloudrun.services import CloudRunServices, Waiting
+        from nbactl.adapters.cloudrun.changing import Waiting
+        from nbactl.adapters.cloudrun.services import CloudRunServices
     api = Api(
         Region(project, region, app.environ.get("CLOUD_RUN_EMULATOR_HOST") or None),
         app.policies["cloud_run"],

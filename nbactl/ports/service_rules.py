@@ -1,7 +1,8 @@
 """What every engine of the services port refuses before anything is sent.
 
 The names and limits are those of Cloud Run's container contract (https://cloud.google.com/run/docs/container-contract,
-https://cloud.google.com/run/quotas).
+https://cloud.google.com/run/quotas, https://cloud.google.com/run/docs/about-concurrency,
+https://cloud.google.com/run/docs/configuring/request-timeout).
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nbactl.errors import DataError
+from nbactl.ports.services import ALL_REQUESTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from nbactl.ports.services import ServiceEdit, SettingName, Settings, Traffic
 
 RESERVED: Final = frozenset(
     {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", "FUNCTION_TARGET", "FUNCTION_SIGNATURE_TYPE"}
@@ -19,6 +23,66 @@ RESERVED: Final = frozenset(
 RESERVED_PREFIX: Final = "X_GOOGLE_"
 MAX_BYTES: Final = 32_768
 MAX_VARIABLES: Final = 1_000
+MAX_CONCURRENCY: Final = 1_000
+MAX_TIMEOUT: Final = 3_600
+"""Seconds."""
+_LEAST: Final[dict[SettingName, int]] = {"min_instances": 0, "max_instances": 1, "concurrency": 1, "timeout": 1}
+_MOST: Final[dict[SettingName, int]] = {"concurrency": MAX_CONCURRENCY, "timeout": MAX_TIMEOUT}
+
+
+def check_edit(edit: ServiceEdit) -> None:
+    """Raise DataError for an edit that no service takes."""
+    if edit.traffic is not None:
+        if edit.env or edit.settings:
+            raise DataError(
+                "traffic cannot be changed together with variables or settings",
+                cause="Those make a new revision, which may not start; where requests go is then decided by it.",
+                next_step="Make two changes.",
+            )
+        check_traffic(edit.traffic)
+    check_changes(edit.env)
+    for name, value in edit.settings.items():
+        if value is not None and (why := _wrong_setting(name, value)):
+            raise _setting_refused(name, why)
+
+
+def check_settings(service: str, settings: Settings) -> None:
+    """Raise DataError for settings that do not go together. `settings` are all that the service would have."""
+    fewest, most = settings.get("min_instances"), settings.get("max_instances")
+    if fewest is not None and most is not None and fewest > most:
+        raise DataError(
+            f"{service} would have a minimum of {fewest:g} instances and a maximum of {most:g}",
+            cause="Cloud Run refuses a minimum above the maximum.",
+            next_step="Lower the minimum, or raise the maximum in the same change.",
+            details={"service": service},
+        )
+
+
+def check_traffic(shares: Sequence[Traffic]) -> None:
+    """Raise DataError for shares of requests that no service takes."""
+    total = sum(share.percent for share in shares)
+    tags = [share.tag for share in shares if share.tag]
+    if total != ALL_REQUESTS or any(share.percent < 0 for share in shares):
+        raise DataError(
+            f"the shares of requests add up to {total} %, not {ALL_REQUESTS} %",
+            next_step="Give shares from 0 to 100 that add up to 100.",
+        )
+    if len(set(tags)) < len(tags):
+        raise DataError("a tag is given to two revisions", next_step="Give each tag to one.")
+
+
+def _wrong_setting(name: SettingName, value: float) -> str | None:
+    if value != int(value):
+        return "it takes whole seconds" if name == "timeout" else "it takes whole numbers"
+    if value < _LEAST[name]:
+        return f"it must be at least {_LEAST[name]}"
+    if value > _MOST.get(name, value):
+        return f"it must be at most {_MOST[name]:,}"
+    return None
+
+
+def _setting_refused(name: SettingName, why: str) -> DataError:
+    return DataError(f"{name.replace('_', ' ')} cannot be set: {why}", details={"setting": name})
 
 
 def check_changes(changes: Mapping[str, str | None]) -> None:

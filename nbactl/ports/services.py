@@ -21,7 +21,7 @@ SETTINGS: Final[tuple[SettingName, ...]] = get_args(SettingName)
 Settings = dict[SettingName, float | None]
 """Values of settings: instances and requests at once are whole numbers, the timeout of a request is in seconds.
 
-None is a setting that is not set, so that the platform decides.
+None is a setting that is not set, so that the platform decides; the fewest instances are then 0.
 """
 
 
@@ -75,6 +75,10 @@ class DeployedService:
     region: str = ""
     image: str = ""
     settings: Settings = field(default_factory=dict)
+    env_order: Sequence[str] = ()
+    """The names of all variables, those from secrets too, in the order of the container (see ServiceEdit)."""
+    service_wide: frozenset[SettingName] = frozenset()
+    """The settings that are set for the service as a whole: a change of them makes no revision, and holds for all."""
     labels: Mapping[str, str] = field(default_factory=dict)
     account: str | None = None
     """The service account that it runs as."""
@@ -83,7 +87,7 @@ class DeployedService:
     deployed_by: str | None = None
     """Who changed it last."""
     deployed_with: str | None = None
-    """The tool of the last change, such as `gcloud 502.0.0`."""
+    """The tool that named itself last, such as `gcloud 502.0.0`; nbactl does not."""
     function: str | None = None
     """The name of the Cloud Function that manages it: its next deployment resets what is changed here."""
     env_order: Sequence[str] = ()
@@ -133,9 +137,14 @@ class ServiceEdit:
     """Variables to set, or with None to remove."""
     settings: Settings = field(default_factory=dict)
     traffic: Sequence[Traffic] | None = None
-    """All shares; the percentages add up to 100. It cannot be changed together with the rest."""
+    """All shares; the percentages add up to 100. It cannot be changed together with the rest.
+
+    A tag that is not named stays where it is.
+    """
     env_order: Sequence[str] = ()
-    """The order that all variables had before, so that a removed one comes back to its place. Empty: at the end."""
+    """`env_order` of the service before, so that a removed variable comes back to its place. Empty: at the end."""
+    service_wide: frozenset[SettingName] = frozenset()
+    """`service_wide` of the service before, so that a setting comes back there. Else one stays where it is set."""
 
 
 class DeployedServices(Protocol):
@@ -160,10 +169,11 @@ class DeployedServices(Protocol):
         (`latest_share`). If everything is as wanted already, nothing is sent. Raises
 
         - DataError, before anything is sent, for what no service takes (service_rules.py), for a variable that comes
-          from a secret, and for a service whose container is not clear;
+          from a secret, for a setting that another level overrules, and for a service whose container is not clear;
         - NotFoundError for a revision that does not exist, PreconditionError for one that is not ready;
         - PreconditionError if someone changed it since `expected_version`, or changed it again right after;
-        - DeployFailedError if the change was taken and its revision does not start: the old one keeps serving;
+        - DeployFailedError if the change was taken and its revision does not start, or the requests were not moved:
+          the old one keeps serving;
         - StillRunningError if the change is still under way when the time is over. It continues.
         """
         ...

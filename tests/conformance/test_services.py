@@ -33,6 +33,7 @@ class TestDeployedServices:
 
     def test_all_services_are_listed_by_name(self, services: DeployedServices, region: CloudRun) -> None:
         names = [f"service-{letter}" for letter in "ecabd"]
+        region.page_limit = 2
         for name in names:
             region.deploy(name, {"SELF": name})
         found = services.list()

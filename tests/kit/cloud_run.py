@@ -6,7 +6,8 @@ import random
 from typing import TYPE_CHECKING
 
 from nbactl.adapters.cloudrun.api import Api, Region
-from nbactl.adapters.cloudrun.services import CloudRunServices, Waiting
+from nbactl.adapters.cloudrun.changing import Waiting
+from nbactl.adapters.cloudrun.services import CloudRunServices
 from nbactl.core.calls.policy import CallPolicy, CallSettings
 from nbactl.core.calls.retry import RetryPolicy
 from nbactl.testing import FakeClock

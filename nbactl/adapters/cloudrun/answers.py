@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from nbactl.adapters.cloudrun.api import LATER
+from nbactl.adapters.cloudrun.refusals import LATER
 from nbactl.core.calls.retry import retry_after_seconds
 from nbactl.core.phases.names import normalise
 from nbactl.errors import DataError, NbactlError, NotAuthorisedError, NotFoundError, UnavailableError

@@ -18,21 +18,12 @@ from google.auth.credentials import AnonymousCredentials  # noqa: TID253 - the a
 from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: TID253 - the adapter itself
 from google.auth.transport.requests import AuthorizedSession  # noqa: TID253 - the adapter itself
 
+from nbactl.adapters.cloudrun.refusals import LATER, refusal
 from nbactl.core.calls.deadline import remaining
-from nbactl.core.calls.retry import retry_after_seconds
-from nbactl.errors import (
-    DataError,
-    NbactlError,
-    NotAuthorisedError,
-    NotFoundError,
-    PreconditionError,
-    TimedOutError,
-    UnavailableError,
-)
+from nbactl.errors import DataError, NotAuthorisedError, TimedOutError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from nbactl.core.calls.policy import CallPolicy
 
@@ -72,64 +63,6 @@ class Region:
         return shlex.join(["gcloud", "run", "services", verb, service, *options, *place])
 
 
-_LOGIN_COMMAND: Final = (
-    "Log in with `gcloud auth application-default login`, or correct GOOGLE_APPLICATION_CREDENTIALS."
-)
-_ROLE: Final = (
-    "Ask for the role Cloud Run Developer (roles/run.developer) in this project; for reading, Cloud Run Viewer."
-)
-_ENABLE: Final = "Enable it: gcloud services enable run.googleapis.com"
-LATER: Final = "Try again in a few minutes; https://status.cloud.google.com shows outages."
-_SHOWN: Final = 300
-"""Characters of an answer that an error quotes."""
-
-
-def refusal(status: int, text: str, *, what: str, where: str, retry_after: str | None, now: datetime) -> NbactlError:
-    """Return the error for an answer; `what` was asked, in words, of `where`."""
-    code, message = _read(text)
-    cause = f"Cloud Run says: {message or 'nothing'} ({status}{f' {code}' if code else ''})"
-    match status, code:
-        case 401, _:
-            return NotAuthorisedError(f"{where} does not know who is calling", cause=cause, next_step=_LOGIN_COMMAND)
-        case 403, _:
-            disabled = "has not been used" in message or "is disabled" in message
-            return NotAuthorisedError(
-                f"{what}: this account is not allowed to do that", cause=cause, next_step=_ENABLE if disabled else _ROLE
-            )
-        case 404, _:
-            return NotFoundError(f"{what}: not found", cause=cause)
-        case (409 | 412, _) | (400, "FAILED_PRECONDITION"):
-            return PreconditionError(f"{what}: it was changed by someone else in the meantime", cause=cause)
-        case _ if status in (408, 429) or status >= 500:  # noqa: PLR2004 - server errors
-            wait = retry_after_seconds(retry_after, now)
-            return UnavailableError(
-                f"{where} is busy or failing",
-                cause=cause,
-                next_step=LATER,
-                retry_after=wait,
-                details={"status": status},
-            )
-        case _:
-            return DataError(f"{what}: Cloud Run refused it", cause=cause)
-
-
-def may_have_happened(error: NbactlError) -> bool:
-    """Say whether a change may have been accepted in spite of its error: 429 and 503 accept nothing."""
-    return isinstance(error, UnavailableError) and error.details.get("status") not in (429, 503)
-
-
-def _read(text: str) -> tuple[str, str]:
-    """Return status and message of the body of a refusal; proxies answer with pages instead."""
-    try:
-        body: Any = json.loads(text)
-    except ValueError:
-        return "", " ".join(text[:_SHOWN].split())
-    error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict):
-        return "", " ".join(text[:_SHOWN].split())
-    return str(error.get("status", "")), str(error.get("message", ""))
-
-
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _LOGIN = "Log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
 
@@ -157,7 +90,14 @@ class Api:
         return self.policy.call(self.once, "GET", path, what, parameters)
 
     def once(
-        self, method: str, path: str, what: str, parameters: Mapping[str, str], body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        what: str,
+        parameters: Mapping[str, str],
+        body: Mapping[str, Any] | None = None,
+        *,
+        version: str = "v2",
     ) -> dict[str, Any]:
         """Make one request, without retries."""
         left = [remaining(limit) for limit in self._limits]
@@ -166,7 +106,7 @@ class Api:
         try:
             answer = self._open().request(
                 method,
-                f"{self.region.url}/v2/{path}",
+                f"{self.region.url}/{version}/{path}",
                 params=parameters,
                 data=None if body is None else json.dumps(body).encode(),
                 headers={"Content-Type": "application/json"},
@@ -187,9 +127,7 @@ class Api:
             ) from error
         if not answer.ok:
             now, wait = self.policy.clock.now(), answer.headers.get("Retry-After")
-            raise refusal(
-                answer.status_code, answer.text, what=what, where=self.region.where, retry_after=wait, now=now
-            )
+            raise refusal(answer.status_code, answer.text, what=what, place=self.region, retry_after=wait, now=now)
         return self._object(answer, what)
 
     def _open(self) -> Any:  # noqa: ANN401

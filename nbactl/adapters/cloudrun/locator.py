@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from nbactl.core._support.names import closest
-from nbactl.errors import NbactlError, NotFoundError, PreconditionError
+from nbactl.errors import PreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,15 +51,7 @@ class ServiceLocator:
             self._opened[region] = self._open(region)
         services = self._opened[region]
         place = services.region
-        try:
-            service = services.get(name)
-        except NotFoundError as error:
-            raise NotFoundError(
-                error.message,
-                cause=error.cause,
-                next_step=f"{self._suggestion(services, name)}Correct the name or its region under `services` in "
-                f"workflows.yaml; list them: {error.next_step}",
-            ) from error
+        service = services.get(name)
         if not service.url:
             raise PreconditionError(
                 f"{name} has no address yet",
@@ -74,11 +65,3 @@ class ServiceLocator:
                 next_step=f"Send requests to the newest one: {place.gcloud('update-traffic', name, '--to-latest')}",
             )
         return service, place
-
-    @staticmethod
-    def _suggestion(services: CloudRunServices, name: str) -> str:
-        try:
-            meant = closest(name, [service.name for service in services.list()])
-        except NbactlError:
-            return ""
-        return f"Did you mean '{meant}'? " if meant else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,9 +29,11 @@ class RegionalServices:
             services.close()
 
     def list(self) -> list[DeployedService]:
-        found = [service for service in self._default.list() if service.name not in self._elsewhere]
-        for services in set(self._elsewhere.values()):
-            found += [service for service in services.list() if self._elsewhere.get(service.name) is services]
+        regions = list(dict.fromkeys((self._default, *self._elsewhere.values())))
+        with ThreadPoolExecutor(len(regions), thread_name_prefix="nbactl-region") as pool:
+            waiting = [pool.submit(copy_context().run, services.list) for services in regions]
+            listed = zip(regions, [each.result() for each in waiting], strict=True)
+        found = [one for services, several in listed for one in several if self._of(one.name) is services]
         return sorted(found, key=lambda service: service.name)
 
     def get(self, name: str) -> DeployedService:

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.adapters.cloudrun.api import may_have_happened
-from nbactl.adapters.cloudrun.template import differs, ingress_container, merged, others_of, problem_of, read_service
-from nbactl.core._support.durations import format_duration
-from nbactl.core._support.faults import reach
-from nbactl.core.calls.deadline import tighter
-from nbactl.errors import (
-    DeployFailedError,
-    NbactlError,
-    NotFoundError,
-    PreconditionError,
-    StillRunningError,
-    UnavailableError,
-)
-from nbactl.ports.service_rules import check_changes
+from nbactl.adapters.cloudrun.changing import Changer, changed
+from nbactl.adapters.cloudrun.elsewhere import not_here
+from nbactl.adapters.cloudrun.reading import read_revision, read_service
+from nbactl.adapters.cloudrun.updates import TemplateUpdate, TrafficUpdate
+from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UnavailableError
+from nbactl.ports.service_rules import check_edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nbactl.adapters.cloudrun.api import Api, Region
-    from nbactl.core.calls.deadline import Deadline
-    from nbactl.ports.services import DeployedService, Revision, ServiceEdit
+    from nbactl.adapters.cloudrun.changing import Waiting
+    from nbactl.adapters.cloudrun.updates import Update
+    from nbactl.ports.services import DeployedService, Revision, ServiceEdit, Traffic
 
-_PAGE = "100"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Seconds to wait for a new revision, and between two looks at it."""
-
-    deploy: float
-    poll: float
+_PAGE: Final = "100"
+_SUGGESTED: Final = 3
 
 
 class CloudRunServices:
@@ -45,9 +29,7 @@ class CloudRunServices:
     def __init__(self, api: Api, waiting: Waiting) -> None:
         self._api = api
         self._region = api.region
-        self._policy = api.policy
-        self._clock = api.policy.clock
-        self._waiting = waiting
+        self._changer = Changer(api, waiting, self._read)
 
     def close(self) -> None:
         """End the connections."""
@@ -60,164 +42,85 @@ class CloudRunServices:
 
     def list(self) -> list[DeployedService]:
         found: list[DeployedService] = []
-        token = ""
-        while True:
-            more = {"pageToken": token} if token else {}
-            page = self._api.get(
-                f"{self._region.parent}/services", f"the services of {self._region.where}", pageSize=_PAGE, **more
-            )
+        for page in self._pages(f"{self._region.parent}/services", f"the services of {self._region.where}"):
             if page.get("unreachable"):
                 raise UnavailableError(
                     f"{self._region.where} could not list all services",
                     cause=f"Not reached: {', '.join(page['unreachable'])}.",
                 )
             found += map(read_service, page.get("services", ()))
-            token = page.get("nextPageToken", "")
-            if not token:
-                return sorted(found, key=lambda service: service.name)
+        return sorted(found, key=lambda service: service.name)
 
     def get(self, name: str) -> DeployedService:
         return read_service(self._read(name))
 
     def revisions(self, name: str) -> Sequence[Revision]:
-        raise NotImplementedError(name)
+        found: list[Revision] = []
+        try:
+            for page in self._pages(f"{self._region.path(name)}/revisions", f"the revisions of {name}"):
+                found += map(read_revision, page.get("revisions", ()))
+        except NotFoundError as error:
+            raise not_here(self._api, name, error) from error
+        if not found:
+            self._read(name)  # an unknown service has no revisions either
+        return sorted(found, key=lambda revision: (revision.created_at, revision.name), reverse=True)
 
     def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
-        changes = edit.env
-        check_changes(changes)
+        check_edit(edit)
         before = self._read(name)
         if before["etag"] != expected_version:
-            raise _changed(name, "It was changed after it was read for this change.")
-        template = merged(name, before["template"], changes)
-        if not differs(name, before["template"], changes):
-            return read_service(before)
-        deadline = tighter(self._waiting.deploy, self._clock)
-        operation = self._send(name, before, template)
-        reach("cloudrun.sent")
-        self._await(name, operation, deadline)
-        after = self._settled(name, deadline)
-        self._verify(name, before["template"], after["template"], changes)
-        if problem := problem_of(after):
-            raise self._not_ready(name, problem)
-        return read_service(after)
+            raise changed(name, "It was changed after it was read for this change.")
+        update = self._prepare(name, before, edit)
+        return read_service(self._changer.carry_out(name, before, update) if update.parts else before)
+
+    def _prepare(self, name: str, before: Mapping[str, Any], edit: ServiceEdit) -> Update:
+        if edit.traffic is None:
+            return TemplateUpdate(name, before, edit)
+        self._check_revisions(name, edit.traffic)
+        return TrafficUpdate(before, edit.traffic)
+
+    def _check_revisions(self, name: str, shares: Sequence[Traffic]) -> None:
+        """Raise NotFoundError for a revision that is not there, PreconditionError for one that cannot serve."""
+        for revision in dict.fromkeys(share.revision for share in shares if share.revision and share.percent):
+            found = self._revision(name, revision)
+            if not found.ready:
+                raise PreconditionError(
+                    f"the revision {revision} of {name} is not ready, so that it gets no requests",
+                    cause=found.problem,
+                    next_step=self._ready_ones(name),
+                    details={"service": name, "revision": revision},
+                )
+
+    def _revision(self, name: str, revision: str) -> Revision:
+        try:
+            return read_revision(self._api.get(f"{self._region.path(name)}/revisions/{revision}", revision))
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"{name} has no revision {revision}",
+                cause=error.cause,
+                next_step=self._ready_ones(name),
+                details={"service": name, "revision": revision},
+            ) from error
+
+    def _ready_ones(self, name: str) -> str | None:
+        """Return the newest revisions that can serve, as a next step."""
+        try:
+            ready = [revision.name for revision in self.revisions(name) if revision.ready]
+        except NbactlError:
+            return None
+        return f"The newest ready ones: {', '.join(ready[:_SUGGESTED])}." if ready else None
+
+    def _pages(self, path: str, what: str) -> Iterator[dict[str, Any]]:
+        token = ""
+        while True:
+            page = self._api.get(path, what, pageSize=_PAGE, **({"pageToken": token} if token else {}))
+            yield page
+            token = page.get("nextPageToken", "")
+            if not token:
+                return
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
             return self._api.get(self._region.path(name), name)
         except NotFoundError as error:
-            raise NotFoundError(
-                f"there is no service {name} on {self._region.where}",
-                cause=error.cause,
-                next_step=f"gcloud run services list --region {self._region.name} --project {self._region.project}",
-            ) from error
-
-    def _send(self, name: str, before: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Send the update, again where that is safe; returns its operation, None if the answer was lost.
-
-        The etag makes it safe: what was taken once is refused the second time. A refusal after an answer was lost may
-        be this call's own doing, so what is there decides.
-        """
-        path = self._region.path(name)
-        body = {"name": path, "etag": before["etag"], "template": template}
-        lost = False
-
-        def attempt() -> dict[str, Any]:
-            nonlocal lost
-            try:
-                return self._api.once("PATCH", path, f"the update of {name}", {"updateMask": "template"}, body)
-            except NbactlError as error:
-                lost = lost or may_have_happened(error)
-                raise
-
-        try:
-            return self._policy.call(attempt)
-        except PreconditionError as error:
-            if lost and self._has(name, template):
-                return None
-            raise _changed(name, error.cause) from error
-        except UnavailableError as error:
-            if not lost:
-                raise
-            if self._has(name, template):
-                return None
-            error.details["outcome"] = "unknown"
-            error.next_step = f"The answer was lost; check whether the change was made: {self._describe_command(name)}"
-            raise
-
-    def _has(self, name: str, template: Mapping[str, Any]) -> bool:
-        """Say whether a service is known to have the variables of a template."""
-        raw = self._try(partial(self._read, name), None)
-        wanted = ingress_container(name, template).get("env")
-        return raw is not None and ingress_container(name, raw["template"]).get("env") == wanted
-
-    def _await(self, name: str, operation: dict[str, Any] | None, deadline: Deadline) -> None:
-        """Wait for the end of an operation. Raises DeployFailedError, or StillRunningError when the time is over."""
-        while operation is not None and not operation.get("done"):
-            self._pause(name, deadline)
-            operation = self._try(partial(self._progress, operation["name"], name), operation)
-        if operation is not None and (error := operation.get("error")):
-            raise self._not_ready(name, error.get("message") or f"error {error.get('code')}")
-
-    def _progress(self, operation: str, name: str) -> dict[str, Any]:
-        try:
-            return self._api.get(operation, f"the update of {name}")
-        except NotFoundError:  # it is kept for some days only; the service itself tells how it ended
-            return {"done": True}
-
-    def _settled(self, name: str, deadline: Deadline) -> dict[str, Any]:
-        """Return the service once Cloud Run is done with it."""
-        while True:
-            raw = self._try(partial(self._read, name), None)
-            if raw is not None and not raw.get("reconciling"):
-                return raw
-            self._pause(name, deadline)
-
-    def _try(self, ask: Callable[[], dict[str, Any]], otherwise: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Ask; the change continues while the API does not answer, so the caller keeps waiting."""
-        try:
-            return ask()
-        except UnavailableError:
-            return otherwise
-
-    def _pause(self, name: str, deadline: Deadline) -> None:
-        left = deadline.remaining()
-        if left <= 0:
-            raise StillRunningError(
-                f"the new revision of {name} is not ready after {format_duration(deadline.seconds)}",
-                cause="Cloud Run accepted the change and is still working on it.",
-                next_step=self._describe_command(name),
-                details={"service": name},
-            )
-        self._clock.sleep(min(self._waiting.poll, left))
-
-    def _verify(
-        self, name: str, before: Mapping[str, Any], after: Mapping[str, Any], changes: Mapping[str, str | None]
-    ) -> None:
-        wrong = differs(name, after, changes)
-        if wrong or others_of(name, before, changes) != others_of(name, after, changes):
-            found = (
-                f"Not as wanted: {', '.join(wrong)}."
-                if wrong
-                else "Variables that this change does not name are different."
-            )
-            raise _changed(name, f"{found} Someone deployed it right after this change.")
-
-    def _not_ready(self, name: str, message: str) -> DeployFailedError:
-        return DeployFailedError(
-            f"the new revision of {name} does not start; the previous one keeps serving",
-            cause=f"Cloud Run says: {message}",
-            next_step=self._describe_command(name),
-            details={"service": name},
-        )
-
-    def _describe_command(self, name: str) -> str:
-        return self._region.gcloud("describe", name)
-
-
-def _changed(name: str, cause: str | None) -> PreconditionError:
-    return PreconditionError(
-        f"{name} was changed by someone else in the meantime",
-        cause=cause,
-        next_step="Check the difference again: nbactl flags sync --dry-run",
-        details={"service": name},
-    )
+            raise not_here(self._api, name, error) from error

@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from nbactl.errors import DataError
 from nbactl.ports.service_rules import check_count
-from nbactl.ports.services import DeployedService, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-_FAILED: Final = "CONDITION_FAILED"
-_LATEST: Final = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
-
-
-def read_service(raw: Mapping[str, Any]) -> DeployedService:
-    """Return a service."""
-    name = last_segment(raw.get("name")) or ""
-    unreadable, env, secrets = None, {}, []
-    try:
-        variables = variables_of(ingress_container(name, raw.get("template", {})))
-    except DataError as error:
-        unreadable = error.message
-    else:
-        env = {entry["name"]: entry.get("value", "") for entry in variables if "valueSource" not in entry}
-        secrets = [entry["name"] for entry in variables if "valueSource" in entry]
-    return DeployedService(
-        name=name,
-        url=raw.get("uri", ""),
-        env=env,
-        secrets=frozenset(secrets),
-        latest_ready_revision=last_segment(raw.get("latestReadyRevision")),
-        latest_created_revision=last_segment(raw.get("latestCreatedRevision")),
-        traffic=[_share(status) for status in raw.get("trafficStatuses", ())],
-        version=raw.get("etag", ""),
-        is_reconciling=raw.get("reconciling", False),
-        problem=problem_of(raw),
-        unreadable=unreadable,
-    )
+    from collections.abc import Mapping, Sequence
 
 
 def ingress_container(service: str, template: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,54 +34,45 @@ def variables_of(container: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(container.get("env", ()))
 
 
-def problem_of(raw: Mapping[str, Any]) -> str | None:
-    """Return why a service is not ready; None if it is, or is still becoming so."""
-    failures = list(dict.fromkeys(filter(None, _failures(raw))))
-    if failures:
-        return " ".join(failures)
-    ready, created = raw.get("latestReadyRevision"), raw.get("latestCreatedRevision")
-    if raw.get("reconciling") or ready == created:
-        return None
-    return f"its latest revision {last_segment(created)} is not ready"
-
-
-def _failures(raw: Mapping[str, Any]) -> Iterator[str]:
-    for condition in (raw.get("terminalCondition", {}), *raw.get("conditions", ())):
-        if condition.get("state") == _FAILED and condition.get("severity", "ERROR") == "ERROR":
-            yield condition.get("message") or condition.get("reason") or condition.get("revisionReason") or ""
-
-
-def last_segment(name: str | None) -> str | None:
-    """Return the short form of a full name."""
-    return name.rpartition("/")[2] if name else None
-
-
-def _share(status: Mapping[str, Any]) -> Traffic:
-    latest = status.get("type") == _LATEST
-    return Traffic(status.get("percent", 0), None if latest else last_segment(status.get("revision")))
-
-
-def merged(service: str, template: Mapping[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
-    """Return the template with the changes. A new variable goes to the end.
+def merged(
+    service: str, template: Mapping[str, Any], changes: Mapping[str, str | None], order: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return the template with the changes. A new variable goes behind those before it in `order`, else to the end.
 
     Its `revision` is removed: Cloud Run refuses an update to the name of a revision that exists.
     Raises DataError for a variable that comes from a secret.
     """
     after = copy.deepcopy(dict(template))
     after.pop("revision", None)
+    if not changes:
+        return after
     container = ingress_container(service, after)
     before = variables_of(container)
     for entry in before:
         if entry["name"] in changes and "valueSource" in entry:
             raise secret_refused(service, entry["name"])
     known = {entry["name"] for entry in before}
-    env = [_changed(entry, changes) for entry in before]
-    env += [{"name": name, "value": value} for name, value in changes.items() if name not in known]
-    kept = [entry for entry in env if entry.get("value", "") is not None]
+    kept = [entry for entry in (_changed(entry, changes) for entry in before) if entry.get("value", "") is not None]
+    new = {name: value for name, value in changes.items() if name not in known and value is not None}
+    for name in sorted(new, key=partial(_position, order)):
+        kept.insert(_place(kept, name, order), {"name": name, "value": new[name]})
     check_count(service, len(kept))
-    if kept or "env" in container:
-        container["env"] = kept
+    container["env"] = kept
+    if not kept:
+        del container["env"]
     return after
+
+
+def _position(order: Sequence[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def _place(entries: Sequence[Mapping[str, Any]], name: str, order: Sequence[str]) -> int:
+    """Return where a variable goes: behind the last of those that came before it."""
+    if name not in order:
+        return len(entries)
+    earlier = set(order[: order.index(name)])
+    return max((place + 1 for place, entry in enumerate(entries) if entry["name"] in earlier), default=0)
 
 
 def _changed(entry: dict[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
