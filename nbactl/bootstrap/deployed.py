@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
     from nbactl.config.deployed import DeployedSpec, SmokeSpec
     from nbactl.deployments.probing import Prober
-    from nbactl.deployments.records import EnvChange
+    from nbactl.deployments.records import ChangeRecord
     from nbactl.deployments.survey import Survey
     from nbactl.ports.services import DeployedService
 
@@ -54,13 +54,13 @@ def services_by_region(app: Container) -> Iterator[tuple[str, Sequence[DeployedS
     return at_once(list(regions), ask)
 
 
-def recorded_changes(app: Container, warn: Callable[[str], object]) -> list[EnvChange]:
+def recorded_changes(app: Container, warn: Callable[[str], object]) -> list[ChangeRecord]:
     """Return the newest changes that nbactl made of services; none, with a warning, where the store does not answer."""
     from nbactl.core.calls.deadline import deadline_scope
 
     try:
         with deadline_scope(app.config.timeouts["documents.read"], app.clock):
-            return list(app.env_change_log.newest())
+            return list(app.service_change_log.newest())
     except NbactlError as error:
         warn(f"what nbactl changed is not known: {error.message}")
         return []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nbactl.core._support.faults import reach
 from nbactl.core.lease.holder import is_dead, process_identity
 from nbactl.deployments.conflicts import explain_conflict
-from nbactl.deployments.plan import ChangeResult, ServiceOutcome, ServicesWork, plan_for
+from nbactl.deployments.plan import ChangeResult, ServiceOutcome, ServicesWork, lacks
 from nbactl.deployments.records import ChangeRecord, ServiceChange
 from nbactl.deployments.undo import plan_undo_of
 from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UnavailableError, UsageError
@@ -195,7 +195,7 @@ class ServiceChanges:
         except PreconditionError as error:
             explain_conflict(error, seen, self._services, edit)
             raise
-        if plan_for(deployed, edit) is not None:
+        if lacks(deployed, edit):
             raise PreconditionError(
                 f"{seen.name} does not have what was sent",
                 cause="Read back after the change it has other values.",

@@ -62,7 +62,7 @@ class ScaleEffect:
         """Yield what it means, for a person."""
         before, after = self.before, self.after
         yield (
-            f"at once: {after.instances} instances × {after.concurrency} = {after.workers:,} {self.requests}, "
+            f"workers: {after.instances} instances of {after.concurrency} at once = {after.workers:,} {self.requests}, "
             f"now {before.workers:,}"
         )
         if self.seconds is None or after.a_minute is None or before.a_minute is None:

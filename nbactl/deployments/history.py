@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nbactl.deployments.desired import Difference, Kind
-    from nbactl.deployments.records import EnvChange
+    from nbactl.deployments.records import ChangeRecord
     from nbactl.ports.services import DeployedService, Revision, SettingName
 
 _FEWEST_LOST: Final = 2
@@ -27,7 +27,7 @@ class Past:
     """What is known of the past of a service: its revisions, the newest first, and the changes that nbactl made."""
 
     revisions: Sequence[Revision] = ()
-    changes: Sequence[EnvChange] = ()
+    changes: Sequence[ChangeRecord] = ()
 
 
 @frozen
@@ -133,8 +133,9 @@ def drift_history(service: DeployedService, difference: Difference, past: Past) 
         change
         for change in past.changes
         for changed in change.services
-        if kind == "variable" and changed.service == service.name and changed.outcome == "done"
-        if changed.after.get(name) == difference.wanted
+        if changed.service == service.name and changed.outcome == "done"
+        if {"variable": changed.after.env, "setting": changed.after.settings}.get(kind, {}).get(name)
+        == difference.wanted
     ]
     last = max(mends, key=lambda change: change.created_at, default=None)
     return DriftHistory(
@@ -146,14 +147,14 @@ def drift_history(service: DeployedService, difference: Difference, past: Past) 
     )
 
 
-def _removed_by_nbactl(service: str, changes: Iterable[EnvChange]) -> set[str]:
+def _removed_by_nbactl(service: str, changes: Iterable[ChangeRecord]) -> set[str]:
     """Return the variables of a service that nbactl removed."""
     return {
         name
         for change in changes
         for changed in change.services
         if changed.service == service
-        for name, value in changed.after.items()
+        for name, value in changed.after.env.items()
         if value is None
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from nbactl.ports.services import ALL_REQUESTS, ServiceEdit
@@ -38,8 +39,8 @@ class ServicePlan:
 
     @property
     def makes_revision(self) -> bool:
-        """Whether the service gets a new revision; where requests go is changed without one."""
-        return bool(self.after.env or self.after.settings)
+        """Whether the service gets a new revision: not for traffic, and not for settings of the service as a whole."""
+        return bool(self.after.env or self.after.settings.keys() - self.seen.service_wide - self.after.service_wide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,16 @@ def plan_for(service: DeployedService, wanted: ServiceEdit, through: Sequence[Sh
         settings={name: service.settings.get(name) for name in settings},
         traffic=None if traffic is None else tuple(service.traffic),
         env_order=tuple(service.env_order) if env else (),
+        service_wide=service.service_wide & settings.keys(),
     )
-    return ServicePlan(service, before, ServiceEdit(env, settings, traffic, wanted.env_order), tuple(through))
+    after = ServiceEdit(env, settings, traffic, wanted.env_order, wanted.service_wide)
+    return ServicePlan(service, before, after, tuple(through))
+
+
+def lacks(service: DeployedService, edit: ServiceEdit) -> bool:
+    """Say whether a service lacks something of an edit. A setting that was removed has what the platform gives it."""
+    given: Settings = {name: value for name, value in edit.settings.items() if value is not None}
+    return plan_for(service, replace(edit, settings=given)) is not None
 
 
 def _has(service: DeployedService, name: SettingName, value: float | None) -> bool:
@@ -137,9 +146,12 @@ def _has(service: DeployedService, name: SettingName, value: float | None) -> bo
 
 
 def same_shares(one: Sequence[Traffic], other: Sequence[Traffic]) -> bool:
-    """Say whether requests go to the same places; the order of the shares says nothing."""
+    """Say whether requests go to the same places by the same tags, however the shares are written."""
+    return _meaning(one) == _meaning(other)
 
-    def ordered(shares: Sequence[Traffic]) -> list[tuple[str, str, int]]:
-        return sorted((share.revision or "", share.tag or "", share.percent) for share in shares)
 
-    return ordered(one) == ordered(other)
+def _meaning(shares: Sequence[Traffic]) -> tuple[Counter[str | None], dict[str, str | None]]:
+    percent: Counter[str | None] = Counter()
+    for share in shares:
+        percent[share.revision] += share.percent
+    return +percent, {share.tag: share.revision for share in shares if share.tag}

@@ -78,7 +78,11 @@ def _fields_of_service(change: ServiceChange) -> dict[str, Any]:
     if before.env_order:
         fields["order"] = list(before.env_order)
     if after.settings:
-        fields["settings"] = {"before": dict(before.settings), "after": dict(after.settings)}
+        fields["settings"] = {
+            "before": dict(before.settings),
+            "after": dict(after.settings),
+            "service_wide": sorted(before.service_wide),
+        }
     if after.traffic is not None:
         fields["traffic"] = {
             "before": _plain(before.traffic or ()),
@@ -122,6 +126,7 @@ def _service(fields: Mapping[str, Any]) -> ServiceChange:
         settings=_settings(settings.get("before", {})),
         traffic=_shares(traffic["before"]) if traffic else None,
         env_order=tuple(map(str, fields.get("order", ()))),
+        service_wide=frozenset(settings.get("service_wide", ())),
     )
     after = ServiceEdit(
         env=_values(fields["after"]),

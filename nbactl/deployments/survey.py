@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nbactl.config.timeouts import TimeoutsFile
     from nbactl.deployments.desired import Difference
     from nbactl.deployments.history import DriftHistory, Loss, Value
-    from nbactl.deployments.records import EnvChange
+    from nbactl.deployments.records import ChangeRecord
     from nbactl.ports.services import DeployedService, Revision
 
 ProblemKind = Literal["missing", "not_ready", "no_traffic", "pinned", "lost", "setting", "variable", "image"]
@@ -68,7 +68,7 @@ def survey(
     timeouts: TimeoutsFile,
     deployed: Sequence[DeployedService],
     revisions: Callable[[str], Sequence[Revision]],
-    changes: Sequence[EnvChange],
+    changes: Sequence[ChangeRecord],
 ) -> Survey:
     """Compare the declared services with those that are deployed; `changes` are those that nbactl made.
 

@@ -105,9 +105,7 @@ def check_ready(service: DeployedService, revisions: Sequence[Revision], name: s
 def with_tags(before: Sequence[Traffic], wanted: Sequence[Traffic]) -> Shares:
     """Return wanted shares and every tag of before, which keeps its revision and is no share by itself."""
     tags = {share.revision: share.tag for share in reversed(before) if share.tag}
-    shares = [
-        Traffic(share.percent, share.revision, share.tag or tags.get(share.revision)) for share in wanted
-    ]
+    shares = [Traffic(share.percent, share.revision, share.tag or tags.get(share.revision)) for share in wanted]
     named = {share.tag for share in shares if share.tag}
     kept = [Traffic(0, share.revision, share.tag) for share in before if share.tag and share.tag not in named]
     return (*shares, *kept)

@@ -90,8 +90,6 @@ class DeployedService:
     """The tool that named itself last, such as `gcloud 502.0.0`; nbactl does not."""
     function: str | None = None
     """The name of the Cloud Function that manages it: its next deployment resets what is changed here."""
-    env_order: Sequence[str] = ()
-    """The names of all variables in their order, those from secrets too."""
     resources: Resources | None = None
     """What each of its instances has; None if it is not known."""
 

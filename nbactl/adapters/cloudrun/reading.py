@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from nbactl.adapters.cloudrun.resources import resources_of
 from nbactl.adapters.cloudrun.scaling import service_wide, settings_of
 from nbactl.adapters.cloudrun.template import ingress_container, variables_of
 from nbactl.adapters.cloudrun.traffic import shares_in_force
@@ -53,6 +54,7 @@ def read_service(raw: Mapping[str, Any]) -> DeployedService:
         deployed_by=raw.get("lastModifier") or raw.get("creator"),
         deployed_with=" ".join(filter(None, (raw.get("client"), raw.get("clientVersion")))) or None,
         function=_function(name, raw),
+        resources=resources_of(template),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from nbactl.cli.services.change import parser as change
 from nbactl.cli.services.group import app
 from nbactl.cli.services.look import parser as look
 
-__all__ = ["app", "look"]
+__all__ = ["app", "change", "look"]

@@ -49,7 +49,9 @@ def scale_service(
     }
     wanted: Settings = {name: value for name, value in given.items() if value is not None}
     if not wanted:
-        raise UsageError("nothing is to be changed", next_step="Give --min-instances, --max-instances or --concurrency.")
+        raise UsageError(
+            "nothing is to be changed", next_step="Give --min-instances, --max-instances or --concurrency."
+        )
     service = declared_service(app, request.service)
     after = {**service.settings, **wanted}
     fewest, most = after.get("min_instances"), after.get("max_instances")

@@ -127,7 +127,8 @@ def apply_declared(
             "nothing was looked at: workflows.yaml declares nothing of its services",
             next_step="Declare it: services: {NAME: {max_instances: 10}}",
         )
-    work, reasons = ServicesWork(), {}
+    work = ServicesWork()
+    reasons: dict[tuple[str, str], str] = {}
     work.warnings += [f"{name} is declared in workflows.yaml, but is not deployed" for name in missing]
     for service in services:
         if service.name not in specs:
@@ -202,9 +203,7 @@ def _secret_command(app: Container, service: str, name: str) -> str:
     return app.gcloud("update", service, "--update-secrets", f"{name}=SECRET:VERSION")
 
 
-def _deployed(
-    app: Container, names: Sequence[str], wanted: Iterable[str]
-) -> tuple[list[DeployedService], list[str]]:
+def _deployed(app: Container, names: Sequence[str], wanted: Iterable[str]) -> tuple[list[DeployedService], list[str]]:
     """Return the services that are deployed, and the names of those that are not. One that is named must be there."""
     if names:
         checked = {name: declared_service(app, name) for name in dict.fromkeys(names)}
