@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nbactl.deployments.desired import Difference, Kind
-    from nbactl.deployments.records import ChangeRecord
+    from nbactl.deployments.records import ChangeRecord, ServiceChange
     from nbactl.ports.services import DeployedService, Revision, SettingName
 
 _FEWEST_LOST: Final = 2
@@ -134,8 +134,7 @@ def drift_history(service: DeployedService, difference: Difference, past: Past) 
         for change in past.changes
         for changed in change.services
         if changed.service == service.name and changed.outcome == "done"
-        if {"variable": changed.after.env, "setting": changed.after.settings}.get(kind, {}).get(name)
-        == difference.wanted
+        if _given(changed, kind, name) == difference.wanted
     ]
     last = max(mends, key=lambda change: change.created_at, default=None)
     return DriftHistory(
@@ -145,6 +144,13 @@ def drift_history(service: DeployedService, difference: Difference, past: Past) 
         None if last is None else last.by,
         None if last is None else last.id,
     )
+
+
+def _given(change: ServiceChange, kind: Kind, name: str) -> Value:
+    """Return what a change gave a setting or variable, None if nothing."""
+    if kind == "setting":
+        return change.after.settings.get(cast("SettingName", name))
+    return change.after.env.get(name) if kind == "variable" else None
 
 
 def _removed_by_nbactl(service: str, changes: Iterable[ChangeRecord]) -> set[str]:

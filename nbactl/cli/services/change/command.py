@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from nbactl.bootstrap.deployed import declared_specs
 from nbactl.cli.ask import command_line, operator, proceed
 from nbactl.cli.services.change.wording import SERVICES, question_of
 from nbactl.core._support.names import did_you_mean
@@ -209,17 +210,19 @@ def undo_command(app: Container, change_id: str, wording: ChangeWording = SERVIC
 
 
 def declared_service(app: Container, name: str) -> DeployedService:
-    """Return a service that workflows.yaml names, as it is deployed.
+    """Return a service that workflows.yaml names, as it is deployed; target local runs services of its own.
 
     Raises NotFoundError for an unknown one, and PreconditionError for one that is deployed and not ours.
     """
-    declared = app.config.workflows.declared_services
+    declared = list(declared_specs(app))
     if name in declared:
         return app.deployed_services.get(name)
     deployed = [service.name for service in app.deployed_services.list()]
     if name not in deployed:
         known = list(dict.fromkeys([*declared, *deployed]))
         raise NotFoundError(f"there is no service {name}", next_step=did_you_mean(name, known))
+    if not app.target.HAS_DEPLOYED_SERVICES:
+        return app.deployed_services.get(name)
     raise PreconditionError(
         f"{name} is not changed: workflows.yaml does not name it",
         cause="A service that is not declared may belong to another team.",

@@ -106,7 +106,7 @@ def set_variables(
             raise PreconditionError(
                 f"the value of {name} of {service.name} looks like a secret, and is not changed",
                 cause="Its present value would be kept with the change, so that it can be undone.",
-                next_step=_secret_command(app, service.name, name),
+                next_step=f"Keep it in Secret Manager: {app.gcloud('update', service.name, '--update-secrets')}",
                 details={"service": service.name, "variable": name},
             )
     work.warnings += [f"{name} is not set on {service.name}" for name in request.remove if name not in service.env]
@@ -181,7 +181,7 @@ def _checked(request: EnvSetRequest) -> dict[str, str | None]:
             raise UsageError(
                 f"{name} looks like a secret, and is not set as a plain variable",
                 cause="Anyone who can see the service could read it, and its value would be kept with the change.",
-                next_step=f"gcloud run services update {request.service} --update-secrets {name}=SECRET:VERSION",
+                next_step=f"Keep it in Secret Manager: gcloud run services update {request.service} --update-secrets",
                 details={"variable": name},
             )
     try:
@@ -197,10 +197,6 @@ def _declares(desired: Desired) -> bool:
 
 def _looks_secret(name: str, *values: str | None) -> bool:
     return is_secret_name(name) or any(value is not None and mask(value) != value for value in values)
-
-
-def _secret_command(app: Container, service: str, name: str) -> str:
-    return app.gcloud("update", service, "--update-secrets", f"{name}=SECRET:VERSION")
 
 
 def _deployed(app: Container, names: Sequence[str], wanted: Iterable[str]) -> tuple[list[DeployedService], list[str]]:
