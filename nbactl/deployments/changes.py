@@ -7,7 +7,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from queue import Queue
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nbactl.core._support.faults import reach
 from nbactl.core.lease.holder import is_dead, process_identity
@@ -15,7 +15,14 @@ from nbactl.deployments.conflicts import explain_conflict
 from nbactl.deployments.plan import ChangeResult, ServiceOutcome, ServicesWork, lacks
 from nbactl.deployments.records import ChangeRecord, ServiceChange
 from nbactl.deployments.undo import plan_undo_of
-from nbactl.errors import NbactlError, NotFoundError, PreconditionError, UnavailableError, UsageError
+from nbactl.errors import (
+    NbactlError,
+    NotFoundError,
+    PartialRunError,
+    PreconditionError,
+    UnavailableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +34,10 @@ if TYPE_CHECKING:
     from nbactl.ports.services import DeployedService, DeployedServices, ServiceEdit
 
     Apply = Callable[[ServicePlan], DeployedService]
+
+
+_WORK: Final = "services"
+"""The work that the processes of changes are named after."""
 
 
 def no_report(event: ChangeRecord | ServiceOutcome) -> None:
@@ -69,7 +80,7 @@ class ServiceChanges:
             services = tuple(
                 ServiceChange(plan.service, plan.before, plan.after, through=plan.through) for plan in work.plans
             )
-            now, process = self._clock.now(), process_identity("services")
+            now, process = self._clock.now(), process_identity(_WORK)
             change = ChangeRecord(self._ids.new("svc"), now, by, reason, self._place, services, undoes, process=process)
             log.create(change)
         reach("service_env.saved")
@@ -78,6 +89,8 @@ class ServiceChanges:
         for outcome in self._apply_all(work.plans, at_once, apply or self._send):
             outcomes.append(outcome)
             report(outcome)
+        if any(isinstance(outcome.error, PartialRunError) for outcome in outcomes):
+            return ChangeResult(work, change, tuple(outcomes), tuple(warnings))  # the same command continues it
         try:
             self._finish(log, change, outcomes)
         except UnavailableError as error:
@@ -143,8 +156,8 @@ class ServiceChanges:
             return change is not None and _values(change.after, change.before) == _values(plan.after, plan.before)
 
         for change in unfinished:
-            gone = change.process is not None and is_dead(change.process) and change.place == self._place
-            if gone and plans and all(is_rest_of(plan, change.of(plan.service)) for plan in plans):
+            mine = is_left(change) and change.place == self._place
+            if mine and plans and all(is_rest_of(plan, change.of(plan.service)) for plan in plans):
                 return change
         return None
 
@@ -210,6 +223,12 @@ class ServiceChanges:
             replace(service, outcome=codes.get(service.service, service.outcome)) for service in change.services
         )
         log.replace(replace(change, services=services, finished_at=self._clock.now()))
+
+
+def is_left(change: ChangeRecord) -> bool:
+    """Say whether nobody carries a change out any more: its process is gone, or is this one, which is back."""
+    process = change.process
+    return process is not None and (is_dead(process) or process == process_identity(_WORK))
 
 
 def _values(*edits: ServiceEdit) -> list[object]:

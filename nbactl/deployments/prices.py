@@ -58,7 +58,7 @@ class InstancePrices(Strict):
     tiers: Annotated[dict[str, Tier], NOT_EMPTY]
     regions: Annotated[dict[str, str], NOT_EMPTY]
     typical_seconds: dict[str, Price]
-    players: list[str]
+    players: tuple[str, ...]
 
     def a_month(self, region: str, resources: Resources, instances: float) -> Decimal:
         """Return what so many idle instances cost in a month, in US dollars."""

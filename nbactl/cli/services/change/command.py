@@ -135,7 +135,7 @@ def change_services(
     names = {service.name for service in services}
     earlier = [one for one in unfinished if one is not continues and any(map(one.of, names))]
     now = {service.name: service for service in services}
-    reached = [change for change in earlier if not work.plans and _is_in_force(change, now)]
+    reached = [change for change in earlier if _is_in_force(change, now)]
     work.warnings += [
         f"the change {change.id} by {change.by} was not finished, or is still running; to undo what it did: "
         + undo_command(app, change.id)
@@ -153,10 +153,13 @@ def change_services(
         effects=effects,
         apply=apply,
     )
-    if request.dry_run or done.result.failed or not reached:
+    if request.dry_run or done.result.failed:
         return done
-    app.service_changes.close(log, reached)
-    return replace(done, result=replace(done.result, change=reached[0]))
+    now |= {one.service: one.deployed for one in done.result.outcomes if one.deployed is not None}
+    app.service_changes.close(log, [change for change in earlier if _is_in_force(change, now)])
+    if done.result.change is None and reached:
+        return replace(done, result=replace(done.result, change=reached[0]))
+    return done
 
 
 def carry_out(

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from nbactl.cli.ask import command_line, proceed
 from nbactl.cli.services.change.command import ServicesChanged, change_services, declared_service
 from nbactl.core._support.durations import format_duration
-from nbactl.core.lease.holder import is_dead
-from nbactl.deployments.changes import no_report
+from nbactl.deployments.changes import is_left, no_report
 from nbactl.deployments.gradual import GradualMove
 from nbactl.deployments.plan import ServicePlan, ServicesWork, plan_for, same_shares
 from nbactl.deployments.traffic import (
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap import Container
     from nbactl.cli.ask import Confirm
     from nbactl.cli.services.change.command import Report
-    from nbactl.deployments.records import ChangeRecord, Shares
+    from nbactl.deployments.records import Shares
     from nbactl.ports.measurements import RequestStats
     from nbactl.ports.services import DeployedService, Revision, Traffic
 
@@ -191,20 +190,17 @@ def _begun(
         if change is None or not change.through:
             continue
         on_the_way = any(same_shares(service.traffic, shares) for shares in change.through[:-1])
-        if _still_runs(record):
+        if not is_left(record):
             raise PreconditionError(
                 f"the requests of {service.name} are being moved already",
                 cause=f"{record.id} by {record.by}, since {record.created_at:%Y-%m-%d %H:%M} UTC.",
-                next_step=f"Wait for it, or stop it: {command_line(app.settings, 'services', 'undo', record.id)}",
+                next_step="If it was stopped on another machine, go back first: "
+                + command_line(app.settings, "services", "undo", record.id),
                 details={"service": service.name, "change": record.id},
             )
         if on_the_way:
             return change.before, change.after, change.through
     return None
-
-
-def _still_runs(record: ChangeRecord) -> bool:
-    return record.process is None or not is_dead(record.process)
 
 
 def _serving_before(service: DeployedService, plan: ServicePlan) -> str:

@@ -8,8 +8,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nbactl.bootstrap import Container
 from nbactl.cli.main import main
 from nbactl.config.loader import shipped_config_dir
+from nbactl.config.settings import load_settings
 from nbactl.ports.documents import Order, Query
 from nbactl.testing import emulator_documents
 from tests.integration.cli.conftest import environment
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from nbactl.core._support.clock import Clock
     from tests.kit.cloud_run_server import CloudRun
     from tests.kit.monitoring_server import Monitoring
 
@@ -94,6 +97,11 @@ class Project:
             if raw.get("reconciling"):
                 self.cloud._finish(name)
 
+    def app(self, clock: Clock) -> Container:
+        """Return the application for a call from Python, with a clock of its own."""
+        values = {"state_dir": str(self.folder / ".nbactl"), "target": "gcp", "project": self.env["NBACTL_PROJECT"]}
+        return Container(load_settings(values, {}, self.folder), clock=clock, environ=self.env)
+
     def state(self, service: str = WORKER) -> dict[str, Any]:
         """Return all of a service that an operator sets, as the API has it."""
         raw = copy.deepcopy(self.cloud.services[service])
@@ -115,7 +123,7 @@ class Project:
 
 def undo_of(data: dict[str, Any]) -> list[str]:
     """Return the words of the printed undo command after `nbactl services`."""
-    (line,) = data["undo"]
+    line: str = data["undo"][0]
     nbactl, noun, *rest = line.split()
     assert (nbactl, noun) == ("nbactl", "services")
     return rest

@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.cli.services.change.kit import ANALYTICS, WORKER, Project, undo_of, write_config
 
+HUSH = "hush-hush"
 CHANGE = ("env", "set", WORKER, "LOG_LEVEL=debug", "TRACE=1")
 
 
@@ -50,7 +51,8 @@ def test_inv_13_a_dry_run_and_no_terminal_send_nothing(project: Project, monkeyp
     monkeypatch.delenv("NBACTL_YES")
     message = project(*CHANGE, code=2)["message"]
     assert message.startswith("confirmation needed: Change 2 variables of 1 service on gcp (test-")
-    assert project.cloud.patches() == project.records() == []
+    assert not project.cloud.patches()
+    assert not project.records()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,8 @@ def test_what_may_not_be_set_is_refused_and_nothing_is_sent(
     assert answer["next"]
     if words[0] == "prediction-worke":
         assert answer["next"] == f"Did you mean '{WORKER}'?"
-    assert project.cloud.patches() == project.records() == project.documents("audit") == []
+    assert not project.cloud.patches()
+    assert not [*project.records(), *project.documents("audit")]
     assert "tok-12345" not in project.out + project.err
 
 
@@ -104,7 +107,7 @@ def test_nothing_secret_is_shown_or_kept(project: Project) -> None:
     kept = json.dumps([project.records(), project.documents("audit")], default=str)
     assert "hush" not in shown + kept
     assert "better-one" not in shown + kept
-    assert project.cloud.env(WORKER)["PASSWORD"] == "hush-hush"
+    assert project.cloud.env(WORKER)["PASSWORD"] == HUSH
 
 
 def test_a_pinned_service_says_before_and_after_that_no_request_reaches_the_change(project: Project) -> None:
