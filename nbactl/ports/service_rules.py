@@ -60,12 +60,13 @@ def check_settings(service: str, settings: Settings) -> None:
 
 def check_traffic(shares: Sequence[Traffic]) -> None:
     """Raise DataError for shares of requests that no service takes."""
-    total = sum(share.percent for share in shares)
+    total, lowest = sum(share.percent for share in shares), min((share.percent for share in shares), default=0)
     tags = [share.tag for share in shares if share.tag]
-    if total != ALL_REQUESTS or any(share.percent < 0 for share in shares):
+    if lowest < 0:
+        raise DataError(f"a revision would get a share of {lowest} %", next_step="Give shares from 0 to 100.")
+    if total != ALL_REQUESTS:
         raise DataError(
-            f"the shares of requests add up to {total} %, not {ALL_REQUESTS} %",
-            next_step="Give shares from 0 to 100 that add up to 100.",
+            f"the shares of requests add up to {total} %, not {ALL_REQUESTS} %", next_step="Correct the shares."
         )
     if len(set(tags)) < len(tags):
         raise DataError("a tag is given to two revisions", next_step="Give each tag to one.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,10 +14,9 @@ from nbactl.core._support.clock import SystemClock
 from nbactl.testing import bigquery_server
 from nbactl.warehouse.gateway import QueryGateway
 from tests.kit.bigquery import LOCATION, PROJECT, bigquery_warehouse
-from tests.kit.cloud_run import client
-from tests.kit.cloud_run_server import cloud_run_server
 from tests.kit.engines import ENGINES, Engine, engine_at
 from tests.kit.handoffs import Night
+from tests.kit.service_engines import SERVICE_ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.services import DeployedServices
     from nbactl.ports.warehouse import Warehouse
-    from tests.kit.cloud_run_server import CloudRun
+    from tests.kit.service_engines import Arranged, Place
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -41,8 +40,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "warehouse" in metafunc.fixturenames:
         variants = metafunc.definition.get_closest_marker("variants") is not None
         metafunc.parametrize("warehouse", [*WAREHOUSES, *(GATEWAYS if variants else ())], indirect=True)
-    if "region" in metafunc.fixturenames:
-        metafunc.parametrize("region", list(REGIONS), indirect=True)
+    if "place" in metafunc.fixturenames:
+        needs = {need for mark in metafunc.definition.iter_markers("needs") for need in mark.args}
+        able = [name for name, kind in SERVICE_ENGINES.items() if needs.isdisjoint(kind.lacks)]
+        metafunc.parametrize("place", able, indirect=True)
 
 
 @pytest.fixture
@@ -103,21 +104,23 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Wareho
         yield stack.enter_context(made if isinstance(made, AbstractContextManager) else closing(made))
 
 
-REGIONS = {"cloudrun": cloud_run_server}
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty place of each engine of deployed services in turn (tests/kit/service_engines.py)."""
+    with SERVICE_ENGINES[request.param].open(tmp_path) as place:
+        yield place
 
 
 @pytest.fixture
-def region(request: pytest.FixtureRequest) -> Iterator[CloudRun]:
-    """An empty region of each engine of deployed services in turn."""
-    with REGIONS[request.param]() as server:
-        yield server
+def region(place: Place) -> Arranged:
+    """What tests do to services behind the back of the port."""
+    return place.region
 
 
 @pytest.fixture
-def services(region: CloudRun) -> Iterator[DeployedServices]:
-    """A client of the region."""
-    with closing(client(region.address)) as services:
-        yield cast("DeployedServices", services)
+def services(place: Place) -> DeployedServices:
+    """The port."""
+    return place.services
 
 
 @pytest.fixture
