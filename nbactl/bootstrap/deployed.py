@@ -84,7 +84,7 @@ def make_prober(app: Container) -> Prober:
     from nbactl.deployments.probing import Prober
 
     timeouts = app.config.timeouts
-    return Prober(
+    prober = Prober(
         app.target.identity_token(app),
         clock=app.clock,
         health=timeouts["http.health"],
@@ -92,3 +92,5 @@ def make_prober(app: Container) -> Prober:
         new_id=lambda: app.ids.new("smoke"),
         direct=not app.target.HAS_DEPLOYED_SERVICES or bool(app.environ.get("CLOUD_RUN_EMULATOR_HOST")),
     )
+    app.closing.callback(prober.close)
+    return prober

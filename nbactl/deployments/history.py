@@ -76,10 +76,12 @@ def value_of(revision: Revision | DeployedService, kind: Kind, name: str) -> Val
 
 
 def since_when(service: DeployedService, revisions: Sequence[Revision], kind: Kind, name: str) -> Since | None:
-    """Return since when a service has the value that it has; None if its newest revision has another one.
+    """Return since when a service has the value that it has; None where its revisions do not show it.
 
     `revisions` are the newest first.
     """
+    if name in service.service_wide:
+        return None
     value = value_of(service, kind, name)
     same: list[Revision] = []
     for revision in revisions:
@@ -123,7 +125,7 @@ def drift_history(service: DeployedService, difference: Difference, past: Past) 
     is_right = _right(kind, difference)
     brought: list[str] = []
     returned, was_right, was_wrong = 0, False, False
-    for revision in reversed(past.revisions):
+    for revision in () if name in service.service_wide else reversed(past.revisions):
         right = is_right(value_of(revision, kind, name))
         if not right and (was_right or not was_wrong):
             brought.append(revision.deployed_by or "unknown")

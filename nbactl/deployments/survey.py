@@ -157,14 +157,18 @@ def came_back(history: DriftHistory) -> str | None:
     """Say how often a difference came back, and who brought it."""
     if not history.returned:
         return None
-    times = "once" if history.returned == 1 else f"{history.returned} times"
+    times = _times(history.returned)
     by = f"; brought by {', '.join(_often(*pair) for pair in history.by)}" if history.by else ""
     mended = f"; mended last by {history.mended_by} ({history.mended_with})" if history.mended_with else ""
     return f"It came back {times} after it was mended{by}{mended}."
 
 
+def _times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def _often(who: str, times: int) -> str:
-    return who if times == 1 else f"{who} {times} times"
+    return who if times == 1 else f"{who} {_times(times)}"
 
 
 def _lost(service: DeployedService, loss: Loss) -> ServiceProblem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from nbactl.cli.services.look.words import ago, image_tag, instances, short_traffic, state_of
+from nbactl.cli.services.look.words import ago, image_tag, instances, short_name, short_traffic, state_of
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled, lay_out
 from nbactl.deployments.desired import tag_of
@@ -126,7 +126,7 @@ def _row(one: ListedService, region: str, now: datetime) -> list[Segment | None]
         drift,
         service.latest_ready_revision,
         ago(now, service.deployed_at),
-        service.deployed_by,
+        short_name(service.deployed_by),
         region,
     ]
 

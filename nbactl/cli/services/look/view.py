@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.cli.services.look.listing import failed, service_list
-from nbactl.cli.services.look.words import ago, image_tag, instances, state_of, traffic_meaning
+from nbactl.cli.services.look.words import ago, image_tag, instances, short_name, state_of, traffic_meaning
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled, copyable
 from nbactl.cli.show.times import moment
@@ -156,8 +156,10 @@ def smoke_reports(reports: Sequence[SmokeReport]) -> View:
     def show(console: Console) -> None:
         console.table(["service", "smoke", "route", "status", "health", "detail"], rows, optional=["health", "status"])
 
-    tested = [report for report in reports if report.state != "undeclared"]
-    error = _worst(bad, "at work", "nbactl services logs SERVICE") if bad else _nothing(tested)
+    error = _worst(bad, "not working", "nbactl services logs SERVICE") if bad else _nothing(reports)
+    if error is None and all(report.state == "undeclared" for report in reports):
+        next_step = "Declare `smoke` of a service under `services` in workflows.yaml."
+        error = CheckFailedError("no service was called: none of them declares a route", next_step=next_step)
     return View({"services": data}, show, items="services", exit_code=error.exit_code if error else 0, error=error)
 
 
@@ -209,8 +211,8 @@ def _variables(console: Console, found: ServiceDetails) -> None:
     for name in names:
         since = found.ages.get(("variable", name))
         value: Segment = Styled(UNREAD, "dim") if name in service.secrets else value_text(name, service.env[name])
-        rows.append([name, value, _age(found, since), since.by if since else None])
-    console.table(["variable", "value", "since", "by"], rows, key=["variable", "value"])
+        rows.append([name, value, _age(found, since), short_name(since.by) if since else None])
+    console.table(["variable", "value", "set", "by"], rows, key=["variable", "value"])
 
 
 def _revisions(console: Console, found: ServiceDetails) -> None:
@@ -224,7 +226,7 @@ def _revisions(console: Console, found: ServiceDetails) -> None:
             Styled("ready", "green") if revision.ready else Styled("not ready", "red"),
             f"{shares.get(revision.name, 0)} %",
             ago(found.now, revision.created_at),
-            revision.deployed_by,
+            short_name(revision.deployed_by),
             revision.problem,
         ]
         for revision in found.revisions[:_REVISIONS_SHOWN]
@@ -239,15 +241,15 @@ def _with_age(found: ServiceDetails, name: str, text: str) -> str:
     since = found.ages.get(("setting", name))
     if since is None:
         return text
-    by = f" by {since.by}" if since.by else ""
-    return f"{text} (since {_age(found, since)}{by})"
+    by = f" by {short_name(since.by)}" if since.by else ""
+    return f"{text} (set {_age(found, since)}{by})"
 
 
 def _age(found: ServiceDetails, since: Since | None) -> str:
     """Return how old a value is; what the oldest revision has already is at least so old."""
     if since is None:
         return ""
-    return f"{ago(found.now, since.at)}{' or longer' if since.is_oldest else ''}"
+    return f"{'at least ' if since.is_oldest else ''}{ago(found.now, since.at)}"
 
 
 def _number(value: float | None) -> str:

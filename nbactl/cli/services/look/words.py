@@ -37,7 +37,7 @@ def traffic_meaning(service: DeployedService) -> str:
     for share in service.traffic:
         where = f"the latest revision ({service.latest_ready_revision})" if share.revision is None else share.revision
         if share.percent:
-            parts.append(f"{share.percent} % {where}")
+            parts.append(f"{share.percent} % to {where}")
     shares = ", ".join(parts) or "none"
     if service.follows_latest:
         percent = next(share.percent for share in service.traffic if share.percent and share.revision is None)
@@ -59,3 +59,8 @@ def image_tag(service: DeployedService) -> str:
 def ago(now: datetime, then: datetime | None) -> str:
     """Return how long ago something was, `3d04h ago`; empty if that is not known."""
     return "" if then is None else f"{format_duration(max(0.0, (now - then).total_seconds()))} ago"
+
+
+def short_name(account: str | None) -> str:
+    """Return an account without its domain, `deployer` for a service account of any project."""
+    return (account or "").partition("@")[0]
