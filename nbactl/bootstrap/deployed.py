@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nbactl.errors import NbactlError, NotAuthorisedError, NotFoundError, UnavailableError
@@ -72,11 +73,32 @@ def survey_services(app: Container, names: Sequence[str] = ()) -> Survey:
 
     declared, services = declared_specs(app), app.deployed_services
     warnings: list[str] = []
-    changes = recorded_changes(app, warnings.append)
+    changes = partial(recorded_changes, app, warnings.append)
     chosen = {name: spec for name, spec in declared.items() if not names or name in names}
     found = survey(chosen, app.config.timeouts, services.list(), services.revisions, changes)
     others = tuple(service for service in found.undeclared if service.name not in declared)
     return replace(found, undeclared=others, warnings=(*warnings, *found.warnings))
+
+
+def wrong_services(app: Container) -> tuple[int, dict[str, str], list[str]]:
+    """Return how many services are declared, what is wrong with which, and what could not be found out.
+
+    That is what `services diff` and `services smoke` find. Raises as the port does.
+    """
+    from nbactl.deployments.parallel import at_once
+
+    found, prober = survey_services(app), make_prober(app)
+    said: dict[str, list[str]] = {}
+    for problem in found.problems:
+        said.setdefault(problem.service, []).append(problem.message)
+    tested = [one.deployed for one in found.services if one.deployed is not None and smoke_of(app, one.name)]
+    warnings = list(found.warnings)
+    for service, report in at_once(tested, lambda service: prober.smoke(service, smoke_of(app, service.name))):
+        if report.state == "broken":
+            said.setdefault(service.name, []).append(f"{report.route} {report.detail}")
+        elif report.state == "unknown":
+            warnings.append(f"whether {service.name} works is not known: {report.detail}")
+    return len(found.services), {name: "; ".join(sentences) for name, sentences in said.items()}, warnings
 
 
 def make_prober(app: Container) -> Prober:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nbactl.bootstrap import local, project
 from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.messaging import make_slack
-from nbactl.checks.doctor.context import CheckContext, Lost, Reports
+from nbactl.checks.doctor.context import CheckContext, Lost, Reports, ServiceConfigs, ServiceProblems
 from nbactl.errors import ConfigError, NbactlError
 from nbactl.workflows.freshness import worst
 
@@ -55,7 +55,8 @@ def check_context(app: Container) -> CheckContext:
         declared_indexes=project.declared_indexes,
         declared_ttl=project.declared_ttl,
         declared_services=lambda: usable.config.workflows.declared_services,
-        deployed=lambda: app.deployed_services.list(),  # noqa: PLW0108 - making it may fail
+        service_problems=lambda: _service_problems(usable),
+        service_configs=lambda: _service_configs(usable),
         production=lambda: _reports(usable),
         hand_off_patience=usable.config.timeouts["status.hand_off"],
         has_slack=lambda: make_slack(usable) is not None,
@@ -159,6 +160,42 @@ def _declared_datasets() -> set[str]:
     from nbactl.warehouse.tables import load_tables
 
     return {name.partition(".")[0] for name in load_tables()}
+
+
+def _service_problems(app: Container) -> ServiceProblems:
+    from nbactl.bootstrap.deployed import survey_services
+
+    found = survey_services(app)
+    problems = [
+        (f"{problem.service}: {problem.message}", problem.cause, problem.fix, problem.grave)
+        for problem in found.problems
+    ]
+    return ServiceProblems(problems, found.warnings)
+
+
+def _service_configs(app: Container) -> ServiceConfigs | None:
+    """Ask the declared services, on target local all that run, for the digest of their configuration."""
+    from nbactl.bootstrap.deployed import declared_specs, make_prober
+    from nbactl.config.loader import config_digest
+    from nbactl.config.repository import committed_digest
+    from nbactl.deployments.parallel import at_once
+
+    there = {service.name: service for service in app.deployed_services.list()}
+    declared = declared_specs(app) or there
+    asked = [service for name, service in there.items() if name in declared]
+    if not asked:
+        return None
+    prober = make_prober(app)
+    reports = [report for _, report in at_once(asked, prober.health)]
+    folder = next(iter(app.config.files.values())).parent
+    committed = committed_digest(folder, limit=app.config.timeouts["doctor.git"])
+    return ServiceConfigs(
+        committed or config_digest(app.config),
+        committed is not None,
+        {report.service: report.config_digest for report in reports if report.config_digest},
+        {report.service: report.detail for report in reports if report.state == "unknown"},
+        [report.service for report in reports if report.state != "unknown" and not report.config_digest],
+    )
 
 
 def _reports(app: Container) -> Reports | None:

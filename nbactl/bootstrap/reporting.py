@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbactl.outputs.model import Grid
     from nbactl.ports.alerts import Alert
     from nbactl.ports.warehouse import WarehouseJob
-    from nbactl.reporting.judges import Facts
+    from nbactl.reporting.judges import Facts, ServicesSeen
     from nbactl.reporting.report import CostUsage, ReportSources
     from nbactl.reporting.rules import AlertRules
     from nbactl.reporting.runs import Logs, Ran
@@ -58,6 +58,7 @@ def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None
         jobs=None if app.settings.target == "local" else jobs,
         health=health,
         rollouts=rollouts,
+        services=partial(_services, app) if app.target.HAS_DEPLOYED_SERVICES else None,
     )
 
     def facts(now: datetime) -> Facts:
@@ -104,6 +105,14 @@ def make_report_sources(app: Container) -> ReportSources:
         duplicates=lambda since, until: read_counts(app.documents, DUPLICATES, since, until),
         repairs=repairs,
     )
+
+
+def _services(app: Container) -> ServicesSeen:
+    from nbactl.bootstrap.deployed import wrong_services
+    from nbactl.reporting.judges import ServicesSeen
+
+    declared, wrong, warnings = wrong_services(app)
+    return ServicesSeen(declared, wrong, warnings)
 
 
 def _grid(app: Container, first: GameDate, last: GameDate) -> Grid:

@@ -26,8 +26,8 @@ Value = str | float | None
 class Past:
     """What is known of the past of a service: its revisions, the newest first, and the changes that nbactl made."""
 
-    revisions: Sequence[Revision] = ()
-    changes: Sequence[ChangeRecord] = ()
+    revisions: Sequence[Revision]
+    changes: Callable[[], Sequence[EnvChange]]
 
 
 @frozen
@@ -109,12 +109,12 @@ def lost_variables(service: DeployedService, past: Past) -> Loss | None:
     What nbactl removed was removed on purpose.
     """
     here = service.env.keys() | service.secrets
-    removed = _removed_by_nbactl(service.name, past.changes)
     for newer, older in pairwise(past.revisions):
         had = older.env.keys() | older.secrets
         gone = had - newer.env.keys() - newer.secrets
-        missing = sorted(gone - here - removed)
-        if len(gone) >= _FEWEST_LOST and 2 * len(gone) >= len(had) and missing:
+        if len(gone) < _FEWEST_LOST or 2 * len(gone) < len(had) or gone <= here:
+            continue
+        if missing := sorted(gone - here - _removed_by_nbactl(service.name, past.changes())):
             return Loss(tuple(missing), newer, older.name)
     return None
 
@@ -133,7 +133,7 @@ def drift_history(service: DeployedService, difference: Difference, past: Past) 
         was_right, was_wrong = right, was_wrong or not right
     mends = [
         change
-        for change in past.changes
+        for change in past.changes()
         for changed in change.services
         if changed.service == service.name and changed.outcome == "done"
         if _given(changed, kind, name) == difference.wanted

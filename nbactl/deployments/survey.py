@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from nbactl.core._support.durations import format_duration
@@ -68,11 +68,12 @@ def survey(
     timeouts: TimeoutsFile,
     deployed: Sequence[DeployedService],
     revisions: Callable[[str], Sequence[Revision]],
-    changes: Sequence[ChangeRecord],
+    changes: Callable[[], Sequence[EnvChange]],
 ) -> Survey:
-    """Compare the declared services with those that are deployed; `changes` are those that nbactl made.
+    """Compare the declared services with those that are deployed.
 
     The revisions of each are read, several at once; where that fails it is a warning, and the history is not known.
+    `changes` returns those that nbactl made; it is called if there is something that they may explain.
     """
     there = {service.name: service for service in deployed}
     known = [name for name in declared if name in there]
@@ -83,8 +84,9 @@ def survey(
             warnings.append(f"the history of {name} is not known: {found.message}")
         else:
             read[name] = found
+    known_changes = cache(changes)
     surveyed = [
-        examine(name, spec, timeouts, there.get(name), Past(read.get(name, ()), changes))
+        examine(name, spec, timeouts, there.get(name), Past(read.get(name, ()), known_changes))
         for name, spec in declared.items()
     ]
     others = tuple(service for service in deployed if service.name not in declared)
@@ -110,7 +112,7 @@ def examine(
         where = f" in {spec.region}" if spec.region else ""
         fix = "Deploy it, or correct its name or region under `services` in workflows.yaml."
         problem = ServiceProblem(
-            name, "missing", f"is declared in workflows.yaml, and is not deployed{where}", None, fix
+            name, "missing", f"declared in workflows.yaml, and not deployed{where}", None, fix
         )
         return Surveyed(name, None, (), (problem,))
     found = [

@@ -35,7 +35,7 @@ _LEAST_BYTES: Final = 10 * 2**30
 """A day is not dear for less above the median: six cents."""
 
 
-LASTING: Final = ("health", "rollout")
+LASTING: Final = ("health", "rollout", "services")
 """The conditions of which `window` says how long they must last."""
 
 
@@ -63,10 +63,20 @@ class Judged:
 
 
 @frozen
+class ServicesSeen:
+    """The declared services: how many there are, and of those that are not as they should be what is wrong."""
+
+    declared: int
+    wrong: Mapping[str, str]
+    warnings: Sequence[str] = ()
+
+
+@frozen
 class Sources:
     """Where facts come from. Each raises what its backend raises.
 
-    `health` is None where there are services and nothing says where, `jobs` None on a target without such a history.
+    `health` is None where there are services and nothing says where, `jobs` None on a target without such a history,
+    `services` None on a target where nothing is deployed.
     """
 
     ran: Callable[[datetime, datetime], Ran]
@@ -75,6 +85,7 @@ class Sources:
     jobs: Callable[[datetime, datetime], Iterable[WarehouseJob]] | None
     health: Callable[[], Sequence[ServiceHealth] | None]
     rollouts: Callable[[], tuple[Sequence[Rollout], Mapping[str, str]]]
+    services: Callable[[], ServicesSeen] | None
 
 
 class Facts:
@@ -209,6 +220,19 @@ def late_outputs(rule: AlertRule, facts: Facts, known: Collection[str]) -> Judge
     return Judged(findings, why, worst, total, unseen)
 
 
+def services(rule: AlertRule, facts: Facts, _: Collection[str]) -> Judged:
+    """Judge which share of the declared services is not as it should be; each one is a subject of its own."""
+    if facts.sources.services is None:
+        raise NotApplicable("no service is deployed on this target")
+    seen = facts.sources.services()
+    facts.warnings += [f"alert rules: {text}" for text in seen.warnings]
+    _enough(seen.declared, rule, "services")
+    share = len(seen.wrong) / seen.declared
+    why = f"{len(seen.wrong)} of {seen.declared} declared services are not as they should be"
+    titles = {name: f"{name}: {what}" for name, what in seen.wrong.items()}
+    return Judged(titles if share > rule.above else {}, why, share, seen.declared)
+
+
 JUDGES: Final[Mapping[str, Judge]] = {
     "failure_rate": failure_rate,
     "error_spike": error_spike,
@@ -216,6 +240,7 @@ JUDGES: Final[Mapping[str, Judge]] = {
     "health": health,
     "rollout": rollout,
     "late_outputs": late_outputs,
+    "services": services,
 }
 
 

@@ -35,8 +35,8 @@ NOT_IN_SEASON: Final = ("halted", "off_season", "break")
 
 CHECKS: Final = "alert_rule_checks"
 """The collection that says when rules were judged whose facts are billed; its documents are named by rule."""
-BILLED: Final = ("failure_rate", "error_spike", "cost_anomaly", "late_outputs")
-"""The conditions whose facts are queries of BigQuery on target gcp."""
+BILLED: Final = ("failure_rate", "error_spike", "cost_anomaly", "late_outputs", "services")
+"""The conditions whose facts are queries of BigQuery on target gcp, or start instances of services."""
 
 
 class Resting(Exception):  # noqa: N818 - an outcome

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from nbactl.core.phases.history import ProcessorRun
     from nbactl.core.phases.modes import PhaseExpectation
     from nbactl.ports.documents import DocumentStore
-    from nbactl.ports.services import DeployedService
 
 Status = Literal["ok", "warn", "failed", "skipped"]
 
@@ -108,6 +107,29 @@ class Reports:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceProblems:
+    """What is wrong with declared services, each as message, cause, what to do, and whether it keeps work from done."""
+
+    found: Sequence[tuple[str, str | None, str, bool]]
+    warnings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfigs:
+    """The digests of the configuration that services report in `/health`, and those that did not answer, with why.
+
+    `committed` is the digest of the files as they are at HEAD of the repository, or where they are in none as they are
+    on this machine. `silent` answered, and report no digest: old programs.
+    """
+
+    committed: str
+    in_repository: bool
+    reported: Mapping[str, str]
+    unanswered: Mapping[str, str]
+    silent: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckContext:
     """What checks may look at; each callable raises NbactlError where it cannot.
 
@@ -152,8 +174,10 @@ class CheckContext:
     """Returns the fields, by collection, by which documents expire."""
     declared_services: Callable[[], list[str]]
     """Returns the services that workflows.yaml names."""
-    deployed: Callable[[], Sequence[DeployedService]]
-    """Returns the services that are deployed."""
+    service_problems: Callable[[], ServiceProblems]
+    """Compares the declared services with what is deployed."""
+    service_configs: Callable[[], ServiceConfigs | None]
+    """Asks the services which configuration they use; None where no service runs."""
     production: Callable[[], Reports | None]
     """Reads what production reported in the last seven days; None where nothing was ever recorded."""
     hand_off_patience: float

@@ -6,6 +6,7 @@ import shlex
 from functools import wraps
 from typing import TYPE_CHECKING, Final
 
+from nbactl.checks.doctor.configs import examine_configs
 from nbactl.checks.doctor.context import Finding
 from nbactl.checks.doctor.permissions import NEEDS, all_permissions
 from nbactl.errors import NbactlError, NotAuthorisedError
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from nbactl.checks.doctor.context import Check, CheckContext
-    from nbactl.ports.services import DeployedService
 
 _EMULATOR: Final = "FIRESTORE_EMULATOR_HOST"
 _DATABASE: Final = "--database='(default)'"
@@ -150,27 +150,20 @@ def topics(context: CheckContext, project: str) -> Iterator[Finding]:
 
 @_check("services", emulator="CLOUD_RUN_EMULATOR_HOST")
 def services(context: CheckContext, _: str) -> Iterator[Finding]:
-    """Look whether the declared services are deployed, ready, and get requests."""
-    there = {service.name: service for service in context.deployed()}
-    wanted = context.declared_services()
-    problems = list(_problems(wanted, there))
-    for message, cause in problems:
-        yield Finding("services", "failed", message, cause, "Deploy it, or correct its traffic; then look again.")
-    if not problems:
-        yield Finding("services", "ok", f"{len(wanted)} are deployed and get requests")
+    """Compare the declared services with what is deployed: settings, variables, traffic."""
+    wanted, problems = context.declared_services(), context.service_problems()
+    for message, cause, fix, grave in problems.found:
+        yield Finding("services", "failed" if grave else "warn", message, cause, fix)
+    for warning in problems.warnings:
+        yield Finding("services", "warn", warning)
+    if not problems.found:
+        yield Finding("services", "ok", f"{len(wanted)} are deployed as declared, and get requests")
 
 
-def _problems(wanted: list[str], there: dict[str, DeployedService]) -> Iterator[tuple[str, str | None]]:
-    for name in wanted:
-        if name not in there:
-            yield f"{name} is declared in workflows.yaml, and is not deployed", None
-            continue
-        service = there[name]
-        if service.problem is not None:
-            yield f"{name}: its newest revision is not ready", service.problem
-        elif service.latest_share == 0:
-            cause = f"All requests go to {', '.join(service.pinned_to) or 'no revision'}."
-            yield f"{name}: its newest revision gets 0 % of requests", cause
+@_check("service configuration", emulator="CLOUD_RUN_EMULATOR_HOST")
+def service_configuration(context: CheckContext, _: str) -> Iterator[Finding]:
+    """Compare the configuration that services use with that of the repository."""
+    yield from examine_configs(context)
 
 
 def _listed(names: list[str]) -> str:
@@ -178,7 +171,7 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:_MORE])}{more}"
 
 
-_CHECKS: Final = (firestore, permissions, datasets, indexes, ttl_policies, topics, services)
+_CHECKS: Final = (firestore, permissions, datasets, indexes, ttl_policies, topics, services, service_configuration)
 
 
 def examine_project(context: CheckContext) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from nbactl.errors import UnavailableError
 from nbactl.outputs.model import Grid, Output, OutputState
 from nbactl.ports.warehouse import WarehouseJob
 from nbactl.reporting.conditions import conditions_open, conditions_since
-from nbactl.reporting.judges import JUDGES, Facts, Sources
+from nbactl.reporting.judges import JUDGES, Facts, ServicesSeen, Sources
 from nbactl.reporting.rules import AlertRules
 from nbactl.reporting.runs import Ran, RanRun, RanTask
 from nbactl.rollouts.health import ServiceHealth
@@ -65,6 +65,7 @@ class World:
     billed: Mapping[int, int] | None = None
     """GiB by how many days ago."""
     rollouts: Sequence[Rollout] = ()
+    deployed: ServicesSeen | None = None
     down: bool = False
     apart: timedelta = timedelta()
     billed_every: timedelta | None = None
@@ -86,6 +87,7 @@ class World:
             jobs=None if self.billed is None else self._jobs,
             health=lambda: self._answer(self.services),
             rollouts=lambda: (self._answer(self.rollouts), {}),
+            services=None if self.deployed is None else lambda: self._answer(self.deployed),
         )
         return AlertRules(
             self.rules,
@@ -343,6 +345,30 @@ def test_a_rollout_that_is_paused_or_overdue_for_the_window(store: DocumentStore
     assert world.said == [("critical", "the rollout of fast has baked, and does not advance")]
     world.rollouts = [replace(baking, status=RolloutStatus.COMPLETED)]
     assert len(world.tick(5).resolved) == 1
+
+
+def test_each_service_that_is_not_as_it_should_be_for_the_window_is_an_alert(store: DocumentStore) -> None:
+    world = World(store, {"services": rule("services", window="30m")})
+    assert world.tick().outcomes[0].state == "not_applicable"
+    world.deployed = ServicesSeen(8, {"worker": "GET /ready answered 500, not 200"}, ("the history is not known",))
+    [outcome] = world.tick().outcomes
+    assert (outcome.state, outcome.value, outcome.sample, outcome.subjects) == ("waiting", 0.125, 8, ("worker",))
+    assert world.noticed == ["alert rules: the history is not known"]
+    world.tick(29)
+    assert world.said == []
+    world.tick(2)
+    assert world.said == [("critical", "worker: GET /ready answered 500, not 200")]
+    world.deployed = ServicesSeen(8, {"coordinator": "min_instances is 0, declared 1"})
+    world.tick(5)
+    assert world.said[1:] == [("info", "resolved: worker: GET /ready answered 500, not 200")]
+    world.deployed = ServicesSeen(8, {})
+    assert world.tick(40).outcomes[0].why == "0 of 8 declared services are not as they should be"
+
+
+def test_services_are_not_called_at_every_tick(store: DocumentStore) -> None:
+    world = World(store, {"services": rule("services")}, deployed=ServicesSeen(8, {}))
+    world.billed_every = timedelta(minutes=15)
+    assert [world.tick(minutes).outcomes[0].state for minutes in (0, 10, 10)] == ["quiet", "resting", "quiet"]
 
 
 def test_each_late_date_is_a_condition_of_its_own(store: DocumentStore) -> None:

@@ -97,9 +97,9 @@ def show_service(app: Container, name: str) -> ServiceDetails:
     service = _get(app, name)
     revisions = app.deployed_services.revisions(name)
     warnings: list[str] = []
-    changes = recorded_changes(app, warnings.append)
     specs = declared_specs(app)
-    surveyed = examine(name, specs.get(name, DeployedSpec()), app.config.timeouts, service, Past(revisions, changes))
+    past = Past(revisions, partial(recorded_changes, app, warnings.append))
+    surveyed = examine(name, specs.get(name, DeployedSpec()), app.config.timeouts, service, past)
     found = ages(service, revisions)
     return ServiceDetails(
         service, name in specs, surveyed, revisions, found, _commit(app, service), app.clock.now(), tuple(warnings)

@@ -15,10 +15,14 @@ from nbactl.bootstrap.project import declared_indexes, declared_ttl, gcp_project
 from nbactl.checks.doctor import gcp as checks
 from nbactl.checks.doctor.gcp import examine_project
 from nbactl.checks.doctor.permissions import NEEDS, all_permissions
+from nbactl.config.deployed import DeployedSpec
+from nbactl.config.loader import config_digest
+from nbactl.config.repository import committed_digest
 from nbactl.config.settings import load_settings
 from nbactl.warehouse.tables import load_tables
 from tests.kit.cloud_run_server import PINNED, cloud_run_server
 from tests.kit.google_project_server import ACCOUNT, google_project_server
+from tests.kit.service_routes import service_routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from nbactl.checks.doctor.context import Finding
     from tests.kit.cloud_run_server import CloudRun
     from tests.kit.google_project_server import ProjectServer
+    from tests.kit.service_routes import Routes
 
 PROJECT = "test-project"
 
@@ -45,6 +50,12 @@ def cloud() -> Iterator[CloudRun]:
         yield services
 
 
+@pytest.fixture(scope="module")
+def routes() -> Iterator[Routes]:
+    with service_routes() as served:
+        yield served
+
+
 @pytest.fixture
 def app(
     server: tuple[ProjectServer, Path], cloud: CloudRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -58,7 +69,7 @@ def app(
 
 
 @pytest.fixture
-def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun) -> ProjectServer:
+def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun, routes: Routes) -> ProjectServer:
     project, _ = server
     project.granted = all_permissions()
     project.datasets = {name.partition(".")[0]: "US-WEST2" for name in load_tables()}
@@ -67,8 +78,11 @@ def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun)
     project.topics = sorted(app.config.workflows.topics)
     project.refusals = {}
     cloud.services.clear()
+    digest = committed_digest(app.config.files["workflows"].parent, limit=20.0) or config_digest(app.config)
     for name in app.config.workflows.declared_services:
-        cloud.deploy(name)
+        spec = app.config.workflows.services[name]
+        cloud.deploy(name, timeout=f"{app.config.timeouts[spec.timeout or 'task.raw']:g}s")
+        routes.serve(cloud, name, configDigest=digest)
     return project
 
 
@@ -85,6 +99,7 @@ def of(findings: Sequence[Finding], name: str) -> Finding:
 def test_a_project_that_has_everything_has_one_good_finding_a_check(app: Container, healthy: ProjectServer) -> None:
     findings = found(app)
     names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies", "topics", "services"]
+    names.append("service configuration")
     assert [(finding.name, finding.status) for finding in findings] == [(name, "ok") for name in names]
     assert of(findings, "credentials").message == f"service account {ACCOUNT}"
     assert of(findings, "indexes").message == f"{len(healthy.indexes)} composite indexes are ready"
@@ -96,7 +111,7 @@ def test_a_missing_permission_names_the_commands_and_the_smallest_role(app: Cont
         shared = {one for other in NEEDS if other is not need for one in other.permissions}
         own = next(one for one in reversed(need.permissions) if one not in shared)
         healthy.granted = all_permissions() - {own}
-        finding = of(found(app), "permissions")
+        finding = of(list(checks.permissions(check_context(app))), "permissions")
         assert finding.status == "warn"
         assert finding.message == f"not for {', '.join(need.commands)}"
         assert own in (finding.cause or "")
@@ -141,11 +156,43 @@ def test_services_that_are_gone_broken_or_pinned_fail(app: Container, cloud: Clo
     findings = [(one.status, one.message, one.cause) for one in found(app) if one.name == "services"]
     assert [status for status, _, _ in findings] == ["failed"] * 3
     assert [message for _, message, _ in findings] == [
-        f"{gone} is declared in workflows.yaml, and is not deployed",
+        f"{gone}: declared in workflows.yaml, and not deployed",
         f"{broken}: its newest revision is not ready",
         f"{pinned}: its newest revision gets 0 % of requests",
     ]
     assert findings[2][2] == f"All requests go to {pinned}-00000-old."
+
+
+@pytest.mark.usefixtures("healthy")
+def test_incident_9_a_reset_setting_is_a_warning_and_a_lost_variable_fails(app: Container) -> None:
+    reset, emptied, *_ = app.config.workflows.declared_services
+    app.config.workflows.services[reset] = DeployedSpec(min_instances=1)
+    app.config.workflows.services[emptied] = DeployedSpec(env={"GCP_PROJECT": PROJECT})
+    findings = list(checks.services(check_context(app)))
+    assert [(one.status, one.message) for one in findings[:2]] == [
+        ("warn", f"{reset}: min_instances is 0, declared 1"),
+        ("failed", f"{emptied}: GCP_PROJECT is not set, declared {PROJECT}"),
+    ]
+    assert findings[0].fix == f"nbactl services apply {reset}"
+    assert findings[2].message.startswith("what nbactl changed is not known: ")
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_service_that_uses_another_configuration_than_the_committed_one_is_named(
+    app: Container, cloud: CloudRun, routes: Routes
+) -> None:
+    other, old, gone, *_ = app.config.workflows.declared_services
+    routes.serve(cloud, other, configDigest="ffffffffffff")
+    routes.answers[old, "/health"] = (200, "OK")
+    cloud.services[gone]["uri"] = "http://127.0.0.1:9"
+    findings = [one for one in found(app) if one.name == "service configuration"]
+    assert [(one.status, one.message) for one in findings[:2]] == [
+        ("warn", f"{other}: not the configuration that is committed"),
+        ("warn", f"not known of {gone}"),
+    ]
+    assert "They report ffffffffffff" in (findings[0].cause or "")
+    assert findings[2].status == "ok"
+    assert findings[2].message.endswith("; 1 do not report theirs")
 
 
 @pytest.mark.parametrize(

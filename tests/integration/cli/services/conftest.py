@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Deployed:
-    """Three services on the loopback Cloud Run, and nbactl on target gcp with what `declared` says of them."""
+    """The services that tasks and phases call, on the loopback Cloud Run, and nbactl on target gcp with what `declared` says of them."""
 
     cloud: CloudRun
     routes: Routes
@@ -61,7 +61,8 @@ def _shipped() -> dict[str, Any]:
 @pytest.fixture
 def deployed(tmp_path: Path, firestore_address: str) -> Iterator[Deployed]:
     with cloud_run_server() as cloud, service_routes() as routes:
-        for name in load_config(None).workflows.declared_services:
+        file = load_config(None).workflows
+        for name in file.replaced(services={}).declared_services:
             cloud.deploy(name, {"GCP_PROJECT": PROJECT, "TOPIC": "ready", "MODE": "fast"})
             routes.serve(cloud, name)
         yield Deployed(cloud, routes, tmp_path, firestore_address, {})
