@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 from nbactl.bootstrap.indexes import INDEXES
-from nbactl.errors import ConfigError, PreconditionError
+from nbactl.errors import PreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from nbactl.adapters.inprocess.compute import InProcessCompute
     from nbactl.adapters.localbus.bus import LocalBus
     from nbactl.adapters.localbus.push import PushDelivery
+    from nbactl.adapters.localrun.measurements import LocalMeasurements
+    from nbactl.adapters.localrun.services import LocalServices
     from nbactl.adapters.sqlite.documents import SqliteDocuments
     from nbactl.bootstrap.container import Container
     from nbactl.core.observe.failures import Failures
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from nbactl.ports.compute import TaskContext, TaskOutcome
     from nbactl.ports.jobs import ScheduledJobs
     from nbactl.ports.logs import Logs
-    from nbactl.ports.measurements import Measurements
-    from nbactl.ports.services import DeployedServices
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
@@ -165,28 +165,18 @@ def compute(app: Container) -> InProcessCompute:
     )
 
 
-def deployed_services(_: Container) -> NoReturn:
-    """Refuse: nothing is deployed."""
-    raise ConfigError(
-        "target local has no deployed services",
-        cause="Its tasks run in process.",
-        next_step="Use --target gcp.",
-    )
+def deployed_services(app: Container) -> LocalServices:
+    """Return the services that `nbactl up` runs."""
+    from nbactl.bootstrap.localrun import make_services
+
+    return make_services(app)
 
 
-def service_regions(app: Container) -> dict[str, Callable[[], DeployedServices]]:
-    """Return the services of this machine, which are in no region."""
-    return {"": lambda: app.deployed_services}
+def measurements(app: Container) -> LocalMeasurements:
+    """Return what the processes of `nbactl up` counted, and the backlog of the bus."""
+    from nbactl.bootstrap.localrun import make_measurements
 
-
-def identity_token(_: Container) -> Callable[[str], str | None]:
-    """Return what makes no token: services on loopback take calls without."""
-    return lambda _: None
-
-
-def measurements(app: Container) -> Measurements:
-    """Return what was measured of services and subscriptions."""
-    raise NotImplementedError(app)
+    return make_measurements(app)
 
 
 def logs(app: Container) -> Logs:

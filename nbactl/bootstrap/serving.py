@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,15 @@ class ServeRequest:
     """What to serve and where.
 
     Without `host` it is the loopback, or all addresses where PORT is set, as Cloud Run does. `fd` is an inherited
-    socket that listens already. `until_eof` stops the services when standard input ends. `structured` logs JSON.
+    socket that listens already; with `own_fd`, another one, it is used from the first line of standard input on.
+    `until_eof` stops the services when standard input ends. `structured` logs JSON.
     """
 
     services: tuple[str, ...]
     host: str | None = None
     port: int | None = None
     fd: int | None = None
+    own_fd: int | None = None
     concurrency: int | None = None
     until_eof: bool = False
     structured: bool = False
@@ -46,6 +49,7 @@ def serve_services(
     names = request.services
     with (
         ServiceContainer("-".join(names), settings, environ=environ) as app,
+        contextlib.ExitStack() as sockets,
         server.open_socket(request.host or "", request.port or 0)
         if request.fd is None
         else server.inherited_socket(request.fd) as listening,
@@ -58,10 +62,13 @@ def serve_services(
         made = make_services(app, names)
         timeouts = app.config.timeouts
         finish = timeouts["service.finish_requests"] + timeouts["service.let_go"]
+        admission = None
+        if request.own_fd is not None:
+            admission = server.Admission(sockets.enter_context(server.inherited_socket(request.own_fd)))
         if request.until_eof:
-            server.stop_at_end_of_input(finish + timeouts["service.stop_steps"])
+            server.follow_input(finish + timeouts["service.stop_steps"], admission)
         announce(f"Serving {', '.join(names)} on http://{f'[{host}]' if ':' in host else host}:{port}")
-        server.serve(made, listening, stop_within=finish)
+        server.serve(made, listening, stop_within=finish, admission=admission)
 
 
 def _identity(host: str, app: ServiceContainer) -> Callable[[App], App] | None:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import queue
 import sys
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
+from nbactl.adapters.localrun.running import RunningUp, write_running
+from nbactl.bootstrap.localrun import make_deployments, split_environment, state_file
 from nbactl.config.given import given_options
+from nbactl.core._support.faults import reach
 from nbactl.errors import AlreadyExistsError, LeaseHeldError, PreconditionError, UnavailableError
+from nbactl.services.deploying import Deployer
+from nbactl.services.instance import LogLine
 from nbactl.services.routes import SERVICES
-from nbactl.services.supervisor import LogLine, Supervisor, SupervisorTimings, write_state
+from nbactl.services.supervisor import Supervisor, SupervisorTimings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from nbactl.adapters.localbus.push import PushDelivery
+    from nbactl.adapters.localrun.records import RevisionRecord
     from nbactl.bootstrap.container import Container
     from nbactl.core._support.gamedate import GameDate
     from nbactl.ports.bus import BusTopology
@@ -28,10 +33,6 @@ if TYPE_CHECKING:
 
 OWN: Final = "up"
 """The name of this process in the log."""
-_STATE: Final = "up.json"
-
-_NOT_HERE: Final = ("PORT", "NBACTL_OUTPUT", "NBACTL_PUSH_AUDIENCE", "NBACTL_PUSH_ACCOUNTS")
-"""Variables that the services do not get: they are on loopback, where callers have no identity token."""
 _ENDED: Final = ("success", "partial", "no_data")
 """The states of a task that has done its work."""
 _MOST_ATTEMPTS: Final = 100
@@ -71,20 +72,27 @@ class Up:
         self._emit = emit
         self._lines: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
         self._stopped = False
+        self._started_at = app.clock.now()
         timeouts = app.config.timeouts
         self._supervisor = Supervisor(
-            self._command,
-            environ=_environment(app),
             timings=SupervisorTimings(
                 request=timeouts["up.request"],
                 restart=timeouts["up.restart"],
                 longest_restart=timeouts["up.longest_restart"],
+                start=timeouts["up.ready"],
                 stop=timeouts["up.stop"],
             ),
             clock=app.clock,
             emit=self._lines.put,
             changed=self._write_state,
         )
+        self._environment = split_environment(app)
+        self._deployments = make_deployments(app)
+        self._deployer = Deployer(
+            self._supervisor, self._deployments, command=self._command, environ=self._environment.common
+        )
+        self._trouble = ""
+        """Why the store did not answer at the last step."""
 
     def request_stop(self) -> None:
         """Stop in an orderly way."""
@@ -101,7 +109,10 @@ class Up:
             try:
                 _begin_without_array(self._app)
                 last.callback(self._stop_services)
-                self._supervisor.start(self._request.services)
+                for name in self._request.services:
+                    self._deployments.register(name, self._environment.variables, self._environment.secrets)
+                    self._supervisor.open(name)
+                reach("localrun.registered")
                 self._say(f"starting {', '.join(self._request.services)}")
                 if not self._until_ready():
                     return self._result("stopped")
@@ -121,11 +132,11 @@ class Up:
         timeouts, clock = self._app.config.timeouts, self._app.clock
         end = clock.monotonic() + timeouts["up.ready"]
         while not self._stopped:
-            self._supervisor.poll()
+            self._step()
             reasons = self._supervisor.unready()
-            if not reasons:
+            if not reasons and self._deployer.is_settled:
                 return True
-            if clock.monotonic() > end:
+            if reasons and clock.monotonic() > end:
                 raise UnavailableError(
                     f"{len(reasons)} of {len(self._supervisor.services)} services are not ready",
                     cause="; ".join(reasons),
@@ -139,8 +150,7 @@ class Up:
         timeouts, clock = self._app.config.timeouts, self._app.clock
         end = clock.monotonic() + (self._request.timeout or timeouts["up.once"])
         while not self._stopped:
-            self._supervisor.poll()
-            self._supervisor.unready()
+            self._step()
             if self._request.once and self._request.date is not None:
                 if (ended := date_end(self._app, self._request.date)) is not None:
                     return self._result(*ended)
@@ -148,6 +158,19 @@ class Up:
                     return self._result("running", "the time is over")
             self._show(timeouts["up.poll"])
         return self._result("stopped")
+
+    def _step(self) -> None:
+        """Bring processes a step closer to what is wanted; a store that is busy is asked again."""
+        try:
+            self._deployer.step()
+        except UnavailableError as error:
+            if not error.retryable:
+                raise
+            if self._trouble != error.message:
+                self._say(f"{error.message}: {error.cause}" if error.cause else error.message, "WARNING")
+            self._trouble = error.message
+        else:
+            self._trouble = ""
 
     def _result(self, outcome: Outcome, detail: str = "") -> UpResult:
         return UpResult(outcome, sum(one.restarts for one in self._supervisor.services.values()), detail)
@@ -178,7 +201,7 @@ class Up:
     def _stop_services(self) -> None:
         self._in_background(self._supervisor.stop)
         with contextlib.suppress(FileNotFoundError):
-            (self._app.settings.state_dir / _STATE).unlink()
+            state_file(self._app).unlink()
 
     def _in_background(self, work: Callable[[], None]) -> None:
         """Do something that takes a while, and show the log meanwhile."""
@@ -204,19 +227,17 @@ class Up:
     def _say(self, message: str, severity: str = "INFO") -> None:
         self._lines.put(LogLine(OWN, severity, message, {"time": self._app.clock.now().isoformat()}))
 
-    def _command(self, name: str, descriptor: int) -> Sequence[str]:
-        words = ["serve", name, "--fd", str(descriptor), "--until-eof", "--output", "jsonl", "--quiet"]
+    def _command(self, revision: RevisionRecord, shared: int, own: int) -> Sequence[str]:
+        words = ["serve", revision.service, "--fd", str(shared), "--own-fd", str(own), "--until-eof"]
+        if (concurrency := revision.settings.get("concurrency")) is not None:
+            words += ["--concurrency", str(int(concurrency))]
+        words += ["--output", "jsonl", "--quiet"]
         return [sys.executable, "-m", "nbactl", *words, *given_options(self._app.settings)]
 
     def _write_state(self) -> None:
-        services = {name: {"pid": one.process.pid, "port": one.port} for name, one in self._supervisor.services.items()}
-        state: dict[str, Any] = {
-            "pid": os.getpid(),
-            "started_at": self._app.clock.now().isoformat(),
-            "date": None if self._request.date is None else str(self._request.date),
-            "services": services,
-        }
-        write_state(self._app.settings.state_dir / _STATE, state)
+        services = {name: service.running for name, service in self._supervisor.services.items()}
+        date = None if self._request.date is None else str(self._request.date)
+        write_running(state_file(self._app), RunningUp(self._started_at, date, services))
 
 
 def create_subscriptions(app: Container, urls: dict[str, str]) -> None:
@@ -307,12 +328,6 @@ def _begin_without_array(app: Container) -> None:
         app.completions_migration.skip_if_empty(Caller(operator, lambda _: None, Cancellation()))
 
 
-def _environment(app: Container) -> dict[str, str]:
-    """Return the environment of the services: ours, with the source, and without what is for a service elsewhere."""
-    kept = {name: value for name, value in app.environ.items() if name not in _NOT_HERE}
-    return {**kept, "NBACTL_SOURCE": app.settings.source, "PYTHONUNBUFFERED": "1"}
-
-
 def _refuse_public_bus(app: Container) -> None:
     if app.settings.target == "gcp" and not app.environ.get("PUBSUB_EMULATOR_HOST"):
         raise PreconditionError(
@@ -339,7 +354,7 @@ def _only_one(app: Container) -> Iterator[None]:
         except BlockingIOError as error:
             holder = ""
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                holder = f" as process {json.loads((folder / _STATE).read_text())['pid']}"
+                holder = f" as process {json.loads(state_file(app).read_text())['pid']}"
             raise LeaseHeldError(
                 f"`nbactl up` is running on {folder} already{holder}",
                 next_step="Stop it with Ctrl-C, or use another --state-dir.",

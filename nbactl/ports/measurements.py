@@ -20,6 +20,8 @@ class RequestStats:
     """Answers of 500 and more."""
     p50: float | None = None
     p95: float | None = None
+    since: datetime | None = None
+    """Since when they were counted, where that is not the span that was asked for."""
 
     @property
     def error_rate(self) -> float:

@@ -1,252 +1,245 @@
-"""The services of `nbactl up` as processes: started, restarted when they die, stopped together.
+"""The services of `nbactl up` as processes: started, restarted when they die, replaced by another revision, stopped.
 
-Each service gets its listening socket from here, so that its port stays the same and connections wait while it is
-started again. Its standard input is a pipe whose other end only this process has: when this process is gone, however it
-ended, the pipe ends and the service stops.
+The processes of a service share a listening socket that belongs to this process. So its port stays the same, and
+connections wait while no process serves it. The processes of another revision are let in when all of them are ready,
+and those of the one before finish their requests then.
 """
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
-import os
-import signal
-import subprocess
-import threading
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from nbactl.adapters.localrun.running import RunningProcess, RunningService
 from nbactl.errors import UnavailableError
 from nbactl.frozen import frozen
+from nbactl.services.instance import Instance, LogLine, Program
 from nbactl.services.server import LOOPBACK, open_socket
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from nbactl.core._support.clock import Clock
 
-_READY: Final = 200
 _MOST_FAILED_STARTS: Final = 3
 """A service that ends so often before it was ready does not start at all."""
 
 
 @frozen
-class LogLine:
-    """A line of the combined log. `entry` has what the service logged beside its message, and `time` if it said it."""
-
-    service: str
-    severity: str
-    message: str
-    entry: Mapping[str, Any] = field(default_factory=dict)
-
-
-@frozen
 class SupervisorTimings:
-    """In seconds: a request for readiness, the first and longest pause before a restart, and the stop of a service."""
+    """In seconds: a question for readiness, the first and longest pause before a restart, a start, and a stop."""
 
     request: float
     restart: float
     longest_restart: float
+    start: float
     stop: float
 
 
 @dataclass
 class SupervisedService:
-    """A service and its process."""
+    """A service and its processes. `serving` take its requests; `starting` are to replace them."""
 
     name: str
     listening: socket.socket
-    process: subprocess.Popen[bytes]
-    started: float
-    """Of the monotonic clock."""
     port: int
+    serving: list[Instance] = field(default_factory=list)
+    starting: list[Instance] = field(default_factory=list)
+    stopping: list[Instance] = field(default_factory=list)
     restarts: int = 0
     failed_starts: int = 0
-    ready: bool = False
     restart_at: float | None = None
-    last_line: str = ""
-    readers: list[threading.Thread] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         """Where it is served."""
         return f"http://{LOOPBACK}:{self.port}"
 
+    @property
+    def revision(self) -> str | None:
+        """The revision that serves."""
+        return self.serving[0].program.revision if self.serving else None
+
+    @property
+    def next_revision(self) -> str | None:
+        """The revision that is starting."""
+        return self.starting[0].program.revision if self.starting else None
+
+    @property
+    def running(self) -> RunningService:
+        """What runs, for others to read."""
+        processes = [
+            RunningProcess(each.program.revision, each.process.pid, each.port, each.started_at)
+            for each in (*self.serving, *self.starting)
+        ]
+        return RunningService(self.port, processes)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether processes serve it, and all of them are ready."""
+        return bool(self.serving) and all(each.ready and each.code is None for each in self.serving)
+
+    @property
+    def is_next_ready(self) -> bool:
+        """Whether all processes of the next revision are ready."""
+        return bool(self.starting) and all(each.ready and each.code is None for each in self.starting)
+
 
 class Supervisor:
-    """Starts a process for each service. `command` gives its command line for a name and an inherited socket.
+    """Keeps the processes of services. `emit` gets the lines of the log, from several threads.
 
-    `emit` gets the lines of the log, from several threads; `changed` is called after a process was started.
+    `changed` is called after a process was started or let in.
     """
 
     def __init__(
         self,
-        command: Callable[[str, int], Sequence[str]],
         *,
-        environ: Mapping[str, str],
         timings: SupervisorTimings,
         clock: Clock,
         emit: Callable[[LogLine], None],
         changed: Callable[[], object],
     ) -> None:
-        self._command = command
-        self._environ = dict(environ)
         self._timings = timings
         self._clock = clock
         self._emit = emit
         self._changed = changed
         self.services: dict[str, SupervisedService] = {}
 
-    def start(self, names: Sequence[str]) -> None:
-        """Start the services."""
-        for name in names:
-            listening = open_socket(LOOPBACK, 0)
-            process, now = self._spawn(name, listening), self._clock.monotonic()
-            service = SupervisedService(name, listening, process, now, listening.getsockname()[1])
-            self.services[name] = service
-            self._read(service)
+    def open(self, name: str) -> SupervisedService:
+        """Have a service without processes; connections to it wait."""
+        listening = open_socket(LOOPBACK, 0)
+        made = self.services[name] = SupervisedService(name, listening, listening.getsockname()[1])
+        return made
+
+    def begin(self, program: Program) -> None:
+        """Start the processes of a revision beside those that serve."""
+        service = self.services[program.service]
+        service.starting = [self._start(program, service) for _ in range(program.instances)]
         self._changed()
 
-    def poll(self) -> None:
-        """Restart what has died, after a pause that doubles while it keeps dying.
-
-        Raises UnavailableError for a service that does not start at all.
-        """
+    def look(self) -> None:
+        """Restart what has died, after a pause that doubles while it keeps dying; see what has become ready."""
         now = self._clock.monotonic()
         for service in self.services.values():
-            if service.restart_at is not None:
-                if now >= service.restart_at:
-                    self._restart(service)
-            elif (code := service.process.poll()) is not None:
-                self._note_death(service, code, now)
+            for instance in (*service.serving, *service.starting):
+                instance.look()
+            service.stopping = [instance for instance in service.stopping if not instance.reap()]
+            if service.is_ready:
+                service.failed_starts = 0
+            self._mend(service, now)
+
+    def may_begin(self, service: SupervisedService) -> bool:
+        """Say whether processes may be started now: after a failed start without another revision there is a pause."""
+        return bool(service.serving) or service.restart_at is None or self._clock.monotonic() >= service.restart_at
+
+    def failure(self, service: SupervisedService) -> str | None:
+        """Return why the next revision does not start; None if it does, or may still do so."""
+        for instance in service.starting:
+            if instance.code is not None:
+                instance.close()
+                return f"{instance.how_it_ended}: {instance.last_line}" if instance.last_line else instance.how_it_ended
+            if not instance.ready and self._clock.monotonic() - instance.started > self._timings.start:
+                return f"not ready after {self._timings.start:g}s: {instance.reason}"
+        return None
+
+    def switch(self, service: SupervisedService) -> None:
+        """Let the next revision in, and have the one before finish its requests."""
+        before, service.serving, service.starting = service.serving, service.starting, []
+        for instance in service.serving:
+            instance.let_in()
+        self._stop(service, before)
+        service.restart_at, service.failed_starts = None, 0
+        self._changed()
+
+    def abandon(self, service: SupervisedService) -> None:
+        """Stop the processes of the next revision."""
+        before, service.starting = service.starting, []
+        self._stop(service, before)
+        self._changed()
+
+    def retry(self, service: SupervisedService) -> None:
+        """Start the next revision again later: there is no other. Raises UnavailableError if it ended too often."""
+        ended = next((instance for instance in service.starting if instance.code is not None), None)
+        if ended is not None:
+            self._count_failed_start(service, ended)
+        self.abandon(service)
+        pause = self._pause(service)
+        service.restart_at = self._clock.monotonic() + pause
+        service.restarts += 1
+        how = f"ended ({ended.how_it_ended})" if ended else "is not ready in time"
+        self.say(service.name, "WARNING", f"{how}; restarting in {pause:g}s")
 
     def unready(self) -> list[str]:
         """Return why services are not ready, `NAME: reason`; empty when all are."""
-        return [f"{name}: {reason}" for name, service in self.services.items() if (reason := self._unready(service))]
+        reasons = []
+        for service in self.services.values():
+            if not service.is_ready:
+                waited_for = service.serving or service.starting
+                reason = next((each.reason for each in waited_for if not each.ready), "it has ended")
+                reasons.append(f"{service.name}: {reason}")
+        return reasons
 
     def stop(self) -> None:
         """Stop all: SIGTERM, and SIGKILL for what is not over in time."""
         for service in self.services.values():
-            with contextlib.suppress(ProcessLookupError):
-                service.process.send_signal(signal.SIGTERM)
-        end = self._clock.monotonic() + self._timings.stop
-        for service in self.services.values():
-            try:
-                service.process.wait(max(0.0, end - self._clock.monotonic()))
-            except subprocess.TimeoutExpired:
-                self._say(service.name, "WARNING", "does not stop in time and is killed")
-                service.process.kill()
-                service.process.wait()
-            for reader in service.readers:
-                reader.join(self._timings.request)
-            _close_input(service.process)
+            self._stop(service, [*service.serving, *service.starting])
+            service.serving, service.starting = [], []
             service.listening.close()
+        while any(service.stopping for service in self.services.values()):
+            for service in self.services.values():
+                service.stopping = [instance for instance in service.stopping if not instance.reap()]
+            self._clock.sleep(self._timings.restart / 10)
 
-    def _spawn(self, name: str, listening: socket.socket) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 - our own command line
-            self._command(name, listening.fileno()),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=self._environ,
-            pass_fds=(listening.fileno(),),
-            start_new_session=True,  # Ctrl-C reaches this process alone, which stops the others in order
-        )
-
-    def _note_death(self, service: SupervisedService, code: int, now: float) -> None:
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        if service.ready and now - service.started > self._timings.longest_restart:
-            service.restarts = 0
-        if not service.ready:
-            service.failed_starts += 1
-            if service.failed_starts >= _MOST_FAILED_STARTS:
-                for reader in service.readers:
-                    reader.join(self._timings.request)
-                raise UnavailableError(
-                    f"{service.name} does not start: {how}",
-                    cause=service.last_line or None,
-                    next_step=f"Start it alone to see why: nbactl serve {service.name}",
-                    retryable=False,
-                )
-        pause = min(self._timings.longest_restart, self._timings.restart * 2 ** min(service.restarts, 16))
-        service.restart_at = now + pause
-        service.restarts += 1
-        service.ready = False
-        self._say(service.name, "WARNING", f"ended ({how}); restarting in {pause:g}s")
-
-    def _restart(self, service: SupervisedService) -> None:
-        _close_input(service.process)
-        service.process = self._spawn(service.name, service.listening)
-        service.started, service.restart_at = self._clock.monotonic(), None
-        self._read(service)
-        self._changed()
-        self._say(service.name, "INFO", f"restarted as process {service.process.pid}")
-
-    def _unready(self, service: SupervisedService) -> str | None:
-        if service.process.poll() is not None:
-            return "it has ended"
-        connection = http.client.HTTPConnection(LOOPBACK, service.port, timeout=self._timings.request)
-        try:
-            connection.request("GET", "/ready")
-            answer = connection.getresponse()
-            body = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            return f"no answer ({type(error).__name__})"
-        finally:
-            connection.close()
-        service.ready = answer.status == _READY
-        if service.ready:
-            service.failed_starts = 0
-            return None
-        with contextlib.suppress(ValueError, TypeError):
-            return "; ".join(json.loads(body).get("reasons", ())) or "not ready"
-        return f"it answers {answer.status}"
-
-    def _read(self, service: SupervisedService) -> None:
-        stream = service.process.stderr
-        assert stream is not None  # noqa: S101 - it is a pipe
-
-        def read() -> None:
-            with stream:
-                for raw in stream:
-                    self._emit(_parse(service, raw))
-
-        thread = threading.Thread(target=read, name=f"nbactl-log-{service.name}", daemon=True)
-        service.readers = [thread]
-        thread.start()
-
-    def _say(self, service: str, severity: str, message: str) -> None:
+    def say(self, service: str, severity: str, message: str) -> None:
+        """Add a line to the log."""
         self._emit(LogLine(service, severity, message, {"time": self._clock.now().isoformat()}))
 
+    def _start(self, program: Program, service: SupervisedService) -> Instance:
+        request = self._timings.request
+        return Instance(program, service.listening, clock=self._clock, request=request, emit=self._emit)
 
-def _parse(service: SupervisedService, raw: bytes) -> LogLine:
-    """Return a line that a service wrote; what is not JSON is shown as it is."""
-    text = raw.decode(errors="replace").rstrip("\n")
-    try:
-        entry = json.loads(text)
-        datetime.fromisoformat(entry["time"])
-        severity, message = str(entry["severity"]), str(entry["message"])
-    except (ValueError, TypeError, KeyError):
-        service.last_line = text or service.last_line
-        return LogLine(service.name, "INFO", text)
-    service.last_line = message
-    return LogLine(service.name, severity, message, entry)
+    def _stop(self, service: SupervisedService, instances: list[Instance]) -> None:
+        for instance in instances:
+            instance.stop(self._timings.stop)
+        service.stopping += instances
 
+    def _mend(self, service: SupervisedService, now: float) -> None:
+        """Replace dead processes of the revision that serves by new ones, which take requests at once."""
+        dead = [instance for instance in service.serving if instance.code is not None]
+        if not dead:
+            return
+        if service.restart_at is None:
+            if any(now - instance.started > self._timings.longest_restart for instance in dead if instance.ready):
+                service.restarts = 0
+            pause = self._pause(service)
+            service.restart_at = now + pause
+            service.restarts += len(dead)
+            for instance in dead:
+                if not instance.ready:
+                    self._count_failed_start(service, instance)
+                self.say(service.name, "WARNING", f"ended ({instance.how_it_ended}); restarting in {pause:g}s")
+        elif now >= service.restart_at:
+            service.restart_at = None
+            for instance in dead:
+                instance.close()
+                again = self._start(instance.program, service)
+                again.let_in()
+                service.serving[service.serving.index(instance)] = again
+                self.say(service.name, "INFO", f"restarted as process {again.process.pid}")
+            self._changed()
 
-def _close_input(process: subprocess.Popen[bytes]) -> None:
-    pipe: IO[bytes] | None = process.stdin
-    if pipe is not None:
-        with contextlib.suppress(OSError):
-            pipe.close()
+    def _count_failed_start(self, service: SupervisedService, instance: Instance) -> None:
+        service.failed_starts += 1
+        if service.failed_starts >= _MOST_FAILED_STARTS:
+            instance.close()
+            raise UnavailableError(
+                f"{service.name} does not start: {instance.how_it_ended}",
+                cause=instance.last_line or None,
+                next_step=f"Start it alone to see why: nbactl serve {service.name}",
+                retryable=False,
+            )
 
-
-def write_state(path: os.PathLike[str], state: Mapping[str, Any]) -> None:
-    """Replace a file by JSON, so that a reader sees the old or the new one."""
-    name = os.fspath(path)
-    beside = f"{name}.{os.getpid()}"
-    with open(beside, "w", encoding="utf-8") as file:  # noqa: PTH123 - a path of any kind
-        json.dump(state, file)
-    os.replace(beside, name)  # noqa: PTH105 - as above
+    def _pause(self, service: SupervisedService) -> float:
+        doubled: float = self._timings.restart * 2 ** min(service.restarts, 16)
+        return min(self._timings.longest_restart, doubled)

@@ -16,6 +16,7 @@ from nbactl.core._support.micros import from_micros, to_micros
 from nbactl.core.retention.model import Removal
 from nbactl.ports.bus import OutgoingMessage, PulledMessage
 from nbactl.ports.bus_rules import check_message, check_name, check_pull, check_subscription, in_requests
+from nbactl.ports.measurements import Backlog
 
 if TYPE_CHECKING:
     import sqlite3
@@ -158,6 +159,14 @@ class LocalBus:
     def waiting(self, subscription: str) -> int:
         """Return how many messages of a subscription are not acknowledged. Raises NotFoundError."""
         return self._file.read(lambda connection: self._deliveries(connection, subscription).count())
+
+    def backlogs(self) -> dict[str, Backlog]:
+        """Return what waits in each subscription, what is being delivered included."""
+        found, now = self._file.read(deliveries.backlogs), self._now()
+        return {
+            name: Backlog(count, None if oldest is None else max(0.0, (now - oldest) / 1e6))
+            for name, count, oldest in found
+        }
 
     def close(self) -> None:
         """End all waits and close the file."""

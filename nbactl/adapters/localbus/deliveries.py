@@ -231,6 +231,17 @@ def _first_of_key(connection: sqlite3.Connection, subscription: str, key: str) -
     return found
 
 
+def backlogs(connection: sqlite3.Connection) -> list[tuple[str, int, int | None]]:
+    """Return of each subscription how many messages are not acknowledged, and when the oldest was published."""
+    sql = (
+        "SELECT waits.name, waits.messages, m.published FROM ("
+        "SELECT s.name AS name, count(d.seq) AS messages, min(d.seq) AS oldest "
+        "FROM subscriptions s LEFT JOIN deliveries d ON d.subscription = s.name GROUP BY s.name"
+        ") waits LEFT JOIN messages m ON m.seq = waits.oldest ORDER BY waits.name"
+    )
+    return connection.execute(sql).fetchall()
+
+
 def old_messages(connection: sqlite3.Connection, before: int, after: int, at_most: int) -> list[tuple[int, int, int]]:
     """Return messages published before that time, numbered above `after`: number, bytes, whether one is to deliver."""
     sql = """

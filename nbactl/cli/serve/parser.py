@@ -12,6 +12,7 @@ from nbactl.cli.frame import command, single
 from nbactl.cli.serve import command as commands
 from nbactl.cli.show.render import View
 from nbactl.cli.signals import SignalledError
+from nbactl.errors import UsageError
 from nbactl.services.routes import SERVICES
 
 app = single()
@@ -47,6 +48,15 @@ def serve(  # noqa: PLR0917 - Typer reads them one by one
     fd: Annotated[
         int | None, typer.Option("--fd", help="Serve on this inherited socket, which listens.", min=3, metavar="FD")
     ] = None,
+    own_fd: Annotated[
+        int | None,
+        typer.Option(
+            "--own-fd",
+            help="With --until-eof: serve on this inherited socket first, and on --fd from the first line of input on.",
+            min=3,
+            metavar="FD",
+        ),
+    ] = None,
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="Stop when standard input ends, as a supervisor wants it.")
     ] = False,
@@ -62,10 +72,13 @@ def serve(  # noqa: PLR0917 - Typer reads them one by one
         host=host,
         port=port,
         fd=fd,
+        own_fd=own_fd,
         concurrency=concurrency,
         until_eof=until_eof,
         structured=not call.settings.for_person,
     )
+    if own_fd is not None and not until_eof:
+        raise UsageError("--own-fd goes together with --until-eof only", next_step="Add --until-eof.")
     code = 0
     try:
         commands.serve(call.settings, call.environ, request, announce=console(ctx).note)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbactl.cli.show.text import Segment
     from nbactl.core._support.gamedate import GameDate
     from nbactl.errors import NbactlError
-    from nbactl.services.supervisor import LogLine
+    from nbactl.services.instance import LogLine
 
 _STYLES: Final = ("cyan", "green", "yellow", "bold cyan", "bold green", "bold yellow")
 _SEVERE: Final = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
