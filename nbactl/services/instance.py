@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nbactl.core._support.clock import Clock
 
 _READY: Final = 200
+_LONGEST_REASON: Final = 400
 _NOT_ASKED: Final = "it has not answered yet"
 
 
@@ -183,10 +184,18 @@ class Instance:
             datetime.fromisoformat(entry["time"])
             severity, message = str(entry["severity"]), str(entry["message"])
         except (ValueError, TypeError, KeyError):
-            self.last_line = text or self.last_line
+            self._remember(text)
             return LogLine(service, "INFO", text, revision=revision)
         self.last_line = message
         return LogLine(service, severity, message, entry, revision)
+
+    def _remember(self, text: str) -> None:
+        """Keep the last line, with the error that an indented one explains."""
+        explains = text[:1].isspace() and self.last_line.startswith("error:")
+        if explains and len(self.last_line) < _LONGEST_REASON:
+            self.last_line += f"; {text.strip()}"
+        elif text.strip() and not explains:
+            self.last_line = text
 
     def _say(self, severity: str, message: str) -> None:
         entry = {"time": self._clock.now().isoformat()}

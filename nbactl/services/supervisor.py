@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nbactl.adapters.localrun.running import RunningProcess, RunningService
+from nbactl.core.observe.masking import mask
 from nbactl.errors import UnavailableError
 from nbactl.frozen import frozen
 from nbactl.services.instance import Instance, LogLine, Program
@@ -138,7 +139,8 @@ class Supervisor:
         for instance in service.starting:
             if instance.code is not None:
                 instance.close()
-                return f"{instance.how_it_ended}: {instance.last_line}" if instance.last_line else instance.how_it_ended
+                said = f": {mask(instance.last_line)}" if instance.last_line else ""
+                return f"{instance.how_it_ended}{said}"
             if not instance.ready and self._clock.monotonic() - instance.started > self._timings.start:
                 return f"not ready after {self._timings.start:g}s: {instance.reason}"
         return None
@@ -235,7 +237,7 @@ class Supervisor:
             instance.close()
             raise UnavailableError(
                 f"{service.name} does not start: {instance.how_it_ended}",
-                cause=instance.last_line or None,
+                cause=mask(instance.last_line) or None,
                 next_step=f"Start it alone to see why: nbactl serve {service.name}",
                 retryable=False,
             )

@@ -1,0 +1,143 @@
+"""`nbactl up` in small: its supervisor and deployer over tiny services, in a thread or as a process that can be killed.
+
+As a process: `local_up.py FOLDER SERVICE…`; the variables of the services are those that begin with APP_, and BROKEN.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from nbactl.adapters.localrun.deployments import LocalDeployments
+from nbactl.adapters.localrun.running import RunningUp, read_running, write_running
+from nbactl.adapters.localrun.services import LocalServices, Patience
+from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.core._support.clock import SystemClock
+from nbactl.core._support.faults import arm_from_environment, reach
+from nbactl.ports.services import ServiceEdit
+from nbactl.services.deploying import Deployer
+from nbactl.services.supervisor import Supervisor, SupervisorTimings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from nbactl.services.instance import LogLine
+
+TINY: Final = Path(__file__).with_name("tiny_service.py")
+TIMINGS: Final = SupervisorTimings(request=2.0, restart=0.01, longest_restart=0.02, start=0.5, stop=2.0)
+
+
+def open_documents(folder: Path) -> SqliteDocuments:
+    folder.mkdir(parents=True, exist_ok=True)
+    return SqliteDocuments(folder / "documents.db", clock=SystemClock(), busy_timeout=20.0)
+
+
+def open_services(folder: Path, *, who: str = "mia@here", deploy: float = 20.0) -> LocalServices:
+    """Return the services of a folder, as a command opens them."""
+    return LocalServices(
+        open_documents(folder),
+        running=lambda: read_running(folder / "up.json"),
+        clock=SystemClock(),
+        who=who,
+        patience=Patience(deploy=deploy, poll=0.01),
+    )
+
+
+class LocalUp:
+    """Takes steps in a thread while it is used as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[LogLine] = []
+        self.error: Exception | None = None
+        self.clock = SystemClock()
+        self.documents = open_documents(folder)
+        self.deployments = LocalDeployments(self.documents, clock=self.clock, who="up@here")
+        self.supervisor = Supervisor(
+            timings=TIMINGS, clock=self.clock, emit=self.lines.append, changed=self._write_state
+        )
+        self.deployer = Deployer(
+            self.supervisor,
+            self.deployments,
+            command=lambda _, shared, own: [sys.executable, "-I", "-S", str(TINY), str(shared), str(own)],
+            environ={"API_KEY": "hidden-value"},
+        )
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._write_state()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self.supervisor.stop()
+        (self.folder / "up.json").unlink()
+        self.documents.close()
+
+    def add(self, name: str, env: Mapping[str, str]) -> None:
+        """Have a service as `up` has it at its start."""
+        self.deployments.register(name, env, frozenset({"API_KEY"}))
+        with self._lock:
+            self.supervisor.open(name)
+        reach("localrun.registered")
+
+    def deploy(self, name: str, env: Mapping[str, str] | None = None) -> None:
+        """Add a service and wait until it serves."""
+        self.add(name, env or {})
+        self.wait_for(lambda: self.supervisor.services[name].is_ready and self.deployer.is_settled)
+
+    def set_env(self, name: str, **env: str) -> None:
+        """Change a service as somebody else does."""
+        with self.client("theo@there") as services:
+            services.change(name, ServiceEdit(env), expected_version=services.get(name).version)
+
+    @contextmanager
+    def client(self, who: str) -> Iterator[LocalServices]:
+        yield open_services(self.folder, who=who)
+
+    def wait_for(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert self.error is None, self.error
+            assert time.monotonic() < end, [line.message for line in self.lines]
+            time.sleep(0.005)
+
+    def step(self) -> None:
+        with self._lock:
+            self.deployer.step()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopped.wait(0.01):
+                self.step()
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            self.error = error
+
+    def _write_state(self) -> None:
+        services = {name: service.running for name, service in self.supervisor.services.items()}
+        write_running(self.folder / "up.json", RunningUp(self.clock.now(), None, services))
+
+
+def main(folder: Path, names: list[str]) -> None:
+    arm_from_environment(os.environ.get("NBACTL_FAULTS", ""))
+    env = {name: value for name, value in os.environ.items() if name.startswith("APP_") or name == "BROKEN"}
+    up = LocalUp(folder)
+    for name in names:
+        up.add(name, env)
+    up._write_state()
+    while True:
+        up.step()
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,69 @@
+"""A service of a few lines, as `nbactl serve --fd SHARED --own-fd OWN --until-eof` behaves: `tiny_service.py SHARED OWN`.
+
+`/env/NAME` answers with a variable, `/pid` with the process, `/slow` after a while. BROKEN ends it at once, NEVER_READY
+keeps it from becoming ready, DEAF makes it ignore SIGTERM. It imports little, so that it starts in milliseconds.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+METRICS = """# TYPE nbactl_http_requests_total counter
+nbactl_http_requests_total{{route="/work",status="2xx"}} {good}
+nbactl_http_requests_total{{route="/work",status="5xx"}} {bad}
+# TYPE nbactl_http_request_duration_seconds histogram
+nbactl_http_request_duration_seconds_bucket{{route="/work",le="0.1"}} {good}
+nbactl_http_request_duration_seconds_bucket{{route="/work",le="1.0"}} {all}
+nbactl_http_request_duration_seconds_bucket{{route="/work",le="+Inf"}} {all}
+nbactl_http_request_duration_seconds_count{{route="/work"}} {all}
+"""
+counts = {"good": 0, "bad": 0}
+
+
+def stop(*_: object) -> None:
+    sys.exit(0)
+
+
+def answer(path: str) -> tuple[int, str]:
+    if path == "/ready":
+        return (503, '{"reasons": ["the feed is empty"]}') if "NEVER_READY" in os.environ else (200, "{}")
+    if path.startswith("/env/"):
+        return 200, os.environ.get(path.removeprefix("/env/"), "(none)")
+    if path == "/metrics":
+        return 200, METRICS.format(**counts, all=counts["good"] + counts["bad"])
+    if path == "/slow":
+        time.sleep(0.3)
+    counts["bad" if path == "/fail" else "good"] += 1
+    return (500 if path == "/fail" else 200), str(os.getpid())
+
+
+def serve(listening: socket.socket) -> None:
+    try:
+        connection, _ = listening.accept()
+    except BlockingIOError:  # another process took it
+        return
+    connection.setblocking(True)
+    status, body = answer(connection.recv(65536).split()[1].decode())
+    connection.sendall(f"HTTP/1.0 {status} x\r\nContent-Length: {len(body.encode())}\r\n\r\n{body}".encode())
+    connection.close()
+
+
+if "BROKEN" in os.environ:
+    sys.exit("the port is cursed")
+signal.signal(signal.SIGTERM, signal.SIG_IGN if "DEAF" in os.environ else stop)
+shared, own = (socket.socket(fileno=int(word)) for word in sys.argv[1:])
+shared.setblocking(False)
+waited: list[socket.socket] = [own]
+is_told = False
+while not is_told:
+    for ready in select.select([*waited, 0], [], [])[0]:
+        if ready == 0:
+            is_told = not os.read(0, 100)
+            waited = [own, shared]
+        else:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # a request is always finished
+            serve(ready)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
