@@ -1,6 +1,6 @@
 """`nbactl up` in small: its supervisor and deployer over tiny services, in a thread or as a process that can be killed.
 
-As a process: `local_up.py FOLDER SERVICE…`; the variables of the services are those that begin with APP_, and BROKEN.
+As a process: `local_up.py up FOLDER SERVICE` runs it, `local_up.py set FOLDER SERVICE NAME=VALUE` changes a variable.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class LocalUp:
         self.documents = open_documents(folder)
         self.deployments = LocalDeployments(self.documents, clock=self.clock, who="up@here")
         self.supervisor = Supervisor(
-            timings=TIMINGS, clock=self.clock, emit=self.lines.append, changed=self._write_state
+            timings=TIMINGS, clock=self.clock, emit=self.lines.append, changed=self.write_state
         )
         self.deployer = Deployer(
             self.supervisor,
@@ -72,7 +72,7 @@ class LocalUp:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
-        self._write_state()
+        self.write_state()
         self._thread.start()
         return self
 
@@ -104,10 +104,11 @@ class LocalUp:
     def client(self, who: str) -> Iterator[LocalServices]:
         yield open_services(self.folder, who=who)
 
-    def wait_for(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
-        end = time.monotonic() + seconds
+    def wait_for(self, condition: Callable[[], object], *, fails: bool = True) -> None:
+        """Wait for a condition; it `fails` when the thread has ended with an error."""
+        end = time.monotonic() + 20
         while not condition():
-            assert self.error is None, self.error
+            assert self.error is None or not fails, self.error
             assert time.monotonic() < end, [line.message for line in self.lines]
             time.sleep(0.005)
 
@@ -122,22 +123,26 @@ class LocalUp:
         except Exception as error:  # noqa: BLE001 - looked at by the test
             self.error = error
 
-    def _write_state(self) -> None:
+    def write_state(self) -> None:
         services = {name: service.running for name, service in self.supervisor.services.items()}
         write_running(self.folder / "up.json", RunningUp(self.clock.now(), None, services))
 
 
-def main(folder: Path, names: list[str]) -> None:
+def main(verb: str, folder: Path, name: str, change: str = "") -> None:
     arm_from_environment(os.environ.get("NBACTL_FAULTS", ""))
-    env = {name: value for name, value in os.environ.items() if name.startswith("APP_") or name == "BROKEN"}
+    if verb == "set":
+        variable, _, value = change.partition("=")
+        services = open_services(folder)
+        edit = ServiceEdit({variable: value})
+        services.change(name, edit, expected_version=services.get(name).version)
+        return
     up = LocalUp(folder)
-    for name in names:
-        up.add(name, env)
-    up._write_state()
+    up.write_state()
+    up.add(name, {})
     while True:
         up.step()
         time.sleep(0.01)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

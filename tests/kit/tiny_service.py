@@ -1,7 +1,8 @@
-"""A service of a few lines, as `nbactl serve --fd SHARED --own-fd OWN --until-eof` behaves: `tiny_service.py SHARED OWN`.
+"""A service of a few lines: `tiny_service.py SHARED OWN` does as `nbactl serve --fd SHARED --own-fd OWN --until-eof`.
 
-`/env/NAME` answers with a variable, `/pid` with the process, `/slow` after a while. BROKEN ends it at once, NEVER_READY
-keeps it from becoming ready, DEAF makes it ignore SIGTERM. It imports little, so that it starts in milliseconds.
+`/env/NAME` answers with a variable, `/pid` with the process, `/slow` after a while. BROKEN ends it at once, BROKEN_IF
+if that file exists, NEVER_READY keeps it from becoming ready, DEAF makes it ignore SIGTERM. It imports little, so that
+it starts in milliseconds.
 """
 
 import os
@@ -35,6 +36,8 @@ def answer(path: str) -> tuple[int, str]:
     if path == "/metrics":
         return 200, METRICS.format(**counts, all=counts["good"] + counts["bad"])
     if path == "/slow":
+        sys.stderr.write("slow\n")
+        sys.stderr.flush()
         time.sleep(0.3)
     counts["bad" if path == "/fail" else "good"] += 1
     return (500 if path == "/fail" else 200), str(os.getpid())
@@ -45,17 +48,17 @@ def serve(listening: socket.socket) -> None:
         connection, _ = listening.accept()
     except BlockingIOError:  # another process took it
         return
-    connection.setblocking(True)
+    connection.settimeout(None)
     status, body = answer(connection.recv(65536).split()[1].decode())
     connection.sendall(f"HTTP/1.0 {status} x\r\nContent-Length: {len(body.encode())}\r\n\r\n{body}".encode())
     connection.close()
 
 
-if "BROKEN" in os.environ:
+if "BROKEN" in os.environ or os.path.exists(os.environ.get("BROKEN_IF", "")):  # noqa: PTH110 - pathlib is slow
     sys.exit("the port is cursed")
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "DEAF" in os.environ else stop)
 shared, own = (socket.socket(fileno=int(word)) for word in sys.argv[1:])
-shared.setblocking(False)
+shared.settimeout(0)
 waited: list[socket.socket] = [own]
 is_told = False
 while not is_told:

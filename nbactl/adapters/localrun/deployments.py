@@ -154,7 +154,7 @@ class LocalDeployments:
             service, failed = found[0], read_revision(document)
             if service.generation == wanted.service.generation:
                 traffic = service.traffic if failed.state == "pending" else service.in_force
-                now = replace(service, traffic=traffic, observed=service.generation, failure=why)
+                now = replace(service, traffic=traffic, observed=service.generation, failure=f"{revision}: {why}")
                 transaction.write(save(now))
             if failed.state == "pending":
                 transaction.write(mark(failed, "failed", why))

@@ -24,6 +24,9 @@ COLLECTION: Final = "local_services"
 KEPT: Final = 100
 """So many revisions of a service are kept, and those that get requests."""
 
+UNSET: Final[Settings] = {"min_instances": 0, "max_instances": None, "concurrency": None, "timeout": None}
+"""The settings of a service of which none was set."""
+
 State = Literal["pending", "ready", "failed"]
 FOLLOWS_LATEST: Final = (Traffic(ALL_REQUESTS, None),)
 
@@ -38,7 +41,8 @@ class RevisionRecord:
     created_by: str
     env: Mapping[str, str]
     secrets: frozenset[str]
-    settings: Settings = field(default_factory=dict)
+    settings: Settings = field(default_factory=UNSET.copy)
+    """All of them."""
     state: State = "pending"
     problem: str | None = None
 

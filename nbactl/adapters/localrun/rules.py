@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from nbactl.core.observe.masking import is_secret_name
 from nbactl.errors import DataError
-from nbactl.ports.service_rules import check_count
+from nbactl.ports.service_rules import check_count, check_settings
 
 if TYPE_CHECKING:
     from nbactl.adapters.localrun.records import RevisionRecord
@@ -23,27 +23,15 @@ def instances_of(settings: Settings) -> int:
     return fewest if most is None else min(fewest, int(most))
 
 
-def check_settings(edit: ServiceEdit) -> None:
-    """Raise DataError for settings that processes of this machine cannot have."""
-    settings = edit.settings
-    if settings.get("timeout") is not None:
+def check_here(edit: ServiceEdit) -> None:
+    """Raise DataError for what processes of this machine cannot do."""
+    if edit.settings.get("timeout") is not None:
         raise DataError(
             "the services of this machine have no timeout of their own",
             cause="Each route has the limit of its work in timeouts.yaml.",
-            next_step="Set a limit there, such as service.phase or task.worker.",
+            next_step="Change a limit there, such as service.phase or task.worker.",
             details={"setting": "timeout"},
         )
-    if instances_of(settings) > MOST_INSTANCES:
-        raise DataError(
-            f"{instances_of(settings)} processes of one service are too many for this machine",
-            cause=f"At most {MOST_INSTANCES} are started.",
-            next_step=f"Give {MOST_INSTANCES} or less.",
-            details={"setting": "min_instances"},
-        )
-
-
-def check_traffic(edit: ServiceEdit) -> None:
-    """Raise DataError unless one revision gets all requests."""
     shares = edit.traffic or ()
     if len([share for share in shares if share.percent]) > 1:
         raise DataError(
@@ -52,10 +40,22 @@ def check_traffic(edit: ServiceEdit) -> None:
             next_step="Give one revision all requests, or follow the latest.",
         )
     if any(share.tag is not None for share in shares):
+        raise DataError("a revision of this machine has no address of its own", next_step="Leave the tag out.")
+
+
+def merged_settings(newest: RevisionRecord, edit: ServiceEdit) -> Settings:
+    """Return the settings after a change. Raises DataError for settings that do not go together, or too many."""
+    settings: Settings = {**newest.settings, **edit.settings}
+    settings["min_instances"] = settings["min_instances"] or 0
+    check_settings(newest.service, settings)
+    if (wanted := instances_of(settings)) > MOST_INSTANCES:
         raise DataError(
-            "a revision of this machine gets no address of its own",
-            next_step="Leave the tag out.",
+            f"{wanted} processes of one service are too many for this machine",
+            cause=f"At most {MOST_INSTANCES} are started.",
+            next_step=f"Give {MOST_INSTANCES} or less.",
+            details={"setting": "min_instances"},
         )
+    return settings
 
 
 def merged(newest: RevisionRecord, edit: ServiceEdit) -> dict[str, str]:

@@ -17,14 +17,14 @@ from nbactl.adapters.localrun.records import (
     save,
     service_path,
 )
-from nbactl.adapters.localrun.rules import check_settings, check_traffic, merged
+from nbactl.adapters.localrun.rules import check_here, merged, merged_settings
 from nbactl.core._support.durations import format_duration
 from nbactl.core._support.faults import reach
 from nbactl.core._support.names import did_you_mean
 from nbactl.core.calls.deadline import tighter
 from nbactl.errors import DeployFailedError, NotFoundError, PreconditionError, StillRunningError
 from nbactl.ports.documents import Order, Query
-from nbactl.ports.service_rules import check_changes
+from nbactl.ports.service_rules import check_edit
 from nbactl.ports.services import DeployedService, Revision
 
 if TYPE_CHECKING:
@@ -87,10 +87,8 @@ class LocalServices:
         return [read_revision(document).as_revision() for document in self._documents.query(query)]
 
     def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
-        check_changes(edit.env)
-        check_settings(edit)
-        if edit.traffic is not None:
-            check_traffic(edit)
+        check_edit(edit)
+        check_here(edit)
 
         def write(transaction: Transaction) -> int | None:
             return self._write(transaction, name, edit, expected_version)
@@ -136,8 +134,7 @@ class LocalServices:
             transaction.write(save(after))
             return after.generation
         env = merged(newest, edit)
-        settings = {**newest.settings, **edit.settings}
-        settings = {key: value for key, value in settings.items() if value is not None}
+        settings = merged_settings(newest, edit)
         if list(env.items()) == list(newest.env.items()) and settings == newest.settings:
             return None
         after = service.changed(now, self._who, latest=newest.number + 1)
@@ -154,7 +151,7 @@ class LocalServices:
         if document is None:
             raise NotFoundError(
                 f"{service.name} has no revision {revision}",
-                next_step=f"Its newest one is {service.latest_created}.",
+                next_step=_ready_one(service),
                 details={"service": service.name, "revision": revision},
             )
         found = read_revision(document)
@@ -162,7 +159,7 @@ class LocalServices:
             raise PreconditionError(
                 f"the revision {revision} of {service.name} is not ready",
                 cause=found.problem or "It has not started yet.",
-                next_step="Choose one that is ready.",
+                next_step=_ready_one(service),
                 details={"service": service.name, "revision": revision},
             )
 
@@ -184,7 +181,7 @@ class LocalServices:
                 raise _changed_by(service, "It was changed again right after this change")
             if service.observed >= generation:
                 if service.failure is not None:
-                    raise _failed(service, newest)
+                    raise _failed(service)
                 return _shown(service, newest, self._running())
             if self._running() is None:
                 raise _still_running(name, "`nbactl up` ended before; the next one makes the change.")
@@ -215,17 +212,20 @@ def _shown(service: ServiceRecord, newest: RevisionRecord, up: RunningUp | None)
         is_reconciling=service.observed < service.generation,
         problem=problem,
         settings=newest.settings,
+        env_order=(*newest.env, *sorted(newest.secrets)),
         deployed_at=service.changed_at,
         deployed_by=service.changed_by,
-        deployed_with="nbactl",
     )
 
 
-def _failed(service: ServiceRecord, newest: RevisionRecord) -> DeployFailedError:
-    revision = newest.name if newest.state == "failed" else service.name
+def _ready_one(service: ServiceRecord) -> str:
+    return f"The newest one that is ready: {service.latest_ready}" if service.latest_ready else "None is ready yet."
+
+
+def _failed(service: ServiceRecord) -> DeployFailedError:
     return DeployFailedError(
-        f"the new revision of {service.name} does not start; the previous one keeps serving",
-        cause=f"{revision}: {service.failure}",
+        f"the revision of {service.name} does not start; the previous one keeps serving",
+        cause=service.failure,
         next_step="Read the log of `nbactl up`, and change it again.",
         details={"service": service.name},
     )
