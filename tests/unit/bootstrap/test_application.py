@@ -13,7 +13,7 @@ from nbactl.adapters.pubsub.bus import PubSubBus
 from nbactl.bootstrap import Container
 from nbactl.config.settings import load_settings
 from nbactl.core._support.gamedate import GameDate
-from nbactl.errors import BreakerOpenError, ConfigError
+from nbactl.errors import BreakerOpenError, ConfigError, NotFoundError
 from nbactl.workflows.model import RunRequest
 from tests.kit.paths import ROOT
 
@@ -128,11 +128,21 @@ def test_the_embedded_bus_has_the_topics_of_the_phases(tmp_path: Path) -> None:
         assert set(made.bus.topics()) == made.config.workflows.topics
 
 
-def test_on_local_nothing_is_deployed(tmp_path: Path) -> None:
+def test_on_local_the_services_are_those_that_up_runs(tmp_path: Path) -> None:
     with application(tmp_path) as made:
-        assert not made.target.HAS_DEPLOYED_SERVICES
-        with pytest.raises(ConfigError, match="target local has no deployed services"):
-            _ = made.deployed_services
+        assert not made.target.HAS_DEPLOYED_SERVICES, "commands of flags see to those of Cloud Run only"
+        assert list(made.deployed_services.list()) == []
+        with pytest.raises(NotFoundError, match="there is no service worker on this machine") as refused:
+            made.deployed_services.get("worker")
+        assert refused.value.next_step == "Start the services: nbactl up"
+
+
+def test_on_local_measurements_are_empty_without_up_and_its_bus(tmp_path: Path) -> None:
+    with application(tmp_path) as made:
+        measured, now = made.target.measurements(made), made.clock.now()
+        assert measured.requests("worker", now, now) == {}
+        assert measured.instances("worker", now, now) is None
+        assert measured.backlogs() == {}
 
 
 def test_what_cannot_be_closed_keeps_nothing_else_open(tmp_path: Path) -> None:

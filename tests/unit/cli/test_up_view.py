@@ -12,7 +12,7 @@ from nbactl.bootstrap.up import Outcome, UpResult
 from nbactl.cli.show.console import Console
 from nbactl.cli.up.view import ended, log_writer
 from nbactl.core._support.gamedate import GameDate
-from nbactl.services.supervisor import LogLine
+from nbactl.services.instance import LogLine
 
 TASK = LogLine(
     "processors",
