@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, cast
 
 from tests.kit.cloud_run import client
 from tests.kit.cloud_run_server import cloud_run_server
+from tests.kit.local_up import LocalUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -60,4 +61,20 @@ def _cloud_run(_: Path) -> Iterator[Place]:
         yield Place(server, cast("DeployedServices", services))
 
 
-SERVICE_ENGINES: Final[dict[str, ServiceEngine]] = {"cloudrun": ServiceEngine(_cloud_run)}
+@contextmanager
+def _local_run(folder: Path) -> Iterator[Place]:
+    with LocalUp(folder) as up, up.client("mia@here") as services:
+        yield Place(up, services, {"BROKEN": "1"})
+
+
+SERVICE_ENGINES: Final[dict[str, ServiceEngine]] = {
+    "cloudrun": ServiceEngine(_cloud_run),
+    "localrun": ServiceEngine(
+        _local_run,
+        lacks={
+            "settings": "its services have no timeout of a request; tests/integration/services has the others",
+            "split": "its processes share one socket",
+            "tags": "a revision has no address of its own",
+        },
+    ),
+}

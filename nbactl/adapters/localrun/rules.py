@@ -76,7 +76,7 @@ def merged(newest: RevisionRecord, edit: ServiceEdit) -> dict[str, str]:
             )
     wanted: dict[str, str | None] = {**newest.env, **edit.env}
     env = {name: value for name, value in wanted.items() if value is not None}
-    check_count(newest.service, len(env))
+    check_count(newest.service, len(env) + len(newest.secrets))
     if edit.env_order:
         place = {name: number for number, name in enumerate(edit.env_order)}
         env = dict(sorted(env.items(), key=lambda entry: place.get(entry[0], len(place))))
