@@ -117,7 +117,7 @@ class GradualMove:
         if seen.verdict == "too_few":
             raise PartialRunError(
                 f"{service.name} stays at {seen.percent} % to {self._new}",
-                cause=f"{seen.why}, and {LEAST_REQUESTS} are needed to judge by.",
+                cause=f"{self._new} had {seen.new.requests} requests, and {LEAST_REQUESTS} are needed to judge by.",
                 next_step="Run the same command again to watch longer, or without --gradual to move all requests.",
                 details={"service": service.name, "percent": seen.percent},
             )
@@ -129,7 +129,7 @@ class GradualMove:
 def judged(percent: int, old: RequestStats, new: RequestStats) -> StepSeen:
     """Return the verdict on a new revision beside the old one. Without requests of the old one its limits are 0."""
     if new.requests < LEAST_REQUESTS:
-        return StepSeen(percent, old, new, "too_few", f"it had {new.requests} requests")
+        return StepSeen(percent, old, new, "too_few", "too few requests to judge by")
     if new.error_rate > old.error_rate + MORE_ERRORS:
         why = f"{new.error_rate:.1%} errors, the other {old.error_rate:.1%}"
         return StepSeen(percent, old, new, "worse", why)

@@ -111,9 +111,7 @@ def examine(
     if service is None:
         where = f" in {spec.region}" if spec.region else ""
         fix = "Deploy it, or correct its name or region under `services` in workflows.yaml."
-        problem = ServiceProblem(
-            name, "missing", f"declared in workflows.yaml, and not deployed{where}", None, fix
-        )
+        problem = ServiceProblem(name, "missing", f"declared in workflows.yaml, and not deployed{where}", None, fix)
         return Surveyed(name, None, (), (problem,))
     found = [
         (difference, drift_history(service, difference, past))

@@ -28,6 +28,8 @@ class LocalMeasurements:
     What a process counted is lost with it. `request` is the limit of a question, in seconds.
     """
 
+    lag: float = 0.0
+
     def __init__(
         self,
         *,

@@ -23,6 +23,14 @@ class Need:
     permissions: tuple[str, ...]
 
 
+_CHANGES: Final = (
+    "services env set",
+    "services scale",
+    "services traffic",
+    "services rollback",
+    "services apply",
+    "services undo",
+)
 NEEDS: Final = (
     Need(
         ("every command that reads or records runs",),
@@ -72,8 +80,14 @@ NEEDS: Final = (
         ("run.services.get", "run.services.list"),
     ),
     Need(("run", "schedule tick"), "roles/run.invoker", ("run.routes.invoke",)),
-    Need(("flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
-    Need(("flags sync", "flags rollback --env"), "roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",)),
+    Need((*_CHANGES, "flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
+    Need(
+        (*_CHANGES, "flags sync", "flags rollback --env"),
+        "roles/iam.serviceAccountUser",
+        ("iam.serviceAccounts.actAs",),
+    ),
+    Need(("services traffic", "services rollback"), "roles/run.viewer", ("run.revisions.list",)),
+    Need(("services scale", "services rollback"), "roles/monitoring.viewer", ("monitoring.timeSeries.list",)),
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
     Need(("outbox drive", "schedule tick", "dlq replay"), "roles/pubsub.publisher", ("pubsub.topics.publish",)),
     Need(("doctor",), "roles/pubsub.viewer", ("pubsub.topics.list",)),

@@ -223,7 +223,10 @@ def declared_service(app: Container, name: str) -> DeployedService:
     deployed = [service.name for service in app.deployed_services.list()]
     if name not in deployed:
         known = list(dict.fromkeys([*declared, *deployed]))
-        raise NotFoundError(f"there is no service {name}", next_step=did_you_mean(name, known))
+        start = "No service is deployed here. On local, `nbactl up` starts them."
+        raise NotFoundError(
+            f"there is no service {name}", next_step=did_you_mean(name, known, otherwise=None if known else start)
+        )
     if not app.target.HAS_DEPLOYED_SERVICES:
         return app.deployed_services.get(name)
     raise PreconditionError(

@@ -71,7 +71,7 @@ def services_changed(done: ServicesChanged, app: Container) -> View:
     def show(console: Console) -> None:
         _show_result(console, result)
         for effect in done.effects:
-            console.print(effect)
+            console.print("  ", effect)
         if done.dry_run and (result.work.plans or result.outcomes):
             console.note(f"Dry run: nothing was changed on {place(app.settings)} in {app.settings.region}.")
         elif result.change is not None:
@@ -102,6 +102,7 @@ def change_list(found: ChangeList, app: Container) -> View:
             "by": change.by,
             "reason": change.reason,
             "services": [{"service": one.service, "outcome": one.outcome} for one in change.services],
+            "changes": changed_in(change),
             "state": state_of(change),
             "undoes": change.undoes,
             "undone_by": change.undone_by,
@@ -119,15 +120,23 @@ def change_list(found: ChangeList, app: Container) -> View:
                 f"{change.created_at:%Y-%m-%d %H:%M}",
                 change.by,
                 state_of(change),
+                ", ".join(changed_in(change)),
                 ", ".join(one.service for one in change.services),
                 change.reason or "",
             )
             for change in found.changes
         ]
-        console.table(("change", "at (UTC)", "by", "state", "services", "reason"), rows)
+        console.table(("change", "at (UTC)", "by", "state", "what", "services", "reason"), rows)
         console.note(f"To undo one: {undo_command(app, 'ID')}")
 
     return View({"changes": items}, show, items="changes")
+
+
+def changed_in(change: ChangeRecord) -> list[str]:
+    """Return what a change is about: names of variables and settings, and `traffic`."""
+    names = [name for one in change.services for name in (*one.after.env, *one.after.settings)]
+    moved = any(one.after.traffic is not None for one in change.services)
+    return [*dict.fromkeys(names), *(["traffic"] if moved else [])]
 
 
 def state_of(change: ChangeRecord) -> str:

@@ -104,13 +104,14 @@ def rollback_service(
     revisions = app.deployed_services.revisions(service.name)
     work = ServicesWork()
     begun = _begun(app, service, request)
+    passed_over: tuple[str, ...] = ()
     if begun is not None:
         plan: ServicePlan | None = ServicePlan(service, *begun)
         target = begun[1].traffic[0].revision if begun[1].traffic else None
         why = "a gradual move that was interrupted is continued"
     else:
         previous = _target(app, service, revisions, request.revision, work)
-        target, why = previous.revision.name, _chosen(previous)
+        target, why, passed_over = previous.revision.name, _chosen(previous), previous.passed_over
         after = shares_of(service, revisions, [Wanted(target, ALL_REQUESTS)])
         through = steps_to(service.traffic, after, target) if request.gradual else ()
         plan = plan_for(service, ServiceEdit(traffic=after), through)
@@ -120,7 +121,7 @@ def rollback_service(
     if plan is None:
         return change_services(app, [service], work, request, confirm=confirm, report=report)
     work.plans.append(plan)
-    effects = [f"to {target}: {why}"]
+    effects = [f"to {target}: {why}", *(f"passed over: {one}" for one in passed_over)]
     apply = None
     if request.gradual:
         bake = app.config.timeouts["service.bake"]
@@ -151,9 +152,7 @@ def _target(
     if named is not None:
         check_ready(service, revisions, named)
         return Previous(next(one for one in revisions if one.name == named), None, ())
-    found = previous_ready(service, revisions, _served(app, service, work))
-    work.warnings += found.passed_over
-    return found
+    return previous_ready(service, revisions, _served(app, service, work))
 
 
 def _served(app: Container, service: DeployedService, work: ServicesWork) -> Mapping[str, RequestStats] | None:

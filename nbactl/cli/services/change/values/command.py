@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nbactl.bootstrap.deployed import declared_specs
 from nbactl.cli.ask import proceed
 from nbactl.cli.services.change.command import ServicesChanged, change_services, declared_service, unsettled
 from nbactl.core.observe.masking import is_secret_name, mask
@@ -70,7 +71,7 @@ class EnvDiff:
 
 def diff_variables(app: Container, names: Sequence[str] = ()) -> EnvDiff:
     """Compare the variables that workflows.yaml declares. Raises NotFoundError where it declares none."""
-    specs = {name: spec for name, spec in app.config.workflows.services.items() if spec.env}
+    specs = {name: spec for name, spec in declared_specs(app).items() if spec.env}
     services, missing = _deployed(app, names, [name for name in specs if not names or name in names])
     if not services and not missing:
         raise NotFoundError(
@@ -119,22 +120,25 @@ def apply_declared(
     app: Container, request: ApplyRequest, *, confirm: Confirm = proceed, report: Report = no_report
 ) -> ServicesChanged:
     """Give services the variables and settings that workflows.yaml declares of them."""
-    specs = app.config.workflows.services
+    specs = declared_specs(app)
     declaring = [name for name, spec in specs.items() if _declares(desired_state(spec, app.config.timeouts))]
     services, missing = _deployed(app, request.services, [*(request.services or declaring)])
-    if not services and not missing:
+    if not services:
         raise NotFoundError(
-            "nothing was looked at: workflows.yaml declares nothing of its services",
-            next_step="Declare it: services: {NAME: {max_instances: 10}}",
+            "nothing was looked at: no service that workflows.yaml declares is deployed",
+            cause=f"It declares {', '.join(missing)}." if missing else "It declares nothing of its services.",
+            next_step="Check --project and --region, or declare something: services: {NAME: {max_instances: 10}}",
         )
     work = ServicesWork()
     reasons: dict[tuple[str, str], str] = {}
     work.warnings += [f"{name} is declared in workflows.yaml, but is not deployed" for name in missing]
     for service in services:
-        if service.name not in specs:
+        spec = specs.get(service.name)
+        desired = None if spec is None else desired_state(spec, app.config.timeouts)
+        if desired is None or not _declares(desired):
             work.warnings.append(f"workflows.yaml declares nothing of {service.name}: services.{service.name}")
             continue
-        found = differences(service, desired_state(specs[service.name], app.config.timeouts))
+        found = differences(service, desired)
         changing = [one for one in found if not _left_alone(work, service, one)]
         reasons |= {(service.name, one.name): "as workflows.yaml declares it" for one in changing}
         add_plan(work, service, edit_for(changing))

@@ -129,7 +129,7 @@ def test_a_rollback_goes_to_the_newest_older_revision_that_is_ready_and_served(p
     data = project("rollback", WORKER, "--reason", "wrong numbers")
     assert data["services"][0]["status"] == "done"
     assert project.state()["traffic"] == [{"type": PINNED, "revision": R1, "percent": 100}]
-    assert f"a new revision will get 0 %, until you move them: nbactl services traffic {WORKER}" in data["effects"][1]
+    assert f"a new revision will get 0 %, until you move them: nbactl services traffic {WORKER}" in data["effects"][-1]
     assert f"{WORKER} has no older revision that is ready" in project("rollback", WORKER, code=6)["message"]
     project(*undo_of(data))
     assert project.state() == before
