@@ -99,7 +99,11 @@ def first_byte(command: Command, runs: int) -> float:
     for _ in range(runs + 1):
         start = time.perf_counter()
         with subprocess.Popen(
-            list(command.prepare()), env=_environment(), cwd=command.cwd, stdout=subprocess.PIPE, bufsize=0
+            list(command.prepare()),
+            env={**_environment(), **(command.env or {})},
+            cwd=command.cwd,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         ) as process:
             assert process.stdout is not None  # noqa: S101 - it was asked for
             process.stdout.read(1)

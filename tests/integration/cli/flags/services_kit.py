@@ -28,6 +28,7 @@ DECLARED = (
     "prediction-coordinator",
     "phase6-export",
     "nba-grading-service",
+    "prediction-worker",
 )
 SCRAPERS, RAW, ANALYTICS = DECLARED[:3]
 

@@ -353,9 +353,9 @@ def test_a_service_that_is_missing_or_cannot_be_read_is_named(fresh: World) -> N
 
 
 def test_a_service_that_is_not_declared_is_named(fresh: World) -> None:
-    fresh.cloud.deploy("prediction-worker", {"DUAL_WRITE_MODE": "false"})
+    fresh.cloud.deploy("props-dashboard", {"DUAL_WRITE_MODE": "false"})
     fresh("adopt")
     [warning] = fresh.warnings
-    assert "prediction-worker" in warning
+    assert "props-dashboard" in warning
     assert "DUAL_WRITE_MODE=false" in warning
     assert positions(fresh)["dual_write_mode"] is None

@@ -188,10 +188,10 @@ def test_names_of_flags_and_services_narrow_it_down(world: World) -> None:
 
 
 def test_a_service_that_is_not_declared_is_left_alone_unless_it_is_named(world: World) -> None:
-    world.cloud.deploy("prediction-worker", {"ENABLE_QUERY_CACHING": "true"})
+    world.cloud.deploy("props-dashboard", {"ENABLE_QUERY_CACHING": "true"})
     assert [each["kind"] for each in world("drift", code=1)["drift"]] == ["undeclared"]
     assert world("sync")["changes"] == []
-    assert len(world("sync", "--service", "prediction-worker")["changes"]) == 1
+    assert len(world("sync", "--service", "props-dashboard")["changes"]) == 1
 
 
 def test_a_failure_of_one_service_does_not_keep_the_others_from_theirs(world: World) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Deployed:
-    """The services that tasks and phases call, on the loopback Cloud Run, and nbactl on target gcp with what `declared` says of them."""
+    """The services that tasks and phases call, on loopback, and nbactl on target gcp; `declared` is `services:`."""
 
     cloud: CloudRun
     routes: Routes
