@@ -18,7 +18,9 @@ from nbactl.ports.warehouse import Rows
 from nbactl.warehouse.tables import ensure_tables
 from tests.kit.bigquery import LOCATION
 from tests.kit.cli_tree import LEAVES, TREE
+from tests.kit.cloud_run_server import PROJECT, cloud_run_server
 from tests.kit.job_days import GIB, job_days
+from tests.kit.service_routes import service_routes
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 FORMS = next(setting.choices for setting in SETTINGS if setting.name == "output") or ()
@@ -129,6 +131,8 @@ SHOWN = {
 """What reads the warehouse."""
 HISTORY = ("nbactl bq costs", "nbactl bq cache", "nbactl bq quotas")
 """What reads the history of jobs, which target local has not."""
+DEPLOYED = ("nbactl services list", "nbactl services health", "nbactl services smoke", "nbactl services diff")
+"""What looks at deployed services, which target local has only while `up` runs."""
 PARTS = {"runs": "run phase1", "runs[].tasks": "run phase1", "flags": "flags list"}
 
 
@@ -154,7 +158,7 @@ def test_the_keys_of_the_page_are_in_the_data(
 
 def test_every_command_with_promised_keys_is_read_here() -> None:
     promised = {path for path, (_, keys) in COMMANDS.items() if names(keys)}
-    assert promised - set(READ) - set(SHOWN) - set(HISTORY) == {
+    assert promised - set(READ) - set(SHOWN) - set(HISTORY) - set(DEPLOYED) == {
         "nbactl runs show",
         "nbactl runs dismiss",
         "nbactl report",
@@ -185,6 +189,23 @@ def test_what_is_shown_of_the_warehouse_has_its_keys(
         promised = re.findall(r"`([^`]+)`", COMMANDS[path][1])
         assert promised
         assert set(promised) <= set(found), path
+
+
+def test_what_is_shown_of_deployed_services_has_its_keys(
+    tmp_path: Path, firestore_address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
+    with cloud_run_server() as cloud, service_routes() as routes:
+        monkeypatch.setenv("CLOUD_RUN_EMULATOR_HOST", cloud.address)
+        cloud.deploy("prediction-worker")
+        routes.serve(cloud, "prediction-worker")
+        for path in DEPLOYED:
+            main([*path.split()[1:], "-o", "json", "--target", "gcp", "--project", PROJECT])
+            found = json.loads(capsys.readouterr().out)["data"]
+            promised = set(names(COMMANDS[path][1]))
+            assert promised
+            assert promised <= set(found), path
 
 
 def test_what_is_shown_of_the_history_of_jobs_has_its_keys(
