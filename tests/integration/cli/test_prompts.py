@@ -25,6 +25,7 @@ from tests.integration.cli.flags.services_kit import DECLARED, quick_config
 from tests.kit.cloud_run_server import cloud_run_server
 from tests.kit.dead_letters import GivenIds, save_letters
 from tests.kit.migration import Lab, PassingClock
+from tests.kit.monitoring_server import monitoring_server
 from tests.kit.run_records import at, run, task
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ LEASE = "phase3/2024-01-15"
 RUN = "run-01jd3k9xq2m7t0"
 HALTED = "2025-01-08"
 LETTER = "msg-01kb2f7m4q8x2v0c"
+COORDINATOR = "prediction-coordinator"
 
 
 @dataclass
@@ -129,6 +131,22 @@ class Scene:
     def deployed(self) -> None:
         self.cloud.set_env(DECLARED[0], ENABLE_QUERY_CACHING="true")
 
+    def scaled(self) -> None:
+        self.data("services", "scale", COORDINATOR, "--max-instances", "7")
+
+    def redeployed(self) -> None:
+        self.cloud.redeploy(COORDINATOR)
+
+    def pinned(self) -> None:
+        self.cloud.pin(COORDINATOR)
+
+    def differing(self) -> None:
+        lines = (self.folder / "workflows.yaml").read_text().splitlines()
+        start = next((index for index, line in enumerate(lines) if line == "services:"), len(lines))
+        rest = next((index for index in range(start + 1, len(lines)) if lines[index][:1].isalpha()), len(lines))
+        lines[start:rest] = ["services:", f"  {COORDINATOR}: {{max_instances: 7}}"]
+        (self.folder / "workflows.yaml").write_text("\n".join(lines) + "\n")
+
     def adopted(self) -> None:
         self.deployed()
         self.data("flags", "adopt")
@@ -149,8 +167,9 @@ def scene(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], firestore_address: str
 ) -> Iterator[Scene]:
     project = f"test-{uuid.uuid4().hex[:20]}"
-    with cloud_run_server(project) as cloud:
+    with cloud_run_server(project) as cloud, monitoring_server(project) as monitoring:
         for name, value in {
+            **monitoring.environ(),
             "NBACTL_TARGET": "gcp",
             "NBACTL_PROJECT": project,
             "FIRESTORE_EMULATOR_HOST": firestore_address,
@@ -176,6 +195,12 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     ("flags", "adopt", "--undo", "last"): (Scene.adopted, "query_caching"),
     ("flags", "sync"): (Scene.overridden, DECLARED[0]),
     ("flags", "sync", "--undo", "last"): (Scene.synced, DECLARED[0]),
+    ("services", "env", "set", COORDINATOR, "LOG_LEVEL=debug"): (None, COORDINATOR),
+    ("services", "scale", COORDINATOR, "--max-instances", "7"): (None, COORDINATOR),
+    ("services", "traffic", COORDINATOR, "--to-latest"): (Scene.pinned, COORDINATOR),
+    ("services", "rollback", COORDINATOR): (Scene.redeployed, COORDINATOR),
+    ("services", "apply"): (Scene.differing, COORDINATOR),
+    ("services", "undo", "last"): (Scene.scaled, COORDINATOR),
     ("flags", "rollout", "start", "query_caching", "--force"): (None, "query_caching"),
     ("flags", "rollout", "advance", "query_caching", "--force"): (Scene.rolling, "query_caching"),
     ("flags", "rollout", "pause", "query_caching"): (Scene.rolling, "query_caching"),
@@ -227,6 +252,7 @@ UNDONE = {
         ("flags", "rollout"),
         ("flags", "sync"),
         ("runs", "dismiss"),
+        *(("services", verb) for verb in ("env", "scale", "traffic", "rollback", "apply", "undo")),
         ("season", "halt"),
         ("season", "resume"),
     }
