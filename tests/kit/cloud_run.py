@@ -20,10 +20,15 @@ RETRY = RetryPolicy("cloud_run", attempts=4, base=0.5, cap=10.0)
 
 
 def client(
-    address: str | None, *, clock: Clock | None = None, project: str = PROJECT, deploy: float = 60.0
+    address: str | None,
+    *,
+    clock: Clock | None = None,
+    project: str = PROJECT,
+    region: str = REGION,
+    deploy: float = 60.0,
 ) -> CloudRunServices:
-    """Return the services of the loopback region; without a clock it gets a FakeClock, and never waits."""
+    """Return the services of a loopback region; without a clock it gets a FakeClock, and never waits."""
     settings = CallSettings("cloud_run", 90.0, RETRY, 30.0)
     policy = CallPolicy(settings, clock=clock or FakeClock(), rng=random.Random(1))
-    api = Api(Region(project, REGION, address), policy, connect=5.0, request=10.0)
+    api = Api(Region(project, region, address), policy, connect=5.0, request=10.0)
     return CloudRunServices(api, Waiting(deploy=deploy, poll=2.0))

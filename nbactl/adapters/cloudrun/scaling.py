@@ -73,8 +73,6 @@ def with_settings(
                 _put(level, key, wanted[name])
             else:
                 _put(new.setdefault("scaling", {}), key, wanted[name])
-    if not new.get("scaling", True) and not template.get("scaling"):
-        new.pop("scaling")
     if "concurrency" in wanted:
         _put(new, _CONCURRENCY, wanted["concurrency"])
     if "timeout" in wanted:
