@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -153,6 +155,26 @@ class TestSettings:
             with pytest.raises(DataError, match="would have a minimum of"):
                 change(services, ServiceEdit(settings=settings))
         assert services.get(NAME) == before
+
+
+class TestTwoOperators:
+    def test_of_two_changes_of_the_same_version_one_wins(self, services: DeployedServices, region: Arranged) -> None:
+        region.deploy(NAME, {"A": "0"})
+        version = services.get(NAME).version
+        start = threading.Barrier(2)
+
+        def attempt(value: str) -> str | None:
+            start.wait()
+            try:
+                services.change(NAME, ServiceEdit({"A": value}), expected_version=version)
+            except PreconditionError:
+                return None
+            return value
+
+        with ThreadPoolExecutor(2) as pool:
+            done = [value for value in pool.map(attempt, ("1", "2")) if value]
+        assert len(done) == 1
+        assert services.get(NAME).env["A"] == done[0]
 
 
 class TestTraffic:

@@ -46,6 +46,8 @@ class CloudRunRegion:
     """The most that a page has, whatever size is asked for."""
     forbidden: set[str] = field(default_factory=set)
     """Services that this account may see and not change: those of another team."""
+    unreachable: tuple[str, ...] = ()
+    """Where the API could not look for services while it listed them."""
     hidden: bool = False
     """Whether this account may see no service."""
     stuck_traffic: bool = False
@@ -147,7 +149,8 @@ class CloudRunRegion:
             case "GET", "operations", _, ():
                 return self._operation(path)
             case "GET", "services", "", ():
-                return self._page(request.parameters, "services", sorted(self.services.items()))
+                page = self._page(request.parameters, "services", sorted(self.services.items()))
+                return page | ({"unreachable": list(self.unreachable)} if self.unreachable else {})
             case "GET", "services", _, ():
                 return copy.deepcopy(self._known(name))
             case "GET", "services", _, ("revisions",):

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.kit.cloud_run_server import PARENT, CloudRun, cloud_run_server
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.kit.cloud_run_server import PARENT, PINNED, CloudRun
 
 run_v2 = pytest.importorskip("google.cloud.run_v2")
 NAME = f"{PARENT}/services/nba-scrapers"
-
-
-@pytest.fixture
-def server() -> Iterator[CloudRun]:
-    with cloud_run_server() as server:
-        yield server
 
 
 @pytest.fixture
@@ -42,6 +33,62 @@ def test_googles_client_reads_the_servers_services_page_by_page(server: CloudRun
     assert service.latest_ready_revision == service.latest_created_revision
     assert service.traffic_statuses[0].percent == 100
     assert service.etag == server.services["nba-scrapers"]["etag"]
+
+
+def test_googles_client_reads_the_fields_that_this_project_reads(server: CloudRun, google: Any) -> None:
+    raw = server.deploy("nba-scrapers", function=True)
+    raw["scaling"] = {"minInstanceCount": 2, "scalingMode": "AUTOMATIC"}
+    raw["traffic"].append({"type": PINNED, "revision": "nba-scrapers-00001-abc", "tag": "debug"})
+    server._finish("nba-scrapers")
+    service = google.get_service(name=NAME)
+    assert service.scaling.min_instance_count == 2
+    assert service.scaling.scaling_mode.name == "AUTOMATIC"
+    template = service.template
+    assert (template.scaling.max_instance_count, template.max_instance_request_concurrency) == (20, 1)
+    assert template.timeout.total_seconds() == 540
+    assert template.service_account == "runner@nba-props-platform.iam.gserviceaccount.com"
+    assert (service.last_modifier, service.client) == (raw["lastModifier"], "cloudfunctions")
+    assert service.update_time.isoformat() == "2026-01-15T12:01:00.000001+00:00"
+    assert service.labels["goog-managed-by"] == "cloudfunctions"
+    assert service.build_config.function_target == "main"
+    assert [(share.revision, share.percent, share.tag) for share in service.traffic_statuses] == [
+        ("", 100, ""),
+        ("nba-scrapers-00001-abc", 0, "debug"),
+    ]
+
+
+def test_googles_client_reads_revisions(server: CloudRun) -> None:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud.run_v2.services.revisions.transports import RevisionsRestTransport
+
+    server.deploy("nba-scrapers", {"A": "1"})
+    credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    transport = RevisionsRestTransport(host=server.address, url_scheme="http", credentials=credentials)
+    (revision,) = run_v2.RevisionsClient(transport=transport).list_revisions(parent=NAME)
+    assert revision.name == f"{NAME}/revisions/nba-scrapers-00001-abc"
+    assert [(each.type_, each.state.name) for each in revision.conditions] == [("Ready", "CONDITION_SUCCEEDED")]
+    assert (revision.scaling.max_instance_count, revision.max_instance_request_concurrency) == (20, 1)
+    assert revision.timeout.total_seconds() == 540
+    assert revision.creator == "deployer@nba-props-platform.iam.gserviceaccount.com"
+    assert revision.create_time.isoformat() == "2026-01-15T12:01:00.000001+00:00"
+    assert [each.name for each in revision.containers[0].env] == ["A", "API_KEY"]
+
+
+def test_googles_client_moves_traffic_and_sets_instances_of_the_service(server: CloudRun, google: Any) -> None:
+    raw = server.deploy("nba-scrapers")
+    server.redeploy("nba-scrapers", timeout="60s")
+    server.polls = 0
+    service = google.get_service(name=NAME)
+    target = run_v2.TrafficTarget(type_=PINNED, revision="nba-scrapers-00001-abc", percent=100)
+    service.traffic = [target]
+    service.scaling.min_instance_count = 3
+    google.update_service(request={"service": service, "update_mask": {"paths": ["traffic"]}})
+    assert "scaling" not in raw, "not in the mask"
+    service = google.get_service(name=NAME)
+    assert [(each.revision, each.percent) for each in service.traffic_statuses] == [("nba-scrapers-00001-abc", 100)]
+    service.scaling.min_instance_count = 3
+    google.update_service(request={"service": service, "update_mask": {"paths": ["scaling"]}})
+    assert raw["scaling"] == {"minInstanceCount": 3}
 
 
 def test_googles_client_updates_through_the_server_and_loses_the_settings_it_does_not_know(

@@ -15,23 +15,9 @@ from tests.kit.cloud_run import client
 from tests.kit.cloud_run_server import LATEST, PINNED, CloudRun, cloud_run_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nbactl.adapters.cloudrun.services import CloudRunServices
 
 NAME = "nba-scrapers"
-
-
-@pytest.fixture
-def server() -> Iterator[CloudRun]:
-    with cloud_run_server() as server:
-        yield server
-
-
-@pytest.fixture
-def services(server: CloudRun) -> Iterator[CloudRunServices]:
-    with closing(client(server.address)) as services:
-        yield services
 
 
 def test_everything_of_a_service_is_read(server: CloudRun, services: CloudRunServices) -> None:

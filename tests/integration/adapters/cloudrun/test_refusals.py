@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.errors import NotAuthorisedError, NotFoundError, UnavailableError
 from nbactl.ports.services import ServiceEdit
-from nbactl.testing import FakeClock
-from tests.kit.cloud_run import client
 from tests.kit.cloud_run_http import RefusedError
-from tests.kit.cloud_run_server import CloudRun, cloud_run_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nbactl.adapters.cloudrun.services import CloudRunServices
+    from nbactl.testing import FakeClock
+    from tests.kit.cloud_run_server import CloudRun
 
 NAME = "nba-scrapers"
-
-
-@pytest.fixture
-def server() -> Iterator[CloudRun]:
-    with cloud_run_server() as server:
-        yield server
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def services(server: CloudRun, clock: FakeClock) -> Iterator[CloudRunServices]:
-    with closing(client(server.address, clock=clock)) as services:
-        yield services
 
 
 def test_inv_16_the_permission_and_the_smallest_role_for_reading_are_named(
@@ -107,6 +86,14 @@ def test_a_quota_is_waited_for_as_long_as_it_says_and_then_named(
     with pytest.raises(UnavailableError, match="has no quota left for now") as away:
         services.get(NAME)
     assert "'Read requests per minute per region'" in (away.value.cause or "")
+
+
+def test_a_list_that_is_not_complete_is_not_taken_for_one(server: CloudRun, services: CloudRunServices) -> None:
+    server.deploy(NAME)
+    server.unreachable = ("us-west2-a",)
+    with pytest.raises(UnavailableError, match="could not list all services") as partial:
+        services.list()
+    assert partial.value.cause == "Not reached: us-west2-a."
 
 
 def test_a_service_of_another_region_is_found_there_with_one_call(server: CloudRun, services: CloudRunServices) -> None:

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 import copy
 import json
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nbactl.errors import DataError, DeployFailedError, PreconditionError, StillRunningError
 from nbactl.ports.services import ServiceEdit, Settings, Traffic
-from nbactl.testing import FakeClock
-from tests.kit.cloud_run import client
-from tests.kit.cloud_run_server import LATEST, PINNED, CloudRun, cloud_run_server
+from tests.kit.cloud_run_server import LATEST, PINNED, CloudRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.ports.services import DeployedService
+    from nbactl.testing import FakeClock
 
 NAME = "nba-scrapers"
 FIRST = f"{NAME}-00001-abc"
-
-
-@pytest.fixture
-def server() -> Iterator[CloudRun]:
-    with cloud_run_server() as server:
-        yield server
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def services(server: CloudRun, clock: FakeClock) -> Iterator[CloudRunServices]:
-    with closing(client(server.address, clock=clock)) as services:
-        yield services
 
 
 def change(services: CloudRunServices, edit: ServiceEdit) -> DeployedService:
