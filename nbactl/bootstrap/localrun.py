@@ -8,7 +8,7 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from nbactl.core.observe.masking import is_secret_name
+from nbactl.core.observe.masking import is_secret_name, mask
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -38,18 +38,22 @@ class ServiceEnvironment:
 
 
 def split_environment(app: Container) -> ServiceEnvironment:
-    """Return our environment for the services: variables are those that nbactl and the flags read, with the source."""
+    """Return our environment for the services: variables are those that nbactl and the flags read, with the source.
+
+    A variable whose name or value looks like a secret is one.
+    """
     flags = app.config.flags.flags.values()
     read = {name for flag in flags for name in (flag.env, *flag.parameters)}
     common: dict[str, str] = {"PYTHONUNBUFFERED": "1"}
     variables: dict[str, str] = {}
+    secrets = frozenset(name for name, value in app.environ.items() if is_secret_name(name) or mask(value) != value)
     for name, value in app.environ.items():
         if name in _NOT_HERE:
             continue
         ours = name.startswith("NBACTL_") or name.endswith("_EMULATOR_HOST") or name in read
-        (variables if ours and not is_secret_name(name) else common)[name] = value
+        (variables if ours and name not in secrets else common)[name] = value
     variables["NBACTL_SOURCE"] = app.settings.source
-    return ServiceEnvironment(common, variables, frozenset(filter(is_secret_name, common)))
+    return ServiceEnvironment(common, variables, secrets - set(_NOT_HERE))
 
 
 def state_file(app: Container) -> Path:

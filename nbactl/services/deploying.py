@@ -77,13 +77,8 @@ class Deployer:
         return False
 
     def _begin(self, service: SupervisedService, wanted: Wanted, revision: str) -> None:
-        found = wanted.newest
-        if found.name != revision:
-            older = self._deployments.revision(service.name, revision)
-            if older is None:
-                self._deployments.note_failed(wanted, revision, "it is not there any more")
-                return
-            found = older
+        newest = wanted.newest
+        found = newest if newest.name == revision else self._deployments.revision(service.name, revision)
         serves = revision == wanted.revision
         program = Program(
             service.name,

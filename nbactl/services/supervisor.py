@@ -161,16 +161,25 @@ class Supervisor:
         self._changed()
 
     def retry(self, service: SupervisedService) -> None:
-        """Start the next revision again later: there is no other. Raises UnavailableError if it ended too often."""
+        """Start the next revision again later: there is no other.
+
+        Raises UnavailableError if it ended too often, or is not ready in time.
+        """
         ended = next((instance for instance in service.starting if instance.code is not None), None)
-        if ended is not None:
-            self._count_failed_start(service, ended)
+        if ended is None:
+            reasons = self.unready()
+            raise UnavailableError(
+                f"{len(reasons)} of {len(self.services)} services are not ready",
+                cause="; ".join(reasons),
+                next_step="Read the log above; up.ready in timeouts.yaml says how long to wait.",
+                retryable=False,
+            )
+        self._count_failed_start(service, ended)
         self.abandon(service)
         pause = self._pause(service)
         service.restart_at = self._clock.monotonic() + pause
         service.restarts += 1
-        how = f"ended ({ended.how_it_ended})" if ended else "is not ready in time"
-        self.say(service.name, "WARNING", f"{how}; restarting in {pause:g}s")
+        self.say(service.name, "WARNING", f"ended ({ended.how_it_ended}); restarting in {pause:g}s")
 
     def unready(self) -> list[str]:
         """Return why services are not ready, `NAME: reason`; empty when all are."""

@@ -11,13 +11,19 @@ import time
 import uuid
 from contextlib import closing, contextmanager, suppress
 from datetime import date
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nbactl.adapters.sqlite.documents import SqliteDocuments
+from nbactl.bootstrap import Container
+from nbactl.config.settings import load_settings
 from nbactl.core._support.clock import SystemClock
 from nbactl.ports.documents import Query
+from nbactl.ports.measurements import Backlog
+from nbactl.ports.services import ServiceEdit
 from nbactl.testing import bigquery_server
 from tests.integration.cli.conftest import environment
 from tests.kit.bigquery import bigquery_warehouse
@@ -27,7 +33,6 @@ from tests.kit.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 DAY = "2024-10-25"
 
@@ -159,9 +164,33 @@ def test_no_service_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None
     # Nothing of it is in the way of the next one.
     with running(["-m", "tests.kit.up_process", str(tmp_path), "collector"], tmp_path) as again:
         wait_for(lambda: state_of(tmp_path).get("pid") == again.pid)
+        change_collector(tmp_path)
         again.send_signal(signal.SIGTERM)
         assert again.stdout is not None
         assert again.stdout.read().splitlines()[-1] == "stopped"
+
+
+def change_collector(folder: Path) -> None:
+    """Change the collector of a running `up` as a command does: its process is another one then."""
+    with Container(load_settings({"state_dir": str(folder)}, environment(), folder)) as app:
+        services, measured = app.deployed_services, app.target.measurements(app)
+        wait_for(lambda: services.get("collector").problem is None)
+        edit = ServiceEdit({"ENABLE_IDEMPOTENCY_KEYS": "true", "NBACTL_TIMEOUT_LOG_SLOW": "7s"}, {"concurrency": 3})
+        after = services.change("collector", edit, expected_version=services.get("collector").version)
+        assert after.latest_ready_revision == "collector-00002"
+        [process] = state_of(folder)["services"]["collector"]["processes"]
+        command = Path(f"/proc/{process['pid']}/cmdline").read_bytes().split(b"\0")
+        assert command[command.index(b"--concurrency") + 1] == b"3"
+        assert b"NBACTL_TIMEOUT_LOG_SLOW=7s" in Path(f"/proc/{process['pid']}/environ").read_bytes().split(b"\0")
+        with closing(HTTPConnection(after.url.removeprefix("http://"), timeout=10)) as connection:
+            connection.request("GET", "/nothing")
+            assert connection.getresponse().status == 404
+        now = app.clock.now()
+        assert [stats.requests for stats in measured.requests("collector", now, now).values()] == [1]
+        assert (measured.instances("collector", now, now), set(measured.backlogs().values())) == (
+            1.0,
+            {Backlog(0, None)},
+        )
 
 
 def test_ctrl_c_stops_all_services_and_is_what_the_exit_code_says(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -24,7 +23,7 @@ from nbactl.services.deploying import Deployer
 from nbactl.services.supervisor import Supervisor, SupervisorTimings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from nbactl.services.instance import LogLine
 
@@ -90,19 +89,15 @@ class LocalUp:
             self.supervisor.open(name)
         reach("localrun.registered")
 
-    def deploy(self, name: str, env: Mapping[str, str] | None = None) -> None:
+    def deploy(self, service: str, env: Mapping[str, str] | None = None) -> None:
         """Add a service and wait until it serves."""
-        self.add(name, env or {})
-        self.wait_for(lambda: self.supervisor.services[name].is_ready and self.deployer.is_settled)
+        self.add(service, env or {})
+        self.wait_for(lambda: self.supervisor.services[service].is_ready and self.deployer.is_settled)
 
-    def set_env(self, name: str, **env: str) -> None:
+    def set_env(self, service: str, **values: str) -> None:
         """Change a service as somebody else does."""
-        with self.client("theo@there") as services:
-            services.change(name, ServiceEdit(env), expected_version=services.get(name).version)
-
-    @contextmanager
-    def client(self, who: str) -> Iterator[LocalServices]:
-        yield open_services(self.folder, who=who)
+        services = open_services(self.folder, who="theo@there")
+        services.change(service, ServiceEdit(values), expected_version=services.get(service).version)
 
     def wait_for(self, condition: Callable[[], object], *, fails: bool = True) -> None:
         """Wait for a condition; it `fails` when the thread has ended with an error."""

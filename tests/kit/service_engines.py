@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, cast
 
 from tests.kit.cloud_run import client
 from tests.kit.cloud_run_server import cloud_run_server
-from tests.kit.local_up import LocalUp
+from tests.kit.local_up import LocalUp, open_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,8 +63,8 @@ def _cloud_run(_: Path) -> Iterator[Place]:
 
 @contextmanager
 def _local_run(folder: Path) -> Iterator[Place]:
-    with LocalUp(folder) as up, up.client("mia@here") as services:
-        yield Place(up, services, {"BROKEN": "1"})
+    with LocalUp(folder) as up:
+        yield Place(up, cast("DeployedServices", open_services(folder)), {"BROKEN": "1"})
 
 
 SERVICE_ENGINES: Final[dict[str, ServiceEngine]] = {

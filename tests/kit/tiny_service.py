@@ -59,14 +59,14 @@ if "BROKEN" in os.environ or os.path.exists(os.environ.get("BROKEN_IF", "")):  #
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "DEAF" in os.environ else stop)
 shared, own = (socket.socket(fileno=int(word)) for word in sys.argv[1:])
 shared.settimeout(0)
-waited: list[socket.socket] = [own]
+waited = {own.fileno(): own}
 is_told = False
 while not is_told:
-    for ready in select.select([*waited, 0], [], [])[0]:
-        if ready == 0:
+    for descriptor in select.select([0, *waited], [], [])[0]:
+        if descriptor == 0:
             is_told = not os.read(0, 100)
-            waited = [own, shared]
+            waited = {own.fileno(): own, shared.fileno(): shared}
         else:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # a request is always finished
-            serve(ready)
+            serve(waited[descriptor])
             signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -18,6 +18,7 @@ from nbactl.adapters.localrun.records import (
     save,
     service_path,
 )
+from nbactl.errors import DataError
 from nbactl.frozen import frozen
 
 if TYPE_CHECKING:
@@ -114,10 +115,16 @@ class LocalDeployments:
             if document is not None
         }
 
-    def revision(self, service: str, name: str) -> RevisionRecord | None:
-        """Return a revision, None if it is not there."""
+    def revision(self, service: str, name: str) -> RevisionRecord:
+        """Return a revision that was ready once. Raises DataError if it was removed by hand."""
         document = self._documents.get(revision_path(service, name))
-        return None if document is None else read_revision(document)
+        if document is None:
+            raise DataError(
+                f"the revision {name} of {service} is not in the document store",
+                cause="Requests are to go to it.",
+                next_step=f"Restore the store, or delete {service_path(service)} to begin with a new service.",
+            )
+        return read_revision(document)
 
     def note_started(self, service: str, revision: str) -> None:
         """Note that a revision starts, and is ready."""

@@ -176,14 +176,15 @@ class LocalServices:
         """Wait until `up` has dealt with a change; return the service as read back."""
         deadline = tighter(self._patience.deploy, self._clock)
         while True:
+            up = self._running()
             service, newest = self._read(name)
             if service.generation != generation:
                 raise _changed_by(service, "It was changed again right after this change")
             if service.observed >= generation:
                 if service.failure is not None:
                     raise _failed(service)
-                return _shown(service, newest, self._running())
-            if self._running() is None:
+                return _shown(service, newest, up)
+            if up is None:
                 raise _still_running(name, "`nbactl up` ended before; the next one makes the change.")
             self._pause(name, deadline)
 

@@ -54,6 +54,7 @@ def test_other_machines_are_let_in_only_where_callers_identify_themselves(
 
 def test_what_cannot_be_served_on_is_refused_with_the_reason(tmp_path: Path) -> None:
     assert "--fd 900 is not a socket of this process" in refused(tmp_path, "collector", "--fd", "900")
+    assert "--own-fd goes together with --until-eof" in refused(tmp_path, "collector", "--own-fd", "900")
     with socket.socket() as deaf:
         assert "does not listen" in refused(tmp_path, "collector", "--fd", str(os.dup(deaf.fileno())))
     # TEST-NET-1 of RFC 5737 is no address of any machine.

@@ -18,7 +18,7 @@ from nbactl.services.supervisor import Supervisor
 from tests.kit.local_up import TIMINGS, TINY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from nbactl.services.supervisor import SupervisedService
 
@@ -48,13 +48,17 @@ class World:
         )
         self.one = self.supervisor.open("one")
 
-    def begin(self, revision: str, *, program: str | None = None, instances: int = 1, **env: str) -> None:
+    def begin(
+        self, revision: str, env: Mapping[str, str] | None = None, *, program: str | None = None, instances: int = 1
+    ) -> None:
         words = ["-I", "-S", str(TINY)] if program is None else ["-c", program]
         command = lambda shared, own: [sys.executable, *words, str(shared), str(own)]  # noqa: E731
-        self.supervisor.begin(Program("one", revision, command, {**os.environ, "ME": revision, **env}, instances))
+        self.supervisor.begin(
+            Program("one", revision, command, {**os.environ, "ME": revision, **(env or {})}, instances)
+        )
 
     def serve(self, revision: str, **env: str) -> None:
-        self.begin(revision, **env)
+        self.begin(revision, env)
         self.until(lambda: self.one.is_next_ready)
         self.supervisor.switch(self.one)
 
@@ -91,7 +95,7 @@ def test_a_service_that_is_killed_is_started_again_on_the_same_port(world: World
 
 def test_a_revision_gets_no_request_before_all_its_processes_are_ready(world: World) -> None:
     world.serve("r1")
-    world.begin("r2", instances=2, NEVER_READY="1")
+    world.begin("r2", {"NEVER_READY": "1"}, instances=2)
     world.until(lambda: [each.reason for each in world.one.starting] == ["the feed is empty"] * 2)
     assert {get(world.one, "/env/ME") for _ in range(10)} == {"r1"}
     world.until(lambda: world.supervisor.failure(world.one))
@@ -129,12 +133,12 @@ def test_what_a_service_logs_is_passed_on_with_its_severity_and_revision(world: 
 
 def test_a_service_that_does_not_start_at_all_is_given_up_with_what_it_said_last(world: World) -> None:
     for _ in range(2):
-        world.begin("r1", BROKEN="1")
+        world.begin("r1", {"BROKEN": "1"})
         world.until(lambda: world.supervisor.failure(world.one))
         world.supervisor.retry(world.one)
         assert not world.supervisor.may_begin(world.one)
         world.until(lambda: world.supervisor.may_begin(world.one))
-    world.begin("r1", BROKEN="1")
+    world.begin("r1", {"BROKEN": "1"})
     world.until(lambda: world.supervisor.failure(world.one) == "exit code 1: the port is cursed")
     with pytest.raises(UnavailableError, match="one does not start: exit code 1") as refused:
         world.supervisor.retry(world.one)
