@@ -68,8 +68,7 @@ class LocalDeployments:
         """Have a service that is about to be started.
 
         A new one gets a first revision with the variables of the environment. In one that is there, those change that
-        were different when `up` started last, so that what was changed in between stays. A revision that never started
-        is tried again, if there is no other.
+        were different when `up` started last, so that what was changed in between stays.
         """
 
         def write(transaction: Transaction) -> None:
@@ -99,8 +98,6 @@ class LocalDeployments:
                 return
             if environment != service.environment:
                 transaction.write(save(replace(service, environment=dict(environment))))
-            if newest.state == "failed" and service.latest_ready is None:
-                transaction.write(mark(newest, "pending"))
 
         self._documents.transaction(write)
 

@@ -101,12 +101,14 @@ class LocalServices:
         return self._in_force(name, generation)
 
     def _read(self, name: str) -> tuple[ServiceRecord, RevisionRecord]:
-        found = None
-        if name and "/" not in name:
-            found = self._documents.transaction(lambda transaction: read_within(transaction, name))
-        if found is None:
+        document = self._documents.get(service_path(name)) if name and "/" not in name else None
+        if document is None:
             raise self._unknown(name)
-        return found
+        service = read_service(document)
+        newest = self._documents.get(revision_path(name, service.latest_created))
+        if newest is None:
+            raise self._unknown(name)
+        return service, read_revision(newest)
 
     def _unknown(self, name: str) -> NotFoundError:
         known = sorted(self._documents.list_ids(COLLECTION))
