@@ -16,10 +16,12 @@ from nbactl.config.settings import SETTINGS, load_settings
 from nbactl.errors import EXIT_CODES, NbactlError
 from nbactl.ports.warehouse import Rows
 from nbactl.warehouse.tables import ensure_tables
+from tests.integration.cli.services.change.kit import WORKER, write_config
 from tests.kit.bigquery import LOCATION
 from tests.kit.cli_tree import LEAVES, TREE
 from tests.kit.cloud_run_server import PROJECT, cloud_run_server
 from tests.kit.job_days import GIB, job_days
+from tests.kit.monitoring_server import monitoring_server
 from tests.kit.service_routes import service_routes
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
@@ -133,6 +135,17 @@ HISTORY = ("nbactl bq costs", "nbactl bq cache", "nbactl bq quotas")
 """What reads the history of jobs, which target local has not."""
 DEPLOYED = ("nbactl services list", "nbactl services health", "nbactl services smoke", "nbactl services diff")
 """What looks at deployed services, which target local has only while `up` runs."""
+CHANGING = {
+    "nbactl services env set": "LOG_LEVEL=debug",
+    "nbactl services scale": "--max-instances 7",
+    "nbactl services traffic": "--to-latest",
+    "nbactl services rollback": "",
+    "nbactl services apply": "",
+    "nbactl services undo": "last",
+    "nbactl services changes": "",
+    "nbactl services env diff": "",
+}
+"""What changes deployed services, in an order in which each has something to do."""
 PARTS = {"runs": "run phase1", "runs[].tasks": "run phase1", "flags": "flags list"}
 
 
@@ -158,7 +171,7 @@ def test_the_keys_of_the_page_are_in_the_data(
 
 def test_every_command_with_promised_keys_is_read_here() -> None:
     promised = {path for path, (_, keys) in COMMANDS.items() if names(keys)}
-    assert promised - set(READ) - set(SHOWN) - set(HISTORY) - set(DEPLOYED) == {
+    assert promised - set(READ) - set(SHOWN) - set(HISTORY) - set(DEPLOYED) - set(CHANGING) == {
         "nbactl runs show",
         "nbactl runs dismiss",
         "nbactl report",
@@ -206,6 +219,26 @@ def test_what_is_shown_of_deployed_services_has_its_keys(
             promised = set(names(COMMANDS[path][1]))
             assert promised
             assert promised <= set(found), path
+
+
+def test_what_changes_deployed_services_has_its_keys(
+    tmp_path: Path, firestore_address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_address)
+    write_config(tmp_path)
+    with cloud_run_server() as cloud, monitoring_server(PROJECT) as monitoring:
+        for variable, value in {"CLOUD_RUN_EMULATOR_HOST": cloud.address, **monitoring.environ()}.items():
+            monkeypatch.setenv(variable, value)
+        cloud.deploy(WORKER)
+        cloud.redeploy(WORKER)
+        for path, words in CHANGING.items():
+            service = () if path.endswith(("apply", "undo", "changes", "diff")) else (WORKER,)
+            line = (*path.split()[1:], *service, *words.split(), "-o", "json", "--target", "gcp", "--project", PROJECT)
+            main([*line, *(() if path.endswith(("changes", "diff")) else ("--yes",))])
+            found = json.loads(capsys.readouterr().out)["data"]
+            assert found is not None, path
+            assert set(names(COMMANDS[path][1])) <= set(found), path
 
 
 def test_what_is_shown_of_the_history_of_jobs_has_its_keys(
