@@ -16,6 +16,7 @@ import pytest
 from nbactl.adapters.duckdb.warehouse import DuckDbWarehouse
 from nbactl.cli.app import build
 from nbactl.cli.frame import walk
+from nbactl.config.loader import load_config
 from nbactl.core._support.clock import SystemClock
 from nbactl.core.lease.holder import is_dead
 from nbactl.core.lease.leases import Leases
@@ -27,14 +28,16 @@ from tests.kit.batches import add_batch, open_documents
 from tests.kit.bigquery import LOCATION
 from tests.kit.bus import bus_at
 from tests.kit.called import call_nbactl
+from tests.kit.cloud_run_server import PROJECT, cloud_run_server
 from tests.kit.dead_letters import leave_dead_letters
 from tests.kit.job_days import GIB, job_days
 from tests.kit.league import League
 from tests.kit.paths import ROOT
+from tests.kit.service_routes import service_routes
 from tests.kit.warm import put_on_path, run_nbactl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _STAYS = ("nbactl serve", "nbactl up")
@@ -128,6 +131,8 @@ _BEFORE = {
 _UNDO = "nbactl bq apply --undo"
 _FINDS_GAPS = "nbactl expect"
 """Only the first three phases were run."""
+_OF_SERVICES = tuple(f"nbactl services {verb}" for verb in ("list", "show", "health", "smoke", "diff"))
+"""Commands that look at deployed services, of which there are none on one machine while `up` does not run."""
 _OF_JOBS = ("nbactl bq costs", "nbactl bq quotas", "nbactl bq cache")
 """Commands about the jobs of BigQuery, of which there are none on one machine."""
 
@@ -157,22 +162,37 @@ def test_an_example_works(example: str, used: Path, tmp_path: Path, request: pyt
                 **{f"NBACTL_{name}": value for name, value in where.items()},
             }
             done = call_nbactl(shlex.split(example)[1:], cwd=used, env=environment(variables))
+    elif example.startswith(_OF_SERVICES):
+        with cloud_run_server() as cloud, service_routes() as routes:
+            for name in load_config(used).workflows.declared_services:
+                cloud.deploy(name, {"LOG_LEVEL": "info"})
+                cloud.set_env(name, LOG_LEVEL="debug")
+                routes.serve(cloud, name)
+                routes.answers[name, "/ready"] = (200, {"ready": True})
+            variables = {
+                "CLOUD_RUN_EMULATOR_HOST": cloud.address,
+                "FIRESTORE_EMULATOR_HOST": request.getfixturevalue("firestore_address"),
+                "NBACTL_TARGET": "gcp",
+                "NBACTL_PROJECT": PROJECT,
+                "NBACTL_YES": "1",
+            }
+            done = _run(example, used, variables)
     else:
         done = _run(example, used)
     assert done.returncode == (1 if example.startswith(_FINDS_GAPS) else 0), done.stderr
     assert "Traceback" not in done.stderr
 
 
-def _run(line: str, directory: Path) -> subprocess.CompletedProcess[str]:
+def _run(line: str, directory: Path, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a line as a shell would; only one that needs a shell gets one."""
     first, *words = shlex.split(line)
     if first == "nbactl" and not set(line) & set("<>|&;$`"):
-        return call_nbactl(words, cwd=directory, env=environment())
+        return call_nbactl(words, cwd=directory, env=environment(variables))
     path = f"{put_on_path(directory / '.bin')}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         ["bash", "-c", line],
         cwd=directory,
-        env=environment({"PATH": path}),
+        env=environment({**(variables or {}), "PATH": path}),
         capture_output=True,
         text=True,
         timeout=110,

@@ -118,7 +118,8 @@ def health_reports(reports: Sequence[HealthReport]) -> View:
     columns = ["service", "health", "took", "release", "config", "detail"]
 
     def show(console: Console) -> None:
-        console.table(columns, rows, optional=["release", "config", "took"])
+        if rows:
+            console.table(columns, rows, optional=["release", "config", "took"])
 
     error = _worst(bad, "not healthy", "nbactl services show SERVICE") if bad else _nothing(reports)
     return View({"services": data}, show, items="services", exit_code=error.exit_code if error else 0, error=error)
@@ -152,9 +153,11 @@ def smoke_reports(reports: Sequence[SmokeReport]) -> View:
         for report in ordered
     ]
     bad = [report for report in reports if report.state in ("broken", "unknown")]
+    columns = ["service", "smoke", "route", "status", "health", "detail"]
 
     def show(console: Console) -> None:
-        console.table(["service", "smoke", "route", "status", "health", "detail"], rows, optional=["health", "status"])
+        if rows:
+            console.table(columns, rows, optional=["health", "status"])
 
     error = _worst(bad, "not working", "nbactl services logs SERVICE") if bad else _nothing(reports)
     if error is None and all(report.state == "undeclared" for report in reports):
