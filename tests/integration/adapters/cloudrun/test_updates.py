@@ -166,6 +166,8 @@ class TestTraffic:
         server._finish(NAME)
         moved = change(services, ServiceEdit(traffic=[Traffic(100, FIRST)]))
         assert moved.traffic == [Traffic(100, FIRST), Traffic(0, broken, "debug")]
+        back = [Traffic(100, None), Traffic(0, broken, "debug")]
+        assert change(services, ServiceEdit(traffic=back)).traffic == back
 
     def test_a_slow_move_is_waited_for_and_not_for_ever(
         self, server: CloudRun, services: CloudRunServices, clock: FakeClock
