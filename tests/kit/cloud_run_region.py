@@ -171,7 +171,7 @@ class CloudRunRegion:
         return self.services[service]
 
     def _revisions_of(self, service: str) -> list[tuple[str, dict[str, Any]]]:
-        full = self._known(service)["name"]
+        full = f"{self.parent}/services/{service}"
         return [(name, each) for name, each in reversed(self.revisions.items()) if each["service"] == full]
 
     def _page(self, parameters: dict[str, str], kind: str, found: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:

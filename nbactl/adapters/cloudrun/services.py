@@ -56,13 +56,10 @@ class CloudRunServices:
 
     def revisions(self, name: str) -> Sequence[Revision]:
         found: list[Revision] = []
-        try:
-            for page in self._pages(f"{self._region.path(name)}/revisions", f"the revisions of {name}"):
-                found += map(read_revision, page.get("revisions", ()))
-        except NotFoundError as error:
-            raise not_here(self._api, name, error) from error
+        for page in self._pages(f"{self._region.path(name)}/revisions", f"the revisions of {name}"):
+            found += map(read_revision, page.get("revisions", ()))
         if not found:
-            self._read(name)  # an unknown service has no revisions either
+            self._read(name)  # an unknown service has none either
         return sorted(found, key=lambda revision: (revision.created_at, revision.name), reverse=True)
 
     def change(self, name: str, edit: ServiceEdit, *, expected_version: str) -> DeployedService:
