@@ -98,11 +98,10 @@ class Deployer:
             self._supervisor.abandon(service)
             self._supervisor.say(service.name, "INFO", f"{revision} is ready, and gets no requests")
             return
-        replaced = service.revision
+        if service.revision is not None:
+            self._supervisor.say(service.name, "INFO", f"{revision} serves instead of {service.revision}")
         self._supervisor.switch(service)
         reach("localrun.switched")
-        if replaced is not None:
-            self._supervisor.say(service.name, "INFO", f"{revision} serves instead of {replaced}")
 
     def _fail(self, service: SupervisedService, wanted: Wanted, revision: str, why: str) -> None:
         if not service.serving and not wanted.has_other_than(revision):

@@ -72,7 +72,9 @@ def _write_line(stream: Stream, line: LogLine, style: str, *, utc: bool) -> None
     head: list[Segment] = [time, " ", Styled(f"{line.service:<{_WIDTH}}", style), " "]
     indent = len(time) + _WIDTH + 2
     if severity is not None:
-        head.append(Styled(f"{line.severity.lower()}: ", severity))
+        word = f"{line.severity.lower()}: "
+        head.append(Styled(word, severity))
+        indent += len(word)
     stream.print_hanging(*head, text=_text(line), indent=indent)
 
 

@@ -13,6 +13,7 @@ from nbactl.cli.show.console import Console
 from nbactl.cli.up.view import ended, log_writer
 from nbactl.core._support.gamedate import GameDate
 from nbactl.services.instance import LogLine
+from tests.kit.shown import terminal
 
 TASK = LogLine(
     "processors",
@@ -54,6 +55,13 @@ def test_each_service_has_a_colour_of_its_own_and_what_is_severe_is_named() -> N
     first, second = text.splitlines()
     assert "\x1b[32mprocessors  \x1b[0m" in first or "\x1b[36mprocessors  \x1b[0m" in first
     assert "\x1b[31merror: \x1b[0mworker died" in second
+
+
+def test_a_long_line_is_no_wider_than_the_terminal_and_its_rest_is_below_its_beginning() -> None:
+    line = LogLine("up", "WARNING", "word " * 30, {"time": TASK.entry["time"]})
+    shown = terminal(lambda console: log_writer(console, ("up",), output="table", utc=True)(line)).splitlines()
+    assert len(shown[0]) <= 80
+    assert {part.index("word") for part in shown} == {31}
 
 
 def test_what_other_lines_say_already_is_left_out_for_a_person() -> None:
