@@ -103,5 +103,12 @@ def test_what_came_back_what_was_removed_with_nbactl_and_a_single_variable_are_n
     assert lost_variables(service_of(back[-1]), past(*back)) is None
     removed = change(2, {"PROJECT": "p", "TOPIC": "t"}, {"PROJECT": None, "TOPIC": None})
     assert lost_variables(service_of(emptied), past(revision(1, FULL), emptied, changes=(removed,))) is None
+    some_back = revision(3, {"MODE": "x", "PROJECT": "p"})
+    loss = lost_variables(service_of(some_back), past(revision(1, FULL), revision(2, {"MODE": "x"}), some_back))
+    assert loss is not None
+    assert loss.names == ("TOPIC",)
+    many = revision(1, {**FULL, "A": "1", "B": "2"})
+    two_less = revision(2, FULL)
+    assert lost_variables(service_of(two_less), past(many, two_less)) is None
     fewer = revision(2, {"PROJECT": "p", "TOPIC": "t"})
     assert lost_variables(service_of(fewer), past(revision(1, FULL), fewer)) is None
