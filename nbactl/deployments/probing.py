@@ -163,8 +163,8 @@ class Prober:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if (token := self._token(service.url)) is not None:
             headers["Authorization"] = f"Bearer {token}"
-        began = self._clock.monotonic()
         url, client = service.url.rstrip("/") + path, self._open()
+        began = self._clock.monotonic()
         with (
             translated(service.name),
             client.stream(method, url, content=body, headers=headers, timeout=seconds) as answer,

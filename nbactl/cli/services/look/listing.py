@@ -8,7 +8,7 @@ from nbactl.cli.services.look.words import ago, image_tag, instances, short_name
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled, lay_out
 from nbactl.deployments.desired import tag_of
-from nbactl.errors import CheckFailedError, NbactlError
+from nbactl.errors import CheckFailedError, NbactlError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,6 @@ _COLUMNS: Final = ("service", "state", "traffic", "instances", "image", "drift",
 _OPTIONAL: Final = ("region", "by", "revision", "image", "deployed", "instances")
 """What a narrow terminal has no room for, the first named first."""
 _STYLES: Final = {"ready": "green", "not ready": "red", "deploying": "yellow", "no address": "red"}
-_NONE: Final = "No service is deployed."
 
 
 class ServiceTable:
@@ -53,26 +52,31 @@ class ServiceTable:
         out.flush()
 
     def end(self) -> None:
-        """Say what was left out, or that there is nothing."""
+        """Say which columns were left out."""
         if self._hidden:
             plural = "" if len(self._hidden) == 1 else "s"
             hidden = ", ".join(self._hidden)
             self._console.note(Styled(f"{len(self._hidden)} column{plural} hidden ({hidden}): use -o wide.", "dim"))
-        if not self._rows:
-            self._console.note(_NONE)
 
 
 def service_list(app: Container, listed: Iterator[ListedRegion]) -> View:
-    """Show services as their regions answer. Fails, after the others are shown, if a region does not answer."""
+    """Show services as their regions answer. Fails, after the others are shown, if a region does not answer.
+
+    Fails too if nothing is deployed at all: then it is the wrong project or region, or `up` was never run here.
+    """
     now, failed = app.clock.now(), []
 
     def regions() -> Iterator[ListedRegion]:
+        count = 0
         for region in listed:
+            count += len(region.services)
             if region.error is not None:
                 failed.append(region.error)
             yield region
         if failed:
             raise failed[0]
+        if not count:
+            raise _nothing(app)
 
     def items() -> Iterator[dict[str, Any]]:
         for region in regions():
@@ -87,6 +91,16 @@ def service_list(app: Container, listed: Iterator[ListedRegion]) -> View:
             table.end()
 
     return View({"services": items()}, show, items="services")
+
+
+def _nothing(app: Container) -> NotFoundError:
+    if not app.target.HAS_DEPLOYED_SERVICES:
+        return NotFoundError("no service has run on this machine", next_step="Start the services: nbactl up")
+    regions = ", ".join(app.target.service_regions(app))
+    return NotFoundError(
+        f"no service is deployed in {regions} of {app.settings.project}",
+        next_step="Give another --region or --project, or declare regions under `services` in workflows.yaml.",
+    )
 
 
 def listed_json(one: ListedService, region: str) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def service_details(found: ServiceDetails) -> View:
         _variables(console, found)
         console.print()
         _revisions(console, found)
+        if found.surveyed.problems:
+            console.print()
         for problem in found.surveyed.problems:
             _problem(console, problem)
 
@@ -197,7 +199,7 @@ def _problem(console: Console, problem: ServiceProblem) -> None:
     style = "bold red" if problem.grave else "bold yellow"
     console.print(Styled(problem.service, style), f": {problem.message}")
     if problem.cause:
-        console.print("  ", Styled(problem.cause, "dim"))
+        console.out.print_hanging("  ", text=problem.cause, indent=2)
     console.print("  ", Styled("next: ", "cyan"), copyable(problem.fix))
 
 

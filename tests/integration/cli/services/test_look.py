@@ -58,6 +58,13 @@ def test_the_list_shows_each_region_and_one_that_does_not_answer_hides_no_other(
     assert "run.services.list" in done.stderr
 
 
+def test_a_region_without_any_service_is_no_success(deployed: Deployed) -> None:
+    done = deployed.nbactl("list", "--region", "us-west9")
+    assert done.returncode == 4
+    assert "no service is deployed in us-west9 of nba-props-platform" in done.stderr
+    assert deployed.json("list", "--region", "us-west9")["ok"] is False
+
+
 def test_a_service_is_shown_with_what_it_has_and_since_when(deployed: Deployed) -> None:
     deployed.cloud.set_env(COORDINATOR, MODE="slow", LOGIN_TOKEN="eyJhbGciOi.abc")  # noqa: S106
     deployed.cloud.redeploy(COORDINATOR, by=CI, timeout="300s")
