@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from nbactl.bootstrap import local, project
 from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.messaging import make_slack
-from nbactl.checks.doctor.context import CheckContext, Lost, Reports, ServiceConfigs, ServiceProblems
+from nbactl.bootstrap.subscriptions import judged_subscriptions
+from nbactl.checks.doctor.context import CheckContext, Lost, Reports
 from nbactl.errors import ConfigError, NbactlError
 from nbactl.workflows.freshness import worst
 
@@ -55,8 +56,8 @@ def check_context(app: Container) -> CheckContext:
         declared_indexes=project.declared_indexes,
         declared_ttl=project.declared_ttl,
         declared_services=lambda: usable.config.workflows.declared_services,
-        service_problems=lambda: _service_problems(usable),
-        service_configs=lambda: _service_configs(usable),
+        deployed=lambda: app.deployed_services.list(),  # noqa: PLW0108 - making it may fail
+        subscriptions=lambda: judged_subscriptions(usable, app.gcp_project.subscriptions()),
         production=lambda: _reports(usable),
         hand_off_patience=usable.config.timeouts["status.hand_off"],
         has_slack=lambda: make_slack(usable) is not None,

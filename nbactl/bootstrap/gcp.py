@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nbactl.config.workflows import WorkflowsFile
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.service.health import Check
+    from nbactl.ports.bus import FoundSubscription
     from nbactl.ports.compute import Compute
     from nbactl.ports.jobs import ScheduledJobs
     from nbactl.ports.logs import Logs
@@ -183,6 +184,11 @@ def bus(app: Container) -> PubSubBus:
     made = PubSubBus(Channel(place, timeouts["bus.publish"]), app.policies["pubsub"])
     app.closing.callback(made.close)
     return made
+
+
+def subscriptions(app: Container) -> list[FoundSubscription]:
+    """Return the subscriptions of the project, or of PUBSUB_EMULATOR_HOST."""
+    return app.policies["pubsub"].call(app.gcp_project.subscriptions)
 
 
 def bus_history(_: Container) -> None:

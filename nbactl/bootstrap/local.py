@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.container import Container
     from nbactl.core.observe.failures import Failures
     from nbactl.core.service.health import Check
+    from nbactl.ports.bus import FoundSubscription
     from nbactl.ports.compute import TaskContext, TaskOutcome
     from nbactl.ports.jobs import ScheduledJobs
     from nbactl.ports.logs import Logs
+    from nbactl.ports.measurements import Backlog, Measurements, RequestStats
     from nbactl.workflows.freshness import CurrentVersions
     from nbactl.workflows.ledger import Ledger
     from nbactl.workflows.planner import Planner
@@ -95,6 +97,11 @@ def bus(app: Container) -> LocalBus:
     for topic in sorted(app.config.workflows.topics - set(made.topics())):
         made.create_topic(topic)
     return made
+
+
+def subscriptions(app: Container) -> list[FoundSubscription]:
+    """Return the subscriptions of the embedded bus, none if there is no file of it yet."""
+    return cast("LocalBus", app.bus).found_subscriptions() if _bus_file(app).exists() else []
 
 
 def bus_history(app: Container) -> LocalBus | None:
@@ -172,11 +179,27 @@ def deployed_services(app: Container) -> LocalServices:
     return make_services(app)
 
 
-def measurements(app: Container) -> LocalMeasurements:
-    """Return what the processes of `nbactl up` counted, and the backlog of the bus."""
-    from nbactl.bootstrap.localrun import make_measurements
+class _Backlogs:
+    """What waits on the embedded bus; nothing else is measured."""
 
-    return make_measurements(app)
+    lag = 0.0
+
+    def __init__(self, app: Container) -> None:
+        self._app = app
+
+    def requests(self, *_: object) -> dict[str, RequestStats]:
+        return {}
+
+    def instances(self, *_: object) -> float | None:
+        return None
+
+    def backlogs(self) -> dict[str, Backlog]:
+        return cast("LocalBus", self._app.bus).backlogs() if _bus_file(self._app).exists() else {}
+
+
+def measurements(app: Container) -> Measurements:
+    """Return what was measured of services and subscriptions."""
+    return _Backlogs(app)
 
 
 def logs(app: Container) -> Logs:

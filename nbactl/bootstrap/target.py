@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nbactl.config.settings import Settings
     from nbactl.core.retention.model import Pruner
     from nbactl.core.service.health import Check
-    from nbactl.ports.bus import MessageBus
+    from nbactl.ports.bus import FoundSubscription, MessageBus
     from nbactl.ports.compute import Compute
     from nbactl.ports.documents import DocumentStore
     from nbactl.ports.jobs import ScheduledJobs
@@ -45,6 +45,10 @@ class Target(Protocol):
 
     def bus(self, app: Container, /) -> MessageBus:
         """Return the message bus."""
+        ...
+
+    def subscriptions(self, app: Container, /) -> Sequence[FoundSubscription]:
+        """Return all subscriptions, by name; on `local` none before there is a bus."""
         ...
 
     def bus_history(self, app: Container, /) -> Pruner | None:

@@ -156,6 +156,29 @@ class Subscription:
         return self == replace(other, push=replace(other.push, endpoint=self.push.endpoint))
 
 
+@dataclass(frozen=True, slots=True)
+class FoundSubscription:
+    """A subscription as it is there, whoever created it. Times are in seconds.
+
+    `dead_letter_topic`, `most_attempts`, `backoff` and `push` are None where it has no dead-letter topic, no retry
+    policy (a message that is refused comes again at once), and where messages are pulled.
+    """
+
+    name: str
+    topic: str
+    """The topic; `_deleted-topic_` is one that was deleted."""
+    ack_deadline: float
+    dead_letter_topic: str | None = None
+    most_attempts: int | None = None
+    backoff: tuple[float, float] | None = None
+    ordered: bool = False
+    push: PushTarget | None = None
+    expires_after: float | None = None
+    """Without a delivery for so long it is deleted; None: never, or not known."""
+    problem: str | None = None
+    """Why it delivers nothing, as Pub/Sub names it."""
+
+
 class BusTopology(Protocol):
     """The topics and subscriptions of a bus."""
 

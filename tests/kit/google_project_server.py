@@ -39,6 +39,8 @@ class ProjectServer:
     indexes: dict[tuple[str, tuple[tuple[str, str], ...]], str] = field(default_factory=dict)
     ttl: dict[tuple[str, str], str] = field(default_factory=dict)
     topics: list[str] = field(default_factory=list)
+    subscriptions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name, in Google's form without their own name; topics are short names."""
     refusals: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Status and message by a pattern of the path, instead of the answer."""
     tokens: int = 0
@@ -64,7 +66,7 @@ class ProjectServer:
                 return status, {"error": {"code": status, "message": message, "status": "REFUSED"}}
         return 200, self._found(path, body)
 
-    def _found(self, path: str, body: Any) -> Any:
+    def _found(self, path: str, body: Any) -> Any:  # noqa: PLR0911 - one for each interface
         place = f"projects/{self.project}"
         groups = f"{place}/databases/(default)/collectionGroups"
         if path == "/token":
@@ -97,6 +99,16 @@ class ProjectServer:
             ]
         if path == f"/v1/{place}/topics":
             return "topics", [{"name": f"{place}/topics/{topic}"} for topic in self.topics]
+        if path == f"/v1/{place}/subscriptions":
+            return "subscriptions", [
+                {
+                    "state": "ACTIVE",
+                    **one,
+                    "name": f"{place}/subscriptions/{name}",
+                    "topic": f"{place}/topics/{one['topic']}",
+                }
+                for name, one in self.subscriptions.items()
+            ]
         raise KeyError(path)
 
 

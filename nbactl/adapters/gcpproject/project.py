@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.gcpproject.api import endpoint_of
+from nbactl.ports.bus import FoundSubscription, PushTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,8 @@ _FIRESTORE: Final = "firestore"
 _PUBSUB: Final = "pubsub"
 _BIGQUERY: Final = "bigquery"
 _GROUPS: Final = "databases/(default)/collectionGroups/-"
+_ACK_DEADLINE: Final = 10
+"""Seconds; the default of Pub/Sub."""
 _NAME: Final = "__name__"
 """The last field of every index; Firestore adds it."""
 
@@ -82,7 +85,7 @@ class GoogleProject:
         """
         path = f"v1/projects/{self.project}/{_GROUPS}/fields"
         found = self._api.pages(self._endpoint(_FIRESTORE), path, "fields", filter="ttlConfig:*")
-        return {(_group(field), field["name"].rpartition("/")[2]): str(field["ttlConfig"]["state"]) for field in found}
+        return {(_group(field), _last(field["name"])): str(field["ttlConfig"]["state"]) for field in found}
 
     def topics(self) -> set[str]:
         """Return the names of the topics.
@@ -90,10 +93,48 @@ class GoogleProject:
         https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics/list
         """
         found = self._api.pages(self._endpoint(_PUBSUB), f"v1/projects/{self.project}/topics", "topics")
-        return {topic["name"].rpartition("/")[2] for topic in found}
+        return {_last(topic["name"]) for topic in found}
+
+    def subscriptions(self) -> list[FoundSubscription]:
+        """Return the subscriptions, sorted by name.
+
+        https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions
+        """
+        endpoint = endpoint_of(_PUBSUB, self._environ, role="roles/pubsub.viewer")
+        found = self._api.pages(endpoint, f"v1/projects/{self.project}/subscriptions", "subscriptions", pageSize="1000")
+        return sorted(map(_subscription, found), key=lambda one: one.name)
 
     def _endpoint(self, name: str) -> Endpoint:
         return endpoint_of(name, self._environ)
+
+
+def _subscription(found: Mapping[str, Any]) -> FoundSubscription:
+    letters, retry = found.get("deadLetterPolicy"), found.get("retryPolicy")
+    push, state = found.get("pushConfig") or {}, found.get("state", "ACTIVE")
+    token = push.get("oidcToken") or {}
+    target = None
+    if endpoint := push.get("pushEndpoint"):
+        target = PushTarget(endpoint, token.get("serviceAccountEmail") or None, token.get("audience") or None)
+    return FoundSubscription(
+        _last(found["name"]),
+        _last(found["topic"]),
+        float(found.get("ackDeadlineSeconds", _ACK_DEADLINE)),
+        _last(letters["deadLetterTopic"]) if letters else None,
+        letters.get("maxDeliveryAttempts") if letters else None,
+        None if retry is None else (_seconds(retry, "minimumBackoff"), _seconds(retry, "maximumBackoff")),
+        found.get("enableMessageOrdering", False),
+        target,
+        _seconds(found.get("expirationPolicy") or {}, "ttl") or None,
+        None if state in ("ACTIVE", "STATE_UNSPECIFIED") else state,
+    )
+
+
+def _seconds(found: Mapping[str, Any], name: str) -> float:
+    return float(found.get(name, "0s").removesuffix("s"))
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _group(resource: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.localbus.deliveries import Delivery
     from nbactl.core._support.clock import Clock
     from nbactl.core._support.ids import IdGenerator
-    from nbactl.ports.bus import Subscription
+    from nbactl.ports.bus import FoundSubscription, Subscription
 
 _LOOK_EVERY: Final = 10.0
 """Seconds between two looks at messages that wait for a clock that was set back."""
@@ -160,12 +160,16 @@ class LocalBus:
         """Return how many messages of a subscription are not acknowledged. Raises NotFoundError."""
         return self._file.read(lambda connection: self._deliveries(connection, subscription).count())
 
+    def found_subscriptions(self) -> list[FoundSubscription]:
+        """Return all subscriptions, sorted by name."""
+        return self._file.read(topology.found_subscriptions)
+
     def backlogs(self) -> dict[str, Backlog]:
-        """Return what waits in each subscription, what is being delivered included."""
-        found, now = self._file.read(deliveries.backlogs), self._now()
+        """Return what waits in each subscription, exactly."""
+        now = self._now()
         return {
-            name: Backlog(count, None if oldest is None else max(0.0, (now - oldest) / 1e6))
-            for name, count, oldest in found
+            name: Backlog(count, 0.0 if oldest is None else max(0.0, (now - oldest) / 1e6))
+            for name, count, oldest in self._file.read(deliveries.backlogs)
         }
 
     def close(self) -> None:

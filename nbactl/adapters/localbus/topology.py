@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.core._support.names import closest
 from nbactl.errors import AlreadyExistsError, NotFoundError
-from nbactl.ports.bus import PushTarget, Subscription
+from nbactl.ports.bus import FoundSubscription, PushTarget, Subscription
 
 if TYPE_CHECKING:
     import sqlite3
@@ -67,6 +67,23 @@ def subscriptions(connection: sqlite3.Connection) -> list[Subscription]:
     """Return all subscriptions, sorted by name."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM subscriptions ORDER BY name")  # noqa: S608 - constants
     return [_subscription(row) for row in rows]
+
+
+def found_subscriptions(connection: sqlite3.Connection) -> list[FoundSubscription]:
+    """Return all subscriptions as those of every bus are shown, sorted by name."""
+    return [
+        FoundSubscription(
+            one.name,
+            one.topic,
+            one.ack_deadline,
+            one.dead_letter_topic,
+            one.most_attempts,
+            (one.least_backoff, one.most_backoff),
+            one.ordered,
+            one.push,
+        )
+        for one in subscriptions(connection)
+    ]
 
 
 def subscription(connection: sqlite3.Connection, name: str) -> Subscription:

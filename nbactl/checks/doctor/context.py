@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nbactl.checks.declared import Reported
+    from nbactl.checks.subscriptions import SubscriptionFinding
     from nbactl.config.loader import Config
     from nbactl.config.settings import Settings
     from nbactl.core._support.clock import Clock
@@ -174,10 +175,10 @@ class CheckContext:
     """Returns the fields, by collection, by which documents expire."""
     declared_services: Callable[[], list[str]]
     """Returns the services that workflows.yaml names."""
-    service_problems: Callable[[], ServiceProblems]
-    """Compares the declared services with what is deployed."""
-    service_configs: Callable[[], ServiceConfigs | None]
-    """Asks the services which configuration they use; None where no service runs."""
+    deployed: Callable[[], Sequence[DeployedService]]
+    """Returns the services that are deployed."""
+    subscriptions: Callable[[], Sequence[SubscriptionFinding]]
+    """Judges the subscriptions of the project."""
     production: Callable[[], Reports | None]
     """Reads what production reported in the last seven days; None where nothing was ever recorded."""
     hand_off_patience: float

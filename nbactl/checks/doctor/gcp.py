@@ -148,6 +148,17 @@ def topics(context: CheckContext, project: str) -> Iterator[Finding]:
         yield Finding("topics", "ok", f"{len(wanted)} topics of the phases")
 
 
+@_check("subscriptions", emulator="PUBSUB_EMULATOR_HOST")
+def subscriptions(context: CheckContext, _: str) -> Iterator[Finding]:
+    """Look for subscriptions that lose messages, or deliver them in a hot loop."""
+    name, problems = "subscriptions", context.subscriptions()
+    for one in problems:
+        message = f"{one.subscription}: {one.message}" if one.subscription else one.message
+        yield Finding(name, one.status, message, one.cause, one.fix)
+    if not problems:
+        yield Finding(name, "ok", "pushes have a retry policy, a dead-letter topic and an identity")
+
+
 @_check("services", emulator="CLOUD_RUN_EMULATOR_HOST")
 def services(context: CheckContext, _: str) -> Iterator[Finding]:
     """Compare the declared services with what is deployed: settings, variables, traffic."""
@@ -171,7 +182,7 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:_MORE])}{more}"
 
 
-_CHECKS: Final = (firestore, permissions, datasets, indexes, ttl_policies, topics, services, service_configuration)
+_CHECKS: Final = (firestore, permissions, datasets, indexes, ttl_policies, topics, subscriptions, services)
 
 
 def examine_project(context: CheckContext) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ Sources: https://cloud.google.com/firestore/docs/security/iam, https://cloud.goo
 https://cloud.google.com/bigquery/docs/information-schema-table-options,
 https://cloud.google.com/bigquery/docs/information-schema-jobs,
 https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/pubsub/docs/access-control,
-https://cloud.google.com/resource-manager/docs/access-control-proj
+https://cloud.google.com/resource-manager/docs/access-control-proj, https://cloud.google.com/monitoring/access-control
 """
 
 from __future__ import annotations
@@ -97,8 +97,9 @@ NEEDS: Final = (
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
     Need(("outbox drive", "schedule tick", "dlq replay"), "roles/pubsub.publisher", ("pubsub.topics.publish",)),
     Need(("doctor",), "roles/pubsub.viewer", ("pubsub.topics.list",)),
-    Need(("dlq list",), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)),
+    Need(("dlq list", "subscriptions list", "doctor"), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)),
     Need(("dlq list",), "roles/pubsub.subscriber", ("pubsub.subscriptions.consume",)),
+    Need(("subscriptions list",), "roles/monitoring.viewer", ("monitoring.timeSeries.list",)),
 )
 
 

@@ -76,6 +76,7 @@ def healthy(app: Container, server: tuple[ProjectServer, Path], cloud: CloudRun,
     project.indexes = dict.fromkeys(declared_indexes(), "READY")
     project.ttl = dict.fromkeys(declared_ttl(), "ACTIVE")
     project.topics = sorted(app.config.workflows.topics)
+    project.subscriptions = {f"{topic}-pulled": {"topic": topic} for topic in project.topics}
     project.refusals = {}
     cloud.services.clear()
     digest = committed_digest(app.config.files["workflows"].parent, limit=20.0) or config_digest(app.config)
@@ -98,8 +99,8 @@ def of(findings: Sequence[Finding], name: str) -> Finding:
 
 def test_a_project_that_has_everything_has_one_good_finding_a_check(app: Container, healthy: ProjectServer) -> None:
     findings = found(app)
-    names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies", "topics", "services"]
-    names.append("service configuration")
+    names = ["credentials", "firestore", "permissions", "datasets", "indexes", "ttl policies"]
+    names += ["topics", "subscriptions", "services"]
     assert [(finding.name, finding.status) for finding in findings] == [(name, "ok") for name in names]
     assert of(findings, "credentials").message == f"service account {ACCOUNT}"
     assert of(findings, "indexes").message == f"{len(healthy.indexes)} composite indexes are ready"
@@ -143,6 +144,25 @@ def test_an_index_that_is_being_built_is_a_warning(app: Container, healthy: Proj
     healthy.indexes[building] = "CREATING"
     finding = of(found(app), "indexes")
     assert (finding.status, finding.message[:18]) == ("warn", "creating: runs by ")
+
+
+def test_a_push_that_delivers_in_a_hot_loop_fails_and_one_that_expires_is_a_warning(
+    app: Container, healthy: ProjectServer
+) -> None:
+    endpoint = "https://nba-phase3-analytics-processors-abc-wl.a.run.app/process"
+    push = {"pushEndpoint": endpoint, "oidcToken": {"serviceAccountEmail": ACCOUNT}}
+    letters = {"deadLetterTopic": f"projects/{PROJECT}/topics/nba-phase3-trigger", "maxDeliveryAttempts": 5}
+    whole = {"retryPolicy": {"minimumBackoff": "10s", "maximumBackoff": "600s"}, "deadLetterPolicy": letters}
+    basis = {"topic": "nba-phase3-trigger", "ackDeadlineSeconds": 600, "pushConfig": push}
+    healthy.subscriptions |= {
+        "expiring": {**basis, **whole, "expirationPolicy": {"ttl": "2678400s"}},
+        "hot": {**basis, "deadLetterPolicy": letters, "expirationPolicy": {}},
+    }
+    findings = [(one.status, one.message) for one in found(app) if one.name == "subscriptions"]
+    assert findings == [
+        ("warn", "expiring: it is deleted after 31 days without a delivery"),
+        ("failed", "hot: it has no retry policy"),
+    ]
 
 
 @pytest.mark.usefixtures("healthy")
