@@ -54,6 +54,7 @@ COMMANDS = (
     CommandEntry("alerts", "nbactl.cli.alerts.parser", "List what alert rules found, and test channels.", _REPAIR),
     CommandEntry("outbox", "nbactl.cli.outbox.parser", "List and publish pending messages.", _REPAIR),
     CommandEntry("dlq", "nbactl.cli.dlq.parser", "List, show, replay and archive dead letters.", _REPAIR),
+    CommandEntry("publish", "nbactl.cli.publish.parser", "Publish a message in the form of its topic.", _REPAIR),
     CommandEntry("subscriptions", "nbactl.cli.subscriptions.parser", "List subscriptions and what is wrong.", _REPAIR),
     CommandEntry("audit", "nbactl.cli.audit.parser", "Show who changed what, when and why.", _REPAIR),
     CommandEntry("services", "nbactl.cli.services.parser", "See, change and roll back deployed services.", _REPAIR),

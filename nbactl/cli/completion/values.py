@@ -37,6 +37,14 @@ def tasks(ctx: typer.Context) -> Candidates:
     return [(name, task.description) for name, task in _config(ctx).workflows.tasks.items()]
 
 
+def topics(ctx: typer.Context) -> Candidates:
+    """Return the topics of the phases."""
+    from nbactl.services.manual import topic_forms  # noqa: PLC0415 - services are loaded when needed
+
+    forms = topic_forms(_config(ctx).workflows)
+    return [(topic, f"{form.kind} of {form.phase}") for topic, form in forms.items()]
+
+
 def runs(ctx: typer.Context) -> Candidates:
     """Return the newest runs."""
     found = container(ctx, reads_only=True).ledger.list()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from nbactl.ports.documents import Order, Query
 from nbactl.testing import emulator_documents, memory_bus
 from nbactl.workflows.ledger import Ledger
 from tests.integration.cli.flags.services_kit import DECLARED, quick_config
+from tests.kit.bus import pubsub_at
 from tests.kit.cloud_run_server import cloud_run_server
 from tests.kit.dead_letters import GivenIds, save_letters
 from tests.kit.migration import Lab, PassingClock
@@ -41,6 +43,8 @@ MIGRATE = ("migrate", "completions")
 LEASE = "phase3/2024-01-15"
 RUN = "run-01jd3k9xq2m7t0"
 HALTED = "2025-01-08"
+READY = "prediction-ready-prod"
+PUBLISH = ("publish", READY, "--game-date", HALTED, "--batch", "b1", "--player", "p3", "--predictions", "4")
 LETTER = "msg-01kb2f7m4q8x2v0c"
 COORDINATOR = "prediction-coordinator"
 
@@ -54,6 +58,8 @@ class Scene:
     folder: Path
     project: str
     capsys: pytest.CaptureFixture[str]
+    pubsub: str | None = None
+    """Where Pub/Sub is, for the commands that need it."""
 
     def run(self, *words: str, code: int = 0) -> str:
         """Run a command; returns both streams."""
@@ -94,6 +100,12 @@ class Scene:
         bus = memory_bus(CLOCK)
         outbox = Outbox(self.store, bus, CLOCK, redrive_after=3600.0, keep=3600.0)
         self.store.commit([outbox.message(NEVER, "topic", {"n": 1})])
+
+    def topic(self) -> None:
+        self.batch()
+        assert self.pubsub is not None
+        with closing(pubsub_at(self.pubsub, self.project)) as bus:
+            bus.create_topic(READY)
 
     def letter(self) -> None:
         save_letters(self.store, LocalBus(":memory:", clock=CLOCK, ids=GivenIds(LETTER), busy_timeout=1.0))
@@ -164,8 +176,16 @@ class Scene:
 
 @pytest.fixture
 def scene(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], firestore_address: str
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    firestore_address: str,
 ) -> Iterator[Scene]:
+    pubsub = None
+    if request.node.callspec.params["words"] == PUBLISH:
+        pubsub = request.getfixturevalue("pubsub_address")
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
     project = f"test-{uuid.uuid4().hex[:20]}"
     with cloud_run_server(project) as cloud, monitoring_server(project) as monitoring:
         for name, value in {
@@ -182,7 +202,7 @@ def scene(
         for name in DECLARED:
             cloud.deploy(name, {"LOG_LEVEL": "info"})
         store = emulator_documents(firestore_address, project)
-        yield Scene(store, cloud, tmp_path, project, capsys)
+        yield Scene(store, cloud, tmp_path, project, capsys, pubsub)
         store.close()
 
 
@@ -208,6 +228,7 @@ ASKING: dict[tuple[str, ...], tuple[Callable[[Scene], object] | None, str]] = {
     ("leases", "release", LEASE, "--force"): (Scene.lease, LEASE),
     ("breakers", "reset", "bigquery"): (None, "bigquery"),
     ("outbox", "drive", NEVER): (Scene.message, NEVER),
+    PUBLISH: (Scene.topic, READY),
     ("alerts", "test"): (None, "log"),
     ("dlq", "replay", LETTER): (Scene.letter, LETTER),
     ("dlq", "archive", LETTER, "--reason", "sent by hand"): (Scene.letter, LETTER),
