@@ -110,6 +110,8 @@ READ = {
     "nbactl outbox list": "outbox list",
     "nbactl alerts list": "alerts list",
     "nbactl alerts test": "alerts test --dry-run",
+    "nbactl publish": "publish nba-phase3-trigger --game-date latest --dry-run",
+    "nbactl subscriptions list": "subscriptions list",
     "nbactl dlq list": "dlq list",
     "nbactl audit list": "audit list",
     "nbactl heal": "heal --dry-run",

@@ -95,9 +95,13 @@ NEEDS: Final = (
     ),
     Need(("services scale", "services rollback"), "roles/monitoring.viewer", ("monitoring.timeSeries.list",)),
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
-    Need(("outbox drive", "schedule tick", "dlq replay"), "roles/pubsub.publisher", ("pubsub.topics.publish",)),
-    Need(("doctor",), "roles/pubsub.viewer", ("pubsub.topics.list",)),
-    Need(("dlq list", "subscriptions list", "doctor"), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)),
+    Need(
+        ("outbox drive", "schedule tick", "dlq replay", "publish"), "roles/pubsub.publisher", ("pubsub.topics.publish",)
+    ),
+    Need(("doctor", "publish"), "roles/pubsub.viewer", ("pubsub.topics.list",)),
+    Need(
+        ("dlq list", "subscriptions list", "publish", "doctor"), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)
+    ),
     Need(("dlq list",), "roles/pubsub.subscriber", ("pubsub.subscriptions.consume",)),
     Need(("subscriptions list",), "roles/monitoring.viewer", ("monitoring.timeSeries.list",)),
 )
