@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from nbactl.cli.ask import Question, proceed
 from nbactl.core._support.faults import reach
 from nbactl.core._support.names import did_you_mean
+from nbactl.core.observe.context import bound
 from nbactl.core.observe.masking import mask_within
 from nbactl.core.outbox.messages import message_path
 from nbactl.core.phases.documents import read_phase
@@ -98,7 +99,8 @@ def publish_message(app: Container, request: PublishRequest, *, confirm: Confirm
     confirm(Question(f"Publish {several} to {request.topic}?", (*shown, *made.effects, *made.warnings)))
     if not kept:
         try:
-            app.documents.commit([app.outbox.message(one.key, request.topic, one.data) for one in messages])
+            with bound(correlation_id=_text(messages[0].data.get("correlation_id"))):
+                app.documents.commit([app.outbox.message(one.key, request.topic, one.data) for one in messages])
         except AlreadyExistsError:
             _, messages = _kept(app, base, again=False)  # someone gave the same command at the same time
         reach("publish.kept")
@@ -255,6 +257,10 @@ def _require_topic(app: Container, topic: str) -> None:
             cause="Nothing was published or kept.",
             next_step=did_you_mean(topic, there, otherwise="Look what else is missing: nbactl doctor"),
         )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _driven(app: Container, message: OwnMessage) -> OwnMessage:

@@ -77,6 +77,7 @@ def test_a_message_is_published_once_in_its_form_and_again_only_if_asked(place: 
     [sent] = first["messages"]
     assert (message.message_id, json.loads(message.data)) == (sent["message_id"], sent["data"])
     assert message.attributes[KEY_ATTRIBUTE] == sent["key"]
+    assert message.attributes["correlation_id"] == sent["data"]["correlation_id"]
     assert (sent["data"]["record_count"], sent["data"]["output_table"]) == (25, "t")
     assert first["receivers"] == [DONE]
     assert first["effects"] == [
