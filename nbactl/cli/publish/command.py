@@ -65,6 +65,8 @@ class Publication:
     warnings: tuple[str, ...] = ()
     receivers: tuple[FoundSubscription, ...] | None = None
     before: bool = False
+    asked: bool = False
+    """Whether all of this was shown with a question."""
 
 
 def publish_message(app: Container, request: PublishRequest, *, confirm: Confirm = proceed) -> Publication:
@@ -96,7 +98,12 @@ def publish_message(app: Container, request: PublishRequest, *, confirm: Confirm
     _require_topic(app, request.topic)
     shown = tuple(f"  {json.dumps(mask_within(message.data))}" for message in messages)
     several = f"{len(messages)} messages" if len(messages) > 1 else "a message"
-    confirm(Question(f"Publish {several} to {request.topic}?", (*shown, *made.effects, *made.warnings)))
+    confirm(
+        Question(
+            f"Publish {several} to {request.topic}?",
+            (*shown, *made.effects, *(received(one) for one in receivers or ()), *made.warnings),
+        )
+    )
     if not kept:
         try:
             with bound(correlation_id=_text(messages[0].data.get("correlation_id"))):
@@ -104,7 +111,13 @@ def publish_message(app: Container, request: PublishRequest, *, confirm: Confirm
         except AlreadyExistsError:
             _, messages = _kept(app, base, again=False)  # someone gave the same command at the same time
         reach("publish.kept")
-    return replace(made, messages=tuple(_driven(app, message) for message in messages))
+    asked = app.settings.target == "gcp"
+    return replace(made, asked=asked, messages=tuple(_driven(app, message) for message in messages))
+
+
+def received(one: FoundSubscription) -> str:
+    """Return the sentence that a subscription gets it."""
+    return f"{one.name} gets it{f', and pushes it to {one.push.endpoint}' if one.push else ''}."
 
 
 def _key(form: TopicForm, values: Values) -> str:

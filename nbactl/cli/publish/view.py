@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from nbactl.cli.publish.command import received
 from nbactl.cli.show.render import View
 from nbactl.core._support.controls import visible
 from nbactl.core.observe.masking import mask_within
@@ -22,10 +23,8 @@ def publication(made: Publication) -> View:
     def show(console: Console) -> None:
         for data in shown:
             console.print(visible(json.dumps(data, sort_keys=True)))
-        for sentence in made.effects:
+        for sentence in () if made.asked else (*made.effects, *map(received, made.receivers or ())):
             console.note(sentence)
-        for one in made.receivers or ():
-            console.note(f"{one.name} gets it{f', and pushes it to {one.push.endpoint}' if one.push else ''}.")
         if made.before:
             ids = ", ".join(str(message.message_id) for message in made.messages)
             console.note(f"Nothing to do: published before as {ids}. Use --again to publish it once more.")

@@ -22,12 +22,13 @@ UNKNOWN: Final = Backlog(None, None)
 class SubscriptionList:
     """The subscriptions by name, what waits in those of which it is known, and the problems.
 
-    `services` has the declared service that a subscription pushes to. `lag` is how old the numbers may be, in seconds;
-    `unmeasured` is why there are none.
+    `dead_letters` has what waits in each dead-letter topic, `services` the declared service that one pushes to. `lag` is
+    how old the numbers may be, in seconds; `unmeasured` is why there are none.
     """
 
     found: tuple[FoundSubscription, ...]
     backlogs: Mapping[str, Backlog]
+    dead_letters: Mapping[str, int]
     services: Mapping[str, str]
     findings: tuple[SubscriptionFinding, ...]
     lag: float
@@ -36,12 +37,6 @@ class SubscriptionList:
     def backlog(self, name: str) -> Backlog:
         """Return what waits in a subscription."""
         return self.backlogs.get(name, UNKNOWN)
-
-    def dead_letters(self, one: FoundSubscription) -> int | None:
-        """Return how many messages wait in the dead-letter topic of a subscription; None if that is not known."""
-        keeping = [self.backlog(other.name) for other in self.found if other.topic == one.dead_letter_topic]
-        counts = [backlog.undelivered for backlog in keeping if backlog.undelivered is not None]
-        return sum(counts) if counts else None
 
     @property
     def failed(self) -> tuple[SubscriptionFinding, ...]:
@@ -76,10 +71,16 @@ def list_subscriptions(app: Container, topic: str | None = None) -> Subscription
         backlogs = measured.backlogs() if found else {}
     except NbactlError as error:
         unmeasured = error
+    letters: dict[str, int] = {}
+    for one in found:
+        waiting = backlogs.get(one.name, UNKNOWN).undelivered
+        if waiting is not None:
+            letters[one.topic] = letters.get(one.topic, 0) + waiting
     pushed = {one.name: service_of(one.push.endpoint, services) for one in chosen if one.push is not None}
     return SubscriptionList(
         tuple(chosen),
         backlogs,
+        {one.dead_letter_topic: letters[one.dead_letter_topic] for one in found if one.dead_letter_topic in letters},
         {name: service for name, service in pushed.items() if service is not None},
         tuple(one for one in findings if topic is None or one.subscription in names),
         measured.lag,

@@ -80,7 +80,7 @@ def subscription_list(found: SubscriptionList) -> View:
 
 
 def _row(found: SubscriptionList, one: FoundSubscription) -> Iterator[Segment]:
-    backlog, letters = found.backlog(one.name), found.dead_letters(one)
+    backlog, letters = found.backlog(one.name), found.dead_letters.get(one.dead_letter_topic or "")
     yield one.name
     yield one.topic
     yield _UNKNOWN if backlog.undelivered is None else f"{backlog.undelivered:,}"
@@ -114,7 +114,7 @@ def _json(found: SubscriptionList, one: FoundSubscription) -> dict[str, Any]:
         "oldest_unacknowledged_s": backlog.oldest_age,
         "retry_policy": None if one.backoff is None else {"least_s": one.backoff[0], "most_s": one.backoff[1]},
         "dead_letter_topic": one.dead_letter_topic,
-        "dead_letters": found.dead_letters(one),
+        "dead_letters": found.dead_letters.get(one.dead_letter_topic or ""),
         "most_attempts": one.most_attempts,
         "ack_deadline_s": one.ack_deadline,
         "ordered": one.ordered,

@@ -171,6 +171,7 @@ def test_on_gcp_it_asks_publishes_and_refuses_a_topic_that_is_not_there(
         assert f"Publish a message to prediction-ready-prod on gcp ({project})?" in asked.stderr
         assert '"player_lookup": "p1"' in asked.stderr
         assert "Counts p1 as done in b1." in asked.stderr
+        assert "prediction-ready-prod gets it." in asked.stderr
         [sent] = place.data(*words, "--yes")["data"]["messages"]
         [message] = place.pulled("prediction-ready-prod")
         assert (message.message_id, json.loads(message.data)) == (sent["message_id"], sent["data"])

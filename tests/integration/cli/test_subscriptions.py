@@ -97,8 +97,10 @@ def test_a_topic_chooses_its_subscriptions_and_an_unknown_one_is_refused(
             bus.create_topic(topic)
         bus.create_subscription(Subscription("phase3", TOPIC, DEAD))
         bus.create_subscription(Subscription(DEAD, DEAD, DEAD))
+        bus.publish(DEAD, b"{}")
     code, document, _ = call("--topic", TOPIC, "-o", "json")
     assert (code, list(found_of(document))) == (0, ["phase3"])
+    assert found_of(document)["phase3"]["dead_letters"] == 1
     code, _, said = call("--topic", f"{TOPIC}s")
     assert code == 4
     assert f"Did you mean '{TOPIC}'?" in said
