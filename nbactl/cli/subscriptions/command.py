@@ -22,8 +22,8 @@ UNKNOWN: Final = Backlog(None, None)
 class SubscriptionList:
     """The subscriptions by name, what waits in those of which it is known, and the problems.
 
-    `dead_letters` has what waits in each dead-letter topic, `services` the declared service that one pushes to. `lag` is
-    how old the numbers may be, in seconds; `unmeasured` is why there are none.
+    `dead_letters` has what waits in each dead-letter topic, `services` the declared service that one pushes to. The
+    numbers may be `lag` seconds old; `unmeasured` is why there are none.
     """
 
     found: tuple[FoundSubscription, ...]
