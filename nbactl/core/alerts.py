@@ -137,6 +137,14 @@ def said_once(channels: Iterable[str]) -> list[str]:
     return found
 
 
+def said_in_log(channels: Iterable[str]) -> list[str]:
+    """Return the channels of a process without a console: the log takes its place, if it has a handler."""
+    found = list(channels)
+    if not _LOG.hasHandlers():
+        return found
+    return list(dict.fromkeys("log" if channel == "console" else channel for channel in found))
+
+
 class TextChannel:
     """Passes alerts as one line to a function that takes text, such as a console's."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nbactl.cli.bq.quotas.command import check_quotas
 from nbactl.core._support.gamedate import EASTERN
 from nbactl.core._support.names import did_you_mean
-from nbactl.core.alerts import TextChannel, said_once
+from nbactl.core.alerts import TextChannel, said_in_log, said_once
 from nbactl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def tick(
 ) -> TickResult:
     """Take the steps of a tick: sweeps of what is due, then the workflows that are due.
 
-    `announce` gets the alerts. `cancellation` stops the run that is under way in an orderly way, and starts no other.
+    `announce` gets the alerts, else the log if it has a handler. `cancellation` stops the run that is under way in an
+    orderly way, and starts no other.
     """
     from nbactl.bootstrap.schedule import make_controller, make_steps  # noqa: PLC0415 - help needs none of it
     from nbactl.cli.run.command import run  # noqa: PLC0415 - as above
@@ -191,7 +192,7 @@ def tick(
     now = app.clock.now() if request.at is None else request.at
 
     def send(alert: Alert, channels: Sequence[str] | Iterable[str] = ("console", "slack")) -> None:
-        alerts.send(alert, channels if announce is None else said_once(channels))
+        alerts.send(alert, said_in_log(channels) if announce is None else said_once(channels))
 
     def execute(asked: RunRequest) -> RunReport:
         # `nbactl runs cancel` stops this run and not the tick.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from nbactl.bootstrap.job import logged_as_job
 from nbactl.cli.app import console, container
 from nbactl.cli.completion.values import dates, executables
 from nbactl.cli.dates import game_date, instant, since_time
@@ -103,8 +104,9 @@ def tick(
     opened = container(ctx, reads_only=request.changes_nothing)
     cancellation = Cancellation()
     here = console(ctx)
-    with interruptible(cancellation.request):
-        done = commands.tick(opened, request, announce=None if here.quiet else here.note, cancellation=cancellation)
+    with interruptible(cancellation.request), logged_as_job(opened) as in_job:
+        announce = None if here.quiet or in_job else here.note
+        done = commands.tick(opened, request, announce=announce, cancellation=cancellation)
     return ticked(done, cancellation.reason)
 
 

@@ -54,3 +54,22 @@ def test_inv_11_a_tick_finds_what_is_due_and_takes_each_step_once(tmp_path: Path
         assert night.document("phase4").triggered
         [trigger] = night.triggers(PHASE5_TOPIC)
         assert (trigger["partial"], trigger["missing"]) == (True, ["team_defense_zone_analysis"])
+
+
+def test_as_a_cloud_run_job_an_alert_of_a_tick_is_a_structured_record_in_place_of_a_line(tmp_path: Path) -> None:
+    state, now = tmp_path / "state", SystemClock().now()
+    began = {"_first_completion_at": now - timedelta(minutes=40), "_next_check_at": now - timedelta(minutes=10)}
+    with closing(Engine("sqlite", str(state)).open()) as store:
+        store.commit([Set(f"phase4_completion/{DAY}", phase_document(PHASE4[1:], **began))])
+    called = call_nbactl(
+        ["schedule", "tick", "--only", "phases", "-o", "json", "--state-dir", str(state)],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "CLOUD_RUN_JOB": "nbactl-tick"},
+    )
+    assert called.returncode == 0, called.stderr
+    assert "alert (" not in called.stderr
+    records = [json.loads(line) for line in called.stderr.splitlines() if line.startswith("{")]
+    [alert] = [record for record in records if "alert" in record]
+    assert f"phase5 of {DAY} started without all of phase4" in alert["message"]
+    assert alert["severity"] == "WARNING"
+    assert alert["alert_severity"] == "warning"

@@ -155,6 +155,14 @@ def stream_handler(stream: IO[str], level: int) -> logging.Handler:
     return handler
 
 
+def cloud_handler(stream: IO[str], *, service: str, version: str, project: str | None) -> logging.Handler:
+    """Return a handler that writes lines of JSON to `stream`, in Cloud Logging's shape, from INFO."""
+    handler = logging.StreamHandler(stream)
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(CloudFormatter(service=service, version=version, project=project))
+    return handler
+
+
 @contextmanager
 def logging_to(*handlers: logging.Handler) -> Iterator[None]:
     """Send log records to `handlers` for the length of a `with` block: nbactl's from DEBUG, others' from INFO."""
