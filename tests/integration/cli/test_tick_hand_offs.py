@@ -58,7 +58,8 @@ def test_inv_11_a_tick_finds_what_is_due_and_takes_each_step_once(tmp_path: Path
 
 def test_as_a_cloud_run_job_an_alert_of_a_tick_is_a_structured_record_in_place_of_a_line(tmp_path: Path) -> None:
     state, now = tmp_path / "state", SystemClock().now()
-    began = {"_first_completion_at": now - timedelta(minutes=40), "_next_check_at": now - timedelta(minutes=10)}
+    began: dict[str, Any] = {"_first_completion_at": now - timedelta(minutes=40)}
+    began["_next_check_at"] = now - timedelta(minutes=10)
     with closing(Engine("sqlite", str(state)).open()) as store:
         store.commit([Set(f"phase4_completion/{DAY}", phase_document(PHASE4[1:], **began))])
     called = call_nbactl(
