@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from nbactl.adapters.localrun.running import RunningUp, write_running
+from nbactl.adapters.localrun.running import UpState, write_running
 from nbactl.bootstrap.localrun import make_deployments, split_environment, state_file
 from nbactl.config.given import given_options
 from nbactl.core._support.faults import reach
@@ -227,7 +227,7 @@ class Up:
     def _write_state(self) -> None:
         services = {name: service.running for name, service in self._supervisor.services.items()}
         date = None if self._request.date is None else str(self._request.date)
-        write_running(state_file(self._app), RunningUp(self._started_at, date, services))
+        write_running(state_file(self._app), UpState(self._started_at, date, services))
 
 
 def create_subscriptions(app: Container, urls: dict[str, str]) -> None:

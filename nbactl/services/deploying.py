@@ -11,7 +11,7 @@ from nbactl.services.instance import Program
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nbactl.adapters.localrun.deployments import LocalDeployments, Wanted
+    from nbactl.adapters.localrun.deployments import LocalDeployments, WantedService
     from nbactl.adapters.localrun.records import RevisionRecord
     from nbactl.services.supervisor import SupervisedService, Supervisor
 
@@ -55,7 +55,7 @@ class Deployer:
             if self._step(services[name], wanted):
                 self._unsettled.discard(name)
 
-    def _step(self, service: SupervisedService, wanted: Wanted) -> bool:
+    def _step(self, service: SupervisedService, wanted: WantedService) -> bool:
         """Take a step; return whether the service is as wanted."""
         goal = wanted.revision if service.revision != wanted.revision else wanted.unproven
         if service.next_revision not in (None, goal):
@@ -76,7 +76,7 @@ class Deployer:
             self._fail(service, wanted, goal, why)
         return False
 
-    def _begin(self, service: SupervisedService, wanted: Wanted, revision: str) -> None:
+    def _begin(self, service: SupervisedService, wanted: WantedService, revision: str) -> None:
         newest = wanted.newest
         found = newest if newest.name == revision else self._deployments.revision(service.name, revision)
         serves = revision == wanted.revision
@@ -92,7 +92,7 @@ class Deployer:
         self._supervisor.begin(program)
         reach("localrun.begun")
 
-    def _finish(self, service: SupervisedService, wanted: Wanted, revision: str) -> None:
+    def _finish(self, service: SupervisedService, wanted: WantedService, revision: str) -> None:
         """Let a revision that is ready in; one that gets no requests has only shown that it starts."""
         if revision != wanted.revision:
             self._supervisor.abandon(service)
@@ -103,7 +103,7 @@ class Deployer:
         self._supervisor.switch(service)
         reach("localrun.switched")
 
-    def _fail(self, service: SupervisedService, wanted: Wanted, revision: str, why: str) -> None:
+    def _fail(self, service: SupervisedService, wanted: WantedService, revision: str, why: str) -> None:
         if not service.serving and not wanted.has_other_than(revision):
             self._supervisor.retry(service)
             return

@@ -75,7 +75,7 @@ class Instance:
         self.ready = False
         self.last_line = ""
         self.stop_by: float | None = None
-        """When it is killed, by the monotonic clock; None unless it was told to stop."""
+        """When it is killed, by the monotonic clock; None unless it was asked to stop."""
         self.reason = _NOT_ASKED
         """Why it is not ready."""
         self._clock = clock
@@ -136,13 +136,13 @@ class Instance:
         self._asked = None
 
     def stop(self, within: float) -> None:
-        """Tell it to stop; `reap` kills it if it has not after `within` seconds."""
+        """Ask it to stop; `reap` kills it if it has not after `within` seconds."""
         self.stop_by = self._clock.monotonic() + within
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
 
     def reap(self) -> bool:
-        """Return whether it has ended, and kill it if it was told to stop too long ago."""
+        """Return whether it has ended, and kill it if it was asked to stop too long ago."""
         if self.code is None and self.stop_by is not None and self._clock.monotonic() >= self.stop_by:
             self._say("WARNING", "does not stop in time and is killed")
             self.process.kill()

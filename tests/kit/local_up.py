@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from nbactl.adapters.localrun.deployments import LocalDeployments
-from nbactl.adapters.localrun.running import RunningUp, read_running, write_running
+from nbactl.adapters.localrun.running import UpState, read_running, write_running
 from nbactl.adapters.localrun.services import LocalServices, Patience
 from nbactl.adapters.sqlite.documents import SqliteDocuments
 from nbactl.core._support.clock import SystemClock
@@ -120,7 +120,7 @@ class LocalUp:
 
     def write_state(self) -> None:
         services = {name: service.running for name, service in self.supervisor.services.items()}
-        write_running(self.folder / "up.json", RunningUp(self.clock.now(), None, services))
+        write_running(self.folder / "up.json", UpState(self.clock.now(), None, services))
 
 
 def main(verb: str, folder: Path, name: str, change: str = "") -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Wanted:
+class WantedService:
     """A service as it is wanted, and its newest revision."""
 
     service: ServiceRecord
@@ -101,13 +101,13 @@ class LocalDeployments:
 
         self._documents.transaction(write)
 
-    def wanted(self, names: Sequence[str]) -> dict[str, Wanted]:
+    def wanted(self, names: Sequence[str]) -> dict[str, WantedService]:
         """Return the services as they are wanted now."""
         found = self._documents.get_all([service_path(name) for name in names])
         services = [read_service(document) for document in found if document is not None]
         newest = self._documents.get_all([revision_path(one.name, one.latest_created) for one in services])
         return {
-            service.name: Wanted(service, read_revision(document))
+            service.name: WantedService(service, read_revision(document))
             for service, document in zip(services, newest, strict=True)
             if document is not None
         }
@@ -136,7 +136,7 @@ class LocalDeployments:
 
         self._documents.transaction(write)
 
-    def note_in_force(self, wanted: Wanted) -> None:
+    def note_in_force(self, wanted: WantedService) -> None:
         """Note that what was wanted is in force, unless it was changed since."""
 
         def write(transaction: Transaction) -> None:
@@ -147,7 +147,7 @@ class LocalDeployments:
 
         self._documents.transaction(write)
 
-    def note_failed(self, wanted: Wanted, revision: str, why: str) -> None:
+    def note_failed(self, wanted: WantedService, revision: str, why: str) -> None:
         """Note that a revision does not start; what was in force before stays so."""
 
         def write(transaction: Transaction) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from nbactl.adapters.localrun.running import RunningProcess, RunningUp
+    from nbactl.adapters.localrun.running import RunningProcess, UpState
     from nbactl.ports.measurements import Backlog
 
 _REQUESTS: Final = "nbactl_http_requests_total"
@@ -33,7 +33,7 @@ class LocalMeasurements:
     def __init__(
         self,
         *,
-        running: Callable[[], RunningUp | None],
+        running: Callable[[], UpState | None],
         backlogs: Callable[[], Mapping[str, Backlog]],
         request: float,
     ) -> None:

@@ -1,6 +1,6 @@
 """A service of this machine and its revisions as documents: `local_services/{name}` and `…/revisions/{revision}`.
 
-Whoever changes a service writes what is wanted; `nbactl up` brings its processes there and writes what is in force. So
+A command writes what is wanted of a service; `nbactl up` brings its processes there and writes what is in force. So
 what is written outlives a kill of either, and the next `up` continues from it.
 """
 

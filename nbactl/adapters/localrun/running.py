@@ -41,7 +41,7 @@ class RunningService:
 
 
 @frozen
-class RunningUp:
+class UpState:
     """What runs since when, and for which game date."""
 
     started_at: datetime
@@ -49,7 +49,7 @@ class RunningUp:
     services: Mapping[str, RunningService]
 
 
-def write_running(file: Path, up: RunningUp) -> None:
+def write_running(file: Path, up: UpState) -> None:
     """Note what this process runs; a reader sees the old or the new file."""
     services = {
         name: {"pid": one.processes[0].pid, "port": one.port, "processes": [_data(each) for each in one.processes]}
@@ -68,13 +68,13 @@ def write_running(file: Path, up: RunningUp) -> None:
     beside.replace(file)
 
 
-def read_running(file: Path) -> RunningUp | None:
+def read_running(file: Path) -> UpState | None:
     """Return what `nbactl up` runs, None if it does not run: its file stays behind when it is killed."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         if is_dead(found["holder"]):
             return None
-        return RunningUp(
+        return UpState(
             datetime.fromisoformat(found["started_at"]),
             found["date"],
             {

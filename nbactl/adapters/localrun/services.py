@@ -30,7 +30,7 @@ from nbactl.ports.services import DeployedService, Revision
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nbactl.adapters.localrun.running import RunningUp
+    from nbactl.adapters.localrun.running import UpState
     from nbactl.core._support.clock import Clock
     from nbactl.core.calls.deadline import Deadline
     from nbactl.ports.documents import DocumentStore, Transaction
@@ -54,7 +54,7 @@ class LocalServices:
         self,
         documents: DocumentStore,
         *,
-        running: Callable[[], RunningUp | None],
+        running: Callable[[], UpState | None],
         clock: Clock,
         who: str,
         patience: Patience,
@@ -198,7 +198,7 @@ class LocalServices:
         self._clock.sleep(min(self._patience.poll, left))
 
 
-def _shown(service: ServiceRecord, newest: RevisionRecord, up: RunningUp | None) -> DeployedService:
+def _shown(service: ServiceRecord, newest: RevisionRecord, up: UpState | None) -> DeployedService:
     problem = newest.problem if newest.state == "failed" else None
     running = None if up is None else up.services.get(service.name)
     if running is None:
