@@ -42,13 +42,20 @@ class TopicTarget:
 
 
 @frozen
+class UnknownTarget:
+    """What nbactl can neither write nor judge, such as an App Engine handler. `kind` names it."""
+
+    kind: str
+
+
+@frozen
 class JobSpec:
     """A job as it is to be. `schedule` is a cron expression in `timezone`; times are in seconds."""
 
     name: str
     schedule: str
     timezone: str
-    target: HttpTarget | TopicTarget
+    target: HttpTarget | TopicTarget | UnknownTarget
     attempt_deadline: float | None = None
     """How long a request may take; None is the engine's default."""
     retries: int = 0
@@ -63,7 +70,9 @@ class ScheduledJob:
     state: JobState
     last_attempt_at: datetime | None = None
     last_error: str | None = None
-    """Why the last attempt failed; None if it succeeded, or there was none."""
+    """Why the last attempt failed, such as `PERMISSION_DENIED: HTTP 403`; None if it succeeded, or there was none."""
+    timed_out: bool = False
+    """Whether the last attempt failed because its attempt deadline was over."""
     next_run_at: datetime | None = None
     changed_at: datetime | None = None
     """When the user changed it last."""
@@ -73,7 +82,7 @@ class ScheduledJobs(Protocol):
     """Jobs of a project and region. All raise NotAuthorisedError, and UnavailableError after their retries."""
 
     def list(self) -> Sequence[ScheduledJob]:
-        """Return all jobs by name. A job whose kind of target is unknown has a TopicTarget without a topic."""
+        """Return all jobs by name."""
         ...
 
     def get(self, name: str) -> ScheduledJob:
@@ -81,11 +90,14 @@ class ScheduledJobs(Protocol):
         ...
 
     def create(self, spec: JobSpec) -> ScheduledJob:
-        """Create a job. Raises AlreadyExistsError, and DataError for what the scheduler refuses."""
+        """Create a job, enabled. Raises AlreadyExistsError, and DataError for what the scheduler refuses."""
         ...
 
     def update(self, spec: JobSpec) -> ScheduledJob:
-        """Replace what a job is; paused or not, it stays so. Raises NotFoundError, DataError."""
+        """Replace what a job is; paused or not, it stays so. Settings that JobSpec does not have are kept.
+
+        Raises NotFoundError, and DataError for what the scheduler refuses.
+        """
         ...
 
     def pause(self, name: str) -> ScheduledJob:

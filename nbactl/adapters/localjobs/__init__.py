@@ -1,0 +1,1 @@
+"""Jobs on this machine, which `nbactl up` runs."""
