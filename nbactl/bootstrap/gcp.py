@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nbactl.adapters.cloudrun.locator import ServiceLocator
     from nbactl.adapters.cloudrun.regions import RegionalServices
     from nbactl.adapters.cloudrun.services import CloudRunServices
+    from nbactl.adapters.cloudscheduler.jobs import CloudSchedulerJobs
     from nbactl.adapters.firestore.documents import FirestoreDocuments
     from nbactl.adapters.pubsub.bus import PubSubBus
     from nbactl.bootstrap.container import Container
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from nbactl.core.service.health import Check
     from nbactl.ports.bus import FoundSubscription
     from nbactl.ports.compute import Compute
-    from nbactl.ports.jobs import ScheduledJobs
     from nbactl.ports.logs import Logs
     from nbactl.ports.measurements import Measurements
     from nbactl.workflows.freshness import CurrentVersions
@@ -133,9 +133,16 @@ def logs(app: Container) -> Logs:
     raise NotImplementedError(app)
 
 
-def scheduled_jobs(app: Container) -> ScheduledJobs:
-    """Return the jobs of the scheduler."""
-    raise NotImplementedError(app)
+def scheduled_jobs(app: Container) -> CloudSchedulerJobs:
+    """Return the jobs of the region, or of CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER. Nothing is sent yet."""
+    project, timeouts = project_of(app), app.config.timeouts
+    with needs("Google's client for Cloud Scheduler"):
+        from nbactl.adapters.cloudscheduler.jobs import CloudSchedulerJobs, JobsRegion
+    endpoint = app.environ.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER") or None
+    region = JobsRegion(project, app.settings.region, endpoint)
+    jobs = CloudSchedulerJobs(region, app.policies["cloud_run"], request=timeouts["service.admin"])
+    app.closing.callback(jobs.close)
+    return jobs
 
 
 def warehouse(app: Container) -> BigQueryWarehouse:

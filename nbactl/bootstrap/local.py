@@ -16,15 +16,13 @@ if TYPE_CHECKING:
     from nbactl.adapters.inprocess.compute import InProcessCompute
     from nbactl.adapters.localbus.bus import LocalBus
     from nbactl.adapters.localbus.push import PushDelivery
-    from nbactl.adapters.localrun.measurements import LocalMeasurements
-    from nbactl.adapters.localrun.services import LocalServices
+    from nbactl.adapters.localjobs.jobs import LocalJobs
     from nbactl.adapters.sqlite.documents import SqliteDocuments
     from nbactl.bootstrap.container import Container
     from nbactl.core.observe.failures import Failures
     from nbactl.core.service.health import Check
     from nbactl.ports.bus import FoundSubscription
     from nbactl.ports.compute import TaskContext, TaskOutcome
-    from nbactl.ports.jobs import ScheduledJobs
     from nbactl.ports.logs import Logs
     from nbactl.ports.measurements import Backlog, Measurements, RequestStats
     from nbactl.workflows.freshness import CurrentVersions
@@ -207,9 +205,11 @@ def logs(app: Container) -> Logs:
     raise NotImplementedError(app)
 
 
-def scheduled_jobs(app: Container) -> ScheduledJobs:
-    """Return the jobs of the scheduler."""
-    raise NotImplementedError(app)
+def scheduled_jobs(app: Container) -> LocalJobs:
+    """Return the jobs of this machine, which `nbactl up` sends."""
+    from nbactl.adapters.localjobs.jobs import LocalJobs
+
+    return LocalJobs(app.documents, app.clock)
 
 
 def history(app: Container) -> Ledger:

@@ -47,6 +47,7 @@ COMMANDS = (
     CommandEntry("quarantine", "nbactl.cli.quarantine.parser", "Show records that were refused, and why.", _DATA),
     CommandEntry("bq", "nbactl.cli.bq.parser", "Plan and change BigQuery tables; see costs, quotas.", _DATA),
     CommandEntry("heal", "nbactl.cli.heal.parser", "Find what did not happen, and repair it.", _REPAIR),
+    CommandEntry("jobs", "nbactl.cli.jobs.parser", "Compare, change and run scheduled jobs.", _REPAIR),
     CommandEntry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),
     CommandEntry("batches", "nbactl.cli.batches.parser", "List, show, complete and reset prediction batches.", _REPAIR),
     CommandEntry("leases", "nbactl.cli.leases.parser", "List leases, and release stale ones.", _REPAIR),

@@ -10,6 +10,7 @@ from nbactl.config.check_schedules import check_schedules
 from nbactl.config.check_services import check_call, check_services
 from nbactl.config.cycles import find_cycles
 from nbactl.config.healing import check_healing
+from nbactl.config.jobs import check_jobs
 from nbactl.config.season import check_season
 from nbactl.core._support.durations import format_duration as shown
 from nbactl.core._support.names import closest
@@ -61,6 +62,7 @@ def check_workflows(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[Timeou
     yield from check_season(file)
     yield from check_healing(file)
     yield from check_schedules(file)
+    yield from check_jobs(file, timeouts)
 
 
 def _names(file: ConfigFile[WorkflowsFile]) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from nbactl.config.base import NO_ENTRIES, NOT_EMPTY, Name, Seconds, Strict, Why
 from nbactl.config.deployed import DeployedSpec
 from nbactl.config.due import DueTimes
 from nbactl.config.healing import HealingSpec
+from nbactl.config.jobs import JobDeclaration
 from nbactl.config.schedules import Schedule
 from nbactl.config.season import SeasonSpec
 
@@ -243,6 +244,8 @@ class WorkflowsFile(Strict):
     """The seasons by name, such as 2024-25: outside of a declared season no games are expected."""
     healing: HealingSpec | None = None
     """What `nbactl heal` repairs."""
+    jobs: dict[str, JobDeclaration] = NO_ENTRIES
+    """Jobs of the scheduler as they should be; `nbactl jobs diff` compares."""
 
     @property
     def topics(self) -> set[str]:

@@ -86,7 +86,7 @@ class Scheduler:
         """Return the method and path of what was asked and is no reading."""
         return [(method, path.rpartition("/")[2]) for method, path, _ in self.requests if method != "GET"]
 
-    def handle(self, method: str, path: str, query: dict[str, str], body: Any, fault: int = 0) -> Any:
+    def handle(self, method: str, path: str, query: dict[str, str], body: Any, fault: int = 0) -> Any:  # noqa: C901
         self.requests.append((method, path, body))
         if fault:
             raise RefusedError(fault, "Quota exceeded." if fault == 429 else "The service is unavailable.")

@@ -11,7 +11,7 @@ from nbactl.ports.documents import Create, Delete, Query, Update
 from nbactl.ports.jobs import HttpTarget, JobSpec, ScheduledJob, UnknownTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from nbactl.core._support.clock import Clock
@@ -79,10 +79,10 @@ class LocalJobs:
         return self._change(name, turned)
 
     def _change(self, name: str, change: Callable[[ScheduledJob, datetime], ScheduledJob]) -> ScheduledJob:
-        self._write(name, lambda job, now: {**spec_fields(change(job, now))})
+        self._write(name, lambda job, now: dict(spec_fields(change(job, now))))
         return self.get(name)
 
-    def _write(self, name: str, fields: Callable[[ScheduledJob, datetime], dict[str | tuple[str, ...], Any]]) -> None:
+    def _write(self, name: str, fields: Callable[[ScheduledJob, datetime], Mapping[Any, Any]]) -> None:
         def write(transaction: Transaction) -> None:
             before = read_job(_there(transaction.get(f"{JOBS}/{name}"), name).data)
             transaction.write(Update(f"{JOBS}/{name}", fields(before, self._clock.now())))

@@ -63,6 +63,11 @@ def runs_and_groups(ctx: typer.Context) -> Candidates:
     return [*runs(ctx), *groups(ctx)]
 
 
+def jobs(ctx: typer.Context) -> Candidates:
+    """Return the declared jobs of the scheduler."""
+    return [(name, job.description) for name, job in _config(ctx).workflows.jobs.items()]
+
+
 def halts(ctx: typer.Context) -> Candidates:
     """Return the halts of the season that can still be ended."""
     from nbactl.bootstrap.season import make_halts  # noqa: PLC0415
