@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 
 from nbactl.frozen import frozen
 
@@ -34,7 +34,7 @@ class HttpTarget:
 
 @frozen
 class TopicTarget:
-    """A message."""
+    """A message. The topic of another project has its full name."""
 
     topic: str
     data: bytes = b""
@@ -60,6 +60,8 @@ class JobSpec:
     """How long a request may take; None is the engine's default."""
     retries: int = 0
     description: str = ""
+    other: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the engine that are only kept, as plain data: a job that is created again has them again."""
 
 
 @frozen

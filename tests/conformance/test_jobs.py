@@ -35,7 +35,14 @@ HTTP = JobSpec(
     retries=3,
     description="Every morning",
 )
-TOPIC = JobSpec("export", "0 */2 * * *", "UTC", TopicTarget("nba-phase6-export-trigger", b"\x00\xff", {"by": "cron"}))
+ONE_DOUBLING = {"retry_config": {"max_doublings": 1}}
+TOPIC = JobSpec(
+    "export",
+    "0 */2 * * *",
+    "UTC",
+    TopicTarget("nba-phase6-export-trigger", b"\x00\xff", {"by": "cron"}),
+    other=ONE_DOUBLING,
+)
 OAUTH = replace(
     HTTP,
     name="tick",
@@ -98,7 +105,7 @@ def test_an_update_replaces_what_a_job_is_and_leaves_it_paused(jobs: ScheduledJo
     other = replace(HTTP, schedule="0 6 * * *", retries=0, description="", attempt_deadline=60.0)
     assert jobs.update(other).spec == other
     assert jobs.get(HTTP.name).state == "paused"
-    to_topic = replace(TOPIC, name=HTTP.name)
+    to_topic = replace(TOPIC, name=HTTP.name, other={})
     assert jobs.update(to_topic).spec.target == TOPIC.target
     assert jobs.update(HTTP).spec == HTTP
 

@@ -79,6 +79,7 @@ class Scheduler:
         made = {"name": full, "schedule": "*/5 * * * *", "timeZone": "America/New_York", "state": "ENABLED"}
         if not job.keys() & {"pubsubTarget", "appEngineHttpTarget"}:
             job.setdefault("httpTarget", {"uri": "https://example.com/", "httpMethod": "POST"})
+            job.setdefault("attemptDeadline", "180s")
         self.jobs[name] = {**made, "userUpdateTime": _text(self.now()), **job}
         return self.jobs[name]
 

@@ -36,6 +36,7 @@ def read_job(job: Any) -> ScheduledJob:  # noqa: ANN401 - the client's messages 
         attempt_deadline=job.attempt_deadline.total_seconds() if "attempt_deadline" in job else None,
         retries=job.retry_config.retry_count,
         description=job.description,
+        other=_other(job),
     )
     attempted = "last_attempt_time" in job
     code = job.status.code
@@ -57,7 +58,7 @@ def write_job(spec: JobSpec, name: str, project: str) -> Any:  # noqa: ANN401 - 
         "description": spec.description,
         "schedule": spec.schedule,
         "time_zone": spec.timezone,
-        "retry_config": {"retry_count": spec.retries},
+        "retry_config": {**spec.other.get("retry_config", {}), "retry_count": spec.retries},
     }
     target = spec.target
     if spec.attempt_deadline is not None and isinstance(target, HttpTarget):
@@ -92,10 +93,18 @@ def _http(target: HttpTarget) -> dict[str, Any]:
     return fields
 
 
+def _other(job: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Return the settings of retries that JobSpec does not have."""
+    found = scheduler_v1.RetryConfig.to_dict(job.retry_config, always_print_fields_with_no_presence=False)
+    found.pop("retry_count", None)
+    return {"retry_config": found} if found else {}
+
+
 def _target(job: Any) -> HttpTarget | TopicTarget | UnknownTarget:  # noqa: ANN401 - as above
     if "pubsub_target" in job:
         found = job.pubsub_target
-        return TopicTarget(found.topic_name.rpartition("/")[2], found.data, dict(found.attributes))
+        own = f"{job.name.partition('/locations/')[0]}/topics/"
+        return TopicTarget(found.topic_name.removeprefix(own), found.data, dict(found.attributes))
     if "http_target" not in job:
         return UnknownTarget("app_engine" if "app_engine_http_target" in job else "unknown")
     http = job.http_target

@@ -115,5 +115,5 @@ def _checked(spec: JobSpec) -> JobSpec:
     if wrong is not None:
         raise DataError(f"job {spec.name} is refused", cause=wrong)
     return JobSpec(
-        spec.name, spec.schedule, spec.timezone, spec.target, deadline, spec.retries, spec.description
+        spec.name, spec.schedule, spec.timezone, spec.target, deadline, spec.retries, spec.description, spec.other
     )  # fmt: skip

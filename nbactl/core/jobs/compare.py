@@ -30,7 +30,7 @@ def merged(wanted: JobSpec, there: JobSpec) -> JobSpec:
     target = wanted.target
     if isinstance(target, HttpTarget) and isinstance(there.target, HttpTarget):
         target = replace(target, headers={**there.target.headers, **target.headers})
-    return replace(wanted, target=target, description=description)
+    return replace(wanted, target=target, description=description, other=there.other)
 
 
 def target_text(target: HttpTarget | TopicTarget | UnknownTarget) -> str:
@@ -57,7 +57,8 @@ def _differences(wanted: JobSpec, there: JobSpec) -> Iterator[Difference]:
         pairs.append(("description", there.description, wanted.description))
     if isinstance(wanted.target, HttpTarget) and isinstance(there.target, HttpTarget):
         pairs += _of_requests(wanted.target, there.target)
-        pairs.append(("attempt_deadline", _duration(there.attempt_deadline), _duration(wanted.attempt_deadline)))
+        if wanted.attempt_deadline is not None:
+            pairs.append(("attempt_deadline", _duration(there.attempt_deadline), _duration(wanted.attempt_deadline)))
     elif isinstance(wanted.target, TopicTarget) and isinstance(there.target, TopicTarget):
         pairs.append(("topic", there.target.topic, wanted.target.topic))
         pairs.append(("body", _body(there.target.data), _body(wanted.target.data)))

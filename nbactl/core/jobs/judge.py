@@ -111,7 +111,7 @@ class _Judge:
         if isinstance(target, UnknownTarget):
             return JobFinding("unknown_kind", f"its target is of a kind that nbactl does not know: {target.kind}", ())
         if isinstance(target, TopicTarget):
-            if topics is None or target.topic in topics:
+            if topics is None or target.topic in topics or "/" in target.topic:
                 return None
             return JobFinding("dead", f"there is no topic {target.topic}", mend)
         why = self.targets.unanswered(target.url)

@@ -21,6 +21,7 @@ def spec_to(spec: JobSpec) -> dict[str, Any]:
         "attempt_deadline": spec.attempt_deadline,
         "retries": spec.retries,
         "description": spec.description,
+        "other": dict(spec.other),
     }
     if isinstance(target, TopicTarget):
         return {**data, "topic": target.topic, "body": _text(target.data), "attributes": dict(target.attributes)}
@@ -58,6 +59,7 @@ def spec_from(data: Mapping[str, Any]) -> JobSpec:
         data["attempt_deadline"],
         data["retries"],
         data["description"],
+        data.get("other", {}),
     )
 
 
