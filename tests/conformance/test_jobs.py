@@ -36,13 +36,8 @@ HTTP = JobSpec(
     description="Every morning",
 )
 ONE_DOUBLING = {"retry_config": {"max_doublings": 1}}
-TOPIC = JobSpec(
-    "export",
-    "0 */2 * * *",
-    "UTC",
-    TopicTarget("nba-phase6-export-trigger", b"\x00\xff", {"by": "cron"}),
-    other=ONE_DOUBLING,
-)
+TO_EXPORT = TopicTarget("nba-phase6-export-trigger", b"\x00\xff", {"by": "cron"})
+TOPIC = JobSpec("export", "0 */2 * * *", "UTC", TO_EXPORT, other=ONE_DOUBLING)
 OAUTH = replace(
     HTTP,
     name="tick",

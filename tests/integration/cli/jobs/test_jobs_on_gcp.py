@@ -1,4 +1,4 @@
-"""`nbactl jobs` on gcp: incident 12 is found by one command and mended by another, and every change has its way back."""
+"""`nbactl jobs` on gcp: incident 12 is found by one command and mended by another; every change has its way back."""
 
 from __future__ import annotations
 
@@ -122,7 +122,8 @@ def _filled(value: Any) -> Any:
 
 def test_a_change_of_another_operator_is_not_overwritten(project: Project) -> None:
     stage_incident_12(project)
-    scheduler, seen = project.scheduler, []
+    scheduler = project.scheduler
+    seen: list[str] = []
 
     def meanwhile(method: str, name: str) -> None:
         if (method, name) == ("GET", "tick") and not seen:  # between the plan and the change
@@ -201,13 +202,20 @@ def test_import_declares_what_is_there_and_keeps_every_other_line(project: Proje
     stage_incident_12(project)
     put, url = project.scheduler.put, project.url
     token = {"serviceAccountEmail": project.account, "audience": f"{url}/scrape"}
+    headers = {"headers": {"Content-Type": "application/json"}}
     put(
         "morning",
         schedule="30 7 * * 1-5",
         description="Every morning: injuries",
         attemptDeadline="600s",
         retryConfig={"retryCount": 2},
-        httpTarget={"uri": f"{url}/scrape", "httpMethod": "POST", "body": "eyJhIjogMX0=", "oidcToken": token},
+        httpTarget={
+            "uri": f"{url}/scrape",
+            "httpMethod": "POST",
+            "body": "eyJhIjogMX0=",
+            **headers,
+            "oidcToken": token,
+        },
     )
     project.scheduler.jobs["old-export"]["attemptDeadline"] = "321s"
     put("words", schedule="every 24 hours", attemptDeadline="600s")
