@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
-from nbactl.errors import NbactlError
+from nbactl.errors import DataError, NbactlError, NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from nbactl.adapters.localjobs.runner import LocalJobRunner
     from nbactl.bootstrap.container import Container
     from nbactl.config.jobs import JobDeclaration
     from nbactl.core.jobs.judge import Targets
     from nbactl.core.jobs.model import DeclaredJob, JobStatus
     from nbactl.deployments.jobs import JobChanges
     from nbactl.ports.bus import BusTopology
+    from nbactl.ports.documents import Create
     from nbactl.ports.jobs import HttpTarget, JobSpec, TokenKind, TopicTarget
 
 LOCAL_SUFFIX: Final = ".up"
@@ -132,6 +135,57 @@ def _started(app: Container, job: JobDeclaration) -> Iterable[str]:
     for name, workflow in file.workflows.items():
         if name in names:
             yield from (use.task for use in workflow.tasks)
+
+
+def make_job_runner(app: Container, address: Callable[[str], str | None]) -> LocalJobRunner:
+    """Return what sends the jobs of this machine; `address` gives that of a service of `nbactl up`."""
+    from nbactl.adapters.localjobs.runner import Delivery, LocalJobRunner
+    from nbactl.core.lease.holder import is_dead, process_identity
+
+    def message(key: str, target: TopicTarget) -> Create:
+        try:
+            data = json.loads(target.data or b"{}")
+        except ValueError as error:
+            raise DataError(f"the message of {key} is not JSON", cause=str(error)) from error
+        return app.outbox.message(key, target.topic, data, target.attributes)
+
+    return LocalJobRunner(
+        app.documents,
+        app.clock,
+        Delivery(partial(_request_locally, address), message),
+        owner=process_identity(app.ids.new("jobs")),
+        is_dead=is_dead,
+    )
+
+
+def _request_locally(
+    address: Callable[[str], str | None], target: HttpTarget, headers: Mapping[str, str], deadline: float
+) -> None:
+    import httpx2
+
+    from nbactl.core.calls.http import translated
+
+    parts = urlsplit(target.url)
+    service = (parts.hostname or "").removesuffix(LOCAL_SUFFIX)
+    origin = address(service)
+    if origin is None:
+        raise NotFoundError(f"there is no service {service} in this `nbactl up`")
+    url = f"{origin}{target.url.removeprefix(_origin(target.url))}"
+    with translated(service):
+        answer = httpx2.request(
+            target.method, url, content=target.body, headers={**target.headers, **headers}, timeout=deadline
+        )
+    if answer.status_code >= httpx2.codes.BAD_REQUEST:
+        raise UnavailableError(f"{service}{parts.path} answered HTTP {answer.status_code}", cause=answer.text[:200])
+
+
+def apply_local_jobs(app: Container) -> list[str]:
+    """Make the jobs of this machine as workflows.yaml declares them; returns what was done, in words."""
+    from nbactl.deployments.jobs import plan_jobs
+
+    changes = make_job_changes(app, "nbactl up")
+    steps = plan_jobs(read_jobs(app), app.clock.now(), prune=False)
+    return [f"job {step.name}: {' and '.join(step.actions)}" for step in steps if changes.make(step).change is not None]
 
 
 def deployed_addresses(app: Container) -> dict[str, str] | None:

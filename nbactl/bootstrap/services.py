@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nbactl.bootstrap.service import ServiceContainer
     from nbactl.core._support.gamedate import GameDate
     from nbactl.core.service.service import Service
+    from nbactl.reporting.heartbeat import Pulse
     from nbactl.services.runs import ServiceRuns
 
     Maker = Callable[[ServiceContainer], Service]
@@ -61,7 +62,21 @@ def _orchestrator(app: ServiceContainer) -> Service:
     recorder = make_phase_recorder(app, app.alert)
     app.in_background("hand-offs", app.config.timeouts.interval("handoff.sweep"), make_phase_sweep(app, recorder))
     routes = push_routes(app.config.workflows)
-    return make_orchestrator("orchestrator", app, recorder, routes, probe=lambda phase: _probe_recording(app, phase))
+    return make_orchestrator(
+        "orchestrator",
+        app,
+        recorder,
+        routes,
+        probe=lambda phase: _probe_recording(app, phase),
+        heartbeat=lambda: _look_at_ticks(app),
+    )
+
+
+def _look_at_ticks(app: ServiceContainer) -> Pulse:
+    from nbactl.reporting.heartbeat import look_at_ticks
+
+    silence = app.config.timeouts["schedule.silence"]
+    return look_at_ticks(app.documents, app.clock.now(), silence, app.config.timeouts["alert.window"], app.alert)
 
 
 def _probe_recording(app: ServiceContainer, phase: str) -> None:

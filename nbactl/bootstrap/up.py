@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from nbactl.adapters.localrun.running import UpState, write_running
 from nbactl.bootstrap.localrun import make_deployments, split_environment, state_file
 from nbactl.config.given import given_options
-from nbactl.core._support.faults import reach
-from nbactl.errors import AlreadyExistsError, LeaseHeldError, PreconditionError, UnavailableError
-from nbactl.services.deploying import Deployer
-from nbactl.services.instance import LogLine
+from nbactl.errors import AlreadyExistsError, LeaseHeldError, NbactlError, PreconditionError, UnavailableError
 from nbactl.services.routes import SERVICES
 from nbactl.services.supervisor import Supervisor, SupervisorTimings
 
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from nbactl.adapters.localbus.push import PushDelivery
-    from nbactl.adapters.localrun.records import RevisionRecord
+    from nbactl.adapters.localjobs.runner import LocalJobRunner
     from nbactl.bootstrap.container import Container
     from nbactl.core._support.gamedate import GameDate
     from nbactl.ports.bus import BusTopology
@@ -121,6 +118,7 @@ class Up:
                 if delivery is not None:
                     delivery.start()
                     last.callback(self._in_background, delivery.close)
+                self._start_jobs(last)
                 self._say(f"all services are ready; state in {self._app.settings.state_dir}")
                 self._start_date()
                 return self._until_end()
@@ -188,6 +186,28 @@ class Up:
 
         threading.Thread(target=start, name="nbactl-start", daemon=True).start()
 
+    def _start_jobs(self, last: contextlib.ExitStack) -> None:
+        """Send the scheduled jobs of this machine while this runs. Without them everything else goes on."""
+        if self._app.settings.target != "local":
+            return
+        from nbactl.bootstrap.jobs import apply_local_jobs, make_job_runner
+        from nbactl.core._support.periodic import PeriodicTask
+
+        def address(service: str) -> str | None:
+            found = self._supervisor.services.get(service)
+            return None if found is None else found.url
+
+        try:
+            for line in apply_local_jobs(self._app):
+                self._say(line)
+        except NbactlError as error:
+            self._say(f"jobs are not as declared: {error.message}", "WARNING")
+        runner = make_job_runner(self._app, address)
+        every = self._app.config.timeouts["scheduler.poll"]
+        beat = PeriodicTask("jobs", lambda: _run_due(runner, self._say), lambda: every, every)
+        beat.start()
+        last.callback(beat.close)
+
     def _stop_services(self) -> None:
         self._in_background(self._supervisor.stop)
         with contextlib.suppress(FileNotFoundError):
@@ -228,6 +248,13 @@ class Up:
         services = {name: service.running for name, service in self._supervisor.services.items()}
         date = None if self._request.date is None else str(self._request.date)
         write_running(state_file(self._app), UpState(self._started_at, date, services))
+
+
+def _run_due(runner: LocalJobRunner, say: Callable[[str, str], None]) -> None:
+    try:
+        runner.run_due()
+    except NbactlError as error:
+        say(f"jobs that are due were not sent: {error.message}", "WARNING")
 
 
 def create_subscriptions(app: Container, urls: dict[str, str]) -> None:

@@ -110,6 +110,7 @@ USED: dict[str, frozenset[str]] = {
             "schedule.silence",
             "schedule.tolerance",
             "scheduler.forgotten",
+            "scheduler.poll",
             "scheduler.run_poll",
             "service.accept",
             "service.admin",

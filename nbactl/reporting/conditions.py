@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SENDING: Final = timedelta(minutes=2)
 """How long a tick has to send a message before another one sends it."""
+WATCHED: Final = frozenset({"heartbeat:schedule_tick"})
+"""Conditions of no rule, which their own watcher ends."""
 _KEEP: Final = timedelta(days=90)
 """How long a condition is kept after it has ended."""
 _UNSETTLED: Final = Filter("unsettled", "==", value=True)

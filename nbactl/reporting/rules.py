@@ -16,7 +16,7 @@ from nbactl.errors import ContentionError, NbactlError
 from nbactl.frozen import frozen
 from nbactl.ports.alerts import Alert
 from nbactl.ports.documents import Set
-from nbactl.reporting.conditions import Finding, conditions_unsettled, end, mark_sent, observe, unsent
+from nbactl.reporting.conditions import WATCHED, Finding, conditions_unsettled, end, mark_sent, observe, unsent
 from nbactl.reporting.judges import LASTING, NotApplicable, TooFew
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ class AlertRules:
         """Return what killed ticks did not send of what has ended; what no rule is about any more ends unsaid."""
         messages = []
         for condition in known:
+            if condition.rule in WATCHED:
+                continue
             if condition.rule not in self._rules:
                 end(self._store, condition, now, quiet=True)
             elif not condition.open and (message := unsent(self._store, condition, now)) is not None:

@@ -186,6 +186,7 @@ def tick(
     from nbactl.cli.run.command import run  # noqa: PLC0415 - as above
     from nbactl.core._support.aio import Cancellation  # noqa: PLC0415 - as above
     from nbactl.schedule.tick import tick as take  # noqa: PLC0415 - as above
+    from nbactl.schedule.ticks import record_tick  # noqa: PLC0415 - as above
 
     stop = cancellation or Cancellation()
     alerts = app.alerts(None if announce is None else TextChannel(announce))
@@ -205,7 +206,10 @@ def tick(
 
     controller = make_controller(app, send, execute, lambda: stop.requested)
     steps = make_steps(app, send, controller, lambda: check_quotas(app, send), now)
-    return take(_chosen(steps, request), now, dry_run=request.changes_nothing)
+    done = take(_chosen(steps, request), now, dry_run=request.changes_nothing)
+    if not request.changes_nothing:
+        record_tick(app.documents, app.clock.now())
+    return done
 
 
 def _chosen(steps: Sequence[Step], request: TickRequest) -> list[Step]:

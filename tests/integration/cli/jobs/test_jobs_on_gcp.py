@@ -240,7 +240,7 @@ def test_import_declares_what_is_there_and_keeps_every_other_line(project: Proje
     # It is declared as it is; the audience is still wrong, and the declaration says so.
     assert project.findings("morning") == {"morning": ["audience"]}
     assert [step["actions"] for step in project("diff", "morning")["jobs"]] == [[]]
-    file.write_text(after.replace(f"    audience: {url}/scrape\n", ""))
+    file.write_text(after.replace(f'    audience: "{url}/scrape"\n', ""))
     project("apply", "morning")
     assert project.findings("morning") == {}
 
