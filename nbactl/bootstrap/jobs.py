@@ -93,7 +93,7 @@ def _spec(app: Container, name: str, job: JobDeclaration, services: dict[str, st
     else:
         target = _request(app, job, services, body)
         deadline = app.config.timeouts[job.attempt_deadline]
-    return JobSpec(name, job.schedule, job.timezone, target, deadline, job.retries, job.description)
+    return JobSpec(name, job.schedule, job.timezone, target, deadline, job.retries, job.description or "")
 
 
 def _request(app: Container, job: JobDeclaration, services: dict[str, str], body: bytes) -> HttpTarget:

@@ -121,6 +121,7 @@ USED: dict[str, frozenset[str]] = {
             "service.finish_requests",
             "service.follow",
             "service.let_go",
+            "service.message",
             "service.poll",
             "service.self_test",
             "service.silence",

@@ -60,7 +60,7 @@ class JobPause(Strict):
 class JobDeclaration(Strict):
     """A job of the scheduler as it should be."""
 
-    description: str = ""
+    description: str | None = None
     schedule: str
     """A cron expression of five fields, as Cloud Scheduler takes it."""
     timezone: str = "America/New_York"
@@ -101,7 +101,7 @@ def check_jobs(file: ConfigFile[WorkflowsFile], timeouts: ConfigFile[TimeoutsFil
         yield from _target(file, path, job)
         yield from _token(file, path, job)
         yield from _starts(file, path, job)
-        if timeouts is not None:
+        if timeouts is not None and job.target.topic is None:
             yield from _deadline(file, path, job, timeouts)
 
 
@@ -135,7 +135,8 @@ def _target(file: ConfigFile[WorkflowsFile], path: tuple[str, str], job: JobDecl
         known = [*file.model.declared_services, *OWN_SERVICES]
         if target.service not in known:
             yield file.unknown((*here, "service"), target.service, known, "not a service that workflows.yaml names")
-    if target.topic is not None and target.topic not in file.model.topics:
+    all_known = len(file.model.phases) == len(file.names("phases"))
+    if target.topic is not None and target.topic not in file.model.topics and all_known:
         yield file.unknown((*here, "topic"), target.topic, sorted(file.model.topics), "not a topic of any phase")
     if target.url is not None and not re.match(r"https?://[^/]", target.url):
         yield file.positions.problem((*here, "url"), f"'{target.url}' is not an address: it must begin with https://")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.localjobs.jobs import DEFAULT_DEADLINE
@@ -73,9 +74,7 @@ class LocalJobRunner:
         for document in self._documents.query(Query(JOBS)):
             if not self._is_due(document.data):
                 continue
-            attempt = self._documents.transaction(
-                lambda transaction, path=document.path: self._claim(transaction, path)
-            )
+            attempt = self._documents.transaction(partial(self._claim, document.path))
             if attempt is not None:
                 reach("localjobs.claimed")
                 thread = threading.Thread(target=self._send, args=(attempt,), name="nbactl-job", daemon=True)

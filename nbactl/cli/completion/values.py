@@ -65,7 +65,7 @@ def runs_and_groups(ctx: typer.Context) -> Candidates:
 
 def jobs(ctx: typer.Context) -> Candidates:
     """Return the declared jobs of the scheduler."""
-    return [(name, job.description) for name, job in _config(ctx).workflows.jobs.items()]
+    return [(name, job.description or "") for name, job in _config(ctx).workflows.jobs.items()]
 
 
 def halts(ctx: typer.Context) -> Candidates:

@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 
 from nbactl import config
-from nbactl.config import alert_rules, deployed, due, flags, healing, retention, schedules, season, timeouts, workflows
+from nbactl.config import (
+    alert_rules,
+    deployed,
+    due,
+    flags,
+    healing,
+    jobs,
+    retention,
+    schedules,
+    season,
+    timeouts,
+    workflows,
+)
 from nbactl.config.base import NO_ENTRIES, REQUIRED, Strict
 from tests.kit.paths import ROOT
 
@@ -42,6 +54,9 @@ SECTIONS: dict[str, type[Strict]] = {
     "season.*.breaks[]": season.SeasonBreak,
     "healing": healing.HealingSpec,
     "healing.kinds.*": healing.HealSpec,
+    "jobs.*": jobs.JobDeclaration,
+    "jobs.*.target": jobs.JobTarget,
+    "jobs.*.paused": jobs.JobPause,
     "timeouts.yaml": timeouts.TimeoutsFile,
     "timeouts.*": timeouts.Timeout,
     "retry_policies.*": timeouts.Retry,
