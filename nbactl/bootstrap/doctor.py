@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from nbactl.bootstrap import local, project
 from nbactl.bootstrap.container import Container
 from nbactl.bootstrap.messaging import make_slack
-from nbactl.bootstrap.subscriptions import judged_subscriptions
-from nbactl.checks.doctor.context import CheckContext, Lost, Reports
+from nbactl.checks.doctor.context import CheckContext, JobProblems, Lost, Reports, ServiceConfigs, ServiceProblems
+from nbactl.config.given import given_options
 from nbactl.errors import ConfigError, NbactlError
 from nbactl.workflows.freshness import worst
 
@@ -56,8 +57,9 @@ def check_context(app: Container) -> CheckContext:
         declared_indexes=project.declared_indexes,
         declared_ttl=project.declared_ttl,
         declared_services=lambda: usable.config.workflows.declared_services,
-        deployed=lambda: app.deployed_services.list(),  # noqa: PLW0108 - making it may fail
-        subscriptions=lambda: judged_subscriptions(usable, app.gcp_project.subscriptions()),
+        service_problems=lambda: _service_problems(usable),
+        job_problems=lambda: _job_problems(usable),
+        service_configs=lambda: _service_configs(usable),
         production=lambda: _reports(usable),
         hand_off_patience=usable.config.timeouts["status.hand_off"],
         has_slack=lambda: make_slack(usable) is not None,
@@ -172,6 +174,20 @@ def _service_problems(app: Container) -> ServiceProblems:
         for problem in found.problems
     ]
     return ServiceProblems(problems, found.warnings)
+
+
+def _job_problems(app: Container) -> JobProblems:
+    from nbactl.bootstrap.jobs import read_jobs
+
+    statuses = read_jobs(app)
+    found = [
+        (f"{status.name}: {finding.text}", shlex.join(["nbactl", *finding.mend, *given_options(app.settings)]))
+        if finding.mend
+        else (f"{status.name}: {finding.text}", None)
+        for status in statuses
+        for finding in status.findings
+    ]
+    return JobProblems(len(statuses), found)
 
 
 def _service_configs(app: Container) -> ServiceConfigs | None:

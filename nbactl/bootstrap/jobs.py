@@ -24,8 +24,17 @@ if TYPE_CHECKING:
 
 LOCAL_SUFFIX: Final = ".up"
 """What the host of a service of `nbactl up` ends with in the address of a local job."""
+ENDPOINT: Final = "CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER"
+"""The variable that sends requests for Cloud Scheduler elsewhere, as it does for gcloud."""
 _NO_PAGE: Final = 404
 _BROKEN: Final = 500
+
+
+def has_scheduler(app: Container) -> bool:
+    """Say whether there is a scheduler of the project: not on this machine, nor where the project is an emulator."""
+    if app.settings.target == "local":
+        return False
+    return bool(app.environ.get(ENDPOINT)) or not app.environ.get("FIRESTORE_EMULATOR_HOST")
 
 
 def read_jobs(app: Container) -> list[JobStatus]:
@@ -186,6 +195,15 @@ def apply_local_jobs(app: Container) -> list[str]:
     changes = make_job_changes(app, "nbactl up")
     steps = plan_jobs(read_jobs(app), app.clock.now(), prune=False)
     return [f"job {step.name}: {' and '.join(step.actions)}" for step in steps if changes.make(step).change is not None]
+
+
+def started_by(app: Container, status: JobStatus) -> frozenset[str]:
+    """Return the outputs that nothing makes without a job; of one that is not declared, by its topic or address."""
+    if status.declared is not None:
+        return status.declared.starts
+    topic = None if status.job is None else getattr(status.job.spec.target, "topic", None)
+    phases = app.config.workflows.phases.values()
+    return frozenset(use.task for phase in phases if topic and phase.trigger_topic == topic for use in phase.tasks)
 
 
 def deployed_addresses(app: Container) -> dict[str, str] | None:

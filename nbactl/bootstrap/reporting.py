@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbactl.outputs.model import Grid
     from nbactl.ports.alerts import Alert
     from nbactl.ports.warehouse import WarehouseJob
-    from nbactl.reporting.judges import Facts, ServicesSeen
+    from nbactl.reporting.judges import Facts, JobsSeen, ServicesSeen
     from nbactl.reporting.report import CostUsage, ReportSources
     from nbactl.reporting.rules import AlertRules
     from nbactl.reporting.runs import Logs, Ran
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None]) -> AlertRules:
     """Return what judges `alerts.rules`; `send` gets an alert and the names of its channels, as `Alerts.send`."""
+    from nbactl.bootstrap.jobs import has_scheduler
     from nbactl.bootstrap.season import make_idle_dates
     from nbactl.reporting.judges import JUDGES, Facts, Sources
     from nbactl.reporting.rules import AlertRules
@@ -59,6 +60,7 @@ def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None
         health=health,
         rollouts=rollouts,
         services=partial(_services, app) if app.target.HAS_DEPLOYED_SERVICES else None,
+        scheduled=partial(_scheduled, app) if has_scheduler(app) else None,
     )
 
     def facts(now: datetime) -> Facts:
@@ -80,6 +82,7 @@ def make_alert_rules(app: Container, send: Callable[[Alert, Iterable[str]], None
 
 def make_report_sources(app: Container) -> ReportSources:
     """Return where the numbers of a report come from."""
+    from nbactl.bootstrap.jobs import has_scheduler
     from nbactl.core.observe.daily_counts import DUPLICATES, read_counts
     from nbactl.core.phases.documents import read_phases
     from nbactl.reporting.report import ReportSources
@@ -104,6 +107,7 @@ def make_report_sources(app: Container) -> ReportSources:
         costs=partial(_costs, app),
         duplicates=lambda since, until: read_counts(app.documents, DUPLICATES, since, until),
         repairs=repairs,
+        scheduled=(lambda: _scheduled(app).wrong) if has_scheduler(app) else None,
     )
 
 
@@ -113,6 +117,15 @@ def _services(app: Container) -> ServicesSeen:
 
     declared, wrong, warnings = wrong_services(app)
     return ServicesSeen(declared, wrong, warnings)
+
+
+def _scheduled(app: Container) -> JobsSeen:
+    from nbactl.bootstrap.jobs import read_jobs
+    from nbactl.reporting.judges import JobsSeen
+
+    statuses = read_jobs(app)
+    wrong = {one.name: "; ".join(found.text for found in one.findings) for one in statuses if one.findings}
+    return JobsSeen(len(statuses), wrong)
 
 
 def _grid(app: Container, first: GameDate, last: GameDate) -> Grid:

@@ -35,7 +35,7 @@ _LEAST_BYTES: Final = 10 * 2**30
 """A day is not dear for less above the median: six cents."""
 
 
-LASTING: Final = ("health", "rollout", "services")
+LASTING: Final = ("health", "rollout", "services", "jobs")
 """The conditions of which `window` says how long they must last."""
 
 
@@ -72,11 +72,19 @@ class ServicesSeen:
 
 
 @frozen
+class JobsSeen:
+    """The scheduled jobs: how many are declared or there, and what is wrong with some of them."""
+
+    total: int
+    wrong: Mapping[str, str]
+
+
+@frozen
 class Sources:
     """Where facts come from. Each raises what its backend raises.
 
     `health` is None where there are services and nothing says where, `jobs` None on a target without such a history,
-    `services` None on a target where nothing is deployed.
+    `services` None on a target where nothing is deployed, `scheduled` None on one without a scheduler.
     """
 
     ran: Callable[[datetime, datetime], Ran]
@@ -86,6 +94,7 @@ class Sources:
     health: Callable[[], Sequence[ServiceHealth] | None]
     rollouts: Callable[[], tuple[Sequence[Rollout], Mapping[str, str]]]
     services: Callable[[], ServicesSeen] | None
+    scheduled: Callable[[], JobsSeen] | None = None
 
 
 class Facts:
@@ -233,6 +242,18 @@ def services(rule: AlertRule, facts: Facts, _: Collection[str]) -> Judged:
     return Judged(titles if share > rule.above else {}, why, share, seen.declared)
 
 
+def jobs(rule: AlertRule, facts: Facts, _: Collection[str]) -> Judged:
+    """Judge which share of the scheduled jobs is not as it should be; each one is a subject of its own."""
+    if facts.sources.scheduled is None:
+        raise NotApplicable("this target has no scheduler")
+    seen = facts.sources.scheduled()
+    _enough(seen.total, rule, "jobs")
+    share = len(seen.wrong) / seen.total
+    why = f"{len(seen.wrong)} of {seen.total} scheduled jobs are not as they should be"
+    titles = {name: f"job {name}: {what}" for name, what in seen.wrong.items()}
+    return Judged(titles if share > rule.above else {}, why, share, seen.total)
+
+
 JUDGES: Final[Mapping[str, Judge]] = {
     "failure_rate": failure_rate,
     "error_spike": error_spike,
@@ -241,6 +262,7 @@ JUDGES: Final[Mapping[str, Judge]] = {
     "rollout": rollout,
     "late_outputs": late_outputs,
     "services": services,
+    "jobs": jobs,
 }
 
 

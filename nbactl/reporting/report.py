@@ -5,6 +5,7 @@ The number of queries depends neither on how many runs there are nor on how long
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -77,6 +78,8 @@ class ReportSources:
     costs: Callable[[datetime, datetime], CostUsage]
     duplicates: Callable[[datetime, datetime], Mapping[str, int]]
     repairs: Callable[[datetime], Sequence[AuditEntry]]
+    scheduled: Callable[[], Mapping[str, str]] | None = None
+    """Returns what is wrong with scheduled jobs now, by name; None on a target without a scheduler."""
 
 
 @frozen
@@ -100,6 +103,8 @@ class Report:
     alerts: tuple[SentAlert, ...]
     repairs: tuple[AuditEntry, ...]
     warnings: tuple[str, ...]
+    jobs: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with scheduled jobs at the end of the time, by name."""
 
     @property
     def worst(self) -> list[Night]:
@@ -132,6 +137,8 @@ def make_report(sources: ReportSources, length: timedelta, now: datetime) -> Rep
         raise _nothing(since, before.runs[0].started_at if before.runs else None, length)
     cost, unknown = _cost(sources, since, now)
     repairs = _or_warn(lambda: sources.repairs(since), "the audit trail", warnings) or ()
+    scheduled = sources.scheduled
+    jobs = None if scheduled is None else _or_warn(scheduled, "the scheduled jobs", warnings)
     return Report(
         since=since,
         until=now,
@@ -150,6 +157,7 @@ def make_report(sources: ReportSources, length: timedelta, now: datetime) -> Rep
         alerts=tuple(sent_alerts(store, "slack", since, _MOST)),
         repairs=tuple(repairs),
         warnings=tuple(dict.fromkeys(warnings)),
+        jobs=jobs or {},
     )
 
 

@@ -116,6 +116,14 @@ class ServiceProblems:
 
 
 @dataclass(frozen=True, slots=True)
+class JobProblems:
+    """The number of scheduled jobs, and what is wrong with some, each as message and what to do."""
+
+    total: int
+    found: Sequence[tuple[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceConfigs:
     """The digests of the configuration that services report in `/health`, and those that did not answer, with why.
 
@@ -175,10 +183,12 @@ class CheckContext:
     """Returns the fields, by collection, by which documents expire."""
     declared_services: Callable[[], list[str]]
     """Returns the services that workflows.yaml names."""
-    deployed: Callable[[], Sequence[DeployedService]]
-    """Returns the services that are deployed."""
-    subscriptions: Callable[[], Sequence[SubscriptionFinding]]
-    """Judges the subscriptions of the project."""
+    service_problems: Callable[[], ServiceProblems]
+    """Compares the declared services with what is deployed."""
+    job_problems: Callable[[], JobProblems]
+    """Looks at the scheduled jobs."""
+    service_configs: Callable[[], ServiceConfigs | None]
+    """Asks the services which configuration they use; None where no service runs."""
     production: Callable[[], Reports | None]
     """Reads what production reported in the last seven days; None where nothing was ever recorded."""
     hand_off_patience: float

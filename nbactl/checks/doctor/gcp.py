@@ -177,12 +177,32 @@ def service_configuration(context: CheckContext, _: str) -> Iterator[Finding]:
     yield from examine_configs(context)
 
 
+@_check("jobs", emulator="CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER")
+def jobs(context: CheckContext, _: str) -> Iterator[Finding]:
+    """Look whether the scheduled jobs run: tokens, addresses, pauses, their last attempts."""
+    problems = context.job_problems()
+    for message, fix in problems.found:
+        yield Finding("jobs", "failed", message, fix=fix)
+    if not problems.found:
+        yield Finding("jobs", "ok", f"{problems.total} are as declared, and none fails or is paused without a reason")
+
+
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _MORE} more" if len(names) > _MORE else ""
     return f"{', '.join(names[:_MORE])}{more}"
 
 
-_CHECKS: Final = (firestore, permissions, datasets, indexes, ttl_policies, topics, subscriptions, services)
+_CHECKS: Final = (
+    firestore,
+    permissions,
+    datasets,
+    indexes,
+    ttl_policies,
+    topics,
+    services,
+    service_configuration,
+    jobs,
+)
 
 
 def examine_project(context: CheckContext) -> Iterator[Finding]:

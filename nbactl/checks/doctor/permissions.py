@@ -4,7 +4,8 @@ Sources: https://cloud.google.com/firestore/docs/security/iam, https://cloud.goo
 https://cloud.google.com/bigquery/docs/information-schema-table-options,
 https://cloud.google.com/bigquery/docs/information-schema-jobs,
 https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/pubsub/docs/access-control,
-https://cloud.google.com/resource-manager/docs/access-control-proj, https://cloud.google.com/monitoring/access-control
+https://cloud.google.com/scheduler/docs/access-control,
+https://cloud.google.com/resource-manager/docs/access-control-proj
 """
 
 from __future__ import annotations
@@ -96,12 +97,26 @@ NEEDS: Final = (
     Need(("services scale", "services rollback"), "roles/monitoring.viewer", ("monitoring.timeSeries.list",)),
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
     Need(
-        ("outbox drive", "schedule tick", "dlq replay", "publish"), "roles/pubsub.publisher", ("pubsub.topics.publish",)
+        ("jobs list", "jobs diff", "doctor", "expect", "schedule tick"),
+        "roles/cloudscheduler.viewer",
+        ("cloudscheduler.jobs.get", "cloudscheduler.jobs.list"),
     ),
-    Need(("doctor", "publish"), "roles/pubsub.viewer", ("pubsub.topics.list",)),
     Need(
-        ("dlq list", "subscriptions list", "publish", "doctor"), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)
+        ("jobs apply", "jobs undo", "jobs pause", "jobs resume"),
+        "roles/cloudscheduler.admin",
+        (
+            "cloudscheduler.jobs.create",
+            "cloudscheduler.jobs.delete",
+            "cloudscheduler.jobs.enable",
+            "cloudscheduler.jobs.pause",
+            "cloudscheduler.jobs.update",
+        ),
     ),
+    Need(("jobs run",), "roles/cloudscheduler.jobRunner", ("cloudscheduler.jobs.run",)),
+    Need(("jobs apply",), "roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",)),
+    Need(("outbox drive", "schedule tick", "dlq replay"), "roles/pubsub.publisher", ("pubsub.topics.publish",)),
+    Need(("doctor",), "roles/pubsub.viewer", ("pubsub.topics.list",)),
+    Need(("dlq list",), "roles/pubsub.viewer", ("pubsub.subscriptions.list",)),
     Need(("dlq list",), "roles/pubsub.subscriber", ("pubsub.subscriptions.consume",)),
     Need(("subscriptions list",), "roles/monitoring.viewer", ("monitoring.timeSeries.list",)),
 )

@@ -7,7 +7,7 @@ import typer
 from nbactl.cli.app import container, session
 from nbactl.cli.date_options import FromOption, NightOption, ToOption
 from nbactl.cli.expect import view
-from nbactl.cli.expect.command import read_grid
+from nbactl.cli.expect.command import held_up, read_grid
 from nbactl.cli.frame import command, single
 from nbactl.cli.show.render import View
 from nbactl.cli.source import SourceOption
@@ -35,4 +35,4 @@ def expect(
     call.settings = call.settings.with_flag("source", source)
     opened = container(ctx, reads_only=True)
     grid = read_grid(opened, date, first, last)
-    return view.grid(grid, opened.settings)
+    return view.grid(grid, opened.settings, held_up(opened, grid))

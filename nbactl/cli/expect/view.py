@@ -15,6 +15,7 @@ from nbactl.outputs.model import WRONG, OutputState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nbactl.cli.expect.command import HeldUp
     from nbactl.cli.show.console import Console
     from nbactl.cli.show.text import Segment
     from nbactl.config.settings import Settings
@@ -38,10 +39,19 @@ _ROWS_SHOWN: Final = 12
 """How many rows of a phase are explained one by one."""
 
 
-def grid(drawn: Grid, settings: Settings) -> View:
+def grid(drawn: Grid, settings: Settings, held: Sequence[HeldUp] = ()) -> View:
     """Show the grid: exit code 1 if a required output is missing, failed or late, 3 if not all was looked at."""
     mends = {phase: mend_command(outputs, settings) for phase, outputs in to_mend(drawn).items()}
     error = _error(drawn, settings)
+
+    def show(console: Console) -> None:
+        show_grid(console, drawn, mends)
+        for one in held:
+            more = f" and {len(one.outputs) - 1} more" if len(one.outputs) > 1 else ""
+            console.print(Styled("✗ ", "red"), f"job {one.job}, which {one.outputs[0]}{more} need: {one.what}")
+            if one.mend is not None:
+                console.print("  ", copyable(one.mend))
+
     return View(
         {
             "outputs": [output_json(output, settings) for output in drawn.outputs],
@@ -57,8 +67,11 @@ def grid(drawn: Grid, settings: Settings) -> View:
             ],
             "unknown": [str(day) for day in drawn.unknown],
             "wrong": len(drawn.wrong),
+            "jobs": [
+                {"job": one.job, "what": one.what, "outputs": list(one.outputs), "mend": one.mend} for one in held
+            ],
         },
-        lambda console: show_grid(console, drawn, mends),
+        show,
         items="outputs",
         exit_code=0 if error is None else error.exit_code,
         warnings=drawn.warnings,

@@ -91,6 +91,7 @@ def report_json(found: Report) -> dict[str, Any]:
             for one in found.incidents
             if not one.waiting
         ],
+        "jobs": [{"name": name, "what": what} for name, what in found.jobs.items()],
         "alerts": list(found.alerts),
         "healed": [
             {
@@ -160,6 +161,8 @@ def _show(console: Console, found: Report, settings: Settings) -> None:
         if not one.waiting
     ]
     _section(console, "Incidents", rows, ("since", "severity", "state", "what"))
+    rows = [(name, what) for name, what in found.jobs.items()][:_SHOWN]
+    _section(console, "Scheduled jobs", rows, ("job", "what is wrong"))
     rows = [
         (moment(change.at), change.key, f"{change.percent:g} %" if change.enabled else "off", change.by, change.reason)
         for change in found.flags[:_SHOWN]

@@ -95,7 +95,7 @@ def test_inv_22_tokens_follow_from_the_target_or_are_declared(project: Project) 
     assert token(account="a@b.c")[1] == "a@b.c"
     google = {"url": "https://run.googleapis.com/v2/x:run"}
     assert token(google) == ("oauth", "cron@p1.iam.gserviceaccount.com", None)
-    assert token(google, token="oidc")[::2] == ("oidc", "https://run.googleapis.com")
+    assert token(google, token="oidc")[::2] == ("oidc", "https://run.googleapis.com")  # noqa: S106 - a kind
     assert token({"url": "https://example.com/x"}, account=None) == ("none", None, None)
 
 

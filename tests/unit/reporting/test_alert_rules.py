@@ -16,7 +16,7 @@ from nbactl.errors import UnavailableError
 from nbactl.outputs.model import Grid, Output, OutputState
 from nbactl.ports.warehouse import WarehouseJob
 from nbactl.reporting.conditions import conditions_open, conditions_since
-from nbactl.reporting.judges import JUDGES, Facts, ServicesSeen, Sources
+from nbactl.reporting.judges import JUDGES, Facts, JobsSeen, ServicesSeen, Sources
 from nbactl.reporting.rules import AlertRules
 from nbactl.reporting.runs import Ran, RanRun, RanTask
 from nbactl.rollouts.health import ServiceHealth
@@ -66,6 +66,7 @@ class World:
     """GiB by how many days ago."""
     rollouts: Sequence[Rollout] = ()
     deployed: ServicesSeen | None = None
+    scheduled: JobsSeen | None = None
     down: bool = False
     apart: timedelta = timedelta()
     billed_every: timedelta | None = None
@@ -88,6 +89,7 @@ class World:
             health=lambda: self._answer(self.services),
             rollouts=lambda: (self._answer(self.rollouts), {}),
             services=None if self.deployed is None else lambda: self._answer(self.deployed),
+            scheduled=None if self.scheduled is None else lambda: self._answer(self.scheduled),
         )
         return AlertRules(
             self.rules,
@@ -363,6 +365,18 @@ def test_each_service_that_is_not_as_it_should_be_for_the_window_is_an_alert(sto
     assert world.said[1:] == [("info", "resolved: worker: GET /ready answered 500, not 200")]
     world.deployed = ServicesSeen(8, {})
     assert world.tick(40).outcomes[0].why == "0 of 8 declared services are not as they should be"
+
+
+def test_each_job_that_does_not_run_for_the_window_is_an_alert(store: DocumentStore) -> None:
+    world = World(store, {"jobs": rule("jobs", window="10m")})
+    assert world.tick().outcomes[0].state == "not_applicable"
+    world.scheduled = JobsSeen(3, {"drift": "paused since 2026-06-18, and nobody said why"})
+    assert world.tick().outcomes[0].state == "waiting"
+    world.tick(11)
+    assert world.said == [("critical", "job drift: paused since 2026-06-18, and nobody said why")]
+    world.scheduled = JobsSeen(3, {})
+    assert world.tick(5).outcomes[0].why == "0 of 3 scheduled jobs are not as they should be"
+    assert world.said[1:] == [("info", "resolved: job drift: paused since 2026-06-18, and nobody said why")]
 
 
 def test_services_are_not_called_at_every_tick(store: DocumentStore) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nbactl.bootstrap import Container
+from nbactl.bootstrap.reporting import make_alert_rules, make_report_sources
+from nbactl.cli.main import main
 from nbactl.config.loader import load_config
+from nbactl.config.settings import load_settings
 from tests.kit.scheduler_server import TIMEOUT
 
 if TYPE_CHECKING:
+    from nbactl.ports.alerts import Alert
     from tests.integration.cli.jobs.conftest import Project
 
 SUMMER = "2026-06-19T03:05:00Z"
@@ -251,3 +258,27 @@ def test_import_writes_a_first_section(project: Project) -> None:
     project("import")
     job = load_config(project.folder).workflows.jobs["tick"]
     assert (job.target.service, job.target.path, job.target.method, job.token) == ("nba-scrapers", "/x", "PUT", "none")
+
+
+def test_doctor_names_what_is_wrong_and_the_command_that_mends_it(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage_incident_12(project)
+    main(["doctor", "-o", "json"])
+    found = json.loads(capsys.readouterr().out)["data"]["checks"]
+    jobs = {one["message"]: one["fix"] for one in found if one["name"] == "jobs"}
+    assert "heartbeat: paused since 2026-06-18, and nobody said why" in jobs
+    assert jobs["heartbeat: paused since 2026-06-18, and nobody said why"].startswith("nbactl jobs resume heartbeat")
+    assert any(message.startswith("tick: it sends an identity token (OIDC)") for message in jobs)
+
+
+def test_a_rule_of_alerts_and_the_report_name_the_jobs(project: Project) -> None:
+    stage_incident_12(project)
+    sent: list[Alert] = []
+    with Container(load_settings({}, os.environ, project.folder), environ=os.environ) as app:
+        rules = make_alert_rules(app, lambda alert, _: sent.append(alert))
+        judged = rules._judges["jobs"](app.config.workflows.alerts.rules["jobs"], rules._facts(app.clock.now()), ())
+        wrong = make_report_sources(app).scheduled
+        assert wrong is not None
+        assert set(wrong()) == set(judged.findings) == {"tick", "heartbeat", "old-export", "summer", "drift"}
+    assert judged.findings["heartbeat"] == "job heartbeat: paused since 2026-06-18, and nobody said why"

@@ -1,0 +1,70 @@
+"""`nbactl jobs` on this machine: a change that is killed anywhere is made by giving the command again."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nbactl.config.loader import shipped_config_dir
+
+if TYPE_CHECKING:
+    from tests.integration.cli.conftest import Nbactl
+
+JOB = {"schedule": "0 6 * * *", "target": {"topic": "nba-phase3-trigger", "body": {"by": "cron"}}}
+PAUSED = {**JOB, "paused": {"reason": "No games in summer"}}
+
+
+def declare(nbactl: Nbactl, **jobs: Any) -> None:
+    text = (shipped_config_dir() / "workflows.yaml").read_text()
+    head, _, rest = text.partition("\njobs:\n")
+    section = "".join(f"  {name}: {json.dumps(job)}\n" for name, job in jobs.items())
+    tail = rest[rest.index("\n# When games are expected") :]
+    (nbactl.directory / "workflows.yaml").write_text(f"{head}\njobs:\n{section}{tail}")
+    for name in ("timeouts.yaml", "flags.yaml"):
+        (nbactl.directory / name).write_text((shipped_config_dir() / name).read_text())
+
+
+def jobs(nbactl: Nbactl) -> dict[str, Any]:
+    found = json.loads(nbactl("jobs", "list", "-o", "json").stdout)["data"]["jobs"]
+    return {job["name"]: (job["state"], job["schedule"], [one["kind"] for one in job["findings"]]) for job in found}
+
+
+@pytest.mark.parametrize("point", ["jobs.saved", "jobs.written", "jobs.turned"])
+def test_apply_that_is_killed_is_given_again_and_taken_back(nbactl: Nbactl, point: str) -> None:
+    declare(nbactl, export=PAUSED)
+    killed = nbactl("jobs", "apply", env={"NBACTL_FAULTS": f"{point}=kill"})
+    assert killed.returncode == -signal.SIGKILL
+    again = nbactl("jobs", "apply", "-o", "json")
+    assert again.returncode == 0, again.stderr
+    assert jobs(nbactl) == {"export": ("paused", "0 6 * * *", [])}
+    # The changes of both calls are kept; taking them back in turn leaves nothing.
+    entries = nbactl("audit", "list", "-o", "json").stdout
+    assert "jobs.apply" in entries
+    for line in json.loads(again.stdout)["data"]["undo"]:
+        undone = nbactl(*line.split()[1:4], "--yes")
+        assert undone.returncode == 0, undone.stderr
+    assert jobs(nbactl)["export"][0] != "paused" or point == "jobs.turned"
+
+
+def test_up_is_what_sends_jobs_here_and_run_says_so(nbactl: Nbactl) -> None:
+    declare(nbactl, export=JOB)
+    assert nbactl("jobs", "apply", "-q").returncode == 0
+    refused = nbactl("jobs", "run", "export")
+    assert refused.returncode == 6
+    assert "nbactl up" in refused.stderr
+
+
+def test_a_job_that_is_paused_here_is_named_by_expect(nbactl: Nbactl) -> None:
+    declare(nbactl, export=JOB)
+    nbactl("jobs", "apply", "-q")
+    nbactl("jobs", "pause", "export", "--reason", "a look at the trigger", "-q")
+    done = nbactl("expect", "--date", "2024-10-25", "-o", "json")
+    assert done.returncode == 1
+    [held] = json.loads(done.stdout)["data"]["jobs"]
+    assert (held["job"], held["what"]) == ("export", "paused: a look at the trigger")
+    assert "player_game_summary" in held["outputs"]
+    shown = nbactl("expect", "--date", "2024-10-25").stdout
+    assert "job export, which player_game_summary and 4 more need: paused: a look at the trigger" in shown
