@@ -1,0 +1,1 @@
+"""Logs of services in Cloud Logging, read with Google's client."""

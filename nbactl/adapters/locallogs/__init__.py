@@ -1,0 +1,1 @@
+"""Logs of the services that `nbactl up` runs, as files of this machine."""
