@@ -129,8 +129,16 @@ def measurements(app: Container) -> Measurements:
 
 
 def logs(app: Container) -> Logs:
-    """Return what services logged."""
-    raise NotImplementedError(app)
+    """Return Cloud Logging of the project, or the server of LOGGING_EMULATOR_HOST. Nothing is sent yet."""
+    project, timeouts = project_of(app), app.config.timeouts
+    with needs("Google's client for Cloud Logging"):
+        from nbactl.adapters.cloudlogging.channel import Channel, LoggingProject
+        from nbactl.adapters.cloudlogging.following import LogTimings
+        from nbactl.adapters.cloudlogging.logs import CloudLogs
+    channel = Channel(LoggingProject(project, app.environ.get("LOGGING_EMULATOR_HOST") or None), timeouts["logs.page"])
+    app.closing.callback(channel.close)
+    timings = LogTimings(search=timeouts["logs.search"], poll=timeouts["logs.poll"], settle=timeouts["logs.settle"])
+    return CloudLogs(channel, app.policies["cloud_logging"], timings, app.rng)
 
 
 def scheduled_jobs(app: Container) -> CloudSchedulerJobs:

@@ -201,8 +201,15 @@ def measurements(app: Container) -> Measurements:
 
 
 def logs(app: Container) -> Logs:
-    """Return what services logged."""
-    raise NotImplementedError(app)
+    """Return what the services of `nbactl up` logged."""
+    from nbactl.adapters.locallogs.logs import LocalLogs
+
+    return LocalLogs(service_logs_folder(app), clock=app.clock, poll=app.config.timeouts["logs.poll"])
+
+
+def service_logs_folder(app: Container) -> Path:
+    """Return the folder of the logs of services."""
+    return app.settings.state_dir / "service-logs"
 
 
 def scheduled_jobs(app: Container) -> LocalJobs:

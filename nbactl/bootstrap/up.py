@@ -8,11 +8,10 @@ import queue
 import sys
 import threading
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal, cast
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from nbactl.adapters.localrun.running import UpState, write_running
-from nbactl.bootstrap.localrun import make_deployments, split_environment, state_file
+from nbactl.bootstrap.logs import make_log_files
 from nbactl.config.given import given_options
 from nbactl.errors import AlreadyExistsError, LeaseHeldError, NbactlError, PreconditionError, UnavailableError
 from nbactl.services.routes import SERVICES
@@ -69,7 +68,8 @@ class Up:
         self._emit = emit
         self._lines: queue.SimpleQueue[LogLine | None] = queue.SimpleQueue()
         self._stopped = False
-        self._started_at = app.clock.now()
+        self._unkept = False
+        self._files = make_log_files(app)
         timeouts = app.config.timeouts
         self._supervisor = Supervisor(
             timings=SupervisorTimings(
@@ -80,7 +80,7 @@ class Up:
                 stop=timeouts["up.stop"],
             ),
             clock=app.clock,
-            emit=self._lines.put,
+            emit=self._take,
             changed=self._write_state,
         )
         self._environment = split_environment(app)
@@ -102,7 +102,7 @@ class Up:
         Raises LeaseHeldError if another process does this on the same state, UnavailableError if a service does not
         start.
         """
-        with _only_one(self._app), contextlib.ExitStack() as last:
+        with _only_one(self._app), contextlib.closing(self._files), contextlib.ExitStack() as last:
             try:
                 _begin_without_array(self._app)
                 last.callback(self._stop_services)
@@ -235,7 +235,20 @@ class Up:
             self._emit(line)
 
     def _say(self, message: str, severity: str = "INFO") -> None:
-        self._lines.put(LogLine(OWN, severity, message, {"time": self._app.clock.now().isoformat()}))
+        self._take(LogLine(OWN, severity, message, {"time": self._app.clock.now().isoformat()}))
+
+    def _take(self, line: LogLine) -> None:
+        """Keep a line for `nbactl logs`, and show it. Usable from any thread."""
+        self._lines.put(line)
+        time = line.entry.get("time")
+        at = self._app.clock.now() if time is None else datetime.fromisoformat(str(time))
+        try:
+            self._files.append(line.service, line.severity, line.message, line.entry, at=at, revision=None)
+        except OSError as error:
+            if not self._unkept:  # said once: a full disk would be said with each line
+                self._unkept = True
+                text = f"lines of the log are shown, and not kept for `nbactl logs`: {error}"
+                self._lines.put(LogLine(OWN, "WARNING", text))
 
     def _command(self, revision: RevisionRecord, shared: int, own: int) -> Sequence[str]:
         words = ["serve", revision.service, "--fd", str(shared), "--own-fd", str(own), "--until-eof"]

@@ -46,6 +46,8 @@ COMMANDS = (
     CommandEntry("tables", "nbactl.cli.tables.parser", "List and show tables, and count their rows.", _DATA),
     CommandEntry("quarantine", "nbactl.cli.quarantine.parser", "Show records that were refused, and why.", _DATA),
     CommandEntry("bq", "nbactl.cli.bq.parser", "Plan and change BigQuery tables; see costs, quotas.", _DATA),
+    CommandEntry("services", "nbactl.cli.services.parser", "See, change and roll back deployed services.", _REPAIR),
+    CommandEntry("logs", "nbactl.cli.logs.parser", "Search and follow what services logged.", _REPAIR),
     CommandEntry("heal", "nbactl.cli.heal.parser", "Find what did not happen, and repair it.", _REPAIR),
     CommandEntry("jobs", "nbactl.cli.jobs.parser", "Compare, change and run scheduled jobs.", _REPAIR),
     CommandEntry("migrate", "nbactl.cli.migrate.parser", "Move completions to a subcollection, online.", _REPAIR),

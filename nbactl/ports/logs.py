@@ -72,7 +72,8 @@ class LogGroup:
 class Logs(Protocol):
     """Reading logs.
 
-    All raise NotAuthorisedError, DataError for a query that is refused, and UnavailableError after their retries.
+    All raise NotAuthorisedError, DataError for a query that is refused, and UnavailableError after their retries;
+    searching raises NotFoundError where nothing was ever logged.
     """
 
     def search(self, query: LogQuery, *, limit: int, newest_first: bool = False) -> Iterator[LogRecord]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
@@ -23,7 +23,6 @@ from nbactl.ports.logs import LogGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
     from random import Random
 
     from nbactl.adapters.cloudlogging.channel import Channel
@@ -70,11 +69,13 @@ class Following:
         self._rng = rng
         self._seen: dict[tuple[str, datetime], None] = {}
         self._newest: datetime | None = None
+        self._since = datetime.min.replace(tzinfo=UTC)
         self._failures = 0
 
     def groups(self, query: LogQuery, stopped: Callable[[], bool], last: int) -> Iterator[LogGroup]:
         """Yield the `last` records since `query.since`, and then what comes, until `stopped`."""
         query = replace(query, until=None)
+        self._since = query.since
         text = filter_text(query, self._channel.project.name, live=True)
         settle = timedelta(seconds=self._timings.settle)
         while not stopped():
@@ -128,7 +129,7 @@ class Following:
         fresh = []
         for record in records:
             key = record.id, record.at
-            if key not in self._seen:
+            if key not in self._seen and record.at >= self._since:
                 self._seen[key] = None
                 fresh.append(record)
         for key in list(islice(self._seen, max(0, len(self._seen) - _REMEMBERED))):

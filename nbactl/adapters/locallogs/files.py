@@ -6,6 +6,7 @@ most its last line unfinished. The next process begins a new segment.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -63,19 +64,20 @@ class ServiceLogFiles:
         self, service: str, severity: str, message: str, entry: Mapping[str, Any], *, at: datetime, revision: str | None
     ) -> None:
         """Append a line; `entry` is what the service logged, empty for a line of plain text. Raises OSError."""
-        text, fields = read_payload(entry) if entry else (mask(message), {})
         line = {
             "at": at,
             "severity": severity,
-            "message": text if entry else mask(message),
+            "message": mask(message),
             "revision": revision,
             "labels": entry.get(LABELS) or {},
             "trace": str(entry.get(TRACE) or "").rpartition("/")[2] or None,
-            "fields": fields,
+            "fields": read_payload(entry)[1],
         }
         written = orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS) + b"\n"
         with self._lock:
-            self._segment(service, len(written)).write(written)
+            if not self._segment(service, len(written)).write(written):
+                self._open.pop(service).close()  # the next line begins a new segment
+                raise OSError(errno.ENOSPC, "the line is not complete")
 
     def close(self) -> None:
         """Close the files."""
@@ -106,8 +108,11 @@ class _Segment:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self.size = os.fstat(self._descriptor).st_size
 
-    def write(self, line: bytes) -> None:
-        self.size += os.write(self._descriptor, line)
+    def write(self, line: bytes) -> bool:
+        """Append a line; returns whether all of it was written."""
+        written = os.write(self._descriptor, line)
+        self.size += written
+        return written == len(line)
 
     def close(self) -> None:
         os.close(self._descriptor)

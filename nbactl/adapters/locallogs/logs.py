@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from nbactl.adapters.locallogs.files import lines_from, segments
+from nbactl.errors import NotFoundError
 from nbactl.ports.logs import ID_NAMES, SEVERITIES, LogGroup, LogRecord
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ class LocalLogs:
         self._poll = poll
 
     def search(self, query: LogQuery, *, limit: int, newest_first: bool = False) -> Iterator[LogRecord]:
+        if not self._folder.is_dir():
+            raise NotFoundError(
+                "no service has logged anything here",
+                cause=f"There is no {self._folder}: `nbactl up` keeps what its services log there.",
+                next_step="Start the services: nbactl up",
+            )
         found = self._found(query, {})
         pick = heapq.nlargest if newest_first else heapq.nsmallest
         yield from pick(limit, found, key=lambda record: record.at)

@@ -98,6 +98,13 @@ def log_levels() -> list[str]:
     return list(LEVELS)
 
 
+def severities() -> list[str]:
+    """Return how severe a line of a service may be."""
+    from nbactl.ports.logs import SEVERITIES  # noqa: PLC0415
+
+    return [severity.lower() for severity in SEVERITIES[1:]]
+
+
 def breakers(ctx: typer.Context) -> list[str]:
     """Return the declared circuit breakers."""
     return list(container(ctx, reads_only=True).config.timeouts.breakers)

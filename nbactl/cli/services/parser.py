@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbactl.cli.services.change import parser as change
+import nbactl.cli.services.logs.parser  # noqa: F401
 from nbactl.cli.services.group import app
 from nbactl.cli.services.look import parser as look
 

@@ -73,6 +73,11 @@ class Stream:
         """Return the first where the stream can show it, else the second."""
         return unicode if self.unicode else plain
 
+    @property
+    def is_open(self) -> bool:
+        """Whether someone still reads: False after `| head` has seen enough."""
+        return self._file is not None
+
     def print(self, *segments: Segment, end: str = "\n") -> None:
         """Write a line made of segments; control characters in them are shown, not obeyed."""
         self.write("".join(map(coloured if self.color else plain_text, segments)) + end)

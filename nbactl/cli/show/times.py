@@ -32,6 +32,11 @@ def clock_time(instant: datetime) -> str:
     return instant.astimezone(_zones[-1]).strftime("%H:%M:%S")
 
 
+def day(instant: datetime) -> str:
+    """Return `2024-01-15 EST`."""
+    return instant.astimezone(_zones[-1]).strftime("%Y-%m-%d %Z")
+
+
 def zone_name() -> str:
     """Return `Eastern`, or `UTC` where `--utc` asks for it."""
     return "UTC" if _zones[-1] is UTC else "Eastern"

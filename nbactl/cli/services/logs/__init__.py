@@ -1,0 +1,1 @@
+"""`nbactl services logs`."""
