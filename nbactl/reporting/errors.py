@@ -64,8 +64,9 @@ def exception_type(fields: Mapping[str, Any], message: str) -> str | None:
     A program that logs plain text has its traceback in the message.
     """
     failure = fields.get("failure")
-    if isinstance(failure, dict) and isinstance(failure.get("type"), str):
-        return failure["type"]
+    named = failure.get("type") if isinstance(failure, dict) else None
+    if isinstance(named, str):
+        return named
     trace = fields.get("stack_trace") or (message if "Traceback (most recent call last)" in message else "")
     if not isinstance(trace, str) or not trace:
         return None

@@ -21,14 +21,28 @@ if TYPE_CHECKING:
 NOW = datetime.now(UTC).replace(microsecond=123456)
 START = NOW - timedelta(hours=3)
 ALL = LogQuery(since=START - timedelta(days=5))
-ODD_TEXTS = ['"', "\\", '" OR severity>="DEBUG', "line one\nline two", "(", "Dončić 🏀", "\x1b[31m", "'; --", "%2F*?", "\\u0041"]
+ODD_TEXTS = [
+    '"',
+    "\\",
+    '" OR severity>="DEBUG',
+    "line one\nline two",
+    "(",
+    "Dončić 🏀",
+    "\x1b[31m",
+    "'; --",
+    "%2F*?",
+    "\\u0041",
+]
 
 
 @pytest.fixture(params=["cloud", "local"])
 def log_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LogEngine]:
-    made = cloud_engine() if request.param == "cloud" else local_engine(tmp_path / "logs")
-    with made as engine:
-        yield engine
+    if request.param == "cloud":
+        with cloud_engine() as cloud:
+            yield cloud
+    else:
+        with local_engine(tmp_path / "logs") as local:
+            yield local
 
 
 def _at(seconds: float) -> datetime:
@@ -41,7 +55,7 @@ def _messages(log_engine: LogEngine, query: LogQuery) -> list[str]:
 
 def test_records_of_all_services_come_in_the_order_of_time(log_engine: LogEngine) -> None:
     for second, service in ((3, "b"), (1, "a"), (2, "b"), (0, "c")):
-        log_engine.log(service, f"{service}{second}", at=_at(second))
+        log_engine.add(service, f"{service}{second}", at=_at(second))
     assert _messages(log_engine, ALL) == ["c0", "a1", "b2", "b3"]
     newest = log_engine.logs.search(ALL, limit=2, newest_first=True)
     assert [record.message for record in newest] == ["b3", "b2"]
@@ -49,13 +63,20 @@ def test_records_of_all_services_come_in_the_order_of_time(log_engine: LogEngine
 
 
 def test_a_record_has_what_was_logged(log_engine: LogEngine) -> None:
-    log_engine.log(
+    log_engine.add(
         "worker",
         "predicted",
         at=_at(0),
         severity="WARNING",
         labels={"player": "lebronjames", "run_id": "run-1"},
-        fields={"points": 25.5, "rows": 3, "failure": {"type": "DataError"}, "ok": True, "list": [1, "a"], "none": None},
+        fields={
+            "points": 25.5,
+            "rows": 3,
+            "failure": {"type": "DataError"},
+            "ok": True,
+            "list": [1, "a"],
+            "none": None,
+        },
         revision="worker-00007",
         trace="0af7651916cd43dd8448eb211c80319c",
     )
@@ -76,10 +97,10 @@ def test_a_record_has_what_was_logged(log_engine: LogEngine) -> None:
 
 
 def test_each_filter_leaves_out_what_it_must(log_engine: LogEngine) -> None:
-    log_engine.log("worker", "Odds TIMEOUT", at=_at(0), severity="ERROR", labels={"run_id": "run-1", "task": "odds"})
-    log_engine.log("worker", "fine", at=_at(10), revision="worker-00002", labels={"player": "lebronjames"})
-    log_engine.log("exporter", "late", at=_at(20), severity="NOTICE", fields={"correlation_id": "req-1"})
-    log_engine.log("exporter", "lines", at=_at(30), severity="CRITICAL", trace="0af7651916cd43dd8448eb211c80319c")
+    log_engine.add("worker", "Odds TIMEOUT", at=_at(0), severity="ERROR", labels={"run_id": "run-1", "task": "odds"})
+    log_engine.add("worker", "fine", at=_at(10), revision="worker-00002", labels={"player": "lebronjames"})
+    log_engine.add("exporter", "late", at=_at(20), severity="NOTICE", fields={"correlation_id": "req-1"})
+    log_engine.add("exporter", "lines", at=_at(30), severity="CRITICAL", trace="0af7651916cd43dd8448eb211c80319c")
     since = ALL.since
     cases: list[tuple[LogQuery, list[str]]] = [
         (LogQuery(since, services=["worker"]), ["Odds TIMEOUT", "fine"]),
@@ -105,8 +126,8 @@ def test_each_filter_leaves_out_what_it_must(log_engine: LogEngine) -> None:
 
 @pytest.mark.parametrize("odd", ODD_TEXTS)
 def test_a_text_is_looked_for_as_it_is_and_can_add_no_condition(log_engine: LogEngine, odd: str) -> None:
-    log_engine.log("worker", f"before {odd} after", at=_at(0), labels={"task": odd})
-    log_engine.log("worker", "something else", at=_at(1), severity="ERROR", labels={"task": "else"})
+    log_engine.add("worker", f"before {odd} after", at=_at(0), labels={"task": odd})
+    log_engine.add("worker", "something else", at=_at(1), severity="ERROR", labels={"task": "else"})
     found = [f"before {odd} after"]
     assert _messages(log_engine, LogQuery(ALL.since, text=odd)) == found
     assert _messages(log_engine, LogQuery(ALL.since, labels={"task": odd})) == found
@@ -115,13 +136,13 @@ def test_a_text_is_looked_for_as_it_is_and_can_add_no_condition(log_engine: LogE
 
 
 def test_records_older_than_a_day_are_found_as_well(log_engine: LogEngine) -> None:
-    log_engine.log("worker", "old", at=START - timedelta(days=4))
+    log_engine.add("worker", "old", at=START - timedelta(days=4))
     assert _messages(log_engine, ALL) == ["old"]
 
 
 def test_following_shows_the_last_records_and_then_each_new_one_once(log_engine: LogEngine) -> None:
     for second in range(5):
-        log_engine.log("worker", f"old {second}", at=_at(second))
+        log_engine.add("worker", f"old {second}", at=_at(second))
     seen: list[LogRecord] = []
     ends = time.monotonic() + 10
     query = LogQuery(ALL.since, services=["worker"])
@@ -131,9 +152,9 @@ def test_following_shows_the_last_records_and_then_each_new_one_once(log_engine:
     if isinstance(log_engine, CloudEngine):
         log_engine.server.wait_for_streams()
     for number in range(3):
-        log_engine.log("worker", f"new {number}")
-        log_engine.log("exporter", "of another")
-        log_engine.log("worker", "before --since", at=ALL.since - timedelta(seconds=1))
+        log_engine.add("worker", f"new {number}")
+        log_engine.add("exporter", "of another")
+        log_engine.add("worker", "before --since", at=ALL.since - timedelta(seconds=1))
     for group in groups:
         seen += group.records
     assert [record.message for record in seen] == ["old 3", "old 4", "new 0", "new 1", "new 2"]

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from google.api.monitored_resource_pb2 import MonitoredResource
-from google.cloud.logging_v2.types import logging
-from google.protobuf.json_format import MessageToDict, ParseDict
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.cloud.logging_v2.types import logging  # noqa: TID253 - a server that speaks the protocol
+from google.protobuf.json_format import MessageToDict, ParseDict  # noqa: TID253 - a server that speaks the protocol
+from google.protobuf.timestamp_pb2 import Timestamp  # noqa: TID253 - a server that speaks the protocol
 
 from tests.kit.logging_query import SEVERITIES, SyntaxRefusedError, compile_query
 
@@ -51,7 +50,7 @@ class CloudLogging:
         self._opened = threading.Condition()
         self._number = 0
 
-    def log(
+    def add(
         self,
         service: str,
         message: str | dict[str, Any],
@@ -82,7 +81,8 @@ class CloudLogging:
             read["httpRequest"] = request
         ParseDict(read, entry)
         names = {"service_name": service, "revision_name": revision or f"{service}-00001", "location": "us-west2"}
-        entry.resource.CopyFrom(MonitoredResource(type="cloud_run_revision", labels=names))
+        entry.resource.type = "cloud_run_revision"
+        entry.resource.labels.update(names)
         stamp = Timestamp()
         stamp.FromDatetime((at or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None))
         entry.timestamp.CopyFrom(stamp)

@@ -32,7 +32,7 @@ class LogEngine(Protocol):
 
     logs: Logs
 
-    def log(
+    def add(
         self,
         service: str,
         message: str,
@@ -49,22 +49,22 @@ class LogEngine(Protocol):
 class CloudEngine:
     def __init__(self, server: CloudLogging, logs: CloudLogs) -> None:
         self.server = server
-        self.logs = logs
+        self.logs: Logs = logs
 
-    def log(self, service: str, message: str, **given: Any) -> None:
+    def add(self, service: str, message: str, **given: Any) -> None:
         payload = {"message": message, **(given.pop("fields", None) or {})}
         trace = given.pop("trace", None)
         labels = dict(given.pop("labels", None) or {})
         name = f"projects/{PROJECT}/traces/{trace}" if trace else ""
-        self.server.log(service, payload, labels=labels, trace=name, **given)
+        self.server.add(service, payload, labels=labels, trace=name, **given)
 
 
 class LocalEngine:
     def __init__(self, files: ServiceLogFiles, logs: LocalLogs) -> None:
         self.files = files
-        self.logs = logs
+        self.logs: Logs = logs
 
-    def log(self, service: str, message: str, **given: Any) -> None:
+    def add(self, service: str, message: str, **given: Any) -> None:
         at = given.get("at") or datetime.now(UTC)
         entry = {"time": at.isoformat(), "message": message, **(given.get("fields") or {})}
         entry |= {LABELS: given.get("labels") or {}, TRACE: f"projects/p/traces/{given.get('trace') or ''}"}

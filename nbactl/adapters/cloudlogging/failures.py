@@ -39,4 +39,6 @@ def translate(code: grpc.StatusCode, message: str, project: str, where: str) -> 
             next_step = f"Enable it: gcloud services enable logging.googleapis.com --project {project}"
         elif found := _PERMISSION.search(message):
             what = f"{what}: permission {found[1]} is missing"
-    return kind(f"{where} {what}", cause=f"Cloud Logging says: {message or 'nothing'} ({code.name})", next_step=next_step)
+    return kind(
+        f"{where} {what}", cause=f"Cloud Logging says: {message or 'nothing'} ({code.name})", next_step=next_step
+    )

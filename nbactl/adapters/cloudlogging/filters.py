@@ -1,7 +1,7 @@
 """Queries in the Logging query language: https://cloud.google.com/logging/docs/view/logging-query-language.
 
-Every value is quoted, so that nothing in it can end its string. Lines are joined by AND. `:` is "contains", and like `=`
-it does not look at the case of letters.
+Every value is quoted, so that nothing in it can end its string. Lines are joined by AND. `:` is "contains". Like `=` it
+does not look at the case of letters.
 """
 
 from __future__ import annotations

@@ -58,9 +58,7 @@ class Following:
     the stream was being opened, and what it missed after it was interrupted.
     """
 
-    def __init__(
-        self, search: _Search, channel: Channel, policy: CallPolicy, timings: LogTimings, rng: Random
-    ) -> None:
+    def __init__(self, search: _Search, channel: Channel, policy: CallPolicy, timings: LogTimings, rng: Random) -> None:
         self._search = search
         self._channel = channel
         self._retry = policy.settings.retry

@@ -42,7 +42,8 @@ class Tail:
         Raises what failures.py says.
         """
         if self._ended:
-            return self._end()
+            self._raise_error()
+            return None
         found: list[Any] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._answers.get(timeout=seconds))
@@ -51,8 +52,7 @@ class Tail:
         if found and (found[-1] is None or isinstance(found[-1], grpc.RpcError)):
             self._error = found.pop()
             self._ended = True
-            return found or self._end()
-        return found
+        return found if found or not self._ended else self.take(0)
 
     def close(self) -> None:
         """End the stream."""
@@ -64,7 +64,7 @@ class Tail:
             except queue.Empty:
                 self._thread.join(0.01)
 
-    def _end(self) -> None:
+    def _raise_error(self) -> None:
         if self._error is not None:
             with self._channel.translated():
                 raise self._error

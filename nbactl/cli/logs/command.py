@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from nbactl.bootstrap.logs import logging_services, make_logs
 from nbactl.cli.dates import instant, since_time
@@ -163,7 +163,7 @@ def _severity(text: str) -> Severity:
     name = text.upper()
     if name not in SEVERITIES:
         raise UsageError(f"'{text}' is not a severity", next_step=did_you_mean(name, SEVERITIES).lower())
-    return cast("Severity", name)
+    return name
 
 
 def _refuse_unknown(app: Container, services: Collection[str]) -> None:

@@ -28,9 +28,7 @@ UntilOption = Annotated[
     str | None,
     typer.Option(help="Until so long ago, this date, or this time.", metavar="DURATION|DATE|TIME", show_default="now"),
 ]
-RunOption = Annotated[
-    str | None, typer.Option("--run", help="Lines of this run; `last` is the newest.", metavar="RUN")
-]
+RunOption = Annotated[str | None, typer.Option("--run", help="Lines of this run; `last` is the newest.", metavar="RUN")]
 TaskOption = Annotated[
     str | None, typer.Option("--task", help="Lines of this task.", metavar="TASK", autocompletion=tasks)
 ]
@@ -38,9 +36,7 @@ PlayerOption = Annotated[str | None, typer.Option("--player", help="Lines of thi
 CorrelationOption = Annotated[
     str | None, typer.Option("--correlation-id", help="Lines of this correlation id.", metavar="ID")
 ]
-RevisionOption = Annotated[
-    str | None, typer.Option("--revision", help="Lines of this revision.", metavar="REVISION")
-]
+RevisionOption = Annotated[str | None, typer.Option("--revision", help="Lines of this revision.", metavar="REVISION")]
 LimitOption = Annotated[
     int | None,
     typer.Option(

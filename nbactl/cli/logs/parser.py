@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,7 +11,7 @@ from nbactl.cli.frame import command, group
 from nbactl.cli.logs import options, view
 from nbactl.cli.logs.command import LogRequest, find_errors, find_first_error
 from nbactl.cli.logs.following import LINES, LINES_BEFORE, lines
-from nbactl.cli.show.render import View  # noqa: TC001 - Typer reads the annotations
+from nbactl.cli.show.render import View
 
 app = group()
 
@@ -71,9 +71,7 @@ def errors(
     revision: options.RevisionOption = None,
 ) -> View:
     """Show what went wrong, by kind: service, exception and message, with count, first, last and an example."""
-    request = LogRequest(
-        services=tuple(service or ()), severity="error", since=since, until=until, revision=revision
-    )
+    request = LogRequest(services=tuple(service or ()), severity="error", since=since, until=until, revision=revision)
     return view.found_errors(find_errors(container(ctx, reads_only=True), request))
 
 

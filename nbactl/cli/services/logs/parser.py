@@ -11,7 +11,7 @@ from nbactl.cli.logs import options
 from nbactl.cli.logs.command import LogRequest
 from nbactl.cli.logs.following import LINES, LINES_BEFORE, lines
 from nbactl.cli.services.group import app
-from nbactl.cli.show.render import View  # noqa: TC001 - Typer reads the annotations
+from nbactl.cli.show.render import View
 
 
 @command(
@@ -21,9 +21,7 @@ from nbactl.cli.show.render import View  # noqa: TC001 - Typer reads the annotat
 )
 def logs(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
-    service: Annotated[
-        list[str], typer.Argument(metavar="SERVICE…", help="Names of services.", show_default=False)
-    ],
+    service: Annotated[list[str], typer.Argument(metavar="SERVICE…", help="Names of services.", show_default=False)],
     severity: options.SeverityOption = None,
     since: options.SinceOption = None,
     until: options.UntilOption = None,
