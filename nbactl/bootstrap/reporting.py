@@ -166,6 +166,7 @@ def _costs(app: Container, since: datetime, until: datetime) -> CostUsage:
 
 def make_trace_sources(app: Container) -> TraceSources:
     """Return where traces look."""
+    from nbactl.bootstrap.logs import make_logs
     from nbactl.pipeline.rawstore import RawStore
     from nbactl.pipeline.recipes import recipe_of
     from nbactl.reporting.trace.model import TraceSources
@@ -187,6 +188,7 @@ def make_trace_sources(app: Container) -> TraceSources:
         raw=lambda: RawStore(app.data_dir / "raw"),
         exports=lambda: app.data_dir / "exports",
         logs=app.settings.state_dir / "logs",
+        service_logs=partial(make_logs, app),
         timeout=app.config.timeouts["warehouse.query"],
         local=app.settings.target == "local",
     )

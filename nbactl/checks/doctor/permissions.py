@@ -3,8 +3,8 @@
 Sources: https://cloud.google.com/firestore/docs/security/iam, https://cloud.google.com/bigquery/docs/access-control,
 https://cloud.google.com/bigquery/docs/information-schema-table-options,
 https://cloud.google.com/bigquery/docs/information-schema-jobs,
-https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/pubsub/docs/access-control,
-https://cloud.google.com/scheduler/docs/access-control,
+https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/logging/docs/access-control,
+https://cloud.google.com/pubsub/docs/access-control,
 https://cloud.google.com/resource-manager/docs/access-control-proj
 """
 
@@ -80,21 +80,10 @@ NEEDS: Final = (
         "roles/run.viewer",
         ("run.services.get", "run.services.list"),
     ),
-    Need(("services show", "services diff", "schedule tick", "doctor"), "roles/run.viewer", ("run.revisions.list",)),
-    Need(
-        ("run", "services health", "services smoke", "schedule tick", "doctor"),
-        "roles/run.invoker",
-        ("run.routes.invoke",),
-    ),
-    Need((*_CHANGES, "flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
-    Need((*_CHANGES, "flags sync", "flags rollback --env"), "roles/run.viewer", ("run.operations.get",)),
-    Need(("services traffic", "services rollback", "services undo"), "roles/run.viewer", ("run.revisions.get",)),
-    Need(
-        (*_CHANGES, "flags sync", "flags rollback --env"),
-        "roles/iam.serviceAccountUser",
-        ("iam.serviceAccounts.actAs",),
-    ),
-    Need(("services scale", "services rollback"), "roles/monitoring.viewer", ("monitoring.timeSeries.list",)),
+    Need(("run", "schedule tick"), "roles/run.invoker", ("run.routes.invoke",)),
+    Need(("flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
+    Need(("flags sync", "flags rollback --env"), "roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",)),
+    Need(("logs", "services logs", "trace"), "roles/logging.viewer", ("logging.logEntries.list",)),
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
     Need(
         ("jobs list", "jobs diff", "doctor", "expect", "schedule tick"),

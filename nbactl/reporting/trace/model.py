@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nbactl.pipeline.rawstore import RawStore
     from nbactl.ports.documents import DocumentStore
+    from nbactl.ports.logs import Logs
     from nbactl.ports.warehouse import Warehouse
 
 
@@ -50,7 +51,8 @@ class Trace:
 class TraceSources:
     """Where a trace looks. `processors` are the known names by phase, `tables` the table that a task writes.
 
-    `raw` and `exports` are the files of this machine. `logs` is the folder of the logs of runs.
+    `raw` and `exports` are the files of this machine. `logs` is the folder of the logs of runs, `service_logs` has
+    those of services.
     """
 
     documents: DocumentStore
@@ -61,6 +63,7 @@ class TraceSources:
     raw: Callable[[], RawStore]
     exports: Callable[[], Path]
     logs: Path
+    service_logs: Callable[[], Logs]
     timeout: float
     local: bool
 

@@ -15,7 +15,7 @@ from nbactl.core.phases.documents import read_phases
 from nbactl.errors import NotFoundError
 from nbactl.pipeline.lookup import plain_name
 from nbactl.ports.documents import Filter, Order, Query
-from nbactl.reporting.trace import documents, rows
+from nbactl.reporting.trace import documents, lines, rows
 from nbactl.reporting.trace.model import Collecting
 from nbactl.reporting.trace.rows import GRADES
 from nbactl.workflows.writing import RUNS, task_path
@@ -34,7 +34,7 @@ _LONGEST: Final = 1_000
 _ALIKE: Final = 0.66
 _KNOWN: Final = 2_000
 """How many ids of runs and batches near names are looked for in, of runs the newest."""
-_ELSEWHERE: Final = ("messages on their way in the bus", "logs of services: nbactl services logs, Cloud Logging")
+_ELSEWHERE: Final = ("messages on their way in the bus",)
 
 
 def trace_id(sources: TraceSources, text: str, now: datetime) -> Trace:
@@ -52,6 +52,7 @@ def trace_id(sources: TraceSources, text: str, now: datetime) -> Trace:
         found.ids.add(text)
     found.look("logs of production", lambda: rows.logged(sources, found, text, now))
     found.look("executions and decisions", lambda: rows.decisions(sources, found, sorted({text, *found.runs}), now))
+    found.look("logs of services", lambda: lines.lines_of_ids(sources, found, text, now))
     if not found.events:
         raise _unknown(sources, found, text)
     documents.related(sources, found)
@@ -83,6 +84,7 @@ def trace_player(sources: TraceSources, player: str, day: GameDate) -> Trace:
     found.looked_at += [BATCHES, MESSAGES, "phase documents"]
     if not known:
         raise _unknown_player(sources, lookup, day)
+    found.look("logs of services", lambda: lines.lines_of_player(sources, found, lookup, day.day))
     found.look("exported file", lambda: rows.exported(sources, found, lookup, day.day))
     return found.trace(f"{lookup}@{day}", _ELSEWHERE)
 
