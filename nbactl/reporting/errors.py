@@ -13,13 +13,9 @@ if TYPE_CHECKING:
 
     from nbactl.ports.logs import LogRecord
 
-_DETAILS: Final = (
-    (re.compile(r"'[^'\n]{1,200}'|\"[^\"\n]{1,200}\""), "'…'"),
-    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{4,}\b", re.IGNORECASE), "…"),  # a UUID
-    (re.compile(r"\b(?=\w*\d)(?=\w*[a-z])[\w]+(?:[-/:.]\w+)+\b", re.IGNORECASE), "…"),  # run-1m80ca, 2024-01-15T12:00
-    (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE), "…"),
-    (re.compile(r"\d+(?:[.,:-]\d+)*"), "N"),
-)
+_QUOTED: Final = re.compile(r"'[^'\n]{1,200}'|\"[^\"\n]{1,200}\"")
+_WORD: Final = re.compile(r"\w(?:[\w./:@+-]*\w)?")
+_NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*([^\W\d_]{0,2})")
 _LONGEST: Final = 300
 """Characters of a message that tell kinds apart."""
 _RAISED: Final = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?::|$)", re.MULTILINE)
@@ -53,9 +49,16 @@ def error_kinds(records: Iterable[LogRecord]) -> list[ErrorKind]:
 def normalised(message: str) -> str:
     """Return the first line of a message without what differs between two errors of one kind."""
     text = message.partition("\n")[0][:_LONGEST]
-    for pattern, instead in _DETAILS:
-        text = pattern.sub(instead, text)
-    return text
+    return _WORD.sub(_without_details, _QUOTED.sub("'…'", text))
+
+
+def _without_details(word: re.Match[str]) -> str:
+    """Return a word as it is, N for a number with its unit, and … for a name with digits: an id, a date, a version."""
+    text = word[0]
+    if not any(map(str.isdigit, text)):
+        return text
+    number = _NUMBER.fullmatch(text)
+    return "…" if number is None else f"N{number[1]}"
 
 
 def exception_type(fields: Mapping[str, Any], message: str) -> str | None:

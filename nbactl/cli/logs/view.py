@@ -148,7 +148,7 @@ def first_error(found: FirstError) -> View:
         by = f" by {revision.deployed_by}" if revision.deployed_by else ""
         console.print(f"{revision.name} was deployed {moment(revision.created_at)}{by}.")
         if found.error is None or seconds is None:
-            console.note("No error since.")
+            console.print("No error since.")
             return
         others = found.error.revision not in (None, revision.name)
         of = f", of {found.error.revision}" if others else ""
