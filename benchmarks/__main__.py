@@ -18,6 +18,7 @@ SUITES = (
     "bulk",
     "completions",
     "logs",
+    "logs_follow",
     "migration",
     "health",
     "ledger",

@@ -202,6 +202,10 @@ def test_ctrl_c_stops_all_services_and_is_what_the_exit_code_says(tmp_path: Path
     assert not any(map(is_alive, pids))
     assert not (tmp_path / ".nbactl" / "up.json").exists()
     assert "All services are stopped." in (tmp_path / "log").read_text()
+    done = call_nbactl(["services", "logs", "worker", "up", "-o", "jsonl"], cwd=tmp_path, env=environment())
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {(line["service"], line["revision"]) for line in lines} == {("worker", "worker-00001"), ("up", None)}
+    assert any(line["message"].startswith("stopping") for line in lines if line["service"] == "worker")
 
 
 def test_a_state_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

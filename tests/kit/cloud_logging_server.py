@@ -86,13 +86,16 @@ class CloudLogging:
         stamp = Timestamp()
         stamp.FromDatetime((at or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None))
         entry.timestamp.CopyFrom(stamp)
+        self.take([entry], to=to)
+
+    def take(self, entries: list[Any], *, to: str = "both") -> None:
+        """Take LogEntry messages at once; those who follow get them in one answer."""
         with self._lock:
             if to in ("both", "list"):
-                self._entries.append(entry)
+                self._entries += entries
             if to in ("both", "tail"):
                 for session in self._sessions:
-                    if session.matches(_paths(entry)):
-                        session.answers.put(_TAILED(entries=[entry]))
+                    session.answers.put(_TAILED(entries=[one for one in entries if session.matches(_paths(one))]))
 
     def suppress(self, count: int) -> None:
         """Tell those who follow that so many entries came too fast."""
