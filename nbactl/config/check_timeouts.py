@@ -70,8 +70,10 @@ USED: dict[str, frozenset[str]] = {
             "load.poll",
             "load.settle",
             "log.slow",
-            "measurements.lag",
-            "measurements.newest",
+            "logs.page",
+            "logs.poll",
+            "logs.search",
+            "logs.settle",
             "metrics.query",
             "migration.cleanup_bake",
             "migration.mark_forgotten",
@@ -153,7 +155,7 @@ USED: dict[str, frozenset[str]] = {
     "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
     "call_policies": frozenset(
-        {"bigquery", "bigquery_dml", "cloud_run", "firestore", "monitoring", "pubsub", "scraper", "slack"}
+        {"bigquery", "bigquery_dml", "cloud_logging", "cloud_run", "firestore", "pubsub", "scraper", "slack"}
     ),
 }
 

@@ -178,7 +178,12 @@ def test_every_command_with_promised_keys_is_read_here() -> None:
         "nbactl runs dismiss",
         "nbactl report",
         "nbactl trace",
-    }  # they need a run
+        "nbactl logs search",
+        "nbactl logs errors",
+        "nbactl logs first-error",
+        "nbactl logs id",
+        "nbactl services logs",
+    }  # they need a run, or services that logged
 
 
 def test_what_is_shown_of_the_warehouse_has_its_keys(

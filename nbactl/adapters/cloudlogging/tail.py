@@ -58,11 +58,10 @@ class Tail:
         """End the stream."""
         self._over.set()
         self._call.cancel()
-        while self._thread.is_alive():  # it may wait to hand over an answer
-            try:
+        with contextlib.suppress(queue.Empty):  # the thread may wait to hand over an answer; then it ends
+            while True:
                 self._answers.get_nowait()
-            except queue.Empty:
-                self._thread.join(0.01)
+        self._thread.join()
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -78,6 +77,8 @@ class Tail:
         try:
             for answer in self._call:
                 self._answers.put(answer)
+                if self._over.is_set():
+                    break
         except grpc.RpcError as error:
             end = error
         self._answers.put(end)

@@ -2,9 +2,8 @@
 
 Sources: https://cloud.google.com/firestore/docs/security/iam, https://cloud.google.com/bigquery/docs/access-control,
 https://cloud.google.com/bigquery/docs/information-schema-table-options,
-https://cloud.google.com/bigquery/docs/information-schema-jobs,
-https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/logging/docs/access-control,
-https://cloud.google.com/pubsub/docs/access-control,
+https://cloud.google.com/bigquery/docs/information-schema-jobs, https://cloud.google.com/logging/docs/access-control,
+https://cloud.google.com/run/docs/reference/iam/roles, https://cloud.google.com/pubsub/docs/access-control,
 https://cloud.google.com/resource-manager/docs/access-control-proj
 """
 
@@ -64,6 +63,7 @@ NEEDS: Final = (
         "roles/bigquery.resourceViewer",
         ("bigquery.jobs.listAll",),
     ),
+    Need(("logs", "services logs", "trace"), "roles/logging.viewer", ("logging.logEntries.list",)),
     Need(
         ("run --in-process",),
         "roles/bigquery.dataEditor",
@@ -83,7 +83,6 @@ NEEDS: Final = (
     Need(("run", "schedule tick"), "roles/run.invoker", ("run.routes.invoke",)),
     Need(("flags sync", "flags rollback --env"), "roles/run.developer", ("run.services.update",)),
     Need(("flags sync", "flags rollback --env"), "roles/iam.serviceAccountUser", ("iam.serviceAccounts.actAs",)),
-    Need(("logs", "services logs", "trace"), "roles/logging.viewer", ("logging.logEntries.list",)),
     Need(("doctor",), "roles/datastore.viewer", ("datastore.indexes.list",)),
     Need(
         ("jobs list", "jobs diff", "doctor", "expect", "schedule tick"),

@@ -162,7 +162,9 @@ def _time(app: Container, option: str, text: str) -> datetime:
 def _severity(text: str) -> Severity:
     name = text.upper()
     if name not in SEVERITIES:
-        raise UsageError(f"'{text}' is not a severity", next_step=did_you_mean(text.lower(), map(str.lower, SEVERITIES[1:])))
+        raise UsageError(
+            f"'{text}' is not a severity", next_step=did_you_mean(text.lower(), map(str.lower, SEVERITIES[1:]))
+        )
     return name
 
 

@@ -31,7 +31,9 @@ def lines_of_ids(sources: TraceSources, found: Collecting, text: str, now: datet
     since = now - timedelta(days=_DAYS)
     if _tell(sources, found, LogQuery(since=since, ids=ids[:_IDS]), f"nbactl logs id {text}"):
         found.kinds.setdefault("id in logs", None)
-    found.not_looked_at.append(f"lines of services before {since.astimezone(EASTERN):%Y-%m-%d}: --since of nbactl logs id")
+    found.not_looked_at.append(
+        f"lines of services before {since.astimezone(EASTERN):%Y-%m-%d}: --since of nbactl logs id"
+    )
     if len(ids) > _IDS:
         found.not_looked_at.append(f"lines of services with {len(ids) - _IDS} further ids")
 

@@ -16,6 +16,7 @@ import grpc
 import pytest
 
 from nbactl.adapters.locallogs.files import ServiceLogFiles
+from tests.docs.test_contract import COMMANDS, names
 from tests.integration.cli.conftest import environment
 from tests.kit.called import call_nbactl
 from tests.kit.cloud_logging_server import CloudLogging, cloud_logging_server
@@ -166,6 +167,14 @@ def test_the_first_error_after_a_deployment_is_found(world: World) -> None:
     assert data["error"]["message"] == "ERROR 125"
     assert 0 < data["seconds"] <= 300
     assert "ERROR 125" in world("logs", "first-error", "worker").stdout
+
+
+def test_the_keys_of_the_contract_are_in_the_data(world: World) -> None:
+    world.run.deploy("worker", {})
+    for command in ("logs search", "logs errors", "logs first-error worker", "logs id req-1", "services logs worker"):
+        path = f"nbactl {command.removesuffix(' worker').removesuffix(' req-1')}"
+        promised = COMMANDS[path][1]
+        assert set(names(promised)) <= set(world.data(*command.split())), command
 
 
 def test_bad_input_is_refused_with_what_helps(world: World) -> None:

@@ -74,9 +74,9 @@ def test_a_caller_must_wait_longer_than_what_the_environment_gives_to_what_it_ca
         f"timeouts.yaml:42:13: {told} 5.0s (NBACTL_TIMEOUT_TASK_FETCH), connect up to 5.0s."
     ]
     assert refused(folder, NBACTL_TIMEOUT_CONNECT="201s", NBACTL_TIMEOUT_TASK_FETCH="4m") == [
-        "timeouts.yaml:25:12: 3m20s in all is less than one attempt, 3m21s (NBACTL_TIMEOUT_CONNECT).",
+        "timeouts.yaml:24:12: 3m20s in all is less than one attempt, 3m21s (NBACTL_TIMEOUT_CONNECT).",
+        "timeouts.yaml:31:22: 3m20s in all is less than one attempt, 3m21s (NBACTL_TIMEOUT_CONNECT).",
         "timeouts.yaml:32:22: 3m20s in all is less than one attempt, 3m21s (NBACTL_TIMEOUT_CONNECT).",
-        "timeouts.yaml:33:22: 3m20s in all is less than one attempt, 3m21s (NBACTL_TIMEOUT_CONNECT).",
     ]
 
 
