@@ -21,7 +21,7 @@ app = group()
     "search",
     examples=[
         "nbactl logs search timeout --since 30m",
-        "nbactl logs search -s prediction-worker --severity error --run last",
+        "nbactl logs search -s prediction-worker --severity error --run run-1m80ca",
         "nbactl logs search -f --player lebronjames -o jsonl",
     ],
 )

@@ -28,6 +28,7 @@ from tests.kit.batches import add_batch, open_documents
 from tests.kit.bigquery import LOCATION
 from tests.kit.bus import bus_at
 from tests.kit.called import call_nbactl
+from tests.kit.cloud_logging_server import cloud_logging_server
 from tests.kit.cloud_run_server import PROJECT, cloud_run_server
 from tests.kit.dead_letters import leave_dead_letters
 from tests.kit.job_days import GIB, job_days
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STAYS = ("nbactl serve", "nbactl up")
-"""Commands that end when they are stopped: tests/integration/cli/test_serve.py and tests/acceptance/test_up.py."""
+"""Commands that end when they are stopped: tests/integration/cli/test_serve.py and tests/acceptance/test_up.py.
+
+So do logs that are followed with -f: tests/integration/cli/test_logs.py."""
 _EXAMPLES = [
     example
     for command, _ in walk(build())
     for example in getattr(command, "examples", ())
-    if not example.startswith(_STAYS)
+    if not example.startswith(_STAYS) and not (" logs " in example and " -f" in example)
 ]
 
 
@@ -131,8 +134,8 @@ _BEFORE = {
 _UNDO = "nbactl bq apply --undo"
 _FINDS_GAPS = "nbactl expect"
 """Only the first three phases were run."""
-_OF_SERVICES = tuple(f"nbactl services {verb}" for verb in ("list", "show", "health", "smoke", "diff"))
-"""Commands that look at deployed services, of which there are none on one machine while `up` does not run."""
+_OF_LOGS = ("nbactl logs", "nbactl services logs")
+"""Commands about the logs of services, which log nothing while `up` does not run."""
 _OF_JOBS = ("nbactl bq costs", "nbactl bq quotas", "nbactl bq cache")
 """Commands about the jobs of BigQuery, of which there are none on one machine."""
 
@@ -162,21 +165,16 @@ def test_an_example_works(example: str, used: Path, tmp_path: Path, request: pyt
                 **{f"NBACTL_{name}": value for name, value in where.items()},
             }
             done = call_nbactl(shlex.split(example)[1:], cwd=used, env=environment(variables))
-    elif example.startswith(_OF_SERVICES):
-        with cloud_run_server() as cloud, service_routes() as routes:
-            for name in load_config(used).workflows.declared_services:
-                cloud.deploy(name, {"LOG_LEVEL": "info"})
-                cloud.set_env(name, LOG_LEVEL="debug")
-                routes.serve(cloud, name)
-                routes.answers[name, "/ready"] = (200, {"ready": True})
+    elif example.startswith(_OF_LOGS):
+        with cloud_logging_server() as logging, cloud_run_server() as cloud:
+            cloud.deploy("prediction-worker", {})
             variables = {
+                "LOGGING_EMULATOR_HOST": logging.address,
                 "CLOUD_RUN_EMULATOR_HOST": cloud.address,
-                "FIRESTORE_EMULATOR_HOST": request.getfixturevalue("firestore_address"),
                 "NBACTL_TARGET": "gcp",
                 "NBACTL_PROJECT": PROJECT,
-                "NBACTL_YES": "1",
             }
-            done = _run(example, used, variables)
+            done = call_nbactl(shlex.split(example)[1:], cwd=used, env=environment(variables))
     else:
         done = _run(example, used)
     assert done.returncode == (1 if example.startswith(_FINDS_GAPS) else 0), done.stderr

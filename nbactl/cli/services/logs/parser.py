@@ -17,7 +17,10 @@ from nbactl.cli.show.render import View
 @command(
     app,
     "logs",
-    examples=["nbactl services logs prediction-worker --since 10m", "nbactl services logs worker coordinator -f"],
+    examples=[
+        "nbactl services logs prediction-worker --since 10m",
+        "nbactl services logs prediction-worker prediction-coordinator -f",
+    ],
 )
 def logs(  # noqa: PLR0917 - Typer reads them one by one
     ctx: typer.Context,
