@@ -44,8 +44,9 @@ class LocalLogs:
     def follow(self, query: LogQuery, stopped: Callable[[], bool], *, last: int) -> Iterator[LogGroup]:
         query = replace(query, until=None)
         read: dict[Path, int] = {}
-        first = heapq.nlargest(last, self._found(query, read), key=lambda record: record.at)
-        yield LogGroup(first[::-1])
+        # At least one, so that all is read.
+        newest = heapq.nlargest(max(1, last), self._found(query, read), key=lambda record: record.at)
+        yield LogGroup(newest[:last][::-1])
         while not stopped():
             new = sorted(self._found(query, read), key=lambda record: record.at)
             yield LogGroup(new)

@@ -100,6 +100,22 @@ def test_a_killed_writer_leaves_whole_lines_and_the_next_one_begins_a_file(tmp_p
     assert _messages(tmp_path) == [*before, "after"]
 
 
+def test_a_line_that_is_being_written_is_followed_once_it_is_whole(tmp_path: Path) -> None:
+    with closing(_files(tmp_path)) as files:
+        _append(files, "whole")
+    ((_, path),) = segments(tmp_path)["worker"]
+    line, seen = path.read_bytes(), []
+    groups = _logs(tmp_path).follow(ALL, lambda: bool(seen), last=0)
+    next(groups)
+    for part in (line[:20], line[20:]):
+        with path.open("ab") as file:
+            file.write(part)
+        seen += [record.message for record in next(groups).records]
+    for group in groups:
+        seen += [record.message for record in group.records]
+    assert seen == ["whole"]
+
+
 def test_a_line_that_is_no_record_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "worker.000001.jsonl").write_bytes(b'nonsense\n[]\n{"at": 3}\n\xff\xfe\n')
     with closing(_files(tmp_path)) as files:

@@ -74,7 +74,11 @@ def test_what_a_service_logged_cannot_move_the_cursor(color: str) -> None:
 
 
 def test_secrets_are_masked_in_text_and_json() -> None:
-    fields = {"api_key": "abcdef123456", "note": "password=hunter2hunter2", "stack_trace": "KeyError: token=abcdef123"}
+    fields = {
+        "credential": "abcdef123456",
+        "note": "password=hunter2hunter2",
+        "stack_trace": "KeyError: token=abcdef123",
+    }
     secret = record("login with Bearer abcdefghijklmnop", fields=fields, labels={"token": "abcdef123456"})
     shown = written(secret, verbosity=1) + str(record_json(secret)["fields"]) + str(record_json(secret)["labels"])
     for hidden in ("abcdef123", "hunter2", "abcdefghijklmnop"):
