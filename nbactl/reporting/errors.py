@@ -18,7 +18,8 @@ _WORD: Final = re.compile(r"\w(?:[\w./:@+-]*\w)?")
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*([^\W\d_]{0,2})")
 _LONGEST: Final = 300
 """Characters of a message that tell kinds apart."""
-_RAISED: Final = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?::|$)", re.MULTILINE)
+_TRACEBACK: Final = "Traceback (most recent call last)"
+_RAISED: Final = re.compile(r"[A-Za-z_][\w.]*(?::|$)")
 
 
 @frozen
@@ -41,14 +42,28 @@ def error_kinds(records: Iterable[LogRecord]) -> list[ErrorKind]:
     """Return the kinds of errors among the records, the most frequent first."""
     kinds: dict[tuple[str, str | None, str], list[LogRecord]] = {}
     for record in records:
-        key = record.service, exception_type(record.fields, record.message), normalised(record.message)
+        key = record.service, exception_type(record.fields, record.message), _headline(record)
         kinds.setdefault(key, []).append(record)
     return sorted((_kind(*key, found) for key, found in kinds.items()), key=lambda kind: (-kind.count, kind.first))
 
 
+def _headline(record: LogRecord) -> str:
+    """Return what a record says, without its details; of a request that only the platform logged, with its status."""
+    request = record.fields.get("httpRequest")
+    known: Mapping[str, Any] = request if isinstance(request, dict) else {}
+    status = str(known.get("status", ""))
+    before, found, _ = record.message.partition(f" {status}")
+    if status and found and record.message.startswith(str(known.get("method"))):
+        return f"{normalised(before.partition('?')[0])} {status}"
+    return normalised(record.message)
+
+
 def normalised(message: str) -> str:
-    """Return the first line of a message without what differs between two errors of one kind."""
-    text = message.partition("\n")[0][:_LONGEST]
+    """Return the first line of a message, of a traceback the last, without what differs between errors of one kind."""
+    text = message.partition("\n")[0]
+    if text.startswith(_TRACEBACK):
+        text = _last_raised(message) or text
+    text = text[:_LONGEST]
     return _WORD.sub(_without_details, _QUOTED.sub("'…'", text))
 
 
@@ -70,14 +85,15 @@ def exception_type(fields: Mapping[str, Any], message: str) -> str | None:
     named = failure.get("type") if isinstance(failure, dict) else None
     if isinstance(named, str):
         return named
-    trace = fields.get("stack_trace") or (message if "Traceback (most recent call last)" in message else "")
-    if not isinstance(trace, str) or not trace:
-        return None
-    last = None
-    for line in trace.splitlines():
-        if not line.startswith(" ") and (found := _RAISED.match(line)) and not line.startswith("Traceback"):
-            last = found["type"]
-    return None if last is None else last.rpartition(".")[2]
+    trace = fields.get("stack_trace") or (message if _TRACEBACK in message else "")
+    line = _last_raised(trace) if isinstance(trace, str) else None
+    return None if line is None else line.partition(":")[0].rpartition(".")[2]
+
+
+def _last_raised(trace: str) -> str | None:
+    """Return the line of a traceback that names its last exception."""
+    lines = [line for line in trace.splitlines() if _RAISED.match(line) and not line.startswith(_TRACEBACK)]
+    return lines[-1] if lines else None
 
 
 def _kind(service: str, raised: str | None, message: str, found: list[LogRecord]) -> ErrorKind:

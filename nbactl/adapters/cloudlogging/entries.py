@@ -66,7 +66,8 @@ def _severity(number: int) -> Severity:
 
 
 def _struct(struct: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {name: _value(value) for name, value in struct.fields.items()}
+    """Return a protobuf Struct, which has no order, by name."""
+    return {name: _value(value) for name, value in sorted(struct.fields.items())}
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401

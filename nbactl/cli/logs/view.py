@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nbactl.cli.show.render import View
 from nbactl.cli.show.text import Styled
 from nbactl.cli.show.times import clock_time, day, moment
-from nbactl.core.observe.masking import mask_within
+from nbactl.core.observe.masking import MASK, mask_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -146,7 +146,8 @@ def first_error(found: FirstError) -> View:
     def show(console: Console) -> None:
         console.detail(Styled(found.engine_query, "dim"))
         by = f" by {revision.deployed_by}" if revision.deployed_by else ""
-        console.print(f"{revision.name} was deployed {moment(revision.created_at)}{by}.")
+        text = f"{revision.name} was deployed {moment(revision.created_at)}{by}."
+        console.out.print_hanging(text=text, indent=0)
         if found.error is None or seconds is None:
             console.print("No error since.")
             return
@@ -189,7 +190,7 @@ def _text(record: LogRecord) -> str:
     beside = " ".join(
         f"{name}={value}"
         for name, value in mask_within(record.fields).items()
-        if name not in _NOT_BESIDE and isinstance(value, (str, int, float)) and value != ""
+        if name not in _NOT_BESIDE and isinstance(value, (str, int, float)) and value not in ("", MASK)
     )
     first, newline, rest = record.message.partition("\n")
     return f"{where}{first}{f'  {beside}' if beside else ''}{newline}{rest}"

@@ -208,7 +208,8 @@ def test_new_lines_are_followed_until_ctrl_c(world: World, output: str) -> None:
 
     def wait_for(text: bytes) -> None:
         end = time.monotonic() + 20
-        while time.monotonic() < end and text not in sys.stdout.buffer.getvalue():  # type: ignore[attr-defined]
+        buffer: Any = sys.stdout.buffer
+        while time.monotonic() < end and text not in buffer.getvalue():
             time.sleep(0.01)
 
     def log_and_interrupt() -> None:

@@ -39,6 +39,17 @@ def test_details_do_not_tell_kinds_apart(left: str, right: str) -> None:
     assert normalised(left) == normalised(right)
 
 
+def test_a_plain_traceback_is_known_by_its_exception_and_a_request_by_its_path_and_status() -> None:
+    (kind,) = error_kinds([record(1, TRACEBACK)])
+    assert (kind.type, kind.message) == ("NotFound", "google.api_core.exceptions.NotFound: N there is no table")
+    request = {"httpRequest": {"method": "POST", "status": 500}}
+    slow, slower = (
+        record(1, "POST /predict?a=1 500 in 1.2s", fields=request),
+        record(2, "POST /predict?a=2 500 in 9s", fields=request),
+    )
+    assert [kind.message for kind in error_kinds([slow, slower])] == ["POST /predict 500"]
+
+
 def test_words_do() -> None:
     assert normalised("the odds API did not answer") != normalised("the props API did not answer")
     assert "answer" in normalised("the odds API did not answer in 30 s")

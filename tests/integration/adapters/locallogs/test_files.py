@@ -104,7 +104,8 @@ def test_a_line_that_is_being_written_is_followed_once_it_is_whole(tmp_path: Pat
     with closing(_files(tmp_path)) as files:
         _append(files, "whole")
     ((_, path),) = segments(tmp_path)["worker"]
-    line, seen = path.read_bytes(), []
+    line = path.read_bytes()
+    seen: list[str] = []
     groups = _logs(tmp_path).follow(ALL, lambda: bool(seen), last=0)
     next(groups)
     for part in (line[:20], line[20:]):
