@@ -155,7 +155,17 @@ USED: dict[str, frozenset[str]] = {
     "leases": frozenset({"message", "run"}),
     "retry_policies": frozenset({"completions"}),
     "call_policies": frozenset(
-        {"bigquery", "bigquery_dml", "cloud_logging", "cloud_run", "firestore", "pubsub", "scraper", "slack"}
+        {
+            "bigquery",
+            "bigquery_dml",
+            "cloud_logging",
+            "cloud_run",
+            "firestore",
+            "monitoring",
+            "pubsub",
+            "scraper",
+            "slack",
+        }
     ),
 }
 
