@@ -145,11 +145,12 @@ class Changer:
         self._clock.sleep(min(self._waiting.poll, left))
 
     def _verify(self, name: str, update: Update, after: Mapping[str, Any]) -> None:
-        missing = update.missing(after)
-        if missing or update.disturbed(after):
-            found = "Variables that this change does not name are different."
-            if missing:
-                found = f"Not as wanted: {', '.join(missing)}."
+        found = None
+        if missing := update.missing(after):
+            found = f"Not as wanted: {', '.join(missing)}."
+        elif disturbed := update.disturbed(after):
+            found = f"{' and '.join(disturbed).capitalize()} that this change does not name are different."
+        if found:
             raise changed(name, f"{found} Someone deployed it right after this change.")
 
     def _failed(self, name: str, update: Update, message: str) -> DeployFailedError:

@@ -11,7 +11,7 @@ from nbactl.adapters.cloudrun.traffic import is_same, shares_asked_for, shares_i
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nbactl.ports.services import ServiceEdit, Traffic
+    from nbactl.ports.services import ServiceEdit, Settings, Traffic
 
 
 class Update(Protocol):
@@ -28,8 +28,8 @@ class Update(Protocol):
         """Return the names of what is not in force as wanted."""
         ...
 
-    def disturbed(self, raw: Mapping[str, Any]) -> bool:
-        """Say whether something else changed with it."""
+    def disturbed(self, raw: Mapping[str, Any]) -> list[str]:
+        """Return what else changed with it, in words."""
         ...
 
 
@@ -43,6 +43,7 @@ class TemplateUpdate:
         template, scaling = with_settings(name, template, level, edit.settings, edit.service_wide)
         self._name = name
         self._old = old
+        self._before = settings_of(old, level)
         self._edit = edit
         self._template = template
         self.parts: dict[str, Any] = {}
@@ -61,9 +62,22 @@ class TemplateUpdate:
         variables = differs(self._name, raw["template"], self._edit.env) if self._edit.env else []
         return [*settings, *variables]
 
-    def disturbed(self, raw: Mapping[str, Any]) -> bool:
-        env = self._edit.env
-        return bool(env) and others_of(self._name, self._old, env) != others_of(self._name, raw["template"], env)
+    def disturbed(self, raw: Mapping[str, Any]) -> list[str]:
+        found = []
+        if self._others(self._old) != self._others(raw["template"]):
+            found.append("variables")
+        # What was not set may be filled in by Cloud Run.
+        kept: Settings = {
+            name: value for name, value in self._before.items() if value and name not in self._edit.settings
+        }
+        if not_as_wanted(settings_of(raw["template"], raw.get("scaling", {})), kept):
+            found.append("settings")
+        return found
+
+    def _others(self, template: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        if self._edit.env:
+            return others_of(self._name, template, self._edit.env)
+        return [container.get("env") for container in template["containers"]]
 
     def _variables(self, template: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
         return ingress_container(self._name, template).get("env")
@@ -84,5 +98,5 @@ class TrafficUpdate:
     def missing(self, raw: Mapping[str, Any]) -> list[str]:
         return [] if is_same(shares_in_force(raw), self._shares) else ["traffic"]
 
-    def disturbed(self, _: Mapping[str, Any]) -> bool:
-        return False
+    def disturbed(self, _: Mapping[str, Any]) -> list[str]:
+        return []

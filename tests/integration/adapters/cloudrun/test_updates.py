@@ -13,6 +13,8 @@ from nbactl.ports.services import ServiceEdit, Settings, Traffic
 from tests.kit.cloud_run_server import LATEST, PINNED, CloudRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nbactl.adapters.cloudrun.services import CloudRunServices
     from nbactl.ports.services import DeployedService
     from nbactl.testing import FakeClock
@@ -27,6 +29,19 @@ def change(services: CloudRunServices, edit: ServiceEdit) -> DeployedService:
 
 def settings(services: CloudRunServices, **wanted: float | None) -> DeployedService:
     return change(services, ServiceEdit(settings=wanted))  # type: ignore[arg-type]
+
+
+def right_after(server: CloudRun, meddle: Callable[[], object]) -> None:
+    """Have somebody else do something as soon as the next change is in force."""
+    finish = server._finish
+
+    def done(service: str) -> str | None:
+        problem = finish(service)
+        server._finish = finish  # type: ignore[method-assign]
+        meddle()
+        return problem
+
+    server._finish = done  # type: ignore[method-assign]
 
 
 def state(server: CloudRun) -> str:
@@ -104,22 +119,37 @@ class TestSettings:
         assert settings(services, max_instances=3).settings["max_instances"] == 3
         assert len(server.patches()) == 2
 
+    @pytest.mark.parametrize(
+        ("edit", "found"),
+        [
+            (ServiceEdit(settings={"max_instances": 3}), "Not as wanted: max_instances."),
+            (ServiceEdit(settings={"timeout": 60}), "Settings that this change does not name are different."),
+            (ServiceEdit({"A": "2"}), "Settings that this change does not name are different."),
+        ],
+    )
     def test_settings_that_somebody_resets_right_after_are_noticed(
+        self, server: CloudRun, services: CloudRunServices, edit: ServiceEdit, found: str
+    ) -> None:
+        server.deploy(NAME, {"A": "1"})
+        right_after(server, lambda: server.redeploy(NAME, scaling={"maxInstanceCount": 40}))
+        with pytest.raises(PreconditionError) as refused:
+            change(services, edit)
+        assert refused.value.cause == f"{found} Someone deployed it right after this change."
+
+    def test_what_the_platform_fills_in_is_nobodys_change(self, server: CloudRun, services: CloudRunServices) -> None:
+        raw = server.deploy(NAME, {"A": "1"})
+        for name in ("scaling", "timeout", "maxInstanceRequestConcurrency"):
+            del raw["template"][name]
+        assert change(services, ServiceEdit({"A": "2"})).settings["max_instances"] == 100
+
+    def test_variables_that_somebody_changes_right_after_are_noticed(
         self, server: CloudRun, services: CloudRunServices
     ) -> None:
-        server.deploy(NAME)
-        finish = server._finish
-
-        def meddle(service: str) -> str | None:
-            problem = finish(service)
-            server._finish = finish  # type: ignore[method-assign]
-            server.redeploy(service, scaling={"maxInstanceCount": 20})
-            return problem
-
-        server._finish = meddle  # type: ignore[method-assign]
+        server.deploy(NAME, {"A": "1"})
+        right_after(server, lambda: server.set_env(NAME, A="theirs"))
         with pytest.raises(PreconditionError) as refused:
             settings(services, max_instances=3)
-        assert refused.value.cause == "Not as wanted: max_instances. Someone deployed it right after this change."
+        assert (refused.value.cause or "").startswith("Variables that this change does not name are different.")
 
 
 class TestTraffic:
@@ -219,16 +249,8 @@ class TestTraffic:
         self, server: CloudRun, services: CloudRunServices
     ) -> None:
         server.deploy(NAME)
-        new = server.redeploy(NAME, timeout="60s")
-        finish = server._finish
-
-        def meddle(service: str) -> str | None:
-            problem = finish(service)
-            server._finish = finish  # type: ignore[method-assign]
-            assert server.pin(service) == new
-            return problem
-
-        server._finish = meddle  # type: ignore[method-assign]
+        server.redeploy(NAME, timeout="60s")
+        right_after(server, lambda: server.pin(NAME))
         with pytest.raises(PreconditionError) as refused:
             change(services, ServiceEdit(traffic=[Traffic(100, FIRST)]))
         assert (refused.value.cause or "").startswith("Not as wanted: traffic.")
