@@ -66,10 +66,8 @@ class TemplateUpdate:
         found = []
         if self._others(self._old) != self._others(raw["template"]):
             found.append("variables")
-        # What was not set may be filled in by Cloud Run.
-        kept: Settings = {
-            name: value for name, value in self._before.items() if value and name not in self._edit.settings
-        }
+        # Of what was not set (None) any value is right: Cloud Run may have filled it in.
+        kept: Settings = {name: value for name, value in self._before.items() if name not in self._edit.settings}
         if not_as_wanted(settings_of(raw["template"], raw.get("scaling", {})), kept):
             found.append("settings")
         return found
