@@ -17,6 +17,7 @@ OTHERS: Final = {
     "PUBSUB_EMULATOR_HOST": "HOST:PORT of Google's emulator of Pub/Sub, asked instead of Google on target gcp.",
     "MONITORING_EMULATOR_HOST": "HOST:PORT that speaks Cloud Monitoring's API, asked instead of Google on target gcp.",
     "CLOUD_RUN_EMULATOR_HOST": "HOST:PORT that speaks Cloud Run's API, asked instead of Google on target gcp.",
+    "LOGGING_EMULATOR_HOST": "HOST:PORT that speaks Cloud Logging's protocol, asked instead of Google on target gcp.",
     "PORT": "Port of `nbactl serve`, which serves on all addresses then, as Cloud Run wants it.",
     "NBACTL_TIMEOUT_NAME": "The limit of a timeout of timeouts.yaml: NBACTL_TIMEOUT_WAREHOUSE_QUERY=90s for "
     "warehouse.query. It overrides the file; an unknown name is refused.",

@@ -72,12 +72,12 @@ class LocalEngine:
         self.files.append(service, severity, message, entry, at=at, revision=revision)
 
 
-def cloud_logs(address: str, *, attempts: int = 4, settle: float = 0.2) -> tuple[CloudLogs, Channel]:
-    """Return the logs of a loopback server; the pauses between attempts are short."""
-    retry = RetryPolicy("cloud_logging", attempts=attempts, base=0.02, cap=0.05)
+def cloud_logs(address: str, *, attempts: int = 4, pause: float = 0.02) -> tuple[CloudLogs, Channel]:
+    """Return the logs of a loopback server; `pause` seconds are between two attempts."""
+    retry = RetryPolicy("cloud_logging", attempts=attempts, base=pause, cap=pause, jitter=False)
     policy = CallPolicy(CallSettings("cloud_logging", 20.0, retry, 10.0), clock=SystemClock(), rng=random.Random(1))
     channel = Channel(LoggingProject(PROJECT, address), 10.0)
-    timings = LogTimings(search=20.0, poll=0.05, settle=settle)
+    timings = LogTimings(search=20.0, poll=0.05, settle=0.2)
     return CloudLogs(channel, policy, timings, random.Random(1)), channel
 
 

@@ -48,14 +48,15 @@ class LogTimings:
 
 
 class _Search(Protocol):
-    def __call__(self, query: LogQuery, *, limit: int, newest_first: bool = False) -> Iterator[LogRecord]: ...
+    def __call__(self, query: LogQuery, *, limit: int) -> Iterator[LogRecord]: ...
 
 
 class Following:
     """One `follow`.
 
     The stream has what arrives while it is open. The rest is searched for: what was there before, what arrived while
-    the stream was being opened, and what it missed after it was interrupted.
+    the stream was being opened, and what it missed after it was interrupted. `search` yields the newest records first
+    and does not try again.
     """
 
     def __init__(self, search: _Search, channel: Channel, policy: CallPolicy, timings: LogTimings, rng: Random) -> None:
@@ -91,13 +92,18 @@ class Following:
                     missed = partial(self._searched, replace(query, since=since), _MOST_CAUGHT_UP)
                     yield from self._live(tail, stopped, opened + settle, missed)
                 if not stopped():  # the service ended the stream in order
-                    self._clock.sleep(self._timings.poll)
+                    self._wait(self._timings.poll, stopped)
             except UnavailableError as error:
                 self._failures += 1
                 if not self._retry.allows(self._failures, error):
                     raise
                 yield LogGroup(problem=f"{error.message}; trying again")
-                self._clock.sleep(self._retry.delay(self._failures, self._rng))
+                self._wait(self._retry.delay(self._failures, self._rng), stopped)
+
+    def _wait(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        end = self._clock.monotonic() + seconds
+        while not stopped() and (left := end - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, self._timings.poll))
 
     def _live(
         self, tail: Tail, stopped: Callable[[], bool], look_again: datetime, missed: Callable[[], LogGroup]
@@ -117,7 +123,7 @@ class Following:
                 yield missed()
 
     def _searched(self, query: LogQuery, limit: int) -> LogGroup:
-        found = list(self._search(query, limit=limit, newest_first=True))
+        found = list(self._search(query, limit=limit))
         cut = limit == _MOST_CAUGHT_UP and len(found) == limit
         problem = f"only the newest {limit:,} of the records that were missed are shown" if cut else None
         return LogGroup(self._fresh(found), problem=problem)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from nbactl.adapters.cloudlogging.channel import ListRequest
 from nbactl.adapters.cloudlogging.entries import record_of
@@ -35,6 +36,20 @@ class CloudLogs:
         self._clock = policy.clock
 
     def search(self, query: LogQuery, *, limit: int, newest_first: bool = False) -> Iterator[LogRecord]:
+        def page(request: Any) -> Any:  # noqa: ANN401 - protobuf has no types
+            return self._policy.call(self._channel.page, request)
+
+        return self._search(page, query, limit=limit, newest_first=newest_first)
+
+    def follow(self, query: LogQuery, stopped: Callable[[], bool], *, last: int) -> Iterator[LogGroup]:
+        # Following tries again by itself, so that it can be stopped meanwhile.
+        search = partial(self._search, self._channel.page, newest_first=True)
+        following = Following(search, self._channel, self._policy, self._timings, self._rng)
+        return following.groups(query, stopped, last)
+
+    def _search(
+        self, page_of: Callable[[Any], Any], query: LogQuery, *, limit: int, newest_first: bool
+    ) -> Iterator[LogRecord]:
         project = self._channel.project
         request = ListRequest(
             resource_names=[project.resource],
@@ -51,7 +66,7 @@ class CloudLogs:
                     next_step="Ask for a shorter time: --since, --until.",
                 )
             with deadline_scope(left, self._clock):
-                page = self._policy.call(self._channel.page, request)
+                page = page_of(request)
             left -= self._clock.monotonic() - began
             for entry in page.entries[:limit]:
                 yield record_of(entry)
@@ -60,10 +75,6 @@ class CloudLogs:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
-
-    def follow(self, query: LogQuery, stopped: Callable[[], bool], *, last: int) -> Iterator[LogGroup]:
-        following = Following(self.search, self._channel, self._policy, self._timings, self._rng)
-        return following.groups(query, stopped, last)
 
     def filter_of(self, query: LogQuery) -> str:
         return filter_text(query, self._channel.project.name)

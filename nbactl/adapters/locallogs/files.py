@@ -10,11 +10,12 @@ import errno
 import os
 import re
 import threading
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from nbactl.core.observe.logging.cloud import LABELS, TRACE
+from nbactl.core.observe.logging.cloud import LABELS, TRACE, plain_json
 from nbactl.core.observe.logging.payload import read_payload
 from nbactl.core.observe.masking import mask
 
@@ -64,16 +65,17 @@ class ServiceLogFiles:
         self, service: str, severity: str, message: str, entry: Mapping[str, Any], *, at: datetime, revision: str | None
     ) -> None:
         """Append a line; `entry` is what the service logged, empty for a line of plain text. Raises OSError."""
+        labels = entry.get(LABELS)
         line = {
-            "at": at,
+            "at": at if at.tzinfo else at.replace(tzinfo=UTC),
             "severity": severity,
             "message": mask(message),
             "revision": revision,
-            "labels": entry.get(LABELS) or {},
+            "labels": {str(name): str(value) for name, value in labels.items()} if isinstance(labels, dict) else {},
             "trace": str(entry.get(TRACE) or "").rpartition("/")[2] or None,
             "fields": read_payload(entry)[1],
         }
-        written = orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS) + b"\n"
+        written = _dumped(line) + b"\n"
         with self._lock:
             if not self._segment(service, len(written)).write(written):
                 self._open.pop(service).close()  # the next line begins a new segment
@@ -99,6 +101,13 @@ class ServiceLogFiles:
         number = older[-1][0] + 1 if older else 1
         self._open[service] = _Segment(self._folder / f"{service}.{number:06}.jsonl")
         return self._open[service]
+
+
+def _dumped(line: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a number of more than 64 bits, half a character
+        return orjson.dumps(plain_json(line))
 
 
 class _Segment:

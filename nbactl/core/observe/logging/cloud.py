@@ -128,7 +128,7 @@ def _fast_dumps() -> Callable[[dict[str, Any]], str]:
             except (TypeError, ValueError, RecursionError):
                 continue
         # A lone surrogate, a number beyond 64 bits, a cycle: slower, in a form that always works.
-        return json.dumps(_json_safe(entry), ensure_ascii=True, allow_nan=False)
+        return json.dumps(plain_json(entry), ensure_ascii=True, allow_nan=False)
 
     return dumps
 
@@ -168,7 +168,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - any value may be logged
     return as_text(value)
 
 
-def _json_safe(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - any value may be logged, one kind a line
+def plain_json(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - any value may be logged, one kind a line
     """Return a value in a form that JSON can always hold."""
     if depth > _DEEPEST:
         return "…"
@@ -181,11 +181,11 @@ def _json_safe(value: Any, depth: int = 0) -> Any:  # noqa: ANN401, PLR0911 - an
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {_json_safe(str(plain(name))): _json_safe(inner, depth + 1) for name, inner in value.items()}
+        return {plain_json(str(plain(name))): plain_json(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_json_safe(inner, depth + 1) for inner in value]
+        return [plain_json(inner, depth + 1) for inner in value]
     try:
-        return _json_safe(plain(value), depth + 1)
+        return plain_json(plain(value), depth + 1)
     except RecursionError:
         return f"<{type(value).__name__}>"
 
@@ -200,7 +200,7 @@ def _cut(entry: dict[str, Any]) -> dict[str, Any]:
         elif name == "message":
             short[name] = value if len(value) <= _KEPT else f"{value[:_KEPT]}…"
         else:
-            text = value if isinstance(value, str) else json.dumps(_json_safe(value))
+            text = value if isinstance(value, str) else json.dumps(plain_json(value))
             is_long = len(text) > _LONGEST_FIELD
             room -= len(name) + min(len(text), _LONGEST_FIELD)
             if room > 0:

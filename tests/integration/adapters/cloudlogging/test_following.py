@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import pytest
 
 from nbactl.errors import NotAuthorisedError, UnavailableError
 from nbactl.ports.logs import LogGroup, LogQuery
-from tests.kit.service_logs import CloudEngine, cloud_engine
+from tests.kit.service_logs import CloudEngine, cloud_engine, cloud_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,6 +132,18 @@ def test_a_service_that_stays_away_ends_it(engine: CloudEngine, follower: Follow
     with pytest.raises(UnavailableError, match="over its quota"):
         follower.until(lambda: False)
     assert len(follower.problems) == 3
+
+
+def test_it_can_be_stopped_while_the_service_stays_away() -> None:
+    logs, channel = cloud_logs("127.0.0.1:9", attempts=99, pause=600.0)
+    stopped: list[bool] = []
+    began = time.monotonic()
+    query = LogQuery(since=datetime.now(UTC) - timedelta(hours=1))
+    with closing(channel):
+        for group in logs.follow(query, lambda: bool(stopped), last=1):
+            assert "trying again" in (group.problem or "")
+            threading.Timer(0.1, stopped.append, [True]).start()
+    assert time.monotonic() - began < 60
 
 
 def test_following_without_the_permission_names_the_role(engine: CloudEngine) -> None:

@@ -16,6 +16,7 @@ import pytest
 from nbactl.adapters.locallogs.files import ServiceLogFiles, segments
 from nbactl.adapters.locallogs.logs import LocalLogs
 from nbactl.core._support.clock import SystemClock
+from nbactl.core.observe.logging.cloud import LABELS
 from nbactl.errors import NotFoundError
 from nbactl.ports.logs import LogQuery
 
@@ -122,6 +123,16 @@ def test_a_line_that_is_no_record_is_left_out(tmp_path: Path) -> None:
     with closing(_files(tmp_path)) as files:
         _append(files, "here")
     assert _messages(tmp_path) == ["here"]
+
+
+def test_whatever_a_service_logs_is_kept(tmp_path: Path) -> None:
+    odd = {"message": "x", "number": 2**70, "half": "\ud800", "nan": float("nan"), LABELS: ["no", "labels"]}
+    with closing(_files(tmp_path)) as files:
+        files.append("worker", "WARN", "half \ud800", odd, at=datetime(2100, 1, 1), revision=None)  # noqa: DTZ001
+    (record,) = _logs(tmp_path).search(ALL, limit=5)
+    assert (record.message, record.labels) == ("half \\ud800", {})
+    assert record.fields == {"number": str(2**70), "half": "\\ud800", "nan": None}
+    assert not list(_logs(tmp_path).search(LogQuery(ALL.since, severity="INFO"), limit=5))
 
 
 def test_secrets_of_plain_lines_are_not_kept(tmp_path: Path) -> None:
