@@ -248,3 +248,20 @@ def test_the_logs_of_this_machine_are_read_in_the_same_way(tmp_path: Path) -> No
     assert "ERROR: line 2" in done.stdout
     done = call_nbactl(["services", "logs", "wroker"], cwd=tmp_path, env=env)
     assert (done.returncode, "Did you mean 'worker'?" in done.stderr) == (4, True)
+
+
+def test_a_trace_has_the_newest_lines_and_says_what_it_does_not_have(tmp_path: Path) -> None:
+    env = environment()
+    done = call_nbactl(["trace", "run-2"], cwd=tmp_path, env=env)
+    assert (done.returncode, "logs of services: no service has logged anything here" in done.stderr) == (4, True)
+    files = ServiceLogFiles(tmp_path / ".nbactl" / "service-logs")
+    for number in range(230):
+        entry = {"message": f"line {number}", "logging.googleapis.com/labels": {"correlation_id": "req-2"}}
+        at = NOW - timedelta(seconds=300 - number)
+        files.append("worker", "INFO", f"line {number}", entry, at=at, revision=None)
+    files.close()
+    done = call_nbactl(["trace", "req-2", "-o", "json"], cwd=tmp_path, env=env)
+    data = json.loads(done.stdout)["data"]
+    assert data["kinds"] == ["id in logs"]
+    assert [event["what"] for event in data["events"]] == [f"line {number}" for number in range(30, 230)]
+    assert "lines of services before the newest 200: nbactl logs id req-2" in data["not_looked_at"]
